@@ -1,0 +1,28 @@
+# The libraries that doppel stands on, each as an imported target. All are required, so that a
+# configuration either has everything or names what is missing.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+# Before FAISS: its own config and its check here use what this finds.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+
+foreach(module IN ITEMS libturbojpeg libpng openblas sqlite3 libprotobuf-c libexif jansson)
+  pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
+endforeach()
+
+find_package(FAISS REQUIRED)
+
+# ONNX's own schema, compiled to C in the build tree.
+find_program(PROTOC_C NAMES protoc-c REQUIRED DOC "The protobuf-c compiler")
+find_path(ONNX_PROTO_DIR NAMES onnx/onnx.proto REQUIRED DOC "The folder that holds onnx/onnx.proto")
+set(onnx_out ${PROJECT_BINARY_DIR}/onnx)
+file(MAKE_DIRECTORY ${onnx_out})
+add_custom_command(
+  OUTPUT ${onnx_out}/onnx/onnx.pb-c.c ${onnx_out}/onnx/onnx.pb-c.h
+  COMMAND ${PROTOC_C} -I ${ONNX_PROTO_DIR} --c_out=${onnx_out} ${ONNX_PROTO_DIR}/onnx/onnx.proto
+  DEPENDS ${ONNX_PROTO_DIR}/onnx/onnx.proto
+  COMMENT "Generating onnx/onnx.pb-c.c" VERBATIM)
+add_library(onnx_pb OBJECT ${onnx_out}/onnx/onnx.pb-c.c ${onnx_out}/onnx/onnx.pb-c.h)
+target_include_directories(onnx_pb SYSTEM INTERFACE ${onnx_out})
+target_include_directories(onnx_pb PRIVATE ${onnx_out})
+target_link_libraries(onnx_pb PUBLIC PkgConfig::libprotobuf-c)

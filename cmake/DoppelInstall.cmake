@@ -1,0 +1,38 @@
+# What is installed, and how the parts find each other afterwards: by paths relative to themselves, so
+# that the whole prefix can be moved.
+
+include(CMakePackageConfigHelpers)
+
+file(RELATIVE_PATH lib_from_bin /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+if(APPLE)
+  set(origin @loader_path)
+else()
+  set(origin $ORIGIN)
+endif()
+set_property(TARGET doppel-cli PROPERTY INSTALL_RPATH ${origin}/${lib_from_bin})
+
+# A FAISS that is not a package of the system comes along, in a folder of our own: the place where it
+# was built is a cache, which may go.
+set(system_dirs ${CMAKE_C_IMPLICIT_LINK_DIRECTORIES})
+get_filename_component(faiss_dir ${FAISS_LIBRARY} DIRECTORY)
+if(NOT faiss_dir IN_LIST system_dirs AND FAISS_LIBRARY MATCHES "\\.(so|dylib)")
+  install(FILES ${FAISS_LIBRARY} ${FAISS_C_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR}/doppel)
+  set_property(TARGET doppel PROPERTY INSTALL_RPATH ${origin}/doppel)
+endif()
+
+install(TARGETS doppel EXPORT doppelTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS doppel-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${DPL_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/doppel)
+install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/doppel OPTIONAL
+        FILES_MATCHING PATTERN "*.onnx" PATTERN "*.json" PATTERN "*LICENSE*" PATTERN "*.md")
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+install(EXPORT doppelTargets NAMESPACE doppel:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/doppel)
+write_basic_package_version_file(doppelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/doppelConfig.cmake
+              ${PROJECT_BINARY_DIR}/doppelConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/doppel)
+
+file(RELATIVE_PATH prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/doppel.pc.in doppel.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/doppel.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,63 @@
+# The ways a test is added. Labels are those of the project: unit, golden, property, cli, fuzz-replay,
+# slow.
+
+# What every test runs with: the models of the source tree, and sanitizers that stop at the first
+# finding. FAISS runs on libgomp, which keeps memory until the process ends.
+set(dpl_test_environment
+    DOPPEL_MODELS=${PROJECT_SOURCE_DIR}/models
+    ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1
+    UBSAN_OPTIONS=print_stacktrace=1
+    TSAN_OPTIONS=halt_on_error=1
+    OPENBLAS_NUM_THREADS=1
+    OMP_NUM_THREADS=1)
+
+# dpl_add_test(<name> LABELS <label>… SOURCES <file>… [LIBS <target>…] [WRAP <function>…] [TIMEOUT s])
+#
+# A cmocka program that may call everything the library has, dpli_* too, and include
+# "base/x.h", "vision/x.h", "index/x.h". WRAP passes --wrap=<function> to the linker.
+# The program's working directory is a folder of its own in the build tree; it finds its data through
+# the macros DPL_SOURCE_DIR and DPL_MODELS_DIR.
+function(dpl_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;SOURCES;LIBS;WRAP")
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE doppel_internal doppel_compile ${arg_LIBS}
+                                        PkgConfig::cmocka m)
+  dpl_see(${name} base vision index tests)
+  target_compile_definitions(${name} PRIVATE DPL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                             DPL_MODELS_DIR="${PROJECT_SOURCE_DIR}/models")
+  foreach(function IN LISTS arg_WRAP)
+    target_link_options(${name} PRIVATE LINKER:--wrap=${function})
+  endforeach()
+  # Asserts stay on in tests, whatever the build.
+  target_compile_options(${name} PRIVATE -UNDEBUG)
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX
+                                           RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  set(work ${PROJECT_BINARY_DIR}/tests/work/${name})
+  file(MAKE_DIRECTORY ${work})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+                                          ENVIRONMENT "${dpl_test_environment}")
+endfunction()
+
+# dpl_add_cli_test(<script> LABELS <label>… [TIMEOUT s])
+#
+# A POSIX shell script of tests/cli, run by tests/cli/run in an empty folder of its own with DOPPEL (the
+# program), DOPPEL_MODELS and SRCDIR (the source tree) in the environment. <script>.exit (default 0),
+# .stdout and .stderr beside it, where they exist, state what must come out.
+function(dpl_add_cli_test script)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS")
+  get_filename_component(name ${script} NAME_WE)
+  set(name cli_${name})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name}
+           COMMAND sh ${PROJECT_SOURCE_DIR}/tests/cli/run ${CMAKE_CURRENT_SOURCE_DIR}/${script}
+                   ${PROJECT_BINARY_DIR}/tests/work/${name})
+  set_tests_properties(
+    ${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+                       ENVIRONMENT "${dpl_test_environment};DOPPEL=$<TARGET_FILE:doppel-cli>;SRCDIR=${PROJECT_SOURCE_DIR}")
+endfunction()

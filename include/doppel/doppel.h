@@ -1,0 +1,14 @@
+/* Everything: include this one. */
+#ifndef DOPPEL_DOPPEL_H
+#define DOPPEL_DOPPEL_H
+
+#include "doppel/error.h"
+#include "doppel/face.h"
+#include "doppel/gallery.h"
+#include "doppel/image.h"
+#include "doppel/job.h"
+#include "doppel/net.h"
+#include "doppel/score.h"
+#include "doppel/version.h"
+
+#endif

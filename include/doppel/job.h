@@ -1,0 +1,211 @@
+/*
+ * The whole jobs: photo in, answer out. What `doppel enroll`, `verify` and `query` do, for who links us.
+ */
+#ifndef DOPPEL_JOB_H
+#define DOPPEL_JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/error.h"
+#include "doppel/face.h"
+#include "doppel/gallery.h"
+#include "doppel/score.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ pipeline */
+
+/** Detector, encoders and limits: everything that turns a photo into vectors. Immutable, shared. */
+typedef struct dpl_pipeline dpl_pipeline;
+
+typedef struct dpl_pipeline_options {
+    size_t struct_size;
+    const char *detector_path; /* NULL: no detector; the whole picture is the chip (--detect none) */
+    const char *encoder_path;  /* face encoder */
+    const char *preset;        /* for the encoder; NULL: none */
+    const char *image_path;    /* image encoder; NULL: none */
+    dpl_decode_options decode;
+    dpl_detect_options detect;
+    float min_quality; /* enrolment refuses faces below; 0: off; default 0.1 */
+} dpl_pipeline_options;
+
+#define DPL_PIPELINE_OPTIONS_INIT                                                                  \
+    {sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,                \
+     DPL_DETECT_OPTIONS_INIT, 0.1f}
+
+DPL_API dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
+                                     dpl_error *err);
+DPL_API void dpl_pipeline_close(dpl_pipeline *pipeline);
+DPL_API const dpl_encoder *dpl_pipeline_encoder(const dpl_pipeline *pipeline);
+DPL_API const dpl_encoder *dpl_pipeline_image_encoder(const dpl_pipeline *pipeline); /* or NULL */
+DPL_API const dpl_detector *dpl_pipeline_detector(const dpl_pipeline *pipeline);     /* or NULL */
+DPL_API const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline);
+DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline); /* or NULL */
+
+/** A photo after the pipeline. */
+typedef struct dpl_photo {
+    dpl_image image;
+    size_t n_faces;
+    dpl_face *faces;     /* strongest first; with --detect none one face that is the whole picture */
+    uint8_t *chips;      /* [n_faces, chip height, chip width, 3] */
+    float *vectors;      /* [n_faces, dim] */
+    float *image_vector; /* [image dim], or NULL without an image encoder */
+    char sha256[65];     /* of the file's content */
+} dpl_photo;
+
+/** Open a photo and run all of the pipeline on it. No face is DPL_OK with n_faces 0. */
+DPL_API dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                                  const char *path, dpl_error *err);
+DPL_API void dpl_photo_clear(dpl_photo *photo);
+
+/* ------------------------------------------------------------------ enroll */
+
+typedef enum dpl_faces_policy {
+    DPL_FACES_REFUSE = 0, /* several faces: not enrolled, with the reason */
+    DPL_FACES_LARGEST = 1,
+    DPL_FACES_ALL = 2
+} dpl_faces_policy;
+
+typedef enum dpl_outcome {
+    DPL_OUTCOME_ADDED = 0,
+    DPL_OUTCOME_UPDATED = 1,   /* content, person or options changed */
+    DPL_OUTCOME_UNCHANGED = 2, /* known and the same: only looked at */
+    DPL_OUTCOME_MOVED = 3,     /* known content under a new path, the old path gone */
+    DPL_OUTCOME_REFUSED = 4,   /* status and message say why */
+    DPL_OUTCOME_PRUNED = 5     /* vanished file forgotten (prune) */
+} dpl_outcome;
+
+/** One file's result, reported as it is committed. Strings live until the callback returns. */
+typedef struct dpl_enroll_event {
+    const char *path, *person; /* person NULL: nobody's */
+    dpl_outcome outcome;
+    dpl_status status;
+    const char *message; /* "" , reason, or a warning about a photo that was enrolled all the same */
+    size_t n_faces;
+    const dpl_photo *photo; /* the photo when it was decoded now, else NULL */
+    int64_t n_done, n_total;
+} dpl_enroll_event;
+
+typedef struct dpl_enroll_options {
+    size_t struct_size;
+    const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
+    dpl_faces_policy faces;
+    int prune;        /* forget photos under the given folders whose files are gone */
+    int force;        /* encode again what is unchanged, too */
+    int n_threads;    /* 0: one a core */
+    const volatile int *cancel; /* may be NULL; nonzero: finish the photos in hand, commit, return
+                                   DPL_E_CANCELLED */
+    void (*on_event)(void *ctx, const dpl_enroll_event *event); /* caller's thread; may be NULL */
+    void *ctx;
+} dpl_enroll_options;
+
+#define DPL_ENROLL_OPTIONS_INIT                                                                    \
+    {sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, NULL, NULL, NULL}
+
+typedef struct dpl_enroll_report {
+    int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
+    int64_t n_refused_again; /* of n_refused: known from before, unchanged, not tried again */
+    dpl_status worst;        /* of the files' statuses */
+    double seconds;
+} dpl_enroll_report;
+
+/**
+ * Enrol files and folders.
+ *
+ * A folder given: its sub-folders are the people (named by the first level below it; deeper levels belong to
+ * it); files directly in it are one person each, named by the file without its ending and without a trailing
+ * number ("ann-2.jpg" is "ann"). Files given one by one: likewise. Recursive, sorted by name, symbolic link
+ * loops are seen, hidden files passed over, other files than JPEG and PNG told by content and refused with a
+ * reason.
+ *
+ * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
+ * Any file's own failure is reported in its event and in report->worst, not returned.
+ */
+DPL_API dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery,
+                              const dpl_pipeline *pipeline, const char *const *paths, size_t n_paths,
+                              const dpl_enroll_options *options, dpl_error *err);
+
+/* ------------------------------------------------------------------ verify */
+
+/** A comparison and its verdict. */
+typedef struct dpl_verdict {
+    float score;       /* head's, higher is more alike */
+    dpl_rate rate;     /* how often strangers score this high; rate NaN without calibration */
+    dpl_decision decision;
+    size_t face_a, face_b; /* which faces were compared */
+    /* of a claim: */
+    int64_t template_id;   /* best template of the person, else 0 */
+    float mean_score;      /* against the mean of the person's templates; NaN otherwise */
+    size_t n_templates;
+} dpl_verdict;
+
+/**
+ * Compare two photos.
+ *
+ * @param face_a, face_b  index into the photo's faces, -1: the only one, or with several the largest
+ * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo by name_a or
+ *                        name_b
+ */
+DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_policy *policy,
+                              const dpl_photo *a, const char *name_a, int face_a, const dpl_photo *b,
+                              const char *name_b, int face_b, dpl_error *err);
+
+/** Compare a photo with what the gallery holds of a person: the best template decides. */
+DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,
+                                    const dpl_pipeline *pipeline, const dpl_policy *policy,
+                                    const dpl_photo *photo, const char *name_photo, int face,
+                                    const char *person, dpl_error *err);
+
+/* ------------------------------------------------------------------ query */
+
+typedef struct dpl_answer_hit {
+    dpl_hit hit;
+    dpl_rate rate;
+    dpl_decision decision;
+    char *person; /* NULL: nobody's */
+    char *photo_path;
+    dpl_face face; /* where in that photo */
+    uint8_t *thumb;
+    size_t n_thumb;
+} dpl_answer_hit;
+
+/** Who one face is, and what looks like it. */
+typedef struct dpl_answer {
+    int32_t face;        /* index into the photo's faces; -1: the whole picture */
+    const char *person;  /* of hits[0] when it matches; NULL: unknown. Borrowed from hits[0] */
+    dpl_decision decision;
+    size_t n_hits;
+    dpl_answer_hit *hits; /* best first */
+    dpl_search_info search;
+} dpl_answer;
+
+typedef enum dpl_query_by {
+    DPL_QUERY_AUTO = 0, /* by face when the photo has one, else by picture */
+    DPL_QUERY_FACE = 1,
+    DPL_QUERY_IMAGE = 2
+} dpl_query_by;
+
+/**
+ * Ask the gallery about a photo: one answer a face (strongest first), or one for the whole picture.
+ *
+ * The policy's rate is per comparison; the answer's decision allows for the gallery's size only when
+ * the caller has made the policy so.
+ *
+ * @param[out] out  [*n_out], freed by dpl_answers_free
+ * @retval DPL_E_NO_FACE   by face, and there is none
+ * @retval DPL_E_MISMATCH  the gallery's vectors are another model's
+ */
+DPL_API dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
+                             const dpl_pipeline *pipeline, const dpl_policy *policy,
+                             const dpl_photo *photo, dpl_query_by by,
+                             const dpl_search_options *options, dpl_error *err);
+DPL_API void dpl_answers_free(dpl_answer *answers, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

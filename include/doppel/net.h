@@ -1,0 +1,128 @@
+/*
+ * The network engine: an ONNX file to a graph that runs on the CPU.
+ *
+ * A dpl_net is loaded, checked, folded and fused once, then immutable and shared between threads. A
+ * dpl_plan is that net laid out in memory for one set of input shapes, with its scratch: one call at a
+ * time, one plan a thread. Running a plan does not allocate.
+ *
+ * Source: ONNX operator specifications, opset 9 to 18, float32 (weights may be float16).
+ */
+#ifndef DOPPEL_NET_H
+#define DOPPEL_NET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DPL_MAX_RANK 8
+
+typedef struct dpl_net dpl_net;
+typedef struct dpl_plan dpl_plan;
+
+/** A tensor's dimensions in ONNX's order; -1 is a dimension left free. */
+typedef struct dpl_shape {
+    int32_t rank;
+    int64_t dims[DPL_MAX_RANK];
+} dpl_shape;
+
+/** How rank-4 tensors lie in memory at the border of a plan; other ranks are always row-major. */
+typedef enum dpl_layout {
+    DPL_LAYOUT_NCHW = 0, /* ONNX's own order */
+    DPL_LAYOUT_NHWC = 1  /* as pictures are stored: no transposition on the way in */
+} dpl_layout;
+
+typedef struct dpl_net_options {
+    size_t struct_size;
+    size_t max_file_bytes;  /* default 1 GiB */
+    size_t max_arena_bytes; /* memory of one plan; default 4 GiB */
+} dpl_net_options;
+
+#define DPL_NET_OPTIONS_INIT {sizeof(dpl_net_options), (size_t)1 << 30, (size_t)4 << 30}
+
+/**
+ * Load an ONNX model.
+ *
+ * A sidecar file (PATH.json, a flat JSON object) adds to or replaces the metadata: its key "mean" stands
+ * for "doppel.mean".
+ *
+ * @retval DPL_E_MODEL   missing, not ONNX, damaged, or with an operator, attribute or type that is
+ *                       not supported; err names the file, the operator and the node
+ * @retval DPL_E_MEMORY  no memory, or over max_file_bytes
+ * Threads: the result is read only and may be shared.
+ */
+DPL_API dpl_status dpl_net_open(dpl_net **out, const char *path, const dpl_net_options *options,
+                                dpl_error *err);
+
+/** As dpl_net_open, from memory; the bytes are not kept, and there is no sidecar. */
+DPL_API dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
+                                const dpl_net_options *options, dpl_error *err);
+
+DPL_API void dpl_net_close(dpl_net *net);
+
+/** A metadata_props value ("doppel.kind", …) or NULL; borrowed from the net. */
+DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
+
+/** The file's SHA-256 in 64 lower-case hex digits; borrowed from the net. The sidecar counts in. */
+DPL_API const char *dpl_net_hash(const dpl_net *net);
+
+DPL_API int32_t dpl_net_n_inputs(const dpl_net *net);
+DPL_API int32_t dpl_net_n_outputs(const dpl_net *net);
+/** Name of input or output i, borrowed; NULL when i is out of range. */
+DPL_API const char *dpl_net_input_name(const dpl_net *net, int32_t i);
+DPL_API const char *dpl_net_output_name(const dpl_net *net, int32_t i);
+/** Declared shape of input or output i, with -1 for free dimensions (rank -1: not declared). */
+DPL_API dpl_shape dpl_net_input_shape(const dpl_net *net, int32_t i);
+DPL_API dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i);
+/** Number of float parameters (after folding). */
+DPL_API uint64_t dpl_net_n_parameters(const dpl_net *net);
+
+/**
+ * Lay the net out for these input shapes.
+ *
+ * @param[in] input_shapes  one a net input, all dimensions positive
+ * @param     layout        of rank-4 inputs and outputs
+ * @retval DPL_E_ARGUMENT   the shapes do not fit the net; err names the node
+ * @retval DPL_E_MEMORY     over max_arena_bytes, or none left
+ * The plan borrows the net, which must outlive it.
+ */
+DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,
+                                dpl_layout layout, dpl_error *err);
+
+DPL_API void dpl_plan_free(dpl_plan *plan);
+
+/** Where to write input i before a run: float32 in the plan's layout, 64-byte aligned, borrowed. */
+DPL_API float *dpl_plan_input(dpl_plan *plan, int32_t i);
+
+/** Output i of the last run: float32 in the plan's layout, borrowed, valid until the next run. */
+DPL_API const float *dpl_plan_output(const dpl_plan *plan, int32_t i);
+
+/** Actual shape of output i, in ONNX's order whatever the layout. */
+DPL_API dpl_shape dpl_plan_output_shape(const dpl_plan *plan, int32_t i);
+
+/** Bytes of scratch that the plan holds. */
+DPL_API size_t dpl_plan_bytes(const dpl_plan *plan);
+
+/**
+ * Run. Does not allocate, does not fail, and leaves the inputs undefined.
+ *
+ * Threads: one call at a time per plan.
+ * Numerics: within 1e-4 of the output's scale of a float32 reference.
+ */
+DPL_API void dpl_plan_run(dpl_plan *plan);
+
+/** Text, a line a step: operator, fused parts, shapes, multiply-adds, and (when timed) ms of each. */
+DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl_error *err);
+
+/** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
+DPL_API const char *dpl_cpu_level(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

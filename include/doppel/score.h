@@ -1,0 +1,130 @@
+/*
+ * Scores and decisions: two vectors to a score, a score to a rate, a rate to a decision.
+ *
+ * A score is always "higher is more alike", whatever the head. A decision needs a calibration: a table,
+ * measured on impostor pairs, from score to false match rate (FMR).
+ */
+#ifndef DOPPEL_SCORE_H
+#define DOPPEL_SCORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/error.h"
+#include "doppel/face.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------ heads */
+
+typedef enum dpl_head_kind {
+    DPL_HEAD_COSINE = 0,       /* cos(a, b), -1..1 */
+    DPL_HEAD_EUCLIDEAN = 1,    /* -|a - b|, at most 0 */
+    DPL_HEAD_L1_SIGMOID = 2,   /* sigmoid(sum_i w_i |a_i - b_i| + bias), 0..1; Koch et al. 2015, section 3.1 */
+    DPL_HEAD_EXP_MANHATTAN = 3 /* exp(-sum_i |a_i - b_i|), 0..1; Mueller and Thyagarajan 2016 */
+} dpl_head_kind;
+
+typedef struct dpl_head dpl_head;
+
+/**
+ * Make a head. weights [dim] float32 and bias are for DPL_HEAD_L1_SIGMOID only (copied), else NULL, 0.
+ * @retval DPL_E_MODEL  weights missing or not finite
+ */
+DPL_API dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim, const float *weights,
+                                float bias, dpl_error *err);
+
+/** The head that an encoder's facts name: "head" (cosine, euclidean, l1-sigmoid, exp-manhattan;
+ *  cosine when absent), "head.weights" (base64 of little-endian float32 [dim]), "head.bias". */
+DPL_API dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *err);
+DPL_API void dpl_head_free(dpl_head *head);
+DPL_API dpl_head_kind dpl_head_get_kind(const dpl_head *head);
+DPL_API const char *dpl_head_name(const dpl_head *head);
+DPL_API int32_t dpl_head_dim(const dpl_head *head);
+
+/** Score of two vectors [dim]; NaN when either is not finite. Threads: any number at once. */
+DPL_API float dpl_head_score(const dpl_head *head, const float *a, const float *b);
+
+/** Scores of one vector [dim] against n, rows [n, dim], into out [n]. */
+DPL_API void dpl_head_scores(float *out, const dpl_head *head, const float *probe, const float *rows,
+                             size_t n);
+
+/* ------------------------------------------------------------------ calibration */
+
+typedef struct dpl_calibration dpl_calibration;
+
+/** A false match rate with the 95 % bounds of what the measurement supports. */
+typedef struct dpl_rate {
+    double rate, low, high;
+    int beyond; /* 1: past the table's end; rate and high say "no more than this" */
+} dpl_rate;
+
+/**
+ * Read a table.
+ *
+ * JSON: {"version":1, "metric":"cosine", "pairs":N, "source":"…", "points":[[score, fmr],…] or
+ * [[score, fmr, low, high],…]}, scores strictly increasing, rates not increasing. Without bounds, those of
+ * the binomial (Clopper and Pearson 1934) for N pairs are taken.
+ *
+ * @retval DPL_E_MODEL  not such a table; err says where
+ */
+DPL_API dpl_status dpl_calibration_parse(dpl_calibration **out, const char *json, dpl_error *err);
+DPL_API void dpl_calibration_free(dpl_calibration *calibration);
+DPL_API uint64_t dpl_calibration_pairs(const dpl_calibration *calibration);
+DPL_API const char *dpl_calibration_source(const dpl_calibration *calibration);
+
+/** How often two strangers score at least this: log-linear between the table's points. */
+DPL_API dpl_rate dpl_calibration_fmr(const dpl_calibration *calibration, float score);
+
+/**
+ * The thresholds for a wanted rate.
+ *
+ * @param[out] accept  lowest score whose upper bound is at most fmr: from here on, a match
+ * @param[out] reject  highest score whose lower bound is at least fmr: up to here, no match
+ * @retval DPL_E_ARGUMENT  fmr is not in (0, 1), or lower than the table supports; err says the lowest
+ */
+DPL_API dpl_status dpl_calibration_threshold(float *accept, float *reject,
+                                             const dpl_calibration *calibration, double fmr,
+                                             dpl_error *err);
+
+/* ------------------------------------------------------------------ decision */
+
+typedef enum dpl_decision {
+    DPL_DECISION_NONE = 0, /* no calibration and no threshold: none was made */
+    DPL_DECISION_MATCH = 1,
+    DPL_DECISION_NO_MATCH = 2,
+    DPL_DECISION_INCONCLUSIVE = 3
+} dpl_decision;
+
+/** How a score is judged: made once from the user's wish, then applied to any number of scores. */
+typedef struct dpl_policy {
+    int decides;     /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
+    float threshold; /* accept = isfinite(score) && score >= threshold */
+    float reject;    /* below threshold and above this: inconclusive; equal to threshold: no such zone */
+    double fmr;      /* the rate asked for; NaN when a threshold was given instead */
+    const dpl_calibration *calibration; /* borrowed; NULL when there is none */
+} dpl_policy;
+
+/**
+ * @param calibration  may be NULL
+ * @param fmr          wanted false match rate; NaN: not given
+ * @param threshold    wanted score; NaN: not given. At most one may be given; with neither, fmr is
+ *                     DPL_DEFAULT_FMR when there is a calibration, and else nothing is decided
+ */
+DPL_API dpl_status dpl_policy_make(dpl_policy *out, const dpl_calibration *calibration, double fmr,
+                                   double threshold, dpl_error *err);
+
+#define DPL_DEFAULT_FMR 1e-4
+
+/** The one place where a score becomes a decision. NaN and infinities never match. */
+DPL_API dpl_decision dpl_decide(const dpl_policy *policy, float score);
+
+/** "match", "no match", "inconclusive" or "none". */
+DPL_API const char *dpl_decision_words(dpl_decision decision);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
