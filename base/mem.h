@@ -1,4 +1,5 @@
-/* Checked memory: sizes are multiplied with overflow checks, failure is a DPL_E_MEMORY with the size. */
+/* Checked memory: sizes are multiplied with overflow checks, failure is a DPL_E_MEMORY with the
+ * size. */
 #ifndef DOPPEL_BASE_MEM_H
 #define DOPPEL_BASE_MEM_H
 
@@ -8,7 +9,8 @@
 
 #include "doppel/error.h"
 
-/** n * size bytes, uninitialised; NULL and err on overflow or failure. n = 0 gives a valid pointer. */
+/** n * size bytes, uninitialised; NULL and err on overflow or failure. n = 0 gives a valid pointer.
+ */
 void *dpli_alloc(size_t n, size_t size, dpl_error *err);
 /** As dpli_alloc, zeroed. */
 void *dpli_calloc(size_t n, size_t size, dpl_error *err);

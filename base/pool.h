@@ -10,12 +10,12 @@
 int dpli_n_cores(void);
 
 /**
- * Call fn(ctx, worker, item) for items 0 .. n-1 on n_threads threads (0: dpli_n_cores), worker being
- * 0 .. n_threads-1, and wait for all. Items are taken in order. A status other than DPL_OK stops further items
- * and the first such one, by item number, is returned with its error.
+ * Call fn(ctx, worker, item) for items 0 .. n-1 on n_threads threads (0: dpli_n_cores), worker
+ * being 0 .. n_threads-1, and wait for all. Items are taken in order. A status other than DPL_OK
+ * stops further items and the first such one, by item number, is returned with its error.
  */
 dpl_status dpli_pool_run(int n_threads, size_t n,
-                         dpl_status (*fn)(void *ctx, int worker, size_t item, dpl_error *err), void *ctx,
-                         dpl_error *err);
+                         dpl_status (*fn)(void *ctx, int worker, size_t item, dpl_error *err),
+                         void *ctx, dpl_error *err);
 
 #endif

@@ -2,8 +2,8 @@
  * Statuses and messages.
  *
  * A dpl_status says what the caller should do; a dpl_error says what to tell the user. Every
- * function that can fail returns a status and takes an optional dpl_error as its last parameter. The
- * error is the caller's memory, is written only on failure, and needs no freeing.
+ * function that can fail returns a status and takes an optional dpl_error as its last parameter.
+ * The error is the caller's memory, is written only on failure, and needs no freeing.
  */
 #ifndef DOPPEL_ERROR_H
 #define DOPPEL_ERROR_H

@@ -1,8 +1,8 @@
 /*
  * Faces: find them, align them, judge them, encode them.
  *
- * Coordinates are always pixels of the upright full-size photo (dpl_image's full_width_px), origin at the
- * top left corner of the top left pixel, whatever size it was decoded at.
+ * Coordinates are always pixels of the upright full-size photo (dpl_image's full_width_px), origin
+ * at the top left corner of the top left pixel, whatever size it was decoded at.
  */
 #ifndef DOPPEL_FACE_H
 #define DOPPEL_FACE_H
@@ -24,21 +24,24 @@ typedef struct dpl_point {
 
 /** How fit a face is for comparison. Every number is of the face in the photo, not of the chip. */
 typedef struct dpl_quality {
-    float overall;    /* 0 (useless) .. 1 (portrait): the least of the parts below, each mapped to 0..1 */
-    float size_px;    /* distance between the eyes' centre and the mouth's centre */
+    float overall; /* 0 (useless) .. 1 (portrait): the least of the parts below, each mapped to 0..1
+                    */
+    float size_px; /* distance between the eyes' centre and the mouth's centre */
     float sharpness;  /* variance of the chip's Laplacian over its grey variance */
     float brightness; /* mean luma, 0..1 */
     float contrast;   /* standard deviation of luma, 0..1 */
     float yaw_deg, pitch_deg, roll_deg; /* from the landmarks; a rough estimate */
-    float detector;   /* the detector's score, 0..1 */
-    char weakest[16]; /* the part that decided overall: "size", "sharpness", "exposure", "pose", "detector" */
+    float detector;                     /* the detector's score, 0..1 */
+    char weakest[16]; /* the part that decided overall: "size", "sharpness", "exposure", "pose",
+                         "detector" */
 } dpl_quality;
 
 typedef struct dpl_face {
     float x_px, y_px, w_px, h_px; /* box */
     float score;                  /* detector's, 0..1 */
-    dpl_point landmarks[5];       /* eye, eye, nose, mouth corner, mouth corner; left in the picture first */
-    dpl_quality quality;          /* filled by dpl_align */
+    dpl_point
+        landmarks[5];    /* eye, eye, nose, mouth corner, mouth corner; left in the picture first */
+    dpl_quality quality; /* filled by dpl_align */
 } dpl_face;
 
 /** Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
@@ -54,14 +57,19 @@ typedef struct dpl_detector dpl_detector;
 
 typedef struct dpl_detect_options {
     size_t struct_size;
-    float min_score;     /* 0..1, default 0.6 */
-    float max_overlap;   /* intersection over union above which the weaker of two boxes goes, default 0.3 */
-    int32_t max_side_px; /* the photo's larger side is brought down to this for detection, default 1280 */
+    float min_score;   /* 0..1, default 0.6 */
+    float max_overlap; /* intersection over union above which the weaker of two boxes goes, default
+                          0.3 */
+    int32_t max_side_px; /* the photo's larger side is brought down to this for detection, default
+                            1280 */
     float min_face_px;   /* boxes with a larger side below this are dropped, default 0 (none) */
     int32_t max_faces;   /* strongest kept, default 256 */
 } dpl_detect_options;
 
-#define DPL_DETECT_OPTIONS_INIT {sizeof(dpl_detect_options), 0.6f, 0.3f, 1280, 0.0f, 256}
+#define DPL_DETECT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(dpl_detect_options), 0.6f, 0.3f, 1280, 0.0f, 256                                    \
+    }
 
 /** Open a face detector (ONNX with doppel.kind "face-detector"). Threads: shared, read only. */
 DPL_API dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *err);
@@ -106,7 +114,8 @@ DPL_API int32_t dpl_encoder_dim(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_space(const dpl_encoder *encoder);
 /** A fact by its short name ("head", "calibration", "name"), preset included; NULL when unknown. */
 DPL_API const char *dpl_encoder_fact(const dpl_encoder *encoder, const char *name);
-/** Hash that its vectors carry: the net's hash and the facts that change a vector. 64 hex digits. */
+/** Hash that its vectors carry: the net's hash and the facts that change a vector. 64 hex digits.
+ */
 DPL_API const char *dpl_encoder_hash(const dpl_encoder *encoder);
 
 /**
@@ -114,8 +123,8 @@ DPL_API const char *dpl_encoder_hash(const dpl_encoder *encoder);
  *
  *     chip  [height, width, 3]  uint8 RGB, top row first, of the encoder's size
  *
- * Least-squares similarity (no reflection), sampled bilinearly from a picture reduced beforehand when the
- * face is larger than the chip; outside the photo is black.
+ * Least-squares similarity (no reflection), sampled bilinearly from a picture reduced beforehand
+ * when the face is larger than the chip; outside the photo is black.
  *
  * @param      face  landmarks are read, quality is written
  * @retval DPL_E_INPUT  the landmarks coincide or are not finite
@@ -132,8 +141,8 @@ DPL_API dpl_status dpl_whole_chip(uint8_t *chip, const dpl_encoder *encoder, con
  * Embed n chips.
  *
  *     chips  [n, height, width, 3]  uint8 RGB
- *     out    [n, dim]               float32, each row of unit L2 norm (±1e-5) unless the model's fact
- *                                   "normalize" is "none"
+ *     out    [n, dim]               float32, each row of unit L2 norm (±1e-5) unless the model's
+ * fact "normalize" is "none"
  *
  * @retval DPL_E_NUMERIC  a non-finite or all-zero vector came out; err names the row
  * Threads: one scratch a thread.

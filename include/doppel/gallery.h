@@ -1,11 +1,12 @@
 /*
  * The gallery: people, their photos and templates, in a folder.
  *
- * gallery.db (SQLite, WAL, synchronous=FULL) is the truth; *.faiss beside it are snapshots that are rebuilt
- * from it whenever missing, stale or damaged. What a call has returned DPL_OK for survives a kill.
+ * gallery.db (SQLite, WAL, synchronous=FULL) is the truth; *.faiss beside it are snapshots that are
+ * rebuilt from it whenever missing, stale or damaged. What a call has returned DPL_OK for survives
+ * a kill.
  *
- * Threads and processes: many readers or one writer. A dpl_gallery is used by one thread at a time; a
- * second process that opens the gallery for writing gets DPL_E_LOCKED.
+ * Threads and processes: many readers or one writer. A dpl_gallery is used by one thread at a time;
+ * a second process that opens the gallery for writing gets DPL_E_LOCKED.
  */
 #ifndef DOPPEL_GALLERY_H
 #define DOPPEL_GALLERY_H
@@ -40,11 +41,12 @@ DPL_API dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gall
 DPL_API void dpl_gallery_close(dpl_gallery *gallery);
 DPL_API const char *dpl_gallery_dir(const dpl_gallery *gallery);
 
-/** A note for the user about the last open or search ("index was stale and has been rebuilt"); "" if none. */
+/** A note for the user about the last open or search ("index was stale and has been rebuilt"); ""
+ * if none. */
 DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 
-/** A remembered setting ("detect", "model.face.hash", "model.face.name", …); NULL when unset. Borrowed until
- *  the next call on the gallery. */
+/** A remembered setting ("detect", "model.face.hash", "model.face.name", …); NULL when unset.
+ * Borrowed until the next call on the gallery. */
 DPL_API const char *dpl_gallery_setting(dpl_gallery *gallery, const char *key);
 
 typedef struct dpl_gallery_counts {
@@ -81,26 +83,27 @@ typedef struct dpl_template_row {
     const char *model_hash; /* 64 hex digits */
     dpl_face face;          /* zero for whole pictures */
     int32_t dim;
-    const float *vector; /* [dim] */
+    const float *vector;  /* [dim] */
     const uint8_t *thumb; /* JPEG of the chip */
     size_t n_thumb;
 } dpl_template_row;
 
-/* Walk rows. The callback's strings and buffers live until it returns; a status other than DPL_OK stops
-   the walk and is passed on (without touching err). Order: name; path; id. NULL filter: all. */
+/* Walk rows. The callback's strings and buffers live until it returns; a status other than DPL_OK
+   stops the walk and is passed on (without touching err). Order: name; path; id. NULL filter: all.
+ */
 DPL_API dpl_status dpl_gallery_each_person(dpl_gallery *gallery,
                                            dpl_status (*fn)(void *ctx, const dpl_person *row),
                                            void *ctx, dpl_error *err);
 DPL_API dpl_status dpl_gallery_each_photo(dpl_gallery *gallery, const char *person,
                                           dpl_status (*fn)(void *ctx, const dpl_photo_row *row),
                                           void *ctx, dpl_error *err);
-DPL_API dpl_status dpl_gallery_each_template(dpl_gallery *gallery, const char *person,
-                                             const char *space,
-                                             dpl_status (*fn)(void *ctx, const dpl_template_row *row),
-                                             void *ctx, dpl_error *err);
+DPL_API dpl_status dpl_gallery_each_template(
+    dpl_gallery *gallery, const char *person, const char *space,
+    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
 /** One template by its id; DPL_E_NOT_FOUND when it is not there. */
 DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
-                                            dpl_status (*fn)(void *ctx, const dpl_template_row *row),
+                                            dpl_status (*fn)(void *ctx,
+                                                             const dpl_template_row *row),
                                             void *ctx, dpl_error *err);
 
 /* ------------------------------------------------------------------ adding */
@@ -124,29 +127,32 @@ typedef struct dpl_new_photo {
 /**
  * Bind the gallery to an encoder's space, or check that it is bound to it.
  *
- * The first call for a space records the encoder's hash, name, dim, head and its other facts; a later one
- * must agree.
+ * The first call for a space records the encoder's hash, name, dim, head and its other facts; a
+ * later one must agree.
  * @retval DPL_E_MISMATCH  the gallery's vectors of this space are another model's; err names both
  */
-DPL_API dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err);
+DPL_API dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder,
+                                    dpl_error *err);
 
-/** Remember a setting; DPL_E_MISMATCH when another value was set and the gallery holds templates. */
+/** Remember a setting; DPL_E_MISMATCH when another value was set and the gallery holds templates.
+ */
 DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const char *value,
                                         dpl_error *err);
 
 /**
- * Record n files' outcomes in one transaction: replaces what was known of the same path, with all its
- * templates. On DPL_OK it is on disk.
+ * Record n files' outcomes in one transaction: replaces what was known of the same path, with all
+ * its templates. On DPL_OK it is on disk.
  * @retval DPL_E_NUMERIC  a vector is not finite; nothing was changed
  */
 DPL_API dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
                                    dpl_error *err);
 
-/** Look up a photo by absolute path (else by content when path is NULL). *found is 0 when it is unknown; the
- *  row goes to fn otherwise. */
-DPL_API dpl_status dpl_gallery_find_photo(dpl_gallery *gallery, const char *path, const char *sha256,
-                                          dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
-                                          int *found, dpl_error *err);
+/** Look up a photo by absolute path (else by content when path is NULL). *found is 0 when it is
+ * unknown; the row goes to fn otherwise. */
+DPL_API dpl_status dpl_gallery_find_photo(dpl_gallery *gallery, const char *path,
+                                          const char *sha256,
+                                          dpl_status (*fn)(void *ctx, const dpl_photo_row *row),
+                                          void *ctx, int *found, dpl_error *err);
 
 /** A photo has moved: give it its new path, size and mtime, keeping person, templates and ids. */
 DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const char *path,
@@ -156,31 +162,34 @@ DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id
 
 typedef struct dpl_forget_report {
     int64_t n_photos, n_templates;
-    int64_t n_left; /* of the forgotten templates, still found by a search afterwards; 0 is the proof */
+    int64_t
+        n_left; /* of the forgotten templates, still found by a search afterwards; 0 is the proof */
 } dpl_forget_report;
 
 /**
- * Forget a person, or one photo by path: rows, thumbnails, vectors, index entries; vacuums, then searches
- * for every forgotten vector and counts what it still finds.
+ * Forget a person, or one photo by path: rows, thumbnails, vectors, index entries; vacuums, then
+ * searches for every forgotten vector and counts what it still finds.
  * @param person, path  one of them; the other NULL
  * @param dry_run       nonzero: only count
  * @retval DPL_E_NOT_FOUND  no such person or photo
  */
-DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, const char *person,
-                                      const char *path, int dry_run, dpl_error *err);
+DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery,
+                                      const char *person, const char *path, int dry_run,
+                                      dpl_error *err);
 
 /** @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                                       dpl_error *err);
 
 /**
- * All of the gallery as JSON lines (first line: header), atomically to a file ("-": standard output).
- * Vectors and thumbnails in base64. Import into an empty gallery gives the same gallery: export → import →
- * export is byte-identical.
+ * All of the gallery as JSON lines (first line: header), atomically to a file ("-": standard
+ * output). Vectors and thumbnails in base64. Import into an empty gallery gives the same gallery:
+ * export → import → export is byte-identical.
  */
 DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dpl_error *err);
 
-/** Read an export into this gallery in one transaction; photos already known by path are replaced. */
+/** Read an export into this gallery in one transaction; photos already known by path are replaced.
+ */
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);
 
@@ -193,18 +202,21 @@ typedef struct dpl_hit {
 
 typedef struct dpl_search_options {
     size_t struct_size;
-    int32_t k;             /* default 10 */
-    int64_t exact_up_to;   /* templates up to which search is exact; default 1,000,000 */
-    double min_recall;     /* recall@10 that an approximate index is tuned to; default 0.99 */
+    int32_t k;           /* default 10 */
+    int64_t exact_up_to; /* templates up to which search is exact; default 1,000,000 */
+    double min_recall;   /* recall@10 that an approximate index is tuned to; default 0.99 */
 } dpl_search_options;
 
-#define DPL_SEARCH_OPTIONS_INIT {sizeof(dpl_search_options), 10, 1000000, 0.99}
+#define DPL_SEARCH_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(dpl_search_options), 10, 1000000, 0.99                                              \
+    }
 
 typedef struct dpl_search_info {
-    int exact;            /* 1: every template was compared */
-    double recall;        /* 1 when exact, else recall@10 measured on the gallery's own vectors */
-    const char *index;    /* "flat", "ivf", …; static */
-    int64_t n_templates;  /* compared or indexed */
+    int exact;           /* 1: every template was compared */
+    double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */
+    const char *index;   /* "flat", "ivf", …; static */
+    int64_t n_templates; /* compared or indexed */
 } dpl_search_info;
 
 /**

@@ -1,8 +1,8 @@
 /*
  * Photos: bytes of a JPEG or PNG file to upright RGB8.
  *
- * First stage of the pipeline. The format is told by content, never by file name; EXIF orientation is
- * applied; limits are checked before memory is taken.
+ * First stage of the pipeline. The format is told by content, never by file name; EXIF orientation
+ * is applied; limits are checked before memory is taken.
  */
 #ifndef DOPPEL_IMAGE_H
 #define DOPPEL_IMAGE_H
@@ -23,21 +23,27 @@ typedef struct dpl_image {
     uint8_t *pixels;                       /* [height_px, width_px, 3], owned */
     int32_t exif_orientation;              /* 1..8 as found and already applied; 1 when absent */
     char format[8];                        /* "jpeg" or "png" */
-    char warning[160]; /* "" or what is wrong with a photo that still gave a picture (truncated …) */
+    char
+        warning[160]; /* "" or what is wrong with a photo that still gave a picture (truncated …) */
 } dpl_image;
 
-#define DPL_IMAGE_INIT {0, 0, 0, 0, NULL, 1, "", ""}
+#define DPL_IMAGE_INIT                                                                             \
+    {                                                                                              \
+        0, 0, 0, 0, NULL, 1, "", ""                                                                \
+    }
 
 typedef struct dpl_decode_options {
     size_t struct_size;
     uint64_t max_pixels; /* of the photo as stored; default 64e6 (64 megapixels) */
     size_t max_bytes;    /* memory that one decode may take; default 256 MiB */
-    int32_t enough_px; /* 0: full size. Else a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its larger
-                          side stays at least this long */
+    int32_t enough_px; /* 0: full size. Else a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its
+                          larger side stays at least this long */
 } dpl_decode_options;
 
 #define DPL_DECODE_OPTIONS_INIT                                                                    \
-    {sizeof(dpl_decode_options), (uint64_t)64 * 1000 * 1000, (size_t)256 << 20, 0}
+    {                                                                                              \
+        sizeof(dpl_decode_options), (uint64_t)64 * 1000 * 1000, (size_t)256 << 20, 0               \
+    }
 
 /**
  * Decode a photo in memory.
@@ -53,10 +59,11 @@ DPL_API dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_
                                     const dpl_decode_options *options, dpl_error *err);
 
 /** As dpl_image_decode, from a file; messages begin with the file's name in quotes. */
-DPL_API dpl_status dpl_image_open(dpl_image *out, const char *path, const dpl_decode_options *options,
-                                  dpl_error *err);
+DPL_API dpl_status dpl_image_open(dpl_image *out, const char *path,
+                                  const dpl_decode_options *options, dpl_error *err);
 
-/** Copy caller's pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image. */
+/** Copy caller's pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image.
+ */
 DPL_API dpl_status dpl_image_from_rgb(dpl_image *out, const uint8_t *rgb, int32_t width_px,
                                       int32_t height_px, size_t stride_bytes, dpl_error *err);
 

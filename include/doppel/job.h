@@ -1,5 +1,6 @@
 /*
- * The whole jobs: photo in, answer out. What `doppel enroll`, `verify` and `query` do, for who links us.
+ * The whole jobs: photo in, answer out. What `doppel enroll`, `verify` and `query` do, for who
+ * links us.
  */
 #ifndef DOPPEL_JOB_H
 #define DOPPEL_JOB_H
@@ -23,18 +24,21 @@ typedef struct dpl_pipeline dpl_pipeline;
 
 typedef struct dpl_pipeline_options {
     size_t struct_size;
-    const char *detector_path; /* NULL: no detector; the whole picture is the chip (--detect none) */
-    const char *encoder_path;  /* face encoder */
-    const char *preset;        /* for the encoder; NULL: none */
-    const char *image_path;    /* image encoder; NULL: none */
+    const char
+        *detector_path;       /* NULL: no detector; the whole picture is the chip (--detect none) */
+    const char *encoder_path; /* face encoder */
+    const char *preset;       /* for the encoder; NULL: none */
+    const char *image_path;   /* image encoder; NULL: none */
     dpl_decode_options decode;
     dpl_detect_options detect;
     float min_quality; /* enrolment refuses faces below; 0: off; default 0.1 */
 } dpl_pipeline_options;
 
 #define DPL_PIPELINE_OPTIONS_INIT                                                                  \
-    {sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,                \
-     DPL_DETECT_OPTIONS_INIT, 0.1f}
+    {                                                                                              \
+        sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,             \
+            DPL_DETECT_OPTIONS_INIT, 0.1f                                                          \
+    }
 
 DPL_API dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
                                      dpl_error *err);
@@ -49,16 +53,16 @@ DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipe
 typedef struct dpl_photo {
     dpl_image image;
     size_t n_faces;
-    dpl_face *faces;     /* strongest first; with --detect none one face that is the whole picture */
-    uint8_t *chips;      /* [n_faces, chip height, chip width, 3] */
-    float *vectors;      /* [n_faces, dim] */
+    dpl_face *faces; /* strongest first; with --detect none one face that is the whole picture */
+    uint8_t *chips;  /* [n_faces, chip height, chip width, 3] */
+    float *vectors;  /* [n_faces, dim] */
     float *image_vector; /* [image dim], or NULL without an image encoder */
     char sha256[65];     /* of the file's content */
 } dpl_photo;
 
 /** Open a photo and run all of the pipeline on it. No face is DPL_OK with n_faces 0. */
-DPL_API dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
-                                  const char *path, dpl_error *err);
+DPL_API dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline,
+                                  dpl_scratch *scratch, const char *path, dpl_error *err);
 DPL_API void dpl_photo_clear(dpl_photo *photo);
 
 /* ------------------------------------------------------------------ enroll */
@@ -83,7 +87,8 @@ typedef struct dpl_enroll_event {
     const char *path, *person; /* person NULL: nobody's */
     dpl_outcome outcome;
     dpl_status status;
-    const char *message; /* "" , reason, or a warning about a photo that was enrolled all the same */
+    const char
+        *message; /* "" , reason, or a warning about a photo that was enrolled all the same */
     size_t n_faces;
     const dpl_photo *photo; /* the photo when it was decoded now, else NULL */
     int64_t n_done, n_total;
@@ -93,9 +98,9 @@ typedef struct dpl_enroll_options {
     size_t struct_size;
     const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
     dpl_faces_policy faces;
-    int prune;        /* forget photos under the given folders whose files are gone */
-    int force;        /* encode again what is unchanged, too */
-    int n_threads;    /* 0: one a core */
+    int prune;                  /* forget photos under the given folders whose files are gone */
+    int force;                  /* encode again what is unchanged, too */
+    int n_threads;              /* 0: one a core */
     const volatile int *cancel; /* may be NULL; nonzero: finish the photos in hand, commit, return
                                    DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_enroll_event *event); /* caller's thread; may be NULL */
@@ -103,7 +108,9 @@ typedef struct dpl_enroll_options {
 } dpl_enroll_options;
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
-    {sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, NULL, NULL, NULL}
+    {                                                                                              \
+        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, NULL, NULL, NULL              \
+    }
 
 typedef struct dpl_enroll_report {
     int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
@@ -115,43 +122,45 @@ typedef struct dpl_enroll_report {
 /**
  * Enrol files and folders.
  *
- * A folder given: its sub-folders are the people (named by the first level below it; deeper levels belong to
- * it); files directly in it are one person each, named by the file without its ending and without a trailing
- * number ("ann-2.jpg" is "ann"). Files given one by one: likewise. Recursive, sorted by name, symbolic link
- * loops are seen, hidden files passed over, other files than JPEG and PNG told by content and refused with a
- * reason.
+ * A folder given: its sub-folders are the people (named by the first level below it; deeper levels
+ * belong to it); files directly in it are one person each, named by the file without its ending and
+ * without a trailing number ("ann-2.jpg" is "ann"). Files given one by one: likewise. Recursive,
+ * sorted by name, symbolic link loops are seen, hidden files passed over, other files than JPEG and
+ * PNG told by content and refused with a reason.
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.
  */
 DPL_API dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery,
-                              const dpl_pipeline *pipeline, const char *const *paths, size_t n_paths,
-                              const dpl_enroll_options *options, dpl_error *err);
+                              const dpl_pipeline *pipeline, const char *const *paths,
+                              size_t n_paths, const dpl_enroll_options *options, dpl_error *err);
 
 /* ------------------------------------------------------------------ verify */
 
 /** A comparison and its verdict. */
 typedef struct dpl_verdict {
-    float score;       /* head's, higher is more alike */
-    dpl_rate rate;     /* how often strangers score this high; rate NaN without calibration */
+    float score;   /* head's, higher is more alike */
+    dpl_rate rate; /* how often strangers score this high; rate NaN without calibration */
     dpl_decision decision;
     size_t face_a, face_b; /* which faces were compared */
     /* of a claim: */
-    int64_t template_id;   /* best template of the person, else 0 */
-    float mean_score;      /* against the mean of the person's templates; NaN otherwise */
+    int64_t template_id; /* best template of the person, else 0 */
+    float mean_score;    /* against the mean of the person's templates; NaN otherwise */
     size_t n_templates;
 } dpl_verdict;
 
 /**
  * Compare two photos.
  *
- * @param face_a, face_b  index into the photo's faces, -1: the only one, or with several the largest
- * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo by name_a or
- *                        name_b
+ * @param face_a, face_b  index into the photo's faces, -1: the only one, or with several the
+ * largest
+ * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo by
+ * name_a or name_b
  */
-DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_policy *policy,
-                              const dpl_photo *a, const char *name_a, int face_a, const dpl_photo *b,
-                              const char *name_b, int face_b, dpl_error *err);
+DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
+                              const dpl_policy *policy, const dpl_photo *a, const char *name_a,
+                              int face_a, const dpl_photo *b, const char *name_b, int face_b,
+                              dpl_error *err);
 
 /** Compare a photo with what the gallery holds of a person: the best template decides. */
 DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,
@@ -174,8 +183,8 @@ typedef struct dpl_answer_hit {
 
 /** Who one face is, and what looks like it. */
 typedef struct dpl_answer {
-    int32_t face;        /* index into the photo's faces; -1: the whole picture */
-    const char *person;  /* of hits[0] when it matches; NULL: unknown. Borrowed from hits[0] */
+    int32_t face;       /* index into the photo's faces; -1: the whole picture */
+    const char *person; /* of hits[0] when it matches; NULL: unknown. Borrowed from hits[0] */
     dpl_decision decision;
     size_t n_hits;
     dpl_answer_hit *hits; /* best first */
@@ -191,8 +200,8 @@ typedef enum dpl_query_by {
 /**
  * Ask the gallery about a photo: one answer a face (strongest first), or one for the whole picture.
  *
- * The policy's rate is per comparison; the answer's decision allows for the gallery's size only when
- * the caller has made the policy so.
+ * The policy's rate is per comparison; the answer's decision allows for the gallery's size only
+ * when the caller has made the policy so.
  *
  * @param[out] out  [*n_out], freed by dpl_answers_free
  * @retval DPL_E_NO_FACE   by face, and there is none

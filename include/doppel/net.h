@@ -2,8 +2,8 @@
  * The network engine: an ONNX file to a graph that runs on the CPU.
  *
  * A dpl_net is loaded, checked, folded and fused once, then immutable and shared between threads. A
- * dpl_plan is that net laid out in memory for one set of input shapes, with its scratch: one call at a
- * time, one plan a thread. Running a plan does not allocate.
+ * dpl_plan is that net laid out in memory for one set of input shapes, with its scratch: one call
+ * at a time, one plan a thread. Running a plan does not allocate.
  *
  * Source: ONNX operator specifications, opset 9 to 18, float32 (weights may be float16).
  */
@@ -42,13 +42,16 @@ typedef struct dpl_net_options {
     size_t max_arena_bytes; /* memory of one plan; default 4 GiB */
 } dpl_net_options;
 
-#define DPL_NET_OPTIONS_INIT {sizeof(dpl_net_options), (size_t)1 << 30, (size_t)4 << 30}
+#define DPL_NET_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)4 << 30                                  \
+    }
 
 /**
  * Load an ONNX model.
  *
- * A sidecar file (PATH.json, a flat JSON object) adds to or replaces the metadata: its key "mean" stands
- * for "doppel.mean".
+ * A sidecar file (PATH.json, a flat JSON object) adds to or replaces the metadata: its key "mean"
+ * stands for "doppel.mean".
  *
  * @retval DPL_E_MODEL   missing, not ONNX, damaged, or with an operator, attribute or type that is
  *                       not supported; err names the file, the operator and the node
@@ -115,8 +118,10 @@ DPL_API size_t dpl_plan_bytes(const dpl_plan *plan);
  */
 DPL_API void dpl_plan_run(dpl_plan *plan);
 
-/** Text, a line a step: operator, fused parts, shapes, multiply-adds, and (when timed) ms of each. */
-DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl_error *err);
+/** Text, a line a step: operator, fused parts, shapes, multiply-adds, and (when timed) ms of each.
+ */
+DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs,
+                                     dpl_error *err);
 
 /** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
 DPL_API const char *dpl_cpu_level(void);

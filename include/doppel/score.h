@@ -1,8 +1,8 @@
 /*
  * Scores and decisions: two vectors to a score, a score to a rate, a rate to a decision.
  *
- * A score is always "higher is more alike", whatever the head. A decision needs a calibration: a table,
- * measured on impostor pairs, from score to false match rate (FMR).
+ * A score is always "higher is more alike", whatever the head. A decision needs a calibration: a
+ * table, measured on impostor pairs, from score to false match rate (FMR).
  */
 #ifndef DOPPEL_SCORE_H
 #define DOPPEL_SCORE_H
@@ -20,20 +20,22 @@ extern "C" {
 /* ------------------------------------------------------------------ heads */
 
 typedef enum dpl_head_kind {
-    DPL_HEAD_COSINE = 0,       /* cos(a, b), -1..1 */
-    DPL_HEAD_EUCLIDEAN = 1,    /* -|a - b|, at most 0 */
-    DPL_HEAD_L1_SIGMOID = 2,   /* sigmoid(sum_i w_i |a_i - b_i| + bias), 0..1; Koch et al. 2015, section 3.1 */
+    DPL_HEAD_COSINE = 0,    /* cos(a, b), -1..1 */
+    DPL_HEAD_EUCLIDEAN = 1, /* -|a - b|, at most 0 */
+    DPL_HEAD_L1_SIGMOID =
+        2, /* sigmoid(sum_i w_i |a_i - b_i| + bias), 0..1; Koch et al. 2015, section 3.1 */
     DPL_HEAD_EXP_MANHATTAN = 3 /* exp(-sum_i |a_i - b_i|), 0..1; Mueller and Thyagarajan 2016 */
 } dpl_head_kind;
 
 typedef struct dpl_head dpl_head;
 
 /**
- * Make a head. weights [dim] float32 and bias are for DPL_HEAD_L1_SIGMOID only (copied), else NULL, 0.
+ * Make a head. weights [dim] float32 and bias are for DPL_HEAD_L1_SIGMOID only (copied), else NULL,
+ * 0.
  * @retval DPL_E_MODEL  weights missing or not finite
  */
-DPL_API dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim, const float *weights,
-                                float bias, dpl_error *err);
+DPL_API dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim,
+                                const float *weights, float bias, dpl_error *err);
 
 /** The head that an encoder's facts name: "head" (cosine, euclidean, l1-sigmoid, exp-manhattan;
  *  cosine when absent), "head.weights" (base64 of little-endian float32 [dim]), "head.bias". */
@@ -47,8 +49,8 @@ DPL_API int32_t dpl_head_dim(const dpl_head *head);
 DPL_API float dpl_head_score(const dpl_head *head, const float *a, const float *b);
 
 /** Scores of one vector [dim] against n, rows [n, dim], into out [n]. */
-DPL_API void dpl_head_scores(float *out, const dpl_head *head, const float *probe, const float *rows,
-                             size_t n);
+DPL_API void dpl_head_scores(float *out, const dpl_head *head, const float *probe,
+                             const float *rows, size_t n);
 
 /* ------------------------------------------------------------------ calibration */
 
@@ -64,8 +66,8 @@ typedef struct dpl_rate {
  * Read a table.
  *
  * JSON: {"version":1, "metric":"cosine", "pairs":N, "source":"…", "points":[[score, fmr],…] or
- * [[score, fmr, low, high],…]}, scores strictly increasing, rates not increasing. Without bounds, those of
- * the binomial (Clopper and Pearson 1934) for N pairs are taken.
+ * [[score, fmr, low, high],…]}, scores strictly increasing, rates not increasing. Without bounds,
+ * those of the binomial (Clopper and Pearson 1934) for N pairs are taken.
  *
  * @retval DPL_E_MODEL  not such a table; err says where
  */
@@ -82,7 +84,8 @@ DPL_API dpl_rate dpl_calibration_fmr(const dpl_calibration *calibration, float s
  *
  * @param[out] accept  lowest score whose upper bound is at most fmr: from here on, a match
  * @param[out] reject  highest score whose lower bound is at least fmr: up to here, no match
- * @retval DPL_E_ARGUMENT  fmr is not in (0, 1), or lower than the table supports; err says the lowest
+ * @retval DPL_E_ARGUMENT  fmr is not in (0, 1), or lower than the table supports; err says the
+ * lowest
  */
 DPL_API dpl_status dpl_calibration_threshold(float *accept, float *reject,
                                              const dpl_calibration *calibration, double fmr,
@@ -101,8 +104,9 @@ typedef enum dpl_decision {
 typedef struct dpl_policy {
     int decides;     /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
     float threshold; /* accept = isfinite(score) && score >= threshold */
-    float reject;    /* below threshold and above this: inconclusive; equal to threshold: no such zone */
-    double fmr;      /* the rate asked for; NaN when a threshold was given instead */
+    float
+        reject; /* below threshold and above this: inconclusive; equal to threshold: no such zone */
+    double fmr; /* the rate asked for; NaN when a threshold was given instead */
     const dpl_calibration *calibration; /* borrowed; NULL when there is none */
 } dpl_policy;
 
