@@ -3,8 +3,20 @@
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-# Before FAISS: its own config and its check here use what this finds.
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+
+# The OpenMP run time that FAISS uses, before FAISS, whose check needs it. clang would bring its own
+# (libomp) beside the libgomp that a FAISS built by GCC has loaded already, so there libgomp is linked
+# by its path.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  find_library(GOMP_LIBRARY NAMES gomp HINTS ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES})
+  mark_as_advanced(GOMP_LIBRARY)
+endif()
+if(GOMP_LIBRARY)
+  set(dpl_openmp ${GOMP_LIBRARY})
+else()
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set(dpl_openmp OpenMP::OpenMP_CXX)
+endif()
 
 foreach(module IN ITEMS libturbojpeg libpng openblas sqlite3 libprotobuf-c libexif jansson)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})

@@ -15,8 +15,9 @@ set_property(TARGET doppel-cli PROPERTY INSTALL_RPATH ${origin}/${lib_from_bin})
 # was built is a cache, which may go.
 set(system_dirs ${CMAKE_C_IMPLICIT_LINK_DIRECTORIES})
 get_filename_component(faiss_dir ${FAISS_LIBRARY} DIRECTORY)
-if(NOT faiss_dir IN_LIST system_dirs AND FAISS_LIBRARY MATCHES "\\.(so|dylib)")
-  install(FILES ${FAISS_LIBRARY} ${FAISS_C_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR}/doppel)
+if(NOT faiss_dir IN_LIST system_dirs AND FAISS_LIBRARY MATCHES "\\.(so|dylib)$")
+  install(DIRECTORY ${faiss_dir}/ DESTINATION ${CMAKE_INSTALL_LIBDIR}/doppel
+          FILES_MATCHING PATTERN "libfaiss.*" PATTERN "libfaiss_c.*" PATTERN "cmake" EXCLUDE)
   set_property(TARGET doppel PROPERTY INSTALL_RPATH ${origin}/doppel)
 endif()
 
@@ -24,7 +25,7 @@ install(TARGETS doppel EXPORT doppelTargets LIBRARY DESTINATION ${CMAKE_INSTALL_
 install(TARGETS doppel-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${DPL_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/doppel)
 install(DIRECTORY models DESTINATION ${CMAKE_INSTALL_DATADIR}/doppel OPTIONAL
-        FILES_MATCHING PATTERN "*.onnx" PATTERN "*.json" PATTERN "*LICENSE*" PATTERN "*.md")
+        FILES_MATCHING PATTERN make EXCLUDE PATTERN "*.onnx" PATTERN "*.json" PATTERN "*LICENSE*" PATTERN "*.md")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT doppelTargets NAMESPACE doppel:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/doppel)

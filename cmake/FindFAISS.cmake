@@ -13,7 +13,7 @@ if(FAISS_INCLUDE_DIR AND FAISS_C_LIBRARY AND FAISS_LIBRARY)
   include(CheckCXXSourceCompiles)
   # The libraries may be static: the order and what comes after them matter then.
   set(CMAKE_REQUIRED_LIBRARIES ${FAISS_C_LIBRARY} ${FAISS_LIBRARY} PkgConfig::openblas
-                               OpenMP::OpenMP_CXX)
+                               ${dpl_openmp})
   set(CMAKE_REQUIRED_INCLUDES ${FAISS_INCLUDE_DIR})
   # A check of another FAISS does not count for this one.
   string(MD5 which "${FAISS_C_LIBRARY}|${FAISS_LIBRARY}")
@@ -49,5 +49,5 @@ if(FAISS_FOUND AND NOT TARGET FAISS::faiss_c)
     FAISS::faiss_c
     PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${FAISS_INCLUDE_DIR}
                INTERFACE_LINK_LIBRARIES
-               "${FAISS_C_LIBRARY};${FAISS_LIBRARY};PkgConfig::openblas;OpenMP::OpenMP_CXX")
+               "${FAISS_C_LIBRARY};${FAISS_LIBRARY};PkgConfig::openblas;${dpl_openmp}")
 endif()
