@@ -1,0 +1,224 @@
+#!/bin/sh
+# faiss.sh - prints the prefix of a FAISS that has its C API; prints nothing when the system's own has.
+#
+# Debian's FAISS comes without the code of the C API, so it is built here, once, from Debian's source
+# package, with the instruction set level of this processor:
+#
+#     ~/.cache/doppel/faiss-<version>-<level>   the result; another clone uses it as it is
+#     ~/.cache/doppel/faiss-work                source, objects; gone when the result is there
+#
+# It may be killed at any instant: each step leaves its result under a name that is given only when it
+# is whole, so the next run goes on where this one stopped. The system's apt configuration is read,
+# never written: the source package comes through a deb-src copy of the machine's own entries, in a
+# folder of ours. Needs no root.
+#
+# DOPPEL_FAISS_LEVEL overrides the level: x86-64, x86-64-v2, x86-64-v3 or x86-64-v4.
+set -eu
+
+say() {
+    printf 'faiss: %s\n' "$*" >&2
+}
+
+die() {
+    say "$@"
+    exit 1
+}
+
+# Does a program that calls the C API compile and link without any path of ours?
+system_has_c_api() {
+    printf '%s\n' '#include <faiss/c_api/index_io_c.h>' \
+        'int main() { return faiss_write_index_fname(nullptr, ""); }' |
+        c++ -x c++ - -o "$cache/probe.$$" -lfaiss_c -lfaiss -lopenblas -fopenmp 2>/dev/null
+    found=$?
+    rm -f "$cache/probe.$$"
+    return $found
+}
+
+# The highest level whose every instruction this processor has; the names are GCC's and the psABI's.
+processor_level() {
+    case $(c++ -dumpmachine) in
+    x86_64-*) ;;
+    *)
+        uname -m
+        return
+        ;;
+    esac
+    flags=" $(sed -n '/^flags/{s/^[^:]*: *//p;q;}' /proc/cpuinfo) "
+    level=x86-64
+    while read -r name needed; do
+        for flag in $needed; do
+            case $flags in
+            *" $flag "*) ;;
+            *) break 2 ;;
+            esac
+        done
+        level=$name
+    done <<EOF
+x86-64-v2 cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3
+x86-64-v3 abm avx avx2 bmi1 bmi2 f16c fma movbe
+x86-64-v4 avx512bw avx512cd avx512dq avx512f avx512vl
+EOF
+    echo "$level"
+}
+
+# The newest finished build for this level, if there is one.
+finished_prefix() {
+    ls -d "$cache"/faiss-[0-9]*-"$level" 2>/dev/null | sort -V | tail -n 1
+}
+
+# Copies the machine's apt entries, binary ones too, as source entries into the folder $1.
+copy_apt_entries() {
+    eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+    for file in "$main" "$parts"/*.list; do
+        [ -r "$file" ] && sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' "$file"
+    done | sort -u >"$1/doppel.list"
+    # Paragraph by paragraph: one that says "Enabled: no" stays out. (Inline keys have lines that start
+    # with a blank, and a lone dot for an empty one, so a paragraph ends at an empty line here too.)
+    for file in "$parts"/*.sources; do
+        [ -r "$file" ] && awk '
+            function flush() {
+                if (enabled && text ~ /\nURIs:/) print text
+                text = ""; enabled = 1
+            }
+            BEGIN { enabled = 1 }
+            /^[[:space:]]*$/ { flush(); next }
+            /^#/ { next }
+            tolower($0) ~ /^enabled:[[:space:]]*(no|false|off|0|without|disable)/ { enabled = 0 }
+            tolower($0) ~ /^types:/ { $0 = "Types: deb-src" }
+            { sub(/^[Uu][Rr][Ii][Ss]:/, "URIs:"); text = text "\n" $0 }
+            END { flush() }' "$file"
+    done >"$1/doppel.sources"
+}
+
+# Puts Debian's source into $work/src, and its version into $work/version.
+fetch_source() {
+    command -v apt-get >/dev/null ||
+        die "no FAISS with its C API here, and no apt to build one with: see docs/install.md"
+    sh "$here/packages.sh" faiss
+    rm -rf "$work/download" "$work/unpack"
+    mkdir -p "$work/apt/lists/partial" "$work/apt/sources" "$work/download"
+    copy_apt_entries "$work/apt/sources"
+    # As root, apt would hand the download to its own user, who cannot see into this folder.
+    set -- -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/sources" \
+        -o Dir::State::Lists="$work/apt/lists" -o Dir::Cache="$work/apt" \
+        -o Acquire::Languages=none -o APT::Sandbox::User=root
+    say "fetching Debian's source package"
+    # An entry without sources (many that are not Debian's) is no failure; no package at the end is.
+    apt-get "$@" update >"$work/apt/log" 2>&1 || :
+    (cd "$work/download" && apt-get "$@" source --download-only faiss) >>"$work/apt/log" 2>&1 || {
+        grep -E '^[EW]:' "$work/apt/log" | sort -u | tail -n 12 >&2
+        die "the source package \"faiss\" cannot be fetched through this machine's apt sources." \
+            "If the lines above speak of resolving, connecting or fetching, the network or the mirror" \
+            "is missing; run this again when it is there."
+    }
+    set -- "$work"/download/*.dsc
+    version=$(sed -n '/^Version: /{s/^Version: \([0-9]*:\)\{0,1\}//;s/-[^-]*$//;p;q;}' "$1")
+    # apt has checked the files against the signed index.
+    dpkg-source --no-check -x "$1" "$work/unpack" >>"$work/apt/log" 2>&1 ||
+        die "$(tail -n 5 "$work/apt/log")"
+    echo "$version" >"$work/version"
+    mv "$work/unpack" "$work/src"
+    rm -rf "$work/download" "$work/apt"
+}
+
+# Runs the build: ninja's one line on a terminal, else a line each tenth of the way.
+run_build() {
+    set -- cmake --build "$work/build-$level" --parallel "$jobs" --target faiss faiss_c
+    if [ -t 2 ]; then
+        "$@" >&2
+        return
+    fi
+    log=$work/build-$level.log
+    { "$@" 2>&1 || echo "stopped: failed"; } | {
+        tenths=0
+        failed=0
+        while IFS= read -r line; do
+            printf '%s\n' "$line"
+            case $line in
+            "stopped: failed") failed=1 ;;
+            "["[0-9]*/[0-9]*"]"*)
+                n=${line#?}
+                n=${n%%/*}
+                of=${line#*/}
+                of=${of%%]*}
+                if [ $((n * 10 / of)) -gt "$tenths" ]; then
+                    tenths=$((n * 10 / of))
+                    say "$n of $of files"
+                fi
+                ;;
+            esac
+        done >"$log"
+        [ "$failed" -eq 0 ] || {
+            tail -n 30 "$log" >&2
+            die "FAISS cannot be built"
+        }
+    }
+}
+
+build() {
+    set -- cmake --build "$work/build-$level" --parallel "$jobs" --target faiss faiss_c
+    if [ -t 2 ]; then
+        "$@" >&2
+        return
+    fi
+    log=$work/build-$level.log
+    tenth=0
+    { "$@" || echo failed; } >"$log.pipe" 2>&1 &
+    wait
+}
+
+build() {
+    version=$(cat "$work/version")
+    prefix=$cache/faiss-$version-$level
+    march=
+    case $level in x86-64*) march=-march=$level ;; esac
+    say "building $version for $level with $jobs jobs, once for all clones"
+    cmake -S "$work/src" -B "$work/build-$level" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_CXX_FLAGS="$march -w" -DCMAKE_INSTALL_LIBDIR=lib \
+        '-DCMAKE_INSTALL_RPATH=$ORIGIN' -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
+        -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF -DFAISS_ENABLE_C_API=ON \
+        -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF -DFAISS_OPT_LEVEL=generic \
+        >"$work/configure.log" 2>&1 || {
+        tail -n 20 "$work/configure.log" >&2
+        die "FAISS cannot be configured"
+    }
+    run_build
+    rm -rf "$prefix.tmp"
+    cmake --install "$work/build-$level" --prefix "$prefix.tmp" >"$work/install.log" 2>&1 ||
+        die "$(tail -n 5 "$work/install.log")"
+    # Old versions install the C API's headers but forget its library.
+    cp -P "$work/build-$level"/c_api/libfaiss_c.* "$prefix.tmp/lib/"
+    sync -f "$prefix.tmp"
+    mv "$prefix.tmp" "$prefix"
+    rm -rf "$work"
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/doppel
+work=$cache/faiss-work
+mkdir -p "$cache" || die "cannot write to $cache"
+
+if system_has_c_api; then
+    exit 0
+fi
+level=${DOPPEL_FAISS_LEVEL:-$(processor_level)}
+prefix=$(finished_prefix)
+if [ -z "$prefix" ]; then
+    # One build at a time. The compilers hold the lock as well, so after a kill of this script alone
+    # the next one waits until they are gone.
+    exec 9>"$cache/faiss.lock"
+    flock -n 9 || {
+        say "another build is running, waiting for it"
+        flock 9
+    }
+    prefix=$(finished_prefix)
+    if [ -z "$prefix" ]; then
+        # A compiler of this size takes up to a gigabyte.
+        jobs=$(sed -n '/^MemAvailable:/{s/[^0-9]//g;p;q;}' /proc/meminfo)
+        jobs=$((jobs / 1048576 + 1))
+        [ "$jobs" -lt "$(nproc)" ] || jobs=$(nproc)
+        [ -d "$work/src" ] || fetch_source
+        build
+    fi
+fi
+echo "$prefix"
