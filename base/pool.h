@@ -9,6 +9,10 @@
 /** Cores that this process may use (affinity and cgroup quota honoured), at least 1. */
 int dpli_n_cores(void);
 
+/** Whole cores that the CPU quotas of cgroup version 1 and 2 grant, rounded up; 0 when there is no
+ * quota. The arguments are "/proc/self/cgroup" and "/sys/fs/cgroup", but for tests. */
+int dpli_cgroup_cores(const char *self_cgroup, const char *root);
+
 /**
  * Call fn(ctx, worker, item) for items 0 .. n-1 on n_threads threads (0: dpli_n_cores), worker
  * being 0 .. n_threads-1, and wait for all. Items are taken in order. A status other than DPL_OK

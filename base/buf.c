@@ -1,0 +1,187 @@
+/*
+ * buf.c - a growing byte string; base64 (RFC 4648, section 4).
+ */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+
+static const char alphabet[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Room for n more bytes and the NUL; NULL when there is none. */
+static char *reserve(dpli_buf *buf, size_t n)
+{
+    size_t need;
+
+    if (buf->failed)
+        return NULL;
+    if (!dpli_add(&need, buf->len, n) || !dpli_add(&need, need, 1)) {
+        buf->failed = 1;
+        return NULL;
+    }
+    if (need > buf->cap) {
+        size_t cap = buf->cap > SIZE_MAX / 2 ? need : 2 * buf->cap;
+        char *data;
+
+        if (cap < need)
+            cap = need;
+        if (cap < 64)
+            cap = 64;
+        data = dpli_realloc(buf->data, cap, 1, NULL);
+        if (!data) {
+            buf->failed = 1;
+            return NULL;
+        }
+        buf->data = data;
+        buf->cap = cap;
+    }
+    return buf->data + buf->len;
+}
+
+static void grown(dpli_buf *buf, size_t n)
+{
+    buf->len += n;
+    buf->data[buf->len] = '\0';
+}
+
+void dpli_buf_add(dpli_buf *buf, const void *bytes, size_t n)
+{
+    char *at = reserve(buf, n);
+
+    if (!at)
+        return;
+    if (n)
+        memcpy(at, bytes, n);
+    grown(buf, n);
+}
+
+void dpli_buf_str(dpli_buf *buf, const char *s)
+{
+    dpli_buf_add(buf, s, strlen(s));
+}
+
+void dpli_buf_printf(dpli_buf *buf, const char *format, ...)
+{
+    va_list args, again;
+    char *at;
+    int n;
+
+    va_start(args, format);
+    va_copy(again, args);
+    n = vsnprintf(NULL, 0, format, args);
+    if (n < 0)
+        buf->failed = 1;
+    at = n < 0 ? NULL : reserve(buf, (size_t)n);
+    if (at) {
+        vsnprintf(at, (size_t)n + 1, format, again);
+        grown(buf, (size_t)n);
+    }
+    va_end(again);
+    va_end(args);
+}
+
+void dpli_buf_base64(dpli_buf *buf, const void *bytes, size_t n)
+{
+    const uint8_t *in = bytes;
+    size_t n_out;
+    char *at;
+
+    if (!dpli_mul(&n_out, n / 3 + (n % 3 != 0), 4)) {
+        buf->failed = 1;
+        return;
+    }
+    at = reserve(buf, n_out);
+    if (!at)
+        return;
+    for (; n > 0; n -= n < 3 ? n : 3, in += 3, at += 4) {
+        uint32_t v = (uint32_t)in[0] << 16;
+
+        if (n > 1)
+            v |= (uint32_t)in[1] << 8;
+        if (n > 2)
+            v |= in[2];
+        at[0] = alphabet[v >> 18];
+        at[1] = alphabet[v >> 12 & 63];
+        at[2] = n > 1 ? alphabet[v >> 6 & 63] : '=';
+        at[3] = n > 2 ? alphabet[v & 63] : '=';
+        if (n < 3) {
+            at += 4;
+            break;
+        }
+    }
+    grown(buf, n_out);
+}
+
+dpl_status dpli_buf_check(const dpli_buf *buf, dpl_error *err)
+{
+    if (buf->failed)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory for a text of more than %zu bytes",
+                         buf->len);
+    return DPL_OK;
+}
+
+void dpli_buf_clear(dpli_buf *buf)
+{
+    if (!buf)
+        return;
+    free(buf->data);
+    *buf = (dpli_buf){0};
+}
+
+static int sextet(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+dpl_status dpli_base64_decode(uint8_t **out, size_t *n_out, const char *text, dpl_error *err)
+{
+    size_t n = strlen(text);
+    size_t pad =
+        n >= 4 ? (size_t)(text[n - 1] == '=') + (text[n - 1] == '=' && text[n - 2] == '=') : 0;
+    size_t n_bytes = n / 4 * 3 - pad;
+    uint8_t *bytes;
+    uint32_t v = 0;
+    size_t k = 0;
+
+    *out = NULL;
+    *n_out = 0;
+    if (n % 4 != 0)
+        return dpli_fail(err, DPL_E_INPUT, "base64 of %zu characters, not a multiple of 4", n);
+    bytes = dpli_alloc(n_bytes, 1, err);
+    if (!bytes)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        int s = i < n - pad ? sextet(text[i]) : 0;
+
+        if (s < 0) {
+            free(bytes);
+            return dpli_fail(err, DPL_E_INPUT, "base64 is broken at character %zu", i + 1);
+        }
+        v = v << 6 | (uint32_t)s;
+        if (i % 4 == 3)
+            for (int shift = 16; shift >= 0; shift -= 8) {
+                uint8_t byte = (uint8_t)(v >> shift);
+
+                if (k < n_bytes)
+                    bytes[k++] = byte;
+                else if (byte) {
+                    /* One meaning, one spelling: the unused bits are zero. */
+                    free(bytes);
+                    return dpli_fail(err, DPL_E_INPUT, "base64 ends in stray bits");
+                }
+            }
+    }
+    *out = bytes;
+    *n_out = n_bytes;
+    return DPL_OK;
+}

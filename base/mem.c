@@ -1,0 +1,83 @@
+/*
+ * mem.c - allocation with checked sizes.
+ */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fail.h"
+
+static void *refuse(dpl_error *err, size_t n, size_t size)
+{
+    size_t n_bytes;
+
+    if (dpli_mul(&n_bytes, n, size))
+        dpli_fail(err, DPL_E_MEMORY, "out of memory for %zu bytes", n_bytes);
+    else
+        dpli_fail(err, DPL_E_MEMORY, "out of memory for %zu items of %zu bytes", n, size);
+    return NULL;
+}
+
+void *dpli_alloc(size_t n, size_t size, dpl_error *err)
+{
+    size_t n_bytes;
+    void *p = dpli_mul(&n_bytes, n, size) ? malloc(n_bytes ? n_bytes : 1) : NULL;
+
+    return p ? p : refuse(err, n, size);
+}
+
+void *dpli_calloc(size_t n, size_t size, dpl_error *err)
+{
+    void *p = n && size ? calloc(n, size) : calloc(1, 1);
+
+    return p ? p : refuse(err, n, size);
+}
+
+void *dpli_realloc(void *old, size_t n, size_t size, dpl_error *err)
+{
+    size_t n_bytes;
+    void *p = dpli_mul(&n_bytes, n, size) ? realloc(old, n_bytes ? n_bytes : 1) : NULL;
+
+    return p ? p : refuse(err, n, size);
+}
+
+void *dpli_alloc_aligned(size_t n, size_t size, dpl_error *err)
+{
+    size_t n_bytes;
+    void *p = NULL;
+
+    /* aligned_alloc wants a multiple of the alignment. */
+    if (dpli_mul(&n_bytes, n, size) && dpli_add(&n_bytes, n_bytes ? n_bytes : 1, 63))
+        p = aligned_alloc(64, n_bytes & ~(size_t)63);
+    return p ? p : refuse(err, n, size);
+}
+
+char *dpli_strdup(const char *s, dpl_error *err)
+{
+    size_t n = strlen(s) + 1;
+    char *copy = dpli_alloc(n, 1, err);
+
+    return copy ? memcpy(copy, s, n) : NULL;
+}
+
+char *dpli_asprintf(dpl_error *err, const char *format, ...)
+{
+    va_list args, again;
+    char *text = NULL;
+    int n;
+
+    va_start(args, format);
+    va_copy(again, args);
+    n = vsnprintf(NULL, 0, format, args);
+    if (n < 0)
+        dpli_fail(err, DPL_E_MEMORY, "text too long");
+    else
+        text = dpli_alloc((size_t)n + 1, 1, err);
+    if (text)
+        vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    va_end(args);
+    return text;
+}
