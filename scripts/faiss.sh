@@ -63,19 +63,24 @@ EOF
 
 # The newest finished build for this level, if there is one.
 finished_prefix() {
+    # shellcheck disable=SC2012 # the names are ours
     ls -d "$cache"/faiss-[0-9]*-"$level" 2>/dev/null | sort -V | tail -n 1
 }
 
 # Copies the machine's apt entries, binary ones too, as source entries into the folder $1.
 copy_apt_entries() {
+    main=''
+    parts=''
     eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
     for file in "$main" "$parts"/*.list; do
-        [ -r "$file" ] && sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' "$file"
+        [ -r "$file" ] || continue
+        sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' "$file"
     done | sort -u >"$1/doppel.list"
     # Paragraph by paragraph: one that says "Enabled: no" stays out. (Inline keys have lines that start
     # with a blank, and a lone dot for an empty one, so a paragraph ends at an empty line here too.)
     for file in "$parts"/*.sources; do
-        [ -r "$file" ] && awk '
+        [ -r "$file" ] || continue
+        awk '
             function flush() {
                 if (enabled && text ~ /\nURIs:/) print text
                 text = ""; enabled = 1
@@ -156,23 +161,12 @@ run_build() {
 }
 
 build() {
-    set -- cmake --build "$work/build-$level" --parallel "$jobs" --target faiss faiss_c
-    if [ -t 2 ]; then
-        "$@" >&2
-        return
-    fi
-    log=$work/build-$level.log
-    tenth=0
-    { "$@" || echo failed; } >"$log.pipe" 2>&1 &
-    wait
-}
-
-build() {
     version=$(cat "$work/version")
     prefix=$cache/faiss-$version-$level
     march=
     case $level in x86-64*) march=-march=$level ;; esac
     say "building $version for $level with $jobs jobs, once for all clones"
+    # shellcheck disable=SC2016 # $ORIGIN is the loader's
     cmake -S "$work/src" -B "$work/build-$level" -G Ninja -DCMAKE_BUILD_TYPE=Release \
         -DCMAKE_CXX_FLAGS="$march -w" -DCMAKE_INSTALL_LIBDIR=lib \
         '-DCMAKE_INSTALL_RPATH=$ORIGIN' -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
@@ -202,6 +196,9 @@ if system_has_c_api; then
     exit 0
 fi
 level=${DOPPEL_FAISS_LEVEL:-$(processor_level)}
+case $level in
+*[!a-z0-9_-]*) die "DOPPEL_FAISS_LEVEL=\"$level\" is not a level such as x86-64-v3" ;;
+esac
 prefix=$(finished_prefix)
 if [ -z "$prefix" ]; then
     # One build at a time. The compilers hold the lock as well, so after a kill of this script alone
