@@ -36,9 +36,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline import STRIDES, decode, open_session, suppress
+
 LICENCE = ("BSD-3-Clause (c) 2023-2025 Shiqi Yu, as in the wheel's LICENSE; "
            "see face-detect.LICENSE")
-STRIDES = (8, 16, 32)
 HEADS = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
 
 
@@ -199,35 +200,6 @@ def build(layers, version):
     return model
 
 
-def decode(out, threshold):
-    """Faces as rows of (score, x, y, w, h, 5 x (px, py)), before suppression, best first."""
-    rows = []
-    for stride in STRIDES:
-        score = np.sqrt(out[f"cls_{stride}"][0, 0] * out[f"obj_{stride}"][0, 0])
-        for r, c in zip(*np.nonzero(score >= threshold)):
-            box, kps = out[f"bbox_{stride}"][0, :, r, c], out[f"kps_{stride}"][0, :, r, c]
-            cx, cy = (c + box[0]) * stride, (r + box[1]) * stride
-            w, h = np.exp(box[2]) * stride, np.exp(box[3]) * stride
-            points = (kps.reshape(5, 2) + (c, r)) * stride
-            rows.append([score[r, c], cx - w / 2, cy - h / 2, w, h, *points.ravel()])
-    return np.array(sorted(rows, key=lambda row: -row[0])).reshape(-1, 15)
-
-
-def suppress(rows, overlap):
-    keep = []
-    for row in rows:
-        x, y, w, h = row[1:5]
-        for other in keep:
-            ox, oy, ow, oh = other[1:5]
-            iw = max(0, min(x + w, ox + ow) - max(x, ox))
-            ih = max(0, min(y + h, oy + oh) - max(y, oy))
-            if iw * ih > overlap * (w * h + ow * oh - iw * ih):
-                break
-        else:
-            keep.append(row)
-    return np.array(keep).reshape(-1, 15)
-
-
 def photos_of(archive):
     """BGR uint8 pictures, sides cut to multiples of 32: each photo at several sizes, and a mosaic.
 
@@ -256,8 +228,7 @@ def photos_of(archive):
 
 def verify(path, wheel, archive):
     """Compare with facedetect_cnn() of the library, which gives integers, truncated."""
-    import onnxruntime
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     names = [o.name for o in session.get_outputs()]
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive_file:
         for entry in archive_file.namelist():
