@@ -66,11 +66,13 @@ typedef struct dpl_person {
 /** A photo's line in the ledger: every file that enrolment ever looked at and has not forgotten. */
 typedef struct dpl_photo_row {
     int64_t id;
-    const char *path;   /* absolute */
-    const char *sha256; /* of the file's content, 64 hex digits, "" when it could not be read */
-    const char *person; /* NULL when it belongs to nobody */
-    dpl_status status;  /* DPL_OK: enrolled */
-    const char *reason; /* "" or why not, or the decoder's warning */
+    const char *path;    /* absolute */
+    const char *sha256;  /* of the file's content, 64 hex digits, "" when it could not be read */
+    const char *person;  /* NULL when it belongs to nobody */
+    dpl_status status;   /* DPL_OK: enrolled */
+    const char *reason;  /* "" or why not, or the decoder's warning */
+    const char *options; /* of the run that looked at it: a refusal is tried again under others;
+                            never NULL */
     int64_t size_bytes, mtime_ns, enrolled_unix_s;
     int32_t width_px, height_px, n_faces;
 } dpl_photo_row;
@@ -167,15 +169,17 @@ typedef struct dpl_forget_report {
 } dpl_forget_report;
 
 /**
- * Forget a person, or one photo by path: rows, thumbnails, vectors, index entries; vacuums, then
+ * Forget a person, or photos by path: rows, thumbnails, vectors, index entries; vacuums once, then
  * searches for every forgotten vector and counts what it still finds.
- * @param person, path  one of them; the other NULL
- * @param dry_run       nonzero: only count
- * @retval DPL_E_NOT_FOUND  no such person or photo
+ *
+ * @param person         a name, or NULL and then
+ * @param paths, n_paths absolute paths of photos in the ledger
+ * @param dry_run        nonzero: only count
+ * @retval DPL_E_NOT_FOUND  no such person, or no such photo (err names it; nothing was changed)
  */
 DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery,
-                                      const char *person, const char *path, int dry_run,
-                                      dpl_error *err);
+                                      const char *person, const char *const *paths, size_t n_paths,
+                                      int dry_run, dpl_error *err);
 
 /** @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,

@@ -87,8 +87,7 @@ typedef struct dpl_enroll_event {
     const char *path, *person; /* person NULL: nobody's */
     dpl_outcome outcome;
     dpl_status status;
-    const char
-        *message; /* "" , reason, or a warning about a photo that was enrolled all the same */
+    const char *message; /* "", the reason, or a warning about a photo enrolled all the same */
     size_t n_faces;
     const dpl_photo *photo; /* the photo when it was decoded now, else NULL */
     int64_t n_done, n_total;
@@ -101,6 +100,7 @@ typedef struct dpl_enroll_options {
     int prune;                  /* forget photos under the given folders whose files are gone */
     int force;                  /* encode again what is unchanged, too */
     int n_threads;              /* 0: one a core */
+    int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
     const volatile int *cancel; /* may be NULL; nonzero: finish the photos in hand, commit, return
                                    DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_enroll_event *event); /* caller's thread; may be NULL */
@@ -109,12 +109,12 @@ typedef struct dpl_enroll_options {
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, NULL, NULL, NULL              \
+        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, NULL, NULL, NULL           \
     }
 
 typedef struct dpl_enroll_report {
     int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
-    int64_t n_refused_again; /* of n_refused: known from before, unchanged, not tried again */
+    int64_t n_refused_again; /* of n_refused: known from before, nothing changed, not tried again */
     dpl_status worst;        /* of the files' statuses */
     double seconds;
 } dpl_enroll_report;
@@ -122,11 +122,12 @@ typedef struct dpl_enroll_report {
 /**
  * Enrol files and folders.
  *
- * A folder given: its sub-folders are the people (named by the first level below it; deeper levels
- * belong to it); files directly in it are one person each, named by the file without its ending and
- * without a trailing number ("ann-2.jpg" is "ann"). Files given one by one: likewise. Recursive,
- * sorted by name, symbolic link loops are seen, hidden files passed over, other files than JPEG and
- * PNG told by content and refused with a reason.
+ * In a folder given, a photo belongs to the person named by the folder that holds it, at any depth;
+ * photos directly in the folder given, and files given one by one, are one person each, named by
+ * the file without its ending. options->name overrides both. A photo already known keeps its
+ * person, also when it has moved. Folders are walked recursively in the order of names; a folder
+ * reached twice (symbolic links) is walked once; hidden files are passed over; what is neither JPEG
+ * nor PNG by content is refused.
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.
@@ -181,6 +182,16 @@ typedef struct dpl_answer_hit {
     size_t n_thumb;
 } dpl_answer_hit;
 
+/**
+ * The policy for asking a gallery of n_persons: a rate per comparison such that a stranger is named
+ * with probability at most fpir (1 - (1 - fmr)^n <= n * fmr), and at most DPL_DEFAULT_FMR; when the
+ * calibration does not reach so far down, the lowest rate that it supports.
+ */
+DPL_API dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration *calibration,
+                                         double fpir, int64_t n_persons, dpl_error *err);
+
+#define DPL_DEFAULT_FPIR 1e-2
+
 /** Who one face is, and what looks like it. */
 typedef struct dpl_answer {
     int32_t face;       /* index into the photo's faces; -1: the whole picture */
@@ -200,8 +211,9 @@ typedef enum dpl_query_by {
 /**
  * Ask the gallery about a photo: one answer a face (strongest first), or one for the whole picture.
  *
- * The policy's rate is per comparison; the answer's decision allows for the gallery's size only
- * when the caller has made the policy so.
+ * The policy's rate is per comparison: a gallery of many people gives a stranger many chances,
+ * which dpl_policy_for_search allows for. Whole pictures are judged only by a threshold given in
+ * the policy.
  *
  * @param[out] out  [*n_out], freed by dpl_answers_free
  * @retval DPL_E_NO_FACE   by face, and there is none

@@ -76,6 +76,9 @@ DPL_API void dpl_calibration_free(dpl_calibration *calibration);
 DPL_API uint64_t dpl_calibration_pairs(const dpl_calibration *calibration);
 DPL_API const char *dpl_calibration_source(const dpl_calibration *calibration);
 
+/** The lowest rate that dpl_calibration_threshold can give a threshold for. */
+DPL_API double dpl_calibration_lowest_fmr(const dpl_calibration *calibration);
+
 /** How often two strangers score at least this: log-linear between the table's points. */
 DPL_API dpl_rate dpl_calibration_fmr(const dpl_calibration *calibration, float score);
 

@@ -1,0 +1,260 @@
+/*
+ * pipeline.c - a photo to vectors: the stages of vision, in order, with one set of models and
+ * limits.
+ */
+#include "index/pipeline.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+struct dpl_pipeline {
+    dpl_detector *detector; /* NULL: the whole picture is the chip */
+    dpl_encoder *encoder;
+    dpl_encoder *image_encoder; /* NULL: none */
+    dpl_head *head;
+    dpl_calibration *calibration; /* NULL: none */
+    dpl_decode_options decode;
+    dpl_detect_options detect;
+    float min_quality;
+};
+
+dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
+                             dpl_error *err)
+{
+    const char *table;
+    dpl_pipeline *p;
+    dpl_status status;
+
+    *out = NULL;
+    if (options->struct_size != sizeof *options)
+        return dpli_fail(err, DPL_E_ARGUMENT, "pipeline options have struct_size %zu, not %zu",
+                         options->struct_size, sizeof *options);
+    if (!options->encoder_path)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a pipeline needs an encoder");
+    p = dpli_calloc(1, sizeof *p, err);
+    if (!p)
+        return DPL_E_MEMORY;
+    p->decode = options->decode;
+    p->detect = options->detect;
+    p->min_quality = options->min_quality;
+    if (options->detector_path) {
+        status = dpl_detector_open(&p->detector, options->detector_path, err);
+        if (status != DPL_OK)
+            goto done;
+        /* Twice what the detector sees: small faces keep the pixels that their chips can use. */
+        if (p->decode.enough_px == 0)
+            p->decode.enough_px = 2 * p->detect.max_side_px;
+    }
+    status = dpl_encoder_open(&p->encoder, options->encoder_path, options->preset, err);
+    if (status != DPL_OK)
+        goto done;
+    if (options->image_path) {
+        status = dpl_encoder_open(&p->image_encoder, options->image_path, NULL, err);
+        if (status != DPL_OK)
+            goto done;
+        if (strcmp(dpl_encoder_space(p->image_encoder), "image") != 0) {
+            status = dpli_fail(err, DPL_E_MODEL, "\"%s\": not an image encoder (doppel.kind)",
+                               options->image_path);
+            goto done;
+        }
+    }
+    status = dpl_head_open(&p->head, p->encoder, err);
+    if (status == DPL_OK && (table = dpl_encoder_fact(p->encoder, "calibration")))
+        status = dpl_calibration_parse(&p->calibration, table, err);
+    if (status != DPL_OK) {
+        dpli_fail_in(err, status, options->encoder_path);
+        goto done;
+    }
+    *out = p;
+    p = NULL;
+done:
+    dpl_pipeline_close(p);
+    return status;
+}
+
+void dpl_pipeline_close(dpl_pipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    dpl_calibration_free(pipeline->calibration);
+    dpl_head_free(pipeline->head);
+    dpl_encoder_close(pipeline->image_encoder);
+    dpl_encoder_close(pipeline->encoder);
+    dpl_detector_close(pipeline->detector);
+    free(pipeline);
+}
+
+const dpl_encoder *dpl_pipeline_encoder(const dpl_pipeline *pipeline)
+{
+    return pipeline->encoder;
+}
+
+const dpl_encoder *dpl_pipeline_image_encoder(const dpl_pipeline *pipeline)
+{
+    return pipeline->image_encoder;
+}
+
+const dpl_detector *dpl_pipeline_detector(const dpl_pipeline *pipeline)
+{
+    return pipeline->detector;
+}
+
+const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline)
+{
+    return pipeline->head;
+}
+
+const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline)
+{
+    return pipeline->calibration;
+}
+
+float dpli_pipeline_min_quality(const dpl_pipeline *pipeline)
+{
+    return pipeline->min_quality;
+}
+
+size_t dpli_chip_bytes(const dpl_encoder *encoder)
+{
+    return (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
+}
+
+/** Without a detector: one face that is all of the picture. */
+static dpl_status whole_face(dpl_photo *photo, dpl_error *err)
+{
+    photo->faces = dpli_calloc(1, sizeof *photo->faces, err);
+    if (!photo->faces)
+        return DPL_E_MEMORY;
+    photo->n_faces = 1;
+    photo->faces[0].w_px = (float)photo->image.full_width_px;
+    photo->faces[0].h_px = (float)photo->image.full_height_px;
+    photo->faces[0].score = 1;
+    photo->faces[0].quality.overall = 1;
+    return DPL_OK;
+}
+
+static dpl_status encode_image(dpl_photo *photo, const dpl_pipeline *p, dpl_scratch *scratch,
+                               dpl_error *err)
+{
+    uint8_t *chip = dpli_alloc(dpli_chip_bytes(p->image_encoder), 1, err);
+    dpl_status status = DPL_E_MEMORY;
+
+    photo->image_vector =
+        dpli_alloc((size_t)dpl_encoder_dim(p->image_encoder), sizeof *photo->image_vector, err);
+    if (chip && photo->image_vector)
+        status = dpl_whole_chip(chip, p->image_encoder, &photo->image, err);
+    if (status == DPL_OK)
+        status = dpl_encode(photo->image_vector, p->image_encoder, scratch, chip, 1, err);
+    free(chip);
+    return status;
+}
+
+dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                              const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    const size_t chip_bytes = dpli_chip_bytes(p->encoder);
+    dpl_status status;
+
+    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
+    status = dpl_image_decode(&out->image, bytes, n_bytes, &p->decode, err);
+    if (status != DPL_OK)
+        goto done;
+    status = p->detector ? dpl_detect(&out->faces, &out->n_faces, p->detector, scratch, &out->image,
+                                      &p->detect, err)
+                         : whole_face(out, err);
+    if (status != DPL_OK)
+        goto done;
+    if (out->n_faces > 0) {
+        out->chips = dpli_alloc(out->n_faces, chip_bytes, err);
+        out->vectors =
+            dpli_alloc(out->n_faces * (size_t)dpl_encoder_dim(p->encoder), sizeof(float), err);
+        if (!out->chips || !out->vectors) {
+            status = DPL_E_MEMORY;
+            goto done;
+        }
+        for (size_t i = 0; i < out->n_faces && status == DPL_OK; i++) {
+            uint8_t *chip = out->chips + i * chip_bytes;
+            status = p->detector ? dpl_align(chip, &out->faces[i], p->encoder, &out->image, err)
+                                 : dpl_whole_chip(chip, p->encoder, &out->image, err);
+        }
+        if (status == DPL_OK)
+            status = dpl_encode(out->vectors, p->encoder, scratch, out->chips, out->n_faces, err);
+        if (status != DPL_OK)
+            goto done;
+    }
+    if (p->image_encoder)
+        status = encode_image(out, p, scratch, err);
+done:
+    if (status != DPL_OK)
+        dpl_photo_clear(out);
+    return status;
+}
+
+dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
+                           const dpl_pipeline *pipeline, const char *path, dpl_error *err)
+{
+    dpl_status status = dpli_file_read(bytes, n_bytes, path, pipeline->decode.max_bytes, err);
+
+    if (status == DPL_OK)
+        dpli_sha256_of(sha256, *bytes, *n_bytes);
+    return status;
+}
+
+dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                          const char *path, dpl_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n_bytes;
+    char sha256[65] = "";
+    dpl_status status;
+
+    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
+    status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
+    if (status == DPL_OK)
+        status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
+    free(bytes);
+    if (status != DPL_OK)
+        return dpli_fail_in(err, status, path);
+    memcpy(out->sha256, sha256, sizeof sha256);
+    return DPL_OK;
+}
+
+void dpl_photo_clear(dpl_photo *photo)
+{
+    dpl_image_clear(&photo->image);
+    dpl_faces_free(photo->faces);
+    free(photo->chips);
+    free(photo->vectors);
+    free(photo->image_vector);
+    *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
+}
+
+size_t dpli_largest_face(const dpl_photo *photo)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < photo->n_faces; i++)
+        if (photo->faces[i].w_px * photo->faces[i].h_px >
+            photo->faces[best].w_px * photo->faces[best].h_px)
+            best = i;
+    return best;
+}
+
+dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,
+                      dpl_error *err)
+{
+    const int32_t w = dpl_encoder_width_px(encoder), h = dpl_encoder_height_px(encoder);
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_status status = dpl_image_from_rgb(&image, chip, w, h, (size_t)w * 3, err);
+
+    *out = NULL;
+    if (status == DPL_OK)
+        status = dpl_image_to_jpeg(out, n_out, &image, 85, err);
+    dpl_image_clear(&image);
+    return status;
+}

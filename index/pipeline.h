@@ -1,0 +1,28 @@
+/* The pipeline's inner steps, for the jobs. */
+#ifndef DOPPEL_INDEX_PIPELINE_H
+#define DOPPEL_INDEX_PIPELINE_H
+
+#include "doppel/job.h"
+
+/** Read a photo's bytes (freed with free()) and name them; the message does not name the file. */
+dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
+                           const dpl_pipeline *pipeline, const char *path, dpl_error *err);
+
+/** All stages on a photo in memory; out->sha256 is left empty, the message does not name the file.
+ */
+dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                              const void *bytes, size_t n_bytes, dpl_error *err);
+
+float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
+
+/** Bytes of one chip of this encoder. */
+size_t dpli_chip_bytes(const dpl_encoder *encoder);
+
+/** Index of the face with the largest box; n_faces must be positive. */
+size_t dpli_largest_face(const dpl_photo *photo);
+
+/** JPEG of a chip [height, width, 3] of this encoder; freed with dpl_bytes_free. */
+dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,
+                      dpl_error *err);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * align.c - from a face in a photo to a chip.
+ *
+ * Third stage of the pipeline. The similarity transform that brings five landmarks nearest to the
+ * encoder's template, in the least-squares sense, then one warp.
+ *
+ * Source: Umeyama 1991, equations 40 to 42. In two dimensions, with points as complex numbers and
+ * the reflection ruled out, they come down to one division: alpha = sum(conj(p) q) / sum(|p|^2)
+ * over centred landmarks p and centred template points q; its modulus is the scale, its argument
+ * the turn. Template points are pixel indices (ArcFace's convention), so half a pixel is added.
+ */
+#include <complex.h>
+#include <math.h>
+
+#include "base/fail.h"
+#include "vision/encoder.h"
+#include "vision/warp.h"
+
+dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
+                     const dpl_image *image, dpl_error *err)
+{
+    double complex p[5], q[5], p_mean = 0, q_mean = 0, product = 0;
+    double spread = 0;
+    dpl_status status;
+
+    if (!encoder->has_template)
+        return dpli_fail(err, DPL_E_MODEL,
+                         "encoder has no template to align faces to (doppel.template)");
+    for (int i = 0; i < 5; i++) {
+        p[i] = CMPLX((double)face->landmarks[i].x_px, (double)face->landmarks[i].y_px);
+        q[i] = CMPLX((double)encoder->template_points[i].x_px + 0.5,
+                     (double)encoder->template_points[i].y_px + 0.5);
+        p_mean += p[i] / 5;
+        q_mean += q[i] / 5;
+    }
+    for (int i = 0; i < 5; i++) {
+        const double complex d = p[i] - p_mean;
+        product += conj(d) * (q[i] - q_mean);
+        spread += creal(d) * creal(d) + cimag(d) * cimag(d);
+    }
+    const double complex alpha = product / spread; /* chip pixels a photo pixel, turned */
+    if (!isfinite(creal(alpha)) || !isfinite(cimag(alpha)) || cabs(alpha) < 1e-6)
+        return dpli_fail(err, DPL_E_INPUT, "landmarks coincide or are not finite");
+
+    /* The warp asks where in the decoded picture a chip position lies: p = (q - q_mean) / alpha +
+     * p_mean. */
+    const double complex inverse = 1 / alpha;
+    const double complex origin = p_mean - q_mean * inverse;
+    const double sx = (double)image->width_px / image->full_width_px;
+    const double sy = (double)image->height_px / image->full_height_px;
+    const float m[6] = {
+        (float)(creal(inverse) * sx), (float)(-cimag(inverse) * sx), (float)(creal(origin) * sx),
+        (float)(cimag(inverse) * sy), (float)(creal(inverse) * sy),  (float)(cimag(origin) * sy),
+    };
+
+    status = dpli_warp_affine(chip, encoder->width_px, encoder->height_px, image, m, err);
+    if (status == DPL_OK)
+        dpli_quality_measure(face, chip, encoder->width_px, encoder->height_px);
+    return status;
+}
+
+dpl_status dpl_whole_chip(uint8_t *chip, const dpl_encoder *encoder, const dpl_image *image,
+                          dpl_error *err)
+{
+    /* One scale for both axes, the smaller picture side filling the chip, centred. */
+    const float scale = fminf((float)image->width_px / (float)encoder->width_px,
+                              (float)image->height_px / (float)encoder->height_px);
+    const float m[6] = {
+        scale, 0,     ((float)image->width_px - scale * (float)encoder->width_px) / 2,
+        0,     scale, ((float)image->height_px - scale * (float)encoder->height_px) / 2,
+    };
+
+    return dpli_warp_affine(chip, encoder->width_px, encoder->height_px, image, m, err);
+}

@@ -1,0 +1,440 @@
+/*
+ * encode.c - from chips to vectors.
+ *
+ * Fourth stage of the pipeline: any ONNX net with one picture in and one vector out. What the net
+ * expects of its input comes from the model's metadata, else from a preset; facts that change a
+ * vector go into the hash that every vector carries.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "vision/encoder.h"
+#include "vision/scratch.h"
+
+#define MAX_BATCH   16
+#define MAX_SIDE_PX 4096
+#define MAX_DIM     65536
+
+/** Facts of well-known kinds of encoder whose files do not state them. */
+typedef struct dpli_preset {
+    const char *name;
+    const char *facts[8][2];
+} dpli_preset;
+
+#define ARCFACE_TEMPLATE                                                                           \
+    "38.2946,51.6963 73.5318,51.5014 56.0252,71.7366 41.5493,92.3655 70.7299,92.2041"
+
+static const dpli_preset presets[] = {
+    {"arcface-112",
+     {{"kind", "face-encoder"},
+      {"template", ARCFACE_TEMPLATE},
+      {"mean", "127.5"},
+      {"std", "127.5"},
+      {"color", "rgb"},
+      {"head", "cosine"}}},
+    {"sface-112",
+     {{"kind", "face-encoder"},
+      {"template", ARCFACE_TEMPLATE},
+      {"mean", "0"},
+      {"std", "1"},
+      {"color", "bgr"},
+      {"head", "cosine"}}},
+    {"koch-105",
+     {{"kind", "face-encoder"},
+      {"mean", "0"},
+      {"std", "255"},
+      {"color", "grey"},
+      {"head", "l1-sigmoid"},
+      {"normalize", "none"}}},
+};
+#define N_PRESETS ((int32_t)(sizeof presets / sizeof presets[0]))
+
+const char *dpl_encoder_preset_name(int32_t i)
+{
+    return i >= 0 && i < N_PRESETS ? presets[i].name : NULL;
+}
+
+const char *dpl_encoder_fact(const dpl_encoder *encoder, const char *name)
+{
+    char key[64];
+    const char *value;
+
+    snprintf(key, sizeof key, "doppel.%s", name);
+    value = dpl_net_meta(encoder->net, key);
+    if (value || !encoder->preset)
+        return value;
+    for (size_t i = 0; i < sizeof encoder->preset->facts / sizeof encoder->preset->facts[0]; i++) {
+        const char *const *fact = encoder->preset->facts[i];
+        if (fact[0] && strcmp(fact[0], name) == 0)
+            return fact[1];
+    }
+    return NULL;
+}
+
+/** Read up to max finite numbers, parted by commas, spaces or semicolons; -1 when there is anything
+ * else. */
+static int read_numbers(float *out, int max, const char *text)
+{
+    int n = 0;
+
+    while (*text) {
+        char *end;
+        text += strspn(text, ", ;()");
+        if (!*text)
+            break;
+        errno = 0;
+        const float v = strtof(text, &end);
+        if (end == text || errno || !isfinite(v) || n == max)
+            return -1;
+        out[n++] = v;
+        text = end;
+    }
+    return n;
+}
+
+/** A fact of one number for all channels, or one a channel. */
+static dpl_status read_channels(float out[3], const dpl_encoder *e, const char *name,
+                                float otherwise, dpl_error *err)
+{
+    const char *text = dpl_encoder_fact(e, name);
+    const int n = text ? read_numbers(out, 3, text) : 1;
+
+    if (!text)
+        out[0] = otherwise;
+    if (n != 1 && n != 3)
+        return dpli_fail(err, DPL_E_MODEL, "fact \"%s\" is \"%.40s\", not one number or three",
+                         name, text);
+    if (n == 1)
+        out[1] = out[2] = out[0];
+    return DPL_OK;
+}
+
+static dpl_status read_template(dpl_encoder *e, dpl_error *err)
+{
+    const char *text = dpl_encoder_fact(e, "template");
+    float v[10];
+
+    if (!text)
+        return DPL_OK;
+    if (read_numbers(v, 10, text) != 10)
+        return dpli_fail(err, DPL_E_MODEL, "fact \"template\" is not five points \"x,y\"");
+    for (int i = 0; i < 5; i++)
+        e->template_points[i] = (dpl_point){v[2 * i], v[2 * i + 1]};
+    e->has_template = 1;
+    return DPL_OK;
+}
+
+/** One of the words, or the first when the fact is absent; -1 and err for any other. */
+static int read_word(const dpl_encoder *e, const char *name, const char *const *words,
+                     dpl_error *err)
+{
+    const char *text = dpl_encoder_fact(e, name);
+
+    if (!text)
+        return 0;
+    for (int i = 0; words[i]; i++)
+        if (strcmp(text, words[i]) == 0)
+            return i;
+    dpli_fail(err, DPL_E_MODEL, "fact \"%s\" is \"%.40s\", which is not known", name, text);
+    return -1;
+}
+
+/** Input size, channels and batch, from the declared shape; the size from the fact "input" when
+ * free. */
+static dpl_status read_input(dpl_encoder *e, dpl_error *err)
+{
+    const dpl_shape in = dpl_net_input_shape(e->net, 0);
+    int64_t h, w, c;
+
+    if (dpl_net_n_inputs(e->net) != 1 || dpl_net_n_outputs(e->net) < 1)
+        return dpli_fail(err, DPL_E_MODEL, "an encoder has one input, this net has %d",
+                         (int)dpl_net_n_inputs(e->net));
+    if (in.rank != 4)
+        return dpli_fail(err, DPL_E_MODEL, "an encoder's input has 4 dimensions, this has %d",
+                         (int)in.rank);
+    e->channels_last = in.dims[1] != 1 && in.dims[1] != 3 && (in.dims[3] == 1 || in.dims[3] == 3);
+    c = e->channels_last ? in.dims[3] : in.dims[1];
+    h = e->channels_last ? in.dims[1] : in.dims[2];
+    w = e->channels_last ? in.dims[2] : in.dims[3];
+    if (h < 0 || w < 0) {
+        const char *fact = dpl_encoder_fact(e, "input");
+        int fact_h, fact_w;
+        if (!fact || sscanf(fact, "%5dx%5d", &fact_h, &fact_w) != 2)
+            return dpli_fail(err, DPL_E_MODEL,
+                             "input size is free, and no fact \"input\" (\"105x105x3\") gives it");
+        h = fact_h;
+        w = fact_w;
+    }
+    if (c != 3 && c != 1)
+        return dpli_fail(err, DPL_E_MODEL, "an encoder takes 1 or 3 channels, this takes %lld",
+                         (long long)c);
+    if (h < 8 || w < 8 || h > MAX_SIDE_PX || w > MAX_SIDE_PX)
+        return dpli_fail(err, DPL_E_MODEL, "input of %lldx%lld pixels is not within 8..%d",
+                         (long long)w, (long long)h, MAX_SIDE_PX);
+    if (in.dims[0] > MAX_BATCH)
+        return dpli_fail(err, DPL_E_MODEL, "input is a fixed batch of %lld, at most %d is taken",
+                         (long long)in.dims[0], MAX_BATCH);
+    e->batch = in.dims[0] > 0 ? (int32_t)in.dims[0] : 0;
+    e->height_px = (int32_t)h;
+    e->width_px = (int32_t)w;
+
+    static const char *const colors[] = {"rgb", "bgr", "grey", NULL};
+    const int color = read_word(e, "color", colors, err);
+    if (color < 0)
+        return DPL_E_MODEL;
+    e->color = c == 1 ? DPLI_COLOR_GREY : (dpli_color)color;
+    if (c == 3 && e->color == DPLI_COLOR_GREY)
+        return dpli_fail(err, DPL_E_MODEL,
+                         "fact \"color\" is \"grey\", but the input has 3 channels");
+    return DPL_OK;
+}
+
+static int n_channels(const dpl_encoder *e)
+{
+    return e->color == DPLI_COLOR_GREY ? 1 : 3;
+}
+
+static dpl_shape input_shape(const dpl_encoder *e, int32_t n)
+{
+    const int c = n_channels(e);
+
+    if (e->channels_last)
+        return (dpl_shape){4, {n, e->height_px, e->width_px, c}};
+    return (dpl_shape){4, {n, c, e->height_px, e->width_px}};
+}
+
+/** Pixels are always written as rows of interleaved channels: for an NCHW net the plan takes NHWC,
+ * and for a channels-last net that order is the tensor's own. */
+static dpl_layout input_layout(const dpl_encoder *e)
+{
+    return e->channels_last ? DPL_LAYOUT_NCHW : DPL_LAYOUT_NHWC;
+}
+
+static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *scratch, int32_t n,
+                           dpl_error *err)
+{
+    const dpl_shape shape = input_shape(e, n);
+
+    return dpli_scratch_plan(out, scratch, e->net, &shape, input_layout(e), err);
+}
+
+/** The vector's length, from a plan for one picture: [n, dim] or [n, dim, 1, 1]. */
+static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
+{
+    const int32_t n = e->batch ? e->batch : 1;
+    dpl_scratch *scratch;
+    dpl_plan *plan;
+    dpl_status status = dpl_scratch_new(&scratch, 0, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = plan_for(&plan, e, scratch, n, err);
+    if (status == DPL_E_ARGUMENT) {
+        status = DPL_E_MODEL;
+        if (err)
+            err->status = status;
+    }
+    if (status == DPL_OK) {
+        const dpl_shape out = dpl_plan_output_shape(plan, 0);
+        int64_t dim = 1;
+        for (int32_t i = 1; i < out.rank; i++)
+            dim = dim > MAX_DIM ? dim : dim * out.dims[i];
+        if (out.rank < 2 || out.dims[0] != n || dim < 1 || dim > MAX_DIM)
+            status = dpli_fail(err, DPL_E_MODEL,
+                               "output is not one vector of 1..%d numbers a picture", MAX_DIM);
+        e->dim = (int32_t)dim;
+    }
+    dpl_scratch_free(scratch);
+    return status;
+}
+
+static void make_hash(dpl_encoder *e)
+{
+    dpli_sha256 s;
+    char line[128];
+
+    dpli_sha256_init(&s);
+    dpli_sha256_add(&s, dpl_net_hash(e->net), 64);
+    snprintf(line, sizeof line, "|%d|%d|%d|%d|%d|%d", (int)e->width_px, (int)e->height_px,
+             (int)e->color, e->normalize, e->has_template, e->channels_last);
+    dpli_sha256_add(&s, line, strlen(line));
+    dpli_sha256_add(&s, e->mean, sizeof e->mean);
+    dpli_sha256_add(&s, e->std, sizeof e->std);
+    if (e->has_template)
+        dpli_sha256_add(&s, e->template_points, sizeof e->template_points);
+    dpli_sha256_hex(&s, e->hash);
+}
+
+static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
+{
+    static const char *const normalize[] = {"l2", "none", NULL};
+    static const char *const kinds[] = {"face-encoder", "image-encoder", NULL};
+    dpl_status status = read_input(e, err);
+    int word;
+
+    if (status == DPL_OK)
+        status = read_channels(e->mean, e, "mean", 0, err);
+    if (status == DPL_OK)
+        status = read_channels(e->std, e, "std", 1, err);
+    if (status == DPL_OK)
+        status = read_template(e, err);
+    if (status != DPL_OK)
+        return status;
+    for (int i = 0; i < 3; i++)
+        if (e->std[i] == 0)
+            return dpli_fail(err, DPL_E_MODEL, "fact \"std\" is 0");
+    if ((word = read_word(e, "normalize", normalize, err)) < 0)
+        return DPL_E_MODEL;
+    e->normalize = word == 0;
+    if ((word = read_word(e, "kind", kinds, err)) < 0)
+        return DPL_E_MODEL;
+    e->space = word == 0 ? "face" : "image";
+    status = read_dim(e, err);
+    if (status == DPL_OK)
+        make_hash(e);
+    return status;
+}
+
+dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *preset, dpl_error *err)
+{
+    dpl_encoder *e = dpli_calloc(1, sizeof *e, err);
+    dpl_status status = DPL_E_MEMORY;
+
+    *out = NULL;
+    if (!e)
+        goto done;
+    if (preset) {
+        for (int32_t i = 0; i < N_PRESETS; i++)
+            if (strcmp(presets[i].name, preset) == 0)
+                e->preset = &presets[i];
+        if (!e->preset) {
+            status = dpli_fail(err, DPL_E_ARGUMENT, "no preset is named \"%s\"", preset);
+            goto done;
+        }
+    }
+    status = dpl_net_open(&e->net, path, NULL, err);
+    if (status != DPL_OK)
+        goto done;
+    status = read_facts(e, err);
+    if (status != DPL_OK) {
+        dpli_fail_in(err, status, path);
+        goto done;
+    }
+    *out = e;
+    e = NULL;
+done:
+    dpl_encoder_close(e);
+    return status;
+}
+
+void dpl_encoder_close(dpl_encoder *encoder)
+{
+    if (!encoder)
+        return;
+    dpl_net_close(encoder->net);
+    free(encoder);
+}
+
+const dpl_net *dpl_encoder_net(const dpl_encoder *encoder)
+{
+    return encoder->net;
+}
+
+int32_t dpl_encoder_width_px(const dpl_encoder *encoder)
+{
+    return encoder->width_px;
+}
+
+int32_t dpl_encoder_height_px(const dpl_encoder *encoder)
+{
+    return encoder->height_px;
+}
+
+int32_t dpl_encoder_dim(const dpl_encoder *encoder)
+{
+    return encoder->dim;
+}
+
+const char *dpl_encoder_space(const dpl_encoder *encoder)
+{
+    return encoder->space;
+}
+
+const char *dpl_encoder_hash(const dpl_encoder *encoder)
+{
+    return encoder->hash;
+}
+
+static void fill_input(float *in, const dpl_encoder *e, const uint8_t *chip)
+{
+    const size_t n = (size_t)e->width_px * (size_t)e->height_px;
+    const float *mean = e->mean;
+    const float scale[3] = {1 / e->std[0], 1 / e->std[1], 1 / e->std[2]};
+
+    if (e->color == DPLI_COLOR_GREY) {
+        for (size_t i = 0; i < n; i++, chip += 3) {
+            const float v =
+                0.299f * (float)chip[0] + 0.587f * (float)chip[1] + 0.114f * (float)chip[2];
+            in[i] = (v - mean[0]) * scale[0];
+        }
+        return;
+    }
+    const int first = e->color == DPLI_COLOR_BGR ? 2 : 0;
+    for (size_t i = 0; i < n; i++, chip += 3, in += 3) {
+        in[0] = ((float)chip[first] - mean[0]) * scale[0];
+        in[1] = ((float)chip[1] - mean[1]) * scale[1];
+        in[2] = ((float)chip[2 - first] - mean[2]) * scale[2];
+    }
+}
+
+/** Copy one row out, to unit length when asked; false when it is not finite or all zero. */
+static bool take_vector(float *out, const float *in, int32_t dim, int normalize)
+{
+    double sum = 0;
+
+    for (int32_t i = 0; i < dim; i++)
+        sum += (double)in[i] * (double)in[i];
+    if (!isfinite(sum) || sum == 0)
+        return false;
+    const float scale = normalize ? (float)(1 / sqrt(sum)) : 1.0f;
+    for (int32_t i = 0; i < dim; i++)
+        out[i] = in[i] * scale;
+    return true;
+}
+
+dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scratch,
+                      const uint8_t *chips, size_t n, dpl_error *err)
+{
+    const size_t pixels = (size_t)encoder->width_px * (size_t)encoder->height_px;
+    const size_t dim = (size_t)encoder->dim, channels = (size_t)n_channels(encoder);
+
+    for (size_t at = 0; at < n;) {
+        const size_t left = n - at;
+        const size_t batch = encoder->batch     ? (size_t)encoder->batch
+                             : left < MAX_BATCH ? left
+                                                : MAX_BATCH;
+        const size_t real = left < batch ? left : batch;
+        dpl_plan *plan;
+        dpl_status status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        if (status != DPL_OK)
+            return status;
+        float *in = dpl_plan_input(plan, 0);
+        for (size_t i = 0; i < real; i++)
+            fill_input(in + i * pixels * channels, encoder, chips + (at + i) * pixels * 3);
+        /* a net of fixed batch gets zeros where there is no chip */
+        memset(in + real * pixels * channels, 0, (batch - real) * pixels * channels * sizeof *in);
+        dpl_plan_run(plan);
+        for (size_t i = 0; i < real; i++)
+            if (!take_vector(out + (at + i) * dim, dpl_plan_output(plan, 0) + i * dim, encoder->dim,
+                             encoder->normalize))
+                return dpli_fail(err, DPL_E_NUMERIC, "vector of chip %zu is all zero or not finite",
+                                 at + i);
+        at += real;
+    }
+    return DPL_OK;
+}

@@ -1,0 +1,28 @@
+/* What is inside a dpl_encoder, for the files that align, judge and encode. */
+#ifndef DOPPEL_VISION_ENCODER_H
+#define DOPPEL_VISION_ENCODER_H
+
+#include "doppel/face.h"
+
+typedef enum dpli_color { DPLI_COLOR_RGB, DPLI_COLOR_BGR, DPLI_COLOR_GREY } dpli_color;
+
+struct dpl_encoder {
+    dpl_net *net;
+    const struct dpli_preset *preset; /* NULL: none */
+    int32_t width_px, height_px, dim;
+    int32_t batch;     /* 0: free, else the only one that the net takes */
+    int channels_last; /* 1: the net's input is [n, h, w, c], as some converters leave it */
+    dpli_color color;
+    float mean[3], std[3]; /* input = (pixel - mean) / std, in the net's channel order */
+    int normalize;         /* 1: vectors are brought to unit length */
+    int has_template;
+    dpl_point template_points[5]; /* pixel indices of the chip, as ArcFace's are */
+    const char *space;
+    char hash[65];
+};
+
+/** Fill face->quality, but for the detector's part, from the landmarks and the chip [height, width,
+ * 3]. */
+void dpli_quality_measure(dpl_face *face, const uint8_t *chip, int32_t width_px, int32_t height_px);
+
+#endif
