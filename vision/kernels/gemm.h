@@ -1,0 +1,372 @@
+/*
+ * Matrix products with packed weights, and the convolutions made of them.
+ *
+ *     out[m, n] = epilogue(sum over k of a[m, k] * w[k, n])
+ *
+ * w is packed in panels of DPLI_PANEL columns, each [k, DPLI_PANEL]. A block of BLOCK_ROWS rows by
+ * one or two panels is summed up in registers, its epilogue applied there, and written once. The
+ * matrix a is not copied where its rows can be read in place: a row is a list of segments (the
+ * lines of a convolution's window), each segment's next row lda floats further on.
+ *
+ * Each sum runs over k in order, whatever the block: a batch of n is n batches of one to the bit.
+ */
+
+/* As many accumulators as registers hold beside a panel's line and a broadcast. */
+#if DPLI_LANES == 16
+#define BLOCK_ROWS   14
+#define BLOCK_PANELS 2
+#elif DPLI_LANES == 8
+#define BLOCK_ROWS   6
+#define BLOCK_PANELS 1
+#elif defined(__aarch64__)
+#define BLOCK_ROWS   6
+#define BLOCK_PANELS 1
+#else
+#define BLOCK_ROWS   3
+#define BLOCK_PANELS 1
+#endif
+#define PANEL_VECS (DPLI_PANEL / DPLI_LANES)
+
+/* Where a block's rows come from. */
+typedef struct source {
+    const float *const *segments; /* [n_segments]; the block's first row is offset floats on */
+    size_t n_segments, length;    /* floats of a segment */
+    ptrdiff_t offset, lda;
+} source;
+
+/* Where its results go: rows of ldo floats, of which the block writes n_columns. All pointers stand
+ * at the block's first row and column. */
+typedef struct target {
+    float *out;
+    const float *bias, *slope, *before, *after; /* or NULL */
+    size_t ldo, n_columns;
+    const dpli_act *act;
+} target;
+
+DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, int any, const int rows,
+                        const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
+{
+    vf slope[BLOCK_PANELS * PANEL_VECS];
+
+    DPLI_UNROLL
+    for (int v = 0; v < vecs; v++)
+        slope[v] = kind == DPLI_ACT_PRELU ? vf_load(t->slope + v * DPLI_LANES) : vf_set(0);
+    DPLI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        DPLI_UNROLL
+        for (int v = 0; v < vecs; v++) {
+            const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
+            vf y = acc[r][v];
+
+            if (t->before)
+                y += vf_load(t->before + at);
+            y = any ? act_any(t->act, y, slope[v]) : act_vec(kind, y, slope[v], 0, 0);
+            if (t->after)
+                y += vf_load(t->after + at);
+            vf_store(t->out + at, y);
+        }
+    }
+}
+
+/* rows x vecs vectors of a product, its epilogue, and out. */
+DPLI_INLINE void block(const int rows, const int panels, const source *s, const float *panel,
+                       size_t panel_floats, const target *t)
+{
+    const int vecs = panels * PANEL_VECS;
+    const size_t lda = (size_t)s->lda;
+    vf acc[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
+
+    DPLI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        DPLI_UNROLL
+        for (int v = 0; v < vecs; v++)
+            acc[r][v] = t->bias ? vf_load(t->bias + v * DPLI_LANES) : vf_set(0);
+    }
+    for (size_t i = 0; i < s->n_segments; i++) {
+        /* A pointer every third row: three strides are an address each, 14 would not fit. */
+        const float *a[(BLOCK_ROWS + 2) / 3];
+
+        DPLI_UNROLL
+        for (int r = 0; r < rows; r += 3)
+            a[r / 3] = s->segments[i] + s->offset + (size_t)r * lda;
+        for (size_t k = 0; k < s->length; k++) {
+            vf w[BLOCK_PANELS * PANEL_VECS];
+
+            DPLI_UNROLL
+            for (int v = 0; v < vecs; v++)
+                w[v] = vf_load(panel + (size_t)(v / PANEL_VECS) * panel_floats +
+                               (size_t)(v % PANEL_VECS) * DPLI_LANES);
+            panel += DPLI_PANEL;
+            DPLI_UNROLL
+            for (int r = 0; r < rows; r++) {
+                const float x = a[r / 3][(size_t)(r % 3) * lda + k];
+
+                DPLI_UNROLL
+                for (int v = 0; v < vecs; v++)
+                    acc[r][v] += x * w[v];
+            }
+        }
+    }
+    switch (t->act->kind) {
+    case DPLI_ACT_NONE: finish(t, DPLI_ACT_NONE, 0, rows, vecs, acc); break;
+    case DPLI_ACT_RELU: finish(t, DPLI_ACT_RELU, 0, rows, vecs, acc); break;
+    case DPLI_ACT_PRELU: finish(t, DPLI_ACT_PRELU, 0, rows, vecs, acc); break;
+    default: finish(t, DPLI_ACT_NONE, 1, rows, vecs, acc); break;
+    }
+}
+
+typedef void block_fn(const source *s, const float *panel, size_t panel_floats, const target *t);
+
+#define BLOCK(rows, panels)                                                                        \
+    static void block_##rows##x##panels(const source *s, const float *panel, size_t panel_floats,  \
+                                        const target *t)                                           \
+    {                                                                                              \
+        block(rows, panels, s, panel, panel_floats, t);                                            \
+    }
+#if BLOCK_PANELS == 2
+#define BLOCKS(rows) BLOCK(rows, 1) BLOCK(rows, 2)
+#define NAMES(rows)                                                                                \
+    {                                                                                              \
+        block_##rows##x1, block_##rows##x2                                                         \
+    }
+#else
+#define BLOCKS(rows) BLOCK(rows, 1)
+#define NAMES(rows)                                                                                \
+    {                                                                                              \
+        block_##rows##x1                                                                           \
+    }
+#endif
+
+BLOCKS(1)
+BLOCKS(2)
+BLOCKS(3)
+#if BLOCK_ROWS > 3
+BLOCKS(4)
+BLOCKS(5)
+BLOCKS(6)
+#endif
+#if BLOCK_ROWS > 6
+BLOCKS(7)
+BLOCKS(8)
+BLOCKS(9)
+BLOCKS(10)
+BLOCKS(11)
+BLOCKS(12)
+BLOCKS(13)
+BLOCKS(14)
+#endif
+
+static block_fn *const blocks[BLOCK_ROWS][BLOCK_PANELS] = {
+    NAMES(1), NAMES(2), NAMES(3),
+#if BLOCK_ROWS > 3
+    NAMES(4), NAMES(5), NAMES(6),
+#endif
+#if BLOCK_ROWS > 6
+    NAMES(7), NAMES(8), NAMES(9), NAMES(10), NAMES(11), NAMES(12), NAMES(13), NAMES(14),
+#endif
+};
+
+/* A block whose last columns are not there: it is computed whole into a buffer, with an epilogue
+ * whose vectors are padded, and the columns that exist are copied. */
+static void block_partial(block_fn *fn, size_t rows, const source *s, const float *panel,
+                          const target *t)
+{
+    float out[BLOCK_ROWS * DPLI_PANEL], before[BLOCK_ROWS * DPLI_PANEL];
+    float after[BLOCK_ROWS * DPLI_PANEL], bias[DPLI_PANEL] = {0}, slope[DPLI_PANEL] = {0};
+    target whole = {.out = out, .ldo = DPLI_PANEL, .n_columns = DPLI_PANEL, .act = t->act};
+
+    if (t->bias) {
+        memcpy(bias, t->bias, t->n_columns * sizeof *bias);
+        whole.bias = bias;
+    }
+    if (t->slope) {
+        memcpy(slope, t->slope, t->n_columns * sizeof *slope);
+        whole.slope = slope;
+    }
+    for (int which = 0; which < 2; which++) {
+        const float *from = which ? t->after : t->before;
+        float *to = which ? after : before;
+
+        if (!from)
+            continue;
+        memset(to, 0, sizeof before);
+        for (size_t r = 0; r < rows; r++)
+            memcpy(to + r * DPLI_PANEL, from + r * t->ldo, t->n_columns * sizeof *to);
+        *(which ? &whole.after : &whole.before) = to;
+    }
+    fn(s, panel, 0, &whole);
+    for (size_t r = 0; r < rows; r++) {
+        float *y = t->out + r * t->ldo;
+
+        for (size_t i = 0; i < t->n_columns; i++)
+            y[i] = out[r * DPLI_PANEL + i];
+    }
+}
+
+/*
+ * n_rows rows times all panels. The panels are the outer loop: one or two of them stay in the first
+ * cache while the rows, which the caller keeps few enough for the second, pass.
+ */
+static void tile(size_t n_rows, const source *s, size_t k, const float *packed, const target *t)
+{
+    const size_t n_blocks = (n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+
+    for (size_t column = 0; column < t->n_columns;) {
+        const float *panel = packed + column * k;
+        const size_t left = t->n_columns - column;
+        const size_t panels = left / DPLI_PANEL >= BLOCK_PANELS ? BLOCK_PANELS : 1;
+        const size_t n = left < DPLI_PANEL ? left : panels * DPLI_PANEL;
+
+        /* Blocks as even as can be: a last one of few rows would leave the processor waiting. */
+        for (size_t i = 0, row = 0; i < n_blocks; i++) {
+            const size_t rows = n_rows / n_blocks + (i < n_rows % n_blocks);
+            source from = *s;
+            target to = *t;
+
+            from.offset += (ptrdiff_t)row * s->lda;
+            to.out += row * t->ldo + column;
+            to.n_columns = n;
+            to.bias = t->bias ? t->bias + column : NULL;
+            to.slope = t->slope ? t->slope + column : NULL;
+            to.before = t->before ? t->before + row * t->ldo + column : NULL;
+            to.after = t->after ? t->after + row * t->ldo + column : NULL;
+            if (n < DPLI_PANEL)
+                block_partial(blocks[rows - 1][0], rows, &from, panel, &to);
+            else
+                blocks[rows - 1][panels - 1](&from, panel, DPLI_PANEL * k, &to);
+            row += rows;
+        }
+        column += n;
+    }
+}
+
+static void tile_at(target *t, const target *all, size_t row, size_t column, size_t n_columns)
+{
+    const size_t at = row * all->ldo + column;
+
+    *t = *all;
+    t->out += at;
+    t->before = all->before ? all->before + at : NULL;
+    t->after = all->after ? all->after + at : NULL;
+    t->bias = all->bias ? all->bias + column : NULL;
+    t->slope = all->slope ? all->slope + column : NULL;
+    t->n_columns = n_columns;
+}
+
+static void conv_flat(const dpli_conv *c, const float *in, const float *packed, const target *all)
+{
+    const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
+    const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
+    const size_t step = dpli_conv_tile_rows(c);
+
+    for (size_t row = 0; row < m; row += step) {
+        const float *start = in + row * k;
+        const source s = {&start, 1, k, 0, (ptrdiff_t)k};
+        target t;
+
+        tile_at(&t, all, row, 0, (size_t)c->out_c);
+        tile(m - row < step ? m - row : step, &s, k, packed, &t);
+    }
+}
+
+/*
+ * A tile is a line of the output. Its windows are read straight from the input's lines, or, where
+ * the picture is padded at its sides, from copies with zeros at both ends; the copies form a ring,
+ * so that each input line is copied once. scratch: [kernel_h] pointers, a line of zeros, the ring.
+ */
+static void conv_lines(const dpli_conv *c, const float *in, const float *packed, const target *all,
+                       void *scratch)
+{
+    const ptrdiff_t channels = c->in_c, line = (ptrdiff_t)c->in_w * channels;
+    const ptrdiff_t width = ((ptrdiff_t)(c->out_w - 1) * c->stride_w + c->kernel_w) * channels;
+    const ptrdiff_t left = c->pad_left * channels;
+    const ptrdiff_t room = width > left ? width - left : 0, kept = room < line ? room : line;
+    const ptrdiff_t n_ring = (ptrdiff_t)(c->kernel_h - 1) * c->dilation_h + 1;
+    const int copies = left > 0 || width > line;
+    const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
+    const float **segments = scratch;
+    float *zeros = (float *)scratch + ((size_t)c->kernel_h * sizeof *segments + 63) / 64 * 16;
+    float *ring = zeros + width;
+
+    memset(zeros, 0, (size_t)width * (copies ? (size_t)n_ring + 1 : 1) * sizeof *zeros);
+    for (int32_t i = 0; i < c->n; i++) {
+        const float *image = in + (ptrdiff_t)i * c->in_h * line;
+        ptrdiff_t copied = 0; /* input lines of this picture that have been copied */
+
+        for (int32_t oy = 0; oy < c->out_h; oy++) {
+            const ptrdiff_t top = (ptrdiff_t)oy * c->stride_h - c->pad_top;
+            const source s = {segments, (size_t)c->kernel_h, (size_t)(c->kernel_w * channels), 0,
+                              c->stride_w * channels};
+            target t;
+
+            copied = copied > top ? copied : top;
+            for (; copies && copied < top + n_ring && copied < c->in_h; copied++)
+                memcpy(ring + copied % n_ring * width + left, image + copied * line,
+                       (size_t)kept * sizeof *ring);
+            for (int32_t ky = 0; ky < c->kernel_h; ky++) {
+                const ptrdiff_t y = top + (ptrdiff_t)ky * c->dilation_h;
+
+                segments[ky] = y < 0 || y >= c->in_h ? zeros
+                               : copies              ? ring + y % n_ring * width
+                                                     : image + y * line;
+            }
+            tile_at(&t, all, (size_t)(i * (ptrdiff_t)c->out_h + oy) * (size_t)c->out_w, 0,
+                    (size_t)c->out_c);
+            tile((size_t)c->out_w, &s, k, packed, &t);
+        }
+    }
+}
+
+/* One row of patches: [kernel_h, kernel_w, channels] of the window at output pixel (oy, ox). */
+static void patch(const dpli_conv *c, float *to, const float *image, int32_t oy, int32_t ox,
+                  int32_t first, size_t channels)
+{
+    for (int32_t ky = 0; ky < c->kernel_h; ky++) {
+        const ptrdiff_t y =
+            (ptrdiff_t)oy * c->stride_h - c->pad_top + (ptrdiff_t)ky * c->dilation_h;
+
+        for (int32_t kx = 0; kx < c->kernel_w; kx++, to += channels) {
+            const ptrdiff_t x =
+                (ptrdiff_t)ox * c->stride_w - c->pad_left + (ptrdiff_t)kx * c->dilation_w;
+
+            if (y < 0 || y >= c->in_h || x < 0 || x >= c->in_w)
+                memset(to, 0, channels * sizeof *to);
+            else
+                memcpy(to, image + (y * c->in_w + x) * c->in_c + first, channels * sizeof *to);
+        }
+    }
+}
+
+static void conv_patches(const dpli_conv *c, const float *in, const float *packed,
+                         const target *all, void *scratch)
+{
+    const size_t group_in = (size_t)(c->in_c / c->groups);
+    const size_t group_out = (size_t)(c->out_c / c->groups);
+    const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * group_in;
+    const size_t group_floats = (group_out + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL * k;
+    const size_t picture = (size_t)c->out_h * (size_t)c->out_w, m = (size_t)c->n * picture;
+    const size_t step = dpli_conv_tile_rows(c);
+    float *patches = scratch;
+    const float *const start = patches;
+    const source s = {&start, 1, k, 0, (ptrdiff_t)k};
+
+    for (size_t row = 0; row < m; row += step) {
+        const size_t n_rows = m - row < step ? m - row : step;
+
+        for (size_t g = 0; g < (size_t)c->groups; g++) {
+            target t;
+
+            for (size_t i = 0; i < n_rows; i++) {
+                const size_t at = (row + i) % picture;
+
+                patch(c, patches + i * k,
+                      in +
+                          (row + i) / picture * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c,
+                      (int32_t)(at / (size_t)c->out_w), (int32_t)(at % (size_t)c->out_w),
+                      (int32_t)(g * group_in), group_in);
+            }
+            tile_at(&t, all, row, g * group_out, group_out);
+            tile(n_rows, &s, k, packed + g * group_floats, &t);
+        }
+    }
+}
