@@ -85,7 +85,7 @@ def fit(image, box, width):
 
 def montage(folder):
     """Above: the right-hand part of the Solvay photo. Below: the Apollo 11 crew, pixel for pixel,
-    and the speech to Congress. White between them. No edge goes through a face."""
+    and the speech to Congress. White between them. No face in focus is cut."""
     solvay = fit(load(folder, "Solvay_conference_1927_Version2_2126x1463.jpg"),
                  (540, 470, 1600, 970), SIDE)
     crew = load(folder, "apollo11_crew.jpg").crop((0, 20, 640, 500))
