@@ -13,7 +13,9 @@ set_property(TARGET doppel-cli PROPERTY INSTALL_RPATH ${origin}/${lib_from_bin})
 
 # A FAISS that is not a package of the system comes along, in a folder of our own: the place where it
 # was built is a cache, which may go.
-set(system_dirs ${CMAKE_C_IMPLICIT_LINK_DIRECTORIES})
+set(system_dirs ${CMAKE_SYSTEM_PREFIX_PATH})
+list(TRANSFORM system_dirs APPEND /lib)
+list(APPEND system_dirs ${CMAKE_C_IMPLICIT_LINK_DIRECTORIES})
 get_filename_component(faiss_dir ${FAISS_LIBRARY} DIRECTORY)
 if(NOT faiss_dir IN_LIST system_dirs AND FAISS_LIBRARY MATCHES "\\.(so|dylib)$")
   install(DIRECTORY ${faiss_dir}/ DESTINATION ${CMAKE_INSTALL_LIBDIR}/doppel

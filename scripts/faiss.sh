@@ -20,7 +20,7 @@ say() {
 }
 
 die() {
-    say "$@"
+    for line; do say "$line"; done
     exit 1
 }
 
@@ -111,15 +111,17 @@ fetch_source() {
     # An entry without sources (many that are not Debian's) is no failure; no package at the end is.
     apt-get "$@" update >"$work/apt/log" 2>&1 || :
     (cd "$work/download" && apt-get "$@" source --download-only faiss) >>"$work/apt/log" 2>&1 || {
-        grep -E '^[EW]:' "$work/apt/log" | sort -u | tail -n 12 >&2
-        die "the source package \"faiss\" cannot be fetched through this machine's apt sources." \
-            "If the lines above speak of resolving, connecting or fetching, the network or the mirror" \
-            "is missing; run this again when it is there."
+        grep -E '^[EW]:' "$work/apt/log" | awk '!seen[$0]++' | head -n 6 >&2
+        if grep -qE 'Failed to fetch|Could not (resolve|connect)|Temporary failure' "$work/apt/log"; then
+            die "apt cannot reach the mirrors of this machine's apt sources: is there a network?" \
+                "It is needed for the source package \"faiss\", this once; run ./dev again when there is."
+        fi
+        die "this machine's apt sources have no source package \"faiss\": docs/install.md says what to do"
     }
     set -- "$work"/download/*.dsc
     version=$(sed -n '/^Version: /{s/^Version: \([0-9]*:\)\{0,1\}//;s/-[^-]*$//;p;q;}' "$1")
     # apt has checked the files against the signed index.
-    dpkg-source --no-check -x "$1" "$work/unpack" >>"$work/apt/log" 2>&1 ||
+    dpkg-source --no-check --no-copy -x "$1" "$work/unpack" >>"$work/apt/log" 2>&1 ||
         die "$(tail -n 5 "$work/apt/log")"
     echo "$version" >"$work/version"
     mv "$work/unpack" "$work/src"
@@ -188,9 +190,10 @@ build() {
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-cache=${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/doppel
+[ -n "${XDG_CACHE_HOME:-${HOME:-}}" ] || die "neither HOME nor XDG_CACHE_HOME is set"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/doppel
 work=$cache/faiss-work
-mkdir -p "$cache" || die "cannot write to $cache"
+mkdir -p "$cache" 2>/dev/null || die "cannot write to $cache"
 
 if system_has_c_api; then
     exit 0
