@@ -4,9 +4,8 @@
 
 DPLI_INLINE vf pool_join(dpli_pool_kind kind, vf acc, vf x)
 {
-    /* x if it is NaN, else acc if that is. */
-    return kind == DPLI_POOL_AVERAGE ? acc + x
-                                     : vf_select((vi)(acc >= x) | (vi)(acc != acc), acc, x);
+    /* At a NaN each order of vf_max returns its second; the bits of both together are a NaN. */
+    return kind == DPLI_POOL_AVERAGE ? acc + x : (vf)((vi)vf_max(acc, x) | (vi)vf_max(x, acc));
 }
 
 /* Channels c .. c + n - 1 of an output pixel over a window that is not empty. */
