@@ -1,0 +1,65 @@
+/*
+ * Policy: a score to a decision.
+ *
+ * The one place where the program accepts. Every other part hands its scores to dpl_decide and
+ * compares none itself. Does not know heads or models.
+ */
+#include "doppel/score.h"
+
+#include <math.h>
+
+#include "base/fail.h"
+
+dpl_status dpl_policy_make(dpl_policy *out, const dpl_calibration *calibration, double fmr,
+                           double threshold, dpl_error *err)
+{
+    dpl_policy policy = {.threshold = NAN, .reject = NAN, .fmr = NAN, .calibration = calibration};
+
+    *out =
+        (dpl_policy){.threshold = NAN, .reject = NAN, .fmr = NAN}; /* on failure: decides nothing */
+    if (!isnan(fmr) && !isnan(threshold))
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "a false match rate and a threshold were given, one decides");
+    if (!isnan(threshold)) {
+        if (!isfinite((float)threshold))
+            return dpli_fail(err, DPL_E_ARGUMENT, "the threshold %g is not a score", threshold);
+        policy.decides = 1;
+        policy.threshold = policy.reject = (float)threshold;
+    } else if (calibration) {
+        dpl_status status;
+
+        policy.decides = 1;
+        policy.fmr = isnan(fmr) ? DPL_DEFAULT_FMR : fmr;
+        status = dpl_calibration_threshold(&policy.threshold, &policy.reject, calibration,
+                                           policy.fmr, err);
+        if (status != DPL_OK)
+            return status;
+    } else if (!isnan(fmr)) {
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "a false match rate needs a calibration and the model has none");
+    }
+    *out = policy;
+    return DPL_OK;
+}
+
+dpl_decision dpl_decide(const dpl_policy *policy, float score)
+{
+    if (!policy->decides)
+        return DPL_DECISION_NONE;
+    if (isfinite(score) && score >= policy->threshold)
+        return DPL_DECISION_MATCH;
+    if (isfinite(score) && score > policy->reject)
+        return DPL_DECISION_INCONCLUSIVE;
+    return DPL_DECISION_NO_MATCH;
+}
+
+const char *dpl_decision_words(dpl_decision decision)
+{
+    switch (decision) {
+    case DPL_DECISION_MATCH: return "match";
+    case DPL_DECISION_NO_MATCH: return "no match";
+    case DPL_DECISION_INCONCLUSIVE: return "inconclusive";
+    case DPL_DECISION_NONE: break;
+    }
+    return "none";
+}
