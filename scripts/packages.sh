@@ -50,11 +50,19 @@ fi
 say "installing$missing"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# Shows apt at work on a terminal, keeps it to itself elsewhere.
+run_apt() {
+    set -- $as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300 "$@"
+    if [ -t 2 ]; then
+        "$@" >&2 2>>"$log" </dev/null
+    else
+        "$@" -q >>"$log" 2>&1 </dev/null
+    fi
+}
 # One mirror of several that is down need not matter: whether installing fails is what counts.
-$as_root apt-get -q update >"$log" 2>&1 || :
+run_apt update || :
 # shellcheck disable=SC2086
-if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-    install --no-install-recommends $missing >>"$log" 2>&1 </dev/null; then
+if ! run_apt install --no-install-recommends $missing; then
     grep -E '^[EW]:' "$log" | awk '!seen[$0]++' | head -n 6 >&2
     if grep -qE 'Failed to fetch|Could not (resolve|connect)|Temporary failure' "$log"; then
         die "apt cannot reach the mirrors of this machine's apt sources: is there a network?" \
