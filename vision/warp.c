@@ -1,0 +1,220 @@
+/*
+ * warp.c - part of a picture through an affine map: how a face becomes a chip.
+ *
+ * Backward: every output pixel asks the input, so there are no holes. For an output pixel whose
+ * centre maps to p (in pixel indices, the input's pixel i at i),
+ *
+ *     out = sum_ij t((i - p.x) / r) t((j - p.y) / r) in[j][i] / sum_ij t(..) t(..)
+ *     t(d) = max(0, 1 - |d|)
+ *
+ * with pixels outside of the input black but their weights counted. With r = 1 that is bilinear
+ * interpolation; r grows with the reduction, so there is no scale at which the filter changes. A
+ * strong reduction would make it slow, so blocks of f x f pixels are averaged first; they lie on
+ * multiples of f, wherever the face is; vision/warp.h states r and f.
+ */
+#include "vision/warp.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "vision/kernels.h"
+#include "vision/resample.h"
+
+enum {
+    AVERAGE_FROM = 4,       /* the reduction from which on blocks are averaged first */
+    MOST_REDUCTION = 65536, /* a picture's largest side */
+    MOST_TAPS = 9           /* along an axis: radius below 4 at one pixel each */
+};
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t v4i __attribute__((vector_size(16)));
+typedef uint8_t v4b __attribute__((vector_size(4)));
+
+/* A picture [h, w, 3], read at x = m[0] i + m[1] j + m[2], y = m[3] i + m[4] j + m[5] (indices) for
+ * output pixel i, j, with a tent of the given radius. */
+struct source {
+    const uint8_t *pixels;
+    int32_t w, h;
+    double m[6];
+    double radius;
+};
+
+struct tent {
+    float weights[MOST_TAPS];
+    int32_t first, n;
+    float sum; /* of the weights, also those cut off at the picture's edge */
+};
+
+static inline __attribute__((always_inline)) void tent_at(struct tent *tent, double p,
+                                                          double radius, int32_t n_in)
+{
+    const int32_t begin = (int32_t)floor(p - radius) + 1, end = (int32_t)ceil(p + radius);
+    const float scale = (float)(1 / radius), centre = (float)(p - begin);
+    int32_t skip = begin < 0 ? -begin : 0;
+
+    tent->sum = 0;
+    for (int32_t k = 0; k < end - begin; k++) {
+        tent->weights[k] = 1 - scale * fabsf((float)k - centre);
+        tent->sum += tent->weights[k];
+    }
+    tent->n = (end < n_in ? end : n_in) - begin - skip;
+    tent->first = begin + skip;
+    if (skip && tent->n > 0)
+        memmove(tent->weights, tent->weights + skip, (size_t)tent->n * sizeof(float));
+}
+
+static inline __attribute__((always_inline)) void warp_rows(uint8_t *out, int32_t out_w,
+                                                            int32_t out_h,
+                                                            const struct source *source)
+{
+    const double r = source->radius, *m = source->m;
+    const int32_t w = source->w, h = source->h;
+
+    for (int32_t j = 0; j < out_h; j++)
+        for (int32_t i = 0; i < out_w; i++, out += 3) {
+            const double x = m[0] * i + m[1] * j + m[2], y = m[3] * i + m[4] * j + m[5];
+            v4 sum = {0, 0, 0, 0};
+            struct tent tx, ty;
+            v4i rounded;
+
+            if (!(x > -r && x < w - 1 + r && y > -r && y < h - 1 + r)) {
+                memset(out, 0, 3);
+                continue;
+            }
+            tent_at(&tx, x, r, w);
+            tent_at(&ty, y, r, h);
+            /* Rounding may leave nothing of a tent that just touches the edge. */
+            if (tx.n < 1 || ty.n < 1) {
+                memset(out, 0, 3);
+                continue;
+            }
+            for (int32_t b = 0; b < ty.n; b++) {
+                const uint8_t *from =
+                    source->pixels + 3 * ((size_t)(ty.first + b) * (size_t)w + (size_t)tx.first);
+                /* The very last pixel has no fourth byte after it. */
+                const bool at_end = ty.first + b == h - 1 && tx.first + tx.n == w;
+                v4 line = {0, 0, 0, 0};
+                int32_t a = 0;
+
+                for (; a < tx.n - at_end; a++) {
+                    v4b bytes;
+
+                    memcpy(&bytes, from + 3 * a, sizeof bytes);
+                    line += tx.weights[a] * __builtin_convertvector(bytes, v4);
+                }
+                if (at_end)
+                    line += tx.weights[a] * (v4){from[3 * a], from[3 * a + 1], from[3 * a + 2], 0};
+                sum += ty.weights[b] * line;
+            }
+            rounded = __builtin_convertvector(sum / (tx.sum * ty.sum) + 0.5f, v4i);
+            for (int c = 0; c < 3; c++)
+                out[c] = (uint8_t)rounded[c];
+        }
+}
+
+static void warp_baseline(uint8_t *out, int32_t out_w, int32_t out_h, const struct source *source)
+{
+    warp_rows(out, out_w, out_h, source);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void warp_avx2(uint8_t *out, int32_t out_w,
+                                                          int32_t out_h,
+                                                          const struct source *source)
+{
+    warp_rows(out, out_w, out_h, source);
+}
+#endif
+
+/* Along one axis of n_in pixels, the blocks of f that outputs between low and high (indices of the
+ * input) can ask for: *begin and their number, 0 when they lie outside. */
+static int32_t blocks_needed(int32_t *begin, double low, double high, int32_t f, int32_t n_in)
+{
+    const int32_t n_blocks = (n_in - 1) / f + 1;
+    /* Three blocks of tent radius at most, and one for rounding. */
+    const double from = fmax(floor(low / f) - 4, 0);
+    const double to = fmin(floor(high / f) + 5, n_blocks);
+
+    if (!(from < to))
+        return 0;
+    *begin = (int32_t)from;
+    return (int32_t)(to - from);
+}
+
+/* Average blocks of f x f pixels of in where an output of out_w x out_h needs them, and point
+ * source at what came of it; *blocks is the memory under it. */
+static dpl_status average_blocks(uint8_t **blocks, struct source *source, const dpl_image *in,
+                                 int32_t f, int32_t out_w, int32_t out_h, dpl_error *err)
+{
+    int32_t begin[2] = {0, 0}, n[2];
+
+    for (int axis = 0; axis < 2; axis++) {
+        double *m = source->m + 3 * axis;
+        const double dx = m[0] * (out_w - 1), dy = m[1] * (out_h - 1);
+
+        n[axis] = blocks_needed(&begin[axis], m[2] + fmin(dx, 0) + fmin(dy, 0),
+                                m[2] + fmax(dx, 0) + fmax(dy, 0), f,
+                                axis == 0 ? in->width_px : in->height_px);
+        /* Block b of what is kept has its centre at input index (begin + b + 1/2) f - 1/2. */
+        m[0] /= f;
+        m[1] /= f;
+        m[2] = (m[2] + 0.5) / f - 0.5 - begin[axis];
+    }
+    source->radius /= f;
+    source->w = n[0];
+    source->h = n[1];
+    if (n[0] == 0 || n[1] == 0) {
+        source->w = source->h = 0;
+        return DPL_OK;
+    }
+    *blocks = dpli_alloc((size_t)n[0] * (size_t)n[1], 3, err);
+    if (!*blocks)
+        return DPL_E_MEMORY;
+    source->pixels = *blocks;
+    return dpli_resample(*blocks, in->pixels,
+                         &(dpli_axis){in->width_px, n[0], (double)begin[0] * f, f},
+                         &(dpli_axis){in->height_px, n[1], (double)begin[1] * f, f}, err);
+}
+
+dpl_status dpli_warp_affine(uint8_t *out, int32_t out_w, int32_t out_h, const dpl_image *in,
+                            const float m[6], dpl_error *err)
+{
+    struct source source = {.pixels = in->pixels, .w = in->width_px, .h = in->height_px};
+    const double s = sqrt(fabs((double)m[0] * m[4] - (double)m[1] * m[3]));
+    uint8_t *blocks = NULL;
+    dpl_status status = DPL_OK;
+
+    if (out_w < 1 || out_h < 1 || !in->pixels)
+        return dpli_fail(err, DPL_E_ARGUMENT, "cannot warp to %dx%d pixels", out_w, out_h);
+    for (int i = 0; i < 6; i++)
+        if (!isfinite(m[i]))
+            return dpli_fail(err, DPL_E_ARGUMENT, "warp is not finite");
+    /* From corners to centres: x_index = m (i + 1/2, j + 1/2) - 1/2. */
+    for (int i = 0; i < 6; i++)
+        source.m[i] = m[i];
+    source.m[2] += (source.m[0] + source.m[1]) / 2 - 0.5;
+    source.m[5] += (source.m[3] + source.m[4]) / 2 - 0.5;
+    if (s > MOST_REDUCTION)
+        return dpli_fail(err, DPL_E_ARGUMENT, "warp reduces %g times, limit is %d", s,
+                         MOST_REDUCTION);
+    source.radius = fmax(1, s);
+    if (s >= AVERAGE_FROM) {
+        const double f = floor(s / 2);
+
+        source.radius = sqrt(s * s - f * f / 2);
+        status = average_blocks(&blocks, &source, in, (int32_t)f, out_w, out_h, err);
+    }
+    if (status == DPL_OK) {
+#if defined(__x86_64__)
+        if (dpli_cpu_level() >= DPLI_CPU_AVX2)
+            warp_avx2(out, out_w, out_h, &source);
+        else
+#endif
+            warp_baseline(out, out_w, out_h, &source);
+    }
+    free(blocks);
+    return status;
+}
