@@ -1,5 +1,6 @@
 # layers.sh SOURCE-TREE - what no compiler flag can enforce: no path climbs out of a folder, public
-# headers include neither stdio nor a third-party header, and all headers are listed and installed.
+# headers include neither stdio nor a third-party header, all headers are listed and installed, and
+# what doppel stands on is included by one file each.
 set -eu
 cd "$1"
 failed=0
@@ -22,4 +23,17 @@ for header in include/doppel/*.h; do
     grep -qx "[[:space:]]*${header##*/}" include/CMakeLists.txt ||
         complain "not listed in include/CMakeLists.txt:" "$header"
 done
+while read -r header owner; do
+    others=$(find base vision index app -name '*.[ch]' ! -path "$owner" -exec \
+        grep -nE "#[[:space:]]*include[[:space:]]*[<\"]$header" {} + || :)
+    [ -z "$others" ] || complain "only $owner includes <$header>:" "$others"
+done <<EOF
+cblas vision/blas.c
+faiss/ index/ann.c
+libexif/ vision/exif.c
+onnx/ vision/onnx.c
+png\.h vision/png.c
+sqlite3 index/db.c
+turbojpeg vision/jpeg.c
+EOF
 exit $failed
