@@ -1,0 +1,411 @@
+/*
+ * db.c - SQLite behind as little as the gallery needs of it: open with every defence on, prepare,
+ * bind, step, and turn its result codes into statuses that say what to do.
+ *
+ * It knows nothing of the gallery's tables.
+ */
+#include "index/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "base/mem.h"
+
+struct dpli_db {
+    sqlite3 *handle;
+    char *path;
+    int checking; /* within dpli_db_check, whose own failures are not checked again */
+};
+
+/* How long a lock may be waited for. Only recovery after a kill, or the end of a forget, locks
+   readers and the writer against each other. */
+static const int busy_ms = 10000;
+
+static dpl_status fail(dpli_db *db, int code, dpl_error *err)
+{
+    dpl_error found = {DPL_OK, ""};
+
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory while working on \"%s\"", db->path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return dpli_fail(err, DPL_E_LOCKED, "\"%s\" is in use by another process", db->path);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        /* SQLite words all damage alike; looking for it says more. */
+        if (!db->checking && (code & 0xff) == SQLITE_CORRUPT &&
+            dpli_db_check(db, &found) == DPL_E_GALLERY)
+            return dpli_fail(err, DPL_E_GALLERY, "%s", found.message);
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path,
+                         sqlite3_errstr(code));
+    case SQLITE_CONSTRAINT:
+    case SQLITE_ERROR:
+        /* Our statements and rows are right, so the file contradicts itself. */
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path,
+                         sqlite3_errmsg(db->handle));
+    case SQLITE_TOOBIG:
+        return dpli_fail(err, DPL_E_LIMIT, "a row of \"%s\" would be over 16 MiB", db->path);
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+        return dpli_fail(err, DPL_E_BUG, "\"%s\": %s", db->path, sqlite3_errstr(code));
+    case SQLITE_IOERR:
+        if (code == SQLITE_IOERR_NOMEM)
+            return dpli_fail(err, DPL_E_MEMORY, "out of memory while working on \"%s\"", db->path);
+        /* fall through */
+    default: {
+        int saved_errno = sqlite3_system_errno(db->handle);
+
+        if (saved_errno != 0)
+            return dpli_fail_errno(err, DPL_E_SYSTEM, saved_errno, "\"%s\": %s", db->path,
+                                   sqlite3_errstr(code));
+        return dpli_fail(err, DPL_E_SYSTEM, "\"%s\": %s", db->path, sqlite3_errstr(code));
+    }
+    }
+}
+
+/* ------------------------------------------------------------------ connection */
+
+/* "file:PATH?immutable=1", which only the URI form can say. */
+static dpl_status frozen_uri(dpli_buf *out, const char *path, dpl_error *err)
+{
+    dpli_buf_str(out, "file:");
+    for (const char *c = path; *c; c++) {
+        if (*c == '%' || *c == '?' || *c == '#')
+            dpli_buf_printf(out, "%%%02x", (unsigned)*c);
+        else
+            dpli_buf_add(out, c, 1);
+    }
+    dpli_buf_str(out, "?immutable=1");
+    return dpli_buf_check(out, err);
+}
+
+static void defend(sqlite3 *handle)
+{
+    static const struct {
+        int option, value;
+    } config[] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_VIEW, 0},    {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_DQS_DDL, 0},
+    };
+    static const struct {
+        int limit, value;
+    } limits[] = {
+        {SQLITE_LIMIT_LENGTH, 16 << 20},     {SQLITE_LIMIT_SQL_LENGTH, 64 << 10},
+        {SQLITE_LIMIT_COLUMN, 100},          {SQLITE_LIMIT_EXPR_DEPTH, 50},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 5},   {SQLITE_LIMIT_VDBE_OP, 100000},
+        {SQLITE_LIMIT_ATTACHED, 1}, /* VACUUM's own */
+        {SQLITE_LIMIT_VARIABLE_NUMBER, 100}, {SQLITE_LIMIT_TRIGGER_DEPTH, 10},
+    };
+
+    for (size_t i = 0; i < sizeof config / sizeof *config; i++)
+        sqlite3_db_config(handle, config[i].option, config[i].value, NULL);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        sqlite3_limit(handle, limits[i].limit, limits[i].value);
+}
+
+/* SQLite makes its files as the database file is, and that is for its owner alone. */
+static dpl_status make_private(const char *path, dpl_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+
+    if (fd < 0)
+        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be opened for writing",
+                               path);
+    close(fd);
+    return DPL_OK;
+}
+
+dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    if ((status = dpli_stmt_new(&s, db, "PRAGMA journal_mode=WAL", err)) != DPL_OK ||
+        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+        goto done;
+    if (!row || strcmp(dpli_get_string(&s, 0), "wal") != 0)
+        status =
+            dpli_fail(err, DPL_E_SYSTEM,
+                      "\"%s\" is on a file system that cannot keep a write-ahead log", db->path);
+done:
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_error *err)
+{
+    dpli_db *db = dpli_calloc(1, sizeof *db, err);
+    dpli_buf uri = {0};
+    dpl_status status = DPL_E_MEMORY;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code;
+
+    *out = NULL;
+    if (!db || !(db->path = dpli_strdup(path, err)))
+        goto done;
+    if (mode == DPLI_DB_WRITE && (status = make_private(path, err)) != DPL_OK)
+        goto done;
+    if (mode == DPLI_DB_READ_FROZEN) {
+        if ((status = frozen_uri(&uri, path, err)) != DPL_OK)
+            goto done;
+        path = uri.data;
+        flags |= SQLITE_OPEN_URI;
+    }
+    flags |= mode == DPLI_DB_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    if (code != SQLITE_OK) {
+        status = db->handle ? fail(db, code, err)
+                            : dpli_fail(err, DPL_E_MEMORY, "out of memory opening a database");
+        goto done;
+    }
+    defend(db->handle);
+    sqlite3_busy_timeout(db->handle, busy_ms);
+    /* The page size matters only when the file is made: of 512-d vectors (2 KiB and 200 bytes of
+       facts) three go into 8 KiB, but one into 4 KiB. */
+    status = dpli_db_exec(db,
+                          "PRAGMA page_size=8192;"
+                          "PRAGMA cell_size_check=ON;"
+                          "PRAGMA foreign_keys=ON;"
+                          "PRAGMA secure_delete=ON;"
+                          "PRAGMA synchronous=FULL;"
+                          "PRAGMA cache_size=-32768;"
+                          "PRAGMA mmap_size=0;"
+                          "PRAGMA journal_size_limit=67108864;",
+                          err);
+    if (status == DPL_OK && mode != DPLI_DB_WRITE)
+        status = dpli_db_exec(db, "PRAGMA query_only=ON", err);
+    if (status != DPL_OK)
+        goto done;
+    *out = db;
+    db = NULL;
+done:
+    dpli_buf_clear(&uri);
+    dpli_db_close(db);
+    return status;
+}
+
+void dpli_db_close(dpli_db *db)
+{
+    if (!db)
+        return;
+    sqlite3_close_v2(db->handle);
+    free(db->path);
+    free(db);
+}
+
+dpl_status dpli_db_exec(dpli_db *db, const char *sql, dpl_error *err)
+{
+    int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+
+    return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
+}
+
+dpl_status dpli_db_int(int64_t *out, dpli_db *db, const char *sql, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    *out = 0;
+    if ((status = dpli_stmt_new(&s, db, sql, err)) == DPL_OK &&
+        (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+        *out = dpli_get_int(&s, 0);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+int64_t dpli_db_last_id(const dpli_db *db)
+{
+    return sqlite3_last_insert_rowid(db->handle);
+}
+
+int64_t dpli_db_changes(const dpli_db *db)
+{
+    return sqlite3_changes64(db->handle);
+}
+
+dpl_status dpli_db_begin(dpli_db *db, int write, dpl_error *err)
+{
+    return dpli_db_exec(db, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
+}
+
+dpl_status dpli_db_end(dpli_db *db, dpl_status status, dpl_error *err)
+{
+    if (status == DPL_OK)
+        status = dpli_db_exec(db, "COMMIT", err);
+    /* Some failures have rolled back by themselves. */
+    if (status != DPL_OK && !sqlite3_get_autocommit(db->handle))
+        dpli_db_exec(db, "ROLLBACK", NULL);
+    return status;
+}
+
+dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err)
+{
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+    return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
+}
+
+dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    db->checking = 1;
+    if ((status = dpli_stmt_new(&s, db, "PRAGMA quick_check(1)", err)) != DPL_OK ||
+        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+        goto done;
+    if (!row || strcmp(dpli_get_string(&s, 0), "ok") != 0) {
+        const char *what = row ? dpli_get_string(&s, 0) : "the check gave no answer";
+        const char *end;
+
+        /* SQLite heads its findings with a line of its own. */
+        if (strncmp(what, "***", 3) == 0 && (end = strchr(what, '\n')) != NULL)
+            what = end + 1;
+        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
+    }
+done:
+    dpli_stmt_clear(&s);
+    db->checking = 0;
+    return status;
+}
+
+/* ------------------------------------------------------------------ statements */
+
+dpl_status dpli_stmt_new(dpli_stmt *out, dpli_db *db, const char *sql, dpl_error *err)
+{
+    sqlite3_stmt *handle = NULL;
+    int code = sqlite3_prepare_v2(db->handle, sql, -1, &handle, NULL);
+
+    out->db = db;
+    out->handle = handle;
+    out->failed = SQLITE_OK;
+    return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
+}
+
+void dpli_stmt_clear(dpli_stmt *s)
+{
+    sqlite3_finalize(s->handle);
+    s->handle = NULL;
+}
+
+static void note(dpli_stmt *s, int code)
+{
+    if (s->failed == SQLITE_OK)
+        s->failed = code;
+}
+
+void dpli_bind_null(dpli_stmt *s, int i)
+{
+    note(s, sqlite3_bind_null(s->handle, i));
+}
+
+void dpli_bind_int(dpli_stmt *s, int i, int64_t value)
+{
+    note(s, sqlite3_bind_int64(s->handle, i, value));
+}
+
+void dpli_bind_real(dpli_stmt *s, int i, double value)
+{
+    note(s, sqlite3_bind_double(s->handle, i, value));
+}
+
+void dpli_bind_text(dpli_stmt *s, int i, const char *text)
+{
+    note(s, sqlite3_bind_text(s->handle, i, text, -1, SQLITE_STATIC));
+}
+
+void dpli_bind_blob(dpli_stmt *s, int i, const void *bytes, size_t n)
+{
+    note(s, sqlite3_bind_blob64(s->handle, i, bytes, n, SQLITE_STATIC));
+}
+
+void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes)
+{
+    /* An empty blob needs a pointer all the same, or it is null: bytes is one. */
+    if (bytes)
+        dpli_bind_blob(s, i, bytes, strlen(bytes));
+    else
+        dpli_bind_null(s, i);
+}
+
+dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err)
+{
+    int code = s->failed != SQLITE_OK ? s->failed : sqlite3_step(s->handle);
+
+    *row = code == SQLITE_ROW;
+    if (code == SQLITE_ROW)
+        return DPL_OK;
+    s->failed = SQLITE_OK;
+    if (code == SQLITE_DONE) {
+        sqlite3_reset(s->handle);
+        return DPL_OK;
+    }
+    {
+        dpl_status status = fail(s->db, code, err);
+
+        sqlite3_reset(s->handle);
+        return status;
+    }
+}
+
+dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err)
+{
+    dpl_status status;
+    int row;
+
+    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
+        ;
+    return status;
+}
+
+void dpli_stmt_reset(dpli_stmt *s)
+{
+    sqlite3_reset(s->handle);
+}
+
+int dpli_get_is_null(dpli_stmt *s, int i)
+{
+    return sqlite3_column_type(s->handle, i) == SQLITE_NULL;
+}
+
+int64_t dpli_get_int(dpli_stmt *s, int i)
+{
+    return sqlite3_column_int64(s->handle, i);
+}
+
+double dpli_get_real(dpli_stmt *s, int i)
+{
+    return sqlite3_column_double(s->handle, i);
+}
+
+const void *dpli_get_blob(dpli_stmt *s, int i, size_t *n)
+{
+    const void *bytes = sqlite3_column_blob(s->handle, i);
+
+    *n = bytes ? (size_t)sqlite3_column_bytes(s->handle, i) : 0;
+    return bytes;
+}
+
+const char *dpli_get_string(dpli_stmt *s, int i)
+{
+    const void *text = sqlite3_column_text(s->handle, i);
+
+    return text ? text : "";
+}
+
+dpl_status dpli_stmt_check(dpli_stmt *s, dpl_error *err)
+{
+    return sqlite3_errcode(s->db->handle) == SQLITE_NOMEM ? fail(s->db, SQLITE_NOMEM, err) : DPL_OK;
+}

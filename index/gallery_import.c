@@ -1,0 +1,534 @@
+/*
+ * gallery_import.c - reading an export (gallery_export.c) into a gallery, line by line, in one
+ * transaction.
+ *
+ * The file is hostile: a line is limited before it is parsed, every key and value is checked, ids
+ * have to rise and to refer to what came before. Errors name the file and the line.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "base/mem.h"
+#include "index/gallery.h"
+
+/* Ids of the file to ids of the gallery, rising in the first. */
+struct id_map {
+    int64_t (*pairs)[2];
+    size_t n, cap;
+};
+
+/* The order of the lines. */
+enum section { HEADER, SETTING, MODEL, PERSON, PHOTO, TEMPLATE, END, N_SECTIONS };
+
+struct import {
+    dpl_gallery *gallery;
+    dpli_putter putter;
+    enum section section; /* of the last line */
+    int keep_ids;         /* the gallery never held a row, so the file's ids are free */
+    int64_t last_ids[DPLI_N_NUMBERED]; /* the header's */
+    int64_t
+        first_ids[DPLI_N_NUMBERED]; /* the gallery's before: what is above came from this file */
+    int64_t last_template;          /* the file's latest */
+    int64_t last_person;            /* the highest of ours that a line has given */
+    struct id_map persons, photos;
+    int64_t counts[N_SECTIONS];
+};
+
+/* ------------------------------------------------------------------ ids */
+
+static dpl_status id_map_add(struct id_map *m, int64_t theirs, int64_t ours, dpl_error *err)
+{
+    if (m->n == m->cap) {
+        size_t cap = m->cap ? 2 * m->cap : 256;
+        int64_t(*pairs)[2] = dpli_realloc(m->pairs, cap, sizeof *pairs, err);
+
+        if (!pairs)
+            return DPL_E_MEMORY;
+        m->pairs = pairs;
+        m->cap = cap;
+    }
+    m->pairs[m->n][0] = theirs;
+    m->pairs[m->n++][1] = ours;
+    return DPL_OK;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* 0 when the file has not given this id. */
+static int64_t id_map_find(const struct id_map *m, int64_t theirs)
+{
+    const int64_t(*pair)[2] =
+        m->n ? bsearch(&theirs, m->pairs, m->n, sizeof *m->pairs, by_first) : NULL;
+
+    return pair ? (*pair)[1] : 0;
+}
+
+/* An id of the file: above the one before it, and not above what the header says was given. */
+static dpl_status check_id(int64_t id, int64_t before, int64_t last, dpl_error *err)
+{
+    if (id <= before)
+        return dpli_fail(err, DPL_E_INPUT, "id %" PRId64 " does not rise above %" PRId64, id,
+                         before);
+    if (id > last)
+        return dpli_fail(err, DPL_E_INPUT,
+                         "id %" PRId64 " is above %" PRId64 ", the last in the header", id, last);
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ keys and values */
+
+/* The values of a line are taken one by one; the first failure is kept, and a key that nobody took
+   is one in the end. */
+struct fields {
+    json_t *object;
+    size_t n_taken;
+    dpl_status status;
+    dpl_error *err;
+    char *strings[3]; /* decoded, freed with the line */
+    size_t n_strings;
+};
+
+static json_t *take(struct fields *f, const char *key, json_type type, int optional)
+{
+    static const char *const words[] = {"an object", "an array", "a string", "an integer",
+                                        "a number"};
+    json_t *value = json_object_get(f->object, key);
+
+    if (f->status != DPL_OK)
+        return NULL;
+    if (!value) {
+        if (!optional)
+            f->status = dpli_fail(f->err, DPL_E_INPUT, "\"%s\" is missing", key);
+        return NULL;
+    }
+    f->n_taken++;
+    if (json_typeof(value) == type || (type == JSON_REAL && json_is_integer(value)))
+        return value;
+    f->status = dpli_fail(f->err, DPL_E_INPUT, "\"%s\" is not %s", key, words[type]);
+    return NULL;
+}
+
+static int64_t take_int(struct fields *f, const char *key, int64_t min, int64_t max)
+{
+    json_t *value = take(f, key, JSON_INTEGER, 0);
+    int64_t n = json_integer_value(value);
+
+    if (!value || (n >= min && n <= max))
+        return n;
+    f->status =
+        dpli_fail(f->err, DPL_E_INPUT, "\"%s\" is %" PRId64 ", allowed is %" PRId64 " to %" PRId64,
+                  key, n, min, max);
+    return 0;
+}
+
+static float take_float(struct fields *f, const char *key)
+{
+    json_t *value = take(f, key, JSON_REAL, 0);
+    float number = (float)json_number_value(value);
+
+    if (!value || isfinite(number))
+        return number;
+    f->status = dpli_fail(f->err, DPL_E_NUMERIC, "\"%s\" is beyond float32", key);
+    return 0;
+}
+
+static const char *take_text(struct fields *f, const char *key)
+{
+    const char *text = json_string_value(take(f, key, JSON_STRING, 0));
+
+    return text ? text : "";
+}
+
+/* The caller's, NULL when there is none. */
+static uint8_t *take_base64(struct fields *f, const char *key, int optional, size_t *n)
+{
+    const char *text = json_string_value(take(f, key, JSON_STRING, optional));
+    uint8_t *bytes = NULL;
+    dpl_error why;
+
+    *n = 0;
+    if (!text)
+        return NULL;
+    f->status = dpli_base64_decode(&bytes, n, text, &why);
+    if (f->status != DPL_OK)
+        dpli_fail(f->err, f->status, "\"%s\": %s", key, why.message);
+    return bytes;
+}
+
+/* A string that may be given as its bytes. */
+static const char *take_string(struct fields *f, const char *key)
+{
+    char base64_key[64];
+    uint8_t *bytes;
+    char *string = NULL;
+    size_t n;
+
+    snprintf(base64_key, sizeof base64_key, "%s_base64", key);
+    if (!json_object_get(f->object, base64_key))
+        return take_text(f, key);
+    bytes = take_base64(f, base64_key, 0, &n);
+    if (bytes && memchr(bytes, '\0', n))
+        f->status = dpli_fail(f->err, DPL_E_INPUT, "\"%s\" contains a zero byte", base64_key);
+    else if (bytes && !(string = dpli_calloc(n + 1, 1, f->err)))
+        f->status = DPL_E_MEMORY;
+    if (string) {
+        memcpy(string, bytes, n);
+        f->strings[f->n_strings++] = string;
+    }
+    free(bytes);
+    return string ? string : "";
+}
+
+static dpl_status check_taken(struct fields *f)
+{
+    if (f->status == DPL_OK && json_object_size(f->object) != f->n_taken)
+        f->status = dpli_fail(f->err, DPL_E_INPUT, "a key is not one of this kind of line");
+    return f->status;
+}
+
+/* ------------------------------------------------------------------ lines */
+
+static dpl_status read_header(struct import *in, struct fields *f)
+{
+    static const char schema[] = "doppel.export/1";
+    struct fields last = {.object = NULL, .status = DPL_OK, .err = f->err};
+    const char *text = take_text(f, "schema");
+    int empty = 1;
+
+    if (f->status == DPL_OK && strcmp(text, schema) != 0)
+        f->status =
+            dpli_fail(f->err, DPL_E_INPUT, "the schema is \"%.50s\", not \"%s\"", text, schema);
+    last.object = take(f, "last_ids", JSON_OBJECT, 0);
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    for (size_t i = 0; i < DPLI_N_NUMBERED; i++) {
+        in->last_ids[i] = take_int(&last, dpli_numbered[i], 0, INT64_MAX - 1);
+        if (last.status == DPL_OK)
+            last.status = dpli_last_id(&in->first_ids[i], in->gallery, dpli_numbered[i], f->err);
+        empty &= in->first_ids[i] == 0;
+    }
+    in->keep_ids = empty;
+    return check_taken(&last);
+}
+
+static dpl_status read_setting(struct import *in, struct fields *f)
+{
+    const char *key = take_text(f, "key"), *value = take_text(f, "value");
+
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    return dpli_remember_inside(in->gallery, key, value, f->err);
+}
+
+static dpl_status read_model(struct import *in, struct fields *f)
+{
+    dpli_binding binding = {
+        .space = take_text(f, "space"),
+        .hash = take_text(f, "hash"),
+        .name = take_text(f, "name"),
+        .head = take_text(f, "head"),
+        .dim = (int32_t)take_int(f, "dim", 1, DPLI_DIM_MAX),
+    };
+
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    return dpli_bind_inside(in->gallery, &binding, f->err);
+}
+
+static dpl_status read_person(struct import *in, struct fields *f)
+{
+    int64_t id = take_int(f, "id", 1, INT64_MAX - 1), ours;
+    const char *name = take_string(f, "name");
+    struct id_map *m = &in->persons;
+
+    if (check_taken(f) != DPL_OK ||
+        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[0], f->err)) !=
+            DPL_OK ||
+        (f->status = dpli_check_string("person's name", name, 0, DPLI_NAME_MAX_BYTES, f->err)) !=
+            DPL_OK)
+        return f->status;
+    f->status = dpli_put_person(&ours, &in->putter, name, in->keep_ids ? id : 0, f->err);
+    if (f->status != DPL_OK)
+        return f->status;
+    /* Found rather than made, and not there before this file: made by an earlier line of it. */
+    if (ours > in->first_ids[0] && ours <= in->last_person)
+        return dpli_fail(f->err, DPL_E_INPUT, "person \"%s\" is there twice", name);
+    if (ours > in->last_person)
+        in->last_person = ours;
+    return id_map_add(m, id, ours, f->err);
+}
+
+static dpl_status status_by_name(dpl_status *out, const char *name, dpl_error *err)
+{
+    for (int i = DPL_OK; i <= DPL_E_BUG; i++) {
+        *out = (dpl_status)i;
+        if (strcmp(name, dpl_status_name(*out)) == 0)
+            return DPL_OK;
+    }
+    return dpli_fail(err, DPL_E_INPUT, "\"%.50s\" is no status", name);
+}
+
+static dpl_status read_photo(struct import *in, struct fields *f)
+{
+    int64_t id = take_int(f, "id", 1, INT64_MAX - 1), person_id = 0, old_id, old_person_id, ours;
+    dpl_photo_row row = {.path = take_string(f, "path")};
+    struct id_map *m = &in->photos;
+    const char *status;
+
+    if (json_object_get(f->object, "person")) {
+        int64_t person = take_int(f, "person", 1, INT64_MAX - 1);
+
+        person_id = id_map_find(&in->persons, person);
+        if (f->status == DPL_OK && !person_id)
+            f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no person %" PRId64, person);
+    }
+    row.sha256 = take_text(f, "sha256");
+    status = take_text(f, "status");
+    row.reason = take_string(f, "reason");
+    row.options = take_string(f, "options");
+    row.size_bytes = take_int(f, "size_bytes", 0, INT64_MAX);
+    row.mtime_ns = take_int(f, "mtime_ns", INT64_MIN, INT64_MAX);
+    row.enrolled_unix_s = take_int(f, "enrolled_unix_s", INT64_MIN, INT64_MAX);
+    row.width_px = (int32_t)take_int(f, "width_px", 0, INT32_MAX);
+    row.height_px = (int32_t)take_int(f, "height_px", 0, INT32_MAX);
+    row.n_faces = (int32_t)take_int(f, "n_faces", 0, INT32_MAX);
+    if (check_taken(f) != DPL_OK ||
+        (f->status = status_by_name(&row.status, status, f->err)) != DPL_OK ||
+        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[1], f->err)) !=
+            DPL_OK ||
+        (f->status = dpli_check_photo(&row, f->err)) != DPL_OK ||
+        (f->status = dpli_find_path(&old_id, &old_person_id, &in->putter, row.path, f->err)) !=
+            DPL_OK)
+        return f->status;
+    if (old_id > in->first_ids[1])
+        return dpli_fail(f->err, DPL_E_INPUT, "photo \"%s\" is there twice", row.path);
+    ours = in->keep_ids ? id : 0;
+    if ((old_id && (f->status = dpli_drop_photo(&in->putter, old_id, 0, f->err)) != DPL_OK) ||
+        (f->status = dpli_put_photo(&ours, &in->putter, &row, person_id, 0, f->err)) != DPL_OK)
+        return f->status;
+    return id_map_add(m, id, ours, f->err);
+}
+
+static dpl_status read_face(dpl_face *face, json_t *object, dpl_error *err)
+{
+    struct fields f = {.object = object, .err = err};
+    const char *weakest;
+
+    for (int i = 0; i < DPLI_N_FACE; i++)
+        *dpli_face_at(face, i) = take_float(&f, dpli_face_fields[i].name);
+    weakest = take_text(&f, "weakest");
+    if (f.status == DPL_OK && strlen(weakest) >= sizeof face->quality.weakest)
+        f.status = dpli_fail(err, DPL_E_INPUT, "\"weakest\" has over %zu bytes",
+                             sizeof face->quality.weakest - 1);
+    if (f.status == DPL_OK)
+        strcpy(face->quality.weakest, weakest);
+    return check_taken(&f);
+}
+
+static dpl_status read_template(struct import *in, struct fields *f)
+{
+    int64_t id = take_int(f, "id", 1, INT64_MAX - 1),
+            photo = take_int(f, "photo", 1, INT64_MAX - 1);
+    dpl_new_template t = {.space = take_text(f, "space")};
+    json_t *face = take(f, "face", JSON_OBJECT, 1);
+    uint8_t *vector = NULL, *thumb = NULL;
+    int64_t photo_id = id_map_find(&in->photos, photo);
+    size_t n_vector;
+
+    vector = take_base64(f, "vector", 0, &n_vector);
+    thumb = take_base64(f, "thumb", 1, &t.n_thumb);
+    t.thumb = thumb;
+    if (check_taken(f) != DPL_OK || (face && (f->status = read_face(&t.face, face, f->err))) ||
+        (f->status = check_id(id, in->last_template, in->last_ids[2], f->err)) != DPL_OK)
+        goto done;
+    if (!photo_id) {
+        f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no photo %" PRId64, photo);
+        goto done;
+    }
+    if (n_vector % sizeof(float) != 0 || n_vector / sizeof(float) > DPLI_DIM_MAX) {
+        f->status = dpli_fail(f->err, DPL_E_INPUT, "a vector of %zu bytes", n_vector);
+        goto done;
+    }
+    t.vector = (const float *)(const void *)vector;
+    t.dim = (int32_t)(n_vector / sizeof(float));
+    f->status = dpli_put_template(&in->putter, &t, photo_id, in->keep_ids ? id : 0, f->err);
+    in->last_template = id;
+done:
+    free(vector);
+    free(thumb);
+    return f->status;
+}
+
+static dpl_status read_end(struct import *in, struct fields *f)
+{
+    static const char *const keys[N_SECTIONS] = {
+        [SETTING] = "settings", [MODEL] = "models",       [PERSON] = "persons",
+        [PHOTO] = "photos",     [TEMPLATE] = "templates",
+    };
+
+    for (int i = SETTING; i <= TEMPLATE; i++) {
+        int64_t n = take_int(f, keys[i], 0, INT64_MAX);
+
+        if (f->status == DPL_OK && n != in->counts[i])
+            f->status =
+                dpli_fail(f->err, DPL_E_INPUT, "there were %" PRId64 " %s, the end says %" PRId64,
+                          in->counts[i], keys[i], n);
+    }
+    return check_taken(f);
+}
+
+/* ------------------------------------------------------------------ the file */
+
+static dpl_status read_line(struct import *in, const char *text, size_t n, dpl_error *err)
+{
+    static const struct {
+        const char *type;
+        dpl_status (*read)(struct import *in, struct fields *f);
+    } sections[N_SECTIONS] = {
+        [HEADER] = {NULL, read_header},  [SETTING] = {"setting", read_setting},
+        [MODEL] = {"model", read_model}, [PERSON] = {"person", read_person},
+        [PHOTO] = {"photo", read_photo}, [TEMPLATE] = {"template", read_template},
+        [END] = {"end", read_end},
+    };
+    struct fields f = {.status = DPL_OK, .err = err};
+    enum section section = HEADER;
+    json_error_t why;
+
+    f.object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    if (!f.object) {
+        f.status = json_error_code(&why) == json_error_out_of_memory
+                       ? dpli_fail(err, DPL_E_MEMORY, "out of memory reading a line")
+                       : dpli_fail(err, DPL_E_INPUT, "no JSON: %s", why.text);
+        goto done;
+    }
+    if (!json_is_object(f.object)) {
+        f.status = dpli_fail(err, DPL_E_INPUT, "not a JSON object");
+        goto done;
+    }
+    if (in->counts[HEADER]) {
+        const char *type = take_text(&f, "type");
+
+        for (section = SETTING; section < N_SECTIONS; section++)
+            if (strcmp(type, sections[section].type) == 0)
+                break;
+        if (f.status == DPL_OK && section == N_SECTIONS)
+            f.status = dpli_fail(err, DPL_E_INPUT, "\"%.50s\" is no type of line", type);
+        else if (f.status == DPL_OK && (section < in->section || in->section == END))
+            f.status = dpli_fail(err, DPL_E_INPUT, "a %s line after the %ss", type,
+                                 sections[in->section].type);
+        if (f.status != DPL_OK)
+            goto done;
+    }
+    f.status = sections[section].read(in, &f);
+    in->section = section;
+    in->counts[section]++;
+done:
+    for (size_t i = 0; i < f.n_strings; i++)
+        free(f.strings[i]);
+    json_decref(f.object);
+    return f.status;
+}
+
+/* The next line without its end; *more is 0 at the end of the file. */
+static dpl_status next_line(dpli_buf *line, int *more, FILE *file, dpl_error *err)
+{
+    int c = EOF;
+
+    line->len = 0;
+    while ((c = getc_unlocked(file)) != EOF && c != '\n') {
+        char byte = (char)c;
+
+        if (line->len == DPLI_EXPORT_LINE_MAX_BYTES)
+            return dpli_fail(err, DPL_E_LIMIT, "line has over %d MiB",
+                             DPLI_EXPORT_LINE_MAX_BYTES >> 20);
+        dpli_buf_add(line, &byte, 1);
+    }
+    *more = c != EOF || line->len > 0;
+    if (ferror(file))
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be read");
+    return dpli_buf_check(line, err);
+}
+
+static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl_error *err)
+{
+    dpli_buf line = {0};
+    size_t number = 0;
+    dpl_status status;
+    int more = 1;
+
+    do {
+        number++;
+        status = next_line(&line, &more, file, err);
+        if (status == DPL_OK && more)
+            status = read_line(in, line.data ? line.data : "", line.len, err);
+        else if (status == DPL_OK && in->section != END)
+            status = dpli_fail(err, DPL_E_INPUT, "the file ends before its end line");
+    } while (status == DPL_OK && more);
+    /* What is wrong with the file is told with the line; what is wrong with the gallery, or the
+       machine, has told where it is. */
+    if (status == DPL_E_ARGUMENT || status == DPL_E_INPUT)
+        status = DPL_E_INPUT;
+    if (status == DPL_E_INPUT || status == DPL_E_LIMIT || status == DPL_E_NUMERIC ||
+        status == DPL_E_MISMATCH) {
+        char *where = dpli_asprintf(NULL, "%s:%zu", path, number);
+
+        dpli_fail_in(err, status, where ? where : path);
+        free(where);
+    }
+    dpli_buf_clear(&line);
+    return status;
+}
+
+dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
+                              int64_t *n_templates, dpl_error *err)
+{
+    struct import in = {.gallery = gallery};
+    FILE *file = NULL;
+    dpl_status status;
+
+    *n_photos = 0;
+    *n_templates = 0;
+    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
+        (status = dpli_check_string("import's path", path, 0, DPLI_PATH_MAX_BYTES, err)) != DPL_OK)
+        return status;
+    file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    if (!file)
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" cannot be opened", path);
+    if ((status = dpli_db_begin(gallery->db, 1, err)) != DPL_OK)
+        goto done;
+    if ((status = dpli_putter_open(&in.putter, gallery, err)) == DPL_OK)
+        status = read_file(&in, file, path, err);
+    for (size_t i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)
+        status = dpli_raise_last_id(gallery, dpli_numbered[i], in.last_ids[i], err);
+    /* People whose photos the file has replaced with somebody else's. */
+    if (status == DPL_OK)
+        status = dpli_drop_lonely(gallery, err);
+    if (status == DPL_OK && in.putter.touched)
+        status = dpli_gallery_touch(gallery, err);
+    dpli_putter_clear(&in.putter);
+    status = dpli_db_end(gallery->db, status, err);
+    if (status == DPL_OK) {
+        *n_photos = in.counts[PHOTO];
+        *n_templates = in.counts[TEMPLATE];
+        dpli_search_drop(gallery);
+    }
+done:
+    if (file != stdin)
+        fclose(file);
+    free(in.persons.pairs);
+    free(in.photos.pairs);
+    return status;
+}
