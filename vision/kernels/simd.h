@@ -17,7 +17,9 @@ typedef float vf __attribute__((vector_size(4 * DPLI_LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * DPLI_LANES)));
 
 #define DPLI_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
+#if defined(DPLI_KEEP_LOOPS)
+#define DPLI_UNROLL
+#elif defined(__clang__)
 #define DPLI_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define DPLI_UNROLL _Pragma("GCC unroll 32")
