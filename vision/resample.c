@@ -84,7 +84,7 @@ static dpl_status filter_init(struct filter *filter, const dpli_axis *axis, dpl_
     return DPL_OK;
 }
 
-/* row [n] = weighted sum of the n_rows rows of in that begin n_stride bytes apart. */
+/* row [n] = weighted sum of the n_rows rows of in that begin stride bytes apart. */
 static inline __attribute__((always_inline)) void blend_rows(float *row, const uint8_t *in,
                                                              size_t stride, const float *weights,
                                                              int32_t n_rows, size_t n)
@@ -94,15 +94,18 @@ static inline __attribute__((always_inline)) void blend_rows(float *row, const u
 
     for (size_t begin = 0; begin < n; begin += PART) {
         const size_t m = n - begin < PART ? n - begin : PART;
+        const uint8_t *restrict from = in + begin;
         float *restrict to = row + begin;
+        int32_t r = n_rows % 2;
 
-        memset(to, 0, m * sizeof *to);
-        for (int32_t r = 0; r < n_rows; r++) {
-            const uint8_t *restrict from = in + (size_t)r * stride + begin;
-            const float weight = weights[r];
+        for (size_t i = 0; i < m; i++)
+            to[i] = r ? weights[0] * (float)from[i] : 0;
+        for (; r < n_rows; r += 2) {
+            const uint8_t *restrict a = from + (size_t)r * stride, *restrict b = a + stride;
+            const float wa = weights[r], wb = weights[r + 1];
 
             for (size_t i = 0; i < m; i++)
-                to[i] += weight * (float)from[i];
+                to[i] += wa * (float)a[i] + wb * (float)b[i];
         }
     }
 }

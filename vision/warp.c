@@ -24,14 +24,9 @@
 #include "vision/resample.h"
 
 enum {
-    AVERAGE_FROM = 4,       /* the reduction from which on blocks are averaged first */
-    MOST_REDUCTION = 65536, /* a picture's largest side */
-    MOST_TAPS = 9           /* along an axis: radius below 4 at one pixel each */
+    AVERAGE_FROM = 4,      /* the reduction from which on blocks are averaged first */
+    MOST_REDUCTION = 65536 /* a picture's largest side */
 };
-
-typedef float v4 __attribute__((vector_size(16)));
-typedef int32_t v4i __attribute__((vector_size(16)));
-typedef uint8_t v4b __attribute__((vector_size(4)));
 
 /* A picture [h, w, 3], read at x = m[0] i + m[1] j + m[2], y = m[3] i + m[4] j + m[5] (indices) for
  * output pixel i, j, with a tent of the given radius. */
@@ -42,43 +37,74 @@ struct source {
     double radius;
 };
 
+/* A tent around p along an axis of n_in pixels: the first pixel and the number of those that exist,
+ * p counted from the first, and the sum of its weights, those of pixels that do not exist included.
+ */
 struct tent {
-    float weights[MOST_TAPS];
     int32_t first, n;
-    float sum; /* of the weights, also those cut off at the picture's edge */
+    float centre, sum;
 };
 
+/* Wanted is that p + radius > 0 and radius < 4, so that p - radius > -8: conversion to an integer
+ * cuts towards zero, which is down for what is positive. */
 static inline __attribute__((always_inline)) void tent_at(struct tent *tent, double p,
                                                           double radius, int32_t n_in)
 {
-    const int32_t begin = (int32_t)floor(p - radius) + 1, end = (int32_t)ceil(p + radius);
-    const float scale = (float)(1 / radius), centre = (float)(p - begin);
-    int32_t skip = begin < 0 ? -begin : 0;
+    const int32_t begin = (int32_t)(p - radius + 8) - 7, below = (int32_t)(p + radius);
+    const int32_t end = below + (p + radius > below);
+    /* Of the n taps, the first n_left lie at or left of p: distances p - k, then k - p. */
+    const float n = (float)(end - begin), n_left = (float)((int32_t)(p + 8) - 7 - begin);
+    const float at = (float)(p - begin);
+    const float distances =
+        n_left * at - (n - n_left) * at + n * (n - 1) / 2 - n_left * (n_left - 1);
 
-    tent->sum = 0;
-    for (int32_t k = 0; k < end - begin; k++) {
-        tent->weights[k] = 1 - scale * fabsf((float)k - centre);
-        tent->sum += tent->weights[k];
-    }
-    tent->n = (end < n_in ? end : n_in) - begin - skip;
-    tent->first = begin + skip;
-    if (skip && tent->n > 0)
-        memmove(tent->weights, tent->weights + skip, (size_t)tent->n * sizeof(float));
+    tent->first = begin > 0 ? begin : 0;
+    tent->n = (end < n_in ? end : n_in) - tent->first;
+    tent->centre = (float)(p - tent->first);
+    tent->sum = n - distances / (float)radius;
 }
 
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t v4i __attribute__((vector_size(16)));
+
+/* weights[k] = max(0, 1 - |position[k] - centre| / radius), k = 0 .. n - 1, n a multiple of 4. In
+ * the compiler's vectors, because it leaves a loop of so few turns in single values. */
+static inline __attribute__((always_inline)) void tent_weights(float *weights,
+                                                               const float *position, int n,
+                                                               float centre, float by_radius)
+{
+    for (int k = 0; k < n; k += 4) {
+        v4 d, w;
+
+        memcpy(&d, position + k, sizeof d);
+        d -= centre;
+        w = 1 - by_radius * (v4)((v4i)d & 0x7FFFFFFF);
+        w = (v4)((v4i)w & (w > 0));
+        memcpy(weights + k, &w, sizeof w);
+    }
+}
+
+/* A row of pixels under a tent is taken as 3 times as many values, of which n_values, a multiple of
+ * 8, hold them all: rows are added up first, then each value is weighted by its pixel's distance.
+ */
 static inline __attribute__((always_inline)) void warp_rows(uint8_t *out, int32_t out_w,
                                                             int32_t out_h,
-                                                            const struct source *source)
+                                                            const struct source *source,
+                                                            int n_values)
 {
+    static const float pixels[24] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3,
+                                     4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7};
+    static const float rows[8] = {0, 1, 2, 3, 4, 5, 6, 7};
     const double r = source->radius, *m = source->m;
+    const float by_radius = (float)(1 / r);
     const int32_t w = source->w, h = source->h;
 
     for (int32_t j = 0; j < out_h; j++)
         for (int32_t i = 0; i < out_w; i++, out += 3) {
             const double x = m[0] * i + m[1] * j + m[2], y = m[3] * i + m[4] * j + m[5];
-            v4 sum = {0, 0, 0, 0};
+            float sum[24] = {0}, wx[24], wy[8], rgb[3] = {0, 0, 0}, by_sum;
             struct tent tx, ty;
-            v4i rounded;
+            bool at_edge;
 
             if (!(x > -r && x < w - 1 + r && y > -r && y < h - 1 + r)) {
                 memset(out, 0, 3);
@@ -86,38 +112,57 @@ static inline __attribute__((always_inline)) void warp_rows(uint8_t *out, int32_
             }
             tent_at(&tx, x, r, w);
             tent_at(&ty, y, r, h);
-            /* Rounding may leave nothing of a tent that just touches the edge. */
-            if (tx.n < 1 || ty.n < 1) {
-                memset(out, 0, 3);
-                continue;
-            }
+            tent_weights(wx, pixels, n_values, tx.centre, by_radius);
+            tent_weights(wy, rows, 8, ty.centre, by_radius);
+            at_edge = 3 * tx.first + n_values > 3 * w;
             for (int32_t b = 0; b < ty.n; b++) {
                 const uint8_t *from =
                     source->pixels + 3 * ((size_t)(ty.first + b) * (size_t)w + (size_t)tx.first);
-                /* The very last pixel has no fourth byte after it. */
-                const bool at_end = ty.first + b == h - 1 && tx.first + tx.n == w;
-                v4 line = {0, 0, 0, 0};
-                int32_t a = 0;
+                uint8_t padded[24];
 
-                for (; a < tx.n - at_end; a++) {
-                    v4b bytes;
-
-                    memcpy(&bytes, from + 3 * a, sizeof bytes);
-                    line += tx.weights[a] * __builtin_convertvector(bytes, v4);
+                if (at_edge) {
+                    memset(padded, 0, sizeof padded);
+                    for (int32_t k = 0; k < 3 * tx.n; k++)
+                        padded[k] = from[k];
+                    from = padded;
                 }
-                if (at_end)
-                    line += tx.weights[a] * (v4){from[3 * a], from[3 * a + 1], from[3 * a + 2], 0};
-                sum += ty.weights[b] * line;
+                for (int k = 0; k < n_values; k++)
+                    sum[k] += wy[b] * (float)from[k];
             }
-            rounded = __builtin_convertvector(sum / (tx.sum * ty.sum) + 0.5f, v4i);
+            for (int k = 0; k < n_values; k += 4) {
+                v4 a, b;
+
+                memcpy(&a, wx + k, sizeof a);
+                memcpy(&b, sum + k, sizeof b);
+                a *= b;
+                for (int c = 0; c < 4; c++)
+                    rgb[(k + c) % 3] += a[c];
+            }
+            by_sum = 1 / (tx.sum * ty.sum);
             for (int c = 0; c < 3; c++)
-                out[c] = (uint8_t)rounded[c];
+                out[c] = (uint8_t)(int32_t)(rgb[c] * by_sum + 0.5f);
         }
+}
+
+/* n_values is a constant in each copy of the loop. */
+static inline __attribute__((always_inline)) void warp_any(uint8_t *out, int32_t out_w,
+                                                           int32_t out_h,
+                                                           const struct source *source)
+{
+    /* What rounding puts just above a whole number would be a tap of no weight. */
+    const int most_taps = (int)ceil(2 * source->radius - 1e-5);
+
+    if (3 * most_taps <= 8)
+        warp_rows(out, out_w, out_h, source, 8);
+    else if (3 * most_taps <= 16)
+        warp_rows(out, out_w, out_h, source, 16);
+    else
+        warp_rows(out, out_w, out_h, source, 24);
 }
 
 static void warp_baseline(uint8_t *out, int32_t out_w, int32_t out_h, const struct source *source)
 {
-    warp_rows(out, out_w, out_h, source);
+    warp_any(out, out_w, out_h, source);
 }
 
 #if defined(__x86_64__)
@@ -125,7 +170,7 @@ __attribute__((target("avx2,fma"))) static void warp_avx2(uint8_t *out, int32_t 
                                                           int32_t out_h,
                                                           const struct source *source)
 {
-    warp_rows(out, out_w, out_h, source);
+    warp_any(out, out_w, out_h, source);
 }
 #endif
 
