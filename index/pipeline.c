@@ -53,6 +53,13 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
     status = dpl_encoder_open(&p->encoder, options->encoder_path, options->preset, err);
     if (status != DPL_OK)
         goto done;
+    if (p->detector && !dpl_encoder_fact(p->encoder, "template")) {
+        status = dpli_fail(err, DPL_E_MODEL,
+                           "\"%s\": no template to align faces to; compare whole pictures "
+                           "(--detect none) or give one (doppel.template, a preset)",
+                           options->encoder_path);
+        goto done;
+    }
     if (options->image_path) {
         status = dpl_encoder_open(&p->image_encoder, options->image_path, NULL, err);
         if (status != DPL_OK)
