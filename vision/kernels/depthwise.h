@@ -35,11 +35,19 @@ DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
     return y;
 }
 
-/* n channels (a whole vector or the last few) of rows x cols output pixels. window: pointers to the
- * pixels of the window, [(rows - 1) * stride + 3][(cols - 1) * stride + 3]. */
-DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols,
-                            const float *const *window, const float *weights, const target *t,
-                            size_t line, size_t c, size_t n)
+/* Where a window's pixels are: by a pointer each, those outside the picture to zeros, or, when all
+ * lie in the picture, line floats from row to row. */
+typedef struct dw_window {
+    const float *const *pixels; /* or NULL */
+    const float *corner;
+    size_t line;
+} dw_window;
+
+/* n channels (a whole vector or the last few) of rows x cols output pixels, whose window is
+ * [(rows - 1) * stride + 3][(cols - 1) * stride + 3] pixels. */
+DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, const int whole,
+                            const dw_window *window, const float *weights, const target *t,
+                            size_t out_line, size_t c, size_t n)
 {
     const int high = (rows - 1) * stride + 3, wide = (cols - 1) * stride + 3;
     const float *w = weights + c / DPLI_PANEL * 9 * DPLI_PANEL + c % DPLI_PANEL;
@@ -60,7 +68,9 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols,
     for (int i = 0; i < high; i++) {
         DPLI_UNROLL
         for (int j = 0; j < wide; j++) {
-            const float *p = window[i * wide + j] + c;
+            const float *p = (whole ? window->corner + (size_t)i * window->line + (size_t)j * t->ldo
+                                    : window->pixels[i * wide + j]) +
+                             c;
             const vf x = n == DPLI_LANES ? vf_load(p) : vf_load_n(p, n);
 
             DPLI_UNROLL
@@ -79,7 +89,7 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols,
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
         for (int q = 0; q < cols; q++) {
-            const size_t at = (size_t)r * line + (size_t)q * t->ldo + c;
+            const size_t at = (size_t)r * out_line + (size_t)q * t->ldo + c;
             const vf y = dw_finish(t, at, c, acc[r][q], n);
 
             if (n == DPLI_LANES)
@@ -90,31 +100,49 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols,
     }
 }
 
-DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const float *const *window,
-                     const float *weights, const target *t, size_t line)
+/* rows x cols output pixels, and as many again beside them, n_times. */
+DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const int whole,
+                     size_t n_times, const dw_window *from, const float *weights, const target *to,
+                     size_t out_line)
 {
-    size_t c = 0;
+    dw_window window = *from;
+    target t = *to;
 
-    for (; c + DPLI_LANES <= t->ldo; c += DPLI_LANES)
-        dw3_vector(stride, rows, cols, window, weights, t, line, c, DPLI_LANES);
-    if (c < t->ldo)
-        dw3_vector(stride, rows, cols, window, weights, t, line, c, t->ldo - c);
+    for (size_t i = 0; i < n_times; i++) {
+        const size_t step = (size_t)cols * t.ldo;
+        size_t c = 0;
+
+        for (; c + DPLI_LANES <= t.ldo; c += DPLI_LANES)
+            dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, DPLI_LANES);
+        if (c < t.ldo)
+            dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, t.ldo - c);
+        window.corner += (size_t)stride * step;
+        t.out += step;
+        t.before = t.before ? t.before + step : NULL;
+        t.after = t.after ? t.after + step : NULL;
+    }
 }
 
-typedef void dw3_fn(const float *const *window, const float *weights, const target *t, size_t line);
+typedef void dw3_fn(size_t n_times, const dw_window *window, const float *weights, const target *t,
+                    size_t out_line);
 
-#define DW3(stride, rows, cols)                                                                    \
-    static void dw3_##stride##_##rows##x##cols(const float *const *window, const float *weights,   \
-                                               const target *t, size_t line)                       \
+#define DW3(stride, rows, cols, whole, name)                                                       \
+    static void dw3_##stride##_##rows##x##name(size_t n_times, const dw_window *window,            \
+                                               const float *weights, const target *t,              \
+                                               size_t out_line)                                    \
     {                                                                                              \
-        dw3(stride, rows, cols, window, weights, t, line);                                         \
+        dw3(stride, rows, cols, whole, n_times, window, weights, t, out_line);                     \
     }
 #define DW3_ROW(stride, rows)                                                                      \
-    DW3(stride, rows, 1) DW3(stride, rows, 2) DW3(stride, rows, 3) DW3(stride, rows, 4)
+    DW3(stride, rows, 1, 0, 1)                                                                     \
+    DW3(stride, rows, 2, 0, 2)                                                                     \
+    DW3(stride, rows, 3, 0, 3)                                                                     \
+    DW3(stride, rows, 4, 0, 4)                                                                     \
+    DW3(stride, rows, 4, 1, whole)
 #define DW3_NAMES(stride, rows)                                                                    \
     {                                                                                              \
         dw3_##stride##_##rows##x1, dw3_##stride##_##rows##x2, dw3_##stride##_##rows##x3,           \
-            dw3_##stride##_##rows##x4                                                              \
+            dw3_##stride##_##rows##x4, dw3_##stride##_##rows##xwhole                               \
     }
 
 DW3_ROW(1, 1)
@@ -124,7 +152,8 @@ DW3_ROW(1, 2)
 DW3_ROW(2, 2)
 #endif
 
-static dw3_fn *const dw3_fns[2][DW_ROWS][DW_COLS] = {
+/* By stride, rows, and columns with pixels of their own, the last for whole windows. */
+static dw3_fn *const dw3_fns[2][DW_ROWS][DW_COLS + 1] = {
 #if DW_ROWS == 2
     {DW3_NAMES(1, 1), DW3_NAMES(1, 2)},
     {DW3_NAMES(2, 1), DW3_NAMES(2, 2)},
@@ -134,42 +163,62 @@ static dw3_fn *const dw3_fns[2][DW_ROWS][DW_COLS] = {
 #endif
 };
 
+/* Output rows oy .. oy + rows - 1 of one picture. */
+static void dw3_rows(const dpli_conv *c, const float *image, const float *packed, const target *all,
+                     const float *zeros, size_t out_row, int32_t oy, int32_t rows)
+{
+    const int32_t stride = c->stride_h, high = (rows - 1) * stride + 3;
+    const ptrdiff_t line = (ptrdiff_t)c->in_w * c->in_c;
+    const int32_t top = oy * stride - c->pad_top;
+    const int inside = top >= 0 && top + high <= c->in_h;
+    const size_t out_line = (size_t)c->out_w * (size_t)c->out_c;
+    const float *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
+    int32_t many;
+
+    for (int32_t ox = 0; ox < c->out_w; ox += many) {
+        const int32_t left = ox * stride - c->pad_left;
+        const target t = target_at(all, out_row * (size_t)c->out_w + (size_t)ox, 0, all->ldo);
+        dw_window window = {NULL, image, (size_t)line};
+        int32_t wide;
+
+        /* Whole windows from here on: columns up to which the last one still lies in the picture.
+         */
+        many = 0;
+        if (inside && left >= 0 && c->in_w >= left + 3)
+            many = (c->in_w - left - 3) / stride + 1;
+        many = many < c->out_w - ox ? many : c->out_w - ox;
+        many -= many % DW_COLS;
+        if (many > 0) {
+            window.corner = image + top * line + (ptrdiff_t)left * c->in_c;
+            dw3_fns[stride - 1][rows - 1][DW_COLS]((size_t)(many / DW_COLS), &window, packed, &t,
+                                                   out_line);
+            continue;
+        }
+        many = c->out_w - ox < DW_COLS ? c->out_w - ox : DW_COLS;
+        wide = (many - 1) * stride + 3;
+        for (int32_t y = 0; y < high; y++) {
+            for (int32_t x = 0; x < wide; x++) {
+                const int32_t iy = top + y, ix = left + x;
+
+                pixels[y * wide + x] = iy < 0 || iy >= c->in_h || ix < 0 || ix >= c->in_w
+                                           ? zeros
+                                           : image + iy * line + (ptrdiff_t)ix * c->in_c;
+            }
+        }
+        window.pixels = pixels;
+        dw3_fns[stride - 1][rows - 1][many - 1](1, &window, packed, &t, out_line);
+    }
+}
+
 static void conv_depthwise3(const dpli_conv *c, const float *in, const float *packed,
                             const target *all, const float *zeros)
 {
-    const int32_t stride = c->stride_h;
-
     for (int32_t i = 0; i < c->n; i++) {
         const float *image = in + (size_t)i * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
 
-        for (int32_t oy = 0; oy < c->out_h; oy += DW_ROWS) {
-            const int32_t rows = c->out_h - oy < DW_ROWS ? c->out_h - oy : DW_ROWS;
-
-            for (int32_t ox = 0; ox < c->out_w; ox += DW_COLS) {
-                const int32_t cols = c->out_w - ox < DW_COLS ? c->out_w - ox : DW_COLS;
-                const int32_t high = (rows - 1) * stride + 3, wide = (cols - 1) * stride + 3;
-                const float *window[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
-                target t;
-
-                for (int32_t y = 0; y < high; y++) {
-                    for (int32_t x = 0; x < wide; x++) {
-                        const int32_t iy = oy * stride - c->pad_top + y;
-                        const int32_t ix = ox * stride - c->pad_left + x;
-
-                        window[y * wide + x] =
-                            iy < 0 || iy >= c->in_h || ix < 0 || ix >= c->in_w
-                                ? zeros
-                                : image +
-                                      ((size_t)iy * (size_t)c->in_w + (size_t)ix) * (size_t)c->in_c;
-                    }
-                }
-                tile_at(&t, all,
-                        ((size_t)i * (size_t)c->out_h + (size_t)oy) * (size_t)c->out_w + (size_t)ox,
-                        0, (size_t)c->out_c);
-                dw3_fns[stride - 1][rows - 1][cols - 1](window, packed, &t,
-                                                        (size_t)c->out_w * t.ldo);
-            }
-        }
+        for (int32_t oy = 0; oy < c->out_h; oy += DW_ROWS)
+            dw3_rows(c, image, packed, all, zeros, (size_t)i * (size_t)c->out_h + (size_t)oy, oy,
+                     c->out_h - oy < DW_ROWS ? c->out_h - oy : DW_ROWS);
     }
 }
 
@@ -233,13 +282,13 @@ static void conv_depthwise(const dpli_conv *c, const float *in, const float *pac
                 const float *corner = image + (top * c->in_w + left) * c->in_c;
                 int32_t span[4];
                 size_t channel = 0;
-                target t;
+                const target t = target_at(
+                    all,
+                    ((size_t)i * (size_t)c->out_h + (size_t)oy) * (size_t)c->out_w + (size_t)ox, 0,
+                    (size_t)c->out_c);
 
                 clip_taps(span, span + 1, top, c->kernel_h, c->dilation_h, c->in_h);
                 clip_taps(span + 2, span + 3, left, c->kernel_w, c->dilation_w, c->in_w);
-                tile_at(&t, all,
-                        ((size_t)i * (size_t)c->out_h + (size_t)oy) * (size_t)c->out_w + (size_t)ox,
-                        0, (size_t)c->out_c);
                 for (; channel + DPLI_LANES <= t.ldo; channel += DPLI_LANES)
                     dw_vector(c, corner, packed, &t, span, channel, DPLI_LANES);
                 if (channel < t.ldo)

@@ -27,15 +27,15 @@
 #endif
 #define PANEL_VECS (DPLI_PANEL / DPLI_LANES)
 
-/* Where a block's rows come from. */
+/* Where rows come from. */
 typedef struct source {
-    const float *const *segments; /* [n_segments]; the block's first row is offset floats on */
+    const float *const *segments; /* [n_segments]; the first row is offset floats on */
     size_t n_segments, length;    /* floats of a segment */
-    ptrdiff_t offset, lda;
+    size_t offset, lda;
 } source;
 
-/* Where its results go: rows of ldo floats, of which the block writes n_columns. All pointers stand
- * at the block's first row and column. */
+/* Where results go: rows of ldo floats, of which n_columns are written. All pointers stand at the
+ * first row and column. */
 typedef struct target {
     float *out;
     const float *bias, *slope, *before, *after; /* or NULL */
@@ -43,14 +43,15 @@ typedef struct target {
     const dpli_act *act;
 } target;
 
-DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, int any, const int rows,
+DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const int any, const int rows,
                         const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
 {
     vf slope[BLOCK_PANELS * PANEL_VECS];
 
     DPLI_UNROLL
     for (int v = 0; v < vecs; v++)
-        slope[v] = kind == DPLI_ACT_PRELU ? vf_load(t->slope + v * DPLI_LANES) : vf_set(0);
+        slope[v] = kind == DPLI_ACT_PRELU || (any && t->slope) ? vf_load(t->slope + v * DPLI_LANES)
+                                                               : vf_set(0);
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
@@ -58,70 +59,87 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, int any, cons
             const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
             vf y = acc[r][v];
 
-            if (t->before)
+            if (any && t->before)
                 y += vf_load(t->before + at);
             y = any ? act_any(t->act, y, slope[v]) : act_vec(kind, y, slope[v], 0, 0);
-            if (t->after)
+            if (any && t->after)
                 y += vf_load(t->after + at);
             vf_store(t->out + at, y);
         }
     }
 }
 
-/* rows x vecs vectors of a product, its epilogue, and out. */
-DPLI_INLINE void block(const int rows, const int panels, const source *s, const float *panel,
-                       size_t panel_floats, const target *t)
+/* n_blocks times rows x panels of a product, its epilogue, and out. */
+DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const source *from,
+                       const float *packed, size_t panel_floats, const target *to)
 {
     const int vecs = panels * PANEL_VECS;
-    const size_t lda = (size_t)s->lda;
-    vf acc[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
+    const source s = *from;
+    target t = *to;
+    /* Those that layers with nothing to add have code of their own for. */
+    const int kind = t.before || t.after ? -1 : (int)t.act->kind;
+    size_t offset = s.offset;
 
-    DPLI_UNROLL
-    for (int r = 0; r < rows; r++) {
-        DPLI_UNROLL
-        for (int v = 0; v < vecs; v++)
-            acc[r][v] = t->bias ? vf_load(t->bias + v * DPLI_LANES) : vf_set(0);
-    }
-    for (size_t i = 0; i < s->n_segments; i++) {
-        /* A pointer every third row: three strides are an address each, 14 would not fit. */
-        const float *a[(BLOCK_ROWS + 2) / 3];
+    for (size_t b = 0; b < n_blocks; b++) {
+        const float *panel = packed;
+        vf acc[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
 
         DPLI_UNROLL
-        for (int r = 0; r < rows; r += 3)
-            a[r / 3] = s->segments[i] + s->offset + (size_t)r * lda;
-        for (size_t k = 0; k < s->length; k++) {
-            vf w[BLOCK_PANELS * PANEL_VECS];
+        for (int v = 0; v < vecs; v++) {
+            const vf start = t.bias ? vf_load(t.bias + v * DPLI_LANES) : vf_set(0);
 
             DPLI_UNROLL
-            for (int v = 0; v < vecs; v++)
-                w[v] = vf_load(panel + (size_t)(v / PANEL_VECS) * panel_floats +
-                               (size_t)(v % PANEL_VECS) * DPLI_LANES);
-            panel += DPLI_PANEL;
+            for (int r = 0; r < rows; r++)
+                acc[r][v] = start;
+        }
+        for (size_t i = 0; i < s.n_segments; i++) {
+            /* A pointer every third row: three strides are an address each, 14 would not fit. */
+            const float *a[(BLOCK_ROWS + 2) / 3];
+
             DPLI_UNROLL
-            for (int r = 0; r < rows; r++) {
-                const float x = a[r / 3][(size_t)(r % 3) * lda + k];
+            for (int r = 0; r < rows; r += 3)
+                a[r / 3] = s.segments[i] + offset + (size_t)r * s.lda;
+            for (size_t k = 0; k < s.length; k++) {
+                vf w[BLOCK_PANELS * PANEL_VECS];
 
                 DPLI_UNROLL
                 for (int v = 0; v < vecs; v++)
-                    acc[r][v] += x * w[v];
+                    w[v] = vf_load(panel + (size_t)(v / PANEL_VECS) * panel_floats +
+                                   (size_t)(v % PANEL_VECS) * DPLI_LANES);
+                panel += DPLI_PANEL;
+                DPLI_UNROLL
+                for (int r = 0; r < rows; r++) {
+                    const float x = a[r / 3][(size_t)(r % 3) * s.lda + k];
+
+                    DPLI_UNROLL
+                    for (int v = 0; v < vecs; v++)
+                        acc[r][v] += x * w[v];
+                }
             }
         }
-    }
-    switch (t->act->kind) {
-    case DPLI_ACT_NONE: finish(t, DPLI_ACT_NONE, 0, rows, vecs, acc); break;
-    case DPLI_ACT_RELU: finish(t, DPLI_ACT_RELU, 0, rows, vecs, acc); break;
-    case DPLI_ACT_PRELU: finish(t, DPLI_ACT_PRELU, 0, rows, vecs, acc); break;
-    default: finish(t, DPLI_ACT_NONE, 1, rows, vecs, acc); break;
+        switch (kind) {
+        case DPLI_ACT_NONE: finish(&t, DPLI_ACT_NONE, 0, rows, vecs, acc); break;
+        case DPLI_ACT_RELU: finish(&t, DPLI_ACT_RELU, 0, rows, vecs, acc); break;
+        case DPLI_ACT_PRELU: finish(&t, DPLI_ACT_PRELU, 0, rows, vecs, acc); break;
+        default: finish(&t, DPLI_ACT_NONE, 1, rows, vecs, acc); break;
+        }
+        offset += (size_t)rows * s.lda;
+        t.out += (size_t)rows * t.ldo;
+        if (t.before)
+            t.before += (size_t)rows * t.ldo;
+        if (t.after)
+            t.after += (size_t)rows * t.ldo;
     }
 }
 
-typedef void block_fn(const source *s, const float *panel, size_t panel_floats, const target *t);
+typedef void block_fn(size_t n_blocks, const source *s, const float *packed, size_t panel_floats,
+                      const target *t);
 
 #define BLOCK(rows, panels)                                                                        \
-    static void block_##rows##x##panels(const source *s, const float *panel, size_t panel_floats,  \
-                                        const target *t)                                           \
+    static void block_##rows##x##panels(size_t n_blocks, const source *s, const float *packed,     \
+                                        size_t panel_floats, const target *t)                      \
     {                                                                                              \
-        block(rows, panels, s, panel, panel_floats, t);                                            \
+        block(rows, panels, n_blocks, s, packed, panel_floats, t);                                 \
     }
 #if BLOCK_PANELS == 2
 #define BLOCKS(rows) BLOCK(rows, 1) BLOCK(rows, 2)
@@ -194,7 +212,7 @@ static void block_partial(block_fn *fn, size_t rows, const source *s, const floa
             memcpy(to + r * DPLI_PANEL, from + r * t->ldo, t->n_columns * sizeof *to);
         *(which ? &whole.after : &whole.before) = to;
     }
-    fn(s, panel, 0, &whole);
+    fn(1, s, panel, 0, &whole);
     for (size_t r = 0; r < rows; r++) {
         float *y = t->out + r * t->ldo;
 
@@ -203,54 +221,53 @@ static void block_partial(block_fn *fn, size_t rows, const source *s, const floa
     }
 }
 
+static target target_at(const target *all, size_t row, size_t column, size_t n_columns)
+{
+    const size_t at = row * all->ldo + column;
+    target t = *all;
+
+    t.out += at;
+    t.before = all->before ? all->before + at : NULL;
+    t.after = all->after ? all->after + at : NULL;
+    t.bias = all->bias ? all->bias + column : NULL;
+    t.slope = all->slope ? all->slope + column : NULL;
+    t.n_columns = n_columns;
+    return t;
+}
+
 /*
  * n_rows rows times all panels. The panels are the outer loop: one or two of them stay in the first
  * cache while the rows, which the caller keeps few enough for the second, pass.
  */
 static void tile(size_t n_rows, const source *s, size_t k, const float *packed, const target *t)
 {
+    /* Blocks as even as can be, some of rows + 1, the others of rows: a last one of few rows would
+     * leave the processor waiting. */
     const size_t n_blocks = (n_rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    const size_t rows = n_rows / n_blocks, n_more = n_rows % n_blocks;
+    size_t n = 0;
 
-    for (size_t column = 0; column < t->n_columns;) {
+    for (size_t column = 0; column < t->n_columns; column += n) {
         const float *panel = packed + column * k;
         const size_t left = t->n_columns - column;
         const size_t panels = left / DPLI_PANEL >= BLOCK_PANELS ? BLOCK_PANELS : 1;
-        const size_t n = left < DPLI_PANEL ? left : panels * DPLI_PANEL;
 
-        /* Blocks as even as can be: a last one of few rows would leave the processor waiting. */
-        for (size_t i = 0, row = 0; i < n_blocks; i++) {
-            const size_t rows = n_rows / n_blocks + (i < n_rows % n_blocks);
+        n = left < DPLI_PANEL ? left : panels * DPLI_PANEL;
+        for (size_t i = 0, row = 0; i < n_blocks;) {
+            const size_t high = i < n_more ? rows + 1 : rows;
+            const size_t many = n < DPLI_PANEL ? 1 : i < n_more ? n_more : n_blocks - n_more;
+            const target to = target_at(t, row, column, n);
             source from = *s;
-            target to = *t;
 
-            from.offset += (ptrdiff_t)row * s->lda;
-            to.out += row * t->ldo + column;
-            to.n_columns = n;
-            to.bias = t->bias ? t->bias + column : NULL;
-            to.slope = t->slope ? t->slope + column : NULL;
-            to.before = t->before ? t->before + row * t->ldo + column : NULL;
-            to.after = t->after ? t->after + row * t->ldo + column : NULL;
+            from.offset += row * s->lda;
             if (n < DPLI_PANEL)
-                block_partial(blocks[rows - 1][0], rows, &from, panel, &to);
+                block_partial(blocks[high - 1][0], high, &from, panel, &to);
             else
-                blocks[rows - 1][panels - 1](&from, panel, DPLI_PANEL * k, &to);
-            row += rows;
+                blocks[high - 1][panels - 1](many, &from, panel, DPLI_PANEL * k, &to);
+            row += many * high;
+            i += many;
         }
-        column += n;
     }
-}
-
-static void tile_at(target *t, const target *all, size_t row, size_t column, size_t n_columns)
-{
-    const size_t at = row * all->ldo + column;
-
-    *t = *all;
-    t->out += at;
-    t->before = all->before ? all->before + at : NULL;
-    t->after = all->after ? all->after + at : NULL;
-    t->bias = all->bias ? all->bias + column : NULL;
-    t->slope = all->slope ? all->slope + column : NULL;
-    t->n_columns = n_columns;
 }
 
 static void conv_flat(const dpli_conv *c, const float *in, const float *packed, const target *all)
@@ -261,10 +278,9 @@ static void conv_flat(const dpli_conv *c, const float *in, const float *packed, 
 
     for (size_t row = 0; row < m; row += step) {
         const float *start = in + row * k;
-        const source s = {&start, 1, k, 0, (ptrdiff_t)k};
-        target t;
+        const source s = {&start, 1, k, 0, k};
+        const target t = target_at(all, row, 0, (size_t)c->out_c);
 
-        tile_at(&t, all, row, 0, (size_t)c->out_c);
         tile(m - row < step ? m - row : step, &s, k, packed, &t);
     }
 }
@@ -296,8 +312,10 @@ static void conv_lines(const dpli_conv *c, const float *in, const float *packed,
         for (int32_t oy = 0; oy < c->out_h; oy++) {
             const ptrdiff_t top = (ptrdiff_t)oy * c->stride_h - c->pad_top;
             const source s = {segments, (size_t)c->kernel_h, (size_t)(c->kernel_w * channels), 0,
-                              c->stride_w * channels};
-            target t;
+                              (size_t)(c->stride_w * channels)};
+            const target t =
+                target_at(all, (size_t)(i * (ptrdiff_t)c->out_h + oy) * (size_t)c->out_w, 0,
+                          (size_t)c->out_c);
 
             copied = copied > top ? copied : top;
             for (; copies && copied < top + n_ring && copied < c->in_h; copied++)
@@ -310,8 +328,6 @@ static void conv_lines(const dpli_conv *c, const float *in, const float *packed,
                                : copies              ? ring + y % n_ring * width
                                                      : image + y * line;
             }
-            tile_at(&t, all, (size_t)(i * (ptrdiff_t)c->out_h + oy) * (size_t)c->out_w, 0,
-                    (size_t)c->out_c);
             tile((size_t)c->out_w, &s, k, packed, &t);
         }
     }
@@ -348,13 +364,13 @@ static void conv_patches(const dpli_conv *c, const float *in, const float *packe
     const size_t step = dpli_conv_tile_rows(c);
     float *patches = scratch;
     const float *const start = patches;
-    const source s = {&start, 1, k, 0, (ptrdiff_t)k};
+    const source s = {&start, 1, k, 0, k};
 
     for (size_t row = 0; row < m; row += step) {
         const size_t n_rows = m - row < step ? m - row : step;
 
         for (size_t g = 0; g < (size_t)c->groups; g++) {
-            target t;
+            const target t = target_at(all, row, g * group_out, group_out);
 
             for (size_t i = 0; i < n_rows; i++) {
                 const size_t at = (row + i) % picture;
@@ -365,7 +381,6 @@ static void conv_patches(const dpli_conv *c, const float *in, const float *packe
                       (int32_t)(at / (size_t)c->out_w), (int32_t)(at % (size_t)c->out_w),
                       (int32_t)(g * group_in), group_in);
             }
-            tile_at(&t, all, row, g * group_out, group_out);
             tile(n_rows, &s, k, packed + g * group_floats, &t);
         }
     }
