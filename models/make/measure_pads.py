@@ -8,7 +8,7 @@ threshold are chosen on pairsDevTrain, the row for pairsDevTest is only reported
 
 A variant is a side, the padding before each of the four stride-2 convolutions, and the offset that
 is taken from the 112 template. Columns: accuracy at the best threshold of pairsDevTrain, TAR at a
-FAR of 1e-2 (the threshold from the same set), and d' (distance of the means over the pooled
+FAR of 1e-2 (that threshold from the set itself), and d' (distance of the means over the pooled
 standard deviation): the last is smooth, so it ranks variants that two thousand pairs cannot.
 """
 import argparse
@@ -66,7 +66,9 @@ def main():
     parser.add_argument("tflite")
     parser.add_argument("detector")
     parser.add_argument("lfw")
-    parser.add_argument("--offsets", type=float, nargs="+", help="instead of 3.5 and the matched one")
+    parser.add_argument("--offsets", type=float, nargs="+",
+                        help="instead of 3.5 and the matched one")
+    parser.add_argument("--pads", help="only these, as 110: before the first three convolutions")
     args = parser.parse_args()
 
     detector = open_session(args.detector)
@@ -83,7 +85,7 @@ def main():
     index = {photo: i for i, photo in enumerate(photos)}
 
     variants = [(112, (0, 0, 0, 0), 0.0)]
-    for pads in itertools.product((0, 1), repeat=3):
+    for pads in [tuple(map(int, args.pads))] if args.pads else itertools.product((0, 1), repeat=3):
         # Pads of 0 move the sampling grid by half a step of their level; this offset undoes it.
         matched = float(np.dot(pads, (1, 2, 4)))
         variants += [(105, (*pads, 0), offset) for offset in args.offsets or (3.5, matched)]
@@ -95,23 +97,18 @@ def main():
                  else np.zeros((side, side, 3), np.uint8) for image, p in zip(images, points)])}
         session = open_session(build(args.tflite, side, pads))
         vectors = encode(session, chips_of[side, offset])
-        mirrored = encode(session, chips_of[side, offset][:, :, ::-1])
-        columns = []
-        for both in (False, True):
-            v = vectors + mirrored if both else vectors
-            v = v / np.linalg.norm(v, axis=1, keepdims=True)
-            threshold = None
-            for pairs in sets.values():
-                used = [(index[a], index[b], same) for a, b, same in pairs
-                        if points[index[a]] is not None and points[index[b]] is not None]
-                score = np.array([v[a] @ v[b] for a, b, _ in used])
-                same = np.array([s for _, _, s in used])
-                if threshold is None:
-                    threshold = best_threshold(score, same)
-                columns.append(f"{accuracy(score, same, threshold):.4f} "
-                               f"{tar_at_far(score, same, 0.01):.4f} {d_prime(score, same):.3f}")
-        print(f"{side} pads {pads} offset {offset}: dev-train {columns[0]} | dev-test {columns[1]}"
-              f" || with the mirrored chip {columns[2]} | {columns[3]}", flush=True)
+        columns, threshold = [], None
+        for pairs in sets.values():
+            used = [(index[a], index[b], same) for a, b, same in pairs
+                    if points[index[a]] is not None and points[index[b]] is not None]
+            score = np.array([vectors[a] @ vectors[b] for a, b, _ in used])
+            same = np.array([s for _, _, s in used])
+            if threshold is None:
+                threshold = best_threshold(score, same)
+            columns.append(f"{accuracy(score, same, threshold):.4f} "
+                           f"{tar_at_far(score, same, 0.01):.4f} {d_prime(score, same):.3f}")
+        print(f"{side} pads {pads} offset {offset}: dev-train {columns[0]} | dev-test {columns[1]}",
+              flush=True)
 
 
 if __name__ == "__main__":

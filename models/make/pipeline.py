@@ -76,12 +76,13 @@ def align(rgb, points, template, side):
     ys, xs = np.mgrid[0:side, 0:side]
     z = (xs + 1j * ys - b) / a
     x0, y0 = np.floor(z.real).astype(int), np.floor(z.imag).astype(int)
-    fx, fy = (z.real - x0)[..., None], (z.imag - y0)[..., None]
-    padded = np.pad(rgb, ((1, 1), (1, 1), (0, 0))).astype(np.float64)
-    h, w = padded.shape[:2]
+    fx = np.float32(z.real - x0)[..., None]
+    fy = np.float32(z.imag - y0)[..., None]
+    h, w = rgb.shape[:2]
 
     def at(x, y):
-        return padded[np.clip(y + 1, 0, h - 1), np.clip(x + 1, 0, w - 1)]
+        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+        return rgb[np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)] * inside[..., None]
 
     chip = (at(x0, y0) * (1 - fx) + at(x0 + 1, y0) * fx) * (1 - fy) \
         + (at(x0, y0 + 1) * (1 - fx) + at(x0 + 1, y0 + 1) * fx) * fy
