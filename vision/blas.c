@@ -3,7 +3,23 @@
 #include <cblas.h>
 #include <limits.h>
 
+#include "doppel/net.h"
 #include "vision/kernels.h"
+
+const char *dpl_blas_words(void)
+{
+    return openblas_get_config();
+}
+
+const char *dpl_blas_core(void)
+{
+    return openblas_get_corename();
+}
+
+void dpl_blas_set_threads(int32_t n)
+{
+    openblas_set_num_threads((int)n);
+}
 
 void dpli_gemm(int trans_a, int trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
                size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)

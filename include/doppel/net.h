@@ -126,6 +126,16 @@ DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_r
 /** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
 DPL_API const char *dpl_cpu_level(void);
 
+/** The BLAS library and how it was built, in its own words ("OpenBLAS 0.3.21 …"), borrowed. */
+DPL_API const char *dpl_blas_words(void);
+
+/** The processor that BLAS took this one for ("SkylakeX"; "Prescott" for one it does not know, which
+ * is several times slower than need be), borrowed. */
+DPL_API const char *dpl_blas_core(void);
+
+/** Let BLAS use n threads a call. A program's to set, once, before it makes threads of its own. */
+DPL_API void dpl_blas_set_threads(int32_t n);
+
 #ifdef __cplusplus
 }
 #endif

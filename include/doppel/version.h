@@ -26,6 +26,10 @@ extern "C" {
  */
 DPL_API const char *dpl_version(void);
 
+/** The FAISS that this library was built with and the SQLite that runs, as "1.7.3"; borrowed. */
+DPL_API const char *dpl_faiss_version(void);
+DPL_API const char *dpl_sqlite_version(void);
+
 #ifdef __cplusplus
 }
 #endif
