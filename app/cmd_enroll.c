@@ -1,0 +1,405 @@
+/*
+ * cmd_enroll.c - `doppel enroll`: folders of photos into the gallery.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/common.h"
+#include "app/html.h"
+#include "app/json.h"
+#include "app/progress.h"
+
+#define PREVIEW_SIDE_PX     160
+#define PAGE_PEOPLE         300 /* people whose faces the page shows */
+#define PAGE_FACES          12  /* faces it shows of each */
+#define PAGE_REFUSED        500 /* refused files it shows */
+#define DEFAULT_MIN_QUALITY 0.1
+
+#define ONE_MORE(number, name, words, exit_code) +1
+enum { N_STATUSES = 0 DPL_STATUS_LIST(ONE_MORE) };
+
+typedef struct enroll_options {
+    common common;
+    const char *name;
+    double min_quality;
+    int faces, prune, force, verbose, n_threads;
+} enroll_options;
+
+#define AT(member) offsetof(enroll_options, member)
+
+static const char *const faces_choices[] = {"refuse", "largest", "all", NULL};
+
+static const option_spec own[] = {
+    {.name = "name",
+     .kind = OPTION_TEXT,
+     .offset = AT(name),
+     .value = "NAME",
+     .help = "all these photos show this person, whatever their folders are called"},
+    {.name = "faces",
+     .kind = OPTION_CHOICE,
+     .offset = AT(faces),
+     .value = "refuse|largest|all",
+     .help = "what to do with a photo of several faces (default refuse)",
+     .choices = faces_choices},
+    {.name = "min-quality",
+     .kind = OPTION_REAL,
+     .offset = AT(min_quality),
+     .value = "Q",
+     .help = "refuse faces of less quality, 0 to 1 (default 0.1; 0: none)",
+     .low = 0,
+     .high = 1},
+    {.name = "prune",
+     .kind = OPTION_FLAG,
+     .offset = AT(prune),
+     .help = "forget photos under these folders whose files are gone"},
+    {.name = "force",
+     .kind = OPTION_FLAG,
+     .offset = AT(force),
+     .help = "look at unchanged photos again, too"},
+    {.name = "threads",
+     .kind = OPTION_INT,
+     .offset = AT(n_threads),
+     .value = "N",
+     .help = "photos worked on at the same time (default 0: one a core)",
+     .low = 0,
+     .high = 1024},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = OPTION_FLAG,
+     .offset = AT(verbose),
+     .help = "tell of every file, not only of refused ones"},
+    {0}};
+
+const option_spec *const options_of_enroll[] = {
+    own, options_html, options_gallery, options_models, options_output, NULL};
+
+typedef struct enroll {
+    const command *self;
+    const enroll_options *o;
+    dpl_gallery *gallery;
+    dpl_pipeline *pipeline;
+    progress progress;
+    int64_t n_by_status[N_STATUSES];
+    /* For the page: the refused files' part of it, written as they come. */
+    char *refused;
+    size_t n_refused_bytes;
+    int64_t n_refused;
+    html refused_part;
+} enroll;
+
+static const char *outcome_words(dpl_outcome outcome)
+{
+    switch (outcome) {
+    case DPL_OUTCOME_ADDED: return "added";
+    case DPL_OUTCOME_UPDATED: return "updated";
+    case DPL_OUTCOME_UNCHANGED: return "unchanged";
+    case DPL_OUTCOME_MOVED: return "moved";
+    case DPL_OUTCOME_REFUSED: return "refused";
+    case DPL_OUTCOME_PRUNED: break;
+    }
+    return "pruned";
+}
+
+/* ------------------------------------------------------------------ a file's result */
+
+static void event_json(const enroll *e, const dpl_enroll_event *event)
+{
+    json_t *object = json_answer(e->self->name);
+
+    json_put_text(object, "photo", event->path);
+    json_put_text(object, "outcome", outcome_words(event->outcome));
+    json_put_status(object, event->status, event->status != DPL_OK ? event->message : NULL);
+    if (event->status == DPL_OK && event->message[0])
+        json_put_text(object, "note", event->message);
+    if (event->outcome != DPL_OUTCOME_REFUSED)
+        json_put_text(object, "person", event->person);
+    json_put_int(object, "n_faces", (int64_t)event->n_faces);
+    json_print(object);
+}
+
+static void event_text(enroll *e, const dpl_enroll_event *event)
+{
+    const enroll_options *o = e->o;
+    const int refused = event->outcome == DPL_OUTCOME_REFUSED;
+    const int noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED;
+    const tone t = refused ? TONE_BAD : noted ? TONE_WARN : TONE_PLAIN;
+
+    if (!refused && !o->verbose && (!noted || o->common.quiet))
+        return;
+    progress_wipe(&e->progress);
+    text_tone(stderr, (color_when)o->common.color, t, outcome_words(event->outcome));
+    fputs(": ", stderr);
+    text_put(stderr, event->path);
+    if (event->message[0]) {
+        fputs(": ", stderr);
+        text_put(stderr, event->message);
+    } else if (event->person) {
+        fputs(": ", stderr);
+        text_put(stderr, event->person);
+    }
+    fputc('\n', stderr);
+}
+
+static void event_page(enroll *e, const dpl_enroll_event *event)
+{
+    const html *page = &e->refused_part;
+    const char *slash = strrchr(event->path, '/');
+
+    if (event->outcome != DPL_OUTCOME_REFUSED || e->n_refused++ >= PAGE_REFUSED)
+        return;
+    fputs("<div class=\"refused\"><div>", page->f);
+    if (event->photo && event->photo->image.pixels) {
+        uint8_t *jpeg = NULL;
+        size_t n = 0;
+        if (dpl_image_to_jpeg(&jpeg, &n, &event->photo->image, 80, NULL) == DPL_OK)
+            html_jpeg(page, jpeg, n, slash ? slash + 1 : event->path);
+        dpl_bytes_free(jpeg);
+    }
+    fputs("</div><div><p><span class=\"tag bad\">", page->f);
+    html_text(page, dpl_status_words(event->status));
+    fputs("</span></p>", page->f);
+    html_paragraph(page, "", event->message);
+    html_paragraph(page, "soft", event->path);
+    fputs("</div></div>\n", page->f);
+}
+
+static void on_event(void *ctx, const dpl_enroll_event *event)
+{
+    enroll *e = ctx;
+
+    if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
+        e->n_by_status[event->status]++;
+    if (e->o->common.json)
+        event_json(e, event);
+    else
+        event_text(e, event);
+    if (e->refused_part.f)
+        event_page(e, event);
+    progress_step(&e->progress, event->n_done, event->n_total);
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static void report_json(const enroll *e, const dpl_enroll_report *r,
+                        const dpl_gallery_counts *counts)
+{
+    json_t *object = json_answer(e->self->name), *summary = text_need(json_object());
+    json_t *reasons = text_need(json_object());
+
+    json_put_int(summary, "n_files", r->n_files);
+    json_put_int(summary, "n_added", r->n_added);
+    json_put_int(summary, "n_updated", r->n_updated);
+    json_put_int(summary, "n_unchanged", r->n_unchanged);
+    json_put_int(summary, "n_moved", r->n_moved);
+    json_put_int(summary, "n_refused", r->n_refused);
+    json_put_int(summary, "n_refused_again", r->n_refused_again);
+    json_put_int(summary, "n_pruned", r->n_pruned);
+    for (int i = 0; i < N_STATUSES; i++)
+        if (e->n_by_status[i])
+            json_put_int(reasons, dpl_status_name((dpl_status)i), e->n_by_status[i]);
+    json_put(summary, "refused_by", reasons);
+    json_put_real(summary, "seconds", r->seconds);
+    json_put_int(summary, "gallery_persons", counts->n_persons);
+    json_put_int(summary, "gallery_photos", counts->n_photos);
+    json_put(object, "summary", summary);
+    json_put_text(object, "gallery", dpl_gallery_dir(e->gallery));
+    json_put_model(object, e->pipeline);
+    json_print(object);
+}
+
+static void report_text(const enroll *e, const dpl_enroll_report *r,
+                        const dpl_gallery_counts *counts)
+{
+    static const char *const words[] = {"added",     "updated", "moved",
+                                        "unchanged", "refused", "pruned"};
+    const int64_t numbers[] = {r->n_added,     r->n_updated, r->n_moved,
+                               r->n_unchanged, r->n_refused, r->n_pruned};
+    char a[64], b[64];
+
+    printf("%s", text_counted(a, r->n_files, "photo"));
+    for (size_t i = 0, told = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i])
+            printf("%s%s %s", told++ ? ", " : ": ", text_count(b, numbers[i]), words[i]);
+    printf("; %.1f s", r->seconds);
+    if (r->n_added + r->n_updated > 0 && r->seconds > 0)
+        printf(", %.1f a second", (double)r->n_files / r->seconds);
+    putchar('\n');
+    for (int i = 0; i < N_STATUSES; i++)
+        if (e->n_by_status[i])
+            printf("  refused, %s: %s\n", dpl_status_words((dpl_status)i),
+                   text_count(b, e->n_by_status[i]));
+    fputs("gallery ", stdout);
+    text_put(stdout, dpl_gallery_dir(e->gallery));
+    printf(": %s, %s\n", text_counted(a, counts->n_persons, "person"),
+           text_counted(b, counts->n_photos - counts->n_failed, "photo"));
+}
+
+/* ------------------------------------------------------------------ the page */
+
+/** People's faces being written, in the order of their names. */
+typedef struct gallery_walk {
+    const html *page;
+    char *person; /* whose card is open; NULL: none */
+    int n_people, n_faces;
+} gallery_walk;
+
+static void end_person(gallery_walk *w)
+{
+    if (!w->person)
+        return;
+    fputs("</div>", w->page->f);
+    if (w->n_faces > PAGE_FACES)
+        fprintf(w->page->f, "<p class=\"soft\">and %d more</p>", w->n_faces - PAGE_FACES);
+    fputs("</div>\n", w->page->f);
+    free(w->person);
+    w->person = NULL;
+}
+
+static dpl_status page_template(void *ctx, const dpl_template_row *row)
+{
+    gallery_walk *w = ctx;
+    const char *slash = strrchr(row->photo_path, '/');
+    char *alt;
+
+    if (!row->person)
+        return DPL_OK;
+    if (!w->person || strcmp(w->person, row->person) != 0) {
+        end_person(w);
+        if (++w->n_people > PAGE_PEOPLE)
+            return DPL_E_CANCELLED; /* enough; told by the caller */
+        w->person = text_format("%s", row->person);
+        w->n_faces = 0;
+        fputs("<div><h3>", w->page->f);
+        html_text(w->page, row->person);
+        fputs("</h3><div class=\"strip\">", w->page->f);
+    }
+    if (w->n_faces++ >= PAGE_FACES)
+        return DPL_OK;
+    alt = text_format("%s, from %s", row->person, slash ? slash + 1 : row->photo_path);
+    html_jpeg(w->page, row->thumb, row->n_thumb, alt);
+    free(alt);
+    return DPL_OK;
+}
+
+static void page_fact(const html *page, const char *what, int64_t n)
+{
+    char count[32];
+
+    if (n)
+        fprintf(page->f, "<div><dt>%s</dt><dd>%s</dd></div>", what, text_count(count, n));
+}
+
+static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
+                             const dpl_gallery_counts *counts, dpl_error *err)
+{
+    gallery_walk walk = {page, NULL, 0, 0};
+    char shown[32], all[64];
+    dpl_status status;
+
+    html_paragraph(page, "soft", dpl_gallery_dir(e->gallery));
+    fputs("<section class=\"card\"><h2>This run</h2><dl class=\"facts\">", page->f);
+    page_fact(page, "photos", r->n_files);
+    page_fact(page, "added", r->n_added);
+    page_fact(page, "updated", r->n_updated);
+    page_fact(page, "moved", r->n_moved);
+    page_fact(page, "unchanged", r->n_unchanged);
+    page_fact(page, "refused", r->n_refused);
+    page_fact(page, "pruned", r->n_pruned);
+    page_fact(page, "people in the gallery", counts->n_persons);
+    fputs("</dl></section>\n", page->f);
+    if (e->n_refused > 0) {
+        fputs("<section class=\"card\"><h2>Refused, and why</h2>\n", page->f);
+        fwrite(e->refused, 1, e->n_refused_bytes, page->f);
+        if (e->n_refused > PAGE_REFUSED)
+            fprintf(page->f,
+                    "<p class=\"soft\">The first %d of %s; `doppel info --failed` lists "
+                    "them all.</p>\n",
+                    PAGE_REFUSED, text_count(shown, e->n_refused));
+        fputs("</section>\n", page->f);
+    }
+    fputs("<section class=\"card\"><h2>People in the gallery</h2><div class=\"people\">\n",
+          page->f);
+    status = dpl_gallery_each_template(e->gallery, NULL,
+                                       dpl_encoder_space(dpl_pipeline_encoder(e->pipeline)),
+                                       page_template, &walk, err);
+    if (walk.n_people > PAGE_PEOPLE)
+        status = DPL_OK;
+    end_person(&walk);
+    fputs("</div>\n", page->f);
+    if (walk.n_people > PAGE_PEOPLE)
+        fprintf(page->f,
+                "<p class=\"soft\">The first %d of %s; `doppel list` names them all.</p>\n",
+                PAGE_PEOPLE, text_counted(all, counts->n_persons, "person"));
+    fputs("</section>\n", page->f);
+    return status;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static int run(enroll *e, size_t n, const char *const *paths)
+{
+    const enroll_options *o = e->o;
+    dpl_enroll_options options = DPL_ENROLL_OPTIONS_INIT;
+    dpl_gallery_counts counts;
+    dpl_enroll_report report;
+    dpl_error err;
+    html page;
+    int code = common_open_gallery(&e->gallery, e->self, &o->common, DPL_GALLERY_CREATE);
+
+    if (!code)
+        code = common_open_pipeline(&e->pipeline, e->self, &o->common, e->gallery, o->min_quality);
+    if (!code)
+        code = html_open(&page, e->self, o->common.html, "Enrolment");
+    if (code)
+        return code;
+    if (page.f)
+        e->refused_part.f = text_need(open_memstream(&e->refused, &e->n_refused_bytes));
+    options.name = o->name;
+    options.faces = (dpl_faces_policy)o->faces;
+    options.prune = o->prune;
+    options.force = o->force;
+    options.n_threads = o->n_threads;
+    options.preview_px = page.f ? PREVIEW_SIDE_PX : 0;
+    options.cancel = common_watch_signals();
+    options.on_event = on_event;
+    options.ctx = e;
+    progress_start(&e->progress, "photos", o->common.quiet);
+    const dpl_status status =
+        dpl_enroll(&report, e->gallery, e->pipeline, paths, n, &options, &err);
+    progress_wipe(&e->progress);
+    code = dpl_status_exit_code(report.worst);
+    if (status != DPL_OK)
+        code = common_fail(e->self, &err);
+    if (e->refused_part.f && fclose(e->refused_part.f) != 0)
+        text_need(NULL);
+    if (dpl_gallery_count(&counts, e->gallery, &err) != DPL_OK ||
+        (page.f && write_page(e, &page, &report, &counts, &err) != DPL_OK)) {
+        html_abandon(&page);
+        return common_fail(e->self, &err);
+    }
+    if (o->common.json)
+        report_json(e, &report, &counts);
+    else
+        report_text(e, &report, &counts);
+    const int written = html_close(&page, e->self);
+    return written > code ? written : code;
+}
+
+int cmd_enroll(const command *self, int argc, char **argv)
+{
+    enroll_options o = {.common = COMMON_INIT, .min_quality = DEFAULT_MIN_QUALITY};
+    enroll e = {.self = self, .o = &o};
+    int n, code = options_read(self, &o, argc, argv, &n);
+
+    if (code)
+        return code;
+    if (n < 1)
+        return options_usage(self, "it takes a folder of photos, or photos");
+    code = run(&e, (size_t)n, (const char *const *)(argv + 1));
+    free(e.refused);
+    dpl_pipeline_close(e.pipeline);
+    dpl_gallery_close(e.gallery);
+    return code;
+}

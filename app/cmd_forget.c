@@ -1,0 +1,156 @@
+/*
+ * cmd_forget.c - `doppel forget`: people or photos out of the gallery, with the proof that nothing
+ * of them is found any more.
+ */
+#include <stdlib.h>
+
+#include "app/commands.h"
+#include "app/common.h"
+#include "app/json.h"
+
+typedef struct forget_options {
+    common common;
+    int dry_run;
+} forget_options;
+
+static const option_spec own[] = {{.name = "dry-run",
+                                   .letter = 'n',
+                                   .kind = OPTION_FLAG,
+                                   .offset = offsetof(forget_options, dry_run),
+                                   .help = "only tell what would be forgotten"},
+                                  {0}};
+
+const option_spec *const options_of_forget[] = {own, options_gallery, options_output, NULL};
+
+typedef struct forgetting {
+    const command *self;
+    const forget_options *o;
+    dpl_gallery *gallery;
+    int proved; /* 0: something forgotten is still found */
+} forgetting;
+
+static void tell(forgetting *f, const char *person, const char *const *paths, size_t n_paths,
+                 const dpl_forget_report *r)
+{
+    char photos[64], templates[64], left[32];
+
+    f->proved &= r->n_left == 0;
+    if (f->o->common.json) {
+        json_t *object = json_answer(f->self->name);
+        if (person)
+            json_put_text(object, "person", person);
+        else {
+            json_t *list = text_need(json_array());
+            for (size_t i = 0; i < n_paths; i++) {
+                json_t *one = text_need(json_object());
+                json_put_text(one, "photo", paths[i]);
+                json_add(list, one);
+            }
+            json_put(object, "photos", list);
+        }
+        json_put(object, "dry_run", json_boolean(f->o->dry_run));
+        json_put_int(object, "n_photos", r->n_photos);
+        json_put_int(object, "n_templates", r->n_templates);
+        if (!f->o->dry_run)
+            json_put_int(object, "n_left", r->n_left);
+        json_print(object);
+        return;
+    }
+    fputs(f->o->dry_run ? "would forget " : "forgot ", stdout);
+    if (person) {
+        text_put(stdout, person);
+        fputs(": ", stdout);
+    }
+    printf("%s, %s", text_counted(photos, r->n_photos, "photo"),
+           text_counted(templates, r->n_templates, "template"));
+    if (!f->o->dry_run) {
+        fputs("; ", stdout);
+        char *proof =
+            text_format("%s of %s are still found by a search", text_count(left, r->n_left),
+                        text_counted(templates, r->n_templates, "vector"));
+        text_tone(stdout, (color_when)f->o->common.color, r->n_left ? TONE_BAD : TONE_GOOD, proof);
+        free(proof);
+    }
+    putchar('\n');
+}
+
+static int forget(forgetting *f, const char *person, const char *const *paths, size_t n_paths)
+{
+    dpl_forget_report report;
+    dpl_error err;
+
+    if (dpl_gallery_forget(&report, f->gallery, person, paths, n_paths, f->o->dry_run, &err) !=
+        DPL_OK)
+        return common_fail(f->self, &err);
+    tell(f, person, paths, n_paths, &report);
+    return 0;
+}
+
+/** Whether the ledger has this photo; 0, or an exit code after a message. */
+static dpl_status seen(void *ctx, const dpl_photo_row *row)
+{
+    (void)ctx;
+    (void)row;
+    return DPL_OK;
+}
+
+static int check_photo(const forgetting *f, const char *path)
+{
+    dpl_error err;
+    int found = 0;
+
+    if (dpl_gallery_find_photo(f->gallery, path, NULL, seen, NULL, &found, &err) != DPL_OK)
+        return common_fail(f->self, &err);
+    if (found)
+        return 0;
+    fprintf(stderr, "doppel %s: \"", f->self->name);
+    text_put(stderr, path);
+    fputs("\" is no person and no photo in the gallery; nothing was forgotten\n", stderr);
+    return dpl_status_exit_code(DPL_E_NOT_FOUND);
+}
+
+/** Everything is looked up before anything goes. */
+static int run(forgetting *f, char **names, size_t n)
+{
+    const char **paths = text_need(calloc(n, sizeof *paths));
+    const char **people = text_need(calloc(n, sizeof *people));
+    size_t n_paths = 0, n_people = 0;
+    int code = 0;
+
+    for (size_t i = 0; i < n && !code; i++) {
+        const int person = common_has_person(f->self, f->gallery, names[i]);
+        if (person < 0)
+            code = -person;
+        else if (person)
+            people[n_people++] = names[i];
+        else
+            code = check_photo(f, paths[n_paths++] = common_full_path(names[i]));
+    }
+    for (size_t i = 0; i < n_people && !code; i++)
+        code = forget(f, people[i], NULL, 0);
+    if (!code && n_paths > 0)
+        code = forget(f, NULL, paths, n_paths);
+    for (size_t i = 0; i < n_paths; i++)
+        free((void *)(uintptr_t)paths[i]);
+    free(paths);
+    free(people);
+    return code;
+}
+
+int cmd_forget(const command *self, int argc, char **argv)
+{
+    forget_options o = {.common = COMMON_INIT};
+    forgetting f = {self, &o, NULL, 1};
+    int n, code = options_read(self, &o, argc, argv, &n);
+
+    if (!code && n < 1)
+        code = options_usage(self, "it takes a person's name or a photo's path, or several");
+    if (!code)
+        code = common_open_gallery(&f.gallery, self, &o.common,
+                                   o.dry_run ? DPL_GALLERY_READ : DPL_GALLERY_WRITE);
+    if (code)
+        return code;
+    code = run(&f, argv + 1, (size_t)n);
+    dpl_gallery_close(f.gallery);
+    return code || f.proved ? code : dpl_status_exit_code(DPL_E_BUG);
+}

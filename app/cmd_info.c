@@ -1,0 +1,354 @@
+/*
+ * cmd_info.c - `doppel info`: what the gallery is, and what it knows of a person or a photo.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "app/commands.h"
+#include "app/common.h"
+#include "app/json.h"
+
+typedef struct info_options {
+    common common;
+    int failed;
+} info_options;
+
+static const option_spec own[] = {{.name = "failed",
+                                   .kind = OPTION_FLAG,
+                                   .offset = offsetof(info_options, failed),
+                                   .help = "the files that enrolment refused, with the reasons"},
+                                  {0}};
+
+const option_spec *const options_of_info[] = {own, options_gallery, options_output, NULL};
+
+typedef struct info {
+    const command *self;
+    const info_options *o;
+    dpl_gallery *gallery;
+    table table;
+    int64_t n; /* rows told */
+} info;
+
+/* ------------------------------------------------------------------ photos */
+
+static void put_time(char buffer[32], int64_t unix_s)
+{
+    const time_t t = (time_t)unix_s;
+    struct tm tm;
+
+    buffer[0] = '\0';
+    if (unix_s > 0 && localtime_r(&t, &tm))
+        strftime(buffer, 32, "%Y-%m-%d %H:%M:%S", &tm);
+}
+
+static json_t *photo_json(const info *i, const dpl_photo_row *row)
+{
+    json_t *object = json_answer(i->self->name);
+
+    json_put_text(object, "photo", row->path);
+    json_put_text(object, "person", row->status == DPL_OK ? row->person : NULL);
+    json_put_status(object, row->status, row->status != DPL_OK ? row->reason : NULL);
+    if (row->status == DPL_OK && row->reason[0])
+        json_put_text(object, "note", row->reason);
+    if (row->sha256[0])
+        json_put_text(object, "sha256", row->sha256);
+    json_put_int(object, "bytes", row->size_bytes);
+    json_put_int(object, "width_px", row->width_px);
+    json_put_int(object, "height_px", row->height_px);
+    json_put_int(object, "n_faces", row->n_faces);
+    json_put_int(object, "enrolled_unix_s", row->enrolled_unix_s);
+    return object;
+}
+
+static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
+{
+    info *i = ctx;
+
+    if (i->o->failed && row->status == DPL_OK)
+        return DPL_OK;
+    i->n++;
+    if (i->o->common.json) {
+        json_print(photo_json(i, row));
+    } else {
+        const int ok = row->status == DPL_OK;
+        const char *cells[] = {ok ? "enrolled" : dpl_status_words(row->status), row->path,
+                               row->reason};
+        table_add(&i->table, ok ? row->reason[0] ? TONE_WARN : TONE_PLAIN : TONE_BAD, cells);
+    }
+    return DPL_OK;
+}
+
+static int tell_photos(info *i, const char *person)
+{
+    dpl_error err;
+    char count[64];
+
+    i->table.align = "lll";
+    if (dpl_gallery_each_photo(i->gallery, person, take_photo, i, &err) != DPL_OK)
+        return common_fail(i->self, &err);
+    if (i->o->common.json)
+        return 0;
+    if (person) {
+        text_put(stdout, person);
+        printf(": %s\n", text_counted(count, i->n, "photo"));
+    } else {
+        printf("%s refused\n", text_counted(count, i->n, "file"));
+    }
+    table_print(&i->table, stdout, (color_when)i->o->common.color, 2);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ one photo */
+
+/** What a walk over templates looks for, and where it is told. */
+typedef struct template_walk {
+    const char *photo_path;
+    json_t *array; /* NULL: as text */
+} template_walk;
+
+static dpl_status take_template(void *ctx, const dpl_template_row *row)
+{
+    const template_walk *w = ctx;
+    const dpl_face *f = &row->face;
+
+    if (strcmp(row->photo_path, w->photo_path) != 0)
+        return DPL_OK;
+    if (w->array) {
+        json_t *object = strcmp(row->space, "face") == 0
+                             ? json_face((int32_t)json_array_size(w->array) + 1, f)
+                             : text_need(json_object());
+        json_put_int(object, "template", row->id);
+        json_put_text(object, "space", row->space);
+        json_put_text(object, "model", row->model_hash);
+        json_put_int(object, "dim", row->dim);
+        json_add(w->array, object);
+    } else if (strcmp(row->space, "face") == 0) {
+        printf("  template %lld: face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers by "
+               "model %.12s\n",
+               (long long)row->id, (double)f->x_px, (double)f->y_px, (double)f->w_px,
+               (double)f->h_px, (double)f->quality.overall,
+               f->quality.weakest[0] ? ", least good: " : "", f->quality.weakest, (int)row->dim,
+               row->model_hash);
+    } else {
+        printf("  template %lld: the whole picture, %d numbers by model %.12s\n",
+               (long long)row->id, (int)row->dim, row->model_hash);
+    }
+    return DPL_OK;
+}
+
+/** The row's strings do not outlive the callback, and the gallery is not to be asked within it. */
+typedef struct kept_photo {
+    info *info;
+    json_t *object;
+    char *path, *person;
+} kept_photo;
+
+static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
+{
+    kept_photo *k = ctx;
+    char when[32], bytes[32];
+
+    k->path = text_format("%s", row->path);
+    k->person = row->person ? text_format("%s", row->person) : NULL;
+    if (k->info->o->common.json) {
+        k->object = photo_json(k->info, row);
+        return DPL_OK;
+    }
+    put_time(when, row->enrolled_unix_s);
+    text_put(stdout, row->path);
+    fputs("\n  ", stdout);
+    text_tone(stdout, (color_when)k->info->o->common.color,
+              row->status == DPL_OK ? TONE_GOOD : TONE_BAD,
+              row->status == DPL_OK ? "enrolled" : dpl_status_words(row->status));
+    if (row->status == DPL_OK && row->person) {
+        fputs(" as ", stdout);
+        text_put(stdout, row->person);
+    }
+    if (row->reason[0]) {
+        fputs(": ", stdout);
+        text_put(stdout, row->reason);
+    }
+    printf("\n  %d x %d pixels, %s bytes, %d found in it, looked at %s\n", (int)row->width_px,
+           (int)row->height_px, text_count(bytes, row->size_bytes), (int)row->n_faces, when);
+    if (row->sha256[0])
+        printf("  sha256 %s\n", row->sha256);
+    return DPL_OK;
+}
+
+static int tell_photo(info *i, const char *typed)
+{
+    kept_photo kept = {.info = i};
+    template_walk walk = {0};
+    char *path = common_full_path(typed);
+    dpl_error err;
+    int found = 0, code = 0;
+    dpl_status status =
+        dpl_gallery_find_photo(i->gallery, path, NULL, keep_photo, &kept, &found, &err);
+
+    if (status == DPL_OK && !found) {
+        fprintf(stderr, "doppel %s: \"", i->self->name);
+        text_put(stderr, typed);
+        fputs("\" is no person and no photo in the gallery\n", stderr);
+        code = dpl_status_exit_code(DPL_E_NOT_FOUND);
+    } else if (status == DPL_OK) {
+        walk.photo_path = kept.path;
+        walk.array = kept.object ? text_need(json_array()) : NULL;
+        status =
+            dpl_gallery_each_template(i->gallery, kept.person, NULL, take_template, &walk, &err);
+        if (kept.object) {
+            json_put(kept.object, "templates", walk.array);
+            json_print(kept.object);
+        }
+    }
+    if (status != DPL_OK)
+        code = common_fail(i->self, &err);
+    free(path);
+    free(kept.path);
+    free(kept.person);
+    return code;
+}
+
+/* ------------------------------------------------------------------ the gallery */
+
+static dpl_status count_reason(void *ctx, const dpl_photo_row *row)
+{
+    int64_t *by_status = ctx;
+
+    by_status[row->status]++;
+    return DPL_OK;
+}
+
+#define ONE_MORE(number, name, words, exit_code) +1
+enum { N_STATUSES = 0 DPL_STATUS_LIST(ONE_MORE) };
+
+/** Bytes of the index snapshots in the gallery's folder. */
+static int64_t index_bytes(const char *dir)
+{
+    DIR *folder = opendir(dir);
+    const struct dirent *entry;
+    int64_t bytes = 0;
+    struct stat st;
+
+    if (!folder)
+        return 0;
+    while ((entry = readdir(folder))) {
+        const size_t n = strlen(entry->d_name);
+        if (n > 6 && strcmp(entry->d_name + n - 6, ".faiss") == 0 &&
+            fstatat(dirfd(folder), entry->d_name, &st, 0) == 0)
+            bytes += (int64_t)st.st_size;
+    }
+    closedir(folder);
+    return bytes;
+}
+
+static void gallery_json(const info *i, const dpl_gallery_counts *c, const int64_t *by_status)
+{
+    json_t *object = json_answer(i->self->name), *reasons = text_need(json_object());
+    json_t *settings = text_need(json_object());
+    static const char *const keys[] = {"detect",           "model.face.name", "model.face.hash",
+                                       "model.face.dim",   "model.face.head", "model.image.name",
+                                       "model.image.hash", "model.image.dim"};
+
+    json_put_text(object, "gallery", dpl_gallery_dir(i->gallery));
+    json_put_int(object, "n_persons", c->n_persons);
+    json_put_int(object, "n_photos", c->n_photos);
+    json_put_int(object, "n_templates_face", c->n_templates_face);
+    json_put_int(object, "n_templates_image", c->n_templates_image);
+    json_put_int(object, "n_failed", c->n_failed);
+    json_put_int(object, "db_bytes", c->db_bytes);
+    json_put_int(object, "index_bytes", index_bytes(dpl_gallery_dir(i->gallery)));
+    for (int s = 1; s < N_STATUSES; s++)
+        if (by_status[s])
+            json_put_int(reasons, dpl_status_name((dpl_status)s), by_status[s]);
+    json_put(object, "failed_by", reasons);
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        json_put_text(settings, keys[k], dpl_gallery_setting(i->gallery, keys[k]));
+    json_put(object, "settings", settings);
+    json_print(object);
+}
+
+static void put_model(const info *i, const char *space)
+{
+    char *key = text_format("model.%s.name", space);
+    const char *value = dpl_gallery_setting(i->gallery, key);
+    char *name = value ? text_shown(value) : NULL;
+
+    free(key);
+    key = text_format("model.%s.hash", space);
+    value = dpl_gallery_setting(i->gallery, key);
+    if (value)
+        printf("  %s model  %s %.12s\n", space, name ? name : "", value);
+    free(key);
+    free(name);
+}
+
+static void gallery_text(const info *i, const dpl_gallery_counts *c, const int64_t *by_status)
+{
+    const char *detect = dpl_gallery_setting(i->gallery, "detect");
+    const int64_t bytes = index_bytes(dpl_gallery_dir(i->gallery));
+    char a[64], b[64];
+
+    text_put(stdout, dpl_gallery_dir(i->gallery));
+    printf("\n  %s, %s\n", text_counted(a, c->n_persons, "person"),
+           text_counted(b, c->n_photos - c->n_failed, "photo"));
+    printf("  %s of faces, %s of whole pictures\n",
+           text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
+    put_model(i, "face");
+    put_model(i, "image");
+    if (detect)
+        printf("  faces       %s\n", strcmp(detect, "none") == 0
+                                         ? "none are looked for: each picture is taken whole"
+                                         : "are found in the photos");
+    printf("  database    %s bytes\n", text_count(a, c->db_bytes));
+    if (bytes > 0)
+        printf("  index       %s bytes, made again from the database when needed\n",
+               text_count(a, bytes));
+    else
+        printf("  index       none needed so far: searches compare every template\n");
+    printf("  refused     %s\n", text_counted(a, c->n_failed, "file"));
+    for (int s = 1; s < N_STATUSES; s++)
+        if (by_status[s])
+            printf("    %s: %s\n", dpl_status_words((dpl_status)s), text_count(a, by_status[s]));
+}
+
+static int tell_gallery(info *i)
+{
+    int64_t by_status[N_STATUSES] = {0};
+    dpl_gallery_counts counts;
+    dpl_error err;
+
+    if (dpl_gallery_count(&counts, i->gallery, &err) != DPL_OK ||
+        dpl_gallery_each_photo(i->gallery, NULL, count_reason, by_status, &err) != DPL_OK)
+        return common_fail(i->self, &err);
+    if (i->o->common.json)
+        gallery_json(i, &counts, by_status);
+    else
+        gallery_text(i, &counts, by_status);
+    return 0;
+}
+
+int cmd_info(const command *self, int argc, char **argv)
+{
+    info_options o = {.common = COMMON_INIT};
+    info i = {.self = self, .o = &o, .table = {.align = "lll"}};
+    int n, code = options_read(self, &o, argc, argv, &n);
+
+    if (!code && (n > 1 || (n == 1 && o.failed)))
+        code = options_usage(self, "it takes one person or photo, or --failed");
+    if (!code)
+        code = common_open_gallery(&i.gallery, self, &o.common, DPL_GALLERY_READ);
+    if (code)
+        return code;
+    if (n == 0) {
+        code = o.failed ? tell_photos(&i, NULL) : tell_gallery(&i);
+    } else {
+        const int person = common_has_person(self, i.gallery, argv[1]);
+        code = person < 0 ? -person : person ? tell_photos(&i, argv[1]) : tell_photo(&i, argv[1]);
+    }
+    table_clear(&i.table);
+    dpl_gallery_close(i.gallery);
+    return code;
+}

@@ -1,0 +1,597 @@
+/*
+ * cmd_query.c - `doppel query`: who is in the photos, and what looks like them.
+ *
+ * Photos are answered one by one and told as they come, so a batch needs no more memory than its
+ * largest photo. A photo that cannot be answered has its own status and reason, and the worst
+ * exit code of all wins.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/common.h"
+#include "app/html.h"
+#include "app/json.h"
+
+#define DEFAULT_K 5
+
+typedef struct query_options {
+    common common;
+    double fmr, fpir, threshold, min_fmr;
+    int k; /* 0: not given */
+    int by;
+} query_options;
+
+#define AT(member) offsetof(query_options, member)
+
+static const char *const by_choices[] = {"auto", "face", "image", NULL};
+
+static const option_spec own[] = {
+    {.name = "k",
+     .letter = 'k',
+     .kind = OPTION_INT,
+     .offset = AT(k),
+     .value = "N",
+     .help = "tell the N most alike of each face (default 5; of unknowns in a group, 1)",
+     .low = 1,
+     .high = 10000},
+    {.name = "by",
+     .kind = OPTION_CHOICE,
+     .offset = AT(by),
+     .value = "auto|face|image",
+     .help = "search by faces, by the whole picture, or by what there is (default auto)",
+     .choices = by_choices},
+    {.name = "fpir",
+     .kind = OPTION_REAL,
+     .offset = AT(fpir),
+     .value = "RATE",
+     .help = "name a stranger in at most this share of searches (default 1e-2)",
+     .low = 0,
+     .high = 1},
+    {.name = "fmr",
+     .kind = OPTION_REAL,
+     .offset = AT(fmr),
+     .value = "RATE",
+     .help = "decide by how often two strangers score this high, instead",
+     .low = 0,
+     .high = 1},
+    {.name = "threshold",
+     .kind = OPTION_REAL,
+     .offset = AT(threshold),
+     .value = "SCORE",
+     .help = "decide by this score, instead",
+     .low = -1e6,
+     .high = 1e6},
+    {.name = "min-fmr",
+     .kind = OPTION_REAL,
+     .offset = AT(min_fmr),
+     .value = "RATE",
+     .help = "leave out what strangers reach more often than this",
+     .low = 0,
+     .high = 1},
+    {0}};
+
+const option_spec *const options_of_query[] = {
+    own, options_html, options_gallery, options_models, options_output, NULL};
+
+typedef struct query {
+    const command *self;
+    const query_options *o;
+    dpl_gallery *gallery;
+    dpl_pipeline *pipeline;
+    dpl_scratch *scratch;
+    dpl_policy policy;
+    int64_t n_persons;
+    char *cwd; /* with a slash at the end; NULL when unknown */
+    html page;
+} query;
+
+/** A photo and its answers. */
+typedef struct answered {
+    const char *name;
+    dpl_photo photo;
+    dpl_answer *answers;
+    size_t n;
+} answered;
+
+/* ------------------------------------------------------------------ answering */
+
+static int make_policy(query *q)
+{
+    const query_options *o = q->o;
+    const dpl_calibration *calibration = dpl_pipeline_calibration(q->pipeline);
+    const double fpir = isnan(o->fpir) ? DPL_DEFAULT_FPIR : o->fpir;
+    dpl_gallery_counts counts;
+    dpl_error err;
+    dpl_status status = dpl_gallery_count(&counts, q->gallery, &err);
+
+    if (status == DPL_OK) {
+        q->n_persons = counts.n_persons;
+        status = isnan(o->fmr) && isnan(o->threshold)
+                     ? dpl_policy_for_search(&q->policy, calibration, fpir, q->n_persons, &err)
+                     : dpl_policy_make(&q->policy, calibration, o->fmr, o->threshold, &err);
+    }
+    if (status == DPL_OK && !calibration && (!isnan(o->fpir) || !isnan(o->min_fmr)))
+        return options_usage(q->self,
+                             "a rate needs a calibration, and the model has none (--threshold)");
+    return status == DPL_OK ? 0 : common_fail(q->self, &err);
+}
+
+/** Hits that --min-fmr leaves: the best first ones, as rates rise down the list. */
+static size_t n_kept(const query *q, const dpl_answer *a)
+{
+    size_t n = 0;
+
+    if (isnan(q->o->min_fmr))
+        return a->n_hits;
+    while (n < a->n_hits && a->hits[n].rate.rate <= q->o->min_fmr)
+        n++;
+    return n;
+}
+
+static dpl_status answer(answered *a, query *q, dpl_error *err)
+{
+    dpl_search_options search = DPL_SEARCH_OPTIONS_INIT;
+    dpl_status status = dpl_photo_open(&a->photo, q->pipeline, q->scratch, a->name, err);
+
+    search.k = q->o->k > 0 ? q->o->k : DEFAULT_K;
+    if (status != DPL_OK)
+        return status;
+    status = dpl_query(&a->answers, &a->n, q->gallery, q->pipeline, &q->policy, &a->photo,
+                       (dpl_query_by)q->o->by, &search, err);
+    if (status != DPL_OK && err->status == status && !strstr(err->message, a->name)) {
+        dpl_error named = *err;
+        snprintf(err->message, sizeof err->message, "\"%.200s\": %.300s", a->name, named.message);
+    }
+    return status;
+}
+
+static int is_found(const dpl_answer *a)
+{
+    /* By picture nobody is named: something alike is the answer, unless a threshold judges it. */
+    if (a->face < 0 && a->decision == DPL_DECISION_NONE)
+        return a->n_hits > 0;
+    return a->decision == DPL_DECISION_MATCH;
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static json_t *hit_json(const dpl_answer_hit *h)
+{
+    json_t *hit = text_need(json_object());
+
+    json_put_text(hit, "person", h->person);
+    json_put_text(hit, "photo", h->photo_path);
+    json_put_real(hit, "score", (double)h->hit.score);
+    json_put_rate(hit, h->rate);
+    json_put_decision(hit, h->decision);
+    json_put_int(hit, "template", h->hit.template_id);
+    return hit;
+}
+
+static json_t *answer_json(const query *q, const answered *a, const dpl_answer *answer)
+{
+    const size_t n = n_kept(q, answer);
+    json_t *hits = text_need(json_array());
+    json_t *object = answer->face >= 0 ? json_face(answer->face + 1, &a->photo.faces[answer->face])
+                                       : text_need(json_object());
+
+    json_put_decision(object, answer->decision);
+    if (answer->decision == DPL_DECISION_MATCH)
+        json_put_text(object, "person", answer->person);
+    for (size_t i = 0; i < n; i++)
+        json_add(hits, hit_json(&answer->hits[i]));
+    json_put(object, "hits", hits);
+    return object;
+}
+
+static void tell_json(const query *q, const answered *a)
+{
+    json_t *object = json_answer(q->self->name), *faces = text_need(json_array());
+    const int by_picture = a->n == 1 && a->answers[0].face < 0;
+
+    json_put_text(object, "photo", a->name);
+    json_put_text(object, "sha256", a->photo.sha256);
+    json_put_status(object, DPL_OK, NULL);
+    if (a->photo.image.warning[0])
+        json_put_text(object, "warning", a->photo.image.warning);
+    json_put_text(object, "by", by_picture ? "image" : "face");
+    if (by_picture) {
+        const dpl_encoder *encoder = dpl_pipeline_image_encoder(q->pipeline);
+        json_t *model = text_need(json_object());
+        json_put_text(model, "name", common_model_name(dpl_encoder_net(encoder)));
+        json_put_text(model, "hash", dpl_encoder_hash(encoder));
+        json_put(object, "model", model);
+        json_put_text(object, "direction", "higher");
+        if (!isnan(q->o->threshold))
+            json_put_policy(object, &q->policy);
+    } else {
+        json_put_model(object, q->pipeline);
+        json_put_policy(object, &q->policy);
+    }
+    if (a->n > 0) {
+        const dpl_search_info *info = &a->answers[0].search;
+        json_t *search = text_need(json_object());
+        json_put(search, "exact", json_boolean(info->exact));
+        json_put_real(search, "recall", info->recall);
+        json_put_text(search, "index", info->index);
+        json_put_int(search, "n", info->n_templates);
+        json_put(object, "search", search);
+    }
+    for (size_t i = 0; i < a->n && !by_picture; i++)
+        json_add(faces, answer_json(q, a, &a->answers[i]));
+    json_put(object, "faces", faces);
+    if (by_picture)
+        json_put(object, "picture", answer_json(q, a, &a->answers[0]));
+    json_print(object);
+}
+
+static void tell_failure_json(const query *q, const char *name, const dpl_error *err)
+{
+    json_t *object = json_answer(q->self->name);
+
+    json_put_text(object, "photo", name);
+    json_put_status(object, err->status, err->message);
+    json_print(object);
+}
+
+/* ------------------------------------------------------------------ text */
+
+/** A path as short as it is still right from here. */
+static const char *short_path(const query *q, const char *path)
+{
+    const size_t n = q->cwd ? strlen(q->cwd) : 0;
+
+    return n && strncmp(path, q->cwd, n) == 0 && path[n] ? path + n : path;
+}
+
+static tone tone_of(dpl_decision decision)
+{
+    switch (decision) {
+    case DPL_DECISION_MATCH: return TONE_GOOD;
+    case DPL_DECISION_INCONCLUSIVE: return TONE_WARN;
+    case DPL_DECISION_NO_MATCH:
+    case DPL_DECISION_NONE: break;
+    }
+    return TONE_PLAIN;
+}
+
+static const char *who(const dpl_answer *answer)
+{
+    if (answer->decision == DPL_DECISION_MATCH && answer->person)
+        return answer->person;
+    return answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
+           : answer->decision == DPL_DECISION_NONE       ? "-"
+                                                         : "unknown";
+}
+
+static void tell_answer(table *t, const query *q, const answered *a, const dpl_answer *answer)
+{
+    const size_t kept = n_kept(q, answer);
+    const int brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
+    const size_t n = brief && kept > 1 ? 1 : kept;
+    char number[32], score[32], rate[64];
+
+    snprintf(number, sizeof number, "%d", (int)answer->face + 1);
+    for (size_t i = 0; i < (n > 0 ? n : 1); i++) {
+        const dpl_answer_hit *h = n > 0 ? &answer->hits[i] : NULL;
+        snprintf(score, sizeof score, "%.3f", h ? (double)h->hit.score : 0);
+        const char *cells[] = {i || answer->face < 0 ? "" : number,
+                               i ? "" : who(answer),
+                               h ? score : "",
+                               h ? text_rate(rate, h->rate) : "",
+                               h && h->person ? h->person : "-",
+                               h ? short_path(q, h->photo_path) : ""};
+        table_add(t, i ? TONE_PLAIN : tone_of(answer->decision), cells);
+    }
+}
+
+/** "21 faces, 2 known: Barack Obama, Marie Curie". */
+static char *headline(const answered *a)
+{
+    char count[64], *line = NULL;
+    size_t n_known = 0, size;
+    FILE *f;
+
+    if (a->n == 1 && a->answers[0].face < 0)
+        return text_format("%s", "the whole picture");
+    f = text_need(open_memstream(&line, &size));
+    fprintf(f, "%s", text_counted(count, (int64_t)a->n, "face"));
+    for (size_t i = 0; i < a->n; i++)
+        n_known += is_found(&a->answers[i]) != 0;
+    fprintf(f, n_known ? ", %zu known: " : ", nobody known", n_known);
+    for (size_t i = 0, told = 0; i < a->n; i++)
+        if (is_found(&a->answers[i]))
+            fprintf(f, "%s%s", told++ ? ", " : "", who(&a->answers[i]));
+    if (fclose(f) != 0)
+        text_need(NULL);
+    return line;
+}
+
+static void tell_text(const query *q, const answered *a)
+{
+    static const char *const heads[] = {"face",      "who",  "score", "strangers score this high",
+                                        "most like", "photo"};
+    const color_when color = (color_when)q->o->common.color;
+    table t = {.align = "rlrlll"};
+    char *line = headline(a);
+
+    text_put(stdout, a->name);
+    fputs(": ", stdout);
+    text_put(stdout, line);
+    putchar('\n');
+    if (a->photo.image.warning[0]) {
+        fputs("  ", stdout);
+        text_put(stdout, a->photo.image.warning);
+        putchar('\n');
+    }
+    table_add(&t, TONE_FAINT, heads);
+    for (size_t i = 0; i < a->n; i++)
+        tell_answer(&t, q, a, &a->answers[i]);
+    table_print(&t, stdout, color, 2);
+    table_clear(&t);
+    if (a->n > 0 && !a->answers[0].search.exact)
+        printf("  searched with the index \"%s\", which finds %.1f %% of what an exact search "
+               "would\n",
+               a->answers[0].search.index, 100 * a->answers[0].search.recall);
+    fflush(stdout);
+    free(line);
+}
+
+/** What decides, in words. Freed by free(). */
+static char *explain_policy(const query *q)
+{
+    const dpl_policy *p = &q->policy;
+    char pairs[64], people[64];
+    double fpir;
+
+    if (!p->decides)
+        return text_format("%s", "the model has no calibration: nobody is named without "
+                                 "--threshold");
+    if (isnan(p->fmr))
+        return text_format("a face is named from score %.3f on, the threshold given",
+                           (double)p->threshold);
+    fpir = -expm1((double)q->n_persons * log1p(-p->fmr));
+    return text_format("a face is named from score %.3f on, which two strangers reach %s; against "
+                       "%s a stranger is named in up to %.2g %% of searches%s",
+                       (double)p->threshold, text_fmr(pairs, p->fmr),
+                       text_counted(people, q->n_persons, "person"), 100 * fpir,
+                       isnan(q->o->fmr) &&
+                               fpir > (isnan(q->o->fpir) ? DPL_DEFAULT_FPIR : q->o->fpir)
+                           ? ", more than asked for: the model's calibration supports no lower rate"
+                           : "");
+}
+
+/* ------------------------------------------------------------------ the page */
+
+static void page_hits(const query *q, const dpl_answer *answer)
+{
+    FILE *f = q->page.f;
+    const size_t n = n_kept(q, answer);
+    char rate[64];
+
+    if (n < 2)
+        return;
+    fprintf(f,
+            "<details><summary>the %zu most alike</summary><div class=\"scroll\"><table><tr>"
+            "<th>person</th><th class=\"num\">score</th><th>strangers score this high</th>"
+            "<th>photo</th></tr>\n",
+            n);
+    for (size_t i = 0; i < n; i++) {
+        const dpl_answer_hit *h = &answer->hits[i];
+        fputs("<tr><td>", f);
+        html_text(&q->page, h->person ? h->person : "-");
+        fprintf(f, "</td><td class=\"num\">%.3f</td><td>%s</td><td>", (double)h->hit.score,
+                text_rate(rate, h->rate));
+        html_text(&q->page, short_path(q, h->photo_path));
+        fputs("</td></tr>\n", f);
+    }
+    fputs("</table></div></details>\n", f);
+}
+
+static void page_pair(const query *q, const answered *a, const dpl_answer *answer)
+{
+    FILE *f = q->page.f;
+    const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
+    const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
+    char *alt;
+
+    fputs("<div class=\"chips\">", f);
+    if (answer->face >= 0) {
+        const size_t bytes =
+            (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
+        alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
+        fputs("<figure>", f);
+        html_chip(&q->page, encoder, a->photo.chips + (size_t)answer->face * bytes, alt);
+        fprintf(f, "<figcaption>face %d</figcaption></figure>", (int)answer->face + 1);
+        free(alt);
+    }
+    if (best && best->n_thumb > 0) {
+        alt = text_format("%s, from %s", best->person ? best->person : "nobody's",
+                          short_path(q, best->photo_path));
+        fputs("<figure>", f);
+        html_jpeg(&q->page, best->thumb, best->n_thumb, alt);
+        fputs("<figcaption>most like</figcaption></figure>", f);
+        free(alt);
+    }
+    fputs("</div>", f);
+}
+
+static void page_answer(const query *q, const answered *a, const dpl_answer *answer)
+{
+    FILE *f = q->page.f;
+    const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
+    char rate[64];
+
+    fprintf(f, "<li class=\"face\" id=\"p%df%d\"><div class=\"pair\">", q->page.n_photos,
+            (int)answer->face + 1);
+    page_pair(q, a, answer);
+    fputs("<div class=\"say\"><p class=\"big\">", f);
+    html_verdict(&q->page, answer->decision,
+                 answer->decision == DPL_DECISION_NO_MATCH ? "unknown"
+                                                           : dpl_decision_words(answer->decision));
+    if (answer->decision == DPL_DECISION_MATCH)
+        html_text(&q->page, who(answer));
+    else if (best && best->person) {
+        fputs("<span class=\"soft\">most like ", f);
+        html_text(&q->page, best->person);
+        fputs("</span>", f);
+    }
+    fputs("</p>\n", f);
+    if (best) {
+        text_rate(rate, best->rate);
+        fprintf(f, "<p class=\"soft\">score %.3f%s%s; most alike: ", (double)best->hit.score,
+                rate[0] ? "; a stranger scores this high " : "", rate);
+        html_text(&q->page, short_path(q, best->photo_path));
+        fputs("</p>\n", f);
+        if (answer->face >= 0)
+            html_axis(&q->page, dpl_pipeline_head(q->pipeline), &q->policy, best->hit.score,
+                      answer->decision);
+    }
+    if (answer->face >= 0)
+        html_quality(&q->page, &a->photo.faces[answer->face]);
+    page_hits(q, answer);
+    fputs("</div></div></li>\n", f);
+}
+
+/** Who was recognised first, then what is not sure, then the strangers. */
+static int page_rank(const dpl_answer *answer)
+{
+    return answer->decision == DPL_DECISION_MATCH          ? 0
+           : answer->decision == DPL_DECISION_INCONCLUSIVE ? 1
+                                                           : 2;
+}
+
+static void page_photo(query *q, const answered *a)
+{
+    html_box *boxes = text_need(calloc(a->n + 1, sizeof *boxes));
+    char(*anchors)[32] = text_need(calloc(a->n + 1, sizeof *anchors));
+    char *line = headline(a);
+    size_t n = 0;
+
+    q->page.n_photos++;
+    for (size_t i = 0; i < a->n; i++) {
+        const dpl_answer *answer = &a->answers[i];
+        if (answer->face < 0)
+            continue;
+        snprintf(anchors[n], sizeof anchors[n], "p%df%d", q->page.n_photos, (int)answer->face + 1);
+        boxes[n] = (html_box){&a->photo.faces[answer->face], answer->face + 1, answer->decision,
+                              who(answer), anchors[n]};
+        n++;
+    }
+    fputs("<section class=\"card\"><h2>", q->page.f);
+    html_text(&q->page, line);
+    fputs("</h2><div class=\"cols\">\n", q->page.f);
+    html_photo(&q->page, &a->photo, a->name, boxes, n);
+    fputs("<ul class=\"faces\">\n", q->page.f);
+    for (int rank = 0; rank < 3; rank++)
+        for (size_t i = 0; i < a->n; i++)
+            if (page_rank(&a->answers[i]) == rank)
+                page_answer(q, a, &a->answers[i]);
+    fputs("</ul></div></section>\n", q->page.f);
+    free(line);
+    free(anchors);
+    free(boxes);
+}
+
+static void page_failure(const query *q, const char *name, const dpl_error *err)
+{
+    fputs("<section class=\"card\"><h2>", q->page.f);
+    html_text(&q->page, name);
+    fputs("</h2>", q->page.f);
+    html_paragraph(&q->page, "warnline", err->message);
+    fputs("</section>\n", q->page.f);
+}
+
+/* ------------------------------------------------------------------ the command */
+
+/** Answer one photo and tell it; returns its exit code. */
+static int do_photo(query *q, const char *name)
+{
+    answered a = {.name = name, .photo = {.image = DPL_IMAGE_INIT}};
+    dpl_error err = {DPL_OK, ""};
+    const dpl_status status = answer(&a, q, &err);
+    int code = 1;
+
+    if (status != DPL_OK) {
+        code = common_fail(q->self, &err);
+        if (q->o->common.json)
+            tell_failure_json(q, name, &err);
+        if (q->page.f)
+            page_failure(q, name, &err);
+    } else {
+        for (size_t i = 0; i < a.n; i++)
+            if (is_found(&a.answers[i]))
+                code = 0;
+        if (q->o->common.json)
+            tell_json(q, &a);
+        else
+            tell_text(q, &a);
+        if (q->page.f)
+            page_photo(q, &a);
+    }
+    dpl_answers_free(a.answers, a.n);
+    dpl_photo_clear(&a.photo);
+    return code;
+}
+
+static int run(query *q, int n, char **photos)
+{
+    const common *o = &q->o->common;
+    const volatile int *interrupted = common_watch_signals();
+    char *explained;
+    dpl_error err;
+    int worst = 0, code = common_open_gallery(&q->gallery, q->self, o, DPL_GALLERY_READ);
+
+    if (!code)
+        code = common_open_pipeline(&q->pipeline, q->self, o, q->gallery, 0);
+    if (!code)
+        code = make_policy(q);
+    if (!code && dpl_scratch_new(&q->scratch, 0, &err) != DPL_OK)
+        code = common_fail(q->self, &err);
+    if (!code)
+        code = html_open(&q->page, q->self, o->html, "Who is in the photos?");
+    if (code)
+        return code;
+    explained = explain_policy(q);
+    html_paragraph(&q->page, "soft", explained);
+    for (int i = 0; i < n && !*interrupted; i++) {
+        code = do_photo(q, photos[i]);
+        worst = code > worst ? code : worst;
+    }
+    common_notice(q->self, o, q->gallery);
+    if (!o->json && !o->quiet)
+        printf("(%s)\n", explained);
+    free(explained);
+    if (*interrupted)
+        worst = dpl_status_exit_code(DPL_E_CANCELLED);
+    code = html_close(&q->page, q->self);
+    return code > worst ? code : worst;
+}
+
+int cmd_query(const command *self, int argc, char **argv)
+{
+    query_options o = {
+        .common = COMMON_INIT, .fmr = NAN, .fpir = NAN, .threshold = NAN, .min_fmr = NAN};
+    query q = {.self = self, .o = &o};
+    char *cwd;
+    int n, code = options_read(self, &o, argc, argv, &n);
+
+    if (code)
+        return code;
+    if (n < 1)
+        return options_usage(self, "it takes a photo, or several");
+    if (!isnan(o.fmr) + !isnan(o.fpir) + !isnan(o.threshold) > 1)
+        return options_usage(self, "--fmr, --fpir and --threshold exclude each other");
+    cwd = getcwd(NULL, 0);
+    q.cwd = cwd ? text_format("%s/", strcmp(cwd, "/") ? cwd : "") : NULL;
+    free(cwd);
+    code = run(&q, n, argv + 1);
+    dpl_scratch_free(q.scratch);
+    dpl_pipeline_close(q.pipeline);
+    dpl_gallery_close(q.gallery);
+    free(q.cwd);
+    return code;
+}

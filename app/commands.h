@@ -1,0 +1,41 @@
+/* The commands, a file each. The table in main.c names them. */
+#ifndef DOPPEL_APP_COMMANDS_H
+#define DOPPEL_APP_COMMANDS_H
+
+#include <stdio.h>
+
+#include "app/options.h"
+
+extern const command commands[]; /* ends at a NULL name */
+
+/* Each returns the exit code, or -1 after printing its help. */
+int cmd_enroll(const command *self, int argc, char **argv);
+int cmd_export(const command *self, int argc, char **argv);
+int cmd_forget(const command *self, int argc, char **argv);
+int cmd_help(const command *self, int argc, char **argv);
+int cmd_import(const command *self, int argc, char **argv);
+int cmd_info(const command *self, int argc, char **argv);
+int cmd_list(const command *self, int argc, char **argv);
+int cmd_query(const command *self, int argc, char **argv);
+int cmd_rename(const command *self, int argc, char **argv);
+int cmd_verify(const command *self, int argc, char **argv);
+
+/* The options of each, NULL-terminated lists of tables. */
+extern const option_spec *const options_of_enroll[];
+extern const option_spec *const options_of_export[];
+extern const option_spec *const options_of_forget[];
+extern const option_spec *const options_of_help[];
+extern const option_spec *const options_of_import[];
+extern const option_spec *const options_of_info[];
+extern const option_spec *const options_of_list[];
+extern const option_spec *const options_of_query[];
+extern const option_spec *const options_of_rename[];
+extern const option_spec *const options_of_verify[];
+
+/** What `doppel` says alone: the commands, a line each. */
+void help_overview(FILE *f);
+
+/** `doppel --version`. */
+void help_version(void);
+
+#endif

@@ -1,0 +1,291 @@
+/*
+ * common.c - the options that commands share, and opening what they name.
+ */
+#include "app/common.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/models.h"
+
+/* ------------------------------------------------------------------ options */
+
+static const char *const detect_choices[] = {"faces", "none", NULL};
+static const char *const color_choices[] = {"auto", "always", "never", NULL};
+
+#define AT(member) offsetof(common, member)
+
+const option_spec options_gallery[] = {
+    {.name = "gallery",
+     .kind = OPTION_TEXT,
+     .offset = AT(gallery),
+     .value = "DIR",
+     .help = "the gallery's folder (else $DOPPEL_GALLERY, else ~/.local/share/doppel)"},
+    {0}};
+
+const option_spec options_models[] = {
+    {.name = "model",
+     .kind = OPTION_TEXT,
+     .offset = AT(model),
+     .value = "FILE",
+     .help = "the face encoder (ONNX; default " MODEL_ENCODER ")"},
+    {.name = "preset",
+     .kind = OPTION_TEXT,
+     .offset = AT(preset),
+     .value = "NAME",
+     .help = "what --model expects, where its file does not say (doppel help lists them)"},
+    {.name = "detector",
+     .kind = OPTION_TEXT,
+     .offset = AT(detector),
+     .value = "FILE",
+     .help = "the face detector (ONNX; default " MODEL_DETECTOR ")"},
+    {.name = "image-model",
+     .kind = OPTION_TEXT,
+     .offset = AT(image_model),
+     .value = "FILE",
+     .help = "an encoder for whole pictures (ONNX; default none)"},
+    {.name = "detect",
+     .kind = OPTION_CHOICE,
+     .offset = AT(detect),
+     .value = "faces|none",
+     .help = "find faces, or take each picture whole (default as the gallery was made, else faces)",
+     .choices = detect_choices},
+    {.name = "detect-side",
+     .kind = OPTION_INT,
+     .offset = AT(detect_side_px),
+     .value = "PX",
+     .help = "bring the photo's larger side down to this to find faces (default 1280)",
+     .low = 64,
+     .high = 8192},
+    {.name = "min-score",
+     .kind = OPTION_REAL,
+     .offset = AT(min_score),
+     .value = "SCORE",
+     .help = "the detector's score from which it is a face, 0 to 1 (default 0.6)",
+     .low = 0,
+     .high = 1},
+    {.name = "max-pixels",
+     .kind = OPTION_INT,
+     .offset = AT(max_pixels),
+     .value = "N",
+     .help = "refuse photos of more pixels than this (default 64000000)",
+     .low = 1,
+     .high = INT_MAX},
+    {.name = "max-memory",
+     .kind = OPTION_BYTES,
+     .offset = AT(max_memory_bytes),
+     .value = "BYTES",
+     .help = "refuse photos that need more memory to decode, as 256M or 1G (default 256M)"},
+    {0}};
+
+const option_spec options_output[] = {
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = AT(json),
+     .help = "print JSON, one object a line"},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = OPTION_FLAG,
+     .offset = AT(quiet),
+     .help = "no progress and no notes; problems are still told"},
+    {.name = "color",
+     .kind = OPTION_CHOICE,
+     .offset = AT(color),
+     .value = "auto|always|never",
+     .help = "colours (default auto: on a terminal, unless $NO_COLOR is set)",
+     .choices = color_choices},
+    {0}};
+
+const option_spec options_html[] = {
+    {.name = "html",
+     .kind = OPTION_TEXT,
+     .offset = AT(html),
+     .value = "FILE",
+     .help = "also write the answer as a page for the browser, photos inside"},
+    {0}};
+
+/* ------------------------------------------------------------------ messages */
+
+int common_fail(const command *self, const dpl_error *err)
+{
+    fprintf(stderr, "doppel %s: ", self->name);
+    text_put(stderr, err->message);
+    fputc('\n', stderr);
+    return dpl_status_exit_code(err->status);
+}
+
+void common_notice(const command *self, const common *o, const dpl_gallery *gallery)
+{
+    const char *notice = dpl_gallery_notice(gallery);
+
+    if (o->quiet || !notice[0])
+        return;
+    fprintf(stderr, "doppel %s: note: ", self->name);
+    text_put(stderr, notice);
+    fputc('\n', stderr);
+}
+
+/* ------------------------------------------------------------------ gallery */
+
+char *common_gallery_dir(const command *self, const common *o)
+{
+    const char *named = getenv("DOPPEL_GALLERY"), *data = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+
+    if (o->gallery)
+        return text_format("%s", o->gallery);
+    if (named && named[0])
+        return text_format("%s", named);
+    /* The XDG rule: a path that is not absolute counts as unset. */
+    if (data && data[0] == '/')
+        return text_format("%s/doppel", data);
+    if (home && home[0] == '/')
+        return text_format("%s/.local/share/doppel", home);
+    fprintf(stderr,
+            "doppel %s: where is the gallery? --gallery DIR says it, as there is no $HOME\n",
+            self->name);
+    return NULL;
+}
+
+int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
+                        dpl_gallery_mode mode)
+{
+    char *dir = common_gallery_dir(self, o);
+    dpl_error err;
+    dpl_status status;
+
+    *out = NULL;
+    if (!dir)
+        return dpl_status_exit_code(DPL_E_ARGUMENT);
+    status = dpl_gallery_open(out, dir, mode, &err);
+    free(dir);
+    if (status != DPL_OK)
+        return common_fail(self, &err);
+    common_notice(self, o, *out);
+    return 0;
+}
+
+static dpl_status count_photo(void *ctx, const dpl_photo_row *row)
+{
+    (void)row;
+    (*(int *)ctx)++;
+    return DPL_OK;
+}
+
+int common_has_person(const command *self, dpl_gallery *gallery, const char *name)
+{
+    dpl_error err;
+    int n = 0;
+
+    if (dpl_gallery_each_photo(gallery, name, count_photo, &n, &err) != DPL_OK)
+        return -common_fail(self, &err);
+    return n > 0;
+}
+
+char *common_full_path(const char *path)
+{
+    char *full = realpath(path, NULL);
+    char *folder, *slash, *cwd;
+
+    if (full)
+        return full;
+    /* The file is gone; its folder may be there, and then says what the path really is. */
+    folder = text_format("%s", path);
+    slash = strrchr(folder, '/');
+    if (slash && slash != folder) {
+        char *real;
+        *slash = '\0';
+        real = realpath(folder, NULL);
+        full = real ? text_format("%s/%s", real, slash + 1) : text_format("%s", path);
+        free(real);
+    } else if (slash) {
+        full = text_format("%s", path);
+    } else {
+        cwd = text_need(getcwd(NULL, 0));
+        full = text_format("%s/%s", cwd, path);
+        free(cwd);
+    }
+    free(folder);
+    return full;
+}
+
+/* ------------------------------------------------------------------ models */
+
+/** The model's path: as given, or found by its name. NULL after a message. */
+static char *model_path(const command *self, const char *given, const char *name,
+                        const char *option)
+{
+    char *path = given ? text_format("%s", given) : models_find(name);
+    char *where;
+
+    if (path)
+        return path;
+    where = models_places();
+    fprintf(stderr, "doppel %s: no model \"%s\" in ", self->name, name);
+    text_put(stderr, where);
+    fprintf(stderr, "; --%s FILE or $DOPPEL_MODELS says where it is\n", option);
+    free(where);
+    return NULL;
+}
+
+int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
+                         dpl_gallery *gallery, double min_quality)
+{
+    const char *remembered = gallery ? dpl_gallery_setting(gallery, "detect") : NULL;
+    const int whole =
+        o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
+    dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
+    char *encoder = model_path(self, o->model, MODEL_ENCODER, "model");
+    char *detector =
+        encoder && !whole ? model_path(self, o->detector, MODEL_DETECTOR, "detector") : NULL;
+    dpl_error err;
+    int code = dpl_status_exit_code(DPL_E_MODEL);
+
+    *out = NULL;
+    if (encoder && (whole || detector)) {
+        options.encoder_path = encoder;
+        options.detector_path = detector;
+        options.preset = o->preset;
+        options.image_path = o->image_model;
+        options.decode.max_pixels = (uint64_t)o->max_pixels;
+        options.decode.max_bytes = o->max_memory_bytes;
+        options.detect.max_side_px = o->detect_side_px;
+        options.detect.min_score = (float)o->min_score;
+        options.min_quality = (float)min_quality;
+        code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, &err);
+    }
+    free(encoder);
+    free(detector);
+    return code;
+}
+
+const char *common_model_name(const dpl_net *net)
+{
+    const char *name = dpl_net_meta(net, "doppel.name");
+
+    return name && name[0] ? name : "model";
+}
+
+/* ------------------------------------------------------------------ signals */
+
+static volatile int interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+const volatile int *common_watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return &interrupted;
+}

@@ -1,0 +1,70 @@
+/*
+ * common.h - what every command has: the options for gallery, models and output, and opening what
+ * they name.
+ */
+#ifndef DOPPEL_APP_COMMON_H
+#define DOPPEL_APP_COMMON_H
+
+#include "app/options.h"
+#include "app/text.h"
+#include "doppel/doppel.h"
+
+#define POOR_QUALITY 0.35f /* a face below this gets a word of warning */
+
+/** First member of every command's options, so that the shared tables fit each of them. */
+typedef struct common {
+    const char *gallery, *model, *preset, *detector, *image_model, *html;
+    int detect; /* index into faces, none; -1: not given */
+    int detect_side_px, max_pixels;
+    double min_score;
+    size_t max_memory_bytes;
+    int json, quiet, color;
+} common;
+
+#define COMMON_INIT                                                                                \
+    {                                                                                              \
+        .detect = -1, .detect_side_px = 1280, .max_pixels = 64000000, .min_score = 0.6,            \
+        .max_memory_bytes = (size_t)256 << 20                                                      \
+    }
+
+extern const option_spec options_gallery[]; /* --gallery */
+extern const option_spec options_models[];  /* --model … --max-memory */
+extern const option_spec options_output[];  /* --json, --quiet, --color */
+extern const option_spec options_html[];    /* --html */
+
+/** Print "doppel CMD: message" on stderr; returns the status's exit code. */
+int common_fail(const command *self, const dpl_error *err);
+
+/** The folder that --gallery, $DOPPEL_GALLERY or the user's data folder names; NULL after a message
+ * when there is none. Freed by free(). */
+char *common_gallery_dir(const command *self, const common *o);
+
+/** Open it. Returns 0, or an exit code after a message. The gallery's notice goes to stderr. */
+int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
+                        dpl_gallery_mode mode);
+
+/** Tell what the last call on the gallery has to say, if anything. */
+void common_notice(const command *self, const common *o, const dpl_gallery *gallery);
+
+/**
+ * Open the models that the options name.
+ * @param gallery  may be NULL; what it remembers decides where --detect is not given
+ */
+int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
+                         dpl_gallery *gallery, double min_quality);
+
+/** The name that a model gives itself, "model" when it gives none. */
+const char *common_model_name(const dpl_net *net);
+
+/** From now on SIGINT and SIGTERM set the flag returned, the first time; the second time they end
+ * the program. */
+const volatile int *common_watch_signals(void);
+
+/** Whether a person of this name is in the gallery: 1, 0, or minus an exit code after a message. */
+int common_has_person(const command *self, dpl_gallery *gallery, const char *name);
+
+/** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
+ * Freed by free(). */
+char *common_full_path(const char *path);
+
+#endif

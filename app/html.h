@@ -1,0 +1,70 @@
+/*
+ * html.h - an answer as one page for the browser: everything inside, nothing from the network.
+ */
+#ifndef DOPPEL_APP_HTML_H
+#define DOPPEL_APP_HTML_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "app/common.h"
+
+/** A page being written beside its file, which is replaced only when the page is whole. */
+typedef struct html {
+    FILE *f; /* NULL: no page was asked for */
+    const char *path;
+    char *target, *aside;
+    int n_photos; /* numbers the photos' anchors */
+} html;
+
+/**
+ * Begin a page, or nothing when path is NULL.
+ * @param heading  of the page; lead: a sentence under it; both plain text
+ * @return 0, or 5 after a message
+ */
+int html_open(html *page, const command *self, const char *path, const char *heading);
+
+/** End the page and put it in its place. 0, or 5 after a message. */
+int html_close(html *page, const command *self);
+
+/** Leave the old file as it was. Does nothing on a closed page. */
+void html_abandon(html *page);
+
+/** Text with everything that HTML gives a meaning escaped. */
+void html_text(const html *page, const char *bytes);
+
+/** A paragraph. */
+void html_paragraph(const html *page, const char *class_name, const char *text);
+
+/** An <img> from JPEG bytes, or a picture encoded now. Nothing happens on no bytes. */
+void html_jpeg(const html *page, const uint8_t *jpeg, size_t n, const char *alt);
+void html_chip(const html *page, const dpl_encoder *encoder, const uint8_t *chip, const char *alt);
+
+/** A face to be boxed on a photo. */
+typedef struct html_box {
+    const dpl_face *face;
+    int32_t number; /* from 1 */
+    dpl_decision decision;
+    const char *label;  /* who, for those who do not see the box */
+    const char *anchor; /* id of what is told about it, or NULL */
+} html_box;
+
+/** The photo, at most 900 px, with faces boxed and numbered. */
+void html_photo(const html *page, const dpl_photo *photo, const char *name, const html_box *boxes,
+                size_t n);
+
+/** Where a score lies between strangers and the same person. */
+void html_axis(const html *page, const dpl_head *head, const dpl_policy *policy, float score,
+               dpl_decision decision);
+
+/** "match" as a coloured word. */
+void html_verdict(const html *page, dpl_decision decision, const char *words);
+
+/** What a face's quality says: a line of its numbers, with a warning where it is poor. */
+void html_quality(const html *page, const dpl_face *face);
+
+/** Class of a decision in the page's styles. */
+const char *html_class(dpl_decision decision);
+
+#endif

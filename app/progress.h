@@ -1,0 +1,22 @@
+/* How far a long work is, on one line of a terminal. */
+#ifndef DOPPEL_APP_PROGRESS_H
+#define DOPPEL_APP_PROGRESS_H
+
+#include <stdint.h>
+
+typedef struct progress {
+    int shown; /* 0: stderr is no terminal, or --quiet */
+    const char *what;
+    double start_s, drawn_s;
+} progress;
+
+/** @param what  what is counted, in the plural: "photos" */
+void progress_start(progress *p, const char *what, int quiet);
+
+/** Draw n_done of n_total, with rate and time left; at most ten times a second. */
+void progress_step(progress *p, int64_t n_done, int64_t n_total);
+
+/** Wipe the line: something else is to be printed, or the work is over. */
+void progress_wipe(progress *p);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * text.c - words for people.
+ *
+ * A file name is bytes that somebody else chose: it reaches a terminal only through text_put.
+ */
+#include "app/text.h"
+
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+void text_start(void)
+{
+    /* We print UTF-8 whatever the user's locale is, so the widths are those of UTF-8. */
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        setlocale(LC_CTYPE, "");
+}
+
+/** One UTF-8 character, shortest form only: its length, or 0 when the bytes are not one. */
+static size_t decode(uint32_t *out, const unsigned char *s)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const size_t n = s[0] < 0x80             ? 1
+                     : (s[0] & 0xe0) == 0xc0 ? 2
+                     : (s[0] & 0xf0) == 0xe0 ? 3
+                     : (s[0] & 0xf8) == 0xf0 ? 4
+                                             : 0;
+    uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (s[i] & 0x3fu);
+    }
+    if (n == 0 || c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return 0;
+    *out = c;
+    return n;
+}
+
+/** Moves the cursor, ends a line, or turns the direction of the text after it. */
+static int is_unsafe(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+           (c >= 0xe0000 && c <= 0xe007f);
+}
+
+void text_put(FILE *f, const char *bytes)
+{
+    const unsigned char *s = (const unsigned char *)bytes;
+
+    while (*s) {
+        uint32_t c = 0;
+        const size_t n = decode(&c, s);
+        if (n == 0) {
+            fprintf(f, "\\x%02x", *s++);
+            continue;
+        }
+        if (!is_unsafe(c))
+            fwrite(s, 1, n, f);
+        else if (c < 0x80)
+            fprintf(f, "\\x%02x", c);
+        else
+            fprintf(f, "\\u{%04x}", c);
+        s += n;
+    }
+}
+
+void *text_need(void *p)
+{
+    if (!p) {
+        fputs("doppel: out of memory\n", stderr);
+        exit(5);
+    }
+    return p;
+}
+
+char *text_shown(const char *bytes)
+{
+    char *shown = NULL;
+    size_t n;
+    FILE *f = text_need(open_memstream(&shown, &n));
+
+    text_put(f, bytes);
+    if (fclose(f) != 0)
+        text_need(NULL);
+    return shown;
+}
+
+char *text_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text_need(NULL);
+    va_end(args);
+    return text;
+}
+
+int text_width(const char *shown)
+{
+    const unsigned char *s = (const unsigned char *)shown;
+    int width = 0;
+
+    while (*s) {
+        uint32_t c = 0;
+        size_t n = decode(&c, s);
+        const int w = n ? wcwidth((wchar_t)c) : 1;
+        width += w >= 0 ? w : 1;
+        s += n ? n : 1;
+    }
+    return width;
+}
+
+int text_has_color(FILE *f, color_when when)
+{
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    if (when != COLOR_AUTO)
+        return when == COLOR_ALWAYS;
+    return !(no && no[0]) && !(terminal && strcmp(terminal, "dumb") == 0) && isatty(fileno(f));
+}
+
+void text_tone(FILE *f, color_when when, tone t, const char *shown)
+{
+    static const char *const codes[] = {"", "32", "31", "33", "2"};
+
+    if (t == TONE_PLAIN || !text_has_color(f, when))
+        fputs(shown, f);
+    else
+        fprintf(f, "\033[%sm%s\033[0m", codes[t], shown);
+}
+
+char *text_count(char buffer[32], int64_t n)
+{
+    char digits[24];
+    const int len = snprintf(digits, sizeof digits, "%" PRId64, n);
+    size_t at = 0;
+
+    for (int i = 0; i < len; i++) {
+        buffer[at++] = digits[i];
+        if (digits[i] != '-' && i + 1 < len && (len - i - 1) % 3 == 0)
+            buffer[at++] = ',';
+    }
+    buffer[at] = '\0';
+    return buffer;
+}
+
+char *text_counted(char buffer[64], int64_t n, const char *word)
+{
+    char count[32];
+
+    /* "person" is the one word here whose plural is its own */
+    if (n != 1 && strcmp(word, "person") == 0)
+        snprintf(buffer, 64, "%s people", text_count(count, n));
+    else
+        snprintf(buffer, 64, "%s %.16s%s", text_count(count, n), word, n == 1 ? "" : "s");
+    return buffer;
+}
+
+/** x to two digits, downwards: what is said must not promise more than was measured. */
+static double two_digits_down(double x)
+{
+    const double unit = pow(10, floor(log10(x)) - 1);
+
+    return x < 10 ? floor(x) : floor(x / unit + 1e-9) * unit;
+}
+
+static const char *in_pairs(char buffer[64], const char *before, double rate)
+{
+    char count[32];
+
+    if (rate > 0.1)
+        snprintf(buffer, 64, "%sin %.0f %% of pairs", before, 100 * rate);
+    else if (rate > 1e-15)
+        snprintf(buffer, 64, "%sonce in %s pairs", before,
+                 text_count(count, (int64_t)two_digits_down(1 / rate)));
+    else
+        snprintf(buffer, 64, "next to never");
+    return buffer;
+}
+
+const char *text_fmr(char buffer[64], double fmr)
+{
+    buffer[0] = '\0';
+    return isfinite(fmr) ? in_pairs(buffer, "", fmr) : buffer;
+}
+
+const char *text_rate(char buffer[64], dpl_rate rate)
+{
+    buffer[0] = '\0';
+    if (!isfinite(rate.rate))
+        return buffer;
+    if (!rate.beyond)
+        return in_pairs(buffer, "", rate.rate);
+    if (rate.rate < 1)
+        return in_pairs(buffer, rate.rate > 0.1 ? "at most " : "less than ", rate.rate);
+    if (rate.low > 0.1)
+        return in_pairs(buffer, "at least ", rate.low);
+    snprintf(buffer, 64, "often");
+    return buffer;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+void table_add(table *t, tone row_tone, const char *const *cells)
+{
+    const size_t n = strlen(t->align);
+
+    if (t->n_rows == t->cap) {
+        t->cap = t->cap ? 2 * t->cap : 32;
+        t->cells = text_need(reallocarray(t->cells, t->cap * n, sizeof *t->cells));
+        t->tones = text_need(reallocarray(t->tones, t->cap, sizeof *t->tones));
+    }
+    for (size_t i = 0; i < n; i++)
+        t->cells[t->n_rows * n + i] = text_shown(cells[i]);
+    t->tones[t->n_rows++] = row_tone;
+}
+
+static void put_spaces(FILE *f, int n)
+{
+    for (int i = 0; i < n; i++)
+        fputc(' ', f);
+}
+
+void table_print(const table *t, FILE *f, color_when when, int indent)
+{
+    const size_t n = strlen(t->align);
+    int *widths = text_need(calloc(n + 1, sizeof *widths));
+
+    for (size_t i = 0; i < t->n_rows * n; i++) {
+        const int width = text_width(t->cells[i]);
+        if (width > widths[i % n])
+            widths[i % n] = width;
+    }
+    for (size_t i = 0; i < t->n_rows * n; i++) {
+        const size_t column = i % n;
+        const int room = widths[column] - text_width(t->cells[i]);
+        put_spaces(f, column ? 2 : indent);
+        if (t->align[column] == 'r')
+            put_spaces(f, room);
+        text_tone(f, when, t->tones[i / n], t->cells[i]);
+        if (t->align[column] == 'l' && column + 1 < n)
+            put_spaces(f, room);
+        if (column + 1 == n)
+            fputc('\n', f);
+    }
+    free(widths);
+}
+
+void table_clear(table *t)
+{
+    for (size_t i = 0; i < t->n_rows * strlen(t->align); i++)
+        free(t->cells[i]);
+    free(t->cells);
+    free(t->tones);
+    *t = (table){.align = t->align};
+}
