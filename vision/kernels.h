@@ -102,7 +102,8 @@ typedef enum dpli_binary_kind { DPLI_ADD, DPLI_SUB, DPLI_MUL, DPLI_DIV, DPLI_POW
 
 /**
  * y = a op b with NumPy broadcasting, the shapes brought to one rank: stride 0 where a dimension is
- * repeated. dims, strides in elements, innermost last; y is dense.
+ * repeated. dims, strides in elements, innermost last; y is dense, and may be a or b where that is
+ * dense too.
  */
 void dpli_binary_run(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
                      const int64_t *dims, const int64_t *strides_a, const int64_t *strides_b);
