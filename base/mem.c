@@ -30,7 +30,8 @@ void *dpli_alloc(size_t n, size_t size, dpl_error *err)
 
 void *dpli_calloc(size_t n, size_t size, dpl_error *err)
 {
-    void *p = n && size ? calloc(n, size) : calloc(1, 1);
+    size_t n_bytes;
+    void *p = dpli_mul(&n_bytes, n, size) ? calloc(n_bytes ? n_bytes : 1, 1) : NULL;
 
     return p ? p : refuse(err, n, size);
 }
