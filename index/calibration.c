@@ -240,6 +240,11 @@ static double two_digits_up(double x)
     return ceil(x / unit) * unit;
 }
 
+double dpl_calibration_lowest_fmr(const dpl_calibration *calibration)
+{
+    return calibration->points[calibration->n - 1].high;
+}
+
 dpl_status dpl_calibration_threshold(float *accept, float *reject,
                                      const dpl_calibration *calibration, double fmr, dpl_error *err)
 {
