@@ -43,28 +43,48 @@ typedef struct target {
     const dpli_act *act;
 } target;
 
-DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const int any, const int rows,
-                        const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
+/* Vector v of the n columns from p on; past them zeros, nothing is read. */
+DPLI_INLINE vf load_columns(const float *p, int v, size_t n)
+{
+    const size_t from = (size_t)v * DPLI_LANES;
+
+    if (n >= from + DPLI_LANES)
+        return vf_load(p + from);
+    return n > from ? vf_load_n(p + from, n - from) : vf_set(0);
+}
+
+DPLI_INLINE void store_columns(float *p, vf y, int v, size_t n)
+{
+    const size_t from = (size_t)v * DPLI_LANES;
+
+    if (n >= from + DPLI_LANES)
+        vf_store(p + from, y);
+    else if (n > from)
+        vf_store_n(p + from, y, n - from);
+}
+
+DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const int any, const size_t n,
+                        const int rows, const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
 {
     vf slope[BLOCK_PANELS * PANEL_VECS];
 
     DPLI_UNROLL
     for (int v = 0; v < vecs; v++)
-        slope[v] = kind == DPLI_ACT_PRELU || (any && t->slope) ? vf_load(t->slope + v * DPLI_LANES)
-                                                               : vf_set(0);
+        slope[v] =
+            kind == DPLI_ACT_PRELU || (any && t->slope) ? load_columns(t->slope, v, n) : vf_set(0);
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
-            const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
+            const size_t at = (size_t)r * t->ldo;
             vf y = acc[r][v];
 
             if (any && t->before)
-                y += vf_load(t->before + at);
+                y += load_columns(t->before + at, v, n);
             y = any ? act_any(t->act, y, slope[v]) : act_vec(kind, y, slope[v], 0, 0);
             if (any && t->after)
-                y += vf_load(t->after + at);
-            vf_store(t->out + at, y);
+                y += load_columns(t->after + at, v, n);
+            store_columns(t->out + at, y, v, n);
         }
     }
 }
@@ -76,8 +96,11 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
     const int vecs = panels * PANEL_VECS;
     const source s = *from;
     target t = *to;
-    /* Those that layers with nothing to add have code of their own for. */
-    const int kind = t.before || t.after ? -1 : (int)t.act->kind;
+    /* What has code of its own: whole panels, nothing to add, the usual activations. */
+    /* A panel that is not all there comes alone. */
+    const size_t whole = (size_t)panels * DPLI_PANEL, n = panels == 1 ? t.n_columns : whole;
+    const int kind = t.before || t.after || n < whole ? -1 : (int)t.act->kind;
+    const int prefetch = s.n_segments == 1;
     size_t offset = s.offset;
 
     for (size_t b = 0; b < n_blocks; b++) {
@@ -86,7 +109,7 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
 
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
-            const vf start = t.bias ? vf_load(t.bias + v * DPLI_LANES) : vf_set(0);
+            const vf start = t.bias ? load_columns(t.bias, v, n) : vf_set(0);
 
             DPLI_UNROLL
             for (int r = 0; r < rows; r++)
@@ -100,6 +123,10 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
             for (int r = 0; r < rows; r += 3)
                 a[r / 3] = s.segments[i] + offset + (size_t)r * s.lda;
             for (size_t k = 0; k < s.length; k++) {
+                /* The next block's rows, when they lie behind these: a line of 16 floats for each
+                 * k is a little more than BLOCK_ROWS rows of k floats. */
+                if (prefetch)
+                    __builtin_prefetch(s.segments[i] + offset + (size_t)rows * s.lda + k * 16);
                 vf w[BLOCK_PANELS * PANEL_VECS];
 
                 DPLI_UNROLL
@@ -118,10 +145,10 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
             }
         }
         switch (kind) {
-        case DPLI_ACT_NONE: finish(&t, DPLI_ACT_NONE, 0, rows, vecs, acc); break;
-        case DPLI_ACT_RELU: finish(&t, DPLI_ACT_RELU, 0, rows, vecs, acc); break;
-        case DPLI_ACT_PRELU: finish(&t, DPLI_ACT_PRELU, 0, rows, vecs, acc); break;
-        default: finish(&t, DPLI_ACT_NONE, 1, rows, vecs, acc); break;
+        case DPLI_ACT_NONE: finish(&t, DPLI_ACT_NONE, 0, whole, rows, vecs, acc); break;
+        case DPLI_ACT_RELU: finish(&t, DPLI_ACT_RELU, 0, whole, rows, vecs, acc); break;
+        case DPLI_ACT_PRELU: finish(&t, DPLI_ACT_PRELU, 0, whole, rows, vecs, acc); break;
+        default: finish(&t, DPLI_ACT_NONE, 1, n, rows, vecs, acc); break;
         }
         offset += (size_t)rows * s.lda;
         t.out += (size_t)rows * t.ldo;
@@ -184,43 +211,6 @@ static block_fn *const blocks[BLOCK_ROWS][BLOCK_PANELS] = {
 #endif
 };
 
-/* A block whose last columns are not there: it is computed whole into a buffer, with an epilogue
- * whose vectors are padded, and the columns that exist are copied. */
-static void block_partial(block_fn *fn, size_t rows, const source *s, const float *panel,
-                          const target *t)
-{
-    float out[BLOCK_ROWS * DPLI_PANEL], before[BLOCK_ROWS * DPLI_PANEL];
-    float after[BLOCK_ROWS * DPLI_PANEL], bias[DPLI_PANEL] = {0}, slope[DPLI_PANEL] = {0};
-    target whole = {.out = out, .ldo = DPLI_PANEL, .n_columns = DPLI_PANEL, .act = t->act};
-
-    if (t->bias) {
-        memcpy(bias, t->bias, t->n_columns * sizeof *bias);
-        whole.bias = bias;
-    }
-    if (t->slope) {
-        memcpy(slope, t->slope, t->n_columns * sizeof *slope);
-        whole.slope = slope;
-    }
-    for (int which = 0; which < 2; which++) {
-        const float *from = which ? t->after : t->before;
-        float *to = which ? after : before;
-
-        if (!from)
-            continue;
-        memset(to, 0, sizeof before);
-        for (size_t r = 0; r < rows; r++)
-            memcpy(to + r * DPLI_PANEL, from + r * t->ldo, t->n_columns * sizeof *to);
-        *(which ? &whole.after : &whole.before) = to;
-    }
-    fn(1, s, panel, 0, &whole);
-    for (size_t r = 0; r < rows; r++) {
-        float *y = t->out + r * t->ldo;
-
-        for (size_t i = 0; i < t->n_columns; i++)
-            y[i] = out[r * DPLI_PANEL + i];
-    }
-}
-
 static target target_at(const target *all, size_t row, size_t column, size_t n_columns)
 {
     const size_t at = row * all->ldo + column;
@@ -248,24 +238,19 @@ static void tile(size_t n_rows, const source *s, size_t k, const float *packed, 
     size_t n = 0;
 
     for (size_t column = 0; column < t->n_columns; column += n) {
-        const float *panel = packed + column * k;
         const size_t left = t->n_columns - column;
-        const size_t panels = left / DPLI_PANEL >= BLOCK_PANELS ? BLOCK_PANELS : 1;
+        const size_t panels = left >= BLOCK_PANELS * DPLI_PANEL ? BLOCK_PANELS : 1;
 
-        n = left < DPLI_PANEL ? left : panels * DPLI_PANEL;
-        for (size_t i = 0, row = 0; i < n_blocks;) {
-            const size_t high = i < n_more ? rows + 1 : rows;
-            const size_t many = n < DPLI_PANEL ? 1 : i < n_more ? n_more : n_blocks - n_more;
+        n = left < panels * DPLI_PANEL ? left : panels * DPLI_PANEL;
+        for (int more = 1; more >= 0; more--) {
+            const size_t high = rows + (size_t)more, many = more ? n_more : n_blocks - n_more;
+            const size_t row = more ? 0 : n_more * (rows + 1);
             const target to = target_at(t, row, column, n);
             source from = *s;
 
             from.offset += row * s->lda;
-            if (n < DPLI_PANEL)
-                block_partial(blocks[high - 1][0], high, &from, panel, &to);
-            else
-                blocks[high - 1][panels - 1](many, &from, panel, DPLI_PANEL * k, &to);
-            row += many * high;
-            i += many;
+            if (many > 0)
+                blocks[high - 1][panels - 1](many, &from, packed + column * k, DPLI_PANEL * k, &to);
         }
     }
 }
