@@ -280,7 +280,7 @@ dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v
 dpl_status dpli_plan_out(dpli_planner *p, const dpli_node *node, int32_t i, const dpl_shape *shape,
                          dpli_order order, dpli_ref *ref, dpl_error *err)
 {
-    int32_t id;
+    int32_t id = -1;
     dpl_status status = new_value_buffer(p, node, shape, 0, &id, err);
 
     if (status != DPL_OK)
@@ -685,7 +685,7 @@ static dpl_status plan_inputs(dpl_plan *plan, dpl_error *err)
         const dpli_value *v = &g->values[g->inputs[i]];
         bool fits = shape->rank >= 0 && shape->rank <= DPL_MAX_RANK &&
                     (v->shape.rank < 0 || v->shape.rank == shape->rank);
-        int32_t id;
+        int32_t id = -1;
 
         for (int32_t d = 0; fits && d < shape->rank; d++)
             fits = shape->dims[d] > 0 && (v->shape.rank < 0 || v->shape.dims[d] < 0 ||
@@ -857,6 +857,11 @@ dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_r
     plan->p.buffers = NULL;
     *out = plan;
     return DPL_OK;
+}
+
+double dpli_plan_macs(const dpl_plan *plan)
+{
+    return plan->p.macs;
 }
 
 const dpli_planned *dpli_plan_result(const dpl_plan *plan, int32_t i, const void **data)

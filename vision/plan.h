@@ -162,6 +162,8 @@ typedef struct dpli_plan_request {
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,
                           dpl_error *err);
+/** Multiply-adds of a run, as far as steps count them. */
+double dpli_plan_macs(const dpl_plan *plan);
 /** Output i of a plan and its elements, whatever its type: for folding. */
 const dpli_planned *dpli_plan_result(const dpl_plan *plan, int32_t i, const void **data);
 

@@ -42,7 +42,7 @@ static dpl_status load_pad(dpli_graph *g, dpli_node *node, dpl_error *err)
 bool dpli_pad_is_zeros(const dpli_graph *g, const dpli_node *node, int64_t pads[4])
 {
     const pad_params *params = node->params;
-    const int64_t *all = params->pads;
+    const int64_t *all;
     dpl_shape shape;
     const dpli_value *v;
     const float *value = dpli_graph_floats(g, node, 2, &shape);
@@ -50,6 +50,7 @@ bool dpli_pad_is_zeros(const dpli_graph *g, const dpli_node *node, int64_t pads[
     if (strcmp(node->op->name, "Pad") != 0 || params->mode != PAD_CONSTANT ||
         params->value != 0.0f || (node->n_inputs > 3 && node->inputs[3] >= 0))
         return false;
+    all = params->pads;
     if (node->n_inputs > 2 && node->inputs[2] >= 0 &&
         (!value || dpli_shape_elements(&shape) != 1 || *value != 0.0f))
         return false;
