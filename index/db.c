@@ -17,6 +17,12 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "doppel/version.h"
+
+const char *dpl_sqlite_version(void)
+{
+    return sqlite3_libversion();
+}
 
 struct dpli_db {
     sqlite3 *handle;
@@ -31,6 +37,7 @@ static const int busy_ms = 10000;
 static dpl_status fail(dpli_db *db, int code, dpl_error *err)
 {
     dpl_error found = {DPL_OK, ""};
+    int saved_errno;
 
     switch (code & 0xff) {
     case SQLITE_NOMEM:
@@ -46,6 +53,18 @@ static dpl_status fail(dpli_db *db, int code, dpl_error *err)
             return dpli_fail(err, DPL_E_GALLERY, "%s", found.message);
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path,
                          sqlite3_errstr(code));
+    case SQLITE_READONLY:
+        /* A writer died before the file had its write-ahead log: only a writer can clear that up.
+         */
+        if (code == SQLITE_READONLY_ROLLBACK)
+            return dpli_fail(err, DPL_E_GALLERY,
+                             "the making of \"%s\" was cut short; the next writer finishes it",
+                             db->path);
+        /* The file could be opened for writing, so it is its own header that forbids it. */
+        if (code == SQLITE_READONLY)
+            return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: it forbids to be written",
+                             db->path);
+        break;
     case SQLITE_CONSTRAINT:
     case SQLITE_ERROR:
         /* Our statements and rows are right, so the file contradicts itself. */
@@ -59,16 +78,14 @@ static dpl_status fail(dpli_db *db, int code, dpl_error *err)
     case SQLITE_IOERR:
         if (code == SQLITE_IOERR_NOMEM)
             return dpli_fail(err, DPL_E_MEMORY, "out of memory while working on \"%s\"", db->path);
-        /* fall through */
-    default: {
-        int saved_errno = sqlite3_system_errno(db->handle);
-
-        if (saved_errno != 0)
-            return dpli_fail_errno(err, DPL_E_SYSTEM, saved_errno, "\"%s\": %s", db->path,
-                                   sqlite3_errstr(code));
-        return dpli_fail(err, DPL_E_SYSTEM, "\"%s\": %s", db->path, sqlite3_errstr(code));
+        break;
+    default: break;
     }
-    }
+    saved_errno = sqlite3_system_errno(db->handle);
+    if (saved_errno != 0)
+        return dpli_fail_errno(err, DPL_E_SYSTEM, saved_errno, "\"%s\": %s", db->path,
+                               sqlite3_errstr(code));
+    return dpli_fail(err, DPL_E_SYSTEM, "\"%s\": %s", db->path, sqlite3_errstr(code));
 }
 
 /* ------------------------------------------------------------------ connection */

@@ -1,0 +1,190 @@
+/*
+ * gallery_kit.c - what the tests of the gallery share.
+ */
+#include "tests/index/gallery_kit.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "index/gallery.h"
+
+char *kit_folder(void)
+{
+    char *dir = strdup("gallery-XXXXXX");
+
+    assert_non_null(dir);
+    assert_non_null(mkdtemp(dir));
+    return dir;
+}
+
+void kit_drop(char *dir)
+{
+    DIR *folder = opendir(dir);
+    struct dirent *entry;
+    char path[1024];
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        assert_int_equal(unlink(path), 0);
+    }
+    closedir(folder);
+    assert_int_equal(rmdir(dir), 0);
+    free(dir);
+}
+
+void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err)
+{
+    if (got != wanted)
+        print_error("%s where %s is right: %s\n", dpl_status_name(got), dpl_status_name(wanted),
+                    got == DPL_OK || !err ? "" : err->message);
+    assert_int_equal(got, wanted);
+}
+
+dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode)
+{
+    dpl_gallery *gallery;
+    dpl_error err;
+
+    kit_expect(DPL_OK, dpl_gallery_open(&gallery, dir, mode, &err), &err);
+    return gallery;
+}
+
+dpl_gallery *kit_new(const char *dir)
+{
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
+    dpli_binding binding = {"face", KIT_HASH, "kit", "cosine", KIT_DIM};
+    dpl_error err;
+
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
+    binding.space = "image";
+    binding.dim = 2 * KIT_DIM;
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
+    return gallery;
+}
+
+void kit_photo_make(kit_photo *p, uint64_t seed, const char *path, const char *person,
+                    size_t n_templates)
+{
+    dpli_rng rng;
+
+    memset(p, 0, sizeof *p);
+    dpli_rng_seed(&rng, seed);
+    assert_true(n_templates <= 4);
+    snprintf(p->path, sizeof p->path, "%s", path);
+    snprintf(p->person, sizeof p->person, "%s", person ? person : "");
+    dpli_sha256_of(p->sha256, &seed, sizeof seed);
+    snprintf(p->reason, sizeof p->reason, seed % 3 ? "" : "reason %u", (unsigned)seed);
+    p->photo.row = (dpl_photo_row){
+        .path = p->path,
+        .person = person ? p->person : NULL,
+        .sha256 = p->sha256,
+        .status = n_templates ? DPL_OK : DPL_E_NO_FACE,
+        .reason = p->reason,
+        .options = "faces=refuse",
+        .size_bytes = (int64_t)dpli_rng_below(&rng, 1 << 24),
+        .mtime_ns = (int64_t)dpli_rng_u64(&rng),
+        .enrolled_unix_s = 1 + (int64_t)dpli_rng_below(&rng, 1 << 30),
+        .width_px = (int32_t)dpli_rng_below(&rng, 10000),
+        .height_px = (int32_t)dpli_rng_below(&rng, 10000),
+        .n_faces = (int32_t)n_templates,
+    };
+    p->photo.templates = p->templates;
+    p->photo.n_templates = n_templates;
+    for (size_t i = 0; i < n_templates; i++) {
+        dpl_new_template *t = &p->templates[i];
+        int image = seed % 2 == 0 && i + 1 == n_templates;
+
+        t->space = image ? "image" : "face";
+        t->dim = image ? 2 * KIT_DIM : KIT_DIM;
+        t->vector = p->vectors[i];
+        for (int k = 0; k < t->dim; k++)
+            p->vectors[i][k] = (float)dpli_rng_normal(&rng);
+        for (int k = 0; k < KIT_THUMB; k++)
+            p->thumbs[i][k] = (uint8_t)dpli_rng_u64(&rng);
+        t->thumb = p->thumbs[i];
+        t->n_thumb = KIT_THUMB;
+        if (image)
+            continue;
+        for (int k = 0; k < DPLI_N_FACE; k++)
+            *dpli_face_at(&t->face, k) = (float)dpli_rng_normal(&rng) * 1000;
+        strcpy(t->face.quality.weakest, "sharpness");
+    }
+}
+
+dpl_status kit_put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
+                   size_t n_templates, dpl_error *err)
+{
+    kit_photo p;
+
+    kit_photo_make(&p, seed, path, person, n_templates);
+    return dpl_gallery_put(gallery, &p.photo, 1, err);
+}
+
+char *kit_read(const char *path, size_t *n)
+{
+    uint8_t *bytes;
+    dpl_error err;
+
+    kit_expect(DPL_OK, dpli_file_read(&bytes, n, path, 1 << 28, &err), &err);
+    return (char *)bytes;
+}
+
+void kit_write(const char *path, const void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+int kit_files_with(const char *dir, const void *bytes, size_t n)
+{
+    DIR *folder = opendir(dir);
+    struct dirent *entry;
+    char path[1024];
+    int n_files = 0;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        struct stat st;
+        size_t n_text;
+        char *text;
+
+        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        text = kit_read(path, &n_text);
+        n_files += memmem(text, n_text, bytes, n) != NULL;
+        free(text);
+    }
+    closedir(folder);
+    return n_files;
+}
+
+char *kit_dump(dpl_gallery *gallery)
+{
+    static const char path[] = "dump.jsonl";
+    dpl_error err;
+    char *text;
+    size_t n;
+
+    kit_expect(DPL_OK, dpl_gallery_export(gallery, path, &err), &err);
+    text = kit_read(path, &n);
+    unlink(path);
+    return text;
+}

@@ -1,0 +1,50 @@
+/* What the tests of the gallery share: folders of their own, photos made of numbers, and a look
+ * into every file of a folder. All of it fails the test when it cannot do its work. */
+#ifndef DOPPEL_TESTS_GALLERY_KIT_H
+#define DOPPEL_TESTS_GALLERY_KIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/gallery.h"
+
+enum { KIT_DIM = 8, KIT_THUMB = 40 };
+
+#define KIT_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/** A fresh folder's path, removed with all in it by kit_drop, which frees the path, too. */
+char *kit_folder(void);
+void kit_drop(char *dir);
+
+/** Open; err is printed when it fails. */
+dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode);
+/** A new gallery with a face model (KIT_HASH, KIT_DIM) and an image model (its dim 2 * KIT_DIM). */
+dpl_gallery *kit_new(const char *dir);
+
+/** The status, with a message printed when it is not the one wanted. */
+void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err);
+
+/** A photo whose numbers all come from seed: n_templates of them, the last of an even seed being
+ * an image vector. What it points to lives as long as the struct. */
+typedef struct kit_photo {
+    dpl_new_photo photo;
+    dpl_new_template templates[4];
+    float vectors[4][2 * KIT_DIM];
+    uint8_t thumbs[4][KIT_THUMB];
+    char path[256], person[256], sha256[65], reason[64];
+} kit_photo;
+void kit_photo_make(kit_photo *p, uint64_t seed, const char *path, const char *person,
+                    size_t n_templates);
+dpl_status kit_put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
+                   size_t n_templates, dpl_error *err);
+
+/** How many files of the folder contain these bytes. */
+int kit_files_with(const char *dir, const void *bytes, size_t n);
+
+/** All of the gallery in a string, freed with free(): its export. */
+char *kit_dump(dpl_gallery *gallery);
+/** The whole content of a file, with a NUL after it. */
+char *kit_read(const char *path, size_t *n);
+void kit_write(const char *path, const void *bytes, size_t n);
+
+#endif

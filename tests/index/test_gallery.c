@@ -1,0 +1,1306 @@
+/*
+ * test_gallery.c - the gallery's rules: what is put is there, ids never come back, people vanish
+ * with their last photo, one writes while others read, and what is forgotten is in no file.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "index/gallery.h"
+#include "tests/index/gallery_kit.h"
+
+static dpl_error err;
+
+/* ------------------------------------------------------------------ rows kept for comparing */
+
+struct kept {
+    size_t n;
+    struct {
+        int64_t id, photo_id, n_photos, n_templates;
+        char name[256]; /* of a person, or a photo's path */
+        char person[256];
+        dpl_photo_row photo;
+        dpl_template_row template;
+        float vector[2 * KIT_DIM];
+        uint8_t thumb[KIT_THUMB];
+    } rows[64];
+};
+
+static dpl_status keep_person(void *ctx, const dpl_person *row)
+{
+    struct kept *k = ctx;
+
+    assert_true(k->n < 64);
+    k->rows[k->n].id = row->id;
+    k->rows[k->n].n_photos = row->n_photos;
+    k->rows[k->n].n_templates = row->n_templates;
+    snprintf(k->rows[k->n++].name, 256, "%s", row->name);
+    return DPL_OK;
+}
+
+static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
+{
+    struct kept *k = ctx;
+
+    assert_true(k->n < 64);
+    k->rows[k->n].id = row->id;
+    k->rows[k->n].photo = *row;
+    snprintf(k->rows[k->n].name, 256, "%s", row->path);
+    snprintf(k->rows[k->n++].person, 256, "%s", row->person ? row->person : "(nobody)");
+    return DPL_OK;
+}
+
+static dpl_status keep_template(void *ctx, const dpl_template_row *row)
+{
+    struct kept *k = ctx;
+
+    assert_true(k->n < 64 && row->dim <= 2 * KIT_DIM && row->n_thumb <= KIT_THUMB);
+    k->rows[k->n].id = row->id;
+    k->rows[k->n].photo_id = row->photo_id;
+    k->rows[k->n].template = *row;
+    memcpy(k->rows[k->n].vector, row->vector, (size_t)row->dim * sizeof(float));
+    if (row->thumb)
+        memcpy(k->rows[k->n].thumb, row->thumb, row->n_thumb);
+    snprintf(k->rows[k->n].name, 256, "%s", row->photo_path);
+    snprintf(k->rows[k->n++].person, 256, "%s", row->person ? row->person : "(nobody)");
+    return DPL_OK;
+}
+
+static struct kept *people(dpl_gallery *gallery)
+{
+    static struct kept k;
+
+    k.n = 0;
+    kit_expect(DPL_OK, dpl_gallery_each_person(gallery, keep_person, &k, &err), &err);
+    return &k;
+}
+
+static struct kept *photos(dpl_gallery *gallery, const char *person)
+{
+    static struct kept k;
+
+    k.n = 0;
+    kit_expect(DPL_OK, dpl_gallery_each_photo(gallery, person, keep_photo, &k, &err), &err);
+    return &k;
+}
+
+static struct kept *templates(dpl_gallery *gallery, const char *person, const char *space)
+{
+    static struct kept k;
+
+    k.n = 0;
+    kit_expect(DPL_OK, dpl_gallery_each_template(gallery, person, space, keep_template, &k, &err),
+               &err);
+    return &k;
+}
+
+static int64_t generation(dpl_gallery *gallery)
+{
+    char identity[33];
+    int64_t n;
+
+    kit_expect(DPL_OK, dpli_store_generation(gallery, &n, identity, &err), &err);
+    assert_int_equal(strlen(identity), 32);
+    return n;
+}
+
+static void put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
+                size_t n_templates)
+{
+    kit_expect(DPL_OK, kit_put(gallery, seed, path, person, n_templates, &err), &err);
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static void expect_mode(const char *dir, const char *name, mode_t mode)
+{
+    char path[512];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, mode);
+}
+
+static void a_new_gallery_is_for_its_owner_alone(void **state)
+{
+    mode_t before = umask(0);
+    char *parent = kit_folder(), dir[512], between[256];
+    dpl_gallery *gallery;
+
+    (void)state;
+    snprintf(between, sizeof between, "%s/a", parent);
+    snprintf(dir, sizeof dir, "%s/b", between);
+    gallery = kit_new(dir);
+    assert_string_equal(dpl_gallery_dir(gallery), dir);
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    expect_mode(between, ".", 0700);
+    expect_mode(dir, ".", 0700);
+    expect_mode(dir, "gallery.db", 0600);
+    expect_mode(dir, "gallery.db-wal", 0600);
+    expect_mode(dir, "gallery.db-shm", 0600);
+    expect_mode(dir, "gallery.lock", 0600);
+    dpl_gallery_close(gallery);
+    umask(before);
+    kit_drop(strdup(dir));
+    assert_int_equal(rmdir(between), 0);
+    kit_drop(parent);
+}
+
+static void opening_what_is_no_gallery_fails_and_leaves_it_alone(void **state)
+{
+    char *dir = kit_folder(), path[256], text[64] = "not a database, but as long as its header is";
+    dpl_gallery *gallery;
+    size_t n;
+    char *after;
+
+    (void)state;
+    for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_WRITE; mode++) {
+        kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, (dpl_gallery_mode)mode, &err),
+                   &err);
+        assert_null(gallery);
+        assert_non_null(strstr(err.message, "there is no gallery in"));
+    }
+    assert_int_equal(rmdir(dir), 0);
+    kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err), &err);
+    assert_int_equal(mkdir(dir, 0700), 0);
+
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    kit_write(path, text, sizeof text);
+    for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
+        kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, (dpl_gallery_mode)mode, &err),
+                   &err);
+        assert_non_null(strstr(err.message, path));
+    }
+    after = kit_read(path, &n);
+    assert_int_equal(n, sizeof text);
+    assert_memory_equal(after, text, n);
+    free(after);
+    unlink(path);
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err), &err);
+    assert_non_null(strstr(err.message, "not a file"));
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_open(&gallery, "", DPL_GALLERY_CREATE, &err), &err);
+    kit_drop(dir);
+}
+
+/* Someone else's database, one of a later version, and one whose tables were tampered with. */
+static void opening_another_database_says_what_it_is(void **state)
+{
+    static const struct {
+        const char *sql, *message;
+    } cases[] = {
+        {"PRAGMA user_version=2", "later doppel"},
+        {"PRAGMA application_id=7", "not a gallery"},
+        {"DROP INDEX photo_sha256", "not a gallery's"},
+        {"DELETE FROM gallery", "no identity"},
+        {"UPDATE gallery SET identity = 'x'", "no identity"},
+        {"DROP TABLE thumb; CREATE TABLE thumb(template_id INTEGER PRIMARY KEY, jpeg ANY)",
+         "not a gallery's"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = kit_folder();
+        dpl_gallery *gallery = kit_new(dir);
+
+        kit_expect(DPL_OK, dpli_db_exec(gallery->db, cases[i].sql, &err), &err);
+        dpl_gallery_close(gallery);
+        for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
+            kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, (dpl_gallery_mode)mode, &err),
+                       &err);
+            if (!strstr(err.message, cases[i].message))
+                print_error("\"%s\" gives: %s\n", cases[i].sql, err.message);
+            assert_non_null(strstr(err.message, cases[i].message));
+        }
+        kit_drop(dir);
+    }
+}
+
+static void triggers_and_views_of_a_hostile_file_do_nothing(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_gallery_counts counts;
+
+    (void)state;
+    kit_expect(DPL_OK,
+               dpli_db_exec(gallery->db,
+                            "CREATE TRIGGER t AFTER INSERT ON photo BEGIN DELETE FROM photo; END",
+                            &err),
+               &err);
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    put(gallery, 2, "/b.jpg", "ann", 1);
+    kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
+    assert_int_equal(counts.n_photos, 2);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* Runs fn in a process of its own and gives its exit status: 0 when all went well. */
+static int in_child(void (*fn)(const char *dir), const char *dir)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        fn(dir);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static void try_to_write(const char *dir)
+{
+    dpl_gallery *gallery;
+    char number[32];
+
+    snprintf(number, sizeof number, "by process %ld", (long)getppid());
+    if (dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err) != DPL_E_LOCKED)
+        _exit(1);
+    if (!strstr(err.message, number) || !strstr(err.message, dir))
+        _exit(2);
+    if (dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err) != DPL_OK)
+        _exit(3);
+    dpl_gallery_close(gallery);
+}
+
+static void write_and_close(const char *dir)
+{
+    dpl_gallery *gallery;
+
+    if (dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err) != DPL_OK)
+        _exit(1);
+    dpl_gallery_close(gallery);
+}
+
+static void a_second_writer_is_told_who_writes_and_readers_go_on(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir), *second;
+
+    (void)state;
+    assert_int_equal(in_child(try_to_write, dir), 0);
+    kit_expect(DPL_E_LOCKED, dpl_gallery_open(&second, dir, DPL_GALLERY_CREATE, &err), &err);
+    assert_null(second);
+    dpl_gallery_close(gallery);
+    assert_int_equal(in_child(write_and_close, dir), 0);
+    kit_drop(dir);
+}
+
+static void read_as_nobody(const char *dir)
+{
+    dpl_gallery *gallery;
+
+    /* To root, nothing is read-only. */
+    if (geteuid() == 0 && setuid(65534) != 0)
+        _exit(1);
+    if (access(dir, W_OK) == 0)
+        _exit(2);
+    if (dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err) != DPL_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        _exit(3);
+    }
+    if (templates(gallery, NULL, NULL)->n != 2)
+        _exit(4);
+    dpl_gallery_close(gallery);
+}
+
+static void a_gallery_on_a_read_only_medium_can_be_read(void **state)
+{
+    char *dir = kit_folder(), path[512], odd[256];
+    dpl_gallery *gallery;
+
+    (void)state;
+    /* A name that means something in an URI. */
+    snprintf(odd, sizeof odd, "%s%%41?x#y", dir);
+    assert_int_equal(rename(dir, odd), 0);
+    gallery = kit_new(odd);
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    dpl_gallery_close(gallery);
+    snprintf(path, sizeof path, "%s/gallery.db", odd);
+    assert_int_equal(chmod(path, 0444), 0);
+    assert_int_equal(chmod(odd, 0555), 0);
+    assert_int_equal(in_child(read_as_nobody, odd), 0);
+    assert_int_equal(chmod(odd, 0700), 0);
+    free(dir);
+    kit_drop(strdup(odd));
+}
+
+/* ------------------------------------------------------------------ putting */
+
+static void what_is_put_is_read_back_exactly(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept *k;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 6, "/photos/ann/1.jpg", "ann", 3);
+    p.templates[1].thumb = NULL;
+    p.templates[1].n_thumb = 0;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    dpl_gallery_close(gallery);
+
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    k = photos(gallery, NULL);
+    assert_int_equal(k->n, 1);
+    assert_string_equal(k->rows[0].name, p.path);
+    assert_string_equal(k->rows[0].person, "ann");
+    assert_int_equal(k->rows[0].photo.size_bytes, p.photo.row.size_bytes);
+    assert_int_equal(k->rows[0].photo.mtime_ns, p.photo.row.mtime_ns);
+    assert_int_equal(k->rows[0].photo.enrolled_unix_s, p.photo.row.enrolled_unix_s);
+    assert_int_equal(k->rows[0].photo.width_px, p.photo.row.width_px);
+    assert_int_equal(k->rows[0].photo.height_px, p.photo.row.height_px);
+    assert_int_equal(k->rows[0].photo.n_faces, 3);
+    assert_int_equal(k->rows[0].photo.status, DPL_OK);
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const dpl_new_template *t = &p.templates[i];
+
+        assert_string_equal(k->rows[i].name, p.path);
+        assert_string_equal(k->rows[i].person, "ann");
+        assert_int_equal(k->rows[i].template.dim, t->dim);
+        assert_memory_equal(k->rows[i].vector, t->vector, (size_t)t->dim * sizeof(float));
+        assert_int_equal(k->rows[i].template.n_thumb, t->n_thumb);
+        assert_memory_equal(k->rows[i].thumb, p.thumbs[i], t->n_thumb);
+        assert_memory_equal(&k->rows[i].template.face, &t->face, sizeof t->face);
+        assert_true(k->rows[i].id > 0 && (i == 0 || k->rows[i].id > k->rows[i - 1].id));
+    }
+    assert_int_equal(templates(gallery, "ann", "face")->n, 2);
+    assert_int_equal(templates(gallery, "ann", "image")->n, 1);
+    assert_int_equal(templates(gallery, "bob", NULL)->n, 0);
+    k->n = 0;
+    kit_expect(DPL_OK, dpl_gallery_get_template(gallery, 2, keep_template, k, &err), &err);
+    assert_int_equal(k->rows[0].id, 2);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_get_template(gallery, 4, keep_template, k, &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void names_and_paths_are_bytes(void **state)
+{
+    static const char *const names[] = {"\xff\xfe",   "a\nb", "quote'\"\\",
+                                        "\xc3\xa5sa", " ",    "\x01"};
+    char *dir = kit_folder(), path[64];
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept *k;
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        snprintf(path, sizeof path, "/%s.jpg", names[i]);
+        put(gallery, i, path, names[i], 1);
+        k = photos(gallery, names[i]);
+        assert_int_equal(k->n, 1);
+        assert_string_equal(k->rows[0].name, path);
+        assert_string_equal(k->rows[0].person, names[i]);
+    }
+    assert_int_equal(people(gallery)->n, 6);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void putting_again_replaces_by_path_and_keeps_the_photos_id(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept *k;
+    int64_t photo_id;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    put(gallery, 3, "/b.jpg", "bob", 1);
+    photo_id = photos(gallery, "ann")->rows[0].id;
+    put(gallery, 5, "/a.jpg", "cid", 1);
+    k = photos(gallery, NULL);
+    assert_int_equal(k->n, 2);
+    assert_int_equal(k->rows[0].id, photo_id);
+    assert_string_equal(k->rows[0].person, "cid");
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, 2);
+    assert_int_equal(k->rows[0].id, 3);
+    assert_int_equal(k->rows[1].id, 4);
+    assert_int_equal(k->rows[1].photo_id, photo_id);
+    /* ann had no other photo. */
+    k = people(gallery);
+    assert_int_equal(k->n, 2);
+    assert_string_equal(k->rows[0].name, "bob");
+    assert_string_equal(k->rows[1].name, "cid");
+    assert_int_equal(k->rows[1].id, 3);
+    /* To nobody, and refused this time. */
+    put(gallery, 5, "/a.jpg", NULL, 0);
+    assert_int_equal(people(gallery)->n, 1);
+    assert_int_equal(templates(gallery, NULL, NULL)->n, 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void put_takes_the_time_when_none_is_given(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t before = time(NULL), got;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/a.jpg", "ann", 1);
+    p.photo.row.enrolled_unix_s = 0;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    got = photos(gallery, NULL)->rows[0].photo.enrolled_unix_s;
+    assert_true(got >= before && got <= time(NULL));
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void spoil(kit_photo *p, int how)
+{
+    static char long_name[5000], long_path[40000];
+    static uint8_t large[(1 << 20) + 1];
+
+    memset(long_name, 'n', sizeof long_name - 1);
+    memset(long_path, '/', sizeof long_path - 1);
+    switch (how) {
+    case 0: p->vectors[1][3] = NAN; break;
+    case 1: p->vectors[1][7] = -INFINITY; break;
+    case 2: p->templates[1].face.quality.yaw_deg = NAN; break;
+    case 3: p->templates[1].dim = 7; break;
+    case 4: p->templates[1].space = "sound"; break;
+    case 5: p->templates[1].space = NULL; break;
+    case 6: p->photo.row.path = "relative.jpg"; break;
+    case 7: p->photo.row.path = ""; break;
+    case 8: p->photo.row.path = NULL; break;
+    case 9: p->photo.row.person = ""; break;
+    case 10: p->photo.row.person = long_name; break;
+    case 11: p->photo.row.path = long_path; break;
+    case 12: p->photo.row.sha256 = "abc"; break;
+    case 13: p->sha256[5] = 'G'; break;
+    case 14: p->photo.row.reason = NULL; break;
+    case 15: p->photo.row.status = (dpl_status)99; break;
+    case 16: p->photo.row.size_bytes = -1; break;
+    case 17: memset(p->templates[1].face.quality.weakest, 'w', 16); break;
+    case 18:
+        p->templates[1].thumb = large;
+        p->templates[1].n_thumb = sizeof large;
+        break;
+    case 19: p->templates[1].vector = NULL; break;
+    case 20: p->photo.row.options = NULL; break;
+    }
+}
+
+static void a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept(void **state)
+{
+    static const dpl_status wanted[21] = {
+        DPL_E_NUMERIC,  DPL_E_NUMERIC,  DPL_E_NUMERIC,  DPL_E_MISMATCH, DPL_E_ARGUMENT,
+        DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT,
+        DPL_E_LIMIT,    DPL_E_LIMIT,    DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT,
+        DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_LIMIT,    DPL_E_ARGUMENT,
+        DPL_E_ARGUMENT};
+    char *dir = kit_folder(), *before, *after;
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t generation_before;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    before = kit_dump(gallery);
+    generation_before = generation(gallery);
+    for (int how = 0; how < 21; how++) {
+        dpl_new_photo batch[2];
+        kit_photo good, bad;
+
+        kit_photo_make(&good, 2, "/a.jpg", "bob", 2);
+        kit_photo_make(&bad, 3, "/c.jpg", "cid", 3);
+        spoil(&bad, how);
+        batch[0] = good.photo;
+        batch[1] = bad.photo;
+        kit_expect(wanted[how], dpl_gallery_put(gallery, batch, 2, &err), &err);
+        assert_int_equal(err.status, wanted[how]);
+        after = kit_dump(gallery);
+        assert_string_equal(after, before);
+        free(after);
+    }
+    assert_int_equal(generation(gallery), generation_before);
+    free(before);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_gallery_open_for_reading_cannot_be_changed(void **state)
+{
+    const char *const paths[] = {"/a.jpg"};
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+    int64_t n, m;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    assert_int_equal(kit_put(gallery, 2, "/b.jpg", "bob", 1, &err), DPL_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "reading only"));
+    assert_int_equal(dpl_gallery_rename(gallery, "ann", "bob", &err), DPL_E_ARGUMENT);
+    assert_int_equal(dpl_gallery_move_photo(gallery, 1, "/b.jpg", 0, &err), DPL_E_ARGUMENT);
+    assert_int_equal(dpl_gallery_forget(&report, gallery, "ann", NULL, 0, 0, &err), DPL_E_ARGUMENT);
+    assert_int_equal(dpl_gallery_import(gallery, "x", &n, &m, &err), DPL_E_ARGUMENT);
+    assert_int_equal(dpl_gallery_remember(gallery, "detect", "none", &err), DPL_E_ARGUMENT);
+    /* Counting changes nothing. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, NULL, paths, 1, 1, &err), &err);
+    assert_int_equal(report.n_templates, 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ walks */
+
+static dpl_status stop_at_second(void *ctx, const dpl_photo_row *row)
+{
+    (void)row;
+    return ++*(int *)ctx == 2 ? DPL_E_CANCELLED : DPL_OK;
+}
+
+static dpl_status put_meanwhile(void *ctx, const dpl_photo_row *row)
+{
+    (void)row;
+    return kit_put(ctx, 9, "/z.jpg", "zoe", 1, &err);
+}
+
+static void walks_are_in_order_and_stop_when_told(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_error untouched = {DPL_OK, "as it was"};
+    struct kept *k;
+    int n = 0;
+
+    (void)state;
+    put(gallery, 1, "/c.jpg", "zoe", 1);
+    put(gallery, 2, "/a.jpg", "ann", 2);
+    put(gallery, 3, "/b.jpg", "bob", 0);
+    put(gallery, 4, "/B.jpg", NULL, 1);
+    k = people(gallery);
+    assert_int_equal(k->n, 3);
+    assert_string_equal(k->rows[0].name, "ann");
+    assert_int_equal(k->rows[0].n_photos, 1);
+    assert_int_equal(k->rows[0].n_templates, 2);
+    assert_string_equal(k->rows[1].name, "bob");
+    assert_int_equal(k->rows[1].n_templates, 0);
+    assert_string_equal(k->rows[2].name, "zoe");
+    k = photos(gallery, NULL);
+    assert_int_equal(k->n, 4);
+    assert_string_equal(k->rows[0].name, "/B.jpg");
+    assert_string_equal(k->rows[1].name, "/a.jpg");
+    assert_string_equal(k->rows[2].name, "/b.jpg");
+    assert_string_equal(k->rows[3].name, "/c.jpg");
+    assert_int_equal(dpl_gallery_each_photo(gallery, NULL, stop_at_second, &n, &untouched),
+                     DPL_E_CANCELLED);
+    assert_int_equal(n, 2);
+    assert_string_equal(untouched.message, "as it was");
+    assert_int_equal(dpl_gallery_each_photo(gallery, NULL, put_meanwhile, gallery, NULL),
+                     DPL_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "while it is walked"));
+    put(gallery, 9, "/z.jpg", "zoe", 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void counts_are_those_of_the_rows(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_gallery_counts counts;
+
+    (void)state;
+    kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
+    assert_int_equal(counts.n_photos + counts.n_persons + counts.n_templates_face, 0);
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    put(gallery, 2, "/b.jpg", "ann", 3);
+    put(gallery, 3, "/c.jpg", "cid", 0);
+    kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
+    assert_int_equal(counts.n_persons, 2);
+    assert_int_equal(counts.n_photos, 3);
+    assert_int_equal(counts.n_failed, 1);
+    assert_int_equal(counts.n_templates_face, 4);
+    assert_int_equal(counts.n_templates_image, 1);
+    assert_true(counts.db_bytes > 8192);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_photo_is_found_by_path_and_all_are_by_content(void **state)
+{
+    char *dir = kit_folder(), sha256[65];
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept k = {0};
+    int found;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    put(gallery, 2, "/c.jpg", "ann", 1);
+    put(gallery, 1, "/b.jpg", "bob", 1);
+    kit_expect(DPL_OK,
+               dpl_gallery_find_photo(gallery, "/c.jpg", NULL, keep_photo, &k, &found, &err), &err);
+    assert_int_equal(found, 1);
+    assert_string_equal(k.rows[0].name, "/c.jpg");
+    kit_expect(DPL_OK,
+               dpl_gallery_find_photo(gallery, "/C.jpg", NULL, keep_photo, &k, &found, &err), &err);
+    assert_int_equal(found, 0);
+    {
+        kit_photo p;
+
+        kit_photo_make(&p, 1, "/", NULL, 1);
+        memcpy(sha256, p.sha256, 65);
+    }
+    k.n = 0;
+    kit_expect(DPL_OK, dpl_gallery_find_photo(gallery, NULL, sha256, keep_photo, &k, &found, &err),
+               &err);
+    assert_int_equal(found, 2);
+    assert_string_equal(k.rows[0].name, "/a.jpg");
+    assert_string_equal(k.rows[1].name, "/b.jpg");
+    kit_expect(DPL_E_ARGUMENT,
+               dpl_gallery_find_photo(gallery, NULL, NULL, keep_photo, &k, &found, &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ settings and models */
+
+static void a_setting_stays_once_there_are_templates(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+
+    (void)state;
+    assert_null(dpl_gallery_setting(gallery, "detect"));
+    kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
+    kit_expect(DPL_E_MISMATCH, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
+    assert_string_equal(dpl_gallery_setting(gallery, "detect"), "yunet");
+    kit_expect(DPL_OK, dpl_gallery_remember(gallery, "new", "", &err), &err);
+    assert_string_equal(dpl_gallery_setting(gallery, "new"), "");
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_remember(gallery, "model.face.hash", "0", &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_remember(gallery, "\xff", "0", &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_remember(gallery, "k", "\xed\xa0\x80", &err), &err);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
+    kit_expect(DPL_E_MISMATCH, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
+{
+    char other_hash[65] = KIT_HASH;
+    dpli_binding other = {"face", other_hash, "other", "euclidean", KIT_DIM};
+    dpli_binding same = {"face", KIT_HASH, "kit, renamed", "l1-sigmoid", KIT_DIM};
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
+    dpl_forget_report report;
+
+    (void)state;
+    other_hash[0] = 'f';
+    kit_expect(DPL_E_ARGUMENT, kit_put(gallery, 1, "/a.jpg", "ann", 1, &err), &err);
+    assert_non_null(strstr(err.message, "no model is bound"));
+    dpl_gallery_close(gallery);
+    gallery = kit_new(dir);
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), KIT_HASH);
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.dim"), "8");
+    put(gallery, 2, "/a.jpg", "ann", 2);
+
+    kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &other, &err), &err);
+    assert_non_null(strstr(err.message, "\"kit\""));
+    assert_non_null(strstr(err.message, "\"other\""));
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), KIT_HASH);
+    same.dim = KIT_DIM + 1;
+    kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &same, &err), &err);
+    same.dim = KIT_DIM;
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &same, &err), &err);
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.name"), "kit, renamed");
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.head"), "l1-sigmoid");
+    dpl_gallery_close(gallery);
+
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &other, &err), &err);
+    same.name = "not recorded";
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &same, &err), &err);
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.name"), "kit, renamed");
+    dpl_gallery_close(gallery);
+
+    /* Without its vectors the space is free. */
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "ann", NULL, 0, 0, &err), &err);
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), other_hash);
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    assert_string_equal(templates(gallery, NULL, "face")->rows[0].person, "ann");
+    other.space = "sound";
+    kit_expect(DPL_E_ARGUMENT, dpli_gallery_bind(gallery, &other, &err), &err);
+    other.space = "face";
+    other.dim = 0;
+    kit_expect(DPL_E_LIMIT, dpli_gallery_bind(gallery, &other, &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ rename, move */
+
+static void rename_keeps_the_person_and_takes_no_name_twice(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t id, before;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    put(gallery, 2, "/b.jpg", "bob", 1);
+    id = people(gallery)->rows[0].id;
+    before = generation(gallery);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_rename(gallery, "ann", "bob", &err), &err);
+    assert_non_null(strstr(err.message, "already"));
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_rename(gallery, "ann", "", &err), &err);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_rename(gallery, "cid", "dan", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "ann", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "zo\xff", &err), &err);
+    assert_int_equal(people(gallery)->rows[1].id, id);
+    assert_string_equal(people(gallery)->rows[1].name, "zo\xff");
+    assert_int_equal(photos(gallery, "zo\xff")->n, 1);
+    assert_int_equal(generation(gallery), before);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_moved_photo_keeps_ids_person_and_templates(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept *k;
+    int64_t before;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    put(gallery, 2, "/b.jpg", "bob", 2);
+    before = generation(gallery);
+    kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/c.jpg", 77, &err), &err);
+    assert_int_equal(generation(gallery), before);
+    k = photos(gallery, "ann");
+    assert_string_equal(k->rows[0].name, "/c.jpg");
+    assert_int_equal(k->rows[0].id, 1);
+    assert_int_equal(k->rows[0].photo.mtime_ns, 77);
+    assert_int_equal(templates(gallery, "ann", NULL)->n, 2);
+    /* Over another photo: that one is replaced. */
+    kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/b.jpg", 78, &err), &err);
+    assert_int_equal(generation(gallery), before + 1);
+    k = photos(gallery, NULL);
+    assert_int_equal(k->n, 1);
+    assert_string_equal(k->rows[0].person, "ann");
+    assert_int_equal(people(gallery)->n, 1);
+    assert_int_equal(templates(gallery, NULL, NULL)->n, 2);
+    kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/b.jpg", 79, &err), &err);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_move_photo(gallery, 2, "/b.jpg", 1, &err), &err);
+    assert_int_equal(photos(gallery, NULL)->n, 1);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_move_photo(gallery, 1, "b.jpg", 1, &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ forget */
+
+static int traces_of(const char *dir, uint64_t seed, const char *path, const char *person,
+                     size_t n_templates)
+{
+    kit_photo p;
+    int n;
+
+    kit_photo_make(&p, seed, path, person, n_templates);
+    n = kit_files_with(dir, path, strlen(path)) + kit_files_with(dir, person, strlen(person)) +
+        kit_files_with(dir, p.sha256, 64);
+    for (size_t i = 0; i < n_templates; i++)
+        n += kit_files_with(dir, p.vectors[i], (size_t)p.templates[i].dim * sizeof(float)) +
+             kit_files_with(dir, p.thumbs[i], KIT_THUMB);
+    return n;
+}
+
+static void of_what_is_forgotten_no_file_has_a_byte(void **state)
+{
+    char *dir = kit_folder(), snapshot[256];
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+    int64_t before;
+
+    (void)state;
+    put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
+    put(gallery, 11, "/photos/gone-2.jpg", "somebody gone", 2);
+    put(gallery, 12, "/photos/kept-1.jpg", "somebody kept", 3);
+    put(gallery, 13, "/photos/gone-3.jpg", "somebody gone", 0);
+    /* Both in the log and, after this, in the database and in a snapshot. */
+    kit_expect(DPL_OK, dpli_db_checkpoint(gallery->db, &err), &err);
+    put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
+    snprintf(snapshot, sizeof snapshot, "%s/face.faiss", dir);
+    kit_write(snapshot, "/photos/gone-1.jpg", 18);
+    assert_true(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3) > 9);
+
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "somebody gone", NULL, 0, 1, &err),
+               &err);
+    assert_int_equal(report.n_photos, 3);
+    assert_int_equal(report.n_templates, 5);
+    assert_int_equal(photos(gallery, "somebody gone")->n, 3);
+    before = generation(gallery);
+
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "somebody gone", NULL, 0, 0, &err),
+               &err);
+    assert_int_equal(report.n_photos, 3);
+    assert_int_equal(report.n_templates, 5);
+    assert_int_equal(report.n_left, 0);
+    assert_int_equal(generation(gallery), before + 1);
+    for (int closed = 0; closed < 2; closed++) {
+        assert_int_equal(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3), 0);
+        assert_int_equal(traces_of(dir, 11, "/photos/gone-2.jpg", "somebody gone", 2), 0);
+        assert_int_equal(traces_of(dir, 13, "/photos/gone-3.jpg", "somebody gone", 0), 0);
+        assert_true(traces_of(dir, 12, "/photos/kept-1.jpg", "somebody kept", 3) > 8);
+        if (!closed) {
+            assert_int_equal(people(gallery)->n, 1);
+            assert_int_equal(templates(gallery, NULL, NULL)->n, 3);
+            kit_expect(DPL_E_NOT_FOUND,
+                       dpl_gallery_forget(&report, gallery, "somebody gone", NULL, 0, 0, &err),
+                       &err);
+            dpl_gallery_close(gallery);
+        }
+    }
+    /* An id that is gone does not come back with the file's last rows gone. */
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    put(gallery, 15, "/new.jpg", "new", 1);
+    assert_int_equal(photos(gallery, "new")->rows[0].id, 5);
+    assert_int_equal(templates(gallery, "new", NULL)->rows[0].id, 12);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void photos_are_forgotten_by_path_all_or_none(void **state)
+{
+    const char *const paths[] = {"/b.jpg", "/a.jpg", "/b.jpg"}, *const unknown[] = {"/c.jpg", "/d"};
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    put(gallery, 2, "/b.jpg", "bob", 2);
+    put(gallery, 3, "/c.jpg", "ann", 1);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, NULL, unknown, 2, 0, &err),
+               &err);
+    assert_non_null(strstr(err.message, "\"/d\""));
+    assert_int_equal(photos(gallery, NULL)->n, 3);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, NULL, paths, 3, 0, &err), &err);
+    assert_int_equal(report.n_photos, 2);
+    assert_int_equal(report.n_templates, 3);
+    assert_int_equal(report.n_left, 0);
+    assert_int_equal(people(gallery)->n, 1);
+    assert_string_equal(photos(gallery, "ann")->rows[0].name, "/c.jpg");
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_forget(&report, gallery, NULL, NULL, 0, 0, &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_forget(&report, gallery, "ann", paths, 1, 0, &err),
+               &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* Killed after the rows went and before their bytes did. */
+static void forget_half(const char *dir)
+{
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
+
+    if (dpli_db_exec(gallery->db,
+                     "BEGIN; DELETE FROM photo; DELETE FROM person;"
+                     "UPDATE gallery SET scrub = 1, generation = generation + 1; COMMIT",
+                     &err) != DPL_OK)
+        _exit(1);
+    kill(getpid(), SIGKILL);
+}
+
+static void put_and_die(const char *dir)
+{
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
+
+    if (kit_put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3, &err) != DPL_OK)
+        _exit(1);
+    kill(getpid(), SIGKILL);
+}
+
+static void a_forget_that_was_killed_is_finished_by_the_next_writer(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+
+    (void)state;
+    dpl_gallery_close(gallery);
+    /* The log is not emptied by one who dies. */
+    assert_int_equal(in_child(put_and_die, dir), 128);
+    assert_int_equal(in_child(forget_half, dir), 128);
+    assert_true(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3) > 0);
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    assert_non_null(strstr(dpl_gallery_notice(gallery), "cut short"));
+    assert_int_equal(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3), 0);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    assert_string_equal(dpl_gallery_notice(gallery), "");
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static dpl_status forget_meanwhile(void *ctx, const dpl_photo_row *row)
+{
+    dpl_forget_report report;
+
+    (void)row;
+    return dpl_gallery_forget(&report, ctx, "somebody gone", NULL, 0, 0, &err);
+}
+
+static void a_reader_that_keeps_bytes_alive_is_told_of(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir), *reader;
+
+    (void)state;
+    put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
+    reader = kit_open(dir, DPL_GALLERY_READ);
+    kit_expect(DPL_OK, dpli_db_exec(gallery->db, "PRAGMA busy_timeout=50", &err), &err);
+    kit_expect(DPL_E_LOCKED, dpl_gallery_each_photo(reader, NULL, forget_meanwhile, gallery, NULL),
+               &err);
+    assert_non_null(strstr(err.message, "the rows are removed"));
+    assert_true(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3) > 0);
+    dpl_gallery_close(reader);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    assert_int_equal(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3), 0);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ all vectors */
+
+static void load_gives_all_vectors_of_a_space(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpli_vectors v;
+    struct kept *k;
+
+    (void)state;
+    kit_expect(DPL_OK, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+    assert_int_equal(v.n, 0);
+    dpli_vectors_clear(&v);
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    put(gallery, 2, "/b.jpg", "bob", 3);
+    put(gallery, 3, "/c.jpg", NULL, 2);
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    k = templates(gallery, NULL, "face");
+    for (int with_rows = 0; with_rows < 2; with_rows++) {
+        kit_expect(DPL_OK, dpli_store_load(&v, gallery, "face", KIT_DIM, with_rows, &err), &err);
+        assert_int_equal(v.n, k->n);
+        assert_int_equal(v.n, 5);
+        assert_int_equal(v.generation, 4);
+        assert_int_equal(v.generation, generation(gallery));
+        for (size_t i = 0; i < v.n; i++) {
+            assert_int_equal(v.ids[i], k->rows[i].id);
+            assert_int_equal(v.photos[i], k->rows[i].photo_id);
+            assert_int_equal(v.owners[i], strcmp(k->rows[i].person, "ann") == 0   ? 1
+                                          : strcmp(k->rows[i].person, "bob") == 0 ? 2
+                                                                                  : 0);
+            if (with_rows)
+                assert_memory_equal(v.rows + i * KIT_DIM, k->rows[i].vector,
+                                    KIT_DIM * sizeof(float));
+        }
+        assert_true(with_rows || !v.rows);
+        dpli_vectors_clear(&v);
+    }
+    kit_expect(DPL_OK, dpli_store_load(&v, gallery, "image", 2 * KIT_DIM, 1, &err), &err);
+    assert_int_equal(v.n, 1);
+    dpli_vectors_clear(&v);
+    kit_expect(DPL_E_MISMATCH, dpli_store_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpli_store_load(&v, gallery, "sound", KIT_DIM, 1, &err), &err);
+
+    kit_expect(DPL_OK,
+               dpli_db_exec(gallery->db, "UPDATE template SET vector = x'00' WHERE id = 4", &err),
+               &err);
+    kit_expect(DPL_E_GALLERY, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+    assert_non_null(strstr(err.message, "template 4"));
+    assert_null(v.rows);
+    kit_expect(DPL_OK,
+               dpli_db_exec(gallery->db,
+                            "UPDATE template SET vector ="
+                            " x'0000000000000000000000000000000000000000000000000000c07f00000000'"
+                            " WHERE id = 4",
+                            &err),
+               &err);
+    kit_expect(DPL_E_GALLERY, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+    assert_non_null(strstr(err.message, "not finite"));
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ readers and a writer */
+
+enum { N_BATCHES = 60 };
+
+/* Each batch replaces both photos, so that they always agree. */
+static void write_pairs(const char *dir)
+{
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
+
+    for (uint64_t i = 1; i <= N_BATCHES; i++) {
+        kit_photo a, b;
+        dpl_new_photo both[2];
+
+        kit_photo_make(&a, 2 * i + 1, "/a.jpg", "ann", 1);
+        kit_photo_make(&b, 2 * i + 1, "/b.jpg", "bob", 1);
+        both[0] = a.photo;
+        both[1] = b.photo;
+        if (dpl_gallery_put(gallery, both, 2, &err) != DPL_OK)
+            _exit(1);
+    }
+    dpl_gallery_close(gallery);
+}
+
+static void readers_see_one_instant_while_a_writer_writes(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t seen = 0, n_changes = 0;
+    int status = 0;
+    pid_t pid;
+
+    (void)state;
+    dpl_gallery_close(gallery);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        write_pairs(dir);
+        _exit(0);
+    }
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    while (seen < N_BATCHES) {
+        dpli_vectors v;
+
+        kit_expect(DPL_OK, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+        assert_true(v.generation >= seen);
+        n_changes += v.generation > seen;
+        seen = v.generation;
+        assert_int_equal(v.n, seen ? 2 : 0);
+        if (seen) {
+            assert_memory_equal(v.rows, v.rows + KIT_DIM, KIT_DIM * sizeof(float));
+            assert_int_equal(v.ids[1], 2 * seen);
+        }
+        dpli_vectors_clear(&v);
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            pid = 0;
+        assert_true(status == 0);
+    }
+    dpl_gallery_close(gallery);
+    if (pid)
+        waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    assert_true(n_changes > 1);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ all of it, at random */
+
+enum { N_PATHS = 12, N_NAMES = 5, N_STEPS = 400 };
+
+/* The gallery as it should be, in the simplest way. */
+struct model {
+    struct {
+        int there, person; /* person -1: nobody */
+        int64_t id;
+        uint64_t seed;
+        size_t n_templates;
+    } photos[N_PATHS];
+    char names[N_NAMES][24];
+    int64_t last_photo_id, last_template_id, generation;
+};
+
+static int has_photos(const struct model *m, int person)
+{
+    for (int i = 0; i < N_PATHS; i++)
+        if (m->photos[i].there && m->photos[i].person == person)
+            return 1;
+    return 0;
+}
+
+static void compare(const struct model *m, dpl_gallery *gallery)
+{
+    struct kept *k = photos(gallery, NULL);
+    size_t n_photos = 0, n_templates = 0, n_persons = 0;
+
+    for (int i = 0; i < N_PATHS; i++) {
+        if (!m->photos[i].there)
+            continue;
+        assert_true(n_photos < k->n);
+        assert_int_equal(k->rows[n_photos].name[1], 'a' + i);
+        assert_int_equal(k->rows[n_photos].id, m->photos[i].id);
+        assert_string_equal(k->rows[n_photos].person,
+                            m->photos[i].person < 0 ? "(nobody)" : m->names[m->photos[i].person]);
+        n_photos++;
+        n_templates += m->photos[i].n_templates;
+    }
+    assert_int_equal(k->n, n_photos);
+    for (int i = 0; i < N_NAMES; i++)
+        n_persons += (size_t)has_photos(m, i);
+    assert_int_equal(people(gallery)->n, n_persons);
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, n_templates);
+    for (size_t i = 0; i < k->n; i++) {
+        int path = k->rows[i].name[1] - 'a';
+        kit_photo p;
+        int known = 0;
+
+        assert_true(k->rows[i].id <= m->last_template_id);
+        kit_photo_make(&p, m->photos[path].seed, "/", NULL, m->photos[path].n_templates);
+        for (size_t t = 0; t < m->photos[path].n_templates; t++)
+            known |= p.templates[t].dim == k->rows[i].template.dim &&
+                     memcmp(p.vectors[t], k->rows[i].vector,
+                            (size_t)p.templates[t].dim * sizeof(float)) == 0;
+        assert_true(known);
+    }
+    assert_int_equal(generation(gallery), m->generation);
+}
+
+static void step(struct model *m, dpl_gallery *gallery, dpli_rng *rng)
+{
+    int i = (int)dpli_rng_below(rng, N_PATHS), j = (int)dpli_rng_below(rng, N_PATHS);
+    int name = (int)dpli_rng_below(rng, N_NAMES), action = (int)dpli_rng_below(rng, 10);
+    char path[8] = {'/', (char)('a' + i), 0}, other[8] = {'/', (char)('a' + j), 0};
+    const char *one[] = {path};
+    dpl_forget_report report;
+
+    if (action < 5) {
+        int person = (int)dpli_rng_below(rng, N_NAMES + 1) - 1;
+        size_t n = dpli_rng_below(rng, 4);
+        uint64_t seed = dpli_rng_u64(rng);
+
+        put(gallery, seed, path, person < 0 ? NULL : m->names[person], n);
+        if (!m->photos[i].there)
+            m->photos[i].id = ++m->last_photo_id;
+        m->generation += n > 0 || (m->photos[i].there && m->photos[i].n_templates > 0);
+        m->photos[i].there = 1;
+        m->photos[i].person = person;
+        m->photos[i].seed = seed;
+        m->photos[i].n_templates = n;
+        m->last_template_id += (int64_t)n;
+    } else if (action < 7) {
+        if (!m->photos[i].there)
+            return;
+        kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, m->photos[i].id, other, 5, &err), &err);
+        if (i == j)
+            return;
+        m->generation += m->photos[j].there && m->photos[j].n_templates > 0;
+        m->photos[j] = m->photos[i];
+        m->photos[i].there = 0;
+    } else if (action < 8) {
+        char fresh[24];
+        int exists = has_photos(m, name);
+
+        snprintf(fresh, sizeof fresh, "n%u", (unsigned)dpli_rng_below(rng, 1000000));
+        kit_expect(exists ? DPL_OK : DPL_E_NOT_FOUND,
+                   dpl_gallery_rename(gallery, m->names[name], fresh, &err), &err);
+        if (exists)
+            strcpy(m->names[name], fresh);
+    } else if (action < 9) {
+        kit_expect(m->photos[i].there ? DPL_OK : DPL_E_NOT_FOUND,
+                   dpl_gallery_forget(&report, gallery, NULL, one, 1, 0, &err), &err);
+        m->generation += m->photos[i].there;
+        m->photos[i].there = 0;
+        assert_int_equal(report.n_left, 0);
+    } else {
+        int exists = has_photos(m, name);
+
+        kit_expect(exists ? DPL_OK : DPL_E_NOT_FOUND,
+                   dpl_gallery_forget(&report, gallery, m->names[name], NULL, 0, 0, &err), &err);
+        m->generation += exists;
+        for (int p = 0; p < N_PATHS; p++)
+            if (m->photos[p].there && m->photos[p].person == name)
+                m->photos[p].there = 0;
+    }
+}
+
+static void any_sequence_of_changes_gives_what_a_simple_model_gives(void **state)
+{
+    const char *given = getenv("DOPPEL_SEED");
+    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    struct model m = {0};
+    dpli_rng rng;
+
+    (void)state;
+    print_message("DOPPEL_SEED=%llu\n", (unsigned long long)seed);
+    dpli_rng_seed(&rng, seed);
+    for (int i = 0; i < N_NAMES; i++)
+        snprintf(m.names[i], sizeof m.names[i], "person %d", i);
+    for (int i = 0; i < N_STEPS; i++) {
+        step(&m, gallery, &rng);
+        compare(&m, gallery);
+        if (i % 50 == 49) {
+            dpl_gallery_close(gallery);
+            gallery = kit_open(dir, DPL_GALLERY_WRITE);
+        }
+    }
+    assert_true(m.last_template_id > 100);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_gallery_is_for_its_owner_alone),
+        cmocka_unit_test(opening_what_is_no_gallery_fails_and_leaves_it_alone),
+        cmocka_unit_test(opening_another_database_says_what_it_is),
+        cmocka_unit_test(triggers_and_views_of_a_hostile_file_do_nothing),
+        cmocka_unit_test(a_second_writer_is_told_who_writes_and_readers_go_on),
+        cmocka_unit_test(a_gallery_on_a_read_only_medium_can_be_read),
+        cmocka_unit_test(what_is_put_is_read_back_exactly),
+        cmocka_unit_test(names_and_paths_are_bytes),
+        cmocka_unit_test(putting_again_replaces_by_path_and_keeps_the_photos_id),
+        cmocka_unit_test(put_takes_the_time_when_none_is_given),
+        cmocka_unit_test(a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept),
+        cmocka_unit_test(a_gallery_open_for_reading_cannot_be_changed),
+        cmocka_unit_test(walks_are_in_order_and_stop_when_told),
+        cmocka_unit_test(counts_are_those_of_the_rows),
+        cmocka_unit_test(a_photo_is_found_by_path_and_all_are_by_content),
+        cmocka_unit_test(a_setting_stays_once_there_are_templates),
+        cmocka_unit_test(a_space_belongs_to_the_model_that_made_its_vectors),
+        cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),
+        cmocka_unit_test(a_moved_photo_keeps_ids_person_and_templates),
+        cmocka_unit_test(of_what_is_forgotten_no_file_has_a_byte),
+        cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
+        cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),
+        cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),
+        cmocka_unit_test(load_gives_all_vectors_of_a_space),
+        cmocka_unit_test(readers_see_one_instant_while_a_writer_writes),
+        cmocka_unit_test(any_sequence_of_changes_gives_what_a_simple_model_gives),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
