@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""The bundled networks in doppel and in onnxruntime, alternating in one process.
+
+    PYTHON bench/net_vs_onnxruntime.py build/release [--repeats 20] [--case TEXT] > figures.csv
+
+Needs numpy and onnxruntime (bench/requirements.txt) and a built lib/libdoppel.so. One thread: both run
+the whole batch. Two threads: doppel gives each its own plan and half of the pictures (a single picture
+stays on one), onnxruntime gets intra_op_num_threads = 2. Both get the same numbers; the outputs are
+compared first, and a difference above 1e-3 of the output's scale ends the run. The ratio is
+onnxruntime's time over doppel's, above 1 where doppel is faster; minimum by minimum and median by
+median. Times in milliseconds a batch.
+"""
+import argparse
+import csv
+import ctypes
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+import numpy
+import onnxruntime
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+NHWC = 1
+
+
+class Shape(ctypes.Structure):
+    _fields_ = [("rank", ctypes.c_int32), ("dims", ctypes.c_int64 * 8)]
+
+
+def load(build):
+    lib = ctypes.CDLL(str(build / "lib" / "libdoppel.so"))
+    pointer, status = ctypes.c_void_p, ctypes.c_int
+    for name, result, arguments in (
+        ("dpl_net_open", status, (pointer, ctypes.c_char_p, pointer, pointer)),
+        ("dpl_net_close", None, (pointer,)),
+        ("dpl_net_n_outputs", ctypes.c_int32, (pointer,)),
+        ("dpl_net_output_name", ctypes.c_char_p, (pointer, ctypes.c_int32)),
+        ("dpl_plan_new", status, (pointer, pointer, pointer, ctypes.c_int, pointer)),
+        ("dpl_plan_free", None, (pointer,)),
+        ("dpl_plan_input", pointer, (pointer, ctypes.c_int32)),
+        ("dpl_plan_output", pointer, (pointer, ctypes.c_int32)),
+        ("dpl_plan_output_shape", Shape, (pointer, ctypes.c_int32)),
+        ("dpl_plan_run", None, (pointer,)),
+        ("dpl_cpu_level", ctypes.c_char_p, ()),
+    ):
+        function = getattr(lib, name)
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+class Plan:
+    """One plan of a net for [n, h, w, 3] pictures."""
+
+    def __init__(self, lib, net, n, h, w):
+        self.lib, self.net, self.plan = lib, net, ctypes.c_void_p()
+        shape = Shape(4, (ctypes.c_int64 * 8)(n, 3, h, w))
+        if lib.dpl_plan_new(ctypes.byref(self.plan), net, ctypes.byref(shape), NHWC, None):
+            sys.exit("dpl_plan_new failed")
+        self.n_bytes = n * h * w * 3 * 4
+
+    def run(self, pictures):
+        # The input is written anew each time: a run leaves it undefined.
+        ctypes.memmove(self.lib.dpl_plan_input(self.plan, 0), pictures.ctypes.data, self.n_bytes)
+        self.lib.dpl_plan_run(self.plan)
+
+    def output(self, i):
+        shape = self.lib.dpl_plan_output_shape(self.plan, i)
+        dims = list(shape.dims[: shape.rank])
+        at = ctypes.cast(self.lib.dpl_plan_output(self.plan, i), ctypes.POINTER(ctypes.c_float))
+        flat = numpy.ctypeslib.as_array(at, (int(numpy.prod(dims)),)).copy()
+        if len(dims) == 4:
+            return flat.reshape(dims[0], dims[2], dims[3], dims[1]).transpose(0, 3, 1, 2)
+        return flat.reshape(dims)
+
+
+class Ours:
+    """A batch over as many threads as asked, each with a plan of its own and waiting between runs."""
+
+    def __init__(self, lib, net, batch, h, w, threads):
+        n = min(threads, batch)
+        parts = [batch // n + (i < batch % n) for i in range(n)]
+        self.plans = [Plan(lib, net, part, h, w) for part in parts]
+        self.starts = numpy.cumsum([0] + parts)
+        self.pictures = None
+        self.barrier = threading.Barrier(n)
+        for i in range(1, n):
+            threading.Thread(target=self._work, args=(i,), daemon=True).start()
+
+    def _part(self, i):
+        self.plans[i].run(self.pictures[self.starts[i] : self.starts[i + 1]])
+
+    def _work(self, i):
+        while True:
+            self.barrier.wait()
+            self._part(i)
+            self.barrier.wait()
+
+    def run(self, pictures):
+        self.pictures = pictures
+        if len(self.plans) == 1:
+            self._part(0)
+            return
+        self.barrier.wait()
+        self._part(0)
+        self.barrier.wait()
+
+
+class Theirs:
+    def __init__(self, path, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+
+    def run(self, pictures):
+        return self.session.run(None, {self.input: pictures})
+
+
+def milliseconds(run, pictures):
+    start = time.perf_counter()
+    run(pictures)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def same(ours, theirs, names):
+    """The worst difference of any output, in parts of its scale."""
+    worst = 0
+    for i, name in enumerate(names):
+        got = numpy.concatenate([plan.output(i) for plan in ours.plans])
+        want = theirs[i]
+        worst = max(worst, numpy.abs(got.reshape(want.shape) - want).max() / numpy.abs(want).max())
+    return worst
+
+
+def facts(lib, build):
+    try:
+        model = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
+                 if line.startswith("model name")][0]
+    except (OSError, IndexError):
+        model = "unknown"
+    try:
+        blas = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
+        blas.restype = ctypes.c_char_p
+        core = blas().decode()
+    except (OSError, AttributeError):
+        core = "unknown"
+    revision = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+                              capture_output=True, text=True).stdout.strip()
+    return {"cpu": model, "level": lib.dpl_cpu_level().decode(), "blas_core": core,
+            "build": build.resolve().name, "revision": revision or "unknown",
+            "onnxruntime": onnxruntime.__version__}
+
+
+CASES = [("face-105", 105, 105, 1), ("face-105", 105, 105, 16), ("face-detect", 640, 640, 1),
+         ("face-detect", 960, 1280, 1), ("face-detect", 640, 640, 16)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path, help="build tree, for example build/release")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--case", default="", help="only models whose name contains this")
+    parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
+    options = parser.parse_args()
+    if options.repeats < 10:
+        parser.error("at least 10 repeats")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    lib = load(options.build)
+    about = facts(lib, options.build)
+    out = None
+    random = numpy.random.default_rng(105)
+    for name, h, w, batch in CASES:
+        if options.case not in name:
+            continue
+        path, net = options.models / (name + ".onnx"), ctypes.c_void_p()
+        if lib.dpl_net_open(ctypes.byref(net), str(path).encode(), None, None):
+            sys.exit(f"cannot open {path}")
+        top = 255 if name == "face-detect" else 1
+        nhwc = (random.random((batch, h, w, 3), dtype=numpy.float32) * 2 - (top == 1)) * top / 2
+        nhwc = numpy.ascontiguousarray(nhwc, dtype=numpy.float32)
+        nchw = numpy.ascontiguousarray(nhwc.transpose(0, 3, 1, 2))
+        for threads in (1, 2):
+            ours = Ours(lib, net, batch, h, w, threads)
+            theirs = Theirs(path, threads)
+            for _ in range(3):
+                ours.run(nhwc)
+                want = theirs.run(nchw)
+            names = [o.name for o in theirs.session.get_outputs()]
+            difference = same(ours, want, names)
+            if not difference < 1e-3:
+                sys.exit(f"{name}: outputs differ by {difference:.3g} of their scale")
+            a, b = [], []
+            for i in range(options.repeats):
+                # Who goes first alternates too: the first finds the caches of the other's run.
+                for who in (0, 1) if i % 2 else (1, 0):
+                    if who:
+                        a.append(milliseconds(ours.run, nhwc))
+                    else:
+                        b.append(milliseconds(theirs.run, nchw))
+            row = {"model": name, "height": h, "width": w, "batch": batch, "threads": threads,
+                   "repeats": options.repeats}
+            for who, times in (("doppel", a), ("onnxruntime", b)):
+                for what, at in (("min", 0), ("median", 50), ("p95", 95)):
+                    row[f"{who}_{what}_ms"] = f"{numpy.percentile(times, at):.3f}"
+            row["ratio_min"] = f"{min(b) / min(a):.2f}"
+            row["ratio_median"] = f"{numpy.median(b) / numpy.median(a):.2f}"
+            row["worst_difference"] = f"{difference:.1e}"
+            row.update(about)
+            if out is None:
+                out = csv.DictWriter(sys.stdout, list(row))
+                out.writeheader()
+            out.writerow(row)
+            sys.stdout.flush()
+
+
+main()
