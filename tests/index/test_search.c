@@ -1,0 +1,609 @@
+/*
+ * test_search.c - search in a gallery: the head's own ranking with the right people, whatever
+ * became of the snapshot; what was added is found, what was removed is not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "index/flat.h"
+#include "index/snapshot.h"
+#include "index/store.h"
+#include "tests/index/gallery_kit.h"
+#include "tests/index/vectors.h"
+
+enum {
+    DIM = KIT_DIM,
+    A_PHOTO = 100, /* templates of one */
+    BIG = 24000,   /* enough for a snapshot */
+    K = 10
+};
+#define SEED 20240617
+
+static float rows[(size_t)BIG * DIM * 2];
+
+enum { PHOTOS_MAX = BIG / A_PHOTO };
+typedef struct names {
+    char path[32], person[32], sha256[65];
+} names;
+
+/* Photos number first .. first+n-1 of person "p<number modulo 100>", with A_PHOTO rows each, in one
+   commit. */
+static void put_photos(dpl_gallery *gallery, size_t first, size_t n)
+{
+    static dpl_new_template templates[PHOTOS_MAX][A_PHOTO];
+    static dpl_new_photo photos[PHOTOS_MAX];
+    static names of[PHOTOS_MAX];
+    dpl_error err;
+
+    assert_true(n <= PHOTOS_MAX);
+    for (size_t p = 0; p < n; p++) {
+        size_t number = first + p;
+
+        snprintf(of[p].path, sizeof of[p].path, "/photo/%zu", number);
+        snprintf(of[p].person, sizeof of[p].person, "p%zu", number % 100);
+        snprintf(of[p].sha256, sizeof of[p].sha256, "%064zx", number);
+        photos[p] = (dpl_new_photo){.row = {.path = of[p].path,
+                                            .person = of[p].person,
+                                            .sha256 = of[p].sha256,
+                                            .reason = "",
+                                            .options = "",
+                                            .n_faces = A_PHOTO},
+                                    .templates = templates[p],
+                                    .n_templates = A_PHOTO};
+        for (size_t i = 0; i < A_PHOTO; i++) {
+            templates[p][i] = (dpl_new_template){
+                .space = "face", .vector = rows + (number * A_PHOTO + i) * DIM, .dim = DIM};
+            strcpy(templates[p][i].face.quality.weakest, "size");
+        }
+    }
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, photos, n, &err), &err);
+}
+
+static dpl_gallery *new_gallery(char **dir, size_t n_photos)
+{
+    dpl_gallery *gallery;
+    dpli_rng rng;
+
+    dpli_rng_seed(&rng, SEED);
+    make_clusters(rows, sizeof rows / sizeof rows[0] / DIM, DIM, 2000, 1, &rng);
+    *dir = kit_folder();
+    gallery = kit_new(*dir);
+    put_photos(gallery, 0, n_photos);
+    return gallery;
+}
+
+static dpl_head *make_head(dpl_head_kind kind)
+{
+    const float w[DIM] = {-1, -2, -1, -3, -1, -0.5f, -1, -1};
+    dpl_head *head = NULL;
+
+    assert_int_equal(
+        dpl_head_new(&head, kind, DIM, kind == DPL_HEAD_L1_SIGMOID ? w : NULL, 0, NULL), DPL_OK);
+    return head;
+}
+
+static void search(dpl_hit *hits, dpl_gallery *gallery, const dpl_head *head, const float *probes,
+                   size_t n, const dpl_search_options *options, dpl_search_info *info)
+{
+    dpl_error err;
+
+    kit_expect(DPL_OK,
+               dpl_gallery_search(hits, gallery, head, "face", probes, n, DIM, options, info, &err),
+               &err);
+}
+
+static void same(const dpl_hit *got, const dpl_hit *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (got[i].template_id != want[i].template_id || got[i].photo_id != want[i].photo_id ||
+            got[i].person_id != want[i].person_id || got[i].score != want[i].score)
+            fail_msg("hit %zu is template %lld at %.9g, not %lld at %.9g", i,
+                     (long long)got[i].template_id, (double)got[i].score,
+                     (long long)want[i].template_id, (double)want[i].score);
+}
+
+/* A few probes, by search and by brute force over what the database has now. */
+static void right(dpl_gallery *gallery, const dpl_head *head)
+{
+    dpl_search_info info;
+    dpli_vectors v;
+
+    assert_int_equal(dpli_store_load(&v, gallery, "face", DIM, 1, NULL), DPL_OK);
+    for (size_t i = 0; i < 5; i++) {
+        const float *probe = rows + (i * 4999 + 13) * DIM;
+        dpl_hit got[K], want[K];
+        dpli_found found[K];
+
+        assert_int_equal(dpli_flat_search(found, head, v.rows, v.n, probe, 1, K, NULL), DPL_OK);
+        for (size_t j = 0; j < K; j++)
+            want[j] = (dpl_hit){v.ids[found[j].at], v.photos[found[j].at], v.owners[found[j].at],
+                                found[j].score};
+        search(got, gallery, head, probe, 1, NULL, &info);
+        same(got, want, K);
+        assert_true(info.exact && info.recall == 1);
+        assert_string_equal(info.index, "flat");
+        assert_int_equal(info.n_templates, v.n);
+    }
+    dpli_vectors_clear(&v);
+}
+
+static char *snapshot_of(const char *dir)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "%s/face.faiss", dir);
+    return path;
+}
+
+static int exists(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0;
+}
+
+/* ------------------------------------------------------------------ small galleries */
+
+static void every_head_ranks_its_own_way(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, 3);
+
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        dpl_head *head = make_head((dpl_head_kind)kind);
+        right(gallery, head);
+        dpl_head_free(head);
+    }
+    assert_false(exists(snapshot_of(dir))); /* not worth a file */
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void an_empty_gallery_and_too_large_a_k_give_missing_hits(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    const float probe[DIM] = {1};
+    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
+    dpl_search_info info;
+    dpl_hit hits[7];
+    dpl_error err;
+
+    (void)state;
+    options.k = 7;
+    for (int n = 0; n < 4; n++) {
+        search(hits, gallery, head, probe, 1, &options, &info);
+        assert_int_equal(info.n_templates, n);
+        assert_true(info.exact);
+        for (int j = 0; j < 7; j++) {
+            assert_int_equal(hits[j].template_id == -1, j >= n);
+            assert_int_equal(isnan(hits[j].score) != 0, j >= n);
+        }
+        char path[32];
+        snprintf(path, sizeof path, "/p%d", n);
+        /* odd seeds: all templates are faces */
+        kit_expect(DPL_OK, kit_put(gallery, 2 * (uint64_t)n + 1, path, n ? "a" : NULL, 1, &err),
+                   &err);
+    }
+    /* Nobody's photo has person 0. */
+    options.k = 4;
+    search(hits, gallery, head, probe, 1, &options, &info);
+    for (int j = 0; j < 4; j++)
+        assert_int_equal(hits[j].person_id == 0, hits[j].photo_id == 1);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void equal_vectors_come_by_rising_id(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpl_hit hits[K];
+    dpl_error err;
+
+    (void)state;
+    for (int i = 0; i < 25; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/p%d", 25 - i);
+        kit_expect(DPL_OK, kit_put(gallery, 3, path, "a", 1, &err), &err);
+    }
+    kit_photo p;
+    kit_photo_make(&p, 3, "", "", 1);
+    search(hits, gallery, head, p.vectors[0], 1, NULL, NULL);
+    for (int j = 0; j < K; j++)
+        assert_true(hits[j].template_id == j + 1 && hits[j].score == hits[0].score);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, 1);
+    dpl_head *head = make_head(DPL_HEAD_COSINE), *wide = NULL;
+    float probes[3 * DIM];
+    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
+    dpl_hit hits[3 * K];
+    dpl_error err = {0};
+
+    (void)state;
+    memcpy(probes, rows, sizeof probes);
+    probes[2 * DIM + 5] = NAN;
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "face", probes, 3, DIM, NULL, NULL, &err),
+        DPL_E_NUMERIC);
+    assert_string_equal(err.message, "probe 2 is not finite");
+    probes[2 * DIM + 5] = -INFINITY;
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "face", probes, 3, DIM, NULL, NULL, &err),
+        DPL_E_NUMERIC);
+    memset(probes + DIM, 0, 2 * DIM * sizeof *probes);
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "face", probes, 3, DIM, NULL, NULL, &err),
+        DPL_E_NUMERIC);
+    assert_string_equal(err.message, "probe 1 is zero and has no direction");
+
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "voice", rows, 1, DIM, NULL, NULL, &err),
+        DPL_E_ARGUMENT);
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "face", rows, 1, DIM - 1, NULL, NULL, &err),
+        DPL_E_ARGUMENT);
+    assert_int_equal(dpl_head_new(&wide, DPL_HEAD_COSINE, 2 * DIM, NULL, 0, NULL), DPL_OK);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(
+            dpl_gallery_search(hits, gallery, wide, "face", rows, 1, 2 * DIM, NULL, NULL, &err),
+            DPL_E_MISMATCH);
+        search(hits, gallery, head, rows, 1, NULL, NULL);
+    }
+    for (int32_t k = -1; k < 1; k++) {
+        options.k = k;
+        assert_int_equal(
+            dpl_gallery_search(hits, gallery, head, "face", rows, 1, DIM, &options, NULL, &err),
+            DPL_E_ARGUMENT);
+    }
+    options.k = 1;
+    options.min_recall = NAN;
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "face", rows, 1, DIM, &options, NULL, &err),
+        DPL_E_ARGUMENT);
+    options.min_recall = 0.9;
+    options.exact_up_to = -1;
+    assert_int_equal(
+        dpl_gallery_search(hits, gallery, head, "face", rows, 1, DIM, &options, NULL, &err),
+        DPL_E_ARGUMENT);
+    /* Of an older caller's shorter options what it knows is taken, and nothing beyond. */
+    options.struct_size = offsetof(dpl_search_options, exact_up_to);
+    options.k = 3;
+    search(hits, gallery, head, rows, 1, &options, NULL);
+    dpl_head_free(head);
+    dpl_head_free(wide);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ snapshots */
+
+static void a_snapshot_is_written_once_and_then_used(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpli_index index;
+    dpl_hit hits[K];
+    struct stat before, after;
+
+    (void)state;
+    assert_false(exists(snapshot_of(dir)));
+    right(gallery, head);
+    assert_string_equal(dpl_gallery_notice(gallery), "");
+    assert_int_equal(stat(snapshot_of(dir), &before), 0);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    right(gallery, head);
+    assert_int_equal(stat(snapshot_of(dir), &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    dpl_gallery_close(gallery);
+
+    /* Nothing else tells whether it was read: one that says what the database does not. */
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    for (size_t i = 0; i < index.n; i++)
+        index.owners[i] = 4711;
+    assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL), DPL_OK);
+    dpli_index_clear(&index);
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    search(hits, gallery, head, rows, 1, NULL, NULL);
+    assert_int_equal(hits[0].person_id, 4711);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state)
+{
+    char *dir, *good, *bad;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpli_index index;
+    size_t n;
+
+    (void)state;
+    right(gallery, head);
+    dpl_gallery_close(gallery);
+    good = kit_read(snapshot_of(dir), &n);
+    bad = malloc(n);
+    for (int way = 0; way < 7; way++) {
+        const char *says = "index \"face.faiss\" was damaged and has been rebuilt from the gallery";
+        size_t m;
+        char *now;
+
+        memcpy(bad, good, n);
+        if (way < 3)
+            bad[way == 0 ? 5 : way == 1 ? n / 2 : n - 100] ^= 4;
+        unlink(snapshot_of(dir));
+        kit_write(snapshot_of(dir), bad, way == 3 ? 0 : way == 4 ? n - 1 : way == 5 ? n / 3 : n);
+        if (way == 6) {
+            assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+            memset(index.identity, 'f', 32);
+            assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL), DPL_OK);
+            dpli_index_clear(&index);
+            says = "index \"face.faiss\" was out of date and has been rebuilt from the gallery";
+        }
+        gallery = kit_open(dir, DPL_GALLERY_READ);
+        right(gallery, head);
+        assert_string_equal(dpl_gallery_notice(gallery), says);
+        dpl_gallery_close(gallery);
+        now = kit_read(snapshot_of(dir), &m);
+        assert_int_equal(m, n);
+        assert_memory_equal(now, good, n);
+        free(now);
+    }
+    free(good);
+    free(bad);
+    dpl_head_free(head);
+    kit_drop(dir);
+}
+
+static void a_folder_that_takes_no_file_is_searched_all_the_same(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+
+    (void)state;
+    assert_int_equal(mkdir(snapshot_of(dir), 0700), 0);
+    right(gallery, head);
+    assert_string_equal(dpl_gallery_notice(gallery),
+                        "index \"face.faiss\" could not be saved and is made anew each time");
+    dpl_gallery_close(gallery);
+    rmdir(snapshot_of(dir));
+    dpl_head_free(head);
+    kit_drop(dir);
+}
+
+static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO), *reader;
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    const float *added = rows + (size_t)BIG * DIM;
+    dpl_forget_report report;
+    dpl_error err;
+    dpl_hit hits[K];
+    dpli_index index;
+
+    (void)state;
+    right(gallery, head);
+    reader = kit_open(dir, DPL_GALLERY_READ); /* with the same in memory */
+    right(reader, head);
+
+    for (int round = 0; round < 3; round++) {
+        /* Few: both catch up, in memory and in the file. Many, and a replaced photo: made anew. */
+        put_photos(gallery, BIG / A_PHOTO + (size_t)round, round == 1 ? 30 : 1);
+        search(hits, gallery, head, added, 1, NULL, NULL);
+        assert_true(hits[0].template_id > BIG && hits[0].score > 0.9999f);
+        right(gallery, head);
+        right(reader, head);
+        assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+        assert_int_equal(index.n, BIG + A_PHOTO * (round == 0 ? 1 : 31));
+        dpli_index_clear(&index);
+    }
+    dpl_gallery_close(reader);
+
+    /* A process that starts with an old file finds what is new. */
+    put_photos(gallery, BIG / A_PHOTO + 40, 1);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    right(gallery, head);
+    search(hits, gallery, head, added + (size_t)40 * A_PHOTO * DIM, 1, NULL, NULL);
+    assert_true(hits[0].score > 0.9999f);
+    assert_string_equal(dpl_gallery_notice(gallery), "");
+
+    /* All of p7: photos 7, 107, 207 and none of those added. */
+    search(hits, gallery, head, rows + (size_t)7 * A_PHOTO * DIM, 1, NULL, NULL);
+    assert_true(hits[0].template_id == 7 * A_PHOTO + 1);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p7", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_left, 0);
+    right(gallery, head);
+    for (size_t i = 0; i < A_PHOTO; i++) {
+        search(hits, gallery, head, rows + ((size_t)7 * A_PHOTO + i) * DIM, 1, NULL, NULL);
+        for (int j = 0; j < K; j++)
+            assert_false(hits[j].template_id > 7 * A_PHOTO && hits[j].template_id <= 8 * A_PHOTO);
+    }
+    /* And in no file: the forgotten vectors' bytes. */
+    assert_true(exists(snapshot_of(dir)));
+    assert_int_equal(kit_files_with(dir, rows + (size_t)7 * A_PHOTO * DIM, DIM * sizeof *rows), 0);
+    assert_int_equal(kit_files_with(dir, rows + (size_t)8 * A_PHOTO * DIM, DIM * sizeof *rows), 2);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void dropping_leaves_no_snapshot_nor_half_of_one(void **state)
+{
+    char *dir, path[256];
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+
+    (void)state;
+    right(gallery, head);
+    snprintf(path, sizeof path, "%s/image.faiss.a1B2c3", dir);
+    kit_write(path, "half", 4);
+    dpli_search_drop(gallery);
+    assert_false(exists(snapshot_of(dir)));
+    assert_false(exists(path));
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    assert_true(exists(path));
+    right(gallery, head);
+    assert_true(exists(snapshot_of(dir)));
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ approximate */
+
+enum { N_PROBES = 200 };
+
+/* Share of brute force's ten that are among the ten found; every score is the head's own. */
+static double recall_of(dpl_gallery *gallery, const dpl_head *head, const float *probes,
+                        const dpl_search_options *options, dpl_search_info *info)
+{
+    static dpl_hit hits[N_PROBES * K], one[K];
+    static dpli_found want[N_PROBES * K];
+    dpli_vectors v;
+    size_t n_hits = 0;
+
+    search(hits, gallery, head, probes, N_PROBES, options, info);
+    assert_int_equal(dpli_store_load(&v, gallery, "face", DIM, 1, NULL), DPL_OK);
+    assert_int_equal(info->n_templates, v.n);
+    assert_int_equal(dpli_flat_search(want, head, v.rows, v.n, probes, N_PROBES, K, NULL), DPL_OK);
+    for (size_t i = 0; i < N_PROBES; i++) {
+        for (size_t j = 0; j < K; j++) {
+            const dpl_hit *hit = &hits[i * K + j];
+            size_t at = 0;
+
+            assert_true(j == 0 || hit->score <= hit[-1].score);
+            n_hits += hit->score >= want[i * K + K - 1].score;
+            if (i % 20)
+                continue;
+            while (at < v.n && v.ids[at] != hit->template_id)
+                at++;
+            assert_true(at < v.n);
+            assert_true(hit->score == dpl_head_score(head, probes + i * DIM, v.rows + at * DIM));
+            assert_true(hit->person_id == v.owners[at] && hit->photo_id == v.photos[at]);
+        }
+        if (i % 20 == 0) { /* a batch is as many single ones */
+            search(one, gallery, head, probes + i * DIM, 1, options, NULL);
+            same(one, hits + i * K, K);
+        }
+    }
+    dpli_vectors_clear(&v);
+    return (double)n_hits / (N_PROBES * K);
+}
+
+static void past_the_limit_search_is_approximate_with_the_recall_it_states(void **state)
+{
+    char *dir, *first, *second;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    const float *probes = rows + (size_t)(BIG + 10000) * DIM; /* of nobody enrolled */
+    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
+    dpl_search_info info;
+    dpl_forget_report report;
+    dpl_hit hits[K];
+    dpl_error err;
+    double recall;
+    size_t n, m;
+
+    (void)state;
+    printf("seed %d\n", SEED);
+    options.exact_up_to = 10000;
+    options.min_recall = 0.95;
+    for (int kind = 0; kind < 4; kind += 2) {
+        dpl_head *head = make_head((dpl_head_kind)kind);
+
+        recall = recall_of(gallery, head, probes, &options, &info);
+        printf("%s: recall %.4f said, %.4f seen\n", dpl_head_name(head), info.recall, recall);
+        assert_int_equal(info.exact, 0);
+        assert_string_equal(info.index, "ivf");
+        assert_true(info.recall >= 0.95 && info.recall <= 1);
+        /* Two standard errors of 200 probes, whose ten answers are found or missed together. */
+        assert_true(recall >= 0.95 - 0.02);
+        dpl_head_free(head);
+    }
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    recall_of(gallery, head, probes, &options, &info);
+    dpl_gallery_close(gallery);
+
+    /* From its file it is the same, and is not tuned again. */
+    first = kit_read(snapshot_of(dir), &n);
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    assert_true(recall_of(gallery, head, probes, &options, &info) >= 0.95 - 0.02);
+    assert_int_equal(info.exact, 0);
+    second = kit_read(snapshot_of(dir), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(first, second, n);
+    free(first);
+    free(second);
+    /* A higher wish, or another head, does not take it. */
+    options.min_recall = 0.995;
+    search(hits, gallery, head, probes, 1, &options, &info);
+    assert_true(info.recall >= 0.995);
+    options.min_recall = 0.95;
+
+    /* After adding, in the lists that there are. */
+    put_photos(gallery, BIG / A_PHOTO, 20);
+    recall = recall_of(gallery, head, probes, &options, &info);
+    printf("after adding: %.4f\n", recall);
+    assert_true(!info.exact && recall >= 0.95 - 0.02);
+    search(hits, gallery, head, rows + (size_t)(BIG + 777) * DIM, 1, &options, NULL);
+    assert_true(hits[0].template_id > BIG && hits[0].score > 0.9999f);
+
+    /* After removing. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p3", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_left, 0);
+    recall = recall_of(gallery, head, probes, &options, &info);
+    printf("after removing: %.4f\n", recall);
+    assert_true(!info.exact && recall >= 0.95 - 0.02);
+    for (size_t i = 0; i < A_PHOTO; i++) {
+        search(hits, gallery, head, rows + ((size_t)3 * A_PHOTO + i) * DIM, 1, &options, NULL);
+        for (int j = 0; j < K; j++)
+            assert_false(hits[j].template_id > 3 * A_PHOTO && hits[j].template_id <= 4 * A_PHOTO);
+    }
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_head_ranks_its_own_way),
+        cmocka_unit_test(an_empty_gallery_and_too_large_a_k_give_missing_hits),
+        cmocka_unit_test(equal_vectors_come_by_rising_id),
+        cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(a_snapshot_is_written_once_and_then_used),
+        cmocka_unit_test(a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said),
+        cmocka_unit_test(a_folder_that_takes_no_file_is_searched_all_the_same),
+        cmocka_unit_test(what_is_added_is_found_and_what_is_removed_is_not),
+        cmocka_unit_test(dropping_leaves_no_snapshot_nor_half_of_one),
+        cmocka_unit_test(past_the_limit_search_is_approximate_with_the_recall_it_states),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
