@@ -41,6 +41,12 @@ void dpli_pool2d_run(const dpli_pool *p, float *out, const float *in)
     kernels()->pool2d(p, out, in);
 }
 
+void dpli_chain_run(const dpli_link *links, int32_t n_links, float *out, const float *in,
+                    void *scratch)
+{
+    kernels()->chain(links, n_links, out, in, scratch);
+}
+
 void dpli_binary_run(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
                      const int64_t *dims, const int64_t *strides_a, const int64_t *strides_b)
 {
@@ -155,6 +161,126 @@ size_t dpli_conv_scratch_bytes(const dpli_conv *c)
     }
     }
     return round_up(floats * sizeof(float), 64);
+}
+
+/* ------------------------------------------------------------------ chains */
+
+/* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
+ * weights and the first input. */
+#define MAX_RING_FLOATS ((size_t)192 << 10)
+
+int32_t dpli_link_out_h(const dpli_link *link)
+{
+    return link->conv ? link->conv->out_h : link->pool->out_h;
+}
+
+/* Input lines from which, and up to which, output lines from .. end - 1 are made. */
+static void reads(const dpli_link *link, int32_t from, int32_t end, int32_t *first, int32_t *last)
+{
+    const dpli_conv *c = link->conv;
+    const dpli_pool *p = link->pool;
+    const int64_t stride = c ? c->stride_h : p->stride_h, pad = c ? c->pad_top : p->pad_top;
+    const int64_t covers = c ? (int64_t)(c->kernel_h - 1) * c->dilation_h + 1
+                             : (int64_t)(p->kernel_h - 1) * p->dilation_h + 1;
+    const int64_t low = from * stride - pad, high = (end - 1) * stride - pad + covers;
+    const int64_t in_h = c ? c->in_h : p->in_h;
+
+    *first = (int32_t)(low < 0 ? 0 : low < in_h ? low : in_h);
+    *last = (int32_t)(high < 0 ? 0 : high < in_h ? high : in_h);
+}
+
+void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want)
+{
+    want[n_links - 1] = n_lines;
+    for (int32_t i = n_links - 1; i > 0; i--) {
+        const int32_t all = dpli_link_out_h(links + i - 1);
+        int32_t first;
+
+        reads(links + i, 0, want[i], &first, want + i - 1);
+        /* Two lines at a time is how depthwise works. */
+        want[i - 1] += want[i - 1] % 2;
+        want[i - 1] = want[i - 1] < all ? want[i - 1] : all;
+    }
+}
+
+/* The rings that `step` lines of the last link a round need, by going through the rounds; the sum
+ * of their sizes. */
+static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links, int32_t step)
+{
+    const int32_t out_h = dpli_link_out_h(links + n_links - 1);
+    int32_t done[DPLI_MAX_CHAIN] = {0};
+    size_t sum = 0;
+
+    memset(plan, 0, sizeof *plan);
+    plan->step = step;
+    plan->n_ring[n_links - 1] = out_h;
+    for (int32_t y = 0; y < out_h;) {
+        int32_t want[DPLI_MAX_CHAIN];
+
+        y = out_h - y > step ? y + step : out_h;
+        dpli_chain_round(links, n_links, y, want);
+        for (int32_t i = 0; i + 1 < n_links; i++) {
+            int32_t first, last;
+
+            /* When link i is done with its round, link i + 1 has yet to begin. */
+            reads(links + i + 1, done[i + 1], done[i + 1] + 1, &first, &last);
+            done[i] = done[i] > want[i] ? done[i] : want[i];
+            if (done[i] - first > plan->n_ring[i])
+                plan->n_ring[i] = done[i] - first;
+        }
+        done[n_links - 1] = y;
+    }
+    for (int32_t i = 0; i + 1 < n_links; i++) {
+        const dpli_link *link = links + i;
+        const size_t line = link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
+                                       : (size_t)link->pool->out_w * (size_t)link->pool->channels;
+
+        plan->n_ring[i] += plan->n_ring[i] % 2;
+        plan->n_ring[i] = plan->n_ring[i] > 0 ? plan->n_ring[i] : 2;
+        plan->ring_floats[i] = round_up((size_t)plan->n_ring[i] * line, 16);
+        sum += plan->ring_floats[i];
+    }
+    return sum;
+}
+
+void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links)
+{
+    /* As many lines a round as fit, so that less is read twice and weights stay longer. */
+    for (int32_t step = n_links > 1 ? 8 : INT32_MAX; step > 2; step /= 2)
+        if (rings(plan, links, n_links, step) <= MAX_RING_FLOATS)
+            return;
+    rings(plan, links, n_links, 2);
+}
+
+int32_t dpli_chain_length(const dpli_link *links, int32_t n_links)
+{
+    dpli_chain_plan plan;
+    int32_t n = 0;
+
+    for (; n < n_links && n < DPLI_MAX_CHAIN; n++) {
+        const dpli_conv *c = links[n].conv;
+
+        if (c && (dpli_conv_choose(c) == DPLI_CONV_PATCHES ||
+                  (dpli_conv_choose(c) == DPLI_CONV_FLAT && taps(c) > 1)))
+            break;
+    }
+    for (; n > 1; n--)
+        if (rings(&plan, links, n, 2) <= MAX_RING_FLOATS)
+            return n;
+    return 1;
+}
+
+size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links)
+{
+    dpli_chain_plan plan;
+    size_t bytes = 0;
+
+    dpli_chain_lay_out(&plan, links, n_links);
+    for (int32_t i = 0; i < n_links; i++) {
+        bytes += plan.ring_floats[i] * sizeof(float);
+        bytes += links[i].conv ? dpli_conv_scratch_bytes(links[i].conv) : 0;
+    }
+    return bytes;
 }
 
 /* ------------------------------------------------------------------ float16 */

@@ -96,6 +96,33 @@ typedef struct dpli_pool {
 
 void dpli_pool2d_run(const dpli_pool *p, float *out, const float *in);
 
+/* ------------------------------------------------------------------ chains */
+
+/** One layer of a chain: a convolution or a pooling, the other being NULL. */
+typedef struct dpli_link {
+    const dpli_conv *conv;
+    const float *packed;
+    dpli_epilogue epilogue; /* before and after in the last link only */
+    const dpli_pool *pool;
+} dpli_link;
+
+#define DPLI_MAX_CHAIN 8
+
+/**
+ * How many of these layers, each reading what the one before it makes and nothing else reading
+ * that, are best run as one chain: 1 when the first is better off alone.
+ *
+ * A chain makes a few lines of each layer at a time, which the next one reads while they are in
+ * cache; only the last layer's result is written whole. The numbers are the same to the bit.
+ */
+int32_t dpli_chain_length(const dpli_link *links, int32_t n_links);
+
+size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links);
+
+/** Run at most DPLI_MAX_CHAIN layers for which dpli_chain_length has said n_links. */
+void dpli_chain_run(const dpli_link *links, int32_t n_links, float *out, const float *in,
+                    void *scratch);
+
 /* ------------------------------------------------------------------ elementwise */
 
 typedef enum dpli_binary_kind { DPLI_ADD, DPLI_SUB, DPLI_MUL, DPLI_DIV, DPLI_POW } dpli_binary_kind;

@@ -797,6 +797,129 @@ static void pooling_matches_its_definition_over_many_shapes(void **state)
     }
 }
 
+/* ------------------------------------------------------------------ chains */
+
+static size_t link_out(const dpli_link *l)
+{
+    return l->conv ? out_size(l->conv)
+                   : (size_t)l->pool->n * (size_t)l->pool->out_h * (size_t)l->pool->out_w *
+                         (size_t)l->pool->channels;
+}
+
+static void chain_is_its_links_one_by_one_to_the_bit(void **state)
+{
+    int chained = 0;
+
+    (void)state;
+    rng_state = 4242;
+    for (int i = 0; i < 400; i++) {
+        dpli_conv convs[DPLI_MAX_CHAIN];
+        dpli_pool pools[DPLI_MAX_CHAIN];
+        dpli_link links[DPLI_MAX_CHAIN];
+        float *owned[4 * DPLI_MAX_CHAIN + 4], *in, *want, *got, *residual;
+        const int32_t batch = PICK(1, 2), first_c = PICK(1, 3, 16), wanted = PICK(2, 3, 4, 6, 8);
+        int32_t h = PICK(5, 16, 23, 47), w = PICK(6, 14, 15, 31), c = first_c, n = 0, length;
+        size_t n_owned = 0;
+        void *scratch;
+
+        in = floats((size_t)(batch * h * w * c));
+        for (; n < wanted; n++) {
+            const int32_t form = PICK(0, 1, 1, 2, 3); /* dense, depthwise, 1x1, pool */
+            const int32_t kernel = form == 2 ? 1 : PICK(2, 3, 3, 5),
+                          stride = form == 2 ? 1 : PICK(1, 1, 2);
+            const int32_t pad = form == 2 ? 0 : PICK(0, 1, 1) % kernel;
+            const int32_t out_c = form == 0 || form == 2 ? PICK(1, 5, 16, 40) : c;
+            const int32_t out_h = fit(h, pad + PICK(0, 1) * (form != 2), kernel, stride, 1);
+            const int32_t out_w = fit(w, pad + PICK(0, 1) * (form != 2), kernel, stride, 1);
+            float *weight, *packed, *bias, *slope;
+
+            if (out_h < 1 || out_w < 1)
+                break;
+            links[n] = (dpli_link){0};
+            if (form == 3) {
+                pools[n] = (dpli_pool){.kind = (dpli_pool_kind)(rng() >> 63),
+                                       .n = batch,
+                                       .in_h = h,
+                                       .in_w = w,
+                                       .channels = c,
+                                       .out_h = out_h,
+                                       .out_w = out_w,
+                                       .kernel_h = kernel,
+                                       .kernel_w = kernel,
+                                       .stride_h = stride,
+                                       .stride_w = stride,
+                                       .dilation_h = 1,
+                                       .dilation_w = 1,
+                                       .pad_top = pad,
+                                       .pad_left = pad,
+                                       .pad_bottom = 1,
+                                       .pad_right = 1};
+                links[n].pool = &pools[n];
+            } else {
+                convs[n] =
+                    (dpli_conv){batch,  h,      w,      c, out_h, out_w, out_c, kernel,
+                                kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
+                weight = floats(weight_size(&convs[n]));
+                packed = aligned(dpli_conv_packed_floats(&convs[n]) * sizeof(float));
+                dpli_conv_pack(packed, &convs[n], weight);
+                bias = floats((size_t)out_c);
+                slope = floats((size_t)out_c);
+                links[n].conv = &convs[n];
+                links[n].packed = packed;
+                links[n].epilogue = (dpli_epilogue){
+                    bias, NULL, make_act((dpli_act_kind)PICK(0, 1, 2, 5), slope), NULL};
+                owned[n_owned++] = weight;
+                owned[n_owned++] = packed;
+                owned[n_owned++] = bias;
+                owned[n_owned++] = slope;
+                c = out_c;
+            }
+            h = out_h;
+            w = out_w;
+        }
+        length = n > 0 ? dpli_chain_length(links, n) : 0;
+        if (length > 1) {
+            const dpli_link *last = links + length - 1;
+            float *x = in;
+
+            chained++;
+            residual = floats(link_out(last));
+            owned[n_owned++] = residual;
+            if (last->conv)
+                links[length - 1].epilogue.after = residual;
+            got = floats(link_out(last));
+            owned[n_owned++] = got;
+            scratch = aligned(dpli_chain_scratch_bytes(links, length));
+            dpli_chain_run(links, length, got, in, scratch);
+            free(scratch);
+            for (int32_t l = 0; l < length; l++) {
+                float *y = floats(link_out(links + l));
+
+                if (links[l].pool) {
+                    dpli_pool2d_run(links[l].pool, y, x);
+                } else {
+                    scratch = aligned(dpli_conv_scratch_bytes(links[l].conv));
+                    dpli_conv_run(links[l].conv, y, x, links[l].packed, &links[l].epilogue,
+                                  scratch);
+                    free(scratch);
+                }
+                free(x);
+                x = y;
+            }
+            want = x;
+            in = x;
+            for (size_t j = 0; j < link_out(last); j++)
+                if (memcmp(got + j, want + j, sizeof *got) != 0)
+                    fail_msg("chain %d of %d: [%zu] is %g, want %g", i, (int)length, j,
+                             (double)got[j], (double)want[j]);
+        }
+        free(in);
+        while (n_owned > 0)
+            free(owned[--n_owned]);
+    }
+    assert_in_range(chained, 100, 400);
+}
+
 /* ------------------------------------------------------------------ elementwise */
 
 static double binary_double(dpli_binary_kind kind, double a, double b)
@@ -943,6 +1066,7 @@ int main(void)
         cmocka_unit_test(epilogue_matches_its_formula),
         cmocka_unit_test(gemm_matches_the_sum),
         cmocka_unit_test(pooling_matches_its_definition_over_many_shapes),
+        cmocka_unit_test(chain_is_its_links_one_by_one_to_the_bit),
         cmocka_unit_test(binary_broadcasts_as_numpy),
         cmocka_unit_test(every_half_becomes_its_float),
         cmocka_unit_test(denormals_are_flushed_between_enter_and_restore),

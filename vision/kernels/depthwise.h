@@ -36,11 +36,11 @@ DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
 }
 
 /* Where a window's pixels are: by a pointer each, those outside the picture to zeros, or, when all
- * lie in the picture, line floats from row to row. */
+ * lie in the picture, by its lines, `left` floats from their start. */
 typedef struct dw_window {
-    const float *const *pixels; /* or NULL */
-    const float *corner;
-    size_t line;
+    const float *const *pixels;
+    const float *lines[(DW_ROWS - 1) * 2 + 3];
+    size_t left;
 } dw_window;
 
 /* n channels (a whole vector or the last few) of rows x cols output pixels, whose window is
@@ -68,7 +68,7 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
     for (int i = 0; i < high; i++) {
         DPLI_UNROLL
         for (int j = 0; j < wide; j++) {
-            const float *p = (whole ? window->corner + (size_t)i * window->line + (size_t)j * t->ldo
+            const float *p = (whole ? window->lines[i] + window->left + (size_t)j * t->ldo
                                     : window->pixels[i * wide + j]) +
                              c;
             const vf x = n == DPLI_LANES ? vf_load(p) : vf_load_n(p, n);
@@ -116,7 +116,7 @@ DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const int
             dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, DPLI_LANES);
         if (c < t.ldo)
             dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, t.ldo - c);
-        window.corner += (size_t)stride * step;
+        window.left += (size_t)stride * step;
         t.out += step;
         t.before = t.before ? t.before + step : NULL;
         t.after = t.after ? t.after + step : NULL;
@@ -163,69 +163,57 @@ static dw3_fn *const dw3_fns[2][DW_ROWS][DW_COLS + 1] = {
 #endif
 };
 
-/* Output rows oy .. oy + rows - 1 of one picture. */
-static void dw3_rows(const dpli_conv *c, const float *image, const float *packed, const target *all,
-                     const float *zeros, size_t out_row, int32_t oy, int32_t rows)
+/* Output lines oy .. oy + rows - 1 of one picture. */
+static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, const float *packed,
+                     const target *all, const float *zeros, int32_t oy, int32_t rows)
 {
     const int32_t stride = c->stride_h, high = (rows - 1) * stride + 3;
-    const ptrdiff_t line = (ptrdiff_t)c->in_w * c->in_c;
     const int32_t top = oy * stride - c->pad_top;
     const int inside = top >= 0 && top + high <= c->in_h;
-    const size_t out_line = (size_t)c->out_w * (size_t)c->out_c;
+    const target line = target_line(all, out, oy);
     const float *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
+    dw_window window = {.pixels = pixels};
     int32_t many;
 
+    for (int32_t y = 0; y < high; y++)
+        window.lines[y] = top + y >= 0 && top + y < c->in_h ? line_at(in, top + y) : NULL;
     for (int32_t ox = 0; ox < c->out_w; ox += many) {
         const int32_t left = ox * stride - c->pad_left;
-        const target t = target_at(all, out_row * (size_t)c->out_w + (size_t)ox, 0, all->ldo);
-        dw_window window = {NULL, image, (size_t)line};
+        const target t = target_at(&line, (size_t)ox, 0, line.ldo);
         int32_t wide;
 
-        /* Whole windows from here on: columns up to which the last one still lies in the picture.
-         */
+        /* Whole windows from here on: as far as the last one still lies in the picture. */
         many = 0;
         if (inside && left >= 0 && c->in_w >= left + 3)
             many = (c->in_w - left - 3) / stride + 1;
         many = many < c->out_w - ox ? many : c->out_w - ox;
         many -= many % DW_COLS;
         if (many > 0) {
-            window.corner = image + top * line + (ptrdiff_t)left * c->in_c;
+            window.left = (size_t)left * t.ldo;
             dw3_fns[stride - 1][rows - 1][DW_COLS]((size_t)(many / DW_COLS), &window, packed, &t,
-                                                   out_line);
+                                                   out->line);
             continue;
         }
         many = c->out_w - ox < DW_COLS ? c->out_w - ox : DW_COLS;
         wide = (many - 1) * stride + 3;
         for (int32_t y = 0; y < high; y++) {
             for (int32_t x = 0; x < wide; x++) {
-                const int32_t iy = top + y, ix = left + x;
+                const int32_t ix = left + x;
 
-                pixels[y * wide + x] = iy < 0 || iy >= c->in_h || ix < 0 || ix >= c->in_w
+                pixels[y * wide + x] = !window.lines[y] || ix < 0 || ix >= c->in_w
                                            ? zeros
-                                           : image + iy * line + (ptrdiff_t)ix * c->in_c;
+                                           : window.lines[y] + (size_t)ix * t.ldo;
             }
         }
-        window.pixels = pixels;
-        dw3_fns[stride - 1][rows - 1][many - 1](1, &window, packed, &t, out_line);
+        dw3_fns[stride - 1][rows - 1][many - 1](1, &window, packed, &t, out->line);
     }
 }
 
-static void conv_depthwise3(const dpli_conv *c, const float *in, const float *packed,
-                            const target *all, const float *zeros)
-{
-    for (int32_t i = 0; i < c->n; i++) {
-        const float *image = in + (size_t)i * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
-
-        for (int32_t oy = 0; oy < c->out_h; oy += DW_ROWS)
-            dw3_rows(c, image, packed, all, zeros, (size_t)i * (size_t)c->out_h + (size_t)oy, oy,
-                     c->out_h - oy < DW_ROWS ? c->out_h - oy : DW_ROWS);
-    }
-}
-
-/* Channels c .. c + n - 1 of one output pixel, any kernel: taps y0 .. y1 - 1 by x0 .. x1 - 1 lie in
- * the picture, corner is where tap (0, 0) would. */
-DPLI_INLINE void dw_vector(const dpli_conv *cv, const float *corner, const float *weights,
-                           const target *t, const int32_t *span, size_t c, size_t n)
+/* Channels c .. c + n - 1 of one output pixel, any kernel. Taps span[0] .. span[1] - 1 by span[2]
+ * .. span[3] - 1 lie in the picture; tap (0, 0) would be pixel left of line top. */
+DPLI_INLINE void dw_vector(const dpli_conv *cv, const lines *in, ptrdiff_t top, ptrdiff_t left,
+                           const float *weights, const target *t, const int32_t *span, size_t c,
+                           size_t n)
 {
     const size_t taps = (size_t)cv->kernel_h * (size_t)cv->kernel_w;
     const float *w = weights + c / DPLI_PANEL * taps * DPLI_PANEL + c % DPLI_PANEL;
@@ -234,12 +222,10 @@ DPLI_INLINE void dw_vector(const dpli_conv *cv, const float *corner, const float
     if (t->bias)
         acc = n == DPLI_LANES ? vf_load(t->bias + c) : vf_load_n(t->bias + c, n);
     for (int32_t ky = span[0]; ky < span[1]; ky++) {
+        const float *line = line_at(in, (int32_t)top + ky * cv->dilation_h) + c;
+
         for (int32_t kx = span[2]; kx < span[3]; kx++) {
-            const float *p =
-                corner +
-                ((ptrdiff_t)ky * cv->dilation_h * cv->in_w + (ptrdiff_t)kx * cv->dilation_w) *
-                    cv->in_c +
-                (ptrdiff_t)c;
+            const float *p = line + (left + (ptrdiff_t)kx * cv->dilation_w) * cv->in_c;
 
             acc += (n == DPLI_LANES ? vf_load(p) : vf_load_n(p, n)) *
                    vf_load(w + ((size_t)ky * (size_t)cv->kernel_w + (size_t)kx) * DPLI_PANEL);
@@ -264,36 +250,39 @@ static void clip_taps(int32_t *first, int32_t *end, int64_t start, int32_t taps,
         --*end;
 }
 
-static void conv_depthwise(const dpli_conv *c, const float *in, const float *packed,
-                           const target *all, const float *zeros)
+static int is_dw3(const dpli_conv *c)
 {
-    if (c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == c->stride_w && c->stride_h <= 2 &&
-        c->dilation_h == 1 && c->dilation_w == 1) {
-        conv_depthwise3(c, in, packed, all, zeros);
+    return c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == c->stride_w && c->stride_h <= 2 &&
+           c->dilation_h == 1 && c->dilation_w == 1;
+}
+
+/* Output lines from .. end - 1 of one picture; zeros [in_c]. Where out is a ring, its size and from
+ * are even: lines are made two at a time. */
+static void conv_depthwise_rows(const dpli_conv *c, const lines *in, const lines *out,
+                                const float *packed, const target *all, const float *zeros,
+                                int32_t from, int32_t end)
+{
+    if (is_dw3(c)) {
+        for (int32_t oy = from; oy < end; oy += DW_ROWS)
+            dw3_rows(c, in, out, packed, all, zeros, oy, end - oy < DW_ROWS ? end - oy : DW_ROWS);
         return;
     }
-    for (int32_t i = 0; i < c->n; i++) {
-        const float *image = in + (size_t)i * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
+    for (int32_t oy = from; oy < end; oy++) {
+        const target line = target_line(all, out, oy);
+        const ptrdiff_t top = (ptrdiff_t)oy * c->stride_h - c->pad_top;
+        int32_t span[4];
 
-        for (int32_t oy = 0; oy < c->out_h; oy++) {
-            for (int32_t ox = 0; ox < c->out_w; ox++) {
-                const ptrdiff_t top = (ptrdiff_t)oy * c->stride_h - c->pad_top;
-                const ptrdiff_t left = (ptrdiff_t)ox * c->stride_w - c->pad_left;
-                const float *corner = image + (top * c->in_w + left) * c->in_c;
-                int32_t span[4];
-                size_t channel = 0;
-                const target t = target_at(
-                    all,
-                    ((size_t)i * (size_t)c->out_h + (size_t)oy) * (size_t)c->out_w + (size_t)ox, 0,
-                    (size_t)c->out_c);
+        clip_taps(span, span + 1, top, c->kernel_h, c->dilation_h, c->in_h);
+        for (int32_t ox = 0; ox < c->out_w; ox++) {
+            const ptrdiff_t left = (ptrdiff_t)ox * c->stride_w - c->pad_left;
+            const target t = target_at(&line, (size_t)ox, 0, line.ldo);
+            size_t channel = 0;
 
-                clip_taps(span, span + 1, top, c->kernel_h, c->dilation_h, c->in_h);
-                clip_taps(span + 2, span + 3, left, c->kernel_w, c->dilation_w, c->in_w);
-                for (; channel + DPLI_LANES <= t.ldo; channel += DPLI_LANES)
-                    dw_vector(c, corner, packed, &t, span, channel, DPLI_LANES);
-                if (channel < t.ldo)
-                    dw_vector(c, corner, packed, &t, span, channel, t.ldo - channel);
-            }
+            clip_taps(span + 2, span + 3, left, c->kernel_w, c->dilation_w, c->in_w);
+            for (; channel + DPLI_LANES <= t.ldo; channel += DPLI_LANES)
+                dw_vector(c, in, top, left, packed, &t, span, channel, DPLI_LANES);
+            if (channel < t.ldo)
+                dw_vector(c, in, top, left, packed, &t, span, channel, t.ldo - channel);
         }
     }
 }

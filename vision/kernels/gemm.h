@@ -270,51 +270,104 @@ static void conv_flat(const dpli_conv *c, const float *in, const float *packed, 
     }
 }
 
+/* The lines of one picture, of which the last n_ring are kept, each in the place of the one n_ring
+ * before it; all of them are when n_ring is the picture's height. */
+typedef struct lines {
+    float *first;
+    size_t line; /* floats */
+    int32_t n_ring;
+} lines;
+
+static inline float *line_at(const lines *l, int32_t y)
+{
+    return l->first + (size_t)(y % l->n_ring) * l->line;
+}
+
+/* Where output line y goes. t stands at the picture's start; only a picture that is kept whole has
+ * something to add to it. */
+static target target_line(const target *t, const lines *out, int32_t y)
+{
+    target to = target_at(t, 0, 0, t->n_columns);
+    const size_t at = (size_t)y * out->line;
+
+    to.out = line_at(out, y);
+    to.before = t->before ? t->before + at : NULL;
+    to.after = t->after ? t->after + at : NULL;
+    return to;
+}
+
+/* 1x1, line by line. */
+static void conv_flat_rows(const dpli_conv *c, const lines *in, const lines *out,
+                           const float *packed, const target *all, int32_t from, int32_t end)
+{
+    const size_t k = (size_t)c->in_c;
+
+    for (int32_t y = from; y < end; y++) {
+        const float *start = line_at(in, y);
+        const source s = {&start, 1, k, 0, k};
+        const target t = target_line(all, out, y);
+
+        tile((size_t)c->out_w, &s, k, packed, &t);
+    }
+}
+
 /*
  * A tile is a line of the output. Its windows are read straight from the input's lines, or, where
  * the picture is padded at its sides, from copies with zeros at both ends; the copies form a ring,
- * so that each input line is copied once. scratch: [kernel_h] pointers, a line of zeros, the ring.
+ * so that each input line is copied once. scratch: [kernel_h] pointers, a line of zeros, the ring;
+ * conv_lines_begin is called once for it. copied: input lines of this picture that have been
+ * copied.
  */
-static void conv_lines(const dpli_conv *c, const float *in, const float *packed, const target *all,
-                       void *scratch)
+typedef struct line_copies {
+    const float **segments;
+    float *zeros, *ring;
+    ptrdiff_t width, left, kept;
+    int32_t n_ring, copied;
+    int needed;
+} line_copies;
+
+static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)
 {
-    const ptrdiff_t channels = c->in_c, line = (ptrdiff_t)c->in_w * channels;
-    const ptrdiff_t width = ((ptrdiff_t)(c->out_w - 1) * c->stride_w + c->kernel_w) * channels;
-    const ptrdiff_t left = c->pad_left * channels;
-    const ptrdiff_t room = width > left ? width - left : 0, kept = room < line ? room : line;
-    const ptrdiff_t n_ring = (ptrdiff_t)(c->kernel_h - 1) * c->dilation_h + 1;
-    const int copies = left > 0 || width > line;
+    const ptrdiff_t line = (ptrdiff_t)c->in_w * c->in_c;
+    line_copies l = {.segments = scratch,
+                     .zeros =
+                         (float *)scratch + ((size_t)c->kernel_h * sizeof(float *) + 63) / 64 * 16,
+                     .width = ((ptrdiff_t)(c->out_w - 1) * c->stride_w + c->kernel_w) * c->in_c,
+                     .left = (ptrdiff_t)c->pad_left * c->in_c,
+                     .n_ring = (c->kernel_h - 1) * c->dilation_h + 1};
+    const ptrdiff_t room = l.width > l.left ? l.width - l.left : 0;
+
+    l.ring = l.zeros + l.width;
+    l.kept = room < line ? room : line;
+    l.needed = l.left > 0 || l.width > line;
+    memset(l.zeros, 0, (size_t)l.width * (l.needed ? (size_t)l.n_ring + 1 : 1) * sizeof *l.zeros);
+    return l;
+}
+
+static void conv_lines_rows(const dpli_conv *c, const lines *in, const lines *out,
+                            const float *packed, const target *all, line_copies *l, int32_t from,
+                            int32_t end)
+{
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
-    const float **segments = scratch;
-    float *zeros = (float *)scratch + ((size_t)c->kernel_h * sizeof *segments + 63) / 64 * 16;
-    float *ring = zeros + width;
+    const source s = {l->segments, (size_t)c->kernel_h, (size_t)c->kernel_w * (size_t)c->in_c, 0,
+                      (size_t)c->stride_w * (size_t)c->in_c};
 
-    memset(zeros, 0, (size_t)width * (copies ? (size_t)n_ring + 1 : 1) * sizeof *zeros);
-    for (int32_t i = 0; i < c->n; i++) {
-        const float *image = in + (ptrdiff_t)i * c->in_h * line;
-        ptrdiff_t copied = 0; /* input lines of this picture that have been copied */
+    for (int32_t oy = from; oy < end; oy++) {
+        const int32_t top = oy * c->stride_h - c->pad_top;
+        const target t = target_line(all, out, oy);
 
-        for (int32_t oy = 0; oy < c->out_h; oy++) {
-            const ptrdiff_t top = (ptrdiff_t)oy * c->stride_h - c->pad_top;
-            const source s = {segments, (size_t)c->kernel_h, (size_t)(c->kernel_w * channels), 0,
-                              (size_t)(c->stride_w * channels)};
-            const target t =
-                target_at(all, (size_t)(i * (ptrdiff_t)c->out_h + oy) * (size_t)c->out_w, 0,
-                          (size_t)c->out_c);
+        l->copied = l->copied > top ? l->copied : top;
+        for (; l->needed && l->copied < top + l->n_ring && l->copied < c->in_h; l->copied++)
+            memcpy(l->ring + l->copied % l->n_ring * l->width + l->left, line_at(in, l->copied),
+                   (size_t)l->kept * sizeof *l->ring);
+        for (int32_t ky = 0; ky < c->kernel_h; ky++) {
+            const int32_t y = top + ky * c->dilation_h;
 
-            copied = copied > top ? copied : top;
-            for (; copies && copied < top + n_ring && copied < c->in_h; copied++)
-                memcpy(ring + copied % n_ring * width + left, image + copied * line,
-                       (size_t)kept * sizeof *ring);
-            for (int32_t ky = 0; ky < c->kernel_h; ky++) {
-                const ptrdiff_t y = top + (ptrdiff_t)ky * c->dilation_h;
-
-                segments[ky] = y < 0 || y >= c->in_h ? zeros
-                               : copies              ? ring + y % n_ring * width
-                                                     : image + y * line;
-            }
-            tile((size_t)c->out_w, &s, k, packed, &t);
+            l->segments[ky] = y < 0 || y >= c->in_h ? l->zeros
+                              : l->needed           ? l->ring + y % l->n_ring * l->width
+                                                    : line_at(in, y);
         }
+        tile((size_t)c->out_w, &s, k, packed, &t);
     }
 }
 

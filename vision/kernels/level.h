@@ -18,6 +18,8 @@ typedef struct dpli_kernels {
     void (*conv)(const dpli_conv *c, float *out, const float *in, const float *packed,
                  const dpli_epilogue *epilogue, void *scratch);
     void (*pool2d)(const dpli_pool *p, float *out, const float *in);
+    void (*chain)(const dpli_link *links, int32_t n_links, float *out, const float *in,
+                  void *scratch);
     void (*binary)(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
                    const int64_t *dims, const int64_t *strides_a, const int64_t *strides_b);
 } dpli_kernels;
@@ -42,5 +44,20 @@ dpli_conv_path dpli_conv_choose(const dpli_conv *c);
 
 /* Rows of a tile of patches. */
 size_t dpli_conv_tile_rows(const dpli_conv *c);
+
+/* ------------------------------------------------------------------ chains */
+
+typedef struct dpli_chain_plan {
+    int32_t step;                   /* lines of the last link a round */
+    int32_t n_ring[DPLI_MAX_CHAIN]; /* lines of link i's output that are kept; all, of the last */
+    size_t ring_floats[DPLI_MAX_CHAIN]; /* 0 of the last */
+} dpli_chain_plan;
+
+void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links);
+
+/* Up to which line each link has to be for the last one to have made n_lines. */
+void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want);
+
+int32_t dpli_link_out_h(const dpli_link *link);
 
 #endif
