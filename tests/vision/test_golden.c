@@ -220,28 +220,24 @@ static int run_case(const char *label, const char *onnx, const char *bin, double
     return failed;
 }
 
+/* models: where the nets are, when not beside their data. */
 static void run_folder(const char *folder, const char *models, int at_least)
 {
-    char path[1024], onnx[1024], label[512];
+    char path[1024], onnx[1024];
     struct dirent **entries;
     int n, n_cases = 0, failed = 0;
     double worst = 0.0;
 
-    snprintf(path, sizeof path, "%s/tests/golden/%s", DPL_SOURCE_DIR, folder);
-    n = scandir(path, &entries, NULL, alphasort);
+    n = scandir(folder, &entries, NULL, alphasort);
     assert_true(n > 0);
     for (int i = 0; i < n; i++) {
         char *end = strrchr(entries[i]->d_name, '.');
 
         if (end && strcmp(end, ".bin") == 0) {
             *end = '\0';
-            snprintf(label, sizeof label, "%s/%s", folder, entries[i]->d_name);
-            snprintf(path, sizeof path, "%s/tests/golden/%s.bin", DPL_SOURCE_DIR, label);
-            if (models)
-                snprintf(onnx, sizeof onnx, "%s/%s.onnx", models, entries[i]->d_name);
-            else
-                snprintf(onnx, sizeof onnx, "%s/tests/golden/%s.onnx", DPL_SOURCE_DIR, label);
-            failed += run_case(label, onnx, path, &worst);
+            snprintf(path, sizeof path, "%s/%s.bin", folder, entries[i]->d_name);
+            snprintf(onnx, sizeof onnx, "%s/%s.onnx", models ? models : folder, entries[i]->d_name);
+            failed += run_case(entries[i]->d_name, onnx, path, &worst);
             n_cases++;
         }
         free(entries[i]);
@@ -257,19 +253,19 @@ static void run_folder(const char *folder, const char *models, int at_least)
 static void operators_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder("op", NULL, 150);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/op", NULL, 150);
 }
 
 static void whole_nets_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder("net", NULL, 3);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/net", NULL, 3);
 }
 
 static void shipped_models_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder("model", DPL_MODELS_DIR, 2);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, 2);
 }
 
 static bool contains(const char *text, const char *part)
@@ -342,7 +338,16 @@ static void what_must_be_refused_is_refused_in_words_that_name_the_cause(void **
     assert_int_equal(failed, 0);
 }
 
-int main(void)
+static const char *other_folder;
+
+static void nets_of_another_folder_compute_what_onnxruntime_does(void **state)
+{
+    (void)state;
+    run_folder(other_folder, NULL, 1);
+}
+
+/* With a folder as its argument, that folder only: for nets too large to keep (make_golden.py). */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_compute_what_onnxruntime_does),
@@ -351,5 +356,13 @@ int main(void)
         cmocka_unit_test(what_must_be_refused_is_refused_in_words_that_name_the_cause),
     };
 
+    const struct CMUnitTest other[] = {
+        cmocka_unit_test(nets_of_another_folder_compute_what_onnxruntime_does),
+    };
+
+    if (argc > 1) {
+        other_folder = argv[1];
+        return cmocka_run_group_tests(other, NULL, NULL);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
