@@ -348,13 +348,13 @@ static char *explain_policy(const query *q)
     double fpir;
 
     if (!p->decides)
-        return text_format("%s", "the model has no calibration: nobody is named without "
+        return text_format("%s", "The model has no calibration: nobody is named without "
                                  "--threshold");
     if (isnan(p->fmr))
-        return text_format("a face is named from score %.3f on, the threshold given",
+        return text_format("A face is named from score %.3f on, the threshold given",
                            (double)p->threshold);
     fpir = -expm1((double)q->n_persons * log1p(-p->fmr));
-    return text_format("a face is named from score %.3f on, which two strangers reach %s; against "
+    return text_format("A face is named from score %.3f on, which two strangers reach %s; against "
                        "%s a stranger is named in up to %.2g %% of searches%s",
                        (double)p->threshold, text_fmr(pairs, p->fmr),
                        text_counted(people, q->n_persons, "person"), 100 * fpir,
@@ -456,6 +456,31 @@ static void page_answer(const query *q, const answered *a, const dpl_answer *ans
     fputs("</div></div></li>\n", f);
 }
 
+/** A stranger among several faces: small, as there is nothing to compare at leisure. */
+static void page_stranger(const query *q, const answered *a, const dpl_answer *answer)
+{
+    FILE *f = q->page.f;
+    const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
+    const size_t bytes =
+        (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
+    const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
+    char rate[64], *alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
+
+    fprintf(f, "<li id=\"p%df%d\">", q->page.n_photos, (int)answer->face + 1);
+    html_chip(&q->page, encoder, a->photo.chips + (size_t)answer->face * bytes, alt);
+    fprintf(f, "<div><p><b>face %d</b></p>", (int)answer->face + 1);
+    if (best) {
+        fputs("<p class=\"soft\">most like ", f);
+        html_text(&q->page, best->person ? best->person : short_path(q, best->photo_path));
+        fprintf(f, ": %.3f", (double)best->hit.score);
+        if (text_rate(rate, best->rate)[0])
+            fprintf(f, ", reached %s", rate);
+        fputs("</p>", f);
+    }
+    fputs("</div></li>\n", f);
+    free(alt);
+}
+
 /** Who was recognised first, then what is not sure, then the strangers. */
 static int page_rank(const dpl_answer *answer)
 {
@@ -481,16 +506,28 @@ static void page_photo(query *q, const answered *a)
                               who(answer), anchors[n]};
         n++;
     }
+    /* Strangers in a group come after the photo, small, so that who was found is not lost. */
+    const int small = a->n > 3;
     fputs("<section class=\"card\"><h2>", q->page.f);
     html_text(&q->page, line);
-    fputs("</h2><div class=\"cols\">\n", q->page.f);
+    fputs("</h2><div class=\"cols\">\n<div class=\"sticky\">", q->page.f);
     html_photo(&q->page, &a->photo, a->name, boxes, n);
-    fputs("<ul class=\"faces\">\n", q->page.f);
-    for (int rank = 0; rank < 3; rank++)
+    fputs("</div><div><ul class=\"faces\">\n", q->page.f);
+    for (int rank = 0; rank < (small ? 2 : 3); rank++)
         for (size_t i = 0; i < a->n; i++)
             if (page_rank(&a->answers[i]) == rank)
                 page_answer(q, a, &a->answers[i]);
-    fputs("</ul></div></section>\n", q->page.f);
+    fputs("</ul></div></div>\n", q->page.f);
+    for (size_t i = 0, told = 0; small && i <= a->n; i++) {
+        const int stranger = i < a->n && page_rank(&a->answers[i]) == 2;
+        if (stranger && !told++)
+            fputs("<h3>Unknown</h3><ul class=\"many\">\n", q->page.f);
+        if (stranger)
+            page_stranger(q, a, &a->answers[i]);
+        if (i == a->n && told)
+            fputs("</ul>\n", q->page.f);
+    }
+    fputs("</section>\n", q->page.f);
     free(line);
     free(anchors);
     free(boxes);
@@ -563,7 +600,7 @@ static int run(query *q, int n, char **photos)
     }
     common_notice(q->self, o, q->gallery);
     if (!o->json && !o->quiet)
-        printf("(%s)\n", explained);
+        printf("%s.\n", explained);
     free(explained);
     if (*interrupted)
         worst = dpl_status_exit_code(DPL_E_CANCELLED);

@@ -38,7 +38,8 @@ static const char style[] =
     "sans-serif;overflow-wrap:anywhere}\n"
     "main,footer{max-width:1180px;margin:0 auto;padding:0 20px}\n"
     "h1{font-size:1.6rem;line-height:1.25;margin:28px 0 4px}\n"
-    "h2{font-size:1.15rem;line-height:1.3;margin:0 0 12px}\nh3{font-size:1rem;margin:0}\n"
+    "h2{font-size:1.15rem;line-height:1.3;margin:0 0 "
+    "12px}\nh3{font-size:1rem;margin:0}\n.cols+h3{margin-top:20px}\n"
     "p{margin:0 0 6px}\n.soft,figcaption,footer{color:var(--soft);font-size:.875rem}\n"
     "footer{padding-bottom:32px}\n"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:20px;"
@@ -46,12 +47,14 @@ static const char style[] =
     ".cols{display:grid;grid-template-columns:minmax(0,5fr) minmax(0,6fr);gap:24px;"
     "align-items:start}\n.cols.even{grid-template-columns:1fr 1fr}\n"
     "figure{margin:0}\nfigcaption{margin-top:6px}\n"
-    ".frame{position:relative;line-height:0;border-radius:10px;overflow:hidden}\n"
-    ".frame>img{width:100%;height:auto}\n"
+    ".frame{position:relative;width:fit-content;max-width:100%;border-radius:10px;"
+    "overflow:hidden}\n.frame>img{display:block;max-width:100%;max-height:720px;height:auto;"
+    "width:auto}\n.sticky{position:sticky;top:16px}\n"
     ".box{position:absolute;border:2px solid #fff;border-radius:4px;"
     "box-shadow:0 0 0 1px rgba(0,0,0,.65);line-height:1;text-decoration:none}\n"
-    ".box b{position:absolute;left:-2px;top:-2px;min-width:16px;padding:2px 3px;font-size:11px;"
-    "text-align:center;background:#fff;color:#111;border-radius:3px 0 4px 0}\n"
+    ".box b{position:absolute;left:-2px;bottom:100%;min-width:16px;padding:2px 3px;"
+    "font-size:11px;white-space:nowrap;text-align:center;background:#fff;color:#111;"
+    "border-radius:3px 3px 0 0}\n.box.in b{bottom:auto;top:-2px;border-radius:3px 0 4px 0}\n"
     ".box.good{border-color:#2fbf6b}.box.good b{background:#0f6b35;color:#fff}\n"
     ".box.warn{border-color:#f2b632;border-style:dashed}.box.warn b{background:#f2b632}\n"
     ".box.bad{border-style:dotted}\n"
@@ -94,13 +97,20 @@ static const char style[] =
     ".facts div{min-width:72px}.facts dt{color:var(--soft);font-size:.8125rem}\n"
     ".facts dd{margin:0;font-size:1.35rem;font-weight:650;line-height:1.2;"
     "font-variant-numeric:tabular-nums}\n"
+    ".many{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:14px 20px;"
+    "list-style:none;margin:12px 0 0;padding:0}\n"
+    ".many li{display:grid;grid-template-columns:56px minmax(0,1fr);gap:10px;"
+    "scroll-margin-top:12px}\n.many img{width:56px;height:56px;border-radius:8px;display:block}\n"
+    ".many p{font-size:.875rem;line-height:1.35;margin:0}\n"
+    ".many li:target{outline:2px solid var(--warn);outline-offset:4px;border-radius:6px}\n"
     ".refused{display:grid;grid-template-columns:72px minmax(0,1fr);gap:12px;padding:10px 0;"
     "border-top:1px solid var(--line)}\n"
     ".refused img{width:72px;height:72px;object-fit:cover;border-radius:8px;display:block}\n"
     ".refused:first-of-type{border-top:0}\n"
     "@media(max-width:760px){main,footer{padding:0 14px}.card{padding:14px;margin:14px 0}"
     ".cols{grid-template-columns:minmax(0,1fr)}.cols.even{gap:12px}"
-    ".chips figure,.chips img{width:72px}.chips img{height:72px}.pair{gap:12px}"
+    ".pair{flex-direction:column;gap:12px}.say{width:100%}"
+    ".sticky{position:static}.frame>img{max-height:none}"
     ".box b{font-size:10px;min-width:13px;padding:1px 2px}}\n"
     "@media print{body{background:#fff}.card{break-inside:avoid}}\n"
     "</style>\n";
@@ -287,9 +297,9 @@ static void put_box(const html *page, const dpl_image *image, const html_box *bo
     if (!(right > left && bottom > top))
         return;
     fprintf(page->f,
-            "<%s class=\"box %s\" style=\"left:%.2f%%;top:%.2f%%;width:%.2f%%;height:%.2f%%\"",
-            box->anchor ? "a" : "span", html_class(box->decision), 100 * left, 100 * top,
-            100 * (right - left), 100 * (bottom - top));
+            "<%s class=\"box %s%s\" style=\"left:%.2f%%;top:%.2f%%;width:%.2f%%;height:%.2f%%\"",
+            box->anchor ? "a" : "span", html_class(box->decision), top < 0.04 ? " in" : "",
+            100 * left, 100 * top, 100 * (right - left), 100 * (bottom - top));
     if (box->anchor)
         fprintf(page->f, " href=\"#%s\"", box->anchor);
     fputs(" title=\"", page->f);
@@ -383,9 +393,10 @@ void html_quality(const html *page, const dpl_face *face)
 
     if (!q->weakest[0])
         return;
-    fprintf(page->f, "<p class=\"%s\">quality %.2f%s%s",
-            q->overall < POOR_QUALITY ? "warnline" : "soft", (double)q->overall,
-            q->overall < POOR_QUALITY ? ", poor: " : ", least good: ", q->weakest);
+    fprintf(page->f, "<p class=\"%s\">quality %.2f",
+            q->overall < POOR_QUALITY ? "warnline" : "soft", (double)q->overall);
+    if (q->overall < 0.995f)
+        fprintf(page->f, ", %s: %s", q->overall < POOR_QUALITY ? "poor" : "least good", q->weakest);
     fprintf(page->f, "; face %.0f px, turned %.0f° sideways, %.0f° up or down, tilted %.0f°</p>\n",
             (double)face->w_px, fabs((double)q->yaw_deg), fabs((double)q->pitch_deg),
             fabs((double)q->roll_deg));

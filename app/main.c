@@ -1,13 +1,177 @@
 /*
- * main.c - the doppel program: prints its version.
+ * main.c - the doppel program: the table of its commands, and what holds for all of them.
+ *
+ * A command parses its options, works through the public API and returns an exit code; here BLAS
+ * is set up before any thread exists, and standard output is checked at the end, so that no answer
+ * is lost without a word.
  */
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "doppel/version.h"
+#include "app/commands.h"
+#include "app/common.h"
 
-int main(void)
+const command commands[] = {
+    {"enroll", cmd_enroll, "DIR|FILE…", "put people's photos into the gallery", options_of_enroll,
+     "In a folder, a photo belongs to the person whom the folder that holds it is named after, at\n"
+     "any depth. Photos directly in the folder given, and files given one by one, are one person\n"
+     "each, named by the file without its ending; --name gives one name to all. Enrolling again\n"
+     "looks only at what has changed; a photo that has moved keeps its person.\n"
+     "\n"
+     "Every refused file is told with its reason, and its status counts in the exit status.\n"
+     "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again."},
+    {"verify", cmd_verify, "A B | PHOTO --as NAME", "tell whether two photos show the same person",
+     options_of_verify,
+     "The exit status is 0 for a match and for nothing else.\n"
+     "\n"
+     "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
+     "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
+     "of the rate a score lies, the answer is \"inconclusive\"."},
+    {"query", cmd_query, "PHOTO…", "tell who is in the photos, and what looks like them",
+     options_of_query,
+     "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
+     "number\n"
+     "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
+     "whole\n"
+     "picture (--by image, --image-model) nothing is decided unless --threshold is given."},
+    {"list", cmd_list, "", "list the people in the gallery", options_of_list, NULL},
+    {"info", cmd_info, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
+     "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "
+     "everything.\n"
+     "A person's name is taken first; ./NAME is always a photo."},
+    {"forget", cmd_forget, "PERSON|PHOTO…", "remove people or photos, and prove it",
+     options_of_forget,
+     "Rows, thumbnails, vectors and index entries go, the database is written anew, and a search\n"
+     "for every forgotten vector proves that none is found. The photo files stay where they are.\n"
+     "A person's name is taken first; ./NAME is always a photo."},
+    {"rename", cmd_rename, "OLD NEW", "give a person another name", options_of_rename, NULL},
+    {"export", cmd_export, "FILE|-", "write the whole gallery as JSON lines", options_of_export,
+     "It holds everything: names, paths, vectors, thumbnails. Keep it as you keep the gallery."},
+    {"import", cmd_import, "FILE", "read an export into a gallery", options_of_import,
+     "All of it or nothing. Photos that the gallery knows by path are replaced."},
+    {"help", cmd_help, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL},
+    {0}};
+
+/**
+ * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
+ * processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15 instead of 85 GFLOP/s).
+ * Both are read from the environment when the library is loaded, which is before this function, so
+ * the program starts itself once more.
+ */
+static void settle_blas(char **argv)
 {
-    if (printf("doppel %s\n", dpl_version()) < 0 || fflush(stdout) != 0)
-        return 5;
-    return 0;
+    const char *core = dpl_blas_core(), *level = dpl_cpu_level();
+    const int old = strcmp(core, "Prescott") == 0 && strcmp(level, "baseline") != 0;
+    char exe[PATH_MAX];
+    ssize_t n;
+
+    if (getenv("OPENBLAS_NUM_THREADS") && (!old || getenv("OPENBLAS_CORETYPE")))
+        return;
+    n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n > 0 && setenv("OPENBLAS_NUM_THREADS", "1", 0) == 0 &&
+        (!old ||
+         setenv("OPENBLAS_CORETYPE", strcmp(level, "avx512") ? "Haswell" : "SkylakeX", 0) == 0)) {
+        exe[n] = '\0';
+        execv(exe, argv);
+    }
+    dpl_blas_set_threads(1);
+}
+
+/** A file opened later must not become standard output because the caller had closed it. */
+static void fill_standard_files(void)
+{
+    for (int fd = open("/dev/null", O_RDWR); fd >= 0 && fd <= STDERR_FILENO;)
+        fd = open("/dev/null", O_RDWR);
+}
+
+/** Edits (insert, remove, replace) from a to b; b has at most 15 letters. */
+static int distance(const char *a, const char *b)
+{
+    int row[16];
+    const int n = (int)strlen(b);
+
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 0; a[i]; i++) {
+        int diagonal = row[0];
+        row[0] = i + 1;
+        for (int j = 1; j <= n; j++) {
+            const int replaced = diagonal + (a[i] != b[j - 1]);
+            const int edited = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = replaced < edited ? replaced : edited;
+        }
+    }
+    return row[n];
+}
+
+static int unknown_command(const char *name)
+{
+    const command *nearest = NULL;
+    int least = 3; /* further away is another word */
+
+    for (const command *c = commands; c->name; c++) {
+        const int d = distance(name, c->name);
+        if (d < least) {
+            least = d;
+            nearest = c;
+        }
+    }
+    fputs("doppel: there is no command \"", stderr);
+    text_put(stderr, name);
+    fputs("\"", stderr);
+    if (nearest)
+        fprintf(stderr, ", is \"%s\" meant?", nearest->name);
+    fputs("\n(see: doppel help)\n", stderr);
+    return 2;
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_overview(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0) {
+        if (argc > 2)
+            return unknown_command(argv[1]);
+        if (strcmp(argv[1], "--version") == 0)
+            help_version();
+        else
+            help_overview(stdout);
+        return 0;
+    }
+    for (const command *c = commands; c->name; c++)
+        if (strcmp(argv[1], c->name) == 0)
+            return c->run(c, argc - 1, argv + 1);
+    return unknown_command(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    int code, failed;
+
+    fill_standard_files();
+    settle_blas(argv);
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write that fails */
+    text_start();
+    code = run(argc, argv);
+    if (code < 0) /* its help was asked for and told */
+        code = 0;
+    errno = 0;
+    failed = ferror(stdout);
+    failed = fflush(stdout) != 0 || failed;
+    failed = close(STDOUT_FILENO) != 0 || failed;
+    if (!failed)
+        return code;
+    if (errno != EPIPE)
+        fprintf(stderr, "doppel: cannot write to standard output%s%s\n", errno ? ": " : "",
+                errno ? strerror(errno) : "");
+    return code > 5 ? code : 5;
 }

@@ -223,6 +223,23 @@ static void put_left(char left[80], const option_spec *o)
              o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
 }
 
+/** Words from column `indent` on, broken before column 80. */
+static void put_wrapped(const char *text, int indent)
+{
+    int column = indent;
+
+    while (*text) {
+        const size_t n = strcspn(text, " ");
+        if (column > indent && column + 1 + (int)n > 80) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        column += printf("%s%.*s", column > indent ? " " : "", (int)n, text);
+        text += n + strspn(text + n, " ");
+    }
+    putchar('\n');
+}
+
 void options_help(const command *self)
 {
     const option_spec *all[MAX_OPTIONS];
@@ -230,15 +247,17 @@ void options_help(const command *self)
     int width = 0;
     char left[80];
 
-    printf("usage: doppel %s%s%s%s\n\n%s.\n\n", self->name, n ? " [OPTION…]" : "",
-           self->arguments[0] ? " " : "", self->arguments, self->line);
+    printf("usage: doppel %s%s%s%s\n\n%c%s.\n\n", self->name, n ? " [OPTION…]" : "",
+           self->arguments[0] ? " " : "", self->arguments, toupper((unsigned char)self->line[0]),
+           self->line + 1);
     for (size_t i = 0; i < n; i++) {
         put_left(left, all[i]);
         width = (int)strlen(left) > width ? (int)strlen(left) : width;
     }
     for (size_t i = 0; i < n; i++) {
         put_left(left, all[i]);
-        printf("  %-*s  %s\n", width, left, all[i]->help);
+        printf("  %-*s  ", width, left);
+        put_wrapped(all[i]->help, width + 4);
     }
     printf("  %-*s  this text\n", width, "-h, --help");
     if (self->more)
@@ -259,7 +278,6 @@ static void put_roff(FILE *f, const char *text)
         else
             fprintf(f, "%s%c", line_start && (*s == '.' || *s == '\'') ? "\\&" : "", *s);
     }
-    fputc('\n', f);
 }
 
 void options_manual(FILE *f, const command *self)
@@ -269,20 +287,23 @@ void options_manual(FILE *f, const command *self)
 
     fprintf(f, ".SS doppel %s%s%s%s\n", self->name, n ? " [OPTION\\&...]" : "",
             self->arguments[0] ? " " : "", self->arguments);
-    fprintf(f, "%s.\n", self->line);
+    fprintf(f, "%c%s.\n", toupper((unsigned char)self->line[0]), self->line + 1);
     for (size_t i = 0; i < n; i++) {
-        fputs(".TP\n.B ", f);
+        fputs(".TP\n", f);
         if (all[i]->letter)
-            fprintf(f, "\\-%c, ", all[i]->letter);
-        fputs("\\-\\-", f);
+            fprintf(f, "\\fB\\-%c\\fR, ", all[i]->letter);
+        fputs("\\fB\\-\\-", f);
         put_roff(f, all[i]->name);
+        fputs("\\fR", f);
         if (all[i]->value)
-            fprintf(f, ".I %s\n", all[i]->value);
-        fputs(".br\n", f);
+            fprintf(f, " \\fI%s\\fR", all[i]->value);
+        fputc('\n', f);
         put_roff(f, all[i]->help);
+        fputc('\n', f);
     }
     if (self->more) {
         fputs(".PP\n", f);
         put_roff(f, self->more);
+        fputc('\n', f);
     }
 }

@@ -170,12 +170,6 @@ typedef struct job {
     dpl_enroll_report *report;
 } job;
 
-static void note(item *it, dpl_status status, const char *text)
-{
-    it->status = status;
-    snprintf(it->error.message, sizeof it->error.message, "%s", text);
-}
-
 static bool cancelled(const job *j)
 {
     return j->options->cancel && *j->options->cancel;
@@ -197,9 +191,11 @@ static const char *person_of(const job *j, const item *it)
     return it->before && it->before->person ? it->before->person : it->file->person;
 }
 
+/** A refused photo is nobody's, and would be refused whoever's it were. */
 static bool same_person(const job *j, const known *k)
 {
-    return !j->options->name || (k->person && strcmp(k->person, j->options->name) == 0);
+    return !j->options->name || k->status != DPL_OK ||
+           (k->person && strcmp(k->person, j->options->name) == 0);
 }
 
 static bool is_settled(const job *j, const known *k)
@@ -335,7 +331,7 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
     it->width_px = it->photo.image.full_width_px;
     it->height_px = it->photo.image.full_height_px;
     if (it->photo.image.warning[0])
-        note(it, DPL_OK, it->photo.image.warning);
+        dpli_fail(&it->error, DPL_OK, "%s", it->photo.image.warning);
     it->templates = dpli_calloc(it->photo.n_faces + 1, sizeof *it->templates, err);
     if (!it->templates)
         return DPL_E_MEMORY;
@@ -458,7 +454,7 @@ static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
     return (dpl_new_photo){
         .row = {.path = it->file->path,
                 .sha256 = it->sha256,
-                .person = person_of(j, it),
+                .person = it->status == DPL_OK ? person_of(j, it) : NULL,
                 .status = it->status,
                 .reason = it->error.message,
                 .options = j->tried,

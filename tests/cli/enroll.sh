@@ -1,0 +1,53 @@
+# Enrolment tells every file's fate, looks only at what has changed, and the worst code wins.
+. "$SRCDIR/tests/cli/lib.sh"
+
+cp -r "$demo/people" people
+exits 0 enroll people
+says out "5 photos: 5 added"
+says out "4 people, 5 photos"
+exits 0 enroll people
+says out "5 photos: 5 unchanged"
+exits 0 enroll people --force -v
+says out "5 updated"
+says err "updated: "
+
+mv "people/Joe Biden/blue-room.jpg" "people/Joe Biden/moved.jpg"
+exits 0 enroll people
+says out "1 moved"
+rm "people/Joe Biden/moved.jpg"
+exits 0 enroll people --prune
+says out "1 pruned"
+exits 0 list
+lacks out "Biden"
+
+mkdir bad
+printf 'no photo' >bad/text.jpg
+head -c 3000 "$obama" >bad/half.jpg
+cp "$demo/group.jpg" bad/many.jpg
+: >bad/empty.png
+exits 3 enroll bad
+says err "refused: $PWD/bad/text.jpg: is neither a JPEG nor a PNG"
+says err "refused: $PWD/bad/many.jpg: 21 faces found"
+says out "refused, several faces where one is needed: 1"
+exits 3 enroll bad --quiet
+says err "refused: $PWD/bad/text.jpg"
+lacks out "added"
+exits 0 list
+lacks out "text"
+exits 0 info --failed
+says out "many.jpg"
+exits 0 enroll bad/many.jpg --name "A Group" --faces largest
+exits 3 enroll "$biden" --name "Not Good Enough" --min-quality 1
+says err "too poor"
+exits 3 enroll nowhere
+says err "nowhere"
+
+exits 3 enroll bad people --json
+is "$("$JSON" out summary.n_refused)" "4"
+is "$("$JSON" out outcome | sort | uniq -c | tr -s ' ' | tr '\n' ';')" " 4 refused; 4 unchanged;"
+is "$("$JSON" out status | grep -c OK)" "4"
+
+exits 3 enroll bad people --html page.html
+says page.html "Refused, and why"
+says page.html "is neither a JPEG nor a PNG"
+says page.html "Marie Curie"

@@ -1,0 +1,60 @@
+# list, info, rename, export, import, forget: what they tell, and that forgetting forgets.
+. "$SRCDIR/tests/cli/lib.sh"
+
+for call in "list" "info" "info Ann" "forget Ann" "rename Ann Bea" "export -"; do
+    # shellcheck disable=SC2086 # the words of the call
+    exits 4 $call
+done
+[ ! -e gallery ] || fail "reading made a gallery"
+exits 0 enroll "$demo/people"
+
+exits 0 list
+says out "Barack Obama         2          2"
+says out "4 people, 5 photos"
+exits 0 list --json
+is "$("$JSON" out person | head -n 1)" "Barack Obama"
+exits 0 info
+says out "4 people, 5 photos"
+exits 0 info --json
+is "$("$JSON" out n_templates_face)" "5"
+exits 0 info "Barack Obama"
+says out "official-portrait.jpg"
+exits 0 info "$obama"
+says out "enrolled as Barack Obama"
+exits 0 info "$obama" --json
+is "$("$JSON" out templates.0.space)" "face"
+exits 1 info nobody
+says err '"nobody" is no person and no photo'
+
+exits 0 rename "Joe Biden" "Joseph R. Biden"
+says out "Joe Biden is now Joseph R. Biden"
+exits 2 rename "Joseph R. Biden" "Marie Curie"
+exits 1 rename Nobody Somebody
+
+exits 0 export all.jsonl
+exits 0 export -
+cmp -s out all.jsonl || fail "export - is not export FILE"
+exits 0 import all.jsonl --gallery other
+says out "imported 5 photos, 5 templates"
+exits 0 export again.jsonl --gallery other
+cmp -s again.jsonl all.jsonl || fail "a round trip changes an export"
+printf 'not an export\n' >wrong.jsonl
+status=0
+"$DOPPEL" import wrong.jsonl --gallery third >out 2>err || status=$?
+[ "$status" -ne 0 ] || fail "imported what is no export"
+exits 0 list --gallery other
+
+exits 0 forget "Barack Obama" --dry-run
+says out "would forget Barack Obama: 2 photos, 2 templates"
+exits 1 forget "Barack Obama" Nobody
+says err "nothing was forgotten"
+exits 0 list
+says out "Barack Obama"
+exits 0 forget "Barack Obama" "$biden"
+says out "forgot Barack Obama: 2 photos, 2 templates; 0 of 2 vectors are still found"
+says out "forgot 1 photo, 1 template; 0 of 1 vector are still found"
+exits 0 list
+lacks out "Obama"
+lacks out "Biden"
+! grep -qa Obama gallery/* || fail "the gallery's files still hold the name"
+exits 1 query "$demo/congress.jpg" --threshold 0.5

@@ -1,0 +1,65 @@
+# Standard output that cannot be written is an error, colours are asked for, pages replace whole.
+. "$SRCDIR/tests/cli/lib.sh"
+exits 0 enroll "$demo/people"
+
+# full WORD… - with a full disk as standard output the exit status is 5, and it is told.
+full() {
+    status=0
+    "$DOPPEL" "$@" >/dev/full 2>err || status=$?
+    [ "$status" -eq 5 ] || fail "exit status $status, not 5, on a full disk: doppel $*"
+    [ -s err ] || fail "no word about a full disk: doppel $*"
+}
+: >out
+full --version
+full help
+full help --manual
+full list
+full list --json
+full info
+full enroll "$demo/people"
+full rename "Joe Biden" "Joe"
+full rename Joe "Joe Biden"
+full forget "Joe Biden" --dry-run
+full export -
+full verify "$demo/congress.jpg" "$obama" --threshold 0.5
+full verify "$demo/congress.jpg" "$obama" --threshold 0.5 --json
+full query "$demo/congress.jpg" --threshold 0.5 --json
+
+# A reader that goes away is no crash; output that the caller has closed is no file of ours.
+{
+    status=0
+    "$DOPPEL" list 2>err || status=$?
+    echo $status >status
+} | :
+is "$(cat status)" "5"
+"$DOPPEL" list >&- 2>err
+"$DOPPEL" list >out
+says out "Joe Biden"
+
+printf '\033' >escape
+exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5
+grep -qf escape out && fail "colours without a terminal"
+exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --color always
+grep -qf escape out || fail "no colours with --color always"
+if command -v script >/dev/null; then
+    script -qec "'$DOPPEL' verify '$demo/congress.jpg' '$obama' --threshold 0.5" typescript >out 2>err
+    grep -qf escape out || fail "no colours on a terminal"
+    NO_COLOR=1 script -qec "'$DOPPEL' verify '$demo/congress.jpg' '$obama' --threshold 0.5" typescript >out 2>err
+    grep -qf escape out && fail "colours with NO_COLOR"
+    script -qec "'$DOPPEL' enroll '$demo/people' --force" typescript >out 2>err
+    says out " of 5 photos, "
+    script -qec "'$DOPPEL' enroll '$demo/people' --force --quiet" typescript >out 2>err
+    lacks out " of 5 photos, "
+fi
+
+# A page is written aside and only then put in place; it is its owner's.
+echo old >page.html
+exits 3 verify "$demo/congress.jpg" nowhere.jpg --html page.html
+is "$(cat page.html)" "old"
+exits 5 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html nowhere/page.html
+says err 'cannot write "nowhere/page.html"'
+exits 5 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html .
+exits 5 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html /dev/full
+exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html fresh.html
+is "$(stat -c %a fresh.html)" "600"
+is "$(ls | grep -c 'html\.')" "0"

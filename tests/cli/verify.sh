@@ -1,0 +1,62 @@
+# verify says yes, no or neither in words and in JSON, and exits 0 for a match only.
+. "$SRCDIR/tests/cli/lib.sh"
+
+# With a threshold, whatever the model's calibration.
+exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5
+says out "match: "
+says out "show the same person (score 0."
+exits 1 verify "$demo/congress.jpg" "$biden" --threshold 0.5
+says out "no match: "
+exits 1 verify "$demo/congress.jpg" "$obama" --threshold 0.999
+exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --json
+is "$("$JSON" out decision)" "match"
+is "$("$JSON" out schema)" "doppel.verify/1"
+is "$("$JSON" out direction)" "higher"
+is "$("$JSON" out threshold)" "0.5"
+is "$("$JSON" out a.n_faces)" "1"
+lacks out "NaN"
+exits 1 verify "$demo/congress.jpg" "$biden" --threshold 0.5 --json
+is "$("$JSON" out decision)" "no match"
+
+# Which face, of several.
+exits 1 verify "$demo/group.jpg" "$biden" --threshold 0.5 --face-a 2
+says out "group.jpg has 21 faces: face 2 was compared"
+exits 0 verify "$demo/congress.jpg" "$demo/group.jpg" --threshold 0.5
+says out "the largest, was compared (--face-b N chooses)"
+exits 2 verify "$demo/group.jpg" "$biden" --threshold 0.5 --face-a 22
+says err "the photo has 21"
+
+# What cannot be compared.
+exits 3 verify "$demo/congress.jpg" nowhere.jpg
+says err '"nowhere.jpg"'
+exits 3 verify "$demo/congress.jpg" "$SRCDIR/README.md" --json
+is "$("$JSON" out status)" "E_INPUT"
+[ -z "$("$JSON" out decision)" ] || fail "a decision without a comparison"
+exits 3 verify "$demo/congress.jpg" "$obama" --max-pixels 1000
+says err "limit"
+exits 4 verify "$demo/congress.jpg" --as "Barack Obama"
+
+# A claim against the gallery, page included.
+exits 0 enroll "$demo/people"
+exits 0 verify "$demo/congress.jpg" --as "Barack Obama" --threshold 0.5 --html page.html
+says out "shows Barack Obama"
+says out "the best of 2 templates decides"
+says page.html "shows Barack Obama"
+exits 1 verify "$demo/congress.jpg" --as "Marie Curie" --threshold 0.5 --json
+is "$("$JSON" out claim.person)" "Marie Curie"
+is "$("$JSON" out claim.n_templates)" "1"
+exits 4 verify "$demo/congress.jpg" --as Nobody --threshold 0.5
+says err "Nobody"
+
+# By a calibration: a match, no match, and between what the pairs can tell.
+calibrate "[[0, 0.5, 0.4, 0.6], [0.5, 0.001, 0.0009, 0.0011], [0.9, 0.00001, 0.000001, 0.00009]]"
+exits 0 verify "$demo/congress.jpg" "$obama" --fmr 1e-3
+says out "a stranger scores this high once in "
+exits 1 verify "$demo/congress.jpg" "$biden"
+exits 1 verify "$demo/congress.jpg" "$obama" --fmr 1e-4
+says out "inconclusive: "
+exits 1 verify "$demo/congress.jpg" "$obama" --fmr 1e-4 --json
+is "$("$JSON" out decision)" "inconclusive"
+exits 2 verify "$demo/congress.jpg" "$obama" --fmr 1e-9
+says err "lowest"
+
