@@ -50,15 +50,15 @@ dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t
     return DPL_OK;
 }
 
-dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t rows_there, int32_t rows,
-                              const char *reason, dpl_error *err)
+dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t there, int32_t all,
+                              const char *unit, const char *reason, dpl_error *err)
 {
     const char *what = cut ? "truncated" : "damaged";
 
-    if (rows_there < (rows + 7) / 8)
-        return dpli_fail(err, DPL_E_INPUT, "%s: %d of %d rows are there", what, rows_there, rows);
-    if (rows_there < rows)
-        snprintf(warning, 160, "%s: %d of %d rows are there", what, rows_there, rows);
+    if (there < all / 8 + (all % 8 != 0))
+        return dpli_fail(err, DPL_E_INPUT, "%s: %d of %d %s are there", what, there, all, unit);
+    if (there < all)
+        snprintf(warning, 160, "%s: %d of %d %s are there", what, there, all, unit);
     else
         snprintf(warning, 160, "%s: %c%s", what, tolower((unsigned char)reason[0]), reason + 1);
     return DPL_OK;

@@ -30,14 +30,16 @@ dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t
                             const dpl_decode_options *options, dpl_error *err);
 
 /**
- * What a decode that met an error is worth: a picture with a warning when at least an eighth of its
- * rows is there, else DPL_E_INPUT. Less than that is no photo but its remains.
+ * What a decode that met an error is worth: a picture with a warning when at least an eighth of it
+ * is there, else DPL_E_INPUT. Less than that is no photo but its remains.
  *
- * @param cut     the file ends early; else it is damaged
- * @param reason  the decoder's words
+ * @param cut          the file ends early; else it is damaged
+ * @param there, all   how many of its units are there
+ * @param unit         "rows" or "pixels"
+ * @param reason       the decoder's words
  */
-dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t rows_there, int32_t rows,
-                              const char *reason, dpl_error *err);
+dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t there, int32_t all,
+                              const char *unit, const char *reason, dpl_error *err);
 
 /** The orientation, 1 to 8, in an EXIF block ("Exif", two zero bytes, TIFF); 1 when there is none.
  * DPL_E_MEMORY when there is no memory to parse it. */

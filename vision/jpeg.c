@@ -28,6 +28,7 @@ struct layout {
     uint32_t width, height;
     int n_components, n_scans;
     int first_scan_components;
+    int scaled_by;          /* the decoder's reduction: 1, 2, 4 or 8 */
     uint8_t sampling[4][2]; /* across, down */
     const uint8_t *exif;
     size_t n_exif;
@@ -161,12 +162,26 @@ static void cmyk_to_rgb(uint8_t *pixels, size_t n, bool inverted)
     }
 }
 
-/* Rows before those at the end that the decoder left empty. Without data every coefficient is zero,
- * which is 128 in each channel; ink and black both at the middle make 63 or 64. */
-static int32_t rows_there(const dpl_image *image, bool cmyk)
+/* Rows of pixels in a row of the blocks that are coded together, at the size decoded at. */
+static int32_t unit_rows(const struct layout *layout)
+{
+    int down_max = 1;
+
+    for (int i = 0; i < layout->n_components && layout->n_components > 1; i++)
+        if (layout->sampling[i][1] > down_max)
+            down_max = layout->sampling[i][1];
+    return 8 * down_max / layout->scaled_by;
+}
+
+/* The rows that are whole before those at the end that the decoder left empty; all if none is
+ * empty. Without data every coefficient is zero, which is 128 in each channel; ink and black both
+ * at the middle make 63 or 64. */
+static int32_t rows_there(const dpl_image *image, const struct layout *layout)
 {
     const size_t n = 3 * (size_t)image->width_px;
+    const bool cmyk = layout->n_components == 4;
     const uint8_t low = cmyk ? 63 : 128, high = cmyk ? 64 : 128;
+    const int32_t unit = unit_rows(layout);
     int32_t rows = image->height_px;
 
     for (; rows > 0; rows--) {
@@ -178,11 +193,16 @@ static int32_t rows_there(const dpl_image *image, bool cmyk)
         if (i < n)
             break;
     }
-    return rows;
+    if (rows == image->height_px)
+        return rows;
+    /* The last row of units was begun only, perhaps with what the decoder made of no bits at all,
+     * and colour is smeared over into one row of pixels more. */
+    return rows > 2 ? (rows - 2) / unit * unit : 0;
 }
 
-/* Size to decode at: the smallest of 1/8, 1/4, 1/2 and 1 whose larger side is still enough. */
-static void choose_scale(int *w, int *h, int enough_px)
+/* Bring w x h to the size to decode at, 1/8, 1/4, 1/2 or all of it: the smallest whose larger side
+ * is still enough. Returns what it divided by. */
+static int choose_scale(int *w, int *h, int enough_px)
 {
     for (int by = 8; by > 1 && enough_px > 0; by /= 2) {
         const tjscalingfactor factor = {1, by};
@@ -191,9 +211,10 @@ static void choose_scale(int *w, int *h, int enough_px)
         if ((scaled_w > scaled_h ? scaled_w : scaled_h) >= enough_px) {
             *w = scaled_w;
             *h = scaled_h;
-            return;
+            return by;
         }
     }
+    return 1;
 }
 
 /* Decode into out->pixels; out's sizes are set. */
@@ -245,8 +266,8 @@ static dpl_status decode_pixels(dpl_image *out, const struct layout *layout, con
             out->pixels = pixels;
     }
     if (reason)
-        status = dpli_judge_partial(out->warning, !layout->ended, rows_there(out, cmyk),
-                                    out->height_px, reason, err);
+        status = dpli_judge_partial(out->warning, !layout->ended, rows_there(out, layout),
+                                    out->height_px, "rows", reason, err);
 done:
     tjDestroy(decoder);
     return status;
@@ -277,7 +298,7 @@ dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
         return status;
     out->width_px = out->full_width_px = (int32_t)layout.width;
     out->height_px = out->full_height_px = (int32_t)layout.height;
-    choose_scale(&out->width_px, &out->height_px, options->enough_px);
+    layout.scaled_by = choose_scale(&out->width_px, &out->height_px, options->enough_px);
     w = (uint64_t)out->width_px;
     h = (uint64_t)out->height_px;
     status = dpli_check_bytes(decoder_bytes(&layout) + w * h * (layout.n_components == 4 ? 4 : 3),

@@ -5,8 +5,13 @@
  * IEND) and no other. So gamma and colour profiles have no effect, compressed text cannot blow up,
  * and damage in what is not looked at does no harm; the extra frames of an APNG are not seen.
  *
- * Transparency is composited over white in the file's own encoded values, after reduction to 8
- * bits: that is what nearly every other program shows, though light would add up linearly.
+ * Transparency is composited over white in the file's own encoded values: that is what nearly every
+ * other program shows, though light would add up linearly.
+ *
+ * 16 bits a sample are taken as libpng's "linear" format, which without a gamma chunk is the file's
+ * values multiplied by alpha, and reduced here. libpng must not reduce them: up to 1.6.50 that
+ * overflows the buffer when the picture is interlaced (CVE-2025-65018), and with the correction
+ * that Debian 12 has the pixels are wrong.
  */
 #include "vision/image_internal.h"
 
@@ -26,8 +31,8 @@ static const uint8_t end_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42
 struct pixel_chunks {
     uint8_t *bytes; /* owned */
     size_t n;
-    bool interlaced, has_data, ended;
-    const uint8_t *exif; /* TIFF, inside the file */
+    bool deep, interlaced, has_data, ended; /* deep: 16 bits a sample */
+    const uint8_t *exif;                    /* TIFF, inside the file */
     size_t n_exif;
 };
 
@@ -61,7 +66,7 @@ static void pick_chunks(struct pixel_chunks *chunks, const uint8_t *file, size_t
         const bool whole = left >= 4 && length <= left - 4;
 
         if (is(type, "IEND")) {
-            chunks->ended = true;
+            chunks->ended = whole;
             break;
         }
         if (is(type, "eXIf") && whole && !chunks->exif) {
@@ -133,52 +138,66 @@ static int32_t rows_written(const dpl_image *image, size_t pixel_bytes)
     return rows;
 }
 
-/* Adam7 spreads its passes over the picture: give every pixel [4 bytes] that was not reached the
- * value of the nearest one up and left that an earlier pass filled. Returns the rows that the first
- * pass reached. */
-static int32_t fill_from_passes(const dpl_image *image)
+/* Adam7 spreads its passes over the picture: give every pixel that was not reached the value of the
+ * nearest one up and left that an earlier pass filled. Returns the rows that the first pass
+ * reached. */
+static int32_t fill_from_passes(const dpl_image *image, size_t pixel_bytes)
 {
     static const uint8_t step[6][2] = {{1, 0}, {1, 1}, {3, 1}, {3, 3}, {7, 3}, {7, 7}};
     const size_t w = (size_t)image->width_px;
-    int32_t rows = 0;
+    int32_t n_set = 0;
 
-    for (size_t y = 0; y < (size_t)image->height_px; y++) {
-        if (is_set(image->pixels + (y & ~(size_t)7) * w * 4, 4))
-            rows = (int32_t)y + 1;
+    for (size_t y = 0; y < (size_t)image->height_px; y++)
         for (size_t x = 0; x < w; x++) {
-            uint8_t *pixel = image->pixels + (y * w + x) * 4;
+            uint8_t *pixel = image->pixels + (y * w + x) * pixel_bytes;
 
-            for (int i = 0; i < 6 && !is_set(pixel, 4); i++)
-                memcpy(pixel,
-                       image->pixels +
-                           ((y & ~(size_t)step[i][1]) * w + (x & ~(size_t)step[i][0])) * 4,
-                       4);
+            n_set += is_set(pixel, pixel_bytes);
+            for (int i = 0; i < 6 && !is_set(pixel, pixel_bytes); i++) {
+                const size_t from_y = y & ~(size_t)step[i][1], from_x = x & ~(size_t)step[i][0];
+
+                if (from_y != y || from_x != x)
+                    memcpy(pixel, image->pixels + (from_y * w + from_x) * pixel_bytes, pixel_bytes);
+            }
         }
-    }
-    return rows;
+    return n_set;
 }
 
-/* What stays missing becomes middle grey, as in a JPEG: rows from the given one on, or, of an
- * interlaced picture, every pixel that is not set. */
-static void grey_missing(const dpl_image *image, size_t pixel_bytes, int32_t rows, bool interlaced)
+/* What stays missing from the given row on becomes middle grey, as in a JPEG. */
+static void grey_missing(const dpl_image *image, size_t pixel_bytes, int32_t from_row)
 {
     const size_t n = (size_t)image->width_px * (size_t)image->height_px;
 
-    for (size_t i = interlaced ? 0 : (size_t)rows * (size_t)image->width_px; i < n; i++) {
+    for (size_t i = (size_t)from_row * (size_t)image->width_px; i < n; i++) {
         uint8_t *pixel = image->pixels + i * pixel_bytes;
 
         if (!is_set(pixel, pixel_bytes)) {
-            memset(pixel, 128, 3);
-            if (pixel_bytes == 4)
-                pixel[3] = 255;
+            /* Colour, of 8 or 16 bits, then alpha if there is one. */
+            memset(pixel, 255, pixel_bytes);
+            memset(pixel, 128, pixel_bytes < 6 ? 3 : 6);
         }
     }
 }
 
-/* RGBA to RGB over white, in place. */
-static void over_white(uint8_t *pixels, size_t n)
+/* Pixels of any of the formats below to RGB over white, in place. */
+static void to_rgb8(uint8_t *pixels, size_t n, png_uint_32 format)
 {
-    for (size_t i = 0; i < n; i++) {
+    const size_t channels = PNG_IMAGE_PIXEL_CHANNELS(format);
+
+    if (format & PNG_FORMAT_FLAG_LINEAR) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t v[4] = {0, 0, 0, 65535};
+
+            memcpy(v, pixels + 2 * channels * i, 2 * channels);
+            for (size_t c = 0; c < 3; c++) {
+                /* Multiplied by alpha already, so never more than it. */
+                const uint32_t sum = v[c] + (65535u - v[3]);
+
+                pixels[3 * i + c] = (uint8_t)((sum * 255 + 32767) / 65535);
+            }
+        }
+        return;
+    }
+    for (size_t i = 0; i < n && channels == 4; i++) {
         const unsigned alpha = pixels[4 * i + 3];
 
         for (size_t c = 0; c < 3; c++)
@@ -195,17 +214,15 @@ static dpl_status decode_pixels(dpl_image *out, const struct pixel_chunks *chunk
     dpl_status status = DPL_OK;
     size_t pixel_bytes;
     uint8_t *shrunk;
-    int32_t rows;
 
     if (!png_image_begin_read_from_memory(&png, chunks->bytes, chunks->n)) {
         status = dpli_fail(err, DPL_E_INPUT, "broken PNG: %s", png.message);
         goto done;
     }
-    /* 16 bits are plain values like 8 bits, no linear light. An interlaced picture gets its alpha
-     * in any case, because it tells which pixels a decode that failed has set. */
-    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
-    png.format = (png.format & PNG_FORMAT_FLAG_ALPHA) || chunks->interlaced ? PNG_FORMAT_RGBA
-                                                                            : PNG_FORMAT_RGB;
+    /* An interlaced picture gets its alpha in any case, because it tells which pixels a decode that
+     * failed has set. */
+    png.format = (chunks->deep ? PNG_FORMAT_LINEAR_RGB : PNG_FORMAT_RGB) |
+                 (chunks->interlaced ? PNG_FORMAT_FLAG_ALPHA : png.format & PNG_FORMAT_FLAG_ALPHA);
     pixel_bytes = PNG_IMAGE_PIXEL_SIZE(png.format);
     /* The copy of the chunks, the pixels, and libpng's rows and window. */
     status = dpli_check_bytes(chunks->n + n * pixel_bytes + 64 * 1024 + 32 * (uint64_t)png.width,
@@ -223,16 +240,19 @@ static dpl_status decode_pixels(dpl_image *out, const struct pixel_chunks *chunk
             status = dpli_fail(err, DPL_E_MEMORY, "out of memory in the PNG decoder");
             goto done;
         }
-        rows = chunks->interlaced ? fill_from_passes(out) : rows_written(out, pixel_bytes);
-        grey_missing(out, pixel_bytes, rows, chunks->interlaced);
-        status = dpli_judge_partial(out->warning, !chunks->ended, rows, out->height_px, png.message,
-                                    err);
+        const int32_t there = chunks->interlaced ? fill_from_passes(out, pixel_bytes)
+                                                 : rows_written(out, pixel_bytes);
+
+        grey_missing(out, pixel_bytes, chunks->interlaced ? 0 : there);
+        status = dpli_judge_partial(out->warning, !chunks->ended, there,
+                                    chunks->interlaced ? (int32_t)n : out->height_px,
+                                    chunks->interlaced ? "pixels" : "rows", png.message, err);
         if (status)
             goto done;
     } else if (!chunks->ended)
         strcpy(out->warning, "truncated: the end chunk is missing");
-    if (pixel_bytes == 4) {
-        over_white(out->pixels, n);
+    to_rgb8(out->pixels, n, png.format);
+    if (pixel_bytes > 3) {
         shrunk = dpli_realloc(out->pixels, n, 3, NULL);
         if (shrunk)
             out->pixels = shrunk;
@@ -256,6 +276,7 @@ dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
         return dpli_fail(err, DPL_E_INPUT, "broken PNG: does not begin with its header");
     width = be32(bytes + 16);
     height = be32(bytes + 20);
+    chunks.deep = bytes[24] == 16;
     chunks.interlaced = bytes[28] == 1;
     status = dpli_check_pixels(width, height, options, err);
     if (status)

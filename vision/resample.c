@@ -40,6 +40,7 @@ static void filter_clear(struct filter *filter)
     free(filter->weights);
 }
 
+/* On failure too, what filter holds is for filter_clear. */
 static dpl_status filter_init(struct filter *filter, const dpli_axis *axis, dpl_error *err)
 {
     const size_t n_most = axis->step > 1 ? (size_t)ceil(axis->step) + 1 : 2;
@@ -51,10 +52,8 @@ static dpl_status filter_init(struct filter *filter, const dpli_axis *axis, dpl_
         return dpli_fail(err, DPL_E_ARGUMENT, "cannot resample to %d pixels", axis->n_out);
     filter->taps = dpli_alloc((size_t)axis->n_out, sizeof *filter->taps, err);
     filter->weights = dpli_alloc(n_weights, sizeof *filter->weights, err);
-    if (!filter->taps || !filter->weights) {
-        filter_clear(filter);
+    if (!filter->taps || !filter->weights)
         return DPL_E_MEMORY;
-    }
     for (int32_t i = 0; i < axis->n_out; i++) {
         struct taps *taps = &filter->taps[i];
 

@@ -1,0 +1,817 @@
+/*
+ * test_image.c - photos decode to the right pixels, whatever kind of PNG or JPEG they are, upright;
+ * what is cut or broken or too large is told apart. Pictures: tests/fixtures/make_images.py.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "doppel/image.h"
+
+enum { W = 37, H = 29 };
+
+static int fail_at, n_calls;
+
+/* The nth call fails: of all that hand out memory. */
+static int fails(void)
+{
+    return ++n_calls == fail_at;
+}
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t alignment, size_t n);
+void *__wrap_aligned_alloc(size_t alignment, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+void *__wrap_realloc(void *p, size_t n)
+{
+    return fails() ? NULL : __real_realloc(p, n);
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t n)
+{
+    return fails() ? NULL : __real_aligned_alloc(alignment, n);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[512];
+
+    snprintf(path, sizeof path, "%s/tests/fixtures/image/%s", DPL_SOURCE_DIR, name);
+    return path;
+}
+
+static uint8_t *load(size_t *n, const char *name)
+{
+    uint8_t *bytes;
+
+    if (dpli_file_read(&bytes, n, path_of(name), 1 << 20, NULL) != DPL_OK)
+        fail_msg("no fixture %s", name);
+    return bytes;
+}
+
+static void must_open(dpl_image *image, const char *name, const dpl_decode_options *options)
+{
+    dpl_error err;
+
+    if (dpl_image_open(image, path_of(name), options, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+}
+
+static void must_be_empty(const dpl_image *image)
+{
+    const dpl_image empty = DPL_IMAGE_INIT;
+
+    assert_null(image->pixels);
+    assert_int_equal(image->width_px, 0);
+    assert_int_equal(image->full_height_px, 0);
+    assert_int_equal(image->exif_orientation, empty.exif_orientation);
+    assert_string_equal(image->warning, "");
+}
+
+static void must_refuse(const void *bytes, size_t n, const dpl_decode_options *options,
+                        dpl_status want, const char *words)
+{
+    dpl_error err = {DPL_OK, ""};
+    dpl_image image;
+
+    assert_int_equal(dpl_image_decode(&image, bytes, n, options, &err), want);
+    assert_int_equal(err.status, want);
+    assert_string_equal(err.message, words);
+    must_be_empty(&image);
+}
+
+/* The picture of make_images.py. */
+static int photo(int x, int y, int c)
+{
+    return c == 0 ? 7 * x : c == 1 ? 8 * y + 10 : 3 * x + 4 * y;
+}
+
+/* Within what a JPEG of quality 92 with colour at down to an eighth of the pixels does to slopes of
+ * at most 8 a pixel: 4 pixels' worth at the worst pixel, a fraction of that on average. */
+static void must_be_photo(const dpl_image *image, const char *name)
+{
+    double sum = 0;
+    int worst = 0;
+
+    assert_int_equal(image->width_px, W);
+    assert_int_equal(image->height_px, H);
+    for (int i = 0; i < W * H * 3; i++) {
+        const int d = abs(image->pixels[i] - photo(i / 3 % W, i / 3 / W, i % 3));
+
+        sum += d;
+        worst = d > worst ? d : worst;
+    }
+    if (worst > 36 || sum / (W * H * 3) > 6)
+        fail_msg("%s: worst %d, mean %g", name, worst, sum / (W * H * 3));
+}
+
+static void every_png_decodes_to_the_pixels_that_were_worked_out(void **state)
+{
+    static const char *const names[] = {
+        "t0_d1",      "t0_d2",       "t0_d4",      "t0_d8",       "t0_d16", "t0_d1_trns",
+        "t0_d2_trns", "t0_d4_trns",  "t0_d8_trns", "t0_d16_trns", "t2_d8",  "t2_d16",
+        "t2_d8_trns", "t2_d16_trns", "t3_d1",      "t3_d2",       "t3_d4",  "t3_d8",
+        "t3_d1_trns", "t3_d2_trns",  "t3_d4_trns", "t3_d8_trns",  "t4_d8",  "t4_d16",
+        "t6_d8",      "t6_d16"};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
+        const int interlaced = i % 2;
+        char name[64];
+        dpl_image image;
+        uint8_t *want;
+        size_t n_want;
+
+        snprintf(name, sizeof name, "%s.rgb", names[i / 2]);
+        want = load(&n_want, name);
+        snprintf(name, sizeof name, "%s%s.png", names[i / 2], interlaced ? "i" : "");
+        must_open(&image, name, NULL);
+        assert_string_equal(image.format, "png");
+        assert_string_equal(image.warning, "");
+        assert_int_equal(image.width_px, 13);
+        assert_int_equal(image.height_px, 11);
+        assert_int_equal(image.full_width_px, 13);
+        assert_int_equal(n_want, 13 * 11 * 3);
+        for (size_t k = 0; k < n_want; k++)
+            if (image.pixels[k] != want[k])
+                fail_msg("%s: value %zu is %d, not %d", name, k, image.pixels[k], want[k]);
+        dpl_image_clear(&image);
+        free(want);
+    }
+}
+
+static void gamma_profiles_text_and_animation_change_nothing(void **state)
+{
+    static const char *const names[] = {"extras_d8", "extras_d16"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char name[64];
+        dpl_image image;
+        uint8_t *want;
+        size_t n_want;
+
+        snprintf(name, sizeof name, "%s.rgb", names[i]);
+        want = load(&n_want, name);
+        snprintf(name, sizeof name, "%s.png", names[i]);
+        must_open(&image, name, NULL);
+        assert_string_equal(image.warning, "");
+        assert_memory_equal(image.pixels, want, n_want);
+        dpl_image_clear(&image);
+        free(want);
+    }
+}
+
+static void every_jpeg_decodes_to_the_photo(void **state)
+{
+    static const char *const names[] = {"sample_1x1",
+                                        "sample_2x1",
+                                        "sample_1x2",
+                                        "sample_2x2",
+                                        "sample_4x1",
+                                        "sample_1x4",
+                                        "sample_4x2",
+                                        "sample_2x4",
+                                        "sample_3x1",
+                                        "sample_1x3",
+                                        "sample_3x2",
+                                        "sample_1x1_2x2_2x2",
+                                        "sample_2x2_1x1_2x1",
+                                        "sample_2x2_2x1_1x2",
+                                        "sample_4x1_2x1_1x1",
+                                        "progressive",
+                                        "arithmetic",
+                                        "restart",
+                                        "scans",
+                                        "rgb",
+                                        "cmyk_adobe",
+                                        "cmyk_plain",
+                                        "ycck_adobe"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+        dpl_image image;
+
+        snprintf(name, sizeof name, "%s.jpg", names[i]);
+        must_open(&image, name, NULL);
+        assert_string_equal(image.format, "jpeg");
+        assert_string_equal(image.warning, "");
+        assert_int_equal(image.exif_orientation, 1);
+        must_be_photo(&image, name);
+        dpl_image_clear(&image);
+    }
+}
+
+static void grey_jpeg_has_three_equal_channels(void **state)
+{
+    dpl_image image;
+
+    (void)state;
+    must_open(&image, "grey.jpg", NULL);
+    for (int i = 0; i < W * H; i++) {
+        const uint8_t *p = image.pixels + 3 * i;
+        const double luma = 0.299 * photo(i % W, i / W, 0) + 0.587 * photo(i % W, i / W, 1) +
+                            0.114 * photo(i % W, i / W, 2);
+
+        assert_true(p[0] == p[1] && p[1] == p[2]);
+        assert_true(luma - p[0] < 6 && p[0] - luma < 6);
+    }
+    dpl_image_clear(&image);
+}
+
+static void kinds_that_no_decoder_reads_are_refused_by_name(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *words;
+    } kinds[] = {
+        {"", 0, "is empty"},
+        {"\0\0\0\0\0\0\0\0\0\0\0\0", 12, "holds nothing but zeros"},
+        {"RIFFxxxxWEBPVP8 ", 16, "is a WebP picture; JPEG and PNG are read"},
+        {"\0\0\0\x18"
+         "ftypheic",
+         12, "is a HEIC picture; JPEG and PNG are read"},
+        {"\0\0\0\x18"
+         "ftypavif",
+         12, "is an AVIF picture; JPEG and PNG are read"},
+        {"\0\0\0\x18"
+         "ftypisom",
+         12, "is a video; JPEG and PNG are read"},
+        {"GIF89a", 6, "is a GIF picture; JPEG and PNG are read"},
+        {"II*\0\x08\0\0\0", 8, "is a TIFF or raw picture; JPEG and PNG are read"},
+        {"BM1234", 6, "is a BMP picture; JPEG and PNG are read"},
+        {"%PDF-1.4", 8, "is a PDF file; JPEG and PNG are read"},
+        {"<!DOCTYPE html>", 15, "is an HTML page; JPEG and PNG are read"},
+        {"hello there", 11, "is neither a JPEG nor a PNG"},
+        {"\xFF\xD8", 2, "is neither a JPEG nor a PNG"},
+        {"\x89PNG\r\n\x1a", 7, "is neither a JPEG nor a PNG"},
+        {"\xFF\xD8\xFF", 3, "truncated: ends before its pixels"},
+        {"\xFF\xD8\xFF\xD9", 4, "broken JPEG: no picture in it"},
+        {"\x89PNG\r\n\x1a\n", 8, "truncated: ends before its pixels"},
+    };
+    static const char *const files[][2] = {
+        {"bits12.jpg", "JPEG has 12 bits a sample; 8 are read"},
+        {"lossless.jpg", "is a lossless JPEG; baseline and progressive ones are read"},
+        {"hierarchical.jpg", "is a hierarchical JPEG; baseline and progressive ones are read"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        must_refuse(kinds[i].bytes, kinds[i].n, NULL, DPL_E_INPUT, kinds[i].words);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        size_t n;
+        uint8_t *bytes = load(&n, files[i][0]);
+
+        must_refuse(bytes, n, NULL, DPL_E_INPUT, files[i][1]);
+        free(bytes);
+    }
+}
+
+static void name_of_the_file_counts_only_in_messages(void **state)
+{
+    dpl_image image;
+    dpl_error err;
+    uint8_t *bytes;
+    size_t n;
+    FILE *file;
+
+    (void)state;
+    bytes = load(&n, "sample_1x1.jpg");
+    file = fopen("photo.png", "wb");
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    fclose(file);
+    free(bytes);
+    assert_int_equal(dpl_image_open(&image, "photo.png", NULL, &err), DPL_OK);
+    assert_string_equal(image.format, "jpeg");
+    dpl_image_clear(&image);
+
+    file = fopen("fake.jpg", "wb");
+    fputs("hello there", file);
+    fclose(file);
+    assert_int_equal(dpl_image_open(&image, "fake.jpg", NULL, &err), DPL_E_INPUT);
+    assert_string_equal(err.message, "\"fake.jpg\": is neither a JPEG nor a PNG");
+    must_be_empty(&image);
+    assert_int_equal(dpl_image_open(&image, "absent.jpg", NULL, &err), DPL_E_INPUT);
+    assert_string_equal(err.message, "\"absent.jpg\": cannot be opened: No such file or directory");
+}
+
+static void orientation_is_applied_to_png_exactly_and_to_jpeg(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 8; n++) {
+        char name[64];
+        dpl_image image;
+
+        snprintf(name, sizeof name, "turn_%d.png", n);
+        must_open(&image, name, NULL);
+        assert_int_equal(image.exif_orientation, n);
+        assert_int_equal(image.width_px, W);
+        assert_int_equal(image.full_width_px, W);
+        assert_int_equal(image.full_height_px, H);
+        for (int i = 0; i < W * H * 3; i++)
+            assert_int_equal(image.pixels[i], photo(i / 3 % W, i / 3 / W, i % 3));
+        dpl_image_clear(&image);
+
+        snprintf(name, sizeof name, "turn_%d.jpg", n);
+        must_open(&image, name, NULL);
+        assert_int_equal(image.exif_orientation, n);
+        assert_int_equal(image.full_height_px, H);
+        must_be_photo(&image, name);
+        dpl_image_clear(&image);
+    }
+}
+
+/* large.jpg is the photo with every pixel four times across and down. */
+static void jpeg_is_decoded_smaller_while_that_is_enough(void **state)
+{
+    static const int enough[][3] = {/* enough_px, width, height */
+                                    {0, 148, 116}, {149, 148, 116}, {75, 148, 116},
+                                    {74, 74, 58},  {38, 74, 58},    {37, 37, 29},
+                                    {20, 37, 29},  {19, 19, 15},    {1, 19, 15}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof enough / sizeof *enough; i++) {
+        dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+        dpl_image image;
+
+        options.enough_px = enough[i][0];
+        must_open(&image, "large.jpg", &options);
+        assert_int_equal(image.width_px, enough[i][1]);
+        assert_int_equal(image.height_px, enough[i][2]);
+        assert_int_equal(image.full_width_px, 148);
+        assert_int_equal(image.full_height_px, 116);
+        if (image.width_px == W)
+            must_be_photo(&image, "large.jpg at a quarter");
+        dpl_image_clear(&image);
+    }
+}
+
+static void sideways_photo_decoded_smaller_keeps_its_proportions(void **state)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    dpl_image image;
+
+    (void)state;
+    options.enough_px = 19;
+    must_open(&image, "turn_6.jpg", &options);
+    assert_int_equal(image.width_px, 19);
+    assert_int_equal(image.height_px, 15);
+    assert_int_equal(image.full_width_px, W);
+    assert_int_equal(image.full_height_px, H);
+    dpl_image_clear(&image);
+}
+
+/* What an n-byte beginning of a file must give: never a crash; an error with words, or a picture
+ * with a warning, whose first rows are those of the whole file. From some length on there is a
+ * picture. rows_at_cut: rows that may differ before those said to be missing, or before the end
+ * when it is only the end that is missing; -1: no row is compared. */
+static void cut_everywhere(const char *name, int rows_at_cut, int rows_at_end)
+{
+    dpl_image whole;
+    size_t n_all, first_picture = 0;
+    uint8_t *all = load(&n_all, name);
+
+    must_open(&whole, name, NULL);
+    assert_string_equal(whole.warning, "");
+    for (size_t n = 0; n < n_all; n++) {
+        /* Of its own, so that a read past its end is found. */
+        uint8_t *part = malloc(n ? n : 1);
+        dpl_error err = {DPL_OK, ""};
+        dpl_image image;
+        dpl_status status;
+
+        memcpy(part, all, n);
+        status = dpl_image_decode(&image, part, n, NULL, &err);
+        free(part);
+        if (status == DPL_OK) {
+            char unit[16];
+            int rows, of;
+
+            if (!first_picture)
+                first_picture = n;
+            assert_memory_equal(image.warning, "truncated: ", 11);
+            if (sscanf(image.warning, "truncated: %d of %d %15s", &rows, &of, unit) == 3) {
+                assert_string_equal(unit, rows_at_cut < 0 ? "pixels" : "rows");
+                assert_int_equal(of, image.height_px * (rows_at_cut < 0 ? image.width_px : 1));
+                assert_in_range(rows, (of + 7) / 8, of - 1);
+                rows -= rows_at_cut;
+            } else
+                rows = image.height_px - rows_at_end;
+            if (rows_at_cut >= 0)
+                assert_memory_equal(image.pixels, whole.pixels,
+                                    3 * (size_t)rows * (size_t)image.width_px);
+        } else {
+            assert_int_equal(status, DPL_E_INPUT);
+            assert_true(err.message[0] != '\0');
+            if (first_picture)
+                fail_msg("%s: a picture from %zu bytes, none from %zu: %s", name, first_picture, n,
+                         err.message);
+        }
+        dpl_image_clear(&image);
+    }
+    /* Something to see from less than two thirds of the file, nothing from its first hundred bytes.
+     */
+    assert_in_range(first_picture, 100, n_all * 2 / 3);
+    dpl_image_clear(&whole);
+    free(all);
+}
+
+static void file_cut_at_any_byte_is_an_error_or_a_picture_with_a_warning(void **state)
+{
+    (void)state;
+    /* Colour is interpolated between the last row and what was to come. Of the last row of blocks,
+     * 4 rows of pixels, no one knows how much is there. */
+    cut_everywhere("large.jpg", 1, 5);
+    cut_everywhere("cut_rgb.png", 0, 0);
+    cut_everywhere("cut_rgba.png", 0, 0);
+    cut_everywhere("cut_rgbi.png", -1, 0);
+    cut_everywhere("cut_rgbai.png", -1, 0);
+}
+
+static void progressive_jpeg_cut_short_is_a_coarse_picture(void **state)
+{
+    static const char words[] = "truncated: premature end of JPEG file";
+    dpl_image image;
+    size_t n;
+    uint8_t *bytes = load(&n, "progressive.jpg");
+
+    (void)state;
+    assert_int_equal(dpl_image_decode(&image, bytes, n * 9 / 10, NULL, NULL), DPL_OK);
+    assert_string_equal(image.warning, words);
+    dpl_image_clear(&image);
+    for (size_t k = 0; k < n; k++)
+        if (dpl_image_decode(&image, bytes, k, NULL, NULL) == DPL_OK) {
+            assert_memory_equal(image.warning, "truncated: ", 11);
+            dpl_image_clear(&image);
+        }
+    free(bytes);
+}
+
+static void interlaced_png_cut_short_is_coarse_everywhere(void **state)
+{
+    dpl_image image, whole;
+    size_t n;
+    uint8_t *bytes = load(&n, "cut_rgbi.png");
+    double sum = 0;
+
+    (void)state;
+    must_open(&whole, "cut_rgbi.png", NULL);
+    assert_int_equal(dpl_image_decode(&image, bytes, n / 2, NULL, NULL), DPL_OK);
+    assert_memory_equal(image.warning, "truncated: ", 11);
+    /* Half of the data has all pixels of every fourth row and column, at least. */
+    for (int y = 0; y < H; y += 4)
+        for (int x = 0; x < W; x += 4)
+            assert_memory_equal(image.pixels + 3 * (y * W + x), whole.pixels + 3 * (y * W + x), 3);
+    /* What is filled in is the picture a little further up or left: slopes and noise, no holes. */
+    for (int i = 0; i < W * H * 3; i++)
+        sum += abs(image.pixels[i] - whole.pixels[i]);
+    assert_true(sum / (W * H * 3) < 40);
+    dpl_image_clear(&image);
+    dpl_image_clear(&whole);
+    free(bytes);
+}
+
+static void photo_without_pixels_is_no_photo(void **state)
+{
+    dpl_image image;
+    dpl_error err;
+    size_t n, scan = 0;
+    uint8_t *bytes = load(&n, "large.jpg");
+
+    (void)state;
+    for (size_t i = 0; i + 1 < n; i++)
+        if (bytes[i] == 0xFF && bytes[i + 1] == 0xDA)
+            scan = i + 2 + bytes[i + 3];
+    must_refuse(bytes, scan, NULL, DPL_E_INPUT, "truncated: 0 of 116 rows are there");
+    /* An end marker does not make it better. */
+    memcpy(bytes + scan, "\xFF\xD9", 2);
+    must_refuse(bytes, scan + 2, NULL, DPL_E_INPUT, "damaged: 0 of 116 rows are there");
+    free(bytes);
+
+    bytes = load(&n, "sample_2x2.jpg");
+    memmove(bytes + 2, bytes + n - 40, 40);
+    assert_int_equal(dpl_image_decode(&image, bytes, 42, NULL, &err), DPL_E_INPUT);
+    free(bytes);
+}
+
+static void damaged_photo_that_is_still_a_picture_says_so(void **state)
+{
+    dpl_image image;
+    size_t n;
+    uint8_t *bytes = load(&n, "cut_rgb.png");
+
+    (void)state;
+    /* In the middle of the compressed pixels. */
+    memset(bytes + n / 2, 0xFF, 40);
+    assert_int_equal(dpl_image_decode(&image, bytes, n, NULL, NULL), DPL_OK);
+    assert_memory_equal(image.warning, "damaged: ", 9);
+    dpl_image_clear(&image);
+    free(bytes);
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static void size_is_limited_before_memory_is_taken(void **state)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    size_t n;
+    uint8_t *bytes = load(&n, "t2_d8.png");
+
+    (void)state;
+    put32(bytes + 16, 30000);
+    put32(bytes + 20, 30000);
+    n_calls = 0;
+    must_refuse(bytes, n, NULL, DPL_E_LIMIT, "image is 30000x30000 pixels, limit is 64 megapixels");
+    assert_int_equal(n_calls, 0);
+    put32(bytes + 16, 65536);
+    put32(bytes + 20, 1);
+    must_refuse(bytes, n, NULL, DPL_E_LIMIT, "image is 65536x1 pixels, limit is 65535 a side");
+    put32(bytes + 16, 0xFFFFFFFF);
+    put32(bytes + 20, 0xFFFFFFFF);
+    must_refuse(bytes, n, NULL, DPL_E_LIMIT,
+                "image is 4294967295x4294967295 pixels, limit is 65535 a side");
+    put32(bytes + 16, 0);
+    must_refuse(bytes, n, NULL, DPL_E_INPUT, "image is 0x4294967295 pixels");
+    free(bytes);
+
+    bytes = load(&n, "sample_2x2.jpg");
+    options.max_pixels = W * H - 1;
+    must_refuse(bytes, n, &options, DPL_E_LIMIT, "image is 37x29 pixels, limit is 1072 pixels");
+    options.max_pixels = W * H;
+    n_calls = 0;
+    options.max_bytes = 50000;
+    must_refuse(bytes, n, &options, DPL_E_LIMIT, "decoding needs 0.1 MiB, limit is 0.0 MiB");
+    assert_int_equal(n_calls, 0);
+    free(bytes);
+}
+
+/* The least max_bytes with which a file decodes. */
+static size_t least_bytes(const char *name)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    size_t low = 0, high = 1 << 24, n;
+    uint8_t *bytes = load(&n, name);
+
+    while (high - low > 1) {
+        dpl_image image;
+        dpl_error err;
+        dpl_status status;
+
+        options.max_bytes = (low + high) / 2;
+        status = dpl_image_decode(&image, bytes, n, &options, &err);
+        dpl_image_clear(&image);
+        if (status == DPL_OK)
+            high = options.max_bytes;
+        else {
+            assert_int_equal(status, DPL_E_LIMIT);
+            low = options.max_bytes;
+        }
+    }
+    free(bytes);
+    return high;
+}
+
+static void memory_of_the_decoder_counts(void **state)
+{
+    (void)state;
+    /* Coefficients: 16 bits for each sample of whole blocks, 5 x 4 of luma in a 2x2 picture's 3 x 2
+     * units of 6 blocks each. */
+    assert_int_equal(least_bytes("progressive.jpg") - least_bytes("sample_2x2.jpg"),
+                     3 * 2 * 6 * 64 * 2);
+    assert_true(least_bytes("scans.jpg") == least_bytes("progressive.jpg"));
+    /* Four values a pixel while ink becomes light. */
+    assert_true(least_bytes("cmyk_adobe.jpg") > least_bytes("sample_1x1.jpg") + W * H);
+    /* Pixels with alpha, and the copy of the file. */
+    assert_true(least_bytes("t6_d8.png") > least_bytes("t2_d8.png") + 13 * 11);
+}
+
+static void file_and_decoder_share_one_limit(void **state)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    const size_t decoding = least_bytes("sample_2x2.jpg");
+    dpl_image image;
+    dpl_error err;
+    size_t n;
+
+    (void)state;
+    free(load(&n, "sample_2x2.jpg"));
+    options.max_bytes = decoding + n;
+    must_open(&image, "sample_2x2.jpg", &options);
+    dpl_image_clear(&image);
+    options.max_bytes--;
+    assert_int_equal(dpl_image_open(&image, path_of("sample_2x2.jpg"), &options, &err),
+                     DPL_E_LIMIT);
+    options.max_bytes = n - 1;
+    assert_int_equal(dpl_image_open(&image, path_of("sample_2x2.jpg"), &options, &err),
+                     DPL_E_LIMIT);
+    assert_non_null(strstr(err.message, "sample_2x2.jpg\": file has "));
+}
+
+static void jpeg_of_endless_scans_is_refused(void **state)
+{
+    dpl_error err;
+    dpl_image image;
+    size_t n, scan = 0;
+    uint8_t *bytes = load(&n, "progressive.jpg"), *many;
+
+    (void)state;
+    for (size_t i = 0; i + 1 < n && !scan; i++)
+        if (bytes[i] == 0xFF && bytes[i + 1] == 0xDA)
+            scan = i;
+    many = malloc(n + 100 * 8);
+    memcpy(many, bytes, n - 2);
+    for (size_t i = 0; i < 100; i++)
+        memcpy(many + n - 2 + 8 * i, "\xFF\xDA\x00\x06\x00\x00\x00\x00", 8);
+    assert_int_equal(dpl_image_decode(&image, many, n - 2 + 800, NULL, &err), DPL_E_LIMIT);
+    assert_non_null(strstr(err.message, "scans, limit is 100"));
+    free(many);
+    free(bytes);
+}
+
+static void options_of_another_version_are_read_as_far_as_known(void **state)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    dpl_image image;
+    dpl_error err;
+
+    (void)state;
+    options.struct_size = offsetof(dpl_decode_options, enough_px);
+    options.enough_px = 19;
+    must_open(&image, "large.jpg", &options);
+    assert_int_equal(image.width_px, 148);
+    dpl_image_clear(&image);
+    options.struct_size = 0;
+    assert_int_equal(dpl_image_open(&image, path_of("large.jpg"), &options, &err), DPL_E_ARGUMENT);
+    options.struct_size = sizeof options;
+    options.enough_px = -1;
+    assert_int_equal(dpl_image_open(&image, path_of("large.jpg"), &options, &err), DPL_E_ARGUMENT);
+}
+
+static void lack_of_memory_at_any_point_is_told_and_leaks_nothing(void **state)
+{
+    static const char *const names[] = {"sample_2x2.jpg", "cmyk_adobe.jpg", "turn_6.jpg",
+                                        "turn_6.png",     "t6_d8.png",      "cut_rgbai.png"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int n_failed = 0;
+
+        for (int n = 1;; n++) {
+            dpl_error err = {DPL_OK, ""};
+            dpl_image image;
+            dpl_status status;
+
+            n_calls = 0;
+            fail_at = n;
+            status = dpl_image_open(&image, path_of(names[i]), NULL, &err);
+            fail_at = 0;
+            if (status != DPL_OK) {
+                assert_int_equal(status, DPL_E_MEMORY);
+                assert_int_equal(err.status, DPL_E_MEMORY);
+                must_be_empty(&image);
+                n_failed++;
+            }
+            dpl_image_clear(&image);
+            if (n_calls < n)
+                break;
+        }
+        assert_in_range(n_failed, 2, 20);
+    }
+}
+
+static void pixels_of_the_caller_are_copied_row_by_row(void **state)
+{
+    uint8_t rgb[3 * 10] = {1, 2, 3, 4, 5, 6, 99, 99, 99, 99, 7, 8, 9, 10, 11, 12, 99, 99, 99, 99};
+    dpl_image image;
+
+    (void)state;
+    assert_int_equal(dpl_image_from_rgb(&image, rgb, 2, 2, 10, NULL), DPL_OK);
+    assert_memory_equal(image.pixels, "\1\2\3\4\5\6\7\10\11\12\13\14", 12);
+    assert_int_equal(image.full_width_px, 2);
+    assert_int_equal(image.exif_orientation, 1);
+    dpl_image_clear(&image);
+    assert_int_equal(dpl_image_from_rgb(&image, rgb, 2, 2, 5, NULL), DPL_E_ARGUMENT);
+    assert_int_equal(dpl_image_from_rgb(&image, rgb, 0, 2, 10, NULL), DPL_E_ARGUMENT);
+    assert_int_equal(dpl_image_from_rgb(&image, rgb, 2, -1, 10, NULL), DPL_E_ARGUMENT);
+    dpl_image_clear(NULL);
+}
+
+static void encoded_jpeg_decodes_to_the_same_photo(void **state)
+{
+    dpl_image photo_image, again;
+    uint8_t *jpeg;
+    size_t n, n_small;
+
+    (void)state;
+    must_open(&photo_image, "turn_1.png", NULL);
+    assert_int_equal(dpl_image_to_jpeg(&jpeg, &n_small, &photo_image, 30, NULL), DPL_OK);
+    dpl_bytes_free(jpeg);
+    assert_int_equal(dpl_image_to_jpeg(&jpeg, &n, &photo_image, 95, NULL), DPL_OK);
+    assert_true(n > n_small);
+    assert_int_equal(dpl_image_decode(&again, jpeg, n, NULL, NULL), DPL_OK);
+    must_be_photo(&again, "encoded");
+    dpl_bytes_free(jpeg);
+    dpl_image_clear(&again);
+    for (int quality = -1; quality <= 101; quality += 1)
+        if (quality < 1 || quality > 100) {
+            assert_int_equal(dpl_image_to_jpeg(&jpeg, &n, &photo_image, quality, NULL),
+                             DPL_E_ARGUMENT);
+            assert_null(jpeg);
+        }
+    n_calls = 0;
+    fail_at = 1;
+    assert_int_equal(dpl_image_to_jpeg(&jpeg, &n, &photo_image, 80, NULL), DPL_E_MEMORY);
+    fail_at = 0;
+    dpl_image_clear(&photo_image);
+    assert_int_equal(dpl_image_to_jpeg(&jpeg, &n, &photo_image, 80, NULL), DPL_E_ARGUMENT);
+}
+
+static void any_bytes_in_a_file_are_survived(void **state)
+{
+    static const char *const names[] = {"sample_2x2.jpg", "progressive.jpg", "turn_6.jpg",
+                                        "cmyk_adobe.jpg", "t3_d4_trnsi.png", "cut_rgba.png"};
+    dpli_rng rng;
+
+    (void)state;
+    dpli_rng_seed(&rng, 20240607);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n;
+        uint8_t *bytes = load(&n, names[i]), *bad = malloc(n);
+
+        for (int round = 0; round < 300; round++) {
+            dpl_error err = {DPL_OK, ""};
+            dpl_image image;
+            dpl_status status;
+
+            memcpy(bad, bytes, n);
+            for (int k = 0; k < 1 + round % 8; k++)
+                bad[dpli_rng_below(&rng, n)] = (uint8_t)dpli_rng_u64(&rng);
+            status = dpl_image_decode(&image, bad, n, NULL, &err);
+            if (status != DPL_OK) {
+                assert_true(status == DPL_E_INPUT || status == DPL_E_LIMIT);
+                assert_true(err.message[0] != '\0');
+                must_be_empty(&image);
+            }
+            dpl_image_clear(&image);
+        }
+        free(bad);
+        free(bytes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_png_decodes_to_the_pixels_that_were_worked_out),
+        cmocka_unit_test(gamma_profiles_text_and_animation_change_nothing),
+        cmocka_unit_test(every_jpeg_decodes_to_the_photo),
+        cmocka_unit_test(grey_jpeg_has_three_equal_channels),
+        cmocka_unit_test(kinds_that_no_decoder_reads_are_refused_by_name),
+        cmocka_unit_test(name_of_the_file_counts_only_in_messages),
+        cmocka_unit_test(orientation_is_applied_to_png_exactly_and_to_jpeg),
+        cmocka_unit_test(jpeg_is_decoded_smaller_while_that_is_enough),
+        cmocka_unit_test(sideways_photo_decoded_smaller_keeps_its_proportions),
+        cmocka_unit_test(file_cut_at_any_byte_is_an_error_or_a_picture_with_a_warning),
+        cmocka_unit_test(progressive_jpeg_cut_short_is_a_coarse_picture),
+        cmocka_unit_test(interlaced_png_cut_short_is_coarse_everywhere),
+        cmocka_unit_test(photo_without_pixels_is_no_photo),
+        cmocka_unit_test(damaged_photo_that_is_still_a_picture_says_so),
+        cmocka_unit_test(size_is_limited_before_memory_is_taken),
+        cmocka_unit_test(memory_of_the_decoder_counts),
+        cmocka_unit_test(file_and_decoder_share_one_limit),
+        cmocka_unit_test(jpeg_of_endless_scans_is_refused),
+        cmocka_unit_test(options_of_another_version_are_read_as_far_as_known),
+        cmocka_unit_test(lack_of_memory_at_any_point_is_told_and_leaks_nothing),
+        cmocka_unit_test(pixels_of_the_caller_are_copied_row_by_row),
+        cmocka_unit_test(encoded_jpeg_decodes_to_the_same_photo),
+        cmocka_unit_test(any_bytes_in_a_file_are_survived),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
