@@ -174,6 +174,12 @@ int32_t dpli_link_out_h(const dpli_link *link)
     return link->conv ? link->conv->out_h : link->pool->out_h;
 }
 
+static size_t line_floats(const dpli_link *link)
+{
+    return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
+                      : (size_t)link->pool->out_w * (size_t)link->pool->channels;
+}
+
 /* Input lines from which, and up to which, output lines from .. end - 1 are made. */
 static void reads(const dpli_link *link, int32_t from, int32_t end, int32_t *first, int32_t *last)
 {
@@ -231,13 +237,9 @@ static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_lin
         done[n_links - 1] = y;
     }
     for (int32_t i = 0; i + 1 < n_links; i++) {
-        const dpli_link *link = links + i;
-        const size_t line = link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
-                                       : (size_t)link->pool->out_w * (size_t)link->pool->channels;
-
         plan->n_ring[i] += plan->n_ring[i] % 2;
         plan->n_ring[i] = plan->n_ring[i] > 0 ? plan->n_ring[i] : 2;
-        plan->ring_floats[i] = round_up((size_t)plan->n_ring[i] * line, 16);
+        plan->ring_floats[i] = round_up((size_t)plan->n_ring[i] * line_floats(links + i), 16);
         sum += plan->ring_floats[i];
     }
     return sum;
@@ -252,7 +254,7 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
     rings(plan, links, n_links, 2);
 }
 
-int32_t dpli_chain_length(const dpli_link *links, int32_t n_links)
+int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes)
 {
     dpli_chain_plan plan;
     int32_t n = 0;
@@ -260,6 +262,9 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links)
     for (; n < n_links && n < DPLI_MAX_CHAIN; n++) {
         const dpli_conv *c = links[n].conv;
 
+        if (n > 0 && line_floats(links + n - 1) * (size_t)dpli_link_out_h(links + n - 1) <
+                         min_bytes / sizeof(float))
+            break;
         if (c && (dpli_conv_choose(c) == DPLI_CONV_PATCHES ||
                   (dpli_conv_choose(c) == DPLI_CONV_FLAT && taps(c) > 1)))
             break;

@@ -110,12 +110,13 @@ typedef struct dpli_link {
 
 /**
  * How many of these layers, each reading what the one before it makes and nothing else reading
- * that, are best run as one chain: 1 when the first is better off alone.
+ * that, are best run as one chain: 1 when the first is better off alone. A result of fewer than
+ * min_bytes a picture ends the chain: it stays in cache by itself.
  *
  * A chain makes a few lines of each layer at a time, which the next one reads while they are in
  * cache; only the last layer's result is written whole. The numbers are the same to the bit.
  */
-int32_t dpli_chain_length(const dpli_link *links, int32_t n_links);
+int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes);
 
 size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links);
 

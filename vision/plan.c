@@ -23,8 +23,9 @@
 #define ALIGN_BYTES 64
 /* Elements of a float result that is computed while planning, not in a step. */
 #define MAX_FOLDED_FLOATS 1024
-/* Minutes on one core. A file of some hundred bytes can ask for centuries. */
-#define MAX_MACS 1e13
+/* Multiply-adds and elements: minutes on one core. A file of some hundred bytes can ask for
+ * centuries. */
+#define MAX_WORK 1e13
 
 typedef struct buffer {
     size_t n_bytes;
@@ -143,7 +144,7 @@ static dpl_status new_value_buffer(dpli_planner *p, const dpli_node *node, const
                                    int32_t pending, int32_t *id, dpl_error *err)
 {
     int64_t n = dpli_shape_elements(shape);
-    char words[160];
+    char words[DPLI_SHAPE_TEXT];
 
     for (int32_t i = 0; i < shape->rank; i++) {
         if (shape->dims[i] < 1 || shape->dims[i] > INT32_MAX)
@@ -674,7 +675,7 @@ static dpl_status plan_inputs(dpl_plan *plan, dpl_error *err)
     dpli_planner *p = &plan->p;
     const dpli_graph *g = p->g;
     dpl_status status;
-    char have[160], want[160];
+    char have[DPLI_SHAPE_TEXT], want[DPLI_SHAPE_TEXT];
 
     plan->inputs = dpli_calloc((size_t)g->n_inputs, sizeof *plan->inputs, err);
     if (!plan->inputs)
@@ -711,6 +712,7 @@ static dpl_status plan_nodes(dpli_planner *p, dpl_error *err)
 {
     const dpli_graph *g = p->g;
     int32_t n = p->request->nodes ? p->request->n_nodes : g->n_nodes;
+    double work = 0.0;
 
     for (int32_t i = 0; i < n; i++) {
         int32_t k = p->request->nodes ? p->request->nodes[i] : i;
@@ -727,12 +729,14 @@ static dpl_status plan_nodes(dpli_planner *p, dpl_error *err)
             if (node->inputs[j] >= 0)
                 consume(p, &p->values[node->inputs[j]]);
         }
-        for (int32_t s = first_step; s < p->n_steps; s++)
+        for (int32_t s = first_step; s < p->n_steps; s++) {
             p->macs += p->steps[s].macs;
-        if (!(p->macs <= MAX_MACS))
-            return dpli_fail(err, DPL_E_LIMIT,
-                             "network needs more than %g multiply-adds at this input size",
-                             MAX_MACS);
+            work += p->steps[s].macs + (double)dpli_shape_elements(&p->steps[s].shape);
+        }
+        if (!(work <= p->request->max_work))
+            return dpli_node_fail(g, node, DPL_E_LIMIT, err,
+                                  "more than %g operations are needed at this input size",
+                                  p->request->max_work);
     }
     return DPL_OK;
 }
@@ -798,6 +802,8 @@ static dpl_status make(dpl_plan *plan, dpli_ref **refs, dpl_error *err)
         status = plan_nodes(p, err);
     if (status == DPL_OK)
         status = plan_outputs(plan, *refs, err);
+    if (status == DPL_OK)
+        status = dpli_plan_chain(p, p->steps, &p->n_steps, *refs, plan->n_outputs, err);
     if (status != DPL_OK)
         return status;
 
@@ -876,8 +882,10 @@ dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *inp
                         dpl_layout layout, dpl_error *err)
 {
     const dpli_graph *g = &net->graph;
-    dpli_plan_request request = {
-        .input_shapes = input_shapes, .layout = layout, .max_bytes = g->max_arena_bytes};
+    dpli_plan_request request = {.input_shapes = input_shapes,
+                                 .layout = layout,
+                                 .max_bytes = g->max_arena_bytes,
+                                 .max_work = MAX_WORK};
 
     return dpli_plan_make(out, g, &request, err);
 }
@@ -948,7 +956,7 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
     unsigned state = dpli_fpu_enter();
     double total = 0.0;
     dpl_status status;
-    char shape[160];
+    char shape[DPLI_SHAPE_TEXT];
 
     *out = NULL;
     for (int32_t r = 0; r < timed_runs; r++) {

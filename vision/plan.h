@@ -36,6 +36,8 @@ typedef struct dpli_planned {
 
 typedef struct dpli_step {
     void (*run)(const struct dpli_step *step);
+    /* Says the same as a link of a chain; NULL where there is no such link. */
+    void (*link)(const struct dpli_step *step, dpli_link *link);
     void *params; /* the operator's own, freed with the plan */
     float *out;
     const float *in[DPLI_STEP_INPUTS];
@@ -130,6 +132,10 @@ dpli_epilogue dpli_tail_epilogue(const dpli_step *step, const float *bias, const
 /** Element strides of a dense value, in ONNX's order of dimensions. */
 void dpli_strides(const dpl_shape *shape, dpli_order order, int64_t strides[DPL_MAX_RANK]);
 
+/** Join steps into chains (vision/chain.c); outputs are those of the plan. */
+dpl_status dpli_plan_chain(dpli_planner *p, dpli_step *steps, int32_t *n_steps,
+                           const dpli_ref *outputs, int32_t n_outputs, dpl_error *err);
+
 /* ------------------------------------------------------------------ moving elements */
 
 /** to[to_offset + i.to] = from[from_offset + i.from] for all i in dims; strides in elements. */
@@ -158,6 +164,7 @@ typedef struct dpli_plan_request {
     const int32_t *outputs;
     int32_t n_outputs;
     size_t max_bytes;
+    double max_work; /* multiply-adds and elements written */
 } dpli_plan_request;
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,

@@ -877,7 +877,7 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             h = out_h;
             w = out_w;
         }
-        length = n > 0 ? dpli_chain_length(links, n) : 0;
+        length = n > 0 ? dpli_chain_length(links, n, 0) : 0;
         if (length > 1) {
             const dpli_link *last = links + length - 1;
             float *x = in;

@@ -125,6 +125,15 @@ static void run_conv(const dpli_step *step)
     dpli_conv_run(&s->conv, step->out, step->in[0], s->packed, &epilogue, step->scratch);
 }
 
+static void link_conv(const dpli_step *step, dpli_link *link)
+{
+    const conv_step *s = step->params;
+
+    *link = (dpli_link){.conv = &s->conv,
+                        .packed = s->packed,
+                        .epilogue = dpli_tail_epilogue(step, s->bias, &s->act)};
+}
+
 static dpl_status plan_step(dpli_planner *p, const dpli_node *node, dpli_planned *x, dpli_conv *c,
                             const dpl_shape *shape, const float *bias, dpl_error *err)
 {
@@ -141,6 +150,7 @@ static dpl_status plan_step(dpli_planner *p, const dpli_node *node, dpli_planned
     step = dpli_plan_step(p, node, run_conv, sizeof *s, shape, err);
     if (!step)
         return DPL_E_MEMORY;
+    step->link = link_conv;
     s = step->params;
     s->conv = *c;
     s->act = tail.act;
@@ -168,7 +178,7 @@ static dpl_status plan_conv(dpli_planner *p, const dpli_node *node, dpl_error *e
     if (status != DPL_OK)
         return status;
     if (x->shape.rank != 4 || x->shape.dims[1] != c.in_c) {
-        char words[160];
+        char words[DPLI_SHAPE_TEXT];
 
         return dpli_node_fail(g, node, DPL_E_ARGUMENT, err,
                               "input of %s does not fit a weight for %d channels",
@@ -293,7 +303,7 @@ static dpl_status plan_batchnorm(dpli_planner *p, const dpli_node *node, dpl_err
     if (status != DPL_OK)
         return status;
     if ((x->shape.rank != 4 && x->shape.rank != 2) || x->shape.dims[1] != channels) {
-        char words[160];
+        char words[DPLI_SHAPE_TEXT];
 
         return dpli_node_fail(g, node, DPL_E_ARGUMENT, err,
                               "input of %s is not of rank 2 or 4 with %d channels",

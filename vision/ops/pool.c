@@ -74,6 +74,11 @@ static void run_pool(const dpli_step *step)
     dpli_pool2d_run(step->params, step->out, step->in[0]);
 }
 
+static void link_pool(const dpli_step *step, dpli_link *link)
+{
+    *link = (dpli_link){.pool = step->params};
+}
+
 dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *x,
                           const dpli_pool *pool, const dpl_shape *shape, dpl_error *err)
 {
@@ -88,6 +93,7 @@ dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *
     step = dpli_plan_step(p, node, run_pool, sizeof *pool, shape, err);
     if (!step)
         return DPL_E_MEMORY;
+    step->link = link_pool;
     *(dpli_pool *)step->params = *pool;
     step->in_ref[0] = in;
     step->out_ref = out;
@@ -99,7 +105,7 @@ static dpl_status want_rank_4(dpli_planner *p, const dpli_node *node, dpli_plann
                               dpl_error *err)
 {
     dpl_status status = dpli_plan_float(p, node, 0, x, err);
-    char words[160];
+    char words[DPLI_SHAPE_TEXT];
 
     if (status == DPL_OK && (*x)->shape.rank != 4)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
