@@ -17,7 +17,8 @@
 #include "app/common.h"
 
 const command commands[] = {
-    {"enroll", cmd_enroll, "DIR|FILE…", "put people's photos into the gallery", options_of_enroll,
+    {"enroll", cmd_enroll, 1, "DIR|FILE…", "put people's photos into the gallery",
+     options_of_enroll,
      "In a folder, a photo belongs to the person whom the folder that holds it is named after, at\n"
      "any depth. Photos directly in the folder given, and files given one by one, are one person\n"
      "each, named by the file without its ending; --name gives one name to all. Enrolling again\n"
@@ -25,43 +26,43 @@ const command commands[] = {
      "\n"
      "Every refused file is told with its reason, and its status counts in the exit status.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again."},
-    {"verify", cmd_verify, "A B | PHOTO --as NAME", "tell whether two photos show the same person",
-     options_of_verify,
+    {"verify", cmd_verify, 1, "A B | PHOTO --as NAME",
+     "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
      "\n"
      "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\"."},
-    {"query", cmd_query, "PHOTO…", "tell who is in the photos, and what looks like them",
+    {"query", cmd_query, 1, "PHOTO…", "tell who is in the photos, and what looks like them",
      options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
      "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
      "whole\n"
      "picture (--by image, --image-model) nothing is decided unless --threshold is given."},
-    {"list", cmd_list, "", "list the people in the gallery", options_of_list, NULL},
-    {"info", cmd_info, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
+    {"list", cmd_list, 0, "", "list the people in the gallery", options_of_list, NULL},
+    {"info", cmd_info, 0, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
      "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "
      "everything.\n"
      "A person's name is taken first; ./NAME is always a photo."},
-    {"forget", cmd_forget, "PERSON|PHOTO…", "remove people or photos, and prove it",
+    {"forget", cmd_forget, 0, "PERSON|PHOTO…", "remove people or photos, and prove it",
      options_of_forget,
      "Rows, thumbnails, vectors and index entries go, the database is written anew, and a search\n"
      "for every forgotten vector proves that none is found. The photo files stay where they are.\n"
      "A person's name is taken first; ./NAME is always a photo."},
-    {"rename", cmd_rename, "OLD NEW", "give a person another name", options_of_rename, NULL},
-    {"export", cmd_export, "FILE|-", "write the whole gallery as JSON lines", options_of_export,
+    {"rename", cmd_rename, 0, "OLD NEW", "give a person another name", options_of_rename, NULL},
+    {"export", cmd_export, 0, "FILE|-", "write the whole gallery as JSON lines", options_of_export,
      "It holds everything: names, paths, vectors, thumbnails. Keep it as you keep the gallery."},
-    {"import", cmd_import, "FILE", "read an export into a gallery", options_of_import,
+    {"import", cmd_import, 0, "FILE", "read an export into a gallery", options_of_import,
      "All of it or nothing. Photos that the gallery knows by path are replaced."},
-    {"help", cmd_help, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL},
+    {"help", cmd_help, 0, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL},
     {0}};
 
 /**
  * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
  * processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15 instead of 85 GFLOP/s).
- * Both are read from the environment when the library is loaded, which is before this function, so
- * the program starts itself once more.
+ * Both are read from the environment when the library is loaded, which is before any line of ours,
+ * so the program starts itself once more.
  */
 static void settle_blas(char **argv)
 {
@@ -148,8 +149,11 @@ static int run(int argc, char **argv)
         return 0;
     }
     for (const command *c = commands; c->name; c++)
-        if (strcmp(argv[1], c->name) == 0)
+        if (strcmp(argv[1], c->name) == 0) {
+            if (c->computes)
+                settle_blas(argv);
             return c->run(c, argc - 1, argv + 1);
+        }
     return unknown_command(argv[1]);
 }
 
@@ -158,7 +162,6 @@ int main(int argc, char **argv)
     int code, failed;
 
     fill_standard_files();
-    settle_blas(argv);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write that fails */
     text_start();
     code = run(argc, argv);

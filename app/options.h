@@ -35,6 +35,7 @@ typedef struct option_spec {
 typedef struct command {
     const char *name;
     int (*run)(const struct command *self, int argc, char **argv);
+    int computes;          /* runs networks: BLAS is to be set up */
     const char *arguments; /* "A B", may be "" */
     const char *line;      /* what it does, one line without a full stop */
     const option_spec *const

@@ -241,15 +241,18 @@ void table_print(const table *t, FILE *f, color_when when, int indent)
         if (width > widths[i % n])
             widths[i % n] = width;
     }
+    int owed = 0; /* spaces, printed only when something follows them */
     for (size_t i = 0; i < t->n_rows * n; i++) {
         const size_t column = i % n;
         const int room = widths[column] - text_width(t->cells[i]);
-        put_spaces(f, column ? 2 : indent);
-        if (t->align[column] == 'r')
-            put_spaces(f, room);
-        text_tone(f, when, t->tones[i / n], t->cells[i]);
-        if (t->align[column] == 'l' && column + 1 < n)
-            put_spaces(f, room);
+        owed = column ? owed + 2 : indent;
+        owed += t->align[column] == 'r' ? room : 0;
+        if (t->cells[i][0]) {
+            put_spaces(f, owed);
+            text_tone(f, when, t->tones[i / n], t->cells[i]);
+            owed = 0;
+        }
+        owed += t->align[column] == 'l' ? room : 0;
         if (column + 1 == n)
             fputc('\n', f);
     }
