@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "vision/ops/ops.h"
 
+/* Seconds; each weight of the largest files a dozen times over. */
+#define MAX_WORK 4e9
+
 /* Constant nodes become constants; Identity and Dropout, which do nothing, go, except where they
  * give an output its name. */
 static dpl_status drop_nodes(dpli_graph *g, dpl_error *err)
@@ -100,8 +103,10 @@ dpl_status dpli_graph_fold(dpli_graph *g, dpl_error *err)
     bool *constant = dpli_calloc((size_t)g->n_values, sizeof *constant, err);
     int32_t *nodes = dpli_alloc((size_t)g->n_nodes, sizeof *nodes, err);
     int32_t *outputs = dpli_alloc((size_t)g->n_values, sizeof *outputs, err);
-    dpli_plan_request request = {
-        .nodes = nodes, .outputs = outputs, .max_bytes = g->constant_bytes_left};
+    dpli_plan_request request = {.nodes = nodes,
+                                 .outputs = outputs,
+                                 .max_bytes = g->constant_bytes_left,
+                                 .max_work = MAX_WORK};
     dpl_plan *plan = NULL;
 
     if (status != DPL_OK || !constant || !nodes || !outputs) {

@@ -70,14 +70,15 @@ bool dpli_shape_equal(const dpl_shape *a, const dpl_shape *b)
            (a->rank <= 0 || memcmp(a->dims, b->dims, (size_t)a->rank * sizeof a->dims[0]) == 0);
 }
 
-const char *dpli_shape_text(const dpl_shape *shape, char buf[160])
+const char *dpli_shape_text(const dpl_shape *shape, char buf[DPLI_SHAPE_TEXT])
 {
     size_t len = 0;
 
     if (shape->rank <= 0)
-        snprintf(buf, 160, shape->rank == 0 ? "scalar" : "any");
+        snprintf(buf, DPLI_SHAPE_TEXT, shape->rank == 0 ? "scalar" : "any");
     for (int32_t i = 0; i < shape->rank; i++)
-        len += (size_t)snprintf(buf + len, 160 - len, i ? "x%" PRId64 : "%" PRId64, shape->dims[i]);
+        len += (size_t)snprintf(buf + len, DPLI_SHAPE_TEXT - len, i ? "x%" PRId64 : "%" PRId64,
+                                shape->dims[i]);
     return buf;
 }
 

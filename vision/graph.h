@@ -149,8 +149,11 @@ const float *dpli_graph_floats(const dpli_graph *g, const dpli_node *node, int32
 /** Elements of a shape; -1 on overflow, over DPLI_MAX_ELEMENTS, or with a negative dimension. */
 int64_t dpli_shape_elements(const dpl_shape *shape);
 bool dpli_shape_equal(const dpl_shape *a, const dpl_shape *b);
+/* Eight times the longest int64_t, with what is between them. */
+#define DPLI_SHAPE_TEXT 176
+
 /** "2x3x105x105" into buf; a scalar gives "scalar". */
-const char *dpli_shape_text(const dpl_shape *shape, char buf[160]);
+const char *dpli_shape_text(const dpl_shape *shape, char buf[DPLI_SHAPE_TEXT]);
 
 /** dpli_fail with `Conv "name": ` in front. */
 dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status status,

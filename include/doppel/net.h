@@ -91,6 +91,7 @@ DPL_API uint64_t dpl_net_n_parameters(const dpl_net *net);
  * @param     layout        of rank-4 inputs and outputs
  * @retval DPL_E_ARGUMENT   the shapes do not fit the net; err names the node
  * @retval DPL_E_MEMORY     over max_arena_bytes, or none left
+ * @retval DPL_E_LIMIT      a run would take more than 10^13 operations
  * The plan borrows the net, which must outlive it.
  */
 DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,

@@ -19,7 +19,7 @@ typedef struct binary_step {
 dpl_status dpli_broadcast(const dpli_planner *p, const dpli_node *node, const dpl_shape *a,
                           const dpl_shape *b, dpl_shape *out, dpl_error *err)
 {
-    char words[2][160];
+    char words[2][DPLI_SHAPE_TEXT];
 
     out->rank = a->rank > b->rank ? a->rank : b->rank;
     for (int32_t i = 0; i < out->rank; i++) {

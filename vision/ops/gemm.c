@@ -207,7 +207,7 @@ static dpl_status plan_gemm(dpli_planner *p, const dpli_node *node, dpl_error *e
         return status;
     if (a->shape.rank != 2 || b->shape.rank != 2 ||
         a->shape.dims[!s.trans_a] != b->shape.dims[s.trans_b]) {
-        char words[2][160];
+        char words[2][DPLI_SHAPE_TEXT];
 
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "%s does not fit %s",
                               dpli_shape_text(&a->shape, words[0]),
@@ -236,7 +236,7 @@ static dpl_status plan_matmul(dpli_planner *p, const dpli_node *node, dpl_error 
     gemm_step s = {.alpha = 1.0f};
     int64_t size_a, size_b;
     int32_t rank;
-    char words[2][160];
+    char words[2][DPLI_SHAPE_TEXT];
     dpl_status status = dpli_plan_float(p, node, 0, &a, err);
 
     if (status == DPL_OK)
@@ -289,6 +289,9 @@ static dpl_status plan_matmul(dpli_planner *p, const dpli_node *node, dpl_error 
             s.m *= (size_t)s.dims[i];
         s.rank = 0;
     }
+    /* BLAS counts in int. */
+    if (s.m > INT32_MAX)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "too many rows");
     return plan_step(p, node, a, b, &s, &shape, err);
 }
 

@@ -39,6 +39,8 @@ static dpl_status put(dpli_planner *p, const dpli_node *node, const target *t, d
     dpl_status status;
 
     if (t->known) {
+        if (dpli_shape_elements(&x->shape) == 0)
+            return DPL_OK;
         dpli_move_run(m, t->known, x->known, element_bytes(x->type));
         return DPL_OK;
     }
@@ -114,7 +116,7 @@ static dpl_status plan_concat(dpli_planner *p, const dpli_node *node, dpl_error 
         if (other.rank == shape.rank)
             other.dims[axis] = shape.dims[axis];
         if (!dpli_shape_equal(&other, &shape) || x->type != first->type) {
-            char words[2][160];
+            char words[2][DPLI_SHAPE_TEXT];
 
             return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
                                   "%s and %s do not fit together on axis %lld",
@@ -189,7 +191,7 @@ static dpl_status plan_part(dpli_planner *p, const dpli_node *node, int32_t i, d
 {
     bool known = dpli_plan_foldable(x, dpli_shape_elements(shape));
     dpli_order order = known ? DPLI_PLAIN : dpli_plan_order(x);
-    int64_t to[DPL_MAX_RANK], from[DPL_MAX_RANK];
+    int64_t to[DPL_MAX_RANK], from[DPL_MAX_RANK], offset = 0;
     dpli_move m;
     target t;
     dpl_status status = open_target(p, node, i, known, x->type, shape, order, &t, err);
@@ -198,17 +200,12 @@ static dpl_status plan_part(dpli_planner *p, const dpli_node *node, int32_t i, d
         return status;
     dpli_strides(shape, order, to);
     dpli_strides(&x->shape, order, from);
-    m = (dpli_move){0};
-    for (int32_t d = 0; d < shape->rank; d++)
-        m.from_offset += begin[d] * from[d];
-    for (int32_t d = 0; d < shape->rank; d++)
+    for (int32_t d = 0; d < shape->rank; d++) {
+        offset += begin[d] * from[d];
         from[d] *= step[d];
-    {
-        int64_t offset = m.from_offset;
-
-        m = box(shape, order, to, from);
-        m.from_offset = offset;
     }
+    m = box(shape, order, to, from);
+    m.from_offset = offset;
     return put(p, node, &t, x, order, &m, shape, err);
 }
 

@@ -8,6 +8,11 @@
 
 #include <string.h>
 
+/* Kernels count pixels in int32_t; with these bounds no sum of a place, a pad and a reach
+ * overflows. */
+#define MAX_REACH ((int64_t)1 << 24)
+#define MAX_SIDE  ((int64_t)1 << 30)
+
 const dpli_op *dpli_op_find(const char *name)
 {
     static const dpli_op *const families[] = {
@@ -100,6 +105,9 @@ dpl_status dpli_window_fit(const dpli_planner *p, const dpli_node *node, const d
     for (int32_t i = 0; i < 2; i++) {
         int64_t reach = (w->kernel[i] - 1) * w->dilation[i] + 1, room;
 
+        if (reach > MAX_REACH || in[i] > MAX_SIDE)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "kernel or picture is too large");
         pads[i] = w->pads[i];
         pads[i + 2] = w->pads[i + 2];
         if (w->auto_pad == 1 || w->auto_pad == 2) {

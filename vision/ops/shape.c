@@ -37,7 +37,7 @@ static dpl_status plan_reshape(dpli_planner *p, const dpli_node *node, dpl_error
     dpli_planned *x = dpli_plan_in(p, node, 0);
     dpl_shape shape;
     const int64_t *dims;
-    char words[160];
+    char words[DPLI_SHAPE_TEXT];
     bool fits = true;
     dpl_status status = dpli_plan_ints(p, node, 1, &dims, &n, err);
 
