@@ -1,15 +1,15 @@
 /*
  * detect.c - faces in a photo: boxes, five landmarks, scores.
  *
- * Second stage of the pipeline. The net (YuNet) looks at the picture at two sizes: reduced to
- * max_side_px, where it sees faces from about 10 to 300 px, and, with a margin round it, reduced so
- * far that a face which fills the photo comes into the range that the net was trained on. What both
- * see is one face: the stronger box wins.
+ * Second stage of the pipeline. The net (YuNet) looks at the picture reduced to max_side_px and is
+ * believed there for faces up to 320 px: larger ones it takes for several. Those it sees in a
+ * second look, reduced to 256 px with a margin round it, which is asked for nothing else: landmarks
+ * found at the larger size are the better ones (docs/accuracy-log.md).
  *
  * Source: Wu, Peng, Yu 2023, "YuNet", section 3: anchor-free heads at strides 8, 16, 32;
  * score sqrt(cls * obj), centre (cell + b) * s, size exp(b) * s, points (cell + k) * s.
- * The net's coordinates are those of pixel indices (measured: in a mirrored picture of width w a
- * point's two positions add up to w - 1), so half a pixel is added before scaling to the photo.
+ * The net's coordinates have their origin at the corner of the first pixel, as ours do (measured:
+ * docs/accuracy-log.md), so nothing is added when they are scaled to the photo.
  */
 #include <math.h>
 #include <stdio.h>
@@ -20,11 +20,21 @@
 #include "doppel/face.h"
 #include "vision/scratch.h"
 
-#define N_STRIDES   3
-#define MAX_STRIDE  32
-#define OVERVIEW_PX 256 /* larger side of the second look, margin not counted */
-#define MAX_CANDIDATES                                                                             \
-    ((size_t)5000) /* strongest kept before overlaps are removed, as YuNet's authors do */
+#define N_STRIDES  3
+#define MAX_STRIDE 32
+/* Black round the second look, for faces that touch the picture's edges. */
+#define MARGIN_PX 32
+/* In the first look's pixels. The two ranges overlap, so that no face falls between them. */
+#define BELIEVED_UP_TO_PX 320
+#define OVERVIEW_FROM_PX  200
+/* The same for small pictures, as a share of their larger side. */
+#define OVERVIEW_FROM_SHARE 0.7f
+/* The second look's larger side, margin not counted. */
+#define OVERVIEW_PX 256
+/* Boxes that overlap more speak of the same face at the same size. */
+#define BLEND_OVERLAP 0.6f
+/* Strongest kept before overlaps are removed, as YuNet's authors do. */
+#define MAX_CANDIDATES ((size_t)5000)
 
 static const int strides[N_STRIDES] = {8, 16, 32};
 
@@ -135,10 +145,12 @@ static bool face_is_finite(const dpl_face *f)
     return isfinite(sum) && f->w_px > 0 && f->h_px > 0;
 }
 
-/** How positions in the net's input lead back to the photo: (v + 0.5 - offset) / scale. */
+/** One look at the picture. Positions lead back to the photo by (v - margin) / scale. */
 typedef struct view {
-    float scale_x, scale_y; /* input pixels a photo pixel */
-    float offset_px;        /* margin left of and above the picture, input pixels */
+    int32_t side_px;         /* the picture's larger side in the net's input, at most */
+    int32_t margin_px;       /* black round it there */
+    float scale_x, scale_y;  /* input pixels a photo pixel */
+    float least_px, most_px; /* larger side of the faces it is asked for, photo pixels */
 } view;
 
 static dpl_status decode_stride(candidates *found, const dpl_detector *d, const dpl_plan *plan,
@@ -163,15 +175,16 @@ static dpl_status decode_stride(candidates *found, const dpl_detector *d, const 
             f.score = fminf(sqrtf(product), 1.0f);
             f.w_px = expf(b[2]) * s / v->scale_x;
             f.h_px = expf(b[3]) * s / v->scale_y;
-            f.x_px = (((float)x + b[0]) * s + 0.5f - v->offset_px) / v->scale_x - f.w_px / 2;
-            f.y_px = (((float)y + b[1]) * s + 0.5f - v->offset_px) / v->scale_y - f.h_px / 2;
+            f.x_px = (((float)x + b[0]) * s - (float)v->margin_px) / v->scale_x - f.w_px / 2;
+            f.y_px = (((float)y + b[1]) * s - (float)v->margin_px) / v->scale_y - f.h_px / 2;
             for (int p = 0; p < 5; p++) {
                 f.landmarks[p].x_px =
-                    (((float)x + k[2 * p]) * s + 0.5f - v->offset_px) / v->scale_x;
+                    (((float)x + k[2 * p]) * s - (float)v->margin_px) / v->scale_x;
                 f.landmarks[p].y_px =
-                    (((float)y + k[2 * p + 1]) * s + 0.5f - v->offset_px) / v->scale_y;
+                    (((float)y + k[2 * p + 1]) * s - (float)v->margin_px) / v->scale_y;
             }
-            if (!face_is_finite(&f))
+            const float larger = fmaxf(f.w_px, f.h_px);
+            if (!face_is_finite(&f) || larger < v->least_px || larger > v->most_px)
                 continue;
             dpl_status status = push(found, &f, err);
             if (status != DPL_OK)
@@ -186,19 +199,22 @@ static int32_t round_up(int32_t v, int32_t to)
     return (v + to - 1) / to * to;
 }
 
-/** Look at the image reduced to side_px with margin_px of black round it; adds to found. */
-static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *scratch,
-                       const dpl_image *image, int32_t side_px, int32_t margin_px, float min_score,
-                       dpl_error *err)
+static int32_t larger_side(const dpl_image *image)
 {
-    const int32_t larger = image->width_px > image->height_px ? image->width_px : image->height_px;
+    return image->width_px > image->height_px ? image->width_px : image->height_px;
+}
+
+/** Take one look and add what it sees to found. */
+static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *scratch,
+                       const dpl_image *image, view v, float min_score, dpl_error *err)
+{
     dpl_image reduced = DPL_IMAGE_INIT;
     const dpl_image *seen = image;
     dpl_plan *plan;
     dpl_status status;
 
-    if (larger > side_px) {
-        const double scale = (double)side_px / larger;
+    if (larger_side(image) > v.side_px) {
+        const double scale = (double)v.side_px / larger_side(image);
         const int32_t w = (int32_t)lround(image->width_px * scale);
         const int32_t h = (int32_t)lround(image->height_px * scale);
         status = dpl_image_resize(&reduced, image, w > 0 ? w : 1, h > 0 ? h : 1, err);
@@ -206,11 +222,11 @@ static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *sc
             return status;
         seen = &reduced;
     }
-    const int32_t w = round_up(seen->width_px + 2 * margin_px, MAX_STRIDE);
-    const int32_t h = round_up(seen->height_px + 2 * margin_px, MAX_STRIDE);
+    const int32_t w = round_up(seen->width_px + 2 * v.margin_px, MAX_STRIDE);
+    const int32_t h = round_up(seen->height_px + 2 * v.margin_px, MAX_STRIDE);
     const dpl_shape shape = {4, {1, 3, h, w}};
-    const view v = {(float)seen->width_px / (float)image->full_width_px,
-                    (float)seen->height_px / (float)image->full_height_px, (float)margin_px};
+    v.scale_x = (float)seen->width_px / (float)image->full_width_px;
+    v.scale_y = (float)seen->height_px / (float)image->full_height_px;
 
     status = dpli_scratch_plan(&plan, scratch, d->net, &shape, DPL_LAYOUT_NHWC, err);
     if (status != DPL_OK)
@@ -219,7 +235,7 @@ static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *sc
     memset(in, 0, (size_t)w * (size_t)h * 3 * sizeof *in);
     for (int32_t y = 0; y < seen->height_px; y++) {
         const uint8_t *row = seen->pixels + (size_t)y * (size_t)seen->width_px * 3;
-        float *to = in + ((size_t)(y + margin_px) * (size_t)w + (size_t)margin_px) * 3;
+        float *to = in + ((size_t)(y + v.margin_px) * (size_t)w + (size_t)v.margin_px) * 3;
         for (int32_t x = 0; x < seen->width_px; x++, row += 3, to += 3) {
             to[0] = row[2]; /* the net wants BGR, 0..255 */
             to[1] = row[1];
@@ -255,19 +271,45 @@ static float overlap(const dpl_face *a, const dpl_face *b)
     return w * h / (a->w_px * a->h_px + b->w_px * b->h_px - w * h);
 }
 
-/** Keep the strongest of each heap of overlapping boxes, at the front of the list; returns how
- * many. */
-static size_t suppress(candidates *c, const dpl_detect_options *o)
+/**
+ * Landmarks of a face as the mean of what all cells say that see nearly the same box, weighted by
+ * score: their errors are largely independent, so alignment gets steadier (docs/accuracy-log.md).
+ * The blending of BlazeFace (Bazarevsky et al. 2019, section 4), for landmarks only.
+ */
+static void blend_landmarks(dpl_face *out, const dpl_face *faces, size_t n)
 {
-    size_t n = c->n < MAX_CANDIDATES ? c->n : MAX_CANDIDATES, kept = 0;
+    dpl_point sum[5] = {{0, 0}};
+    float weights = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!(overlap(out, &faces[i]) > BLEND_OVERLAP))
+            continue;
+        const float w = faces[i].score * faces[i].score;
+        for (int p = 0; p < 5; p++) {
+            sum[p].x_px += w * faces[i].landmarks[p].x_px;
+            sum[p].y_px += w * faces[i].landmarks[p].y_px;
+        }
+        weights += w;
+    }
+    for (int p = 0; p < 5; p++)
+        out->landmarks[p] = (dpl_point){sum[p].x_px / weights, sum[p].y_px / weights};
+}
+
+/** The strongest of each heap of overlapping boxes, into out [max_faces]; returns how many. */
+static size_t suppress(dpl_face *out, const candidates *c, const dpl_detect_options *o)
+{
+    const size_t n = c->n < MAX_CANDIDATES ? c->n : MAX_CANDIDATES;
+    size_t kept = 0;
 
     for (size_t i = 0; i < n && kept < (size_t)o->max_faces; i++) {
         const dpl_face *f = &c->items[i];
         bool keep = fmaxf(f->w_px, f->h_px) >= o->min_face_px;
         for (size_t k = 0; k < kept && keep; k++)
-            keep = overlap(f, &c->items[k]) <= o->max_overlap;
-        if (keep)
-            c->items[kept++] = c->items[i];
+            keep = overlap(f, &out[k]) <= o->max_overlap;
+        if (keep) {
+            out[kept] = *f;
+            blend_landmarks(&out[kept++], c->items, n);
+        }
     }
     return kept;
 }
@@ -300,6 +342,7 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
     static const dpl_detect_options defaults = DPL_DETECT_OPTIONS_INIT;
     const dpl_detect_options *o = options ? options : &defaults;
     candidates found = {0};
+    dpl_face *faces = NULL;
     dpl_status status;
 
     *out = NULL;
@@ -307,21 +350,39 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
     status = check_options(o, err);
     if (status != DPL_OK)
         return status;
-    status = look(&found, detector, scratch, image, o->max_side_px, 0, o->min_score, err);
-    if (status != DPL_OK)
-        goto done;
-    const int32_t overview = o->max_side_px < OVERVIEW_PX ? o->max_side_px : OVERVIEW_PX;
-    status = look(&found, detector, scratch, image, overview, overview / 8, o->min_score, err);
+
+    const int32_t side = larger_side(image) < o->max_side_px ? larger_side(image) : o->max_side_px;
+    const float full =
+        (float)(image->full_width_px > image->full_height_px ? image->full_width_px
+                                                             : image->full_height_px);
+    const float photo_px = full / (float)side; /* photo pixels a pixel of the first look */
+    const view first = {.side_px = o->max_side_px,
+                        .most_px =
+                            side > BELIEVED_UP_TO_PX ? BELIEVED_UP_TO_PX * photo_px : INFINITY};
+    const view overview = {.side_px = OVERVIEW_PX,
+                           .margin_px = MARGIN_PX,
+                           .least_px = fminf(OVERVIEW_FROM_PX, OVERVIEW_FROM_SHARE * (float)side) *
+                                       photo_px,
+                           .most_px = INFINITY};
+    status = look(&found, detector, scratch, image, first, o->min_score, err);
+    if (status == DPL_OK)
+        status = look(&found, detector, scratch, image, overview, o->min_score, err);
     if (status != DPL_OK || found.n == 0)
         goto done;
     qsort(found.items, found.n, sizeof found.items[0], stronger_first);
-    const size_t kept = suppress(&found, o);
-    if (kept == 0)
+    faces = dpli_alloc(found.n < (size_t)o->max_faces ? found.n : (size_t)o->max_faces,
+                       sizeof *faces, err);
+    if (!faces) {
+        status = DPL_E_MEMORY;
         goto done;
-    *out = found.items;
-    *n_out = kept;
-    found.items = NULL;
+    }
+    *n_out = suppress(faces, &found, o);
+    if (*n_out > 0) {
+        *out = faces;
+        faces = NULL;
+    }
 done:
+    free(faces);
     free(found.items);
     return status;
 }

@@ -1,0 +1,63 @@
+"""Tiny encoders that stand in for real ones in tests: python3 make_standins.py (needs onnx, numpy).
+
+image.onnx      an image encoder: 8x8 means of a 32x32 RGB picture, 48 numbers
+koch.onnx       grey 105x105, no template, head l1-sigmoid with weights of both signs, vectors not of unit length
+nhwc.onnx       input [1, 16, 16, 3], as TensorFlow converters leave it: batch fixed at 1, channels last
+nan.onnx        a face encoder whose vectors are not finite for dark chips
+"""
+import base64
+import os
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ARCFACE = "38.2946,51.6963 73.5318,51.5014 56.0252,71.7366 41.5493,92.3655 70.7299,92.2041"
+
+
+def save(name, nodes, in_shape, out_shape, facts, initializers=()):
+    graph = helper.make_graph(
+        nodes, name,
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, in_shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, out_shape)], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    for key, value in facts.items():
+        model.metadata_props.add(key="doppel." + key, value=value)
+    onnx.checker.check_model(model)
+    onnx.save(model, os.path.join(HERE, name + ".onnx"))
+
+
+save("image",
+     [helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+      helper.make_node("Flatten", ["p"], ["y"])],
+     ["n", 3, 32, 32], ["n", 48],
+     {"kind": "image-encoder", "name": "stand-in image", "mean": "127.5", "std": "127.5"})
+
+weights = np.linspace(-0.5, -3, 49).astype("<f4")
+weights[::7] = 0.25
+save("koch",
+     [helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[15, 15], strides=[15, 15]),
+      helper.make_node("Flatten", ["p"], ["f"]),
+      helper.make_node("Sigmoid", ["f"], ["y"])],
+     ["n", 1, 105, 105], ["n", 49],
+     {"kind": "face-encoder", "name": "stand-in koch", "mean": "127.5", "std": "32",
+      "normalize": "none", "head": "l1-sigmoid",
+      "head.weights": base64.b64encode(weights.tobytes()).decode(), "head.bias": "2"})
+
+save("nhwc",
+     [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+      helper.make_node("AveragePool", ["t"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+      helper.make_node("Flatten", ["p"], ["y"])],
+     [1, 16, 16, 3], [1, 12],
+     {"kind": "face-encoder", "name": "stand-in nhwc", "mean": "10,20,30", "std": "2",
+      "color": "bgr", "template": " ".join(f"{float(v.split(',')[0]) / 7:.3f},"
+                                           f"{float(v.split(',')[1]) / 7:.3f}"
+                                           for v in ARCFACE.split())})
+
+save("nan",
+     [helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+      helper.make_node("Flatten", ["p"], ["f"]),
+      helper.make_node("Sqrt", ["f"], ["y"])],
+     ["n", 3, 16, 16], ["n", 12],
+     {"kind": "face-encoder", "name": "stand-in nan", "mean": "60", "std": "1"})
