@@ -21,11 +21,11 @@ for call in "verify" "verify a" "verify a b c" "verify a b --as x" "verify --as 
 done
 
 # Options: whole names, whole numbers, in range, finite.
-for option in --fm=1e-3 --js --fmr=0,9x --fmr=0.1x --fmr= --fmr=nan --fmr=inf --fmr=0x1p-3 --fmr=1.5 \
-    --fmr=-1 --fmr=1e-999 "--fmr= 0.1" --threshold=1e999 --face=0 --face=1.5 --face=1e1 \
-    --face=99999999999999999999 --max-memory=1T --max-memory=-1 --max-memory=0 \
-    --max-memory=99999999999999999999G --max-pixels=0 --color=blue --json=1 --detect=maybe --nosuch -z \
-    --model= --fmr --as; do
+for option in --fm=1e-3 --js --fmr=0,9x --fmr=0.1x --fmr= --fmr=nan --fmr=inf --fmr=0x1p-3 \
+    --fmr=1.5 --fmr=-1 --fmr=1e-999 "--fmr= 0.1" --fmr=0.1.2 --fmr=1e --threshold=5-5 \
+    --threshold=1e999 --face=0 --face=1.5 --face=1e1 --face=99999999999999999999 --max-memory=1T \
+    --max-memory=-1 --max-memory=0 --max-memory=99999999999999999999G --max-pixels=0 --color=blue \
+    --json=1 --detect=maybe --nosuch -z --model= --fmr --as; do
     exits 2 verify a b "$option"
 done
 exits 2 verify a b --fm 1e-3
