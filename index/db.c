@@ -187,10 +187,10 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     }
     defend(db->handle);
     sqlite3_busy_timeout(db->handle, busy_ms);
-    /* The page size matters only when the file is made: of 512-d vectors (2 KiB and 200 bytes of
-       facts) three go into 8 KiB, but one into 4 KiB. */
+    /* The page size matters only when the file is made. Of thumbnails of 4 KiB, three go into a
+       page of 16 KiB, but one into 8 KiB. */
     status = dpli_db_exec(db,
-                          "PRAGMA page_size=8192;"
+                          "PRAGMA page_size=16384;"
                           "PRAGMA cell_size_check=ON;"
                           "PRAGMA foreign_keys=ON;"
                           "PRAGMA secure_delete=ON;"

@@ -119,6 +119,10 @@ typedef struct dpli_putter {
     dpl_gallery *gallery;
     dpli_stmt find_person, add_person, drop_person, find_photo, add_photo, set_photo, drop_photo,
         drop_templates, add_template, add_thumb;
+    struct {
+        int64_t id; /* 0: not looked up yet */
+        int32_t dim;
+    } models[2]; /* of faces, of images */
     int touched; /* a template has come or gone */
 } dpli_putter;
 

@@ -442,36 +442,57 @@ done:
     return f.status;
 }
 
+/* A file in pieces, of which lines are made. */
+struct reader {
+    FILE *file;
+    size_t at, n;
+    char piece[1 << 16];
+};
+
 /* The next line without its end; *more is 0 at the end of the file. */
-static dpl_status next_line(dpli_buf *line, int *more, FILE *file, dpl_error *err)
+static dpl_status next_line(dpli_buf *line, int *more, struct reader *r, dpl_error *err)
 {
-    int c = EOF;
+    const char *end = NULL;
 
     line->len = 0;
-    while ((c = getc_unlocked(file)) != EOF && c != '\n') {
-        char byte = (char)c;
+    *more = 0;
+    while (!end) {
+        size_t n;
 
-        if (line->len == DPLI_EXPORT_LINE_MAX_BYTES)
+        if (r->at == r->n) {
+            r->at = 0;
+            r->n = fread(r->piece, 1, sizeof r->piece, r->file);
+            if (r->n == 0)
+                break;
+        }
+        *more = 1;
+        end = memchr(r->piece + r->at, '\n', r->n - r->at);
+        n = (end ? (size_t)(end - r->piece) : r->n) - r->at;
+        if (n > DPLI_EXPORT_LINE_MAX_BYTES - line->len)
             return dpli_fail(err, DPL_E_LIMIT, "line has over %d MiB",
                              DPLI_EXPORT_LINE_MAX_BYTES >> 20);
-        dpli_buf_add(line, &byte, 1);
+        dpli_buf_add(line, r->piece + r->at, n);
+        r->at += n + (end != NULL);
     }
-    *more = c != EOF || line->len > 0;
-    if (ferror(file))
+    if (ferror(r->file))
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be read");
     return dpli_buf_check(line, err);
 }
 
 static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl_error *err)
 {
+    struct reader *reader = dpli_calloc(1, sizeof *reader, err);
     dpli_buf line = {0};
     size_t number = 0;
     dpl_status status;
     int more = 1;
 
+    if (!reader)
+        return DPL_E_MEMORY;
+    reader->file = file;
     do {
         number++;
-        status = next_line(&line, &more, file, err);
+        status = next_line(&line, &more, reader, err);
         if (status == DPL_OK && more)
             status = read_line(in, line.data ? line.data : "", line.len, err);
         else if (status == DPL_OK && in->section != END)
@@ -489,6 +510,7 @@ static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl
         free(where);
     }
     dpli_buf_clear(&line);
+    free(reader);
     return status;
 }
 

@@ -184,13 +184,20 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
 {
     dpl_gallery *gallery = p->gallery;
     dpl_face face = t->face;
-    int64_t model_id;
     dpl_status status;
+    int64_t model_id;
     int32_t dim;
+    int image;
 
-    if ((status = dpli_check_space(t->space, err)) != DPL_OK ||
-        (status = dpli_bound_model(&model_id, &dim, gallery, t->space, err)) != DPL_OK)
+    if ((status = dpli_check_space(t->space, err)) != DPL_OK)
         return status;
+    image = strcmp(t->space, "image") == 0;
+    if (!p->models[image].id &&
+        (status = dpli_bound_model(&p->models[image].id, &p->models[image].dim, gallery, t->space,
+                                   err)) != DPL_OK)
+        return status;
+    model_id = p->models[image].id;
+    dim = p->models[image].dim;
     if (!model_id)
         return dpli_fail(err, DPL_E_ARGUMENT, "no model is bound to the %s vectors of \"%s\"",
                          t->space, gallery->dir);

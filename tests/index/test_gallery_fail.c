@@ -300,7 +300,7 @@ static void when_sqlite_has_no_memory_nothing_is_half_done(void **state)
 
 /* ------------------------------------------------------------------ kill -9 */
 
-enum { BATCH = 3 };
+enum { BATCH = 3, PAGE = 16384 };
 
 static void put_batch(dpl_gallery *gallery, int first)
 {
@@ -618,9 +618,9 @@ static void a_database_cut_off_anywhere_is_refused(void **state)
     make_gallery(dir);
     snprintf(path, sizeof path, "%s/gallery.db", dir);
     bytes = kit_read(path, &n);
-    assert_true(n > 8 * 8192);
+    assert_true(n > 8 * PAGE);
     assert_int_equal(try_file(dir, "gallery.db", bytes, n), DPL_OK);
-    for (size_t cut = 0; cut < n; cut += cut % 8192 == 0 || cut < 100 ? 1 : 1 + cut % 8191) {
+    for (size_t cut = 0; cut < n; cut += cut % PAGE == 0 || cut < 100 ? 1 : 1 + cut % (PAGE - 1)) {
         dpl_status status = try_file(dir, "gallery.db", bytes, cut);
 
         if (status != DPL_E_GALLERY)
@@ -649,11 +649,11 @@ static void a_damaged_database_never_crashes(void **state)
 
         memcpy(spoilt, bytes, n);
         for (int i = 0; i < n_flips; i++) {
-            size_t page = 8192 * dpli_rng_below(&rng, n / 8192);
+            size_t page = PAGE * dpli_rng_below(&rng, n / PAGE);
             /* Heads of pages say more than what is in them, and the rows are at their ends. */
             size_t at = dpli_rng_below(&rng, 3)   ? dpli_rng_below(&rng, 120)
-                        : dpli_rng_below(&rng, 2) ? 8192 - 1 - dpli_rng_below(&rng, 600)
-                                                  : dpli_rng_below(&rng, 8192);
+                        : dpli_rng_below(&rng, 2) ? PAGE - 1 - dpli_rng_below(&rng, 600)
+                                                  : dpli_rng_below(&rng, PAGE);
 
             spoilt[page + at] = (char)dpli_rng_u64(&rng);
         }
@@ -690,7 +690,7 @@ static void a_damaged_log_never_crashes(void **state)
     snprintf(db_path, sizeof db_path, "%s/gallery.db", dir);
     log = kit_read(path, &n_log);
     db = kit_read(db_path, &n_db);
-    assert_true(n_log > 8192);
+    assert_true(n_log > PAGE);
     spoilt = malloc(n_log);
     assert_non_null(spoilt);
     for (int round = 0; round < 100; round++) {
