@@ -1,0 +1,572 @@
+/*
+ * The whole jobs on the bundled photos and the shipped models: enrolment again and again,
+ * verification, claims, queries.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "doppel/doppel.h"
+
+#define DEMO     DPL_SOURCE_DIR "/demo/"
+#define OBAMA    DEMO "people/Barack Obama/official-portrait.jpg"
+#define OBAMA_2  DEMO "people/Barack Obama/blue-room.jpg"
+#define BIDEN    DEMO "people/Joe Biden/blue-room.jpg"
+#define COLLINS  DEMO "people/Eileen Collins/nasa-portrait.jpg"
+#define CURIE    DEMO "people/Marie Curie/portrait.png"
+#define CONGRESS DEMO "congress.jpg"
+#define GROUP    DEMO "group.jpg"
+#define STRANGER DEMO "stranger.jpg"
+#define STANDIN  DPL_SOURCE_DIR "/tests/standins/"
+
+/* ------------------------------------------------------------------ what every test uses */
+
+static dpl_pipeline *pipeline; /* of the shipped models */
+static char root[64];          /* fresh for each test: photos/ and gallery */
+
+static dpl_pipeline *open_pipeline(const char *detector, const char *encoder, const char *image)
+{
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_pipeline *p;
+    dpl_error err = {0};
+
+    o.detector_path = detector;
+    o.encoder_path = encoder;
+    o.image_path = image;
+    if (dpl_pipeline_open(&p, &o, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    return p;
+}
+
+static int set_up_all(void **state)
+{
+    (void)state;
+    pipeline =
+        open_pipeline(DPL_MODELS_DIR "/face-detect.onnx", DPL_MODELS_DIR "/face-105.onnx", NULL);
+    return 0;
+}
+
+static int tear_down_all(void **state)
+{
+    (void)state;
+    dpl_pipeline_close(pipeline);
+    return 0;
+}
+
+static const char *at(const char *name)
+{
+    static char paths[8][256];
+    static int next;
+    char *path = paths[next++ % 8];
+
+    snprintf(path, sizeof paths[0], "%s/%s", root, name);
+    return path;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/doppel-jobs-XXXXXX");
+    return mkdtemp(root) && mkdir(at("photos"), 0700) == 0 ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    (void)st, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/** Copy a photo to photos/NAME, making the folders on the way. */
+static void put(const char *from, const char *name)
+{
+    char path[256];
+    uint8_t *bytes;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/photos/%s", root, name);
+    for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        mkdir(path, 0700);
+        *p = '/';
+    }
+    assert_int_equal(dpli_file_read(&bytes, &n, from, 1 << 24, NULL), DPL_OK);
+    assert_int_equal(dpli_file_replace(path, bytes, n, NULL), DPL_OK);
+    free(bytes);
+}
+
+static dpl_gallery *open_gallery(dpl_gallery_mode mode)
+{
+    dpl_gallery *g;
+    dpl_error err = {0};
+
+    if (dpl_gallery_open(&g, at("gallery"), mode, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    return g;
+}
+
+/** Everything that happened in a run: "OUTCOME person status; ". */
+typedef struct events {
+    char text[4096];
+    int n_with_chips;
+    volatile int cancel_after; /* events; 0: never */
+    volatile int cancel;
+    char last_message[512];
+} events;
+
+static void take_event(void *ctx, const dpl_enroll_event *e)
+{
+    static const char *const words[] = {"added", "updated", "unchanged",
+                                        "moved", "refused", "pruned"};
+    events *v = ctx;
+    const size_t n = strlen(v->text);
+
+    snprintf(v->text + n, sizeof v->text - n, "%s%s %s", n ? "; " : "", words[e->outcome],
+             e->person ? e->person : "-");
+    if (e->status != DPL_OK)
+        snprintf(v->text + strlen(v->text), sizeof v->text - strlen(v->text), " %s",
+                 dpl_status_name(e->status));
+    snprintf(v->last_message, sizeof v->last_message, "%s", e->message);
+    v->n_with_chips += e->photo && e->photo->chips;
+    if (v->cancel_after > 0 && --v->cancel_after == 0)
+        v->cancel = 1;
+}
+
+static dpl_enroll_report enroll(events *v, const dpl_pipeline *p, const char *path,
+                                dpl_enroll_options o, dpl_status wanted)
+{
+    dpl_gallery *g = open_gallery(DPL_GALLERY_CREATE);
+    dpl_enroll_report report;
+    dpl_error err = {0};
+
+    v->text[0] = '\0';
+    o.on_event = take_event;
+    o.ctx = v;
+    o.cancel = &v->cancel;
+    if (dpl_enroll(&report, g, p, &path, 1, &o, &err) != wanted)
+        fail_msg("not %s: %s", dpl_status_name(wanted), err.message);
+    dpl_gallery_close(g);
+    return report;
+}
+
+static dpl_enroll_report enroll_photos(events *v)
+{
+    return enroll(v, pipeline, at("photos"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+}
+
+static dpl_photo open_photo(const dpl_pipeline *p, const char *path)
+{
+    dpl_scratch *scratch;
+    dpl_photo photo;
+    dpl_error err = {0};
+
+    assert_int_equal(dpl_scratch_new(&scratch, 0, NULL), DPL_OK);
+    if (dpl_photo_open(&photo, p, scratch, path, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    dpl_scratch_free(scratch);
+    return photo;
+}
+
+static dpl_policy policy_of(const dpl_pipeline *p, double fmr, double threshold)
+{
+    dpl_policy policy;
+    dpl_error err = {0};
+
+    if (dpl_policy_make(&policy, dpl_pipeline_calibration(p), fmr, threshold, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    return policy;
+}
+
+/* ------------------------------------------------------------------ enrolment */
+
+static void enrolling_again_only_looks(void **state)
+{
+    events v = {0};
+
+    (void)state;
+    put(OBAMA, "Barack Obama/1.jpg");
+    put(OBAMA_2, "Barack Obama/2.jpg");
+    put(CURIE, "old/science/Marie Curie/portrait.png");
+    put(BIDEN, "Joe Biden.jpg");
+    dpl_enroll_report r = enroll_photos(&v);
+    assert_string_equal(
+        v.text, "added Barack Obama; added Barack Obama; added Joe Biden; added Marie Curie");
+    assert_int_equal(r.n_added, 4);
+    assert_int_equal(v.n_with_chips, 4);
+    r = enroll_photos(&v);
+    assert_string_equal(v.text,
+                        "unchanged Barack Obama; unchanged Barack Obama; unchanged Joe Biden; "
+                        "unchanged Marie Curie");
+    assert_int_equal(r.n_unchanged, 4);
+    assert_int_equal(v.n_with_chips, 4); /* nothing was decoded */
+
+    const struct timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+    assert_int_equal(utimensat(AT_FDCWD, at("photos/Joe Biden.jpg"), now, 0), 0);
+    r = enroll_photos(&v); /* touched: read, found the same */
+    assert_int_equal(r.n_unchanged, 4);
+    assert_int_equal(v.n_with_chips, 4);
+}
+
+static void moved_photo_keeps_its_person_and_changed_content_is_encoded_again(void **state)
+{
+    events v = {0};
+
+    (void)state;
+    put(OBAMA, "Barack Obama/1.jpg");
+    put(BIDEN, "Joe Biden/1.jpg");
+    enroll_photos(&v);
+    assert_int_equal(mkdir(at("photos/2012"), 0700), 0);
+    assert_int_equal(rename(at("photos/Barack Obama/1.jpg"), at("photos/2012/x.jpg")), 0);
+    put(COLLINS, "Joe Biden/1.jpg");
+    enroll_photos(&v);
+    assert_string_equal(v.text, "moved Barack Obama; updated Joe Biden");
+    enroll_photos(&v);
+    assert_string_equal(v.text, "unchanged Barack Obama; unchanged Joe Biden");
+
+    dpl_gallery *g = open_gallery(DPL_GALLERY_WRITE);
+    assert_int_equal(dpl_gallery_rename(g, "Barack Obama", "B. O.", NULL), DPL_OK);
+    dpl_gallery_close(g);
+    enroll_photos(&v);
+    assert_string_equal(v.text, "unchanged B. O.; unchanged Joe Biden");
+}
+
+static void several_faces_are_refused_unless_asked_for(void **state)
+{
+    events v = {0};
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    dpl_gallery_counts counts;
+
+    (void)state;
+    put(GROUP, "Somebody/group.jpg");
+    dpl_enroll_report r = enroll_photos(&v);
+    assert_string_equal(v.text, "refused Somebody E_MANY_FACES");
+    assert_non_null(strstr(v.last_message, "21 faces"));
+    assert_int_equal(r.worst, DPL_E_MANY_FACES);
+    r = enroll_photos(&v); /* known as refused: not tried again, but said again */
+    assert_string_equal(v.text, "refused Somebody E_MANY_FACES");
+    assert_int_equal(r.n_refused_again, 1);
+    assert_int_equal(v.n_with_chips, 1);
+    o.faces = DPL_FACES_LARGEST; /* under other options it is */
+    enroll(&v, pipeline, at("photos"), o, DPL_OK);
+    assert_string_equal(v.text, "updated Somebody");
+    o.faces = DPL_FACES_ALL;
+    enroll(&v, pipeline, at("photos"), o, DPL_OK);
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    assert_int_equal(dpl_gallery_count(&counts, g, NULL), DPL_OK);
+    assert_in_range(counts.n_templates_face, 15, 21); /* the poor ones of the 21 are left out */
+    dpl_gallery_close(g);
+}
+
+static void broken_files_get_a_reason_and_the_batch_goes_on(void **state)
+{
+    events v = {0};
+
+    (void)state;
+    assert_int_equal(dpli_file_replace(at("photos/a-empty.jpg"), "", 0, NULL), DPL_OK);
+    assert_int_equal(dpli_file_replace(at("photos/b-text.jpg"), "not a photo", 11, NULL), DPL_OK);
+    assert_int_equal(symlink("nowhere", at("photos/c-link.jpg")), 0);
+    assert_int_equal(symlink(".", at("photos/d-loop")), 0);
+    assert_int_equal(mkfifo(at("photos/e-fifo.jpg"), 0600), 0);
+    put(CURIE, "z.png");
+    dpl_enroll_report r = enroll_photos(&v);
+    assert_string_equal(v.text,
+                        "refused a-empty E_INPUT; refused b-text E_INPUT; refused c-link E_INPUT; "
+                        "refused e-fifo E_INPUT; added z");
+    assert_int_equal(r.n_refused, 4);
+    assert_int_equal(r.n_added, 1);
+}
+
+static void vanished_photos_are_pruned_only_when_asked(void **state)
+{
+    events v = {0};
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+
+    (void)state;
+    put(CURIE, "a/Marie Curie/1.png");
+    put(BIDEN, "b/Joe Biden/1.jpg");
+    put(COLLINS, "b/Eileen Collins/1.jpg");
+    enroll_photos(&v);
+    assert_int_equal(unlink(at("photos/b/Joe Biden/1.jpg")), 0);
+    assert_int_equal(unlink(at("photos/a/Marie Curie/1.png")), 0);
+    enroll_photos(&v);
+    assert_string_equal(v.text, "unchanged Eileen Collins");
+    o.prune = 1; /* of the folder given only */
+    dpl_enroll_report r = enroll(&v, pipeline, at("photos/b"), o, DPL_OK);
+    assert_string_equal(v.text, "unchanged Eileen Collins; pruned Joe Biden");
+    assert_int_equal(r.n_pruned, 1);
+    dpl_gallery_counts counts;
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    assert_int_equal(dpl_gallery_count(&counts, g, NULL), DPL_OK);
+    assert_int_equal(counts.n_persons, 2);
+    dpl_gallery_close(g);
+}
+
+static void interrupted_enrolment_keeps_what_was_done_and_goes_on(void **state)
+{
+    enum { N = 130 }; /* more than two chunks */
+    events v = {.cancel_after = 10};
+    char name[64];
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "%03d.jpg", i);
+        put(BIDEN, name);
+    }
+    dpl_enroll_report r = enroll(&v, pipeline, at("photos"),
+                                 (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_E_CANCELLED);
+    assert_true(r.n_files >= 10 && r.n_files < N);
+    const int64_t done = r.n_added;
+    v = (events){0};
+    r = enroll_photos(&v);
+    assert_int_equal(r.n_unchanged, done);
+    assert_int_equal(r.n_added, N - done);
+}
+
+static void another_encoder_is_refused_by_the_gallery(void **state)
+{
+    dpl_pipeline *other = open_pipeline(NULL, STANDIN "koch.onnx", NULL);
+    events v = {0};
+
+    (void)state;
+    put(CURIE, "1.png");
+    enroll_photos(&v);
+    enroll(&v, other, at("photos"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_E_MISMATCH);
+    dpl_pipeline_close(other);
+}
+
+static void without_a_detector_the_whole_picture_is_compared(void **state)
+{
+    dpl_pipeline *whole = open_pipeline(NULL, STANDIN "koch.onnx", NULL);
+    dpl_policy policy = policy_of(whole, (double)NAN, 0.85);
+    dpl_verdict verdict;
+    events v = {0};
+
+    (void)state;
+    put(GROUP, "group.jpg");
+    put(CURIE, "curie.png");
+    enroll(&v, whole, at("photos"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    assert_string_equal(v.text, "added curie; added group");
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    assert_string_equal(dpl_gallery_setting(g, "detect"), "none");
+    dpl_photo photo = open_photo(whole, GROUP);
+    assert_int_equal(dpl_verify_claim(&verdict, g, whole, &policy, &photo, "p", -1, "group", NULL),
+                     DPL_OK);
+    assert_int_equal(verdict.decision, DPL_DECISION_MATCH);
+    /* a picture's distance to itself is 0: the head gives sigmoid(bias), bias 2 */
+    assert_true(fabs((double)verdict.score - 1 / (1 + exp(-2))) < 1e-6);
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+    dpl_pipeline_close(whole);
+}
+
+static void picture_gets_an_image_vector_even_without_a_usable_face(void **state)
+{
+    dpl_pipeline *both = open_pipeline(DPL_MODELS_DIR "/face-detect.onnx",
+                                       DPL_MODELS_DIR "/face-105.onnx", STANDIN "image.onnx");
+    const dpl_policy policy = policy_of(both, (double)NAN, (double)NAN);
+    dpl_gallery_counts counts;
+    dpl_answer *answers;
+    size_t n;
+    events v = {0};
+
+    (void)state;
+    put(GROUP, "Group/group.jpg"); /* refused as a face, kept as a picture */
+    put(CURIE, "Marie Curie/1.png");
+    enroll(&v, both, at("photos"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    assert_string_equal(v.text, "refused Group E_MANY_FACES; added Marie Curie");
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    assert_int_equal(dpl_gallery_count(&counts, g, NULL), DPL_OK);
+    assert_int_equal(counts.n_templates_face, 1);
+    assert_int_equal(counts.n_templates_image, 2);
+    dpl_photo photo = open_photo(both, GROUP);
+    assert_int_equal(dpl_query(&answers, &n, g, both, &policy, &photo, DPL_QUERY_IMAGE, NULL, NULL),
+                     DPL_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(answers[0].n_hits, 2);
+    assert_non_null(strstr(answers[0].hits[0].photo_path, "group.jpg"));
+    assert_true(answers[0].hits[0].hit.score > 0.999f);
+    assert_int_equal(answers[0].decision,
+                     DPL_DECISION_NONE); /* no calibration for pictures: none is made */
+    dpl_answers_free(answers, n);
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+    dpl_pipeline_close(both);
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static dpl_decision decide(const char *a, const char *b, dpl_verdict *verdict)
+{
+    const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
+    dpl_photo x = open_photo(pipeline, a), y = open_photo(pipeline, b);
+
+    assert_int_equal(dpl_verify(verdict, pipeline, &policy, &x, a, -1, &y, b, -1, NULL), DPL_OK);
+    dpl_photo_clear(&x);
+    dpl_photo_clear(&y);
+    return verdict->decision;
+}
+
+static void two_photos_of_one_person_match_and_of_two_do_not(void **state)
+{
+    dpl_verdict v;
+
+    (void)state;
+    assert_int_equal(decide(OBAMA, CONGRESS, &v), DPL_DECISION_MATCH);
+    assert_true(v.rate.high <= 1e-4);
+    assert_int_equal(decide(OBAMA, BIDEN, &v), DPL_DECISION_NO_MATCH);
+    assert_true(v.rate.low > 1e-4);
+    assert_int_equal(decide(COLLINS, STRANGER, &v), DPL_DECISION_NO_MATCH);
+    assert_int_equal(decide(CURIE, CURIE, &v), DPL_DECISION_MATCH);
+    assert_true(v.score > 0.9999f);
+}
+
+static void face_can_be_chosen_and_must_exist(void **state)
+{
+    const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
+    dpl_photo group = open_photo(pipeline, GROUP), curie = open_photo(pipeline, CURIE), none = {0};
+    dpl_verdict v;
+    dpl_error err;
+    int n_matches = 0;
+
+    (void)state;
+    for (int i = 0; i < (int)group.n_faces; i++) {
+        assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, "g", i, &curie, "c", -1, &err),
+                         DPL_OK);
+        assert_int_equal(v.face_a, i);
+        n_matches += v.decision == DPL_DECISION_MATCH;
+    }
+    assert_int_equal(n_matches, 1);
+    assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, "g", 21, &curie, "c", -1, &err),
+                     DPL_E_ARGUMENT);
+    assert_string_equal(err.message, "\"g\": face 22 was asked for, the photo has 21");
+    assert_int_equal(dpl_verify(&v, pipeline, &policy, &curie, "c", -1, &none, "n", -1, &err),
+                     DPL_E_NO_FACE);
+    assert_string_equal(err.message, "\"n\": no face found");
+    dpl_photo_clear(&group);
+    dpl_photo_clear(&curie);
+}
+
+static void claim_is_judged_by_the_best_template(void **state)
+{
+    const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
+    events v = {0};
+    dpl_verdict claim, one, two;
+    dpl_error err;
+
+    (void)state;
+    enroll(&v, pipeline, DEMO "people", (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    dpl_photo photo = open_photo(pipeline, CONGRESS);
+    assert_int_equal(
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Barack Obama", &err),
+        DPL_OK);
+    decide(CONGRESS, OBAMA, &one);
+    decide(CONGRESS, OBAMA_2, &two);
+    assert_int_equal(claim.decision, DPL_DECISION_MATCH);
+    assert_int_equal(claim.n_templates, 2);
+    assert_true(fabsf(claim.score - fmaxf(one.score, two.score)) < 1e-5f);
+    assert_true(claim.mean_score > fminf(one.score, two.score));
+    assert_int_equal(
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Joe Biden", &err), DPL_OK);
+    assert_int_equal(claim.decision, DPL_DECISION_NO_MATCH);
+    assert_int_equal(
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Nobody", &err),
+        DPL_E_GALLERY);
+    assert_non_null(strstr(err.message, "Nobody"));
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+}
+
+static void query_names_whom_it_knows_and_nobody_else(void **state)
+{
+    events v = {0};
+    dpl_policy policy;
+    dpl_answer *answers;
+    size_t n;
+    int obama = 0, curie = 0, others = 0;
+
+    (void)state;
+    enroll(&v, pipeline, DEMO "people", (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    assert_int_equal(dpl_policy_for_search(&policy, dpl_pipeline_calibration(pipeline),
+                                           DPL_DEFAULT_FPIR, 4, NULL),
+                     DPL_OK);
+    dpl_photo photo = open_photo(pipeline, GROUP);
+    assert_int_equal(
+        dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_AUTO, NULL, NULL), DPL_OK);
+    assert_int_equal(n, 21);
+    for (size_t i = 0; i < n; i++) {
+        const char *who = answers[i].person;
+        assert_true((who != NULL) == (answers[i].decision == DPL_DECISION_MATCH));
+        obama += who && strcmp(who, "Barack Obama") == 0;
+        curie += who && strcmp(who, "Marie Curie") == 0;
+        others += who != NULL;
+        assert_int_equal(answers[i].n_hits, 5);
+        for (size_t k = 1; k < answers[i].n_hits; k++)
+            assert_true(answers[i].hits[k].hit.score <= answers[i].hits[k - 1].hit.score);
+        assert_true(answers[i].hits[0].n_thumb > 0);
+    }
+    assert_int_equal(obama, 1);
+    assert_int_equal(curie, 1);
+    assert_int_equal(others, 2);
+    dpl_answers_free(answers, n);
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+}
+
+static void gallery_of_more_people_asks_for_a_rarer_score(void **state)
+{
+    const dpl_calibration *c = dpl_pipeline_calibration(pipeline);
+    dpl_policy few, many, all;
+
+    (void)state;
+    assert_int_equal(dpl_policy_for_search(&few, c, 1e-2, 3, NULL), DPL_OK);
+    assert_int_equal(dpl_policy_for_search(&many, c, 1e-2, 5000, NULL), DPL_OK);
+    assert_int_equal(dpl_policy_for_search(&all, c, 1e-2, 1000000000, NULL), DPL_OK);
+    assert_true(fabs(few.fmr - DPL_DEFAULT_FMR) < 1e-12);
+    assert_true(fabs(many.fmr - 2e-6) < 1e-12);
+    assert_true(many.threshold > few.threshold);
+    assert_true(fabs(all.fmr - dpl_calibration_lowest_fmr(c)) < 1e-15);
+    assert_int_equal(dpl_policy_for_search(&few, c, (double)NAN, 3, NULL), DPL_E_ARGUMENT);
+}
+
+#define JOB(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        JOB(enrolling_again_only_looks),
+        JOB(moved_photo_keeps_its_person_and_changed_content_is_encoded_again),
+        JOB(several_faces_are_refused_unless_asked_for),
+        JOB(broken_files_get_a_reason_and_the_batch_goes_on),
+        JOB(vanished_photos_are_pruned_only_when_asked),
+        JOB(interrupted_enrolment_keeps_what_was_done_and_goes_on),
+        JOB(another_encoder_is_refused_by_the_gallery),
+        JOB(without_a_detector_the_whole_picture_is_compared),
+        JOB(picture_gets_an_image_vector_even_without_a_usable_face),
+        JOB(two_photos_of_one_person_match_and_of_two_do_not),
+        JOB(face_can_be_chosen_and_must_exist),
+        JOB(claim_is_judged_by_the_best_template),
+        JOB(query_names_whom_it_knows_and_nobody_else),
+        JOB(gallery_of_more_people_asks_for_a_rarer_score),
+    };
+
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
