@@ -17,9 +17,6 @@
 #define PAGE_REFUSED        500 /* refused files it shows */
 #define DEFAULT_MIN_QUALITY 0.1
 
-#define ONE_MORE(number, name, words, exit_code) +1
-enum { N_STATUSES = 0 DPL_STATUS_LIST(ONE_MORE) };
-
 typedef struct enroll_options {
     common common;
     const char *name;

@@ -221,9 +221,6 @@ static dpl_status count_reason(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
-#define ONE_MORE(number, name, words, exit_code) +1
-enum { N_STATUSES = 0 DPL_STATUS_LIST(ONE_MORE) };
-
 /** Bytes of the index snapshots in the gallery's folder. */
 static int64_t index_bytes(const char *dir)
 {

@@ -400,11 +400,9 @@ static void page_pair(const query *q, const answered *a, const dpl_answer *answe
 
     fputs("<div class=\"chips\">", f);
     if (answer->face >= 0) {
-        const size_t bytes =
-            (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
         alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
         fputs("<figure>", f);
-        html_chip(&q->page, encoder, a->photo.chips + (size_t)answer->face * bytes, alt);
+        html_chip(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
         fprintf(f, "<figcaption>face %d</figcaption></figure>", (int)answer->face + 1);
         free(alt);
     }
@@ -461,13 +459,11 @@ static void page_stranger(const query *q, const answered *a, const dpl_answer *a
 {
     FILE *f = q->page.f;
     const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
-    const size_t bytes =
-        (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
     const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
     char rate[64], *alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
 
     fprintf(f, "<li id=\"p%df%d\">", q->page.n_photos, (int)answer->face + 1);
-    html_chip(&q->page, encoder, a->photo.chips + (size_t)answer->face * bytes, alt);
+    html_chip(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
     fprintf(f, "<div><p><b>face %d</b></p>", (int)answer->face + 1);
     if (best) {
         fputs("<p class=\"soft\">most like ", f);

@@ -317,12 +317,8 @@ static void page_photo(const html *page, const dpl_photo *photo, const char *nam
 static void page_chip(const html *page, const comparison *c, const dpl_photo *photo,
                       const char *name, size_t face)
 {
-    const dpl_encoder *encoder = dpl_pipeline_encoder(c->pipeline);
-    const size_t bytes =
-        (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
-
     fputs("<figure>", page->f);
-    html_chip(page, encoder, photo->chips + face * bytes, name);
+    html_chip(page, dpl_pipeline_encoder(c->pipeline), photo, face, name);
     fprintf(page->f, "<figcaption>face %zu</figcaption></figure>\n", face + 1);
 }
 

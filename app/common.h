@@ -9,6 +9,9 @@
 #include "app/text.h"
 #include "doppel/doppel.h"
 
+#define COUNT_STATUS(number, name, words, exit_code) +1
+enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
+
 #define POOR_QUALITY 0.35f /* a face below this gets a word of warning */
 
 /** First member of every command's options, so that the shared tables fit each of them. */

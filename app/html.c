@@ -263,9 +263,11 @@ static void put_image(const html *page, const dpl_image *image, const char *alt)
     dpl_bytes_free(jpeg);
 }
 
-void html_chip(const html *page, const dpl_encoder *encoder, const uint8_t *chip, const char *alt)
+void html_chip(const html *page, const dpl_encoder *encoder, const dpl_photo *photo, size_t face,
+               const char *alt)
 {
     const int32_t w = dpl_encoder_width_px(encoder), h = dpl_encoder_height_px(encoder);
+    const uint8_t *chip = photo->chips + face * (size_t)w * (size_t)h * 3;
     dpl_image image = DPL_IMAGE_INIT;
 
     if (dpl_image_from_rgb(&image, chip, w, h, (size_t)w * 3, NULL) == DPL_OK)

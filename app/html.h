@@ -37,9 +37,12 @@ void html_text(const html *page, const char *bytes);
 /** A paragraph. */
 void html_paragraph(const html *page, const char *class_name, const char *text);
 
-/** An <img> from JPEG bytes, or a picture encoded now. Nothing happens on no bytes. */
+/** An <img> from JPEG bytes; nothing when there are none. */
 void html_jpeg(const html *page, const uint8_t *jpeg, size_t n, const char *alt);
-void html_chip(const html *page, const dpl_encoder *encoder, const uint8_t *chip, const char *alt);
+
+/** An <img> of a photo's face as the encoder saw it. */
+void html_chip(const html *page, const dpl_encoder *encoder, const dpl_photo *photo, size_t face,
+               const char *alt);
 
 /** A face to be boxed on a photo. */
 typedef struct html_box {

@@ -142,10 +142,12 @@ static int run(int argc, char **argv)
         strcmp(argv[1], "-h") == 0) {
         if (argc > 2)
             return unknown_command(argv[1]);
-        if (strcmp(argv[1], "--version") == 0)
+        if (strcmp(argv[1], "--version") == 0) {
+            settle_blas(argv); /* so that it tells what the commands will run on */
             help_version();
-        else
+        } else {
             help_overview(stdout);
+        }
         return 0;
     }
     for (const command *c = commands; c->name; c++)
