@@ -248,7 +248,7 @@ static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_lin
 void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links)
 {
     /* As many lines a round as fit, so that less is read twice and weights stay longer. */
-    for (int32_t step = n_links > 1 ? 8 : INT32_MAX; step > 2; step /= 2)
+    for (int32_t step = n_links > 1 ? 4 : INT32_MAX; step > 2; step /= 2)
         if (rings(plan, links, n_links, step) <= MAX_RING_FLOATS)
             return;
     rings(plan, links, n_links, 2);

@@ -43,6 +43,41 @@ typedef struct dw_window {
     size_t left;
 } dw_window;
 
+/* Takes a pointer as one that nothing is known of, or the compiler would keep one for every pixel
+ * of a window, on the stack, instead of one for every line. */
+DPLI_INLINE const float *opaque(const float *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
+/* any: the activation is looked up and there may be something to add. */
+DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const int any, const int rows, const int cols,
+                            const target *t, size_t out_line, size_t c, size_t n,
+                            vf (*acc)[DW_COLS])
+{
+    vf slope = vf_set(0);
+
+    if (kind == DPLI_ACT_PRELU)
+        slope = n == DPLI_LANES ? vf_load(t->slope + c) : vf_load_n(t->slope + c, n);
+    DPLI_UNROLL
+    for (int r = 0; r < rows; r++) {
+        float *out = (float *)(uintptr_t)opaque(t->out + (size_t)r * out_line + c);
+
+        DPLI_UNROLL
+        for (int q = 0; q < cols; q++) {
+            const size_t at = (size_t)r * out_line + (size_t)q * t->ldo + c;
+            const vf y =
+                any ? dw_finish(t, at, c, acc[r][q], n) : act_vec(kind, acc[r][q], slope, 0, 0);
+
+            if (n == DPLI_LANES)
+                vf_store(out + (size_t)q * t->ldo, y);
+            else
+                vf_store_n(out + (size_t)q * t->ldo, y, n);
+        }
+    }
+}
+
 /* n channels (a whole vector or the last few) of rows x cols output pixels, whose window is
  * [(rows - 1) * stride + 3][(cols - 1) * stride + 3] pixels. */
 DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, const int whole,
@@ -66,11 +101,11 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
     }
     DPLI_UNROLL
     for (int i = 0; i < high; i++) {
+        const float *line = whole ? opaque(window->lines[i] + window->left + c) : NULL;
+
         DPLI_UNROLL
         for (int j = 0; j < wide; j++) {
-            const float *p = (whole ? window->lines[i] + window->left + (size_t)j * t->ldo
-                                    : window->pixels[i * wide + j]) +
-                             c;
+            const float *p = whole ? line + (size_t)j * t->ldo : window->pixels[i * wide + j] + c;
             const vf x = n == DPLI_LANES ? vf_load(p) : vf_load_n(p, n);
 
             DPLI_UNROLL
@@ -85,18 +120,11 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
             }
         }
     }
-    DPLI_UNROLL
-    for (int r = 0; r < rows; r++) {
-        DPLI_UNROLL
-        for (int q = 0; q < cols; q++) {
-            const size_t at = (size_t)r * out_line + (size_t)q * t->ldo + c;
-            const vf y = dw_finish(t, at, c, acc[r][q], n);
-
-            if (n == DPLI_LANES)
-                vf_store(t->out + at, y);
-            else
-                vf_store_n(t->out + at, y, n);
-        }
+    switch (t->before || t->after ? -1 : (int)t->act->kind) {
+    case DPLI_ACT_NONE: dw3_finish(DPLI_ACT_NONE, 0, rows, cols, t, out_line, c, n, acc); break;
+    case DPLI_ACT_RELU: dw3_finish(DPLI_ACT_RELU, 0, rows, cols, t, out_line, c, n, acc); break;
+    case DPLI_ACT_PRELU: dw3_finish(DPLI_ACT_PRELU, 0, rows, cols, t, out_line, c, n, acc); break;
+    default: dw3_finish(DPLI_ACT_NONE, 1, rows, cols, t, out_line, c, n, acc); break;
     }
 }
 

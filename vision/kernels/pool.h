@@ -44,6 +44,26 @@ DPLI_INLINE void pool_pixel(dpli_pool_kind kind, const dpli_pool *p, float *out,
         pool_vector(kind, p, out, in, top, left, span, count, c, channels - c);
 }
 
+/* The largest of 2x2 pixels, what networks pool by most: a and b are its lines. */
+static void max2_pixel(float *out, const float *a, const float *b, size_t channels)
+{
+    size_t c = 0;
+
+    for (; c + DPLI_LANES <= channels; c += DPLI_LANES)
+        vf_store(out + c,
+                 pool_join(DPLI_POOL_MAX,
+                           pool_join(DPLI_POOL_MAX, vf_load(a + c), vf_load(a + channels + c)),
+                           pool_join(DPLI_POOL_MAX, vf_load(b + c), vf_load(b + channels + c))));
+    for (; c < channels; c++) {
+        const float x[4] = {a[c], a[channels + c], b[c], b[channels + c]};
+        float max = x[0];
+
+        for (int i = 1; i < 4; i++)
+            max = max >= x[i] || max != max ? max : x[i];
+        out[c] = max;
+    }
+}
+
 /* How many of the taps lie in the padded picture. */
 static int32_t taps_padded(int64_t start, int32_t taps, int32_t dilation, int32_t before,
                            int32_t size, int32_t after)
@@ -68,6 +88,13 @@ static void pool_rows(const dpli_pool *p, const lines *in, const lines *out, int
             const ptrdiff_t left = (ptrdiff_t)ox * p->stride_w - p->pad_left;
             int32_t count;
 
+            if (p->kind == DPLI_POOL_MAX && p->kernel_h == 2 && p->kernel_w == 2 &&
+                p->dilation_h == 1 && p->dilation_w == 1 && span[1] - span[0] == 2 && left >= 0 &&
+                left + 2 <= p->in_w) {
+                max2_pixel(y, line_at(in, (int32_t)top) + left * p->channels,
+                           line_at(in, (int32_t)top + 1) + left * p->channels, (size_t)p->channels);
+                continue;
+            }
             clip_taps(span + 2, span + 3, left, p->kernel_w, p->dilation_w, p->in_w);
             count = (span[1] - span[0]) * (span[3] - span[2]);
             if (p->kind == DPLI_POOL_MAX) {
