@@ -287,7 +287,7 @@ static inline float *line_at(const lines *l, int32_t y)
  * something to add to it. */
 static target target_line(const target *t, const lines *out, int32_t y)
 {
-    target to = target_at(t, 0, 0, t->n_columns);
+    target to = *t;
     const size_t at = (size_t)y * out->line;
 
     to.out = line_at(out, y);
