@@ -7,6 +7,9 @@
  *
  * Threads and processes: many readers or one writer. A dpl_gallery is used by one thread at a time;
  * a second process that opens the gallery for writing gets DPL_E_LOCKED.
+ *
+ * Names of people and paths of photos are bytes: whatever a file system allows, compared byte by
+ * byte. docs/gallery.md says what is stored, and what a kill and a forget leave.
  */
 #ifndef DOPPEL_GALLERY_H
 #define DOPPEL_GALLERY_H
@@ -33,8 +36,13 @@ typedef enum dpl_gallery_mode {
 /**
  * Open a gallery folder.
  *
- * @retval DPL_E_GALLERY  missing, damaged, not a gallery, or of a later version
- * @retval DPL_E_LOCKED   somebody else is writing
+ * A new one is for its owner alone (folder 0700, files 0600). A reader needs no more than the right
+ * to read, so a gallery on a read-only medium can be searched. What a kill has interrupted is
+ * cleared up here, by a writer.
+ *
+ * @retval DPL_E_GALLERY  missing, damaged, not a gallery, or of a later version; err names the file
+ * @retval DPL_E_LOCKED   somebody else is writing; err names the process
+ * @retval DPL_E_SYSTEM   the folder or a file in it cannot be made
  */
 DPL_API dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gallery_mode mode,
                                     dpl_error *err);
@@ -50,8 +58,11 @@ DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 DPL_API const char *dpl_gallery_setting(dpl_gallery *gallery, const char *key);
 
 typedef struct dpl_gallery_counts {
-    int64_t n_persons, n_photos, n_templates_face, n_templates_image, n_failed;
-    int64_t db_bytes;
+    int64_t n_persons;
+    int64_t n_photos; /* lines of the ledger */
+    int64_t n_failed; /* of them, those whose status is not DPL_OK */
+    int64_t n_templates_face, n_templates_image;
+    int64_t db_bytes; /* of the database and its log */
 } dpl_gallery_counts;
 DPL_API dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_error *err);
 
@@ -90,9 +101,10 @@ typedef struct dpl_template_row {
     size_t n_thumb;
 } dpl_template_row;
 
-/* Walk rows. The callback's strings and buffers live until it returns; a status other than DPL_OK
-   stops the walk and is passed on (without touching err). Order: name; path; id. NULL filter: all.
- */
+/* Walk rows: people by name, photos by path, templates by id, all of one instant whatever a writer
+   does meanwhile. The callback's strings and buffers live until it returns; it may read the gallery
+   and search it, but not change it (DPL_E_ARGUMENT); a status other than DPL_OK stops the walk and
+   is passed on (without touching err). A filter that is NULL, or matches nothing, is no error. */
 DPL_API dpl_status dpl_gallery_each_person(dpl_gallery *gallery,
                                            dpl_status (*fn)(void *ctx, const dpl_person *row),
                                            void *ctx, dpl_error *err);
@@ -129,34 +141,45 @@ typedef struct dpl_new_photo {
 /**
  * Bind the gallery to an encoder's space, or check that it is bound to it.
  *
- * The first call for a space records the encoder's hash, name, dim, head and its other facts; a
- * later one must agree.
+ * The first call for a space records the encoder's hash, dim, name and head (settings
+ * "model.face.hash", …). Later ones must agree in hash and dim for as long as the space holds
+ * templates; name and head, which change no vector, are updated. A reader only compares.
  * @retval DPL_E_MISMATCH  the gallery's vectors of this space are another model's; err names both
  */
 DPL_API dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder,
                                     dpl_error *err);
 
-/** Remember a setting; DPL_E_MISMATCH when another value was set and the gallery holds templates.
- */
+/** Remember a setting, UTF-8 of at most 512 KiB; DPL_E_MISMATCH when another value was set and the
+ * gallery holds templates. Keys that begin with "model." are dpl_gallery_bind's. */
 DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const char *value,
                                         dpl_error *err);
 
 /**
  * Record n files' outcomes in one transaction: replaces what was known of the same path, with all
- * its templates. On DPL_OK it is on disk.
- * @retval DPL_E_NUMERIC  a vector is not finite; nothing was changed
+ * its templates. On DPL_OK it is on disk; otherwise nothing was changed.
+ *
+ * A photo keeps its id when it is replaced; its templates get new ones, and no id ever comes back.
+ * A person is made by the first photo that names them and vanishes with the last. An
+ * enrolled_unix_s of 0 is taken as now.
+ *
+ * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite
+ * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
+ * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is not absolute; a name is empty
+ * @retval DPL_E_LIMIT     a thumbnail over 1 MiB, a path over 32 KiB, a name or reason over 4 KiB
+ * @retval DPL_E_SYSTEM    the disk is full, or failed
  */
 DPL_API dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
                                    dpl_error *err);
 
-/** Look up a photo by absolute path (else by content when path is NULL). *found is 0 when it is
- * unknown; the row goes to fn otherwise. */
+/** Look up a photo by absolute path, or when path is NULL all photos of that content, by id.
+ * *found: how many rows went to fn. */
 DPL_API dpl_status dpl_gallery_find_photo(dpl_gallery *gallery, const char *path,
                                           const char *sha256,
                                           dpl_status (*fn)(void *ctx, const dpl_photo_row *row),
                                           void *ctx, int *found, dpl_error *err);
 
-/** A photo has moved: give it its new path, size and mtime, keeping person, templates and ids. */
+/** A photo has moved: give it its new path and mtime, keeping person, templates and ids. What was
+ * known of the new path is replaced. DPL_E_NOT_FOUND when there is no such photo. */
 DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const char *path,
                                           int64_t mtime_ns, dpl_error *err);
 
@@ -169,13 +192,18 @@ typedef struct dpl_forget_report {
 } dpl_forget_report;
 
 /**
- * Forget a person, or photos by path: rows, thumbnails, vectors, index entries; vacuums once, then
- * searches for every forgotten vector and counts what it still finds.
+ * Forget a person, or photos by path: lines of the ledger, thumbnails, vectors, index entries;
+ * vacuums once, then searches for every forgotten vector and counts what it still finds. The photos
+ * themselves stay where they are: enrolling their folder again brings them back.
+ *
+ * Killed at any instant it has done nothing, or the next writer finishes it.
  *
  * @param person         a name, or NULL and then
  * @param paths, n_paths absolute paths of photos in the ledger
  * @param dry_run        nonzero: only count
  * @retval DPL_E_NOT_FOUND  no such person, or no such photo (err names it; nothing was changed)
+ * @retval DPL_E_LOCKED     the rows are removed, but a reader keeps their bytes in the log; the
+ * next writer removes them
  */
 DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery,
                                       const char *person, const char *const *paths, size_t n_paths,
@@ -186,13 +214,22 @@ DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, co
                                       dpl_error *err);
 
 /**
- * All of the gallery as JSON lines (first line: header), atomically to a file ("-": standard
- * output). Vectors and thumbnails in base64. Import into an empty gallery gives the same gallery:
- * export → import → export is byte-identical.
+ * All of the gallery as JSON lines, of one instant, atomically to a file of mode 0600 ("-":
+ * standard output). Vectors (little-endian float32) and thumbnails are in base64; so is a name or
+ * path that is not UTF-8. docs/gallery.md has the format.
  */
 DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dpl_error *err);
 
-/** Read an export into this gallery in one transaction; photos already known by path are replaced.
+/**
+ * Read an export ("-": standard input) into this gallery in one transaction; on failure nothing was
+ * changed.
+ *
+ * Photos already known by path are replaced, people of the same name are the same person. A gallery
+ * that has never held a row takes the export's ids, so that export, import, export gives the same
+ * bytes; any other gives new ids.
+ *
+ * @retval DPL_E_INPUT     not an export, or cut off; err names the file and the line
+ * @retval DPL_E_MISMATCH  another model's vectors, or a setting that contradicts the gallery's
  */
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);

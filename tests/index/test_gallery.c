@@ -584,6 +584,23 @@ static dpl_status put_meanwhile(void *ctx, const dpl_photo_row *row)
     return kit_put(ctx, 9, "/z.jpg", "zoe", 1, &err);
 }
 
+static dpl_status read_meanwhile(void *ctx, const dpl_photo_row *row)
+{
+    dpl_gallery *gallery = ctx;
+    dpl_status status;
+    struct kept k = {0};
+    dpli_vectors v;
+
+    status = dpl_gallery_get_template(gallery, row->id, keep_template, &k, &err);
+    if (status != DPL_OK)
+        return status;
+    /* A failure within a transaction within the walk. */
+    assert_int_equal(dpli_store_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), DPL_E_MISMATCH);
+    status = dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err);
+    dpli_vectors_clear(&v);
+    return status;
+}
+
 static void walks_are_in_order_and_stop_when_told(void **state)
 {
     char *dir = kit_folder();
@@ -618,6 +635,7 @@ static void walks_are_in_order_and_stop_when_told(void **state)
     assert_int_equal(dpl_gallery_each_photo(gallery, NULL, put_meanwhile, gallery, NULL),
                      DPL_E_ARGUMENT);
     assert_non_null(strstr(err.message, "while it is walked"));
+    kit_expect(DPL_OK, dpl_gallery_each_photo(gallery, NULL, read_meanwhile, gallery, &err), &err);
     put(gallery, 9, "/z.jpg", "zoe", 1);
     dpl_gallery_close(gallery);
     kit_drop(dir);
