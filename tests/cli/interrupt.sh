@@ -11,6 +11,7 @@ done
 # interrupt SIGNAL - enrols until the first photos are told, then sends the signal.
 interrupt() {
     : >out
+    : >err
     env -u OPENBLAS_NUM_THREADS -u OMP_NUM_THREADS "$DOPPEL" enroll people -v --threads 1 --detect-side 160 >out 2>err &
     pid=$!
     while [ "$(wc -l <err)" -lt 60 ] && kill -0 $pid 2>/dev/null; do
