@@ -284,7 +284,7 @@ static void put_model(const info *i, const char *space)
 
 static void gallery_text(const info *i, const dpl_gallery_counts *c, const int64_t *by_status)
 {
-    const char *detect = dpl_gallery_setting(i->gallery, "detect");
+    const char *detect; /* borrowed until the gallery's next call */
     const int64_t bytes = index_bytes(dpl_gallery_dir(i->gallery));
     char a[64], b[64];
 
@@ -295,7 +295,7 @@ static void gallery_text(const info *i, const dpl_gallery_counts *c, const int64
            text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
     put_model(i, "face");
     put_model(i, "image");
-    if (detect)
+    if ((detect = dpl_gallery_setting(i->gallery, "detect")))
         printf("  faces       %s\n", strcmp(detect, "none") == 0
                                          ? "none are looked for: each picture is taken whole"
                                          : "are found in the photos");
