@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Measure how often strangers score high, and write the table into the encoder's metadata.
 
-    python models/make/calibrate.py models/face-105.onnx models/face-detect.onnx CHIPS_DIR
+    doppel enroll CHIPS_DIR --faces largest --min-quality 0 --gallery G
+    doppel export EXPORT --gallery G
+    python models/make/calibrate.py models/face-105.onnx EXPORT CHIPS_DIR/../celeba.csv
 
-CHIPS_DIR holds celeba.csv (chip, identity, ...) and the 128x128 chips. Every chip goes the way of a
-photo: a black border of 64 px, detection, the face nearest to the middle, alignment, encoding. Then
-every pair of chips of two identities is scored.
+CHIPS_DIR holds 128x128 chips of faces, celeba.csv their identities (columns chip and identity). The program
+itself finds, aligns and encodes the faces, so the table speaks of the scores that it gives. Every pair of
+chips of two identities is scored.
 
 Labels are not taken on trust, nor dropped in silence: the highest impostor pairs were looked at one
 by one (--sheet writes them as a picture), and celeba-reviewed.txt beside this script says what was
@@ -19,7 +21,9 @@ for independent pairs. "genuine" holds the false non-match rate at the same scor
 No photo of Labeled Faces in the Wild takes part.
 """
 import argparse
+import base64
 import csv
+import io
 import json
 import os
 
@@ -28,34 +32,24 @@ import onnx
 from onnx import helper
 from PIL import Image
 
-from pipeline import align, detect, encode, open_session
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 RATES = [0.5] + [digit * 10.0 ** -power for power in range(1, 7) for digit in (2, 1, 0.5)
                  if digit * 10.0 ** -power >= 1e-6]
-BORDER = 64
 
 
-def embed(encoder_path, detector_path, folder, chips):
-    """(unit vectors, chips that a face was found in, their 105 px chips)."""
-    meta = {p.key: p.value for p in onnx.load(encoder_path).metadata_props}
-    template = np.array([p.split(",") for p in meta["doppel.template"].split()], float)
-    side = int(meta["doppel.input"].split("x")[0])
-    detector, encoder = open_session(detector_path), open_session(encoder_path)
-    found, aligned = [], []
-    for chip in chips:
-        rgb = np.array(Image.open(os.path.join(folder, chip)).convert("RGB"))
-        rgb = np.pad(rgb, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)))
-        faces = detect(detector, rgb)
-        if not len(faces):
-            continue
-        middle = faces[:, 1:3] + faces[:, 3:5] / 2 - rgb.shape[0] / 2
-        points = faces[np.hypot(*middle.T).argmin(), 5:].reshape(5, 2)
-        found.append(chip)
-        aligned.append(align(rgb, points, template, side))
-    aligned = np.stack(aligned)
-    return encode(encoder, aligned, float(meta["doppel.mean"]), float(meta["doppel.std"])), \
-        found, aligned
+def read_export(path, identity):
+    """(unit vectors, chip names, thumbnails as JPEG) of the chips that a face was found in."""
+    photos, vectors, found, thumbs = {}, [], [], []
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            if row.get("type") == "photo":
+                photos[row["id"]] = os.path.join(*row["path"].split("/")[-2:])
+            elif row.get("type") == "template" and photos[row["photo"]] in identity:
+                found.append(photos[row["photo"]])
+                vectors.append(np.frombuffer(base64.b64decode(row["vector"]), "<f4"))
+                thumbs.append(base64.b64decode(row["thumb"]))
+    return np.stack(vectors), found, thumbs
 
 
 def read_review(path):
@@ -141,7 +135,7 @@ def make_table(vectors, person, source, repeats, seed):
     }, impostor
 
 
-def write_sheet(path, vectors, person, names, found, aligned, n_pairs):
+def write_sheet(path, vectors, person, names, found, thumbs, n_pairs):
     """The n highest impostor pairs side by side, 8 pairs a row, and their list on stdout."""
     pairs = []
     for at in range(0, len(vectors), 1000):
@@ -151,12 +145,12 @@ def write_sheet(path, vectors, person, names, found, aligned, n_pairs):
         best = np.argpartition(block.ravel(), -n_pairs)[-n_pairs:]
         pairs += [(float(block.flat[k]), at + k // len(vectors), k % len(vectors)) for k in best]
     pairs = sorted(pairs, reverse=True)[:n_pairs]
-    side = aligned.shape[1]
+    side = 105
     sheet = Image.new("RGB", (8 * (2 * side + 8), -(-len(pairs) // 8) * (side + 8)))
     for k, (score, i, j) in enumerate(pairs):
         print(f"{k // 8}.{k % 8} {score:.4f} {found[i]} ({names[i]}) {found[j]} ({names[j]})")
         for side_by_side, chip in enumerate((i, j)):
-            sheet.paste(Image.fromarray(aligned[chip]),
+            sheet.paste(Image.open(io.BytesIO(thumbs[chip])),
                         (k % 8 * (2 * side + 8) + side_by_side * side, k // 8 * (side + 8)))
     sheet.save(path)
 
@@ -164,31 +158,24 @@ def write_sheet(path, vectors, person, names, found, aligned, n_pairs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("encoder")
-    parser.add_argument("detector")
-    parser.add_argument("chips")
-    parser.add_argument("--vectors", metavar="NPZ", help="keep vectors here, or take them from here")
+    parser.add_argument("export")
+    parser.add_argument("identities", metavar="CSV")
     parser.add_argument("--review", default=os.path.join(HERE, "celeba-reviewed.txt"))
     parser.add_argument("--sheet", metavar="PNG", help="write the highest impostor pairs, and stop")
     parser.add_argument("--pairs", type=int, default=160, help="pairs on the sheet")
     parser.add_argument("--repeats", type=int, default=1000)
     args = parser.parse_args()
 
-    with open(os.path.join(args.chips, "celeba.csv"), encoding="utf-8") as file:
+    with open(args.identities, encoding="utf-8") as file:
         identity = {row["chip"]: row["identity"] for row in csv.DictReader(file)}
     same = read_review(args.review)
-    if args.vectors and os.path.exists(args.vectors):
-        kept = np.load(args.vectors)
-        vectors, found, aligned = kept["vectors"], kept["found"].tolist(), kept["aligned"]
-    else:
-        vectors, found, aligned = embed(args.encoder, args.detector, args.chips, list(identity))
-        if args.vectors:
-            np.savez(args.vectors, vectors=vectors, found=found, aligned=aligned)
+    vectors, found, thumbs = read_export(args.export, identity)
     print(f"a face in {len(found)} of {len(identity)} chips")
 
     names = [same.get(identity[chip], identity[chip]) for chip in found]
     person = np.unique(names, return_inverse=True)[1]
     if args.sheet:
-        write_sheet(args.sheet, vectors, person, names, found, aligned, args.pairs)
+        write_sheet(args.sheet, vectors, person, names, found, thumbs, args.pairs)
         return
     source = (f"CelebA chips: {len(found)} faces of {person.max() + 1} people, all pairs of "
               "different people, labels reviewed at the tail; bounds 95 % by bootstrap over people")
