@@ -138,6 +138,10 @@ static int run_record(const char *label, const dpl_net *net, const tensor *in, u
             to[layout == DPL_LAYOUT_NHWC ? nhwc_index(&in[i].shape, j) : j] = in[i].values[j];
     }
     dpl_plan_run(plan);
+    /* The next inputs may be written while the last outputs are read. */
+    for (uint32_t i = 0; i < n_in; i++)
+        memset(dpl_plan_input(plan, named_input(net, in[i].name)), 0xff,
+               n_elements(&in[i].shape) * sizeof(float));
     for (uint32_t i = 0; i < n_out; i++) {
         int32_t k = named_output(net, out[i].name);
         dpl_shape shape = dpl_plan_output_shape(plan, k);
