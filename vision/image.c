@@ -44,9 +44,11 @@ dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t
     const uint64_t n_turning = orientation > 1 ? 2 * 3 * w * h : 0;
     const uint64_t need = n_decoding > n_turning ? n_decoding : n_turning;
 
+    /* Rounded up, so that the two numbers differ. */
     if (need > options->max_bytes)
         return dpli_fail(err, DPL_E_LIMIT, "decoding needs %.1f MiB, limit is %.1f MiB",
-                         (double)need / 1048576, (double)options->max_bytes / 1048576);
+                         (double)((need * 10 + 1048575) / 1048576) / 10,
+                         (double)options->max_bytes / 1048576);
     return DPL_OK;
 }
 

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Decode speed of libdoppel beside Pillow's, alternating in one process.
+
+    image_vs_pillow.py LIBDOPPEL.SO [REPEATS]
+
+Photos are made here: smooth shapes with noise on top, which is about as hard to decode as a camera's
+picture (the bytes a pixel are in the table). One thread. CSV: what, megapixels, bytes a pixel, the
+median megapixels a second of both, and the median of the ratios run by run.
+"""
+import ctypes
+import io
+import statistics
+import sys
+import time
+
+import numpy as np
+from PIL import Image
+
+
+class DplImage(ctypes.Structure):
+    _fields_ = [("width", ctypes.c_int32), ("height", ctypes.c_int32),
+                ("full_width", ctypes.c_int32), ("full_height", ctypes.c_int32),
+                ("pixels", ctypes.c_void_p), ("orientation", ctypes.c_int32),
+                ("format", ctypes.c_char * 8), ("warning", ctypes.c_char * 160)]
+
+
+class DplOptions(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("max_pixels", ctypes.c_uint64),
+                ("max_bytes", ctypes.c_size_t), ("enough_px", ctypes.c_int32)]
+
+
+def photo(width, height):
+    rng = np.random.default_rng(1)
+    coarse = rng.integers(0, 256, (height // 40, width // 40, 3)).astype(np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.BICUBIC), np.int16)
+    return Image.fromarray(np.clip(smooth + rng.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8))
+
+
+def main():
+    lib = ctypes.CDLL(sys.argv[1])
+    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 15
+    picture = photo(4000, 3000)
+    print("what,megapixels,bytes_per_pixel,doppel_mp_s,pillow_mp_s,ratio")
+    for name, kind, save, enough in (
+            ("jpeg 4:2:0", "JPEG", {"quality": 88}, 0),
+            ("jpeg 4:4:4", "JPEG", {"quality": 88, "subsampling": 0}, 0),
+            ("jpeg progressive", "JPEG", {"quality": 88, "progressive": True}, 0),
+            ("jpeg 4:2:0 to >= 1280 px", "JPEG", {"quality": 88}, 1280),
+            ("png rgb", "PNG", {"compress_level": 6}, 0)):
+        out = io.BytesIO()
+        picture.save(out, kind, **save)
+        data = out.getvalue()
+        options = DplOptions(ctypes.sizeof(DplOptions), 64000000, 256 << 20, enough)
+
+        def ours():
+            image = DplImage()
+            assert lib.dpl_image_decode(ctypes.byref(image), data, ctypes.c_size_t(len(data)),
+                                        ctypes.byref(options), None) == 0
+            size = image.width, image.height
+            lib.dpl_image_clear(ctypes.byref(image))
+            return size
+
+        def theirs():
+            image = Image.open(io.BytesIO(data))
+            if enough:
+                image.draft("RGB", (enough, enough * 3 // 4))
+            image.load()
+            return image.size
+
+        assert ours() == theirs(), (ours(), theirs())
+        times = [], []
+        for _ in range(repeats):
+            for run, kept in ((ours, times[0]), (theirs, times[1])):
+                start = time.perf_counter()
+                run()
+                kept.append(time.perf_counter() - start)
+        speed = [12 / statistics.median(t) for t in times]
+        ratio = statistics.median(b / a for a, b in zip(*times))
+        print(f"{name},12,{len(data) / 12e6:.2f},{speed[0]:.0f},{speed[1]:.0f},{ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
