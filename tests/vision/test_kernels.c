@@ -1072,9 +1072,13 @@ int main(void)
         cmocka_unit_test(denormals_are_flushed_between_enter_and_restore),
     };
 
-    if (want && strcmp(want, names[dpli_cpu_level()]) != 0) {
-        printf("this machine has no %s, only %s\n", want, names[dpli_cpu_level()]);
-        return 77;
+    /* Below what is asked for: the machine has no more. Above: a defect, which the first test
+     * finds. */
+    for (int level = (int)dpli_cpu_level() + 1; want && level <= DPLI_CPU_AVX512; level++) {
+        if (strcmp(want, names[level]) == 0) {
+            printf("this machine has no %s, only %s\n", want, names[dpli_cpu_level()]);
+            return 77;
+        }
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
