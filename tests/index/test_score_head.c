@@ -128,6 +128,27 @@ static void heads_score_as_their_formulas_do(void **state)
     }
 }
 
+static void many_rows_score_as_each_does_alone(void **state)
+{
+    enum { N = 700, DIM = 5 };
+    static float rows[N * DIM], out[N];
+    const float w[DIM] = {-1, 2, -3, 4, -5}, a[DIM] = {1, 0.5f, 0, -0.5f, -1};
+    dpli_rng rng;
+
+    (void)state;
+    dpli_rng_seed(&rng, SEED);
+    for (int i = 0; i < N * DIM; i++)
+        rows[i] = (float)dpli_rng_normal(&rng);
+    for (size_t k = 0; k < 4; k++) {
+        dpl_head *head = make(kinds[k], DIM, w, 0);
+
+        dpl_head_scores(out, head, a, rows, N);
+        for (int r = 0; r < N; r++)
+            assert_true(out[r] == dpl_head_score(head, a, rows + r * DIM));
+        dpl_head_free(head);
+    }
+}
+
 static void more_alike_is_a_higher_score(void **state)
 {
     const float a[3] = {1, 0, 0}, near[3] = {0.9f, 0.1f, 0}, far[3] = {-1, 0.5f, 0};
@@ -299,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_score_as_their_formulas_do),
+        cmocka_unit_test(many_rows_score_as_each_does_alone),
         cmocka_unit_test(more_alike_is_a_higher_score),
         cmocka_unit_test(what_is_not_finite_scores_nan),
         cmocka_unit_test(finite_vectors_score_finitely_but_for_the_angle_to_zero),

@@ -10,8 +10,11 @@
 
 #include <cmocka.h>
 
+#include <glob.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,13 +172,35 @@ static void a_write_that_fails_leaves_the_old_file(void **state)
     dpl_head *head = cosine();
     dpli_index index = make(20, 100, head), read;
     dpl_error err = {0};
+    struct rlimit old;
+    uint8_t *bytes;
+    size_t n, m;
+    glob_t half;
 
     (void)state;
     assert_int_equal(dpli_snapshot_write("no/such/folder/a.faiss", &index, &err), DPL_E_SYSTEM);
     mkdir("taken.faiss", 0700);
     assert_int_equal(dpli_snapshot_write("taken.faiss", &index, &err), DPL_E_SYSTEM);
     rmdir("taken.faiss");
+    /* A disk that is full within FAISS's part, within ours, and at the last byte. */
     assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
+    bytes = bytes_of(&n, "a.faiss");
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    for (int where = 0; where < 3; where++) {
+        const struct rlimit full = {where == 0 ? 100 : where == 1 ? n - 300 : n - 1, old.rlim_max};
+        uint8_t *now;
+
+        setrlimit(RLIMIT_FSIZE, &full);
+        assert_int_equal(dpli_snapshot_write("a.faiss", &index, &err), DPL_E_SYSTEM);
+        setrlimit(RLIMIT_FSIZE, &old);
+        now = bytes_of(&m, "a.faiss");
+        assert_int_equal(m, n);
+        assert_memory_equal(now, bytes, n);
+        free(now);
+        assert_int_equal(glob("a.faiss.*", 0, NULL, &half), GLOB_NOMATCH);
+    }
+    free(bytes);
     assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL), DPL_OK);
     dpli_index_clear(&read);
     dpli_index_clear(&index);
