@@ -19,6 +19,10 @@
 #include "base/mem.h"
 #include "index/gallery.h"
 
+/* The highest id that a file may have given: far above any gallery, and far below where SQLite has
+   no next one left. */
+#define ID_MAX (INT64_C(1) << 53)
+
 /* Ids of the file to ids of the gallery, rising in the first. */
 struct id_map {
     int64_t (*pairs)[2];
@@ -215,7 +219,7 @@ static dpl_status read_header(struct import *in, struct fields *f)
     if (check_taken(f) != DPL_OK)
         return f->status;
     for (size_t i = 0; i < DPLI_N_NUMBERED; i++) {
-        in->last_ids[i] = take_int(&last, dpli_numbered[i], 0, INT64_MAX - 1);
+        in->last_ids[i] = take_int(&last, dpli_numbered[i], 0, ID_MAX);
         if (last.status == DPL_OK)
             last.status = dpli_last_id(&in->first_ids[i], in->gallery, dpli_numbered[i], f->err);
         empty &= in->first_ids[i] == 0;
@@ -250,7 +254,7 @@ static dpl_status read_model(struct import *in, struct fields *f)
 
 static dpl_status read_person(struct import *in, struct fields *f)
 {
-    int64_t id = take_int(f, "id", 1, INT64_MAX - 1), ours;
+    int64_t id = take_int(f, "id", 1, ID_MAX), ours;
     const char *name = take_string(f, "name");
     struct id_map *m = &in->persons;
 
@@ -283,13 +287,13 @@ static dpl_status status_by_name(dpl_status *out, const char *name, dpl_error *e
 
 static dpl_status read_photo(struct import *in, struct fields *f)
 {
-    int64_t id = take_int(f, "id", 1, INT64_MAX - 1), person_id = 0, old_id, old_person_id, ours;
+    int64_t id = take_int(f, "id", 1, ID_MAX), person_id = 0, old_id, old_person_id, ours;
     dpl_photo_row row = {.path = take_string(f, "path")};
     struct id_map *m = &in->photos;
     const char *status;
 
     if (json_object_get(f->object, "person")) {
-        int64_t person = take_int(f, "person", 1, INT64_MAX - 1);
+        int64_t person = take_int(f, "person", 1, ID_MAX);
 
         person_id = id_map_find(&in->persons, person);
         if (f->status == DPL_OK && !person_id)
@@ -340,8 +344,7 @@ static dpl_status read_face(dpl_face *face, json_t *object, dpl_error *err)
 
 static dpl_status read_template(struct import *in, struct fields *f)
 {
-    int64_t id = take_int(f, "id", 1, INT64_MAX - 1),
-            photo = take_int(f, "photo", 1, INT64_MAX - 1);
+    int64_t id = take_int(f, "id", 1, ID_MAX), photo = take_int(f, "photo", 1, ID_MAX);
     dpl_new_template t = {.space = take_text(f, "space")};
     json_t *face = take(f, "face", JSON_OBJECT, 1);
     uint8_t *vector = NULL, *thumb = NULL;

@@ -93,6 +93,42 @@ static void export_import_export_is_byte_identical(void **state)
     kit_drop(dir);
 }
 
+static dpl_status same_as_made(void *ctx, const dpl_template_row *row)
+{
+    const kit_photo *p = ctx;
+    const dpl_new_template *t = &p->templates[row->id - 1];
+
+    assert_memory_equal(&row->face, &t->face, sizeof t->face);
+    assert_memory_equal(row->vector, t->vector, (size_t)t->dim * sizeof(float));
+    assert_memory_equal(row->thumb, t->thumb, t->n_thumb);
+    return DPL_OK;
+}
+
+static void every_bit_of_a_number_passes_through_an_export(void **state)
+{
+    char *dir = kit_folder(), *other = kit_folder(), *text;
+    dpl_gallery *gallery = kit_new(dir);
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/a.jpg", "ann", 4);
+    p.templates[0].face.x_px = 16777217.0f / 3;
+    p.templates[0].face.y_px = 1.17549435e-38f / 8; /* below the least normal number */
+    p.templates[0].face.w_px = 3.40282347e38f;
+    p.templates[0].face.h_px = 0.1f;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    text = kit_dump(gallery);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(other, DPL_GALLERY_CREATE);
+    kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
+    kit_expect(DPL_OK, dpl_gallery_each_template(gallery, NULL, NULL, same_as_made, &p, &err),
+               &err);
+    free(text);
+    dpl_gallery_close(gallery);
+    kit_drop(other);
+    kit_drop(dir);
+}
+
 static void any_gallery_survives_the_round_trip(void **state)
 {
     const char *given = getenv("DOPPEL_SEED");
@@ -247,6 +283,7 @@ static void a_file_that_is_wrong_anywhere_changes_nothing(void **state)
         {"", "\"person\":2", "\"person\":1", 5, DPL_E_INPUT, "the last in the header"},
         {"", "\"photo\":2", "\"photo\":1", 7, DPL_E_INPUT, "the last in the header"},
         {"", "\"template\":4", "\"template\":3", 11, DPL_E_INPUT, "the last in the header"},
+        {"", "\"template\":4", "\"template\":9223372036854775806", 1, DPL_E_INPUT, "allowed is 0"},
         {"", "\"template\":4", "\"template\":4,\"more\":1", 1, DPL_E_INPUT, "a key"},
         {"", "\"type\":\"model\"", "\"type\":\"model\",\"type\":\"model\"", 2, DPL_E_INPUT,
          "duplicate"},
@@ -295,6 +332,13 @@ static void a_file_that_is_wrong_anywhere_changes_nothing(void **state)
         {"\"type\":\"end\"", "\"templates\":4", "\"templates\":5", 12, DPL_E_INPUT, "the end says"},
         {"\"type\":\"end\"", "}", "}\n{\"type\":\"person\",\"id\":9,\"name\":\"z\"}", 13,
          DPL_E_INPUT, "after the end"},
+        {"", "{\"type\":\"photo\",\"id\":2",
+         "{\"type\":\"setting\",\"key\":\"k\",\"value\":\"v\"}\n{\"type\":\"photo\",\"id\":2", 7,
+         DPL_E_INPUT, "after the photos"},
+        {"", "{\"type\":\"end\"",
+         "{\"type\":\"end\",\"settings\":0,\"models\":2,\"persons\":2,\"photos\":2,"
+         "\"templates\":4}\n{\"type\":\"end\"",
+         13, DPL_E_INPUT, "after the end"},
         {"", "{\"type\":\"end\"", "\n{\"type\":\"end\"", 12, DPL_E_INPUT, "no JSON"},
         {"", "{\"type\":\"end\"", "[]\n{\"type\":\"end\"", 12, DPL_E_INPUT, "not a JSON object"},
     };
@@ -508,6 +552,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(export_import_export_is_byte_identical),
+        cmocka_unit_test(every_bit_of_a_number_passes_through_an_export),
         cmocka_unit_test(any_gallery_survives_the_round_trip),
         cmocka_unit_test(an_import_adds_to_what_is_there),
         cmocka_unit_test(another_models_vectors_are_not_imported),

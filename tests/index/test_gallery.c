@@ -628,6 +628,11 @@ static void walks_are_in_order_and_stop_when_told(void **state)
     assert_string_equal(k->rows[1].name, "/a.jpg");
     assert_string_equal(k->rows[2].name, "/b.jpg");
     assert_string_equal(k->rows[3].name, "/c.jpg");
+    put(gallery, 5, "/C.jpg", "zoe", 1);
+    k = photos(gallery, "zoe");
+    assert_int_equal(k->n, 2);
+    assert_string_equal(k->rows[0].name, "/C.jpg");
+    assert_string_equal(k->rows[1].name, "/c.jpg");
     assert_int_equal(dpl_gallery_each_photo(gallery, NULL, stop_at_second, &n, &untouched),
                      DPL_E_CANCELLED);
     assert_int_equal(n, 2);
@@ -782,6 +787,31 @@ static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
     kit_drop(dir);
 }
 
+static void an_encoder_is_bound_by_its_own_facts(void **state)
+{
+    char *dir = kit_folder(), dim[16];
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
+    dpli_binding other = {"face", KIT_HASH, "kit", "cosine", KIT_DIM};
+    dpl_encoder *encoder;
+
+    (void)state;
+    kit_expect(DPL_OK, dpl_encoder_open(&encoder, DPL_MODELS_DIR "/face-105.onnx", NULL, &err),
+               &err);
+    kit_expect(DPL_OK, dpl_gallery_bind(gallery, encoder, &err), &err);
+    snprintf(dim, sizeof dim, "%d", (int)dpl_encoder_dim(encoder));
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), dpl_encoder_hash(encoder));
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.dim"), dim);
+    assert_string_equal(dpl_gallery_setting(gallery, "model.face.name"),
+                        dpl_encoder_fact(encoder, "name"));
+    /* Nothing was made with it yet, so another may take its place, and then it has to stay out. */
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_expect(DPL_E_MISMATCH, dpl_gallery_bind(gallery, encoder, &err), &err);
+    dpl_encoder_close(encoder);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
 /* ------------------------------------------------------------------ rename, move */
 
 static void rename_keeps_the_person_and_takes_no_name_twice(void **state)
@@ -911,6 +941,25 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     put(gallery, 15, "/new.jpg", "new", 1);
     assert_int_equal(photos(gallery, "new")->rows[0].id, 5);
     assert_int_equal(templates(gallery, "new", NULL)->rows[0].id, 12);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void of_what_is_replaced_the_database_keeps_no_byte(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    kit_photo p;
+
+    (void)state;
+    put(gallery, 10, "/a.jpg", "ann", 1);
+    kit_expect(DPL_OK, dpli_db_checkpoint(gallery->db, &err), &err);
+    kit_photo_make(&p, 10, "/a.jpg", "ann", 1);
+    assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 1);
+    put(gallery, 12, "/a.jpg", "ann", 0);
+    kit_expect(DPL_OK, dpli_db_checkpoint(gallery->db, &err), &err);
+    assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 0);
+    assert_int_equal(kit_files_with(dir, p.thumbs[0], KIT_THUMB), 0);
     dpl_gallery_close(gallery);
     kit_drop(dir);
 }
@@ -1309,9 +1358,11 @@ int main(void)
         cmocka_unit_test(a_photo_is_found_by_path_and_all_are_by_content),
         cmocka_unit_test(a_setting_stays_once_there_are_templates),
         cmocka_unit_test(a_space_belongs_to_the_model_that_made_its_vectors),
+        cmocka_unit_test(an_encoder_is_bound_by_its_own_facts),
         cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),
         cmocka_unit_test(a_moved_photo_keeps_ids_person_and_templates),
         cmocka_unit_test(of_what_is_forgotten_no_file_has_a_byte),
+        cmocka_unit_test(of_what_is_replaced_the_database_keeps_no_byte),
         cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
         cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),
         cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),

@@ -408,7 +408,7 @@ static void killed_at_any_instant_all_that_was_put_is_there_and_nothing_by_halve
         n_before = counts.n_photos;
         dpl_gallery_close(gallery);
     }
-    assert_true(n_killed_between > 5);
+    assert_true(n_killed_between > 2);
     kit_drop(dir);
 }
 
@@ -632,6 +632,28 @@ static void a_database_cut_off_anywhere_is_refused(void **state)
     kit_drop(dir);
 }
 
+/* The count of stray bytes in a page's head, which no reader looks at. */
+static void damage_that_no_read_meets_is_found_at_opening(void **state)
+{
+    char *dir = kit_folder(), path[256], *bytes;
+    dpl_gallery *gallery;
+    size_t n;
+
+    (void)state;
+    make_gallery(dir);
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    bytes = kit_read(path, &n);
+    for (size_t page = PAGE; page < n; page += PAGE) {
+        bytes[page + 7] ^= 55;
+        kit_write(path, bytes, n);
+        bytes[page + 7] ^= 55;
+        kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err), &err);
+        assert_non_null(strstr(err.message, path));
+    }
+    free(bytes);
+    kit_drop(dir);
+}
+
 static void a_damaged_database_never_crashes(void **state)
 {
     char *dir = kit_folder(), path[256], *bytes, *spoilt;
@@ -722,6 +744,7 @@ int main(void)
         cmocka_unit_test(a_forget_killed_at_any_instant_leaves_all_or_no_byte),
         cmocka_unit_test(on_a_full_disk_what_was_put_stays_and_the_rest_is_told),
         cmocka_unit_test(a_database_cut_off_anywhere_is_refused),
+        cmocka_unit_test(damage_that_no_read_meets_is_found_at_opening),
         cmocka_unit_test(a_damaged_database_never_crashes),
         cmocka_unit_test(a_damaged_log_never_crashes),
     };
