@@ -38,7 +38,8 @@ static const option_spec own[] = {
      .kind = OPTION_CHOICE,
      .offset = AT(faces),
      .value = "refuse|largest|all",
-     .help = "what to do with a photo of several faces (default refuse)",
+     .help = "what to do with a photo of several faces; largest: the main one, large and near the "
+             "middle (default refuse)",
      .choices = faces_choices},
     {.name = "min-quality",
      .kind = OPTION_REAL,

@@ -45,7 +45,8 @@ static const option_spec own[] = {
      .kind = OPTION_INT,
      .offset = AT(face_a),
      .value = "N",
-     .help = "which face of the first photo, counted from 1, strongest first (default largest)",
+     .help = "which face of the first photo, counted from 1, strongest first (default the main "
+             "one: large, near the middle)",
      .low = 1,
      .high = 1000},
     {.name = "face-a",
@@ -176,14 +177,14 @@ static char *numbers(const comparison *c)
     return line;
 }
 
-/** "a.jpg has 3 faces: face 2, the largest, was compared", or NULL for the usual single face. */
+/** "a.jpg has 3 faces: face 2, the main one, was compared", or NULL for the usual single face. */
 static char *choice(const dpl_photo *photo, const char *name, size_t face, int wanted,
                     const char *option)
 {
     if (photo->n_faces < 2)
         return NULL;
     return text_format("%s has %zu faces: face %zu%s was compared (--%s N chooses)", name,
-                       photo->n_faces, face + 1, wanted ? "" : ", the largest,", option);
+                       photo->n_faces, face + 1, wanted ? "" : ", the main one,", option);
 }
 
 static char *poor(const dpl_photo *photo, const char *name, size_t face)

@@ -198,9 +198,12 @@ static bool same_person(const job *j, const known *k)
            (k->person && strcmp(k->person, j->options->name) == 0);
 }
 
+/** Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
+ * refused one is tried again under others. */
 static bool is_settled(const job *j, const known *k)
 {
-    return !j->options->force && same_person(j, k) && strcmp(k->tried, j->tried) == 0;
+    return !j->options->force && same_person(j, k) &&
+           (k->status == DPL_OK || strcmp(k->tried, j->tried) == 0);
 }
 
 /** Known content: nothing to encode. A refusal stays one, with its reason. */
@@ -280,10 +283,10 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
             "%zu faces found, which one is \"%s\" is not clear (--faces largest takes the "
-            "largest)",
+            "main one)",
             photo->n_faces, person_of(j, it));
     if (j->options->faces != DPL_FACES_ALL)
-        return add_face(j, it, dpli_largest_face(photo), err);
+        return add_face(j, it, dpli_main_face(photo), err);
     for (size_t i = 0; i < photo->n_faces; i++) {
         const dpl_status one = add_face(j, it, i, err);
         if (one != DPL_OK && one != DPL_E_QUALITY)

@@ -18,8 +18,12 @@ float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
 /** Bytes of one chip of this encoder. */
 size_t dpli_chip_bytes(const dpl_encoder *encoder);
 
-/** Index of the face with the largest box; n_faces must be positive. */
-size_t dpli_largest_face(const dpl_photo *photo);
+/**
+ * Index of the face that the photo is of: large, and near the middle; n_faces must be positive.
+ * Differs from InsightFace's rule (area less twice the squared distance), by which a small face in
+ * the middle of a large photo beats any other.
+ */
+size_t dpli_main_face(const dpl_photo *photo);
 
 /** JPEG of a chip [height, width, 3] of this encoder; freed with dpl_bytes_free. */
 dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,

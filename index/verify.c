@@ -17,7 +17,7 @@ static dpl_status choose_face(size_t *out, const dpl_photo *photo, const char *n
     if (wanted >= 0 && (size_t)wanted >= photo->n_faces)
         return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\": face %d was asked for, the photo has %zu",
                          name, wanted + 1, photo->n_faces);
-    *out = wanted >= 0 ? (size_t)wanted : dpli_largest_face(photo);
+    *out = wanted >= 0 ? (size_t)wanted : dpli_main_face(photo);
     return DPL_OK;
 }
 
@@ -127,7 +127,7 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
             c.foreign
                 ? dpli_fail(err, DPL_E_MISMATCH,
                             "the gallery's templates of \"%s\" are another model's", person)
-                : dpli_fail(err, DPL_E_GALLERY, "the gallery \"%s\" holds no template of \"%s\"",
+                : dpli_fail(err, DPL_E_NOT_FOUND, "the gallery \"%s\" holds no template of \"%s\"",
                             dpl_gallery_dir(gallery), person);
     if (status == DPL_OK) {
         v.mean_score = score_mean(&c, !normalize || strcmp(normalize, "none") != 0, err);

@@ -9,7 +9,6 @@
  * over centred landmarks p and centred template points q; its modulus is the scale, its argument
  * the turn. Template points are pixel indices (ArcFace's convention), so half a pixel is added.
  */
-#include <complex.h>
 #include <math.h>
 
 #include "base/fail.h"
@@ -19,39 +18,39 @@
 dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
                      const dpl_image *image, dpl_error *err)
 {
-    double complex p[5], q[5], p_mean = 0, q_mean = 0, product = 0;
-    double spread = 0;
+    double px = 0, py = 0, qx = 0, qy = 0; /* the landmarks' mean, the template's */
+    double dot = 0, cross = 0, spread = 0;
     dpl_status status;
 
     if (!encoder->has_template)
         return dpli_fail(err, DPL_E_MODEL,
                          "encoder has no template to align faces to (doppel.template)");
     for (int i = 0; i < 5; i++) {
-        p[i] = CMPLX((double)face->landmarks[i].x_px, (double)face->landmarks[i].y_px);
-        q[i] = CMPLX((double)encoder->template_points[i].x_px + 0.5,
-                     (double)encoder->template_points[i].y_px + 0.5);
-        p_mean += p[i] / 5;
-        q_mean += q[i] / 5;
+        px += (double)face->landmarks[i].x_px / 5;
+        py += (double)face->landmarks[i].y_px / 5;
+        qx += ((double)encoder->template_points[i].x_px + 0.5) / 5;
+        qy += ((double)encoder->template_points[i].y_px + 0.5) / 5;
     }
     for (int i = 0; i < 5; i++) {
-        const double complex d = p[i] - p_mean;
-        product += conj(d) * (q[i] - q_mean);
-        spread += creal(d) * creal(d) + cimag(d) * cimag(d);
+        const double x = (double)face->landmarks[i].x_px - px;
+        const double y = (double)face->landmarks[i].y_px - py;
+        const double u = (double)encoder->template_points[i].x_px + 0.5 - qx;
+        const double v = (double)encoder->template_points[i].y_px + 0.5 - qy;
+        dot += x * u + y * v;
+        cross += x * v - y * u;
+        spread += x * x + y * y;
     }
-    const double complex alpha = product / spread; /* chip pixels a photo pixel, turned */
-    if (!isfinite(creal(alpha)) || !isfinite(cimag(alpha)) || cabs(alpha) < 1e-6)
+    /* alpha = (dot + i cross) / spread: chip pixels a photo pixel, turned. The warp asks where in
+       the decoded picture a chip position lies: p = (q - q_mean) / alpha + p_mean. */
+    const double norm2 = dot * dot + cross * cross;
+    const double re = spread * dot / norm2, im = -spread * cross / norm2; /* 1 / alpha */
+    if (!isfinite(re) || !isfinite(im) || !(norm2 > 1e-12 * spread * spread))
         return dpli_fail(err, DPL_E_INPUT, "landmarks coincide or are not finite");
-
-    /* The warp asks where in the decoded picture a chip position lies: p = (q - q_mean) / alpha +
-     * p_mean. */
-    const double complex inverse = 1 / alpha;
-    const double complex origin = p_mean - q_mean * inverse;
+    const double ox = px - (qx * re - qy * im), oy = py - (qx * im + qy * re);
     const double sx = (double)image->width_px / image->full_width_px;
     const double sy = (double)image->height_px / image->full_height_px;
-    const float m[6] = {
-        (float)(creal(inverse) * sx), (float)(-cimag(inverse) * sx), (float)(creal(origin) * sx),
-        (float)(cimag(inverse) * sy), (float)(creal(inverse) * sy),  (float)(cimag(origin) * sy),
-    };
+    const float m[6] = {(float)(re * sx), (float)(-im * sx), (float)(ox * sx),
+                        (float)(im * sy), (float)(re * sy),  (float)(oy * sy)};
 
     status = dpli_warp_affine(chip, encoder->width_px, encoder->height_px, image, m, err);
     if (status == DPL_OK)

@@ -108,6 +108,62 @@ static dpl_status build(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_er
     return status;
 }
 
+static bool read_varint(uint64_t *out, const uint8_t *bytes, size_t n, size_t *at)
+{
+    *out = 0;
+    for (unsigned shift = 0; shift < 64 && *at < n; shift += 7) {
+        const uint8_t byte = bytes[(*at)++];
+        *out |= (uint64_t)(byte & 0x7F) << shift;
+        if (!(byte & 0x80))
+            return true;
+    }
+    return false;
+}
+
+/** Step over one field of a protobuf message and its key; false at what is none. */
+static bool skip_field(uint64_t *key, const uint8_t *bytes, size_t n, size_t *at)
+{
+    uint64_t length = 0;
+
+    if (!read_varint(key, bytes, n, at))
+        return false;
+    switch (*key & 7) {
+    case 0: return read_varint(&length, bytes, n, at);
+    case 1: length = 8; break;
+    case 2:
+        if (!read_varint(&length, bytes, n, at))
+            return false;
+        break;
+    case 5: length = 4; break;
+    default: return false;
+    }
+    if (length > n - *at)
+        return false;
+    *at += (size_t)length;
+    return true;
+}
+
+/**
+ * Name a model by its file without ModelProto's metadata_props (field 14): what is said about a net
+ * does not change what it computes, and a gallery must not lose its model to a new calibration.
+ */
+static void hash_model(char hex[65], const uint8_t *bytes, size_t n)
+{
+    const uint64_t metadata_props = 14 << 3 | 2;
+    dpli_sha256 sum;
+
+    dpli_sha256_init(&sum);
+    for (size_t at = 0, from = 0; from < n; from = at) {
+        uint64_t key;
+        if (!skip_field(&key, bytes, n, &at))
+            at = n; /* counted as it is; the parser has taken or refused it by now */
+        else if (key == metadata_props)
+            continue;
+        dpli_sha256_add(&sum, bytes + from, at - from);
+    }
+    dpli_sha256_hex(&sum, hex);
+}
+
 dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
                         const dpl_net_options *options, dpl_error *err)
 {
@@ -137,7 +193,7 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
         dpl_net_close(net);
         return status;
     }
-    dpli_sha256_of(net->hash, bytes, n_bytes);
+    hash_model(net->hash, bytes, n_bytes);
     *out = net;
     return DPL_OK;
 }
@@ -212,7 +268,6 @@ static dpl_status read_sidecar(dpl_net *net, const char *bytes, size_t n_bytes, 
     json_t *root = json_loadb(bytes, n_bytes, JSON_REJECT_DUPLICATES, &problem), *value;
     dpl_status status = DPL_OK;
     const char *key;
-    dpli_sha256 hash;
 
     if (!root)
         return dpli_fail(err, DPL_E_MODEL, "line %d: %s", problem.line, problem.text);
@@ -235,10 +290,6 @@ static dpl_status read_sidecar(dpl_net *net, const char *bytes, size_t n_bytes, 
         dpli_buf_clear(&text);
     }
     json_decref(root);
-    dpli_sha256_init(&hash);
-    dpli_sha256_add(&hash, net->hash, strlen(net->hash));
-    dpli_sha256_add(&hash, bytes, n_bytes);
-    dpli_sha256_hex(&hash, net->hash);
     return status;
 }
 

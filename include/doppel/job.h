@@ -68,8 +68,8 @@ DPL_API void dpl_photo_clear(dpl_photo *photo);
 /* ------------------------------------------------------------------ enroll */
 
 typedef enum dpl_faces_policy {
-    DPL_FACES_REFUSE = 0, /* several faces: not enrolled, with the reason */
-    DPL_FACES_LARGEST = 1,
+    DPL_FACES_REFUSE = 0,  /* several faces: not enrolled, with the reason */
+    DPL_FACES_LARGEST = 1, /* the main one: large, nearness to the middle counted */
     DPL_FACES_ALL = 2
 } dpl_faces_policy;
 
@@ -153,8 +153,8 @@ typedef struct dpl_verdict {
 /**
  * Compare two photos.
  *
- * @param face_a, face_b  index into the photo's faces, -1: the only one, or with several the
- * largest
+ * @param face_a, face_b  index into the photo's faces, -1: the main one (large, near the
+ * middle)
  * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo by
  * name_a or name_b
  */

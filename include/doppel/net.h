@@ -70,7 +70,8 @@ DPL_API void dpl_net_close(dpl_net *net);
 /** A metadata_props value ("doppel.kind", …) or NULL; borrowed from the net. */
 DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
 
-/** The file's SHA-256 in 64 lower-case hex digits; borrowed from the net. The sidecar counts in. */
+/** SHA-256 of the file without its metadata, 64 lower-case hex digits: the net's name, which a new
+ *  calibration or a sidecar does not change; borrowed from the net. */
 DPL_API const char *dpl_net_hash(const dpl_net *net);
 
 DPL_API int32_t dpl_net_n_inputs(const dpl_net *net);
@@ -130,8 +131,8 @@ DPL_API const char *dpl_cpu_level(void);
 /** The BLAS library and how it was built, in its own words ("OpenBLAS 0.3.21 …"), borrowed. */
 DPL_API const char *dpl_blas_words(void);
 
-/** The processor that BLAS took this one for ("SkylakeX"; "Prescott" for one it does not know, which
- * is several times slower than need be), borrowed. */
+/** The processor that BLAS took this one for ("SkylakeX"; "Prescott" for one it does not know,
+ * which is several times slower than need be), borrowed. */
 DPL_API const char *dpl_blas_core(void);
 
 /** Let BLAS use n threads a call. A program's to set, once, before it makes threads of its own. */

@@ -43,9 +43,9 @@ exits 3 enroll nowhere
 says err "nowhere"
 
 exits 3 enroll bad people --json
-is "$("$JSON" out summary.n_refused)" "4"
-is "$("$JSON" out outcome | sort | uniq -c | tr -s ' ' | tr '\n' ';')" " 4 refused; 4 unchanged;"
-is "$("$JSON" out status | grep -c OK)" "4"
+is "$("$JSON" out summary.n_refused)" "3"
+is "$("$JSON" out outcome | sort | uniq -c | tr -s ' ' | tr '\n' ';')" " 3 refused; 5 unchanged;"
+is "$("$JSON" out status | grep -c OK)" "5"
 
 exits 3 enroll bad people --html page.html
 says page.html "Refused, and why"
