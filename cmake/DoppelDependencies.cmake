@@ -18,9 +18,11 @@ else()
   set(dpl_openmp OpenMP::OpenMP_CXX)
 endif()
 
-foreach(module IN ITEMS libturbojpeg libpng openblas sqlite3 libprotobuf-c libexif jansson)
+foreach(module IN ITEMS libturbojpeg libpng openblas libprotobuf-c libexif jansson)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
+# STRICT tables
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.37)
 
 find_package(FAISS REQUIRED)
 

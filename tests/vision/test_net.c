@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "base/hash.h"
 #include "base/rng.h"
 #include "tests/vision/net_case.h"
 
