@@ -245,7 +245,7 @@ typedef struct dpl_search_options {
     size_t struct_size;
     int32_t k;           /* default 10 */
     int64_t exact_up_to; /* templates up to which search is exact; default 1,000,000 */
-    double min_recall;   /* recall@10 that an approximate index is tuned to; default 0.99 */
+    double min_recall; /* recall@10 that an approximate index is tuned to, above 0; default 0.99 */
 } dpl_search_options;
 
 #define DPL_SEARCH_OPTIONS_INIT                                                                    \
@@ -256,18 +256,34 @@ typedef struct dpl_search_options {
 typedef struct dpl_search_info {
     int exact;           /* 1: every template was compared */
     double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */
-    const char *index;   /* "flat", "ivf", …; static */
+    const char *index;   /* "flat" or "ivf"; static */
     int64_t n_templates; /* compared or indexed */
 } dpl_search_info;
 
 /**
  * The k templates most like each of n probes, best first; ties by lower id.
  *
- * @param[out] hits    [n, k]; missing ones have template_id -1
+ * Up to options.exact_up_to templates every one is compared and the order is the head's own. Past
+ * it an approximate index is made from the gallery and tuned until recall@10, measured with this
+ * head on vectors it has not learnt from, is a standard error above min_recall; where none gets
+ * there, and of fewer than 1000 templates, search stays exact. Scores are the head's in any case.
+ * For k above 10 recall may be lower than stated.
+ *
+ * The first search, and one after the gallery has changed, reads the rows or a snapshot
+ * ("face.faiss" in the gallery's folder, written for 20,000 templates or more) and may take
+ * seconds, of a new approximate index minutes; dpl_gallery_notice then says what was rebuilt. Later
+ * ones use what is in memory. A template whose score is NaN (by cosine, a vector of zeros) is never
+ * a hit.
+ *
+ * @param[out] hits    [n, k]; missing ones have template_id -1 and a score of NaN
  * @param      space   "face" or "image"
  * @param      probes  [n, dim]
+ * @param      options NULL for the defaults
  * @param[out] info    may be NULL
- * @retval DPL_E_NUMERIC  a probe is not finite
+ * @retval DPL_E_ARGUMENT  no such space, k below 1, an option out of range, dim not the head's
+ * @retval DPL_E_MISMATCH  the gallery's vectors of this space have another dim
+ * @retval DPL_E_NUMERIC   a probe is not finite, or by cosine all zero; err says which
+ * @retval DPL_E_GALLERY   the database is damaged
  */
 DPL_API dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_head *head,
                                       const char *space, const float *probes, size_t n, int32_t dim,

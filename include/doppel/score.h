@@ -32,7 +32,9 @@ typedef struct dpl_head dpl_head;
 /**
  * Make a head. weights [dim] float32 and bias are for DPL_HEAD_L1_SIGMOID only (copied), else NULL,
  * 0.
- * @retval DPL_E_MODEL  weights missing or not finite
+ * @param dim  1 to 65536
+ * @retval DPL_E_ARGUMENT  no such kind, dim out of range, weights for a head that has none
+ * @retval DPL_E_MODEL     weights missing, or they or the bias not finite
  */
 DPL_API dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim,
                                 const float *weights, float bias, dpl_error *err);
@@ -45,7 +47,14 @@ DPL_API dpl_head_kind dpl_head_get_kind(const dpl_head *head);
 DPL_API const char *dpl_head_name(const dpl_head *head);
 DPL_API int32_t dpl_head_dim(const dpl_head *head);
 
-/** Score of two vectors [dim]; NaN when either is not finite. Threads: any number at once. */
+/**
+ * Score of two vectors [dim]; NaN when either is not finite, or by cosine when either is all zero,
+ * else finite.
+ *
+ * Threads: any number at once.
+ * Numerics: sums in double, in an order that depends on dim only: a pair scores the same, to the
+ * bit, alone or in a batch, either way round, and at every level of the processor.
+ */
 DPL_API float dpl_head_score(const dpl_head *head, const float *a, const float *b);
 
 /** Scores of one vector [dim] against n, rows [n, dim], into out [n]. */
@@ -66,8 +75,10 @@ typedef struct dpl_rate {
  * Read a table.
  *
  * JSON: {"version":1, "metric":"cosine", "pairs":N, "source":"…", "points":[[score, fmr],…] or
- * [[score, fmr, low, high],…]}, scores strictly increasing, rates not increasing. Without bounds,
- * those of the binomial (Clopper and Pearson 1934) for N pairs are taken.
+ * [[score, fmr, low, high],…]}, 1 to 4096 points, scores strictly increasing (as float32), rates
+ * and bounds not increasing, N at most 1e12. Without bounds, those of the binomial (Clopper and
+ * Pearson 1934, 95 %) for N pairs are taken. A high bound is above 0: no measurement shows that
+ * something cannot happen. Other keys are ignored.
  *
  * @retval DPL_E_MODEL  not such a table; err says where
  */
@@ -79,14 +90,17 @@ DPL_API const char *dpl_calibration_source(const dpl_calibration *calibration);
 /** The lowest rate that dpl_calibration_threshold can give a threshold for. */
 DPL_API double dpl_calibration_lowest_fmr(const dpl_calibration *calibration);
 
-/** How often two strangers score at least this: log-linear between the table's points. */
+/** How often two strangers score at least this: log-linear between the table's points, rate and
+ * bounds alike. Past the last point with a rate above 0, no more than the high bound of the last
+ * point reached. Below the first point, and of what is not finite: no more than 1. Threads: any. */
 DPL_API dpl_rate dpl_calibration_fmr(const dpl_calibration *calibration, float score);
 
 /**
  * The thresholds for a wanted rate.
  *
  * @param[out] accept  lowest score whose upper bound is at most fmr: from here on, a match
- * @param[out] reject  highest score whose lower bound is at least fmr: up to here, no match
+ * @param[out] reject  highest score whose lower bound is at least fmr: up to here, no match; at
+ * most accept; -FLT_MAX when the table begins below fmr and so can reject nothing
  * @retval DPL_E_ARGUMENT  fmr is not in (0, 1), or lower than the table supports; err says the
  * lowest
  */
@@ -118,6 +132,9 @@ typedef struct dpl_policy {
  * @param fmr          wanted false match rate; NaN: not given
  * @param threshold    wanted score; NaN: not given. At most one may be given; with neither, fmr is
  *                     DPL_DEFAULT_FMR when there is a calibration, and else nothing is decided
+ * @param[out] out     on failure a policy that decides nothing
+ * @retval DPL_E_ARGUMENT  both given; a rate without a calibration or that it does not support; a
+ *                         threshold that is no finite float
  */
 DPL_API dpl_status dpl_policy_make(dpl_policy *out, const dpl_calibration *calibration, double fmr,
                                    double threshold, dpl_error *err);

@@ -169,6 +169,36 @@ static void making_it_twice_gives_the_same_bytes(void **state)
     dpli_ann_free(b);
 }
 
+/* The centroids come first in the file, so they can be compared there. */
+static void what_is_held_out_is_not_learnt_from(void **state)
+{
+    static char held_out[N];
+    char *bytes[3];
+    size_t n, n_same = 0;
+
+    (void)state;
+    for (int i = 0; i < N; i += 10)
+        held_out[i] = 1;
+    for (int way = 0; way < 3; way++) {
+        dpli_ann *ann = make(DPLI_ANN_IVF);
+
+        n_same = dpli_ann_n_lists(ann) * DIM * sizeof *rows;
+        dpli_ann_free(ann);
+        for (int i = 0; way > 0 && i < N; i += 10)
+            rows[i * DIM] += 5;
+        assert_int_equal(
+            dpli_ann_new(&ann, DPLI_ANN_IVF, rows, N, DIM, way < 2 ? held_out : NULL, NULL),
+            DPL_OK);
+        bytes[way] = written(&n, ann);
+        dpli_ann_free(ann);
+    }
+    assert_true(n > n_same);
+    assert_memory_equal(bytes[0], bytes[1], n_same);
+    assert_memory_not_equal(bytes[1], bytes[2], n_same);
+    for (int way = 0; way < 3; way++)
+        free(bytes[way]);
+}
+
 static void what_faiss_throws_is_an_error_with_its_words(void **state)
 {
     dpli_ann *ann = make(DPLI_ANN_FLAT), *read = NULL;
@@ -205,6 +235,7 @@ int main(void)
         cmocka_unit_test(where_too_few_are_found_the_rest_is_marked),
         cmocka_unit_test(saved_loaded_and_saved_again_is_the_same_file),
         cmocka_unit_test(making_it_twice_gives_the_same_bytes),
+        cmocka_unit_test(what_is_held_out_is_not_learnt_from),
         cmocka_unit_test(what_faiss_throws_is_an_error_with_its_words),
     };
 

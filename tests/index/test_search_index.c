@@ -77,15 +77,19 @@ static void same(const dpli_found *a, const dpli_found *b, size_t n, const char 
 /* Vectors that are hard in one way or another. */
 static void make_rows(int sort, float *rows, size_t n, dpli_rng *rng)
 {
+    static const float nearly[] = {1e-6f, 1e-4f, 2e-4f, 4e-4f};
+
     make_clusters(rows, n, DIM, 150, sort == 3 ? 40 : 1, rng);
     for (size_t r = 0; r < n; r++) {
         float *row = rows + r * DIM;
 
         if (sort == 1 && r % 2) /* every other row four times over: ties at every place */
             memcpy(row, rows + (r - r % 8) * DIM, DIM * sizeof *row);
-        if (sort == 2) /* nearly the same, so that float32 distances are mostly error */
+        /* Nearly the same, so that float32 distances are error, mostly or as much as not. */
+        if (sort == 2 || sort > 5)
             for (int i = 0; i < DIM; i++)
-                row[i] = rows[i] + (r ? 1e-6f * (float)dpli_rng_normal(rng) : 0);
+                row[i] = rows[i] +
+                         (r ? nearly[sort > 5 ? sort - 5 : 0] * (float)dpli_rng_normal(rng) : 0);
         if (sort == 4) /* of all lengths, and some of none */
             for (int i = 0; i < DIM; i++)
                 row[i] *= (float)(r % 10);
@@ -108,7 +112,7 @@ static void every_heads_ranking_is_that_of_brute_force(void **state)
     (void)state;
     printf("seed %d\n", SEED);
     dpli_rng_seed(&rng, SEED);
-    for (int sort = 0; sort < 6; sort++) {
+    for (int sort = 0; sort < 9; sort++) {
         make_rows(sort, rows, N, &rng);
         make_rows(sort, probes, N_PROBES, &rng);
         memcpy(probes, rows + 100 * DIM, 10 * DIM * sizeof *probes); /* and some that are in it */
@@ -248,6 +252,32 @@ static void a_batch_is_as_many_single_searches_also_approximately(void **state)
     dpl_head_free(head);
 }
 
+static void lists_that_hold_too_few_are_not_all_that_is_visited(void **state)
+{
+    dpl_head *head = make_head(DPL_HEAD_EUCLIDEAN, 0);
+    dpli_index index;
+    dpli_rng rng;
+
+    (void)state;
+    dpli_rng_seed(&rng, SEED);
+    make_clusters(many, MANY, DIM, 1500, 1, &rng);
+    /* Loners, each further out than the one before: centroids of their own, with a list of one. */
+    for (size_t i = 0; i < 40; i++)
+        many[i * 300 * DIM] = 10.0f + 10.0f * (float)i;
+    index = make_index(many, MANY, head, 0, 0.5);
+    assert_int_equal(dpli_ann_get_kind(index.ann), DPLI_ANN_IVF);
+    index.n_visit = 1;
+    for (size_t i = 0; i < 40; i++) {
+        const float *probe = many + i * 300 * DIM;
+        dpli_found found[10];
+
+        assert_int_equal(dpli_index_search(found, &index, head, probe, 1, 10, NULL), DPL_OK);
+        assert_true(found[0].at == i * 300 && found[9].at != DPLI_NOWHERE);
+    }
+    dpli_index_clear(&index);
+    dpl_head_free(head);
+}
+
 static void what_cannot_be_tuned_is_searched_exactly(void **state)
 {
     enum { K = 10 };
@@ -312,6 +342,7 @@ int main(void)
         cmocka_unit_test(every_heads_ranking_is_that_of_brute_force),
         cmocka_unit_test(an_approximate_index_finds_what_it_says_by_every_head),
         cmocka_unit_test(a_batch_is_as_many_single_searches_also_approximately),
+        cmocka_unit_test(lists_that_hold_too_few_are_not_all_that_is_visited),
         cmocka_unit_test(what_cannot_be_tuned_is_searched_exactly),
         cmocka_unit_test(few_or_no_vectors_are_no_trouble),
     };
