@@ -433,6 +433,9 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     search(hits, gallery, head, added + (size_t)40 * A_PHOTO * DIM, 1, NULL, NULL);
     assert_true(hits[0].score > 0.9999f);
     assert_string_equal(dpl_gallery_notice(gallery), "");
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_int_equal(index.n, BIG + 32 * A_PHOTO); /* and the next one need not look for it */
+    dpli_index_clear(&index);
 
     /* All of p7: photos 7, 107, 207 and none of those added. */
     search(hits, gallery, head, rows + (size_t)7 * A_PHOTO * DIM, 1, NULL, NULL);
@@ -526,6 +529,7 @@ static void past_the_limit_search_is_approximate_with_the_recall_it_states(void 
     dpl_search_info info;
     dpl_forget_report report;
     dpl_hit hits[K];
+    dpli_index index;
     dpl_error err;
     double recall;
     size_t n, m;
@@ -552,6 +556,9 @@ static void past_the_limit_search_is_approximate_with_the_recall_it_states(void 
 
     /* From its file it is the same, and is not tuned again. */
     first = kit_read(snapshot_of(dir), &n);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_true(info.recall == index.recall && info.recall < 1);
+    dpli_index_clear(&index);
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
     assert_true(recall_of(gallery, head, probes, &options, &info) >= 0.95 - 0.02);
     assert_int_equal(info.exact, 0);
