@@ -457,6 +457,45 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     kit_drop(dir);
 }
 
+/* What happens between a search's reading of the rows and its snapshot: the linker puts this in
+   place of the writing. */
+dpl_status __real_dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err);
+dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err);
+static dpl_gallery *forgets_meanwhile;
+
+dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err)
+{
+    dpl_gallery *gallery = forgets_meanwhile;
+    dpl_forget_report report;
+    dpl_error why;
+
+    forgets_meanwhile = NULL;
+    if (gallery)
+        kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p7", NULL, 0, 0, &why), &why);
+    return __real_dpli_snapshot_write(path, index, err);
+}
+
+static void a_snapshot_written_while_somebody_is_forgotten_does_not_stay(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO), *reader;
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpl_hit hits[K];
+
+    (void)state;
+    reader = kit_open(dir, DPL_GALLERY_READ);
+    forgets_meanwhile = gallery;
+    search(hits, reader, head, rows, 1, NULL, NULL);
+    assert_null(forgets_meanwhile);
+    assert_false(exists(snapshot_of(dir)));
+    assert_int_equal(kit_files_with(dir, rows + (size_t)7 * A_PHOTO * DIM, DIM * sizeof *rows), 0);
+    right(reader, head);
+    dpl_gallery_close(reader);
+    dpl_gallery_close(gallery);
+    dpl_head_free(head);
+    kit_drop(dir);
+}
+
 static void dropping_leaves_no_snapshot_nor_half_of_one(void **state)
 {
     char *dir, path[256];
@@ -608,6 +647,7 @@ int main(void)
         cmocka_unit_test(a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said),
         cmocka_unit_test(a_folder_that_takes_no_file_is_searched_all_the_same),
         cmocka_unit_test(what_is_added_is_found_and_what_is_removed_is_not),
+        cmocka_unit_test(a_snapshot_written_while_somebody_is_forgotten_does_not_stay),
         cmocka_unit_test(dropping_leaves_no_snapshot_nor_half_of_one),
         cmocka_unit_test(past_the_limit_search_is_approximate_with_the_recall_it_states),
     };
