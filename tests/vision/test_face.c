@@ -491,6 +491,7 @@ static void nose_to_the_side_is_yaw_and_nose_up_is_pitch(void **state)
     q = quality_of(&image, &f);
     assert_true(q.pitch_deg < -15);
     assert_near((double)q.yaw_deg, 0, 5);
+    dpl_image_clear(&image);
 }
 
 /* ------------------------------------------------------------------ encoding */
