@@ -325,22 +325,24 @@ static void vanished_photos_are_pruned_only_when_asked(void **state)
 static void interrupted_enrolment_keeps_what_was_done_and_goes_on(void **state)
 {
     enum { N = 130 }; /* more than two chunks */
+    const dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    dpl_pipeline *quick = open_pipeline(NULL, STANDIN "koch.onnx", NULL);
     events v = {.cancel_after = 10};
     char name[64];
 
     (void)state;
     for (int i = 0; i < N; i++) {
-        snprintf(name, sizeof name, "%03d.jpg", i);
-        put(BIDEN, name);
+        snprintf(name, sizeof name, "%03d.png", i);
+        put(CURIE, name);
     }
-    dpl_enroll_report r = enroll(&v, pipeline, at("photos"),
-                                 (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_E_CANCELLED);
+    dpl_enroll_report r = enroll(&v, quick, at("photos"), o, DPL_E_CANCELLED);
     assert_true(r.n_files >= 10 && r.n_files < N);
     const int64_t done = r.n_added;
     v = (events){0};
-    r = enroll_photos(&v);
+    r = enroll(&v, quick, at("photos"), o, DPL_OK);
     assert_int_equal(r.n_unchanged, done);
     assert_int_equal(r.n_added, N - done);
+    dpl_pipeline_close(quick);
 }
 
 static void another_encoder_is_refused_by_the_gallery(void **state)
