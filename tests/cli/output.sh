@@ -41,7 +41,8 @@ exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5
 grep -qf escape out && fail "colours without a terminal"
 exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --color always
 grep -qf escape out || fail "no colours with --color always"
-if command -v script >/dev/null; then
+# Where there is a "script" that gets a terminal: a bare chroot has none to give.
+if script -qec true typescript >/dev/null 2>&1; then
     script -qec "'$DOPPEL' verify '$demo/congress.jpg' '$obama' --threshold 0.5" typescript >out 2>err
     grep -qf escape out || fail "no colours on a terminal"
     NO_COLOR=1 script -qec "'$DOPPEL' verify '$demo/congress.jpg' '$obama' --threshold 0.5" typescript >out 2>err
