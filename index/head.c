@@ -62,8 +62,8 @@ typedef int64_t v4i __attribute__((vector_size(32)));
 #define FOR_EACH_CPU
 #endif
 
-#define LANES 16 /* four vectors of four: enough sums at once to hide the latency of an addition   \
-                  */
+/* Four vectors of four: enough sums at once to hide the latency of an addition. */
+#define LANES 16
 
 /* The 16 elements at p as x[0..3]; at a row's end what is left of them, and zeros. */
 INLINE void load16(v4d x[4], const float *p, int32_t left)
