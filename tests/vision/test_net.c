@@ -18,7 +18,7 @@
 /* ------------------------------------------------------------------ counted and failing memory */
 
 /* The library's own calls; what OpenBLAS does inside goes by its own door. */
-static size_t n_allocations, fail_at;
+static _Atomic size_t n_allocations, fail_at; /* threads share them */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
