@@ -1,7 +1,7 @@
 /*
- * replay.c - the main of a fuzz target without libFuzzer: gives it each file of the folders named on
- * the command line, once, in the order of their names. It fails when there is no file, because a test
- * of nothing is no test.
+ * replay.c - the main of a fuzz target without libFuzzer: gives it each file of the folders named
+ * on the command line, once, in the order of their names. It fails when there is no file, because a
+ * test of nothing is no test.
  */
 #include <dirent.h>
 #include <stdint.h>

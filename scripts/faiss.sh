@@ -112,11 +112,12 @@ fetch_source() {
     apt-get "$@" update >"$work/apt/log" 2>&1 || :
     (cd "$work/download" && apt-get "$@" source --download-only faiss) >>"$work/apt/log" 2>&1 || {
         grep -E '^[EW]:' "$work/apt/log" | awk '!seen[$0]++' | head -n 6 >&2
-        if grep -qE 'Failed to fetch|Could not (resolve|connect)|Temporary failure' "$work/apt/log"; then
+        if grep -qE 'Could not (resolve|connect)|Temporary failure|Connection (failed|refused|timed out)' "$work/apt/log"; then
             die "apt cannot reach the mirrors of this machine's apt sources: is there a network?" \
                 "It is needed for the source package \"faiss\", this once; run ./dev again when there is."
         fi
-        die "this machine's apt sources have no source package \"faiss\": docs/install.md says what to do"
+        die "the source package \"faiss\" cannot be had through this machine's apt sources;" \
+            "docs/install.md says how to bring a FAISS of your own"
     }
     set -- "$work"/download/*.dsc
     version=$(sed -n '/^Version: /{s/^Version: \([0-9]*:\)\{0,1\}//;s/-[^-]*$//;p;q;}' "$1")

@@ -64,7 +64,7 @@ run_apt update || :
 # shellcheck disable=SC2086
 if ! run_apt install --no-install-recommends $missing; then
     grep -E '^[EW]:' "$log" | awk '!seen[$0]++' | head -n 6 >&2
-    if grep -qE 'Failed to fetch|Could not (resolve|connect)|Temporary failure' "$log"; then
+    if grep -qE 'Could not (resolve|connect)|Temporary failure|Connection (failed|refused|timed out)' "$log"; then
         die "apt cannot reach the mirrors of this machine's apt sources: is there a network?" \
             "Missing still:$missing" "Run ./dev again when there is."
     fi

@@ -1,6 +1,6 @@
 /*
- * header.c - one public header alone, as C99 and as C++. A header may declare nothing, a translation
- * unit must.
+ * header.c - one public header alone, as C99 and as C++. A header may declare nothing, a
+ * translation unit must.
  */
 #include DPL_HEADER
 
