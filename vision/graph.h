@@ -109,6 +109,9 @@ typedef struct dpli_op {
     dpl_status (*prepare)(dpli_graph *g, dpli_node *node, dpl_error *err);
     /** Infer the output's shape from the inputs' and add steps; or, with known inputs, compute. */
     dpl_status (*plan)(struct dpli_planner *p, const dpli_node *node, dpl_error *err);
+    /** Forward for training and backward (vision/train/tape.h). NULL: it cannot be trained through.
+     */
+    const struct dpli_trained *trained;
 } dpli_op;
 
 /** The operator of this name, or NULL. */

@@ -2,6 +2,7 @@
 #ifndef DOPPEL_DOPPEL_H
 #define DOPPEL_DOPPEL_H
 
+#include "doppel/dataset.h"
 #include "doppel/error.h"
 #include "doppel/face.h"
 #include "doppel/gallery.h"

@@ -208,16 +208,16 @@ static dpl_status plan_prelu(dpli_planner *p, const dpli_node *node, dpl_error *
 }
 
 const dpli_op dpli_ops_activation[] = {
-    {"Relu", 1, 1, 1, false, load_relu, NULL, plan_act},
-    {"PRelu", 2, 2, 1, false, load_prelu, NULL, plan_prelu},
-    {"LeakyRelu", 1, 1, 1, false, load_leaky, NULL, plan_act},
-    {"Clip", 1, 3, 1, false, load_clip, NULL, plan_act},
-    {"Sigmoid", 1, 1, 1, false, load_sigmoid, NULL, plan_act},
-    {"HardSigmoid", 1, 1, 1, false, load_hardsigmoid, NULL, plan_act},
-    {"HardSwish", 1, 1, 1, false, load_hardswish, NULL, plan_act},
-    {"Tanh", 1, 1, 1, false, load_tanh, NULL, plan_act},
-    {"Exp", 1, 1, 1, false, load_exp, NULL, plan_act},
-    {"Sqrt", 1, 1, 1, false, load_sqrt, NULL, plan_act},
-    {"Abs", 1, 1, 1, false, load_abs, NULL, plan_act},
+    {"Relu", 1, 1, 1, false, load_relu, NULL, plan_act, NULL},
+    {"PRelu", 2, 2, 1, false, load_prelu, NULL, plan_prelu, NULL},
+    {"LeakyRelu", 1, 1, 1, false, load_leaky, NULL, plan_act, NULL},
+    {"Clip", 1, 3, 1, false, load_clip, NULL, plan_act, NULL},
+    {"Sigmoid", 1, 1, 1, false, load_sigmoid, NULL, plan_act, NULL},
+    {"HardSigmoid", 1, 1, 1, false, load_hardsigmoid, NULL, plan_act, NULL},
+    {"HardSwish", 1, 1, 1, false, load_hardswish, NULL, plan_act, NULL},
+    {"Tanh", 1, 1, 1, false, load_tanh, NULL, plan_act, NULL},
+    {"Exp", 1, 1, 1, false, load_exp, NULL, plan_act, NULL},
+    {"Sqrt", 1, 1, 1, false, load_sqrt, NULL, plan_act, NULL},
+    {"Abs", 1, 1, 1, false, load_abs, NULL, plan_act, NULL},
     {0},
 };

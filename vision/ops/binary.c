@@ -228,7 +228,10 @@ PLAN(div, DPLI_DIV)
 PLAN(pow, DPLI_POW)
 
 const dpli_op dpli_ops_binary[] = {
-    {"Add", 2, 2, 1, true, NULL, NULL, plan_add}, {"Sub", 2, 2, 1, true, NULL, NULL, plan_sub},
-    {"Mul", 2, 2, 1, true, NULL, NULL, plan_mul}, {"Div", 2, 2, 1, true, NULL, NULL, plan_div},
-    {"Pow", 2, 2, 1, true, NULL, NULL, plan_pow}, {0},
+    {"Add", 2, 2, 1, true, NULL, NULL, plan_add, NULL},
+    {"Sub", 2, 2, 1, true, NULL, NULL, plan_sub, NULL},
+    {"Mul", 2, 2, 1, true, NULL, NULL, plan_mul, NULL},
+    {"Div", 2, 2, 1, true, NULL, NULL, plan_div, NULL},
+    {"Pow", 2, 2, 1, true, NULL, NULL, plan_pow, NULL},
+    {0},
 };

@@ -316,7 +316,7 @@ static dpl_status plan_batchnorm(dpli_planner *p, const dpli_node *node, dpl_err
 }
 
 const dpli_op dpli_ops_conv[] = {
-    {"Conv", 2, 3, 1, true, load_conv, prepare_conv, plan_conv},
-    {"BatchNormalization", 5, 5, 1, true, load_batchnorm, prepare_batchnorm, plan_batchnorm},
+    {"Conv", 2, 3, 1, true, load_conv, prepare_conv, plan_conv, NULL},
+    {"BatchNormalization", 5, 5, 1, true, load_batchnorm, prepare_batchnorm, plan_batchnorm, NULL},
     {0},
 };

@@ -296,7 +296,7 @@ static dpl_status plan_matmul(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_gemm[] = {
-    {"Gemm", 2, 3, 1, true, load_gemm, NULL, plan_gemm},
-    {"MatMul", 2, 2, 1, true, load_matmul, NULL, plan_matmul},
+    {"Gemm", 2, 3, 1, true, load_gemm, NULL, plan_gemm, NULL},
+    {"MatMul", 2, 2, 1, true, load_matmul, NULL, plan_matmul, NULL},
     {0},
 };

@@ -548,11 +548,11 @@ static dpl_status plan_expand(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_move[] = {
-    {"Concat", 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat},
-    {"Split", 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split},
-    {"Slice", 1, 5, 1, false, load_slice, NULL, plan_slice},
-    {"Transpose", 1, 1, 1, false, load_transpose, NULL, plan_transpose},
-    {"Gather", 2, 2, 1, false, load_gather, NULL, plan_gather},
-    {"Expand", 2, 2, 1, false, NULL, NULL, plan_expand},
+    {"Concat", 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat, NULL},
+    {"Split", 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
+    {"Slice", 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
+    {"Transpose", 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
+    {"Gather", 2, 2, 1, false, load_gather, NULL, plan_gather, NULL},
+    {"Expand", 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
     {0},
 };

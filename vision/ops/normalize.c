@@ -141,7 +141,7 @@ static dpl_status plan_lp(dpli_planner *p, const dpli_node *node, dpl_error *err
 }
 
 const dpli_op dpli_ops_normalize[] = {
-    {"Softmax", 1, 1, 1, false, load_softmax, NULL, plan_softmax},
-    {"LpNormalization", 1, 1, 1, false, load_lp, NULL, plan_lp},
+    {"Softmax", 1, 1, 1, false, load_softmax, NULL, plan_softmax, NULL},
+    {"LpNormalization", 1, 1, 1, false, load_lp, NULL, plan_lp, NULL},
     {0},
 };

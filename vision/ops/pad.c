@@ -227,6 +227,6 @@ static dpl_status plan_pad(dpli_planner *p, const dpli_node *node, dpl_error *er
 }
 
 const dpli_op dpli_ops_pad[] = {
-    {"Pad", 1, 4, 1, false, load_pad, NULL, plan_pad},
+    {"Pad", 1, 4, 1, false, load_pad, NULL, plan_pad, NULL},
     {0},
 };

@@ -214,8 +214,8 @@ static dpl_status plan_global(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_pool[] = {
-    {"MaxPool", 1, 1, 1, false, load_maxpool, NULL, plan_maxpool},
-    {"AveragePool", 1, 1, 1, false, load_averagepool, NULL, plan_averagepool},
-    {"GlobalAveragePool", 1, 1, 1, false, NULL, NULL, plan_global},
+    {"MaxPool", 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, NULL},
+    {"AveragePool", 1, 1, 1, false, load_averagepool, NULL, plan_averagepool, NULL},
+    {"GlobalAveragePool", 1, 1, 1, false, NULL, NULL, plan_global, NULL},
     {0},
 };

@@ -179,8 +179,8 @@ static dpl_status plan_l2(dpli_planner *p, const dpli_node *node, dpl_error *err
 }
 
 const dpli_op dpli_ops_reduce[] = {
-    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean},
-    {"ReduceSum", 1, 2, 1, false, load_reduce, NULL, plan_sum},
-    {"ReduceL2", 1, 2, 1, false, load_reduce, NULL, plan_l2},
+    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean, NULL},
+    {"ReduceSum", 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
+    {"ReduceL2", 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
     {0},
 };

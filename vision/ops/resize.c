@@ -292,7 +292,7 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_resize[] = {
-    {"Resize", 1, 4, 1, false, load_resize, NULL, plan_resize},
-    {"Upsample", 2, 2, 1, false, load_upsample, NULL, plan_resize},
+    {"Resize", 1, 4, 1, false, load_resize, NULL, plan_resize, NULL},
+    {"Upsample", 2, 2, 1, false, load_upsample, NULL, plan_resize, NULL},
     {0},
 };

@@ -437,15 +437,15 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
 }
 
 const dpli_op dpli_ops_shape[] = {
-    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape},
-    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten},
-    {"Squeeze", 1, 2, 1, false, load_axes, NULL, plan_squeeze},
-    {"Unsqueeze", 1, 2, 1, false, load_axes, NULL, plan_unsqueeze},
-    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity},
-    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout},
-    {"Constant", 0, 0, 1, false, load_constant, NULL, plan_constant},
-    {"ConstantOfShape", 1, 1, 1, false, load_constant_of_shape, NULL, plan_constant_of_shape},
-    {"Shape", 1, 1, 1, false, load_shape, NULL, plan_shape},
-    {"Cast", 1, 1, 1, false, load_cast, NULL, plan_cast},
+    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape, NULL},
+    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten, NULL},
+    {"Squeeze", 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
+    {"Unsqueeze", 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
+    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity, NULL},
+    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout, NULL},
+    {"Constant", 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
+    {"ConstantOfShape", 1, 1, 1, false, load_constant_of_shape, NULL, plan_constant_of_shape, NULL},
+    {"Shape", 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
+    {"Cast", 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
     {0},
 };

@@ -1,0 +1,71 @@
+/*
+ * Pictures to train on and to evaluate with: a folder per class, a CSV, or a zip read in place.
+ *
+ *     folder   every folder that directly holds pictures is a class, at any depth; its parent is
+ *              the class's group (an alphabet's characters). Items of a class are in the order of
+ *              their names: item k of each Omniglot character is drawer k.
+ *     CSV      a header with the columns path (or file) and label (or class, identity), and group
+ *              if there is one; paths are relative to the CSV, or to root
+ *     zip      as a folder; "file.zip" or "file.zip:inner/folder"
+ *     plain    all pictures below a folder, without classes (for distillation)
+ *
+ * Everything is sorted bytewise, so that a run repeats on another machine.
+ */
+#ifndef DOPPEL_DATASET_H
+#define DOPPEL_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/image.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dpl_dataset dpl_dataset;
+
+typedef struct dpl_dataset_options {
+    size_t struct_size;
+    const char *root;  /* CSV: where its paths begin; NULL: its own folder */
+    int plain;         /* no classes */
+    int32_t min_items; /* classes with fewer are left out; at least 1 */
+} dpl_dataset_options;
+
+#define DPL_DATASET_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(dpl_dataset_options), NULL, 0, 1                                                    \
+    }
+
+/** @retval DPL_E_INPUT  path missing, or no picture in it; err names it */
+DPL_API dpl_status dpl_dataset_open(dpl_dataset **out, const char *path,
+                                    const dpl_dataset_options *options, dpl_error *err);
+DPL_API void dpl_dataset_close(dpl_dataset *d);
+
+DPL_API int32_t dpl_dataset_n_items(const dpl_dataset *d);
+DPL_API int32_t dpl_dataset_n_classes(const dpl_dataset *d); /* 0 when plain */
+DPL_API int32_t dpl_dataset_n_groups(const dpl_dataset *d);
+DPL_API const char *dpl_dataset_item_name(const dpl_dataset *d, int32_t item); /* path as given */
+DPL_API const char *dpl_dataset_class_name(const dpl_dataset *d, int32_t cls);
+DPL_API const char *dpl_dataset_group_name(const dpl_dataset *d, int32_t group);
+DPL_API int32_t dpl_dataset_class_of(const dpl_dataset *d, int32_t item);
+DPL_API int32_t dpl_dataset_group_of(const dpl_dataset *d, int32_t cls);
+/** Items of a class are neighbours: first, and how many. */
+DPL_API int32_t dpl_dataset_class_items(const dpl_dataset *d, int32_t cls, int32_t *n);
+/** The class, or item, of this name; -1. */
+DPL_API int32_t dpl_dataset_find_class(const dpl_dataset *d, const char *name);
+DPL_API int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name);
+
+/** Decode an item. Threads: any number at once. */
+DPL_API dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
+                                     dpl_error *err);
+/** The bytes of a file inside the zip or folder that is not a picture (Lake's class_labels.txt);
+ * freed by the caller. */
+DPL_API dpl_status dpl_dataset_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,
+                                    const char *name, dpl_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,22 @@
+/* Every picture of a dataset as the net takes it, decoded once. */
+#ifndef DOPPEL_VISION_TRAIN_PIXELS_H
+#define DOPPEL_VISION_TRAIN_PIXELS_H
+
+#include "base/team.h"
+#include "doppel/dataset.h"
+
+/**
+ * All items of a dataset as the net's input size, decoded once, in parallel: uint8
+ * [side_h, side_w, channels] each. What cannot be read is dropped, and said: an item's pixels are
+ * NULL then.
+ */
+typedef struct dpli_pixels dpli_pixels;
+
+dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
+                            int32_t channels, dpli_team *team,
+                            void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err);
+void dpli_pixels_free(dpli_pixels *p);
+const uint8_t *dpli_pixels_at(const dpli_pixels *p, int32_t item);
+size_t dpli_pixels_bytes(const dpli_pixels *p);
+
+#endif
