@@ -5,9 +5,9 @@
 #include "vision/plan.h"
 
 /* Each ends with an entry without a name. */
-extern const dpli_op dpli_ops_activation[], dpli_ops_binary[], dpli_ops_conv[], dpli_ops_gemm[],
-    dpli_ops_move[], dpli_ops_normalize[], dpli_ops_pad[], dpli_ops_pool[], dpli_ops_reduce[],
-    dpli_ops_resize[], dpli_ops_shape[];
+extern const dpli_op dpli_ops_activation[], dpli_ops_batchnorm[], dpli_ops_binary[],
+    dpli_ops_conv[], dpli_ops_gemm[], dpli_ops_move[], dpli_ops_normalize[], dpli_ops_pad[],
+    dpli_ops_pool[], dpli_ops_reduce[], dpli_ops_resize[], dpli_ops_shape[];
 
 /* ------------------------------------------------------------------ windows of conv and pool */
 
@@ -48,6 +48,13 @@ bool dpli_act_settle(dpli_graph *g, dpli_node *node);
 dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *x,
                           const dpli_pool *pool, const dpl_shape *shape, dpl_error *err);
 dpli_pool dpli_pool_whole(const dpl_shape *shape);
+
+/** Conv and batch norm: pack the weight of c, and a step for c over x. */
+dpl_status dpli_conv_prepare(dpli_graph *g, dpli_node *node, const dpli_conv *c,
+                             const float *weight, dpl_error *err);
+dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *x,
+                          const dpli_conv *c, const dpl_shape *shape, const float *bias,
+                          dpl_error *err);
 
 /** Padding with zeros before a convolution or mean pooling: true when it was taken in. The pads are
  * top, left, bottom, right. */
