@@ -1,0 +1,156 @@
+/*
+ * team.c - threads that stay together for a run of many short pieces of work.
+ *
+ * A training step is some hundred loops, each over in a millisecond or less: starting threads for
+ * each (base/pool.c) would cost as much as the loop. The caller works as worker 0; the others wait
+ * for the next generation, a moment awake and then asleep.
+ */
+#include "base/team.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/pool.h"
+
+/* Some tens of microseconds: as long as it takes to put a thread to sleep and wake it again. */
+#define SPINS 4000
+
+typedef struct member {
+    dpli_team *team;
+    pthread_t thread;
+    int worker;
+} member;
+
+struct dpli_team {
+    int size;
+    member *members; /* [size]; the first is the caller */
+    pthread_mutex_t lock;
+    pthread_cond_t begin, end;
+    atomic_uint generation; /* of the work below, and how many have yet to finish it */
+    atomic_int left;
+    bool stop;
+    size_t n;
+    void (*fn)(void *ctx, int worker, size_t from, size_t to);
+    void *ctx;
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void work(dpli_team *team, int worker)
+{
+    size_t w = (size_t)worker, size = (size_t)team->size;
+    size_t part = team->n / size, more = team->n % size;
+    size_t from = w * part + (w < more ? w : more), to = from + part + (w < more ? 1 : 0);
+
+    if (from < to)
+        team->fn(team->ctx, worker, from, to);
+}
+
+static void *live(void *arg)
+{
+    member *m = arg;
+    dpli_team *team = m->team;
+    unsigned done = 0;
+
+    for (;;) {
+        for (int i = 0; i < SPINS && atomic_load(&team->generation) == done; i++)
+            relax();
+        pthread_mutex_lock(&team->lock);
+        while (atomic_load(&team->generation) == done)
+            pthread_cond_wait(&team->begin, &team->lock);
+        pthread_mutex_unlock(&team->lock);
+        done++;
+        if (team->stop)
+            return NULL;
+        work(team, m->worker);
+        if (atomic_fetch_sub(&team->left, 1) == 1) {
+            pthread_mutex_lock(&team->lock);
+            pthread_cond_signal(&team->end);
+            pthread_mutex_unlock(&team->lock);
+        }
+    }
+}
+
+static void announce(dpli_team *team)
+{
+    pthread_mutex_lock(&team->lock);
+    atomic_store(&team->left, team->size - 1);
+    atomic_fetch_add(&team->generation, 1);
+    pthread_cond_broadcast(&team->begin);
+    pthread_mutex_unlock(&team->lock);
+}
+
+dpl_status dpli_team_new(dpli_team **out, int n_threads, dpl_error *err)
+{
+    int n = n_threads > 0 ? n_threads : dpli_n_cores();
+    dpli_team *team = dpli_calloc(1, sizeof *team, err);
+
+    *out = NULL;
+    if (!team)
+        return DPL_E_MEMORY;
+    team->members = dpli_calloc((size_t)n, sizeof *team->members, err);
+    if (!team->members) {
+        free(team);
+        return DPL_E_MEMORY;
+    }
+    pthread_mutex_init(&team->lock, NULL);
+    pthread_cond_init(&team->begin, NULL);
+    pthread_cond_init(&team->end, NULL);
+    /* A thread that cannot be had is done without, and size says so. */
+    for (team->size = 1; team->size < n; team->size++) {
+        member *m = &team->members[team->size];
+
+        *m = (member){.team = team, .worker = team->size};
+        if (pthread_create(&m->thread, NULL, live, m) != 0)
+            break;
+    }
+    *out = team;
+    return DPL_OK;
+}
+
+void dpli_team_free(dpli_team *team)
+{
+    if (!team)
+        return;
+    team->stop = true;
+    announce(team);
+    for (int i = 1; i < team->size; i++)
+        pthread_join(team->members[i].thread, NULL);
+    pthread_mutex_destroy(&team->lock);
+    pthread_cond_destroy(&team->begin);
+    pthread_cond_destroy(&team->end);
+    free(team->members);
+    free(team);
+}
+
+int dpli_team_size(const dpli_team *team)
+{
+    return team->size;
+}
+
+void dpli_team_run(dpli_team *team, size_t n,
+                   void (*fn)(void *ctx, int worker, size_t from, size_t to), void *ctx)
+{
+    team->n = n;
+    team->fn = fn;
+    team->ctx = ctx;
+    if (team->size > 1 && n > 1)
+        announce(team);
+    work(team, 0);
+    if (team->size == 1 || n <= 1)
+        return;
+    for (int i = 0; i < SPINS && atomic_load(&team->left) > 0; i++)
+        relax();
+    pthread_mutex_lock(&team->lock);
+    while (atomic_load(&team->left) > 0)
+        pthread_cond_wait(&team->end, &team->lock);
+    pthread_mutex_unlock(&team->lock);
+}
