@@ -184,7 +184,7 @@ static dpl_status plan_conv(dpli_planner *p, const dpli_node *node, dpl_error *e
     }
     in[0] = x->shape.dims[2];
     in[1] = x->shape.dims[3];
-    status = dpli_window_fit(p, node, &params->window, in, out, pads, err);
+    status = dpli_window_fit(dpli_plan_graph(p), node, &params->window, in, out, pads, err);
     if (status != DPL_OK)
         return status;
     shape.dims[0] = x->shape.dims[0];

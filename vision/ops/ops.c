@@ -99,15 +99,14 @@ dpl_status dpli_window_load(const dpli_graph *g, dpli_node *node, dpli_window *w
     return DPL_OK;
 }
 
-dpl_status dpli_window_fit(const dpli_planner *p, const dpli_node *node, const dpli_window *w,
+dpl_status dpli_window_fit(const dpli_graph *g, const dpli_node *node, const dpli_window *w,
                            const int64_t in[2], int64_t out[2], int64_t pads[4], dpl_error *err)
 {
     for (int32_t i = 0; i < 2; i++) {
         int64_t reach = (w->kernel[i] - 1) * w->dilation[i] + 1, room;
 
         if (reach > MAX_REACH || in[i] > MAX_SIDE)
-            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
-                                  "kernel or picture is too large");
+            return dpli_node_fail(g, node, DPL_E_ARGUMENT, err, "kernel or picture is too large");
         pads[i] = w->pads[i];
         pads[i + 2] = w->pads[i + 2];
         if (w->auto_pad == 1 || w->auto_pad == 2) {
@@ -122,7 +121,7 @@ dpl_status dpli_window_fit(const dpli_planner *p, const dpli_node *node, const d
         }
         room = in[i] + pads[i] + pads[i + 2] - reach;
         if (room < 0)
-            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+            return dpli_node_fail(g, node, DPL_E_ARGUMENT, err,
                                   "picture of %lldx%lld is smaller than the kernel",
                                   (long long)in[1], (long long)in[0]);
         out[i] = room / w->stride[i] + 1;

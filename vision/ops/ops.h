@@ -26,7 +26,7 @@ typedef struct dpli_window {
 dpl_status dpli_window_load(const dpli_graph *g, dpli_node *node, dpli_window *w, dpl_error *err);
 
 /** Output's size and the pads in force for a picture of [h, w]. */
-dpl_status dpli_window_fit(const dpli_planner *p, const dpli_node *node, const dpli_window *w,
+dpl_status dpli_window_fit(const dpli_graph *g, const dpli_node *node, const dpli_window *w,
                            const int64_t in[2], int64_t out[2], int64_t pads[4], dpl_error *err);
 
 /* ------------------------------------------------------------------ for other families and fuse.c

@@ -128,7 +128,7 @@ static dpl_status plan_windows(dpli_planner *p, const dpli_node *node, dpli_pool
         return status;
     in[0] = x->shape.dims[2];
     in[1] = x->shape.dims[3];
-    status = dpli_window_fit(p, node, w, in, out, pads, err);
+    status = dpli_window_fit(dpli_plan_graph(p), node, w, in, out, pads, err);
     if (status != DPL_OK)
         return status;
     for (int32_t i = 0; i < 2; i++) {
