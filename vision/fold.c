@@ -17,7 +17,7 @@
 
 /* Constant nodes become constants; Identity and Dropout, which do nothing, go, except where they
  * give an output its name. */
-static dpl_status drop_nodes(dpli_graph *g, dpl_error *err)
+static dpl_status drop_nodes(dpli_graph *g, bool training, dpl_error *err)
 {
     int32_t *stands_for = dpli_alloc((size_t)g->n_values, sizeof *stands_for, err);
     bool *is_output = dpli_calloc((size_t)g->n_values, sizeof *is_output, err);
@@ -33,7 +33,7 @@ static dpl_status drop_nodes(dpli_graph *g, dpl_error *err)
         dpli_node *node = &g->nodes[k];
         int32_t constant = dpli_constant_of(node);
         bool same = strcmp(node->op->name, "Identity") == 0 ||
-                    (strcmp(node->op->name, "Dropout") == 0 && node->n_inputs < 3);
+                    (strcmp(node->op->name, "Dropout") == 0 && node->n_inputs < 3 && !training);
 
         for (int32_t i = 0; i < node->n_inputs; i++) {
             if (node->inputs[i] >= 0)
@@ -97,9 +97,9 @@ static dpl_status keep_result(dpli_graph *g, int32_t id, const dpli_planned *res
     return DPL_OK;
 }
 
-dpl_status dpli_graph_fold(dpli_graph *g, dpl_error *err)
+dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err)
 {
-    dpl_status status = drop_nodes(g, err);
+    dpl_status status = drop_nodes(g, training, err);
     bool *constant = dpli_calloc((size_t)g->n_values, sizeof *constant, err);
     int32_t *nodes = dpli_alloc((size_t)g->n_nodes, sizeof *nodes, err);
     int32_t *outputs = dpli_alloc((size_t)g->n_values, sizeof *outputs, err);

@@ -194,13 +194,16 @@ static void count_uses(dpli_graph *g)
         }
         if (node->slope >= 0)
             g->values[node->slope].n_uses++;
+        for (int32_t i = 0; i < node->n_attrs; i++) {
+            if (node->attrs[i].kind == DPLI_ATTR_TENSOR)
+                g->values[node->attrs[i].tensor].n_uses++;
+        }
     }
     for (int32_t i = 0; i < g->n_outputs; i++)
         g->values[g->outputs[i]].n_uses++;
 }
 
-/* An attribute's tensor is a constant that no input names; it goes when its operator has read it.
- */
+/* An attribute's tensor is a constant that no input names; it stays as long as its node. */
 void dpli_graph_sweep(dpli_graph *g)
 {
     int32_t kept = 0;
@@ -270,6 +273,33 @@ dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status
     va_end(args);
     return dpli_fail(err, status, "%s %s\"%.100s\": %s", node->op ? node->op->name : "node", kind,
                      name, words);
+}
+
+dpl_status dpli_graph_set_meta(dpli_graph *g, const char *name, const char *text, dpl_error *err)
+{
+    char *full = dpli_asprintf(err, "doppel.%s", name), *copy = dpli_strdup(text, err);
+    dpli_meta *grown;
+
+    if (!full || !copy)
+        goto fail;
+    for (int32_t i = 0; i < g->n_meta; i++) {
+        if (strcmp(g->meta[i].key, full) == 0) {
+            free(g->meta[i].text);
+            free(full);
+            g->meta[i].text = copy;
+            return DPL_OK;
+        }
+    }
+    grown = dpli_realloc(g->meta, (size_t)g->n_meta + 1, sizeof *grown, err);
+    if (!grown)
+        goto fail;
+    g->meta = grown;
+    g->meta[g->n_meta++] = (dpli_meta){full, copy};
+    return DPL_OK;
+fail:
+    free(full);
+    free(copy);
+    return DPL_E_MEMORY;
 }
 
 /* ------------------------------------------------------------------ attributes */

@@ -139,6 +139,9 @@ void dpli_graph_sweep(dpli_graph *g);
 /** Count bytes made from constants (folded, packed) against what the file's size allows. */
 dpl_status dpli_graph_spend(dpli_graph *g, size_t n, size_t size, dpl_error *err);
 
+/** Set the fact of this name: the metadata "doppel.NAME", in the place of an older one. */
+dpl_status dpli_graph_set_meta(dpli_graph *g, const char *name, const char *text, dpl_error *err);
+
 /** Input i, or NULL when it is left out. */
 static inline dpli_value *dpli_graph_input(const dpli_graph *g, const dpli_node *node, int32_t i)
 {
@@ -187,8 +190,14 @@ void *dpli_node_params(dpli_node *node, size_t size, dpl_error *err);
 /** onnx.c: the file's bytes to a graph; initialisers read, nodes sorted and resolved. */
 dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err);
 
-/** fold.c: compute what depends on constants only. */
-dpl_status dpli_graph_fold(dpli_graph *g, dpl_error *err);
+/** net.c: let each operator read its nodes' attributes; refuse what nobody asks for. */
+dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err);
+
+/** fold.c: compute what depends on constants only. For training, Dropout stays. */
+dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err);
+
+/** net.c: count n_parameters, all floats of constants. */
+void dpli_graph_count(dpli_graph *g);
 
 /** fuse.c: batch norm, bias, scale, padding and activations into what they follow. */
 dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err);

@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "vision/graph.h"
+#include "vision/train/tape.h"
 
 #define MAX_SIDECAR_BYTES ((size_t)16 << 20)
 
@@ -43,7 +43,7 @@ static dpl_status load_node(dpli_graph *g, dpli_node *node, const bool *read, dp
     return DPL_OK;
 }
 
-static dpl_status load_nodes(dpli_graph *g, dpl_error *err)
+dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err)
 {
     bool *read = dpli_calloc((size_t)g->n_values, sizeof *read, err);
     dpl_status status = read ? DPL_OK : DPL_E_MEMORY;
@@ -64,8 +64,9 @@ static dpl_status load_nodes(dpli_graph *g, dpl_error *err)
     return status;
 }
 
-static void count_parameters(dpli_graph *g)
+void dpli_graph_count(dpli_graph *g)
 {
+    g->n_parameters = 0;
     for (int32_t i = 0; i < g->n_values; i++) {
         if (g->values[i].data && g->values[i].type == DPLI_F32)
             g->n_parameters += (uint64_t)dpli_shape_elements(&g->values[i].shape);
@@ -87,19 +88,47 @@ static void free_packed(dpli_graph *g)
     }
 }
 
+/* The file's bytes to a graph whose nodes are checked and whose constants are folded. */
+static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, bool training,
+                             dpl_error *err)
+{
+    dpl_status status;
+
+    /* One byte of a file can be an int64 here, float16 doubles, and packing makes another copy. */
+    if (!dpli_mul(&g->constant_bytes_left, n_bytes, 16) ||
+        !dpli_add(&g->constant_bytes_left, g->constant_bytes_left, (size_t)64 << 20))
+        g->constant_bytes_left = SIZE_MAX;
+    status = dpli_onnx_read(g, bytes, n_bytes, err);
+    if (status == DPL_OK)
+        status = dpli_graph_load(g, err);
+    if (status == DPL_OK)
+        status = dpli_graph_fold(g, training, err);
+    return status;
+}
+
+dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    dpl_status status;
+
+    memset(g, 0, sizeof *g);
+    g->max_arena_bytes = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_arena_bytes;
+    status = read_graph(g, bytes, n_bytes, true, err);
+    if (status != DPL_OK)
+        dpli_graph_clear(g);
+    else
+        dpli_graph_count(g);
+    return status;
+}
+
 static dpl_status build(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
 {
-    dpl_status status = dpli_onnx_read(g, bytes, n_bytes, err);
+    dpl_status status = read_graph(g, bytes, n_bytes, false, err);
 
-    if (status == DPL_OK)
-        status = load_nodes(g, err);
-    if (status == DPL_OK)
-        status = dpli_graph_fold(g, err);
     if (status == DPL_OK)
         status = dpli_graph_fuse(g, err);
     if (status != DPL_OK)
         return status;
-    count_parameters(g);
+    dpli_graph_count(g);
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
         if (g->nodes[k].op->prepare)
             status = g->nodes[k].op->prepare(g, &g->nodes[k], err);
@@ -183,11 +212,6 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     if (!net)
         return DPL_E_MEMORY;
     net->graph.max_arena_bytes = o.max_arena_bytes;
-    /* One byte of a file can be an int64 here, float16 doubles, and packing makes another copy. */
-    if (!dpli_mul(&net->graph.constant_bytes_left, n_bytes, 16) ||
-        !dpli_add(&net->graph.constant_bytes_left, net->graph.constant_bytes_left,
-                  (size_t)64 << 20))
-        net->graph.constant_bytes_left = SIZE_MAX;
     status = build(&net->graph, bytes, n_bytes, err ? err : &own);
     if (status != DPL_OK) {
         dpl_net_close(net);
@@ -207,33 +231,6 @@ void dpl_net_close(dpl_net *net)
 }
 
 /* ------------------------------------------------------------------ sidecar */
-
-static dpl_status set_meta(dpli_graph *g, const char *key, const char *text, dpl_error *err)
-{
-    char *full = dpli_asprintf(err, "doppel.%s", key), *copy = dpli_strdup(text, err);
-    dpli_meta *grown;
-
-    if (!full || !copy)
-        goto fail;
-    for (int32_t i = 0; i < g->n_meta; i++) {
-        if (strcmp(g->meta[i].key, full) == 0) {
-            free(g->meta[i].text);
-            free(full);
-            g->meta[i].text = copy;
-            return DPL_OK;
-        }
-    }
-    grown = dpli_realloc(g->meta, (size_t)g->n_meta + 1, sizeof *grown, err);
-    if (!grown)
-        goto fail;
-    g->meta = grown;
-    g->meta[g->n_meta++] = (dpli_meta){full, copy};
-    return DPL_OK;
-fail:
-    free(full);
-    free(copy);
-    return DPL_E_MEMORY;
-}
 
 /* A string as it is, numbers as JSON writes them, a list with commas between. */
 static bool value_text(const json_t *value, dpli_buf *text)
@@ -286,7 +283,7 @@ static dpl_status read_sidecar(dpl_net *net, const char *bytes, size_t n_bytes, 
         if (status == DPL_OK)
             status = dpli_buf_check(&text, err);
         if (status == DPL_OK)
-            status = set_meta(&net->graph, key, text.data, err);
+            status = dpli_graph_set_meta(&net->graph, key, text.data, err);
         dpli_buf_clear(&text);
     }
     json_decref(root);

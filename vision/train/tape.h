@@ -151,7 +151,8 @@ const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients);
 
 /* ------------------------------------------------------------------ graphs for it */
 
-/** Read a model without fusing or packing, its constants folded, ready for a tape. */
+/** Read a model without fusing or packing, its constants folded, ready for a tape. Attributes stay
+ * with their nodes, Dropout stays. *g is empty after a failure. */
 dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes,
                                    dpl_error *err);
 
@@ -176,14 +177,17 @@ typedef struct dpli_arch_options {
     int32_t side_px;  /* of the input; 0: 105 */
 } dpli_arch_options;
 
-/** A graph of this architecture with zeroed parameters (see dpli_init_run) and the metadata that
- * the encoder needs. */
+/** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
+ * (see dpli_init_run), running variances 1.
+ * @retval DPL_E_ARGUMENT  no such name, or options that do not fit it
+ * @retval DPL_E_LIMIT     more parameters than a file holds */
 dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
                            dpl_error *err);
 
 typedef enum dpli_init { DPLI_INIT_KOCH, DPLI_INIT_HE, DPLI_INIT_GLOROT } dpli_init;
 
-/** Fill all parameters that are not frozen; batch norm and slopes as usual (1, 0; 0.25). */
+/** Fill all parameters that are not frozen; batch norm and slopes as usual (1, 0; 0.25). Running
+ * averages stay as they are. Each parameter's values depend on the seed and its name alone. */
 void dpli_init_run(dpli_param *const *params, int32_t n, dpli_init init, uint64_t seed);
 
 #endif
