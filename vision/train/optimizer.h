@@ -24,14 +24,14 @@ typedef struct dpli_optimizer_options {
     dpli_schedule schedule;
     double decay;         /* a factor an epoch */
     double floor;         /* cosine's end, of rate */
-    int64_t warmup_steps; /* linear from 0 */
+    int64_t warmup_steps; /* linear: step t of them has (t + 1) / warmup_steps of the rate */
     double momentum;      /* SGD: at the start */
-    double momentum_end;  /* SGD: at the end, risen linearly over the epochs; Koch 2015 */
+    double momentum_end;  /* SGD: in the last epoch, risen linearly epoch by epoch; Koch 2015 */
     double beta1, beta2, epsilon;
-    double l2;        /* penalty (SGD, Adam, Nadam: in the gradient; AdamW: decoupled) on
-                         conv and dense weights */
-    double clip_norm; /* of the whole gradient; 0: none */
-    double ema;       /* weight averaging, decay a step; 0: none */
+    double l2;        /* penalty (SGD, Adam, Nadam: l2 w in the gradient; AdamW: decoupled) on conv
+                         and dense weights; Koch's lambda is half of it */
+    double clip_norm; /* of the whole gradient, without l2; 0: none */
+    double ema;       /* weight averaging, decay a step (at first (1 + t) / (10 + t)); 0: none */
 } dpli_optimizer_options;
 
 /** The field's usual values for a kind. */
@@ -75,6 +75,7 @@ void dpli_optimizer_swap_average(dpli_optimizer *o, dpli_team *team);
  * past the end. The number of steps taken is dpli_optimizer_steps. */
 float *dpli_optimizer_state(dpli_optimizer *o, int32_t i, size_t *n, const char **name);
 int64_t dpli_optimizer_steps(const dpli_optimizer *o);
+/** @param steps  at least 0 */
 void dpli_optimizer_set_steps(dpli_optimizer *o, int64_t steps);
 
 #endif
