@@ -18,7 +18,7 @@ else()
   set(dpl_openmp OpenMP::OpenMP_CXX)
 endif()
 
-foreach(module IN ITEMS libturbojpeg libpng openblas libprotobuf-c libexif jansson)
+foreach(module IN ITEMS libturbojpeg libpng openblas libprotobuf-c libexif jansson libzip)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
 # STRICT tables

@@ -4,8 +4,9 @@
  *     folder   every folder that directly holds pictures is a class, at any depth; its parent is
  *              the class's group (an alphabet's characters). Items of a class are in the order of
  *              their names: item k of each Omniglot character is drawer k.
- *     CSV      a header with the columns path (or file) and label (or class, identity), and group
- *              if there is one; paths are relative to the CSV, or to root
+ *     CSV      a header with the columns path (or file, filename, image, chip) and label (or class,
+ *              identity, person), and group if there is one: a class is then named group/label;
+ *              paths are relative to the CSV, or to root
  *     zip      as a folder; "file.zip" or "file.zip:inner/folder"
  *     plain    all pictures below a folder, without classes (for distillation)
  *

@@ -35,5 +35,6 @@ onnx/ vision/onnx.c
 png\.h vision/png.c
 sqlite3 index/db.c
 turbojpeg vision/jpeg.c
+zip\.h vision/zip.c
 EOF
 exit $failed
