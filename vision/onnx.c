@@ -1,5 +1,5 @@
 /*
- * onnx.c - an ONNX file to a graph. The only file that knows protobuf.
+ * onnx.c - an ONNX file to a graph. Only it and the way back, train/onnx_write.c, know protobuf.
  *
  * Everything in the file is doubted here: versions, names, sizes, types. What comes out has each
  * name resolved, each node behind the nodes it reads, constants as float or int64_t, finite,

@@ -17,6 +17,7 @@
 #include <dirent.h>
 
 #include "tests/vision/net_case.h"
+#include "vision/train/tape.h"
 
 #define MAX_TENSORS 32
 
@@ -180,7 +181,51 @@ static int run_record(const char *label, const dpl_net *net, const tensor *in, u
     return failed;
 }
 
-static int run_case(const char *label, const char *onnx, const char *bin, double *worst)
+/* A file read as for training and written again. */
+static dpl_status rewrite(uint8_t **out, size_t *n_out, const uint8_t *bytes, size_t n_bytes,
+                          dpl_error *err)
+{
+    dpli_graph g;
+    dpl_status status = dpli_graph_for_training(&g, bytes, n_bytes, err);
+
+    if (status == DPL_OK) {
+        status = dpli_onnx_write(out, n_out, &g, err);
+        dpli_graph_clear(&g);
+    }
+    return status;
+}
+
+/* The net in a file, written again twice: the second time changes nothing. */
+static dpl_status open_rewritten(dpl_net **net, const char *path, dpl_error *err)
+{
+    uint8_t *bytes[3] = {NULL};
+    size_t n[3];
+    dpl_status status;
+
+    bytes[0] = read_whole(path, &n[0]);
+    assert_non_null(bytes[0]);
+    status = rewrite(&bytes[1], &n[1], bytes[0], n[0], err);
+    if (status == DPL_OK)
+        status = rewrite(&bytes[2], &n[2], bytes[1], n[1], err);
+    if (status == DPL_OK) {
+        assert_int_equal(n[1], n[2]);
+        assert_memory_equal(bytes[1], bytes[2], n[1]);
+        status = dpl_net_load(net, bytes[2], n[2], NULL, err);
+    }
+    for (int i = 0; i < 3; i++)
+        free(bytes[i]);
+    return status;
+}
+
+typedef dpl_status open_fn(dpl_net **net, const char *path, dpl_error *err);
+
+static dpl_status open_as_it_is(dpl_net **net, const char *path, dpl_error *err)
+{
+    return dpl_net_open(net, path, NULL, err);
+}
+
+static int run_case(const char *label, const char *onnx, const char *bin, open_fn *open,
+                    double *worst)
 {
     tensor in[MAX_TENSORS], out[MAX_TENSORS];
     size_t n_bytes;
@@ -191,7 +236,7 @@ static int run_case(const char *label, const char *onnx, const char *bin, double
     int failed = 0, n_records = 0;
 
     assert_non_null(bytes);
-    if (dpl_net_open(&net, onnx, NULL, &err) != DPL_OK) {
+    if (open(&net, onnx, &err) != DPL_OK) {
         print_error("%s: %s\n", label, err.message);
         free(bytes);
         return 1;
@@ -225,7 +270,7 @@ static int run_case(const char *label, const char *onnx, const char *bin, double
 }
 
 /* models: where the nets are, when not beside their data. */
-static void run_folder(const char *folder, const char *models, int at_least)
+static void run_folder(const char *folder, const char *models, open_fn *open, int at_least)
 {
     char path[1024], onnx[1024];
     struct dirent **entries;
@@ -241,7 +286,7 @@ static void run_folder(const char *folder, const char *models, int at_least)
             *end = '\0';
             snprintf(path, sizeof path, "%s/%s.bin", folder, entries[i]->d_name);
             snprintf(onnx, sizeof onnx, "%s/%s.onnx", models ? models : folder, entries[i]->d_name);
-            failed += run_case(entries[i]->d_name, onnx, path, &worst);
+            failed += run_case(entries[i]->d_name, onnx, path, open, &worst);
             n_cases++;
         }
         free(entries[i]);
@@ -257,19 +302,27 @@ static void run_folder(const char *folder, const char *models, int at_least)
 static void operators_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder(DPL_SOURCE_DIR "/tests/golden/op", NULL, 150);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/op", NULL, open_as_it_is, 150);
 }
 
 static void whole_nets_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder(DPL_SOURCE_DIR "/tests/golden/net", NULL, 3);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/net", NULL, open_as_it_is, 3);
 }
 
 static void shipped_models_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, 2);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, open_as_it_is, 2);
+}
+
+static void nets_written_again_compute_the_same(void **state)
+{
+    (void)state;
+    run_folder(DPL_SOURCE_DIR "/tests/golden/op", NULL, open_rewritten, 150);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/net", NULL, open_rewritten, 3);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, open_rewritten, 2);
 }
 
 static bool contains(const char *text, const char *part)
@@ -347,7 +400,7 @@ static const char *other_folder;
 static void nets_of_another_folder_compute_what_onnxruntime_does(void **state)
 {
     (void)state;
-    run_folder(other_folder, NULL, 1);
+    run_folder(other_folder, NULL, open_as_it_is, 1);
 }
 
 /* With a folder as its argument, that folder only: for nets too large to keep (make_golden.py). */
@@ -357,6 +410,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(operators_compute_what_onnxruntime_does),
         cmocka_unit_test(whole_nets_compute_what_onnxruntime_does),
         cmocka_unit_test(shipped_models_compute_what_onnxruntime_does),
+        cmocka_unit_test(nets_written_again_compute_the_same),
         cmocka_unit_test(what_must_be_refused_is_refused_in_words_that_name_the_cause),
     };
 

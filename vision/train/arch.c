@@ -111,7 +111,7 @@ static void add_param(builder *b, dpli_node *node, int32_t i, const char *what, 
     memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
     n = dpli_shape_elements(&shape);
     if (n < 0 || n > MAX_PARAMETERS - b->n_parameters) {
-        b->status = dpli_fail(b->err, DPL_E_LIMIT,
+        b->status = dpli_fail(b->err, DPL_E_ARGUMENT,
                               "layer \"%s\" would bring the network over %lld parameters",
                               node->name, (long long)MAX_PARAMETERS);
         return;

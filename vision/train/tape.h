@@ -157,8 +157,9 @@ dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_by
                                    dpl_error *err);
 
 /**
- * Write a graph as ONNX (opset 13, IR 8), with its metadata. The bytes are free()d by the caller.
- * Same graph, same bytes.
+ * Write a graph that is not fused as ONNX (its own opset, IR 8), with its metadata. The bytes are
+ * free()d by the caller. Same graph, same bytes; what was written, read and written again, too.
+ * @retval DPL_E_LIMIT  over 2 GiB, where protobuf ends
  */
 dpl_status dpli_onnx_write(uint8_t **bytes, size_t *n_bytes, const dpli_graph *g, dpl_error *err);
 
@@ -179,8 +180,7 @@ typedef struct dpli_arch_options {
 
 /** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
  * (see dpli_init_run), running variances 1.
- * @retval DPL_E_ARGUMENT  no such name, or options that do not fit it
- * @retval DPL_E_LIMIT     more parameters than a file holds */
+ * @retval DPL_E_ARGUMENT  no such name, or options that do not fit it */
 dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
                            dpl_error *err);
 
