@@ -377,11 +377,8 @@ static void fill_input(float *in, const dpl_encoder *e, const uint8_t *chip)
     const float scale[3] = {1 / e->std[0], 1 / e->std[1], 1 / e->std[2]};
 
     if (e->color == DPLI_COLOR_GREY) {
-        for (size_t i = 0; i < n; i++, chip += 3) {
-            const float v =
-                0.299f * (float)chip[0] + 0.587f * (float)chip[1] + 0.114f * (float)chip[2];
-            in[i] = (v - mean[0]) * scale[0];
-        }
+        for (size_t i = 0; i < n; i++, chip += 3)
+            in[i] = (dpli_luma(chip) - mean[0]) * scale[0];
         return;
     }
     const int first = e->color == DPLI_COLOR_BGR ? 2 : 0;

@@ -21,6 +21,13 @@ struct dpl_encoder {
     char hash[65];
 };
 
+/** A pixel as a net of one channel sees it (ITU-R BT.601), 0..255: encoding and training share it.
+ */
+static inline float dpli_luma(const uint8_t *rgb)
+{
+    return 0.299f * (float)rgb[0] + 0.587f * (float)rgb[1] + 0.114f * (float)rgb[2];
+}
+
 /** Fill face->quality, but for the detector's part, from the landmarks and the chip [height, width,
  * 3]. */
 void dpli_quality_measure(dpl_face *face, const uint8_t *chip, int32_t width_px, int32_t height_px);
