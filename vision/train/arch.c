@@ -5,6 +5,7 @@
  * be patterns ("conv*"). Parameters are zero but for running variances, which start at 1: an
  * initialisation fills them. Weights of a Gemm are [out, in], as most exporters leave them.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,24 @@ typedef struct builder {
 } builder;
 
 /* ------------------------------------------------------------------ pieces */
+
+typedef struct label {
+    char text[64];
+} label;
+
+static label named(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** Lives as long as the expression that it is in. */
+static label named(const char *format, ...)
+{
+    label name;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(name.text, sizeof name.text, format, args);
+    va_end(args);
+    return name;
+}
 
 static dpli_attr *add_attr(builder *b, dpli_node *node, const char *name, int kind)
 {
@@ -169,20 +188,14 @@ static void conv(builder *b, const char *name, conv_shape s)
 /** A layer that has no constants and leaves the shape as it is, named "layer/suffix". */
 static void plain(builder *b, const char *op, const char *layer, const char *suffix)
 {
-    char name[64];
-
-    snprintf(name, sizeof name, "%s/%s", layer, suffix);
-    add_node(b, op, name, 1);
+    add_node(b, op, named("%s/%s", layer, suffix).text, 1);
 }
 
 static void batchnorm(builder *b, const char *layer)
 {
     static const char *const what[] = {"scale", "shift", "mean", "variance"};
-    char name[64];
-    dpli_node *node;
+    dpli_node *node = add_node(b, "BatchNormalization", named("%s/bn", layer).text, 5);
 
-    snprintf(name, sizeof name, "%s/bn", layer);
-    node = add_node(b, "BatchNormalization", name, 5);
     for (int32_t i = 0; i < 4; i++)
         add_param(b, node, i + 1, what[i], 1, &b->c, i == 3 ? 1.0f : 0.0f);
 }
@@ -190,11 +203,8 @@ static void batchnorm(builder *b, const char *layer)
 static void prelu(builder *b, const char *layer)
 {
     const int64_t dims[] = {b->c, 1, 1};
-    char name[64];
-    dpli_node *node;
+    dpli_node *node = add_node(b, "PRelu", named("%s/prelu", layer).text, 2);
 
-    snprintf(name, sizeof name, "%s/prelu", layer);
-    node = add_node(b, "PRelu", name, 2);
     add_param(b, node, 1, "slope", 3, dims, 0);
 }
 
@@ -250,20 +260,18 @@ static void koch(builder *b, int64_t dim, bool norm)
         int64_t out_c, kernel;
         bool pool;
     } layers[] = {{64, 10, true}, {128, 7, true}, {128, 4, true}, {256, 4, false}};
-    char name[16];
 
     for (int i = 0; i < 4; i++) {
-        snprintf(name, sizeof name, "conv%d", i + 1);
-        conv(b, name,
+        const label name = named("conv%d", i + 1);
+
+        conv(b, name.text,
              (conv_shape){
                  .out_c = layers[i].out_c, .kernel = layers[i].kernel, .stride = 1, .bias = !norm});
         if (norm)
-            batchnorm(b, name);
-        plain(b, "Relu", name, "relu");
-        if (layers[i].pool) {
-            snprintf(name, sizeof name, "pool%d", i + 1);
-            max_pool(b, name);
-        }
+            batchnorm(b, name.text);
+        plain(b, "Relu", name.text, "relu");
+        if (layers[i].pool)
+            max_pool(b, named("pool%d", i + 1).text);
     }
     flatten(b);
     dense(b, "fc", dim, !norm);
@@ -287,28 +295,25 @@ static void build_koch_bn(builder *b, int64_t dim)
  * changes. He et al. 2016, figure 2. */
 static void residual_block(builder *b, const char *name, int64_t out_c, int64_t stride)
 {
-    char part[3][48];
+    const label first = named("%s/conv1", name), second = named("%s/conv2", name),
+                third = named("%s/side", name);
     builder side = *b;
     dpli_node *sum;
 
-    for (int i = 0; i < 3; i++)
-        snprintf(part[i], sizeof part[i], "%s/%s", name,
-                 (const char *const[]){"conv1", "conv2", "side"}[i]);
-    conv(b, part[0], (conv_shape){.out_c = out_c, .kernel = 3, .stride = stride, .pad = 1});
-    batchnorm(b, part[0]);
-    plain(b, "Relu", part[0], "relu");
-    conv(b, part[1], (conv_shape){.out_c = out_c, .kernel = 3, .stride = 1, .pad = 1});
-    batchnorm(b, part[1]);
+    conv(b, first.text, (conv_shape){.out_c = out_c, .kernel = 3, .stride = stride, .pad = 1});
+    batchnorm(b, first.text);
+    plain(b, "Relu", first.text, "relu");
+    conv(b, second.text, (conv_shape){.out_c = out_c, .kernel = 3, .stride = 1, .pad = 1});
+    batchnorm(b, second.text);
     if (stride != 1 || side.c != out_c) {
         side.status = b->status;
         side.n_parameters = b->n_parameters;
-        conv(&side, part[2], (conv_shape){.out_c = out_c, .kernel = 1, .stride = stride});
-        batchnorm(&side, part[2]);
+        conv(&side, third.text, (conv_shape){.out_c = out_c, .kernel = 1, .stride = stride});
+        batchnorm(&side, third.text);
         b->status = side.status;
         b->n_parameters = side.n_parameters;
     }
-    snprintf(part[0], sizeof part[0], "%s/add", name);
-    sum = add_node(b, "Add", part[0], 2);
+    sum = add_node(b, "Add", named("%s/add", name).text, 2);
     if (sum)
         sum->inputs[1] = side.x;
     plain(b, "Relu", name, "relu");
@@ -321,15 +326,14 @@ static void build_resnet(builder *b, int64_t dim)
         int64_t width;
         int blocks;
     } stages[] = {{32, 1}, {64, 1}, {128, 2}, {256, 1}};
-    char name[32];
 
     conv(b, "stem", (conv_shape){.out_c = stages[0].width, .kernel = 5, .stride = 2, .pad = 2});
     batchnorm(b, "stem");
     plain(b, "Relu", "stem", "relu");
     for (int i = 0; i < (int)(sizeof stages / sizeof stages[0]); i++) {
         for (int k = 0; k < stages[i].blocks; k++) {
-            snprintf(name, sizeof name, "stage%d/block%d", i + 1, k + 1);
-            residual_block(b, name, stages[i].width, i > 0 && k == 0 ? 2 : 1);
+            residual_block(b, named("stage%d/block%d", i + 1, k + 1).text, stages[i].width,
+                           i > 0 && k == 0 ? 2 : 1);
         }
     }
     global_pool(b, "pool");
@@ -348,24 +352,21 @@ static void conv_prelu(builder *b, const char *name, conv_shape s)
 /* Inverted residual: widen by 1x1, depthwise 3x3, narrow by a linear 1x1. */
 static void bottleneck(builder *b, const char *name, int64_t widen, int64_t out_c, int64_t stride)
 {
+    const label narrow = named("%s/narrow", name);
     const int64_t from_c = b->c, inside = widen * b->c;
     const int32_t from = b->x;
-    char part[48];
     dpli_node *sum;
 
-    snprintf(part, sizeof part, "%s/widen", name);
-    conv_prelu(b, part, (conv_shape){.out_c = inside, .kernel = 1, .stride = 1});
-    snprintf(part, sizeof part, "%s/depthwise", name);
+    conv_prelu(b, named("%s/widen", name).text,
+               (conv_shape){.out_c = inside, .kernel = 1, .stride = 1});
     conv_prelu(
-        b, part,
+        b, named("%s/depthwise", name).text,
         (conv_shape){.out_c = inside, .kernel = 3, .stride = stride, .pad = 1, .depthwise = true});
-    snprintf(part, sizeof part, "%s/narrow", name);
-    conv(b, part, (conv_shape){.out_c = out_c, .kernel = 1, .stride = 1});
-    batchnorm(b, part);
+    conv(b, narrow.text, (conv_shape){.out_c = out_c, .kernel = 1, .stride = 1});
+    batchnorm(b, narrow.text);
     if (stride != 1 || from_c != out_c)
         return;
-    snprintf(part, sizeof part, "%s/add", name);
-    sum = add_node(b, "Add", part, 2);
+    sum = add_node(b, "Add", named("%s/add", name).text, 2);
     if (sum)
         sum->inputs[1] = from;
 }
@@ -378,15 +379,14 @@ static void build_mobilefacenet(builder *b, int64_t dim)
         int n;
         int64_t stride;
     } rows[] = {{2, 64, 5, 2}, {4, 128, 1, 2}, {2, 128, 6, 1}, {4, 128, 1, 2}, {2, 128, 2, 1}};
-    char name[32];
 
     conv_prelu(b, "conv1", (conv_shape){.out_c = 64, .kernel = 3, .stride = 2, .pad = 1});
     conv_prelu(b, "conv2",
                (conv_shape){.out_c = 64, .kernel = 3, .stride = 1, .pad = 1, .depthwise = true});
     for (int i = 0; i < (int)(sizeof rows / sizeof rows[0]); i++) {
         for (int k = 0; k < rows[i].n; k++) {
-            snprintf(name, sizeof name, "stage%d/block%d", i + 1, k + 1);
-            bottleneck(b, name, rows[i].widen, rows[i].out_c, k == 0 ? rows[i].stride : 1);
+            bottleneck(b, named("stage%d/block%d", i + 1, k + 1).text, rows[i].widen, rows[i].out_c,
+                       k == 0 ? rows[i].stride : 1);
         }
     }
     conv_prelu(b, "conv3", (conv_shape){.out_c = 512, .kernel = 1, .stride = 1});
