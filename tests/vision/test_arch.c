@@ -165,6 +165,9 @@ static void mobilefacenet_has_the_papers_stages(void **state)
     /* 2, then 3 a bottleneck of 5 + 1 + 6 + 1 + 2, then 3; a sum where the shape stays. */
     assert_int_equal(n_convs, 2 + 3 * 15 + 3);
     assert_int_equal(n_adds, 4 + 6 + 2);
+    /* Widened twice from 64, and four times. */
+    assert_int_equal(value_named(&g, "stage1/block2/depthwise.weight")->shape.dims[0], 128);
+    assert_int_equal(value_named(&g, "stage2/block1/depthwise.weight")->shape.dims[0], 256);
     assert_int_equal(value_named(&g, "global.weight")->shape.dims[2], 7);
     assert_int_equal(value_named(&g, "embedding")->shape.dims[1], 128);
     dpli_graph_clear(&g);
@@ -383,6 +386,52 @@ static void dropout_stays_for_training_and_goes_for_running(void **state)
     dpli_buf_clear(&bytes);
 }
 
+/* x + ConstantOfShape(Shape(x)): only a run's shape tells how much, so the node stays. */
+static void a_tensor_inside_an_attribute_is_written_again(void **state)
+{
+    static const int64_t shape[] = {0, 3};
+    const float three = 3;
+    dpl_shape two = {2, {2, 3}};
+    writer w = {0};
+    dpli_buf tensor = {0}, attr = {0}, bytes;
+    dpli_graph g;
+    uint8_t *again;
+    size_t n;
+    dpl_net *net;
+    dpl_plan *plan;
+    dpl_error err;
+
+    (void)state;
+    add_input(&w, "x", 2, shape);
+    add_node(&w, "Shape", "x", "s");
+    put_int(&tensor, 1, 1);
+    put_int(&tensor, 2, 1);
+    put_bytes(&tensor, 9, &three, sizeof three);
+    put_message(&attr, 5, &tensor);
+    add_attr(&w, &attr, "value", 4);
+    add_node(&w, "ConstantOfShape", "s", "c");
+    add_node(&w, "Add", "x c", "y");
+    add_output(&w, "y");
+    bytes = finish(&w, 13);
+    if (dpli_graph_for_training(&g, bytes.data, bytes.len, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(g.n_nodes, 3);
+    again = write_graph(&g, &n);
+    if (dpl_net_load(&net, again, n, NULL, &err) != DPL_OK ||
+        dpl_plan_new(&plan, net, &two, DPL_LAYOUT_NCHW, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    for (int i = 0; i < 6; i++)
+        dpl_plan_input(plan, 0)[i] = (float)i;
+    dpl_plan_run(plan);
+    for (int i = 0; i < 6; i++)
+        assert_true(dpl_plan_output(plan, 0)[i] == (float)i + three);
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+    dpli_graph_clear(&g);
+    dpli_buf_clear(&bytes);
+    free(again);
+}
+
 /* One allocation of each call fails; true when none was left to fail. */
 static bool survives(size_t nth)
 {
@@ -518,6 +567,7 @@ int main(void)
         cmocka_unit_test(the_encoder_finds_all_that_it_needs_in_the_file),
         cmocka_unit_test(what_cannot_be_built_is_refused_in_words),
         cmocka_unit_test(dropout_stays_for_training_and_goes_for_running),
+        cmocka_unit_test(a_tensor_inside_an_attribute_is_written_again),
         cmocka_unit_test(failing_allocations_are_reported_and_leak_nothing),
         cmocka_unit_test(parameters_start_as_in_the_papers),
         cmocka_unit_test(a_parameter_starts_by_the_seed_and_its_name_alone),
