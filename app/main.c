@@ -55,6 +55,21 @@ const command commands[] = {
      "It holds everything: names, paths, vectors, thumbnails. Keep it as you keep the gallery."},
     {"import", cmd_import, 0, "FILE", "read an export into a gallery", options_of_import,
      "All of it or nothing. Photos that the gallery knows by path are replaced."},
+    {"eval", cmd_eval, 1, "pairs LIST | oneshot DATA",
+     "measure an encoder on pictures with known answers", options_of_eval,
+     "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"
+     "a CSV with the columns a, b, same (1 or 0) and perhaps fold. It gives accuracy, AUC, EER\n"
+     "and TAR at FAR. Accuracy is over folds, each at the threshold that is best on the others; a\n"
+     "list without folds is cut into ten. Faces are found and aligned as verify does, unless the\n"
+     "encoder is of whole pictures or --aligned is given. --random N draws the pairs from DATA.\n"
+     "\n"
+     "oneshot shows one picture of each class and asks which of them the test is: Lake's runs\n"
+     "(--runs), or trials drawn from DATA: item j of every class, and item i of one, which in\n"
+     "Omniglot are two drawers'. Pictures are taken whole unless --detect faces is given.\n"
+     "\n"
+     "DATA is a folder with a folder per class, a CSV, or a zip read in place; the folder above a\n"
+     "class is its group. A picture that gives no vector is told, its pairs are \"no match\" and\n"
+     "its trials lost, and its status counts in the exit status."},
     {"help", cmd_help, 0, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL},
     {0}};
 

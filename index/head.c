@@ -235,6 +235,21 @@ float dpl_head_score(const dpl_head *head, const float *a, const float *b)
     return score;
 }
 
+double dpli_head_rank(const dpl_head *head, const float *a, const float *b)
+{
+    double sum = NAN;
+
+    switch (head->kind) {
+    case DPL_HEAD_COSINE: return (double)dpl_head_score(head, a, b);
+    case DPL_HEAD_EUCLIDEAN: rows_l2(&sum, a, b, 1, head->dim); break;
+    case DPL_HEAD_L1_SIGMOID:
+        rows_weighted_l1(&sum, a, b, 1, head->dim, head->weights);
+        return isfinite(sum) ? sum : (double)NAN;
+    case DPL_HEAD_EXP_MANHATTAN: rows_l1(&sum, a, b, 1, head->dim); break;
+    }
+    return isfinite(sum) ? -sum : (double)NAN;
+}
+
 /* ------------------------------------------------------------------ making one */
 
 dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim, const float *weights,

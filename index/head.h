@@ -9,4 +9,8 @@
 /** A sum over kind, dim, weights and bias: two heads with the same sum rank alike. */
 uint64_t dpli_head_sum(const dpl_head *head);
 
+/** A number that orders pairs as their scores do, without the sigmoid's or the exponential's end,
+ * where different pairs round to one score; NaN where the score is. */
+double dpli_head_rank(const dpl_head *head, const float *a, const float *b);
+
 #endif

@@ -121,6 +121,11 @@ const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline)
     return pipeline->calibration;
 }
 
+const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline)
+{
+    return &pipeline->decode;
+}
+
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline)
 {
     return pipeline->min_quality;
@@ -164,13 +169,21 @@ static dpl_status encode_image(dpl_photo *photo, const dpl_pipeline *p, dpl_scra
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err)
 {
+    dpl_image image = DPL_IMAGE_INIT;
+    const dpl_status status = dpl_image_decode(&image, bytes, n_bytes, &p->decode, err);
+
+    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
+    return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
+}
+
+dpl_status dpli_photo_from_image(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                                 dpl_image *image, dpl_error *err)
+{
     const size_t chip_bytes = dpli_chip_bytes(p->encoder);
     dpl_status status;
 
-    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
-    status = dpl_image_decode(&out->image, bytes, n_bytes, &p->decode, err);
-    if (status != DPL_OK)
-        goto done;
+    *out = (dpl_photo){.image = *image};
+    *image = (dpl_image)DPL_IMAGE_INIT;
     status = p->detector ? dpl_detect(&out->faces, &out->n_faces, p->detector, scratch, &out->image,
                                       &p->detect, err)
                          : whole_face(out, err);

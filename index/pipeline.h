@@ -13,6 +13,13 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err);
 
+/** The stages after decoding; takes the image, also on failure. */
+dpl_status dpli_photo_from_image(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                                 dpl_image *image, dpl_error *err);
+
+/** The pipeline's limits on decoding. */
+const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);
+
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
 
 /** Bytes of one chip of this encoder. */

@@ -4,6 +4,7 @@
 
 #include "doppel/dataset.h"
 #include "doppel/error.h"
+#include "doppel/eval.h"
 #include "doppel/face.h"
 #include "doppel/gallery.h"
 #include "doppel/image.h"

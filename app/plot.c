@@ -1,0 +1,160 @@
+/*
+ * plot.c - error curves as SVG inside a page, in the page's colours, so that they follow light and
+ * dark.
+ *
+ * A logarithmic axis ends at the decade below one pair out of all: what is 0 there lies on its end.
+ */
+#include "app/plot.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define WIDTH  520.0
+#define HEIGHT 380.0
+#define LEFT   64.0
+#define RIGHT  (WIDTH - 16.0)
+#define TOP    12.0
+#define BOTTOM (HEIGHT - 52.0)
+
+/** One axis: from low to high, logarithmic when decades is above 0. */
+typedef struct axis {
+    double low, high;
+    int decades; /* low is 10^-decades, high is 1 */
+    const char *label;
+} axis;
+
+static axis decades_of(int64_t n, const char *label)
+{
+    int decades = (int)ceil(log10((double)n) - 1e-9);
+
+    decades = decades < 1 ? 1 : decades > 9 ? 9 : decades;
+    return (axis){pow(10, -decades), 1, decades, label};
+}
+
+/** Where a rate lies on an axis, 0..1. */
+static double share(const axis *a, double rate)
+{
+    const double v = fmin(a->high, fmax(a->low, rate));
+
+    return a->decades > 0 ? 1 + log10(v) / a->decades : (v - a->low) / (a->high - a->low);
+}
+
+static double at_x(const axis *a, double rate)
+{
+    return LEFT + share(a, rate) * (RIGHT - LEFT);
+}
+
+static double at_y(const axis *a, double rate)
+{
+    return BOTTOM - share(a, rate) * (BOTTOM - TOP);
+}
+
+static double tick(const axis *a, int i, int n)
+{
+    return a->decades > 0 ? pow(10, i - a->decades) : a->low + (a->high - a->low) * i / n;
+}
+
+static void put_grid(FILE *f, const axis *x, const axis *y)
+{
+    const int n_x = x->decades, n_y = y->decades > 0 ? y->decades : 5;
+
+    for (int i = 0; i <= n_x; i++) {
+        const double v = tick(x, i, n_x), at = at_x(x, v);
+        fprintf(f,
+                "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
+                "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n",
+                at, TOP, at, BOTTOM, at, BOTTOM + 18, v);
+    }
+    for (int i = 0; i <= n_y; i++) {
+        const double v = tick(y, i, n_y), at = at_y(y, v);
+        fprintf(f,
+                "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
+                "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n",
+                LEFT, at, RIGHT, at, LEFT - 8, at + 4, v);
+    }
+    fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", (LEFT + RIGHT) / 2,
+            HEIGHT - 10, x->label);
+    fprintf(f,
+            "<text transform=\"translate(14 %.1f) rotate(-90)\" text-anchor=\"middle\">%s</text>\n",
+            (TOP + BOTTOM) / 2, y->label);
+}
+
+static double height_of(const dpl_roc_point *p, int true_accepts)
+{
+    return true_accepts ? 1 - p->fnmr : p->fnmr;
+}
+
+/** The curve as steps from point to point, those that move it by less than half a pixel left out.
+ */
+static void put_curve(FILE *f, const dpl_metrics *m, const axis *x, const axis *y, int true_accepts)
+{
+    double last_x = 0, last_y = 0;
+
+    fputs("<path class=\"curve\" d=\"", f);
+    for (size_t i = 0; i < m->n_roc; i++) {
+        const double px = at_x(x, m->roc[i].fmr);
+        const double py = at_y(y, height_of(&m->roc[i], true_accepts));
+        if (i > 0 && i + 1 < m->n_roc && fabs(px - last_x) < 0.5 && fabs(py - last_y) < 0.5)
+            continue;
+        if (i == 0)
+            fprintf(f, "M%.1f %.1f", px, py);
+        else
+            fprintf(f, "H%.1fV%.1f", px, py);
+        last_x = px;
+        last_y = py;
+    }
+    fputs("\"/>\n", f);
+}
+
+/** The rates of the table, with their intervals. */
+static void put_rates(FILE *f, const dpl_metrics *m, const axis *x, const axis *y, int true_accepts)
+{
+    for (int i = 0; i < DPL_N_TAR; i++) {
+        const dpl_tar *t = &m->tar[i];
+        const double px = at_x(x, t->far);
+        const double a = true_accepts ? t->tar.low : 1 - t->tar.low;
+        const double b = true_accepts ? t->tar.high : 1 - t->tar.high;
+        if (t->far < x->low)
+            continue;
+        fprintf(f,
+                "<line class=\"bar\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
+                "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"/>\n",
+                px, at_y(y, a), px, at_y(y, b), px,
+                at_y(y, true_accepts ? t->tar.rate : 1 - t->tar.rate));
+    }
+}
+
+static void put_plot(const html *page, const dpl_metrics *m, const axis *x, const axis *y,
+                     int true_accepts, const char *said)
+{
+    fprintf(page->f,
+            "<figure><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\" "
+            "style=\"width:100%%;max-width:%.0fpx;height:auto;font-size:12px;fill:var(--ink)\">\n"
+            "<style>.grid{stroke:var(--line)}.curve{fill:none;stroke:var(--good);stroke-width:2.5}"
+            ".bar{stroke:var(--ink)}.dot{fill:var(--ink)}</style>\n",
+            WIDTH, HEIGHT, said, WIDTH);
+    put_grid(page->f, x, y);
+    put_curve(page->f, m, x, y, true_accepts);
+    put_rates(page->f, m, x, y, true_accepts);
+    fprintf(page->f, "</svg><figcaption>%s; bars: 95 %% intervals</figcaption></figure>\n", said);
+}
+
+void plot_roc(const html *page, const dpl_metrics *metrics)
+{
+    const axis x = decades_of(metrics->n_impostor, "false match rate");
+    axis y = {0, 1, 0, "true match rate"};
+
+    /* A good encoder's curve would be a line along the top. */
+    for (int i = 0; i < DPL_N_TAR; i++)
+        if (metrics->tar[i].far >= x.low)
+            y.low = fmax(0, floor(fmin(metrics->tar[i].tar.low, 0.9) * 10) / 10);
+    put_plot(page, metrics, &x, &y, 1, "ROC: true matches over false matches");
+}
+
+void plot_det(const html *page, const dpl_metrics *metrics)
+{
+    const axis x = decades_of(metrics->n_impostor, "false match rate");
+    const axis y = decades_of(metrics->n_genuine, "false non-match rate");
+
+    put_plot(page, metrics, &x, &y, 0, "DET: false non-matches over false matches");
+}

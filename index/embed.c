@@ -1,0 +1,280 @@
+/*
+ * embed.c - many pictures to vectors, for evaluation.
+ *
+ * Goes through the same pipeline as verify. Whole pictures are encoded a few at a time: a large
+ * dense layer reads its weights once for all of them.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "doppel/eval.h"
+#include "index/pipeline.h"
+
+#define BATCH 16 /* whole pictures encoded at once */
+#define CHUNK 32 /* batches between two looks at the caller's wishes */
+
+const char *dpl_picture_name(const dpl_pictures *pictures, size_t i)
+{
+    return pictures->dataset ? dpl_dataset_item_name(pictures->dataset, pictures->items[i])
+                             : pictures->names[i];
+}
+
+/** The path of a file among the pictures, freed by free(). */
+static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err)
+{
+    const char *name = pictures->names[i];
+
+    return pictures->dir && name[0] != '/' ? dpli_asprintf(err, "%s/%s", pictures->dir, name)
+                                           : dpli_strdup(name, err);
+}
+
+static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
+                                 const dpl_pictures *pictures, size_t i, dpl_error *err)
+{
+    const dpl_decode_options *limits = dpli_pipeline_decode(pipeline);
+    uint8_t *bytes = NULL;
+    size_t n_bytes;
+    char *path;
+    dpl_status status;
+
+    if (pictures->dataset)
+        return dpl_dataset_image(out, pictures->dataset, pictures->items[i], err);
+    path = picture_path(pictures, i, err);
+    if (!path)
+        return DPL_E_MEMORY;
+    status = dpli_file_read(&bytes, &n_bytes, path, limits->max_bytes, err);
+    if (status == DPL_OK)
+        status = dpl_image_decode(out, bytes, n_bytes, limits, err);
+    if (status != DPL_OK)
+        dpli_fail_in(err, status, path);
+    free(bytes);
+    free(path);
+    return status;
+}
+
+/** A picture through the detector, with at least one face. */
+static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                            const dpl_pictures *pictures, size_t i, dpl_error *err)
+{
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_status status = decode_picture(&image, pipeline, pictures, i, err);
+
+    *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
+    if (status != DPL_OK)
+        return status;
+    status = dpli_photo_from_image(photo, pipeline, scratch, &image, err);
+    if (status == DPL_OK && photo->n_faces == 0) {
+        dpl_photo_clear(photo);
+        status = dpli_fail(err, DPL_E_NO_FACE, "no face found");
+    }
+    return status == DPL_OK ? status : dpli_fail_in(err, status, dpl_picture_name(pictures, i));
+}
+
+/* ------------------------------------------------------------------ all pictures */
+
+typedef struct job {
+    const dpl_pipeline *pipeline;
+    const dpl_pictures *pictures;
+    dpl_embeddings *out;
+    size_t first, batch; /* of this chunk; pictures a work item */
+    dpl_scratch **scratches;
+    uint8_t **chips; /* one batch a worker; NULL with a detector */
+} job;
+
+/** Keep a picture's failure, or pass on the system's. */
+static dpl_status note_failure(job *j, size_t i, const dpl_error *why, dpl_error *err)
+{
+    if (why->status == DPL_E_MEMORY || why->status == DPL_E_SYSTEM || why->status == DPL_E_BUG) {
+        *err = *why;
+        return why->status;
+    }
+    j->out->errors[i] = dpli_alloc(1, sizeof *why, err);
+    if (!j->out->errors[i])
+        return DPL_E_MEMORY;
+    *j->out->errors[i] = *why;
+    for (int32_t k = 0; k < j->out->dim; k++)
+        j->out->vectors[i * (size_t)j->out->dim + (size_t)k] = NAN;
+    return DPL_OK;
+}
+
+static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
+{
+    const size_t dim = (size_t)j->out->dim;
+    dpl_photo photo;
+    dpl_error why;
+
+    if (open_face(&photo, j->pipeline, j->scratches[worker], j->pictures, i, &why) != DPL_OK)
+        return note_failure(j, i, &why, err);
+    memcpy(j->out->vectors + i * dim, photo.vectors + dpli_main_face(&photo) * dim,
+           dim * sizeof(float));
+    dpl_photo_clear(&photo);
+    return DPL_OK;
+}
+
+/** Cut the whole of picture i into a chip. */
+static dpl_status cut_whole(uint8_t *chip, const job *j, size_t i, dpl_error *err)
+{
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_status status = decode_picture(&image, j->pipeline, j->pictures, i, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = dpl_whole_chip(chip, dpl_pipeline_encoder(j->pipeline), &image, err);
+    dpl_image_clear(&image);
+    return status == DPL_OK ? status : dpli_fail_in(err, status, dpl_picture_name(j->pictures, i));
+}
+
+static dpl_status embed_whole(job *j, int worker, size_t from, size_t to, dpl_error *err)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(j->pipeline);
+    const size_t dim = (size_t)j->out->dim, bytes = dpli_chip_bytes(encoder);
+    uint8_t *chips = j->chips[worker];
+    size_t good[BATCH], n = 0;
+    float *rows = dpli_alloc(BATCH * dim, sizeof *rows, err);
+    dpl_status status = DPL_OK;
+    dpl_error why;
+
+    if (!rows)
+        return DPL_E_MEMORY;
+    for (size_t i = from; i < to && status == DPL_OK; i++) {
+        if (cut_whole(chips + n * bytes, j, i, &why) == DPL_OK)
+            good[n++] = i;
+        else
+            status = note_failure(j, i, &why, err);
+    }
+    if (status != DPL_OK || n == 0)
+        goto done;
+    if (dpl_encode(rows, encoder, j->scratches[worker], chips, n, &why) == DPL_OK) {
+        for (size_t k = 0; k < n; k++)
+            memcpy(j->out->vectors + good[k] * dim, rows + k * dim, dim * sizeof *rows);
+        goto done;
+    }
+    /* One of them has no vector: which, and the others' all the same. */
+    for (size_t k = 0; k < n && status == DPL_OK; k++)
+        if (dpl_encode(j->out->vectors + good[k] * dim, encoder, j->scratches[worker],
+                       chips + k * bytes, 1, &why) != DPL_OK) {
+            dpli_fail_in(&why, why.status, dpl_picture_name(j->pictures, good[k]));
+            status = note_failure(j, good[k], &why, err);
+        }
+done:
+    free(rows);
+    return status;
+}
+
+static dpl_status embed_batch(void *ctx, int worker, size_t item, dpl_error *err)
+{
+    job *j = ctx;
+    const size_t from = j->first + item * j->batch;
+    const size_t to = from + j->batch < j->out->n ? from + j->batch : j->out->n;
+
+    return j->chips ? embed_whole(j, worker, from, to, err) : embed_face(j, worker, from, err);
+}
+
+dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
+                     const dpl_pictures *pictures, const dpl_embed_options *options, dpl_error *err)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    const int whole = dpl_pipeline_detector(pipeline) == NULL;
+    const size_t n_threads = (size_t)(options->n_threads > 0 ? options->n_threads : dpli_n_cores());
+    dpl_embeddings e = {.n = pictures->n, .dim = dpl_encoder_dim(encoder)};
+    job j = {.pipeline = pipeline, .pictures = pictures, .out = &e, .batch = whole ? BATCH : 1};
+    dpl_status status;
+    size_t floats;
+
+    *out = (dpl_embeddings){0};
+    if (options->struct_size != sizeof *options)
+        return dpli_fail(err, DPL_E_ARGUMENT, "embed options have struct_size %zu, not %zu",
+                         options->struct_size, sizeof *options);
+    status = DPL_E_MEMORY;
+    if (!dpli_mul(&floats, e.n, (size_t)e.dim)) {
+        status = dpli_fail(err, DPL_E_LIMIT, "%zu pictures of %d numbers", e.n, (int)e.dim);
+        goto done;
+    }
+    e.vectors = dpli_alloc(floats, sizeof *e.vectors, err);
+    e.errors = dpli_calloc(e.n, sizeof(dpl_error *), err);
+    j.scratches = dpli_calloc(n_threads, sizeof(dpl_scratch *), err);
+    if (whole)
+        j.chips = dpli_calloc(n_threads, sizeof(uint8_t *), err);
+    if (!e.vectors || !e.errors || !j.scratches || (whole && !j.chips))
+        goto done;
+    for (size_t t = 0; t < n_threads; t++) {
+        if (whole && !(j.chips[t] = dpli_alloc(BATCH, dpli_chip_bytes(encoder), err)))
+            goto done;
+        status = dpl_scratch_new(&j.scratches[t], 0, err);
+        if (status != DPL_OK)
+            goto done;
+    }
+    status = DPL_OK;
+    for (j.first = 0; j.first < e.n && status == DPL_OK; j.first += CHUNK * j.batch) {
+        const size_t left = (e.n - j.first + j.batch - 1) / j.batch;
+        const size_t done = j.first + CHUNK * j.batch;
+        if (options->cancel && *options->cancel) {
+            status = dpli_fail(err, DPL_E_CANCELLED, "interrupted");
+            break;
+        }
+        status = dpli_pool_run((int)n_threads, left < CHUNK ? left : CHUNK, embed_batch, &j, err);
+        if (status == DPL_OK && options->on_progress)
+            options->on_progress(options->ctx, (int64_t)(done < e.n ? done : e.n), (int64_t)e.n);
+    }
+done:
+    for (size_t t = 0; t < n_threads; t++) {
+        if (j.scratches)
+            dpl_scratch_free(j.scratches[t]);
+        if (j.chips)
+            free(j.chips[t]);
+    }
+    free(j.scratches);
+    free(j.chips);
+    if (status != DPL_OK) {
+        dpl_embeddings_clear(&e);
+        return status;
+    }
+    for (size_t i = 0; i < e.n; i++)
+        e.n_failed += e.errors[i] != NULL;
+    *out = e;
+    return DPL_OK;
+}
+
+void dpl_embeddings_clear(dpl_embeddings *embeddings)
+{
+    if (!embeddings)
+        return;
+    for (size_t i = 0; embeddings->errors && i < embeddings->n; i++)
+        free(embeddings->errors[i]);
+    free(embeddings->errors);
+    free(embeddings->vectors);
+    *embeddings = (dpl_embeddings){0};
+}
+
+dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *pipeline,
+                             dpl_scratch *scratch, const dpl_pictures *pictures, size_t i,
+                             dpl_error *err)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    const size_t bytes = dpli_chip_bytes(encoder);
+    const job j = {.pipeline = pipeline, .pictures = pictures};
+    uint8_t *chip;
+    dpl_photo photo;
+    dpl_status status;
+
+    *out = NULL;
+    *n_out = 0;
+    if (dpl_pipeline_detector(pipeline)) {
+        status = open_face(&photo, pipeline, scratch, pictures, i, err);
+        if (status != DPL_OK)
+            return status;
+        status = dpli_thumb(out, n_out, encoder, photo.chips + dpli_main_face(&photo) * bytes, err);
+        dpl_photo_clear(&photo);
+        return status;
+    }
+    chip = dpli_alloc(bytes, 1, err);
+    status = chip ? cut_whole(chip, &j, i, err) : DPL_E_MEMORY;
+    if (status == DPL_OK)
+        status = dpli_thumb(out, n_out, encoder, chip, err);
+    free(chip);
+    return status;
+}

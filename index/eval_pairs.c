@@ -1,0 +1,526 @@
+/*
+ * eval_pairs.c - the pairs of an evaluation: read from a list or drawn from a data set, and scored.
+ *
+ * A list may come from anywhere: a person's name in LFW's format is one folder's name and nothing
+ * more, counts are what the list says they are, and every complaint names file and line.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "doppel/eval.h"
+#include "index/draw.h"
+
+#define MAX_LIST_BYTES ((size_t)256 << 20)
+#define MAX_PAIRS      10000000
+#define MAX_NAME       4096
+#define CUT_FOLDS      10 /* of a list that has none */
+
+/* ------------------------------------------------------------------ reading */
+
+/** A list while it is read: names twice a pair, still with their doubles. */
+typedef struct reader {
+    const char *path;
+    char *rest; /* what is not read yet, NUL-terminated */
+    int32_t line;
+    dpl_pair *pairs;
+    char **names; /* [2 n] */
+    size_t n, cap;
+} reader;
+
+static dpl_status bad_line(const reader *r, dpl_error *err, const char *what)
+{
+    return dpli_fail(err, DPL_E_INPUT, "\"%s\" line %d: %s", r->path, (int)r->line, what);
+}
+
+/** The next line without its end, NULL after the last. */
+static char *next_line(reader *r)
+{
+    char *line = r->rest, *end;
+
+    if (!*line)
+        return NULL;
+    end = strchr(line, '\n');
+    r->rest = end ? end + 1 : line + strlen(line);
+    if (end)
+        *end = '\0';
+    else
+        end = r->rest;
+    if (end > line && end[-1] == '\r')
+        end[-1] = '\0';
+    r->line++;
+    return line;
+}
+
+/** Names are taken, also on failure. */
+static dpl_status add_pair(reader *r, char *a, char *b, int same, int32_t fold, dpl_error *err)
+{
+    dpl_status status = DPL_E_MEMORY;
+
+    if (!a || !b)
+        goto done;
+    if (r->n == MAX_PAIRS) {
+        status = dpli_fail(err, DPL_E_LIMIT, "\"%s\": more than %d pairs", r->path, (int)MAX_PAIRS);
+        goto done;
+    }
+    if (r->n == r->cap) {
+        const size_t cap = r->cap ? 2 * r->cap : 1024;
+        dpl_pair *pairs = dpli_realloc(r->pairs, cap, sizeof *pairs, err);
+        if (!pairs)
+            goto done;
+        r->pairs = pairs;
+        char **names = dpli_realloc(r->names, 2 * cap, sizeof *names, err);
+        if (!names)
+            goto done;
+        r->names = names;
+        r->cap = cap;
+    }
+    r->pairs[r->n] = (dpl_pair){0, 0, fold, r->line, same != 0};
+    r->names[2 * r->n] = a;
+    r->names[2 * r->n + 1] = b;
+    r->n++;
+    return DPL_OK;
+done:
+    free(a);
+    free(b);
+    return status;
+}
+
+/** A whole number from 0 to most, nothing around it; -1 when it is none. */
+static int64_t read_count(const char *text, int64_t most)
+{
+    int64_t v = 0;
+
+    if (!*text)
+        return -1;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || v > most)
+            return -1;
+        v = 10 * v + (*text - '0');
+    }
+    return v <= most ? v : -1;
+}
+
+/** Cut a line at its tabs, or at blanks when it has none; *n may come out above 4, fields [4]. */
+static void split_fields(char *fields[4], size_t *n, char *line)
+{
+    const char *separators = strchr(line, '\t') ? "\t" : " ";
+    char *rest = line, *field;
+
+    *n = 0;
+    while ((field = strsep(&rest, separators))) {
+        if (!*field)
+            continue;
+        if (*n < 4)
+            fields[*n] = field;
+        ++*n;
+    }
+}
+
+static char *lfw_name(const char *person, const char *number, dpl_error *err)
+{
+    const int64_t i = read_count(number, 999999);
+
+    if (i < 0 || strlen(person) > MAX_NAME || strchr(person, '/') || strcmp(person, ".") == 0 ||
+        strcmp(person, "..") == 0) {
+        dpli_fail(err, DPL_E_INPUT, "no person and number of a picture");
+        return NULL;
+    }
+    return dpli_asprintf(err, "%s/%s_%04d.jpg", person, person, (int)i);
+}
+
+static dpl_status read_lfw_line(reader *r, char *line, int same, int32_t fold, dpl_error *err)
+{
+    char *fields[4], *a, *b;
+    dpl_error why = {DPL_OK, ""};
+    size_t n;
+
+    split_fields(fields, &n, line);
+    if (n != (same ? 3u : 4u))
+        return bad_line(r, err,
+                        same ? "not \"NAME i j\", a pair of one person"
+                             : "not \"NAME i NAME j\", a pair of two people");
+    if (!same && strcmp(fields[0], fields[2]) == 0)
+        return bad_line(r, err, "a pair of two people names one twice");
+    a = lfw_name(fields[0], fields[1], &why);
+    b = a ? lfw_name(fields[same ? 0 : 2], fields[same ? 2 : 3], &why) : NULL;
+    if (!b) {
+        free(a);
+        return why.status == DPL_E_MEMORY ? dpli_fail(err, why.status, "%s", why.message)
+                                          : bad_line(r, err, why.message);
+    }
+    return add_pair(r, a, b, same, fold, err);
+}
+
+/** View 1 and View 2: counts first, then for every fold its pairs of one and its pairs of two. */
+static dpl_status read_lfw(reader *r, char *first, int32_t *n_folds, dpl_error *err)
+{
+    char *fields[4], *line;
+    int64_t folds = 0, each;
+    dpl_status status;
+    size_t n;
+
+    split_fields(fields, &n, first);
+    if (n == 2) {
+        folds = read_count(fields[0], DPL_MAX_FOLDS);
+        if (folds < 2)
+            return bad_line(r, err, "the number of folds is not 2 to 100");
+    } else if (n != 1) {
+        return bad_line(r, err,
+                        "neither LFW's counts (\"500\", \"10 300\") nor a CSV header with a, b "
+                        "and same");
+    }
+    each = read_count(fields[n - 1], MAX_PAIRS / 2);
+    if (each < 1)
+        return bad_line(r, err, "no number of pairs");
+    for (int64_t f = 0; f < (folds ? folds : 1); f++)
+        for (int64_t i = 0; i < 2 * each; i++) {
+            line = next_line(r);
+            if (!line)
+                return dpli_fail(err, DPL_E_INPUT,
+                                 "\"%s\" ends at line %d, after %zu of %lld pairs", r->path,
+                                 (int)r->line, r->n, (long long)(2 * each * (folds ? folds : 1)));
+            status = read_lfw_line(r, line, i < each, (int32_t)f, err);
+            if (status != DPL_OK)
+                return status;
+        }
+    while ((line = next_line(r)))
+        if (line[strspn(line, " \t")])
+            return bad_line(r, err, "more pairs than the first line says");
+    *n_folds = (int32_t)folds;
+    return DPL_OK;
+}
+
+/** Cut the next field off a CSV line, quotes undone in place; NULL when a quote is left open. */
+static char *csv_field(char **rest)
+{
+    char *from = *rest, *to = from, *start = from;
+
+    if (*from != '"') {
+        strsep(rest, ",");
+        return start;
+    }
+    for (from++; *from; from++) {
+        if (*from == '"' && from[1] != '"') {
+            if (from[1] != ',' && from[1] != '\0')
+                return NULL;
+            *rest = from[1] ? from + 2 : NULL;
+            *to = '\0';
+            return start;
+        }
+        from += *from == '"';
+        *to++ = *from;
+    }
+    return NULL;
+}
+
+enum { COLUMN_A, COLUMN_B, COLUMN_SAME, COLUMN_FOLD, N_COLUMNS };
+
+/** Fields of a line by meaning; NULL where the column is not there. */
+static dpl_status read_csv_line(reader *r, char *values[N_COLUMNS], char *line,
+                                const int columns[N_COLUMNS], int n_columns, dpl_error *err)
+{
+    char *rest = line;
+    int n = 0;
+
+    for (int c = 0; c < N_COLUMNS; c++)
+        values[c] = NULL;
+    for (; rest; n++) {
+        char *field = csv_field(&rest);
+        if (!field)
+            return bad_line(r, err, "a quote is not closed");
+        for (int c = 0; c < N_COLUMNS; c++)
+            if (columns[c] == n)
+                values[c] = field;
+    }
+    if (n != n_columns)
+        return bad_line(r, err, "not as many fields as the header has");
+    return DPL_OK;
+}
+
+static dpl_status read_csv(reader *r, char *first, int32_t *n_folds, dpl_error *err)
+{
+    static const char *const names[N_COLUMNS] = {"a", "b", "same", "fold"};
+    int columns[N_COLUMNS] = {-1, -1, -1, -1}, n_columns = 0;
+    char *rest = first, *line, *values[N_COLUMNS];
+    dpl_status status;
+
+    for (; rest; n_columns++) {
+        const char *name = csv_field(&rest);
+        for (int c = 0; name && c < N_COLUMNS; c++)
+            if (strcmp(name, names[c]) == 0)
+                columns[c] = n_columns;
+    }
+    for (int c = COLUMN_A; c <= COLUMN_SAME; c++)
+        if (columns[c] < 0)
+            return bad_line(r, err, "the header lacks a column of a, b and same");
+    while ((line = next_line(r))) {
+        int64_t fold = 0;
+        if (!*line)
+            continue;
+        status = read_csv_line(r, values, line, columns, n_columns, err);
+        if (status != DPL_OK)
+            return status;
+        const char *same = values[COLUMN_SAME];
+        if (strcmp(same, "1") != 0 && strcmp(same, "0") != 0)
+            return bad_line(r, err, "the column \"same\" is not 1 or 0");
+        if (!*values[COLUMN_A] || !*values[COLUMN_B] || strlen(values[COLUMN_A]) > MAX_NAME ||
+            strlen(values[COLUMN_B]) > MAX_NAME)
+            return bad_line(r, err, "a picture has no name, or one beyond 4096 bytes");
+        if (values[COLUMN_FOLD] && (fold = read_count(values[COLUMN_FOLD], DPL_MAX_FOLDS - 1)) < 0)
+            return bad_line(r, err, "the column \"fold\" is not 0 to 99");
+        if (fold >= *n_folds)
+            *n_folds = (int32_t)fold + 1;
+        status = add_pair(r, dpli_strdup(values[COLUMN_A], err), dpli_strdup(values[COLUMN_B], err),
+                          same[0] == '1', (int32_t)fold, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    if (r->n == 0)
+        return bad_line(r, err, "no pairs after the header");
+    if (columns[COLUMN_FOLD] < 0)
+        *n_folds = 0;
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ after reading */
+
+/** Folds of a list that has none: either kind cut in order, into as equal parts as can be. */
+static void cut_folds(dpl_pairs *p)
+{
+    int64_t n[2] = {0, 0}, seen[2] = {0, 0}, folds = CUT_FOLDS;
+
+    for (size_t i = 0; i < p->n; i++)
+        n[p->pairs[i].same]++;
+    folds = n[0] < folds ? n[0] : folds;
+    folds = n[1] < folds ? n[1] : folds;
+    p->n_folds = folds >= 2 ? (int32_t)folds : 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const int same = p->pairs[i].same;
+        p->pairs[i].fold = p->n_folds ? (int32_t)(seen[same]++ * p->n_folds / n[same]) : 0;
+    }
+}
+
+static dpl_status check_folds(const dpl_pairs *p, const char *path, dpl_error *err)
+{
+    uint8_t full[DPL_MAX_FOLDS] = {0};
+
+    for (size_t i = 0; i < p->n; i++)
+        full[p->pairs[i].fold] = 1;
+    if (p->n_folds < 2)
+        return dpli_fail(err, DPL_E_INPUT, "\"%s\": one fold; there must be two or more", path);
+    for (int32_t f = 0; f < p->n_folds; f++)
+        if (!full[f])
+            return dpli_fail(err, DPL_E_INPUT, "\"%s\": fold %d of 0 to %d has no pair", path,
+                             (int)f, (int)p->n_folds - 1);
+    return DPL_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/** Every name once into out->names, and the pairs by their numbers. Empties r->names. */
+static dpl_status number_names(dpl_pairs *p, reader *r, dpl_error *err)
+{
+    char **sorted = dpli_alloc(2 * r->n, sizeof *sorted, err);
+    size_t n = 0;
+
+    if (!sorted)
+        return DPL_E_MEMORY;
+    memcpy(sorted, r->names, 2 * r->n * sizeof *sorted);
+    qsort(sorted, 2 * r->n, sizeof *sorted, by_name);
+    for (size_t i = 0; i < 2 * r->n; i++)
+        if (n == 0 || strcmp(sorted[n - 1], sorted[i]) != 0)
+            sorted[n++] = sorted[i];
+    for (size_t i = 0; i < 2 * r->n; i++) {
+        char **at = bsearch(&r->names[i], sorted, n, sizeof *sorted, by_name);
+        int32_t *side = i % 2 ? &p->pairs[i / 2].b : &p->pairs[i / 2].a;
+        *side = (int32_t)(at - sorted);
+        if (*at != r->names[i])
+            free(r->names[i]);
+    }
+    free(r->names);
+    r->names = NULL;
+    p->names = sorted;
+    p->n_pictures = n;
+    return DPL_OK;
+}
+
+static dpl_status check_files(const dpl_pairs *p, const char *path, const char *dir, dpl_error *err)
+{
+    uint8_t *seen = dpli_calloc(p->n_pictures, 1, err);
+    dpl_status status = seen ? DPL_OK : DPL_E_MEMORY;
+
+    for (size_t i = 0; i < 2 * p->n && status == DPL_OK; i++) {
+        const dpl_pair *pair = &p->pairs[i / 2];
+        const int32_t picture = i % 2 ? pair->b : pair->a;
+        const char *name = p->names[picture];
+        char *file;
+        if (seen[picture])
+            continue;
+        seen[picture] = 1;
+        file = name[0] == '/' ? dpli_strdup(name, err) : dpli_asprintf(err, "%s/%s", dir, name);
+        if (!file)
+            status = DPL_E_MEMORY;
+        else if (access(file, F_OK) != 0)
+            status = dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" line %d: \"%s\"", path,
+                                     (int)pair->line, file);
+        free(file);
+    }
+    free(seen);
+    return status;
+}
+
+dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *dir, dpl_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n_bytes = 0;
+    dpl_pairs p = {0};
+    reader r = {.path = path};
+    char *first;
+    dpl_status status;
+
+    *out = p;
+    status = dpli_file_read(&bytes, &n_bytes, path, MAX_LIST_BYTES, err);
+    if (status != DPL_OK)
+        return dpli_fail_in(err, status, path);
+    r.rest = (char *)bytes;
+    if (strlen(r.rest) != n_bytes) {
+        status = dpli_fail(err, DPL_E_INPUT, "\"%s\": not a text file", path);
+        goto done;
+    }
+    if (n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
+        r.rest += 3;
+    first = next_line(&r);
+    if (!first)
+        status = dpli_fail(err, DPL_E_INPUT, "\"%s\": empty", path);
+    else
+        status = strchr(first, ',') ? read_csv(&r, first, &p.n_folds, err)
+                                    : read_lfw(&r, first, &p.n_folds, err);
+    p.pairs = r.pairs;
+    p.n = r.n;
+    if (status != DPL_OK)
+        goto done;
+    p.folds_given = p.n_folds > 0;
+    status = number_names(&p, &r, err);
+    if (status == DPL_OK && p.folds_given)
+        status = check_folds(&p, path, err);
+    if (status == DPL_OK)
+        status = check_files(&p, path, dir, err);
+    if (status != DPL_OK)
+        goto done;
+    if (!p.folds_given)
+        cut_folds(&p);
+    *out = p;
+    p = (dpl_pairs){0};
+done:
+    for (size_t i = 0; r.names && i < 2 * r.n; i++)
+        free(r.names[i]);
+    free(r.names);
+    free(bytes);
+    dpl_pairs_clear(&p);
+    return status;
+}
+
+void dpl_pairs_clear(dpl_pairs *pairs)
+{
+    if (!pairs)
+        return;
+    for (size_t i = 0; pairs->names && i < pairs->n_pictures; i++)
+        free(pairs->names[i]);
+    free(pairs->names);
+    free(pairs->items);
+    free(pairs->pairs);
+    *pairs = (dpl_pairs){0};
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n, int within_group,
+                          uint64_t seed, dpl_error *err)
+{
+    dpli_classes classes = {0};
+    dpl_pairs p = {.n = n};
+    dpli_rng rng;
+    dpl_status status;
+
+    *out = (dpl_pairs){0};
+    if (n < 2 || n > MAX_PAIRS || n % 2)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%zu pairs; an even number from 2 to %d can be drawn",
+                         n, (int)MAX_PAIRS);
+    status = dpli_classes_sort(&classes, dataset, 2, err);
+    if (status != DPL_OK)
+        return status;
+    if (classes.n < 2 || (within_group && classes.largest < 2)) {
+        status = dpli_fail(
+            err, DPL_E_INPUT, "pairs need two classes with two pictures each%s; there are %d",
+            within_group ? " in one group" : "", (int)(within_group ? classes.largest : classes.n));
+        goto done;
+    }
+    p.pairs = dpli_alloc(n, sizeof *p.pairs, err);
+    if (!p.pairs) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    dpli_rng_seed(&rng, seed);
+    for (size_t i = 0; i < n; i++) {
+        const int same = i % 2 == 0;
+        const dpli_group *g = dpli_classes_group(&classes, &rng, within_group && !same ? 2 : 1);
+        const int32_t at = g->first + (int32_t)dpli_rng_below(&rng, (uint64_t)g->n);
+        const int32_t from = within_group ? g->first : 0, of = within_group ? g->n : classes.n;
+        int32_t other = at, n_a, n_b, a, b;
+        if (!same) { /* any of the others, each as likely */
+            other = from + (int32_t)dpli_rng_below(&rng, (uint64_t)(of - 1));
+            other += other >= at;
+        }
+        const int32_t first_a = dpl_dataset_class_items(dataset, classes.of[at], &n_a);
+        const int32_t first_b = dpl_dataset_class_items(dataset, classes.of[other], &n_b);
+        a = (int32_t)dpli_rng_below(&rng, (uint64_t)n_a);
+        b = (int32_t)dpli_rng_below(&rng, (uint64_t)(same ? n_b - 1 : n_b));
+        b += same && b >= a;
+        p.pairs[i] = (dpl_pair){first_a + a, first_b + b, 0, 0, (uint8_t)same};
+    }
+    {
+        dpli_renumber numbers = {0};
+        status = dpli_renumber_begin(&numbers, dataset, err);
+        for (size_t i = 0; i < n && status == DPL_OK; i++) {
+            dpli_renumber_one(&numbers, &p.pairs[i].a);
+            dpli_renumber_one(&numbers, &p.pairs[i].b);
+        }
+        dpli_renumber_end(&numbers, &p.items, &p.n_pictures);
+    }
+    if (status != DPL_OK)
+        goto done;
+    cut_folds(&p);
+    *out = p;
+    p = (dpl_pairs){0};
+done:
+    dpli_classes_clear(&classes);
+    dpl_pairs_clear(&p);
+    return status;
+}
+
+/* ------------------------------------------------------------------ scoring */
+
+void dpl_pairs_score(float *scores, const dpl_pairs *pairs, const dpl_head *head,
+                     const dpl_embeddings *embeddings)
+{
+    const size_t dim = (size_t)embeddings->dim;
+
+    for (size_t i = 0; i < pairs->n; i++) {
+        const size_t a = (size_t)pairs->pairs[i].a, b = (size_t)pairs->pairs[i].b;
+        scores[i] = embeddings->errors[a] || embeddings->errors[b]
+                        ? NAN
+                        : dpl_head_score(head, embeddings->vectors + a * dim,
+                                         embeddings->vectors + b * dim);
+    }
+}
