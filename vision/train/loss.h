@@ -65,9 +65,18 @@ const char *dpli_loss_head(dpli_loss_kind kind);
 int32_t dpli_loss_n_params(const dpli_loss *loss);
 dpli_param *dpli_loss_param(dpli_loss *loss, int32_t i);
 
-/** The batch's mean loss, in double; written gradients are of that mean. Repeats to the bit with
- * the same team size. @param n_correct  pairs on the right side of the head's own middle (and rows
- * of the right class with DPLI_LOSS_ARC), may be NULL */
+/**
+ * The batch's mean loss, in double; written gradients are of that mean. Repeats to the bit with the
+ * same team size. A loss that is not finite (an embedding was not, or grew too far) is returned as
+ * it is: the caller stops. A zero row has a cosine of 0 with all others, and no gradient by it.
+ *
+ * @param n_correct  pairs on the right side of the middle: half of the margin (contrastive), a
+ * score of 1/2 (L1, Manhattan), (1 + margin) / 2 (cosine); rows whose nearest other row is of their
+ * class (triplet); rows nearest to their own class, without the margin (arc); 0 (distillation). May
+ * be NULL
+ * @retval DPL_E_ARGUMENT  rows of pairs or classes out of range
+ * @retval DPL_E_MEMORY    for the arrays of a run, which are kept for the next
+ */
 dpl_status dpli_loss_run(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
                          dpli_team *team, size_t *n_correct, dpl_error *err);
 
