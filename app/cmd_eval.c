@@ -618,18 +618,21 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     html_paragraph(page, "soft", all);
     free(all);
     free(line);
-    fputs("<div class=\"scroll\"><table><tr><th>false match rate</th><th>true match rate</th>"
-          "<th>95 %</th><th>threshold</th><th>false matches</th></tr>\n",
+    fputs("<div class=\"scroll\"><table><tr><th class=\"num\">false match rate</th>"
+          "<th class=\"num\">true match rate</th><th class=\"num\">95 %</th>"
+          "<th class=\"num\">threshold</th><th>false matches</th></tr>\n",
           page->f);
     for (int i = 0; i < DPL_N_TAR; i++) {
         const dpl_tar *t = &m->tar[i];
         fprintf(page->f,
-                "<tr><td>%g</td><td>%.4f</td><td>%.4f to %.4f</td><td>%.4g</td><td>%lld of "
-                "%lld%s</td></tr>\n",
+                "<tr><td class=\"num\">%g</td><td class=\"num\">%.4f</td><td class=\"num\">%.4f to "
+                "%.4f</td><td class=\"num\">%.4g</td><td>%lld of %lld%s</td></tr>\n",
                 t->far, t->tar.rate, t->tar.low, t->tar.high, t->threshold, (long long)t->reached.n,
                 (long long)t->reached.of, too_short(t));
     }
-    fputs("</table></div></section>\n<section class=\"card cols even\">\n", page->f);
+    fputs("</table></div></section>\n<section class=\"card\" style=\"display:grid;gap:24px;"
+          "grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr))\">\n",
+          page->f);
     plot_roc(page, m);
     plot_det(page, m);
     fputs("</section>\n", page->f);
@@ -749,7 +752,8 @@ static void page_oneshot(const evaluation *e, const dpl_trials *t, const dpl_one
     page_fact(page, "pictures without a vector", text_format("%zu", e->embeddings.n_failed));
     fputs("</dl>", page->f);
     if (t->n_runs > 0)
-        fputs("<div class=\"scroll\"><table><tr><th>run</th><th>right</th></tr>\n", page->f);
+        fputs("<details><summary>each run</summary><table><tr><th>run</th><th>right</th></tr>\n",
+              page->f);
     for (int32_t i = 0; i < t->n_runs; i++) {
         fputs("<tr><td>", page->f);
         html_text(page, t->run_names[i]);
@@ -759,8 +763,9 @@ static void page_oneshot(const evaluation *e, const dpl_trials *t, const dpl_one
     fprintf(page->f,
             "%s</section>\n<section class=\"card\"><h2>Wrong answers</h2>"
             "<p class=\"soft\">the test, the right candidate, the one chosen</p>"
-            "<div class=\"people\">\n",
-            t->n_runs > 0 ? "</table></div>" : "");
+            "<div class=\"people\" style=\"grid-template-columns:repeat(auto-fill,"
+            "minmax(min(100%%,312px),1fr))\">\n",
+            t->n_runs > 0 ? "</table></details>" : "");
     for (size_t i = 0; i < t->n && shown < 2 * N_SHOWN; i++) {
         const dpl_trial *trial = &t->trials[i];
         if (o->chosen[i] < 0 || o->chosen[i] == trial->answer)

@@ -187,6 +187,10 @@ static dpl_status bootstrap_eer(dpl_metrics *m, const step *steps, size_t n_step
     qsort(rates, n_draws, sizeof *rates, by_value);
     m->eer_low = fmin(m->eer, rates[(size_t)(0.025 * (double)(n_draws - 1) + 0.5)]);
     m->eer_high = fmax(m->eer, rates[(size_t)(0.975 * (double)(n_draws - 1) + 0.5)]);
+    /* Resamples of no error have none either. */
+    if (m->eer <= 0)
+        m->eer_high =
+            dpl_share_of(0, m->n_genuine < m->n_impostor ? m->n_genuine : m->n_impostor).high;
     status = DPL_OK;
 done:
     free(step_of);

@@ -71,7 +71,8 @@ typedef struct dpl_metrics {
  * Clarke-Pearson 1988, the interval taken on the logit scale. Without a single pair out of order
  * that variance is 0: then the lower bound is Clopper and Pearson's of min(n_genuine, n_impostor)
  * disjoint comparisons that all came out right. EER: where the ROC, drawn with straight lines,
- * meets FMR = FNMR; interval: percentiles of up to 1000 resamples of either kind of pair.
+ * meets FMR = FNMR; interval: percentiles of up to 1000 resamples of either kind of pair; without
+ * an error, up to Clopper and Pearson's bound of none among the fewer of both kinds.
  */
 DPL_API dpl_status dpl_metrics_make(dpl_metrics *out, const float *scores, const uint8_t *same,
                                     size_t n, uint64_t seed, dpl_error *err);
