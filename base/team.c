@@ -94,6 +94,7 @@ dpl_status dpli_team_new(dpli_team **out, int n_threads, dpl_error *err)
     dpli_team *team = dpli_calloc(1, sizeof *team, err);
 
     *out = NULL;
+    n = n > DPLI_MAX_TEAM ? DPLI_MAX_TEAM : n;
     if (!team)
         return DPL_E_MEMORY;
     team->members = dpli_calloc((size_t)n, sizeof *team->members, err);

@@ -6,9 +6,12 @@
 
 #include "doppel/error.h"
 
+#define DPLI_MAX_TEAM 256
+
 typedef struct dpli_team dpli_team;
 
-/** n_threads of 0: dpli_n_cores. The caller is one of them. */
+/** n_threads of 0: dpli_n_cores; more than DPLI_MAX_TEAM are that many. The caller is one of them.
+ */
 dpl_status dpli_team_new(dpli_team **out, int n_threads, dpl_error *err);
 void dpli_team_free(dpli_team *team);
 int dpli_team_size(const dpli_team *team);

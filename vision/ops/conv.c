@@ -78,13 +78,13 @@ static dpli_conv conv_of(const conv_params *params, const dpl_shape *weight)
                        .groups = (int32_t)params->groups};
 }
 
-static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
+/* The weight's shape, the bias and the groups fit together; the kernel's size is the weight's. */
+static dpl_status check_conv(const dpli_graph *g, const dpli_node *node, dpl_error *err)
 {
     conv_params *params = node->params;
     dpl_shape shape, bias_shape;
     const float *weight = dpli_graph_floats(g, node, 1, &shape);
     const float *bias = dpli_graph_floats(g, node, 2, &bias_shape);
-    dpli_conv c;
 
     if (!weight || (dpli_graph_input(g, node, 2) && !bias))
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "weight or bias is not a float constant");
@@ -110,7 +110,19 @@ static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "bias does not fit the weight");
     params->window.kernel[0] = shape.dims[2];
     params->window.kernel[1] = shape.dims[3];
-    c = conv_of(params, &shape);
+    return DPL_OK;
+}
+
+static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    dpl_shape shape;
+    const float *weight = dpli_graph_floats(g, node, 1, &shape);
+    dpl_status status = check_conv(g, node, err);
+    dpli_conv c;
+
+    if (status != DPL_OK)
+        return status;
+    c = conv_of(node->params, &shape);
     return dpli_conv_prepare(g, node, &c, weight, err);
 }
 
@@ -162,46 +174,65 @@ dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *
     return dpli_plan_scratch(p, step, dpli_conv_scratch_bytes(c), err);
 }
 
-static dpl_status plan_conv(dpli_planner *p, const dpli_node *node, dpl_error *err)
+/* The geometry for a picture [n, in_c, h, w]. */
+static dpl_status fit_conv(const dpli_graph *g, const dpli_node *node, dpli_conv *c,
+                           const dpl_shape *x, dpl_error *err)
 {
-    const dpli_graph *g = dpli_plan_graph(p);
     const conv_params *params = node->params;
-    const dpl_shape *weight = &g->values[node->inputs[1]].shape;
-    dpli_conv c = conv_of(params, weight);
     int64_t in[2], out[2], pads[4];
-    dpl_shape shape = {.rank = 4};
-    dpli_planned *x;
-    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+    dpl_status status;
 
-    if (status != DPL_OK)
-        return status;
-    if (x->shape.rank != 4 || x->shape.dims[1] != c.in_c) {
+    *c = conv_of(params, &g->values[node->inputs[1]].shape);
+    if (x->rank != 4 || x->dims[1] != c->in_c) {
         char words[DPLI_SHAPE_TEXT];
 
         return dpli_node_fail(g, node, DPL_E_ARGUMENT, err,
                               "input of %s does not fit a weight for %d channels",
-                              dpli_shape_text(&x->shape, words), (int)c.in_c);
+                              dpli_shape_text(x, words), (int)c->in_c);
     }
-    in[0] = x->shape.dims[2];
-    in[1] = x->shape.dims[3];
-    status = dpli_window_fit(dpli_plan_graph(p), node, &params->window, in, out, pads, err);
+    in[0] = x->dims[2];
+    in[1] = x->dims[3];
+    status = dpli_window_fit(g, node, &params->window, in, out, pads, err);
     if (status != DPL_OK)
         return status;
-    shape.dims[0] = x->shape.dims[0];
+    c->n = (int32_t)x->dims[0];
+    c->in_h = (int32_t)in[0];
+    c->in_w = (int32_t)in[1];
+    c->out_h = (int32_t)out[0];
+    c->out_w = (int32_t)out[1];
+    c->pad_top = (int32_t)pads[0];
+    c->pad_left = (int32_t)pads[1];
+    return DPL_OK;
+}
+
+dpl_status dpli_conv_fit(const dpli_graph *g, const dpli_node *node, dpli_conv *c,
+                         const dpl_shape *x, dpl_error *err)
+{
+    dpl_status status = check_conv(g, node, err);
+
+    return status == DPL_OK ? fit_conv(g, node, c, x, err) : status;
+}
+
+static dpl_status plan_conv(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const dpli_graph *g = dpli_plan_graph(p);
+    dpl_shape shape = {.rank = 4};
+    dpli_conv c;
+    dpli_planned *x;
+    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+
+    if (status == DPL_OK)
+        status = fit_conv(g, node, &c, &x->shape, err);
+    if (status != DPL_OK)
+        return status;
+    shape.dims[0] = c.n;
     shape.dims[1] = c.out_c;
-    shape.dims[2] = out[0];
-    shape.dims[3] = out[1];
-    c.n = (int32_t)shape.dims[0];
-    c.in_h = (int32_t)in[0];
-    c.in_w = (int32_t)in[1];
-    c.out_h = (int32_t)out[0];
-    c.out_w = (int32_t)out[1];
-    c.pad_top = (int32_t)pads[0];
-    c.pad_left = (int32_t)pads[1];
+    shape.dims[2] = c.out_h;
+    shape.dims[3] = c.out_w;
     return dpli_plan_conv(p, node, x, &c, &shape, dpli_graph_floats(g, node, 2, NULL), err);
 }
 
 const dpli_op dpli_ops_conv[] = {
-    {"Conv", 2, 3, 1, true, load_conv, prepare_conv, plan_conv, NULL},
+    {"Conv", 2, 3, 1, true, load_conv, prepare_conv, plan_conv, &dpli_conv_trained},
     {0},
 };

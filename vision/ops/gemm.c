@@ -61,6 +61,17 @@ bool dpli_gemm_trans_b(const dpli_node *node)
     return ((const gemm_params *)node->params)->trans_b != 0;
 }
 
+void dpli_gemm_factors(const dpli_node *node, float *alpha, float *beta, bool *trans_a,
+                       bool *trans_b)
+{
+    const gemm_params *params = node->params;
+
+    *alpha = params->alpha;
+    *beta = params->beta;
+    *trans_a = params->trans_a != 0;
+    *trans_b = params->trans_b != 0;
+}
+
 bool dpli_gemm_take_bias(dpli_node *node, int32_t bias)
 {
     gemm_params *params = node->params;
@@ -296,7 +307,7 @@ static dpl_status plan_matmul(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_gemm[] = {
-    {"Gemm", 2, 3, 1, true, load_gemm, NULL, plan_gemm, NULL},
-    {"MatMul", 2, 2, 1, true, load_matmul, NULL, plan_matmul, NULL},
+    {"Gemm", 2, 3, 1, true, load_gemm, NULL, plan_gemm, &dpli_gemm_trained},
+    {"MatMul", 2, 2, 1, true, load_matmul, NULL, plan_matmul, &dpli_gemm_trained},
     {0},
 };

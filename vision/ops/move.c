@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vision/ops/ops.h"
+#include "vision/ops/train.h"
 
 /* Where moved elements go: a known value or a buffer. */
 typedef struct target {
@@ -153,6 +154,75 @@ static dpl_status plan_concat(dpli_planner *p, const dpli_node *node, dpl_error 
     }
     return status;
 }
+
+static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    int64_t axis = *(const int64_t *)s->node->params, c = 0;
+
+    for (int32_t i = 0; i < s->n_in; i++) {
+        dpl_status status = dpli_tape_need(g, s, i, err);
+        const dpli_tensor *x = s->in[i], *first = s->in[0];
+
+        if (status != DPL_OK)
+            return status;
+        c += x->c;
+        if (x->rank != first->rank || x->h != first->h || x->w != first->w || c > INT32_MAX)
+            return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "inputs do not fit together");
+    }
+    if (!dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained along the channels only");
+    dpli_train_as(s->out, s->in[0]);
+    s->out->c = (int32_t)c;
+    return DPL_OK;
+}
+
+static void join_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    float *y = s->out->value + from * (size_t)s->out->c;
+
+    (void)worker;
+    for (size_t r = from; r < to; r++) {
+        for (int32_t i = 0; i < s->n_in; i++) {
+            size_t c = (size_t)s->in[i]->c;
+
+            memcpy(y, s->in[i]->value + r * c, c * sizeof *y);
+            y += c;
+        }
+    }
+}
+
+static void part_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const float *g = s->out->grad + from * (size_t)s->out->c;
+
+    (void)worker;
+    for (size_t r = from; r < to; r++) {
+        for (int32_t i = 0; i < s->n_in; i++) {
+            size_t c = (size_t)s->in[i]->c;
+            float *dx = s->in[i]->grad ? s->in[i]->grad + r * c : NULL;
+
+            if (dx && !s->add[i])
+                memcpy(dx, g, c * sizeof *dx);
+            for (size_t k = 0; dx && s->add[i] && k < c; k++)
+                dx[k] += g[k];
+            g += c;
+        }
+    }
+}
+
+static void forward_concat(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, join_range, s);
+}
+
+static void backward_concat(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, part_range, s);
+}
+
+static const dpli_trained trained_concat = {0, plan_trained, forward_concat, backward_concat};
 
 /* ------------------------------------------------------------------ Split, Slice */
 
@@ -548,7 +618,7 @@ static dpl_status plan_expand(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_move[] = {
-    {"Concat", 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat, NULL},
+    {"Concat", 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat, &trained_concat},
     {"Split", 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
     {"Slice", 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
     {"Transpose", 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},

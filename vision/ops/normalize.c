@@ -5,8 +5,11 @@
  * LpNormalization-1, where a zero vector stays zero.
  */
 #include <math.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "vision/ops/ops.h"
+#include "vision/ops/train.h"
 
 typedef struct normalize_params {
     int64_t axis, p;
@@ -140,8 +143,143 @@ static dpl_status plan_lp(dpli_planner *p, const dpli_node *node, dpl_error *err
     return plan_along(p, node, false, run_lp, err);
 }
 
+/* ------------------------------------------------------------------ training */
+
+/* Below it PyTorch divides by this and not by the length; 1e-12 is its own. */
+#define MAX_LEAST_LENGTH 1e-6f
+
+/* The node of this name that makes input i, or NULL. */
+static dpli_node *maker(const dpli_graph *g, const dpli_node *node, int32_t i, const char *name)
+{
+    const dpli_value *v = node ? dpli_graph_input(g, node, i) : NULL;
+    dpli_node *by = v && v->producer >= 0 ? &g->nodes[v->producer] : NULL;
+
+    return by && strcmp(by->op->name, name) == 0 ? by : NULL;
+}
+
+/* The one axis of a ReduceL2 that keeps its dimensions; false for any other. */
+static bool length_axis(const dpli_graph *g, dpli_node *node, int64_t *axis)
+{
+    const dpli_attr *axes = dpli_attr_find(node, "axes"), *keep = dpli_attr_find(node, "keepdims");
+    const dpli_value *given = dpli_graph_input(g, node, 1);
+
+    if (keep && keep->i == 0)
+        return false;
+    if (given) {
+        if (!given->data || given->type != DPLI_I64 || dpli_shape_elements(&given->shape) != 1)
+            return false;
+        *axis = *(const int64_t *)given->data;
+        return true;
+    }
+    if (!axes || axes->n != 1)
+        return false;
+    *axis = axes->ints[0];
+    return true;
+}
+
+dpl_status dpli_normalize_settle(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    const dpli_node *expand = maker(g, node, 1, "Expand");
+    const dpli_node *clip = maker(g, expand ? expand : node, expand ? 0 : 1, "Clip");
+    dpli_node *length = maker(g, clip, 0, "ReduceL2");
+    dpl_shape shape;
+    const float *least = clip ? dpli_graph_floats(g, clip, 1, &shape) : NULL;
+    dpli_attr *attr;
+    int64_t axis;
+
+    if (strcmp(node->op->name, "Div") != 0 || !length || length->inputs[0] != node->inputs[0] ||
+        !length_axis(g, length, &axis) || !least || dpli_shape_elements(&shape) != 1 ||
+        !(*least <= MAX_LEAST_LENGTH) || dpli_graph_input(g, clip, 2))
+        return DPL_OK;
+    attr = dpli_calloc(1, sizeof *attr, err);
+    if (!attr)
+        return DPL_E_MEMORY;
+    *attr = (dpli_attr){
+        .name = dpli_strdup("axis", err), .kind = DPLI_ATTR_INT, .i = axis, .used = true};
+    if (!attr->name) {
+        free(attr);
+        return DPL_E_MEMORY;
+    }
+    free(node->params);
+    free(node->attrs); /* Div has none; there may be room for some */
+    node->params = NULL;
+    node->attrs = attr;
+    node->n_attrs = 1;
+    node->n_inputs = 1;
+    node->op = dpli_op_find("LpNormalization");
+    return node->op->load(g, node, err);
+}
+
+/* y = x / |x| along the channels; kept is 1 / |x|, 0 for a zero vector, by place. */
+static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const normalize_params *params = s->node->params;
+    dpl_status status = dpli_train_same_plan(g, s, err);
+    int64_t axis = params->axis;
+
+    if (status != DPL_OK)
+        return status;
+    if (params->p != 2 || !dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with p 2 along the channels only");
+    s->kept_floats = dpli_tensor_floats(s->out) / (size_t)s->out->c;
+    return DPL_OK;
+}
+
+static void forward_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t c = (size_t)s->out->c;
+
+    (void)worker;
+    for (size_t r = from; r < to; r++) {
+        const float *x = s->in[0]->value + r * c;
+        float *y = s->out->value + r * c;
+        double sum = 0.0;
+
+        for (size_t i = 0; i < c; i++)
+            sum += (double)x[i] * (double)x[i];
+        s->kept[r] = sum > 0.0 ? (float)(1.0 / sqrt(sum)) : 0.0f;
+        for (size_t i = 0; i < c; i++)
+            y[i] = x[i] * s->kept[r];
+    }
+}
+
+/* d x = (g - y (y . g)) / |x| */
+static void back_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t c = (size_t)s->out->c;
+
+    (void)worker;
+    for (size_t r = from; r < to; r++) {
+        const float *y = s->out->value + r * c, *g = s->out->grad + r * c;
+        float *dx = s->in[0]->grad + r * c, dot;
+        double sum = 0.0;
+
+        for (size_t i = 0; i < c; i++)
+            sum += (double)y[i] * (double)g[i];
+        dot = (float)sum;
+        for (size_t i = 0; i < c; i++)
+            dx[i] = (s->add[0] ? dx[i] : 0.0f) + (g[i] - y[i] * dot) * s->kept[r];
+    }
+}
+
+static void forward_lp(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, forward_range, s);
+}
+
+static void backward_lp(dpli_tape_step *s)
+{
+    if (s->in[0]->grad)
+        dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, back_range, s);
+}
+
+static const dpli_trained trained = {0, plan_trained, forward_lp, backward_lp};
+
 const dpli_op dpli_ops_normalize[] = {
     {"Softmax", 1, 1, 1, false, load_softmax, NULL, plan_softmax, NULL},
-    {"LpNormalization", 1, 1, 1, false, load_lp, NULL, plan_lp, NULL},
+    {"LpNormalization", 1, 1, 1, false, load_lp, NULL, plan_lp, &trained},
     {0},
 };

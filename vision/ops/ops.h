@@ -63,6 +63,15 @@ bool dpli_pool_take_pads(dpli_node *node, const int64_t pads[4]);
 /** True when the node is such a padding, its pads known. */
 bool dpli_pad_is_zeros(const dpli_graph *g, const dpli_node *node, int64_t pads[4]);
 
+/** Conv: the geometry for a picture x [n, in_c, h, w], all checked. */
+dpl_status dpli_conv_fit(const dpli_graph *g, const dpli_node *node, dpli_conv *c,
+                         const dpl_shape *x, dpl_error *err);
+extern const struct dpli_trained dpli_conv_trained, dpli_gemm_trained;
+
+/** Gemm, MatMul: y = alpha a op(b) + beta c. */
+void dpli_gemm_factors(const dpli_node *node, float *alpha, float *beta, bool *trans_a,
+                       bool *trans_b);
+
 /** The constant that a Constant node stands for, -1 for any other node. */
 int32_t dpli_constant_of(const dpli_node *node);
 
@@ -73,6 +82,10 @@ bool dpli_gemm_take_bias(dpli_node *node, int32_t bias);
 bool dpli_gemm_trans_b(const dpli_node *node);
 /** BatchNormalization: make its five inputs x, scale, shift. */
 dpl_status dpli_batchnorm_settle(dpli_graph *g, dpli_node *node, dpl_error *err);
+
+/** Div by its own length, kept from zero, as PyTorch writes F.normalize: make it LpNormalization,
+ * which has a gradient. Any other node stays. */
+dpl_status dpli_normalize_settle(dpli_graph *g, dpli_node *node, dpl_error *err);
 
 /* ------------------------------------------------------------------ axes */
 

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "vision/ops/ops.h"
+#include "vision/ops/train.h"
 
 typedef enum reduce_kind { REDUCE_MEAN, REDUCE_SUM, REDUCE_L2 } reduce_kind;
 
@@ -178,8 +179,40 @@ static dpl_status plan_l2(dpli_planner *p, const dpli_node *node, dpl_error *err
     return plan_kind(p, node, REDUCE_L2, err);
 }
 
+/* ------------------------------------------------------------------ training */
+
+/* The mean over height and width is trained, as pooling is. */
+static dpl_status plan_trained_mean(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const reduce_params *params = s->node->params;
+    const dpli_value *given = dpli_graph_input(g, s->node, 1);
+    const int64_t *axes = params->axes;
+    int64_t n = params->n_axes;
+    bool both;
+    dpl_status status = dpli_train_mean_plan(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (given) {
+        n = given->data && given->type == DPLI_I64 ? dpli_shape_elements(&given->shape) : -1;
+        axes = given->data;
+    }
+    both = n == 2;
+    for (int32_t i = 0; i < 2 && both; i++)
+        both = (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 2 ||
+               (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 3;
+    if (!both || (axes[0] - axes[1]) % 4 == 0)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained over height and width only");
+    s->out->rank = params->keep_dims ? 4 : 2;
+    return DPL_OK;
+}
+
+static const dpli_trained trained_mean = {sizeof(dpli_pool), plan_trained_mean,
+                                          dpli_train_pool_forward, dpli_train_pool_backward};
+
 const dpli_op dpli_ops_reduce[] = {
-    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean, NULL},
+    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained_mean},
     {"ReduceSum", 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
     {"ReduceL2", 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
     {0},

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "vision/ops/ops.h"
+#include "vision/ops/train.h"
 
 /* ------------------------------------------------------------------ Reshape, Flatten */
 
@@ -179,10 +180,14 @@ static dpl_status plan_unsqueeze(dpli_planner *p, const dpli_node *node, dpl_err
 
 static dpl_status load_dropout(dpli_graph *g, dpli_node *node, dpl_error *err)
 {
-    float ratio;
+    float *ratio = dpli_node_params(node, sizeof *ratio, err);
     int64_t seed;
-    dpl_status status = dpli_attr_float(g, node, "ratio", &ratio, err);
+    dpl_status status;
 
+    if (!ratio)
+        return DPL_E_MEMORY;
+    *ratio = 0.5f;
+    status = dpli_attr_float(g, node, "ratio", ratio, err);
     if (status == DPL_OK)
         status = dpli_attr_int(g, node, "seed", &seed, err);
     return status;
@@ -206,6 +211,223 @@ static dpl_status plan_dropout(dpli_planner *p, const dpli_node *node, dpl_error
                               "training mode is not supported");
     return plan_identity(p, node, err);
 }
+
+typedef struct dropout_state {
+    float ratio;
+    bool drops;
+    uint64_t seed;
+} dropout_state;
+
+static dpl_status plan_trained_dropout(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    dropout_state *state = s->state;
+    dpl_status status = dpli_train_same_plan(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    state->ratio = *(const float *)s->node->params;
+    if (s->n_in > 1 && s->node->inputs[1] >= 0) {
+        if (!s->param[1] || s->param[1]->n != 1)
+            return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "ratio is not one constant");
+        state->ratio = *s->param[1]->value;
+    }
+    if (!(state->ratio >= 0.0f && state->ratio < 1.0f))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "ratio %g is not in [0, 1)",
+                              (double)state->ratio);
+    return DPL_OK;
+}
+
+/* to (+)= from / (1 - ratio) where the element stays. Whether it does is a function of the seed and
+ * its number, so that it does not depend on the threads and need not be kept for the way back.
+ * Source: the output function of splitmix64, Steele, Lea and Flood 2014. */
+DPLI_EACH_CPU static void drop(const dropout_state *state, float *restrict to,
+                               const float *restrict from, size_t first, size_t n, bool add)
+{
+    const uint64_t below = (uint64_t)((double)state->ratio * 0x1p32);
+    const float scale = 1.0f / (1.0f - state->ratio);
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t z = state->seed + (uint64_t)(first + i) * UINT64_C(0x9e3779b97f4a7c15);
+        float y;
+
+        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+        z ^= z >> 31;
+        y = (z >> 32) >= below ? from[i] * scale : 0.0f;
+        to[i] = add ? to[i] + y : y;
+    }
+}
+
+static void drop_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+
+    (void)worker;
+    drop(s->state, s->out->value + from, s->in[0]->value + from, from, to - from, false);
+}
+
+static void drop_back_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+
+    (void)worker;
+    drop(s->state, s->in[0]->grad + from, s->out->grad + from, from, to - from, s->add[0]);
+}
+
+static void forward_dropout(dpli_tape_step *s)
+{
+    dropout_state *state = s->state;
+
+    state->drops = s->training && state->ratio > 0.0f;
+    if (!state->drops) {
+        dpli_train_same_forward(s);
+        return;
+    }
+    state->seed = dpli_rng_u64(&s->rng);
+    dpli_team_run(s->team, dpli_tensor_floats(s->out), drop_range, s);
+}
+
+static void backward_dropout(dpli_tape_step *s)
+{
+    const dropout_state *state = s->state;
+
+    if (!state->drops)
+        dpli_train_same_backward(s);
+    else if (s->in[0]->grad)
+        dpli_team_run(s->team, dpli_tensor_floats(s->out), drop_back_range, s);
+}
+
+static const dpli_trained trained_identity = {0, dpli_train_same_plan, dpli_train_same_forward,
+                                              dpli_train_same_backward};
+static const dpli_trained trained_dropout = {sizeof(dropout_state), plan_trained_dropout,
+                                             forward_dropout, backward_dropout};
+
+/* ------------------------------------------------------------------ training of shapes */
+
+/* out as rank 2, or as rank 4 without pixels, from x: its elements in ONNX's order. */
+static dpl_status set_shape(const dpli_graph *g, dpli_tape_step *s, const dpl_shape *shape,
+                            dpl_error *err)
+{
+    const dpli_tensor *x = s->in[0];
+    const int64_t item = (int64_t)dpli_tensor_item(x);
+    bool fits =
+        (shape->rank == 2 || (shape->rank == 4 && shape->dims[2] == 1 && shape->dims[3] == 1)) &&
+        shape->dims[0] == x->n && shape->dims[1] == item && item <= INT32_MAX;
+    char words[DPLI_SHAPE_TEXT];
+
+    if (!fits)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "to %s cannot be trained: only to one vector a picture",
+                              dpli_shape_text(shape, words));
+    s->out->rank = shape->rank;
+    s->out->n = x->n;
+    s->out->h = s->out->w = 1;
+    s->out->c = (int32_t)item;
+    return DPL_OK;
+}
+
+static dpl_status plan_trained_reshape(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const int64_t allow_zero = *(const int64_t *)s->node->params;
+    const dpli_value *v = dpli_graph_input(g, s->node, 1);
+    dpl_status status = dpli_tape_need(g, s, 0, err);
+    dpl_shape shape = {0};
+    int64_t own[4], rest = -1, known = 1, all, n;
+
+    if (status != DPL_OK)
+        return status;
+    n = v && v->data && v->type == DPLI_I64 && v->shape.rank == 1 ? v->shape.dims[0] : 0;
+    if (n != 2 && n != 4)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "shape is not a constant of 2 or 4 values");
+    own[0] = s->in[0]->n;
+    own[1] = s->in[0]->c;
+    own[2] = s->in[0]->h;
+    own[3] = s->in[0]->w;
+    all = own[0] * (int64_t)dpli_tensor_item(s->in[0]);
+    shape.rank = (int32_t)n;
+    for (int32_t i = 0; i < shape.rank; i++) {
+        int64_t d = ((const int64_t *)v->data)[i];
+
+        d = d == 0 && !allow_zero && i < s->in[0]->rank ? own[i] : d;
+        shape.dims[i] = d;
+        if (d == -1)
+            rest = i;
+        else if (d < 1 || __builtin_mul_overflow(known, d, &known))
+            known = INT64_MAX;
+    }
+    if (rest >= 0 && known <= all)
+        shape.dims[rest] = all / known;
+    return set_shape(g, s, &shape, err);
+}
+
+static dpl_status plan_trained_flatten(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    int64_t axis = *(const int64_t *)s->node->params;
+    dpl_status status = dpli_tape_need(g, s, 0, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (axis != 1 && axis + s->in[0]->rank != 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained with axis 1 only");
+    return set_shape(g, s, &(dpl_shape){2, {s->in[0]->n, (int64_t)dpli_tensor_item(s->in[0])}},
+                     err);
+}
+
+/* to [columns, rows] (+)= from [rows, columns] transposed, in squares that stay in cache. */
+static void transpose(float *to, const float *from, size_t rows, size_t columns, bool add)
+{
+    const size_t side = 32;
+
+    for (size_t r0 = 0; r0 < rows; r0 += side) {
+        size_t r1 = r0 + side < rows ? r0 + side : rows;
+
+        for (size_t c0 = 0; c0 < columns; c0 += side) {
+            size_t c1 = c0 + side < columns ? c0 + side : columns;
+
+            for (size_t c = c0; c < c1; c++) {
+                for (size_t r = r0; r < r1; r++)
+                    to[c * rows + r] = (add ? to[c * rows + r] : 0.0f) + from[r * columns + c];
+            }
+        }
+    }
+}
+
+static void plain_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++)
+        transpose(s->out->value + k * item, s->in[0]->value + k * item, item / c, c, false);
+}
+
+static void nhwc_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++)
+        transpose(s->in[0]->grad + k * item, s->out->grad + k * item, c, item / c, s->add[0]);
+}
+
+static void forward_flatten(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, (size_t)s->out->n, plain_range, s);
+}
+
+static void backward_flatten(dpli_tape_step *s)
+{
+    if (s->in[0]->grad)
+        dpli_team_run(s->team, (size_t)s->out->n, nhwc_range, s);
+}
+
+static const dpli_trained trained_reshape = {0, plan_trained_reshape, forward_flatten,
+                                             backward_flatten};
+static const dpli_trained trained_flatten = {0, plan_trained_flatten, forward_flatten,
+                                             backward_flatten};
 
 /* ------------------------------------------------------------------ constants */
 
@@ -437,12 +659,12 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
 }
 
 const dpli_op dpli_ops_shape[] = {
-    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape, NULL},
-    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten, NULL},
+    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape, &trained_reshape},
+    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten, &trained_flatten},
     {"Squeeze", 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
     {"Unsqueeze", 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
-    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity, NULL},
-    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout, NULL},
+    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
+    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout, &trained_dropout},
     {"Constant", 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
     {"ConstantOfShape", 1, 1, 1, false, load_constant_of_shape, NULL, plan_constant_of_shape, NULL},
     {"Shape", 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},

@@ -72,11 +72,12 @@ typedef struct dpli_tape_step {
     dpli_tensor *out;
     /* Backward adds to in[i]->grad where true, else it writes all of it. */
     bool add[DPLI_TAPE_INPUTS];
-    bool training;  /* false: running averages instead of the batch's, no dropout */
-    void *state;    /* the operator's own, zeroed, state_bytes of it */
-    float *kept;    /* kept_floats, from forward to backward */
-    float *scratch; /* scratch_floats, only during a call; shared by all steps */
-    dpli_rng rng;   /* for dropout: seeded for each step of the training */
+    bool training;                /* false: running averages instead of the batch's, no dropout */
+    void *state;                  /* the operator's own, zeroed, state_bytes of it */
+    float *kept;                  /* kept_floats, from forward to backward */
+    float *scratch;               /* scratch_floats, only during a call; shared by all steps */
+    dpli_rng rng;                 /* for dropout: seeded for each step of the training */
+    double forward_s, backward_s; /* spent so far, for describing */
 
     /* Filled in by plan. */
     size_t kept_floats, scratch_floats;
