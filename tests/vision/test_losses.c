@@ -545,6 +545,8 @@ static void far_and_equal_vectors_have_finite_losses(void **state)
     assert_true(one_pair(DPLI_LOSS_L1_SIGMOID, far, 1, 0, &slope) == 0 && slope == 0);
     assert_true(one_pair(DPLI_LOSS_MANHATTAN_CE, far, 1, 1, &slope) == 1e6 && slope == 1);
     assert_true(one_pair(DPLI_LOSS_MANHATTAN_CE, far, 1, 0, &slope) == 0 && slope == 0);
+    /* |a - b| has no slope at 0. */
+    assert_true(one_pair(DPLI_LOSS_MANHATTAN_CE, equal, 1, 1, &slope) == 0 && slope == 0);
     assert_true(fabs(one_pair(DPLI_LOSS_MANHATTAN_CE, equal, 1, 0, &slope) - 16.6355) < 1e-3);
     assert_true(slope == 0);
     assert_true(one_pair(DPLI_LOSS_CONTRASTIVE, equal, 1, 0, &slope) == 0.5 && slope == 0);
@@ -590,6 +592,37 @@ static void what_is_not_finite_shows_in_the_loss(void **state)
                 dpli_loss_free(loss);
                 dpli_team_free(team);
             }
+}
+
+/* Far from 0, differences are what they are: embeddings of whole 1024ths, moved by 1000, have the
+ * same gradient of the head's weights to the bit. */
+static void what_rows_have_in_common_drowns_no_gradient(void **state)
+{
+    enum { ROWS = 5, DIM = 21 };
+    dpli_loss_options options = options_of(DPLI_LOSS_L1_SIGMOID, DIM);
+    float x[ROWS * DIM], grad[ROWS * DIM], weights[2][DIM];
+    dpli_team *team = make_team(2);
+    dpli_rng rng;
+    world k;
+
+    (void)state;
+    fill_world(&k, &options, ROWS, 6);
+    for (int run = 0; run < 2; run++) {
+        dpli_loss *loss = make(&options);
+        dpli_loss_batch batch = {
+            .n = ROWS, .embeddings = x, .grad = grad, .pairs = k.pairs, .n_pairs = k.n_pairs};
+        double out;
+
+        dpli_rng_seed(&rng, 1);
+        for (int i = 0; i < ROWS * DIM; i++)
+            x[i] = (float)(1000 * run) + (float)dpli_rng_below(&rng, 1024) / 1024.0f;
+        assert_int_equal(dpli_loss_run(&out, loss, &batch, team, NULL, NULL), DPL_OK);
+        memcpy(weights[run], dpli_loss_param(loss, 0)->grad, sizeof weights[run]);
+        dpli_loss_free(loss);
+    }
+    assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
+    dpli_team_free(team);
+    clear_world(&k);
 }
 
 /* ------------------------------------------------------------------ the heads */
@@ -737,6 +770,7 @@ static void failing_allocations_are_told(void **state)
         dpli_loss_options options = options_of((dpli_loss_kind)kind, 4);
         float x[24], grad[24];
         dpli_loss_batch batch = {.n = 6, .embeddings = x, .grad = grad};
+        dpli_loss_batch small;
         dpl_status status = DPL_E_MEMORY;
         world k;
         int n_failures = 0;
@@ -750,6 +784,9 @@ static void failing_allocations_are_told(void **state)
         batch.pairs = k.pairs;
         batch.n_pairs = k.n_pairs;
         batch.teachers = (const float *const *)k.teachers;
+        small = batch;
+        small.n = 2;
+        small.n_pairs = 0;
         while (status != DPL_OK) {
             dpli_loss *loss;
             double out;
@@ -759,8 +796,13 @@ static void failing_allocations_are_told(void **state)
             fail_at = ++n_failures;
             status = dpli_loss_new(&loss, &options, &err);
             if (status == DPL_OK)
+                status = dpli_loss_run(&out, loss, &small, team, NULL, &err);
+            if (status == DPL_OK)
                 status = dpli_loss_run(&out, loss, &batch, team, NULL, &err);
             fail_at = 0;
+            /* After a run that failed for memory others may follow. */
+            if (loss)
+                assert_int_equal(dpli_loss_run(&out, loss, &small, team, NULL, NULL), DPL_OK);
             assert_true(status == DPL_OK || status == DPL_E_MEMORY);
             assert_true(n_failures < 20);
             dpli_loss_free(loss);
@@ -780,6 +822,7 @@ int main(void)
         cmocka_unit_test(distillation_is_its_formula_and_so_are_gradients),
         cmocka_unit_test(far_and_equal_vectors_have_finite_losses),
         cmocka_unit_test(what_is_not_finite_shows_in_the_loss),
+        cmocka_unit_test(what_rows_have_in_common_drowns_no_gradient),
         cmocka_unit_test(scores_are_those_of_the_heads),
         cmocka_unit_test(runs_repeat_to_the_bit),
         cmocka_unit_test(wrong_options_and_batches_are_refused),

@@ -160,7 +160,8 @@ static void fill_world(world *k, uint64_t seed)
         *p = (dpli_param){.name = names[i], .layer = layers[i], .kind = kinds[i], .n = lengths[i]};
         p->value = malloc(p->n * sizeof *p->value);
         p->frozen = i == 4;
-        p->grad = i >= 4 ? NULL : malloc(p->n * sizeof *p->grad);
+        /* The frozen one has a gradient all the same: it is not to be used. */
+        p->grad = i == 5 ? NULL : malloc(p->n * sizeof *p->grad);
         for (size_t j = 0; j < p->n; j++)
             p->value[j] = (float)dpli_rng_normal(&rng);
         k->list[i] = p;
