@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "vision/ops/ops.h"
 #include "vision/train/tape.h"
 
 #define MAX_SIDECAR_BYTES ((size_t)16 << 20)
@@ -113,11 +114,15 @@ dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_by
     memset(g, 0, sizeof *g);
     g->max_arena_bytes = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_arena_bytes;
     status = read_graph(g, bytes, n_bytes, true, err);
-    if (status != DPL_OK)
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++)
+        status = dpli_normalize_settle(g, &g->nodes[k], err);
+    if (status != DPL_OK) {
         dpli_graph_clear(g);
-    else
-        dpli_graph_count(g);
-    return status;
+        return status;
+    }
+    dpli_graph_sweep(g);
+    dpli_graph_count(g);
+    return DPL_OK;
 }
 
 static dpl_status build(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
