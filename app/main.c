@@ -70,6 +70,23 @@ const command commands[] = {
      "DATA is a folder with a folder per class, a CSV, or a zip read in place; the folder above a\n"
      "class is its group. A picture that gives no vector is told, its pairs are \"no match\" and\n"
      "its trials lost, and its status counts in the exit status."},
+    {"train", cmd_train, 1, "DATA | --resume DIR", "train an encoder on a folder of pictures",
+     options_of_train,
+     "DATA is a folder with a folder per class, a CSV with path and label, or a zip read in place\n"
+     "(\"file.zip:inner/folder\"); the folder above a class is its group.\n"
+     "\n"
+     "The run's folder holds config.json, log.jsonl, report.html (curves), best.onnx and "
+     "last.onnx\n"
+     "(encoders for --model), and checkpoint.bin. Interrupted (SIGINT, SIGTERM), it saves and can "
+     "be\n"
+     "resumed, to the same bits as if it had not been. Killed, it loses what came after the last\n"
+     "checkpoint: one is written at every validation and epoch, and at least every\n"
+     "--checkpoint-minutes. When resumed, only --epochs, --steps, --patience, --threads, "
+     "--log-steps,\n"
+     "--checkpoint-minutes and --max-memory-gib may be given anew.\n"
+     "\n"
+     "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
+     "mobilefacenet. A loss that is not finite stops the run and names the layer."},
     {"help", cmd_help, 0, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL},
     {0}};
 

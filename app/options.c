@@ -19,7 +19,7 @@
 
 #include "app/text.h"
 
-#define MAX_OPTIONS 64
+#define MAX_OPTIONS 96
 /* getopt's value of --help; those of the tables follow. Above any letter, so that an error about
    one is told from an error about the other. */
 #define HELP_VALUE 256
@@ -124,6 +124,16 @@ static int read_value(const command *self, const option_spec *o, void *into, con
         return 0;
     case OPTION_CHOICE:
         return read_choice(field, o->choices, text) ? 0 : refuse_choice(self, o, text);
+    case OPTION_LIST: {
+        option_list *list = field;
+        if (!text[0])
+            return options_usage(self, "--%s takes a %s, not nothing", o->name, o->value);
+        if (list->n == OPTION_LIST_MAX)
+            return options_usage(self, "--%s is given more than %d times", o->name,
+                                 OPTION_LIST_MAX);
+        list->items[list->n++] = text;
+        return 0;
+    }
     case OPTION_BYTES:
         if (!read_bytes(field, text))
             return options_usage(self, "--%s takes bytes as 1048576, 256M or 2G, not \"%s\"",

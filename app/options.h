@@ -17,8 +17,16 @@ typedef enum option_kind {
     OPTION_INT,    /* int: low..high */
     OPTION_REAL,   /* double: low..high */
     OPTION_CHOICE, /* int: index into choices */
-    OPTION_BYTES   /* size_t: bytes, or with K, M, G (powers of 1024) */
+    OPTION_BYTES,  /* size_t: bytes, or with K, M, G (powers of 1024) */
+    OPTION_LIST    /* option_list: each time it is given, one more */
 } option_kind;
+
+#define OPTION_LIST_MAX 32
+
+typedef struct option_list {
+    int n;
+    const char *items[OPTION_LIST_MAX + 1]; /* NULL-terminated; borrowed from argv */
+} option_list;
 
 typedef struct option_spec {
     const char *name; /* long name without dashes */

@@ -11,6 +11,7 @@
 #include "doppel/job.h"
 #include "doppel/net.h"
 #include "doppel/score.h"
+#include "doppel/train.h"
 #include "doppel/version.h"
 
 #endif

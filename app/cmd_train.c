@@ -1,0 +1,376 @@
+/*
+ * cmd_train.c - `doppel train`: a folder of pictures to an encoder.
+ *
+ * The options are the library's settings by name; what they mean together is checked there, so that
+ * config.json is held to the same.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/common.h"
+#include "app/json.h"
+
+typedef struct train_options {
+    common common;
+    dpl_train_options t;
+    option_list freeze, layer, teacher, hold_group;
+    const char *batch, *resume;
+} train_options;
+
+#define AT(member)  offsetof(train_options, member)
+#define SET(member) offsetof(train_options, t.member)
+
+#define TEXT(name_, field, value_, help_)                                                          \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_TEXT, .offset = SET(field), .value = value_, .help = help_   \
+    }
+#define FLAG(name_, field, help_)                                                                  \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_FLAG, .offset = SET(field), .help = help_                    \
+    }
+#define LIST(name_, field, value_, help_)                                                          \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_LIST, .offset = AT(field), .value = value_, .help = help_    \
+    }
+#define INT(name_, field, value_, low_, help_)                                                     \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_INT, .offset = SET(field), .value = value_, .help = help_,   \
+        .low = low_, .high = 1e9                                                                   \
+    }
+#define REAL(name_, field, value_, high_, help_)                                                   \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_REAL, .offset = SET(field), .value = value_, .help = help_,  \
+        .low = 0, .high = high_                                                                    \
+    }
+
+static const option_spec own[] = {
+    TEXT("run", run, "DIR", "the run's folder, which is made"),
+    {.name = "resume",
+     .kind = OPTION_TEXT,
+     .offset = AT(resume),
+     .value = "DIR",
+     .help = "go on with the run in this folder, from its last checkpoint"},
+    TEXT("arch", arch, "NAME", "a network by name (default koch2015; see below)"),
+    TEXT("init", init, "MODEL", "go on from this model (ONNX) instead"),
+    INT("channels", channels, "1|3", 1, "grey or colour input of a named network (default 1)"),
+    INT("side", side, "PX", 8, "side of a named network's input (default 105)"),
+    INT("dim", dim, "N", 1, "length of a named network's embedding (default its own)"),
+    TEXT("init-weights", init_weights, "koch|he|glorot",
+         "first weights of a named network (default koch for koch2015, else he)"),
+    LIST("freeze", freeze, "PATTERN",
+         "layers that stay as they are, as \"conv*\"; may be repeated"),
+    LIST("layer", layer, "PATTERN:rate=F,l2=P",
+         "for these layers, a factor on the rate and their own penalty; may be repeated, the first "
+         "that fits counts"),
+    TEXT("second-tower", second_data, "DATA",
+         "pictures of another kind with the same class names: two networks with weights of their "
+         "own, pairs are one picture of each"),
+    FLAG("plain", plain, "DATA has no classes (for --loss distil)"),
+    INT("min-items", min_items, "N", 1, "leave out classes with fewer pictures (default 2)"),
+    TEXT("validate", validate, "DATA", "validate on these pictures"),
+    INT("hold-groups", hold_groups, "N", 0,
+        "hold so many groups (folders of classes, as alphabets) out of training, chosen by the "
+        "seed, and validate on them"),
+    LIST("hold-group", hold_group, "NAME", "hold out this group; may be repeated"),
+    INT("hold-classes", hold_classes, "N", 0,
+        "hold out so many classes (default a tenth, at most 200, unless something else is)"),
+    INT("hold-items", hold_items, "N", 0, "hold out the last pictures of every class (as drawers)"),
+    INT("validate-trials", validate_trials, "N", 1,
+        "one-shot trials of a validation (default 400)"),
+    INT("validate-ways", validate_ways, "N", 2, "candidates of a trial (default 20)"),
+    INT("validate-steps", validate_steps, "N", 1, "steps between validations (default an epoch)"),
+    TEXT("best", best, "FIGURE",
+         "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar "
+         "(default oneshot)"),
+    INT("patience", patience, "N", 0,
+        "stop after so many validations without a better figure (default 0: never)"),
+    TEXT("loss", loss, "NAME",
+         "contrastive, l1-sigmoid, manhattan-ce, manhattan-se, cosine, triplet, arc, distil "
+         "(default l1-sigmoid for koch2015, else contrastive)"),
+    REAL("margin", margin, "M", 1e6, "of contrastive (default 1), cosine, triplet, arc"),
+    REAL("scale", scale, "S", 1e6, "of arc"),
+    LIST("teacher", teacher, "MODEL", "an encoder to learn from, for distil; may be repeated"),
+    {.name = "batch",
+     .kind = OPTION_TEXT,
+     .offset = AT(batch),
+     .value = "CLASSESxITEMS",
+     .help = "pictures of a step, all of whose pairs are used (default 16x4)"},
+    INT("batch-pairs", batch_pairs, "N", 2,
+        "independent random pairs a step instead, half of them same, as Koch 2015"),
+    REAL("within-group", within_group, "SHARE", 1,
+         "share of the batches whose classes are all of one group: harder pairs (default 0)"),
+    FLAG("rotate-classes", rotate_classes,
+         "each class also turned by 90, 180 and 270 degrees, as classes of their own"),
+    TEXT("augment", augment, "NAME",
+         "distortions: none, koch, drawing, face, photo (default koch for grey, else face)"),
+    TEXT("optimizer", optimizer, "NAME", "sgd, adam, nadam, adamw (default adam)"),
+    REAL("rate", rate, "RATE", 1e3, "learning rate (default the optimizer's usual)"),
+    TEXT("schedule", schedule, "NAME", "of the rate: constant, decay, cosine (default constant)"),
+    REAL("decay", decay, "FACTOR", 1, "of schedule decay, an epoch (default 0.99)"),
+    REAL("floor", floor, "SHARE", 1, "of schedule cosine, where it ends (default 0.01)"),
+    INT("warmup-steps", warmup_steps, "N", 0, "the rate rises from 0 at first (default 0)"),
+    REAL("momentum", momentum, "M", 1, "of sgd, at the start"),
+    REAL("momentum-end", momentum_end, "M", 1, "of sgd, at the end, reached linearly"),
+    REAL("l2", l2, "P", 1e3, "penalty on weights"),
+    REAL("clip", clip, "LENGTH", 1e9, "of the gradient, at most (default 0: any)"),
+    REAL("ema", ema, "DECAY", 1,
+         "average the weights with this decay a step, validate and write the average (default 0: "
+         "none)"),
+    INT("epochs", epochs, "N", 1, "times through the pictures (default 50)"),
+    INT("steps", steps, "N", 1, "how many steps, instead of epochs"),
+    INT("epoch-steps", epoch_steps, "N", 1,
+        "steps that count as an epoch (default as many as the pictures fill)"),
+    INT("seed", seed, "N", 0, "of everything random (default 1)"),
+    INT("threads", threads, "N", 0, "default 0: one a core"),
+    INT("log-steps", log_steps, "N", 1, "steps between lines of the log (default 20)"),
+    REAL("checkpoint-minutes", checkpoint_minutes, "MINUTES", 1e5,
+         "a checkpoint at least so often (default 5), and at every validation"),
+    REAL("max-memory-gib", max_memory_gib, "GIB", 1e5,
+         "refuse a network and batch that need more (default 16)"),
+    {0}};
+
+const option_spec *const options_of_train[] = {own, options_output, NULL};
+
+/** What the events are told through. */
+typedef struct train {
+    const command *self;
+    const train_options *o;
+    int drawn; /* a line of progress stands on the terminal */
+} train;
+
+/* ------------------------------------------------------------------ telling */
+
+static void wipe(train *t)
+{
+    if (t->drawn)
+        fputs("\r\033[K", stderr);
+    t->drawn = 0;
+}
+
+static void draw_progress(train *t, const dpl_train_event *e)
+{
+    const long long left = (long long)(e->eta_s + 0.5);
+
+    if (t->o->common.quiet || !isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r\033[Kstep %lld of %lld, loss %.4f, %.1f images/s, %lld:%02lld:%02lld left",
+            (long long)e->step, (long long)e->plan->n_steps, e->loss, e->images_per_s, left / 3600,
+            left / 60 % 60, left % 60);
+    fflush(stderr);
+    t->drawn = 1;
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / 0x1p20;
+}
+
+static void tell_plan(const dpl_train_plan *p)
+{
+    char count[32], items[64], held[64], classes[32], held_classes[32];
+
+    printf("network    ");
+    text_put(stdout, p->arch);
+    printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
+           (int)p->height_px, (int)p->channels, (int)p->dim,
+           text_count(count, (int64_t)p->n_parameters), p->n_towers > 1 ? " in two towers" : "");
+    printf("loss       %s; compared by %s\n", p->loss, p->head);
+    printf("trained on %s", text_counted(items, p->n_items, "picture"));
+    if (p->n_classes)
+        printf(" of %s classes", text_count(classes, p->n_classes));
+    if (p->n_held_classes)
+        printf("; validated on %s of %s classes, not trained on, by %s\n",
+               text_counted(held, p->n_held_items, "picture"),
+               text_count(held_classes, p->n_held_classes), p->best);
+    else
+        printf("; nothing to validate on\n");
+    printf("memory     %.0f MiB: activations and gradients %.0f, optimizer %.0f, pictures %.0f, "
+           "batches ahead %.0f, weights and their gradients %.0f\n",
+           mib(p->tape_bytes + p->optimizer_bytes + p->pixel_bytes + p->loader_bytes +
+               8 * p->n_parameters),
+           mib(p->tape_bytes), mib(p->optimizer_bytes), mib(p->pixel_bytes), mib(p->loader_bytes),
+           mib(8 * p->n_parameters));
+    printf("steps      %s of %d pictures, %lld an epoch, on %d threads",
+           text_count(count, p->n_steps), (int)p->rows, (long long)p->epoch_steps,
+           (int)p->n_threads);
+    if (p->start_step)
+        printf("; %lld done", (long long)p->start_step);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void tell_figures(const dpl_train_event *e)
+{
+    const dpl_train_figures *f = &e->figures;
+
+    printf("step %lld, epoch %.2f: %d-way one-shot %.4f, AUC %.4f, accuracy %.4f, EER %.4f, TAR at "
+           "FAR 0.01 %.4f%s\n",
+           (long long)e->step, e->epoch, (int)f->n_ways, f->oneshot, f->auc, f->accuracy, f->eer,
+           f->tar, e->is_best ? " (best)" : "");
+    fflush(stdout);
+}
+
+static void plan_json(json_t *o, const dpl_train_plan *p)
+{
+    json_put_text(o, "arch", p->arch);
+    json_put_text(o, "loss", p->loss);
+    json_put_text(o, "head", p->head);
+    json_put_text(o, "figure", p->best);
+    json_put_int(o, "parameters", (int64_t)p->n_parameters);
+    json_put_int(o, "dim", p->dim);
+    json_put_int(o, "towers", p->n_towers);
+    json_put_int(o, "tape_bytes", (int64_t)p->tape_bytes);
+    json_put_int(o, "optimizer_bytes", (int64_t)p->optimizer_bytes);
+    json_put_int(o, "pixel_bytes", (int64_t)p->pixel_bytes);
+    json_put_int(o, "loader_bytes", (int64_t)p->loader_bytes);
+    json_put_int(o, "classes", p->n_classes);
+    json_put_int(o, "pictures", p->n_items);
+    json_put_int(o, "held_classes", p->n_held_classes);
+    json_put_int(o, "held_pictures", p->n_held_items);
+    json_put_int(o, "rows", p->rows);
+    json_put_int(o, "steps", p->n_steps);
+    json_put_int(o, "epoch_steps", p->epoch_steps);
+    json_put_int(o, "threads", p->n_threads);
+}
+
+static void event_json(const dpl_train_event *e)
+{
+    static const char *const kinds[] = {"plan",       "step",       "log",
+                                        "validation", "checkpoint", "warning"};
+    json_t *o = json_answer("train");
+
+    json_put_text(o, "event", kinds[e->kind]);
+    json_put_int(o, "step", e->step);
+    if (e->kind == DPL_TRAIN_PLANNED)
+        plan_json(o, e->plan);
+    if (e->kind == DPL_TRAIN_LOGGED) {
+        json_put_real(o, "epoch", e->epoch);
+        json_put_real(o, "loss", e->loss);
+        json_put_real(o, "correct", e->correct);
+        json_put_real(o, "rate", e->rate);
+        json_put_real(o, "grad_norm", e->grad_norm);
+        json_put_real(o, "images_per_s", e->images_per_s);
+        json_put_real(o, "eta_s", e->eta_s);
+    }
+    if (e->kind == DPL_TRAIN_VALIDATED) {
+        json_put_real(o, "epoch", e->epoch);
+        json_put_real(o, "oneshot", e->figures.oneshot);
+        json_put_real(o, "auc", e->figures.auc);
+        json_put_real(o, "accuracy", e->figures.accuracy);
+        json_put_real(o, "eer", e->figures.eer);
+        json_put_real(o, "tar", e->figures.tar);
+        json_put_int(o, "ways", e->figures.n_ways);
+        json_put_int(o, "trials", e->figures.n_trials);
+        json_put(o, "best", json_boolean(e->is_best));
+    }
+    json_put_text(o, "text", e->text);
+    json_print(o);
+}
+
+static void on_event(void *ctx, const dpl_train_event *e)
+{
+    train *t = ctx;
+
+    if (e->kind == DPL_TRAIN_STEPPED) {
+        draw_progress(t, e);
+        return;
+    }
+    wipe(t);
+    if (e->kind == DPL_TRAIN_WARNED) {
+        fprintf(stderr, "doppel %s: ", t->self->name);
+        text_put(stderr, e->text);
+        fputc('\n', stderr);
+    }
+    if (t->o->common.json)
+        event_json(e);
+    else if (e->kind == DPL_TRAIN_PLANNED && !t->o->common.quiet)
+        tell_plan(e->plan);
+    else if (e->kind == DPL_TRAIN_VALIDATED)
+        tell_figures(e);
+}
+
+static void tell_end(const train *t, const dpl_train_report *r)
+{
+    if (t->o->common.json) {
+        json_t *o = json_answer("train");
+        json_put_text(o, "event", "done");
+        json_put_int(o, "step", r->n_steps);
+        json_put_text(o, "run", t->o->t.run);
+        json_put_real(o, "best", r->best);
+        if (isfinite(r->best))
+            json_put_int(o, "best_step", r->best_step);
+        json_put(o, "stopped_early", json_boolean(r->stopped_early));
+        json_put_real(o, "seconds", r->seconds);
+        json_print(o);
+        return;
+    }
+    printf("%s after step %lld; ", r->stopped_early ? "no longer better, stopped" : "done",
+           (long long)r->n_steps);
+    if (isfinite(r->best))
+        printf("best %.4f at step %lld; ", r->best, (long long)r->best_step);
+    fputs("models and curves are in ", stdout);
+    text_put(stdout, t->o->t.run);
+    putchar('\n');
+}
+
+/* ------------------------------------------------------------------ the command */
+
+/** "16x4" into classes and items. */
+static int read_batch(const command *self, train_options *o)
+{
+    char rest;
+
+    if (!o->batch)
+        return 0;
+    if (strspn(o->batch, "0123456789x") != strlen(o->batch) || strlen(o->batch) > 9 ||
+        sscanf(o->batch, "%4dx%4d%c", &o->t.batch_classes, &o->t.batch_items, &rest) != 2)
+        return options_usage(self, "--batch takes CLASSESxITEMS as 16x4, not \"%s\"", o->batch);
+    return 0;
+}
+
+static const char *const *given(const option_list *list)
+{
+    return list->n ? list->items : NULL;
+}
+
+int cmd_train(const command *self, int argc, char **argv)
+{
+    train_options o = {.common = COMMON_INIT, .t = DPL_TRAIN_OPTIONS_INIT};
+    train t = {.self = self, .o = &o};
+    dpl_train_report report;
+    dpl_error err;
+    int n, code = options_read(self, &o, argc, argv, &n);
+
+    if (!code)
+        code = read_batch(self, &o);
+    if (code)
+        return code;
+    if (n > 1 || (n == 0 && !o.resume))
+        return options_usage(self, "it takes one folder, CSV or zip of pictures");
+    if (o.resume && (o.t.run || n > 0))
+        return options_usage(self, "--resume DIR names the run, which knows its data");
+    if (!o.resume && !o.t.run)
+        return options_usage(self, "--run DIR is needed: where the models and curves go");
+    if (n > 0)
+        o.t.data = argv[1];
+    if (o.resume) {
+        o.t.run = o.resume;
+        o.t.resume = 1;
+    }
+    o.t.freeze = given(&o.freeze);
+    o.t.layer = given(&o.layer);
+    o.t.teacher = given(&o.teacher);
+    o.t.hold_group = given(&o.hold_group);
+    o.t.cancel = common_watch_signals();
+    o.t.on_event = on_event;
+    o.t.ctx = &t;
+    const dpl_status status = dpl_train(&report, &o.t, &err);
+    wipe(&t);
+    if (status != DPL_OK)
+        return common_fail(self, &err);
+    tell_end(&t, &report);
+    return 0;
+}

@@ -1,0 +1,193 @@
+/*
+ * Training: a folder of pictures to an encoder.
+ *
+ * A run is a folder: config.json (all settings), start.onnx (where it began), log.jsonl,
+ * report.html (curves), checkpoint.bin and the one before it, best.onnx and last.onnx. What a run
+ * makes depends on its settings, its data and the number of threads only: a run that is stopped and
+ * resumed ends with the same bits as one that was not.
+ */
+#ifndef DOPPEL_TRAIN_H
+#define DOPPEL_TRAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DPL_TRAIN_UNSET_TEXT NULL
+#define DPL_TRAIN_UNSET_LIST NULL
+#define DPL_TRAIN_UNSET_INT  (-1)
+#define DPL_TRAIN_UNSET_REAL (-1e300)
+
+typedef const char *dpl_train_TEXT;
+typedef const char *const *dpl_train_LIST; /* NULL-terminated */
+typedef int dpl_train_INT;
+typedef double dpl_train_REAL;
+
+/*
+ * X(type, name, fixed): each begins as DPL_TRAIN_UNSET_type, which takes the default (in brackets);
+ * fixed ones cannot be changed when a run is resumed. In config.json and in messages a name has
+ * dashes for its underscores.
+ */
+#define DPL_TRAIN_SETTINGS(X)                                                                      \
+    /* Pictures, as dpl_dataset_open takes them. Two towers: second_data has the same classes by   \
+     * name, of another kind of picture; pairs are then always one picture of each. */             \
+    X(TEXT, data, 1)                                                                               \
+    X(TEXT, second_data, 1)                                                                        \
+    X(INT, plain, 1)     /* data has no classes: for distillation (0) */                           \
+    X(INT, min_items, 1) /* classes with fewer are left out (2) */                                 \
+    /* What is held out of training and validated on: other data; groups, by number (chosen by the \
+     * seed) or by name; classes; the last items of every class. (No groups, a tenth of the        \
+     * classes but at most 200, no items.) */                                                      \
+    X(TEXT, validate, 1)                                                                           \
+    X(INT, hold_groups, 1)                                                                         \
+    X(LIST, hold_group, 1)                                                                         \
+    X(INT, hold_classes, 1)                                                                        \
+    X(INT, hold_items, 1)                                                                          \
+    X(INT, validate_trials, 1) /* (400) */                                                         \
+    X(INT, validate_ways, 1)   /* (20) */                                                          \
+    X(INT, validate_steps, 1)  /* between validations (an epoch) */                                \
+    X(TEXT, best, 1)           /* the figure that decides: oneshot, auc, accuracy, eer, tar */     \
+    X(INT, patience, 0) /* validations without a better figure before it stops (0: never) */       \
+    /* The net: a named architecture ("koch2015") or a model to go on from. */                     \
+    X(TEXT, arch, 1)                                                                               \
+    X(TEXT, init, 1)                                                                               \
+    X(INT, channels, 1)      /* of an architecture: 1 or 3 (1) */                                  \
+    X(INT, side, 1)          /* of an architecture's input, in pixels (105) */                     \
+    X(INT, dim, 1)           /* of an architecture's embedding (its own) */                        \
+    X(TEXT, init_weights, 1) /* koch, he, glorot (koch for koch2015, else he) */                   \
+    X(LIST, freeze, 1)       /* layers that are not trained, as shell patterns */                  \
+    X(LIST, layer, 1)        /* "PATTERN:rate=FACTOR,l2=PENALTY", the first that fits */           \
+    /* Batches: classes x items, all pairs; or so many random pairs, half of them same. */         \
+    X(INT, batch_classes, 1) /* (16) */                                                            \
+    X(INT, batch_items, 1)   /* (4) */                                                             \
+    X(INT, batch_pairs, 1)                                                                         \
+    X(REAL, within_group, 1)  /* share of batches whose classes are all of one group (0) */        \
+    X(INT, rotate_classes, 1) /* each class also turned by 90, 180, 270 degrees, as others (0) */  \
+    X(TEXT, augment, 1) /* none, koch, drawing, face, photo (koch for 1 channel, else face) */     \
+    /* The loss: contrastive, l1-sigmoid, manhattan-ce, manhattan-se, cosine, triplet, arc,        \
+     * distil. (l1-sigmoid for koch2015, else contrastive; distil with teachers) */                \
+    X(TEXT, loss, 1)                                                                               \
+    X(REAL, margin, 1)                                                                             \
+    X(REAL, scale, 1)   /* of arc */                                                               \
+    X(LIST, teacher, 1) /* encoders to learn from */                                               \
+    /* The optimizer: sgd, adam, nadam, adamw (adam). */                                           \
+    X(TEXT, optimizer, 1)                                                                          \
+    X(REAL, rate, 1)                                                                               \
+    X(TEXT, schedule, 1) /* constant, decay, cosine (constant) */                                  \
+    X(REAL, decay, 1)    /* a factor an epoch (0.99) */                                            \
+    X(REAL, floor, 1)    /* where cosine ends, as a part of the rate (0.01) */                     \
+    X(INT, warmup_steps, 1)                                                                        \
+    X(REAL, momentum, 1)                                                                           \
+    X(REAL, momentum_end, 1)                                                                       \
+    X(REAL, l2, 1)                                                                                 \
+    X(REAL, clip, 1) /* of the gradient's length (0: none) */                                      \
+    X(REAL, ema, 1)  /* weight averaging, decay a step (0: none) */                                \
+    /* How long, and how. */                                                                       \
+    X(INT, epochs, 0)              /* (50) */                                                      \
+    X(INT, steps, 0)               /* instead of epochs */                                         \
+    X(INT, epoch_steps, 1)         /* (as many batches as the pictures fill) */                    \
+    X(INT, seed, 1)                /* (1) */                                                       \
+    X(INT, threads, 0)             /* (0: one a core); another number gives other bits */          \
+    X(INT, log_steps, 0)           /* between lines of the log (20) */                             \
+    X(REAL, checkpoint_minutes, 0) /* at most, between checkpoints (5) */                          \
+    X(REAL, max_memory_gib, 0)     /* of the step's activations and gradients (16) */
+
+/** What a run is about to do, and needs. */
+typedef struct dpl_train_plan {
+    const char *arch, *loss, *head, *best; /* best: "" without validation */
+    uint64_t n_parameters;                 /* of all towers, the loss's own not counted */
+    uint64_t tape_bytes, optimizer_bytes, pixel_bytes, loader_bytes;
+    int32_t n_towers, n_threads, rows; /* rows: pictures a step */
+    int32_t width_px, height_px, channels, dim;
+    int32_t n_classes, n_items; /* trained on */
+    int32_t n_held_classes, n_held_items;
+    int64_t n_steps, epoch_steps, start_step;
+} dpl_train_plan;
+
+/** Figures of a validation. NaN where there is none. */
+typedef struct dpl_train_figures {
+    double oneshot;  /* share of trials whose best match is right */
+    double auc;      /* of same and different pairs */
+    double accuracy; /* of pairs, same and different weighing the same, at the best threshold */
+    double eer;
+    double tar; /* true accepts at a false accept rate of 1e-2 */
+    int32_t n_trials, n_ways;
+    int64_t n_same, n_different;
+} dpl_train_figures;
+
+typedef enum dpl_train_event_kind {
+    DPL_TRAIN_PLANNED = 0,   /* plan */
+    DPL_TRAIN_STEPPED = 1,   /* after every step: loss, rate, gradient, speed */
+    DPL_TRAIN_LOGGED = 2,    /* the same, as means since the last line of the log */
+    DPL_TRAIN_VALIDATED = 3, /* figures, is_best */
+    DPL_TRAIN_SAVED = 4,     /* text: the checkpoint's path */
+    DPL_TRAIN_WARNED = 5     /* text */
+} dpl_train_event_kind;
+
+typedef struct dpl_train_event {
+    dpl_train_event_kind kind;
+    const dpl_train_plan *plan;
+    int64_t step; /* done */
+    double epoch;
+    double loss, correct; /* correct: share of pairs or rows on the right side; NaN without */
+    double rate, grad_norm;
+    double images_per_s, eta_s;
+    dpl_train_figures figures;
+    int is_best;
+    const char *text;
+} dpl_train_event;
+
+typedef struct dpl_train_options {
+    size_t struct_size;
+#define DPL_TRAIN_FIELD(type, name, fixed) dpl_train_##type name;
+    DPL_TRAIN_SETTINGS(DPL_TRAIN_FIELD)
+#undef DPL_TRAIN_FIELD
+    const char *run; /* the run's folder: made, or with resume gone on with */
+    int resume;      /* settings are the run's own; those given must agree or not be fixed */
+    const volatile int *cancel; /* may be NULL; nonzero: save and return DPL_E_CANCELLED */
+    void (*on_event)(void *ctx, const dpl_train_event *event); /* caller's thread; may be NULL */
+    void *ctx;
+} dpl_train_options;
+
+#define DPL_TRAIN_UNSET(type, name, fixed) DPL_TRAIN_UNSET_##type,
+#define DPL_TRAIN_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(dpl_train_options), DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET) NULL, 0, NULL, NULL, NULL   \
+    }
+
+typedef struct dpl_train_report {
+    int64_t n_steps; /* done, those before a resume included */
+    double best;     /* the deciding figure, NaN without validation */
+    int64_t best_step;
+    int stopped_early; /* by patience */
+    double seconds;    /* of this call */
+} dpl_train_report;
+
+/**
+ * Train, until the last step, or until the figure no longer improves, or until cancelled.
+ *
+ * @retval DPL_E_ARGUMENT   settings that are unknown, out of range or do not go together
+ * @retval DPL_E_INPUT      data not usable, or not what the run began with
+ * @retval DPL_E_MODEL      a model not usable, or a checkpoint damaged; err names the one before it
+ * @retval DPL_E_LOCKED     another process works in this run's folder
+ * @retval DPL_E_NUMERIC    loss, gradient or weights became NaN or infinite; err names the step and
+ *                          the layer; the last checkpoint is as it was
+ * @retval DPL_E_CANCELLED  stopped on request; the checkpoint holds the last step
+ * Threads: makes its own; one call at a time a run.
+ */
+DPL_API dpl_status dpl_train(dpl_train_report *report, const dpl_train_options *options,
+                             dpl_error *err);
+
+/** Name and one line about named architecture i; NULL past the last. */
+DPL_API const char *dpl_train_arch(int32_t i, const char **about);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
