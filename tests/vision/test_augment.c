@@ -181,11 +181,12 @@ static void kochs_parts_are_in_range_and_there_half_the_time(void **state)
         int first, second; /* of the map; the second is -1 where there is one number only */
         double low, high, tolerance;
     } parts[] = {
-        /* sine of the angle; tolerances from the dots' tenth of a pixel over their distance */
-        {"rotation", 2, -1, -0.17365, 0.17365, 0.008},
-        {"shear", 1, 2, -0.3, 0.3, 0.008},
-        {"scale", 0, 3, 0.8, 1.2, 0.008},
-        {"shift", 4, 5, -2, 2, 0.1},
+        /* The sine of the angle. Tolerances: a dot is found to 0.02 px, and they lie 20 px apart.
+         */
+        {"rotation", 2, -1, -0.17365, 0.17365, 0.002},
+        {"shear", 1, 2, -0.3, 0.3, 0.002},
+        {"scale", 0, 3, 0.8, 1.2, 0.002},
+        {"shift", 4, 5, -2, 2, 0.02},
     };
     dpli_augmenter *a = new_for(H, W, 3);
     uint8_t in[MAX], out[MAX];
@@ -212,8 +213,7 @@ static void kochs_parts_are_in_range_and_there_half_the_time(void **state)
         if (p == 3)
             how.shift_px = koch.shift_px;
         for (int i = 0; i < N; i++) {
-            /* Weights have 8 bits: what moves no dot by 1/512 px is not seen to move. */
-            const double there = parts[p].tolerance / 4, neutral = p == 2;
+            const double there = parts[p].tolerance, neutral = p == 2;
             double m[6];
             spot found[3];
             dpli_augment_run(a, &how, &rng, out, in);

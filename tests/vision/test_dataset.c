@@ -723,7 +723,14 @@ static void photo_is_resized_and_its_grey_is_the_encoders(void **state)
 
     (void)state;
     assert_int_equal(dpli_team_new(&team, 2, NULL), DPL_OK);
-    uint8_t *bytes = jpeg_of(&n, 40, red);
+    uint8_t noise[40 * 45 * 3], *bytes;
+    dpli_rng rng;
+    dpli_rng_seed(&rng, 6);
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)dpli_rng_below(&rng, 256);
+    assert_int_equal(dpl_image_from_rgb(&photo, noise, 40, 45, 120, NULL), DPL_OK);
+    assert_int_equal(dpl_image_to_jpeg(&bytes, &n, &photo, 95, NULL), DPL_OK);
+    dpl_image_clear(&photo);
     write_file("d/c/1.jpg", bytes, n);
     dpl_bytes_free(bytes);
     d = must_open("d", NULL);
