@@ -1222,6 +1222,67 @@ static void what_pytorch_writes_for_unit_length_is_trained_as_that(void **state)
     }
 }
 
+/* Add behind MatMul is its bias, as some exporters write a dense layer; elsewhere it is no
+ * parameter. */
+static void constant_added_to_a_product_is_a_bias(void **state)
+{
+    static const float weight[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, bias[3] = {1, 2, 3};
+
+    (void)state;
+    for (int behind = 0; behind < 2; behind++) {
+        writer w = {0};
+        dpli_buf bytes;
+        dpli_graph g;
+        dpli_team *team;
+        dpli_tape *tape;
+        dpl_error err = {0};
+        dpli_tensor *out;
+        int n_found = 0;
+
+        add_input(&w, "x", 4, (int64_t[]){-1, 1, 2, 2});
+        add_tensor(&w, "weight", 1, 2, (int64_t[]){4, 3}, weight);
+        add_tensor(&w, "bias", 1, 1, (int64_t[]){3}, bias);
+        attr_int(&w, "axis", 1);
+        add_node(&w, "Flatten", "x", "flat");
+        add_node(&w, "MatMul", "flat weight", "product");
+        add_node(&w, "Sigmoid", "product", "sigmoid");
+        add_node(&w, "Add", behind ? "product bias" : "sigmoid bias", "sum");
+        add_output(&w, "sum");
+        bytes = finish(&w, 13);
+        if (dpli_graph_for_training(&g, bytes.data, bytes.len, &err) != DPL_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(dpli_team_new(&team, 3, &err), DPL_OK);
+        if (dpli_tape_new(&tape, &g, team, 5, 2, 2, 1, &(dpli_tape_options){.max_bytes = 1 << 20},
+                          &err) != DPL_OK)
+            fail_msg("%s", err.message);
+        /* Twice: the second step finds what the first left in the scratch. */
+        for (uint64_t step = 0; step < 2; step++) {
+            dpli_tape_forward(tape, 5, true, step);
+            out = dpli_tape_output(tape);
+            for (int32_t i = 0; i < 15; i++)
+                out->grad[i] = (float)i;
+            dpli_tape_backward(tape);
+        }
+        for (int32_t i = 0; i < dpli_tape_n_params(tape); i++) {
+            const dpli_param *p = dpli_tape_param(tape, i);
+
+            if (strcmp(p->name, "bias") != 0)
+                continue;
+            n_found++;
+            assert_int_equal(p->kind, behind ? DPLI_PARAM_BIAS : DPLI_PARAM_OTHER);
+            assert_int_equal(p->grad != NULL, behind);
+            /* The sums of columns of 0 .. 14 in rows of three. */
+            for (int32_t c = 0; c < 3 && behind; c++)
+                assert_true(p->grad[c] == (float)(30 + 5 * c));
+        }
+        assert_int_equal(n_found, 1);
+        dpli_tape_free(tape);
+        dpli_team_free(team);
+        dpli_graph_clear(&g);
+        dpli_buf_clear(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1235,6 +1296,7 @@ int main(void)
         cmocka_unit_test(dropout_drops_its_share_and_scales_the_rest),
         cmocka_unit_test(what_cannot_be_trained_is_refused_by_name),
         cmocka_unit_test(what_pytorch_writes_for_unit_length_is_trained_as_that),
+        cmocka_unit_test(constant_added_to_a_product_is_a_bias),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
