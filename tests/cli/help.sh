@@ -19,7 +19,7 @@ for name in $commands; do
     exits 0 "$name" --help
     cmp -s out help || fail "doppel $name --help is not doppel help $name"
     says help "usage: doppel $name"
-    sed -n 's/^  \(-[a-z],\|   \) --\([a-z-]*\).*/\2/p' help | grep -vx help | sort >in-help
+    sed -n 's/^  \(-[a-z],\|   \) --\([a-z0-9-]*\).*/\2/p' help | grep -vx help | sort >in-help
     awk -v name="$name" '/^\.S[HS] / { mine = ($1 == ".SS" && $3 == name) }
         mine && /^(\\fB\\-[a-z]\\fR, )?\\fB\\-\\-/' manual |
         sed 's/^.*\\fB\\-\\-\([^ ]*\)\\fR.*/\1/; s/\\f.*//; s/\\-/-/g' | sort >in-manual

@@ -473,28 +473,32 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
 
 /* ------------------------------------------------------------------ what the names stand for */
 
+/** "rate=F" or "l2=F" at the text's beginning; what is behind it, NULL when it is neither. */
+static const char *read_part(dpli_layer_rule *rule, const char *text)
+{
+    double *into = NULL;
+    char *end;
+
+    if (strncmp(text, "rate=", 5) == 0)
+        into = &rule->rate;
+    else if (strncmp(text, "l2=", 3) == 0)
+        into = &rule->l2;
+    if (!into)
+        return NULL;
+    text = strchr(text, '=') + 1;
+    *into = strtod(text, &end);
+    return end > text && isfinite(*into) && *into >= 0 && *into <= 1e6 ? end : NULL;
+}
+
 /** "PATTERN:rate=F,l2=F" into a rule; text is ours, cut at its colon. */
 static dpl_status read_rule(dpli_layer_rule *rule, char *text, dpl_error *err)
 {
-    char *colon = strrchr(text, ':'), *at;
+    char *colon = strrchr(text, ':');
+    const char *at = colon && colon > text ? read_part(rule, colon + 1) : NULL;
 
-    *rule = (dpli_layer_rule){text, 1, NAN};
-    for (at = colon; at && *at;) {
-        char *end;
-        double *into;
-        at++;
-        if (strncmp(at, "rate=", 5) == 0)
-            into = &rule->rate, at += 5;
-        else if (strncmp(at, "l2=", 3) == 0)
-            into = &rule->l2, at += 3;
-        else
-            break;
-        *into = strtod(at, &end);
-        if (end == at || (*end && *end != ',') || !isfinite(*into) || *into < 0 || *into > 1e6)
-            break;
-        at = end;
-    }
-    if (!colon || colon == text || *at || !colon[1])
+    while (at && *at == ',')
+        at = read_part(rule, at + 1);
+    if (!at || *at)
         return dpli_fail(err, DPL_E_ARGUMENT,
                          "\"layer\" is PATTERN:rate=FACTOR,l2=PENALTY, not \"%.80s\"", text);
     *colon = '\0';
@@ -516,7 +520,7 @@ static dpl_status read_rules(dpli_settings *s, dpl_error *err)
         char *text = dpli_strdup(s->o.layer[i], err);
         if (!text)
             return DPL_E_MEMORY;
-        s->rules[i].pattern = text;
+        s->rules[i] = (dpli_layer_rule){text, 1, NAN};
         s->n_rules = i + 1;
         status = read_rule(&s->rules[i], text, err);
     }

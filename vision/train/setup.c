@@ -182,8 +182,6 @@ static dpl_status open_net(dpli_trainer *t, int32_t tower, dpl_error *err)
         status = dpli_tape_new(&w->tape, &w->graph, t->team, t->rows, w->intake.h, w->intake.w,
                                w->intake.c, &options, err);
     free(path);
-    if (status == DPL_OK && dpli_tape_output(w->tape)->grad == NULL)
-        status = dpli_fail(err, DPL_E_ARGUMENT, "all layers are frozen: nothing is left to train");
     return status;
 }
 
@@ -416,16 +414,57 @@ static dpl_status write_config(dpli_trainer *t, dpl_error *err)
     return status;
 }
 
+static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
+{
+    const bool resume = t->settings.o.resume;
+    dpl_status status = dpli_team_new(&t->team, t->settings.o.threads, err);
+
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
+        status = open_net(t, w, err);
+    if (status != DPL_OK)
+        return status;
+    t->dim = (int32_t)dpli_tensor_item(dpli_tape_output(t->towers[0].tape));
+    const size_t rows = (size_t)t->rows * (size_t)t->n_towers;
+    t->embeddings = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
+    t->embedding_grads = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
+    status = t->embeddings && t->embedding_grads ? open_all_data(t, err) : DPL_E_MEMORY;
+    if (status == DPL_OK)
+        status = open_loss(t, err);
+    if (status == DPL_OK)
+        status = open_optimizer(t, err);
+    if (status == DPL_OK && resume)
+        status = dpli_checkpoint_load(t, err);
+    if (status == DPL_OK && resume)
+        status = dpli_run_cut_log(t, err);
+    if (status == DPL_OK)
+        status = open_loader(t, err);
+    if (status == DPL_OK)
+        status = write_config(t, err);
+    if (status == DPL_OK)
+        make_plan(t);
+    return status;
+}
+
+/** A run that could not begin leaves nothing behind. */
+static void remove_start(const dpli_trainer *t)
+{
+    for (int32_t w = 0; w < t->n_towers; w++) {
+        char *path = dpli_run_model(t, "start", w, NULL);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    rmdir(t->run_dir); /* only if that was all */
+}
+
 dpl_status dpli_trainer_open(dpli_trainer *t, const dpl_train_options *options, dpl_error *err)
 {
     char *config = NULL;
-    dpl_status status;
+    dpl_status status = DPL_OK;
 
     *t = (dpli_trainer){.run_fd = -1, .best = NAN, .validated_step = -1};
-    if (!options->resume) /* before the folder is made: a wrong call leaves nothing behind */
+    if (!options->resume) /* before the folder is made */
         status = dpli_settings_read(&t->settings, options, NULL, err);
-    else
-        status = DPL_OK;
     if (status == DPL_OK)
         status = dpli_run_open(t, &config, options, err);
     if (status == DPL_OK && options->resume)
@@ -435,30 +474,9 @@ dpl_status dpli_trainer_open(dpli_trainer *t, const dpl_train_options *options, 
         return status;
     t->n_towers = t->settings.o.second_data ? 2 : 1;
     t->rows = dpli_settings_rows(&t->settings);
-    status = dpli_team_new(&t->team, t->settings.o.threads, err);
-    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
-        status = open_net(t, w, err);
-    if (status != DPL_OK)
-        return status;
-    t->dim = (int32_t)dpli_tensor_item(dpli_tape_output(t->towers[0].tape));
-    const size_t floats = (size_t)t->rows * (size_t)t->n_towers;
-    t->embeddings = dpli_alloc_aligned(floats, (size_t)t->dim * sizeof(float), err);
-    t->embedding_grads = dpli_alloc_aligned(floats, (size_t)t->dim * sizeof(float), err);
-    status = t->embeddings && t->embedding_grads ? open_all_data(t, err) : DPL_E_MEMORY;
-    if (status == DPL_OK)
-        status = open_loss(t, err);
-    if (status == DPL_OK)
-        status = open_optimizer(t, err);
-    if (status == DPL_OK && options->resume)
-        status = dpli_checkpoint_load(t, err);
-    if (status == DPL_OK && options->resume)
-        status = dpli_run_cut_log(t, err);
-    if (status == DPL_OK)
-        status = open_loader(t, err);
-    if (status == DPL_OK)
-        status = write_config(t, err);
-    if (status == DPL_OK)
-        make_plan(t);
+    status = open_parts(t, err);
+    if (status != DPL_OK && !options->resume)
+        remove_start(t);
     return status;
 }
 

@@ -1,0 +1,82 @@
+# doppel train: a run in a folder, gone on with when resumed, interrupted with 130, wrong calls refused.
+. "$SRCDIR/tests/cli/lib.sh"
+
+n=0
+for class in a b c d; do
+    mkdir -p data/$class
+    for photo in "$obama" "$biden"; do
+        cp "$photo" data/$class/$n.jpg
+        n=$((n + 1))
+    done
+done
+small="--arch resnet-drawing --side 24 --dim 8 --loss contrastive --batch 2x2 --threads 2 --log-steps 1"
+
+# Wrong calls, before anything is made.
+for call in "data" "--run r" "data more --run r" "--resume r --run r" "data --resume r" \
+    "data --run r --batch 4" "data --run r --batch 4x" "data --run r --batch 4x4x4" \
+    "data --run r --batch 1x4" "data --run r --batch -4x4" "data --run r --arch nothing" \
+    "data --run r --loss l2" "data --run r --rate 0" "data --run r --loss arc --batch-pairs 4" \
+    "data --run r --init m.onnx --arch koch2015" "data --run r --teacher m.onnx --loss cosine" \
+    "data --run r --steps 0" "data --run r --freeze="; do
+    # shellcheck disable=SC2086 # the words of the call
+    exits 2 train $call
+    says err "doppel train: "
+    is "$(cat out)" ""
+done
+[ ! -e r ] || fail "a wrong call left a run"
+exits 3 train nowhere --run r0
+says err nowhere
+[ ! -e r0 ] || fail "a run that could not begin left a folder"
+exits 4 train --resume nowhere
+says err nowhere
+
+# shellcheck disable=SC2086 # the words of the options
+exits 0 train data --run run $small --hold-classes 2 --validate-ways 2 --validate-trials 4 --steps 4 \
+    --validate-steps 2
+says out "parameters"
+says out "4 pictures of 2 classes"
+says out "MiB"
+says out "one-shot"
+says out "done after step 4"
+for file in config.json log.jsonl report.html start.onnx best.onnx last.onnx checkpoint.bin; do
+    [ -s run/$file ] || fail "no run/$file"
+done
+lacks run/report.html "http"
+says run/report.html "<polyline"
+is "$(grep -c '"loss"' run/log.jsonl)" 4
+is "$(grep -c '"validation"' run/log.jsonl)" 2
+
+# It is there already; resumed, it takes more steps, and no other rate.
+# shellcheck disable=SC2086
+exits 2 train data --run run $small
+says err "holds a run already"
+exits 2 train --resume run --rate 0.5
+says err '"rate"'
+exits 0 train --resume run --steps 5 --json
+says out '"schema": "doppel.train/1"'
+says out '"event": "done"'
+"$JSON" out || fail "a line is not JSON"
+cp run/checkpoint.bin whole
+head -c 1000 whole >run/checkpoint.bin
+exits 4 train --resume run --steps 6
+says err "checkpoint.prev.bin"
+
+# SIGINT saves, and what was saved is gone on with.
+: >out
+# shellcheck disable=SC2086
+"$DOPPEL" train data --run cut $small --hold-classes 0 --steps 100000 >out 2>err &
+pid=$!
+tries=0
+while [ "$(cat cut/log.jsonl 2>/dev/null | wc -l)" -lt 2 ] && [ $tries -lt 3000 ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+done
+kill -INT $pid || fail "it was over before the signal came"
+status=0
+wait $pid || status=$?
+is $status 130
+says err "which is saved"
+step=$(sed -n 's/.*after step \([0-9]*\),.*/\1/p' err)
+exits 0 train --resume cut --steps $((step + 1))
+says out "$step done"
+says out "done after step $((step + 1))"
