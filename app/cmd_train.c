@@ -58,6 +58,9 @@ static const option_spec own[] = {
     INT("channels", channels, "1|3", 1, "grey or colour input of a named network (default 1)"),
     INT("side", side, "PX", 8, "side of a named network's input (default 105)"),
     INT("dim", dim, "N", 1, "length of a named network's embedding (default its own)"),
+    FLAG("batch-norm", batch_norm,
+         "of koch2015: batch norm behind every layer in training, folded into the layers of the "
+         "networks written"),
     TEXT("init-weights", init_weights, "koch|he|glorot",
          "first weights of a named network (default koch for koch2015, else he)"),
     LIST("freeze", freeze, "PATTERN",

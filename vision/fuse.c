@@ -64,11 +64,16 @@ static float *own_constant(dpli_graph *g, dpli_node *node, int32_t i, const dpl_
                            dpl_error *err)
 {
     dpli_value *old = dpli_graph_input(g, node, i);
+    char *name;
     int32_t id;
 
     if (old && old->n_uses == 1)
         return old->data;
-    id = dpli_graph_constant(g, "fused", DPLI_F32, shape, err);
+    name = dpli_asprintf(err, "%s.%s", node->name, i == 1 ? "weight" : "bias");
+    if (!name)
+        return NULL;
+    id = dpli_graph_constant(g, name, DPLI_F32, shape, err);
+    free(name);
     if (id < 0)
         return NULL;
     old = dpli_graph_input(g, node, i);
@@ -243,6 +248,27 @@ dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err)
         if (status == DPL_OK && (is(node, "BatchNormalization") || is(node, "Add") ||
                                  is(node, "Sub") || is(node, "Mul") || is(node, "Div")))
             status = fuse_affine(g, node, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    dpli_graph_sweep(g);
+    return DPL_OK;
+}
+
+dpl_status dpli_graph_fold_norms(dpli_graph *g, dpl_error *err)
+{
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        dpli_node *node = &g->nodes[k];
+        dpl_status status = DPL_OK;
+
+        if (!is(node, "BatchNormalization"))
+            continue;
+        status = dpli_batchnorm_settle(g, node, err);
+        if (status == DPL_OK)
+            status = fuse_affine(g, node, err);
+        if (status == DPL_OK && !node->dead)
+            status = dpli_node_fail(g, node, DPL_E_MODEL, err,
+                                    "has no layer before it that could take it in");
         if (status != DPL_OK)
             return status;
     }

@@ -202,4 +202,7 @@ void dpli_graph_count(dpli_graph *g);
 /** fuse.c: batch norm, bias, scale, padding and activations into what they follow. */
 dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err);
 
+/** fuse.c: batch norm, every one of them, into the layers before; the graph can be written still. */
+dpl_status dpli_graph_fold_norms(dpli_graph *g, dpl_error *err);
+
 #endif

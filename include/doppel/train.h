@@ -59,6 +59,8 @@ typedef double dpl_train_REAL;
     X(INT, channels, 1)      /* of an architecture: 1 or 3 (1) */                                  \
     X(INT, side, 1)          /* of an architecture's input, in pixels (105) */                     \
     X(INT, dim, 1)           /* of an architecture's embedding (its own) */                        \
+    X(INT, batch_norm, 1)    /* koch2015: behind every layer while it is trained, and folded into  \
+                              * the layers in what is written (0) */                               \
     X(TEXT, init_weights, 1) /* koch, he, glorot (koch for koch2015, else he) */                   \
     X(LIST, freeze, 1)       /* layers that are not trained, as shell patterns */                  \
     X(LIST, layer, 1)        /* "PATTERN:rate=FACTOR,l2=PENALTY", the first that fits */           \

@@ -151,6 +151,67 @@ static void koch2015_has_the_papers_parameters_and_embedding(void **state)
     dpli_graph_clear(&g);
 }
 
+/* The embeddings of one picture, by the engine. */
+static void embed(float *out, const dpli_graph *g, int32_t side, int32_t dim)
+{
+    dpl_shape shape = {4, {1, 1, side, side}};
+    size_t n;
+    uint8_t *bytes = write_graph(g, &n);
+    dpl_net *net;
+    dpl_plan *plan;
+    dpl_error err;
+
+    if (dpl_net_load(&net, bytes, n, NULL, &err) != DPL_OK ||
+        dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NCHW, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    for (size_t i = 0; i < n_elements(&shape); i++)
+        dpl_plan_input(plan, 0)[i] = (float)(i * 7919 % 1009) / 1009.0f;
+    dpl_plan_run(plan);
+    memcpy(out, dpl_plan_output(plan, 0), (size_t)dim * sizeof *out);
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+    free(bytes);
+}
+
+static void koch2015_with_batch_norm_folds_into_the_papers_network(void **state)
+{
+    enum { SIDE = 65, DIM = 8 };
+    const dpli_arch_options small = {
+        .channels = 1, .dim = DIM, .side_px = SIDE, .batch_norm = true};
+    dpli_arch_options whole = {.channels = 1, .batch_norm = true};
+    float before[DIM], after[DIM];
+    dpli_graph g;
+    dpl_error err;
+
+    (void)state;
+    assert_int_equal(dpli_arch_build(&g, "koch2015", &small, &err), DPL_OK);
+    init(&g, DPLI_INIT_HE, 3);
+    /* Norms as training leaves them: nothing is 0 or 1. */
+    for (int32_t i = 0; i < g.n_values; i++) {
+        dpli_value *v = &g.values[i];
+
+        for (int64_t j = 0; v->data && v->shape.rank == 1 && j < v->shape.dims[0]; j++)
+            ((float *)v->data)[j] += 0.25f * (float)(j % 5 + 1);
+    }
+    embed(before, &g, SIDE, DIM);
+    assert_int_equal(dpli_graph_fold_norms(&g, &err), DPL_OK);
+    for (int32_t k = 0; k < g.n_nodes; k++)
+        assert_string_not_equal(g.nodes[k].op->name, "BatchNormalization");
+    embed(after, &g, SIDE, DIM);
+    /* Sums of some thousand products, rounded in another order. */
+    for (int i = 0; i < DIM; i++) {
+        if (!(fabs((double)before[i] - (double)after[i]) <= 1e-5))
+            fail_msg("number %d was %g and is %g", i, (double)before[i], (double)after[i]);
+    }
+    assert_true(fabs((double)before[0] - (double)before[1]) > 1e-3);
+    dpli_graph_clear(&g);
+    assert_int_equal(dpli_arch_build(&g, "koch2015", &whole, &err), DPL_OK);
+    assert_int_equal(dpli_graph_fold_norms(&g, &err), DPL_OK);
+    dpli_graph_count(&g);
+    assert_int_equal(g.n_parameters, 38947648);
+    dpli_graph_clear(&g);
+}
+
 static void mobilefacenet_has_the_papers_stages(void **state)
 {
     dpli_graph g;
@@ -323,15 +384,20 @@ static void what_cannot_be_built_is_refused_in_words(void **state)
         dpli_arch_options options;
         const char *words;
     } cases[] = {
-        {"koch2014", {1, 0, 0}, "no architecture is named \"koch2014\""},
-        {"koch2015", {2, 0, 0}, "2 channels are not 1 or 3"},
-        {"koch2015", {1, -1, 0}, "an embedding of -1 numbers is not within 1..65536"},
-        {"koch2015", {1, 0, -5}, "a side of -5 pixels is not within 8..1024"},
+        {"koch2014", {.channels = 1}, "no architecture is named \"koch2014\""},
+        {"koch2015", {.channels = 2}, "2 channels are not 1 or 3"},
         {"koch2015",
-         {1, 0, 32},
+         {.channels = 1, .dim = -1},
+         "an embedding of -1 numbers is not within 1..65536"},
+        {"koch2015", {.channels = 1, .side_px = -5}, "a side of -5 pixels is not within 8..1024"},
+        {"koch2015",
+         {.channels = 1, .side_px = 32},
          "input is too small: at \"conv3\" 2 pixels are left, 4 are needed"},
+        {"mobilefacenet",
+         {.channels = 3, .batch_norm = true},
+         "\"mobilefacenet\" takes no batch norm on top"},
         {"koch2015",
-         {1, 0, 1024},
+         {.channels = 1, .side_px = 1024},
          "layer \"fc\" would bring the network over 500000000 parameters"},
     };
 
@@ -562,6 +628,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(koch2015_has_the_papers_parameters_and_embedding),
+        cmocka_unit_test(koch2015_with_batch_norm_folds_into_the_papers_network),
         cmocka_unit_test(mobilefacenet_has_the_papers_stages),
         cmocka_unit_test(a_built_graph_is_what_a_read_one_is_and_runs),
         cmocka_unit_test(the_encoder_finds_all_that_it_needs_in_the_file),

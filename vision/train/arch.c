@@ -27,6 +27,7 @@ typedef struct builder {
     int32_t x;
     int64_t c, h, w;
     int64_t n_parameters;
+    bool norm; /* asked for: batch norm where the network has none */
 } builder;
 
 /* ------------------------------------------------------------------ pieces */
@@ -219,12 +220,6 @@ static void max_pool(builder *b, const char *name)
     add_ints(b, node, "strides", two, 2);
 }
 
-static void global_pool(builder *b, const char *name)
-{
-    add_node(b, "GlobalAveragePool", name, 1);
-    b->h = b->w = 1;
-}
-
 static void flatten(builder *b)
 {
     add_node(b, "Flatten", "flatten", 1);
@@ -252,9 +247,9 @@ static void fact(builder *b, const char *name, const char *text)
 
 /* ------------------------------------------------------------------ networks */
 
-/* Koch 2015, figure 4; with batch norm behind each convolution instead of a bias, also behind a
- * linear layer in the place of the sigmoid one. */
-static void koch(builder *b, int64_t dim, bool norm)
+/* Koch 2015, figure 4. With batch norm, instead of biases, behind every layer; and, where the
+ * embedding is to be small, no sigmoid. */
+static void koch(builder *b, int64_t dim, bool norm, bool sigmoid)
 {
     static const struct {
         int64_t out_c, kernel;
@@ -277,18 +272,18 @@ static void koch(builder *b, int64_t dim, bool norm)
     dense(b, "fc", dim, !norm);
     if (norm)
         batchnorm(b, "fc");
-    else
+    if (sigmoid)
         plain(b, "Sigmoid", "fc", "sigmoid");
 }
 
 static void build_koch(builder *b, int64_t dim)
 {
-    koch(b, dim, false);
+    koch(b, dim, b->norm, true);
 }
 
 static void build_koch_bn(builder *b, int64_t dim)
 {
-    koch(b, dim, true);
+    koch(b, dim, true, false);
 }
 
 /* y = relu(x' + bn(conv(relu(bn(conv(x)))))), x' being x, or bn(conv 1x1(x)) where the shape
@@ -336,7 +331,6 @@ static void build_resnet(builder *b, int64_t dim)
                            i > 0 && k == 0 ? 2 : 1);
         }
     }
-    global_pool(b, "pool");
     flatten(b);
     dense(b, "fc", dim, false);
     batchnorm(b, "fc");
@@ -413,7 +407,7 @@ static const struct arch {
      build_koch,
      4096,
      "image-encoder",
-     "0",
+     "255",
      "255",
      "none",
      "l1-sigmoid",
@@ -525,7 +519,7 @@ dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_opti
 {
     const struct arch *a = NULL;
     const int32_t side = options->side_px ? options->side_px : 105;
-    builder b = {.g = g, .err = err, .status = DPL_OK};
+    builder b = {.g = g, .err = err, .status = DPL_OK, .norm = options->batch_norm};
 
     memset(g, 0, sizeof *g);
     for (int32_t i = 0; i < N_ARCHS; i++) {
@@ -542,6 +536,8 @@ dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_opti
     if (options->dim < 0 || options->dim > 65536)
         return dpli_fail(err, DPL_E_ARGUMENT, "an embedding of %d numbers is not within 1..65536",
                          (int)options->dim);
+    if (options->batch_norm && a->build != build_koch)
+        return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" takes no batch norm on top", name);
     start(&b, side, options->channels);
     a->build(&b, options->dim ? options->dim : a->dim);
     add_facts(&b, a, side, options->channels);

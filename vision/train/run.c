@@ -200,6 +200,23 @@ static dpl_status set_head(dpli_trainer *t, dpli_graph *g, dpl_error *err)
     return status;
 }
 
+/* The model's bytes again, without its batch norms: the graph in training keeps them. */
+static dpl_status fold_norms(uint8_t **bytes, size_t *n, dpl_error *err)
+{
+    dpli_graph g;
+    dpl_status status = dpli_graph_for_training(&g, *bytes, *n, err);
+
+    if (status != DPL_OK)
+        return status;
+    free(*bytes);
+    *bytes = NULL;
+    status = dpli_graph_fold_norms(&g, err);
+    if (status == DPL_OK)
+        status = dpli_onnx_write(bytes, n, &g, err);
+    dpli_graph_clear(&g);
+    return status;
+}
+
 dpl_status dpli_export(dpli_trainer *t, const char *stem, dpl_error *err)
 {
     dpl_status status = DPL_OK;
@@ -220,6 +237,8 @@ dpl_status dpli_export(dpli_trainer *t, const char *stem, dpl_error *err)
                 strcmp(dpli_loss_head(t->settings.loss), "cosine") == 0 ? "l2" : "none", err);
         if (status == DPL_OK)
             status = dpli_onnx_write(&bytes, &n, g, err);
+        if (status == DPL_OK && t->settings.o.batch_norm > 0)
+            status = fold_norms(&bytes, &n, err);
         if (status == DPL_OK)
             status = dpli_file_replace(path, bytes, n, err);
         free(bytes);

@@ -325,6 +325,7 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
         DEFAULT_INT(channels, 1);
         DEFAULT_INT(side, 0);
         DEFAULT_INT(dim, 0);
+        DEFAULT_INT(batch_norm, 0);
         DEFAULT_TEXT(init_weights, koch ? "koch" : "he");
     }
     if (s->o.batch_pairs == DPL_TRAIN_UNSET_INT) {
@@ -455,6 +456,8 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
         wrong = "groups are held out by number or by name, not both";
     else if ((o->plain || s->by_item) && o->within_group > 0)
         wrong = "\"within-group\" is for batches of classes";
+    else if (o->batch_norm > 0 && (!o->arch || strcmp(o->arch, "koch2015") != 0))
+        wrong = "\"batch-norm\" is for the network koch2015";
     else if (o->plain && o->rotate_classes)
         wrong = "without classes (\"plain\") there are none to rotate";
     if (wrong)

@@ -177,6 +177,7 @@ typedef struct dpli_arch_options {
     int32_t channels; /* 1 or 3 */
     int32_t dim;      /* of the embedding; 0: the architecture's own */
     int32_t side_px;  /* of the input; 0: 105 */
+    bool batch_norm;  /* koch2015: behind every layer, to be folded into it (dpli_graph_fold_norms) */
 } dpli_arch_options;
 
 /** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
