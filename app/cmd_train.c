@@ -12,12 +12,14 @@
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/json.h"
+#include "app/models.h"
 
 typedef struct train_options {
     common common;
     dpl_train_options t;
     option_list freeze, layer, teacher, hold_group;
-    const char *batch, *resume;
+    const char *batch, *resume, *detector;
+    int align;
 } train_options;
 
 #define AT(member)  offsetof(train_options, member)
@@ -68,6 +70,16 @@ static const option_spec own[] = {
     LIST("layer", layer, "PATTERN:rate=F,l2=P",
          "for these layers, a factor on the rate and their own penalty; may be repeated, the first "
          "that fits counts"),
+    {.name = "align",
+     .kind = OPTION_FLAG,
+     .offset = AT(align),
+     .help = "the face in each picture is found and laid on the network's template, as enroll does "
+             "(else pictures are taken whole)"},
+    {.name = "detector",
+     .kind = OPTION_TEXT,
+     .offset = AT(detector),
+     .value = "FILE",
+     .help = "of --align: the face detector (ONNX; default " MODEL_DETECTOR ")"},
     TEXT("second-tower", second_data, "DATA",
          "pictures of another kind with the same class names: two networks with weights of their "
          "own, pairs are one picture of each"),
@@ -345,12 +357,15 @@ int cmd_train(const command *self, int argc, char **argv)
     train t = {.self = self, .o = &o};
     dpl_train_report report;
     dpl_error err;
+    char *detector = NULL;
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code)
         code = read_batch(self, &o);
     if (code)
         return code;
+    if (o.detector && !o.align)
+        return options_usage(self, "--detector is for --align");
     if (n > 1 || (n == 0 && !o.resume))
         return options_usage(self, "it takes one folder, CSV or zip of pictures");
     if (o.resume && (o.t.run || n > 0))
@@ -367,11 +382,15 @@ int cmd_train(const command *self, int argc, char **argv)
     o.t.layer = given(&o.layer);
     o.t.teacher = given(&o.teacher);
     o.t.hold_group = given(&o.hold_group);
+    if (o.align && !(detector = common_model_path(self, o.detector, MODEL_DETECTOR, "detector")))
+        return dpl_status_exit_code(DPL_E_MODEL);
+    o.t.detector = detector;
     o.t.cancel = common_watch_signals();
     o.t.on_event = on_event;
     o.t.ctx = &t;
     const dpl_status status = dpl_train(&report, &o.t, &err);
     wipe(&t);
+    free(detector);
     if (status != DPL_OK)
         return common_fail(self, &err);
     tell_end(&t, &report);

@@ -214,8 +214,7 @@ char *common_full_path(const char *path)
 
 /* ------------------------------------------------------------------ models */
 
-/** The model's path: as given, or found by its name. NULL after a message. */
-static char *model_path(const command *self, const char *given, const char *name,
+char *common_model_path(const command *self, const char *given, const char *name,
                         const char *option)
 {
     char *path = given ? text_format("%s", given) : models_find(name);
@@ -238,9 +237,9 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     const int whole =
         o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
     dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    char *encoder = model_path(self, o->model, MODEL_ENCODER, "model");
+    char *encoder = common_model_path(self, o->model, MODEL_ENCODER, "model");
     char *detector =
-        encoder && !whole ? model_path(self, o->detector, MODEL_DETECTOR, "detector") : NULL;
+        encoder && !whole ? common_model_path(self, o->detector, MODEL_DETECTOR, "detector") : NULL;
     dpl_error err;
     int code = dpl_status_exit_code(DPL_E_MODEL);
 

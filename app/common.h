@@ -49,6 +49,11 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
 /** Tell what the last call on the gallery has to say, if anything. */
 void common_notice(const command *self, const common *o, const dpl_gallery *gallery);
 
+/** A model's path, freed by free(): as given, or found by its name; NULL after a message that names
+ * the option. */
+char *common_model_path(const command *self, const char *given, const char *name,
+                        const char *option);
+
 /**
  * Open the models that the options name.
  * @param gallery  may be NULL; what it remembers decides where --detect is not given

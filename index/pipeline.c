@@ -254,25 +254,9 @@ void dpl_photo_clear(dpl_photo *photo)
     *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
 }
 
-/** Area, times the square of how near to the middle the box is: 1 there, 0 in a corner. */
-static float prominence(const dpl_face *f, const dpl_image *image)
-{
-    const float w = (float)image->full_width_px, h = (float)image->full_height_px;
-    const float off = hypotf(2 * f->x_px + f->w_px - w, 2 * f->y_px + f->h_px - h) / hypotf(w, h);
-    const float near = fmaxf(1 - off, 0);
-
-    return f->w_px * f->h_px * near * near;
-}
-
 size_t dpli_main_face(const dpl_photo *photo)
 {
-    size_t best = 0;
-
-    for (size_t i = 1; i < photo->n_faces; i++)
-        if (prominence(&photo->faces[i], &photo->image) >
-            prominence(&photo->faces[best], &photo->image))
-            best = i;
-    return best;
+    return dpl_main_face(photo->faces, photo->n_faces, &photo->image);
 }
 
 dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,

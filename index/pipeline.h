@@ -25,11 +25,7 @@ float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
 /** Bytes of one chip of this encoder. */
 size_t dpli_chip_bytes(const dpl_encoder *encoder);
 
-/**
- * Index of the face that the photo is of: large, and near the middle; n_faces must be positive.
- * Differs from InsightFace's rule (area less twice the squared distance), by which a small face in
- * the middle of a large photo beats any other.
- */
+/** Index of the face that the photo is of (dpl_main_face); n_faces must be positive. */
 size_t dpli_main_face(const dpl_photo *photo);
 
 /** JPEG of a chip [height, width, 3] of this encoder; freed with dpl_bytes_free. */

@@ -391,3 +391,23 @@ void dpl_faces_free(dpl_face *faces)
 {
     free(faces);
 }
+
+/** Area, times the square of how near to the middle the box is: 1 there, 0 in a corner. */
+static float prominence(const dpl_face *f, const dpl_image *image)
+{
+    const float w = (float)image->full_width_px, h = (float)image->full_height_px;
+    const float off = hypotf(2 * f->x_px + f->w_px - w, 2 * f->y_px + f->h_px - h) / hypotf(w, h);
+    const float near = fmaxf(1 - off, 0);
+
+    return f->w_px * f->h_px * near * near;
+}
+
+size_t dpl_main_face(const dpl_face *faces, size_t n, const dpl_image *image)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (prominence(&faces[i], image) > prominence(&faces[best], image))
+            best = i;
+    return best;
+}

@@ -90,6 +90,14 @@ DPL_API dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector 
                               const dpl_detect_options *options, dpl_error *err);
 DPL_API void dpl_faces_free(dpl_face *faces);
 
+/**
+ * Index of the face that a picture is of: large, and near the middle; 0 when n is 0 or 1.
+ *
+ * Differs from InsightFace's rule (area less twice the squared distance), by which a small face in
+ * the middle of a large photo beats any other.
+ */
+DPL_API size_t dpl_main_face(const dpl_face *faces, size_t n, const dpl_image *image);
+
 /* ------------------------------------------------------------------ encoder */
 
 typedef struct dpl_encoder dpl_encoder;

@@ -39,6 +39,8 @@ typedef double dpl_train_REAL;
     X(TEXT, data, 1)                                                                               \
     X(TEXT, second_data, 1)                                                                        \
     X(INT, plain, 1)     /* data has no classes: for distillation (0) */                           \
+    X(TEXT, detector, 1) /* a face detector's file: the face of each picture, on the net's         \
+                          * template (pictures are taken whole) */                                 \
     X(INT, min_items, 1) /* classes with fewer are left out (2) */                                 \
     /* What is held out of training and validated on: other data; groups, by number (chosen by the \
      * seed) or by name; classes; the last items of every class. (No groups, a tenth of the        \

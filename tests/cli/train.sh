@@ -80,3 +80,21 @@ step=$(sed -n 's/.*after step \([0-9]*\),.*/\1/p' err)
 exits 0 train --resume cut --steps $((step + 1))
 says out "$step done"
 says out "done after step $((step + 1))"
+
+# Faces are found and laid on the network's template; a photo without one is left out, and said.
+mkdir -p faces/a faces/b
+cp "$obama" faces/a/0.jpg
+cp "$obama" faces/a/1.jpg
+cp "$biden" faces/b/0.jpg
+cp "$biden" faces/b/1.jpg
+cp "$SRCDIR/tests/fixtures/image/rgb.jpg" faces/b/plain.jpg
+exits 0 train faces --run aligned --align --init "$SRCDIR/models/face-105.onnx" --loss cosine \
+    --batch 2x2 --hold-classes 0 --steps 1 --threads 2
+says err "plain.jpg"
+says err "no face found"
+says out "4 pictures of 2 classes"
+# shellcheck disable=SC2086
+exits 2 train faces --run flat $small --align --hold-classes 0 --steps 1
+says err "template"
+# shellcheck disable=SC2086
+exits 2 train faces --run flat $small --detector x.onnx

@@ -695,7 +695,8 @@ static void drawing_of_the_nets_size_comes_through_unchanged(void **state)
     d = must_open("d", NULL);
     for (int c = 1; c <= 3; c += 2) {
         w.n = 0;
-        assert_int_equal(dpli_pixels_load(&p, d, SIDE, SIDE, c, team, warn, &w, NULL), DPL_OK);
+        assert_int_equal(dpli_pixels_load(&p, d, SIDE, SIDE, c, NULL, team, warn, &w, NULL),
+                         DPL_OK);
         assert_int_equal(dpli_pixels_bytes(p), 3 * SIDE * SIDE * c);
         assert_int_equal(w.n, 1);
         assert_non_null(strstr(w.last, "2.png\": "));
@@ -736,10 +737,10 @@ static void photo_is_resized_and_its_grey_is_the_encoders(void **state)
     d = must_open("d", NULL);
     assert_int_equal(dpl_dataset_image(&photo, d, 0, NULL), DPL_OK);
     assert_int_equal(dpl_image_resize(&sized, &photo, 20, 30, NULL), DPL_OK);
-    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 3, team, NULL, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 3, NULL, team, NULL, NULL, NULL), DPL_OK);
     assert_memory_equal(dpli_pixels_at(p, 0), sized.pixels, 30 * 20 * 3);
     dpli_pixels_free(p);
-    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 1, team, NULL, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 1, NULL, team, NULL, NULL, NULL), DPL_OK);
     for (int i = 0; i < 30 * 20; i++) {
         const uint8_t *rgb = sized.pixels + 3 * i;
         const double luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
@@ -759,14 +760,15 @@ static void photo_is_resized_and_its_grey_is_the_encoders(void **state)
     }
     fclose(f);
     d = must_open("many.csv", NULL);
-    assert_int_equal(dpli_pixels_load(&p, d, 65535, 65535, 3, team, NULL, NULL, &err), DPL_E_LIMIT);
+    assert_int_equal(dpli_pixels_load(&p, d, 65535, 65535, 3, NULL, team, NULL, NULL, &err),
+                     DPL_E_LIMIT);
     assert_non_null(strstr(err.message, "do not fit into the memory"));
     assert_null(p);
     warnings w = {0};
-    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 3, team, warn, &w, &err), DPL_E_INPUT);
+    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 3, NULL, team, warn, &w, &err), DPL_E_INPUT);
     assert_string_equal(err.message, "none of 2000 pictures can be read");
     assert_int_equal(w.n, 2000);
-    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 2, team, warn, &w, &err), DPL_E_ARGUMENT);
+    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 2, NULL, team, warn, &w, &err), DPL_E_ARGUMENT);
     dpl_dataset_close(d);
     dpli_team_free(team);
 }

@@ -302,8 +302,9 @@ static void batches_are_the_same_whatever_the_threads(void **state)
     assert_true(dpli_augment_named(&augment, "photo"));
     assert_int_equal(dpl_dataset_open(&data, "data", NULL, &last_error), DPL_OK);
     assert_int_equal(dpli_team_new(&team, 1, NULL), DPL_OK);
-    assert_int_equal(dpli_pixels_load(&pixels, data, side, side, 3, team, NULL, NULL, &last_error),
-                     DPL_OK);
+    assert_int_equal(
+        dpli_pixels_load(&pixels, data, side, side, 3, NULL, team, NULL, NULL, &last_error),
+        DPL_OK);
     for (int threads = 1; threads <= 5; threads += 2)
         for (int64_t from = 0; from < 4; from += 3) {
             dpli_loader_options o = {

@@ -24,11 +24,37 @@ typedef struct loading {
     dpli_pixels *p;
     const dpl_dataset *d;
     int32_t h, w, c;
-    dpl_error *troubles; /* [team], the first lack of memory of each worker */
-    char **warnings;     /* [n_items], NULL or what is wrong with it */
+    const dpli_aligner *aligner;
+    dpl_scratch **scratch; /* [team], with an aligner */
+    dpl_error *troubles;   /* [team], the first lack of memory of each worker */
+    char **warnings;       /* [n_items], NULL or what is wrong with it */
 } loading;
 
-static dpl_status load_item(loading *l, int32_t item, dpl_error *err)
+/** The face that a photo is of, on the template. */
+static dpl_status align(dpl_image *out, const loading *l, int worker, const dpl_image *photo,
+                        dpl_error *err)
+{
+    const size_t bytes = (size_t)l->h * (size_t)l->w * 3;
+    uint8_t *chip = dpli_alloc(bytes, 1, err);
+    dpl_face *faces = NULL;
+    size_t n = 0;
+    dpl_status status = DPL_E_MEMORY;
+
+    if (chip)
+        status = dpl_detect(&faces, &n, l->aligner->detector, l->scratch[worker], photo, NULL, err);
+    if (status == DPL_OK && n == 0)
+        status = dpli_fail(err, DPL_E_INPUT, "no face found");
+    if (status == DPL_OK)
+        status = dpl_align(chip, &faces[dpl_main_face(faces, n, photo)], l->aligner->encoder, photo,
+                           err);
+    if (status == DPL_OK)
+        status = dpl_image_from_rgb(out, chip, l->w, l->h, (size_t)l->w * 3, err);
+    dpl_faces_free(faces);
+    free(chip);
+    return status;
+}
+
+static dpl_status load_item(loading *l, int worker, int32_t item, dpl_error *err)
 {
     dpl_image photo = DPL_IMAGE_INIT, sized = DPL_IMAGE_INIT;
     uint8_t *to = l->p->bytes + (size_t)item * l->p->item_bytes;
@@ -39,7 +65,12 @@ static dpl_status load_item(loading *l, int32_t item, dpl_error *err)
     if (status == DPL_OK && photo.warning[0])
         l->warnings[item] =
             dpli_asprintf(NULL, "\"%s\": %s", dpl_dataset_item_name(l->d, item), photo.warning);
-    if (status == DPL_OK && (photo.width_px != l->w || photo.height_px != l->h)) {
+    if (status == DPL_OK && l->aligner) {
+        status = align(&sized, l, worker, &photo, err);
+        if (status != DPL_OK)
+            dpli_fail_in(err, status, dpl_dataset_item_name(l->d, item));
+        image = &sized;
+    } else if (status == DPL_OK && (photo.width_px != l->w || photo.height_px != l->h)) {
         status = dpl_image_resize(&sized, &photo, l->w, l->h, err);
         image = &sized;
     }
@@ -59,7 +90,7 @@ static void load_some(void *ctx, int worker, size_t from, size_t to)
     dpl_error err;
 
     for (size_t i = from; i < to && l->troubles[worker].status == DPL_OK; i++) {
-        const dpl_status status = load_item(l, (int32_t)i, &err);
+        const dpl_status status = load_item(l, worker, (int32_t)i, &err);
         if (status == DPL_OK) {
             l->p->there[i] = 1;
             continue;
@@ -106,11 +137,11 @@ static dpl_status judge(const loading *l, int n_workers, void (*warn)(void *ctx,
 }
 
 dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
-                            int32_t channels, dpli_team *team,
+                            int32_t channels, const dpli_aligner *aligner, dpli_team *team,
                             void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err)
 {
     const size_t n = (size_t)dpl_dataset_n_items(d);
-    loading l = {NULL, d, h, w, channels, NULL, NULL};
+    loading l = {.d = d, .h = h, .w = w, .c = channels, .aligner = aligner};
     dpl_status status;
     size_t n_bytes;
 
@@ -126,8 +157,12 @@ dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, 
     l.p = dpli_calloc(1, sizeof *l.p, err);
     l.warnings = dpli_calloc(n, sizeof *l.warnings, err);
     l.troubles = dpli_calloc((size_t)dpli_team_size(team), sizeof *l.troubles, err);
-    if (!l.p || !l.warnings || !l.troubles)
+    l.scratch = dpli_calloc((size_t)dpli_team_size(team), sizeof(dpl_scratch *), err);
+    if (!l.p || !l.warnings || !l.troubles || !l.scratch)
         goto done;
+    for (int i = 0; i < dpli_team_size(team) && aligner; i++)
+        if (dpl_scratch_new(&l.scratch[i], 0, err) != DPL_OK)
+            goto done;
     l.p->n_items = n;
     l.p->item_bytes = item_bytes;
     l.p->bytes = dpli_alloc(n_bytes, 1, err);
@@ -143,6 +178,9 @@ dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, 
 done:
     for (size_t i = 0; i < n && l.warnings; i++)
         free(l.warnings[i]);
+    for (int i = 0; l.scratch && i < dpli_team_size(team); i++)
+        dpl_scratch_free(l.scratch[i]);
+    free(l.scratch);
     free(l.warnings);
     free(l.troubles);
     dpli_pixels_free(l.p);

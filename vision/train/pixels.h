@@ -4,6 +4,7 @@
 
 #include "base/team.h"
 #include "doppel/dataset.h"
+#include "doppel/face.h"
 
 /**
  * All items of a dataset as the net's input size, decoded once, in parallel: uint8
@@ -12,8 +13,16 @@
  */
 typedef struct dpli_pixels dpli_pixels;
 
+/** How faces are found and laid on the net's template. */
+typedef struct dpli_aligner {
+    const dpl_detector *detector;
+    const dpl_encoder *encoder;
+} dpli_aligner;
+
+/** @param[in] aligner  NULL: pictures are taken whole. Else each gives the face that it is of
+ *  (dpl_main_face), and none is a picture that cannot be read; h and w are the encoder's. */
 dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
-                            int32_t channels, dpli_team *team,
+                            int32_t channels, const dpli_aligner *aligner, dpli_team *team,
                             void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err);
 void dpli_pixels_free(dpli_pixels *p);
 const uint8_t *dpli_pixels_at(const dpli_pixels *p, int32_t item);

@@ -156,7 +156,8 @@ static dpl_status make_absolute(json_t *value, dpl_error *err)
 
 static dpl_status make_absolute_where_path(const char *name, json_t *value, dpl_error *err)
 {
-    static const char *const paths[] = {"data", "second_data", "validate", "init", "teacher"};
+    static const char *const paths[] = {"data",     "second_data", "validate",
+                                        "detector", "init",        "teacher"};
     dpl_status status = DPL_OK;
 
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {

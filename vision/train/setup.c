@@ -187,6 +187,35 @@ static dpl_status open_net(dpli_trainer *t, int32_t tower, dpl_error *err)
 
 /* ------------------------------------------------------------------ data */
 
+/** Load the pictures as a tower takes them: whole, or the face in each on the net's template. */
+static dpl_status load_pixels(dpli_pixels **pixels, dpli_trainer *t, const dpl_dataset *data,
+                              const dpli_intake *intake, dpl_error *err)
+{
+    char *path = dpli_run_model(t, "start", 0, err);
+    dpl_detector *detector = NULL;
+    dpl_encoder *encoder = NULL;
+    dpli_aligner aligner;
+    dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK && t->settings.o.detector) {
+        status = dpl_detector_open(&detector, t->settings.o.detector, err);
+        if (status == DPL_OK)
+            status = dpl_encoder_open(&encoder, path, NULL, err);
+        if (status == DPL_OK && !dpl_encoder_fact(encoder, "template"))
+            status = dpli_fail(err, DPL_E_ARGUMENT,
+                               "the network has no template to lay faces on: \"detector\" is for "
+                               "face encoders");
+        aligner = (dpli_aligner){detector, encoder};
+    }
+    if (status == DPL_OK)
+        status = dpli_pixels_load(pixels, data, intake->h, intake->w, intake->c,
+                                  detector ? &aligner : NULL, t->team, dpli_trainer_warn, t, err);
+    dpl_encoder_close(encoder);
+    dpl_detector_close(detector);
+    free(path);
+    return status;
+}
+
 static dpl_status open_data(dpl_dataset **data, dpli_pixels **pixels, dpli_trainer *t,
                             const char *path, bool plain, const dpli_intake *intake, dpl_error *err)
 {
@@ -198,8 +227,7 @@ static dpl_status open_data(dpl_dataset **data, dpli_pixels **pixels, dpli_train
     if (status == DPL_OK && !plain && dpl_dataset_n_classes(*data) < 2)
         status = dpli_fail(err, DPL_E_INPUT, "\"%s\" has fewer than two classes", path);
     if (status == DPL_OK)
-        status = dpli_pixels_load(pixels, *data, intake->h, intake->w, intake->c, t->team,
-                                  dpli_trainer_warn, t, err);
+        status = load_pixels(pixels, t, *data, intake, err);
     return status;
 }
 
