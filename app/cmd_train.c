@@ -83,7 +83,9 @@ static const option_spec own[] = {
     TEXT("second-tower", second_data, "DATA",
          "pictures of another kind with the same class names: two networks with weights of their "
          "own, pairs are one picture of each"),
-    FLAG("plain", plain, "DATA has no classes (for --loss distil)"),
+    FLAG("plain", plain,
+         "DATA has no classes: for --loss distil, or to learn without labels that distortions of a "
+         "picture are the same and pictures differ"),
     INT("min-items", min_items, "N", 1, "leave out classes with fewer pictures (default 2)"),
     TEXT("validate", validate, "DATA", "validate on these pictures"),
     INT("hold-groups", hold_groups, "N", 0,

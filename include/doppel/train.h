@@ -38,7 +38,7 @@ typedef double dpl_train_REAL;
      * name, of another kind of picture; pairs are then always one picture of each. */             \
     X(TEXT, data, 1)                                                                               \
     X(TEXT, second_data, 1)                                                                        \
-    X(INT, plain, 1)     /* data has no classes: for distillation (0) */                           \
+    X(INT, plain, 1)     /* data has no classes: for distillation, or each picture is one (0) */   \
     X(TEXT, detector, 1) /* a face detector's file: the face of each picture, on the net's         \
                           * template (pictures are taken whole) */                                 \
     X(INT, min_items, 1) /* classes with fewer are left out (2) */                                 \

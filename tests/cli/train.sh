@@ -98,3 +98,13 @@ exits 2 train faces --run flat $small --align --hold-classes 0 --steps 1
 says err "template"
 # shellcheck disable=SC2086
 exits 2 train faces --run flat $small --detector x.onnx
+
+# Without classes, what is the same are distortions of one picture.
+# shellcheck disable=SC2086
+exits 0 train data --run alone $small --plain --channels 3 --augment photo --validate data \
+    --validate-ways 2 --validate-trials 4 --steps 2
+says out "8 pictures"
+says out "one-shot"
+# shellcheck disable=SC2086
+exits 2 train data --run alone2 $small --plain --augment none --steps 1
+says err "distortions"

@@ -433,8 +433,11 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
         wrong = "a batch is classes x items, or \"batch-pairs\", not both";
     else if (in_pairs && !pairs_kind(s->loss))
         wrong = "\"batch-pairs\" is for losses of pairs";
-    else if (o->plain && s->loss != DPLI_LOSS_DISTIL)
-        wrong = "without classes (\"plain\") only the loss distil can be trained";
+    else if (o->plain && s->loss != DPLI_LOSS_DISTIL && strcmp(o->augment, "none") == 0)
+        wrong = "without classes (\"plain\") what is the same are distortions of one picture: "
+                "\"augment\" cannot be none";
+    else if (o->plain && o->second_data)
+        wrong = "two towers need classes: \"plain\" has none";
     else if (s->loss == DPLI_LOSS_DISTIL && s->n_teachers == 0)
         wrong = "the loss distil needs a \"teacher\"";
     else if (s->loss != DPLI_LOSS_DISTIL && s->n_teachers > 0)

@@ -212,20 +212,23 @@ static dpl_status fill_held_from_other(dpli_trainer *t, dpl_error *err)
     return status;
 }
 
-/** A dataset without classes is one class of all. */
+/** A dataset without classes: each picture is a class of its own, whose items are its distortions
+ * (Dosovitskiy et al. 2014). Distillation does not look at classes. */
 static dpl_status fill_plain(dpli_trainer *t, dpl_error *err)
 {
     const int32_t n = dpl_dataset_n_items(t->towers[0].data);
-    dpl_status status = pool_init(&t->pool, 1, 1, (size_t)n, err);
+    dpl_status status = pool_init(&t->pool, 1, (size_t)n, (size_t)n, err);
 
-    if (status != DPL_OK)
-        return status;
-    for (int32_t i = 0; i < n; i++)
-        if (dpli_pixels_at(t->towers[0].pixels, i))
-            t->pool.items[t->pool.n_items++] = i;
-    t->pool.classes[0] = (dpli_draw_class){0, -1, {t->pool.items}, {t->pool.n_items}};
-    t->pool.n_classes = 1;
-    return DPL_OK;
+    for (int32_t i = 0; i < n && status == DPL_OK; i++) {
+        int32_t *item = &t->pool.items[t->pool.n_items];
+
+        if (!dpli_pixels_at(t->towers[0].pixels, i))
+            continue;
+        *item = i;
+        t->pool.classes[t->pool.n_classes++] = (dpli_draw_class){i, -1, {item}, {1}};
+        t->pool.n_items++;
+    }
+    return status;
 }
 
 /** Names of what is trained on and validated on: a resumed run has the same. */
