@@ -310,11 +310,10 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     const dpli_optimizer_options usual = dpli_optimizer_defaults((dpli_optimizer_kind)kind);
     DEFAULT_INT(plain, 0);
     DEFAULT_INT(min_items, 2);
-    if (!s->o.validate && s->o.hold_groups == DPL_TRAIN_UNSET_INT && !s->o.hold_group &&
-        s->o.hold_items == DPL_TRAIN_UNSET_INT)
-        DEFAULT_INT(hold_classes, INT32_MAX); /* a tenth, once they are counted */
+    const bool held = s->o.validate || s->o.hold_groups != DPL_TRAIN_UNSET_INT || s->o.hold_group ||
+                      s->o.hold_items != DPL_TRAIN_UNSET_INT;
+    DEFAULT_INT(hold_classes, held ? 0 : INT32_MAX); /* a tenth, once they are counted */
     DEFAULT_INT(hold_groups, 0);
-    DEFAULT_INT(hold_classes, 0);
     DEFAULT_INT(hold_items, 0);
     DEFAULT_INT(validate_trials, 400);
     DEFAULT_INT(validate_ways, 20);

@@ -146,12 +146,13 @@ static dpl_status hold_groups(splitter *s, dpl_error *err)
 
 static dpl_status hold_classes(splitter *s, dpl_error *err)
 {
+    const int32_t tenth = s->n / 10;
     int32_t want = s->t->settings.o.hold_classes, n = 0;
     int32_t *order;
     dpli_rng rng;
 
-    if (want == INT32_MAX) /* by default */
-        want = s->n / 10 < MOST_HELD_CLASSES ? s->n / 10 : MOST_HELD_CLASSES;
+    if (want == INT32_MAX) /* by default; a single one could not be validated on */
+        want = tenth > MOST_HELD_CLASSES ? MOST_HELD_CLASSES : tenth == 1 ? 2 : tenth;
     if (want == 0)
         return DPL_OK;
     if (!(order = dpli_alloc((size_t)s->n, sizeof *order, err)))
