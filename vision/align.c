@@ -13,6 +13,7 @@
 
 #include "base/fail.h"
 #include "vision/encoder.h"
+#include "vision/resample.h"
 #include "vision/warp.h"
 
 dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
@@ -58,16 +59,21 @@ dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
     return status;
 }
 
+dpl_status dpli_whole_chip(uint8_t *chip, int32_t width_px, int32_t height_px,
+                           const dpl_image *image, dpl_error *err)
+{
+    /* One scale for both axes, the smaller picture side filling the chip, centred. */
+    const double w = image->width_px, h = image->height_px;
+    const double scale = fmin(w / width_px, h / height_px);
+
+    return dpli_resample(
+        chip, image->pixels,
+        &(dpli_axis){image->width_px, width_px, (w - scale * width_px) / 2, scale},
+        &(dpli_axis){image->height_px, height_px, (h - scale * height_px) / 2, scale}, err);
+}
+
 dpl_status dpl_whole_chip(uint8_t *chip, const dpl_encoder *encoder, const dpl_image *image,
                           dpl_error *err)
 {
-    /* One scale for both axes, the smaller picture side filling the chip, centred. */
-    const float scale = fminf((float)image->width_px / (float)encoder->width_px,
-                              (float)image->height_px / (float)encoder->height_px);
-    const float m[6] = {
-        scale, 0,     ((float)image->width_px - scale * (float)encoder->width_px) / 2,
-        0,     scale, ((float)image->height_px - scale * (float)encoder->height_px) / 2,
-    };
-
-    return dpli_warp_affine(chip, encoder->width_px, encoder->height_px, image, m, err);
+    return dpli_whole_chip(chip, encoder->width_px, encoder->height_px, image, err);
 }

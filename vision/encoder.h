@@ -28,6 +28,11 @@ static inline float dpli_luma(const uint8_t *rgb)
     return 0.299f * (float)rgb[0] + 0.587f * (float)rgb[1] + 0.114f * (float)rgb[2];
 }
 
+/** dpl_whole_chip without an encoder: the training's pictures are cut as the encoder's are. The
+ * filter is dpl_image_resize's. */
+dpl_status dpli_whole_chip(uint8_t *chip, int32_t width_px, int32_t height_px,
+                           const dpl_image *image, dpl_error *err);
+
 /** Fill face->quality, but for the detector's part, from the landmarks and the chip [height, width,
  * 3]. */
 void dpli_quality_measure(dpl_face *face, const uint8_t *chip, int32_t width_px, int32_t height_px);

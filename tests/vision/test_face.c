@@ -421,6 +421,24 @@ static void whole_chip_is_the_centre_of_the_picture(void **state)
     dpl_image_clear(&image);
 }
 
+/* A picture of the chip's proportions is resized as dpl_image_resize does it: no other filter. */
+static void whole_chip_is_resized_as_pictures_are(void **state)
+{
+    const int32_t size = encoder->width_px;
+    dpl_image image = new_image(2 * size - 13, 2 * size - 13, 0), sized;
+    uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
+
+    (void)state;
+    for (size_t i = 0; i < (size_t)image.width_px * (size_t)image.height_px * 3; i++)
+        image.pixels[i] = (uint8_t)(i * 7919 % 251);
+    assert_int_equal(dpl_whole_chip(chip, encoder, &image, NULL), DPL_OK);
+    assert_int_equal(dpl_image_resize(&sized, &image, size, size, NULL), DPL_OK);
+    assert_memory_equal(chip, sized.pixels, (size_t)size * (size_t)size * 3);
+    free(chip);
+    dpl_image_clear(&sized);
+    dpl_image_clear(&image);
+}
+
 /* ------------------------------------------------------------------ quality */
 
 static dpl_quality quality_of(dpl_image *image, const dpl_face *found)
@@ -662,6 +680,7 @@ int main(void)
         cmocka_unit_test(larger_face_is_reduced_without_a_shift),
         cmocka_unit_test(landmarks_in_one_point_are_refused),
         cmocka_unit_test(whole_chip_is_the_centre_of_the_picture),
+        cmocka_unit_test(whole_chip_is_resized_as_pictures_are),
         cmocka_unit_test(quality_falls_with_blur_and_darkness_and_names_the_cause),
         cmocka_unit_test(nose_to_the_side_is_yaw_and_nose_up_is_pitch),
         cmocka_unit_test(vectors_are_of_unit_length_and_a_batch_equals_single_ones),

@@ -31,56 +31,50 @@ typedef struct loading {
 } loading;
 
 /** The face that a photo is of, on the template. */
-static dpl_status align(dpl_image *out, const loading *l, int worker, const dpl_image *photo,
+static dpl_status align(uint8_t *chip, const loading *l, int worker, const dpl_image *photo,
                         dpl_error *err)
 {
-    const size_t bytes = (size_t)l->h * (size_t)l->w * 3;
-    uint8_t *chip = dpli_alloc(bytes, 1, err);
-    dpl_face *faces = NULL;
-    size_t n = 0;
-    dpl_status status = DPL_E_MEMORY;
+    dpl_face *faces;
+    size_t n;
+    dpl_status status =
+        dpl_detect(&faces, &n, l->aligner->detector, l->scratch[worker], photo, NULL, err);
 
-    if (chip)
-        status = dpl_detect(&faces, &n, l->aligner->detector, l->scratch[worker], photo, NULL, err);
     if (status == DPL_OK && n == 0)
         status = dpli_fail(err, DPL_E_INPUT, "no face found");
     if (status == DPL_OK)
         status = dpl_align(chip, &faces[dpl_main_face(faces, n, photo)], l->aligner->encoder, photo,
                            err);
-    if (status == DPL_OK)
-        status = dpl_image_from_rgb(out, chip, l->w, l->h, (size_t)l->w * 3, err);
     dpl_faces_free(faces);
-    free(chip);
     return status;
 }
 
 static dpl_status load_item(loading *l, int worker, int32_t item, dpl_error *err)
 {
-    dpl_image photo = DPL_IMAGE_INIT, sized = DPL_IMAGE_INIT;
-    uint8_t *to = l->p->bytes + (size_t)item * l->p->item_bytes;
+    const char *name = dpl_dataset_item_name(l->d, item);
     const size_t n = (size_t)l->h * (size_t)l->w;
-    const dpl_image *image = &photo;
+    uint8_t *to = l->p->bytes + (size_t)item * l->p->item_bytes, *chip = NULL;
+    dpl_image photo = DPL_IMAGE_INIT;
     dpl_status status = dpl_dataset_image(&photo, l->d, item, err);
 
-    if (status == DPL_OK && photo.warning[0])
-        l->warnings[item] =
-            dpli_asprintf(NULL, "\"%s\": %s", dpl_dataset_item_name(l->d, item), photo.warning);
-    if (status == DPL_OK && l->aligner) {
-        status = align(&sized, l, worker, &photo, err);
-        if (status != DPL_OK)
-            dpli_fail_in(err, status, dpl_dataset_item_name(l->d, item));
-        image = &sized;
-    } else if (status == DPL_OK && (photo.width_px != l->w || photo.height_px != l->h)) {
-        status = dpl_image_resize(&sized, &photo, l->w, l->h, err);
-        image = &sized;
-    }
-    if (status == DPL_OK && l->c == 3)
-        memcpy(to, image->pixels, 3 * n);
+    if (status != DPL_OK)
+        return status;
+    if (photo.warning[0])
+        l->warnings[item] = dpli_asprintf(NULL, "\"%s\": %s", name, photo.warning);
+    chip = l->c == 3 ? to : dpli_alloc(n, 3, err);
+    if (!chip)
+        status = DPL_E_MEMORY;
+    else if (l->aligner)
+        status = align(chip, l, worker, &photo, err);
+    else
+        status = dpli_whole_chip(chip, l->w, l->h, &photo, err);
+    if (status != DPL_OK)
+        dpli_fail_in(err, status, name);
     /* The encoder takes the luma as it is; here it is rounded to a level, which changes no grey. */
     for (size_t i = 0; i < n && status == DPL_OK && l->c == 1; i++)
-        to[i] = (uint8_t)(dpli_luma(image->pixels + 3 * i) + 0.5f);
+        to[i] = (uint8_t)(dpli_luma(chip + 3 * i) + 0.5f);
+    if (chip != to)
+        free(chip);
     dpl_image_clear(&photo);
-    dpl_image_clear(&sized);
     return status;
 }
 
