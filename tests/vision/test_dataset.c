@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "doppel/dataset.h"
+#include "vision/encoder.h"
 #include "vision/train/pixels.h"
 
 /* ------------------------------------------------------------------ making */
