@@ -814,7 +814,9 @@ def shipped(folder):
     for name, path, runs in (
             ("face-detect", detector, [half, Formula((2, 3, 64, 96), 0, 255)]),
             ("face-105", encoder, [(nchw(chip) - np.float32(127.5)) / np.float32(128),
-                                   Formula((3, 3, 105, 105), -1, 2)])):
+                                   Formula((3, 3, 105, 105), -1, 2)]),
+            ("drawing-64", os.path.join(MODELS, "drawing-64.onnx"),
+             [Formula((1, 1, 64, 64), -1, 1), Formula((3, 1, 64, 64), -1, 1)])):
         data = b""
         for x in runs:
             data += record_bytes({"input": x}, run_onnxruntime(path, {"input": x}))
