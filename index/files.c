@@ -7,28 +7,16 @@
  */
 #include "index/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <search.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
-
-#define MAX_DEPTH 200
-
-typedef struct visited {
-    dev_t dev;
-    ino_t ino;
-} visited;
-
-typedef struct walk {
-    dpli_found_files *out;
-    void *seen; /* tree of visited, by search.h */
-} walk;
+#include "base/walk.h"
 
 /** The name that a file stands for without its folder's: "ann.jpg" is "ann". */
 static char *stem(const char *path, dpl_error *err)
@@ -64,74 +52,26 @@ static dpl_status add_file(dpli_found_files *out, char *path, const char *person
     return DPL_OK;
 }
 
-static int by_inode(const void *a, const void *b)
+/** What is in a folder given is of the person that its own folder is named by; what lies in the
+ * folder given itself, of the person that its name says. */
+static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const char *below,
+                            dpl_error *err)
 {
-    const visited *x = a, *y = b;
+    const bool is_folder = what == DPLI_WALKED_UNREADABLE || what == DPLI_WALKED_DEEP;
+    char *copy = dpli_strdup(path, err), *names = dpli_strdup(below, err), *person = NULL, *slash;
+    dpl_status status = DPL_E_MEMORY;
 
-    if (x->dev != y->dev)
-        return x->dev < y->dev ? -1 : 1;
-    return (x->ino > y->ino) - (x->ino < y->ino);
-}
-
-/** Remember a folder; *fresh tells whether it is new. */
-static dpl_status visit(walk *w, const struct stat *st, bool *fresh, dpl_error *err)
-{
-    visited *v = dpli_alloc(1, sizeof *v, err), **slot;
-
-    if (!v)
-        return DPL_E_MEMORY;
-    *v = (visited){st->st_dev, st->st_ino};
-    slot = tsearch(v, &w->seen, by_inode);
-    *fresh = slot && *slot == v;
-    if (!*fresh)
-        free(v);
-    return slot ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory for the list of folders");
-}
-
-static int not_hidden(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/** person NULL: the folder given, whose files are a person each. */
-static dpl_status walk_folder(walk *w, const char *folder, const char *person, int depth,
-                              dpl_error *err)
-{
-    struct dirent **entries = NULL;
-    const int n = depth < MAX_DEPTH ? scandir(folder, &entries, not_hidden, by_bytes) : -1;
-    dpl_status status = DPL_OK;
-
-    if (n < 0) {
-        char *path = dpli_strdup(folder, err);
-        return path ? add_file(w->out, path, person, err) : DPL_E_MEMORY;
+    if (copy && names) {
+        slash = strrchr(names, '/');
+        if (!is_folder && slash)
+            *slash = '\0';
+        if (is_folder ? *names : slash != NULL)
+            person = strrchr(names, '/') ? strrchr(names, '/') + 1 : names;
+        status = add_file(ctx, copy, person, err);
+        copy = NULL;
     }
-    for (int i = 0; i < n; i++) {
-        const char *name = entries[i]->d_name;
-        char *path = status == DPL_OK ? dpli_asprintf(err, "%s%s%s", folder,
-                                                      strcmp(folder, "/") ? "/" : "", name)
-                                      : NULL;
-        struct stat st;
-        if (status == DPL_OK && !path)
-            status = DPL_E_MEMORY;
-        if (status == DPL_OK && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-            bool fresh;
-            status = visit(w, &st, &fresh, err);
-            if (status == DPL_OK && fresh)
-                status = walk_folder(w, path, name, depth + 1, err);
-            free(path);
-        } else if (status == DPL_OK) {
-            status = add_file(w->out, path, person, err);
-        } else {
-            free(path);
-        }
-        free(entries[i]);
-    }
-    free(entries);
+    free(copy);
+    free(names);
     return status;
 }
 
@@ -161,7 +101,7 @@ static void drop_repeated(dpli_found_files *files)
 dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size_t n_paths,
                            dpl_error *err)
 {
-    walk w = {out, NULL};
+    dpli_walker walker = {0};
     dpl_status status = DPL_OK;
 
     *out = (dpli_found_files){0};
@@ -172,10 +112,7 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
             status = dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", paths[i]);
             free(full);
         } else if (S_ISDIR(st.st_mode)) {
-            bool fresh;
-            status = visit(&w, &st, &fresh, err);
-            if (status == DPL_OK && fresh)
-                status = walk_folder(&w, full, NULL, 0, err);
+            status = dpli_walk(&walker, full, on_walked, out, err);
             free(full);
         } else {
             status = add_file(out, full, NULL, err);
@@ -185,7 +122,7 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
         drop_repeated(out);
     else
         dpli_found_files_clear(out);
-    tdestroy(w.seen, free);
+    dpli_walker_clear(&walker);
     return status;
 }
 

@@ -7,10 +7,8 @@
  */
 #include "doppel/dataset.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <search.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,10 +18,10 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/walk.h"
 #include "vision/csv.h"
 #include "vision/zip.h"
 
-#define MAX_DEPTH      200
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
 
@@ -163,103 +161,39 @@ static dpl_status add_by_folder(found_list *list, const char *name, size_t membe
     return add_found(list, f, err);
 }
 
-typedef struct walk {
+typedef struct listing {
     found_list *list;
     bool plain;
-    void *seen; /* tree of visited, by search.h */
-} walk;
+} listing;
 
-typedef struct visited {
-    dev_t dev;
-    ino_t ino;
-} visited;
-
-static int by_inode(const void *a, const void *b)
+static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const char *below,
+                            dpl_error *err)
 {
-    const visited *x = a, *y = b;
+    const listing *l = ctx;
 
-    if (x->dev != y->dev)
-        return x->dev < y->dev ? -1 : 1;
-    return (x->ino > y->ino) - (x->ino < y->ino);
+    switch (what) {
+    case DPLI_WALKED_UNREADABLE:
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "folder \"%s\" cannot be read", path);
+    case DPLI_WALKED_DEEP:
+        return dpli_fail(err, DPL_E_LIMIT, "folders are nested more than %d deep", DPLI_WALK_DEPTH);
+    case DPLI_WALKED_OTHER: return DPL_OK;
+    case DPLI_WALKED_FILE: break;
+    }
+    return is_picture(below) && !is_hidden(below) ? add_by_folder(l->list, below, 0, l->plain, err)
+                                                  : DPL_OK;
 }
 
-/** Remember a folder; *fresh tells whether it is new: links may lead anywhere, also back. */
-static dpl_status visit(walk *w, const struct stat *st, bool *fresh, dpl_error *err)
-{
-    visited *v = dpli_alloc(1, sizeof *v, err), **slot;
-
-    if (!v)
-        return DPL_E_MEMORY;
-    *v = (visited){st->st_dev, st->st_ino};
-    slot = tsearch(v, &w->seen, by_inode);
-    *fresh = slot && *slot == v;
-    if (!*fresh)
-        free(v);
-    return slot ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory for the list of folders");
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int not_hidden(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.' && strcmp(entry->d_name, "__MACOSX") != 0;
-}
-
-/** name: of this folder below the root, "" for the root itself. */
-static dpl_status walk_folder(walk *w, const char *folder, const char *name, int depth,
+static dpl_status list_folder(found_list *list, dpl_dataset *d, const char *path, bool plain,
                               dpl_error *err)
 {
-    struct dirent **entries = NULL;
-    const int n = scandir(folder, &entries, not_hidden, by_bytes);
-    dpl_status status = DPL_OK;
-
-    if (n < 0)
-        return dpli_fail_errno(err, DPL_E_INPUT, errno, "folder \"%s\" cannot be read", folder);
-    if (depth == MAX_DEPTH)
-        status = dpli_fail(err, DPL_E_LIMIT, "folders are nested more than %d deep", MAX_DEPTH);
-    for (int i = 0; i < n; i++) {
-        char *path = NULL, *below = NULL;
-        struct stat st;
-        bool fresh;
-        if (status == DPL_OK) {
-            path = join(folder, entries[i]->d_name, err);
-            below = dpli_asprintf(err, "%s%s%s", name, *name ? "/" : "", entries[i]->d_name);
-            if (!path || !below)
-                status = DPL_E_MEMORY;
-        }
-        if (status == DPL_OK && stat(path, &st) == 0) {
-            if (S_ISDIR(st.st_mode)) {
-                status = visit(w, &st, &fresh, err);
-                if (status == DPL_OK && fresh)
-                    status = walk_folder(w, path, below, depth + 1, err);
-            } else if (S_ISREG(st.st_mode) && is_picture(below)) {
-                status = add_by_folder(w->list, below, 0, w->plain, err);
-            }
-        }
-        free(path);
-        free(below);
-        free(entries[i]);
-    }
-    free(entries);
-    return status;
-}
-
-static dpl_status list_folder(found_list *list, dpl_dataset *d, const char *path,
-                              const struct stat *st, bool plain, dpl_error *err)
-{
-    walk w = {list, plain, NULL};
-    bool fresh;
-    dpl_status status = visit(&w, st, &fresh, err);
+    listing l = {list, plain};
+    dpli_walker walker = {0};
+    dpl_status status = DPL_E_MEMORY;
 
     d->root = dpli_strdup(path, err);
-    if (!d->root)
-        status = DPL_E_MEMORY;
-    if (status == DPL_OK)
-        status = walk_folder(&w, path, "", 0, err);
-    tdestroy(w.seen, free);
+    if (d->root)
+        status = dpli_walk(&walker, path, on_walked, &l, err);
+    dpli_walker_clear(&walker);
     return status;
 }
 
@@ -564,7 +498,7 @@ static dpl_status list_all(found_list *list, dpl_dataset *d, const dpl_dataset_o
     if (status != DPL_OK)
         goto done;
     if (S_ISDIR(st.st_mode))
-        status = list_folder(list, d, file, &st, plain, err);
+        status = list_folder(list, d, file, plain, err);
     else if (!S_ISREG(st.st_mode))
         status = dpli_fail(err, DPL_E_INPUT, "is neither a folder nor a file");
     else if (is_zip(file))

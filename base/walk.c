@@ -1,0 +1,135 @@
+/*
+ * walk.c - a folder and what is below it.
+ *
+ * Names are in bytewise order, so that the same folder gives the same list everywhere. Links are
+ * followed and may lead anywhere, also back: a folder seen before, by device and inode, is not
+ * walked again.
+ */
+#include "base/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <search.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+
+typedef struct walk {
+    dpli_walker *walker;
+    dpli_walk_fn fn;
+    void *ctx;
+} walk;
+
+typedef struct visited {
+    dev_t dev;
+    ino_t ino;
+} visited;
+
+static int by_inode(const void *a, const void *b)
+{
+    const visited *x = a, *y = b;
+
+    if (x->dev != y->dev)
+        return x->dev < y->dev ? -1 : 1;
+    return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+/** Remember a folder; *fresh tells whether it is new. */
+static dpl_status visit(dpli_walker *w, const struct stat *st, bool *fresh, dpl_error *err)
+{
+    visited *v = dpli_alloc(1, sizeof *v, err), **slot;
+
+    if (!v)
+        return DPL_E_MEMORY;
+    *v = (visited){st->st_dev, st->st_ino};
+    slot = tsearch(v, &w->seen, by_inode);
+    *fresh = slot && *slot == v;
+    if (!*fresh)
+        free(v);
+    return slot ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory for the list of folders");
+}
+
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static char *join(const char *folder, const char *name, dpl_error *err)
+{
+    const size_t n = strlen(folder);
+
+    return dpli_asprintf(err, "%s%s%s", folder, n == 0 || folder[n - 1] == '/' ? "" : "/", name);
+}
+
+static dpl_status walk_folder(const walk *w, const char *folder, const char *below, int depth,
+                              dpl_error *err);
+
+static dpl_status walk_entry(const walk *w, const char *path, const char *below, int depth,
+                             dpl_error *err)
+{
+    struct stat st;
+    bool fresh;
+    dpl_status status;
+
+    if (stat(path, &st) != 0 || (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)))
+        return w->fn(w->ctx, DPLI_WALKED_OTHER, path, below, err);
+    if (S_ISREG(st.st_mode))
+        return w->fn(w->ctx, DPLI_WALKED_FILE, path, below, err);
+    status = visit(w->walker, &st, &fresh, err);
+    return status == DPL_OK && fresh ? walk_folder(w, path, below, depth + 1, err) : status;
+}
+
+static dpl_status walk_folder(const walk *w, const char *folder, const char *below, int depth,
+                              dpl_error *err)
+{
+    struct dirent **entries = NULL;
+    dpl_status status = DPL_OK;
+    int n;
+
+    if (depth == DPLI_WALK_DEPTH)
+        return w->fn(w->ctx, DPLI_WALKED_DEEP, folder, below, err);
+    n = scandir(folder, &entries, not_hidden, by_bytes);
+    if (n < 0)
+        return w->fn(w->ctx, DPLI_WALKED_UNREADABLE, folder, below, err);
+    for (int i = 0; i < n; i++) {
+        if (status == DPL_OK) {
+            char *path = join(folder, entries[i]->d_name, err);
+            char *name = join(below, entries[i]->d_name, err);
+
+            status = path && name ? walk_entry(w, path, name, depth, err) : DPL_E_MEMORY;
+            free(path);
+            free(name);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
+dpl_status dpli_walk(dpli_walker *walker, const char *folder, dpli_walk_fn fn, void *ctx,
+                     dpl_error *err)
+{
+    const walk w = {walker, fn, ctx};
+    struct stat st;
+    bool fresh;
+    dpl_status status;
+
+    if (stat(folder, &st) != 0)
+        return fn(ctx, DPLI_WALKED_UNREADABLE, folder, "", err);
+    status = visit(walker, &st, &fresh, err);
+    return status == DPL_OK && fresh ? walk_folder(&w, folder, "", 0, err) : status;
+}
+
+void dpli_walker_clear(dpli_walker *w)
+{
+    tdestroy(w->seen, free);
+    w->seen = NULL;
+}
