@@ -122,7 +122,8 @@ static const option_spec own[] = {
     FLAG("rotate-classes", rotate_classes,
          "each class also turned by 90, 180 and 270 degrees, as classes of their own"),
     TEXT("augment", augment, "NAME",
-         "distortions: none, koch, drawing, face, photo (default koch for grey, else face)"),
+         "distortions: none, koch, drawing, face, photo (default koch for a named network of one "
+         "channel, else face)"),
     TEXT("optimizer", optimizer, "NAME", "sgd, adam, nadam, adamw (default adam)"),
     REAL("rate", rate, "RATE", 1e3, "learning rate (default the optimizer's usual)"),
     TEXT("schedule", schedule, "NAME", "of the rate: constant, decay, cosine (default constant)"),
