@@ -2,7 +2,7 @@
 """Write steps.txt and runs.txt beside this script: training steps as PyTorch takes them.
 
     python3 -m venv v && v/bin/pip install torch numpy
-    v/bin/python tests/golden/train/make_train.py          # some minutes, 5 GB
+    v/bin/python tests/golden/train/make_train.py          # some minutes, several GB
 
 Koch's network has 38,947,648 parameters: neither they nor the pictures are stored. Both sides make
 them from an index by the formulas below, to the same float32 bits, and what is stored of a parameter's
