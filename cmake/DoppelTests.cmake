@@ -39,7 +39,7 @@ function(dpl_add_test name)
   target_compile_options(${name} PRIVATE -UNDEBUG -Wno-format-truncation)
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX
                                            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  set(work ${PROJECT_BINARY_DIR}/tests/work/${name})
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   file(MAKE_DIRECTORY ${work})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT ${dpl_timeout_s})
@@ -63,7 +63,7 @@ function(dpl_add_cli_test script)
   endif()
   add_test(NAME ${name}
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/cli/run ${CMAKE_CURRENT_SOURCE_DIR}/${script}
-                   ${PROJECT_BINARY_DIR}/tests/work/${name})
+                   ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   set_tests_properties(
     ${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
                        ENVIRONMENT "${dpl_test_environment};DOPPEL=$<TARGET_FILE:doppel-cli>;SRCDIR=${PROJECT_SOURCE_DIR}")

@@ -346,27 +346,30 @@ static void add_product(float *restrict out, const float *restrict a, const floa
         out[i] += a[i] * b[i];
 }
 
-static void depthwise_input_part(const conv_state *state, size_t picture)
+/* One picture, depthwise: dw += dy x where dw is wanted, else dx += dy w, the weight lying in the
+ * scratch as [taps, channels]. */
+static void depthwise_picture(const conv_state *state, size_t picture, float *dw)
 {
     const dpli_tape_step *s = state->s;
     const dpli_conv *c = &state->conv;
-    const size_t channels = (size_t)c->in_c;
-    float *dx = s->in[0]->grad + picture * dpli_tensor_item(s->in[0]);
+    const size_t channels = (size_t)c->in_c, before = picture * dpli_tensor_item(s->in[0]);
     const float *dy = s->out->grad + picture * dpli_tensor_item(s->out);
 
     for (int32_t y = 0; y < c->out_h; y++) {
         for (int32_t x = 0; x < c->out_w; x++, dy += channels) {
-            for (int32_t ky = 0; ky < c->kernel_h; ky++) {
-                const int32_t at_y = line_of(c, y, ky);
+            for (int32_t k = 0; k < c->kernel_h * c->kernel_w; k++) {
+                const int32_t at_y = line_of(c, y, k / c->kernel_w);
+                const int32_t at_x = column_of(c, x, k % c->kernel_w);
+                const size_t tap = (size_t)k * channels;
+                size_t at;
 
-                for (int32_t kx = 0; kx < c->kernel_w; kx++) {
-                    const int32_t at_x = column_of(c, x, kx);
-
-                    if (at_y >= 0 && at_y < c->in_h && at_x >= 0 && at_x < c->in_w)
-                        add_product(dx + ((size_t)at_y * (size_t)c->in_w + (size_t)at_x) * channels,
-                                    dy, s->scratch + (size_t)(ky * c->kernel_w + kx) * channels,
-                                    channels);
-                }
+                if (at_y < 0 || at_y >= c->in_h || at_x < 0 || at_x >= c->in_w)
+                    continue;
+                at = before + ((size_t)at_y * (size_t)c->in_w + (size_t)at_x) * channels;
+                if (dw)
+                    add_product(dw + tap, dy, s->in[0]->value + at, channels);
+                else
+                    add_product(s->in[0]->grad + at, dy, s->scratch + tap, channels);
             }
         }
     }
@@ -388,7 +391,7 @@ static void folded_part(void *ctx, int worker, size_t from, size_t to)
         if (!s->add[0])
             memset(dx, 0, dpli_tensor_item(s->in[0]) * sizeof *dx);
         if (state->how == DEPTHWISE) {
-            depthwise_input_part(state, n);
+            depthwise_picture(state, n, NULL);
             continue;
         }
         for (int32_t g = 0; g < c->groups; g++) {
@@ -446,32 +449,6 @@ static void add_rows(float *restrict sums, const float *restrict rows, size_t n_
     }
 }
 
-static void depthwise_weight(const conv_state *state, float *dw, size_t picture)
-{
-    const dpli_tape_step *s = state->s;
-    const dpli_conv *c = &state->conv;
-    const size_t channels = (size_t)c->in_c;
-    const float *in = s->in[0]->value + picture * dpli_tensor_item(s->in[0]);
-    const float *dy = s->out->grad + picture * dpli_tensor_item(s->out);
-
-    for (int32_t y = 0; y < c->out_h; y++) {
-        for (int32_t x = 0; x < c->out_w; x++, dy += channels) {
-            for (int32_t ky = 0; ky < c->kernel_h; ky++) {
-                const int32_t at_y = line_of(c, y, ky);
-
-                for (int32_t kx = 0; kx < c->kernel_w; kx++) {
-                    const int32_t at_x = column_of(c, x, kx);
-
-                    if (at_y >= 0 && at_y < c->in_h && at_x >= 0 && at_x < c->in_w)
-                        add_product(dw + (size_t)(ky * c->kernel_w + kx) * channels, dy,
-                                    in + ((size_t)at_y * (size_t)c->in_w + (size_t)at_x) * channels,
-                                    channels);
-                }
-            }
-        }
-    }
-}
-
 static void dense_weight(const conv_state *state, float *dw, size_t picture)
 {
     const dpli_tape_step *s = state->s;
@@ -525,7 +502,7 @@ static void weight_part(void *ctx, int worker, size_t from, size_t to)
     memset(dw, 0, (size_t)c->out_c * row_floats(c) * sizeof *dw);
     for (size_t n = from; n < to; n++) {
         if (state->how == DEPTHWISE)
-            depthwise_weight(state, dw, n);
+            depthwise_picture(state, n, dw);
         else
             dense_weight(state, dw, n);
     }
