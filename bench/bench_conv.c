@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "vision/kernels.h"
+#include "net/kernels.h"
 
 typedef struct shape {
     const char *name;

@@ -14,9 +14,9 @@
 #include <time.h>
 
 #include "doppel/net.h"
-#include "vision/train/loss.h"
-#include "vision/train/optimizer.h"
-#include "vision/train/tape.h"
+#include "net/tape.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
 
 #define MAX_PARAMS 4096
 

@@ -32,6 +32,9 @@ if(DOPPEL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# The folders of the library, each seeing what stands before it and no more than it names.
+set(dpl_folders base net vision data train index)
+
 # dpl_see(<target> <folder>…): lets a target include "<folder>/x.h". Each folder is reached through a
 # link of its own, so that seeing one does not mean seeing its neighbours.
 function(dpl_see target)

@@ -17,7 +17,7 @@ function(dpl_add_fuzzer name)
   target_link_libraries(${name} PRIVATE doppel_internal doppel_compile)
   # libFuzzer calls the entry point by its name; no header declares it.
   target_compile_options(${name} PRIVATE -Wno-missing-prototypes -UNDEBUG)
-  dpl_see(${name} base vision index)
+  dpl_see(${name} ${dpl_folders})
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX
                                            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
 endfunction()

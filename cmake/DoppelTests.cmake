@@ -20,7 +20,7 @@ endif()
 # dpl_add_test(<name> LABELS <label>… SOURCES <file>… [LIBS <target>…] [WRAP <function>…] [TIMEOUT s])
 #
 # A cmocka program that may call everything the library has, dpli_* too, and include
-# "base/x.h", "vision/x.h", "index/x.h". WRAP passes --wrap=<function> to the linker.
+# "<folder>/x.h" of any folder. WRAP passes --wrap=<function> to the linker.
 # The program's working directory is a folder of its own in the build tree; it finds its data through
 # the macros DPL_SOURCE_DIR and DPL_MODELS_DIR.
 function(dpl_add_test name)
@@ -28,7 +28,7 @@ function(dpl_add_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE doppel_internal doppel_compile ${arg_LIBS}
                                         PkgConfig::cmocka m)
-  dpl_see(${name} base vision index tests)
+  dpl_see(${name} ${dpl_folders} tests)
   target_compile_definitions(${name} PRIVATE DPL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              DPL_MODELS_DIR="${PROJECT_SOURCE_DIR}/models")
   foreach(function IN LISTS arg_WRAP)

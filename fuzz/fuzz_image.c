@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "doppel/image.h"
-#include "vision/warp.h"
+#include "vision/image/warp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "doppel/net.h"
-#include "vision/plan.h"
+#include "net/plan.h"
 
 /* A run is for finding errors, not for computing: past this many multiply-adds it is left out. */
 #define MAX_MACS 2e7

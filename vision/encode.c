@@ -13,8 +13,8 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/scratch.h"
 #include "vision/encoder.h"
-#include "vision/scratch.h"
 
 #define MAX_BATCH   16
 #define MAX_SIDE_PX 4096

@@ -11,7 +11,7 @@ complain() {
     failed=1
 }
 
-climbs=$(find base vision index app -name '*.[ch]' -exec \
+climbs=$(find base net vision data train index app -name '*.[ch]' -exec \
     grep -nE '#[[:space:]]*include[[:space:]]*"(\.\.?/|.*/\.\./)' {} + || :)
 [ -z "$climbs" ] || complain "an include climbs out of its folder:" "$climbs"
 
@@ -24,17 +24,17 @@ for header in include/doppel/*.h; do
         complain "not listed in include/CMakeLists.txt:" "$header"
 done
 while read -r header owner; do
-    others=$(find base vision index app -name '*.[ch]' ! -path "$owner" -exec \
+    others=$(find base net vision data train index app -name '*.[ch]' ! -path "$owner" -exec \
         grep -nE "#[[:space:]]*include[[:space:]]*[<\"]$header" {} + || :)
     [ -z "$others" ] || complain "only $owner includes <$header>:" "$others"
 done <<EOF
-cblas vision/blas.c
+cblas net/blas.c
 faiss/ index/ann.c
-libexif/ vision/exif.c
-onnx/ vision/*onnx*.c
-png\.h vision/png.c
+libexif/ vision/image/exif.c
+onnx/ net/*onnx*.c
+png\.h vision/image/png.c
 sqlite3 index/db.c
-turbojpeg vision/jpeg.c
-zip\.h vision/zip.c
+turbojpeg vision/image/jpeg.c
+zip\.h data/zip.c
 EOF
 exit $failed

@@ -1,7 +1,7 @@
 /* What the tests of the gallery share: folders of their own, photos made of numbers, and a look
  * into every file of a folder. All of it fails the test when it cannot do its work. */
-#ifndef DOPPEL_TESTS_GALLERY_KIT_H
-#define DOPPEL_TESTS_GALLERY_KIT_H
+#ifndef DOPPEL_TESTS_INDEX_GALLERY_KIT_H
+#define DOPPEL_TESTS_INDEX_GALLERY_KIT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -15,7 +15,7 @@
 
 #include "base/rng.h"
 #include "doppel/image.h"
-#include "vision/warp.h"
+#include "vision/image/warp.h"
 
 static int fail_at, n_calls;
 

@@ -6,7 +6,7 @@
 
 A line is NAME STEP and seven numbers. "start" is the parameter at first, "gradient" t what step t is
 given, and each other name an optimizer's parameter after step t, computed in float64. Options are the
-arguments below; the test (tests/vision/test_optimizer.c) has the same under the same names.
+arguments below; the test (tests/train/test_optimizer.c) has the same under the same names.
 """
 import os
 

@@ -1,0 +1,208 @@
+/*
+ * The network as a graph: values, nodes, and the table of operators.
+ *
+ * onnx.c builds a graph from a file, fold.c and fuse.c rewrite it, plan.c lays it out for given
+ * input shapes. After dpli_graph_finish it does not change and is shared between threads.
+ */
+#ifndef DOPPEL_NET_GRAPH_H
+#define DOPPEL_NET_GRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "doppel/error.h"
+#include "doppel/net.h"
+#include "net/kernels.h"
+
+/* Far above any net in use, low enough that work which grows with the square of it stays short. */
+#define DPLI_MAX_NODES    16384
+#define DPLI_MAX_INPUTS   4096
+#define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
+
+/** What a value holds. float16 and double are read as float32; int32, bool and the other integers
+ * as int64. Integers exist only as constants. */
+typedef enum dpli_type { DPLI_F32, DPLI_I64 } dpli_type;
+
+typedef struct dpli_value {
+    char *name;
+    dpl_shape shape;  /* of a constant; of a graph input or output as declared, -1 where free */
+    dpli_type type;   /* of a constant */
+    void *data;       /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
+    int32_t producer; /* node, or -1 for inputs and constants */
+    int32_t consumer; /* a node that reads it: the only one when n_uses is 1 and it is no output */
+    int32_t n_uses;   /* reads by nodes and by the graph's outputs */
+} dpli_value;
+
+typedef struct dpli_attr {
+    char *name;
+    enum {
+        DPLI_ATTR_FLOAT,
+        DPLI_ATTR_INT,
+        DPLI_ATTR_STRING,
+        DPLI_ATTR_FLOATS,
+        DPLI_ATTR_INTS,
+        DPLI_ATTR_TENSOR
+    } kind;
+    float f;
+    int64_t i;
+    char *s;
+    float *floats;
+    int64_t *ints;
+    size_t n;       /* of floats or ints */
+    int32_t tensor; /* a constant value that nothing else names */
+    bool used;      /* an operator asked for it: what nobody asks for is not supported */
+} dpli_attr;
+
+struct dpli_op;
+
+typedef struct dpli_node {
+    const struct dpli_op *op;
+    char *name;      /* may be empty */
+    int32_t *inputs; /* values, -1 where left out; there is room for two more */
+    int32_t *outputs;
+    int32_t n_inputs, n_outputs;
+    dpli_attr *attrs;
+    int32_t n_attrs;
+    void *params;  /* the operator's own, one block */
+    float *packed; /* the weight as the kernel wants it, 64-byte aligned */
+    dpli_act act;  /* fused in; its slope is filled from the value below when planned */
+    int32_t slope; /* constant value, -1 for none */
+    bool dead;
+} dpli_node;
+
+typedef struct dpli_meta {
+    char *key, *text;
+} dpli_meta;
+
+typedef struct dpli_graph {
+    int32_t opset;
+    dpli_value *values;
+    int32_t n_values, cap_values;
+    dpli_node *nodes; /* each after those whose outputs it reads */
+    int32_t n_nodes, cap_nodes;
+    int32_t *inputs, *outputs;
+    int32_t n_inputs, n_outputs;
+    dpli_meta *meta;
+    int32_t n_meta;
+    uint64_t n_parameters;
+    size_t max_arena_bytes;
+    size_t constant_bytes_left; /* what more constants may take, packed ones included */
+} dpli_graph;
+
+struct dpl_net {
+    dpli_graph graph;
+    char hash[65];
+};
+
+/* ------------------------------------------------------------------ operators */
+
+struct dpli_planner;
+
+typedef struct dpli_op {
+    const char *name; /* ONNX op_type */
+    int32_t min_inputs, max_inputs, max_outputs;
+    bool takes_act; /* an activation behind it can become part of it */
+    /** Read the attributes into node->params and check them. May be NULL. */
+    dpl_status (*load)(dpli_graph *g, dpli_node *node, dpl_error *err);
+    /** After folding and fusing: check and pack constants. May be NULL. */
+    dpl_status (*prepare)(dpli_graph *g, dpli_node *node, dpl_error *err);
+    /** Infer the output's shape from the inputs' and add steps; or, with known inputs, compute. */
+    dpl_status (*plan)(struct dpli_planner *p, const dpli_node *node, dpl_error *err);
+    /** Forward for training and backward (net/tape.h). NULL: it cannot be trained through.
+     */
+    const struct dpli_trained *trained;
+} dpli_op;
+
+/** The operator of this name, or NULL. */
+const dpli_op *dpli_op_find(const char *name);
+
+/* ------------------------------------------------------------------ building */
+
+void dpli_graph_clear(dpli_graph *g);
+
+/** A new value without data; -1 when out of memory. *name is copied. */
+int32_t dpli_graph_value(dpli_graph *g, const char *name, dpl_error *err);
+
+/** A new constant with room for its elements, zeroed; -1 on failure. */
+int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, const dpl_shape *shape,
+                            dpl_error *err);
+
+/** A new node behind the others, with room for n_inputs + 2 inputs, all -1. */
+dpli_node *dpli_graph_node(dpli_graph *g, const dpli_op *op, int32_t n_inputs, int32_t n_outputs,
+                           dpl_error *err);
+
+/** Drop dead nodes and those whose results nobody reads, free constants that nobody reads, and
+ * recount producers, consumers and uses. */
+void dpli_graph_sweep(dpli_graph *g);
+
+/** Count bytes made from constants (folded, packed) against what the file's size allows. */
+dpl_status dpli_graph_spend(dpli_graph *g, size_t n, size_t size, dpl_error *err);
+
+/** Set the fact of this name: the metadata "doppel.NAME", in the place of an older one. */
+dpl_status dpli_graph_set_meta(dpli_graph *g, const char *name, const char *text, dpl_error *err);
+
+/** Input i, or NULL when it is left out. */
+static inline dpli_value *dpli_graph_input(const dpli_graph *g, const dpli_node *node, int32_t i)
+{
+    return i < node->n_inputs && node->inputs[i] >= 0 ? &g->values[node->inputs[i]] : NULL;
+}
+
+/** Input i when it is a float constant, else NULL. */
+const float *dpli_graph_floats(const dpli_graph *g, const dpli_node *node, int32_t i,
+                               dpl_shape *shape);
+
+/** Elements of a shape; -1 on overflow, over DPLI_MAX_ELEMENTS, or with a negative dimension. */
+int64_t dpli_shape_elements(const dpl_shape *shape);
+bool dpli_shape_equal(const dpl_shape *a, const dpl_shape *b);
+/* Eight times the longest int64_t, with what is between them. */
+#define DPLI_SHAPE_TEXT 176
+
+/** "2x3x105x105" into buf; a scalar gives "scalar". */
+const char *dpli_shape_text(const dpl_shape *shape, char buf[DPLI_SHAPE_TEXT]);
+
+/** dpli_fail with `Conv "name": ` in front. */
+dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status status,
+                          dpl_error *err, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Attributes, for dpli_op.load. A wrong kind is an error; an absent one leaves *out as it is. */
+dpl_status dpli_attr_int(const dpli_graph *g, dpli_node *node, const char *name, int64_t *out,
+                         dpl_error *err);
+dpl_status dpli_attr_float(const dpli_graph *g, dpli_node *node, const char *name, float *out,
+                           dpl_error *err);
+/** *out is borrowed from the node. */
+dpl_status dpli_attr_string(const dpli_graph *g, dpli_node *node, const char *name,
+                            const char **out, dpl_error *err);
+dpl_status dpli_attr_ints(const dpli_graph *g, dpli_node *node, const char *name, int64_t *out,
+                          int32_t max, int32_t *n, dpl_error *err);
+/** The index of a string attribute's value among the NULL-terminated words. */
+dpl_status dpli_attr_word(const dpli_graph *g, dpli_node *node, const char *name,
+                          const char *const *words, int32_t *out, dpl_error *err);
+/** The attribute, marked as used, or NULL. */
+dpli_attr *dpli_attr_find(dpli_node *node, const char *name);
+
+/** node->params, zeroed. */
+void *dpli_node_params(dpli_node *node, size_t size, dpl_error *err);
+
+/* ------------------------------------------------------------------ loading */
+
+/** onnx.c: the file's bytes to a graph; initialisers read, nodes sorted and resolved. */
+dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err);
+
+/** net.c: let each operator read its nodes' attributes; refuse what nobody asks for. */
+dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err);
+
+/** fold.c: compute what depends on constants only. For training, Dropout stays. */
+dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err);
+
+/** net.c: count n_parameters, all floats of constants. */
+void dpli_graph_count(dpli_graph *g);
+
+/** fuse.c: batch norm, bias, scale, padding and activations into what they follow. */
+dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err);
+
+/** fuse.c: every batch norm into the layers before; the graph can be written still. */
+dpl_status dpli_graph_fold_norms(dpli_graph *g, dpl_error *err);
+
+#endif

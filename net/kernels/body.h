@@ -1,0 +1,23 @@
+/*
+ * All kernels of one level. The including file defines DPLI_LANES and DPLI_LEVEL_TABLE, and is
+ * compiled with its level's flags.
+ */
+#include "net/kernels/level.h"
+#include "net/kernels/simd.h"
+
+#include "net/kernels/act.h"
+#include "net/kernels/gemm.h"
+
+#include "net/kernels/depthwise.h"
+
+#include "net/kernels/binary.h"
+#include "net/kernels/pool.h"
+
+#include "net/kernels/chain.h"
+
+const dpli_kernels DPLI_LEVEL_TABLE = {.act = act_run,
+                                       .epilogue = epilogue_run,
+                                       .conv = conv_run,
+                                       .pool2d = pool2d_run,
+                                       .chain = chain_run,
+                                       .binary = binary_run};

@@ -1,0 +1,151 @@
+/*
+ * Vectors of DPLI_LANES floats (4, 8 or 16, set by the file that includes this): the compiler's
+ * vector extension for arithmetic, intrinsics where it has no word for what is meant.
+ */
+#ifndef DOPPEL_NET_KERNELS_SIMD_H
+#define DOPPEL_NET_KERNELS_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if DPLI_LANES > 4
+#include <immintrin.h>
+#endif
+
+typedef float vf __attribute__((vector_size(4 * DPLI_LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * DPLI_LANES)));
+
+#define DPLI_INLINE static inline __attribute__((always_inline))
+#if defined(DPLI_KEEP_LOOPS)
+#define DPLI_UNROLL
+#elif defined(__clang__)
+#define DPLI_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define DPLI_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+DPLI_INLINE vf vf_load(const float *p)
+{
+    vf v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+DPLI_INLINE void vf_store(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+DPLI_INLINE vf vf_set(float x)
+{
+    return x - (vf){0};
+}
+
+/** The first n values (0 < n < DPLI_LANES), zeros after them; nothing past them is read. */
+DPLI_INLINE vf vf_load_n(const float *p, size_t n)
+{
+#if DPLI_LANES == 16
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
+    float buf[DPLI_LANES] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        buf[i] = p[i];
+    return vf_load(buf);
+#endif
+}
+
+DPLI_INLINE void vf_store_n(float *p, vf v, size_t n)
+{
+#if DPLI_LANES == 16
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
+    float buf[DPLI_LANES];
+
+    vf_store(buf, v);
+    for (size_t i = 0; i < n; i++)
+        p[i] = buf[i];
+#endif
+}
+
+/** less ? a : b, less being an integer vector of 0 and -1. */
+DPLI_INLINE vf vf_select(vi less, vf a, vf b)
+{
+    return (vf)((less & (vi)a) | (~less & (vi)b));
+}
+
+/** a > b ? a : b, so b where either is NaN. */
+DPLI_INLINE vf vf_max(vf a, vf b)
+{
+#if DPLI_LANES == 16
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif DPLI_LANES == 8
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return vf_select((vi)(a > b), a, b);
+#endif
+}
+
+/** a < b ? a : b, so b where either is NaN. */
+DPLI_INLINE vf vf_min(vf a, vf b)
+{
+#if DPLI_LANES == 16
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif DPLI_LANES == 8
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return vf_select((vi)(a < b), a, b);
+#endif
+}
+
+/** x < 0 ? slope * x : x. */
+DPLI_INLINE vf vf_prelu(vf x, vf slope)
+{
+#if DPLI_LANES == 16
+    const __mmask16 below = _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_LT_OQ);
+
+    return (vf)_mm512_mask_mul_ps((__m512)x, below, (__m512)x, (__m512)slope);
+#elif DPLI_LANES == 8
+    /* NaN has any sign: multiplied or not, it stays NaN. -0 becomes slope * -0, again a zero. */
+    return (vf)_mm256_blendv_ps((__m256)x, (__m256)(x * slope), (__m256)x);
+#else
+    return vf_select((vi)(x < 0), x * slope, x);
+#endif
+}
+
+/** |x|. */
+DPLI_INLINE vf vf_abs(vf x)
+{
+    return (vf)((vi)x & 0x7fffffff);
+}
+
+/** exp(x) to 2 ulp: 2^n * e^r with |r| <= ln(2) / 2, e^r by a polynomial of degree 6 (Taylor's last
+ * coefficients nudged by Cephes' expf). Overflows to infinity, underflows to 0, NaN stays. */
+DPLI_INLINE vf vf_exp(vf x)
+{
+    const vf magic = vf_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
+    vf n, r, p;
+    vi k, k_half;
+
+    /* The bounds come first: at an unordered comparison vf_min and vf_max return the second. */
+    x = vf_max(vf_set(-104.0f), vf_min(vf_set(89.0f), x));
+    n = x * 1.44269504088896341f + magic;
+    k = (vi)n - (vi)magic;
+    n = n - magic;
+    /* ln 2 in two parts, the first with so few bits that n times it is exact. */
+    r = x - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    /* 2^k in two factors: k may be 128 or -150. */
+    k_half = k >> 1;
+    return p * (vf)((k_half + 127) << 23) * (vf)((k - k_half + 127) << 23);
+}
+
+#endif

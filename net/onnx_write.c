@@ -1,0 +1,340 @@
+/*
+ * onnx_write.c - a graph to an ONNX file, the way back from onnx.c.
+ *
+ * Takes graphs that are not fused: each node as its operator's specification has it, attributes as
+ * they were read. What onnx.c reads as float32 or int64 is written as that; Cast follows. Only the
+ * dimension that batches have is named; other free ones are left unsaid.
+ *
+ * Source: onnx/onnx.proto and the IR specification of ONNX 1.12, IR version 8.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <onnx/onnx.pb-c.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "net/tape.h"
+
+#define IR_VERSION 8
+/* protobuf's own limit. */
+#define MAX_BYTES ((size_t)INT32_MAX)
+
+/** Memory of the messages, freed as one; what is named or large is borrowed from the graph. After
+ * the first failure everything that is asked for is NULL. */
+typedef struct block {
+    struct block *next;
+    max_align_t memory[];
+} block;
+
+typedef struct writer {
+    const dpli_graph *g;
+    block *blocks;
+    bool failed;
+    dpl_error *err;
+} writer;
+
+static void *take(writer *w, size_t n, size_t size)
+{
+    block *made = NULL;
+    size_t bytes;
+
+    if (!w->failed && dpli_mul(&bytes, n, size) && dpli_add(&bytes, bytes, sizeof *made))
+        made = dpli_calloc(1, bytes, w->err);
+    if (!made) {
+        w->failed = true;
+        return NULL;
+    }
+    made->next = w->blocks;
+    w->blocks = made;
+    return made->memory;
+}
+
+/* A message of its kind, empty: p->... = NEW(w, Onnx__NodeProto, onnx__node_proto). */
+#define NEW(w, type, prefix) ((type *)start(take((w), 1, sizeof(type)), &prefix##__descriptor))
+
+static void *start(void *message, const ProtobufCMessageDescriptor *descriptor)
+{
+    if (message)
+        protobuf_c_message_init(descriptor, message);
+    return message;
+}
+
+/* ------------------------------------------------------------------ tensors */
+
+static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const char *name)
+{
+    Onnx__TensorProto *t = NEW(w, Onnx__TensorProto, onnx__tensor_proto);
+    const size_t size = v->type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+
+    if (!t)
+        return NULL;
+    t->name = (char *)name;
+    t->n_dims = (size_t)v->shape.rank;
+    t->dims = (int64_t *)v->shape.dims;
+    t->has_data_type = 1;
+    t->data_type = v->type == DPLI_F32 ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
+                                       : ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    t->has_raw_data = 1;
+    t->raw_data.len = (size_t)dpli_shape_elements(&v->shape) * size;
+    t->raw_data.data = v->data;
+    return t;
+}
+
+/* All constants but those that are inside an attribute. */
+static void write_initializers(writer *w, Onnx__GraphProto *graph)
+{
+    const dpli_graph *g = w->g;
+    bool *inside = take(w, (size_t)g->n_values, sizeof *inside);
+
+    graph->initializer = take(w, (size_t)g->n_values, sizeof(void *));
+    if (w->failed)
+        return;
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        for (int32_t i = 0; i < g->nodes[k].n_attrs; i++) {
+            if (g->nodes[k].attrs[i].kind == DPLI_ATTR_TENSOR)
+                inside[g->nodes[k].attrs[i].tensor] = true;
+        }
+    }
+    for (int32_t i = 0; i < g->n_values; i++) {
+        if (g->values[i].data && !inside[i])
+            graph->initializer[graph->n_initializer++] =
+                write_tensor(w, &g->values[i], g->values[i].name);
+    }
+}
+
+/* ------------------------------------------------------------------ nodes */
+
+/* The type that a Cast gives here, where there are only float, int64 and bool. */
+static int64_t cast_type(int64_t type)
+{
+    switch (type) {
+    case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL: return type;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE: return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    default: return ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    }
+}
+
+static Onnx__AttributeProto *write_attr(writer *w, const dpli_node *node, const dpli_attr *attr)
+{
+    Onnx__AttributeProto *a = NEW(w, Onnx__AttributeProto, onnx__attribute_proto);
+
+    if (!a)
+        return NULL;
+    a->name = attr->name;
+    a->has_type = 1;
+    switch (attr->kind) {
+    case DPLI_ATTR_FLOAT:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
+        a->has_f = 1;
+        a->f = attr->f;
+        break;
+    case DPLI_ATTR_INT:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+        a->has_i = 1;
+        a->i = strcmp(node->op->name, "Cast") == 0 ? cast_type(attr->i) : attr->i;
+        break;
+    case DPLI_ATTR_STRING:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
+        a->has_s = 1;
+        a->s.len = strlen(attr->s);
+        a->s.data = (uint8_t *)attr->s;
+        break;
+    case DPLI_ATTR_FLOATS:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
+        a->n_floats = attr->n;
+        a->floats = attr->floats;
+        break;
+    case DPLI_ATTR_INTS:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
+        a->n_ints = attr->n;
+        a->ints = attr->ints;
+        break;
+    case DPLI_ATTR_TENSOR:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
+        a->t = write_tensor(w, &w->g->values[attr->tensor], NULL);
+        break;
+    }
+    return a;
+}
+
+static char **write_names(writer *w, const int32_t *ids, int32_t n)
+{
+    static char left_out[] = "";
+    char **names = take(w, (size_t)n, sizeof *names);
+
+    for (int32_t i = 0; names && i < n; i++)
+        names[i] = ids[i] >= 0 ? w->g->values[ids[i]].name : left_out;
+    return names;
+}
+
+static Onnx__NodeProto *write_node(writer *w, const dpli_node *node)
+{
+    Onnx__NodeProto *p = NEW(w, Onnx__NodeProto, onnx__node_proto);
+    char **inputs = write_names(w, node->inputs, node->n_inputs);
+    char **outputs = write_names(w, node->outputs, node->n_outputs);
+    Onnx__AttributeProto **attrs = take(w, (size_t)node->n_attrs, sizeof *attrs);
+
+    if (w->failed)
+        return NULL;
+    p->name = *node->name ? node->name : NULL;
+    p->op_type = (char *)node->op->name;
+    p->n_input = (size_t)node->n_inputs;
+    p->input = inputs;
+    p->n_output = (size_t)node->n_outputs;
+    p->output = outputs;
+    p->n_attribute = (size_t)node->n_attrs;
+    p->attribute = attrs;
+    for (int32_t i = 0; i < node->n_attrs; i++)
+        attrs[i] = write_attr(w, node, &node->attrs[i]);
+    return p;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static Onnx__TensorShapeProto *write_shape(writer *w, const dpl_shape *shape)
+{
+    static char batch[] = "N";
+    Onnx__TensorShapeProto *p = NEW(w, Onnx__TensorShapeProto, onnx__tensor_shape_proto);
+    Onnx__TensorShapeProto__Dimension **dims = take(w, (size_t)shape->rank, sizeof *dims);
+
+    if (w->failed)
+        return NULL;
+    p->n_dim = (size_t)shape->rank;
+    p->dim = dims;
+    for (int32_t i = 0; i < shape->rank; i++) {
+        dims[i] = NEW(w, Onnx__TensorShapeProto__Dimension, onnx__tensor_shape_proto__dimension);
+        if (!dims[i])
+            return NULL;
+        if (shape->dims[i] >= 0) {
+            dims[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+            dims[i]->dim_value = shape->dims[i];
+        } else if (i == 0) {
+            dims[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+            dims[i]->dim_param = batch;
+        }
+    }
+    return p;
+}
+
+static Onnx__ValueInfoProto **write_declarations(writer *w, const int32_t *ids, int32_t n)
+{
+    Onnx__ValueInfoProto **list = take(w, (size_t)n, sizeof *list);
+
+    for (int32_t i = 0; list && i < n; i++) {
+        const dpli_value *v = &w->g->values[ids[i]];
+        Onnx__TypeProto *type = NEW(w, Onnx__TypeProto, onnx__type_proto);
+        Onnx__TypeProto__Tensor *tensor = NEW(w, Onnx__TypeProto__Tensor, onnx__type_proto__tensor);
+
+        list[i] = NEW(w, Onnx__ValueInfoProto, onnx__value_info_proto);
+        if (w->failed)
+            return NULL;
+        tensor->has_elem_type = 1;
+        tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+        tensor->shape = v->shape.rank >= 0 ? write_shape(w, &v->shape) : NULL;
+        type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+        type->tensor_type = tensor;
+        list[i]->name = v->name;
+        list[i]->type = type;
+    }
+    return list;
+}
+
+static Onnx__GraphProto *write_graph(writer *w)
+{
+    static char name[] = "net";
+    const dpli_graph *g = w->g;
+    Onnx__GraphProto *p = NEW(w, Onnx__GraphProto, onnx__graph_proto);
+
+    if (!p)
+        return NULL;
+    p->name = name;
+    p->node = take(w, (size_t)g->n_nodes, sizeof *p->node);
+    p->input = write_declarations(w, g->inputs, g->n_inputs);
+    p->output = write_declarations(w, g->outputs, g->n_outputs);
+    write_initializers(w, p);
+    if (w->failed)
+        return NULL;
+    p->n_node = (size_t)g->n_nodes;
+    p->n_input = (size_t)g->n_inputs;
+    p->n_output = (size_t)g->n_outputs;
+    for (int32_t k = 0; k < g->n_nodes; k++)
+        p->node[k] = write_node(w, &g->nodes[k]);
+    return p;
+}
+
+static void write_meta(writer *w, Onnx__ModelProto *model)
+{
+    const dpli_graph *g = w->g;
+
+    model->metadata_props = take(w, (size_t)g->n_meta, sizeof *model->metadata_props);
+    for (int32_t i = 0; i < g->n_meta && !w->failed; i++) {
+        Onnx__StringStringEntryProto *entry =
+            NEW(w, Onnx__StringStringEntryProto, onnx__string_string_entry_proto);
+
+        if (!entry)
+            return;
+        entry->key = g->meta[i].key;
+        entry->value = g->meta[i].text;
+        model->metadata_props[model->n_metadata_props++] = entry;
+    }
+}
+
+static Onnx__ModelProto *write_model(writer *w)
+{
+    static char producer[] = "doppel";
+    Onnx__ModelProto *model = NEW(w, Onnx__ModelProto, onnx__model_proto);
+    Onnx__OperatorSetIdProto *opset = NEW(w, Onnx__OperatorSetIdProto, onnx__operator_set_id_proto);
+
+    if (w->failed)
+        return NULL;
+    opset->has_version = 1;
+    opset->version = w->g->opset;
+    model->has_ir_version = 1;
+    model->ir_version = IR_VERSION;
+    model->producer_name = producer;
+    model->opset_import = take(w, 1, sizeof *model->opset_import);
+    model->graph = write_graph(w);
+    write_meta(w, model);
+    if (w->failed)
+        return NULL;
+    model->opset_import[0] = opset;
+    model->n_opset_import = 1;
+    return model;
+}
+
+dpl_status dpli_onnx_write(uint8_t **bytes, size_t *n_bytes, const dpli_graph *g, dpl_error *err)
+{
+    writer w = {.g = g, .err = err};
+    const Onnx__ModelProto *model = write_model(&w);
+    dpl_status status = DPL_E_MEMORY;
+
+    *bytes = NULL;
+    *n_bytes = 0;
+    if (!model)
+        goto done;
+    *n_bytes = onnx__model_proto__get_packed_size(model);
+    if (*n_bytes > MAX_BYTES) {
+        status = dpli_fail(err, DPL_E_LIMIT, "model would be %zu bytes, an ONNX file ends at %zu",
+                           *n_bytes, MAX_BYTES);
+        goto done;
+    }
+    *bytes = dpli_alloc(*n_bytes, 1, err);
+    if (!*bytes)
+        goto done;
+    onnx__model_proto__pack(model, *bytes);
+    status = DPL_OK;
+done:
+    while (w.blocks) {
+        block *next = w.blocks->next;
+
+        free(w.blocks);
+        w.blocks = next;
+    }
+    if (status != DPL_OK)
+        *n_bytes = 0;
+    return status;
+}

@@ -1,0 +1,238 @@
+/*
+ * conv.c - Conv (two dimensions).
+ *
+ *     out[n, y, x, o] = act(bias[o] + sum_{i, ky, kx} in[n, y sy + ky dy - top, x sx + kx dx -
+ * left, i] w[o, i, ky, kx] + residual)
+ *
+ * Source: ONNX Conv-11.
+ */
+#include "base/mem.h"
+#include "net/ops/ops.h"
+
+typedef struct conv_params {
+    dpli_window window;
+    int64_t groups;
+} conv_params;
+
+typedef struct conv_step {
+    dpli_conv conv;
+    dpli_act act;
+    const float *bias, *packed;
+} conv_step;
+
+static dpl_status load_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    conv_params *params = dpli_node_params(node, sizeof *params, err);
+    dpl_status status;
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->groups = 1;
+    status = dpli_window_load(g, node, &params->window, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "group", &params->groups, err);
+    return status;
+}
+
+bool dpli_conv_take_pads(dpli_node *node, const int64_t pads[4])
+{
+    conv_params *params = node->params;
+
+    if (params->window.auto_pad == 1 || params->window.auto_pad == 2)
+        return false;
+    for (int32_t i = 0; i < 4; i++) {
+        if (pads[i] < 0 || params->window.pads[i] + pads[i] > DPLI_MAX_WINDOW)
+            return false;
+    }
+    for (int32_t i = 0; i < 4; i++)
+        params->window.pads[i] += pads[i];
+    params->window.auto_pad = 0;
+    return true;
+}
+
+dpl_status dpli_conv_prepare(dpli_graph *g, dpli_node *node, const dpli_conv *c,
+                             const float *weight, dpl_error *err)
+{
+    size_t n = dpli_conv_packed_floats(c);
+
+    if (dpli_graph_spend(g, n, sizeof *node->packed, err) != DPL_OK)
+        return DPL_E_MEMORY;
+    node->packed = dpli_alloc_aligned(n, sizeof *node->packed, err);
+    if (!node->packed)
+        return DPL_E_MEMORY;
+    dpli_conv_pack(node->packed, c, weight);
+    return DPL_OK;
+}
+
+/* What packing depends on; the rest is filled in for each plan. */
+static dpli_conv conv_of(const conv_params *params, const dpl_shape *weight)
+{
+    return (dpli_conv){.in_c = (int32_t)(weight->dims[1] * params->groups),
+                       .out_c = (int32_t)weight->dims[0],
+                       .kernel_h = (int32_t)weight->dims[2],
+                       .kernel_w = (int32_t)weight->dims[3],
+                       .stride_h = (int32_t)params->window.stride[0],
+                       .stride_w = (int32_t)params->window.stride[1],
+                       .dilation_h = (int32_t)params->window.dilation[0],
+                       .dilation_w = (int32_t)params->window.dilation[1],
+                       .groups = (int32_t)params->groups};
+}
+
+/* The weight's shape, the bias and the groups fit together; the kernel's size is the weight's. */
+static dpl_status check_conv(const dpli_graph *g, const dpli_node *node, dpl_error *err)
+{
+    conv_params *params = node->params;
+    dpl_shape shape, bias_shape;
+    const float *weight = dpli_graph_floats(g, node, 1, &shape);
+    const float *bias = dpli_graph_floats(g, node, 2, &bias_shape);
+
+    if (!weight || (dpli_graph_input(g, node, 2) && !bias))
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "weight or bias is not a float constant");
+    if (shape.rank != 4)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err,
+                              "weight has rank %d; only two-dimensional convolution is supported",
+                              (int)shape.rank);
+    for (int32_t i = 0; i < 4; i++) {
+        if (shape.dims[i] < 1 || shape.dims[i] > INT32_MAX)
+            return dpli_node_fail(g, node, DPL_E_MODEL, err, "weight is empty or too large");
+    }
+    if (params->groups < 1 || shape.dims[0] % params->groups != 0 ||
+        shape.dims[1] > INT32_MAX / params->groups)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err,
+                              "%lld groups do not fit a weight of %lld output channels",
+                              (long long)params->groups, (long long)shape.dims[0]);
+    if (params->window.has_kernel &&
+        (params->window.kernel[0] != shape.dims[2] || params->window.kernel[1] != shape.dims[3]))
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "kernel_shape is not the weight's");
+    if (shape.dims[2] > DPLI_MAX_WINDOW || shape.dims[3] > DPLI_MAX_WINDOW)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "kernel is too large");
+    if (bias && dpli_shape_elements(&bias_shape) != shape.dims[0])
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "bias does not fit the weight");
+    params->window.kernel[0] = shape.dims[2];
+    params->window.kernel[1] = shape.dims[3];
+    return DPL_OK;
+}
+
+static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    dpl_shape shape;
+    const float *weight = dpli_graph_floats(g, node, 1, &shape);
+    dpl_status status = check_conv(g, node, err);
+    dpli_conv c;
+
+    if (status != DPL_OK)
+        return status;
+    c = conv_of(node->params, &shape);
+    return dpli_conv_prepare(g, node, &c, weight, err);
+}
+
+static void run_conv(const dpli_step *step)
+{
+    const conv_step *s = step->params;
+    dpli_epilogue epilogue = dpli_tail_epilogue(step, s->bias, &s->act);
+
+    dpli_conv_run(&s->conv, step->out, step->in[0], s->packed, &epilogue, step->scratch);
+}
+
+static void link_conv(const dpli_step *step, dpli_link *link)
+{
+    const conv_step *s = step->params;
+
+    *link = (dpli_link){.conv = &s->conv,
+                        .packed = s->packed,
+                        .epilogue = dpli_tail_epilogue(step, s->bias, &s->act)};
+}
+
+dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *x,
+                          const dpli_conv *c, const dpl_shape *shape, const float *bias,
+                          dpl_error *err)
+{
+    dpli_ref in;
+    dpli_tail tail;
+    dpli_step *step;
+    conv_step *s;
+    dpl_status status = dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
+
+    if (status == DPL_OK)
+        status = dpli_plan_tail(p, node, shape, DPLI_NHWC, true, &tail, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_conv, sizeof *s, shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    step->link = link_conv;
+    s = step->params;
+    s->conv = *c;
+    s->act = tail.act;
+    s->bias = bias;
+    s->packed = node->packed;
+    dpli_tail_attach(&tail, step);
+    step->in_ref[0] = in;
+    step->bias = bias != NULL;
+    step->macs =
+        (double)dpli_shape_elements(shape) * c->kernel_h * c->kernel_w * c->in_c / c->groups;
+    return dpli_plan_scratch(p, step, dpli_conv_scratch_bytes(c), err);
+}
+
+/* The geometry for a picture [n, in_c, h, w]. */
+static dpl_status fit_conv(const dpli_graph *g, const dpli_node *node, dpli_conv *c,
+                           const dpl_shape *x, dpl_error *err)
+{
+    const conv_params *params = node->params;
+    int64_t in[2], out[2], pads[4];
+    dpl_status status;
+
+    *c = conv_of(params, &g->values[node->inputs[1]].shape);
+    if (x->rank != 4 || x->dims[1] != c->in_c) {
+        char words[DPLI_SHAPE_TEXT];
+
+        return dpli_node_fail(g, node, DPL_E_ARGUMENT, err,
+                              "input of %s does not fit a weight for %d channels",
+                              dpli_shape_text(x, words), (int)c->in_c);
+    }
+    in[0] = x->dims[2];
+    in[1] = x->dims[3];
+    status = dpli_window_fit(g, node, &params->window, in, out, pads, err);
+    if (status != DPL_OK)
+        return status;
+    c->n = (int32_t)x->dims[0];
+    c->in_h = (int32_t)in[0];
+    c->in_w = (int32_t)in[1];
+    c->out_h = (int32_t)out[0];
+    c->out_w = (int32_t)out[1];
+    c->pad_top = (int32_t)pads[0];
+    c->pad_left = (int32_t)pads[1];
+    return DPL_OK;
+}
+
+dpl_status dpli_conv_fit(const dpli_graph *g, const dpli_node *node, dpli_conv *c,
+                         const dpl_shape *x, dpl_error *err)
+{
+    dpl_status status = check_conv(g, node, err);
+
+    return status == DPL_OK ? fit_conv(g, node, c, x, err) : status;
+}
+
+static dpl_status plan_conv(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const dpli_graph *g = dpli_plan_graph(p);
+    dpl_shape shape = {.rank = 4};
+    dpli_conv c;
+    dpli_planned *x;
+    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+
+    if (status == DPL_OK)
+        status = fit_conv(g, node, &c, &x->shape, err);
+    if (status != DPL_OK)
+        return status;
+    shape.dims[0] = c.n;
+    shape.dims[1] = c.out_c;
+    shape.dims[2] = c.out_h;
+    shape.dims[3] = c.out_w;
+    return dpli_plan_conv(p, node, x, &c, &shape, dpli_graph_floats(g, node, 2, NULL), err);
+}
+
+const dpli_op dpli_ops_conv[] = {
+    {"Conv", 2, 3, 1, true, load_conv, prepare_conv, plan_conv, &dpli_conv_trained},
+    {0},
+};

@@ -1,0 +1,142 @@
+/*
+ * gemm_train.c - Gemm and MatMul with a constant matrix, forward for training and back.
+ *
+ *     y [n, out] = alpha x [n, in] op(b) + beta c
+ *     dx = alpha dy op(b)^T,   db = alpha x^T dy (or its transpose),   dc = beta sum_n dy
+ *
+ * The batch is small beside the matrix, so that the matrix is what is cut over the threads: each
+ * reads its own part of it once.
+ */
+#include "net/ops/ops.h"
+#include "net/ops/train.h"
+
+typedef struct gemm_state {
+    size_t in, out;
+    float alpha, beta;
+    bool trans_b; /* b is [out, in], else [in, out] */
+    dpli_tape_step *s;
+} gemm_state;
+
+static dpli_param *addend(const dpli_tape_step *s)
+{
+    return s->n_in > 2 ? s->param[2] : NULL;
+}
+
+static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    gemm_state *state = s->state;
+    const dpli_tensor *x = s->in[0];
+    const dpl_shape *b = s->param[1] ? &s->param[1]->shape : NULL;
+    bool trans_a;
+    dpl_status status = dpli_tape_need(g, s, 0, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_gemm_factors(s->node, &state->alpha, &state->beta, &trans_a, &state->trans_b);
+    if (x->rank != 2 || trans_a || !b || b->rank != 2 || b->dims[0] < 1 || b->dims[1] < 1 ||
+        b->dims[0] > INT32_MAX || b->dims[1] > INT32_MAX)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is not rows times a constant matrix; it cannot be trained");
+    state->in = (size_t)b->dims[state->trans_b];
+    state->out = (size_t)b->dims[!state->trans_b];
+    if (state->in != (size_t)x->c)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "input of %d does not fit a matrix for %zu", (int)x->c, state->in);
+    if (s->n_in > 2 && (s->in[2] || (addend(s) && addend(s)->n != state->out)))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "input 2 is not one constant a column; it cannot be trained");
+    *s->out = (dpli_tensor){.rank = 2, .n = x->n, .h = 1, .w = 1, .c = (int32_t)state->out};
+    status = dpli_tape_claim(g, s, 1, DPLI_PARAM_DENSE, state->in, state->out, err);
+    if (status == DPL_OK && addend(s))
+        status = dpli_tape_claim(g, s, 2, DPLI_PARAM_BIAS, 0, 0, err);
+    return status;
+}
+
+static size_t ldb(const gemm_state *state)
+{
+    return state->trans_b ? state->in : state->out;
+}
+
+static void forward_part(void *ctx, int worker, size_t from, size_t to)
+{
+    const gemm_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+    const float *b = s->param[1]->value + from * (state->trans_b ? state->in : 1);
+    const size_t n = (size_t)s->out->n;
+    float *y = s->out->value;
+
+    (void)worker;
+    dpli_gemm(0, state->trans_b, n, to - from, state->in, state->alpha, s->in[0]->value, state->in,
+              b, ldb(state), 0.0f, y + from, state->out);
+    for (size_t i = 0; addend(s) && i < n; i++) {
+        for (size_t o = from; o < to; o++)
+            y[i * state->out + o] += state->beta * addend(s)->value[o];
+    }
+}
+
+static void input_part(void *ctx, int worker, size_t from, size_t to)
+{
+    const gemm_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+    const float *b = s->param[1]->value + from * (state->trans_b ? 1 : state->out);
+
+    (void)worker;
+    dpli_gemm(0, !state->trans_b, (size_t)s->out->n, to - from, state->out, state->alpha,
+              s->out->grad, state->out, b, ldb(state), s->add[0] ? 1.0f : 0.0f,
+              s->in[0]->grad + from, state->in);
+}
+
+static void matrix_part(void *ctx, int worker, size_t from, size_t to)
+{
+    const gemm_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+    const float *x = s->in[0]->value, *dy = s->out->grad;
+    float *db = s->param[1]->grad + from * ldb(state);
+
+    (void)worker;
+    if (state->trans_b)
+        dpli_gemm(1, 0, to - from, state->in, (size_t)s->out->n, state->alpha, dy + from,
+                  state->out, x, state->in, 0.0f, db, state->in);
+    else
+        dpli_gemm(1, 0, to - from, state->out, (size_t)s->out->n, state->alpha, x + from, state->in,
+                  dy, state->out, 0.0f, db, state->out);
+}
+
+static void addend_part(void *ctx, int worker, size_t from, size_t to)
+{
+    const gemm_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+
+    (void)worker;
+    for (size_t o = from; o < to; o++) {
+        double sum = 0;
+
+        for (size_t i = 0; i < (size_t)s->out->n; i++)
+            sum += (double)s->out->grad[i * state->out + o];
+        addend(s)->grad[o] = (float)((double)state->beta * sum);
+    }
+}
+
+static void forward(dpli_tape_step *s)
+{
+    gemm_state *state = s->state;
+
+    state->s = s;
+    dpli_team_run(s->team, state->out, forward_part, state);
+}
+
+static void backward(dpli_tape_step *s)
+{
+    gemm_state *state = s->state;
+
+    state->s = s;
+    if (s->param[1]->grad)
+        dpli_team_run(s->team, state->trans_b ? state->out : state->in, matrix_part, state);
+    if (addend(s) && addend(s)->grad)
+        dpli_team_run(s->team, state->out, addend_part, state);
+    if (s->in[0]->grad)
+        dpli_team_run(s->team, state->in, input_part, state);
+}
+
+const struct dpli_trained dpli_gemm_trained = {
+    .state_bytes = sizeof(gemm_state), .plan = plan, .forward = forward, .backward = backward};

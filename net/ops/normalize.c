@@ -1,0 +1,285 @@
+/*
+ * normalize.c - Softmax and LpNormalization: what divides along one axis.
+ *
+ * Source: ONNX Softmax-13 (along the axis), Softmax-11 (over the axis and all behind it),
+ * LpNormalization-1, where a zero vector stays zero.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/ops/ops.h"
+#include "net/ops/train.h"
+
+typedef struct normalize_params {
+    int64_t axis, p;
+} normalize_params;
+
+/* n values stride apart, for each of outer * stride places. */
+typedef struct normalize_step {
+    int64_t outer, n, stride, p;
+} normalize_step;
+
+static dpl_status load_softmax(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    normalize_params *params = dpli_node_params(node, sizeof *params, err);
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->axis = g->opset < 13 ? 1 : -1;
+    return dpli_attr_int(g, node, "axis", &params->axis, err);
+}
+
+static dpl_status load_lp(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    normalize_params *params = dpli_node_params(node, sizeof *params, err);
+    dpl_status status;
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->axis = -1;
+    params->p = 2;
+    status = dpli_attr_int(g, node, "axis", &params->axis, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "p", &params->p, err);
+    if (status == DPL_OK && params->p != 1 && params->p != 2)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "p %lld is not supported",
+                              (long long)params->p);
+    return status;
+}
+
+static void run_softmax(const dpli_step *step)
+{
+    const normalize_step *s = step->params;
+
+    for (int64_t o = 0; o < s->outer * s->stride; o++) {
+        int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
+        const float *x = step->in[0] + at;
+        float *y = step->out + at;
+        float max = x[0];
+        double sum = 0.0;
+
+        for (int64_t i = 1; i < s->n; i++)
+            max = x[i * s->stride] > max ? x[i * s->stride] : max;
+        for (int64_t i = 0; i < s->n; i++) {
+            float e = expf(x[i * s->stride] - max);
+
+            y[i * s->stride] = e;
+            sum += (double)e;
+        }
+        for (int64_t i = 0; i < s->n; i++)
+            y[i * s->stride] = (float)((double)y[i * s->stride] / sum);
+    }
+}
+
+static void run_lp(const dpli_step *step)
+{
+    const normalize_step *s = step->params;
+
+    for (int64_t o = 0; o < s->outer * s->stride; o++) {
+        int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
+        const float *x = step->in[0] + at;
+        float *y = step->out + at;
+        double norm = 0.0;
+
+        for (int64_t i = 0; i < s->n; i++) {
+            double v = (double)x[i * s->stride];
+
+            norm += s->p == 1 ? fabs(v) : v * v;
+        }
+        norm = s->p == 1 ? norm : sqrt(norm);
+        for (int64_t i = 0; i < s->n; i++)
+            y[i * s->stride] = norm > 0.0 ? (float)((double)x[i * s->stride] / norm) : 0.0f;
+    }
+}
+
+static dpl_status plan_along(dpli_planner *p, const dpli_node *node, bool to_end,
+                             void (*run)(const dpli_step *), dpl_error *err)
+{
+    const normalize_params *params = node->params;
+    int64_t axis = params->axis, strides[DPL_MAX_RANK];
+    normalize_step *s;
+    dpli_planned *x;
+    dpli_order order;
+    dpli_ref in, out;
+    dpli_step *step;
+    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (!dpli_axis(&axis, x->shape.rank))
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                              "axis %lld does not fit rank %d", (long long)params->axis,
+                              (int)x->shape.rank);
+    order = to_end ? DPLI_PLAIN : dpli_plan_order(x);
+    status = dpli_plan_use(p, node, x, order, &in, err);
+    if (status == DPL_OK)
+        status = dpli_plan_out_over(p, node, 0, x, &x->shape, order, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run, sizeof *s, &x->shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    dpli_strides(&x->shape, order, strides);
+    s->p = params->p;
+    s->n = 1;
+    for (int64_t i = axis; i <= (to_end ? x->shape.rank - 1 : axis); i++)
+        s->n *= x->shape.dims[i];
+    s->stride = to_end ? 1 : strides[axis];
+    s->outer = dpli_shape_elements(&x->shape) / (s->n * s->stride);
+    step->in_ref[0] = in;
+    step->out_ref = out;
+    return DPL_OK;
+}
+
+static dpl_status plan_softmax(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    return plan_along(p, node, dpli_plan_graph(p)->opset < 13, run_softmax, err);
+}
+
+static dpl_status plan_lp(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    return plan_along(p, node, false, run_lp, err);
+}
+
+/* ------------------------------------------------------------------ training */
+
+/* Below it PyTorch divides by this and not by the length; 1e-12 is its own. */
+#define MAX_LEAST_LENGTH 1e-6f
+
+/* The node of this name that makes input i, or NULL. */
+static dpli_node *maker(const dpli_graph *g, const dpli_node *node, int32_t i, const char *name)
+{
+    const dpli_value *v = node ? dpli_graph_input(g, node, i) : NULL;
+    dpli_node *by = v && v->producer >= 0 ? &g->nodes[v->producer] : NULL;
+
+    return by && strcmp(by->op->name, name) == 0 ? by : NULL;
+}
+
+/* The one axis of a ReduceL2 that keeps its dimensions; false for any other. */
+static bool length_axis(const dpli_graph *g, dpli_node *node, int64_t *axis)
+{
+    const dpli_attr *axes = dpli_attr_find(node, "axes"), *keep = dpli_attr_find(node, "keepdims");
+    const dpli_value *given = dpli_graph_input(g, node, 1);
+
+    if (keep && keep->i == 0)
+        return false;
+    if (given) {
+        if (!given->data || given->type != DPLI_I64 || dpli_shape_elements(&given->shape) != 1)
+            return false;
+        *axis = *(const int64_t *)given->data;
+        return true;
+    }
+    if (!axes || axes->n != 1)
+        return false;
+    *axis = axes->ints[0];
+    return true;
+}
+
+dpl_status dpli_normalize_settle(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    const dpli_node *expand = maker(g, node, 1, "Expand");
+    const dpli_node *clip = maker(g, expand ? expand : node, expand ? 0 : 1, "Clip");
+    dpli_node *length = maker(g, clip, 0, "ReduceL2");
+    dpl_shape shape;
+    const float *least = clip ? dpli_graph_floats(g, clip, 1, &shape) : NULL;
+    dpli_attr *attr;
+    int64_t axis;
+
+    if (strcmp(node->op->name, "Div") != 0 || !length || length->inputs[0] != node->inputs[0] ||
+        !length_axis(g, length, &axis) || !least || dpli_shape_elements(&shape) != 1 ||
+        !(*least <= MAX_LEAST_LENGTH) || dpli_graph_input(g, clip, 2))
+        return DPL_OK;
+    attr = dpli_calloc(1, sizeof *attr, err);
+    if (!attr)
+        return DPL_E_MEMORY;
+    *attr = (dpli_attr){
+        .name = dpli_strdup("axis", err), .kind = DPLI_ATTR_INT, .i = axis, .used = true};
+    if (!attr->name) {
+        free(attr);
+        return DPL_E_MEMORY;
+    }
+    free(node->params);
+    free(node->attrs); /* Div has none; there may be room for some */
+    node->params = NULL;
+    node->attrs = attr;
+    node->n_attrs = 1;
+    node->n_inputs = 1;
+    node->op = dpli_op_find("LpNormalization");
+    return node->op->load(g, node, err);
+}
+
+/* y = x / |x| along the channels; kept is 1 / |x|, 0 for a zero vector, by place. */
+static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const normalize_params *params = s->node->params;
+    dpl_status status = dpli_train_same_plan(g, s, err);
+    int64_t axis = params->axis;
+
+    if (status != DPL_OK)
+        return status;
+    if (params->p != 2 || !dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with p 2 along the channels only");
+    s->kept_floats = dpli_tensor_floats(s->out) / (size_t)s->out->c;
+    return DPL_OK;
+}
+
+static void forward_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t c = (size_t)s->out->c;
+
+    (void)worker;
+    for (size_t r = from; r < to; r++) {
+        const float *x = s->in[0]->value + r * c;
+        float *y = s->out->value + r * c;
+        double sum = 0.0;
+
+        for (size_t i = 0; i < c; i++)
+            sum += (double)x[i] * (double)x[i];
+        s->kept[r] = sum > 0.0 ? (float)(1.0 / sqrt(sum)) : 0.0f;
+        for (size_t i = 0; i < c; i++)
+            y[i] = x[i] * s->kept[r];
+    }
+}
+
+/* d x = (g - y (y . g)) / |x| */
+static void back_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t c = (size_t)s->out->c;
+
+    (void)worker;
+    for (size_t r = from; r < to; r++) {
+        const float *y = s->out->value + r * c, *g = s->out->grad + r * c;
+        float *dx = s->in[0]->grad + r * c, dot;
+        double sum = 0.0;
+
+        for (size_t i = 0; i < c; i++)
+            sum += (double)y[i] * (double)g[i];
+        dot = (float)sum;
+        for (size_t i = 0; i < c; i++)
+            dx[i] = (s->add[0] ? dx[i] : 0.0f) + (g[i] - y[i] * dot) * s->kept[r];
+    }
+}
+
+static void forward_lp(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, forward_range, s);
+}
+
+static void backward_lp(dpli_tape_step *s)
+{
+    if (s->in[0]->grad)
+        dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, back_range, s);
+}
+
+static const dpli_trained trained = {0, plan_trained, forward_lp, backward_lp};
+
+const dpli_op dpli_ops_normalize[] = {
+    {"Softmax", 1, 1, 1, false, load_softmax, NULL, plan_softmax, NULL},
+    {"LpNormalization", 1, 1, 1, false, load_lp, NULL, plan_lp, &trained},
+    {0},
+};

@@ -1,0 +1,219 @@
+/*
+ * reduce.c - ReduceMean, ReduceSum, ReduceL2.
+ *
+ * Sums are taken in double: a mean over a whole picture has 10^5 terms and more.
+ * Source: ONNX ReduceMean-18, ReduceSum-13, ReduceL2-18.
+ */
+#include <math.h>
+
+#include "net/ops/ops.h"
+#include "net/ops/train.h"
+
+typedef enum reduce_kind { REDUCE_MEAN, REDUCE_SUM, REDUCE_L2 } reduce_kind;
+
+typedef struct reduce_params {
+    int64_t axes[DPL_MAX_RANK];
+    int32_t n_axes; /* -1: not given */
+    int64_t keep_dims, noop_when_empty;
+} reduce_params;
+
+typedef struct reduce_step {
+    reduce_kind kind;
+    /* The dimensions that stay, in the order of the result's memory, and those that go. */
+    int32_t n_kept, n_gone;
+    int64_t kept[DPL_MAX_RANK], kept_step[DPL_MAX_RANK];
+    int64_t gone[DPL_MAX_RANK], gone_step[DPL_MAX_RANK];
+    double count;
+} reduce_step;
+
+static dpl_status load_reduce(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    reduce_params *params = dpli_node_params(node, sizeof *params, err);
+    dpl_status status;
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->n_axes = -1;
+    params->keep_dims = 1;
+    status = dpli_attr_ints(g, node, "axes", params->axes, DPL_MAX_RANK, &params->n_axes, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "keepdims", &params->keep_dims, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "noop_with_empty_axes", &params->noop_when_empty, err);
+    return status;
+}
+
+/* The next index below dims, moving *at by steps; false after the last. */
+static bool advance(int32_t n, const int64_t *dims, const int64_t *steps, int64_t *index,
+                    int64_t *at)
+{
+    for (int32_t i = n - 1; i >= 0; i--) {
+        *at += steps[i];
+        if (++index[i] < dims[i])
+            return true;
+        *at -= steps[i] * dims[i];
+        index[i] = 0;
+    }
+    return false;
+}
+
+static void run_reduce(const dpli_step *step)
+{
+    const reduce_step *s = step->params;
+    int64_t kept_index[DPL_MAX_RANK] = {0}, at = 0;
+    float *y = step->out;
+
+    do {
+        int64_t gone_index[DPL_MAX_RANK] = {0}, from = at;
+        double sum = 0.0;
+
+        do {
+            double x = (double)step->in[0][from];
+
+            sum += s->kind == REDUCE_L2 ? x * x : x;
+        } while (advance(s->n_gone, s->gone, s->gone_step, gone_index, &from));
+        *y++ = (float)(s->kind == REDUCE_MEAN ? sum / s->count
+                       : s->kind == REDUCE_L2 ? sqrt(sum)
+                                              : sum);
+    } while (advance(s->n_kept, s->kept, s->kept_step, kept_index, &at));
+}
+
+static dpl_status axes_of(dpli_planner *p, const dpli_node *node, int32_t rank, uint32_t *mask,
+                          bool *none, dpl_error *err)
+{
+    const reduce_params *params = node->params;
+    const int64_t *axes = params->axes;
+    int64_t n = params->n_axes;
+
+    if (dpli_plan_in(p, node, 1)) {
+        dpl_status status = dpli_plan_ints(p, node, 1, &axes, &n, err);
+
+        if (status != DPL_OK)
+            return status;
+    }
+    *none = n <= 0;
+    return dpli_axes_mask(p, node, axes, n, rank, mask, err);
+}
+
+static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, reduce_kind kind,
+                            dpl_error *err)
+{
+    static const int32_t nhwc[4] = {0, 2, 3, 1};
+    const reduce_params *params = node->params;
+    int64_t strides[DPL_MAX_RANK];
+    dpl_shape shape = {0};
+    dpli_planned *x;
+    dpli_order order;
+    dpli_ref in, out;
+    dpli_step *step;
+    reduce_step *s;
+    uint32_t mask;
+    bool none;
+    int64_t count = 1;
+    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+
+    if (status == DPL_OK)
+        status = axes_of(p, node, x->shape.rank, &mask, &none, err);
+    if (status != DPL_OK)
+        return status;
+    if (none && params->noop_when_empty)
+        return dpli_plan_alias(p, node, 0, x, dpli_plan_order(x), &x->shape, dpli_plan_order(x),
+                               err);
+    if (none)
+        mask = (1u << x->shape.rank) - 1;
+    for (int32_t i = 0; i < x->shape.rank; i++) {
+        if (mask >> i & 1)
+            count *= x->shape.dims[i];
+        if (!(mask >> i & 1) || params->keep_dims)
+            shape.dims[shape.rank++] = mask >> i & 1 ? 1 : x->shape.dims[i];
+    }
+    /* Over height and width of a picture it is pooling. */
+    if (kind == REDUCE_MEAN && x->shape.rank == 4 && mask == 0xc && params->keep_dims &&
+        dpli_plan_order(x) == DPLI_NHWC) {
+        dpli_pool pool = dpli_pool_whole(&x->shape);
+
+        return dpli_plan_pool(p, node, x, &pool, &shape, err);
+    }
+    order = shape.rank == 4 && x->shape.rank == 4 ? dpli_plan_order(x) : DPLI_PLAIN;
+    status = dpli_plan_use(p, node, x, dpli_plan_order(x), &in, err);
+    if (status == DPL_OK)
+        status = dpli_plan_out(p, node, 0, &shape, order, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_reduce, sizeof *s, &shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    s->kind = kind;
+    s->count = (double)count;
+    dpli_strides(&x->shape, dpli_plan_order(x), strides);
+    for (int32_t i = 0; i < x->shape.rank; i++) {
+        int32_t d = order == DPLI_NHWC ? nhwc[i] : i;
+
+        if (mask >> d & 1) {
+            s->gone[s->n_gone] = x->shape.dims[d];
+            s->gone_step[s->n_gone++] = strides[d];
+        } else {
+            s->kept[s->n_kept] = x->shape.dims[d];
+            s->kept_step[s->n_kept++] = strides[d];
+        }
+    }
+    step->macs = (double)dpli_shape_elements(&x->shape);
+    step->in_ref[0] = in;
+    step->out_ref = out;
+    return DPL_OK;
+}
+
+static dpl_status plan_mean(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    return plan_kind(p, node, REDUCE_MEAN, err);
+}
+
+static dpl_status plan_sum(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    return plan_kind(p, node, REDUCE_SUM, err);
+}
+
+static dpl_status plan_l2(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    return plan_kind(p, node, REDUCE_L2, err);
+}
+
+/* ------------------------------------------------------------------ training */
+
+/* The mean over height and width is trained, as pooling is. */
+static dpl_status plan_trained_mean(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const reduce_params *params = s->node->params;
+    const dpli_value *given = dpli_graph_input(g, s->node, 1);
+    const int64_t *axes = params->axes;
+    int64_t n = params->n_axes;
+    bool both;
+    dpl_status status = dpli_train_mean_plan(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (given) {
+        n = given->data && given->type == DPLI_I64 ? dpli_shape_elements(&given->shape) : -1;
+        axes = given->data;
+    }
+    both = n == 2;
+    for (int32_t i = 0; i < 2 && both; i++)
+        both = (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 2 ||
+               (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 3;
+    if (!both || (axes[0] - axes[1]) % 4 == 0)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained over height and width only");
+    s->out->rank = params->keep_dims ? 4 : 2;
+    return DPL_OK;
+}
+
+static const dpli_trained trained_mean = {sizeof(dpli_pool), plan_trained_mean,
+                                          dpli_train_pool_forward, dpli_train_pool_backward};
+
+const dpli_op dpli_ops_reduce[] = {
+    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained_mean},
+    {"ReduceSum", 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
+    {"ReduceL2", 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
+    {0},
+};

@@ -1,0 +1,673 @@
+/*
+ * shape.c - what changes how a value is seen and moves nothing: Reshape, Flatten, Squeeze,
+ * Unsqueeze, Identity, Dropout; and where constants come from: Constant, ConstantOfShape, Shape,
+ * Cast.
+ *
+ * float16 and double are computed as float32, so a Cast between them does nothing.
+ * Source: ONNX Reshape-14, Flatten-13, Squeeze-13, Unsqueeze-13, Dropout-13, Constant-13,
+ * ConstantOfShape-9, Shape-15, Cast-13.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "net/ops/ops.h"
+#include "net/ops/train.h"
+
+/* ------------------------------------------------------------------ Reshape, Flatten */
+
+static dpl_status load_reshape(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    int64_t *allow_zero = dpli_node_params(node, sizeof *allow_zero, err);
+
+    if (!allow_zero)
+        return DPL_E_MEMORY;
+    return dpli_attr_int(g, node, "allowzero", allow_zero, err);
+}
+
+static dpl_status as_shape(dpli_planner *p, const dpli_node *node, dpli_planned *x,
+                           const dpl_shape *shape, dpl_error *err)
+{
+    dpli_order order = dpli_shape_equal(shape, &x->shape) ? dpli_plan_order(x) : DPLI_PLAIN;
+
+    return dpli_plan_alias(p, node, 0, x, order, shape, order, err);
+}
+
+static dpl_status plan_reshape(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    int64_t allow_zero = *(const int64_t *)node->params, n, rest = -1, product = 1, elements;
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+    dpl_shape shape;
+    const int64_t *dims;
+    char words[DPLI_SHAPE_TEXT];
+    bool fits = true;
+    dpl_status status = dpli_plan_ints(p, node, 1, &dims, &n, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (n > DPL_MAX_RANK)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "result has more than %d dimensions", DPL_MAX_RANK);
+    elements = dpli_shape_elements(&x->shape);
+    shape.rank = (int32_t)n;
+    for (int32_t i = 0; i < shape.rank && fits; i++) {
+        shape.dims[i] = dims[i];
+        if (dims[i] == 0 && !allow_zero) {
+            fits = i < x->shape.rank;
+            shape.dims[i] = fits ? x->shape.dims[i] : 0;
+        }
+        if (dims[i] == -1) {
+            fits = fits && rest < 0;
+            rest = i;
+        } else {
+            fits = fits && shape.dims[i] >= 0 &&
+                   !__builtin_mul_overflow(product, shape.dims[i], &product);
+        }
+    }
+    if (fits && rest >= 0) {
+        fits = product > 0 && elements % product == 0;
+        shape.dims[rest] = fits ? elements / product : 0;
+    }
+    if (!fits || dpli_shape_elements(&shape) != elements)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                              "%s cannot take the shape that is asked for",
+                              dpli_shape_text(&x->shape, words));
+    return as_shape(p, node, x, &shape, err);
+}
+
+static dpl_status load_flatten(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    int64_t *axis = dpli_node_params(node, sizeof *axis, err);
+
+    if (!axis)
+        return DPL_E_MEMORY;
+    *axis = 1;
+    return dpli_attr_int(g, node, "axis", axis, err);
+}
+
+static dpl_status plan_flatten(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    int64_t axis = *(const int64_t *)node->params;
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+    dpl_shape shape = {2, {1, 1}};
+
+    axis += axis < 0 ? x->shape.rank : 0;
+    if (axis < 0 || axis > x->shape.rank)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                              "axis does not fit rank %d", (int)x->shape.rank);
+    for (int32_t i = 0; i < x->shape.rank; i++)
+        shape.dims[i >= axis] *= x->shape.dims[i];
+    return as_shape(p, node, x, &shape, err);
+}
+
+/* ------------------------------------------------------------------ Squeeze, Unsqueeze */
+
+typedef struct axes_params {
+    int64_t axes[DPL_MAX_RANK];
+    int32_t n; /* -1: none given */
+} axes_params;
+
+static dpl_status load_axes(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    axes_params *params = dpli_node_params(node, sizeof *params, err);
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->n = -1;
+    return dpli_attr_ints(g, node, "axes", params->axes, DPL_MAX_RANK, &params->n, err);
+}
+
+static dpl_status axes_of(dpli_planner *p, const dpli_node *node, const int64_t **axes, int64_t *n,
+                          dpl_error *err)
+{
+    const axes_params *params = node->params;
+
+    *axes = params->axes;
+    *n = params->n;
+    return dpli_plan_in(p, node, 1) ? dpli_plan_ints(p, node, 1, axes, n, err) : DPL_OK;
+}
+
+static dpl_status plan_squeeze(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+    dpl_shape shape = {0};
+    const int64_t *axes;
+    int64_t n;
+    uint32_t mask;
+    dpl_status status = axes_of(p, node, &axes, &n, err);
+
+    if (status == DPL_OK)
+        status = dpli_axes_mask(p, node, axes, n, x->shape.rank, &mask, err);
+    if (status != DPL_OK)
+        return status;
+    for (int32_t i = 0; i < x->shape.rank; i++) {
+        bool goes = n < 0 ? x->shape.dims[i] == 1 : mask >> i & 1;
+
+        if (goes && x->shape.dims[i] != 1)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "axis %d is %lld long, not 1", (int)i,
+                                  (long long)x->shape.dims[i]);
+        if (!goes)
+            shape.dims[shape.rank++] = x->shape.dims[i];
+    }
+    return as_shape(p, node, x, &shape, err);
+}
+
+static dpl_status plan_unsqueeze(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+    dpl_shape shape = {0};
+    const int64_t *axes;
+    int64_t n;
+    int32_t from = 0;
+    uint32_t mask;
+    dpl_status status = axes_of(p, node, &axes, &n, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (n < 0 || n + x->shape.rank > DPL_MAX_RANK)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "has no axes, or more than %d dimensions", DPL_MAX_RANK);
+    shape.rank = x->shape.rank + (int32_t)n;
+    status = dpli_axes_mask(p, node, axes, n, shape.rank, &mask, err);
+    if (status != DPL_OK)
+        return status;
+    for (int32_t i = 0; i < shape.rank; i++)
+        shape.dims[i] = mask >> i & 1 ? 1 : x->shape.dims[from++];
+    return as_shape(p, node, x, &shape, err);
+}
+
+/* ------------------------------------------------------------------ Identity, Dropout */
+
+static dpl_status load_dropout(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    float *ratio = dpli_node_params(node, sizeof *ratio, err);
+    int64_t seed;
+    dpl_status status;
+
+    if (!ratio)
+        return DPL_E_MEMORY;
+    *ratio = 0.5f;
+    status = dpli_attr_float(g, node, "ratio", ratio, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "seed", &seed, err);
+    return status;
+}
+
+static dpl_status plan_identity(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+
+    return as_shape(p, node, x, &x->shape, err);
+}
+
+static dpl_status plan_dropout(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const dpli_planned *training = dpli_plan_in(p, node, 2);
+
+    if (training &&
+        (!training->known || training->type != DPLI_I64 ||
+         dpli_shape_elements(&training->shape) != 1 || *(const int64_t *)training->known != 0))
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "training mode is not supported");
+    return plan_identity(p, node, err);
+}
+
+typedef struct dropout_state {
+    float ratio;
+    bool drops;
+    uint64_t seed;
+} dropout_state;
+
+static dpl_status plan_trained_dropout(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    dropout_state *state = s->state;
+    dpl_status status = dpli_train_same_plan(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    state->ratio = *(const float *)s->node->params;
+    if (s->n_in > 1 && s->node->inputs[1] >= 0) {
+        if (!s->param[1] || s->param[1]->n != 1)
+            return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "ratio is not one constant");
+        state->ratio = *s->param[1]->value;
+    }
+    if (!(state->ratio >= 0.0f && state->ratio < 1.0f))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "ratio %g is not in [0, 1)",
+                              (double)state->ratio);
+    return DPL_OK;
+}
+
+/* to (+)= from / (1 - ratio) where the element stays. Whether it does is a function of the seed and
+ * its number, so that it does not depend on the threads and need not be kept for the way back.
+ * Source: the output function of splitmix64, Steele, Lea and Flood 2014. */
+DPLI_EACH_CPU static void drop(const dropout_state *state, float *restrict to,
+                               const float *restrict from, size_t first, size_t n, bool add)
+{
+    const uint64_t below = (uint64_t)((double)state->ratio * 0x1p32);
+    const float scale = 1.0f / (1.0f - state->ratio);
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t z = state->seed + (uint64_t)(first + i) * UINT64_C(0x9e3779b97f4a7c15);
+        float y;
+
+        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+        z ^= z >> 31;
+        y = (z >> 32) >= below ? from[i] * scale : 0.0f;
+        to[i] = add ? to[i] + y : y;
+    }
+}
+
+static void drop_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+
+    (void)worker;
+    drop(s->state, s->out->value + from, s->in[0]->value + from, from, to - from, false);
+}
+
+static void drop_back_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+
+    (void)worker;
+    drop(s->state, s->in[0]->grad + from, s->out->grad + from, from, to - from, s->add[0]);
+}
+
+static void forward_dropout(dpli_tape_step *s)
+{
+    dropout_state *state = s->state;
+
+    state->drops = s->training && state->ratio > 0.0f;
+    if (!state->drops) {
+        dpli_train_same_forward(s);
+        return;
+    }
+    state->seed = dpli_rng_u64(&s->rng);
+    dpli_team_run(s->team, dpli_tensor_floats(s->out), drop_range, s);
+}
+
+static void backward_dropout(dpli_tape_step *s)
+{
+    const dropout_state *state = s->state;
+
+    if (!state->drops)
+        dpli_train_same_backward(s);
+    else if (s->in[0]->grad)
+        dpli_team_run(s->team, dpli_tensor_floats(s->out), drop_back_range, s);
+}
+
+static const dpli_trained trained_identity = {0, dpli_train_same_plan, dpli_train_same_forward,
+                                              dpli_train_same_backward};
+static const dpli_trained trained_dropout = {sizeof(dropout_state), plan_trained_dropout,
+                                             forward_dropout, backward_dropout};
+
+/* ------------------------------------------------------------------ training of shapes */
+
+/* out as rank 2, or as rank 4 without pixels, from x: its elements in ONNX's order. */
+static dpl_status set_shape(const dpli_graph *g, dpli_tape_step *s, const dpl_shape *shape,
+                            dpl_error *err)
+{
+    const dpli_tensor *x = s->in[0];
+    const int64_t item = (int64_t)dpli_tensor_item(x);
+    bool fits =
+        (shape->rank == 2 || (shape->rank == 4 && shape->dims[2] == 1 && shape->dims[3] == 1)) &&
+        shape->dims[0] == x->n && shape->dims[1] == item && item <= INT32_MAX;
+    char words[DPLI_SHAPE_TEXT];
+
+    if (!fits)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "to %s cannot be trained: only to one vector a picture",
+                              dpli_shape_text(shape, words));
+    s->out->rank = shape->rank;
+    s->out->n = x->n;
+    s->out->h = s->out->w = 1;
+    s->out->c = (int32_t)item;
+    return DPL_OK;
+}
+
+static dpl_status plan_trained_reshape(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const int64_t allow_zero = *(const int64_t *)s->node->params;
+    const dpli_value *v = dpli_graph_input(g, s->node, 1);
+    dpl_status status = dpli_tape_need(g, s, 0, err);
+    dpl_shape shape = {0};
+    int64_t own[4], rest = -1, known = 1, all, n;
+
+    if (status != DPL_OK)
+        return status;
+    n = v && v->data && v->type == DPLI_I64 && v->shape.rank == 1 ? v->shape.dims[0] : 0;
+    if (n != 2 && n != 4)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "shape is not a constant of 2 or 4 values");
+    own[0] = s->in[0]->n;
+    own[1] = s->in[0]->c;
+    own[2] = s->in[0]->h;
+    own[3] = s->in[0]->w;
+    all = own[0] * (int64_t)dpli_tensor_item(s->in[0]);
+    shape.rank = (int32_t)n;
+    for (int32_t i = 0; i < shape.rank; i++) {
+        int64_t d = ((const int64_t *)v->data)[i];
+
+        d = d == 0 && !allow_zero && i < s->in[0]->rank ? own[i] : d;
+        shape.dims[i] = d;
+        if (d == -1)
+            rest = i;
+        else if (d < 1 || __builtin_mul_overflow(known, d, &known))
+            known = INT64_MAX;
+    }
+    if (rest >= 0 && known <= all)
+        shape.dims[rest] = all / known;
+    return set_shape(g, s, &shape, err);
+}
+
+static dpl_status plan_trained_flatten(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    int64_t axis = *(const int64_t *)s->node->params;
+    dpl_status status = dpli_tape_need(g, s, 0, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (axis != 1 && axis + s->in[0]->rank != 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained with axis 1 only");
+    return set_shape(g, s, &(dpl_shape){2, {s->in[0]->n, (int64_t)dpli_tensor_item(s->in[0])}},
+                     err);
+}
+
+/* to [columns, rows] (+)= from [rows, columns] transposed, in squares that stay in cache. */
+static void transpose(float *to, const float *from, size_t rows, size_t columns, bool add)
+{
+    const size_t side = 32;
+
+    for (size_t r0 = 0; r0 < rows; r0 += side) {
+        size_t r1 = r0 + side < rows ? r0 + side : rows;
+
+        for (size_t c0 = 0; c0 < columns; c0 += side) {
+            size_t c1 = c0 + side < columns ? c0 + side : columns;
+
+            for (size_t c = c0; c < c1; c++) {
+                for (size_t r = r0; r < r1; r++)
+                    to[c * rows + r] = (add ? to[c * rows + r] : 0.0f) + from[r * columns + c];
+            }
+        }
+    }
+}
+
+static void plain_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++)
+        transpose(s->out->value + k * item, s->in[0]->value + k * item, item / c, c, false);
+}
+
+static void nhwc_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++)
+        transpose(s->in[0]->grad + k * item, s->out->grad + k * item, c, item / c, s->add[0]);
+}
+
+static void forward_flatten(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, (size_t)s->out->n, plain_range, s);
+}
+
+static void backward_flatten(dpli_tape_step *s)
+{
+    if (s->in[0]->grad)
+        dpli_team_run(s->team, (size_t)s->out->n, nhwc_range, s);
+}
+
+static const dpli_trained trained_reshape = {0, plan_trained_reshape, forward_flatten,
+                                             backward_flatten};
+static const dpli_trained trained_flatten = {0, plan_trained_flatten, forward_flatten,
+                                             backward_flatten};
+
+/* ------------------------------------------------------------------ constants */
+
+static dpl_status load_constant(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    dpli_attr *attr = node->n_attrs == 1 ? &node->attrs[0] : NULL;
+    int32_t *value = dpli_node_params(node, sizeof *value, err);
+    dpl_shape shape = {0};
+    size_t n = 1;
+    bool list;
+
+    if (!value)
+        return DPL_E_MEMORY;
+    if (!attr)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "has not one value");
+    attr->used = true;
+    if (attr->kind == DPLI_ATTR_TENSOR && strcmp(attr->name, "value") == 0) {
+        *value = attr->tensor;
+        return DPL_OK;
+    }
+    list = attr->kind == DPLI_ATTR_FLOATS || attr->kind == DPLI_ATTR_INTS;
+    if (attr->kind == DPLI_ATTR_TENSOR || attr->kind == DPLI_ATTR_STRING)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "attribute \"%s\" is not supported",
+                              attr->name);
+    if (list) {
+        n = attr->n;
+        shape = (dpl_shape){1, {(int64_t)n}};
+    }
+    if (attr->kind == DPLI_ATTR_FLOAT || attr->kind == DPLI_ATTR_FLOATS) {
+        const float *from = list ? attr->floats : &attr->f;
+
+        for (size_t i = 0; i < n; i++) {
+            if (!isfinite(from[i]))
+                return dpli_node_fail(g, node, DPL_E_MODEL, err, "is not finite");
+        }
+        *value = dpli_graph_constant(g, "constant", DPLI_F32, &shape, err);
+        if (*value >= 0 && n > 0)
+            memcpy(g->values[*value].data, from, n * sizeof(float));
+    } else {
+        *value = dpli_graph_constant(g, "constant", DPLI_I64, &shape, err);
+        if (*value >= 0 && n > 0)
+            memcpy(g->values[*value].data, list ? attr->ints : &attr->i, n * sizeof(int64_t));
+    }
+    return *value >= 0 ? DPL_OK : DPL_E_MEMORY;
+}
+
+static dpl_status plan_constant(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_BUG, err, "was not folded");
+}
+
+int32_t dpli_constant_of(const dpli_node *node)
+{
+    return node->op->plan == plan_constant ? *(const int32_t *)node->params : -1;
+}
+
+typedef struct fill_params {
+    dpli_type type;
+    float f;
+    int64_t i;
+} fill_params;
+
+static dpl_status load_constant_of_shape(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    fill_params *params = dpli_node_params(node, sizeof *params, err);
+    const dpli_attr *attr = dpli_attr_find(node, "value");
+    const dpli_value *v;
+
+    if (!params || !attr)
+        return params ? DPL_OK : DPL_E_MEMORY;
+    v = attr->kind == DPLI_ATTR_TENSOR ? &g->values[attr->tensor] : NULL;
+    if (!v || dpli_shape_elements(&v->shape) != 1)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "value is not one element");
+    params->type = v->type;
+    if (v->type == DPLI_F32)
+        params->f = *(const float *)v->data;
+    else
+        params->i = *(const int64_t *)v->data;
+    return DPL_OK;
+}
+
+static dpl_status plan_constant_of_shape(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const fill_params *params = node->params;
+    dpl_shape shape;
+    const int64_t *dims;
+    int64_t n, elements;
+    void *data;
+    dpl_status status = dpli_plan_ints(p, node, 0, &dims, &n, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (n > DPL_MAX_RANK)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "result has more than %d dimensions", DPL_MAX_RANK);
+    shape.rank = (int32_t)n;
+    for (int64_t i = 0; i < n; i++)
+        shape.dims[i] = dims[i];
+    elements = dpli_shape_elements(&shape);
+    if (elements < 0)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "result is too large");
+    status = dpli_plan_known(p, node, 0, params->type, &shape, &data, err);
+    if (status != DPL_OK)
+        return status;
+    for (int64_t i = 0; i < elements; i++) {
+        if (params->type == DPLI_F32)
+            ((float *)data)[i] = params->f;
+        else
+            ((int64_t *)data)[i] = params->i;
+    }
+    return DPL_OK;
+}
+
+static dpl_status load_shape(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    int64_t *range = dpli_node_params(node, 2 * sizeof *range, err);
+    dpl_status status;
+
+    if (!range)
+        return DPL_E_MEMORY;
+    range[1] = INT64_MAX;
+    status = dpli_attr_int(g, node, "start", &range[0], err);
+    return status == DPL_OK ? dpli_attr_int(g, node, "end", &range[1], err) : status;
+}
+
+static dpl_status plan_shape(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const int64_t *range = node->params;
+    const dpli_planned *x = dpli_plan_in(p, node, 0);
+    int64_t bound[2];
+    dpl_shape shape = {1, {0}};
+    void *data;
+    dpl_status status;
+
+    for (int32_t i = 0; i < 2; i++) {
+        bound[i] = range[i] < 0 ? range[i] + x->shape.rank : range[i];
+        bound[i] = bound[i] < 0 ? 0 : bound[i] > x->shape.rank ? x->shape.rank : bound[i];
+    }
+    shape.dims[0] = bound[1] > bound[0] ? bound[1] - bound[0] : 0;
+    status = dpli_plan_known(p, node, 0, DPLI_I64, &shape, &data, err);
+    if (status == DPL_OK && shape.dims[0] > 0)
+        memcpy(data, x->shape.dims + bound[0], (size_t)shape.dims[0] * sizeof(int64_t));
+    return status;
+}
+
+/* ------------------------------------------------------------------ Cast */
+
+/* ONNX's numbers of types (TensorProto.DataType) and what they can hold. */
+static const struct {
+    int64_t number;
+    bool is_float;
+    int64_t min, max;
+} cast_types[] = {{1, true, 0, 0},
+                  {10, true, 0, 0},
+                  {11, true, 0, 0},
+                  {2, false, 0, UINT8_MAX},
+                  {3, false, INT8_MIN, INT8_MAX},
+                  {4, false, 0, UINT16_MAX},
+                  {5, false, INT16_MIN, INT16_MAX},
+                  {6, false, INT32_MIN, INT32_MAX},
+                  {7, false, INT64_MIN, INT64_MAX},
+                  {9, false, 0, 1},
+                  {12, false, 0, UINT32_MAX},
+                  {13, false, 0, INT64_MAX}};
+
+#define CAST_BOOL 9
+
+static dpl_status load_cast(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    int32_t *index = dpli_node_params(node, sizeof *index, err);
+    int64_t number = 0;
+    dpl_status status;
+
+    if (!index)
+        return DPL_E_MEMORY;
+    status = dpli_attr_int(g, node, "to", &number, err);
+    if (status != DPL_OK)
+        return status;
+    for (*index = 0; (size_t)*index < sizeof cast_types / sizeof *cast_types; ++*index) {
+        if (cast_types[*index].number == number)
+            return DPL_OK;
+    }
+    return dpli_node_fail(g, node, DPL_E_MODEL, err, "type %lld is not supported",
+                          (long long)number);
+}
+
+static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    int32_t to = *(const int32_t *)node->params;
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+    int64_t n = dpli_shape_elements(&x->shape);
+    void *data;
+    dpl_status status;
+
+    if (x->type == DPLI_F32 && cast_types[to].is_float)
+        return plan_identity(p, node, err);
+    if (!x->known)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "to integers, of what is no constant, is not supported");
+    status = dpli_plan_known(p, node, 0, cast_types[to].is_float ? DPLI_F32 : DPLI_I64, &x->shape,
+                             &data, err);
+    if (status != DPL_OK)
+        return status;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t value;
+
+        if (cast_types[to].is_float) {
+            ((float *)data)[i] = (float)((const int64_t *)x->known)[i];
+            continue;
+        }
+        if (x->type == DPLI_I64) {
+            value = ((const int64_t *)x->known)[i];
+            if (cast_types[to].number == CAST_BOOL)
+                value = value != 0;
+        } else {
+            float f = ((const float *)x->known)[i];
+
+            if (!(fabsf(f) < 9.2e18f))
+                return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                      "%g is no integer", (double)f);
+            value = cast_types[to].number == CAST_BOOL ? f != 0.0f : (int64_t)f;
+        }
+        if (value < cast_types[to].min || value > cast_types[to].max)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "%lld does not fit the type", (long long)value);
+        ((int64_t *)data)[i] = value;
+    }
+    return DPL_OK;
+}
+
+const dpli_op dpli_ops_shape[] = {
+    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape, &trained_reshape},
+    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten, &trained_flatten},
+    {"Squeeze", 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
+    {"Unsqueeze", 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
+    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
+    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout, &trained_dropout},
+    {"Constant", 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
+    {"ConstantOfShape", 1, 1, 1, false, load_constant_of_shape, NULL, plan_constant_of_shape, NULL},
+    {"Shape", 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
+    {"Cast", 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
+    {0},
+};

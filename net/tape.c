@@ -1,0 +1,515 @@
+/*
+ * tape.c - a graph laid out for training: its tensors in one arena, its steps forward and back.
+ *
+ * Forward runs the steps in the graph's order, backward in the opposite one, each on all threads of
+ * the team. An activation lives until its own step's backward is done, a gradient from the first
+ * step that writes it to the step that made its value; what does not live at the same time may lie
+ * at the same place. Does not know losses, optimizers or data.
+ *
+ * Source: reverse accumulation, Linnainmaa 1970; arenas by first fit, largest first.
+ */
+#include "net/tape.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+
+#define ALIGN_FLOATS 16
+
+/** A stretch of the arena, alive from one tick to another, both included. */
+typedef struct block {
+    size_t floats, offset;
+    int32_t from, to;
+    float **place;
+} block;
+
+struct dpli_tape {
+    dpli_graph *graph;
+    dpli_team *team;
+    int32_t batch;
+    bool forward_only;
+    dpli_tensor *tensors;
+    int32_t n_tensors;
+    dpli_tape_step *steps;
+    bool *goes_back; /* by step: something before it wants a gradient, or it has a parameter */
+    int32_t n_steps;
+    dpli_param *params;
+    int32_t n_params;
+    dpli_tensor *input, *output;
+    float *arena, *scratch;
+    size_t bytes;
+};
+
+/* ------------------------------------------------------------------ what steps say of themselves
+ */
+
+dpl_status dpli_tape_need(const dpli_graph *g, const dpli_tape_step *s, int32_t i, dpl_error *err)
+{
+    if (i < s->n_in && s->in[i])
+        return DPL_OK;
+    return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                          "input %d is a constant or missing; training wants it computed", (int)i);
+}
+
+dpl_status dpli_tape_claim(const dpli_graph *g, dpli_tape_step *s, int32_t i, dpli_param_kind kind,
+                           size_t fan_in, size_t fan_out, dpl_error *err)
+{
+    dpli_param *p = i < s->n_in ? s->param[i] : NULL;
+
+    if (!p)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "input %d is not a float constant; it cannot be trained", (int)i);
+    if (p->kind != DPLI_PARAM_OTHER)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "parameter \"%.60s\" is another layer's too; it cannot be trained",
+                              p->name);
+    p->kind = kind;
+    p->layer = s->node->name;
+    p->fan_in = fan_in;
+    p->fan_out = fan_out;
+    return DPL_OK;
+}
+
+static bool is_trained(const dpli_param *p)
+{
+    return !p->frozen && p->kind != DPLI_PARAM_OTHER && p->kind != DPLI_PARAM_RUNNING;
+}
+
+/* ------------------------------------------------------------------ laying out */
+
+static dpl_status make_params(dpli_tape *t, dpli_param **by_value, dpl_error *err)
+{
+    dpli_graph *g = t->graph;
+
+    t->params = dpli_calloc((size_t)g->n_values + 1, sizeof *t->params, err);
+    if (!t->params)
+        return DPL_E_MEMORY;
+    for (int32_t i = 0; i < g->n_values; i++) {
+        dpli_value *v = &g->values[i];
+        dpli_param *p;
+
+        if (!v->data || v->type != DPLI_F32)
+            continue;
+        p = &t->params[t->n_params++];
+        *p = (dpli_param){.name = v->name ? v->name : "",
+                          .layer = "",
+                          .value_id = i,
+                          .kind = DPLI_PARAM_OTHER,
+                          .shape = v->shape,
+                          .n = (size_t)dpli_shape_elements(&v->shape),
+                          .value = v->data};
+        by_value[i] = p;
+    }
+    return DPL_OK;
+}
+
+static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **tensor_of,
+                            dpli_param **param_of, const dpli_tape_options *o, dpl_error *err)
+{
+    const dpli_graph *g = t->graph;
+    dpli_tape_step *s = &t->steps[t->n_steps];
+    const struct dpli_trained *op = node->op->trained;
+    bool back = false;
+    dpl_status status;
+
+    if (!op)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "has no gradient; it cannot be trained");
+    if (node->n_inputs > DPLI_TAPE_INPUTS)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "has %d inputs, at most %d are trained",
+                              (int)node->n_inputs, DPLI_TAPE_INPUTS);
+    *s = (dpli_tape_step){.op = op, .node = node, .team = t->team, .n_in = node->n_inputs};
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i] < 0)
+            continue;
+        s->in[i] = tensor_of[node->inputs[i]];
+        s->param[i] = s->in[i] ? NULL : param_of[node->inputs[i]];
+    }
+    t->n_steps++;
+    s->state = dpli_calloc(1, op->state_bytes ? op->state_bytes : 1, err);
+    if (!s->state)
+        return DPL_E_MEMORY;
+    s->out = &t->tensors[t->n_tensors++];
+    if (node->outputs[0] >= 0)
+        tensor_of[node->outputs[0]] = s->out;
+    status = op->plan(g, s, err);
+    if (status != DPL_OK)
+        return status;
+    if (s->out->n != t->batch)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err,
+                              "output is not one result a picture; it cannot be trained");
+    for (int32_t i = 0; i < s->n_in; i++) {
+        dpli_param *p = s->param[i];
+
+        if (p && p->kind != DPLI_PARAM_OTHER && o->freeze)
+            p->frozen = o->freeze(o->freeze_ctx, node->name) || o->freeze(o->freeze_ctx, p->name);
+        back = back || (p && is_trained(p)) || (s->in[i] && s->in[i]->grad);
+    }
+    /* Until there is an arena, a gradient that is wanted is any address but NULL. */
+    if (back && !o->forward_only) {
+        t->goes_back[t->n_steps - 1] = true;
+        s->out->grad = s->out->value = (float *)(void *)s;
+    }
+    return DPL_OK;
+}
+
+static dpl_status make_steps(dpli_tape *t, int32_t h, int32_t w, int32_t c,
+                             const dpli_tape_options *o, dpl_error *err)
+{
+    dpli_graph *g = t->graph;
+    size_t n = (size_t)g->n_nodes + 1;
+    dpli_tensor **tensor_of = dpli_calloc((size_t)g->n_values + 1, sizeof *tensor_of, err);
+    dpli_param **param_of = dpli_calloc((size_t)g->n_values + 1, sizeof *param_of, err);
+    dpl_status status = DPL_E_MEMORY;
+
+    t->tensors = dpli_calloc(n, sizeof *t->tensors, err);
+    t->steps = dpli_calloc(n, sizeof *t->steps, err);
+    t->goes_back = dpli_calloc(n, sizeof *t->goes_back, err);
+    if (!tensor_of || !param_of || !t->tensors || !t->steps || !t->goes_back)
+        goto done;
+    status = make_params(t, param_of, err);
+    if (status != DPL_OK)
+        goto done;
+    if (g->n_inputs != 1 || g->n_outputs < 1) {
+        status = dpli_fail(err, DPL_E_MODEL, "net has %d inputs and %d outputs, training wants one",
+                           (int)g->n_inputs, (int)g->n_outputs);
+        goto done;
+    }
+    t->input = &t->tensors[t->n_tensors++];
+    *t->input = (dpli_tensor){.rank = 4, .n = t->batch, .h = h, .w = w, .c = c};
+    tensor_of[g->inputs[0]] = t->input;
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
+        if (!g->nodes[k].dead)
+            status = make_step(t, &g->nodes[k], tensor_of, param_of, o, err);
+    }
+    if (status != DPL_OK)
+        goto done;
+    t->output = tensor_of[g->outputs[0]];
+    if (!t->output || t->output == t->input || t->output->h != 1 || t->output->w != 1)
+        status = dpli_fail(err, DPL_E_MODEL, "net's output is not one vector a picture");
+    else if (!t->output->grad && !o->forward_only)
+        status = dpli_fail(err, DPL_E_MODEL, "every layer is frozen, or none has parameters");
+done:
+    free(tensor_of);
+    free(param_of);
+    return status;
+}
+
+/* ------------------------------------------------------------------ arena */
+
+static int by_size(const void *a, const void *b)
+{
+    const block *x = a, *y = b;
+
+    if (x->floats != y->floats)
+        return x->floats < y->floats ? 1 : -1;
+    return x->from != y->from ? (x->from < y->from ? -1 : 1) : (x->to < y->to ? -1 : x->to > y->to);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const block *x = *(block *const *)a, *y = *(block *const *)b;
+
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/** Give each block an offset; the floats needed, or 0 when there is no memory. */
+static size_t place_blocks(block *blocks, int32_t n, dpl_error *err)
+{
+    block **live = dpli_alloc((size_t)n + 1, sizeof *live, err);
+    size_t total = ALIGN_FLOATS;
+
+    if (!live)
+        return 0;
+    qsort(blocks, (size_t)n, sizeof *blocks, by_size);
+    for (int32_t i = 0; i < n; i++) {
+        block *b = &blocks[i];
+        int32_t n_live = 0;
+        size_t at = 0;
+
+        for (int32_t j = 0; j < i; j++) {
+            if (blocks[j].from <= b->to && b->from <= blocks[j].to)
+                live[n_live++] = &blocks[j];
+        }
+        qsort(live, (size_t)n_live, sizeof *live, by_offset);
+        for (int32_t j = 0; j < n_live && live[j]->offset < at + b->floats; j++) {
+            if (live[j]->offset + live[j]->floats > at)
+                at = live[j]->offset + live[j]->floats;
+        }
+        b->offset = at;
+        if (at + b->floats > total)
+            total = at + b->floats;
+    }
+    free(live);
+    return total;
+}
+
+static void add_block(block *blocks, int32_t *n, size_t floats, int32_t from, int32_t to,
+                      float **place)
+{
+    *place = NULL;
+    if (!floats)
+        return;
+    floats = (floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    blocks[(*n)++] = (block){.floats = floats, .from = from, .to = to, .place = place};
+}
+
+/* Ticks: step k runs forward at k and backward at 2 n_steps - k; the loss comes at n_steps. */
+static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
+{
+    const int32_t turn = t->n_steps;
+    block *blocks = dpli_calloc((size_t)t->n_steps * 3 + 2, sizeof *blocks, err);
+    size_t scratch = 0, floats, bytes;
+    int32_t n = 0;
+    dpl_status status = DPL_E_MEMORY;
+
+    if (!blocks)
+        return DPL_E_MEMORY;
+    add_block(blocks, &n, dpli_tensor_floats(t->input), -1, 2 * turn + 1, &t->input->value);
+    for (int32_t k = 0; k < t->n_steps; k++) {
+        dpli_tape_step *s = &t->steps[k];
+        dpli_tensor *out = s->out;
+        const int32_t back = 2 * turn - k;
+        int32_t last = k, first = back;
+        bool wanted = out->grad != NULL;
+
+        for (int32_t j = k + 1; j < t->n_steps; j++) {
+            for (int32_t i = 0; i < t->steps[j].n_in; i++) {
+                if (t->steps[j].in[i] != out)
+                    continue;
+                last = j;
+                first = t->goes_back[j] && 2 * turn - j < first ? 2 * turn - j : first;
+            }
+        }
+        if (out == t->output)
+            last = first = turn;
+        add_block(blocks, &n, dpli_tensor_floats(out), k,
+                  out == t->output   ? 2 * turn + 1
+                  : !t->forward_only ? back
+                                     : last,
+                  &out->value);
+        if (wanted)
+            add_block(blocks, &n, dpli_tensor_floats(out), first, back, &out->grad);
+        add_block(blocks, &n, s->kept_floats, k, t->goes_back[k] ? back : k, &s->kept);
+        scratch = s->scratch_floats > scratch ? s->scratch_floats : scratch;
+    }
+    floats = place_blocks(blocks, n, err);
+    if (!floats)
+        goto done;
+    if (!dpli_add(&bytes, floats, scratch) || !dpli_mul(&bytes, bytes, sizeof(float)) ||
+        bytes > max_bytes) {
+        dpli_fail(err, DPL_E_MEMORY,
+                  "a step would take %.0f MB, limit is %.0f MB: a smaller batch takes less",
+                  ((double)floats + (double)scratch) * 4e-6, (double)max_bytes * 1e-6);
+        goto done;
+    }
+    t->bytes = bytes;
+    t->arena = dpli_alloc_aligned(floats, sizeof *t->arena, err);
+    t->scratch = dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err);
+    if (!t->arena || !t->scratch)
+        goto done;
+    /* Rows of a batch that is not full are computed with too: from numbers, not from chance. */
+    memset(t->arena, 0, floats * sizeof *t->arena);
+    for (int32_t i = 0; i < n; i++)
+        *blocks[i].place = t->arena + blocks[i].offset;
+    status = DPL_OK;
+done:
+    free(blocks);
+    return status;
+}
+
+static dpl_status make_gradients(dpli_tape *t, dpl_error *err)
+{
+    bool *written = dpli_calloc((size_t)t->n_tensors + 1, sizeof *written, err);
+
+    if (!written)
+        return DPL_E_MEMORY;
+    for (int32_t k = t->n_steps - 1; k >= 0; k--) {
+        dpli_tape_step *s = &t->steps[k];
+
+        s->scratch = t->scratch;
+        for (int32_t i = 0; i < s->n_in && t->goes_back[k]; i++) {
+            if (!s->in[i] || !s->in[i]->grad)
+                continue;
+            s->add[i] = written[s->in[i] - t->tensors];
+            written[s->in[i] - t->tensors] = true;
+        }
+    }
+    free(written);
+    for (int32_t i = 0; i < t->n_params && !t->forward_only; i++) {
+        dpli_param *p = &t->params[i];
+
+        if (!is_trained(p))
+            continue;
+        p->grad = dpli_alloc_aligned(p->n, sizeof *p->grad, err);
+        if (!p->grad)
+            return DPL_E_MEMORY;
+        memset(p->grad, 0, p->n * sizeof *p->grad);
+        t->bytes += p->n * sizeof *p->grad;
+    }
+    return DPL_OK;
+}
+
+dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, int32_t n, int32_t h,
+                         int32_t w, int32_t c, const dpli_tape_options *options, dpl_error *err)
+{
+    dpli_tape *t = dpli_calloc(1, sizeof *t, err);
+    dpl_status status;
+
+    *out = NULL;
+    if (!t)
+        return DPL_E_MEMORY;
+    t->graph = g;
+    t->team = team;
+    t->batch = n;
+    t->forward_only = options->forward_only;
+    status = make_steps(t, h, w, c, options, err);
+    if (status == DPL_OK)
+        status = make_arena(t, options->max_bytes, err);
+    if (status == DPL_OK)
+        status = make_gradients(t, err);
+    if (status != DPL_OK) {
+        dpli_tape_free(t);
+        return status;
+    }
+    *out = t;
+    return DPL_OK;
+}
+
+void dpli_tape_free(dpli_tape *t)
+{
+    if (!t)
+        return;
+    for (int32_t i = 0; i < t->n_params; i++)
+        free(t->params[i].grad);
+    for (int32_t k = 0; k < t->n_steps; k++)
+        free(t->steps[k].state);
+    free(t->params);
+    free(t->steps);
+    free(t->tensors);
+    free(t->goes_back);
+    free(t->arena);
+    free(t->scratch);
+    free(t);
+}
+
+/* ------------------------------------------------------------------ what it holds */
+
+size_t dpli_tape_bytes(const dpli_tape *t)
+{
+    return t->bytes;
+}
+
+int32_t dpli_tape_n_params(const dpli_tape *t)
+{
+    return t->n_params;
+}
+
+dpli_param *dpli_tape_param(dpli_tape *t, int32_t i)
+{
+    return i >= 0 && i < t->n_params ? &t->params[i] : NULL;
+}
+
+int32_t dpli_tape_n_steps(const dpli_tape *t)
+{
+    return t->n_steps;
+}
+
+const dpli_tape_step *dpli_tape_step_at(const dpli_tape *t, int32_t i)
+{
+    return i >= 0 && i < t->n_steps ? &t->steps[i] : NULL;
+}
+
+dpli_tensor *dpli_tape_input(dpli_tape *t)
+{
+    return t->input;
+}
+
+dpli_tensor *dpli_tape_output(dpli_tape *t)
+{
+    return t->output;
+}
+
+/* ------------------------------------------------------------------ running */
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The team's threads are its own: their units stay set. */
+static void flush_denormals(void *ctx, int worker, size_t from, size_t to)
+{
+    (void)ctx;
+    (void)from;
+    (void)to;
+    if (worker > 0)
+        dpli_fpu_enter();
+}
+
+void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed)
+{
+    const unsigned state = dpli_fpu_enter();
+
+    dpli_team_run(t->team, (size_t)dpli_team_size(t->team), flush_denormals, NULL);
+    for (int32_t i = 0; i < t->n_tensors; i++)
+        t->tensors[i].n = n;
+    for (int32_t k = 0; k < t->n_steps; k++) {
+        dpli_tape_step *s = &t->steps[k];
+        const double start = now_s();
+
+        s->training = training;
+        dpli_rng_seed(&s->rng, seed + (uint64_t)k);
+        s->op->forward(s);
+        s->forward_s += now_s() - start;
+    }
+    dpli_fpu_restore(state);
+}
+
+void dpli_tape_backward(dpli_tape *t)
+{
+    const unsigned state = dpli_fpu_enter();
+
+    for (int32_t k = t->n_steps - 1; k >= 0; k--) {
+        dpli_tape_step *s = &t->steps[k];
+        const double start = now_s();
+
+        if (t->goes_back[k])
+            s->op->backward(s);
+        s->backward_s += now_s() - start;
+    }
+    dpli_fpu_restore(state);
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(x[i]))
+            return false;
+    }
+    return true;
+}
+
+const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients)
+{
+    for (int32_t k = 0; k < t->n_steps; k++) {
+        const dpli_tape_step *s = &t->steps[k];
+
+        if (!gradients && !all_finite(s->out->value, dpli_tensor_floats(s->out)))
+            return s->node->name;
+        for (int32_t i = 0; i < s->n_in; i++) {
+            const dpli_param *p = s->param[i];
+
+            if (p && (!all_finite(p->value, p->n) ||
+                      (gradients && p->grad && !all_finite(p->grad, p->n))))
+                return s->node->name;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,195 @@
+/*
+ * The tape: a graph laid out for training with one batch size.
+ *
+ * Inference (net/plan.h) fuses, reuses memory and forgets; the tape runs the graph as it was
+ * read, a step a node, and keeps what the way back needs. Each operator's file in net/ops/ has
+ * its forward for training and its backward side by side and names them in a dpli_trained, which
+ * its dpli_op points to.
+ *
+ * All activations are NHWC float32: [n, h, w, c], or [n, c] with h = w = 1. Constants that a step
+ * reads are parameters, kept in ONNX's own order.
+ */
+#ifndef DOPPEL_NET_TAPE_H
+#define DOPPEL_NET_TAPE_H
+
+#include "base/rng.h"
+#include "base/team.h"
+#include "net/graph.h"
+
+typedef struct dpli_tensor {
+    int32_t rank; /* 4 or 2, as ONNX would have it */
+    int32_t n, h, w, c;
+    float *value; /* [n, h, w, c] */
+    float *grad;  /* the same, d loss / d value; NULL where nobody wants it */
+} dpli_tensor;
+
+static inline size_t dpli_tensor_item(const dpli_tensor *t)
+{
+    return (size_t)t->h * (size_t)t->w * (size_t)t->c;
+}
+
+static inline size_t dpli_tensor_floats(const dpli_tensor *t)
+{
+    return (size_t)t->n * dpli_tensor_item(t);
+}
+
+/** What a parameter is to its layer: its start, its penalty and its rate follow from this. */
+typedef enum dpli_param_kind {
+    DPLI_PARAM_CONV,  /* weight of a Conv */
+    DPLI_PARAM_DENSE, /* weight of a Gemm or MatMul */
+    DPLI_PARAM_BIAS,
+    DPLI_PARAM_SCALE,   /* batch norm's gamma */
+    DPLI_PARAM_SHIFT,   /* and beta */
+    DPLI_PARAM_SLOPE,   /* of PRelu */
+    DPLI_PARAM_RUNNING, /* batch norm's running mean and variance: no gradient */
+    DPLI_PARAM_OTHER    /* a constant that a step reads: no gradient */
+} dpli_param_kind;
+
+typedef struct dpli_param {
+    const char *name;  /* of the graph's value, borrowed */
+    const char *layer; /* of the node that reads it, borrowed */
+    int32_t value_id;
+    dpli_param_kind kind;
+    dpl_shape shape;
+    size_t n;
+    size_t fan_in, fan_out;
+    bool frozen;  /* not to be changed; grad is NULL then, as it is without a gradient */
+    float *value; /* the graph's own memory */
+    float *grad;
+} dpli_param;
+
+#define DPLI_TAPE_INPUTS 8
+
+struct dpli_trained;
+
+typedef struct dpli_tape_step {
+    const struct dpli_trained *op;
+    const dpli_node *node;
+    dpli_team *team;
+    int32_t n_in;
+    dpli_tensor *in[DPLI_TAPE_INPUTS];   /* by the node's input; NULL where that is a parameter */
+    dpli_param *param[DPLI_TAPE_INPUTS]; /* by the node's input; NULL where that is a tensor */
+    dpli_tensor *out;
+    /* Backward adds to in[i]->grad where true, else it writes all of it. */
+    bool add[DPLI_TAPE_INPUTS];
+    bool training;                /* false: running averages instead of the batch's, no dropout */
+    void *state;                  /* the operator's own, zeroed, state_bytes of it */
+    float *kept;                  /* kept_floats, from forward to backward */
+    float *scratch;               /* scratch_floats, only during a call; shared by all steps */
+    dpli_rng rng;                 /* for dropout: seeded for each step of the training */
+    double forward_s, backward_s; /* spent so far, for describing */
+
+    /* Filled in by plan. */
+    size_t kept_floats, scratch_floats;
+} dpli_tape_step;
+
+/** An operator's part in training. */
+typedef struct dpli_trained {
+    size_t state_bytes;
+    /**
+     * Check the inputs, claim the parameters (dpli_tape_claim), and fill in out's rank, n, h, w, c,
+     * kept_floats, scratch_floats and state. Values and gradients are not there yet.
+     */
+    dpl_status (*plan)(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
+    /** out->value from in[]->value. All threads of the team are the step's to use. */
+    void (*forward)(dpli_tape_step *s);
+    /** in[]->grad (where not NULL, see add) and param[]->grad (where not NULL, always written, not
+     * added) from out->grad. out->grad may be overwritten. out->value and in[]->value are as
+     * forward left them. */
+    void (*backward)(dpli_tape_step *s);
+} dpli_trained;
+
+/** Say what kind of parameter input i is, and that its gradient is made: fails when the input is a
+ * tensor. fan_in and fan_out as in Glorot and Bengio 2010; 0 where there is none. */
+dpl_status dpli_tape_claim(const dpli_graph *g, dpli_tape_step *s, int32_t i, dpli_param_kind kind,
+                           size_t fan_in, size_t fan_out, dpl_error *err);
+
+/** Fails unless input i is a tensor, computed. */
+dpl_status dpli_tape_need(const dpli_graph *g, const dpli_tape_step *s, int32_t i, dpl_error *err);
+
+/* ------------------------------------------------------------------ the whole */
+
+typedef struct dpli_tape dpli_tape;
+
+typedef struct dpli_tape_options {
+    /* Parameters of layers (nodes) whose name this accepts are frozen, running averages with them.
+     * NULL: none is. */
+    bool (*freeze)(void *ctx, const char *layer);
+    void *freeze_ctx;
+    bool forward_only; /* no gradients, nothing kept: for validation */
+    size_t max_bytes;
+} dpli_tape_options;
+
+/**
+ * Lay out g, which the tape borrows and whose constants it changes, for batches of n pictures of
+ * [h, w, c]. g is as dpli_graph_for_training makes it.
+ * @retval DPL_E_MODEL   an operator that has no gradient; err names the node
+ * @retval DPL_E_MEMORY  over max_bytes
+ */
+dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, int32_t n, int32_t h,
+                         int32_t w, int32_t c, const dpli_tape_options *options, dpl_error *err);
+void dpli_tape_free(dpli_tape *t);
+
+/** Bytes that the tape holds: activations, gradients, scratch. The parameters are the graph's. */
+size_t dpli_tape_bytes(const dpli_tape *t);
+int32_t dpli_tape_n_params(const dpli_tape *t);
+dpli_param *dpli_tape_param(dpli_tape *t, int32_t i);
+int32_t dpli_tape_n_steps(const dpli_tape *t);
+const dpli_tape_step *dpli_tape_step_at(const dpli_tape *t, int32_t i);
+
+dpli_tensor *dpli_tape_input(dpli_tape *t);
+/** Embeddings [n, dim]; backward starts from its grad. */
+dpli_tensor *dpli_tape_output(dpli_tape *t);
+
+/** @param n     pictures in use, at most the tape's batch; the rest of the output is undefined
+ *  @param seed  of this step, for dropout */
+void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed);
+void dpli_tape_backward(dpli_tape *t);
+
+/** The first layer, in the order of the run, whose value (or, after backward, gradient) is not
+ * finite; NULL when all are. */
+const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients);
+
+/* ------------------------------------------------------------------ graphs for it */
+
+/** Read a model without fusing or packing, its constants folded, ready for a tape. Attributes stay
+ * with their nodes, Dropout stays. *g is empty after a failure. */
+dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes,
+                                   dpl_error *err);
+
+/**
+ * Write a graph that is not fused as ONNX (its own opset, IR 8), with its metadata. The bytes are
+ * free()d by the caller. Same graph, same bytes; what was written, read and written again, too.
+ * @retval DPL_E_LIMIT  over 2 GiB, where protobuf ends
+ */
+dpl_status dpli_onnx_write(uint8_t **bytes, size_t *n_bytes, const dpli_graph *g, dpl_error *err);
+
+/* ------------------------------------------------------------------ named architectures */
+
+typedef struct dpli_arch {
+    const char *name, *about;
+} dpli_arch;
+
+/** Entry i of the list, or NULL. */
+const dpli_arch *dpli_arch_at(int32_t i);
+
+typedef struct dpli_arch_options {
+    int32_t channels; /* 1 or 3 */
+    int32_t dim;      /* of the embedding; 0: the architecture's own */
+    int32_t side_px;  /* of the input; 0: 105 */
+    bool batch_norm;  /* koch2015: behind every layer, to be folded (dpli_graph_fold_norms) */
+} dpli_arch_options;
+
+/** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
+ * (see dpli_init_run), running variances 1.
+ * @retval DPL_E_ARGUMENT  no such name, or options that do not fit it */
+dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
+                           dpl_error *err);
+
+typedef enum dpli_init { DPLI_INIT_KOCH, DPLI_INIT_HE, DPLI_INIT_GLOROT } dpli_init;
+
+/** Fill all parameters that are not frozen; batch norm and slopes as usual (1, 0; 0.25). Running
+ * averages stay as they are. Each parameter's values depend on the seed and its name alone. */
+void dpli_init_run(dpli_param *const *params, int32_t n, dpli_init init, uint64_t seed);
+
+#endif

@@ -1,0 +1,1084 @@
+/*
+ * test_kernels.c - the kernels against naive references in double precision, over many odd shapes.
+ *
+ * Run once a processor level (DOPPEL_CPU); exits 77 where the machine lacks the level asked for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/kernels.h"
+
+/* ------------------------------------------------------------------ numbers */
+
+static uint64_t rng_state = 1;
+
+static uint64_t rng(void)
+{
+    /* xorshift64*, Vigna 2016 */
+    rng_state ^= rng_state >> 12;
+    rng_state ^= rng_state << 25;
+    rng_state ^= rng_state >> 27;
+    return rng_state * UINT64_C(2685821657736338717);
+}
+
+static int32_t pick(const int32_t *list, size_t n)
+{
+    return list[(rng() >> 33) % n];
+}
+#define PICK(...) pick((const int32_t[]){__VA_ARGS__}, sizeof(int32_t[]){__VA_ARGS__} / 4)
+
+static float uniform(void)
+{
+    return (float)(int32_t)(rng() >> 32) * 0x1p-31f;
+}
+
+static float *floats(size_t n)
+{
+    float *p = malloc(n > 0 ? n * sizeof *p : 1);
+
+    assert_non_null(p);
+    for (size_t i = 0; i < n; i++)
+        p[i] = uniform();
+    return p;
+}
+
+static void *aligned(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
+
+    assert_non_null(p);
+    memset(p, 0xff, bytes); /* NaN: scratch that is read before it is written shows */
+    return p;
+}
+
+/* got within tolerance[i] of want[i] everywhere; NaN where and only where want is. */
+static void check(const char *what, const float *got, const double *want, const double *tolerance,
+                  size_t n)
+{
+    size_t worst = 0;
+    double excess = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double e;
+
+        if (isnan(want[i]) || isnan((double)got[i]))
+            e = isnan(want[i]) && isnan((double)got[i]) ? 0 : INFINITY;
+        else if (want[i] == (double)got[i])
+            e = 0;
+        else if (isinf(want[i]) || isinf((double)got[i]))
+            e = INFINITY;
+        else
+            e = fabs((double)got[i] - want[i]) / tolerance[i];
+        if (e > excess) {
+            excess = e;
+            worst = i;
+        }
+    }
+    if (excess > 1)
+        fail_msg("%s: [%zu] of %zu is %.9g, want %.9g, tolerance %.3g", what, worst, n,
+                 (double)got[worst], want[worst], tolerance[worst]);
+}
+
+/* ------------------------------------------------------------------ activations */
+
+#define EPS 0x1p-24 /* half an ulp of 1: the relative error of one rounding */
+
+static double act_double(const dpli_act *act, double x, size_t channel)
+{
+    switch (act->kind) {
+    case DPLI_ACT_NONE: return x;
+    case DPLI_ACT_RELU: return x < 0 ? 0 : x;
+    case DPLI_ACT_PRELU: return x < 0 ? x * (double)act->slope[channel] : x;
+    case DPLI_ACT_LEAKY: return x < 0 ? x * (double)act->a : x;
+    case DPLI_ACT_CLIP: return x < (double)act->a ? act->a : x > (double)act->b ? act->b : x;
+    case DPLI_ACT_SIGMOID: return 1 / (1 + exp(-x));
+    case DPLI_ACT_HARDSIGMOID: {
+        const double y = (double)act->a * x + (double)act->b;
+
+        return y < 0 ? 0 : y > 1 ? 1 : y;
+    }
+    case DPLI_ACT_HARDSWISH: {
+        const double y = x / 6 + 0.5;
+
+        return x * (y < 0 ? 0 : y > 1 ? 1 : y);
+    }
+    case DPLI_ACT_TANH: return tanh(x);
+    case DPLI_ACT_EXP: return exp(x);
+    case DPLI_ACT_SQRT: return sqrt(x);
+    case DPLI_ACT_ABS: return fabs(x);
+    }
+    return NAN;
+}
+
+/* How much an error in x grows: the slope's bound. */
+static double act_gain(const dpli_act *act, double x)
+{
+    switch (act->kind) {
+    case DPLI_ACT_PRELU:
+    case DPLI_ACT_LEAKY: return 2; /* slopes drawn are below that */
+    case DPLI_ACT_HARDSWISH: return 1.5;
+    case DPLI_ACT_EXP: return exp(x) * 1.01;
+    default: return 1;
+    }
+}
+
+/* The error of the activation itself: a few roundings of the result; those that go through 1 + ...
+ * or end at 1 round at that scale. */
+static double act_error(const dpli_act *act, double y)
+{
+    switch (act->kind) {
+    case DPLI_ACT_SIGMOID:
+    case DPLI_ACT_EXP: return 8 * EPS * fabs(y) + FLT_MIN; /* vf_exp: 2 ulp; denormals may flush */
+    case DPLI_ACT_HARDSIGMOID:
+    case DPLI_ACT_HARDSWISH: return 4 * EPS * (1 + fabs(y));
+    default: return 4 * EPS * fabs(y) + FLT_MIN;
+    }
+}
+
+#define N_ACTS 12
+
+/* Parameters of kind: slope [channels] is used by PReLU. */
+static dpli_act make_act(dpli_act_kind kind, const float *slope)
+{
+    switch (kind) {
+    case DPLI_ACT_PRELU: return (dpli_act){kind, 0, 0, slope};
+    case DPLI_ACT_LEAKY: return (dpli_act){kind, 0.1f, 0, NULL};
+    case DPLI_ACT_CLIP: return (dpli_act){kind, -0.25f, 0.75f, NULL};
+    case DPLI_ACT_HARDSIGMOID: return (dpli_act){kind, 0.2f, 0.5f, NULL};
+    default: return (dpli_act){kind, 0, 0, NULL};
+    }
+}
+
+static void activations_match_their_formulas(void **state)
+{
+    static const size_t sizes[][2] = {{1, 1}, {3, 5}, {2, 16}, {5, 17}, {7, 32}, {1, 100}, {0, 8}};
+
+    (void)state;
+    for (int kind = 0; kind < N_ACTS; kind++) {
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            const size_t rows = sizes[s][0], channels = sizes[s][1], n = rows * channels;
+            float *x = floats(n), *y = floats(n), *slope = floats(channels);
+            double *want = calloc(n + 1, sizeof *want), *tolerance = calloc(n + 1, sizeof *want);
+            const dpli_act act = make_act((dpli_act_kind)kind, slope);
+
+            for (size_t i = 0; i < n; i++) {
+                x[i] *= 8;
+                if (kind == DPLI_ACT_SQRT)
+                    x[i] = fabsf(x[i]);
+                want[i] = act_double(&act, x[i], i % channels);
+                tolerance[i] = act_error(&act, want[i]) +
+                               (kind == DPLI_ACT_HARDSWISH ? 8 * EPS * fabs((double)x[i]) : 0);
+            }
+            dpli_act_run(&act, y, x, rows, channels);
+            check("activation", y, want, tolerance, n);
+            dpli_act_run(&act, x, x, rows, channels);
+            assert_memory_equal(x, y, n * sizeof *x);
+            free(x);
+            free(y);
+            free(slope);
+            free(want);
+            free(tolerance);
+        }
+    }
+}
+
+/* The values onnxruntime 1.31 gives, run on this list. */
+static void activations_treat_nan_and_infinity_as_onnxruntime(void **state)
+{
+    enum { N = 7 };
+    static const float x[N] = {NAN, -NAN, INFINITY, -INFINITY, -0.0f, 1, -1};
+    static const struct {
+        dpli_act_kind kind;
+        float a, b;
+        double want[N];
+    } cases[] = {
+        {DPLI_ACT_RELU, 0, 0, {NAN, NAN, INFINITY, 0, 0, 1, 0}},
+        {DPLI_ACT_LEAKY, 0.1f, 0, {NAN, NAN, INFINITY, -INFINITY, 0, 1, -0.1}},
+        {DPLI_ACT_PRELU, 0, 0, {NAN, NAN, INFINITY, -INFINITY, 0, 1, -0.5}},
+        {DPLI_ACT_CLIP, -0.5f, 0.5f, {NAN, NAN, 0.5, -0.5, 0, 0.5, -0.5}},
+        {DPLI_ACT_SIGMOID, 0, 0, {NAN, NAN, 1, 0, 0.5, 0.7310586, 0.26894143}},
+        {DPLI_ACT_HARDSIGMOID, 0.2f, 0.5f, {NAN, NAN, 1, 0, 0.5, 0.7, 0.3}},
+        {DPLI_ACT_HARDSWISH, 0, 0, {NAN, NAN, INFINITY, NAN, 0, 0.6666667, -0.3333333}},
+        {DPLI_ACT_TANH, 0, 0, {NAN, NAN, 1, -1, 0, 0.7615942, -0.7615942}},
+        {DPLI_ACT_EXP, 0, 0, {NAN, NAN, INFINITY, 0, 1, 2.7182817, 0.36787945}},
+        {DPLI_ACT_SQRT, 0, 0, {NAN, NAN, INFINITY, NAN, 0, 1, NAN}},
+        {DPLI_ACT_ABS, 0, 0, {NAN, NAN, INFINITY, INFINITY, 0, 1, 1}},
+    };
+    const float slope[5 * N] = {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f,
+                                0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f,
+                                0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f,
+                                0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f};
+
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        const dpli_act act = {cases[c].kind, cases[c].a, cases[c].b, slope};
+        float in[5 * N], out[5 * N];
+        double want[5 * N], tolerance[5 * N];
+
+        for (size_t i = 0; i < 5 * N; i++) {
+            in[i] = x[i % N];
+            want[i] = cases[c].want[i % N];
+            tolerance[i] = 2e-7; /* the list has 7 digits */
+        }
+        dpli_act_run(&act, out, in, 1, 5 * N);
+        check("special values", out, want, tolerance, 5 * N);
+    }
+}
+
+static void exp_is_right_from_underflow_to_overflow(void **state)
+{
+    const dpli_act act = {DPLI_ACT_EXP, 0, 0, NULL};
+    enum { N = 4001 };
+    float x[N], y[N];
+    double want[N], tolerance[N];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        x[i] = (float)i * 0.05f - 110;
+        want[i] = (double)(float)exp((double)x[i]);
+        tolerance[i] = act_error(&act, want[i]);
+    }
+    dpli_act_run(&act, y, x, 1, N);
+    check("exp", y, want, tolerance, N);
+}
+
+/* ------------------------------------------------------------------ convolution */
+
+typedef struct conv_case {
+    dpli_conv c;
+    dpli_act_kind act;
+    int bias, before, after;
+} conv_case;
+
+static size_t in_size(const dpli_conv *c)
+{
+    return (size_t)c->n * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
+}
+
+static size_t out_size(const dpli_conv *c)
+{
+    return (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w * (size_t)c->out_c;
+}
+
+static size_t weight_size(const dpli_conv *c)
+{
+    return (size_t)c->out_c * (size_t)(c->in_c / c->groups) * (size_t)c->kernel_h *
+           (size_t)c->kernel_w;
+}
+
+/* want and the bound of a float sum in any order: n roundings of the sum of magnitudes. */
+static void conv_double(const dpli_conv *c, double *want, double *tolerance, const float *in,
+                        const float *weight, const dpli_epilogue *e)
+{
+    const int32_t gi = c->in_c / c->groups, go = c->out_c / c->groups;
+    size_t at = 0;
+
+    for (int32_t n = 0; n < c->n; n++)
+        for (int32_t oy = 0; oy < c->out_h; oy++)
+            for (int32_t ox = 0; ox < c->out_w; ox++)
+                for (int32_t oc = 0; oc < c->out_c; oc++, at++) {
+                    double sum = e->bias ? e->bias[oc] : 0, size = fabs(sum), y;
+
+                    for (int32_t ic = 0; ic < gi; ic++)
+                        for (int32_t ky = 0; ky < c->kernel_h; ky++)
+                            for (int32_t kx = 0; kx < c->kernel_w; kx++) {
+                                const int32_t iy =
+                                    oy * c->stride_h - c->pad_top + ky * c->dilation_h;
+                                const int32_t ix =
+                                    ox * c->stride_w - c->pad_left + kx * c->dilation_w;
+                                double term;
+
+                                if (iy < 0 || iy >= c->in_h || ix < 0 || ix >= c->in_w)
+                                    continue;
+                                term =
+                                    (double)in[((n * c->in_h + iy) * c->in_w + ix) * c->in_c +
+                                               oc / go * gi + ic] *
+                                    (double)
+                                        weight[((oc * gi + ic) * c->kernel_h + ky) * c->kernel_w +
+                                               kx];
+                                sum += term;
+                                size += fabs(term);
+                            }
+                    if (e->before) {
+                        sum += (double)e->before[at];
+                        size += fabs((double)e->before[at]);
+                    }
+                    y = act_double(&e->act, sum, (size_t)oc);
+                    tolerance[at] =
+                        (gi * c->kernel_h * c->kernel_w + 3) * EPS * size * act_gain(&e->act, sum) +
+                        act_error(&e->act, y);
+                    if (e->after) {
+                        y += (double)e->after[at];
+                        tolerance[at] += EPS * (fabs(y) + tolerance[at]);
+                    }
+                    want[at] = y;
+                }
+}
+
+static void conv_name(char *name, size_t size, const conv_case *k)
+{
+    const dpli_conv *c = &k->c;
+
+    snprintf(name, size,
+             "conv %dx%dx%dx%d to %dx%dx%d kernel %dx%d stride %d,%d dilation %d,%d pad %d,%d "
+             "groups %d act %d%s%s%s",
+             c->n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h,
+             c->kernel_w, c->stride_h, c->stride_w, c->dilation_h, c->dilation_w, c->pad_top,
+             c->pad_left, c->groups, (int)k->act, k->bias ? " bias" : "",
+             k->before ? " before" : "", k->after ? " after" : "");
+}
+
+static void check_conv(const conv_case *k)
+{
+    const dpli_conv *c = &k->c, one = {.n = 1,
+                                       .in_h = c->kernel_h,
+                                       .in_w = c->kernel_w,
+                                       .in_c = c->in_c,
+                                       .out_h = 1,
+                                       .out_w = 1,
+                                       .out_c = c->out_c,
+                                       .kernel_h = c->kernel_h,
+                                       .kernel_w = c->kernel_w,
+                                       .stride_h = 1,
+                                       .stride_w = 1,
+                                       .dilation_h = 1,
+                                       .dilation_w = 1,
+                                       .groups = c->groups};
+    const size_t n_out = out_size(c), per_in = in_size(c) / (size_t)c->n;
+    const size_t per_out = n_out / (size_t)c->n;
+    float *in = floats(in_size(c)), *weight = floats(weight_size(c));
+    float *bias = floats((size_t)c->out_c), *slope = floats((size_t)c->out_c);
+    float *before = floats(n_out), *after = floats(n_out), *out = floats(n_out);
+    float *batch = floats(n_out), *packed = aligned(dpli_conv_packed_floats(c) * sizeof(float));
+    double *want = calloc(n_out, sizeof *want), *tolerance = calloc(n_out, sizeof *want);
+    void *scratch = aligned(dpli_conv_scratch_bytes(c));
+    dpli_epilogue e = {k->bias ? bias : NULL, k->before ? before : NULL, make_act(k->act, slope),
+                       k->after ? after : NULL};
+    char name[300];
+
+    conv_name(name, sizeof name, k);
+    assert_int_equal(dpli_conv_packed_floats(c), dpli_conv_packed_floats(&one));
+    dpli_conv_pack(packed, &one, weight); /* packing does not depend on the picture */
+    conv_double(c, want, tolerance, in, weight, &e);
+    for (size_t i = 0; i < n_out; i++)
+        out[i] = NAN;
+    dpli_conv_run(c, out, in, packed, &e, scratch);
+    check(name, out, want, tolerance, n_out);
+    memcpy(batch, out, n_out * sizeof *out);
+
+    /* A batch of n is n batches of one, to the bit. */
+    if (c->n > 1) {
+        dpli_conv single = *c;
+        void *less = aligned((single.n = 1, dpli_conv_scratch_bytes(&single)));
+
+        for (int32_t i = 0; i < c->n; i++) {
+            dpli_epilogue part = e;
+
+            part.before = e.before ? before + (size_t)i * per_out : NULL;
+            part.after = e.after ? after + (size_t)i * per_out : NULL;
+            dpli_conv_run(&single, out + (size_t)i * per_out, in + (size_t)i * per_in, packed,
+                          &part, less);
+        }
+        if (memcmp(out, batch, n_out * sizeof *out) != 0)
+            fail_msg("%s: a batch of %d is not %d batches of one", name, c->n, c->n);
+        free(less);
+    }
+    /* The output may be one of the residuals. */
+    if (e.before || e.after) {
+        float *alias = e.after ? after : before;
+
+        dpli_conv_run(c, alias, in, packed, &e, scratch);
+        if (memcmp(alias, batch, n_out * sizeof *out) != 0)
+            fail_msg("%s: onto its own residual the result differs", name);
+    }
+    free(in);
+    free(weight);
+    free(bias);
+    free(slope);
+    free(before);
+    free(after);
+    free(out);
+    free(batch);
+    free(packed);
+    free(want);
+    free(tolerance);
+    free(scratch);
+}
+
+/* What a window of `kernel` covers, from `size` with pads: the output's size, 0 when it does not
+ * fit. */
+static int32_t fit(int32_t size, int32_t pads, int32_t kernel, int32_t stride, int32_t dilation)
+{
+    const int32_t covers = (kernel - 1) * dilation + 1;
+
+    return size + pads < covers ? 0 : (size + pads - covers) / stride + 1;
+}
+
+static double conv_work(const dpli_conv *c)
+{
+    return (double)out_size(c) * (double)weight_size(c) / (double)c->out_c;
+}
+
+static void convolution_matches_the_sum_over_many_shapes(void **state)
+{
+    enum { N_CASES = 1500 };
+    const char *seed = getenv("DOPPEL_TEST_SEED");
+    int depthwise = 0;
+
+    (void)state;
+    rng_state = seed ? strtoull(seed, NULL, 10) | 1 : 20240617;
+    print_message("seed %llu\n", (unsigned long long)rng_state);
+    for (int i = 0; i < N_CASES;) {
+        conv_case k = {0};
+        dpli_conv *c = &k.c;
+        const int32_t form = PICK(0, 0, 1, 1, 2, 3); /* dense, depthwise, multiplier, groups */
+
+        c->n = PICK(1, 1, 2, 3);
+        c->in_h = PICK(1, 2, 3, 5, 7, 8, 12, 15, 23);
+        c->in_w = PICK(1, 2, 3, 5, 7, 8, 12, 15, 17, 23, 31);
+        c->in_c = PICK(1, 3, 5, 16, 17, 32, 64, 100);
+        c->out_c = PICK(1, 3, 5, 10, 16, 17, 32, 33, 48, 64, 100);
+        c->kernel_h = PICK(1, 2, 3, 3, 5, 7, 10);
+        c->kernel_w = rng() >> 62 ? c->kernel_h : PICK(1, 2, 3, 5);
+        c->stride_h = PICK(1, 1, 2, 3);
+        c->stride_w = rng() >> 62 ? c->stride_h : PICK(1, 2, 3);
+        c->dilation_h = PICK(1, 1, 1, 2, 3);
+        c->dilation_w = rng() >> 62 ? c->dilation_h : PICK(1, 2);
+        c->pad_top = PICK(0, 1, 1, 2, 4);
+        c->pad_left = PICK(0, 1, 1, 2, 4);
+        c->groups = 1;
+        if (form == 1 || form == 2) {
+            c->groups = c->in_c;
+            c->out_c = c->in_c * (form == 1 ? 1 : PICK(2, 3));
+        } else if (form == 3) {
+            c->groups = PICK(2, 3, 5);
+            c->in_c = c->groups * PICK(1, 2, 7, 16);
+            c->out_c = c->groups * PICK(1, 3, 16, 18);
+        }
+        c->out_h =
+            fit(c->in_h, c->pad_top + PICK(0, 1, 2), c->kernel_h, c->stride_h, c->dilation_h);
+        c->out_w =
+            fit(c->in_w, c->pad_left + PICK(0, 1, 2), c->kernel_w, c->stride_w, c->dilation_w);
+        k.act = (dpli_act_kind)((rng() >> 33) % N_ACTS);
+        if (k.act == DPLI_ACT_SQRT) /* has no bounded slope; tested by itself */
+            k.act = DPLI_ACT_PRELU;
+        if (k.act == DPLI_ACT_EXP && form == 0) /* of sums of thousands it is infinite */
+            k.act = DPLI_ACT_NONE;
+        k.bias = (int)(rng() >> 63);
+        k.before = (rng() >> 62) == 0;
+        k.after = (rng() >> 62) == 0;
+        if (c->out_h < 1 || c->out_w < 1 || conv_work(c) > 3e6)
+            continue;
+        check_conv(&k);
+        depthwise += form == 1;
+        i++;
+    }
+    assert_in_range(depthwise, N_CASES / 10, N_CASES);
+}
+
+/* Shapes that the random ones are too small for: several tiles, several panels, windows of whole
+ * lines, every width around a block's. */
+static void convolution_matches_the_sum_at_the_seams(void **state)
+{
+    const conv_case base = {{.n = 1,
+                             .in_h = 1,
+                             .in_w = 1,
+                             .in_c = 1,
+                             .out_h = 1,
+                             .out_w = 1,
+                             .out_c = 1,
+                             .kernel_h = 1,
+                             .kernel_w = 1,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = 1,
+                             .dilation_w = 1,
+                             .groups = 1},
+                            DPLI_ACT_PRELU,
+                            1,
+                            0,
+                            1};
+    conv_case k;
+
+    (void)state;
+    for (int32_t w = 1; w <= 64; w++) { /* 1x1 of w pixels and w channels */
+        k = base;
+        k.c.in_w = k.c.out_w = w;
+        k.c.in_c = 9;
+        k.c.out_c = w;
+        check_conv(&k);
+    }
+    for (int32_t w = 1; w <= 40; w++) { /* depthwise and dense 3x3 padded, strides 1 and 2 */
+        for (int32_t stride = 1; stride <= 2; stride++) {
+            k = base;
+            k.c.n = 2;
+            k.c.in_h = 5;
+            k.c.in_w = w;
+            k.c.in_c = k.c.out_c = k.c.groups = w % 35 + 1;
+            k.c.kernel_h = k.c.kernel_w = 3;
+            k.c.stride_h = k.c.stride_w = stride;
+            k.c.pad_top = k.c.pad_left = 1;
+            k.c.out_h = fit(5, 2, 3, stride, 1);
+            k.c.out_w = fit(w, 2, 3, stride, 1);
+            check_conv(&k);
+            k.c.groups = 1;
+            check_conv(&k);
+        }
+    }
+    k = base; /* 1x1, several tiles of rows */
+    k.c.in_h = k.c.out_h = 41;
+    k.c.in_w = k.c.out_w = 29;
+    k.c.in_c = 70;
+    k.c.out_c = 40;
+    check_conv(&k);
+    k = base; /* a whole picture a window, batch 5 */
+    k.c.n = 5;
+    k.c.in_h = k.c.kernel_h = 4;
+    k.c.in_w = k.c.kernel_w = 6;
+    k.c.in_c = 33;
+    k.c.out_c = 50;
+    check_conv(&k);
+    k = base; /* patches, several tiles of rows over several pictures */
+    k.c.n = 3;
+    k.c.in_h = k.c.in_w = 8;
+    k.c.in_c = 40;
+    k.c.kernel_h = k.c.kernel_w = 3;
+    k.c.pad_top = k.c.pad_left = 1;
+    k.c.out_h = k.c.out_w = 8;
+    k.c.out_c = 70;
+    check_conv(&k);
+    k = base; /* Koch's first layer, one line of it */
+    k.c.in_h = 10;
+    k.c.in_w = 105;
+    k.c.kernel_h = k.c.kernel_w = 10;
+    k.c.out_w = 96;
+    k.c.out_c = 64;
+    check_conv(&k);
+    k = base; /* padding wider than the picture */
+    k.c.in_h = 3;
+    k.c.in_w = 2;
+    k.c.in_c = 3;
+    k.c.kernel_h = k.c.kernel_w = 3;
+    k.c.pad_top = k.c.pad_left = 10;
+    k.c.out_h = 21;
+    k.c.out_w = 20;
+    k.c.out_c = 5;
+    check_conv(&k);
+}
+
+/* A NaN reaches every output whose window holds it, and no other. */
+static void convolution_hides_no_nan(void **state)
+{
+    static const struct {
+        int32_t channels, out_c, kernel, groups;
+    } shapes[] = {{7, 7, 3, 7},  {32, 32, 3, 32}, {16, 16, 5, 16},
+                  {4, 20, 3, 1}, {6, 6, 3, 2},    {5, 33, 1, 1}};
+    static const dpli_act_kind kinds[] = {DPLI_ACT_NONE, DPLI_ACT_RELU, DPLI_ACT_PRELU,
+                                          DPLI_ACT_CLIP};
+
+    (void)state;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        for (size_t a = 0; a < sizeof kinds / sizeof *kinds; a++) {
+            const int32_t pad = shapes[s].kernel / 2;
+            const dpli_conv c = {1,
+                                 20,
+                                 20,
+                                 shapes[s].channels,
+                                 20,
+                                 20,
+                                 shapes[s].out_c,
+                                 shapes[s].kernel,
+                                 shapes[s].kernel,
+                                 1,
+                                 1,
+                                 1,
+                                 1,
+                                 pad,
+                                 pad,
+                                 shapes[s].groups};
+            float *in = floats(in_size(&c)), *weight = floats(weight_size(&c));
+            float *slope = floats((size_t)c.out_c), *out = floats(out_size(&c));
+            float *packed = aligned(dpli_conv_packed_floats(&c) * sizeof(float));
+            void *scratch = aligned(dpli_conv_scratch_bytes(&c));
+            const dpli_epilogue e = {NULL, NULL, make_act(kinds[a], slope), NULL};
+            const int32_t bad_y = 6, bad_x = 9, bad_c = 3;
+            const int32_t group = bad_c / (c.in_c / c.groups);
+
+            in[(bad_y * c.in_w + bad_x) * c.in_c + bad_c] = NAN;
+            dpli_conv_pack(packed, &c, weight);
+            dpli_conv_run(&c, out, in, packed, &e, scratch);
+            for (int32_t y = 0; y < 20; y++)
+                for (int32_t x = 0; x < 20; x++)
+                    for (int32_t o = 0; o < c.out_c; o++) {
+                        const int reached = abs(y - bad_y) <= pad && abs(x - bad_x) <= pad &&
+                                            o / (c.out_c / c.groups) == group;
+
+                        if (!isnan(out[(y * 20 + x) * c.out_c + o]) != !reached)
+                            fail_msg("shape %zu act %d: NaN wrong at %d, %d, %d", s, (int)kinds[a],
+                                     y, x, o);
+                    }
+            free(in);
+            free(weight);
+            free(slope);
+            free(out);
+            free(packed);
+            free(scratch);
+        }
+    }
+}
+
+static void epilogue_matches_its_formula(void **state)
+{
+    (void)state;
+    for (int mask = 0; mask < 8; mask++) {
+        for (size_t channels = 1; channels < 40; channels += 6) {
+            const size_t rows = 3, n = rows * channels;
+            float *y = floats(n), *bias = floats(channels), *before = floats(n);
+            float *after = floats(n), *slope = floats(channels);
+            double *want = calloc(n, sizeof *want), *tolerance = calloc(n, sizeof *want);
+            const dpli_epilogue e = {mask & 1 ? bias : NULL, mask & 2 ? before : NULL,
+                                     make_act(DPLI_ACT_PRELU, slope), mask & 4 ? after : NULL};
+
+            for (size_t i = 0; i < n; i++) {
+                double x = y[i] + (mask & 1 ? (double)bias[i % channels] : 0);
+
+                x += mask & 2 ? (double)before[i] : 0;
+                want[i] = act_double(&e.act, x, i % channels) + (mask & 4 ? (double)after[i] : 0);
+                tolerance[i] = 4 * EPS * 4; /* four roundings of values below 4 */
+            }
+            dpli_epilogue_run(&e, y, rows, channels);
+            check("epilogue", y, want, tolerance, n);
+            free(y);
+            free(bias);
+            free(before);
+            free(after);
+            free(slope);
+            free(want);
+            free(tolerance);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ matrix product */
+
+static void gemm_matches_the_sum(void **state)
+{
+    (void)state;
+    for (int form = 0; form < 16; form++) {
+        const int ta = form & 1, tb = form >> 1 & 1;
+        const size_t m = (size_t)PICK(1, 3, 17, 40), n = (size_t)PICK(1, 5, 33),
+                     k = (size_t)PICK(1, 7, 50);
+        const size_t lda = (ta ? m : k) + 2, ldb = (tb ? k : n) + 1, ldc = n + 3;
+        float *a = floats((ta ? k : m) * lda), *b = floats((tb ? n : k) * ldb);
+        float *c = floats(m * ldc);
+        double *want = calloc(m * ldc, sizeof *want), *tolerance = calloc(m * ldc, sizeof *want);
+
+        for (size_t i = 0; i < m * ldc; i++) {
+            const size_t row = i / ldc, col = i % ldc;
+            double sum = 0;
+
+            want[i] = c[i];
+            if (col >= n)
+                continue;
+            for (size_t j = 0; j < k; j++)
+                sum += (double)a[ta ? j * lda + row : row * lda + j] *
+                       (double)b[tb ? col * ldb + j : j * ldb + col];
+            want[i] = 0.5 * sum + 0.25 * (double)c[i];
+            tolerance[i] = (double)(k + 4) * EPS * (double)(k + 1);
+        }
+        dpli_gemm(ta, tb, m, n, k, 0.5f, a, lda, b, ldb, 0.25f, c, ldc);
+        check("gemm", c, want, tolerance, m * ldc);
+        free(a);
+        free(b);
+        free(c);
+        free(want);
+        free(tolerance);
+    }
+}
+
+/* ------------------------------------------------------------------ pooling */
+
+static void pool_double(const dpli_pool *p, double *want, const float *in)
+{
+    for (int32_t n = 0; n < p->n; n++)
+        for (int32_t oy = 0; oy < p->out_h; oy++)
+            for (int32_t ox = 0; ox < p->out_w; ox++)
+                for (int32_t c = 0; c < p->channels; c++) {
+                    double sum = 0, max = -INFINITY;
+                    int32_t real = 0, padded = 0;
+
+                    for (int32_t ky = 0; ky < p->kernel_h; ky++)
+                        for (int32_t kx = 0; kx < p->kernel_w; kx++) {
+                            const int32_t y = oy * p->stride_h - p->pad_top + ky * p->dilation_h;
+                            const int32_t x = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
+                            double v;
+
+                            padded += y < p->in_h + p->pad_bottom && x < p->in_w + p->pad_right;
+                            if (y < 0 || y >= p->in_h || x < 0 || x >= p->in_w)
+                                continue;
+                            v = in[((n * p->in_h + y) * p->in_w + x) * p->channels + c];
+                            sum += v;
+                            max = isnan(max) || max > v ? max : v;
+                            real++;
+                        }
+                    *want++ = p->kind == DPLI_POOL_MAX
+                                  ? max
+                                  : sum / (p->count_include_pad ? padded : real);
+                }
+}
+
+static void pooling_matches_its_definition_over_many_shapes(void **state)
+{
+    (void)state;
+    rng_state = 77;
+    for (int i = 0; i < 1000;) {
+        dpli_pool p = {.kind = (dpli_pool_kind)(rng() >> 63),
+                       .n = PICK(1, 2),
+                       .in_h = PICK(1, 2, 5, 8, 13),
+                       .in_w = PICK(1, 3, 6, 9, 14),
+                       .channels = PICK(1, 3, 5, 16, 17, 32, 100),
+                       .kernel_h = PICK(1, 2, 3, 5),
+                       .kernel_w = PICK(1, 2, 3, 4),
+                       .stride_h = PICK(1, 2, 3),
+                       .stride_w = PICK(1, 2, 3),
+                       .dilation_h = PICK(1, 1, 2),
+                       .dilation_w = PICK(1, 1, 2),
+                       .count_include_pad = (int32_t)(rng() >> 63)};
+        const int32_t ceil_mode = PICK(0, 1);
+        double *want, *tolerance;
+        float *in, *out;
+        size_t n_in, n_out;
+
+        /* Pads smaller than the kernel, as ONNX requires: no window without a real tap. */
+        p.pad_top = PICK(0, 1, 2) % p.kernel_h;
+        p.pad_left = PICK(0, 1, 2) % p.kernel_w;
+        p.pad_bottom = PICK(0, 1, 2) % p.kernel_h;
+        p.pad_right = PICK(0, 1, 2) % p.kernel_w;
+        p.out_h = fit(p.in_h, p.pad_top + p.pad_bottom + ceil_mode * (p.stride_h - 1), p.kernel_h,
+                      p.stride_h, p.dilation_h);
+        p.out_w = fit(p.in_w, p.pad_left + p.pad_right + ceil_mode * (p.stride_w - 1), p.kernel_w,
+                      p.stride_w, p.dilation_w);
+        if (p.out_h < 1 || p.out_w < 1)
+            continue;
+        n_in = (size_t)p.n * (size_t)p.in_h * (size_t)p.in_w * (size_t)p.channels;
+        n_out = (size_t)p.n * (size_t)p.out_h * (size_t)p.out_w * (size_t)p.channels;
+        in = floats(n_in);
+        out = floats(n_out);
+        want = calloc(n_out, sizeof *want);
+        tolerance = calloc(n_out, sizeof *want);
+        in[(rng() >> 33) % n_in] = NAN;
+        in[(rng() >> 33) % n_in] = -INFINITY;
+        pool_double(&p, want, in);
+        for (size_t j = 0; j < n_out; j++) /* sums of values up to 1, then divided */
+            tolerance[j] = p.kind == DPLI_POOL_MAX ? 0 : (p.kernel_h * p.kernel_w + 1) * EPS;
+        /* A window of ceil mode that lies in padding only has no average to compare. */
+        for (size_t j = 0; j < n_out; j++)
+            out[j] = 12345;
+        dpli_pool2d_run(&p, out, in);
+        for (size_t j = 0; j < n_out; j++)
+            if (p.kind == DPLI_POOL_AVERAGE && isnan(want[j]) && out[j] == 0)
+                want[j] = 0;
+        check("pool", out, want, tolerance, n_out);
+        free(in);
+        free(out);
+        free(want);
+        free(tolerance);
+        i++;
+    }
+}
+
+/* ------------------------------------------------------------------ chains */
+
+static size_t link_out(const dpli_link *l)
+{
+    return l->conv ? out_size(l->conv)
+                   : (size_t)l->pool->n * (size_t)l->pool->out_h * (size_t)l->pool->out_w *
+                         (size_t)l->pool->channels;
+}
+
+static void chain_is_its_links_one_by_one_to_the_bit(void **state)
+{
+    int chained = 0;
+
+    (void)state;
+    rng_state = 4242;
+    for (int i = 0; i < 400; i++) {
+        dpli_conv convs[DPLI_MAX_CHAIN];
+        dpli_pool pools[DPLI_MAX_CHAIN];
+        dpli_link links[DPLI_MAX_CHAIN];
+        float *owned[4 * DPLI_MAX_CHAIN + 4], *in, *want, *got, *residual;
+        const int32_t batch = PICK(1, 2), first_c = PICK(1, 3, 16), wanted = PICK(2, 3, 4, 6, 8);
+        int32_t h = PICK(5, 16, 23, 47), w = PICK(6, 14, 15, 31), c = first_c, n = 0, length;
+        size_t n_owned = 0;
+        void *scratch;
+
+        in = floats((size_t)(batch * h * w * c));
+        for (; n < wanted; n++) {
+            const int32_t form = PICK(0, 1, 1, 2, 3); /* dense, depthwise, 1x1, pool */
+            const int32_t kernel = form == 2 ? 1 : PICK(2, 3, 3, 5),
+                          stride = form == 2 ? 1 : PICK(1, 1, 2);
+            const int32_t pad = form == 2 ? 0 : PICK(0, 1, 1) % kernel;
+            const int32_t out_c = form == 0 || form == 2 ? PICK(1, 5, 16, 40) : c;
+            const int32_t out_h = fit(h, pad + PICK(0, 1) * (form != 2), kernel, stride, 1);
+            const int32_t out_w = fit(w, pad + PICK(0, 1) * (form != 2), kernel, stride, 1);
+            float *weight, *packed, *bias, *slope;
+
+            if (out_h < 1 || out_w < 1)
+                break;
+            links[n] = (dpli_link){0};
+            if (form == 3) {
+                pools[n] = (dpli_pool){.kind = (dpli_pool_kind)(rng() >> 63),
+                                       .n = batch,
+                                       .in_h = h,
+                                       .in_w = w,
+                                       .channels = c,
+                                       .out_h = out_h,
+                                       .out_w = out_w,
+                                       .kernel_h = kernel,
+                                       .kernel_w = kernel,
+                                       .stride_h = stride,
+                                       .stride_w = stride,
+                                       .dilation_h = 1,
+                                       .dilation_w = 1,
+                                       .pad_top = pad,
+                                       .pad_left = pad,
+                                       .pad_bottom = 1,
+                                       .pad_right = 1};
+                links[n].pool = &pools[n];
+            } else {
+                convs[n] =
+                    (dpli_conv){batch,  h,      w,      c, out_h, out_w, out_c, kernel,
+                                kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
+                weight = floats(weight_size(&convs[n]));
+                packed = aligned(dpli_conv_packed_floats(&convs[n]) * sizeof(float));
+                dpli_conv_pack(packed, &convs[n], weight);
+                bias = floats((size_t)out_c);
+                slope = floats((size_t)out_c);
+                links[n].conv = &convs[n];
+                links[n].packed = packed;
+                links[n].epilogue = (dpli_epilogue){
+                    bias, NULL, make_act((dpli_act_kind)PICK(0, 1, 2, 5), slope), NULL};
+                owned[n_owned++] = weight;
+                owned[n_owned++] = packed;
+                owned[n_owned++] = bias;
+                owned[n_owned++] = slope;
+                c = out_c;
+            }
+            h = out_h;
+            w = out_w;
+        }
+        length = n > 0 ? dpli_chain_length(links, n, 0) : 0;
+        if (length > 1) {
+            const dpli_link *last = links + length - 1;
+            float *x = in;
+
+            chained++;
+            residual = floats(link_out(last));
+            owned[n_owned++] = residual;
+            if (last->conv)
+                links[length - 1].epilogue.after = residual;
+            got = floats(link_out(last));
+            owned[n_owned++] = got;
+            scratch = aligned(dpli_chain_scratch_bytes(links, length));
+            dpli_chain_run(links, length, got, in, scratch);
+            free(scratch);
+            for (int32_t l = 0; l < length; l++) {
+                float *y = floats(link_out(links + l));
+
+                if (links[l].pool) {
+                    dpli_pool2d_run(links[l].pool, y, x);
+                } else {
+                    scratch = aligned(dpli_conv_scratch_bytes(links[l].conv));
+                    dpli_conv_run(links[l].conv, y, x, links[l].packed, &links[l].epilogue,
+                                  scratch);
+                    free(scratch);
+                }
+                free(x);
+                x = y;
+            }
+            want = x;
+            in = x;
+            for (size_t j = 0; j < link_out(last); j++)
+                if (memcmp(got + j, want + j, sizeof *got) != 0)
+                    fail_msg("chain %d of %d: [%zu] is %g, want %g", i, (int)length, j,
+                             (double)got[j], (double)want[j]);
+        }
+        free(in);
+        while (n_owned > 0)
+            free(owned[--n_owned]);
+    }
+    assert_in_range(chained, 100, 400);
+}
+
+/* ------------------------------------------------------------------ elementwise */
+
+static double binary_double(dpli_binary_kind kind, double a, double b)
+{
+    switch (kind) {
+    case DPLI_ADD: return a + b;
+    case DPLI_SUB: return a - b;
+    case DPLI_MUL: return a * b;
+    case DPLI_DIV: return a / b;
+    case DPLI_POW: return pow(a, b);
+    }
+    return NAN;
+}
+
+static void binary_broadcasts_as_numpy(void **state)
+{
+    (void)state;
+    rng_state = 99;
+    for (int i = 0; i < 2000; i++) {
+        const dpli_binary_kind kind = (dpli_binary_kind)(i % 5);
+        const int32_t rank = PICK(0, 1, 2, 3, 4, 8);
+        int64_t dims[8], strides[2][8], size[2] = {1, 1}, at[8] = {0}, total = 1;
+        float *x[2], *y;
+        double *want, *tolerance;
+
+        for (int32_t d = rank; d-- > 0;) {
+            const int32_t keep = PICK(1, 2, 3, 3, 3); /* which operands have this dimension */
+
+            dims[d] = rank > 4 ? PICK(1, 2, 3) : PICK(1, 2, 5, 16, 19);
+            for (int o = 0; o < 2; o++) {
+                strides[o][d] = keep >> o & 1 ? size[o] : 0;
+                size[o] *= keep >> o & 1 ? dims[d] : 1;
+            }
+            total *= dims[d];
+        }
+        if (rank > 1 && i % 7 == 0) { /* a transposed first operand: no unit stride inside */
+            strides[0][rank - 1] = dims[rank - 2];
+            strides[0][rank - 2] = 1;
+            size[0] = total;
+            for (int32_t d = rank - 2, s = (int32_t)(dims[rank - 1] * dims[rank - 2]); d-- > 0;) {
+                strides[0][d] = s;
+                s *= (int32_t)dims[d];
+            }
+        }
+        for (int o = 0; o < 2; o++) {
+            x[o] = floats((size_t)size[o]);
+            if (kind == DPLI_POW && o == 0)
+                for (int64_t j = 0; j < size[0]; j++)
+                    x[0][j] = fabsf(x[0][j]) + 0.1f;
+        }
+        y = floats((size_t)total);
+        want = calloc((size_t)total, sizeof *want);
+        tolerance = calloc((size_t)total, sizeof *want);
+        for (int64_t j = 0; j < total; j++) {
+            int64_t ia = 0, ib = 0;
+
+            for (int32_t d = 0; d < rank; d++) {
+                ia += at[d] * strides[0][d];
+                ib += at[d] * strides[1][d];
+            }
+            want[j] = binary_double(kind, x[0][ia], x[1][ib]);
+            tolerance[j] = 2 * EPS * fabs(want[j]) + FLT_MIN; /* powf: within 1 ulp */
+            for (int32_t d = rank; d-- > 0 && ++at[d] == dims[d];)
+                at[d] = 0;
+        }
+        dpli_binary_run(kind, y, x[0], x[1], rank, dims, strides[0], strides[1]);
+        check("binary", y, want, tolerance, (size_t)total);
+        free(x[0]);
+        free(x[1]);
+        free(y);
+        free(want);
+        free(tolerance);
+    }
+}
+
+/* ------------------------------------------------------------------ float16, processor */
+
+static void every_half_becomes_its_float(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h <= UINT16_MAX; h++) {
+        const uint16_t half = (uint16_t)h;
+        const int exponent = (int)(h >> 10 & 31);
+        const double mantissa = (double)(h & 1023);
+        double want;
+        float got;
+
+        if (exponent == 31)
+            want = mantissa > 0 ? NAN : INFINITY;
+        else
+            want = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+        want = h >> 15 ? -want : want;
+        dpli_half_to_float(&got, &half, 1);
+        if (isnan(want) ? !isnan(got) : (double)got != want || !signbit(got) != !signbit(want))
+            fail_msg("half %04x is %g, want %g", h, (double)got, want);
+    }
+}
+
+static void denormals_are_flushed_between_enter_and_restore(void **state)
+{
+    volatile float tiny = FLT_MIN, half = 0.5f;
+    unsigned fpu;
+
+    (void)state;
+    assert_true(tiny * half > 0);
+    fpu = dpli_fpu_enter();
+#if defined(__x86_64__)
+    {
+        const float product = tiny * half;
+
+        dpli_fpu_restore(fpu);
+        assert_true(product == 0);
+    }
+#else
+    dpli_fpu_restore(fpu);
+#endif
+    assert_true(tiny * half > 0);
+}
+
+static void level_is_not_above_the_one_asked_for(void **state)
+{
+    static const char *const names[] = {"baseline", "avx2", "avx512"};
+    const char *want = getenv("DOPPEL_CPU");
+
+    (void)state;
+    if (want)
+        assert_string_equal(names[dpli_cpu_level()], want);
+    else
+        assert_in_range(dpli_cpu_level(), DPLI_CPU_BASELINE, DPLI_CPU_AVX512);
+}
+
+int main(void)
+{
+    static const char *const names[] = {"baseline", "avx2", "avx512"};
+    const char *want = getenv("DOPPEL_CPU");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(level_is_not_above_the_one_asked_for),
+        cmocka_unit_test(activations_match_their_formulas),
+        cmocka_unit_test(activations_treat_nan_and_infinity_as_onnxruntime),
+        cmocka_unit_test(exp_is_right_from_underflow_to_overflow),
+        cmocka_unit_test(convolution_matches_the_sum_over_many_shapes),
+        cmocka_unit_test(convolution_matches_the_sum_at_the_seams),
+        cmocka_unit_test(convolution_hides_no_nan),
+        cmocka_unit_test(epilogue_matches_its_formula),
+        cmocka_unit_test(gemm_matches_the_sum),
+        cmocka_unit_test(pooling_matches_its_definition_over_many_shapes),
+        cmocka_unit_test(chain_is_its_links_one_by_one_to_the_bit),
+        cmocka_unit_test(binary_broadcasts_as_numpy),
+        cmocka_unit_test(every_half_becomes_its_float),
+        cmocka_unit_test(denormals_are_flushed_between_enter_and_restore),
+    };
+
+    /* Below what is asked for: the machine has no more. Above: a defect, which the first test
+     * finds. */
+    for (int level = (int)dpli_cpu_level() + 1; want && level <= DPLI_CPU_AVX512; level++) {
+        if (strcmp(want, names[level]) == 0) {
+            printf("this machine has no %s, only %s\n", want, names[dpli_cpu_level()]);
+            return 77;
+        }
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,405 @@
+/*
+ * test_net_graph.c - what folding, fusing and placing must not do: change a result. Nets of a few
+ * nodes whose results are plain to see.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/net/net_case.h"
+#include "tests/net/onnx_writer.h"
+
+typedef struct result {
+    dpl_shape shape;
+    float values[64];
+} result;
+
+static const int64_t one[] = {1, 1, 1, 1};
+
+static dpl_net *load(writer *w, int opset)
+{
+    dpli_buf bytes = finish(w, opset);
+    dpl_error err;
+    dpl_net *net = NULL;
+
+    if (dpl_net_load(&net, bytes.data, bytes.len, NULL, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    dpli_buf_clear(&bytes);
+    return net;
+}
+
+/* Load and run on input 0, and give outputs 0 .. n-1. */
+static void run(writer *w, int opset, const dpl_shape *shape, const float *x, result *out, int n)
+{
+    dpl_net *net = load(w, opset);
+    dpl_error err;
+    dpl_plan *plan;
+
+    if (dpl_plan_new(&plan, net, shape, DPL_LAYOUT_NCHW, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    if (shape)
+        memcpy(dpl_plan_input(plan, 0), x, n_elements(shape) * sizeof *x);
+    dpl_plan_run(plan);
+    for (int i = 0; i < n; i++) {
+        out[i].shape = dpl_plan_output_shape(plan, i);
+        assert_true(n_elements(&out[i].shape) <= 64);
+        memcpy(out[i].values, dpl_plan_output(plan, i), n_elements(&out[i].shape) * sizeof(float));
+    }
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+}
+
+static void expect(const result *got, int n, const float *want)
+{
+    size_t at;
+
+    assert_int_equal(n_elements(&got->shape), n);
+    if (!(worst_difference(got->values, want, (size_t)n, 1e-30, &at) <= 1e-6))
+        fail_msg("at %zu: %g, not %g", at, (double)got->values[at], (double)want[at]);
+}
+
+/* The words with which a net is refused, loading it. */
+static void expect_refused(writer *w, int opset, const char *words)
+{
+    dpli_buf bytes = finish(w, opset);
+    dpl_error err;
+    dpl_net *net;
+
+    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, NULL, &err), DPL_E_MODEL);
+    assert_null(net);
+    assert_string_equal(err.message, words);
+    dpli_buf_clear(&bytes);
+}
+
+static void a_weight_that_two_convolutions_share_is_scaled_for_each_alone(void **state)
+{
+    writer w = {0};
+    dpl_shape shape = {4, {1, 1, 1, 1}};
+    float two = 2, three = 3, five = 5, x = 7;
+    result out[3];
+
+    (void)state;
+    add_input(&w, "x", 4, one);
+    add_tensor(&w, "weight", 1, 4, one, &two);
+    add_tensor(&w, "three", 1, 0, NULL, &three);
+    add_tensor(&w, "five", 1, 0, NULL, &five);
+    add_node(&w, "Conv", "x weight", "a");
+    add_node(&w, "Mul", "a three", "y0");
+    add_node(&w, "Conv", "x weight", "b");
+    add_node(&w, "Mul", "b five", "y1");
+    add_node(&w, "Conv", "x weight", "y2");
+    add_output(&w, "y0");
+    add_output(&w, "y1");
+    add_output(&w, "y2");
+    run(&w, 13, &shape, &x, out, 3);
+    expect(&out[0], 1, (const float[]){42});
+    expect(&out[1], 1, (const float[]){70});
+    expect(&out[2], 1, (const float[]){14});
+}
+
+static void a_convolution_of_a_constant_runs(void **state)
+{
+    writer w = {0};
+    dpl_shape shape = {4, {1, 1, 1, 1}};
+    float two = 2, x = 7;
+    result out;
+
+    (void)state;
+    add_input(&w, "x", 4, one);
+    add_tensor(&w, "weight", 1, 4, one, &two);
+    add_tensor(&w, "three", 1, 4, one, (const float[]){3});
+    add_node(&w, "Conv", "three weight", "six");
+    add_node(&w, "Add", "x six", "y");
+    add_output(&w, "y");
+    run(&w, 13, &shape, &x, &out, 1);
+    expect(&out, 1, (const float[]){13});
+}
+
+#define CHAIN_N 16
+
+/* Products with a matrix that turns a row round and doubles it, one behind another: each needs a
+ * place of its own while it is made. Outputs: the last one and the first. */
+static void add_chain(writer *w)
+{
+    const int64_t row[] = {1, CHAIN_N}, square[] = {CHAIN_N, CHAIN_N};
+    float matrix[CHAIN_N * CHAIN_N];
+
+    for (int i = 0; i < CHAIN_N * CHAIN_N; i++)
+        matrix[i] = i / CHAIN_N + i % CHAIN_N == CHAIN_N - 1 ? 2.0f : 0.0f;
+    add_input(w, "x", 2, row);
+    add_tensor(w, "turn", 1, 2, square, matrix);
+    add_node(w, "MatMul", "x turn", "early");
+    add_node(w, "MatMul", "early turn", "a");
+    add_node(w, "MatMul", "a turn", "b");
+    add_node(w, "MatMul", "b turn", "c");
+    add_node(w, "MatMul", "c turn", "d");
+    add_node(w, "Sub", "d d", "last");
+    add_output(w, "last");
+    add_output(w, "early");
+}
+
+static void an_output_outlives_what_comes_after_it(void **state)
+{
+    writer w = {0};
+    dpl_shape shape = {2, {1, CHAIN_N}};
+    float x[CHAIN_N], want[CHAIN_N];
+    result out[2];
+
+    (void)state;
+    for (int i = 0; i < CHAIN_N; i++) {
+        x[i] = (float)i + 1;
+        want[i] = 2.0f * (float)(CHAIN_N - i);
+    }
+    add_chain(&w);
+    run(&w, 13, &shape, x, out, 2);
+    expect(&out[1], CHAIN_N, want);
+}
+
+static void one_byte_less_than_is_needed_is_too_little(void **state)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+    writer w = {0};
+    dpl_shape shape = {2, {1, CHAIN_N}};
+    dpli_buf bytes;
+    dpl_error err;
+    dpl_net *net;
+    dpl_plan *plan;
+
+    (void)state;
+    add_chain(&w);
+    bytes = finish(&w, 13);
+    for (size_t missing = 0; missing < 3; missing++) {
+        /* First with the default, to see what is needed. */
+        assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_OK);
+        assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NCHW, &err),
+                         missing == 2 ? DPL_E_MEMORY : DPL_OK);
+        if (missing < 2)
+            options.max_arena_bytes = dpl_plan_bytes(plan) - missing;
+        dpl_plan_free(plan);
+        dpl_net_close(net);
+    }
+    dpli_buf_clear(&bytes);
+}
+
+static void padding_before_a_mean_counts_as_pixels(void **state)
+{
+    writer w = {0};
+    const int64_t dims[] = {1, 1, 2, 2}, pads[] = {0, 0, 1, 1, 0, 0, 1, 1}, kernel[] = {2, 2};
+    dpl_shape shape = {4, {1, 1, 2, 2}};
+    const float x[] = {4, 8, 12, 16};
+    result out;
+
+    (void)state;
+    add_input(&w, "x", 4, dims);
+    add_tensor(&w, "pads", 7, 1, (const int64_t[]){8}, pads);
+    add_node(&w, "Pad", "x pads", "padded");
+    attr_ints(&w, "kernel_shape", 2, kernel);
+    add_node(&w, "AveragePool", "padded", "y");
+    add_output(&w, "y");
+    run(&w, 13, &shape, x, &out, 1);
+    expect(&out, 9, (const float[]){1, 3, 2, 4, 10, 6, 3, 7, 4});
+}
+
+static void a_window_does_not_begin_behind_the_picture(void **state)
+{
+    writer w = {0};
+    const int64_t dims[] = {1, 1, 1, 4}, kernel[] = {1, 2}, strides[] = {1, 5};
+    const int64_t pads[] = {0, 0, 0, 1};
+    dpl_shape shape = {4, {1, 1, 1, 4}};
+    const float x[] = {1, 2, 3, 4};
+    result out;
+
+    (void)state;
+    add_input(&w, "x", 4, dims);
+    attr_ints(&w, "kernel_shape", 2, kernel);
+    attr_ints(&w, "strides", 2, strides);
+    attr_ints(&w, "pads", 4, pads);
+    attr_int(&w, "ceil_mode", 1);
+    add_node(&w, "MaxPool", "x", "y");
+    add_output(&w, "y");
+    run(&w, 13, &shape, x, &out, 1);
+    expect(&out, 1, (const float[]){2});
+}
+
+/* Expected values from onnxruntime 1.31.1. */
+static void nearest_before_opset_11_rounds_up_where_it_shrinks(void **state)
+{
+    writer w = {0};
+    const int64_t dims[] = {1, 1, 1, 7};
+    dpl_shape shape = {4, {1, 1, 1, 7}};
+    const float x[] = {0, 1, 2, 3, 4, 5, 6}, scales[] = {1, 1, 1, 0.6f};
+    result out;
+
+    (void)state;
+    add_input(&w, "x", 4, dims);
+    add_tensor(&w, "scales", 1, 1, (const int64_t[]){4}, scales);
+    attr_string(&w, "mode", "nearest");
+    add_node(&w, "Resize", "x scales", "y");
+    add_output(&w, "y");
+    run(&w, 10, &shape, x, &out, 1);
+    expect(&out, 4, (const float[]){0, 2, 4, 5});
+}
+
+static void beta_scales_whatever_gemm_adds(void **state)
+{
+    writer w = {0};
+    const int64_t dims[] = {2, 2};
+    dpl_shape shape = {2, {2, 2}};
+    const float x[] = {1, 2, 3, 4}, eye[] = {1, 0, 0, 1}, c[] = {10, 20};
+    result out[2];
+
+    (void)state;
+    add_input(&w, "x", 2, dims);
+    add_tensor(&w, "eye", 1, 2, dims, eye);
+    add_tensor(&w, "column", 1, 2, (const int64_t[]){2, 1}, c);
+    add_tensor(&w, "row", 1, 1, (const int64_t[]){2}, c);
+    attr_float(&w, "beta", 0.5f);
+    attr_float(&w, "alpha", 2.0f);
+    add_node(&w, "Gemm", "x eye column", "y0");
+    attr_float(&w, "beta", 0.5f);
+    add_node(&w, "Gemm", "x eye row", "y1");
+    add_output(&w, "y0");
+    add_output(&w, "y1");
+    run(&w, 13, &shape, x, out, 2);
+    expect(&out[0], 4, (const float[]){7, 9, 16, 18});
+    expect(&out[1], 4, (const float[]){6, 12, 8, 14});
+}
+
+static void a_residual_is_added_before_or_after_the_activation(void **state)
+{
+    writer w = {0};
+    dpl_shape shape = {4, {1, 1, 1, 1}};
+    float minus = -1, x = 3;
+    result out[3];
+
+    (void)state;
+    add_input(&w, "x", 4, one);
+    add_tensor(&w, "minus", 1, 4, one, &minus);
+    add_node(&w, "Conv", "x minus", "a"); /* relu(-3 + 3) */
+    add_node(&w, "Add", "a x", "b");
+    add_node(&w, "Relu", "b", "y0");
+    add_node(&w, "Conv", "x minus", "c"); /* relu(-3) + 3 */
+    add_node(&w, "Relu", "c", "d");
+    add_node(&w, "Add", "x d", "y1");
+    add_node(&w, "Conv", "x minus", "e"); /* relu(relu(-3) - 3) */
+    add_node(&w, "Relu", "e", "f");
+    add_node(&w, "Add", "a f", "g");
+    add_node(&w, "Relu", "g", "y2");
+    add_output(&w, "y0");
+    add_output(&w, "y1");
+    add_output(&w, "y2");
+    run(&w, 13, &shape, &x, out, 3);
+    assert_true(out[0].values[0] == 0.0f);
+    assert_true(out[1].values[0] == 3.0f);
+    assert_true(out[2].values[0] == 0.0f);
+}
+
+static void a_net_without_inputs_runs(void **state)
+{
+    writer w = {0};
+    const float x[] = {1, 4, 9};
+    result out;
+
+    (void)state;
+    add_tensor(&w, "x", 1, 1, (const int64_t[]){3}, x);
+    add_node(&w, "Sqrt", "x", "y");
+    add_output(&w, "y");
+    run(&w, 13, NULL, NULL, &out, 1);
+    expect(&out, 3, (const float[]){1, 2, 3});
+}
+
+static void an_attribute_that_nobody_reads_is_refused(void **state)
+{
+    writer w = {0};
+
+    (void)state;
+    add_input(&w, "x", 4, one);
+    attr_int(&w, "upside_down", 1);
+    add_node(&w, "Relu", "x", "y");
+    add_output(&w, "y");
+    expect_refused(&w, 13, "Relu with output \"y\": attribute \"upside_down\" is not supported");
+}
+
+static void an_output_that_is_not_computed_is_refused(void **state)
+{
+    writer w = {0};
+    const int64_t kernel[] = {1, 1};
+
+    (void)state;
+    add_input(&w, "x", 4, one);
+    attr_ints(&w, "kernel_shape", 2, kernel);
+    add_node(&w, "MaxPool", "x", "y places");
+    add_output(&w, "places");
+    expect_refused(&w, 13, "MaxPool with output \"y\": output 1 is not supported");
+}
+
+static void a_small_file_cannot_keep_loading_busy(void **state)
+{
+    writer w = {0};
+    const int64_t dims[] = {4000000};
+    char from[16] = "big", to[16];
+
+    (void)state;
+    add_tensor(&w, "shape", 7, 1, (const int64_t[]){1}, dims);
+    add_node(&w, "ConstantOfShape", "shape", "big");
+    for (int i = 0; i < 2000; i++) {
+        snprintf(to, sizeof to, "v%d", i);
+        add_node(&w, "Abs", from, to);
+        memcpy(from, to, sizeof to);
+    }
+    add_output(&w, from);
+    {
+        dpli_buf bytes = finish(&w, 13);
+        dpl_error err;
+        dpl_net *net;
+
+        assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, NULL, &err), DPL_E_LIMIT);
+        assert_non_null(strstr(err.message, "Abs with output \"v"));
+        dpli_buf_clear(&bytes);
+    }
+}
+
+static void a_file_over_the_limit_is_refused_from_memory_too(void **state)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+    writer w = {0};
+    dpli_buf bytes;
+    dpl_error err;
+    dpl_net *net;
+
+    (void)state;
+    add_input(&w, "x", 4, one);
+    add_node(&w, "Relu", "x", "y");
+    add_output(&w, "y");
+    bytes = finish(&w, 13);
+    options.max_file_bytes = bytes.len - 1;
+    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_E_MEMORY);
+    options.max_file_bytes = bytes.len;
+    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_OK);
+    dpl_net_close(net);
+    dpli_buf_clear(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_weight_that_two_convolutions_share_is_scaled_for_each_alone),
+        cmocka_unit_test(a_convolution_of_a_constant_runs),
+        cmocka_unit_test(an_output_outlives_what_comes_after_it),
+        cmocka_unit_test(one_byte_less_than_is_needed_is_too_little),
+        cmocka_unit_test(padding_before_a_mean_counts_as_pixels),
+        cmocka_unit_test(a_window_does_not_begin_behind_the_picture),
+        cmocka_unit_test(nearest_before_opset_11_rounds_up_where_it_shrinks),
+        cmocka_unit_test(beta_scales_whatever_gemm_adds),
+        cmocka_unit_test(a_residual_is_added_before_or_after_the_activation),
+        cmocka_unit_test(a_net_without_inputs_runs),
+        cmocka_unit_test(an_attribute_that_nobody_reads_is_refused),
+        cmocka_unit_test(an_output_that_is_not_computed_is_refused),
+        cmocka_unit_test(a_small_file_cannot_keep_loading_busy),
+        cmocka_unit_test(a_file_over_the_limit_is_refused_from_memory_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

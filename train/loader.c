@@ -1,0 +1,348 @@
+/*
+ * loader.c - a ring of batches, each made whole by one thread.
+ *
+ * A thread takes the next step that nobody has taken, waits until that step's place in the ring is
+ * free, and fills it. The generator of each picture is seeded by run, step and row.
+ */
+#include "train/loader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+
+enum { SALT_AUGMENT = 11 };
+
+typedef struct slot {
+    dpli_batch batch;
+    int64_t step; /* that it holds; -1 while empty or being filled */
+} slot;
+
+struct dpli_loader {
+    dpli_loader_options o;
+    int32_t rows, n_slots;
+    slot *slots;
+    size_t bytes;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int64_t taken;  /* next step to be made */
+    int64_t wanted; /* next step to be given out; those below are done with */
+    bool stop;
+    dpl_error failure;
+    int n_threads;
+    pthread_t *threads;
+};
+
+/** What a thread works with. */
+typedef struct worker {
+    dpli_loader *l;
+    dpli_sampler *sampler;
+    dpli_augmenter *augmenter[DPLI_TOWERS];
+    dpl_scratch *scratch;
+    dpli_row *rows;
+    uint8_t *turned, *distorted, *chip;
+} worker;
+
+void dpli_intake_run(float *out, const dpli_intake *in, const uint8_t *pixels)
+{
+    const size_t n = (size_t)in->h * (size_t)in->w;
+    const int first = in->bgr ? 2 : 0;
+
+    if (in->c == 1) {
+        const float scale = 1 / in->std[0];
+        for (size_t i = 0; i < n; i++)
+            out[i] = ((float)pixels[i] - in->mean[0]) * scale;
+        return;
+    }
+    const float scale[3] = {1 / in->std[0], 1 / in->std[1], 1 / in->std[2]};
+    for (size_t i = 0; i < n; i++, out += 3, pixels += 3) {
+        out[0] = ((float)pixels[first] - in->mean[0]) * scale[0];
+        out[1] = ((float)pixels[1] - in->mean[1]) * scale[1];
+        out[2] = ((float)pixels[2 - first] - in->mean[2]) * scale[2];
+    }
+}
+
+/** Quarter turns of a square picture. */
+static void turn(uint8_t *out, const uint8_t *in, int32_t side, int32_t c, int32_t turns)
+{
+    for (int32_t y = 0; y < side; y++)
+        for (int32_t x = 0; x < side; x++) {
+            const int32_t from_y = turns == 1 ? x : turns == 2 ? side - 1 - y : side - 1 - x;
+            const int32_t from_x = turns == 1 ? side - 1 - y : turns == 2 ? side - 1 - x : y;
+            memcpy(out + ((size_t)y * (size_t)side + (size_t)x) * (size_t)c,
+                   in + ((size_t)from_y * (size_t)side + (size_t)from_x) * (size_t)c, (size_t)c);
+        }
+}
+
+/* ------------------------------------------------------------------ one batch */
+
+/** What a teacher says of a picture as the net sees it. */
+static dpl_status ask_teacher(worker *w, const dpli_intake *in, const uint8_t *pixels,
+                              const dpl_encoder *teacher, float *out, dpl_error *err)
+{
+    const size_t n = (size_t)in->h * (size_t)in->w;
+    dpl_image whole = DPL_IMAGE_INIT, sized = DPL_IMAGE_INIT;
+    dpl_status status;
+
+    if (in->c == 1)
+        for (size_t i = 0; i < n; i++)
+            memset(w->chip + 3 * i, pixels[i], 3);
+    else
+        memcpy(w->chip, pixels, 3 * n);
+    status = dpl_image_from_rgb(&whole, w->chip, in->w, in->h, (size_t)in->w * 3, err);
+    if (status == DPL_OK)
+        status = dpl_image_resize(&sized, &whole, dpl_encoder_width_px(teacher),
+                                  dpl_encoder_height_px(teacher), err);
+    if (status == DPL_OK)
+        status = dpl_encode(out, teacher, w->scratch, sized.pixels, 1, err);
+    dpl_image_clear(&whole);
+    dpl_image_clear(&sized);
+    return status;
+}
+
+static dpl_status fill(worker *w, dpli_batch *batch, int64_t step, dpl_error *err)
+{
+    dpli_loader *l = w->l;
+    const dpli_loader_options *o = &l->o;
+
+    dpli_sampler_draw(w->sampler, step, w->rows, batch->pairs, &batch->n_pairs);
+    for (int32_t k = 0; k < l->rows * o->sampler.pool->n_towers; k++) {
+        const int32_t tower = k / l->rows, r = k % l->rows;
+        const dpli_intake *in = &o->intake[tower];
+        const dpli_row *row = &w->rows[k];
+        const uint8_t *picture = dpli_pixels_at(o->pixels[tower], row->item);
+        dpli_rng rng;
+
+        batch->labels[k] = row->label;
+        if (row->turns) {
+            turn(w->turned, picture, in->h, in->c, row->turns);
+            picture = w->turned;
+        }
+        dpli_seed_at(&rng, o->sampler.seed, SALT_AUGMENT, (uint64_t)step, (uint64_t)k);
+        dpli_augment_run(w->augmenter[tower], o->augment, &rng, w->distorted, picture);
+        dpli_intake_run(batch->inputs[tower] +
+                            (size_t)r * (size_t)in->h * (size_t)in->w * (size_t)in->c,
+                        in, w->distorted);
+        for (int32_t t = 0; t < o->n_teachers; t++) {
+            const size_t dim = (size_t)dpl_encoder_dim(o->teachers[t]);
+            const dpl_status status = ask_teacher(w, in, w->distorted, o->teachers[t],
+                                                  batch->teachers[t] + (size_t)r * dim, err);
+            if (status != DPL_OK)
+                return status;
+        }
+    }
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ threads */
+
+static void worker_clear(worker *w)
+{
+    dpli_sampler_free(w->sampler);
+    for (int t = 0; t < DPLI_TOWERS; t++)
+        dpli_augmenter_free(w->augmenter[t]);
+    dpl_scratch_free(w->scratch);
+    free(w->rows);
+    free(w->turned);
+    free(w->distorted);
+    free(w->chip);
+}
+
+static dpl_status worker_init(worker *w, dpli_loader *l, dpl_error *err)
+{
+    const int32_t n_towers = l->o.sampler.pool->n_towers;
+    size_t most = 0;
+    dpl_status status;
+
+    *w = (worker){.l = l};
+    status = dpli_sampler_new(&w->sampler, &l->o.sampler, err);
+    for (int32_t t = 0; t < n_towers && status == DPL_OK; t++) {
+        const dpli_intake *in = &l->o.intake[t];
+        const size_t n = (size_t)in->h * (size_t)in->w;
+        most = n > most ? n : most;
+        status = dpli_augmenter_new(&w->augmenter[t], in->h, in->w, in->c, err);
+    }
+    if (status == DPL_OK && l->o.n_teachers)
+        status = dpl_scratch_new(&w->scratch, 0, err);
+    if (status != DPL_OK)
+        return status;
+    w->rows = dpli_alloc((size_t)l->rows * (size_t)n_towers, sizeof *w->rows, err);
+    w->turned = dpli_alloc(most, 3, err);
+    w->distorted = dpli_alloc(most, 3, err);
+    w->chip = dpli_alloc(most, 3, err);
+    return w->rows && w->turned && w->distorted && w->chip ? DPL_OK : DPL_E_MEMORY;
+}
+
+static void *work(void *ctx)
+{
+    dpli_loader *l = ctx;
+    dpl_error err;
+    worker w;
+    dpl_status status = worker_init(&w, l, &err);
+
+    pthread_mutex_lock(&l->lock);
+    while (status == DPL_OK && !l->stop) {
+        const int64_t step = l->taken++;
+        slot *place = &l->slots[step % l->n_slots];
+        while (!l->stop && step >= l->wanted + l->n_slots)
+            pthread_cond_wait(&l->changed, &l->lock);
+        if (l->stop)
+            break;
+        place->step = -1;
+        pthread_mutex_unlock(&l->lock);
+        status = fill(&w, &place->batch, step, &err);
+        pthread_mutex_lock(&l->lock);
+        if (status == DPL_OK)
+            place->step = step;
+        pthread_cond_broadcast(&l->changed);
+    }
+    if (status != DPL_OK && l->failure.status == DPL_OK) {
+        l->failure = err;
+        pthread_cond_broadcast(&l->changed);
+    }
+    pthread_mutex_unlock(&l->lock);
+    worker_clear(&w);
+    return NULL;
+}
+
+dpl_status dpli_loader_next(const dpli_batch **out, dpli_loader *l, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+    slot *place;
+
+    pthread_mutex_lock(&l->lock);
+    const int64_t step = l->wanted;
+    place = &l->slots[step % l->n_slots];
+    while (place->step != step && l->failure.status == DPL_OK)
+        pthread_cond_wait(&l->changed, &l->lock);
+    if (place->step == step) {
+        *out = &place->batch;
+    } else {
+        status = l->failure.status;
+        if (err)
+            *err = l->failure;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return status;
+}
+
+void dpli_loader_done(dpli_loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->wanted++;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* ------------------------------------------------------------------ the ring */
+
+static void *counted(dpli_loader *l, size_t n, size_t size, dpl_error *err)
+{
+    l->bytes += n * size;
+    return dpli_alloc_aligned(n, size, err);
+}
+
+static dpl_status slot_init(dpli_loader *l, slot *s, size_t n_pairs, dpl_error *err)
+{
+    const int32_t n_towers = l->o.sampler.pool->n_towers;
+    const size_t rows = (size_t)l->rows;
+
+    s->step = -1;
+    for (int32_t t = 0; t < n_towers; t++) {
+        const dpli_intake *in = &l->o.intake[t];
+        const size_t item = (size_t)in->h * (size_t)in->w * (size_t)in->c;
+        size_t floats;
+        if (!dpli_mul(&floats, rows, item))
+            return dpli_fail(err, DPL_E_MEMORY, "a batch of %zu pictures is too large", rows);
+        if (!(s->batch.inputs[t] = counted(l, floats, sizeof(float), err)))
+            return DPL_E_MEMORY;
+    }
+    s->batch.labels = counted(l, rows * (size_t)n_towers, sizeof *s->batch.labels, err);
+    s->batch.pairs = counted(l, n_pairs, sizeof *s->batch.pairs, err);
+    if (!s->batch.labels || !s->batch.pairs)
+        return DPL_E_MEMORY;
+    if (l->o.n_teachers == 0)
+        return DPL_OK;
+    s->batch.teachers = dpli_calloc((size_t)l->o.n_teachers, sizeof *s->batch.teachers, err);
+    if (!s->batch.teachers)
+        return DPL_E_MEMORY;
+    s->batch.n_teachers = l->o.n_teachers;
+    for (int32_t t = 0; t < l->o.n_teachers; t++)
+        if (!(s->batch.teachers[t] =
+                  counted(l, rows * (size_t)dpl_encoder_dim(l->o.teachers[t]), sizeof(float), err)))
+            return DPL_E_MEMORY;
+    return DPL_OK;
+}
+
+dpl_status dpli_loader_new(dpli_loader **out, const dpli_loader_options *options, dpl_error *err)
+{
+    dpli_loader *l = dpli_calloc(1, sizeof *l, err);
+    dpli_sampler *sampler = NULL;
+    dpl_status status;
+
+    *out = NULL;
+    if (!l)
+        return DPL_E_MEMORY;
+    l->o = *options;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
+    l->taken = l->wanted = options->first_step;
+    l->n_slots = 2 * options->n_threads > 3 ? 2 * options->n_threads : 3;
+    l->n_slots = l->n_slots > 8 ? 8 : l->n_slots;
+    status = dpli_sampler_new(&sampler, &options->sampler, err);
+    if (status != DPL_OK)
+        goto done;
+    l->rows = dpli_sampler_rows(sampler);
+    l->slots = dpli_calloc((size_t)l->n_slots, sizeof *l->slots, err);
+    l->threads = dpli_calloc((size_t)options->n_threads, sizeof *l->threads, err);
+    status = l->slots && l->threads ? DPL_OK : DPL_E_MEMORY;
+    for (int32_t i = 0; i < l->n_slots && status == DPL_OK; i++)
+        status = slot_init(l, &l->slots[i], dpli_sampler_pairs(sampler), err);
+    for (int i = 0; i < options->n_threads && status == DPL_OK; i++) {
+        if (pthread_create(&l->threads[i], NULL, work, l) != 0)
+            status = dpli_fail(err, DPL_E_SYSTEM, "no more threads can be made");
+        else
+            l->n_threads = i + 1;
+    }
+done:
+    dpli_sampler_free(sampler);
+    if (status == DPL_OK)
+        *out = l;
+    else
+        dpli_loader_free(l);
+    return status;
+}
+
+void dpli_loader_free(dpli_loader *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->n_threads; i++)
+        pthread_join(l->threads[i], NULL);
+    for (int32_t i = 0; l->slots && i < l->n_slots; i++) {
+        dpli_batch *b = &l->slots[i].batch;
+        for (int t = 0; t < DPLI_TOWERS; t++)
+            free(b->inputs[t]);
+        for (int32_t t = 0; t < b->n_teachers; t++)
+            free(b->teachers[t]);
+        free(b->teachers);
+        free(b->labels);
+        free(b->pairs);
+    }
+    free(l->slots);
+    free(l->threads);
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+}
+
+size_t dpli_loader_bytes(const dpli_loader *l)
+{
+    return l->bytes;
+}

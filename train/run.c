@@ -1,0 +1,248 @@
+/*
+ * run.c - a run's folder: made once, locked while somebody works in it, its log, its models.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "train/trainer.h"
+
+#define MAX_CONFIG_BYTES ((size_t)1 << 20)
+#define MAX_LOG_BYTES    ((size_t)1 << 30)
+
+char *dpli_run_path(const dpli_trainer *t, const char *name, dpl_error *err)
+{
+    return dpli_asprintf(err, "%s/%s", t->run_dir, name);
+}
+
+char *dpli_run_model(const dpli_trainer *t, const char *stem, int32_t tower, dpl_error *err)
+{
+    if (t->n_towers > 1)
+        return dpli_asprintf(err, "%s/%s.%c.onnx", t->run_dir, stem, "ab"[tower]);
+    return dpli_asprintf(err, "%s/%s.onnx", t->run_dir, stem);
+}
+
+dpl_status dpli_run_open(dpli_trainer *t, char **config, const dpl_train_options *options,
+                         dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+    char *path = NULL;
+    size_t n;
+
+    *config = NULL;
+    if (!options->run || !options->run[0])
+        return dpli_fail(err, DPL_E_ARGUMENT, "a run needs a folder");
+    if (!(t->run_dir = dpli_strdup(options->run, err)) ||
+        !(path = dpli_run_path(t, "config.json", err))) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    if (!options->resume && mkdir(t->run_dir, 0777) != 0 && errno != EEXIST) {
+        status =
+            dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot make the folder \"%s\"", t->run_dir);
+        goto done;
+    }
+    t->run_fd = open(t->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->run_fd < 0) {
+        status = dpli_fail_errno(err, DPL_E_MODEL, errno, "cannot open the run \"%s\"", t->run_dir);
+        goto done;
+    }
+    if (flock(t->run_fd, LOCK_EX | LOCK_NB) != 0) {
+        status = dpli_fail(err, DPL_E_LOCKED, "another process is training in \"%s\"", t->run_dir);
+        goto done;
+    }
+    if (!options->resume) {
+        if (access(path, F_OK) == 0)
+            status = dpli_fail(err, DPL_E_ARGUMENT,
+                               "\"%s\" holds a run already: resume it, or take another folder",
+                               t->run_dir);
+        goto done;
+    }
+    status = dpli_file_read((uint8_t **)config, &n, path, MAX_CONFIG_BYTES, err);
+    if (status != DPL_OK) {
+        status = dpli_fail(err, DPL_E_MODEL, "\"%s\" holds no run: its config.json cannot be read",
+                           t->run_dir);
+    }
+done:
+    free(path);
+    return status;
+}
+
+/* ------------------------------------------------------------------ log */
+
+static void set_real(json_t *o, const char *key, double v)
+{
+    if (isfinite(v))
+        json_object_set_new(o, key, json_real(v));
+}
+
+static json_t *figures_json(const dpl_train_figures *f)
+{
+    json_t *o = json_object();
+
+    set_real(o, "oneshot", f->oneshot);
+    set_real(o, "auc", f->auc);
+    set_real(o, "accuracy", f->accuracy);
+    set_real(o, "eer", f->eer);
+    set_real(o, "tar", f->tar);
+    json_object_set_new(o, "trials", json_integer(f->n_trials));
+    json_object_set_new(o, "ways", json_integer(f->n_ways));
+    return o;
+}
+
+dpl_status dpli_run_log(const dpli_trainer *t, const dpl_train_event *e, dpl_error *err)
+{
+    char *path = dpli_run_path(t, "log.jsonl", err), *line = NULL;
+    json_t *o = json_object();
+    FILE *f = path ? fopen(path, "ae") : NULL;
+    dpl_status status = DPL_OK;
+
+    json_object_set_new(o, "step", json_integer(e->step));
+    set_real(o, "epoch", e->epoch);
+    if (e->kind == DPL_TRAIN_VALIDATED) {
+        json_object_set_new(o, "validation", figures_json(&e->figures));
+        json_object_set_new(o, "best", json_boolean(e->is_best));
+    } else {
+        set_real(o, "loss", e->loss);
+        set_real(o, "correct", e->correct);
+        set_real(o, "rate", e->rate);
+        set_real(o, "grad-norm", e->grad_norm);
+        set_real(o, "images-per-s", e->images_per_s);
+    }
+    line = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(o);
+    if (!f || !line || fprintf(f, "%s\n", line) < 0)
+        status =
+            dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write the log in \"%s\"", t->run_dir);
+    if (f && fclose(f) != 0 && status == DPL_OK)
+        status =
+            dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write the log in \"%s\"", t->run_dir);
+    free(line);
+    free(path);
+    return status;
+}
+
+dpl_status dpli_run_cut_log(const dpli_trainer *t, dpl_error *err)
+{
+    char *path = dpli_run_path(t, "log.jsonl", err);
+    dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
+    uint8_t *text = NULL;
+    size_t n = 0, keep = 0;
+
+    if (!path || access(path, F_OK) != 0)
+        goto done;
+    status = dpli_file_read(&text, &n, path, MAX_LOG_BYTES, err);
+    if (status != DPL_OK)
+        goto done;
+    while (keep < n) {
+        const uint8_t *end = memchr(text + keep, '\n', n - keep);
+        json_t *o =
+            end ? json_loadb((char *)text + keep, (size_t)(end - (text + keep)), 0, NULL) : NULL;
+        const json_t *step = json_object_get(o, "step");
+        const bool good = json_is_integer(step) && json_integer_value(step) <= t->step;
+        json_decref(o);
+        if (!good) /* steps only rise: what follows is later, or a line cut off */
+            break;
+        keep = (size_t)(end - text) + 1;
+    }
+    if (keep < n)
+        status = dpli_file_replace(path, text, keep, err);
+done:
+    free(text);
+    free(path);
+    return status;
+}
+
+/* ------------------------------------------------------------------ models */
+
+/** What was true of the model that training began with, and no longer is. */
+static void forget_meta(dpli_graph *g, const char *key)
+{
+    for (int32_t i = 0; i < g->n_meta; i++)
+        if (strcmp(g->meta[i].key, key) == 0) {
+            free(g->meta[i].key);
+            free(g->meta[i].text);
+            g->meta[i] = g->meta[--g->n_meta];
+            return;
+        }
+}
+
+static dpl_status set_head(dpli_trainer *t, dpli_graph *g, dpl_error *err)
+{
+    dpl_status status = dpli_graph_set_meta(g, "head", dpli_loss_head(t->settings.loss), err);
+
+    for (int32_t i = 0; t->settings.loss == DPLI_LOSS_L1_SIGMOID && status == DPL_OK &&
+                        i < dpli_loss_n_params(t->loss);
+         i++) {
+        const dpli_param *p = dpli_loss_param(t->loss, i);
+        dpli_buf text = {0};
+        if (p->kind == DPLI_PARAM_DENSE)
+            dpli_buf_base64(&text, p->value, p->n * sizeof *p->value);
+        else
+            dpli_buf_printf(&text, "%.9g", (double)p->value[0]);
+        status = dpli_buf_check(&text, err);
+        if (status == DPL_OK)
+            status = dpli_graph_set_meta(
+                g, p->kind == DPLI_PARAM_DENSE ? "head.weights" : "head.bias", text.data, err);
+        dpli_buf_clear(&text);
+    }
+    return status;
+}
+
+/* The model's bytes again, without its batch norms: the graph in training keeps them. */
+static dpl_status fold_norms(uint8_t **bytes, size_t *n, dpl_error *err)
+{
+    dpli_graph g;
+    dpl_status status = dpli_graph_for_training(&g, *bytes, *n, err);
+
+    if (status != DPL_OK)
+        return status;
+    free(*bytes);
+    *bytes = NULL;
+    status = dpli_graph_fold_norms(&g, err);
+    if (status == DPL_OK)
+        status = dpli_onnx_write(bytes, n, &g, err);
+    dpli_graph_clear(&g);
+    return status;
+}
+
+dpl_status dpli_export(dpli_trainer *t, const char *stem, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++) {
+        dpli_graph *g = &t->towers[w].graph;
+        char *path = dpli_run_model(t, stem, w, err);
+        uint8_t *bytes = NULL;
+        size_t n;
+        forget_meta(g, "doppel.calibration");
+        forget_meta(g, "doppel.head.weights");
+        forget_meta(g, "doppel.head.bias");
+        status = path ? set_head(t, g, err) : DPL_E_MEMORY;
+        if (status == DPL_OK)
+            /* what a cosine does not see, a distance does: vectors stay as the loss had them */
+            status = dpli_graph_set_meta(
+                g, "normalize",
+                strcmp(dpli_loss_head(t->settings.loss), "cosine") == 0 ? "l2" : "none", err);
+        if (status == DPL_OK)
+            status = dpli_onnx_write(&bytes, &n, g, err);
+        if (status == DPL_OK && t->settings.o.batch_norm > 0)
+            status = fold_norms(&bytes, &n, err);
+        if (status == DPL_OK)
+            status = dpli_file_replace(path, bytes, n, err);
+        free(bytes);
+        free(path);
+    }
+    return status;
+}

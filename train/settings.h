@@ -1,0 +1,48 @@
+/* A run's settings: given, remembered in config.json, and by default. */
+#ifndef DOPPEL_TRAIN_SETTINGS_H
+#define DOPPEL_TRAIN_SETTINGS_H
+
+#include "doppel/train.h"
+#include "train/augment.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+
+typedef enum dpli_best {
+    DPLI_BEST_ONESHOT,
+    DPLI_BEST_AUC,
+    DPLI_BEST_ACCURACY,
+    DPLI_BEST_EER,
+    DPLI_BEST_TAR
+} dpli_best;
+
+typedef struct dpli_settings {
+    dpl_train_options
+        o; /* nothing unset but texts and lists, margin, scale and what data decides */
+    struct json_t *root; /* owns the texts */
+    dpli_loss_kind loss;
+    dpli_init init;
+    dpli_best best;
+    dpli_optimizer_options optimizer;
+    dpli_augment augment;
+    dpli_layer_rule *rules;
+    int32_t n_rules, n_teachers;
+    bool by_item; /* batches of random items, not of classes x items */
+} dpli_settings;
+
+/**
+ * Settings of a run: as given; where not, as in config (the text of config.json, NULL for a new
+ * run); where not, the default.
+ * @retval DPL_E_ARGUMENT  unknown names, wrong combinations, or a fixed setting that differs
+ * @retval DPL_E_INPUT     config is damaged
+ */
+dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given,
+                              const char *config, dpl_error *err);
+void dpli_settings_clear(dpli_settings *s);
+
+/** Text of config.json, freed by free(). */
+dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err);
+
+/** Pictures that a tower sees in a step. */
+int32_t dpli_settings_rows(const dpli_settings *s);
+
+#endif

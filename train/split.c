@@ -1,0 +1,288 @@
+/*
+ * split.c - what a run trains on and what it holds out.
+ *
+ * Held out are whole groups (alphabets), whole classes, and the last items of every class
+ * (drawers). With whole classes held out, validation is on those, by the held-out drawers if there
+ * are any; else on the held-out items of all classes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "train/trainer.h"
+
+#define MOST_HELD_CLASSES 200
+
+enum { SALT_HOLD = 31 };
+
+/** A class of the first dataset, and what becomes of it. */
+typedef struct choice {
+    int32_t cls[DPLI_TOWERS]; /* by tower; -1: not in that dataset */
+    int32_t group;
+    bool held;
+} choice;
+
+typedef struct splitter {
+    dpli_trainer *t;
+    int32_t n;
+    choice *choices;
+} splitter;
+
+/** Pictures of a class that could be read: how many, and which (to out, unless NULL). */
+static int32_t usable(const dpl_dataset *data, const dpli_pixels *pixels, int32_t cls, int32_t *out)
+{
+    int32_t n, kept = 0;
+    const int32_t first = dpl_dataset_class_items(data, cls, &n);
+
+    for (int32_t i = first; i < first + n; i++)
+        if (dpli_pixels_at(pixels, i)) {
+            if (out)
+                out[kept] = i;
+            kept++;
+        }
+    return kept;
+}
+
+/** The pictures from..to (of the n in reading order, in every tower) of a class into the pool. */
+static void pool_add(dpli_draws *pool, const splitter *s, const choice *c, bool other_data,
+                     int32_t skip_last, int32_t only_last, int32_t least)
+{
+    const dpli_trainer *t = s->t;
+    dpli_draw_class k = {c->cls[0], c->group, {0}, {0}};
+    int32_t at = pool->n_items;
+
+    for (int32_t w = 0; w < pool->n_towers; w++) {
+        const dpl_dataset *data = other_data ? t->held_data : t->towers[w].data;
+        const dpli_pixels *pixels = other_data ? t->held_pixels : t->towers[w].pixels;
+        int32_t *items = pool->items + at, n = usable(data, pixels, c->cls[w], items);
+        if (only_last && n > only_last) {
+            memmove(items, items + (n - only_last), (size_t)only_last * sizeof *items);
+            n = only_last;
+        }
+        n -= skip_last;
+        if (n < (pool->n_towers > 1 ? 1 : least))
+            return;
+        k.items[w] = items;
+        k.n[w] = n;
+        at += n;
+    }
+    pool->n_items = at;
+    pool->classes[pool->n_classes++] = k;
+}
+
+static dpl_status pool_init(dpli_draws *pool, int32_t n_towers, size_t n_classes, size_t n_items,
+                            dpl_error *err)
+{
+    *pool = (dpli_draws){.n_towers = n_towers};
+    pool->classes = dpli_alloc(n_classes, sizeof *pool->classes, err);
+    pool->items = dpli_alloc(n_items, sizeof *pool->items, err);
+    return pool->classes && pool->items ? DPL_OK : DPL_E_MEMORY;
+}
+
+/* ------------------------------------------------------------------ choosing */
+
+/** Classes that all towers have. */
+static dpl_status list_classes(splitter *s, dpl_error *err)
+{
+    const dpli_trainer *t = s->t;
+    const dpl_dataset *data = t->towers[0].data;
+    const int32_t n = dpl_dataset_n_classes(data);
+
+    if (!(s->choices = dpli_calloc((size_t)n, sizeof *s->choices, err)))
+        return DPL_E_MEMORY;
+    for (int32_t c = 0; c < n; c++) {
+        choice k = {{c, c}, dpl_dataset_group_of(data, c), false};
+        if (t->n_towers > 1)
+            k.cls[1] = dpl_dataset_find_class(t->towers[1].data, dpl_dataset_class_name(data, c));
+        if (k.cls[1] >= 0)
+            s->choices[s->n++] = k;
+    }
+    if (s->n == 0)
+        return dpli_fail(err, DPL_E_INPUT, "the two towers' data have no class in common");
+    return DPL_OK;
+}
+
+static void hold_group(splitter *s, int32_t group)
+{
+    for (int32_t i = 0; i < s->n; i++)
+        s->choices[i].held = s->choices[i].held || s->choices[i].group == group;
+}
+
+static dpl_status hold_groups(splitter *s, dpl_error *err)
+{
+    const dpl_train_options *o = &s->t->settings.o;
+    const dpl_dataset *data = s->t->towers[0].data;
+    const int32_t n = dpl_dataset_n_groups(data);
+    int32_t *order;
+    dpli_rng rng;
+
+    for (int32_t i = 0; o->hold_group && o->hold_group[i]; i++) {
+        int32_t g = 0;
+        while (g < n && strcmp(dpl_dataset_group_name(data, g), o->hold_group[i]) != 0)
+            g++;
+        if (g == n)
+            return dpli_fail(err, DPL_E_ARGUMENT, "no group of the data is named \"%.80s\"",
+                             o->hold_group[i]);
+        hold_group(s, g);
+    }
+    if (o->hold_groups == 0)
+        return DPL_OK;
+    if (o->hold_groups >= n)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%d groups cannot be held out of %d", o->hold_groups,
+                         (int)n);
+    if (!(order = dpli_alloc((size_t)n, sizeof *order, err)))
+        return DPL_E_MEMORY;
+    for (int32_t g = 0; g < n; g++)
+        order[g] = g;
+    dpli_seed_at(&rng, (uint64_t)o->seed, SALT_HOLD, 0, 0);
+    dpli_draw_front(order, n, o->hold_groups, &rng);
+    for (int32_t g = 0; g < o->hold_groups; g++)
+        hold_group(s, order[g]);
+    free(order);
+    return DPL_OK;
+}
+
+static dpl_status hold_classes(splitter *s, dpl_error *err)
+{
+    const int32_t tenth = s->n / 10;
+    int32_t want = s->t->settings.o.hold_classes, n = 0;
+    int32_t *order;
+    dpli_rng rng;
+
+    if (want == INT32_MAX) /* by default; a single one could not be validated on */
+        want = tenth > MOST_HELD_CLASSES ? MOST_HELD_CLASSES : tenth == 1 ? 2 : tenth;
+    if (want == 0)
+        return DPL_OK;
+    if (!(order = dpli_alloc((size_t)s->n, sizeof *order, err)))
+        return DPL_E_MEMORY;
+    for (int32_t i = 0; i < s->n; i++)
+        if (!s->choices[i].held)
+            order[n++] = i;
+    if (want > n - 2) {
+        free(order);
+        return dpli_fail(err, DPL_E_ARGUMENT, "%d classes cannot be held out of %d", (int)want,
+                         (int)n);
+    }
+    dpli_seed_at(&rng, (uint64_t)s->t->settings.o.seed, SALT_HOLD, 1, 0);
+    dpli_draw_front(order, n, want, &rng);
+    for (int32_t i = 0; i < want; i++)
+        s->choices[order[i]].held = true;
+    free(order);
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ pools */
+
+static dpl_status fill_pools(splitter *s, dpl_error *err)
+{
+    dpli_trainer *t = s->t;
+    const int32_t least = t->settings.o.min_items, last = t->settings.o.hold_items;
+    size_t n_items = 0;
+    bool any_held = false;
+    dpl_status status;
+
+    for (int32_t w = 0; w < t->n_towers; w++)
+        n_items += (size_t)dpl_dataset_n_items(t->towers[w].data);
+    for (int32_t i = 0; i < s->n; i++)
+        any_held = any_held || s->choices[i].held;
+    status = pool_init(&t->pool, t->n_towers, (size_t)s->n, n_items, err);
+    if (status == DPL_OK)
+        status = pool_init(&t->held, t->n_towers, (size_t)s->n, n_items, err);
+    for (int32_t i = 0; i < s->n && status == DPL_OK; i++) {
+        if (!s->choices[i].held)
+            pool_add(&t->pool, s, &s->choices[i], false, last, 0, least);
+        if (any_held ? s->choices[i].held : last > 0)
+            pool_add(&t->held, s, &s->choices[i], false, 0, last, 2);
+    }
+    return status;
+}
+
+static dpl_status fill_held_from_other(dpli_trainer *t, dpl_error *err)
+{
+    const int32_t n = dpl_dataset_n_classes(t->held_data);
+    const splitter s = {.t = t};
+    dpl_status status =
+        pool_init(&t->held, 1, (size_t)n, (size_t)dpl_dataset_n_items(t->held_data), err);
+
+    for (int32_t c = 0; c < n && status == DPL_OK; c++) {
+        const choice k = {{c, c}, dpl_dataset_group_of(t->held_data, c), false};
+        pool_add(&t->held, &s, &k, true, 0, 0, 2);
+    }
+    return status;
+}
+
+/** A dataset without classes: each picture is a class of its own, whose items are its distortions
+ * (Dosovitskiy et al. 2014). Distillation does not look at classes. */
+static dpl_status fill_plain(dpli_trainer *t, dpl_error *err)
+{
+    const int32_t n = dpl_dataset_n_items(t->towers[0].data);
+    dpl_status status = pool_init(&t->pool, 1, (size_t)n, (size_t)n, err);
+
+    for (int32_t i = 0; i < n && status == DPL_OK; i++) {
+        int32_t *item = &t->pool.items[t->pool.n_items];
+
+        if (!dpli_pixels_at(t->towers[0].pixels, i))
+            continue;
+        *item = i;
+        t->pool.classes[t->pool.n_classes++] = (dpli_draw_class){i, -1, {item}, {1}};
+        t->pool.n_items++;
+    }
+    return status;
+}
+
+/** Names of what is trained on and validated on: a resumed run has the same. */
+static uint64_t sum_names(const dpli_trainer *t)
+{
+    uint64_t sum = 0;
+
+    for (int pass = 0; pass < 2; pass++) {
+        const dpli_draws *pool = pass ? &t->held : &t->pool;
+        for (int32_t c = 0; c < pool->n_classes; c++)
+            for (int32_t w = 0; w < pool->n_towers; w++)
+                for (int32_t i = 0; i < pool->classes[c].n[w]; i++) {
+                    const dpl_dataset *data =
+                        pass && t->held_data ? t->held_data : t->towers[w].data;
+                    const char *name = dpl_dataset_item_name(data, pool->classes[c].items[w][i]);
+                    sum = dpli_sum64(sum, name, strlen(name) + 1);
+                }
+    }
+    return sum;
+}
+
+dpl_status dpli_trainer_split(dpli_trainer *t, dpl_error *err)
+{
+    splitter s = {.t = t};
+    dpl_status status = DPL_OK;
+
+    if (t->settings.o.plain) {
+        status = fill_plain(t, err);
+    } else {
+        status = list_classes(&s, err);
+        if (status == DPL_OK)
+            status = hold_groups(&s, err);
+        if (status == DPL_OK)
+            status = hold_classes(&s, err);
+        if (status == DPL_OK)
+            status = fill_pools(&s, err);
+    }
+    if (status == DPL_OK && t->held_data) {
+        dpli_draws_clear(&t->held);
+        status = fill_held_from_other(t, err);
+    }
+    free(s.choices);
+    if (status != DPL_OK)
+        return status;
+    if (t->pool.n_items == 0 || (!t->settings.o.plain && t->pool.n_classes < 2))
+        return dpli_fail(err, DPL_E_INPUT,
+                         "%d classes are left to train on, two are needed (classes with fewer than "
+                         "%d readable pictures are left out)",
+                         (int)t->pool.n_classes, t->settings.o.min_items);
+    if (t->held.n_classes == 1)
+        return dpli_fail(err, DPL_E_INPUT,
+                         "one class is left to validate on, two are needed, with two pictures "
+                         "each");
+    t->data_sum = sum_names(t);
+    return DPL_OK;
+}

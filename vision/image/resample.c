@@ -1,0 +1,229 @@
+/*
+ * resample.c - pictures larger and smaller.
+ *
+ * Separable, in float: rows first, because that runs along memory and leaves the awkward axis with
+ * less to do. For an output row
+ *
+ *     row[i]    = sum over r of wy[r] in[first_y + r][i]          i over the 3 n_in values of a row
+ *     out[x][c] = round(sum over t of wx[t] row[3 (first_x + t) + c])
+ *
+ * Weights sum to 1 within float's precision and values are at most 255, so the sum of a constant
+ * picture is off by less than 1e-3 before rounding: it stays constant exactly.
+ */
+#include "vision/image/resample.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "doppel/image.h"
+#include "net/kernels.h"
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef int32_t v4i __attribute__((vector_size(16)));
+
+/* The inputs of one output, and where their weights begin. */
+struct taps {
+    int32_t first, n;
+    size_t at;
+};
+
+struct filter {
+    struct taps *taps; /* [n_out] */
+    float *weights;
+};
+
+static void filter_clear(struct filter *filter)
+{
+    free(filter->taps);
+    free(filter->weights);
+}
+
+/* On failure too, what filter holds is for filter_clear. */
+static dpl_status filter_init(struct filter *filter, const dpli_axis *axis, dpl_error *err)
+{
+    const size_t n_most = axis->step > 1 ? (size_t)ceil(axis->step) + 1 : 2;
+    const int32_t last = axis->n_in - 1;
+    size_t n_weights, at = 0;
+
+    *filter = (struct filter){0};
+    if (!dpli_mul(&n_weights, n_most, (size_t)axis->n_out))
+        return dpli_fail(err, DPL_E_ARGUMENT, "cannot resample to %d pixels", axis->n_out);
+    filter->taps = dpli_alloc((size_t)axis->n_out, sizeof *filter->taps, err);
+    filter->weights = dpli_alloc(n_weights, sizeof *filter->weights, err);
+    if (!filter->taps || !filter->weights)
+        return DPL_E_MEMORY;
+    for (int32_t i = 0; i < axis->n_out; i++) {
+        struct taps *taps = &filter->taps[i];
+
+        taps->at = at;
+        if (axis->step > 1) {
+            const double from = axis->start + i * axis->step;
+            const double to = axis->start + (i + 1) * axis->step;
+            const int32_t begin = (int32_t)fmin(fmax(floor(from), 0), axis->n_in);
+            const int32_t end = (int32_t)fmin(fmax(ceil(to), begin), axis->n_in);
+
+            taps->first = begin;
+            taps->n = end - begin;
+            for (int32_t k = begin; k < end; k++)
+                filter->weights[at++] = (float)((fmin(to, k + 1) - fmax(from, k)) / axis->step);
+        } else {
+            const double centre = axis->start + (i + 0.5) * axis->step - 0.5;
+            const double at_least = fmin(fmax(centre, 0), last);
+            const int32_t begin = (int32_t)at_least;
+
+            taps->first = begin;
+            taps->n = begin < last ? 2 : 1;
+            filter->weights[at++] = taps->n == 2 ? (float)(1 - (at_least - begin)) : 1;
+            if (taps->n == 2)
+                filter->weights[at++] = (float)(at_least - begin);
+        }
+    }
+    return DPL_OK;
+}
+
+/* row [n] = weighted sum of the n_rows rows of in that begin stride bytes apart. */
+static inline __attribute__((always_inline)) void blend_rows(float *row, const uint8_t *in,
+                                                             size_t stride, const float *weights,
+                                                             int32_t n_rows, size_t n)
+{
+    /* A part of the row at a time, which stays in the first cache while the rows pass by. */
+    enum { PART = 2048 };
+
+    for (size_t begin = 0; begin < n; begin += PART) {
+        const size_t m = n - begin < PART ? n - begin : PART;
+        const uint8_t *restrict from = in + begin;
+        float *restrict to = row + begin;
+        int32_t r = n_rows % 2;
+
+        for (size_t i = 0; i < m; i++)
+            to[i] = r ? weights[0] * (float)from[i] : 0;
+        for (; r < n_rows; r += 2) {
+            const uint8_t *restrict a = from + (size_t)r * stride, *restrict b = a + stride;
+            const float wa = weights[r], wb = weights[r + 1];
+
+            for (size_t i = 0; i < m; i++)
+                to[i] += wa * (float)a[i] + wb * (float)b[i];
+        }
+    }
+}
+
+/* One output row. row has one float more than pixels need, so that four can be loaded at any. */
+static inline __attribute__((always_inline)) void blend_columns(uint8_t *out, const float *row,
+                                                                const struct filter *filter,
+                                                                int32_t n_out)
+{
+    for (int32_t x = 0; x < n_out; x++) {
+        const struct taps *taps = &filter->taps[x];
+        const float *weights = filter->weights + taps->at;
+        const float *from = row + 3 * (size_t)taps->first;
+        v4 sum = {0.5f, 0.5f, 0.5f, 0.5f};
+        v4i rounded;
+
+        for (int32_t t = 0; t < taps->n; t++) {
+            v4 pixel;
+
+            memcpy(&pixel, from + 3 * t, sizeof pixel);
+            sum += weights[t] * pixel;
+        }
+        rounded = __builtin_convertvector(sum, v4i);
+        for (int c = 0; c < 3; c++)
+            out[3 * (size_t)x + (size_t)c] = (uint8_t)rounded[c];
+    }
+}
+
+static inline __attribute__((always_inline)) void resample_rows(uint8_t *out, const uint8_t *in,
+                                                                const dpli_axis *x,
+                                                                const dpli_axis *y,
+                                                                const struct filter *fx,
+                                                                const struct filter *fy, float *row)
+{
+    const size_t stride = 3 * (size_t)x->n_in;
+
+    for (int32_t i = 0; i < y->n_out; i++) {
+        const struct taps *taps = &fy->taps[i];
+
+        blend_rows(row, in + (size_t)taps->first * stride, stride, fy->weights + taps->at, taps->n,
+                   stride);
+        blend_columns(out + 3 * (size_t)i * (size_t)x->n_out, row, fx, x->n_out);
+    }
+}
+
+static void resample_baseline(uint8_t *out, const uint8_t *in, const dpli_axis *x,
+                              const dpli_axis *y, const struct filter *fx, const struct filter *fy,
+                              float *row)
+{
+    resample_rows(out, in, x, y, fx, fy, row);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static void resample_avx2(uint8_t *out, const uint8_t *in,
+                                                              const dpli_axis *x,
+                                                              const dpli_axis *y,
+                                                              const struct filter *fx,
+                                                              const struct filter *fy, float *row)
+{
+    resample_rows(out, in, x, y, fx, fy, row);
+}
+#endif
+
+dpl_status dpli_resample(uint8_t *out, const uint8_t *in, const dpli_axis *x, const dpli_axis *y,
+                         dpl_error *err)
+{
+    struct filter fx = {0}, fy = {0};
+    float *row = NULL;
+    dpl_status status;
+
+    status = filter_init(&fx, x, err);
+    if (status)
+        goto done;
+    status = filter_init(&fy, y, err);
+    if (status)
+        goto done;
+    row = dpli_alloc_aligned(3 * (size_t)x->n_in + 1, sizeof *row, err);
+    if (!row) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    row[3 * (size_t)x->n_in] = 0;
+#if defined(__x86_64__)
+    if (dpli_cpu_level() >= DPLI_CPU_AVX2)
+        resample_avx2(out, in, x, y, &fx, &fy, row);
+    else
+#endif
+        resample_baseline(out, in, x, y, &fx, &fy, row);
+done:
+    free(row);
+    filter_clear(&fx);
+    filter_clear(&fy);
+    return status;
+}
+
+dpl_status dpl_image_resize(dpl_image *out, const dpl_image *in, int32_t width_px,
+                            int32_t height_px, dpl_error *err)
+{
+    const dpl_image empty = DPL_IMAGE_INIT;
+    dpl_image image = *in;
+    dpl_status status;
+
+    *out = empty;
+    if (width_px < 1 || height_px < 1)
+        return dpli_fail(err, DPL_E_ARGUMENT, "cannot resize to %dx%d pixels", width_px, height_px);
+    if (!in->pixels)
+        return dpli_fail(err, DPL_E_ARGUMENT, "image has no pixels");
+    image.pixels = dpli_alloc((size_t)width_px * (size_t)height_px, 3, err);
+    if (!image.pixels)
+        return DPL_E_MEMORY;
+    image.width_px = width_px;
+    image.height_px = height_px;
+    status = dpli_resample(
+        image.pixels, in->pixels,
+        &(dpli_axis){in->width_px, width_px, 0, (double)in->width_px / width_px},
+        &(dpli_axis){in->height_px, height_px, 0, (double)in->height_px / height_px}, err);
+    if (status)
+        dpl_image_clear(&image);
+    else
+        *out = image;
+    return status;
+}

@@ -1,4 +1,0 @@
-/* The kernels that run everywhere: four floats at a time, no flags beyond the platform's own. */
-#define DPLI_LANES       4
-#define DPLI_LEVEL_TABLE dpli_kernels_baseline
-#include "vision/kernels/body.h"
