@@ -372,7 +372,7 @@ static double threshold_of(const pairs_result *r, size_t i)
 
 static int is_wrong(const pairs_result *r, size_t i)
 {
-    return (isfinite(r->scores[i]) && (double)r->scores[i] >= threshold_of(r, i)) != r->same[i];
+    return dpl_accepts((double)r->scores[i], threshold_of(r, i)) != (r->same[i] != 0);
 }
 
 static int measure_pairs(evaluation *e, pairs_result *r)

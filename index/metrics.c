@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "doppel/eval.h"
+#include "doppel/score.h"
 #include "index/binomial.h"
 
 static const double z95 = 1.959963984540054; /* 97.5 % quantile of the normal distribution */
@@ -303,7 +304,7 @@ dpl_share dpl_accuracy_at(const float *scores, const uint8_t *same, size_t n, do
     int64_t right = 0;
 
     for (size_t i = 0; i < n; i++)
-        right += (isfinite(scores[i]) && (double)scores[i] >= threshold) == (same[i] != 0);
+        right += dpl_accepts((double)scores[i], threshold) == (same[i] != 0);
     return dpl_share_of(right, (int64_t)n);
 }
 
@@ -374,8 +375,8 @@ dpl_status dpl_folds_make(dpl_folds *out, const float *scores, const uint8_t *sa
         out->thresholds[f] = best_cut(sorted, n, folds, f);
     free(sorted);
     for (size_t i = 0; i < n; i++)
-        right[folds[i]] += (isfinite(scores[i]) &&
-                            (double)scores[i] >= out->thresholds[folds[i]]) == (same[i] != 0);
+        right[folds[i]] +=
+            dpl_accepts((double)scores[i], out->thresholds[folds[i]]) == (same[i] != 0);
     for (int32_t f = 0; f < n_folds; f++) {
         out->accuracies[f] = dpl_share_of(right[f], of[f]);
         out->mean += out->accuracies[f].rate / n_folds;

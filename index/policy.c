@@ -1,8 +1,8 @@
 /*
  * Policy: a score to a decision.
  *
- * The one place where the program accepts. Every other part hands its scores to dpl_decide and
- * compares none itself. Does not know heads or models.
+ * dpl_accepts is the one place where the program accepts. Every other part hands it its scores, or
+ * hands them to dpl_decide, and compares none itself. Does not know heads or models.
  */
 #include "doppel/score.h"
 
@@ -42,11 +42,16 @@ dpl_status dpl_policy_make(dpl_policy *out, const dpl_calibration *calibration, 
     return DPL_OK;
 }
 
+bool dpl_accepts(double score, double threshold)
+{
+    return isfinite(score) && score >= threshold;
+}
+
 dpl_decision dpl_decide(const dpl_policy *policy, float score)
 {
     if (!policy->decides)
         return DPL_DECISION_NONE;
-    if (isfinite(score) && score >= policy->threshold)
+    if (dpl_accepts((double)score, (double)policy->threshold))
         return DPL_DECISION_MATCH;
     if (isfinite(score) && score > policy->reject)
         return DPL_DECISION_INCONCLUSIVE;

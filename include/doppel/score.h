@@ -7,6 +7,7 @@
 #ifndef DOPPEL_SCORE_H
 #define DOPPEL_SCORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -117,10 +118,14 @@ typedef enum dpl_decision {
     DPL_DECISION_INCONCLUSIVE = 3
 } dpl_decision;
 
+/** Whether a score reaches a threshold; what is not a number (also a threshold) never does. The one
+ * place that accepts: policies, rates and accuracies all ask it. */
+DPL_API bool dpl_accepts(double score, double threshold);
+
 /** How a score is judged: made once from the user's wish, then applied to any number of scores. */
 typedef struct dpl_policy {
     int decides;     /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
-    float threshold; /* accept = isfinite(score) && score >= threshold */
+    float threshold; /* dpl_accepts from here on */
     float
         reject; /* below threshold and above this: inconclusive; equal to threshold: no such zone */
     double fmr; /* the rate asked for; NaN when a threshold was given instead */

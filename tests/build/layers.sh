@@ -37,4 +37,8 @@ sqlite3 index/db.c
 turbojpeg vision/image/jpeg.c
 zip\.h data/zip.c
 EOF
+
+accepting=$(find base net vision data train index app -name '*.[ch]' ! -path index/policy.c -exec \
+    grep -nE '>=[^;]*threshold' {} + || :)
+[ -z "$accepting" ] || complain "only index/policy.c accepts, ask dpl_accepts:" "$accepting"
 exit $failed

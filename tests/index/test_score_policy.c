@@ -42,6 +42,22 @@ static void a_score_is_judged_by_the_side_it_lies_on(void **state)
     assert_int_equal(dpl_decide(&p, -FLT_MAX), DPL_DECISION_NO_MATCH);
 }
 
+static void a_score_is_accepted_from_its_threshold_on(void **state)
+{
+    const double bad[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+
+    (void)state;
+    assert_true(dpl_accepts(0.5, 0.5));
+    assert_true(dpl_accepts(0.6, 0.5));
+    assert_true(dpl_accepts(-DBL_MAX, -(double)INFINITY));
+    assert_false(dpl_accepts(nextafter(0.5, 0), 0.5));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(dpl_accepts(bad[i], -DBL_MAX));
+        assert_false(dpl_accepts(bad[i], bad[i]));
+    }
+    assert_false(dpl_accepts(0.5, (double)NAN));
+}
+
 static void what_is_not_a_number_never_matches(void **state)
 {
     const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
@@ -146,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_score_is_judged_by_the_side_it_lies_on),
+        cmocka_unit_test(a_score_is_accepted_from_its_threshold_on),
         cmocka_unit_test(what_is_not_a_number_never_matches),
         cmocka_unit_test(without_a_wish_and_a_table_nothing_is_decided),
         cmocka_unit_test(a_threshold_leaves_no_zone_between),
