@@ -103,28 +103,21 @@ static int tell_photos(info *i, const char *person)
 
 /* ------------------------------------------------------------------ one photo */
 
-/** What a walk over templates looks for, and where it is told. */
-typedef struct template_walk {
-    const char *photo_path;
-    json_t *array; /* NULL: as text */
-} template_walk;
-
+/** Told as text, or into the array that ctx is. */
 static dpl_status take_template(void *ctx, const dpl_template_row *row)
 {
-    const template_walk *w = ctx;
+    json_t *array = ctx;
     const dpl_face *f = &row->face;
 
-    if (strcmp(row->photo_path, w->photo_path) != 0)
-        return DPL_OK;
-    if (w->array) {
+    if (array) {
         json_t *object = strcmp(row->space, "face") == 0
-                             ? json_face((int32_t)json_array_size(w->array) + 1, f)
+                             ? json_face((int32_t)json_array_size(array) + 1, f)
                              : text_need(json_object());
         json_put_int(object, "template", row->id);
         json_put_text(object, "space", row->space);
         json_put_text(object, "model", row->model_hash);
         json_put_int(object, "dim", row->dim);
-        json_add(w->array, object);
+        json_add(array, object);
     } else if (strcmp(row->space, "face") == 0) {
         printf("  template %lld: face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers by "
                "model %.12s\n",
@@ -143,7 +136,7 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
 typedef struct kept_photo {
     info *info;
     json_t *object;
-    char *path, *person;
+    int64_t id;
 } kept_photo;
 
 static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
@@ -151,8 +144,7 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
     kept_photo *k = ctx;
     char when[32], bytes[32];
 
-    k->path = text_format("%s", row->path);
-    k->person = row->person ? text_format("%s", row->person) : NULL;
+    k->id = row->id;
     if (k->info->o->common.json) {
         k->object = photo_json(k->info, row);
         return DPL_OK;
@@ -181,7 +173,7 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
 static int tell_photo(info *i, const char *typed)
 {
     kept_photo kept = {.info = i};
-    template_walk walk = {0};
+    json_t *templates = NULL;
     char *path = common_full_path(typed);
     dpl_error err;
     int found = 0, code = 0;
@@ -194,20 +186,18 @@ static int tell_photo(info *i, const char *typed)
         fputs("\" is no person and no photo in the gallery\n", stderr);
         code = dpl_status_exit_code(DPL_E_NOT_FOUND);
     } else if (status == DPL_OK) {
-        walk.photo_path = kept.path;
-        walk.array = kept.object ? text_need(json_array()) : NULL;
+        if (kept.object)
+            templates = text_need(json_array());
         status =
-            dpl_gallery_each_template(i->gallery, kept.person, NULL, take_template, &walk, &err);
+            dpl_gallery_each_template_of(i->gallery, kept.id, take_template, templates, &err);
         if (kept.object) {
-            json_put(kept.object, "templates", walk.array);
+            json_put(kept.object, "templates", templates);
             json_print(kept.object);
         }
     }
     if (status != DPL_OK)
         code = common_fail(i->self, &err);
     free(path);
-    free(kept.path);
-    free(kept.person);
     return code;
 }
 
@@ -241,13 +231,48 @@ static int64_t index_bytes(const char *dir)
     return bytes;
 }
 
-static void gallery_json(const info *i, const dpl_gallery_counts *c, const int64_t *by_status)
+/* What is told of the settings, in this order. */
+static const char *const keys[] = {"detect",           "model.face.name", "model.face.hash",
+                                   "model.face.dim",   "model.face.head", "model.image.name",
+                                   "model.image.hash", "model.image.dim"};
+enum { N_KEYS = sizeof keys / sizeof keys[0] };
+
+/** The gallery as it is told. */
+typedef struct facts {
+    dpl_gallery_counts counts;
+    int64_t by_status[N_STATUSES];
+    char *settings[N_KEYS]; /* NULL: unset */
+} facts;
+
+static const char *setting_of(const facts *f, const char *key)
 {
+    for (size_t k = 0; k < N_KEYS; k++)
+        if (strcmp(key, keys[k]) == 0)
+            return f->settings[k];
+    return NULL;
+}
+
+static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
+{
+    dpl_status status = dpl_gallery_count(&f->counts, gallery, err);
+
+    if (status == DPL_OK)
+        status = dpl_gallery_each_photo(gallery, NULL, count_reason, f->by_status, err);
+    for (size_t k = 0; k < N_KEYS && status == DPL_OK; k++) {
+        const char *value;
+
+        status = dpl_gallery_setting(&value, gallery, keys[k], err);
+        if (value)
+            f->settings[k] = text_format("%s", value);
+    }
+    return status;
+}
+
+static void gallery_json(const info *i, const facts *f)
+{
+    const dpl_gallery_counts *c = &f->counts;
     json_t *object = json_answer(i->self->name), *reasons = text_need(json_object());
     json_t *settings = text_need(json_object());
-    static const char *const keys[] = {"detect",           "model.face.name", "model.face.hash",
-                                       "model.face.dim",   "model.face.head", "model.image.name",
-                                       "model.image.hash", "model.image.dim"};
 
     json_put_text(object, "gallery", dpl_gallery_dir(i->gallery));
     json_put_int(object, "n_persons", c->n_persons);
@@ -258,33 +283,33 @@ static void gallery_json(const info *i, const dpl_gallery_counts *c, const int64
     json_put_int(object, "db_bytes", c->db_bytes);
     json_put_int(object, "index_bytes", index_bytes(dpl_gallery_dir(i->gallery)));
     for (int s = 1; s < N_STATUSES; s++)
-        if (by_status[s])
-            json_put_int(reasons, dpl_status_name((dpl_status)s), by_status[s]);
+        if (f->by_status[s])
+            json_put_int(reasons, dpl_status_name((dpl_status)s), f->by_status[s]);
     json_put(object, "failed_by", reasons);
-    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-        json_put_text(settings, keys[k], dpl_gallery_setting(i->gallery, keys[k]));
+    for (size_t k = 0; k < N_KEYS; k++)
+        json_put_text(settings, keys[k], f->settings[k]);
     json_put(object, "settings", settings);
     json_print(object);
 }
 
-static void put_model(const info *i, const char *space)
+static void put_model(const facts *f, const char *space)
 {
-    char *key = text_format("model.%s.name", space);
-    const char *value = dpl_gallery_setting(i->gallery, key);
-    char *name = value ? text_shown(value) : NULL;
+    char *name_key = text_format("model.%s.name", space);
+    char *hash_key = text_format("model.%s.hash", space);
+    const char *name = setting_of(f, name_key), *hash = setting_of(f, hash_key);
+    char *shown = name ? text_shown(name) : NULL;
 
-    free(key);
-    key = text_format("model.%s.hash", space);
-    value = dpl_gallery_setting(i->gallery, key);
-    if (value)
-        printf("  %s model  %s %.12s\n", space, name ? name : "", value);
-    free(key);
-    free(name);
+    if (hash)
+        printf("  %s model  %s %.12s\n", space, shown ? shown : "", hash);
+    free(name_key);
+    free(hash_key);
+    free(shown);
 }
 
-static void gallery_text(const info *i, const dpl_gallery_counts *c, const int64_t *by_status)
+static void gallery_text(const info *i, const facts *f)
 {
-    const char *detect; /* borrowed until the gallery's next call */
+    const dpl_gallery_counts *c = &f->counts;
+    const char *detect = setting_of(f, "detect");
     const int64_t bytes = index_bytes(dpl_gallery_dir(i->gallery));
     char a[64], b[64];
 
@@ -293,9 +318,9 @@ static void gallery_text(const info *i, const dpl_gallery_counts *c, const int64
            text_counted(b, c->n_photos - c->n_failed, "photo"));
     printf("  %s of faces, %s of whole pictures\n",
            text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
-    put_model(i, "face");
-    put_model(i, "image");
-    if ((detect = dpl_gallery_setting(i->gallery, "detect")))
+    put_model(f, "face");
+    put_model(f, "image");
+    if (detect)
         printf("  faces       %s\n", strcmp(detect, "none") == 0
                                          ? "none are looked for: each picture is taken whole"
                                          : "are found in the photos");
@@ -307,24 +332,25 @@ static void gallery_text(const info *i, const dpl_gallery_counts *c, const int64
         printf("  index       none needed so far: searches compare every template\n");
     printf("  refused     %s\n", text_counted(a, c->n_failed, "file"));
     for (int s = 1; s < N_STATUSES; s++)
-        if (by_status[s])
-            printf("    %s: %s\n", dpl_status_words((dpl_status)s), text_count(a, by_status[s]));
+        if (f->by_status[s])
+            printf("    %s: %s\n", dpl_status_words((dpl_status)s), text_count(a, f->by_status[s]));
 }
 
 static int tell_gallery(info *i)
 {
-    int64_t by_status[N_STATUSES] = {0};
-    dpl_gallery_counts counts;
+    facts f = {0};
     dpl_error err;
+    int code = 0;
 
-    if (dpl_gallery_count(&counts, i->gallery, &err) != DPL_OK ||
-        dpl_gallery_each_photo(i->gallery, NULL, count_reason, by_status, &err) != DPL_OK)
-        return common_fail(i->self, &err);
-    if (i->o->common.json)
-        gallery_json(i, &counts, by_status);
+    if (read_facts(&f, i->gallery, &err) != DPL_OK)
+        code = common_fail(i->self, &err);
+    else if (i->o->common.json)
+        gallery_json(i, &f);
     else
-        gallery_text(i, &counts, by_status);
-    return 0;
+        gallery_text(i, &f);
+    for (size_t k = 0; k < N_KEYS; k++)
+        free(f.settings[k]);
+    return code;
 }
 
 int cmd_info(const command *self, int argc, char **argv)

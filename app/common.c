@@ -233,17 +233,19 @@ char *common_model_path(const command *self, const char *given, const char *name
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality)
 {
-    const char *remembered = gallery ? dpl_gallery_setting(gallery, "detect") : NULL;
-    const int whole =
-        o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
     dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    char *encoder = common_model_path(self, o->model, MODEL_ENCODER, "model");
-    char *detector =
-        encoder && !whole ? common_model_path(self, o->detector, MODEL_DETECTOR, "detector") : NULL;
+    const char *remembered = NULL;
+    char *encoder, *detector;
     dpl_error err;
-    int code = dpl_status_exit_code(DPL_E_MODEL);
+    int whole, code = dpl_status_exit_code(DPL_E_MODEL);
 
     *out = NULL;
+    if (gallery && dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK)
+        return common_fail(self, &err);
+    whole = o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
+    encoder = common_model_path(self, o->model, MODEL_ENCODER, "model");
+    detector =
+        encoder && !whole ? common_model_path(self, o->detector, MODEL_DETECTOR, "detector") : NULL;
     if (encoder && (whole || detector)) {
         options.encoder_path = encoder;
         options.detector_path = detector;

@@ -593,15 +593,19 @@ static dpl_status set_setting(dpl_gallery *gallery, const char *key, const char 
     return status;
 }
 
-const char *dpl_gallery_setting(dpl_gallery *gallery, const char *key)
+dpl_status dpl_gallery_setting(const char **value, dpl_gallery *gallery, const char *key,
+                               dpl_error *err)
 {
+    dpl_status status;
+
     free(gallery->setting);
-    gallery->setting = NULL;
-    if (get_setting(&gallery->setting, gallery, key, NULL) != DPL_OK) {
+    status = get_setting(&gallery->setting, gallery, key, err);
+    if (status != DPL_OK) {
         free(gallery->setting);
         gallery->setting = NULL;
     }
-    return gallery->setting;
+    *value = gallery->setting;
+    return status;
 }
 
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
@@ -678,6 +682,19 @@ dpl_status dpli_bound_model(int64_t *id, int32_t *dim, dpl_gallery *gallery, con
     *dim = (int32_t)dpli_get_int(&s, 1);
 done:
     dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_bound_by_cosine(int *cosine, dpl_gallery *gallery, const char *space,
+                                dpl_error *err)
+{
+    char key[64], *head;
+    dpl_status status;
+
+    snprintf(key, sizeof key, "model.%s.head", space);
+    status = get_setting(&head, gallery, key, err);
+    *cosine = status == DPL_OK && head && strcmp(head, "cosine") == 0;
+    free(head);
     return status;
 }
 

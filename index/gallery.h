@@ -101,6 +101,9 @@ dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *binding, d
 /** The bound model of a space: its row and dim; *id is 0 when there is none. */
 dpl_status dpli_bound_model(int64_t *id, int32_t *dim, dpl_gallery *gallery, const char *space,
                             dpl_error *err);
+/** Whether its head, as far as it is known, is the cosine. */
+dpl_status dpli_bound_by_cosine(int *cosine, dpl_gallery *gallery, const char *space,
+                                dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
 
@@ -122,6 +125,7 @@ typedef struct dpli_putter {
     struct {
         int64_t id; /* 0: not looked up yet */
         int32_t dim;
+        int cosine; /* its head */
     } models[2]; /* of faces, of images */
     int touched; /* a template has come or gone */
 } dpli_putter;

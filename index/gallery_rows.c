@@ -270,6 +270,24 @@ dpl_status dpl_gallery_each_template(dpl_gallery *gallery, const char *person, c
     return status;
 }
 
+dpl_status dpl_gallery_each_template_of(
+    dpl_gallery *gallery, int64_t photo_id,
+    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err)
+{
+    struct template_walk w = {fn, ctx, 0, NULL, 0};
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(
+        &s, gallery->db, "SELECT " TEMPLATE_COLUMNS "WHERE t.photo_id = ? ORDER BY t.id", err);
+
+    if (status == DPL_OK) {
+        dpli_bind_int(&s, 1, photo_id);
+        status = walk(gallery, &s, read_template, &w, err);
+    }
+    dpli_stmt_clear(&s);
+    free(w.vector);
+    return status;
+}
+
 dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                     dpl_status (*fn)(void *ctx, const dpl_template_row *row),
                                     void *ctx, dpl_error *err)

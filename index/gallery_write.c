@@ -187,14 +187,16 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
     dpl_status status;
     int64_t model_id;
     int32_t dim;
-    int image;
+    int image, zero = 1;
 
     if ((status = dpli_check_space(t->space, err)) != DPL_OK)
         return status;
     image = strcmp(t->space, "image") == 0;
     if (!p->models[image].id &&
-        (status = dpli_bound_model(&p->models[image].id, &p->models[image].dim, gallery, t->space,
-                                   err)) != DPL_OK)
+        ((status = dpli_bound_model(&p->models[image].id, &p->models[image].dim, gallery, t->space,
+                                    err)) != DPL_OK ||
+         (status = dpli_bound_by_cosine(&p->models[image].cosine, gallery, t->space, err)) !=
+             DPL_OK))
         return status;
     model_id = p->models[image].id;
     dim = p->models[image].dim;
@@ -206,10 +208,15 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
                          t->space, (int)t->dim, gallery->dir, (int)dim);
     if (!t->vector)
         return dpli_fail(err, DPL_E_ARGUMENT, "a template has no vector");
-    for (int32_t i = 0; i < dim; i++)
+    for (int32_t i = 0; i < dim; i++) {
         if (!isfinite(t->vector[i]))
             return dpli_fail(err, DPL_E_NUMERIC, "number %d of a %s vector is not finite", (int)i,
                              t->space);
+        zero &= t->vector[i] == 0;
+    }
+    if (zero && p->models[image].cosine)
+        return dpli_fail(err, DPL_E_NUMERIC, "a %s vector is all zero and has no direction",
+                         t->space);
     for (int i = 0; i < DPLI_N_FACE; i++)
         if (!isfinite(*dpli_face_at(&face, i)))
             return dpli_fail(err, DPL_E_NUMERIC, "the %s of a face is not finite",

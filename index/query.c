@@ -40,9 +40,12 @@ static dpl_status check_model(const search *s, dpl_error *err)
     const char *space = dpl_encoder_space(s->encoder);
     char key[64];
     const char *held;
+    dpl_status status;
 
     snprintf(key, sizeof key, "model.%s.hash", space);
-    held = dpl_gallery_setting(s->gallery, key);
+    status = dpl_gallery_setting(&held, s->gallery, key, err);
+    if (status != DPL_OK)
+        return status;
     if (held && strcmp(held, dpl_encoder_hash(s->encoder)) != 0)
         return dpli_fail(
             err, DPL_E_MISMATCH,

@@ -69,7 +69,8 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
         return DPL_OK;
     }
     const float score = dpl_head_score(c->head, c->probe, row->vector);
-    if (c->verdict->n_templates == 0 || score > c->verdict->score) {
+    /* A score that is not a number is passed over: kept, it would be above every other. */
+    if (isfinite(score) && !(score <= c->verdict->score)) {
         c->verdict->score = score;
         c->verdict->template_id = row->id;
     }

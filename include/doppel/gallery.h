@@ -53,9 +53,13 @@ DPL_API const char *dpl_gallery_dir(const dpl_gallery *gallery);
  * if none. */
 DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 
-/** A remembered setting ("detect", "model.face.hash", "model.face.name", …); NULL when unset.
- * Borrowed until the next call on the gallery. */
-DPL_API const char *dpl_gallery_setting(dpl_gallery *gallery, const char *key);
+/** A remembered setting ("detect", "model.face.hash", "model.face.name", …).
+ * @param[out] value  NULL when it is unset, and on failure; borrowed until the next call on the
+ *                    gallery
+ * @retval DPL_E_GALLERY  it cannot be read, which is not the same as unset
+ */
+DPL_API dpl_status dpl_gallery_setting(const char **value, dpl_gallery *gallery, const char *key,
+                                       dpl_error *err);
 
 typedef struct dpl_gallery_counts {
     int64_t n_persons;
@@ -114,6 +118,10 @@ DPL_API dpl_status dpl_gallery_each_photo(dpl_gallery *gallery, const char *pers
 DPL_API dpl_status dpl_gallery_each_template(
     dpl_gallery *gallery, const char *person, const char *space,
     dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
+/** The templates of one photo; its row has the id. */
+DPL_API dpl_status dpl_gallery_each_template_of(
+    dpl_gallery *gallery, int64_t photo_id,
+    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
 /** One template by its id; DPL_E_NOT_FOUND when it is not there. */
 DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                             dpl_status (*fn)(void *ctx,
@@ -162,7 +170,8 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  * A person is made by the first photo that names them and vanishes with the last. An
  * enrolled_unix_s of 0 is taken as now.
  *
- * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite
+ * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite; a vector is all zero, which
+ *                         by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
  * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is not absolute; a name is empty
  * @retval DPL_E_LIMIT     a thumbnail over 1 MiB, a path over 32 KiB, a name or reason over 4 KiB

@@ -134,6 +134,15 @@ dpl_status kit_put(dpl_gallery *gallery, uint64_t seed, const char *path, const 
     return dpl_gallery_put(gallery, &p.photo, 1, err);
 }
 
+const char *kit_setting(dpl_gallery *gallery, const char *key)
+{
+    const char *value;
+    dpl_error err;
+
+    kit_expect(DPL_OK, dpl_gallery_setting(&value, gallery, key, &err), &err);
+    return value;
+}
+
 char *kit_read(const char *path, size_t *n)
 {
     uint8_t *bytes;

@@ -38,6 +38,9 @@ void kit_photo_make(kit_photo *p, uint64_t seed, const char *path, const char *p
 dpl_status kit_put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
                    size_t n_templates, dpl_error *err);
 
+/** A setting, NULL when unset. */
+const char *kit_setting(dpl_gallery *gallery, const char *key);
+
 /** How many files of the folder contain these bytes. */
 int kit_files_with(const char *dir, const void *bytes, size_t n);
 

@@ -77,7 +77,7 @@ static void export_import_export_is_byte_identical(void **state)
     assert_true(strlen(text) > 5000);
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
     assert_int_equal(counts.n_templates_image, 3);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), KIT_HASH);
+    assert_string_equal(kit_setting(gallery, "model.face.hash"), KIT_HASH);
     kit_expect(DPL_OK, dpli_db_check(gallery->db, &err), &err);
     /* The ids that were gone there do not come back here. */
     put(gallery, 8, "/new.jpg", "new", 1);
@@ -377,7 +377,7 @@ static void a_file_that_is_wrong_anywhere_changes_nothing(void **state)
     kit_drop(dir);
 }
 
-static void a_vector_that_is_not_finite_is_not_imported(void **state)
+static void a_vector_without_a_direction_is_not_imported(void **state)
 {
     char *dir = kit_folder(), *text, *vector;
     dpl_gallery *gallery = kit_new(dir);
@@ -390,6 +390,9 @@ static void a_vector_that_is_not_finite_is_not_imported(void **state)
     memcpy(vector + 10, "AADAfwAAwH8AAMB/", 16); /* three NaNs */
     kit_expect(DPL_E_NUMERIC, import_text(gallery, text, strlen(text)), &err);
     assert_non_null(strstr(err.message, "number 0"));
+    memset(vector + 10, 'A', 43); /* all zero: by the cosine without a direction */
+    kit_expect(DPL_E_NUMERIC, import_text(gallery, text, strlen(text)), &err);
+    assert_non_null(strstr(err.message, "all zero"));
     free(text);
     dpl_gallery_close(gallery);
     kit_drop(dir);
@@ -557,7 +560,7 @@ int main(void)
         cmocka_unit_test(an_import_adds_to_what_is_there),
         cmocka_unit_test(another_models_vectors_are_not_imported),
         cmocka_unit_test(a_file_that_is_wrong_anywhere_changes_nothing),
-        cmocka_unit_test(a_vector_that_is_not_finite_is_not_imported),
+        cmocka_unit_test(a_vector_without_a_direction_is_not_imported),
         cmocka_unit_test(a_file_cut_off_anywhere_is_refused),
         cmocka_unit_test(a_line_without_end_is_refused_before_it_fills_memory),
         cmocka_unit_test(the_largest_rows_pass_through_an_export),

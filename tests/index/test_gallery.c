@@ -404,6 +404,13 @@ static void what_is_put_is_read_back_exactly(void **state)
     k->n = 0;
     kit_expect(DPL_OK, dpl_gallery_get_template(gallery, 2, keep_template, k, &err), &err);
     assert_int_equal(k->rows[0].id, 2);
+    k->n = 0;
+    kit_expect(DPL_OK, dpl_gallery_each_template_of(gallery, 1, keep_template, k, &err), &err);
+    assert_int_equal(k->n, 3);
+    assert_int_equal(k->rows[2].id, 3);
+    k->n = 0;
+    kit_expect(DPL_OK, dpl_gallery_each_template_of(gallery, 2, keep_template, k, &err), &err);
+    assert_int_equal(k->n, 0);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_get_template(gallery, 4, keep_template, k, &err), &err);
     dpl_gallery_close(gallery);
     kit_drop(dir);
@@ -515,17 +522,18 @@ static void spoil(kit_photo *p, int how)
         break;
     case 19: p->templates[1].vector = NULL; break;
     case 20: p->photo.row.options = NULL; break;
+    case 21: memset(p->vectors[1], 0, sizeof p->vectors[1]); break;
     }
 }
 
 static void a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept(void **state)
 {
-    static const dpl_status wanted[21] = {
+    static const dpl_status wanted[22] = {
         DPL_E_NUMERIC,  DPL_E_NUMERIC,  DPL_E_NUMERIC,  DPL_E_MISMATCH, DPL_E_ARGUMENT,
         DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT,
         DPL_E_LIMIT,    DPL_E_LIMIT,    DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT,
         DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_ARGUMENT, DPL_E_LIMIT,    DPL_E_ARGUMENT,
-        DPL_E_ARGUMENT};
+        DPL_E_ARGUMENT, DPL_E_NUMERIC};
     char *dir = kit_folder(), *before, *after;
     dpl_gallery *gallery = kit_new(dir);
     int64_t generation_before;
@@ -534,7 +542,7 @@ static void a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept(void **state
     put(gallery, 1, "/a.jpg", "ann", 2);
     before = kit_dump(gallery);
     generation_before = generation(gallery);
-    for (int how = 0; how < 21; how++) {
+    for (int how = 0; how < 22; how++) {
         dpl_new_photo batch[2];
         kit_photo good, bad;
 
@@ -724,15 +732,15 @@ static void a_setting_stays_once_there_are_templates(void **state)
     dpl_gallery *gallery = kit_new(dir);
 
     (void)state;
-    assert_null(dpl_gallery_setting(gallery, "detect"));
+    assert_null(kit_setting(gallery, "detect"));
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
     put(gallery, 1, "/a.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
     kit_expect(DPL_E_MISMATCH, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
-    assert_string_equal(dpl_gallery_setting(gallery, "detect"), "yunet");
+    assert_string_equal(kit_setting(gallery, "detect"), "yunet");
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "new", "", &err), &err);
-    assert_string_equal(dpl_gallery_setting(gallery, "new"), "");
+    assert_string_equal(kit_setting(gallery, "new"), "");
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_remember(gallery, "model.face.hash", "0", &err), &err);
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_remember(gallery, "\xff", "0", &err), &err);
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_remember(gallery, "k", "\xed\xa0\x80", &err), &err);
@@ -740,6 +748,40 @@ static void a_setting_stays_once_there_are_templates(void **state)
     gallery = kit_open(dir, DPL_GALLERY_READ);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
     kit_expect(DPL_E_MISMATCH, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_setting_that_cannot_be_read_is_not_unset(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    const char *value = "";
+
+    (void)state;
+    kit_expect(DPL_OK, dpli_db_exec(gallery->db, "DROP TABLE setting", &err), &err);
+    kit_expect(DPL_E_GALLERY, dpl_gallery_setting(&value, gallery, "detect", &err), &err);
+    assert_null(value);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
+{
+    dpli_binding binding = {"face", KIT_HASH, "kit", "l1-sigmoid", KIT_DIM};
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/a.jpg", "ann", 1);
+    memset(p.vectors[0], 0, sizeof p.vectors[0]);
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    binding.head = "cosine";
+    kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
+    kit_expect(DPL_E_NUMERIC, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    assert_string_equal(err.message, "a face vector is all zero and has no direction");
     dpl_gallery_close(gallery);
     kit_drop(dir);
 }
@@ -759,34 +801,34 @@ static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
     assert_non_null(strstr(err.message, "no model is bound"));
     dpl_gallery_close(gallery);
     gallery = kit_new(dir);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), KIT_HASH);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.dim"), "8");
+    assert_string_equal(kit_setting(gallery, "model.face.hash"), KIT_HASH);
+    assert_string_equal(kit_setting(gallery, "model.face.dim"), "8");
     put(gallery, 2, "/a.jpg", "ann", 2);
 
     kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &other, &err), &err);
     assert_non_null(strstr(err.message, "\"kit\""));
     assert_non_null(strstr(err.message, "\"other\""));
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), KIT_HASH);
+    assert_string_equal(kit_setting(gallery, "model.face.hash"), KIT_HASH);
     same.dim = KIT_DIM + 1;
     kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &same, &err), &err);
     same.dim = KIT_DIM;
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &same, &err), &err);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.name"), "kit, renamed");
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.head"), "l1-sigmoid");
+    assert_string_equal(kit_setting(gallery, "model.face.name"), "kit, renamed");
+    assert_string_equal(kit_setting(gallery, "model.face.head"), "l1-sigmoid");
     dpl_gallery_close(gallery);
 
     gallery = kit_open(dir, DPL_GALLERY_READ);
     kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &other, &err), &err);
     same.name = "not recorded";
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &same, &err), &err);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.name"), "kit, renamed");
+    assert_string_equal(kit_setting(gallery, "model.face.name"), "kit, renamed");
     dpl_gallery_close(gallery);
 
     /* Without its vectors the space is free. */
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "ann", NULL, 0, 0, &err), &err);
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), other_hash);
+    assert_string_equal(kit_setting(gallery, "model.face.hash"), other_hash);
     put(gallery, 1, "/a.jpg", "ann", 1);
     assert_string_equal(templates(gallery, NULL, "face")->rows[0].person, "ann");
     other.space = "sound";
@@ -810,9 +852,9 @@ static void an_encoder_is_bound_by_its_own_facts(void **state)
                &err);
     kit_expect(DPL_OK, dpl_gallery_bind(gallery, encoder, &err), &err);
     snprintf(dim, sizeof dim, "%d", (int)dpl_encoder_dim(encoder));
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.hash"), dpl_encoder_hash(encoder));
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.dim"), dim);
-    assert_string_equal(dpl_gallery_setting(gallery, "model.face.name"),
+    assert_string_equal(kit_setting(gallery, "model.face.hash"), dpl_encoder_hash(encoder));
+    assert_string_equal(kit_setting(gallery, "model.face.dim"), dim);
+    assert_string_equal(kit_setting(gallery, "model.face.name"),
                         dpl_encoder_fact(encoder, "name"));
     /* Nothing was made with it yet, so another may take its place, and then it has to stay out. */
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
@@ -1368,6 +1410,8 @@ int main(void)
         cmocka_unit_test(counts_are_those_of_the_rows),
         cmocka_unit_test(a_photo_is_found_by_path_and_all_are_by_content),
         cmocka_unit_test(a_setting_stays_once_there_are_templates),
+        cmocka_unit_test(a_setting_that_cannot_be_read_is_not_unset),
+        cmocka_unit_test(a_vector_of_zeros_is_refused_where_it_has_no_direction),
         cmocka_unit_test(a_space_belongs_to_the_model_that_made_its_vectors),
         cmocka_unit_test(an_encoder_is_bound_by_its_own_facts),
         cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),

@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "doppel/doppel.h"
+#include "index/gallery.h"
 
 #define DEMO     DPL_SOURCE_DIR "/demo/"
 #define OBAMA    DEMO "people/Barack Obama/official-portrait.jpg"
@@ -120,6 +121,14 @@ static dpl_gallery *open_gallery(dpl_gallery_mode mode)
     if (dpl_gallery_open(&g, at("gallery"), mode, &err) != DPL_OK)
         fail_msg("%s", err.message);
     return g;
+}
+
+static const char *setting(dpl_gallery *g, const char *key)
+{
+    const char *value;
+
+    assert_int_equal(dpl_gallery_setting(&value, g, key, NULL), DPL_OK);
+    return value;
 }
 
 /** Everything that happened in a run: "OUTCOME person status; ". */
@@ -370,7 +379,7 @@ static void without_a_detector_the_whole_picture_is_compared(void **state)
     enroll(&v, whole, at("photos"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
     assert_string_equal(v.text, "added curie; added group");
     dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
-    assert_string_equal(dpl_gallery_setting(g, "detect"), "none");
+    assert_string_equal(setting(g, "detect"), "none");
     dpl_photo photo = open_photo(whole, GROUP);
     assert_int_equal(dpl_verify_claim(&verdict, g, whole, &policy, &photo, "p", -1, "group", NULL),
                      DPL_OK);
@@ -500,6 +509,84 @@ static void claim_is_judged_by_the_best_template(void **state)
     dpl_gallery_close(g);
 }
 
+/* A vector of zeros, of which the cosine is not a number, as older galleries may hold. */
+static void put_zeros(dpl_gallery *g, const char *path, const char *person)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    dpli_binding binding = {"face", dpl_encoder_hash(encoder), "face-105", "euclidean",
+                            dpl_encoder_dim(encoder)};
+    float *zeros = calloc((size_t)binding.dim, sizeof *zeros);
+    const dpl_new_template t = {.space = "face", .vector = zeros, .dim = binding.dim};
+    const dpl_new_photo photo = {.row = {.path = path,
+                                         .person = person,
+                                         .sha256 = "",
+                                         .reason = "",
+                                         .options = "",
+                                         .n_faces = 1},
+                                 .templates = &t,
+                                 .n_templates = 1};
+
+    assert_non_null(zeros);
+    assert_int_equal(dpli_gallery_bind(g, &binding, NULL), DPL_OK);
+    assert_int_equal(dpl_gallery_put(g, &photo, 1, NULL), DPL_OK);
+    binding.head = "cosine";
+    assert_int_equal(dpli_gallery_bind(g, &binding, NULL), DPL_OK);
+    free(zeros);
+}
+
+static void a_template_without_a_score_hides_no_other(void **state)
+{
+    const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
+    dpl_photo photo = open_photo(pipeline, OBAMA_2);
+    events v = {0};
+    dpl_verdict claim;
+
+    (void)state;
+    dpl_gallery *g = open_gallery(DPL_GALLERY_CREATE);
+    put_zeros(g, "/first.jpg", "Barack Obama");
+    dpl_gallery_close(g);
+    enroll(&v, pipeline, DEMO "people", (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    g = open_gallery(DPL_GALLERY_CREATE);
+    put_zeros(g, "/alone.jpg", "Nobody");
+    assert_int_equal(
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Barack Obama", NULL),
+        DPL_OK);
+    assert_int_equal(claim.n_templates, 3);
+    assert_int_equal(claim.decision, DPL_DECISION_MATCH);
+    assert_true(claim.score > 0.99f);
+    assert_int_equal(
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Nobody", NULL), DPL_OK);
+    assert_true(isnan(claim.score));
+    assert_int_equal(claim.decision, DPL_DECISION_NO_MATCH);
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+}
+
+static void a_gallery_whose_model_cannot_be_read_gives_no_answer(void **state)
+{
+    dpl_photo photo = open_photo(pipeline, OBAMA);
+    dpl_answer *answers;
+    dpl_policy policy;
+    events v = {0};
+    size_t n;
+
+    (void)state;
+    enroll(&v, pipeline, DEMO "people", (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    dpl_gallery *g = open_gallery(DPL_GALLERY_WRITE);
+    assert_int_equal(dpl_policy_for_search(&policy, dpl_pipeline_calibration(pipeline),
+                                           DPL_DEFAULT_FPIR, 4, NULL),
+                     DPL_OK);
+    assert_int_equal(
+        dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL), DPL_OK);
+    dpl_answers_free(answers, n);
+    assert_int_equal(dpli_db_exec(g->db, "DROP TABLE setting", NULL), DPL_OK);
+    assert_int_equal(
+        dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL),
+        DPL_E_GALLERY);
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+}
+
 static void query_names_whom_it_knows_and_nobody_else(void **state)
 {
     events v = {0};
@@ -570,6 +657,8 @@ int main(void)
         JOB(two_photos_of_one_person_match_and_of_two_do_not),
         JOB(face_can_be_chosen_and_must_exist),
         JOB(claim_is_judged_by_the_best_template),
+        JOB(a_template_without_a_score_hides_no_other),
+        JOB(a_gallery_whose_model_cannot_be_read_gives_no_answer),
         JOB(query_names_whom_it_knows_and_nobody_else),
         JOB(gallery_of_more_people_asks_for_a_rarer_score),
     };
