@@ -5,20 +5,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "doppel/error.h"
+
+/** A digest in the making: begun with init, ended with hex, which says whether all of it went well. */
 typedef struct dpli_sha256 {
-    uint32_t state[8];
-    uint64_t n_bytes;
-    uint8_t block[64];
+    void *ctx; /* NULL: something failed, and the rest does nothing */
 } dpli_sha256;
 
 void dpli_sha256_init(dpli_sha256 *s);
 void dpli_sha256_add(dpli_sha256 *s, const void *bytes, size_t n);
-/** 64 lower-case hex digits and a NUL. */
-void dpli_sha256_hex(dpli_sha256 *s, char hex[65]);
+/** 64 lower-case hex digits and a NUL; frees what init took. DPL_E_MEMORY: hex is "". */
+dpl_status dpli_sha256_hex(dpli_sha256 *s, char hex[65], dpl_error *err);
 /** All of it in one call. */
-void dpli_sha256_of(char hex[65], const void *bytes, size_t n);
+dpl_status dpli_sha256_of(char hex[65], const void *bytes, size_t n, dpl_error *err);
 
-/** Not cryptographic; several GB/s. Continue a sum by passing it as seed. */
+/** XXH64: not cryptographic; several GB/s. Continue a sum by passing it as seed. */
 uint64_t dpli_sum64(uint64_t seed, const void *bytes, size_t n);
 
 #endif

@@ -18,9 +18,11 @@ else()
   set(dpl_openmp OpenMP::OpenMP_CXX)
 endif()
 
-foreach(module IN ITEMS libturbojpeg libpng openblas libprotobuf-c libexif jansson libzip)
+foreach(module IN ITEMS libturbojpeg libpng openblas libprotobuf-c libexif jansson libzip libxxhash)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
+# Digests under one licence with ours: OpenSSL is under Apache's since 3.0.
+pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 # STRICT tables
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.37)
 

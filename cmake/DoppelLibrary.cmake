@@ -8,8 +8,9 @@ foreach(part IN LISTS dpl_parts)
 endforeach()
 set(dpl_needs
     PkgConfig::libturbojpeg PkgConfig::libpng PkgConfig::libexif PkgConfig::libprotobuf-c
-    PkgConfig::libzip PkgConfig::sqlite3 PkgConfig::jansson FAISS::faiss_c PkgConfig::openblas
-    ${dpl_openmp} Threads::Threads ${CMAKE_DL_LIBS} m)
+    PkgConfig::libzip PkgConfig::libcrypto PkgConfig::libxxhash PkgConfig::sqlite3
+    PkgConfig::jansson FAISS::faiss_c PkgConfig::openblas ${dpl_openmp} Threads::Threads
+    ${CMAKE_DL_LIBS} m)
 
 add_library(doppel SHARED ${dpl_objects})
 add_library(doppel::doppel ALIAS doppel)

@@ -221,7 +221,11 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
     dpl_status status = dpli_file_read(bytes, n_bytes, path, pipeline->decode.max_bytes, err);
 
     if (status == DPL_OK)
-        dpli_sha256_of(sha256, *bytes, *n_bytes);
+        status = dpli_sha256_of(sha256, *bytes, *n_bytes, err);
+    if (status != DPL_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
     return status;
 }
 

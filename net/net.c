@@ -181,7 +181,7 @@ static bool skip_field(uint64_t *key, const uint8_t *bytes, size_t n, size_t *at
  * Name a model by its file without ModelProto's metadata_props (field 14): what is said about a net
  * does not change what it computes, and a gallery must not lose its model to a new calibration.
  */
-static void hash_model(char hex[65], const uint8_t *bytes, size_t n)
+static dpl_status hash_model(char hex[65], const uint8_t *bytes, size_t n, dpl_error *err)
 {
     const uint64_t metadata_props = 14 << 3 | 2;
     dpli_sha256 sum;
@@ -195,7 +195,7 @@ static void hash_model(char hex[65], const uint8_t *bytes, size_t n)
             continue;
         dpli_sha256_add(&sum, bytes + from, at - from);
     }
-    dpli_sha256_hex(&sum, hex);
+    return dpli_sha256_hex(&sum, hex, err);
 }
 
 dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
@@ -218,11 +218,12 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
         return DPL_E_MEMORY;
     net->graph.max_arena_bytes = o.max_arena_bytes;
     status = build(&net->graph, bytes, n_bytes, err ? err : &own);
+    if (status == DPL_OK)
+        status = hash_model(net->hash, bytes, n_bytes, err);
     if (status != DPL_OK) {
         dpl_net_close(net);
         return status;
     }
-    hash_model(net->hash, bytes, n_bytes);
     *out = net;
     return DPL_OK;
 }

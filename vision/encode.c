@@ -253,7 +253,7 @@ static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
     return status;
 }
 
-static void make_hash(dpl_encoder *e)
+static dpl_status make_hash(dpl_encoder *e, dpl_error *err)
 {
     dpli_sha256 s;
     char line[128];
@@ -267,7 +267,7 @@ static void make_hash(dpl_encoder *e)
     dpli_sha256_add(&s, e->std, sizeof e->std);
     if (e->has_template)
         dpli_sha256_add(&s, e->template_points, sizeof e->template_points);
-    dpli_sha256_hex(&s, e->hash);
+    return dpli_sha256_hex(&s, e->hash, err);
 }
 
 static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
@@ -295,9 +295,7 @@ static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
         return DPL_E_MODEL;
     e->space = word == 0 ? "face" : "image";
     status = read_dim(e, err);
-    if (status == DPL_OK)
-        make_hash(e);
-    return status;
+    return status == DPL_OK ? make_hash(e, err) : status;
 }
 
 dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *preset, dpl_error *err)

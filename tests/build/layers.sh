@@ -32,9 +32,11 @@ cblas net/blas.c
 faiss/ index/ann.c
 libexif/ vision/image/exif.c
 onnx/ net/*onnx*.c
+openssl/ base/hash.c
 png\.h vision/image/png.c
 sqlite3 index/db.c
 turbojpeg vision/image/jpeg.c
+xxhash base/hash.c
 zip\.h data/zip.c
 EOF
 

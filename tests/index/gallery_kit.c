@@ -86,7 +86,7 @@ void kit_photo_make(kit_photo *p, uint64_t seed, const char *path, const char *p
     assert_true(n_templates <= 4);
     snprintf(p->path, sizeof p->path, "%s", path);
     snprintf(p->person, sizeof p->person, "%s", person ? person : "");
-    dpli_sha256_of(p->sha256, &seed, sizeof seed);
+    assert_int_equal(dpli_sha256_of(p->sha256, &seed, sizeof seed, NULL), DPL_OK);
     snprintf(p->reason, sizeof p->reason, seed % 3 ? "" : "reason %u", (unsigned)seed);
     p->photo.row = (dpl_photo_row){
         .path = p->path,
