@@ -43,20 +43,20 @@ static void put_presets(FILE *f)
         fprintf(f, "%s%s", i ? ", " : "", name);
 }
 
-void help_overview(FILE *f)
+void help_overview(const command *all, FILE *f)
 {
     fputs("usage: doppel COMMAND [OPTION…] ARGUMENT…\n\n"
           "Tells whether two photos show the same person, and finds the photos most like a given "
           "one.\n\n",
           f);
-    for (const command *c = commands; c->name; c++)
+    for (const command *c = all; c->name; c++)
         fprintf(f, "  %-8s %s\n", c->name, c->line);
     fputs("\ndoppel help COMMAND explains one; doppel --version says what is installed.\n", f);
 }
 
-static void help_long(void)
+static void help_long(const command *all)
 {
-    help_overview(stdout);
+    help_overview(all, stdout);
     printf("\nEnvironment:\n%s\nExit status:\n%s\nPresets of --model: ", environment_words,
            exit_words);
     put_presets(stdout);
@@ -79,7 +79,7 @@ static void manual_list(const char *lines)
     free(copy);
 }
 
-static void help_manual(void)
+static void help_manual(const command *all)
 {
     printf(".\\\" Made by \"doppel help --manual\" from the tables that the program itself reads.\n"
            ".TH DOPPEL 1 \"\" \"doppel %s\" \"User Commands\"\n"
@@ -94,7 +94,7 @@ static void help_manual(void)
            "not printable appears as \\ex1b or \\eu{202e}.\n"
            ".SH COMMANDS\n",
            dpl_version());
-    for (const command *c = commands; c->name; c++)
+    for (const command *c = all; c->name; c++)
         options_manual(stdout, c);
     fputs(".SH PRESETS\nNames for \\-\\-preset: ", stdout);
     put_presets(stdout);
@@ -115,10 +115,10 @@ int cmd_help(const command *self, int argc, char **argv)
     if (n > 1 || (n == 1 && o.manual))
         return options_usage(self, "it takes one command at most");
     if (o.manual)
-        help_manual();
+        help_manual(self->all);
     else if (n == 0)
-        help_long();
-    for (const command *c = commands; n == 1 && c->name; c++)
+        help_long(self->all);
+    for (const command *c = self->all; n == 1 && c->name; c++)
         if (strcmp(c->name, argv[1]) == 0) {
             options_help(c);
             return 0;

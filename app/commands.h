@@ -1,4 +1,4 @@
-/* The commands, a file each. The table in main.c names them. */
+/* The commands, a file each. The table in commands.c names them. */
 #ifndef DOPPEL_APP_COMMANDS_H
 #define DOPPEL_APP_COMMANDS_H
 
@@ -36,8 +36,8 @@ extern const option_spec *const options_of_rename[];
 extern const option_spec *const options_of_train[];
 extern const option_spec *const options_of_verify[];
 
-/** What `doppel` says alone: the commands, a line each. */
-void help_overview(FILE *f);
+/** What `doppel` says alone: all commands, a line each. */
+void help_overview(const command *all, FILE *f);
 
 /** `doppel --version`. */
 void help_version(void);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "app/common.h"
+#include "base/utf8.h"
 
 json_t *json_answer(const char *command_name)
 {
@@ -35,29 +36,17 @@ void json_add(json_t *array, json_t *value)
 /** Copy bytes with each one that is not part of a UTF-8 character replaced by U+FFFD. */
 static json_t *repaired(const char *bytes)
 {
-    const size_t n = strlen(bytes);
-    char *text = text_need(malloc(3 * n + 1));
+    char *text = text_need(malloc(3 * strlen(bytes) + 1)), *to = text;
     json_t *value;
-    size_t at = 0;
 
-    for (size_t i = 0; i < n;) {
-        size_t len = 1;
-        json_t *one = NULL;
-        /* jansson decides what is UTF-8, as it is the one that would refuse the rest. */
-        while (len <= 4 && i + len <= n && !(one = json_stringn(bytes + i, len)))
-            len++;
-        if (one) {
-            memcpy(text + at, bytes + i, len);
-            at += len;
-            i += len;
-        } else {
-            memcpy(text + at, "\xef\xbf\xbd", 3);
-            at += 3;
-            i++;
-        }
-        json_decref(one);
+    while (*bytes) {
+        uint32_t point;
+        size_t n = dpli_utf8_next(&point, bytes);
+
+        to = mempcpy(to, n ? bytes : "\xef\xbf\xbd", n ? n : 3);
+        bytes += n ? n : 1;
     }
-    value = json_stringn(text, at);
+    value = json_stringn(text, (size_t)(to - text));
     free(text);
     return value;
 }

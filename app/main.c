@@ -1,5 +1,5 @@
 /*
- * main.c - the doppel program: the table of its commands, and what holds for all of them.
+ * main.c - the doppel program: what holds for all of its commands.
  *
  * A command parses its options, works through the public API and returns an exit code; here BLAS
  * is set up before any thread exists, and standard output is checked at the end, so that no answer
@@ -15,80 +15,6 @@
 
 #include "app/commands.h"
 #include "app/common.h"
-
-const command commands[] = {
-    {"enroll", cmd_enroll, 1, "DIR|FILE…", "put people's photos into the gallery",
-     options_of_enroll,
-     "In a folder, a photo belongs to the person whom the folder that holds it is named after, at\n"
-     "any depth. Photos directly in the folder given, and files given one by one, are one person\n"
-     "each, named by the file without its ending; --name gives one name to all. Enrolling again\n"
-     "looks only at what has changed; a photo that has moved keeps its person.\n"
-     "\n"
-     "Every refused file is told with its reason, and its status counts in the exit status.\n"
-     "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again."},
-    {"verify", cmd_verify, 1, "A B | PHOTO --as NAME",
-     "tell whether two photos show the same person", options_of_verify,
-     "The exit status is 0 for a match and for nothing else.\n"
-     "\n"
-     "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
-     "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
-     "of the rate a score lies, the answer is \"inconclusive\"."},
-    {"query", cmd_query, 1, "PHOTO…", "tell who is in the photos, and what looks like them",
-     options_of_query,
-     "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
-     "number\n"
-     "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
-     "whole\n"
-     "picture (--by image, --image-model) nothing is decided unless --threshold is given."},
-    {"list", cmd_list, 0, "", "list the people in the gallery", options_of_list, NULL},
-    {"info", cmd_info, 0, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
-     "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "
-     "everything.\n"
-     "A person's name is taken first; ./NAME is always a photo."},
-    {"forget", cmd_forget, 0, "PERSON|PHOTO…", "remove people or photos, and prove it",
-     options_of_forget,
-     "Rows, thumbnails, vectors and index entries go, the database is written anew, and a search\n"
-     "for every forgotten vector proves that none is found. The photo files stay where they are.\n"
-     "A person's name is taken first; ./NAME is always a photo."},
-    {"rename", cmd_rename, 0, "OLD NEW", "give a person another name", options_of_rename, NULL},
-    {"export", cmd_export, 0, "FILE|-", "write the whole gallery as JSON lines", options_of_export,
-     "It holds everything: names, paths, vectors, thumbnails. Keep it as you keep the gallery."},
-    {"import", cmd_import, 0, "FILE", "read an export into a gallery", options_of_import,
-     "All of it or nothing. Photos that the gallery knows by path are replaced."},
-    {"eval", cmd_eval, 1, "pairs LIST | oneshot DATA",
-     "measure an encoder on pictures with known answers", options_of_eval,
-     "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"
-     "a CSV with the columns a, b, same (1 or 0) and perhaps fold. It gives accuracy, AUC, EER\n"
-     "and TAR at FAR. Accuracy is over folds, each at the threshold that is best on the others; a\n"
-     "list without folds is cut into ten. Faces are found and aligned as verify does, unless the\n"
-     "encoder is of whole pictures or --aligned is given. --random N draws the pairs from DATA.\n"
-     "\n"
-     "oneshot shows one picture of each class and asks which of them the test is: Lake's runs\n"
-     "(--runs), or trials drawn from DATA: item j of every class, and item i of one, which in\n"
-     "Omniglot are two drawers'. Pictures are taken whole unless --detect faces is given.\n"
-     "\n"
-     "DATA is a folder with a folder per class, a CSV, or a zip read in place; the folder above a\n"
-     "class is its group. A picture that gives no vector is told, its pairs are \"no match\" and\n"
-     "its trials lost, and its status counts in the exit status."},
-    {"train", cmd_train, 1, "DATA | --resume DIR", "train an encoder on a folder of pictures",
-     options_of_train,
-     "DATA is a folder with a folder per class, a CSV with path and label, or a zip read in place\n"
-     "(\"file.zip:inner/folder\"); the folder above a class is its group.\n"
-     "\n"
-     "The run's folder holds config.json, log.jsonl, report.html (curves), best.onnx and "
-     "last.onnx\n"
-     "(encoders for --model), and checkpoint.bin. Interrupted (SIGINT, SIGTERM), it saves and can "
-     "be\n"
-     "resumed, to the same bits as if it had not been. Killed, it loses what came after the last\n"
-     "checkpoint: one is written at every validation and epoch, and at least every\n"
-     "--checkpoint-minutes. When resumed, only --epochs, --steps, --patience, --threads, "
-     "--log-steps,\n"
-     "--checkpoint-minutes and --max-memory-gib may be given anew.\n"
-     "\n"
-     "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
-     "mobilefacenet. A loss that is not finite stops the run and names the layer."},
-    {"help", cmd_help, 0, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL},
-    {0}};
 
 /**
  * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
@@ -167,7 +93,7 @@ static int unknown_command(const char *name)
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        help_overview(stderr);
+        help_overview(commands, stderr);
         return 2;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0 ||
@@ -178,7 +104,7 @@ static int run(int argc, char **argv)
             settle_blas(argv); /* so that it tells what the commands will run on */
             help_version();
         } else {
-            help_overview(stdout);
+            help_overview(commands, stdout);
         }
         return 0;
     }

@@ -4,27 +4,19 @@
 #include "app/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/text.h"
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+#include "base/clock.h"
 
 void progress_start(progress *p, const char *what, int quiet)
 {
-    *p = (progress){!quiet && isatty(STDERR_FILENO), what, now_s(), 0};
+    *p = (progress){!quiet && isatty(STDERR_FILENO), what, dpli_now(), 0};
 }
 
 void progress_step(progress *p, int64_t n_done, int64_t n_total)
 {
-    const double now = p->shown ? now_s() : 0;
+    const double now = p->shown ? dpli_now() : 0;
     char done[32], total[32];
 
     if (!p->shown || n_done <= 0 || (now - p->drawn_s < 0.1 && n_done < n_total))

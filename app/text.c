@@ -14,33 +14,13 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/utf8.h"
+
 void text_start(void)
 {
     /* We print UTF-8 whatever the user's locale is, so the widths are those of UTF-8. */
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
         setlocale(LC_CTYPE, "");
-}
-
-/** One UTF-8 character, shortest form only: its length, or 0 when the bytes are not one. */
-static size_t decode(uint32_t *out, const unsigned char *s)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t n = s[0] < 0x80             ? 1
-                     : (s[0] & 0xe0) == 0xc0 ? 2
-                     : (s[0] & 0xf0) == 0xe0 ? 3
-                     : (s[0] & 0xf8) == 0xf0 ? 4
-                                             : 0;
-    uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (s[i] & 0x3fu);
-    }
-    if (n == 0 || c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return 0;
-    *out = c;
-    return n;
 }
 
 /** Moves the cursor, ends a line, or turns the direction of the text after it. */
@@ -53,13 +33,13 @@ static int is_unsafe(uint32_t c)
 
 void text_put(FILE *f, const char *bytes)
 {
-    const unsigned char *s = (const unsigned char *)bytes;
+    const char *s = bytes;
 
     while (*s) {
         uint32_t c = 0;
-        const size_t n = decode(&c, s);
+        const size_t n = dpli_utf8_next(&c, s);
         if (n == 0) {
-            fprintf(f, "\\x%02x", *s++);
+            fprintf(f, "\\x%02x", (unsigned char)*s++);
             continue;
         }
         if (!is_unsafe(c))
@@ -107,12 +87,12 @@ char *text_format(const char *format, ...)
 
 int text_width(const char *shown)
 {
-    const unsigned char *s = (const unsigned char *)shown;
+    const char *s = shown;
     int width = 0;
 
     while (*s) {
         uint32_t c = 0;
-        size_t n = decode(&c, s);
+        size_t n = dpli_utf8_next(&c, s);
         const int w = n ? wcwidth((wchar_t)c) : 1;
         width += w >= 0 ? w : 1;
         s += n ? n : 1;

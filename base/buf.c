@@ -15,30 +15,18 @@ static const char alphabet[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
 /* Room for n more bytes and the NUL; NULL when there is none. */
 static char *reserve(dpli_buf *buf, size_t n)
 {
+    char *data = NULL;
     size_t need;
 
     if (buf->failed)
         return NULL;
-    if (!dpli_add(&need, buf->len, n) || !dpli_add(&need, need, 1)) {
+    if (dpli_add(&need, buf->len, n) && dpli_add(&need, need, 1))
+        data = dpli_grow(buf->data, &buf->cap, need, 1, NULL);
+    if (!data) {
         buf->failed = 1;
         return NULL;
     }
-    if (need > buf->cap) {
-        size_t cap = buf->cap > SIZE_MAX / 2 ? need : 2 * buf->cap;
-        char *data;
-
-        if (cap < need)
-            cap = need;
-        if (cap < 64)
-            cap = 64;
-        data = dpli_realloc(buf->data, cap, 1, NULL);
-        if (!data) {
-            buf->failed = 1;
-            return NULL;
-        }
-        buf->data = data;
-        buf->cap = cap;
-    }
+    buf->data = data;
     return buf->data + buf->len;
 }
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -93,19 +92,14 @@ dpl_status dpli_file_read(uint8_t **out, size_t *n_out, const char *path, size_t
         goto done;
     }
     for (;;) {
+        uint8_t *grown = dpli_grow(bytes, &cap, n + 2, 1, err);
         ssize_t got;
 
-        if (n + 1 == cap) {
-            size_t more = cap > SIZE_MAX / 2 ? SIZE_MAX : 2 * cap;
-            uint8_t *grown = dpli_realloc(bytes, more, 1, err);
-
-            if (!grown) {
-                status = DPL_E_MEMORY;
-                goto done;
-            }
-            bytes = grown;
-            cap = more;
+        if (!grown) {
+            status = DPL_E_MEMORY;
+            goto done;
         }
+        bytes = grown;
         got = read_some(fd, bytes + n, cap - n - 1);
         if (got < 0) {
             status = dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be read");
@@ -261,12 +255,4 @@ dpl_status dpli_file_replace(const char *path, const void *bytes, size_t n, dpl_
     struct content content = {bytes, n};
 
     return dpli_file_replace_by(path, write_content, &content, err);
-}
-
-double dpli_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }

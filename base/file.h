@@ -25,7 +25,4 @@ dpl_status dpli_file_replace_by(const char *path,
                                 dpl_status (*fn)(void *ctx, const char *aside, dpl_error *err),
                                 void *ctx, dpl_error *err);
 
-/** Monotonic seconds, for measuring. */
-double dpli_now(void);
-
 #endif

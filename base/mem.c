@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +43,23 @@ void *dpli_realloc(void *old, size_t n, size_t size, dpl_error *err)
     void *p = dpli_mul(&n_bytes, n, size) ? realloc(old, n_bytes ? n_bytes : 1) : NULL;
 
     return p ? p : refuse(err, n, size);
+}
+
+void *dpli_grow(void *items, size_t *cap, size_t need, size_t size, dpl_error *err)
+{
+    size_t room = *cap > SIZE_MAX / 2 ? SIZE_MAX : 2 * *cap;
+    void *grown;
+
+    if (need <= *cap)
+        return items;
+    if (room < 64)
+        room = 64;
+    if (room < need)
+        room = need;
+    grown = dpli_realloc(items, room, size, err);
+    if (grown)
+        *cap = room;
+    return grown;
 }
 
 void *dpli_alloc_aligned(size_t n, size_t size, dpl_error *err)

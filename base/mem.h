@@ -16,6 +16,10 @@ void *dpli_alloc(size_t n, size_t size, dpl_error *err);
 void *dpli_calloc(size_t n, size_t size, dpl_error *err);
 /** Grow or shrink; on failure the old block stays valid and NULL is returned. */
 void *dpli_realloc(void *old, size_t n, size_t size, dpl_error *err);
+/** Room for need items in an array that has room for *cap: items itself, or grown to at least twice
+ * the room, with *cap saying how much. On failure the old block stays valid and NULL is returned.
+ */
+void *dpli_grow(void *items, size_t *cap, size_t need, size_t size, dpl_error *err);
 /** 64-byte aligned n * size bytes for kernels; freed with free(). */
 void *dpli_alloc_aligned(size_t n, size_t size, dpl_error *err);
 /** Copy of a string. */

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/clock.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "doppel/version.h"

@@ -128,18 +128,15 @@ static void clear_found(found *f)
 /** Takes what f points to. */
 static dpl_status add_found(found_list *list, found f, dpl_error *err)
 {
-    if (list->n == list->cap) {
-        const size_t cap = list->cap ? 2 * list->cap : 256;
-        found *grown =
-            list->n < INT32_MAX / 2 ? dpli_realloc(list->items, cap, sizeof *grown, err) : NULL;
-        if (!grown) {
-            clear_found(&f);
-            return list->n < INT32_MAX / 2 ? DPL_E_MEMORY
-                                           : dpli_fail(err, DPL_E_LIMIT, "too many pictures");
-        }
-        list->items = grown;
-        list->cap = cap;
+    const bool fits = list->n < INT32_MAX / 2;
+    found *items =
+        fits ? dpli_grow(list->items, &list->cap, list->n + 1, sizeof *items, err) : NULL;
+
+    if (!items) {
+        clear_found(&f);
+        return fits ? DPL_E_MEMORY : dpli_fail(err, DPL_E_LIMIT, "too many pictures");
     }
+    list->items = items;
     list->items[list->n++] = f;
     return DPL_OK;
 }

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "index/files.h"
@@ -45,15 +45,11 @@ static dpl_status add_known(void *ctx, const dpl_photo_row *row)
     ledger *l = ctx;
     known k = {row->id, row->size_bytes, row->mtime_ns, NULL, NULL, NULL, "",
                "",      row->status,     row->n_faces,  false};
+    known *items = dpli_grow(l->items, &l->cap, l->n + 1, sizeof *items, NULL);
 
-    if (l->n == l->cap) {
-        const size_t cap = l->cap ? l->cap * 2 : 1024;
-        known *grown = dpli_realloc(l->items, cap, sizeof *grown, NULL);
-        if (!grown)
-            return DPL_E_MEMORY;
-        l->items = grown;
-        l->cap = cap;
-    }
+    if (!items)
+        return DPL_E_MEMORY;
+    l->items = items;
     snprintf(k.sha256, sizeof k.sha256, "%s", row->sha256);
     snprintf(k.reason, sizeof k.reason, "%s", row->reason);
     k.path = dpli_strdup(row->path, NULL);

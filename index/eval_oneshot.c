@@ -21,17 +21,14 @@
 
 static dpl_status grow_trials(dpl_trials *t, size_t *cap, dpl_error *err)
 {
-    dpl_trial *grown;
+    dpl_trial *trials;
 
-    if (t->n < *cap)
-        return DPL_OK;
     if (t->n >= MAX_TRIALS)
         return dpli_fail(err, DPL_E_LIMIT, "more than %d trials", MAX_TRIALS);
-    *cap = *cap ? 2 * *cap : 512;
-    grown = dpli_realloc(t->trials, *cap, sizeof *grown, err);
-    if (!grown)
+    trials = dpli_grow(t->trials, cap, t->n + 1, sizeof *trials, err);
+    if (!trials)
         return DPL_E_MEMORY;
-    t->trials = grown;
+    t->trials = trials;
     return DPL_OK;
 }
 

@@ -32,7 +32,7 @@ typedef struct reader {
     int32_t line;
     dpl_pair *pairs;
     char **names; /* [2 n] */
-    size_t n, cap;
+    size_t n, cap, cap_names;
 } reader;
 
 static dpl_status bad_line(const reader *r, dpl_error *err, const char *what)
@@ -70,18 +70,14 @@ static dpl_status add_pair(reader *r, char *a, char *b, int same, int32_t fold, 
         status = dpli_fail(err, DPL_E_LIMIT, "\"%s\": more than %d pairs", r->path, (int)MAX_PAIRS);
         goto done;
     }
-    if (r->n == r->cap) {
-        const size_t cap = r->cap ? 2 * r->cap : 1024;
-        dpl_pair *pairs = dpli_realloc(r->pairs, cap, sizeof *pairs, err);
-        if (!pairs)
-            goto done;
-        r->pairs = pairs;
-        char **names = dpli_realloc(r->names, 2 * cap, sizeof *names, err);
-        if (!names)
-            goto done;
-        r->names = names;
-        r->cap = cap;
-    }
+    dpl_pair *pairs = dpli_grow(r->pairs, &r->cap, r->n + 1, sizeof *pairs, err);
+    if (!pairs)
+        goto done;
+    r->pairs = pairs;
+    char **names = dpli_grow(r->names, &r->cap_names, 2 * r->n + 2, sizeof *names, err);
+    if (!names)
+        goto done;
+    r->names = names;
     r->pairs[r->n] = (dpl_pair){0, 0, fold, r->line, same != 0};
     r->names[2 * r->n] = a;
     r->names[2 * r->n + 1] = b;

@@ -35,19 +35,15 @@ static dpl_status add_file(dpli_found_files *out, char *path, const char *person
 {
     char *name = person ? dpli_strdup(person, err) : stem(path, err);
 
-    if (name && out->n == out->cap) {
-        const size_t cap = out->cap ? out->cap * 2 : 256;
-        dpli_found_file *grown = dpli_realloc(out->items, cap, sizeof *grown, err);
-        if (grown) {
-            out->items = grown;
-            out->cap = cap;
-        }
-    }
-    if (!name || out->n == out->cap) {
+    dpli_found_file *items =
+        name ? dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err) : NULL;
+
+    if (!items) {
         free(name);
         free(path);
         return DPL_E_MEMORY;
     }
+    out->items = items;
     out->items[out->n++] = (dpli_found_file){path, name};
     return DPL_OK;
 }

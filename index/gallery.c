@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "vectors lie in the database as they do in memory, which has to be little-endian");
@@ -68,37 +69,6 @@ static const char *const schema[] = {
 enum { N_SCHEMA = sizeof schema / sizeof *schema };
 
 /* ------------------------------------------------------------------ checks of what comes in */
-
-int dpli_is_utf8(const char *s)
-{
-    const unsigned char *c = (const unsigned char *)s;
-
-    while (*c) {
-        uint32_t point;
-        int n_more;
-
-        if (*c < 0x80) {
-            c++;
-            continue;
-        }
-        n_more = *c >= 0xf0 && *c < 0xf8 ? 3 : *c >= 0xe0 ? 2 : 1;
-        if (*c < 0xc2 || *c >= 0xf8)
-            return 0;
-        point = *c++ & (0x3fU >> n_more);
-        for (int i = 0; i < n_more; i++, c++) {
-            if ((*c & 0xc0) != 0x80)
-                return 0;
-            point = point << 6 | (*c & 0x3fU);
-        }
-        /* Overlong, a surrogate, or past the last code point. */
-        if (point < (n_more == 3   ? 0x10000U
-                     : n_more == 2 ? 0x800U
-                                   : 0x80U) ||
-            (point >= 0xd800 && point < 0xe000) || point > 0x10ffff)
-            return 0;
-    }
-    return 1;
-}
 
 dpl_status dpli_check_string(const char *what, const char *s, int may_be_empty, size_t max_bytes,
                              dpl_error *err)

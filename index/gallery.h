@@ -81,7 +81,6 @@ dpl_status dpli_gallery_touch(dpl_gallery *gallery, dpl_error *err);
 /** Finish a forget whose rows are gone: snapshots, file, write-ahead log. */
 dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err);
 
-int dpli_is_utf8(const char *s);
 /** DPL_E_ARGUMENT when s is NULL or, unless it may be, empty; DPL_E_LIMIT when longer than max. */
 dpl_status dpli_check_string(const char *what, const char *s, int may_be_empty, size_t max_bytes,
                              dpl_error *err);

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "index/gallery.h"
 
 struct export

@@ -46,15 +46,11 @@ static dpl_status target_add(struct target *t, dpli_stmt *s, const char *kind, c
 
     dpli_bind_bytes(s, 1, name);
     while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row) {
-        if (t->n == t->cap) {
-            size_t cap = t->cap ? 2 * t->cap : 64;
-            int64_t *ids = dpli_realloc(t->ids, cap, sizeof *ids, err);
+        int64_t *ids = dpli_grow(t->ids, &t->cap, t->n + 1, sizeof *ids, err);
 
-            if (!ids)
-                return DPL_E_MEMORY;
-            t->ids = ids;
-            t->cap = cap;
-        }
+        if (!ids)
+            return DPL_E_MEMORY;
+        t->ids = ids;
         t->ids[t->n++] = dpli_get_int(s, 0);
     }
     if (status == DPL_OK && t->n == n_before)

@@ -50,15 +50,11 @@ struct import {
 
 static dpl_status id_map_add(struct id_map *m, int64_t theirs, int64_t ours, dpl_error *err)
 {
-    if (m->n == m->cap) {
-        size_t cap = m->cap ? 2 * m->cap : 256;
-        int64_t(*pairs)[2] = dpli_realloc(m->pairs, cap, sizeof *pairs, err);
+    int64_t(*pairs)[2] = dpli_grow(m->pairs, &m->cap, m->n + 1, sizeof *pairs, err);
 
-        if (!pairs)
-            return DPL_E_MEMORY;
-        m->pairs = pairs;
-        m->cap = cap;
-    }
+    if (!pairs)
+        return DPL_E_MEMORY;
+    m->pairs = pairs;
     m->pairs[m->n][0] = theirs;
     m->pairs[m->n++][1] = ours;
     return DPL_OK;

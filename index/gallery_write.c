@@ -12,6 +12,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "index/gallery.h"
 
 #define FACE_COLUMN(column, member) #column ","

@@ -84,17 +84,12 @@ const char *dpli_shape_text(const dpl_shape *shape, char buf[DPLI_SHAPE_TEXT])
 
 int32_t dpli_graph_value(dpli_graph *g, const char *name, dpl_error *err)
 {
-    dpli_value *v;
+    dpli_value *v, *values = dpli_grow(g->values, &g->cap_values, (size_t)g->n_values + 1,
+                                       sizeof *values, err);
 
-    if (g->n_values == g->cap_values) {
-        int32_t cap = g->cap_values ? 2 * g->cap_values : 64;
-        dpli_value *values = dpli_realloc(g->values, (size_t)cap, sizeof *values, err);
-
-        if (!values)
-            return -1;
-        g->values = values;
-        g->cap_values = cap;
-    }
+    if (!values)
+        return -1;
+    g->values = values;
     v = &g->values[g->n_values];
     memset(v, 0, sizeof *v);
     v->producer = v->consumer = -1;
@@ -147,15 +142,12 @@ dpli_node *dpli_graph_node(dpli_graph *g, const dpli_op *op, int32_t n_inputs, i
 {
     dpli_node node = {.op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1};
 
-    if (g->n_nodes == g->cap_nodes) {
-        int32_t cap = g->cap_nodes ? 2 * g->cap_nodes : 64;
-        dpli_node *nodes = dpli_realloc(g->nodes, (size_t)cap, sizeof *nodes, err);
+    dpli_node *nodes =
+        dpli_grow(g->nodes, &g->cap_nodes, (size_t)g->n_nodes + 1, sizeof *nodes, err);
 
-        if (!nodes)
-            return NULL;
-        g->nodes = nodes;
-        g->cap_nodes = cap;
-    }
+    if (!nodes)
+        return NULL;
+    g->nodes = nodes;
     node.inputs = dpli_alloc((size_t)n_inputs + 2, sizeof *node.inputs, err);
     node.outputs = dpli_alloc((size_t)n_outputs, sizeof *node.outputs, err);
     if (!node.inputs || !node.outputs) {

@@ -78,9 +78,11 @@ typedef struct dpli_meta {
 typedef struct dpli_graph {
     int32_t opset;
     dpli_value *values;
-    int32_t n_values, cap_values;
+    int32_t n_values;
+    size_t cap_values;
     dpli_node *nodes; /* each after those whose outputs it reads */
-    int32_t n_nodes, cap_nodes;
+    int32_t n_nodes;
+    size_t cap_nodes;
     int32_t *inputs, *outputs;
     int32_t n_inputs, n_outputs;
     dpli_meta *meta;

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/mem.h"
 
 #define ALIGN_BYTES 64

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
 
@@ -435,14 +436,6 @@ dpli_tensor *dpli_tape_output(dpli_tape *t)
 
 /* ------------------------------------------------------------------ running */
 
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* The team's threads are its own: their units stay set. */
 static void flush_denormals(void *ctx, int worker, size_t from, size_t to)
 {
@@ -462,12 +455,12 @@ void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed)
         t->tensors[i].n = n;
     for (int32_t k = 0; k < t->n_steps; k++) {
         dpli_tape_step *s = &t->steps[k];
-        const double start = now_s();
+        const double start = dpli_now();
 
         s->training = training;
         dpli_rng_seed(&s->rng, seed + (uint64_t)k);
         s->op->forward(s);
-        s->forward_s += now_s() - start;
+        s->forward_s += dpli_now() - start;
     }
     dpli_fpu_restore(state);
 }
@@ -478,11 +471,11 @@ void dpli_tape_backward(dpli_tape *t)
 
     for (int32_t k = t->n_steps - 1; k >= 0; k--) {
         dpli_tape_step *s = &t->steps[k];
-        const double start = now_s();
+        const double start = dpli_now();
 
         if (t->goes_back[k])
             s->op->backward(s);
-        s->backward_s += now_s() - start;
+        s->backward_s += dpli_now() - start;
     }
     dpli_fpu_restore(state);
 }

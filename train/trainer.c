@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "train/trainer.h"
 

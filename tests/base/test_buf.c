@@ -47,6 +47,41 @@ static void sizes_that_overflow_are_refused(void **state)
     free(p);
 }
 
+static void array_grows_to_what_is_needed_or_stays_as_it_was(void **state)
+{
+    size_t cap = 0;
+    int *items = dpli_grow(NULL, &cap, 1, sizeof *items, NULL), *grown;
+
+    (void)state;
+    assert_non_null(items);
+    assert_true(cap >= 1);
+    for (size_t n = 0; n < 100000; n++) {
+        const size_t before = cap;
+
+        grown = dpli_grow(items, &cap, n + 1, sizeof *items, NULL);
+        assert_non_null(grown);
+        assert_true(cap >= n + 1);
+        assert_true(cap == before || cap >= 2 * before);
+        items = grown;
+        items[n] = (int)n;
+    }
+    for (int n = 0; n < 100000; n++)
+        assert_int_equal(items[n], n);
+    const size_t full = cap;
+    fail_at = 1;
+    assert_null(dpli_grow(items, &cap, cap + 1, sizeof *items, NULL));
+    fail_at = 0;
+    assert_null(dpli_grow(items, &cap, SIZE_MAX / 2, sizeof *items, NULL));
+    assert_int_equal(cap, full);
+    assert_int_equal(items[99999], 99999);
+    grown = dpli_grow(items, &cap, 3 * full, sizeof *items, NULL);
+    assert_non_null(grown);
+    assert_int_equal(cap, 3 * full);
+    free(grown);
+    cap = SIZE_MAX / 2 + 1; /* twice of it would come around to a small one */
+    assert_null(dpli_grow(NULL, &cap, cap + 1, 1, NULL));
+}
+
 static void nothing_is_a_valid_size(void **state)
 {
     void *p[4] = {dpli_alloc(0, 4, NULL), dpli_calloc(4, 0, NULL), dpli_alloc_aligned(0, 1, NULL),
@@ -199,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_that_overflow_are_refused),
+        cmocka_unit_test(array_grows_to_what_is_needed_or_stays_as_it_was),
         cmocka_unit_test(nothing_is_a_valid_size),
         cmocka_unit_test(memory_for_kernels_is_aligned),
         cmocka_unit_test(strings_are_copied_and_made),

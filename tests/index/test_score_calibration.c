@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/file.h"
+#include "base/clock.h"
 #include "base/rng.h"
 #include "doppel/score.h"
 #include "index/binomial.h"

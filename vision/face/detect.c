@@ -124,14 +124,11 @@ const dpl_net *dpl_detector_net(const dpl_detector *detector)
 
 static dpl_status push(candidates *c, const dpl_face *face, dpl_error *err)
 {
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 64;
-        dpl_face *grown = dpli_realloc(c->items, cap, sizeof *grown, err);
-        if (!grown)
-            return DPL_E_MEMORY;
-        c->items = grown;
-        c->cap = cap;
-    }
+    dpl_face *items = dpli_grow(c->items, &c->cap, c->n + 1, sizeof *items, err);
+
+    if (!items)
+        return DPL_E_MEMORY;
+    c->items = items;
     c->items[c->n++] = *face;
     return DPL_OK;
 }
