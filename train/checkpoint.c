@@ -12,6 +12,8 @@
  * aside, synced and renamed; the file before it stays as checkpoint.prev.bin. What is read is
  * checked against its sum before any of it is used.
  */
+#include "train/checkpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -24,7 +26,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 #define MAGIC   "doppelck"
 #define VERSION 1u

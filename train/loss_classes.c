@@ -13,11 +13,14 @@
  *
  * Matrix products are cut by rows of their result, one part a thread.
  */
+#include "train/loss_classes.h"
+
 #include <math.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "net/kernels.h"
-#include "train/loss_internal.h"
+#include "train/loss_rows.h"
 
 /* ------------------------------------------------------------------ triplets */
 
@@ -110,7 +113,7 @@ static void triplet_back(void *ctx, int worker, size_t from, size_t to)
               grad, k->dim);
 }
 
-dpl_status dpli_loss_run_triplet(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
+dpl_status dpli_loss_triplet_run(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
                                  dpli_team *team, size_t *n_correct, dpl_error *err)
 {
     const size_t n = (size_t)batch->n, dim = (size_t)loss->options.dim;
@@ -248,7 +251,44 @@ static void arc_back_centres(void *ctx, int worker, size_t from, size_t to)
               k->centre_grad + from * k->dim, k->dim);
 }
 
-dpl_status dpli_loss_run_arc(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
+dpl_status dpli_loss_arc_check(const dpli_loss_options *o, dpl_error *err)
+{
+    if (o->n_classes < 2 || o->n_classes > DPLI_LOSS_MAX_CLASSES)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a loss of %d classes, wanted is 2 to %d",
+                         (int)o->n_classes, DPLI_LOSS_MAX_CLASSES);
+    if (!isnan(o->scale) && !(o->scale > 0 && o->scale <= 1e4f))
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the loss's scale is %g, wanted is above 0, at most 10000",
+                         (double)o->scale);
+    return DPL_OK;
+}
+
+dpl_status dpli_loss_arc_start(dpli_loss *loss, dpl_error *err)
+{
+    const dpli_loss_options *o = &loss->options;
+    dpli_param *centres;
+    dpli_rng rng;
+    const dpl_status status = dpli_loss_add_param(&centres, loss, "loss.centres", DPLI_PARAM_DENSE,
+                                                  o->n_classes, o->dim, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_rng_seed(&rng, o->seed);
+    dpli_loss_start_normal(centres, &rng);
+    return DPL_OK;
+}
+
+dpl_status dpli_loss_arc_check_batch(const dpli_loss *loss, const dpli_loss_batch *b,
+                                     dpl_error *err)
+{
+    for (int32_t i = 0; i < b->n; i++)
+        if (b->labels[i] < 0 || b->labels[i] >= loss->options.n_classes)
+            return dpli_fail(err, DPL_E_ARGUMENT, "row %d is of class %d, there are %d", (int)i,
+                             (int)b->labels[i], (int)loss->options.n_classes);
+    return DPL_OK;
+}
+
+dpl_status dpli_loss_arc_run(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
                              dpli_team *team, size_t *n_correct, dpl_error *err)
 {
     const size_t n = (size_t)batch->n, dim = (size_t)loss->options.dim;

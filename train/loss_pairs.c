@@ -14,10 +14,13 @@
  * rows as they are: a product of all rows with all would lose small distances to cancellation, and
  * the absolute differences have no such form.
  */
+#include "train/loss_pairs.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "train/loss_internal.h"
+#include "base/fail.h"
+#include "train/loss_rows.h"
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
     !defined(__SANITIZE_THREAD__)
@@ -25,6 +28,9 @@
 #else
 #define FOR_EACH_CPU
 #endif
+
+/* All pairs of 16384 rows. */
+#define MAX_PAIRS ((size_t)1 << 27)
 
 /* Floats of a row gathered at once: two such pieces stay in the first level of cache. */
 #define PIECE 1024
@@ -274,7 +280,41 @@ static void weigh_columns(void *ctx, int worker, size_t from, size_t to)
     }
 }
 
-dpl_status dpli_loss_run_pairs(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
+/* ------------------------------------------------------------------ the kinds */
+
+dpl_status dpli_loss_l1_start(dpli_loss *loss, dpl_error *err)
+{
+    const int32_t dim = loss->options.dim;
+    dpli_param *weights, *bias;
+    dpl_status status =
+        dpli_loss_add_param(&weights, loss, "loss.weights", DPLI_PARAM_DENSE, 1, dim, err);
+
+    if (status == DPL_OK)
+        status = dpli_loss_add_param(&bias, loss, "loss.bias", DPLI_PARAM_BIAS, 1, 1, err);
+    if (status != DPL_OK)
+        return status;
+    for (size_t i = 0; i < weights->n; i++)
+        weights->value[i] = -6.0f / (float)dim;
+    bias->value[0] = 1;
+    return DPL_OK;
+}
+
+dpl_status dpli_loss_pairs_check_batch(const dpli_loss *loss, const dpli_loss_batch *b,
+                                       dpl_error *err)
+{
+    (void)loss;
+    if (b->n_pairs > MAX_PAIRS)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a batch of %zu pairs, limit is %zu", b->n_pairs,
+                         MAX_PAIRS);
+    for (size_t i = 0; i < b->n_pairs; i++)
+        if (b->pairs[i].a < 0 || b->pairs[i].a >= b->n || b->pairs[i].b < 0 ||
+            b->pairs[i].b >= b->n)
+            return dpli_fail(err, DPL_E_ARGUMENT, "pair %zu is of rows %d and %d, there are %d", i,
+                             (int)b->pairs[i].a, (int)b->pairs[i].b, (int)b->n);
+    return DPL_OK;
+}
+
+dpl_status dpli_loss_pairs_run(double *out, dpli_loss *loss, const dpli_loss_batch *batch,
                                dpli_team *team, size_t *n_correct, dpl_error *err)
 {
     const size_t n = (size_t)batch->n, n_pairs = batch->n_pairs;

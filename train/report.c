@@ -3,6 +3,8 @@
  *
  * Drawn from log.jsonl, which a resumed run goes on with, so the page is always of the whole run.
  */
+#include "train/report.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "train/trainer.h"
+#include "train/run.h"
 
 #define MAX_LOG_BYTES ((size_t)1 << 30)
 #define MAX_POINTS    500 /* of a curve: more than its pixels; the rest is averaged */

@@ -1,6 +1,8 @@
 /*
  * run.c - a run's folder: made once, locked while somebody works in it, its log, its models.
  */
+#include "train/run.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -16,7 +18,6 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "train/trainer.h"
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 #define MAX_LOG_BYTES    ((size_t)1 << 30)
@@ -217,7 +218,7 @@ static dpl_status fold_norms(uint8_t **bytes, size_t *n, dpl_error *err)
     return status;
 }
 
-dpl_status dpli_export(dpli_trainer *t, const char *stem, dpl_error *err)
+dpl_status dpli_run_export(dpli_trainer *t, const char *stem, dpl_error *err)
 {
     dpl_status status = DPL_OK;
 

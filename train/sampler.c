@@ -126,11 +126,6 @@ size_t dpli_sampler_pairs(const dpli_sampler *s)
     return s->o.pairs ? (size_t)s->o.pairs : s->n_towers > 1 ? n * n : n * (n - 1) / 2;
 }
 
-int32_t dpli_sampler_labels(const dpli_sampler *s)
-{
-    return s->o.pool->n_classes * (s->o.turned ? 4 : 1);
-}
-
 static dpli_row row_of(const dpli_sampler *s, int32_t tower, int32_t c, int32_t pick, int32_t turns)
 {
     const dpli_draws *pool = s->o.pool;

@@ -53,8 +53,6 @@ void dpli_sampler_free(dpli_sampler *s);
 /** Rows of a tower a batch; and the most pairs. */
 int32_t dpli_sampler_rows(const dpli_sampler *s);
 size_t dpli_sampler_pairs(const dpli_sampler *s);
-/** Labels that rows may have: below this. */
-int32_t dpli_sampler_labels(const dpli_sampler *s);
 
 /** @param rows  [n_towers * dpli_sampler_rows], tower by tower; pairs: [dpli_sampler_pairs] */
 void dpli_sampler_draw(dpli_sampler *s, int64_t step, dpli_row *rows, dpli_pair *pairs,

@@ -5,6 +5,9 @@
  * begins by reading it: so both have the same graph, a result that the encoder can open is known
  * before the first step, and a run does not need the model that it was started from any more.
  */
+#include "train/setup.h"
+
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +17,15 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
+#include "train/run.h"
+#include "train/split.h"
+#include "train/validate.h"
 #include "vision/encoder.h"
-
-#include <fnmatch.h>
 
 #define MAX_MODEL_BYTES ((size_t)1 << 31)
 
-void dpli_trainer_warn(void *trainer, const char *text)
+static void warn(void *trainer, const char *text)
 {
     const dpli_trainer *t = trainer;
     const dpl_train_event e = {.kind = DPL_TRAIN_WARNED, .step = t->step, .text = text};
@@ -209,7 +213,7 @@ static dpl_status load_pixels(dpli_pixels **pixels, dpli_trainer *t, const dpl_d
     }
     if (status == DPL_OK)
         status = dpli_pixels_load(pixels, data, intake->h, intake->w, intake->c,
-                                  detector ? &aligner : NULL, t->team, dpli_trainer_warn, t, err);
+                                  detector ? &aligner : NULL, t->team, warn, t, err);
     dpl_encoder_close(encoder);
     dpl_detector_close(detector);
     free(path);

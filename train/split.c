@@ -5,13 +5,14 @@
  * (drawers). With whole classes held out, validation is on those, by the held-out drawers if there
  * are any; else on the held-out items of all classes.
  */
+#include "train/split.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "train/trainer.h"
 
 #define MOST_HELD_CLASSES 200
 

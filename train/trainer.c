@@ -9,7 +9,11 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
-#include "train/trainer.h"
+#include "train/checkpoint.h"
+#include "train/report.h"
+#include "train/run.h"
+#include "train/setup.h"
+#include "train/validate.h"
 
 /** Since the last line of the log. */
 typedef struct window {
@@ -177,7 +181,7 @@ static dpl_status validate(loop *l, dpl_error *err)
         if (e.is_best) {
             t->best = figure;
             t->best_step = t->step;
-            status = dpli_export(t, "best", err);
+            status = dpli_run_export(t, "best", err);
         }
     }
     dpli_optimizer_swap_average(t->optimizer, t->team);
@@ -197,7 +201,7 @@ static dpl_status write_last(dpli_trainer *t, dpl_error *err)
     dpl_status status;
 
     dpli_optimizer_swap_average(t->optimizer, t->team);
-    status = dpli_export(t, "last", err);
+    status = dpli_run_export(t, "last", err);
     dpli_optimizer_swap_average(t->optimizer, t->team);
     return status == DPL_OK ? dpli_report_write(t, err) : status;
 }

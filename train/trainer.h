@@ -1,4 +1,4 @@
-/* A run at work: what setup.c puts together and the loop, the validation and the checkpoint share.
+/* A run at work: what setup.c puts together, and the loop, the validation and the checkpoint share.
  */
 #ifndef DOPPEL_TRAIN_TRAINER_H
 #define DOPPEL_TRAIN_TRAINER_H
@@ -43,58 +43,5 @@ typedef struct dpli_trainer {
     int64_t best_step, since_best;
     int64_t validated_step;
 } dpli_trainer;
-
-/* ------------------------------------------------------------------ setup.c, split.c */
-
-/** All of it, from settings to loader; a new run's folder gets its config.json and start.onnx. */
-dpl_status dpli_trainer_open(dpli_trainer *t, const dpl_train_options *options, dpl_error *err);
-void dpli_trainer_close(dpli_trainer *t);
-
-/** What is trained on and what held out, from the towers' data. Pictures that could not be read are
- * in neither. */
-dpl_status dpli_trainer_split(dpli_trainer *t, dpl_error *err);
-
-void dpli_trainer_warn(void *trainer, const char *text);
-
-/* ------------------------------------------------------------------ validate.c */
-
-/** Measure on what is held out, with the parameters as they are. */
-dpl_status dpli_validate(dpl_train_figures *out, dpli_trainer *t, dpl_error *err);
-
-/** The figure that decides; and whether a is better than b (NaN: worse than any). */
-double dpli_figure(const dpl_train_figures *figures, dpli_best which);
-bool dpli_figure_better(double a, double b, dpli_best which);
-const char *dpli_figure_name(dpli_best which);
-
-/** Area under the curve, equal error rate, accept rate at far, best accuracy, from scores (sorted
- * in place), higher being more alike. */
-void dpli_pair_figures(dpl_train_figures *out, float *same, size_t n_same, float *different,
-                       size_t n_different, double far);
-
-/* ------------------------------------------------------------------ checkpoint.c, run.c */
-
-/** checkpoint.bin, the one before it kept as checkpoint.prev.bin. Refused when a parameter is not
- * finite: err names its layer. */
-dpl_status dpli_checkpoint_save(dpli_trainer *t, dpl_error *err);
-/** @retval DPL_E_MODEL  damaged, of another version or another run; err names the one before it */
-dpl_status dpli_checkpoint_load(dpli_trainer *t, dpl_error *err);
-
-/** Make or find the run's folder and lock it; *config: config.json's text when resumed, to be
- * freed, else NULL. */
-dpl_status dpli_run_open(dpli_trainer *t, char **config, const dpl_train_options *options,
-                         dpl_error *err);
-/** Path of a file in the run's folder, freed by free(). */
-char *dpli_run_path(const dpli_trainer *t, const char *name, dpl_error *err);
-/** A tower's file: "best" gives best.onnx, of two towers best.a.onnx and best.b.onnx. */
-char *dpli_run_model(const dpli_trainer *t, const char *stem, int32_t tower, dpl_error *err);
-/** Append a line to log.jsonl. */
-dpl_status dpli_run_log(const dpli_trainer *t, const dpl_train_event *event, dpl_error *err);
-/** Drop what the log says of steps after the one resumed from. */
-dpl_status dpli_run_cut_log(const dpli_trainer *t, dpl_error *err);
-/** report.html, from log.jsonl. */
-dpl_status dpli_report_write(const dpli_trainer *t, dpl_error *err);
-
-/** The towers as they are, as ONNX with their facts, to stem's files. */
-dpl_status dpli_export(dpli_trainer *t, const char *stem, dpl_error *err);
 
 #endif

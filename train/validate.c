@@ -9,13 +9,14 @@
  *
  * Scores are the head's (index/head.c) up to a monotone map, which none of the figures sees.
  */
+#include "train/validate.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "train/trainer.h"
 
 enum { SALT_ROUND = 21 };
 

@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-#include "train/trainer.h"
+#include "train/setup.h"
+#include "train/validate.h"
 
 /* ------------------------------------------------------------------ settings */
 
