@@ -21,6 +21,7 @@
 #include "base/walk.h"
 #include "data/csv.h"
 #include "data/zip.h"
+#include "vision/image/formats.h"
 
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
@@ -66,14 +67,6 @@ struct dpl_dataset {
 };
 
 /* ------------------------------------------------------------------ names */
-
-static bool is_picture(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-
-    return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
-                   strcasecmp(dot, ".png") == 0);
-}
 
 /** A hidden file or one below a hidden folder, or what macOS adds to archives. */
 static bool is_hidden(const char *name)
@@ -176,8 +169,9 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
     case DPLI_WALKED_OTHER: return DPL_OK;
     case DPLI_WALKED_FILE: break;
     }
-    return is_picture(below) && !is_hidden(below) ? add_by_folder(l->list, below, 0, l->plain, err)
-                                                  : DPL_OK;
+    return dpli_format_is_name(below) && !is_hidden(below)
+               ? add_by_folder(l->list, below, 0, l->plain, err)
+               : DPL_OK;
 }
 
 static dpl_status list_folder(found_list *list, dpl_dataset *d, const char *path, bool plain,
@@ -214,7 +208,7 @@ static dpl_status list_zip(found_list *list, dpl_dataset *d, const char *path, c
             continue;
         any = true;
         name += n_prefix;
-        if (!is_picture(name))
+        if (!dpli_format_is_name(name))
             continue;
         if (!is_inside(name))
             status = dpli_fail(err, DPL_E_INPUT, "picture \"%s\" is not below the archive", name);
@@ -414,10 +408,13 @@ static dpl_status build(dpl_dataset *d, found_list *list, int32_t min_items, boo
                         dpl_error *err)
 {
     const size_t n = list->n;
+    char suffixes[100];
     dpl_status status;
 
-    if (n == 0)
-        return dpli_fail(err, DPL_E_INPUT, "no picture in it (.jpg, .jpeg, .png)");
+    if (n == 0) {
+        dpli_format_suffixes(suffixes, sizeof suffixes);
+        return dpli_fail(err, DPL_E_INPUT, "no picture in it (%s)", suffixes);
+    }
     qsort(list->items, n, sizeof *list->items, by_class);
     d->items = dpli_calloc(n, sizeof *d->items, err);
     d->by_name = dpli_calloc(n, sizeof *d->by_name, err);

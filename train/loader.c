@@ -45,25 +45,6 @@ typedef struct worker {
     uint8_t *turned, *distorted, *chip;
 } worker;
 
-void dpli_intake_run(float *out, const dpli_intake *in, const uint8_t *pixels)
-{
-    const size_t n = (size_t)in->h * (size_t)in->w;
-    const int first = in->bgr ? 2 : 0;
-
-    if (in->c == 1) {
-        const float scale = 1 / in->std[0];
-        for (size_t i = 0; i < n; i++)
-            out[i] = ((float)pixels[i] - in->mean[0]) * scale;
-        return;
-    }
-    const float scale[3] = {1 / in->std[0], 1 / in->std[1], 1 / in->std[2]};
-    for (size_t i = 0; i < n; i++, out += 3, pixels += 3) {
-        out[0] = ((float)pixels[first] - in->mean[0]) * scale[0];
-        out[1] = ((float)pixels[1] - in->mean[1]) * scale[1];
-        out[2] = ((float)pixels[2 - first] - in->mean[2]) * scale[2];
-    }
-}
-
 /** Quarter turns of a square picture. */
 static void turn(uint8_t *out, const uint8_t *in, int32_t side, int32_t c, int32_t turns)
 {

@@ -9,16 +9,7 @@
 #include "train/augment.h"
 #include "train/pixels.h"
 #include "train/sampler.h"
-
-/** How a tower takes pictures. */
-typedef struct dpli_intake {
-    int32_t h, w, c;
-    float mean[3], std[3]; /* input = (pixel - mean) / std, in the net's channel order */
-    bool bgr;
-} dpli_intake;
-
-/** out: float [h, w, c] from uint8 [h, w, c] (RGB or grey). */
-void dpli_intake_run(float *out, const dpli_intake *in, const uint8_t *pixels);
+#include "vision/intake.h"
 
 typedef struct dpli_loader_options {
     dpli_sampler_options sampler;

@@ -111,12 +111,7 @@ static dpl_status read_intake(dpli_tower *w, const char *path, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    w->intake = (dpli_intake){.h = e->height_px,
-                              .w = e->width_px,
-                              .c = e->color == DPLI_COLOR_GREY ? 1 : 3,
-                              .bgr = e->color == DPLI_COLOR_BGR};
-    memcpy(w->intake.mean, e->mean, sizeof e->mean);
-    memcpy(w->intake.std, e->std, sizeof e->std);
+    w->intake = e->intake;
     if (e->channels_last)
         status =
             dpli_fail(err, DPL_E_MODEL,

@@ -180,32 +180,28 @@ static dpl_status read_input(dpl_encoder *e, dpl_error *err)
         return dpli_fail(err, DPL_E_MODEL, "input is a fixed batch of %lld, at most %d is taken",
                          (long long)in.dims[0], MAX_BATCH);
     e->batch = in.dims[0] > 0 ? (int32_t)in.dims[0] : 0;
-    e->height_px = (int32_t)h;
-    e->width_px = (int32_t)w;
+    e->intake.h = (int32_t)h;
+    e->intake.w = (int32_t)w;
+    e->intake.c = (int32_t)c;
 
     static const char *const colors[] = {"rgb", "bgr", "grey", NULL};
     const int color = read_word(e, "color", colors, err);
     if (color < 0)
         return DPL_E_MODEL;
-    e->color = c == 1 ? DPLI_COLOR_GREY : (dpli_color)color;
-    if (c == 3 && e->color == DPLI_COLOR_GREY)
+    e->intake.bgr = c == 3 && color == 1;
+    if (c == 3 && color == 2)
         return dpli_fail(err, DPL_E_MODEL,
                          "fact \"color\" is \"grey\", but the input has 3 channels");
     return DPL_OK;
 }
 
-static int n_channels(const dpl_encoder *e)
-{
-    return e->color == DPLI_COLOR_GREY ? 1 : 3;
-}
-
 static dpl_shape input_shape(const dpl_encoder *e, int32_t n)
 {
-    const int c = n_channels(e);
+    const dpli_intake *in = &e->intake;
 
     if (e->channels_last)
-        return (dpl_shape){4, {n, e->height_px, e->width_px, c}};
-    return (dpl_shape){4, {n, c, e->height_px, e->width_px}};
+        return (dpl_shape){4, {n, in->h, in->w, in->c}};
+    return (dpl_shape){4, {n, in->c, in->h, in->w}};
 }
 
 /** Pixels are always written as rows of interleaved channels: for an NCHW net the plan takes NHWC,
@@ -255,16 +251,18 @@ static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
 
 static dpl_status make_hash(dpl_encoder *e, dpl_error *err)
 {
+    const dpli_intake *in = &e->intake;
+    const int color = in->c == 1 ? 2 : in->bgr ? 1 : 0;
     dpli_sha256 s;
     char line[128];
 
     dpli_sha256_init(&s);
     dpli_sha256_add(&s, dpl_net_hash(e->net), 64);
-    snprintf(line, sizeof line, "|%d|%d|%d|%d|%d|%d", (int)e->width_px, (int)e->height_px,
-             (int)e->color, e->normalize, e->has_template, e->channels_last);
+    snprintf(line, sizeof line, "|%d|%d|%d|%d|%d|%d", (int)in->w, (int)in->h, color, e->normalize,
+             e->has_template, e->channels_last);
     dpli_sha256_add(&s, line, strlen(line));
-    dpli_sha256_add(&s, e->mean, sizeof e->mean);
-    dpli_sha256_add(&s, e->std, sizeof e->std);
+    dpli_sha256_add(&s, in->mean, sizeof in->mean);
+    dpli_sha256_add(&s, in->std, sizeof in->std);
     if (e->has_template)
         dpli_sha256_add(&s, e->template_points, sizeof e->template_points);
     return dpli_sha256_hex(&s, e->hash, err);
@@ -278,15 +276,15 @@ static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
     int word;
 
     if (status == DPL_OK)
-        status = read_channels(e->mean, e, "mean", 0, err);
+        status = read_channels(e->intake.mean, e, "mean", 0, err);
     if (status == DPL_OK)
-        status = read_channels(e->std, e, "std", 1, err);
+        status = read_channels(e->intake.std, e, "std", 1, err);
     if (status == DPL_OK)
         status = read_template(e, err);
     if (status != DPL_OK)
         return status;
     for (int i = 0; i < 3; i++)
-        if (e->std[i] == 0)
+        if (e->intake.std[i] == 0)
             return dpli_fail(err, DPL_E_MODEL, "fact \"std\" is 0");
     if ((word = read_word(e, "normalize", normalize, err)) < 0)
         return DPL_E_MODEL;
@@ -345,12 +343,12 @@ const dpl_net *dpl_encoder_net(const dpl_encoder *encoder)
 
 int32_t dpl_encoder_width_px(const dpl_encoder *encoder)
 {
-    return encoder->width_px;
+    return encoder->intake.w;
 }
 
 int32_t dpl_encoder_height_px(const dpl_encoder *encoder)
 {
-    return encoder->height_px;
+    return encoder->intake.h;
 }
 
 int32_t dpl_encoder_dim(const dpl_encoder *encoder)
@@ -366,25 +364,6 @@ const char *dpl_encoder_space(const dpl_encoder *encoder)
 const char *dpl_encoder_hash(const dpl_encoder *encoder)
 {
     return encoder->hash;
-}
-
-static void fill_input(float *in, const dpl_encoder *e, const uint8_t *chip)
-{
-    const size_t n = (size_t)e->width_px * (size_t)e->height_px;
-    const float *mean = e->mean;
-    const float scale[3] = {1 / e->std[0], 1 / e->std[1], 1 / e->std[2]};
-
-    if (e->color == DPLI_COLOR_GREY) {
-        for (size_t i = 0; i < n; i++, chip += 3)
-            in[i] = (dpli_luma(chip) - mean[0]) * scale[0];
-        return;
-    }
-    const int first = e->color == DPLI_COLOR_BGR ? 2 : 0;
-    for (size_t i = 0; i < n; i++, chip += 3, in += 3) {
-        in[0] = ((float)chip[first] - mean[0]) * scale[0];
-        in[1] = ((float)chip[1] - mean[1]) * scale[1];
-        in[2] = ((float)chip[2 - first] - mean[2]) * scale[2];
-    }
 }
 
 /** Copy one row out, to unit length when asked; false when it is not finite or all zero. */
@@ -405,8 +384,9 @@ static bool take_vector(float *out, const float *in, int32_t dim, int normalize)
 dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scratch,
                       const uint8_t *chips, size_t n, dpl_error *err)
 {
-    const size_t pixels = (size_t)encoder->width_px * (size_t)encoder->height_px;
-    const size_t dim = (size_t)encoder->dim, channels = (size_t)n_channels(encoder);
+    const dpli_intake *intake = &encoder->intake;
+    const size_t pixels = (size_t)intake->w * (size_t)intake->h;
+    const size_t dim = (size_t)encoder->dim, channels = (size_t)intake->c;
 
     for (size_t at = 0; at < n;) {
         const size_t left = n - at;
@@ -420,7 +400,7 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
             return status;
         float *in = dpl_plan_input(plan, 0);
         for (size_t i = 0; i < real; i++)
-            fill_input(in + i * pixels * channels, encoder, chips + (at + i) * pixels * 3);
+            dpli_intake_run_rgb(in + i * pixels * channels, intake, chips + (at + i) * pixels * 3);
         /* a net of fixed batch gets zeros where there is no chip */
         memset(in + real * pixels * channels, 0, (batch - real) * pixels * channels * sizeof *in);
         dpl_plan_run(plan);

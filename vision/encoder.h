@@ -3,30 +3,21 @@
 #define DOPPEL_VISION_ENCODER_H
 
 #include "doppel/face.h"
-
-typedef enum dpli_color { DPLI_COLOR_RGB, DPLI_COLOR_BGR, DPLI_COLOR_GREY } dpli_color;
+#include "vision/intake.h"
 
 struct dpl_encoder {
     dpl_net *net;
     const struct dpli_preset *preset; /* NULL: none */
-    int32_t width_px, height_px, dim;
+    dpli_intake intake;
+    int32_t dim;
     int32_t batch;     /* 0: free, else the only one that the net takes */
     int channels_last; /* 1: the net's input is [n, h, w, c], as some converters leave it */
-    dpli_color color;
-    float mean[3], std[3]; /* input = (pixel - mean) / std, in the net's channel order */
-    int normalize;         /* 1: vectors are brought to unit length */
+    int normalize;     /* 1: vectors are brought to unit length */
     int has_template;
     dpl_point template_points[5]; /* pixel indices of the chip, as ArcFace's are */
     const char *space;
     char hash[65];
 };
-
-/** A pixel as a net of one channel sees it (ITU-R BT.601), 0..255: encoding and training share it.
- */
-static inline float dpli_luma(const uint8_t *rgb)
-{
-    return 0.299f * (float)rgb[0] + 0.587f * (float)rgb[1] + 0.114f * (float)rgb[2];
-}
 
 /** dpl_whole_chip without an encoder: the training's pictures are cut as the encoder's are. The
  * filter is dpl_image_resize's. */

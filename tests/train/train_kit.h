@@ -99,7 +99,7 @@ static void kit_make(const char *root, int n_groups, int n_classes, int n_items,
 }
 
 /* A small run on data: seconds. */
-static dpl_train_options kit_options(const char *data, const char *run)
+static inline dpl_train_options kit_options(const char *data, const char *run)
 {
     dpl_train_options o = DPL_TRAIN_OPTIONS_INIT;
 

@@ -315,7 +315,7 @@ static void encoder_is_no_detector(void **state)
 static dpl_face face_on_template(int quarter_turns, float scale, float shift)
 {
     dpl_face f = {0};
-    const float size = (float)encoder->width_px;
+    const float size = (float)encoder->intake.w;
 
     for (int i = 0; i < 5; i++) {
         float x = encoder->template_points[i].x_px + 0.5f,
@@ -344,7 +344,7 @@ static dpl_image pattern(int32_t w, int32_t h)
 
 static void landmarks_on_the_template_give_the_picture_itself(void **state)
 {
-    const int32_t size = encoder->width_px;
+    const int32_t size = encoder->intake.w;
     dpl_image image = pattern(size, size);
     uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
 
@@ -371,7 +371,7 @@ static void landmarks_on_the_template_give_the_picture_itself(void **state)
    shortest wave is 48 px, of which a filter 3 px wide takes less than 2 %. */
 static void larger_face_is_reduced_without_a_shift(void **state)
 {
-    const int32_t size = encoder->width_px;
+    const int32_t size = encoder->intake.w;
     dpl_image image = pattern(3 * size + 40, 3 * size + 40);
     uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
     dpl_face f = face_on_template(0, 3, 20);
@@ -391,7 +391,7 @@ static void larger_face_is_reduced_without_a_shift(void **state)
 static void landmarks_in_one_point_are_refused(void **state)
 {
     dpl_image image = new_image(200, 200, 9);
-    uint8_t *chip = malloc((size_t)encoder->width_px * (size_t)encoder->height_px * 3);
+    uint8_t *chip = malloc((size_t)encoder->intake.w * (size_t)encoder->intake.h * 3);
     dpl_face f = {0};
     dpl_error err;
 
@@ -406,7 +406,7 @@ static void landmarks_in_one_point_are_refused(void **state)
 
 static void whole_chip_is_the_centre_of_the_picture(void **state)
 {
-    const int32_t size = encoder->width_px;
+    const int32_t size = encoder->intake.w;
     dpl_image image = new_image(3 * size, size, 10);
     uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
 
@@ -424,7 +424,7 @@ static void whole_chip_is_the_centre_of_the_picture(void **state)
 /* A picture of the chip's proportions is resized as dpl_image_resize does it: no other filter. */
 static void whole_chip_is_resized_as_pictures_are(void **state)
 {
-    const int32_t size = encoder->width_px;
+    const int32_t size = encoder->intake.w;
     dpl_image image = new_image(2 * size - 13, 2 * size - 13, 0), sized;
     uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
 
@@ -443,7 +443,7 @@ static void whole_chip_is_resized_as_pictures_are(void **state)
 
 static dpl_quality quality_of(dpl_image *image, const dpl_face *found)
 {
-    uint8_t *chip = malloc((size_t)encoder->width_px * (size_t)encoder->height_px * 3);
+    uint8_t *chip = malloc((size_t)encoder->intake.w * (size_t)encoder->intake.h * 3);
     dpl_face f = *found;
 
     assert_int_equal(dpl_align(chip, &f, encoder, image, NULL), DPL_OK);
@@ -516,7 +516,7 @@ static void nose_to_the_side_is_yaw_and_nose_up_is_pitch(void **state)
 
 static uint8_t *chips_of_noise(const dpl_encoder *e, size_t n, uint8_t low)
 {
-    const size_t bytes = (size_t)e->width_px * (size_t)e->height_px * 3 * n;
+    const size_t bytes = (size_t)e->intake.w * (size_t)e->intake.h * 3 * n;
     uint8_t *chips = malloc(bytes);
     uint32_t s = 12345;
 
@@ -544,7 +544,7 @@ static void vectors_are_of_unit_length_and_a_batch_equals_single_ones(void **sta
 {
     enum { N = 19 }; /* more than one batch, and a rest */
     const size_t dim = (size_t)encoder->dim;
-    const size_t chip = (size_t)encoder->width_px * (size_t)encoder->height_px * 3;
+    const size_t chip = (size_t)encoder->intake.w * (size_t)encoder->intake.h * 3;
     uint8_t *chips = chips_of_noise(encoder, N, 0);
     float *all = malloc(N * dim * sizeof *all), *one = malloc(dim * sizeof *one);
 

@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "doppel/image.h"
-#include "vision/image/decode.h"
+#include "vision/image/limits.h"
 
 enum { W = 37, H = 29 };
 

@@ -53,9 +53,9 @@ dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
     const float m[6] = {(float)(re * sx), (float)(-im * sx), (float)(ox * sx),
                         (float)(im * sy), (float)(re * sy),  (float)(oy * sy)};
 
-    status = dpli_warp_affine(chip, encoder->width_px, encoder->height_px, image, m, err);
+    status = dpli_warp_affine(chip, encoder->intake.w, encoder->intake.h, image, m, err);
     if (status == DPL_OK)
-        dpli_quality_measure(face, chip, encoder->width_px, encoder->height_px);
+        dpli_quality_measure(face, chip, encoder->intake.w, encoder->intake.h);
     return status;
 }
 
@@ -75,5 +75,5 @@ dpl_status dpli_whole_chip(uint8_t *chip, int32_t width_px, int32_t height_px,
 dpl_status dpl_whole_chip(uint8_t *chip, const dpl_encoder *encoder, const dpl_image *image,
                           dpl_error *err)
 {
-    return dpli_whole_chip(chip, encoder->width_px, encoder->height_px, image, err);
+    return dpli_whole_chip(chip, encoder->intake.w, encoder->intake.h, image, err);
 }

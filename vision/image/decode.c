@@ -1,126 +1,15 @@
 /*
- * image.c - from a file to an upright picture: which format, within the limits, decoded, turned.
+ * decode.c - from a file to an upright picture: which format, within the limits, decoded, turned.
  *
- * First stage of the pipeline. The decoders are in jpeg.c and png.c.
+ * First stage of the pipeline. formats.c lists the decoders, limits.c has what they must keep to.
  */
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "doppel/image.h"
-#include "vision/image/decode.h"
-
-enum { MAX_SIDE_PX = 65535 };
-
-dpl_status dpli_check_pixels(uint64_t width_px, uint64_t height_px,
-                             const dpl_decode_options *options, dpl_error *err)
-{
-    const uint64_t limit = options->max_pixels;
-
-    if (width_px == 0 || height_px == 0)
-        return dpli_fail(err, DPL_E_INPUT, "image is %llux%llu pixels",
-                         (unsigned long long)width_px, (unsigned long long)height_px);
-    if (width_px > MAX_SIDE_PX || height_px > MAX_SIDE_PX)
-        return dpli_fail(err, DPL_E_LIMIT, "image is %llux%llu pixels, limit is %d a side",
-                         (unsigned long long)width_px, (unsigned long long)height_px, MAX_SIDE_PX);
-    if (width_px * height_px > limit)
-        return limit % 1000000 == 0 && limit
-                   ? dpli_fail(err, DPL_E_LIMIT,
-                               "image is %llux%llu pixels, limit is %llu megapixels",
-                               (unsigned long long)width_px, (unsigned long long)height_px,
-                               (unsigned long long)(limit / 1000000))
-                   : dpli_fail(err, DPL_E_LIMIT, "image is %llux%llu pixels, limit is %llu pixels",
-                               (unsigned long long)width_px, (unsigned long long)height_px,
-                               (unsigned long long)limit);
-    return DPL_OK;
-}
-
-dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t orientation,
-                            const dpl_decode_options *options, dpl_error *err)
-{
-    const uint64_t n_turning = orientation > 1 ? 2 * 3 * w * h : 0;
-    const uint64_t need = n_decoding > n_turning ? n_decoding : n_turning;
-
-    /* Rounded up, so that the two numbers differ. */
-    if (need > options->max_bytes)
-        return dpli_fail(err, DPL_E_LIMIT, "decoding needs %.1f MiB, limit is %.1f MiB",
-                         (double)((need * 10 + 1048575) / 1048576) / 10,
-                         (double)options->max_bytes / 1048576);
-    return DPL_OK;
-}
-
-dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t there, int32_t all,
-                              const char *unit, const char *reason, dpl_error *err)
-{
-    const char *what = cut ? "truncated" : "damaged";
-
-    if (there < all / 8 + (all % 8 != 0))
-        return dpli_fail(err, DPL_E_INPUT, "%s: %d of %d %s are there", what, there, all, unit);
-    if (there < all)
-        snprintf(warning, 160, "%s: %d of %d %s are there", what, there, all, unit);
-    else
-        snprintf(warning, 160, "%s: %c%s", what, tolower((unsigned char)reason[0]), reason + 1);
-    return DPL_OK;
-}
-
-/* What bytes [n] are that no decoder here reads: a phrase that follows "is ". */
-static const char *other_kind(const uint8_t *bytes, size_t n)
-{
-    static const struct {
-        size_t at;
-        const char *magic;
-        size_t n;
-        const char *what;
-    } kinds[] = {
-        {8, "WEBP", 4, "a WebP picture"},
-        {4, "ftypheic", 8, "a HEIC picture"},
-        {4, "ftypheix", 8, "a HEIC picture"},
-        {4, "ftypmif1", 8, "a HEIF picture"},
-        {4, "ftypavif", 8, "an AVIF picture"},
-        {4, "ftypavis", 8, "an AVIF picture"},
-        {4, "ftyp", 4, "a video"},
-        {0, "GIF8", 4, "a GIF picture"},
-        {0, "II*\0", 4, "a TIFF or raw picture"},
-        {0, "MM\0*", 4, "a TIFF or raw picture"},
-        {0, "BM", 2, "a BMP picture"},
-        {0, "\0\0\0\fJXL ", 8, "a JPEG XL picture"},
-        {0, "\xFF\x0A", 2, "a JPEG XL picture"},
-        {0, "\0\0\0\fjP  ", 8, "a JPEG 2000 picture"},
-        {0, "8BPS", 4, "a Photoshop file"},
-        {0, "%PDF", 4, "a PDF file"},
-        {0, "PK\3\4", 4, "a ZIP archive"},
-        {0, "<svg", 4, "an SVG drawing"},
-        {0, "<?xml", 5, "an XML file"},
-        {0, "<!DOCTYPE", 9, "an HTML page"},
-        {0, "<!doctype", 9, "an HTML page"},
-        {0, "<html", 5, "an HTML page"},
-    };
-
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (n >= kinds[i].at + kinds[i].n &&
-            memcmp(bytes + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
-            return kinds[i].what;
-    return NULL;
-}
-
-static dpl_status refuse(const uint8_t *bytes, size_t n, dpl_error *err)
-{
-    const char *what = other_kind(bytes, n);
-    size_t zeros = 0;
-
-    if (what)
-        return dpli_fail(err, DPL_E_INPUT, "is %s; JPEG and PNG are read", what);
-    if (n == 0)
-        return dpli_fail(err, DPL_E_INPUT, "is empty");
-    while (zeros < n && bytes[zeros] == 0)
-        zeros++;
-    if (zeros == n)
-        return dpli_fail(err, DPL_E_INPUT, "holds nothing but zeros");
-    return dpli_fail(err, DPL_E_INPUT, "is neither a JPEG nor a PNG");
-}
+#include "vision/image/formats.h"
 
 /* Turn a picture upright (EXIF 2.32, tag 0112h): from the stored corner that comes first, one step
  * to the right in what comes out is step_x bytes in what was stored, one step down is step_y. */
@@ -191,6 +80,7 @@ dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_bytes,
                             const dpl_decode_options *options, dpl_error *err)
 {
     const dpl_image empty = DPL_IMAGE_INIT;
+    const dpli_format *format = dpli_format_of(bytes, n_bytes);
     dpl_decode_options known;
     dpl_status status;
 
@@ -198,12 +88,8 @@ dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_bytes,
     status = read_options(&known, options, err);
     if (status)
         return status;
-    if (dpli_is_jpeg(bytes, n_bytes))
-        status = dpli_jpeg_decode(out, bytes, n_bytes, &known, err);
-    else if (dpli_is_png(bytes, n_bytes))
-        status = dpli_png_decode(out, bytes, n_bytes, &known, err);
-    else
-        status = refuse(bytes, n_bytes, err);
+    status = format ? format->decode(out, bytes, n_bytes, &known, err)
+                    : dpli_format_refuse(bytes, n_bytes, err);
     if (!status)
         status = make_upright(out, err);
     if (status)

@@ -1,4 +1,4 @@
-/* Between image.c and the decoders. */
+/* The decoders, and what they share: a row each in formats.c. */
 #ifndef DOPPEL_VISION_IMAGE_DECODE_H
 #define DOPPEL_VISION_IMAGE_DECODE_H
 
@@ -19,27 +19,6 @@ dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                            const dpl_decode_options *options, dpl_error *err);
 bool dpli_is_jpeg(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_png(const uint8_t *bytes, size_t n_bytes);
-
-/** DPL_OK when a picture of that size as stored is within the limits. */
-dpl_status dpli_check_pixels(uint64_t width_px, uint64_t height_px,
-                             const dpl_decode_options *options, dpl_error *err);
-
-/** DPL_OK when a decode that holds n_decoding bytes, and later pixels of w x h turned upright from
- * one buffer into another, is within the limits. */
-dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t orientation,
-                            const dpl_decode_options *options, dpl_error *err);
-
-/**
- * What a decode that met an error is worth: a picture with a warning when at least an eighth of it
- * is there, else DPL_E_INPUT. Less than that is no photo but its remains.
- *
- * @param cut          the file ends early; else it is damaged
- * @param there, all   how many of its units are there
- * @param unit         "rows" or "pixels"
- * @param reason       the decoder's words
- */
-dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t there, int32_t all,
-                              const char *unit, const char *reason, dpl_error *err);
 
 /** The orientation, 1 to 8, in an EXIF block ("Exif", two zero bytes, TIFF); 1 when there is none.
  * DPL_E_MEMORY when there is no memory to parse it. */

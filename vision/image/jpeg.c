@@ -18,6 +18,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "vision/image/limits.h"
 
 /* Real files have up to about a dozen scans; each costs a pass over the whole picture. */
 enum { MAX_SCANS = 100 };

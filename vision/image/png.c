@@ -21,6 +21,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "vision/image/limits.h"
 
 /* Pixels are filled with it before decoding, to tell how far a decode that failed has come. */
 enum { UNSET = 0xA5 };

@@ -1,0 +1,129 @@
+/*
+ * formats.c - which formats of pictures are read, and what else a file may be.
+ *
+ * A format is a file with its decoder and a row here; messages and the suffixes that a data set
+ * goes by are made from the rows.
+ */
+#include "vision/image/formats.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/fail.h"
+
+static const dpli_format formats[] = {
+    {"a JPEG", {".jpg", ".jpeg"}, dpli_is_jpeg, dpli_jpeg_decode},
+    {"a PNG", {".png"}, dpli_is_png, dpli_png_decode},
+};
+
+enum {
+    N_FORMATS = sizeof formats / sizeof *formats,
+    N_SUFFIXES = sizeof formats->suffixes / sizeof *formats->suffixes
+};
+
+const dpli_format *dpli_format_of(const uint8_t *bytes, size_t n_bytes)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (formats[i].is(bytes, n_bytes))
+            return &formats[i];
+    return NULL;
+}
+
+bool dpli_format_is_name(const char *file_name)
+{
+    const char *dot = strrchr(file_name, '.');
+
+    for (int i = 0; dot && i < N_FORMATS; i++)
+        for (int k = 0; k < N_SUFFIXES && formats[i].suffixes[k]; k++)
+            if (strcasecmp(dot, formats[i].suffixes[k]) == 0)
+                return true;
+    return false;
+}
+
+static void add(char *out, size_t size, const char *between, const char *text)
+{
+    const size_t n = strlen(out);
+
+    snprintf(out + n, size - n, "%s%s", between, text);
+}
+
+void dpli_format_suffixes(char *out, size_t size)
+{
+    out[0] = '\0';
+    for (int i = 0; i < N_FORMATS; i++)
+        for (int k = 0; k < N_SUFFIXES && formats[i].suffixes[k]; k++)
+            add(out, size, out[0] ? ", " : "", formats[i].suffixes[k]);
+}
+
+/* All formats in words, the last behind a word of its own: "JPEG and PNG". */
+static void list(char *out, size_t size, bool with_article, const char *last)
+{
+    out[0] = '\0';
+    for (int i = 0; i < N_FORMATS; i++)
+        add(out, size,
+            i == 0              ? ""
+            : i < N_FORMATS - 1 ? ", "
+                                : last,
+            with_article ? formats[i].name : strchr(formats[i].name, ' ') + 1);
+}
+
+/* What bytes [n] are that no decoder here reads: a phrase that follows "is ". */
+static const char *other_kind(const uint8_t *bytes, size_t n)
+{
+    static const struct {
+        size_t at;
+        const char *magic;
+        size_t n;
+        const char *what;
+    } kinds[] = {
+        {8, "WEBP", 4, "a WebP picture"},
+        {4, "ftypheic", 8, "a HEIC picture"},
+        {4, "ftypheix", 8, "a HEIC picture"},
+        {4, "ftypmif1", 8, "a HEIF picture"},
+        {4, "ftypavif", 8, "an AVIF picture"},
+        {4, "ftypavis", 8, "an AVIF picture"},
+        {4, "ftyp", 4, "a video"},
+        {0, "GIF8", 4, "a GIF picture"},
+        {0, "II*\0", 4, "a TIFF or raw picture"},
+        {0, "MM\0*", 4, "a TIFF or raw picture"},
+        {0, "BM", 2, "a BMP picture"},
+        {0, "\0\0\0\fJXL ", 8, "a JPEG XL picture"},
+        {0, "\xFF\x0A", 2, "a JPEG XL picture"},
+        {0, "\0\0\0\fjP  ", 8, "a JPEG 2000 picture"},
+        {0, "8BPS", 4, "a Photoshop file"},
+        {0, "%PDF", 4, "a PDF file"},
+        {0, "PK\3\4", 4, "a ZIP archive"},
+        {0, "<svg", 4, "an SVG drawing"},
+        {0, "<?xml", 5, "an XML file"},
+        {0, "<!DOCTYPE", 9, "an HTML page"},
+        {0, "<!doctype", 9, "an HTML page"},
+        {0, "<html", 5, "an HTML page"},
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (n >= kinds[i].at + kinds[i].n &&
+            memcmp(bytes + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
+            return kinds[i].what;
+    return NULL;
+}
+
+dpl_status dpli_format_refuse(const uint8_t *bytes, size_t n_bytes, dpl_error *err)
+{
+    const char *what = other_kind(bytes, n_bytes);
+    char read[200];
+    size_t zeros = 0;
+
+    if (what) {
+        list(read, sizeof read, false, " and ");
+        return dpli_fail(err, DPL_E_INPUT, "is %s; %s are read", what, read);
+    }
+    if (n_bytes == 0)
+        return dpli_fail(err, DPL_E_INPUT, "is empty");
+    while (zeros < n_bytes && bytes[zeros] == 0)
+        zeros++;
+    if (zeros == n_bytes)
+        return dpli_fail(err, DPL_E_INPUT, "holds nothing but zeros");
+    list(read, sizeof read, true, " nor ");
+    return dpli_fail(err, DPL_E_INPUT, "is neither %s", read);
+}

@@ -1,0 +1,32 @@
+/* What a decoder asks before it takes memory, and when it has met an error. */
+#ifndef DOPPEL_VISION_IMAGE_LIMITS_H
+#define DOPPEL_VISION_IMAGE_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "doppel/error.h"
+#include "doppel/image.h"
+
+/** DPL_OK when a picture of that size as stored is within the limits. */
+dpl_status dpli_check_pixels(uint64_t width_px, uint64_t height_px,
+                             const dpl_decode_options *options, dpl_error *err);
+
+/** DPL_OK when a decode that holds n_decoding bytes, and later pixels of w x h turned upright from
+ * one buffer into another, is within the limits. */
+dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t orientation,
+                            const dpl_decode_options *options, dpl_error *err);
+
+/**
+ * What a decode that met an error is worth: a picture with a warning when at least an eighth of it
+ * is there, else DPL_E_INPUT. Less than that is no photo but its remains.
+ *
+ * @param cut          the file ends early; else it is damaged
+ * @param there, all   how many of its units are there
+ * @param unit         "rows" or "pixels"
+ * @param reason       the decoder's words
+ */
+dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t there, int32_t all,
+                              const char *unit, const char *reason, dpl_error *err);
+
+#endif
