@@ -6,10 +6,11 @@
  * Runs when all steps are there and before their buffers get places: what lay between two links
  * needs none any more.
  */
+#include "net/chain.h"
+
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/plan.h"
 
 /* A result of less than this stays in a second-level cache until the next step reads it, and whole
  * results are the better matrices. */
@@ -103,9 +104,11 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
     return dpli_plan_scratch(p, first, dpli_chain_scratch_bytes(c->links, n), err);
 }
 
-dpl_status dpli_plan_chain(dpli_planner *p, dpli_step *steps, int32_t *n_steps,
-                           const dpli_ref *outputs, int32_t n_outputs, dpl_error *err)
+dpl_status dpli_chain_steps(dpli_planner *p, const dpli_ref *outputs, int32_t n_outputs,
+                            dpl_error *err)
 {
+    dpli_step *const steps = p->steps;
+    int32_t *const n_steps = &p->n_steps;
     dpl_status status = DPL_OK;
 
     for (int32_t i = 0; status == DPL_OK && i < *n_steps; i++) {

@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/ops/ops.h"
+#include "net/plan.h"
 
 /* Seconds; each weight of the largest files a dozen times over. */
 #define MAX_WORK 4e9

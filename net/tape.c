@@ -4,9 +4,9 @@
  * Forward runs the steps in the graph's order, backward in the opposite one, each on all threads of
  * the team. An activation lives until its own step's backward is done, a gradient from the first
  * step that writes it to the step that made its value; what does not live at the same time may lie
- * at the same place. Does not know losses, optimizers or data.
+ * at the same place (arena.c). Does not know losses, optimizers or data.
  *
- * Source: reverse accumulation, Linnainmaa 1970; arenas by first fit, largest first.
+ * Source: reverse accumulation, Linnainmaa 1970.
  */
 #include "net/tape.h"
 
@@ -18,15 +18,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
-
-#define ALIGN_FLOATS 16
-
-/** A stretch of the arena, alive from one tick to another, both included. */
-typedef struct block {
-    size_t floats, offset;
-    int32_t from, to;
-    float **place;
-} block;
+#include "net/arena.h"
 
 struct dpli_tape {
     dpli_graph *graph;
@@ -41,7 +33,8 @@ struct dpli_tape {
     dpli_param *params;
     int32_t n_params;
     dpli_tensor *input, *output;
-    float *arena, *scratch;
+    char *arena;
+    float *scratch;
     size_t bytes;
 };
 
@@ -201,75 +194,37 @@ done:
 
 /* ------------------------------------------------------------------ arena */
 
-static int by_size(const void *a, const void *b)
-{
-    const block *x = a, *y = b;
+/* What is to be placed: stretches, and who wants to know where. */
+typedef struct blocks {
+    dpli_stretch *stretches;
+    float ***places;
+    int32_t n;
+} blocks;
 
-    if (x->floats != y->floats)
-        return x->floats < y->floats ? 1 : -1;
-    return x->from != y->from ? (x->from < y->from ? -1 : 1) : (x->to < y->to ? -1 : x->to > y->to);
-}
-
-static int by_offset(const void *a, const void *b)
-{
-    const block *x = *(block *const *)a, *y = *(block *const *)b;
-
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-/** Give each block an offset; the floats needed, or 0 when there is no memory. */
-static size_t place_blocks(block *blocks, int32_t n, dpl_error *err)
-{
-    block **live = dpli_alloc((size_t)n + 1, sizeof *live, err);
-    size_t total = ALIGN_FLOATS;
-
-    if (!live)
-        return 0;
-    qsort(blocks, (size_t)n, sizeof *blocks, by_size);
-    for (int32_t i = 0; i < n; i++) {
-        block *b = &blocks[i];
-        int32_t n_live = 0;
-        size_t at = 0;
-
-        for (int32_t j = 0; j < i; j++) {
-            if (blocks[j].from <= b->to && b->from <= blocks[j].to)
-                live[n_live++] = &blocks[j];
-        }
-        qsort(live, (size_t)n_live, sizeof *live, by_offset);
-        for (int32_t j = 0; j < n_live && live[j]->offset < at + b->floats; j++) {
-            if (live[j]->offset + live[j]->floats > at)
-                at = live[j]->offset + live[j]->floats;
-        }
-        b->offset = at;
-        if (at + b->floats > total)
-            total = at + b->floats;
-    }
-    free(live);
-    return total;
-}
-
-static void add_block(block *blocks, int32_t *n, size_t floats, int32_t from, int32_t to,
-                      float **place)
+static void add_block(blocks *b, size_t floats, int32_t from, int32_t to, float **place)
 {
     *place = NULL;
     if (!floats)
         return;
-    floats = (floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
-    blocks[(*n)++] = (block){.floats = floats, .from = from, .to = to, .place = place};
+    b->stretches[b->n] = (dpli_stretch){.first = from, .last = to};
+    if (!dpli_mul(&b->stretches[b->n].n_bytes, floats, sizeof(float)))
+        b->stretches[b->n].n_bytes = SIZE_MAX;
+    b->places[b->n++] = place;
 }
 
 /* Ticks: step k runs forward at k and backward at 2 n_steps - k; the loss comes at n_steps. */
 static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
 {
     const int32_t turn = t->n_steps;
-    block *blocks = dpli_calloc((size_t)t->n_steps * 3 + 2, sizeof *blocks, err);
-    size_t scratch = 0, floats, bytes;
-    int32_t n = 0;
+    const size_t most = (size_t)t->n_steps * 3 + 2;
+    blocks b = {.stretches = dpli_calloc(most, sizeof *b.stretches, err),
+                .places = dpli_calloc(most, sizeof *b.places, err)};
+    size_t scratch = 0, arena, bytes;
     dpl_status status = DPL_E_MEMORY;
 
-    if (!blocks)
-        return DPL_E_MEMORY;
-    add_block(blocks, &n, dpli_tensor_floats(t->input), -1, 2 * turn + 1, &t->input->value);
+    if (!b.stretches || !b.places)
+        goto done;
+    add_block(&b, dpli_tensor_floats(t->input), -1, 2 * turn + 1, &t->input->value);
     for (int32_t k = 0; k < t->n_steps; k++) {
         dpli_tape_step *s = &t->steps[k];
         dpli_tensor *out = s->out;
@@ -287,38 +242,41 @@ static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
         }
         if (out == t->output)
             last = first = turn;
-        add_block(blocks, &n, dpli_tensor_floats(out), k,
+        add_block(&b, dpli_tensor_floats(out), k,
                   out == t->output   ? 2 * turn + 1
                   : !t->forward_only ? back
                                      : last,
                   &out->value);
         if (wanted)
-            add_block(blocks, &n, dpli_tensor_floats(out), first, back, &out->grad);
-        add_block(blocks, &n, s->kept_floats, k, t->goes_back[k] ? back : k, &s->kept);
+            add_block(&b, dpli_tensor_floats(out), first, back, &out->grad);
+        add_block(&b, s->kept_floats, k, t->goes_back[k] ? back : k, &s->kept);
         scratch = s->scratch_floats > scratch ? s->scratch_floats : scratch;
     }
-    floats = place_blocks(blocks, n, err);
-    if (!floats)
+    status = dpli_arena_place(b.stretches, b.n, &arena, err);
+    if (status != DPL_OK)
         goto done;
-    if (!dpli_add(&bytes, floats, scratch) || !dpli_mul(&bytes, bytes, sizeof(float)) ||
+    if (!dpli_mul(&bytes, scratch, sizeof(float)) || !dpli_add(&bytes, bytes, arena) ||
         bytes > max_bytes) {
-        dpli_fail(err, DPL_E_MEMORY,
-                  "a step would take %.0f MB, limit is %.0f MB: a smaller batch takes less",
-                  ((double)floats + (double)scratch) * 4e-6, (double)max_bytes * 1e-6);
+        status =
+            dpli_fail(err, DPL_E_MEMORY,
+                      "a step would take %.0f MB, limit is %.0f MB: a smaller batch takes less",
+                      (double)arena * 1e-6 + (double)scratch * 4e-6, (double)max_bytes * 1e-6);
         goto done;
     }
     t->bytes = bytes;
-    t->arena = dpli_alloc_aligned(floats, sizeof *t->arena, err);
+    t->arena = dpli_alloc_aligned(arena, 1, err);
     t->scratch = dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err);
-    if (!t->arena || !t->scratch)
+    if (!t->arena || !t->scratch) {
+        status = DPL_E_MEMORY;
         goto done;
+    }
     /* Rows of a batch that is not full are computed with too: from numbers, not from chance. */
-    memset(t->arena, 0, floats * sizeof *t->arena);
-    for (int32_t i = 0; i < n; i++)
-        *blocks[i].place = t->arena + blocks[i].offset;
-    status = DPL_OK;
+    memset(t->arena, 0, arena);
+    for (int32_t i = 0; i < b.n; i++)
+        *b.places[i] = (float *)(void *)(t->arena + b.stretches[i].offset);
 done:
-    free(blocks);
+    free(b.stretches);
+    free(b.places);
     return status;
 }
 

@@ -2,7 +2,7 @@
 #ifndef DOPPEL_NET_OPS_OPS_H
 #define DOPPEL_NET_OPS_OPS_H
 
-#include "net/plan.h"
+#include "net/planner.h"
 
 /* Each ends with an entry without a name. */
 extern const dpli_op dpli_ops_activation[], dpli_ops_batchnorm[], dpli_ops_binary[],
