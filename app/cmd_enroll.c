@@ -21,7 +21,7 @@ typedef struct enroll_options {
     common common;
     const char *name;
     double min_quality;
-    int faces, prune, force, verbose, n_threads;
+    int faces, prune, follow_links, force, verbose, n_threads;
 } enroll_options;
 
 #define AT(member) offsetof(enroll_options, member)
@@ -52,6 +52,10 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(prune),
      .help = "forget photos under these folders whose files are gone"},
+    {.name = "follow-links",
+     .kind = OPTION_FLAG,
+     .offset = AT(follow_links),
+     .help = "follow links that lead out of these folders, too"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .offset = AT(force),
@@ -194,6 +198,7 @@ static void report_json(const enroll *e, const dpl_enroll_report *r,
     json_put_int(summary, "n_refused", r->n_refused);
     json_put_int(summary, "n_refused_again", r->n_refused_again);
     json_put_int(summary, "n_pruned", r->n_pruned);
+    json_put_int(summary, "n_links", r->n_links);
     for (int i = 0; i < N_STATUSES; i++)
         if (e->n_by_status[i])
             json_put_int(reasons, dpl_status_name((dpl_status)i), e->n_by_status[i]);
@@ -228,6 +233,9 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
         if (e->n_by_status[i])
             printf("  refused, %s: %s\n", dpl_status_words((dpl_status)i),
                    text_count(b, e->n_by_status[i]));
+    if (r->n_links)
+        printf("  %s out of these folders not followed (--follow-links follows them)\n",
+               text_counted(b, r->n_links, "link"));
     fputs("gallery ", stdout);
     text_put(stdout, dpl_gallery_dir(e->gallery));
     printf(": %s, %s\n", text_counted(a, counts->n_persons, "person"),
@@ -357,6 +365,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
     options.name = o->name;
     options.faces = (dpl_faces_policy)o->faces;
     options.prune = o->prune;
+    options.follow_links = o->follow_links;
     options.force = o->force;
     options.n_threads = o->n_threads;
     options.preview_px = page.f ? PREVIEW_SIDE_PX : 0;

@@ -4,12 +4,17 @@
  */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -172,52 +177,179 @@ static int sync_folder_of(const char *path)
     return saved_errno ? -1 : 0;
 }
 
+/* ------------------------------------------------------------------ files aside */
+
+/* A file aside is held locked as long as its writer lives, so that what a killed one has left is
+ * known and goes at the next write. Where the file system can, it has no name until it is whole. */
+#define ASIDE    ".doppel-"
+#define N_RANDOM 6
+#define FD_PATH  "/proc/self/fd/%d"
+
+typedef struct aside {
+    char *path; /* what the callback writes to */
+    char *name; /* that it has, or gets before it is renamed */
+    bool named; /* the name is in the folder */
+    int fd;
+} aside_file;
+
+/* Whether name is base ".doppel-" and N_RANDOM letters. */
+static bool is_aside_of(const char *name, const char *base)
+{
+    const size_t n = strlen(base);
+
+    return strncmp(name, base, n) == 0 && strncmp(name + n, ASIDE, strlen(ASIDE)) == 0 &&
+           strlen(name + n) == strlen(ASIDE) + N_RANDOM;
+}
+
+static void remove_if_left(int folder, const char *name)
+{
+    const int fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, name, 0);
+    close(fd);
+}
+
+/* What killed writers of this file have left. A folder that cannot be listed keeps it. */
+static void remove_leftovers(const char *target)
+{
+    const char *slash = strrchr(target, '/'), *base = slash ? slash + 1 : target;
+    DIR *folder;
+
+    if (slash) {
+        char *name = strndup(target, (size_t)(slash - target) + 1);
+
+        folder = name ? opendir(name) : NULL;
+        free(name);
+    } else {
+        folder = opendir(".");
+    }
+    if (!folder)
+        return;
+    for (;;) {
+        const struct dirent *entry = readdir(folder);
+
+        if (!entry)
+            break;
+        if (is_aside_of(entry->d_name, base))
+            remove_if_left(dirfd(folder), entry->d_name);
+    }
+    closedir(folder);
+}
+
+/* A file without a name in target's folder, or -1 where that cannot be had. */
+static int open_nameless(const char *target)
+{
+#ifdef O_TMPFILE
+    const char *slash = strrchr(target, '/');
+    char *folder = slash ? strndup(target, (size_t)(slash - target) + 1) : strdup(".");
+    char path[64];
+    int fd = folder ? open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR) : -1;
+
+    free(folder);
+    if (fd < 0)
+        return -1;
+    /* It is written to, and named, through /proc. */
+    snprintf(path, sizeof path, FD_PATH, fd);
+    if (access(path, W_OK) == 0)
+        return fd;
+    close(fd);
+#else
+    (void)target;
+#endif
+    return -1;
+}
+
+static dpl_status open_aside(aside_file *a, const char *target, dpl_error *err)
+{
+    a->name = dpli_asprintf(err, "%s" ASIDE "XXXXXX", target);
+    if (!a->name)
+        return DPL_E_MEMORY;
+    a->fd = open_nameless(target);
+    if (a->fd >= 0) {
+        a->path = dpli_asprintf(err, FD_PATH, a->fd);
+    } else {
+        a->fd = mkostemp(a->name, O_CLOEXEC);
+        if (a->fd < 0)
+            return DPL_E_SYSTEM;
+        a->named = true;
+        a->path = dpli_strdup(a->name, err);
+    }
+    if (!a->path)
+        return DPL_E_MEMORY;
+    return flock(a->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK ? DPL_OK : DPL_E_SYSTEM;
+}
+
+/* Give a nameless file its name: one that nothing has, made as mkostemp makes it. */
+static int name_aside(aside_file *a)
+{
+    enum { TRIES = 100 };
+
+    for (int i = 0; i < TRIES && !a->named; i++) {
+        char *random = a->name + strlen(a->name) - N_RANDOM;
+        uint8_t bytes[N_RANDOM];
+
+        if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+            return -1;
+        for (int k = 0; k < N_RANDOM; k++)
+            random[k] = "abcdefghijklmnopqrstuvwxyz234567"[bytes[k] & 31];
+        if (linkat(AT_FDCWD, a->path, AT_FDCWD, a->name, AT_SYMLINK_FOLLOW) == 0)
+            a->named = true;
+        else if (errno != EEXIST)
+            return -1;
+    }
+    return a->named ? 0 : -1;
+}
+
+static void clear_aside(aside_file *a)
+{
+    if (a->named)
+        unlink(a->name);
+    if (a->fd >= 0)
+        close(a->fd);
+    free(a->path);
+    free(a->name);
+}
+
 dpl_status dpli_file_replace_by(const char *path,
                                 dpl_status (*fn)(void *ctx, const char *aside, dpl_error *err),
                                 void *ctx, dpl_error *err)
 {
+    aside_file aside = {.fd = -1};
     dpl_status status;
-    char *target = NULL, *aside = NULL;
-    int aside_exists = 0;
-    int fd = -1;
+    char *target = NULL;
     mode_t mode;
 
     status = find_target(&target, &mode, path, err);
     if (status)
         goto done;
-    aside = dpli_asprintf(err, "%s.XXXXXX", target);
-    if (!aside) {
-        status = DPL_E_MEMORY;
-        goto done;
-    }
-    fd = mkostemp(aside, O_CLOEXEC);
-    if (fd < 0)
+    remove_leftovers(target);
+    status = open_aside(&aside, target, err);
+    if (status == DPL_E_SYSTEM)
         goto system_error;
-    aside_exists = 1;
-    close(fd);
-    fd = -1;
-    status = fn(ctx, aside, err);
     if (status)
         goto done;
-    fd = open(aside, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0 || rename(aside, target) != 0)
+    status = fn(ctx, aside.path, err);
+    if (status)
+        goto done;
+    if (fsync(aside.fd) != 0 || name_aside(&aside) != 0 || rename(aside.name, target) != 0)
         goto system_error;
-    aside_exists = 0;
-    if (sync_folder_of(target) == 0)
+    aside.named = false;
+    /* Only now as wide as the file before it. */
+    if (fchmod(aside.fd, mode) == 0 && sync_folder_of(target) == 0)
         goto done;
 system_error:
     status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
 done:
-    if (fd >= 0)
-        close(fd);
-    if (aside_exists)
-        unlink(aside);
-    free(aside);
+    clear_aside(&aside);
     free(target);
     return status;
 }
 
 struct content {
+    const char *path; /* of the file meant, for messages */
     const uint8_t *bytes;
     size_t n;
 };
@@ -229,7 +361,7 @@ static dpl_status write_content(void *ctx, const char *aside, dpl_error *err)
     size_t done = 0;
 
     if (fd < 0)
-        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
+        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", content->path);
     while (done < content->n) {
         ssize_t put = write(fd, content->bytes + done, content->n - done);
 
@@ -243,16 +375,17 @@ static dpl_status write_content(void *ctx, const char *aside, dpl_error *err)
         int saved_errno = errno;
 
         close(fd);
-        return dpli_fail_errno(err, DPL_E_SYSTEM, saved_errno, "cannot write \"%s\"", aside);
+        return dpli_fail_errno(err, DPL_E_SYSTEM, saved_errno, "cannot write \"%s\"",
+                               content->path);
     }
     if (close(fd) != 0)
-        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
+        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", content->path);
     return DPL_OK;
 }
 
 dpl_status dpli_file_replace(const char *path, const void *bytes, size_t n, dpl_error *err)
 {
-    struct content content = {bytes, n};
+    struct content content = {path, bytes, n};
 
     return dpli_file_replace_by(path, write_content, &content, err);
 }

@@ -16,8 +16,10 @@
 dpl_status dpli_file_read(uint8_t **out, size_t *n_out, const char *path, size_t max_bytes,
                           dpl_error *err);
 
-/** Write aside (same folder), fsync, rename over path, fsync the folder. Mode 0600 & ~umask kept if
- * path existed. DPL_E_SYSTEM on failure, with path named and nothing left behind. */
+/** Write aside (same folder), fsync, rename over path, fsync the folder. The mode is that of the
+ * file before, or 0600; never wider than 0600 while aside. DPL_E_SYSTEM on failure, with path named
+ * and nothing left behind; what a killed process has left aside goes at the next write of that
+ * file. */
 dpl_status dpli_file_replace(const char *path, const void *bytes, size_t n, dpl_error *err);
 
 /** As dpli_file_replace for what a callback writes to a path aside: fn(ctx, temporary path). */

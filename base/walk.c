@@ -1,18 +1,25 @@
 /*
  * walk.c - a folder and what is below it.
  *
- * Names are in bytewise order, so that the same folder gives the same list everywhere. Links are
- * followed and may lead anywhere, also back: a folder seen before, by device and inode, is not
- * walked again.
+ * Names are in bytewise order, so that the same folder gives the same list everywhere. A link is
+ * followed to what lies below the folder walked, and elsewhere only when asked for: somebody's
+ * folder of photos may hold a link to all of the disk. Links may lead back: a folder seen before,
+ * by device and inode, is not walked again.
+ *
+ * File systems whose files are the kernel's words (proc, sys, …) are not walked: reading them never
+ * ends, and some of them change the machine when read.
  */
 #include "base/walk.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <search.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#endif
 
 #include "base/fail.h"
 #include "base/mem.h"
@@ -21,6 +28,7 @@ typedef struct walk {
     dpli_walker *walker;
     dpli_walk_fn fn;
     void *ctx;
+    const char *root; /* real path of the folder walked, without a slash at its end */
 } walk;
 
 typedef struct visited {
@@ -52,6 +60,39 @@ static dpl_status visit(dpli_walker *w, const struct stat *st, bool *fresh, dpl_
     return slot ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory for the list of folders");
 }
 
+/** Whether path leads to something below the folder walked. */
+static bool stays_inside(const walk *w, const char *path)
+{
+    char *real = realpath(path, NULL);
+    const size_t n = strlen(w->root);
+    const bool inside = real && strncmp(real, w->root, n) == 0 && real[n] == '/';
+
+    free(real);
+    return inside;
+}
+
+static bool is_pseudo(const char *folder)
+{
+#ifdef __linux__
+    static const unsigned long kinds[] = {
+        BINFMTFS_MAGIC, BPF_FS_MAGIC,       CGROUP2_SUPER_MAGIC, CGROUP_SUPER_MAGIC,
+        DEBUGFS_MAGIC,  DEVPTS_SUPER_MAGIC, EFIVARFS_MAGIC,      NSFS_MAGIC,
+        PIPEFS_MAGIC,   PROC_SUPER_MAGIC,   PSTOREFS_MAGIC,      SECURITYFS_MAGIC,
+        SELINUX_MAGIC,  SMACK_MAGIC,        SOCKFS_MAGIC,        SYSFS_MAGIC,
+        TRACEFS_MAGIC,
+    };
+    struct statfs st;
+
+    if (statfs(folder, &st) == 0)
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+            if ((unsigned long)st.f_type == kinds[i])
+                return true;
+#else
+    (void)folder;
+#endif
+    return false;
+}
+
 static int not_hidden(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
@@ -79,6 +120,9 @@ static dpl_status walk_entry(const walk *w, const char *path, const char *below,
     bool fresh;
     dpl_status status;
 
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && !w->walker->follow_links &&
+        stat(path, &st) == 0 && !stays_inside(w, path))
+        return w->fn(w->ctx, DPLI_WALKED_LINK, path, below, err);
     if (stat(path, &st) != 0 || (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)))
         return w->fn(w->ctx, DPLI_WALKED_OTHER, path, below, err);
     if (S_ISREG(st.st_mode))
@@ -96,6 +140,8 @@ static dpl_status walk_folder(const walk *w, const char *folder, const char *bel
 
     if (depth == DPLI_WALK_DEPTH)
         return w->fn(w->ctx, DPLI_WALKED_DEEP, folder, below, err);
+    if (is_pseudo(folder))
+        return w->fn(w->ctx, DPLI_WALKED_PSEUDO, folder, below, err);
     n = scandir(folder, &entries, not_hidden, by_bytes);
     if (n < 0)
         return w->fn(w->ctx, DPLI_WALKED_UNREADABLE, folder, below, err);
@@ -117,15 +163,21 @@ static dpl_status walk_folder(const walk *w, const char *folder, const char *bel
 dpl_status dpli_walk(dpli_walker *walker, const char *folder, dpli_walk_fn fn, void *ctx,
                      dpl_error *err)
 {
-    const walk w = {walker, fn, ctx};
+    char *root = realpath(folder, NULL);
+    const walk w = {walker, fn, ctx, root && root[1] ? root : ""};
     struct stat st;
     bool fresh;
     dpl_status status;
 
-    if (stat(folder, &st) != 0)
-        return fn(ctx, DPLI_WALKED_UNREADABLE, folder, "", err);
-    status = visit(walker, &st, &fresh, err);
-    return status == DPL_OK && fresh ? walk_folder(&w, folder, "", 0, err) : status;
+    if (!root || stat(folder, &st) != 0) {
+        status = fn(ctx, DPLI_WALKED_UNREADABLE, folder, "", err);
+    } else {
+        status = visit(walker, &st, &fresh, err);
+        if (status == DPL_OK && fresh)
+            status = walk_folder(&w, folder, "", 0, err);
+    }
+    free(root);
+    return status;
 }
 
 void dpli_walker_clear(dpli_walker *w)

@@ -20,6 +20,33 @@ target_compile_options(doppel_compile INTERFACE ${dpl_warnings})
 # compiler's own extensions hides them otherwise.
 target_compile_definitions(doppel_compile INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
 
+# Hardened as Debian builds its packages, with what this compiler has (test hardening). Sanitizers look
+# deeper and do not go together with it.
+if(NOT DOPPEL_SANITIZE)
+  include(CheckCCompilerFlag)
+  include(CheckLinkerFlag)
+  include(CheckPIESupported)
+  check_pie_supported(LANGUAGES C CXX)
+  foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection)
+    string(MAKE_C_IDENTIFIER "DPL_HAS${flag}" has)
+    check_c_compiler_flag(${flag} ${has})
+    if(${has})
+      add_compile_options(${flag})
+    endif()
+  endforeach()
+  # 3 knows sizes that are computed; a compiler older than it takes it for 2. Without optimisation glibc
+  # warns that it can do nothing. Undefined first: some compilers come with a level of their own.
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug" OR CMAKE_C_FLAGS_DEBUG MATCHES "-O[1-3s]")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+  endif()
+  foreach(flag relro now)
+    check_linker_flag(C LINKER:-z,${flag} DPL_HAS_LINKER_${flag})
+    if(DPL_HAS_LINKER_${flag})
+      add_link_options(LINKER:-z,${flag})
+    endif()
+  endforeach()
+endif()
+
 if(DOPPEL_SANITIZE)
   set(dpl_sanitize -fsanitize=${DOPPEL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_compile_options(${dpl_sanitize})

@@ -166,6 +166,10 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "folder \"%s\" cannot be read", path);
     case DPLI_WALKED_DEEP:
         return dpli_fail(err, DPL_E_LIMIT, "folders are nested more than %d deep", DPLI_WALK_DEPTH);
+    case DPLI_WALKED_PSEUDO:
+        return dpli_fail(err, DPL_E_INPUT, "folder \"%s\" holds no files but the kernel's words",
+                         path);
+    case DPLI_WALKED_LINK:
     case DPLI_WALKED_OTHER: return DPL_OK;
     case DPLI_WALKED_FILE: break;
     }
@@ -178,7 +182,8 @@ static dpl_status list_folder(found_list *list, dpl_dataset *d, const char *path
                               dpl_error *err)
 {
     listing l = {list, plain};
-    dpli_walker walker = {0};
+    /* Nothing of a link's target is kept but pixels, so it may lie anywhere. */
+    dpli_walker walker = {.follow_links = true};
     dpl_status status = DPL_E_MEMORY;
 
     d->root = dpli_strdup(path, err);

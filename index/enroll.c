@@ -619,7 +619,8 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
     if (status == DPL_OK)
         status = make_scratches(j, err);
     if (status == DPL_OK)
-        status = dpli_find_files(&j->files, paths, n_paths, err);
+        status = dpli_find_files(&j->files, paths, n_paths, j->options->follow_links, err);
+    report->n_links = j->files.n_links;
     if (status == DPL_OK)
         status = read_ledger(&j->ledger, gallery, err);
     for (size_t first = 0; status == DPL_OK && first < j->files.n && !cancelled(j); first += CHUNK)

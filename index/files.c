@@ -1,9 +1,9 @@
 /*
  * files.c - the photos under some paths, and whose they are.
  *
- * Folders are walked by name order, links followed, each folder once by device and inode, so a link
- * to a folder above ends the walk there. A folder that cannot be read is itself listed, so that it
- * gets a status and a reason like any file.
+ * Folders are walked by name order (base/walk.c). A folder that cannot be read is itself listed, so
+ * that it gets a status and a reason like any file; links that lead out of the folder given, and
+ * file systems without files in them, are counted.
  */
 #include "index/files.h"
 
@@ -17,6 +17,9 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/walk.h"
+
+/* Some 150 bytes each. */
+enum { MAX_FILES = 10000000 };
 
 /** The name that a file stands for without its folder's: "ann.jpg" is "ann". */
 static char *stem(const char *path, dpl_error *err)
@@ -34,14 +37,18 @@ static char *stem(const char *path, dpl_error *err)
 static dpl_status add_file(dpli_found_files *out, char *path, const char *person, dpl_error *err)
 {
     char *name = person ? dpli_strdup(person, err) : stem(path, err);
+    dpli_found_file *items = NULL;
+    dpl_status status = DPL_E_MEMORY;
 
-    dpli_found_file *items =
-        name ? dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err) : NULL;
-
+    if (name && out->n >= MAX_FILES)
+        status = dpli_fail(err, DPL_E_LIMIT, "more than %d files; give fewer folders at a time",
+                           MAX_FILES);
+    else if (name)
+        items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
     if (!items) {
         free(name);
         free(path);
-        return DPL_E_MEMORY;
+        return status;
     }
     out->items = items;
     out->items[out->n++] = (dpli_found_file){path, name};
@@ -53,17 +60,27 @@ static dpl_status add_file(dpli_found_files *out, char *path, const char *person
 static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const char *below,
                             dpl_error *err)
 {
+    dpli_found_files *out = ctx;
     const bool is_folder = what == DPLI_WALKED_UNREADABLE || what == DPLI_WALKED_DEEP;
-    char *copy = dpli_strdup(path, err), *names = dpli_strdup(below, err), *person = NULL, *slash;
+    char *copy, *names, *person = NULL, *slash;
     dpl_status status = DPL_E_MEMORY;
 
+    if (what == DPLI_WALKED_PSEUDO && !*below)
+        return dpli_fail(err, DPL_E_INPUT, "folder \"%s\" holds no files but the kernel's words",
+                         path);
+    if (what == DPLI_WALKED_LINK || what == DPLI_WALKED_PSEUDO) {
+        out->n_links += what == DPLI_WALKED_LINK;
+        return DPL_OK;
+    }
+    copy = dpli_strdup(path, err);
+    names = dpli_strdup(below, err);
     if (copy && names) {
         slash = strrchr(names, '/');
         if (!is_folder && slash)
             *slash = '\0';
         if (is_folder ? *names : slash != NULL)
             person = strrchr(names, '/') ? strrchr(names, '/') + 1 : names;
-        status = add_file(ctx, copy, person, err);
+        status = add_file(out, copy, person, err);
         copy = NULL;
     }
     free(copy);
@@ -95,9 +112,9 @@ static void drop_repeated(dpli_found_files *files)
 }
 
 dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size_t n_paths,
-                           dpl_error *err)
+                           bool follow_links, dpl_error *err)
 {
-    dpli_walker walker = {0};
+    dpli_walker walker = {.follow_links = follow_links};
     dpl_status status = DPL_OK;
 
     *out = (dpli_found_files){0};

@@ -4,8 +4,8 @@
 # Debian's FAISS comes without the code of the C API, so it is built here, once, from Debian's source
 # package, with the instruction set level of this processor:
 #
-#     ~/.cache/doppel/faiss-<version>-<level>   the result; another clone uses it as it is
-#     ~/.cache/doppel/faiss-work                source, objects; gone when the result is there
+#     ~/.cache/doppel/faiss-<version>-<level>-hard   the result; another clone uses it as it is
+#     ~/.cache/doppel/faiss-work                     source, objects; gone when the result is there
 #
 # It may be killed at any instant: each step leaves its result under a name that is given only when it
 # is whole, so the next run goes on where this one stopped. The system's apt configuration is read,
@@ -64,7 +64,7 @@ EOF
 # The newest finished build for this level, if there is one.
 finished_prefix() {
     # shellcheck disable=SC2012 # the names are ours
-    ls -d "$cache"/faiss-[0-9]*-"$level" 2>/dev/null | sort -V | tail -n 1
+    ls -d "$cache"/faiss-[0-9]*-"$level"-hard 2>/dev/null | sort -V | tail -n 1
 }
 
 # Copies the machine's apt entries, binary ones too, as source entries into the folder $1.
@@ -165,13 +165,17 @@ run_build() {
 
 build() {
     version=$(cat "$work/version")
-    prefix=$cache/faiss-$version-$level
+    prefix=$cache/faiss-$version-$level-hard
     march=
     case $level in x86-64*) march=-march=$level ;; esac
+    # As Debian hardens packages; with doppel's own flags in cmake/DoppelCompile.cmake.
+    hard="-fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"
+    case $level in x86-64*) hard="$hard -fcf-protection" ;; esac
     say "building $version for $level with $jobs jobs, once for all clones"
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
     cmake -S "$work/src" -B "$work/build-$level" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-        -DCMAKE_CXX_FLAGS="$march -w" -DCMAKE_INSTALL_LIBDIR=lib \
+        -DCMAKE_CXX_FLAGS="$march $hard -w" \
+        -DCMAKE_SHARED_LINKER_FLAGS=-Wl,-z,relro,-z,now -DCMAKE_INSTALL_LIBDIR=lib \
         '-DCMAKE_INSTALL_RPATH=$ORIGIN' -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
         -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF -DFAISS_ENABLE_C_API=ON \
         -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF -DFAISS_OPT_LEVEL=generic \

@@ -98,6 +98,7 @@ typedef struct dpl_enroll_options {
     const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
     dpl_faces_policy faces;
     int prune;                  /* forget photos under the given folders whose files are gone */
+    int follow_links;           /* links that lead out of the folders given are followed, too */
     int force;                  /* encode again what is unchanged, too */
     int n_threads;              /* 0: one a core */
     int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
@@ -109,12 +110,13 @@ typedef struct dpl_enroll_options {
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, NULL, NULL, NULL           \
+        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
     }
 
 typedef struct dpl_enroll_report {
     int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
     int64_t n_refused_again; /* of n_refused: known from before, nothing changed, not tried again */
+    int64_t n_links;         /* links that lead out of the folders given, not followed */
     dpl_status worst;        /* of the files' statuses */
     double seconds;
 } dpl_enroll_report;
@@ -126,7 +128,8 @@ typedef struct dpl_enroll_report {
  * photos directly in the folder given, and files given one by one, are one person each, named by
  * the file without its ending. options->name overrides both. A photo already known keeps its
  * person, also when it has moved. Folders are walked recursively in the order of names; a folder
- * reached twice (symbolic links) is walked once; hidden files are passed over; what is neither JPEG
+ * reached twice (symbolic links) is walked once, and a link that leads out of the folders given is
+ * followed only with follow_links; hidden files are passed over; what is neither JPEG
  * nor PNG by content is refused.
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed

@@ -15,8 +15,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -240,6 +242,86 @@ static void full_disk_is_told_and_leaves_the_old_file(void **state)
     assert_int_equal(n_entries("full"), 1);
 }
 
+/* Writes half of it and dies, as by kill -9. */
+static dpl_status die_half_way(void *ctx, const char *aside, dpl_error *err)
+{
+    (void)ctx;
+    (void)err;
+    put(aside, "face data", 9);
+    raise(SIGKILL);
+    return DPL_OK;
+}
+
+static void killed_writer_leaves_nothing_that_stays(void **state)
+{
+    int how;
+    pid_t child;
+
+    (void)state;
+    mkdir("killed", 0700);
+    put("killed/file", "old", 3);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dpli_file_replace_by("killed/file", die_half_way, NULL, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how));
+    must_read("killed/file", "old", 3);
+    /* Where files cannot be without a name, a killed process leaves this. */
+    put("killed/file.doppel-abc123", "face data", 9);
+    put("killed/file.doppel-too-long", "somebody's", 10);
+    put("killed/other.doppel-abc123", "somebody's", 10);
+    assert_int_equal(dpli_file_replace("killed/file", "new", 3, NULL), DPL_OK);
+    must_read("killed/file", "new", 3);
+    assert_int_equal(access("killed/file.doppel-abc123", F_OK), -1);
+    assert_int_equal(n_entries("killed"), 3);
+}
+
+static dpl_status write_beside_another(void *ctx, const char *aside, dpl_error *err)
+{
+    put(aside, "first", 5);
+    return ctx ? dpli_file_replace_by("two/file", write_beside_another, NULL, err) : DPL_OK;
+}
+
+static void a_file_aside_in_use_is_no_leftover(void **state)
+{
+    const int fd = (mkdir("two", 0700), open("two/file.doppel-abcdef", O_RDWR | O_CREAT, 0600));
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(dpli_file_replace_by("two/file", write_beside_another, "", NULL), DPL_OK);
+    assert_int_equal(access("two/file.doppel-abcdef", F_OK), 0);
+    assert_int_equal(n_entries("two"), 2);
+    close(fd);
+}
+
+static dpl_status look_at_mode(void *ctx, const char *aside, dpl_error *err)
+{
+    struct stat st;
+
+    (void)err;
+    assert_int_equal(stat(aside, &st), 0);
+    *(mode_t *)ctx = st.st_mode & 0777;
+    return DPL_OK;
+}
+
+static void a_file_aside_is_its_owners_alone(void **state)
+{
+    mode_t mode = 0;
+    struct stat st;
+
+    (void)state;
+    put("wide", "old", 3);
+    assert_int_equal(chmod("wide", 0644), 0);
+    assert_int_equal(dpli_file_replace_by("wide", look_at_mode, &mode, NULL), DPL_OK);
+    assert_int_equal(mode, 0600);
+    assert_int_equal(stat("wide", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+}
+
 static void clock_goes_forward(void **state)
 {
     const double start = dpli_now();
@@ -262,8 +344,13 @@ int main(void)
         cmocka_unit_test(what_is_no_file_is_not_replaced),
         cmocka_unit_test(failed_writer_leaves_the_old_file_alone),
         cmocka_unit_test(full_disk_is_told_and_leaves_the_old_file),
+        cmocka_unit_test(killed_writer_leaves_nothing_that_stays),
+        cmocka_unit_test(a_file_aside_in_use_is_no_leftover),
+        cmocka_unit_test(a_file_aside_is_its_owners_alone),
         cmocka_unit_test(clock_goes_forward),
     };
 
-    return system("rm -rf out half full") != 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+    return system("rm -rf out half full killed two wide") != 0
+               ? 1
+               : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,3 +51,21 @@ exits 3 enroll bad people --html page.html
 says page.html "Refused, and why"
 says page.html "is neither a JPEG nor a PNG"
 says page.html "Marie Curie"
+
+# Nothing outside the folder is looked at, unless that is asked for.
+mkdir -p outside/Stranger linked/Ann
+cp "$biden" outside/Stranger/1.jpg
+cp "$obama" linked/Ann/1.jpg
+ln -s ../outside linked/out
+ln -s ../../outside/Stranger/1.jpg linked/Ann/2.jpg
+exits 0 enroll linked --gallery apart
+says out "1 photo: 1 added"
+says out "2 links out of these folders not followed (--follow-links follows them)"
+exits 0 list --json --gallery apart
+lacks out "Stranger"
+exits 0 enroll linked --follow-links --gallery apart
+says out "2 added"
+if [ -e /proc/self ]; then
+    exits 3 enroll /proc --gallery apart
+    says err "holds no files"
+fi
