@@ -18,6 +18,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/walk.h"
 #include "data/csv.h"
 #include "data/zip.h"
@@ -512,18 +513,13 @@ done:
 static dpl_status read_options(dpl_dataset_options *options, const dpl_dataset_options *given,
                                dpl_error *err)
 {
-    const dpl_dataset_options defaults = DPL_DATASET_OPTIONS_INIT;
+    dpl_status status;
 
-    *options = defaults;
-    if (!given)
-        return DPL_OK;
-    if (given->struct_size < sizeof given->struct_size)
-        return dpli_fail(err, DPL_E_ARGUMENT, "dataset options are not initialised");
-    memcpy(options, given,
-           given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
-    if (options->min_items < 1)
+    *options = (dpl_dataset_options)DPL_DATASET_OPTIONS_INIT;
+    status = dpli_options(options, sizeof *options, given, "dataset", err);
+    if (status == DPL_OK && options->min_items < 1)
         return dpli_fail(err, DPL_E_ARGUMENT, "min_items is %d, below 1", (int)options->min_items);
-    return DPL_OK;
+    return status;
 }
 
 dpl_status dpl_dataset_open(dpl_dataset **out, const char *path, const dpl_dataset_options *options,

@@ -17,6 +17,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/pool.h"
 #include "index/files.h"
 #include "index/pipeline.h"
@@ -599,21 +600,21 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
                       const char *const *paths, size_t n_paths, const dpl_enroll_options *options,
                       dpl_error *err)
 {
-    static const dpl_enroll_options defaults = DPL_ENROLL_OPTIONS_INIT;
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
     const double start = dpli_now();
     job *j;
     dpl_status status;
 
     *report = (dpl_enroll_report){0};
-    if (options && options->struct_size != sizeof *options)
-        return dpli_fail(err, DPL_E_ARGUMENT, "enrolment options have struct_size %zu, not %zu",
-                         options->struct_size, sizeof *options);
+    status = dpli_options(&o, sizeof o, options, "enrolment", err);
+    if (status != DPL_OK)
+        return status;
     j = dpli_calloc(1, sizeof *j, err);
     if (!j)
         return DPL_E_MEMORY;
     j->gallery = gallery;
     j->pipeline = pipeline;
-    j->options = options ? options : &defaults;
+    j->options = &o;
     j->report = report;
     j->n_threads = j->options->n_threads > 0 ? j->options->n_threads : dpli_n_cores();
     snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)j->options->faces,

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/options.h"
 
 struct dpl_pipeline {
     dpl_detector *detector; /* NULL: the whole picture is the chip */
@@ -23,50 +24,71 @@ struct dpl_pipeline {
     float min_quality;
 };
 
+/* The options within, which lie at places that their own sizes decide, are taken only as they are
+ * known here. */
+static dpl_status read_options(dpl_pipeline_options *o, const dpl_pipeline_options *given,
+                               dpl_error *err)
+{
+    dpl_status status;
+
+    *o = (dpl_pipeline_options)DPL_PIPELINE_OPTIONS_INIT;
+    status = dpli_options(o, sizeof *o, given, "pipeline", err);
+    if (status == DPL_OK && o->decode.struct_size != sizeof o->decode)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the pipeline's decode options have struct_size %zu, not %zu",
+                         o->decode.struct_size, sizeof o->decode);
+    if (status == DPL_OK && o->detect.struct_size != sizeof o->detect)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the pipeline's detection options have struct_size %zu, not %zu",
+                         o->detect.struct_size, sizeof o->detect);
+    return status;
+}
+
 dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
                              dpl_error *err)
 {
+    dpl_pipeline_options o;
     const char *table;
     dpl_pipeline *p;
     dpl_status status;
 
     *out = NULL;
-    if (options->struct_size != sizeof *options)
-        return dpli_fail(err, DPL_E_ARGUMENT, "pipeline options have struct_size %zu, not %zu",
-                         options->struct_size, sizeof *options);
-    if (!options->encoder_path)
+    status = read_options(&o, options, err);
+    if (status != DPL_OK)
+        return status;
+    if (!o.encoder_path)
         return dpli_fail(err, DPL_E_ARGUMENT, "a pipeline needs an encoder");
     p = dpli_calloc(1, sizeof *p, err);
     if (!p)
         return DPL_E_MEMORY;
-    p->decode = options->decode;
-    p->detect = options->detect;
-    p->min_quality = options->min_quality;
-    if (options->detector_path) {
-        status = dpl_detector_open(&p->detector, options->detector_path, err);
+    p->decode = o.decode;
+    p->detect = o.detect;
+    p->min_quality = o.min_quality;
+    if (o.detector_path) {
+        status = dpl_detector_open(&p->detector, o.detector_path, err);
         if (status != DPL_OK)
             goto done;
         /* Twice what the detector sees: small faces keep the pixels that their chips can use. */
         if (p->decode.enough_px == 0)
             p->decode.enough_px = 2 * p->detect.max_side_px;
     }
-    status = dpl_encoder_open(&p->encoder, options->encoder_path, options->preset, err);
+    status = dpl_encoder_open(&p->encoder, o.encoder_path, o.preset, err);
     if (status != DPL_OK)
         goto done;
     if (p->detector && !dpl_encoder_fact(p->encoder, "template")) {
         status = dpli_fail(err, DPL_E_MODEL,
                            "\"%s\": no template to align faces to; compare whole pictures "
                            "(--detect none) or give one (doppel.template, a preset)",
-                           options->encoder_path);
+                           o.encoder_path);
         goto done;
     }
-    if (options->image_path) {
-        status = dpl_encoder_open(&p->image_encoder, options->image_path, NULL, err);
+    if (o.image_path) {
+        status = dpl_encoder_open(&p->image_encoder, o.image_path, NULL, err);
         if (status != DPL_OK)
             goto done;
         if (strcmp(dpl_encoder_space(p->image_encoder), "image") != 0) {
             status = dpli_fail(err, DPL_E_MODEL, "\"%s\": not an image encoder (doppel.kind)",
-                               options->image_path);
+                               o.image_path);
             goto done;
         }
     }
@@ -74,7 +96,7 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
     if (status == DPL_OK && (table = dpl_encoder_fact(p->encoder, "calibration")))
         status = dpl_calibration_parse(&p->calibration, table, err);
     if (status != DPL_OK) {
-        dpli_fail_in(err, status, options->encoder_path);
+        dpli_fail_in(err, status, o.encoder_path);
         goto done;
     }
     *out = p;

@@ -40,6 +40,10 @@ typedef struct dpl_pipeline_options {
             DPL_DETECT_OPTIONS_INIT, 0.1f                                                          \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_pipeline_options_init(dpl_pipeline_options *options, size_t struct_size);
+
 DPL_API dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
                                      dpl_error *err);
 DPL_API void dpl_pipeline_close(dpl_pipeline *pipeline);
@@ -111,6 +115,10 @@ typedef struct dpl_enroll_options {
     {                                                                                              \
         sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, NULL, NULL, NULL           \
     }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_enroll_options_init(dpl_enroll_options *options, size_t struct_size);
 
 typedef struct dpl_enroll_report {
     int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
