@@ -641,12 +641,16 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
 static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const picture *it,
                                dpl_error *err)
 {
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
     uint8_t *bytes;
     size_t n;
     dpl_status status = dpli_zip_read(&bytes, &n, d->zip, it->member, MAX_FILE_BYTES, err);
 
-    if (status == DPL_OK)
-        status = dpl_image_decode(out, bytes, n, NULL, err);
+    if (status == DPL_OK) {
+        /* As dpl_image_open: the file lies in memory while it is decoded. */
+        options.max_bytes -= n;
+        status = dpl_image_decode(out, bytes, n, &options, err);
+    }
     free(bytes);
     return status == DPL_OK ? DPL_OK : dpli_fail_in(err, status, it->name);
 }

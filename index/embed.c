@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/pool.h"
@@ -36,9 +35,6 @@ static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err
 static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
                                  const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
-    const dpl_decode_options *limits = dpli_pipeline_decode(pipeline);
-    uint8_t *bytes = NULL;
-    size_t n_bytes;
     char *path;
     dpl_status status;
 
@@ -47,12 +43,7 @@ static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
     path = picture_path(pictures, i, err);
     if (!path)
         return DPL_E_MEMORY;
-    status = dpli_file_read(&bytes, &n_bytes, path, limits->max_bytes, err);
-    if (status == DPL_OK)
-        status = dpl_image_decode(out, bytes, n_bytes, limits, err);
-    if (status != DPL_OK)
-        dpli_fail_in(err, status, path);
-    free(bytes);
+    status = dpl_image_open(out, path, dpli_pipeline_decode(pipeline), err);
     free(path);
     return status;
 }

@@ -191,10 +191,13 @@ static dpl_status encode_image(dpl_photo *photo, const dpl_pipeline *p, dpl_scra
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err)
 {
+    dpl_decode_options limits = p->decode;
     dpl_image image = DPL_IMAGE_INIT;
-    const dpl_status status = dpl_image_decode(&image, bytes, n_bytes, &p->decode, err);
+    dpl_status status;
 
     *out = (dpl_photo){.image = DPL_IMAGE_INIT};
+    limits.max_bytes -= n_bytes;
+    status = dpl_image_decode(&image, bytes, n_bytes, &limits, err);
     return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
 }
 

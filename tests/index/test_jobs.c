@@ -194,6 +194,73 @@ static dpl_policy policy_of(const dpl_pipeline *p, double fmr, double threshold)
     return policy;
 }
 
+/* ------------------------------------------------------------------ limits */
+
+/* The least memory with which a file's bytes are decoded. */
+static size_t least_bytes(const uint8_t *bytes, size_t n)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    size_t low = 0, high = options.max_bytes;
+
+    while (high - low > 1) {
+        dpl_image image;
+        dpl_status status;
+
+        options.max_bytes = low + (high - low) / 2;
+        status = dpl_image_decode(&image, bytes, n, &options, NULL);
+        dpl_image_clear(&image);
+        *(status == DPL_OK ? &high : &low) = options.max_bytes;
+    }
+    return high;
+}
+
+/* What each way through a photo's file says when decoding may take max_bytes. */
+static void must_say(dpl_status wanted, size_t max_bytes)
+{
+    static const char *const names[] = {CURIE};
+    const dpl_pictures pictures = {.n = 1, .names = names};
+    dpl_embed_options embed = DPL_EMBED_OPTIONS_INIT;
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_enroll_report report;
+    dpl_embeddings embeddings;
+    dpl_scratch *scratch;
+    dpl_pipeline *p;
+    dpl_gallery *g;
+    dpl_photo photo;
+
+    o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+    o.decode.max_bytes = max_bytes;
+    embed.n_threads = 1;
+    assert_int_equal(dpl_pipeline_open(&p, &o, NULL), DPL_OK);
+    assert_int_equal(dpl_scratch_new(&scratch, 0, NULL), DPL_OK);
+    assert_int_equal(dpl_photo_open(&photo, p, scratch, CURIE, NULL), wanted);
+    dpl_photo_clear(&photo);
+    assert_int_equal(dpl_embed(&embeddings, p, &pictures, &embed, NULL), DPL_OK);
+    assert_int_equal(embeddings.errors[0] ? embeddings.errors[0]->status : DPL_OK, wanted);
+    dpl_embeddings_clear(&embeddings);
+    g = open_gallery(DPL_GALLERY_CREATE);
+    assert_int_equal(dpl_enroll(&report, g, p, names, 1, NULL, NULL), DPL_OK);
+    assert_int_equal(report.worst, wanted);
+    dpl_gallery_close(g);
+    dpl_scratch_free(scratch);
+    dpl_pipeline_close(p);
+}
+
+static void the_file_counts_as_memory_while_it_is_decoded(void **state)
+{
+    uint8_t *bytes;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(dpli_file_read(&bytes, &n, CURIE, 1 << 24, NULL), DPL_OK);
+    const size_t need = least_bytes(bytes, n);
+    free(bytes);
+    must_say(DPL_E_LIMIT, need);
+    must_say(DPL_E_LIMIT, need + n - 1);
+    assert_int_equal(nftw(at("gallery"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    must_say(DPL_OK, need + n);
+}
+
 /* ------------------------------------------------------------------ enrolment */
 
 static void enrolling_again_only_looks(void **state)
@@ -558,6 +625,7 @@ static void gallery_of_more_people_asks_for_a_rarer_score(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        JOB(the_file_counts_as_memory_while_it_is_decoded),
         JOB(enrolling_again_only_looks),
         JOB(moved_photo_keeps_its_person_and_changed_content_is_encoded_again),
         JOB(several_faces_are_refused_unless_asked_for),
