@@ -55,7 +55,7 @@ static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_
     dpl_image image = DPL_IMAGE_INIT;
     dpl_status status = decode_picture(&image, pipeline, pictures, i, err);
 
-    *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
+    *photo = (dpl_photo)DPL_PHOTO_INIT;
     if (status != DPL_OK)
         return status;
     status = dpli_photo_from_image(photo, pipeline, scratch, &image, err);

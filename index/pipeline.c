@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "vision/image/limits.h"
 
 struct dpl_pipeline {
     dpl_detector *detector; /* NULL: the whole picture is the chip */
@@ -188,17 +189,24 @@ static dpl_status encode_image(dpl_photo *photo, const dpl_pipeline *p, dpl_scra
     return status;
 }
 
+static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                          const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
+                          dpl_error *err)
+{
+    dpl_image image;
+    const dpl_status status = dpl_image_decode(&image, bytes, n_bytes, limits, err);
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
+}
+
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err)
 {
     dpl_decode_options limits = p->decode;
-    dpl_image image = DPL_IMAGE_INIT;
-    dpl_status status;
 
-    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
     limits.max_bytes -= n_bytes;
-    status = dpl_image_decode(&image, bytes, n_bytes, &limits, err);
-    return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
+    return process(out, p, scratch, bytes, n_bytes, &limits, err);
 }
 
 dpl_status dpli_photo_from_image(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
@@ -250,6 +258,20 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
     return status;
 }
 
+/** Give a photo its name, which may be NULL; or, when there is none to name, the message. */
+static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status, dpl_error *err)
+{
+    if (!name)
+        return status;
+    if (status != DPL_OK)
+        return dpli_fail_in(err, status, name);
+    out->name = dpli_strdup(name, err);
+    if (out->name)
+        return DPL_OK;
+    dpl_photo_clear(out);
+    return DPL_E_MEMORY;
+}
+
 dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                           const char *path, dpl_error *err)
 {
@@ -258,25 +280,55 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
     char sha256[65] = "";
     dpl_status status;
 
-    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
+    *out = (dpl_photo)DPL_PHOTO_INIT;
     status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
     if (status == DPL_OK)
         status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
     free(bytes);
-    if (status != DPL_OK)
-        return dpli_fail_in(err, status, path);
-    memcpy(out->sha256, sha256, sizeof sha256);
-    return DPL_OK;
+    if (status == DPL_OK)
+        memcpy(out->sha256, sha256, sizeof sha256);
+    return name_photo(out, path, status, err);
+}
+
+dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                                const char *name, const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    const dpl_status status =
+        process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
+
+    if (status == DPL_OK)
+        dpli_sha256_of(out->sha256, bytes, n_bytes);
+    return name_photo(out, name, status, err);
+}
+
+dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                              const char *name, const uint8_t *rgb, int32_t width_px,
+                              int32_t height_px, size_t stride_bytes, dpl_error *err)
+{
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_status status = DPL_OK;
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    if (width_px > 0 && height_px > 0) /* else dpl_image_from_rgb refuses it */
+        status = dpli_check_pixels((uint64_t)width_px, (uint64_t)height_px, &pipeline->decode, err);
+    if (status == DPL_OK)
+        status = dpl_image_from_rgb(&image, rgb, width_px, height_px, stride_bytes, err);
+    if (status == DPL_OK)
+        status = dpli_photo_from_image(out, pipeline, scratch, &image, err);
+    return name_photo(out, name, status, err);
 }
 
 void dpl_photo_clear(dpl_photo *photo)
 {
+    if (!photo)
+        return;
+    free(photo->name);
     dpl_image_clear(&photo->image);
     dpl_faces_free(photo->faces);
     free(photo->chips);
     free(photo->vectors);
     free(photo->image_vector);
-    *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
+    *photo = (dpl_photo)DPL_PHOTO_INIT;
 }
 
 size_t dpli_main_face(const dpl_photo *photo)

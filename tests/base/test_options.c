@@ -139,6 +139,29 @@ static dpl_status call_train(const void *options, dpl_error *err)
     return dpl_train(&report, options, err);
 }
 
+static dpl_status call_verify(const void *options, dpl_error *err)
+{
+    dpl_policy policy;
+    dpl_verdict verdict;
+
+    assert_int_equal(dpl_policy_make(&policy, NULL, (double)NAN, (double)NAN, err), DPL_OK);
+    return dpl_verify(&verdict, pipeline, &policy, &photo, &photo, options, err);
+}
+
+static dpl_status call_verify_claim(const void *options, dpl_error *err)
+{
+    dpl_policy policy;
+    dpl_verdict verdict;
+
+    assert_int_equal(dpl_policy_make(&policy, NULL, (double)NAN, (double)NAN, err), DPL_OK);
+    return dpl_verify_claim(&verdict, gallery, pipeline, &policy, &photo, "grey", options, err);
+}
+
+static dpl_status call_enroll_photo(const void *options, dpl_error *err)
+{
+    return dpl_enroll_photo(gallery, pipeline, &photo, "/camera/1", options, err);
+}
+
 /* ------------------------------------------------------------------ the rows */
 
 typedef dpl_status (*call_fn)(const void *options, dpl_error *err);
@@ -161,6 +184,7 @@ INIT(net)
 INIT(pipeline)
 INIT(search)
 INIT(train)
+INIT(verify)
 
 static const struct row {
     const char *function;
@@ -179,6 +203,9 @@ static const struct row {
     ROW("dpl_enroll", enroll, call_enroll, DPL_OK),
     ROW("dpl_gallery_search", search, call_search, DPL_OK),
     ROW("dpl_query", search, call_query, DPL_OK),
+    ROW("dpl_verify", verify, call_verify, DPL_OK),
+    ROW("dpl_verify_claim", verify, call_verify_claim, DPL_OK),
+    ROW("dpl_enroll_photo", enroll, call_enroll_photo, DPL_OK),
     ROW("dpl_train", train, call_train, DPL_E_ARGUMENT),
 };
 

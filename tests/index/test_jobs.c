@@ -439,7 +439,7 @@ static void without_a_detector_the_whole_picture_is_compared(void **state)
     dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
     assert_string_equal(dpl_gallery_setting(g, "detect"), "none");
     dpl_photo photo = open_photo(whole, GROUP);
-    assert_int_equal(dpl_verify_claim(&verdict, g, whole, &policy, &photo, "p", -1, "group", NULL),
+    assert_int_equal(dpl_verify_claim(&verdict, g, whole, &policy, &photo, "group", NULL, NULL),
                      DPL_OK);
     assert_int_equal(verdict.decision, DPL_DECISION_MATCH);
     /* a picture's distance to itself is 0: the head gives sigmoid(bias), bias 2 */
@@ -490,7 +490,7 @@ static dpl_decision decide(const char *a, const char *b, dpl_verdict *verdict)
     const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
     dpl_photo x = open_photo(pipeline, a), y = open_photo(pipeline, b);
 
-    assert_int_equal(dpl_verify(verdict, pipeline, &policy, &x, a, -1, &y, b, -1, NULL), DPL_OK);
+    assert_int_equal(dpl_verify(verdict, pipeline, &policy, &x, &y, NULL, NULL), DPL_OK);
     dpl_photo_clear(&x);
     dpl_photo_clear(&y);
     return verdict->decision;
@@ -513,25 +513,27 @@ static void two_photos_of_one_person_match_and_of_two_do_not(void **state)
 static void face_can_be_chosen_and_must_exist(void **state)
 {
     const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
-    dpl_photo group = open_photo(pipeline, GROUP), curie = open_photo(pipeline, CURIE), none = {0};
+    dpl_photo group = open_photo(pipeline, GROUP), curie = open_photo(pipeline, CURIE);
+    dpl_photo none = DPL_PHOTO_INIT;
+    dpl_verify_options which = DPL_VERIFY_OPTIONS_INIT;
     dpl_verdict v;
     dpl_error err;
     int n_matches = 0;
 
     (void)state;
     for (int i = 0; i < (int)group.n_faces; i++) {
-        assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, "g", i, &curie, "c", -1, &err),
-                         DPL_OK);
+        which.face_a = i;
+        assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, &curie, &which, &err), DPL_OK);
         assert_int_equal(v.face_a, i);
         n_matches += v.decision == DPL_DECISION_MATCH;
     }
     assert_int_equal(n_matches, 1);
-    assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, "g", 21, &curie, "c", -1, &err),
+    which.face_a = 21;
+    assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, &curie, &which, &err),
                      DPL_E_ARGUMENT);
-    assert_string_equal(err.message, "\"g\": face 22 was asked for, the photo has 21");
-    assert_int_equal(dpl_verify(&v, pipeline, &policy, &curie, "c", -1, &none, "n", -1, &err),
-                     DPL_E_NO_FACE);
-    assert_string_equal(err.message, "\"n\": no face found");
+    assert_non_null(strstr(err.message, "group.jpg\": face 22 was asked for, the photo has 21"));
+    assert_int_equal(dpl_verify(&v, pipeline, &policy, &curie, &none, NULL, &err), DPL_E_NO_FACE);
+    assert_string_equal(err.message, "\"photo b\": no face found");
     dpl_photo_clear(&group);
     dpl_photo_clear(&curie);
 }
@@ -548,8 +550,7 @@ static void claim_is_judged_by_the_best_template(void **state)
     dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
     dpl_photo photo = open_photo(pipeline, CONGRESS);
     assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Barack Obama", &err),
-        DPL_OK);
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Barack Obama", NULL, &err), DPL_OK);
     decide(CONGRESS, OBAMA, &one);
     decide(CONGRESS, OBAMA_2, &two);
     assert_int_equal(claim.decision, DPL_DECISION_MATCH);
@@ -557,11 +558,10 @@ static void claim_is_judged_by_the_best_template(void **state)
     assert_true(fabsf(claim.score - fmaxf(one.score, two.score)) < 1e-5f);
     assert_true(claim.mean_score > fminf(one.score, two.score));
     assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Joe Biden", &err), DPL_OK);
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Joe Biden", NULL, &err), DPL_OK);
     assert_int_equal(claim.decision, DPL_DECISION_NO_MATCH);
-    assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Nobody", &err),
-        DPL_E_NOT_FOUND);
+    assert_int_equal(dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Nobody", NULL, &err),
+                     DPL_E_NOT_FOUND);
     assert_non_null(strstr(err.message, "Nobody"));
     dpl_photo_clear(&photo);
     dpl_gallery_close(g);
