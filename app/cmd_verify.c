@@ -102,6 +102,7 @@ static dpl_status keep_template(void *ctx, const dpl_template_row *row)
 static dpl_status compare(comparison *c, dpl_error *err)
 {
     const verify_options *o = c->o;
+    dpl_verify_options which = DPL_VERIFY_OPTIONS_INIT;
     dpl_status status = dpl_policy_make(&c->policy, dpl_pipeline_calibration(c->pipeline), o->fmr,
                                         o->threshold, err);
 
@@ -111,14 +112,16 @@ static dpl_status compare(comparison *c, dpl_error *err)
         status = dpl_photo_open(&c->a, c->pipeline, c->scratch, c->name_a, err);
     if (status != DPL_OK)
         return status;
+    which.face_a = o->face_a - 1;
+    which.face_b = o->face_b - 1;
     if (!o->as) {
         status = dpl_photo_open(&c->b, c->pipeline, c->scratch, c->name_b, err);
-        return status != DPL_OK ? status
-                                : dpl_verify(&c->verdict, c->pipeline, &c->policy, &c->a, c->name_a,
-                                             o->face_a - 1, &c->b, c->name_b, o->face_b - 1, err);
+        return status != DPL_OK
+                   ? status
+                   : dpl_verify(&c->verdict, c->pipeline, &c->policy, &c->a, &c->b, &which, err);
     }
-    status = dpl_verify_claim(&c->verdict, c->gallery, c->pipeline, &c->policy, &c->a, c->name_a,
-                              o->face_a - 1, o->as, err);
+    status = dpl_verify_claim(&c->verdict, c->gallery, c->pipeline, &c->policy, &c->a, o->as,
+                              &which, err);
     if (status == DPL_OK)
         status =
             dpl_gallery_get_template(c->gallery, c->verdict.template_id, keep_template, c, err);

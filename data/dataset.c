@@ -18,6 +18,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/walk.h"
 #include "data/csv.h"
 #include "data/zip.h"
@@ -514,18 +515,13 @@ done:
 static dpl_status read_options(dpl_dataset_options *options, const dpl_dataset_options *given,
                                dpl_error *err)
 {
-    const dpl_dataset_options defaults = DPL_DATASET_OPTIONS_INIT;
+    dpl_status status;
 
-    *options = defaults;
-    if (!given)
-        return DPL_OK;
-    if (given->struct_size < sizeof given->struct_size)
-        return dpli_fail(err, DPL_E_ARGUMENT, "dataset options are not initialised");
-    memcpy(options, given,
-           given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
-    if (options->min_items < 1)
+    *options = (dpl_dataset_options)DPL_DATASET_OPTIONS_INIT;
+    status = dpli_options(options, sizeof *options, given, "dataset", err);
+    if (status == DPL_OK && options->min_items < 1)
         return dpli_fail(err, DPL_E_ARGUMENT, "min_items is %d, below 1", (int)options->min_items);
-    return DPL_OK;
+    return status;
 }
 
 dpl_status dpl_dataset_open(dpl_dataset **out, const char *path, const dpl_dataset_options *options,
@@ -647,12 +643,16 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
 static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const picture *it,
                                dpl_error *err)
 {
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
     uint8_t *bytes;
     size_t n;
     dpl_status status = dpli_zip_read(&bytes, &n, d->zip, it->member, MAX_FILE_BYTES, err);
 
-    if (status == DPL_OK)
-        status = dpl_image_decode(out, bytes, n, NULL, err);
+    if (status == DPL_OK) {
+        /* As dpl_image_open: the file lies in memory while it is decoded. */
+        options.max_bytes -= n;
+        status = dpl_image_decode(out, bytes, n, &options, err);
+    }
     free(bytes);
     return status == DPL_OK ? DPL_OK : dpli_fail_in(err, status, it->name);
 }

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/pool.h"
 #include "doppel/eval.h"
 #include "index/pipeline.h"
@@ -35,9 +35,6 @@ static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err
 static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
                                  const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
-    const dpl_decode_options *limits = dpli_pipeline_decode(pipeline);
-    uint8_t *bytes = NULL;
-    size_t n_bytes;
     char *path;
     dpl_status status;
 
@@ -46,12 +43,7 @@ static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
     path = picture_path(pictures, i, err);
     if (!path)
         return DPL_E_MEMORY;
-    status = dpli_file_read(&bytes, &n_bytes, path, limits->max_bytes, err);
-    if (status == DPL_OK)
-        status = dpl_image_decode(out, bytes, n_bytes, limits, err);
-    if (status != DPL_OK)
-        dpli_fail_in(err, status, path);
-    free(bytes);
+    status = dpl_image_open(out, path, dpli_pipeline_decode(pipeline), err);
     free(path);
     return status;
 }
@@ -63,7 +55,7 @@ static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_
     dpl_image image = DPL_IMAGE_INIT;
     dpl_status status = decode_picture(&image, pipeline, pictures, i, err);
 
-    *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
+    *photo = (dpl_photo)DPL_PHOTO_INIT;
     if (status != DPL_OK)
         return status;
     status = dpli_photo_from_image(photo, pipeline, scratch, &image, err);
@@ -179,16 +171,18 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
     const int whole = dpl_pipeline_detector(pipeline) == NULL;
-    const size_t n_threads = (size_t)(options->n_threads > 0 ? options->n_threads : dpli_n_cores());
+    dpl_embed_options o = DPL_EMBED_OPTIONS_INIT;
+    size_t n_threads = 0;
     dpl_embeddings e = {.n = pictures->n, .dim = dpl_encoder_dim(encoder)};
     job j = {.pipeline = pipeline, .pictures = pictures, .out = &e, .batch = whole ? BATCH : 1};
     dpl_status status;
     size_t floats;
 
     *out = (dpl_embeddings){0};
-    if (options->struct_size != sizeof *options)
-        return dpli_fail(err, DPL_E_ARGUMENT, "embed options have struct_size %zu, not %zu",
-                         options->struct_size, sizeof *options);
+    status = dpli_options(&o, sizeof o, options, "embed", err);
+    if (status != DPL_OK)
+        return status;
+    n_threads = (size_t)(o.n_threads > 0 ? o.n_threads : dpli_n_cores());
     status = DPL_E_MEMORY;
     if (!dpli_mul(&floats, e.n, (size_t)e.dim)) {
         status = dpli_fail(err, DPL_E_LIMIT, "%zu pictures of %d numbers", e.n, (int)e.dim);
@@ -212,13 +206,13 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
     for (j.first = 0; j.first < e.n && status == DPL_OK; j.first += CHUNK * j.batch) {
         const size_t left = (e.n - j.first + j.batch - 1) / j.batch;
         const size_t done = j.first + CHUNK * j.batch;
-        if (options->cancel && *options->cancel) {
+        if (o.cancel && *o.cancel) {
             status = dpli_fail(err, DPL_E_CANCELLED, "interrupted");
             break;
         }
         status = dpli_pool_run((int)n_threads, left < CHUNK ? left : CHUNK, embed_batch, &j, err);
-        if (status == DPL_OK && options->on_progress)
-            options->on_progress(options->ctx, (int64_t)(done < e.n ? done : e.n), (int64_t)e.n);
+        if (status == DPL_OK && o.on_progress)
+            o.on_progress(o.ctx, (int64_t)(done < e.n ? done : e.n), (int64_t)e.n);
     }
 done:
     for (size_t t = 0; t < n_threads; t++) {

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/pool.h"
 #include "index/files.h"
 #include "index/pipeline.h"
@@ -271,6 +272,7 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
     const dpl_photo *photo = &it->photo;
+    const char *person = person_of(j, it);
     dpl_status status = DPL_OK;
 
     if (photo->n_faces == 0)
@@ -280,7 +282,7 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
             err, DPL_E_MANY_FACES,
             "%zu faces found, which one is \"%s\" is not clear (--faces largest takes the "
             "main one)",
-            photo->n_faces, person_of(j, it));
+            photo->n_faces, person ? person : "nobody");
     if (j->options->faces != DPL_FACES_ALL)
         return add_face(j, it, dpli_main_face(photo), err);
     for (size_t i = 0; i < photo->n_faces; i++) {
@@ -319,14 +321,12 @@ static dpl_status shrink_picture(const job *j, item *it, dpl_error *err)
     return DPL_OK;
 }
 
-static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, const uint8_t *bytes,
-                              size_t n_bytes, dpl_error *err)
+/** The templates of it->photo; a status of the photo's own when it is nobody's. */
+static dpl_status make_templates(const job *j, item *it, dpl_error *err)
 {
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(j->pipeline);
-    dpl_status status = dpli_photo_process(&it->photo, j->pipeline, scratch, bytes, n_bytes, err);
+    dpl_status status;
 
-    if (status != DPL_OK)
-        return status;
     it->width_px = it->photo.image.full_width_px;
     it->height_px = it->photo.image.full_height_px;
     if (it->photo.image.warning[0])
@@ -344,6 +344,17 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
         if (whole != DPL_OK)
             return whole;
     }
+    return status;
+}
+
+static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, const uint8_t *bytes,
+                              size_t n_bytes, dpl_error *err)
+{
+    dpl_status status = dpli_photo_process(&it->photo, j->pipeline, scratch, bytes, n_bytes, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = make_templates(j, it, err);
     const dpl_status shrunk = shrink_picture(j, it, err);
     return status != DPL_OK ? status : shrunk;
 }
@@ -403,11 +414,16 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
     return DPL_OK;
 }
 
-static void clear_item(item *it)
+static void clear_templates(item *it)
 {
     for (size_t i = 0; i < it->n_templates; i++)
         dpl_bytes_free((void *)(uintptr_t)it->templates[i].thumb);
     free(it->templates);
+}
+
+static void clear_item(item *it)
+{
+    clear_templates(it);
     dpl_photo_clear(&it->photo);
 }
 
@@ -506,8 +522,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 
     j->n_items = left < CHUNK ? left : CHUNK;
     for (size_t i = 0; i < j->n_items; i++)
-        j->items[i] =
-            (item){.file = &j->files.items[first + i], .photo = {.image = DPL_IMAGE_INIT}};
+        j->items[i] = (item){.file = &j->files.items[first + i], .photo = DPL_PHOTO_INIT};
     status = dpli_pool_run(j->n_threads, j->n_items, look_at, j, err);
     if (status != DPL_OK)
         for (size_t i = 0; i < j->n_items; i++)
@@ -591,30 +606,40 @@ static void free_job(job *j)
     free(j);
 }
 
+/** @param options  outlive the job */
+static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *pipeline,
+                          const dpl_enroll_options *options, dpl_error *err)
+{
+    job *j = dpli_calloc(1, sizeof *j, err);
+
+    *out = j;
+    if (!j)
+        return DPL_E_MEMORY;
+    j->gallery = gallery;
+    j->pipeline = pipeline;
+    j->options = options;
+    snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)options->faces,
+             (double)dpli_pipeline_min_quality(pipeline));
+    return DPL_OK;
+}
+
 dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl_pipeline *pipeline,
                       const char *const *paths, size_t n_paths, const dpl_enroll_options *options,
                       dpl_error *err)
 {
-    static const dpl_enroll_options defaults = DPL_ENROLL_OPTIONS_INIT;
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
     const double start = dpli_now();
     job *j;
     dpl_status status;
 
     *report = (dpl_enroll_report){0};
-    if (options && options->struct_size != sizeof *options)
-        return dpli_fail(err, DPL_E_ARGUMENT, "enrolment options have struct_size %zu, not %zu",
-                         options->struct_size, sizeof *options);
-    j = dpli_calloc(1, sizeof *j, err);
-    if (!j)
-        return DPL_E_MEMORY;
-    j->gallery = gallery;
-    j->pipeline = pipeline;
-    j->options = options ? options : &defaults;
+    status = dpli_options(&o, sizeof o, options, "enrolment", err);
+    if (status == DPL_OK)
+        status = new_job(&j, gallery, pipeline, &o, err);
+    if (status != DPL_OK)
+        return status;
     j->report = report;
-    j->n_threads = j->options->n_threads > 0 ? j->options->n_threads : dpli_n_cores();
-    snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)j->options->faces,
-             (double)dpli_pipeline_min_quality(pipeline));
-
+    j->n_threads = o.n_threads > 0 ? o.n_threads : dpli_n_cores();
     status = bind_gallery(j, err);
     if (status == DPL_OK)
         status = make_scratches(j, err);
@@ -630,9 +655,49 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
             err, DPL_E_CANCELLED,
             "interrupted after %lld of %zu files; what was done is kept, run it again to go on",
             (long long)report->n_files, j->files.n);
-    if (status == DPL_OK && j->options->prune && j->ledger.n > 0)
+    if (status == DPL_OK && o.prune && j->ledger.n > 0)
         status = prune(j, paths, n_paths, err);
     report->seconds = dpli_now() - start;
+    free_job(j);
+    return status;
+}
+
+dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
+                            const dpl_photo *photo, const char *source,
+                            const dpl_enroll_options *options, dpl_error *err)
+{
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    const dpli_found_file file = {.path = (char *)(uintptr_t)source};
+    dpl_error why = {DPL_OK, ""};
+    dpl_new_photo row;
+    job *j;
+    item *it;
+    dpl_status status = dpli_options(&o, sizeof o, options, "enrolment", err);
+
+    if (status == DPL_OK)
+        status = new_job(&j, gallery, pipeline, &o, err);
+    if (status != DPL_OK)
+        return status;
+    it = &j->items[0];
+    *it = (item){.file = &file, .photo = *photo};
+    memcpy(it->sha256, photo->sha256, sizeof it->sha256);
+    status = bind_gallery(j, err);
+    if (status != DPL_OK)
+        goto done;
+    it->status = make_templates(j, it, &why);
+    if (it->status != DPL_OK)
+        it->error = why;
+    if (dpl_status_exit_code(it->status) <= 4) {
+        row = new_photo(j, it, (int64_t)time(NULL));
+        status = dpl_gallery_put(gallery, &row, 1, err);
+    }
+    if (status == DPL_OK && it->status != DPL_OK) {
+        if (err)
+            *err = why;
+        status = dpli_fail_in(err, it->status, photo->name ? photo->name : source);
+    }
+done:
+    clear_templates(it); /* the photo is the caller's */
     free_job(j);
     return status;
 }

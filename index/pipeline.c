@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/options.h"
+#include "vision/image/limits.h"
 
 struct dpl_pipeline {
     dpl_detector *detector; /* NULL: the whole picture is the chip */
@@ -23,50 +25,71 @@ struct dpl_pipeline {
     float min_quality;
 };
 
+/* The options within, which lie at places that their own sizes decide, are taken only as they are
+ * known here. */
+static dpl_status read_options(dpl_pipeline_options *o, const dpl_pipeline_options *given,
+                               dpl_error *err)
+{
+    dpl_status status;
+
+    *o = (dpl_pipeline_options)DPL_PIPELINE_OPTIONS_INIT;
+    status = dpli_options(o, sizeof *o, given, "pipeline", err);
+    if (status == DPL_OK && o->decode.struct_size != sizeof o->decode)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the pipeline's decode options have struct_size %zu, not %zu",
+                         o->decode.struct_size, sizeof o->decode);
+    if (status == DPL_OK && o->detect.struct_size != sizeof o->detect)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the pipeline's detection options have struct_size %zu, not %zu",
+                         o->detect.struct_size, sizeof o->detect);
+    return status;
+}
+
 dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
                              dpl_error *err)
 {
+    dpl_pipeline_options o;
     const char *table;
     dpl_pipeline *p;
     dpl_status status;
 
     *out = NULL;
-    if (options->struct_size != sizeof *options)
-        return dpli_fail(err, DPL_E_ARGUMENT, "pipeline options have struct_size %zu, not %zu",
-                         options->struct_size, sizeof *options);
-    if (!options->encoder_path)
+    status = read_options(&o, options, err);
+    if (status != DPL_OK)
+        return status;
+    if (!o.encoder_path)
         return dpli_fail(err, DPL_E_ARGUMENT, "a pipeline needs an encoder");
     p = dpli_calloc(1, sizeof *p, err);
     if (!p)
         return DPL_E_MEMORY;
-    p->decode = options->decode;
-    p->detect = options->detect;
-    p->min_quality = options->min_quality;
-    if (options->detector_path) {
-        status = dpl_detector_open(&p->detector, options->detector_path, err);
+    p->decode = o.decode;
+    p->detect = o.detect;
+    p->min_quality = o.min_quality;
+    if (o.detector_path) {
+        status = dpl_detector_open(&p->detector, o.detector_path, err);
         if (status != DPL_OK)
             goto done;
         /* Twice what the detector sees: small faces keep the pixels that their chips can use. */
         if (p->decode.enough_px == 0)
             p->decode.enough_px = 2 * p->detect.max_side_px;
     }
-    status = dpl_encoder_open(&p->encoder, options->encoder_path, options->preset, err);
+    status = dpl_encoder_open(&p->encoder, o.encoder_path, o.preset, err);
     if (status != DPL_OK)
         goto done;
     if (p->detector && !dpl_encoder_fact(p->encoder, "template")) {
         status = dpli_fail(err, DPL_E_MODEL,
                            "\"%s\": no template to align faces to; compare whole pictures "
                            "(--detect none) or give one (doppel.template, a preset)",
-                           options->encoder_path);
+                           o.encoder_path);
         goto done;
     }
-    if (options->image_path) {
-        status = dpl_encoder_open(&p->image_encoder, options->image_path, NULL, err);
+    if (o.image_path) {
+        status = dpl_encoder_open(&p->image_encoder, o.image_path, NULL, err);
         if (status != DPL_OK)
             goto done;
         if (strcmp(dpl_encoder_space(p->image_encoder), "image") != 0) {
             status = dpli_fail(err, DPL_E_MODEL, "\"%s\": not an image encoder (doppel.kind)",
-                               options->image_path);
+                               o.image_path);
             goto done;
         }
     }
@@ -74,7 +97,7 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
     if (status == DPL_OK && (table = dpl_encoder_fact(p->encoder, "calibration")))
         status = dpl_calibration_parse(&p->calibration, table, err);
     if (status != DPL_OK) {
-        dpli_fail_in(err, status, options->encoder_path);
+        dpli_fail_in(err, status, o.encoder_path);
         goto done;
     }
     *out = p;
@@ -166,14 +189,24 @@ static dpl_status encode_image(dpl_photo *photo, const dpl_pipeline *p, dpl_scra
     return status;
 }
 
+static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                          const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
+                          dpl_error *err)
+{
+    dpl_image image;
+    const dpl_status status = dpl_image_decode(&image, bytes, n_bytes, limits, err);
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
+}
+
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err)
 {
-    dpl_image image = DPL_IMAGE_INIT;
-    const dpl_status status = dpl_image_decode(&image, bytes, n_bytes, &p->decode, err);
+    dpl_decode_options limits = p->decode;
 
-    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
-    return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
+    limits.max_bytes -= n_bytes;
+    return process(out, p, scratch, bytes, n_bytes, &limits, err);
 }
 
 dpl_status dpli_photo_from_image(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
@@ -229,6 +262,20 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
     return status;
 }
 
+/** Give a photo its name, which may be NULL; or, when there is none to name, the message. */
+static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status, dpl_error *err)
+{
+    if (!name)
+        return status;
+    if (status != DPL_OK)
+        return dpli_fail_in(err, status, name);
+    out->name = dpli_strdup(name, err);
+    if (out->name)
+        return DPL_OK;
+    dpl_photo_clear(out);
+    return DPL_E_MEMORY;
+}
+
 dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                           const char *path, dpl_error *err)
 {
@@ -237,25 +284,55 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
     char sha256[65] = "";
     dpl_status status;
 
-    *out = (dpl_photo){.image = DPL_IMAGE_INIT};
+    *out = (dpl_photo)DPL_PHOTO_INIT;
     status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
     if (status == DPL_OK)
         status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
     free(bytes);
-    if (status != DPL_OK)
-        return dpli_fail_in(err, status, path);
-    memcpy(out->sha256, sha256, sizeof sha256);
-    return DPL_OK;
+    if (status == DPL_OK)
+        memcpy(out->sha256, sha256, sizeof sha256);
+    return name_photo(out, path, status, err);
+}
+
+dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                                const char *name, const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    const dpl_status status =
+        process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
+
+    if (status == DPL_OK)
+        dpli_sha256_of(out->sha256, bytes, n_bytes);
+    return name_photo(out, name, status, err);
+}
+
+dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                              const char *name, const uint8_t *rgb, int32_t width_px,
+                              int32_t height_px, size_t stride_bytes, dpl_error *err)
+{
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_status status = DPL_OK;
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    if (width_px > 0 && height_px > 0) /* else dpl_image_from_rgb refuses it */
+        status = dpli_check_pixels((uint64_t)width_px, (uint64_t)height_px, &pipeline->decode, err);
+    if (status == DPL_OK)
+        status = dpl_image_from_rgb(&image, rgb, width_px, height_px, stride_bytes, err);
+    if (status == DPL_OK)
+        status = dpli_photo_from_image(out, pipeline, scratch, &image, err);
+    return name_photo(out, name, status, err);
 }
 
 void dpl_photo_clear(dpl_photo *photo)
 {
+    if (!photo)
+        return;
+    free(photo->name);
     dpl_image_clear(&photo->image);
     dpl_faces_free(photo->faces);
     free(photo->chips);
     free(photo->vectors);
     free(photo->image_vector);
-    *photo = (dpl_photo){.image = DPL_IMAGE_INIT};
+    *photo = (dpl_photo)DPL_PHOTO_INIT;
 }
 
 size_t dpli_main_face(const dpl_photo *photo)

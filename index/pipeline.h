@@ -8,8 +8,8 @@
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err);
 
-/** All stages on a photo in memory; out->sha256 is left empty, the message does not name the file.
- */
+/** All stages on what dpli_photo_read gave, which counts as memory that decoding takes;
+ * out->sha256 is left empty, the message does not name the file. */
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err);
 

@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "index/pipeline.h"
 
 #define NO_RATE ((dpl_rate){(double)NAN, (double)NAN, (double)NAN, 0})
@@ -143,16 +144,19 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
                      const dpl_pipeline *pipeline, const dpl_policy *policy, const dpl_photo *photo,
                      dpl_query_by by, const dpl_search_options *options, dpl_error *err)
 {
-    static const dpl_search_options defaults = DPL_SEARCH_OPTIONS_INIT;
+    dpl_search_options known = DPL_SEARCH_OPTIONS_INIT;
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
     dpl_head *image_head = NULL;
-    search s = {.gallery = gallery, .options = options ? options : &defaults};
+    search s = {.gallery = gallery, .options = &known};
     dpl_answer *answers;
     size_t n;
     dpl_status status;
 
     *out = NULL;
     *n_out = 0;
+    status = dpli_options(&known, sizeof known, options, "search", err);
+    if (status != DPL_OK)
+        return status;
     if (by == DPL_QUERY_AUTO)
         by = photo->n_faces > 0 || !image_encoder ? DPL_QUERY_FACE : DPL_QUERY_IMAGE;
     if (by == DPL_QUERY_IMAGE && !image_encoder)

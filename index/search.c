@@ -17,6 +17,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "index/retrieve.h"
 
 /* Reading this many rows takes SQLite about as long as a snapshot of them takes to be read and
@@ -307,10 +308,12 @@ static dpl_status check(int *space, dpl_search_options *options, const dpl_head 
                         const char *space_name, const float *probes, size_t n, int32_t dim,
                         const dpl_search_options *theirs, dpl_error *err)
 {
+    dpl_status status;
+
     *options = (dpl_search_options)DPL_SEARCH_OPTIONS_INIT;
-    if (theirs)
-        memcpy(options, theirs,
-               theirs->struct_size < sizeof *options ? theirs->struct_size : sizeof *options);
+    status = dpli_options(options, sizeof *options, theirs, "search", err);
+    if (status != DPL_OK)
+        return status;
     for (*space = 0; *space < N_SPACES && strcmp(space_name, spaces[*space]) != 0; ++*space)
         ;
     if (*space == N_SPACES)

@@ -7,16 +7,23 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "index/pipeline.h"
 
-static dpl_status choose_face(size_t *out, const dpl_photo *photo, const char *name, int wanted,
-                              dpl_error *err)
+/** @param which  what a photo without a name is called */
+static dpl_status choose_face(size_t *out, const dpl_photo *photo, const char *which,
+                              int32_t wanted, dpl_error *err)
 {
+    const char *name = photo->name ? photo->name : which;
+
     if (photo->n_faces == 0)
-        return dpli_fail(err, DPL_E_NO_FACE, "\"%s\": no face found", name);
+        return dpli_fail_in(err, dpli_fail(err, DPL_E_NO_FACE, "no face found"), name);
     if (wanted >= 0 && (size_t)wanted >= photo->n_faces)
-        return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\": face %d was asked for, the photo has %zu",
-                         name, wanted + 1, photo->n_faces);
+        return dpli_fail_in(err,
+                            dpli_fail(err, DPL_E_ARGUMENT,
+                                      "face %d was asked for, the photo has %zu", (int)wanted + 1,
+                                      photo->n_faces),
+                            name);
     *out = wanted >= 0 ? (size_t)wanted : dpli_main_face(photo);
     return DPL_OK;
 }
@@ -31,15 +38,18 @@ static void judge(dpl_verdict *v, const dpl_pipeline *pipeline, const dpl_policy
 }
 
 dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_policy *policy,
-                      const dpl_photo *a, const char *name_a, int face_a, const dpl_photo *b,
-                      const char *name_b, int face_b, dpl_error *err)
+                      const dpl_photo *a, const dpl_photo *b, const dpl_verify_options *options,
+                      dpl_error *err)
 {
     const size_t dim = (size_t)dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
+    dpl_verify_options o = DPL_VERIFY_OPTIONS_INIT;
     dpl_verdict v = {.mean_score = NAN};
-    dpl_status status = choose_face(&v.face_a, a, name_a, face_a, err);
+    dpl_status status = dpli_options(&o, sizeof o, options, "verify", err);
 
     if (status == DPL_OK)
-        status = choose_face(&v.face_b, b, name_b, face_b, err);
+        status = choose_face(&v.face_a, a, "photo a", o.face_a, err);
+    if (status == DPL_OK)
+        status = choose_face(&v.face_b, b, "photo b", o.face_b, err);
     if (status != DPL_OK)
         return status;
     v.score = dpl_head_score(dpl_pipeline_head(pipeline), a->vectors + v.face_a * dim,
@@ -100,11 +110,12 @@ static float score_mean(const claim *c, int unit, dpl_error *err)
 }
 
 dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pipeline *pipeline,
-                            const dpl_policy *policy, const dpl_photo *photo,
-                            const char *name_photo, int face, const char *person, dpl_error *err)
+                            const dpl_policy *policy, const dpl_photo *photo, const char *person,
+                            const dpl_verify_options *options, dpl_error *err)
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
     const char *normalize = dpl_encoder_fact(encoder, "normalize");
+    dpl_verify_options o = DPL_VERIFY_OPTIONS_INIT;
     dpl_verdict v = {.mean_score = NAN, .score = NAN};
     claim c = {dpl_pipeline_head(pipeline),
                dpl_encoder_hash(encoder),
@@ -113,8 +124,10 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
                NULL,
                &v,
                0};
-    dpl_status status = choose_face(&v.face_a, photo, name_photo, face, err);
+    dpl_status status = dpli_options(&o, sizeof o, options, "verify", err);
 
+    if (status == DPL_OK)
+        status = choose_face(&v.face_a, photo, "the photo", o.face_a, err);
     if (status != DPL_OK)
         return status;
     c.probe = photo->vectors + v.face_a * (size_t)c.dim;

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "net/ops/ops.h"
 #include "net/tape.h"
 
@@ -207,9 +208,9 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     dpl_status status;
 
     *out = NULL;
-    /* A caller built against an older header has a shorter struct. */
-    if (options)
-        memcpy(&o, options, options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    status = dpli_options(&o, sizeof o, options, "net", err);
+    if (status != DPL_OK)
+        return status;
     if (n_bytes > o.max_file_bytes)
         return dpli_fail(err, DPL_E_MEMORY, "model is %zu bytes, limit is %zu", n_bytes,
                          o.max_file_bytes);
@@ -299,23 +300,25 @@ static dpl_status read_sidecar(dpl_net *net, const char *bytes, size_t n_bytes, 
 dpl_status dpl_net_open(dpl_net **out, const char *path, const dpl_net_options *options,
                         dpl_error *err)
 {
-    size_t max_bytes = options && options->struct_size >= 2 * sizeof(size_t)
-                           ? options->max_file_bytes
-                           : ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_file_bytes;
-    char *side_path = dpli_asprintf(err, "%s.json", path);
+    dpl_net_options o = DPL_NET_OPTIONS_INIT;
+    char *side_path = NULL;
     uint8_t *bytes = NULL, *side = NULL;
     size_t n_bytes, n_side;
     dpl_error own;
     dpl_status status;
 
     *out = NULL;
+    status = dpli_options(&o, sizeof o, options, "net", err);
+    if (status != DPL_OK)
+        return status;
+    side_path = dpli_asprintf(err, "%s.json", path);
     if (!side_path)
         return DPL_E_MEMORY;
     if (!err)
         err = &own;
-    status = dpli_file_read(&bytes, &n_bytes, path, max_bytes, err);
+    status = dpli_file_read(&bytes, &n_bytes, path, o.max_file_bytes, err);
     if (status == DPL_OK)
-        status = dpl_net_load(out, bytes, n_bytes, options, err);
+        status = dpl_net_load(out, bytes, n_bytes, &o, err);
     else
         status = status == DPL_E_INPUT   ? DPL_E_MODEL
                  : status == DPL_E_LIMIT ? DPL_E_MEMORY

@@ -596,8 +596,6 @@ dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given
     dpl_status status;
 
     *out = (dpli_settings){.o = DPL_TRAIN_OPTIONS_INIT};
-    if (given->struct_size != sizeof *given)
-        return dpli_fail(err, DPL_E_ARGUMENT, "options of another version of the library");
     s.root = config ? json_loads(config, JSON_REJECT_DUPLICATES, &problem) : json_object();
     if (!json_is_object(s.root)) {
         status = dpli_fail(err, DPL_E_INPUT, "config.json is damaged");

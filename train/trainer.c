@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "train/checkpoint.h"
 #include "train/report.h"
 #include "train/run.h"
@@ -260,11 +261,16 @@ static dpl_status run(loop *l, dpl_error *err)
 
 dpl_status dpl_train(dpl_train_report *report, const dpl_train_options *options, dpl_error *err)
 {
+    dpl_train_options known = DPL_TRAIN_OPTIONS_INIT;
     dpli_trainer t;
     loop l = {.t = &t};
     const double start = dpli_now();
-    dpl_status status = dpli_trainer_open(&t, options, err);
+    dpl_status status = dpli_options(&known, sizeof known, options, "training", err);
 
+    *report = (dpl_train_report){.best = (double)NAN};
+    if (status != DPL_OK)
+        return status;
+    status = dpli_trainer_open(&t, &known, err);
     if (status == DPL_OK)
         status = run(&l, err);
     *report = (dpl_train_report){.n_steps = t.step,

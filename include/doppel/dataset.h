@@ -38,6 +38,10 @@ typedef struct dpl_dataset_options {
         sizeof(dpl_dataset_options), NULL, 0, 1                                                    \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_dataset_options_init(dpl_dataset_options *options, size_t struct_size);
+
 /** @retval DPL_E_INPUT  path missing, or no picture in it; err names it */
 DPL_API dpl_status dpl_dataset_open(dpl_dataset **out, const char *path,
                                     const dpl_dataset_options *options, dpl_error *err);

@@ -130,6 +130,10 @@ typedef struct dpl_embed_options {
         sizeof(dpl_embed_options), 0, NULL, NULL, NULL                                             \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_embed_options_init(dpl_embed_options *options, size_t struct_size);
+
 typedef struct dpl_embeddings {
     size_t n, n_failed;
     int32_t dim;

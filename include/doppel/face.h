@@ -71,6 +71,10 @@ typedef struct dpl_detect_options {
         sizeof(dpl_detect_options), 0.6f, 0.3f, 1280, 0.0f, 256                                    \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_detect_options_init(dpl_detect_options *options, size_t struct_size);
+
 /** Open a face detector (ONNX with doppel.kind "face-detector"). Threads: shared, read only. */
 DPL_API dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *err);
 DPL_API void dpl_detector_close(dpl_detector *detector);

@@ -262,6 +262,10 @@ typedef struct dpl_search_options {
         sizeof(dpl_search_options), 10, 1000000, 0.99                                              \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_search_options_init(dpl_search_options *options, size_t struct_size);
+
 typedef struct dpl_search_info {
     int exact;           /* 1: every template was compared */
     double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */

@@ -45,6 +45,10 @@ typedef struct dpl_decode_options {
         sizeof(dpl_decode_options), (uint64_t)64 * 1000 * 1000, (size_t)256 << 20, 0               \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_decode_options_init(dpl_decode_options *options, size_t struct_size);
+
 /**
  * Decode a photo in memory.
  *

@@ -40,6 +40,10 @@ typedef struct dpl_pipeline_options {
             DPL_DETECT_OPTIONS_INIT, 0.1f                                                          \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_pipeline_options_init(dpl_pipeline_options *options, size_t struct_size);
+
 DPL_API dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
                                      dpl_error *err);
 DPL_API void dpl_pipeline_close(dpl_pipeline *pipeline);
@@ -51,18 +55,52 @@ DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipe
 
 /** A photo after the pipeline. */
 typedef struct dpl_photo {
+    char *name; /* what messages call it: the path, or what the caller gave; NULL: nothing */
     dpl_image image;
     size_t n_faces;
     dpl_face *faces; /* strongest first; with --detect none one face that is the whole picture */
     uint8_t *chips;  /* [n_faces, chip height, chip width, 3] */
     float *vectors;  /* [n_faces, dim] */
     float *image_vector; /* [image dim], or NULL without an image encoder */
-    char sha256[65];     /* of the file's content */
+    char sha256[65];     /* of the file's content; "" when the photo came as pixels */
 } dpl_photo;
 
-/** Open a photo and run all of the pipeline on it. No face is DPL_OK with n_faces 0. */
+#define DPL_PHOTO_INIT                                                                             \
+    {                                                                                              \
+        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, ""                                        \
+    }
+
+/**
+ * Open a photo and run all of the pipeline on it. No face is DPL_OK with n_faces 0.
+ *
+ * @param[out] out  filled on success, cleared on failure; cleared by dpl_photo_clear
+ * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_image_open; err names the file
+ * Threads: one scratch a thread.
+ */
 DPL_API dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline,
                                   dpl_scratch *scratch, const char *path, dpl_error *err);
+
+/**
+ * As dpl_photo_open, from a file's content in memory, which is not kept.
+ *
+ * @param name  what messages call it, copied; may be NULL
+ */
+DPL_API dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline,
+                                        dpl_scratch *scratch, const char *name, const void *bytes,
+                                        size_t n_bytes, dpl_error *err);
+
+/**
+ * As dpl_photo_open, from upright pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a
+ * row, which are copied.
+ *
+ * @param name  what messages call it, copied; may be NULL
+ * @retval DPL_E_ARGUMENT  no pixels, or a stride shorter than a row
+ * @retval DPL_E_LIMIT     more of them than the pipeline may decode
+ */
+DPL_API dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeline,
+                                      dpl_scratch *scratch, const char *name, const uint8_t *rgb,
+                                      int32_t width_px, int32_t height_px, size_t stride_bytes,
+                                      dpl_error *err);
 DPL_API void dpl_photo_clear(dpl_photo *photo);
 
 /* ------------------------------------------------------------------ enroll */
@@ -113,6 +151,10 @@ typedef struct dpl_enroll_options {
         sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_enroll_options_init(dpl_enroll_options *options, size_t struct_size);
+
 typedef struct dpl_enroll_report {
     int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
     int64_t n_refused_again; /* of n_refused: known from before, nothing changed, not tried again */
@@ -139,7 +181,39 @@ DPL_API dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery,
                               const dpl_pipeline *pipeline, const char *const *paths,
                               size_t n_paths, const dpl_enroll_options *options, dpl_error *err);
 
+/**
+ * Enrol a photo that the caller has opened, wherever it came from.
+ *
+ * It replaces what the gallery knew by the same source. A photo that is refused is in the ledger
+ * with its reason, as after dpl_enroll.
+ *
+ * @param photo    opened by this pipeline
+ * @param source   what the gallery is to know it by: dpl_photo_row's path
+ * @param options  name: whose it is, NULL: nobody's; faces: which of them. The rest is for files
+ * @retval DPL_E_NO_FACE, DPL_E_MANY_FACES, DPL_E_QUALITY  refused
+ * @retval DPL_E_MISMATCH, DPL_E_ARGUMENT and others       as of dpl_gallery_bind and
+ *                                                         dpl_gallery_put: nothing was changed
+ */
+DPL_API dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
+                                    const dpl_photo *photo, const char *source,
+                                    const dpl_enroll_options *options, dpl_error *err);
+
 /* ------------------------------------------------------------------ verify */
+
+typedef struct dpl_verify_options {
+    size_t struct_size;
+    int32_t face_a, face_b; /* which of the photo's faces; -1: the main one (large, near the
+                               middle) */
+} dpl_verify_options;
+
+#define DPL_VERIFY_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(dpl_verify_options), -1, -1                                                         \
+    }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_verify_options_init(dpl_verify_options *options, size_t struct_size);
 
 /** A comparison and its verdict. */
 typedef struct dpl_verdict {
@@ -156,21 +230,19 @@ typedef struct dpl_verdict {
 /**
  * Compare two photos.
  *
- * @param face_a, face_b  index into the photo's faces, -1: the main one (large, near the
- * middle)
- * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo by
- * name_a or name_b
+ * @param options  NULL for the defaults
+ * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo
  */
 DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
-                              const dpl_policy *policy, const dpl_photo *a, const char *name_a,
-                              int face_a, const dpl_photo *b, const char *name_b, int face_b,
-                              dpl_error *err);
+                              const dpl_policy *policy, const dpl_photo *a, const dpl_photo *b,
+                              const dpl_verify_options *options, dpl_error *err);
 
-/** Compare a photo with what the gallery holds of a person: the best template decides. */
+/** Compare a photo, of which options says the face as face_a, with what the gallery holds of a
+ * person: the best template decides. */
 DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,
                                     const dpl_pipeline *pipeline, const dpl_policy *policy,
-                                    const dpl_photo *photo, const char *name_photo, int face,
-                                    const char *person, dpl_error *err);
+                                    const dpl_photo *photo, const char *person,
+                                    const dpl_verify_options *options, dpl_error *err);
 
 /* ------------------------------------------------------------------ query */
 

@@ -47,6 +47,10 @@ typedef struct dpl_net_options {
         sizeof(dpl_net_options), (size_t)1 << 30, (size_t)4 << 30                                  \
     }
 
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_net_options_init(dpl_net_options *options, size_t struct_size);
+
 /**
  * Load an ONNX model.
  *

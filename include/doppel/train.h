@@ -148,21 +148,26 @@ typedef struct dpl_train_event {
 
 typedef struct dpl_train_options {
     size_t struct_size;
-#define DPL_TRAIN_FIELD(type, name, fixed) dpl_train_##type name;
-    DPL_TRAIN_SETTINGS(DPL_TRAIN_FIELD)
-#undef DPL_TRAIN_FIELD
     const char *run; /* the run's folder: made, or with resume gone on with */
     int resume;      /* settings are the run's own; those given must agree or not be fixed */
     const volatile int *cancel; /* may be NULL; nonzero: save and return DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_train_event *event); /* caller's thread; may be NULL */
     void *ctx;
+#define DPL_TRAIN_FIELD(type, name, fixed) dpl_train_##type name;
+    DPL_TRAIN_SETTINGS(DPL_TRAIN_FIELD)
+#undef DPL_TRAIN_FIELD
 } dpl_train_options;
 
-#define DPL_TRAIN_UNSET(type, name, fixed) DPL_TRAIN_UNSET_##type,
+#define DPL_TRAIN_UNSET(type, name, fixed) , DPL_TRAIN_UNSET_##type
 #define DPL_TRAIN_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(dpl_train_options), DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET) NULL, 0, NULL, NULL, NULL   \
+        sizeof(dpl_train_options), NULL, 0, NULL, NULL,                                            \
+            NULL DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET)                                               \
     }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_train_options_init(dpl_train_options *options, size_t struct_size);
 
 typedef struct dpl_train_report {
     int64_t n_steps; /* done, those before a resume included */

@@ -567,6 +567,33 @@ static int survive(const char *path)
     return n;
 }
 
+/* 8000 x 8000 pixels take 183 of 256 MiB; with the 60 of the archive's file beside them it is more.
+ * Without those the picture would be found to have no pixels. */
+static void a_picture_in_a_zip_counts_as_memory_while_it_is_decoded(void **state)
+{
+    static const uint8_t head[33] = {0x89, 'P',  'N', 'G', '\r', '\n', 0x1A, '\n', 0,
+                                     0,    0,    13,  'I', 'H',  'D',  'R',  0,    0,
+                                     0x1F, 0x40, 0,   0,   0x1F, 0x40, 8,    2};
+    const size_t n = (size_t)60 << 20;
+    uint8_t *png = calloc(n, 1);
+    dpl_image image;
+    dpl_error err;
+    dpl_dataset *d;
+    zip_t *zip;
+
+    (void)state;
+    assert_non_null(png);
+    memcpy(png, head, sizeof head);
+    zip = new_zip("large.zip");
+    add_member(zip, "a/one.png", png, n);
+    assert_int_equal(zip_close(zip), 0);
+    free(png);
+    d = must_open("large.zip", NULL);
+    assert_int_equal(dpl_dataset_image(&image, d, 0, &err), DPL_E_LIMIT);
+    assert_non_null(strstr(err.message, "decoding needs"));
+    dpl_dataset_close(d);
+}
+
 static void damaged_zip_is_survived_at_every_byte(void **state)
 {
     static const uint8_t flips[] = {0x01, 0x80, 0xFF};
@@ -788,6 +815,7 @@ int main(void)
         TEST(zip_with_bad_names_is_refused),
         TEST(zip_with_a_name_twice_is_refused),
         TEST(zip_that_unpacks_to_too_much_is_refused),
+        TEST(a_picture_in_a_zip_counts_as_memory_while_it_is_decoded),
         TEST(damaged_zip_is_survived_at_every_byte),
         TEST(zip_is_read_by_threads_at_once),
         TEST(drawing_of_the_nets_size_comes_through_unchanged),

@@ -203,6 +203,73 @@ static dpl_policy policy_of(const dpl_pipeline *p, double fmr, double threshold)
     return policy;
 }
 
+/* ------------------------------------------------------------------ limits */
+
+/* The least memory with which a file's bytes are decoded. */
+static size_t least_bytes(const uint8_t *bytes, size_t n)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    size_t low = 0, high = options.max_bytes;
+
+    while (high - low > 1) {
+        dpl_image image;
+        dpl_status status;
+
+        options.max_bytes = low + (high - low) / 2;
+        status = dpl_image_decode(&image, bytes, n, &options, NULL);
+        dpl_image_clear(&image);
+        *(status == DPL_OK ? &high : &low) = options.max_bytes;
+    }
+    return high;
+}
+
+/* What each way through a photo's file says when decoding may take max_bytes. */
+static void must_say(dpl_status wanted, size_t max_bytes)
+{
+    static const char *const names[] = {CURIE};
+    const dpl_pictures pictures = {.n = 1, .names = names};
+    dpl_embed_options embed = DPL_EMBED_OPTIONS_INIT;
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_enroll_report report;
+    dpl_embeddings embeddings;
+    dpl_scratch *scratch;
+    dpl_pipeline *p;
+    dpl_gallery *g;
+    dpl_photo photo;
+
+    o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+    o.decode.max_bytes = max_bytes;
+    embed.n_threads = 1;
+    assert_int_equal(dpl_pipeline_open(&p, &o, NULL), DPL_OK);
+    assert_int_equal(dpl_scratch_new(&scratch, 0, NULL), DPL_OK);
+    assert_int_equal(dpl_photo_open(&photo, p, scratch, CURIE, NULL), wanted);
+    dpl_photo_clear(&photo);
+    assert_int_equal(dpl_embed(&embeddings, p, &pictures, &embed, NULL), DPL_OK);
+    assert_int_equal(embeddings.errors[0] ? embeddings.errors[0]->status : DPL_OK, wanted);
+    dpl_embeddings_clear(&embeddings);
+    g = open_gallery(DPL_GALLERY_CREATE);
+    assert_int_equal(dpl_enroll(&report, g, p, names, 1, NULL, NULL), DPL_OK);
+    assert_int_equal(report.worst, wanted);
+    dpl_gallery_close(g);
+    dpl_scratch_free(scratch);
+    dpl_pipeline_close(p);
+}
+
+static void the_file_counts_as_memory_while_it_is_decoded(void **state)
+{
+    uint8_t *bytes;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(dpli_file_read(&bytes, &n, CURIE, 1 << 24, NULL), DPL_OK);
+    const size_t need = least_bytes(bytes, n);
+    free(bytes);
+    must_say(DPL_E_LIMIT, need);
+    must_say(DPL_E_LIMIT, need + n - 1);
+    assert_int_equal(nftw(at("gallery"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    must_say(DPL_OK, need + n);
+}
+
 /* ------------------------------------------------------------------ enrolment */
 
 static void enrolling_again_only_looks(void **state)
@@ -381,7 +448,7 @@ static void without_a_detector_the_whole_picture_is_compared(void **state)
     dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
     assert_string_equal(setting(g, "detect"), "none");
     dpl_photo photo = open_photo(whole, GROUP);
-    assert_int_equal(dpl_verify_claim(&verdict, g, whole, &policy, &photo, "p", -1, "group", NULL),
+    assert_int_equal(dpl_verify_claim(&verdict, g, whole, &policy, &photo, "group", NULL, NULL),
                      DPL_OK);
     assert_int_equal(verdict.decision, DPL_DECISION_MATCH);
     /* a picture's distance to itself is 0: the head gives sigmoid(bias), bias 2 */
@@ -432,7 +499,7 @@ static dpl_decision decide(const char *a, const char *b, dpl_verdict *verdict)
     const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
     dpl_photo x = open_photo(pipeline, a), y = open_photo(pipeline, b);
 
-    assert_int_equal(dpl_verify(verdict, pipeline, &policy, &x, a, -1, &y, b, -1, NULL), DPL_OK);
+    assert_int_equal(dpl_verify(verdict, pipeline, &policy, &x, &y, NULL, NULL), DPL_OK);
     dpl_photo_clear(&x);
     dpl_photo_clear(&y);
     return verdict->decision;
@@ -455,25 +522,27 @@ static void two_photos_of_one_person_match_and_of_two_do_not(void **state)
 static void face_can_be_chosen_and_must_exist(void **state)
 {
     const dpl_policy policy = policy_of(pipeline, (double)NAN, (double)NAN);
-    dpl_photo group = open_photo(pipeline, GROUP), curie = open_photo(pipeline, CURIE), none = {0};
+    dpl_photo group = open_photo(pipeline, GROUP), curie = open_photo(pipeline, CURIE);
+    dpl_photo none = DPL_PHOTO_INIT;
+    dpl_verify_options which = DPL_VERIFY_OPTIONS_INIT;
     dpl_verdict v;
     dpl_error err;
     int n_matches = 0;
 
     (void)state;
     for (int i = 0; i < (int)group.n_faces; i++) {
-        assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, "g", i, &curie, "c", -1, &err),
-                         DPL_OK);
+        which.face_a = i;
+        assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, &curie, &which, &err), DPL_OK);
         assert_int_equal(v.face_a, i);
         n_matches += v.decision == DPL_DECISION_MATCH;
     }
     assert_int_equal(n_matches, 1);
-    assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, "g", 21, &curie, "c", -1, &err),
+    which.face_a = 21;
+    assert_int_equal(dpl_verify(&v, pipeline, &policy, &group, &curie, &which, &err),
                      DPL_E_ARGUMENT);
-    assert_string_equal(err.message, "\"g\": face 22 was asked for, the photo has 21");
-    assert_int_equal(dpl_verify(&v, pipeline, &policy, &curie, "c", -1, &none, "n", -1, &err),
-                     DPL_E_NO_FACE);
-    assert_string_equal(err.message, "\"n\": no face found");
+    assert_non_null(strstr(err.message, "group.jpg\": face 22 was asked for, the photo has 21"));
+    assert_int_equal(dpl_verify(&v, pipeline, &policy, &curie, &none, NULL, &err), DPL_E_NO_FACE);
+    assert_string_equal(err.message, "\"photo b\": no face found");
     dpl_photo_clear(&group);
     dpl_photo_clear(&curie);
 }
@@ -490,8 +559,7 @@ static void claim_is_judged_by_the_best_template(void **state)
     dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
     dpl_photo photo = open_photo(pipeline, CONGRESS);
     assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Barack Obama", &err),
-        DPL_OK);
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Barack Obama", NULL, &err), DPL_OK);
     decide(CONGRESS, OBAMA, &one);
     decide(CONGRESS, OBAMA_2, &two);
     assert_int_equal(claim.decision, DPL_DECISION_MATCH);
@@ -499,11 +567,10 @@ static void claim_is_judged_by_the_best_template(void **state)
     assert_true(fabsf(claim.score - fmaxf(one.score, two.score)) < 1e-5f);
     assert_true(claim.mean_score > fminf(one.score, two.score));
     assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Joe Biden", &err), DPL_OK);
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Joe Biden", NULL, &err), DPL_OK);
     assert_int_equal(claim.decision, DPL_DECISION_NO_MATCH);
-    assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Nobody", &err),
-        DPL_E_NOT_FOUND);
+    assert_int_equal(dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Nobody", NULL, &err),
+                     DPL_E_NOT_FOUND);
     assert_non_null(strstr(err.message, "Nobody"));
     dpl_photo_clear(&photo);
     dpl_gallery_close(g);
@@ -645,6 +712,7 @@ static void gallery_of_more_people_asks_for_a_rarer_score(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        JOB(the_file_counts_as_memory_while_it_is_decoded),
         JOB(enrolling_again_only_looks),
         JOB(moved_photo_keeps_its_person_and_changed_content_is_encoded_again),
         JOB(several_faces_are_refused_unless_asked_for),

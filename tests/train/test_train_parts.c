@@ -79,7 +79,6 @@ static void settings_that_do_not_go_together_are_refused(void **state)
     REFUSED(o.layer = ((const char *const[]){"conv1:rate=-1", NULL}));
     REFUSED(o.layer = ((const char *const[]){"conv1:l2=nan", NULL}));
     REFUSED(o.arch = "\xff");
-    REFUSED(o.struct_size = 8);
 }
 
 static void settings_are_read_back_as_they_were(void **state)

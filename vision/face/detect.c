@@ -17,6 +17,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "doppel/face.h"
 #include "net/scratch.h"
 
@@ -311,11 +312,15 @@ static size_t suppress(dpl_face *out, const candidates *c, const dpl_detect_opti
     return kept;
 }
 
-static dpl_status check_options(const dpl_detect_options *o, dpl_error *err)
+static dpl_status read_options(dpl_detect_options *o, const dpl_detect_options *given,
+                               dpl_error *err)
 {
-    if (o->struct_size != sizeof *o)
-        return dpli_fail(err, DPL_E_ARGUMENT, "detection options have struct_size %zu, not %zu",
-                         o->struct_size, sizeof *o);
+    dpl_status status;
+
+    *o = (dpl_detect_options)DPL_DETECT_OPTIONS_INIT;
+    status = dpli_options(o, sizeof *o, given, "detection", err);
+    if (status != DPL_OK)
+        return status;
     if (!(o->min_score > 0 && o->min_score <= 1))
         return dpli_fail(err, DPL_E_ARGUMENT, "detection score must be in (0, 1], not %g",
                          (double)o->min_score);
@@ -336,15 +341,15 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
                       dpl_scratch *scratch, const dpl_image *image,
                       const dpl_detect_options *options, dpl_error *err)
 {
-    static const dpl_detect_options defaults = DPL_DETECT_OPTIONS_INIT;
-    const dpl_detect_options *o = options ? options : &defaults;
+    dpl_detect_options known;
+    const dpl_detect_options *o = &known;
     candidates found = {0};
     dpl_face *faces = NULL;
     dpl_status status;
 
     *out = NULL;
     *n_out = 0;
-    status = check_options(o, err);
+    status = read_options(&known, options, err);
     if (status != DPL_OK)
         return status;
 

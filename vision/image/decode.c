@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "doppel/image.h"
 #include "vision/image/formats.h"
 
@@ -58,22 +59,16 @@ static dpl_status make_upright(dpl_image *image, dpl_error *err)
     return DPL_OK;
 }
 
-/* The caller's options as we know them: its struct may be older or newer than ours. */
 static dpl_status read_options(dpl_decode_options *options, const dpl_decode_options *given,
                                dpl_error *err)
 {
-    const dpl_decode_options defaults = DPL_DECODE_OPTIONS_INIT;
+    dpl_status status;
 
-    *options = defaults;
-    if (!given)
-        return DPL_OK;
-    if (given->struct_size < sizeof given->struct_size)
-        return dpli_fail(err, DPL_E_ARGUMENT, "decode options are not initialised");
-    memcpy(options, given,
-           given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
-    if (options->enough_px < 0)
+    *options = (dpl_decode_options)DPL_DECODE_OPTIONS_INIT;
+    status = dpli_options(options, sizeof *options, given, "decode", err);
+    if (status == DPL_OK && options->enough_px < 0)
         return dpli_fail(err, DPL_E_ARGUMENT, "enough_px is %d, below 0", options->enough_px);
-    return DPL_OK;
+    return status;
 }
 
 dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_bytes,

@@ -1,0 +1,404 @@
+/*
+ * test_photo.c - a photo is the same from a path, from a file's content in memory and from pixels:
+ * to the bit, and in whatever is then done with it.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <ftw.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "doppel/doppel.h"
+
+#define DEMO    DPL_SOURCE_DIR "/demo/"
+#define OBAMA   DEMO "people/Barack Obama/official-portrait.jpg"
+#define OBAMA_2 DEMO "people/Barack Obama/blue-room.jpg"
+#define CURIE   DEMO "people/Marie Curie/portrait.png"
+#define GROUP   DEMO "group.jpg"
+#define STANDIN DPL_SOURCE_DIR "/tests/standins/"
+
+static dpl_pipeline *pipeline; /* of the shipped models, and an encoder of whole pictures */
+static dpl_scratch *scratch;
+static dpl_error err;
+static char folder[64];
+
+/* ------------------------------------------------------------------ what every test uses */
+
+static int set_up_all(void **state)
+{
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+
+    (void)state;
+    o.detector_path = DPL_MODELS_DIR "/face-detect.onnx";
+    o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+    o.image_path = STANDIN "image.onnx";
+    if (dpl_scratch_new(&scratch, 0, &err) != DPL_OK ||
+        dpl_pipeline_open(&pipeline, &o, &err) != DPL_OK) {
+        print_error("%s\n", err.message);
+        return -1;
+    }
+    return 0;
+}
+
+static int tear_down_all(void **state)
+{
+    (void)state;
+    dpl_pipeline_close(pipeline);
+    dpl_scratch_free(scratch);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/doppel-photo-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+    (void)st, (void)type, (void)walk;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void need(dpl_status status)
+{
+    if (status != DPL_OK)
+        fail_msg("%s", err.message);
+}
+
+static dpl_photo from_path(const char *path)
+{
+    dpl_photo photo;
+
+    need(dpl_photo_open(&photo, pipeline, scratch, path, &err));
+    return photo;
+}
+
+/* The bytes are gone before the photo is looked at. */
+static dpl_photo from_bytes(const char *path)
+{
+    dpl_photo photo;
+    uint8_t *bytes;
+    size_t n;
+
+    need(dpli_file_read(&bytes, &n, path, 1 << 24, &err));
+    need(dpl_photo_from_bytes(&photo, pipeline, scratch, NULL, bytes, n, &err));
+    memset(bytes, 0, n);
+    free(bytes);
+    return photo;
+}
+
+/* Rows are some bytes apart. */
+static dpl_photo from_rgb(const char *path)
+{
+    dpl_image image;
+    dpl_photo photo;
+    uint8_t *rgb;
+
+    need(dpl_image_open(&image, path, NULL, &err));
+    const size_t row = 3 * (size_t)image.width_px, stride = row + 13, n_rows = image.height_px;
+    rgb = malloc(stride * n_rows);
+    assert_non_null(rgb);
+    memset(rgb, 0xAB, stride * n_rows);
+    for (size_t y = 0; y < n_rows; y++)
+        memcpy(rgb + y * stride, image.pixels + y * row, row);
+    need(dpl_photo_from_rgb(&photo, pipeline, scratch, "pixels", rgb, image.width_px,
+                            image.height_px, stride, &err));
+    free(rgb);
+    dpl_image_clear(&image);
+    return photo;
+}
+
+static void must_be_same_bits(const dpl_photo *a, const dpl_photo *b)
+{
+    const dpl_encoder *e = dpl_pipeline_encoder(pipeline);
+    const dpl_encoder *whole = dpl_pipeline_image_encoder(pipeline);
+    const size_t chip = 3 * (size_t)dpl_encoder_width_px(e) * (size_t)dpl_encoder_height_px(e);
+
+    assert_int_equal(a->image.width_px, b->image.width_px);
+    assert_int_equal(a->image.height_px, b->image.height_px);
+    assert_int_equal(a->image.full_width_px, b->image.full_width_px);
+    assert_int_equal(a->image.full_height_px, b->image.full_height_px);
+    assert_memory_equal(a->image.pixels, b->image.pixels,
+                        3 * (size_t)a->image.width_px * (size_t)a->image.height_px);
+    assert_int_equal(a->n_faces, b->n_faces);
+    assert_memory_equal(a->faces, b->faces, a->n_faces * sizeof *a->faces);
+    assert_memory_equal(a->chips, b->chips, a->n_faces * chip);
+    assert_memory_equal(a->vectors, b->vectors,
+                        a->n_faces * (size_t)dpl_encoder_dim(e) * sizeof(float));
+    assert_memory_equal(a->image_vector, b->image_vector,
+                        (size_t)dpl_encoder_dim(whole) * sizeof(float));
+}
+
+/* ------------------------------------------------------------------ tests */
+
+static void photos_in_memory_give_the_bits_of_their_files(void **state)
+{
+    static const char *const paths[] = {OBAMA, CURIE, GROUP};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        dpl_photo path = from_path(paths[i]), bytes = from_bytes(paths[i]);
+        dpl_photo rgb = from_rgb(paths[i]);
+
+        assert_true(path.n_faces > 0);
+        must_be_same_bits(&path, &bytes);
+        must_be_same_bits(&path, &rgb);
+        assert_string_equal(path.name, paths[i]);
+        assert_null(bytes.name);
+        assert_string_equal(rgb.name, "pixels");
+        assert_int_equal(strlen(path.sha256), 64);
+        assert_string_equal(path.sha256, bytes.sha256);
+        assert_string_equal(rgb.sha256, "");
+        assert_string_equal(path.image.format, bytes.image.format);
+        assert_string_equal(rgb.image.format, "");
+        dpl_photo_clear(&path);
+        dpl_photo_clear(&bytes);
+        dpl_photo_clear(&rgb);
+    }
+    dpl_photo_clear(NULL);
+}
+
+static void must_be_cleared(const dpl_photo *photo)
+{
+    assert_null(photo->name);
+    assert_null(photo->image.pixels);
+    assert_null(photo->faces);
+    assert_null(photo->chips);
+    assert_null(photo->vectors);
+    assert_null(photo->image_vector);
+    assert_int_equal(photo->n_faces, 0);
+    assert_string_equal(photo->sha256, "");
+}
+
+static void what_is_no_photo_is_refused_by_the_name_given(void **state)
+{
+    static const uint8_t rgb[3 * 4 * 4];
+    dpl_photo photo;
+
+    (void)state;
+    memset(&photo, 0xEE, sizeof photo);
+    assert_int_equal(dpl_photo_from_bytes(&photo, pipeline, scratch, "upload 7", "hello", 5, &err),
+                     DPL_E_INPUT);
+    assert_string_equal(err.message, "\"upload 7\": is neither a JPEG nor a PNG");
+    must_be_cleared(&photo);
+    assert_int_equal(dpl_photo_from_bytes(&photo, pipeline, scratch, NULL, "hello", 5, &err),
+                     DPL_E_INPUT);
+    assert_string_equal(err.message, "is neither a JPEG nor a PNG");
+    assert_int_equal(dpl_photo_from_bytes(&photo, pipeline, scratch, NULL, "", 0, NULL),
+                     DPL_E_INPUT);
+
+    memset(&photo, 0xEE, sizeof photo);
+    assert_int_equal(dpl_photo_from_rgb(&photo, pipeline, scratch, "frame", rgb, 4, 4, 11, &err),
+                     DPL_E_ARGUMENT);
+    assert_string_equal(err.message,
+                        "\"frame\": stride of 11 bytes is less than a row of 4 pixels");
+    must_be_cleared(&photo);
+    assert_int_equal(dpl_photo_from_rgb(&photo, pipeline, scratch, NULL, rgb, 0, 4, 12, &err),
+                     DPL_E_ARGUMENT);
+    assert_int_equal(dpl_photo_from_rgb(&photo, pipeline, scratch, NULL, rgb, 4, -4, 12, &err),
+                     DPL_E_ARGUMENT);
+}
+
+static void more_pixels_than_the_pipeline_takes_are_refused(void **state)
+{
+    static const uint8_t rgb[3 * 4 * 4];
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_pipeline *small;
+    dpl_photo photo;
+
+    (void)state;
+    o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+    o.decode.max_pixels = 15;
+    need(dpl_pipeline_open(&small, &o, &err));
+    assert_int_equal(dpl_photo_from_rgb(&photo, small, scratch, "frame", rgb, 4, 4, 12, &err),
+                     DPL_E_LIMIT);
+    assert_string_equal(err.message, "\"frame\": image is 4x4 pixels, limit is 15 pixels");
+    need(dpl_photo_from_rgb(&photo, small, scratch, "frame", rgb, 3, 5, 9, &err));
+    assert_int_equal(photo.n_faces, 1);
+    dpl_photo_clear(&photo);
+    dpl_pipeline_close(small);
+}
+
+/* ------------------------------------------------------------------ enrolled from memory */
+
+static dpl_gallery *open_gallery(void)
+{
+    dpl_gallery *g;
+
+    need(dpl_gallery_open(&g, folder, DPL_GALLERY_CREATE, &err));
+    return g;
+}
+
+typedef struct held {
+    int n;
+    char person[2][64], reason[256], sha256[65];
+    dpl_status status;
+    dpl_face faces[2];
+    float vectors[2][1024];
+    uint8_t thumbs[2][8192];
+    size_t n_thumb[2];
+} held;
+
+static dpl_status take_template(void *ctx, const dpl_template_row *row)
+{
+    held *h = ctx;
+
+    assert_true(h->n < 2 && row->dim <= 1024 && row->n_thumb <= sizeof h->thumbs[0]);
+    snprintf(h->person[h->n], sizeof h->person[0], "%s", row->person ? row->person : "-");
+    h->faces[h->n] = row->face;
+    memcpy(h->vectors[h->n], row->vector, (size_t)row->dim * sizeof(float));
+    memcpy(h->thumbs[h->n], row->thumb, row->n_thumb);
+    h->n_thumb[h->n++] = row->n_thumb;
+    return DPL_OK;
+}
+
+static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
+{
+    held *h = ctx;
+
+    h->status = row->status;
+    snprintf(h->reason, sizeof h->reason, "%s", row->reason);
+    snprintf(h->sha256, sizeof h->sha256, "%s", row->sha256);
+    return DPL_OK;
+}
+
+/* What the gallery holds of this source. */
+static void look(held *h, dpl_gallery *g, const char *source)
+{
+    int found;
+
+    memset(h, 0, sizeof *h);
+    need(dpl_gallery_find_photo(g, source, NULL, take_photo, h, &found, &err));
+    assert_int_equal(found, 1);
+    need(dpl_gallery_each_template(g, NULL, "face", take_template, h, &err));
+}
+
+static void photo_in_memory_is_enrolled_as_its_file_is(void **state)
+{
+    static held by_path, by_photo;
+    const char *const paths[] = {OBAMA};
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    dpl_enroll_report report;
+    dpl_gallery *g = open_gallery();
+    dpl_photo photo = from_bytes(OBAMA), before;
+
+    (void)state;
+    o.name = "Barack Obama";
+    need(dpl_enroll(&report, g, pipeline, paths, 1, &o, &err));
+    look(&by_path, g, OBAMA);
+    memcpy(&before, &photo, sizeof photo);
+    need(dpl_enroll_photo(g, pipeline, &photo, OBAMA, &o, &err));
+    look(&by_photo, g, OBAMA);
+    assert_memory_equal(&by_path, &by_photo, sizeof by_path);
+    assert_int_equal(by_photo.n, 1);
+    assert_string_equal(by_photo.person[0], "Barack Obama");
+    assert_string_equal(by_photo.sha256, photo.sha256);
+    assert_memory_equal(&before, &photo, sizeof photo);
+    dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+}
+
+static void photo_in_memory_is_found_and_verified(void **state)
+{
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    dpl_gallery *g = open_gallery();
+    dpl_photo one = from_rgb(OBAMA), other = from_bytes(OBAMA_2), curie = from_rgb(CURIE);
+    dpl_policy policy;
+    dpl_verdict verdict, claim;
+    dpl_answer *answers;
+    size_t n;
+
+    (void)state;
+    o.name = "Barack Obama";
+    need(dpl_enroll_photo(g, pipeline, &one, "/camera/1", &o, &err));
+    o.name = NULL;
+    need(dpl_enroll_photo(g, pipeline, &curie, "/camera/2", &o, &err));
+    need(dpl_policy_make(&policy, dpl_pipeline_calibration(pipeline), (double)NAN, (double)NAN,
+                         &err));
+    need(dpl_verify(&verdict, pipeline, &policy, &other, &one, NULL, &err));
+    assert_int_equal(verdict.decision, DPL_DECISION_MATCH);
+    need(dpl_verify_claim(&claim, g, pipeline, &policy, &other, "Barack Obama", NULL, &err));
+    assert_true(claim.score == verdict.score);
+    need(dpl_query(&answers, &n, g, pipeline, &policy, &other, DPL_QUERY_FACE, NULL, &err));
+    assert_string_equal(answers[0].person, "Barack Obama");
+    assert_string_equal(answers[0].hits[0].photo_path, "/camera/1");
+    dpl_answers_free(answers, n);
+    need(dpl_query(&answers, &n, g, pipeline, &policy, &curie, DPL_QUERY_FACE, NULL, &err));
+    assert_null(answers[0].person); /* nobody's, though it is there */
+    assert_null(answers[0].hits[0].person);
+    assert_string_equal(answers[0].hits[0].photo_path, "/camera/2");
+    dpl_answers_free(answers, n);
+    dpl_photo_clear(&one);
+    dpl_photo_clear(&other);
+    dpl_photo_clear(&curie);
+    dpl_gallery_close(g);
+}
+
+static void photo_that_is_refused_is_in_the_ledger_with_its_reason(void **state)
+{
+    static held h;
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    dpl_gallery *g = open_gallery();
+    dpl_photo group = from_bytes(GROUP);
+    dpl_gallery_counts counts;
+
+    (void)state;
+    o.name = "Curie";
+    assert_int_equal(dpl_enroll_photo(g, pipeline, &group, "/camera/3", &o, &err),
+                     DPL_E_MANY_FACES);
+    assert_non_null(strstr(err.message, "\"/camera/3\": 21 faces found"));
+    look(&h, g, "/camera/3");
+    assert_int_equal(h.n, 0);
+    assert_int_equal(h.status, DPL_E_MANY_FACES);
+    assert_non_null(strstr(h.reason, "21 faces found"));
+    need(dpl_gallery_count(&counts, g, &err));
+    assert_int_equal(counts.n_templates_image, 1); /* the picture is still one */
+    assert_int_equal(counts.n_persons, 0);
+    o.faces = DPL_FACES_LARGEST;
+    need(dpl_enroll_photo(g, pipeline, &group, "/camera/3", &o, &err));
+    look(&h, g, "/camera/3");
+    assert_int_equal(h.n, 1);
+    assert_int_equal(h.status, DPL_OK);
+
+    o.name = NULL;
+    o.faces = DPL_FACES_REFUSE;
+    assert_int_equal(dpl_enroll_photo(g, pipeline, &group, "/camera/4", &o, NULL),
+                     DPL_E_MANY_FACES);
+    /* What the gallery itself refuses changes nothing. */
+    o.faces = DPL_FACES_LARGEST;
+    assert_int_equal(dpl_enroll_photo(g, pipeline, &group, "camera", &o, &err), DPL_E_ARGUMENT);
+    need(dpl_gallery_count(&counts, g, &err));
+    assert_int_equal(counts.n_photos, 2);
+    dpl_photo_clear(&group);
+    dpl_gallery_close(g);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(photos_in_memory_give_the_bits_of_their_files),
+        TEST(what_is_no_photo_is_refused_by_the_name_given),
+        TEST(more_pixels_than_the_pipeline_takes_are_refused),
+        TEST(photo_in_memory_is_enrolled_as_its_file_is),
+        TEST(photo_in_memory_is_found_and_verified),
+        TEST(photo_that_is_refused_is_in_the_ledger_with_its_reason),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
