@@ -23,53 +23,13 @@
 
 #include "base/rng.h"
 #include "index/gallery.h"
+#include "tests/failing_alloc.h"
 #include "tests/index/gallery_kit.h"
 
 static dpl_error err;
 static dpli_rng rng;
 
 /* ------------------------------------------------------------------ allocations that fail */
-
-/* The n-th allocation from now fails, and with fail_on all after it; 0: none. */
-static long fail_at, n_allocations;
-static int fail_on;
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-static int fails(void)
-{
-    if (!fail_at)
-        return 0;
-    n_allocations++;
-    return n_allocations == fail_at || (fail_on && n_allocations > fail_at);
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return fails() ? NULL : __real_realloc(old, n);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, n);
-}
 
 static dpl_status see_person(void *ctx, const dpl_person *row)
 {
@@ -199,13 +159,12 @@ static void without_memory_a_job_is_done_or_not_begun(void **state)
         make_gallery(dir);
         before = dump_of(dir);
         for (int on = 0; on < 2; on++) {
-            for (long n = 1;; n++) {
+            for (size_t n = 1;; n++) {
                 dpl_status status;
                 int hit;
 
                 fail_on = on;
-                n_allocations = 0;
-                fail_at = n;
+                fail_allocation(n);
                 status = do_job(dir, (enum job)job);
                 hit = n_allocations >= n;
                 fail_at = 0;
