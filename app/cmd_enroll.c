@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/answer_enroll.h"
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/html.h"
-#include "app/json.h"
+#include "app/json_print.h"
 #include "app/progress.h"
 
 #define PREVIEW_SIDE_PX     160
@@ -87,35 +88,7 @@ typedef struct enroll {
     html refused_part;
 } enroll;
 
-static const char *outcome_words(dpl_outcome outcome)
-{
-    switch (outcome) {
-    case DPL_OUTCOME_ADDED: return "added";
-    case DPL_OUTCOME_UPDATED: return "updated";
-    case DPL_OUTCOME_UNCHANGED: return "unchanged";
-    case DPL_OUTCOME_MOVED: return "moved";
-    case DPL_OUTCOME_REFUSED: return "refused";
-    case DPL_OUTCOME_PRUNED: break;
-    }
-    return "pruned";
-}
-
 /* ------------------------------------------------------------------ a file's result */
-
-static void event_json(const enroll *e, const dpl_enroll_event *event)
-{
-    json_t *object = json_answer(e->self->name);
-
-    json_put_text(object, "photo", event->path);
-    json_put_text(object, "outcome", outcome_words(event->outcome));
-    json_put_status(object, event->status, event->status != DPL_OK ? event->message : NULL);
-    if (event->status == DPL_OK && event->message[0])
-        json_put_text(object, "note", event->message);
-    if (event->outcome != DPL_OUTCOME_REFUSED)
-        json_put_text(object, "person", event->person);
-    json_put_int(object, "n_faces", (int64_t)event->n_faces);
-    json_print(object);
-}
 
 static void event_text(enroll *e, const dpl_enroll_event *event)
 {
@@ -127,7 +100,7 @@ static void event_text(enroll *e, const dpl_enroll_event *event)
     if (!refused && !o->verbose && (!noted || o->common.quiet))
         return;
     progress_wipe(&e->progress);
-    text_tone(stderr, (color_when)o->common.color, t, outcome_words(event->outcome));
+    text_tone(stderr, (color_when)o->common.color, t, enroll_outcome_words(event->outcome));
     fputs(": ", stderr);
     text_put(stderr, event->path);
     if (event->message[0]) {
@@ -170,7 +143,7 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
     if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
         e->n_by_status[event->status]++;
     if (e->o->common.json)
-        event_json(e, event);
+        json_print(enroll_event_json(event));
     else
         event_text(e, event);
     if (e->refused_part.f)
@@ -179,33 +152,6 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
 }
 
 /* ------------------------------------------------------------------ the whole */
-
-static void report_json(const enroll *e, const dpl_enroll_report *r,
-                        const dpl_gallery_counts *counts)
-{
-    json_t *object = json_answer(e->self->name), *summary = text_need(json_object());
-    json_t *reasons = text_need(json_object());
-
-    json_put_int(summary, "n_files", r->n_files);
-    json_put_int(summary, "n_added", r->n_added);
-    json_put_int(summary, "n_updated", r->n_updated);
-    json_put_int(summary, "n_unchanged", r->n_unchanged);
-    json_put_int(summary, "n_moved", r->n_moved);
-    json_put_int(summary, "n_refused", r->n_refused);
-    json_put_int(summary, "n_refused_again", r->n_refused_again);
-    json_put_int(summary, "n_pruned", r->n_pruned);
-    for (int i = 0; i < N_STATUSES; i++)
-        if (e->n_by_status[i])
-            json_put_int(reasons, dpl_status_name((dpl_status)i), e->n_by_status[i]);
-    json_put(summary, "refused_by", reasons);
-    json_put_real(summary, "seconds", r->seconds);
-    json_put_int(summary, "gallery_persons", counts->n_persons);
-    json_put_int(summary, "gallery_photos", counts->n_photos);
-    json_put(object, "summary", summary);
-    json_put_text(object, "gallery", dpl_gallery_dir(e->gallery));
-    json_put_model(object, e->pipeline);
-    json_print(object);
-}
 
 static void report_text(const enroll *e, const dpl_enroll_report *r,
                         const dpl_gallery_counts *counts)
@@ -349,7 +295,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
     if (!code)
         code = common_open_pipeline(&e->pipeline, e->self, &o->common, e->gallery, o->min_quality);
     if (!code)
-        code = html_open(&page, e->self, o->common.html, "Enrolment");
+        code = html_open(&page, e->self, &o->common, "Enrolment");
     if (code)
         return code;
     if (page.f)
@@ -369,19 +315,20 @@ static int run(enroll *e, size_t n, const char *const *paths)
     progress_wipe(&e->progress);
     code = dpl_status_exit_code(report.worst);
     if (status != DPL_OK)
-        code = common_fail(e->self, &err);
+        code = common_fail(e->self, &e->o->common, &err);
     if (e->refused_part.f && fclose(e->refused_part.f) != 0)
         text_need(NULL);
     if (dpl_gallery_count(&counts, e->gallery, &err) != DPL_OK ||
         (page.f && write_page(e, &page, &report, &counts, &err) != DPL_OK)) {
         html_abandon(&page);
-        return common_fail(e->self, &err);
+        return common_fail(e->self, &e->o->common, &err);
     }
     if (o->common.json)
-        report_json(e, &report, &counts);
+        json_print(enroll_report_json(&report, e->n_by_status, &counts, dpl_gallery_dir(e->gallery),
+                                      e->pipeline));
     else
         report_text(e, &report, &counts);
-    const int written = html_close(&page, e->self);
+    const int written = html_close(&page, e->self, &o->common);
     return written > code ? written : code;
 }
 
