@@ -185,21 +185,11 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
 /** People's faces being written, in the order of their names. */
 typedef struct gallery_walk {
     const html *page;
-    char *person; /* whose card is open; NULL: none */
-    int n_people, n_faces;
+    dpl_gallery *gallery;
+    const char *space;
+    dpl_error *err;
+    int n_people, n_faces; /* faces of the person whose card is being written */
 } gallery_walk;
-
-static void end_person(gallery_walk *w)
-{
-    if (!w->person)
-        return;
-    fputs("</div>", w->page->f);
-    if (w->n_faces > PAGE_FACES)
-        fprintf(w->page->f, "<p class=\"soft\">and %d more</p>", w->n_faces - PAGE_FACES);
-    fputs("</div>\n", w->page->f);
-    free(w->person);
-    w->person = NULL;
-}
 
 static dpl_status page_template(void *ctx, const dpl_template_row *row)
 {
@@ -207,14 +197,7 @@ static dpl_status page_template(void *ctx, const dpl_template_row *row)
     const char *slash = strrchr(row->photo_path, '/');
     char *alt;
 
-    if (!row->person)
-        return DPL_OK;
-    if (!w->person || strcmp(w->person, row->person) != 0) {
-        end_person(w);
-        if (++w->n_people > PAGE_PEOPLE)
-            return DPL_E_CANCELLED; /* enough; told by the caller */
-        w->person = text_format("%s", row->person);
-        w->n_faces = 0;
+    if (w->n_faces == 0) {
         fputs("<div><h3>", w->page->f);
         html_text(w->page, row->person);
         fputs("</h3><div class=\"strip\">", w->page->f);
@@ -227,31 +210,57 @@ static dpl_status page_template(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-static void page_fact(const html *page, const char *what, int64_t n)
+/** A card, also for who has templates here and there among others'; none for who has none. */
+static dpl_status page_person(void *ctx, const dpl_person *person)
+{
+    gallery_walk *w = ctx;
+    dpl_status status;
+
+    if (w->n_people == PAGE_PEOPLE) {
+        w->n_people++;
+        return DPL_E_CANCELLED; /* enough; told by the caller */
+    }
+    w->n_faces = 0;
+    status =
+        dpl_gallery_each_template(w->gallery, person->name, w->space, page_template, w, w->err);
+    if (w->n_faces == 0)
+        return status;
+    w->n_people++;
+    fputs("</div>", w->page->f);
+    if (w->n_faces > PAGE_FACES)
+        fprintf(w->page->f, "<p class=\"soft\">and %d more</p>", w->n_faces - PAGE_FACES);
+    fputs("</div>\n", w->page->f);
+    return status;
+}
+
+static void page_count(const html *page, const char *what, int64_t n)
 {
     char count[32];
 
     if (n)
-        fprintf(page->f, "<div><dt>%s</dt><dd>%s</dd></div>", what, text_count(count, n));
+        html_fact(page, what, "%s", text_count(count, n));
 }
 
 static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
                              const dpl_gallery_counts *counts, dpl_error *err)
 {
-    gallery_walk walk = {page, NULL, 0, 0};
+    gallery_walk walk = {.page = page,
+                         .gallery = e->gallery,
+                         .space = dpl_encoder_space(dpl_pipeline_encoder(e->pipeline)),
+                         .err = err};
     char shown[32], all[64];
     dpl_status status;
 
     html_paragraph(page, "soft", dpl_gallery_dir(e->gallery));
     fputs("<section class=\"card\"><h2>This run</h2><dl class=\"facts\">", page->f);
-    page_fact(page, "photos", r->n_files);
-    page_fact(page, "added", r->n_added);
-    page_fact(page, "updated", r->n_updated);
-    page_fact(page, "moved", r->n_moved);
-    page_fact(page, "unchanged", r->n_unchanged);
-    page_fact(page, "refused", r->n_refused);
-    page_fact(page, "pruned", r->n_pruned);
-    page_fact(page, "people in the gallery", counts->n_persons);
+    page_count(page, "photos", r->n_files);
+    page_count(page, "added", r->n_added);
+    page_count(page, "updated", r->n_updated);
+    page_count(page, "moved", r->n_moved);
+    page_count(page, "unchanged", r->n_unchanged);
+    page_count(page, "refused", r->n_refused);
+    page_count(page, "pruned", r->n_pruned);
+    page_count(page, "people in the gallery", counts->n_persons);
     fputs("</dl></section>\n", page->f);
     if (e->n_refused > 0) {
         fputs("<section class=\"card\"><h2>Refused, and why</h2>\n", page->f);
@@ -265,12 +274,9 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     }
     fputs("<section class=\"card\"><h2>People in the gallery</h2><div class=\"people\">\n",
           page->f);
-    status = dpl_gallery_each_template(e->gallery, NULL,
-                                       dpl_encoder_space(dpl_pipeline_encoder(e->pipeline)),
-                                       page_template, &walk, err);
+    status = dpl_gallery_each_person(e->gallery, page_person, &walk, err);
     if (walk.n_people > PAGE_PEOPLE)
         status = DPL_OK;
-    end_person(&walk);
     fputs("</div>\n", page->f);
     if (walk.n_people > PAGE_PEOPLE)
         fprintf(page->f,

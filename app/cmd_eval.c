@@ -237,17 +237,6 @@ static char *describe_pictures(const evaluation *e)
                : text_format("%s, %zu without a vector", n, e->embeddings.n_failed);
 }
 
-/** A figure at the head of the page. */
-static void page_fact(const html *page, const char *name, char *value)
-{
-    fputs("<div><dt>", page->f);
-    html_text(page, name);
-    fputs("</dt><dd>", page->f);
-    html_text(page, value);
-    fputs("</dd></div>\n", page->f);
-    free(value);
-}
-
 static void page_thumb(const evaluation *e, dpl_scratch *scratch, int32_t picture, char *caption)
 {
     uint8_t *jpeg = NULL;
@@ -609,13 +598,13 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     free(line);
     fputs("<section class=\"card\"><dl class=\"facts\">\n", page->f);
     if (isfinite(r->threshold) || r->folds.n > 0)
-        page_fact(page, "accuracy",
-                  text_format("%.4f", isfinite(r->threshold) ? r->accuracy.rate : r->folds.mean));
-    page_fact(page, "AUC", text_format("%.4f", m->auc));
-    page_fact(page, "EER", text_format("%.4f", m->eer));
-    page_fact(page, "false matches", text_format("%zu", r->n_false_matches));
-    page_fact(page, "false non-matches", text_format("%zu", r->n_false_non_matches));
-    page_fact(page, "pictures without a vector", text_format("%zu", e->embeddings.n_failed));
+        html_fact(page, "accuracy", "%.4f",
+                  isfinite(r->threshold) ? r->accuracy.rate : r->folds.mean);
+    html_fact(page, "AUC", "%.4f", m->auc);
+    html_fact(page, "EER", "%.4f", m->eer);
+    html_fact(page, "false matches", "%zu", r->n_false_matches);
+    html_fact(page, "false non-matches", "%zu", r->n_false_non_matches);
+    html_fact(page, "pictures without a vector", "%zu", e->embeddings.n_failed);
     fputs("</dl>\n", page->f);
     line = describe_accuracy(e, r);
     char *all = text_format("accuracy %s; AUC %.4f to %.4f; EER %.4f to %.4f, resampled from seed "
@@ -751,11 +740,11 @@ static void page_oneshot(const evaluation *e, const dpl_trials *t, const dpl_one
     page_source(e, line);
     free(line);
     fputs("<section class=\"card\"><dl class=\"facts\">\n", page->f);
-    page_fact(page, "accuracy", text_format("%.1f %%", 100 * a->rate));
-    page_fact(page, "right", text_format("%lld of %lld", (long long)a->n, (long long)a->of));
-    page_fact(page, "95 % interval", text_format("%.1f to %.1f %%", 100 * a->low, 100 * a->high));
-    page_fact(page, "ties", text_format("%lld", (long long)o->n_tied));
-    page_fact(page, "pictures without a vector", text_format("%zu", e->embeddings.n_failed));
+    html_fact(page, "accuracy", "%.1f %%", 100 * a->rate);
+    html_fact(page, "right", "%lld of %lld", (long long)a->n, (long long)a->of);
+    html_fact(page, "95 % interval", "%.1f to %.1f %%", 100 * a->low, 100 * a->high);
+    html_fact(page, "ties", "%lld", (long long)o->n_tied);
+    html_fact(page, "pictures without a vector", "%zu", e->embeddings.n_failed);
     fputs("</dl>", page->f);
     if (t->n_runs > 0)
         fputs("<details><summary>each run</summary><table><tr><th>run</th><th>right</th></tr>\n",

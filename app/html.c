@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -216,6 +217,23 @@ void html_text(const html *page, const char *bytes)
         default: fputc(*s, page->f);
         }
     free(shown);
+}
+
+void html_fact(const html *page, const char *name, const char *format, ...)
+{
+    char *value = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&value, format, args) < 0)
+        text_need(NULL);
+    va_end(args);
+    fputs("<div><dt>", page->f);
+    html_text(page, name);
+    fputs("</dt><dd>", page->f);
+    html_text(page, value);
+    fputs("</dd></div>\n", page->f);
+    free(value);
 }
 
 void html_paragraph(const html *page, const char *class_name, const char *text)

@@ -33,6 +33,10 @@ void html_abandon(html *page);
 /** Text with everything that HTML gives a meaning escaped. */
 void html_text(const html *page, const char *bytes);
 
+/** A figure in a list of class "facts", its value as printf makes it. */
+void html_fact(const html *page, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /** A paragraph. */
 void html_paragraph(const html *page, const char *class_name, const char *text);
 

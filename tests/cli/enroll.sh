@@ -51,3 +51,14 @@ exits 3 enroll bad people --html page.html
 says page.html "Refused, and why"
 says page.html "is neither a JPEG nor a PNG"
 says page.html "Marie Curie"
+
+# One card a person, however their photos and others' came to be enrolled after each other.
+mkdir -p turn/Ann turn/Bob
+for person in Ann Bob Ann Bob Ann; do
+    n=$((${n:-0} + 1))
+    cp "$biden" "turn/$person/$n.jpg"
+    printf '%s' "$n" >>"turn/$person/$n.jpg" # another file, the same picture
+    exits 0 enroll turn --gallery turns --html page.html
+done
+is "$(grep -c '<h3>Ann</h3>' page.html) $(grep -c '<h3>Bob</h3>' page.html)" "1 1"
+is "$(grep -o '<img alt="Ann, from' page.html | wc -l)" "3"
