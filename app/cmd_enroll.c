@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/answer_enroll.h"
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/html.h"
-#include "app/json.h"
+#include "app/json_print.h"
 #include "app/progress.h"
 
 #define PREVIEW_SIDE_PX     160
@@ -91,35 +92,7 @@ typedef struct enroll {
     html refused_part;
 } enroll;
 
-static const char *outcome_words(dpl_outcome outcome)
-{
-    switch (outcome) {
-    case DPL_OUTCOME_ADDED: return "added";
-    case DPL_OUTCOME_UPDATED: return "updated";
-    case DPL_OUTCOME_UNCHANGED: return "unchanged";
-    case DPL_OUTCOME_MOVED: return "moved";
-    case DPL_OUTCOME_REFUSED: return "refused";
-    case DPL_OUTCOME_PRUNED: break;
-    }
-    return "pruned";
-}
-
 /* ------------------------------------------------------------------ a file's result */
-
-static void event_json(const enroll *e, const dpl_enroll_event *event)
-{
-    json_t *object = json_answer(e->self->name);
-
-    json_put_text(object, "photo", event->path);
-    json_put_text(object, "outcome", outcome_words(event->outcome));
-    json_put_status(object, event->status, event->status != DPL_OK ? event->message : NULL);
-    if (event->status == DPL_OK && event->message[0])
-        json_put_text(object, "note", event->message);
-    if (event->outcome != DPL_OUTCOME_REFUSED)
-        json_put_text(object, "person", event->person);
-    json_put_int(object, "n_faces", (int64_t)event->n_faces);
-    json_print(object);
-}
 
 static void event_text(enroll *e, const dpl_enroll_event *event)
 {
@@ -131,7 +104,7 @@ static void event_text(enroll *e, const dpl_enroll_event *event)
     if (!refused && !o->verbose && (!noted || o->common.quiet))
         return;
     progress_wipe(&e->progress);
-    text_tone(stderr, (color_when)o->common.color, t, outcome_words(event->outcome));
+    text_tone(stderr, (color_when)o->common.color, t, enroll_outcome_words(event->outcome));
     fputs(": ", stderr);
     text_put(stderr, event->path);
     if (event->message[0]) {
@@ -174,7 +147,7 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
     if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
         e->n_by_status[event->status]++;
     if (e->o->common.json)
-        event_json(e, event);
+        json_print(enroll_event_json(event));
     else
         event_text(e, event);
     if (e->refused_part.f)
@@ -183,34 +156,6 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
 }
 
 /* ------------------------------------------------------------------ the whole */
-
-static void report_json(const enroll *e, const dpl_enroll_report *r,
-                        const dpl_gallery_counts *counts)
-{
-    json_t *object = json_answer(e->self->name), *summary = text_need(json_object());
-    json_t *reasons = text_need(json_object());
-
-    json_put_int(summary, "n_files", r->n_files);
-    json_put_int(summary, "n_added", r->n_added);
-    json_put_int(summary, "n_updated", r->n_updated);
-    json_put_int(summary, "n_unchanged", r->n_unchanged);
-    json_put_int(summary, "n_moved", r->n_moved);
-    json_put_int(summary, "n_refused", r->n_refused);
-    json_put_int(summary, "n_refused_again", r->n_refused_again);
-    json_put_int(summary, "n_pruned", r->n_pruned);
-    json_put_int(summary, "n_links", r->n_links);
-    for (int i = 0; i < N_STATUSES; i++)
-        if (e->n_by_status[i])
-            json_put_int(reasons, dpl_status_name((dpl_status)i), e->n_by_status[i]);
-    json_put(summary, "refused_by", reasons);
-    json_put_real(summary, "seconds", r->seconds);
-    json_put_int(summary, "gallery_persons", counts->n_persons);
-    json_put_int(summary, "gallery_photos", counts->n_photos);
-    json_put(object, "summary", summary);
-    json_put_text(object, "gallery", dpl_gallery_dir(e->gallery));
-    json_put_model(object, e->pipeline);
-    json_print(object);
-}
 
 static void report_text(const enroll *e, const dpl_enroll_report *r,
                         const dpl_gallery_counts *counts)
@@ -247,21 +192,11 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
 /** People's faces being written, in the order of their names. */
 typedef struct gallery_walk {
     const html *page;
-    char *person; /* whose card is open; NULL: none */
-    int n_people, n_faces;
+    dpl_gallery *gallery;
+    const char *space;
+    dpl_error *err;
+    int n_people, n_faces; /* faces of the person whose card is being written */
 } gallery_walk;
-
-static void end_person(gallery_walk *w)
-{
-    if (!w->person)
-        return;
-    fputs("</div>", w->page->f);
-    if (w->n_faces > PAGE_FACES)
-        fprintf(w->page->f, "<p class=\"soft\">and %d more</p>", w->n_faces - PAGE_FACES);
-    fputs("</div>\n", w->page->f);
-    free(w->person);
-    w->person = NULL;
-}
 
 static dpl_status page_template(void *ctx, const dpl_template_row *row)
 {
@@ -269,14 +204,7 @@ static dpl_status page_template(void *ctx, const dpl_template_row *row)
     const char *slash = strrchr(row->photo_path, '/');
     char *alt;
 
-    if (!row->person)
-        return DPL_OK;
-    if (!w->person || strcmp(w->person, row->person) != 0) {
-        end_person(w);
-        if (++w->n_people > PAGE_PEOPLE)
-            return DPL_E_CANCELLED; /* enough; told by the caller */
-        w->person = text_format("%s", row->person);
-        w->n_faces = 0;
+    if (w->n_faces == 0) {
         fputs("<div><h3>", w->page->f);
         html_text(w->page, row->person);
         fputs("</h3><div class=\"strip\">", w->page->f);
@@ -289,31 +217,57 @@ static dpl_status page_template(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-static void page_fact(const html *page, const char *what, int64_t n)
+/** A card, also for who has templates here and there among others'; none for who has none. */
+static dpl_status page_person(void *ctx, const dpl_person *person)
+{
+    gallery_walk *w = ctx;
+    dpl_status status;
+
+    if (w->n_people == PAGE_PEOPLE) {
+        w->n_people++;
+        return DPL_E_CANCELLED; /* enough; told by the caller */
+    }
+    w->n_faces = 0;
+    status =
+        dpl_gallery_each_template(w->gallery, person->name, w->space, page_template, w, w->err);
+    if (w->n_faces == 0)
+        return status;
+    w->n_people++;
+    fputs("</div>", w->page->f);
+    if (w->n_faces > PAGE_FACES)
+        fprintf(w->page->f, "<p class=\"soft\">and %d more</p>", w->n_faces - PAGE_FACES);
+    fputs("</div>\n", w->page->f);
+    return status;
+}
+
+static void page_count(const html *page, const char *what, int64_t n)
 {
     char count[32];
 
     if (n)
-        fprintf(page->f, "<div><dt>%s</dt><dd>%s</dd></div>", what, text_count(count, n));
+        html_fact(page, what, "%s", text_count(count, n));
 }
 
 static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
                              const dpl_gallery_counts *counts, dpl_error *err)
 {
-    gallery_walk walk = {page, NULL, 0, 0};
+    gallery_walk walk = {.page = page,
+                         .gallery = e->gallery,
+                         .space = dpl_encoder_space(dpl_pipeline_encoder(e->pipeline)),
+                         .err = err};
     char shown[32], all[64];
     dpl_status status;
 
     html_paragraph(page, "soft", dpl_gallery_dir(e->gallery));
     fputs("<section class=\"card\"><h2>This run</h2><dl class=\"facts\">", page->f);
-    page_fact(page, "photos", r->n_files);
-    page_fact(page, "added", r->n_added);
-    page_fact(page, "updated", r->n_updated);
-    page_fact(page, "moved", r->n_moved);
-    page_fact(page, "unchanged", r->n_unchanged);
-    page_fact(page, "refused", r->n_refused);
-    page_fact(page, "pruned", r->n_pruned);
-    page_fact(page, "people in the gallery", counts->n_persons);
+    page_count(page, "photos", r->n_files);
+    page_count(page, "added", r->n_added);
+    page_count(page, "updated", r->n_updated);
+    page_count(page, "moved", r->n_moved);
+    page_count(page, "unchanged", r->n_unchanged);
+    page_count(page, "refused", r->n_refused);
+    page_count(page, "pruned", r->n_pruned);
+    page_count(page, "people in the gallery", counts->n_persons);
     fputs("</dl></section>\n", page->f);
     if (e->n_refused > 0) {
         fputs("<section class=\"card\"><h2>Refused, and why</h2>\n", page->f);
@@ -327,12 +281,9 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     }
     fputs("<section class=\"card\"><h2>People in the gallery</h2><div class=\"people\">\n",
           page->f);
-    status = dpl_gallery_each_template(e->gallery, NULL,
-                                       dpl_encoder_space(dpl_pipeline_encoder(e->pipeline)),
-                                       page_template, &walk, err);
+    status = dpl_gallery_each_person(e->gallery, page_person, &walk, err);
     if (walk.n_people > PAGE_PEOPLE)
         status = DPL_OK;
-    end_person(&walk);
     fputs("</div>\n", page->f);
     if (walk.n_people > PAGE_PEOPLE)
         fprintf(page->f,
@@ -357,7 +308,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
     if (!code)
         code = common_open_pipeline(&e->pipeline, e->self, &o->common, e->gallery, o->min_quality);
     if (!code)
-        code = html_open(&page, e->self, o->common.html, "Enrolment");
+        code = html_open(&page, e->self, &o->common, "Enrolment");
     if (code)
         return code;
     if (page.f)
@@ -378,19 +329,20 @@ static int run(enroll *e, size_t n, const char *const *paths)
     progress_wipe(&e->progress);
     code = dpl_status_exit_code(report.worst);
     if (status != DPL_OK)
-        code = common_fail(e->self, &err);
+        code = common_fail(e->self, &e->o->common, &err);
     if (e->refused_part.f && fclose(e->refused_part.f) != 0)
         text_need(NULL);
     if (dpl_gallery_count(&counts, e->gallery, &err) != DPL_OK ||
         (page.f && write_page(e, &page, &report, &counts, &err) != DPL_OK)) {
         html_abandon(&page);
-        return common_fail(e->self, &err);
+        return common_fail(e->self, &e->o->common, &err);
     }
     if (o->common.json)
-        report_json(e, &report, &counts);
+        json_print(enroll_report_json(&report, e->n_by_status, &counts, dpl_gallery_dir(e->gallery),
+                                      e->pipeline));
     else
         report_text(e, &report, &counts);
-    const int written = html_close(&page, e->self);
+    const int written = html_close(&page, e->self, &o->common);
     return written > code ? written : code;
 }
 

@@ -10,6 +10,8 @@
 #include "app/common.h"
 #include "app/html.h"
 #include "app/json.h"
+#include "app/json_print.h"
+#include "app/model_name.h"
 #include "app/plot.h"
 #include "app/progress.h"
 
@@ -116,7 +118,7 @@ static int open_models(evaluation *e, int whole)
         o->detect = 1;
     if (o->detect < 0 && !whole && o->model) {
         if (dpl_encoder_open(&encoder, o->model, o->preset, &err) != DPL_OK)
-            return common_fail(e->self, &err);
+            return common_fail(e->self, &e->o->common, &err);
         whole = strcmp(dpl_encoder_space(encoder), "image") == 0;
         dpl_encoder_close(encoder);
     }
@@ -131,7 +133,9 @@ static int open_data(dpl_dataset **out, const evaluation *e, const char *path, i
     dpl_error err;
 
     options.plain = plain;
-    return dpl_dataset_open(out, path, &options, &err) == DPL_OK ? 0 : common_fail(e->self, &err);
+    return dpl_dataset_open(out, path, &options, &err) == DPL_OK
+               ? 0
+               : common_fail(e->self, &e->o->common, &err);
 }
 
 static void step(void *ctx, int64_t n_done, int64_t n_total)
@@ -174,44 +178,44 @@ static int embed(evaluation *e, dpl_embeddings *out, const dpl_pictures *picture
     status = dpl_embed(out, e->pipeline, pictures, &options, &err);
     progress_wipe(&e->progress);
     if (status != DPL_OK)
-        return common_fail(e->self, &err);
+        return common_fail(e->self, &e->o->common, &err);
     tell_failed(e, out);
     return 0;
 }
 
 /* ------------------------------------------------------------------ telling what both have */
 
-static void put_share(json_t *object, const char *key, const dpl_share *s)
+static void put_share(json_t **object, const char *key, const dpl_share *s)
 {
-    json_t *share = text_need(json_object());
+    json_t *share = json_object();
 
-    json_put_int(share, "n", s->n);
-    json_put_int(share, "of", s->of);
-    json_put_real(share, "rate", s->rate);
-    json_put_real(share, "low", s->low);
-    json_put_real(share, "high", s->high);
+    json_put_int(&share, "n", s->n);
+    json_put_int(&share, "of", s->of);
+    json_put_real(&share, "rate", s->rate);
+    json_put_real(&share, "low", s->low);
+    json_put_real(&share, "high", s->high);
     json_put(object, key, share);
 }
 
 static json_t *begin_json(const evaluation *e, const char *task)
 {
-    json_t *answer = json_answer(e->self->name), *failed = text_need(json_array());
+    json_t *answer = json_answer(e->self->name), *failed = json_array();
 
-    json_put_text(answer, "task", task);
-    json_put_text(answer, "data", e->source);
-    json_put_model(answer, e->pipeline);
-    json_put_int(answer, "n_pictures", (int64_t)e->embeddings.n);
+    json_put_text(&answer, "task", task);
+    json_put_text(&answer, "data", e->source);
+    json_put_model(&answer, e->pipeline);
+    json_put_int(&answer, "n_pictures", (int64_t)e->embeddings.n);
     for (size_t i = 0; i < e->embeddings.n; i++) {
         const dpl_error *why = e->embeddings.errors[i];
         json_t *one;
         if (!why)
             continue;
-        one = text_need(json_object());
-        json_put_text(one, "picture", dpl_picture_name(&e->pictures, i));
-        json_put_status(one, why->status, why->message);
-        json_add(failed, one);
+        one = json_object();
+        json_put_text(&one, "picture", dpl_picture_name(&e->pictures, i));
+        json_put_status(&one, why->status, why->message);
+        json_add(&failed, one);
     }
-    json_put(answer, "failed", failed);
+    json_put(&answer, "failed", failed);
     return answer;
 }
 
@@ -233,17 +237,6 @@ static char *describe_pictures(const evaluation *e)
                : text_format("%s, %zu without a vector", n, e->embeddings.n_failed);
 }
 
-/** A figure at the head of the page. */
-static void page_fact(const html *page, const char *name, char *value)
-{
-    fputs("<div><dt>", page->f);
-    html_text(page, name);
-    fputs("</dt><dd>", page->f);
-    html_text(page, value);
-    fputs("</dd></div>\n", page->f);
-    free(value);
-}
-
 static void page_thumb(const evaluation *e, dpl_scratch *scratch, int32_t picture, char *caption)
 {
     uint8_t *jpeg = NULL;
@@ -263,7 +256,7 @@ static void page_thumb(const evaluation *e, dpl_scratch *scratch, int32_t pictur
 static void page_source(const evaluation *e, const char *what)
 {
     char *line = text_format("%s; %s; encoder %s, head %s", what, e->source,
-                             common_model_name(dpl_encoder_net(dpl_pipeline_encoder(e->pipeline))),
+                             model_name(dpl_encoder_net(dpl_pipeline_encoder(e->pipeline))),
                              dpl_head_name(dpl_pipeline_head(e->pipeline)));
 
     html_paragraph(&e->page, "soft", line);
@@ -332,7 +325,7 @@ static int open_pairs(evaluation *e, pairs_result *r, const char *source, dpl_da
                                         (uint64_t)o->seed, &err)
                        : dpl_pairs_read(&r->pairs, source, e->dir, &err);
     if (status != DPL_OK)
-        return common_fail(e->self, &err);
+        return common_fail(e->self, &e->o->common, &err);
     *pictures = (dpl_pictures){.n = r->pairs.n_pictures,
                                .dir = e->dir,
                                .names = (const char *const *)r->pairs.names,
@@ -355,7 +348,7 @@ static int other_threshold(evaluation *e, double *out)
     int code = open_pairs(e, &other, e->o->threshold_from, &dataset, &pictures, &embeddings);
 
     if (!code && dpl_best_threshold(out, other.scores, other.same, other.pairs.n, &err) != DPL_OK)
-        code = common_fail(e->self, &err);
+        code = common_fail(e->self, &e->o->common, &err);
     dpl_embeddings_clear(&embeddings);
     clear_pairs(&other);
     dpl_dataset_close(dataset);
@@ -391,7 +384,7 @@ static int measure_pairs(evaluation *e, pairs_result *r)
         status = dpl_folds_make(&r->folds, r->scores, r->same, folds, n, r->pairs.n_folds, &err);
     free(folds);
     if (status != DPL_OK)
-        return common_fail(e->self, &err);
+        return common_fail(e->self, &e->o->common, &err);
     for (size_t i = 0; i < n; i++)
         if (is_wrong(r, i))
             ++*(r->same[i] ? &r->n_false_non_matches : &r->n_false_matches);
@@ -480,21 +473,21 @@ static void tell_pairs_text(const evaluation *e, const pairs_result *r)
     puts("Intervals are at 95 %.");
 }
 
-static void put_interval(json_t *object, const char *key, double value, double low, double high,
+static void put_interval(json_t **object, const char *key, double value, double low, double high,
                          double threshold)
 {
-    json_t *one = text_need(json_object());
+    json_t *one = json_object();
 
-    json_put_real(one, "value", value);
-    json_put_real(one, "low", low);
-    json_put_real(one, "high", high);
-    json_put_real(one, "threshold", threshold);
+    json_put_real(&one, "value", value);
+    json_put_real(&one, "low", low);
+    json_put_real(&one, "high", high);
+    json_put_real(&one, "threshold", threshold);
     json_put(object, key, one);
 }
 
-static void put_accuracy(json_t *answer, const evaluation *e, const pairs_result *r)
+static void put_accuracy(json_t **answer, const evaluation *e, const pairs_result *r)
 {
-    json_t *folds;
+    json_t *accuracy, *folds;
 
     if (isfinite(r->threshold)) {
         put_share(answer, "accuracy", &r->accuracy);
@@ -504,45 +497,47 @@ static void put_accuracy(json_t *answer, const evaluation *e, const pairs_result
     }
     if (r->folds.n == 0)
         return;
-    put_interval(answer, "accuracy", r->folds.mean, NAN, NAN, NAN);
-    json_put_real(json_object_get(answer, "accuracy"), "standard_error", r->folds.standard_error);
-    folds = text_need(json_array());
+    accuracy = json_object();
+    json_put_real(&accuracy, "value", r->folds.mean);
+    json_put_real(&accuracy, "standard_error", r->folds.standard_error);
+    json_put(answer, "accuracy", accuracy);
+    folds = json_array();
     for (int32_t f = 0; f < r->folds.n; f++) {
-        json_t *fold = text_need(json_object());
-        json_put_real(fold, "threshold", r->folds.thresholds[f]);
-        put_share(fold, "accuracy", &r->folds.accuracies[f]);
-        json_add(folds, fold);
+        json_t *fold = json_object();
+        json_put_real(&fold, "threshold", r->folds.thresholds[f]);
+        put_share(&fold, "accuracy", &r->folds.accuracies[f]);
+        json_add(&folds, fold);
     }
     json_put(answer, "folds", folds);
-    json_put(answer, "folds_given", json_boolean(r->pairs.folds_given));
+    json_put_bool(answer, "folds_given", r->pairs.folds_given);
 }
 
-static void tell_pairs_json(const evaluation *e, const pairs_result *r)
+static json_t *pairs_json(const evaluation *e, const pairs_result *r)
 {
     const dpl_metrics *m = &r->metrics;
-    json_t *answer = begin_json(e, "pairs"), *tars = text_need(json_array());
+    json_t *answer = begin_json(e, "pairs"), *tars = json_array();
 
-    json_put_int(answer, "n_genuine", m->n_genuine);
-    json_put_int(answer, "n_impostor", m->n_impostor);
-    json_put_int(answer, "n_unscored", m->n_unscored);
-    json_put_int(answer, "seed", e->o->seed);
+    json_put_int(&answer, "n_genuine", m->n_genuine);
+    json_put_int(&answer, "n_impostor", m->n_impostor);
+    json_put_int(&answer, "n_unscored", m->n_unscored);
+    json_put_int(&answer, "seed", e->o->seed);
     if (e->o->random)
-        json_put(answer, "within_group", json_boolean(e->o->within_group));
-    put_accuracy(answer, e, r);
-    json_put_int(answer, "n_false_matches", (int64_t)r->n_false_matches);
-    json_put_int(answer, "n_false_non_matches", (int64_t)r->n_false_non_matches);
-    put_interval(answer, "auc", m->auc, m->auc_low, m->auc_high, NAN);
-    put_interval(answer, "eer", m->eer, m->eer_low, m->eer_high, m->eer_threshold);
+        json_put_bool(&answer, "within_group", e->o->within_group);
+    put_accuracy(&answer, e, r);
+    json_put_int(&answer, "n_false_matches", (int64_t)r->n_false_matches);
+    json_put_int(&answer, "n_false_non_matches", (int64_t)r->n_false_non_matches);
+    put_interval(&answer, "auc", m->auc, m->auc_low, m->auc_high, NAN);
+    put_interval(&answer, "eer", m->eer, m->eer_low, m->eer_high, m->eer_threshold);
     for (int i = 0; i < DPL_N_TAR; i++) {
-        json_t *tar = text_need(json_object());
-        json_put_real(tar, "far", m->tar[i].far);
-        json_put_real(tar, "threshold", m->tar[i].threshold);
-        put_share(tar, "tar", &m->tar[i].tar);
-        put_share(tar, "reached", &m->tar[i].reached);
-        json_add(tars, tar);
+        json_t *tar = json_object();
+        json_put_real(&tar, "far", m->tar[i].far);
+        json_put_real(&tar, "threshold", m->tar[i].threshold);
+        put_share(&tar, "tar", &m->tar[i].tar);
+        put_share(&tar, "reached", &m->tar[i].reached);
+        json_add(&tars, tar);
     }
-    json_put(answer, "tar", tars);
-    json_print(answer);
+    json_put(&answer, "tar", tars);
+    return answer;
 }
 
 /** A wrong pair, by how far its score is on the wrong side. */
@@ -603,13 +598,13 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     free(line);
     fputs("<section class=\"card\"><dl class=\"facts\">\n", page->f);
     if (isfinite(r->threshold) || r->folds.n > 0)
-        page_fact(page, "accuracy",
-                  text_format("%.4f", isfinite(r->threshold) ? r->accuracy.rate : r->folds.mean));
-    page_fact(page, "AUC", text_format("%.4f", m->auc));
-    page_fact(page, "EER", text_format("%.4f", m->eer));
-    page_fact(page, "false matches", text_format("%zu", r->n_false_matches));
-    page_fact(page, "false non-matches", text_format("%zu", r->n_false_non_matches));
-    page_fact(page, "pictures without a vector", text_format("%zu", e->embeddings.n_failed));
+        html_fact(page, "accuracy", "%.4f",
+                  isfinite(r->threshold) ? r->accuracy.rate : r->folds.mean);
+    html_fact(page, "AUC", "%.4f", m->auc);
+    html_fact(page, "EER", "%.4f", m->eer);
+    html_fact(page, "false matches", "%zu", r->n_false_matches);
+    html_fact(page, "false non-matches", "%zu", r->n_false_non_matches);
+    html_fact(page, "pictures without a vector", "%zu", e->embeddings.n_failed);
     fputs("</dl>\n", page->f);
     line = describe_accuracy(e, r);
     char *all = text_format("accuracy %s; AUC %.4f to %.4f; EER %.4f to %.4f, resampled from seed "
@@ -660,11 +655,11 @@ static int eval_pairs(evaluation *e)
     if (!code)
         code = measure_pairs(e, &r);
     if (!code && dpl_scratch_new(&scratch, 0, &err) != DPL_OK)
-        code = common_fail(e->self, &err);
+        code = common_fail(e->self, &e->o->common, &err);
     if (!code && e->page.f)
         page_pairs(e, &r, scratch);
     if (!code && e->o->common.json)
-        tell_pairs_json(e, &r);
+        json_print(pairs_json(e, &r));
     else if (!code)
         tell_pairs_text(e, &r);
     dpl_scratch_free(scratch);
@@ -710,28 +705,28 @@ static void tell_oneshot_text(const evaluation *e, const dpl_trials *t, const dp
     puts("Intervals are at 95 %.");
 }
 
-static void tell_oneshot_json(const evaluation *e, const dpl_trials *t, const dpl_oneshot *o)
+static json_t *oneshot_json(const evaluation *e, const dpl_trials *t, const dpl_oneshot *o)
 {
-    json_t *answer = begin_json(e, "oneshot"), *runs = text_need(json_array());
+    json_t *answer = begin_json(e, "oneshot"), *runs = json_array();
 
-    put_share(answer, "accuracy", &o->accuracy);
-    json_put_int(answer, "n_tied", o->n_tied);
-    json_put_int(answer, "n_failed", o->n_failed);
+    put_share(&answer, "accuracy", &o->accuracy);
+    json_put_int(&answer, "n_tied", o->n_tied);
+    json_put_int(&answer, "n_failed", o->n_failed);
     if (t->n_runs == 0) {
-        json_put_int(answer, "way", e->o->way);
-        json_put_int(answer, "seed", e->o->seed);
-        json_put(answer, "within_group", json_boolean(e->o->within_group));
+        json_put_int(&answer, "way", e->o->way);
+        json_put_int(&answer, "seed", e->o->seed);
+        json_put_bool(&answer, "within_group", e->o->within_group);
     }
-    json_put_real(answer, "mean", o->mean);
-    json_put_real(answer, "standard_error", o->standard_error);
+    json_put_real(&answer, "mean", o->mean);
+    json_put_real(&answer, "standard_error", o->standard_error);
     for (int32_t i = 0; i < t->n_runs; i++) {
-        json_t *run = text_need(json_object());
-        json_put_text(run, "run", t->run_names[i]);
-        put_share(run, "accuracy", &o->runs[i]);
-        json_add(runs, run);
+        json_t *run = json_object();
+        json_put_text(&run, "run", t->run_names[i]);
+        put_share(&run, "accuracy", &o->runs[i]);
+        json_add(&runs, run);
     }
-    json_put(answer, "runs", runs);
-    json_print(answer);
+    json_put(&answer, "runs", runs);
+    return answer;
 }
 
 static void page_oneshot(const evaluation *e, const dpl_trials *t, const dpl_oneshot *o,
@@ -745,11 +740,11 @@ static void page_oneshot(const evaluation *e, const dpl_trials *t, const dpl_one
     page_source(e, line);
     free(line);
     fputs("<section class=\"card\"><dl class=\"facts\">\n", page->f);
-    page_fact(page, "accuracy", text_format("%.1f %%", 100 * a->rate));
-    page_fact(page, "right", text_format("%lld of %lld", (long long)a->n, (long long)a->of));
-    page_fact(page, "95 % interval", text_format("%.1f to %.1f %%", 100 * a->low, 100 * a->high));
-    page_fact(page, "ties", text_format("%lld", (long long)o->n_tied));
-    page_fact(page, "pictures without a vector", text_format("%zu", e->embeddings.n_failed));
+    html_fact(page, "accuracy", "%.1f %%", 100 * a->rate);
+    html_fact(page, "right", "%lld of %lld", (long long)a->n, (long long)a->of);
+    html_fact(page, "95 % interval", "%.1f to %.1f %%", 100 * a->low, 100 * a->high);
+    html_fact(page, "ties", "%lld", (long long)o->n_tied);
+    html_fact(page, "pictures without a vector", "%zu", e->embeddings.n_failed);
     fputs("</dl>", page->f);
     if (t->n_runs > 0)
         fputs("<details><summary>each run</summary><table><tr><th>run</th><th>right</th></tr>\n",
@@ -797,14 +792,8 @@ static int eval_oneshot(evaluation *e)
         status = o->runs ? dpl_trials_read(&trials, e->dataset, &err)
                          : dpl_trials_draw(&trials, e->dataset, o->way, (size_t)o->trials,
                                            o->within_group, (uint64_t)o->seed, &err);
-    if (status != DPL_OK) {
-        fprintf(stderr, "doppel %s: ", e->self->name);
-        text_put(stderr, e->source);
-        fputs(": ", stderr);
-        text_put(stderr, err.message);
-        fputc('\n', stderr);
-        code = dpl_status_exit_code(status);
-    }
+    if (status != DPL_OK)
+        code = common_refuse(e->self, &o->common, status, "%s: %s", e->source, err.message);
     e->pictures =
         (dpl_pictures){.n = trials.n_pictures, .dataset = e->dataset, .items = trials.items};
     if (!code)
@@ -814,12 +803,12 @@ static int eval_oneshot(evaluation *e)
                                   &err);
         if (status == DPL_OK)
             status = dpl_scratch_new(&scratch, 0, &err);
-        code = status == DPL_OK ? 0 : common_fail(e->self, &err);
+        code = status == DPL_OK ? 0 : common_fail(e->self, &e->o->common, &err);
     }
     if (!code && e->page.f)
         page_oneshot(e, &trials, &result, scratch);
     if (!code && o->common.json)
-        tell_oneshot_json(e, &trials, &result);
+        json_print(oneshot_json(e, &trials, &result));
     else if (!code)
         tell_oneshot_text(e, &trials, &result);
     dpl_scratch_free(scratch);
@@ -876,7 +865,7 @@ int cmd_eval(const command *self, int argc, char **argv)
     if (!o.trials)
         o.trials = 400;
     e.cancel = common_watch_signals();
-    code = html_open(&e.page, self, o.common.html,
+    code = html_open(&e.page, self, &o.common,
                      pairs ? "How well pairs are told apart" : "How well one example is enough");
     if (code)
         return code;
@@ -884,7 +873,7 @@ int cmd_eval(const command *self, int argc, char **argv)
     if (code)
         html_abandon(&e.page);
     else
-        code = html_close(&e.page, self);
+        code = html_close(&e.page, self, &o.common);
     dpl_embeddings_clear(&e.embeddings);
     dpl_dataset_close(e.dataset);
     dpl_pipeline_close(e.pipeline);

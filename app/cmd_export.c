@@ -1,10 +1,13 @@
 /*
  * cmd_export.c - `doppel export`: the whole gallery as JSON lines.
  */
+#include <stdbool.h>
 #include <string.h>
 
+#include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/json_print.h"
 
 const option_spec *const options_of_export[] = {options_gallery, options_output, NULL};
 
@@ -23,10 +26,14 @@ int cmd_export(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o, DPL_GALLERY_READ);
     if (code)
         return code;
+    /* Standard output is then the export, and no place for an answer beside it. */
+    const bool to_stdout = strcmp(argv[1], "-") == 0;
     if (dpl_gallery_export(gallery, argv[1], &err) != DPL_OK ||
         dpl_gallery_count(&counts, gallery, &err) != DPL_OK) {
-        code = common_fail(self, &err);
-    } else if (!o.quiet && strcmp(argv[1], "-") != 0) {
+        code = to_stdout ? common_say(self, &err) : common_fail(self, &o, &err);
+    } else if (o.json && !to_stdout) {
+        json_print(export_json(&counts));
+    } else if (!o.quiet && !to_stdout) {
         fprintf(stderr, "exported %s, %s\n", text_counted(people, counts.n_persons, "person"),
                 text_counted(photos, counts.n_photos, "photo"));
     }

@@ -4,9 +4,10 @@
  */
 #include <stdlib.h>
 
+#include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
-#include "app/json.h"
+#include "app/json_print.h"
 
 typedef struct forget_options {
     common common;
@@ -36,24 +37,7 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
 
     f->proved &= r->n_left == 0;
     if (f->o->common.json) {
-        json_t *object = json_answer(f->self->name);
-        if (person)
-            json_put_text(object, "person", person);
-        else {
-            json_t *list = text_need(json_array());
-            for (size_t i = 0; i < n_paths; i++) {
-                json_t *one = text_need(json_object());
-                json_put_text(one, "photo", paths[i]);
-                json_add(list, one);
-            }
-            json_put(object, "photos", list);
-        }
-        json_put(object, "dry_run", json_boolean(f->o->dry_run));
-        json_put_int(object, "n_photos", r->n_photos);
-        json_put_int(object, "n_templates", r->n_templates);
-        if (!f->o->dry_run)
-            json_put_int(object, "n_left", r->n_left);
-        json_print(object);
+        json_print(forget_json(person, paths, n_paths, f->o->dry_run, r));
         return;
     }
     fputs(f->o->dry_run ? "would forget " : "forgot ", stdout);
@@ -81,7 +65,7 @@ static int forget(forgetting *f, const char *person, const char *const *paths, s
 
     if (dpl_gallery_forget(&report, f->gallery, person, paths, n_paths, f->o->dry_run, &err) !=
         DPL_OK)
-        return common_fail(f->self, &err);
+        return common_fail(f->self, &f->o->common, &err);
     tell(f, person, paths, n_paths, &report);
     return 0;
 }
@@ -100,13 +84,12 @@ static int check_photo(const forgetting *f, const char *path)
     int found = 0;
 
     if (dpl_gallery_find_photo(f->gallery, path, NULL, seen, NULL, &found, &err) != DPL_OK)
-        return common_fail(f->self, &err);
+        return common_fail(f->self, &f->o->common, &err);
     if (found)
         return 0;
-    fprintf(stderr, "doppel %s: \"", f->self->name);
-    text_put(stderr, path);
-    fputs("\" is no person and no photo in the gallery; nothing was forgotten\n", stderr);
-    return dpl_status_exit_code(DPL_E_NOT_FOUND);
+    return common_refuse(f->self, &f->o->common, DPL_E_NOT_FOUND,
+                         "\"%s\" is no person and no photo in the gallery; nothing was forgotten",
+                         path);
 }
 
 /** Everything is looked up before anything goes. */
@@ -118,7 +101,7 @@ static int run(forgetting *f, char **names, size_t n)
     int code = 0;
 
     for (size_t i = 0; i < n && !code; i++) {
-        const int person = common_has_person(f->self, f->gallery, names[i]);
+        const int person = common_has_person(f->self, &f->o->common, f->gallery, names[i]);
         if (person < 0)
             code = -person;
         else if (person)

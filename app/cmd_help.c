@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/model_name.h"
 #include "app/models.h"
 
 typedef struct help_options {
@@ -91,7 +92,10 @@ static void help_manual(const command *all)
            "doppel compares faces in photos on this machine: no cloud, no account. Results go to "
            "standard output, all else to standard error. Options may stand anywhere after the "
            "command; \"\\-\\-\" ends them. Names in output are made safe for the terminal: what is "
-           "not printable appears as \\ex1b or \\eu{202e}.\n"
+           "not printable appears as \\ex1b or \\eu{202e}. With \\-\\-json each line of standard "
+           "output is one JSON object whose schema names the command, as doppel.verify/1; what "
+           "fails has its line, too, with status and reason. Wrong usage is told on standard error "
+           "alone.\n"
            ".SH COMMANDS\n",
            dpl_version());
     for (const command *c = all; c->name; c++)
@@ -148,7 +152,7 @@ static void version_model(const char *what, const char *file)
         text_put(stdout, err.message);
         putchar('\n');
     } else {
-        text_put(stdout, common_model_name(net));
+        text_put(stdout, model_name(net));
         printf(" %.12s (", dpl_net_hash(net));
         text_put(stdout, path);
         puts(")");

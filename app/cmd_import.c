@@ -1,9 +1,10 @@
 /*
  * cmd_import.c - `doppel import`: an export into a gallery.
  */
+#include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
-#include "app/json.h"
+#include "app/json_print.h"
 
 const option_spec *const options_of_import[] = {options_gallery, options_output, NULL};
 
@@ -23,12 +24,9 @@ int cmd_import(const command *self, int argc, char **argv)
     if (code)
         return code;
     if (dpl_gallery_import(gallery, argv[1], &n_photos, &n_templates, &err) != DPL_OK) {
-        code = common_fail(self, &err);
+        code = common_fail(self, &o, &err);
     } else if (o.json) {
-        json_t *object = json_answer(self->name);
-        json_put_int(object, "n_photos", n_photos);
-        json_put_int(object, "n_templates", n_templates);
-        json_print(object);
+        json_print(import_json(n_photos, n_templates));
     } else {
         printf("imported %s, %s\n", text_counted(photos, n_photos, "photo"),
                text_counted(templates, n_templates, "template"));

@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/json.h"
+#include "app/json_print.h"
 
 typedef struct info_options {
     common common;
@@ -44,25 +46,6 @@ static void put_time(char buffer[32], int64_t unix_s)
         strftime(buffer, 32, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
-static json_t *photo_json(const info *i, const dpl_photo_row *row)
-{
-    json_t *object = json_answer(i->self->name);
-
-    json_put_text(object, "photo", row->path);
-    json_put_text(object, "person", row->status == DPL_OK ? row->person : NULL);
-    json_put_status(object, row->status, row->status != DPL_OK ? row->reason : NULL);
-    if (row->status == DPL_OK && row->reason[0])
-        json_put_text(object, "note", row->reason);
-    if (row->sha256[0])
-        json_put_text(object, "sha256", row->sha256);
-    json_put_int(object, "bytes", row->size_bytes);
-    json_put_int(object, "width_px", row->width_px);
-    json_put_int(object, "height_px", row->height_px);
-    json_put_int(object, "n_faces", row->n_faces);
-    json_put_int(object, "enrolled_unix_s", row->enrolled_unix_s);
-    return object;
-}
-
 static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
 {
     info *i = ctx;
@@ -71,7 +54,7 @@ static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
         return DPL_OK;
     i->n++;
     if (i->o->common.json) {
-        json_print(photo_json(i, row));
+        json_print(info_photo_json(row));
     } else {
         const int ok = row->status == DPL_OK;
         const char *cells[] = {ok ? "enrolled" : dpl_status_words(row->status), row->path,
@@ -88,7 +71,7 @@ static int tell_photos(info *i, const char *person)
 
     i->table.align = "lll";
     if (dpl_gallery_each_photo(i->gallery, person, take_photo, i, &err) != DPL_OK)
-        return common_fail(i->self, &err);
+        return common_fail(i->self, &i->o->common, &err);
     if (i->o->common.json)
         return 0;
     if (person) {
@@ -103,21 +86,14 @@ static int tell_photos(info *i, const char *person)
 
 /* ------------------------------------------------------------------ one photo */
 
-/** Told as text, or into the array that ctx is. */
+/** Told as text, or into the array that ctx points to. */
 static dpl_status take_template(void *ctx, const dpl_template_row *row)
 {
-    json_t *array = ctx;
+    json_t **array = ctx;
     const dpl_face *f = &row->face;
 
     if (array) {
-        json_t *object = strcmp(row->space, "face") == 0
-                             ? json_face((int32_t)json_array_size(array) + 1, f)
-                             : text_need(json_object());
-        json_put_int(object, "template", row->id);
-        json_put_text(object, "space", row->space);
-        json_put_text(object, "model", row->model_hash);
-        json_put_int(object, "dim", row->dim);
-        json_add(array, object);
+        json_add(array, info_template_json((int32_t)json_array_size(*array) + 1, row));
     } else if (strcmp(row->space, "face") == 0) {
         printf("  template %lld: face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers by "
                "model %.12s\n",
@@ -146,7 +122,7 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
 
     k->id = row->id;
     if (k->info->o->common.json) {
-        k->object = photo_json(k->info, row);
+        k->object = text_need(info_photo_json(row));
         return DPL_OK;
     }
     put_time(when, row->enrolled_unix_s);
@@ -181,22 +157,23 @@ static int tell_photo(info *i, const char *typed)
         dpl_gallery_find_photo(i->gallery, path, NULL, keep_photo, &kept, &found, &err);
 
     if (status == DPL_OK && !found) {
-        fprintf(stderr, "doppel %s: \"", i->self->name);
-        text_put(stderr, typed);
-        fputs("\" is no person and no photo in the gallery\n", stderr);
-        code = dpl_status_exit_code(DPL_E_NOT_FOUND);
+        code = common_refuse(i->self, &i->o->common, DPL_E_NOT_FOUND,
+                             "\"%s\" is no person and no photo in the gallery", typed);
     } else if (status == DPL_OK) {
         if (kept.object)
-            templates = text_need(json_array());
-        status =
-            dpl_gallery_each_template_of(i->gallery, kept.id, take_template, templates, &err);
+            templates = json_array();
+        status = dpl_gallery_each_template_of(i->gallery, kept.id, take_template,
+                                              kept.object ? &templates : NULL, &err);
         if (kept.object) {
-            json_put(kept.object, "templates", templates);
-            json_print(kept.object);
+            json_put(&kept.object, "templates", templates);
+            if (status == DPL_OK)
+                json_print(kept.object);
+            else
+                json_decref(kept.object);
         }
     }
     if (status != DPL_OK)
-        code = common_fail(i->self, &err);
+        code = common_fail(i->self, &i->o->common, &err);
     free(path);
     return code;
 }
@@ -268,28 +245,20 @@ static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
     return status;
 }
 
-static void gallery_json(const info *i, const facts *f)
+static void gallery_json(const info *i, facts *f)
 {
-    const dpl_gallery_counts *c = &f->counts;
-    json_t *object = json_answer(i->self->name), *reasons = text_need(json_object());
-    json_t *settings = text_need(json_object());
+    const char *dir = dpl_gallery_dir(i->gallery);
+    const gallery_facts told = {
+        .dir = dir,
+        .counts = f->counts,
+        .index_bytes = index_bytes(dir),
+        .n_by_status = f->by_status,
+        .keys = keys,
+        .settings = f->settings,
+        .n_settings = N_KEYS,
+    };
 
-    json_put_text(object, "gallery", dpl_gallery_dir(i->gallery));
-    json_put_int(object, "n_persons", c->n_persons);
-    json_put_int(object, "n_photos", c->n_photos);
-    json_put_int(object, "n_templates_face", c->n_templates_face);
-    json_put_int(object, "n_templates_image", c->n_templates_image);
-    json_put_int(object, "n_failed", c->n_failed);
-    json_put_int(object, "db_bytes", c->db_bytes);
-    json_put_int(object, "index_bytes", index_bytes(dpl_gallery_dir(i->gallery)));
-    for (int s = 1; s < N_STATUSES; s++)
-        if (f->by_status[s])
-            json_put_int(reasons, dpl_status_name((dpl_status)s), f->by_status[s]);
-    json_put(object, "failed_by", reasons);
-    for (size_t k = 0; k < N_KEYS; k++)
-        json_put_text(settings, keys[k], f->settings[k]);
-    json_put(object, "settings", settings);
-    json_print(object);
+    json_print(info_gallery_json(&told));
 }
 
 static void put_model(const facts *f, const char *space)
@@ -343,7 +312,7 @@ static int tell_gallery(info *i)
     int code = 0;
 
     if (read_facts(&f, i->gallery, &err) != DPL_OK)
-        code = common_fail(i->self, &err);
+        code = common_fail(i->self, &i->o->common, &err);
     else if (i->o->common.json)
         gallery_json(i, &f);
     else
@@ -368,7 +337,7 @@ int cmd_info(const command *self, int argc, char **argv)
     if (n == 0) {
         code = o.failed ? tell_photos(&i, NULL) : tell_gallery(&i);
     } else {
-        const int person = common_has_person(self, i.gallery, argv[1]);
+        const int person = common_has_person(self, &o.common, i.gallery, argv[1]);
         code = person < 0 ? -person : person ? tell_photos(&i, argv[1]) : tell_photo(&i, argv[1]);
     }
     table_clear(&i.table);

@@ -3,9 +3,10 @@
  */
 #include <stdio.h>
 
+#include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
-#include "app/json.h"
+#include "app/json_print.h"
 
 const option_spec *const options_of_list[] = {options_gallery, options_output, NULL};
 
@@ -24,11 +25,7 @@ static dpl_status take_person(void *ctx, const dpl_person *row)
     l->n_people++;
     l->n_photos += row->n_photos;
     if (l->json) {
-        json_t *object = json_answer(l->self->name);
-        json_put_text(object, "person", row->name);
-        json_put_int(object, "n_photos", row->n_photos);
-        json_put_int(object, "n_templates", row->n_templates);
-        json_print(object);
+        json_print(list_json(row));
     } else {
         const char *cells[] = {row->name, text_count(photos, row->n_photos),
                                text_count(templates, row->n_templates)};
@@ -56,7 +53,7 @@ int cmd_list(const command *self, int argc, char **argv)
     l.json = o.json;
     table_add(&l.table, TONE_FAINT, heads);
     if (dpl_gallery_each_person(gallery, take_person, &l, &err) != DPL_OK) {
-        code = common_fail(self, &err);
+        code = common_fail(self, &o, &err);
     } else if (!o.json) {
         if (l.n_people > 0)
             table_print(&l.table, stdout, (color_when)o.color, 0);

@@ -10,10 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/answer_query.h"
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/html.h"
-#include "app/json.h"
+#include "app/json_print.h"
 
 #define DEFAULT_K 5
 
@@ -114,21 +115,9 @@ static int make_policy(query *q)
                      : dpl_policy_make(&q->policy, calibration, o->fmr, o->threshold, &err);
     }
     if (status == DPL_OK && !calibration && (!isnan(o->fpir) || !isnan(o->min_fmr)))
-        return options_usage(q->self,
+        return common_refuse(q->self, &o->common, DPL_E_ARGUMENT,
                              "a rate needs a calibration, and the model has none (--threshold)");
-    return status == DPL_OK ? 0 : common_fail(q->self, &err);
-}
-
-/** Hits that --min-fmr leaves: the best first ones, as rates rise down the list. */
-static size_t n_kept(const query *q, const dpl_answer *a)
-{
-    size_t n = 0;
-
-    if (isnan(q->o->min_fmr))
-        return a->n_hits;
-    while (n < a->n_hits && a->hits[n].rate.rate <= q->o->min_fmr)
-        n++;
-    return n;
+    return status == DPL_OK ? 0 : common_fail(q->self, &q->o->common, &err);
 }
 
 static dpl_status answer(answered *a, query *q, dpl_error *err)
@@ -158,83 +147,20 @@ static int is_found(const dpl_answer *a)
 
 /* ------------------------------------------------------------------ JSON */
 
-static json_t *hit_json(const dpl_answer_hit *h)
-{
-    json_t *hit = text_need(json_object());
-
-    json_put_text(hit, "person", h->person);
-    json_put_text(hit, "photo", h->photo_path);
-    json_put_real(hit, "score", (double)h->hit.score);
-    json_put_rate(hit, h->rate);
-    json_put_decision(hit, h->decision);
-    json_put_int(hit, "template", h->hit.template_id);
-    return hit;
-}
-
-static json_t *answer_json(const query *q, const answered *a, const dpl_answer *answer)
-{
-    const size_t n = n_kept(q, answer);
-    json_t *hits = text_need(json_array());
-    json_t *object = answer->face >= 0 ? json_face(answer->face + 1, &a->photo.faces[answer->face])
-                                       : text_need(json_object());
-
-    json_put_decision(object, answer->decision);
-    if (answer->decision == DPL_DECISION_MATCH)
-        json_put_text(object, "person", answer->person);
-    for (size_t i = 0; i < n; i++)
-        json_add(hits, hit_json(&answer->hits[i]));
-    json_put(object, "hits", hits);
-    return object;
-}
-
 static void tell_json(const query *q, const answered *a)
 {
-    json_t *object = json_answer(q->self->name), *faces = text_need(json_array());
-    const int by_picture = a->n == 1 && a->answers[0].face < 0;
+    const query_facts facts = {
+        .pipeline = q->pipeline,
+        .policy = &q->policy,
+        .judges_pictures = !isnan(q->o->threshold),
+        .min_fmr = q->o->min_fmr,
+        .name = a->name,
+        .photo = &a->photo,
+        .answers = a->answers,
+        .n = a->n,
+    };
 
-    json_put_text(object, "photo", a->name);
-    json_put_text(object, "sha256", a->photo.sha256);
-    json_put_status(object, DPL_OK, NULL);
-    if (a->photo.image.warning[0])
-        json_put_text(object, "warning", a->photo.image.warning);
-    json_put_text(object, "by", by_picture ? "image" : "face");
-    if (by_picture) {
-        const dpl_encoder *encoder = dpl_pipeline_image_encoder(q->pipeline);
-        json_t *model = text_need(json_object());
-        json_put_text(model, "name", common_model_name(dpl_encoder_net(encoder)));
-        json_put_text(model, "hash", dpl_encoder_hash(encoder));
-        json_put(object, "model", model);
-        json_put_text(object, "direction", "higher");
-        if (!isnan(q->o->threshold))
-            json_put_policy(object, &q->policy);
-    } else {
-        json_put_model(object, q->pipeline);
-        json_put_policy(object, &q->policy);
-    }
-    if (a->n > 0) {
-        const dpl_search_info *info = &a->answers[0].search;
-        json_t *search = text_need(json_object());
-        json_put(search, "exact", json_boolean(info->exact));
-        json_put_real(search, "recall", info->recall);
-        json_put_text(search, "index", info->index);
-        json_put_int(search, "n", info->n_templates);
-        json_put(object, "search", search);
-    }
-    for (size_t i = 0; i < a->n && !by_picture; i++)
-        json_add(faces, answer_json(q, a, &a->answers[i]));
-    json_put(object, "faces", faces);
-    if (by_picture)
-        json_put(object, "picture", answer_json(q, a, &a->answers[0]));
-    json_print(object);
-}
-
-static void tell_failure_json(const query *q, const char *name, const dpl_error *err)
-{
-    json_t *object = json_answer(q->self->name);
-
-    json_put_text(object, "photo", name);
-    json_put_status(object, err->status, err->message);
-    json_print(object);
+    json_print(query_json(&facts));
 }
 
 /* ------------------------------------------------------------------ text */
@@ -269,7 +195,7 @@ static const char *who(const dpl_answer *answer)
 
 static void tell_answer(table *t, const query *q, const answered *a, const dpl_answer *answer)
 {
-    const size_t kept = n_kept(q, answer);
+    const size_t kept = query_n_kept(answer, q->o->min_fmr);
     const int brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
     const size_t n = brief && kept > 1 ? 1 : kept;
     char number[32], score[32], rate[64];
@@ -369,7 +295,7 @@ static char *explain_policy(const query *q)
 static void page_hits(const query *q, const dpl_answer *answer)
 {
     FILE *f = q->page.f;
-    const size_t n = n_kept(q, answer);
+    const size_t n = query_n_kept(answer, q->o->min_fmr);
     char rate[64];
 
     if (n < 2)
@@ -395,7 +321,7 @@ static void page_pair(const query *q, const answered *a, const dpl_answer *answe
 {
     FILE *f = q->page.f;
     const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
-    const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
+    const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
     char *alt;
 
     fputs("<div class=\"chips\">", f);
@@ -420,7 +346,7 @@ static void page_pair(const query *q, const answered *a, const dpl_answer *answe
 static void page_answer(const query *q, const answered *a, const dpl_answer *answer)
 {
     FILE *f = q->page.f;
-    const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
+    const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
     char rate[64];
 
     fprintf(f, "<li class=\"face\" id=\"p%df%d\"><div class=\"pair\">", q->page.n_photos,
@@ -459,7 +385,7 @@ static void page_stranger(const query *q, const answered *a, const dpl_answer *a
 {
     FILE *f = q->page.f;
     const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
-    const dpl_answer_hit *best = n_kept(q, answer) > 0 ? &answer->hits[0] : NULL;
+    const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
     char rate[64], *alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
 
     fprintf(f, "<li id=\"p%df%d\">", q->page.n_photos, (int)answer->face + 1);
@@ -549,9 +475,9 @@ static int do_photo(query *q, const char *name)
     int code = 1;
 
     if (status != DPL_OK) {
-        code = common_fail(q->self, &err);
+        code = common_say(q->self, &err);
         if (q->o->common.json)
-            tell_failure_json(q, name, &err);
+            json_print(query_failure_json(name, &err));
         if (q->page.f)
             page_failure(q, name, &err);
     } else {
@@ -583,9 +509,9 @@ static int run(query *q, int n, char **photos)
     if (!code)
         code = make_policy(q);
     if (!code && dpl_scratch_new(&q->scratch, 0, &err) != DPL_OK)
-        code = common_fail(q->self, &err);
+        code = common_fail(q->self, &q->o->common, &err);
     if (!code)
-        code = html_open(&q->page, q->self, o->html, "Who is in the photos?");
+        code = html_open(&q->page, q->self, o, "Who is in the photos?");
     if (code)
         return code;
     explained = explain_policy(q);
@@ -600,7 +526,7 @@ static int run(query *q, int n, char **photos)
     free(explained);
     if (*interrupted)
         worst = dpl_status_exit_code(DPL_E_CANCELLED);
-    code = html_close(&q->page, q->self);
+    code = html_close(&q->page, q->self, o);
     return code > worst ? code : worst;
 }
 

@@ -1,9 +1,10 @@
 /*
  * cmd_rename.c - `doppel rename`: a person's new name.
  */
+#include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
-#include "app/json.h"
+#include "app/json_print.h"
 
 const option_spec *const options_of_rename[] = {options_gallery, options_output, NULL};
 
@@ -21,12 +22,9 @@ int cmd_rename(const command *self, int argc, char **argv)
     if (code)
         return code;
     if (dpl_gallery_rename(gallery, argv[1], argv[2], &err) != DPL_OK) {
-        code = common_fail(self, &err);
+        code = common_fail(self, &o, &err);
     } else if (o.json) {
-        json_t *object = json_answer(self->name);
-        json_put_text(object, "from", argv[1]);
-        json_put_text(object, "to", argv[2]);
-        json_print(object);
+        json_print(rename_json(argv[1], argv[2]));
     } else {
         text_put(stdout, argv[1]);
         fputs(" is now ", stdout);

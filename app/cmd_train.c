@@ -9,9 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/answer_train.h"
 #include "app/commands.h"
 #include "app/common.h"
-#include "app/json.h"
+#include "app/json_print.h"
 #include "app/models.h"
 
 typedef struct train_options {
@@ -231,63 +232,6 @@ static void tell_figures(const dpl_train_event *e)
     fflush(stdout);
 }
 
-static void plan_json(json_t *o, const dpl_train_plan *p)
-{
-    json_put_text(o, "arch", p->arch);
-    json_put_text(o, "loss", p->loss);
-    json_put_text(o, "head", p->head);
-    json_put_text(o, "figure", p->best);
-    json_put_int(o, "parameters", (int64_t)p->n_parameters);
-    json_put_int(o, "dim", p->dim);
-    json_put_int(o, "towers", p->n_towers);
-    json_put_int(o, "tape_bytes", (int64_t)p->tape_bytes);
-    json_put_int(o, "optimizer_bytes", (int64_t)p->optimizer_bytes);
-    json_put_int(o, "pixel_bytes", (int64_t)p->pixel_bytes);
-    json_put_int(o, "loader_bytes", (int64_t)p->loader_bytes);
-    json_put_int(o, "classes", p->n_classes);
-    json_put_int(o, "pictures", p->n_items);
-    json_put_int(o, "held_classes", p->n_held_classes);
-    json_put_int(o, "held_pictures", p->n_held_items);
-    json_put_int(o, "rows", p->rows);
-    json_put_int(o, "steps", p->n_steps);
-    json_put_int(o, "epoch_steps", p->epoch_steps);
-    json_put_int(o, "threads", p->n_threads);
-}
-
-static void event_json(const dpl_train_event *e)
-{
-    static const char *const kinds[] = {"plan",       "step",       "log",
-                                        "validation", "checkpoint", "warning"};
-    json_t *o = json_answer("train");
-
-    json_put_text(o, "event", kinds[e->kind]);
-    json_put_int(o, "step", e->step);
-    if (e->kind == DPL_TRAIN_PLANNED)
-        plan_json(o, e->plan);
-    if (e->kind == DPL_TRAIN_LOGGED) {
-        json_put_real(o, "epoch", e->epoch);
-        json_put_real(o, "loss", e->loss);
-        json_put_real(o, "correct", e->correct);
-        json_put_real(o, "rate", e->rate);
-        json_put_real(o, "grad_norm", e->grad_norm);
-        json_put_real(o, "images_per_s", e->images_per_s);
-        json_put_real(o, "eta_s", e->eta_s);
-    }
-    if (e->kind == DPL_TRAIN_VALIDATED) {
-        json_put_real(o, "epoch", e->epoch);
-        json_put_real(o, "oneshot", e->figures.oneshot);
-        json_put_real(o, "auc", e->figures.auc);
-        json_put_real(o, "accuracy", e->figures.accuracy);
-        json_put_real(o, "eer", e->figures.eer);
-        json_put_real(o, "tar", e->figures.tar);
-        json_put_int(o, "ways", e->figures.n_ways);
-        json_put_int(o, "trials", e->figures.n_trials);
-        json_put(o, "best", json_boolean(e->is_best));
-    }
-    json_put_text(o, "text", e->text);
-    json_print(o);
-}
-
 static void on_event(void *ctx, const dpl_train_event *e)
 {
     train *t = ctx;
@@ -303,7 +247,7 @@ static void on_event(void *ctx, const dpl_train_event *e)
         fputc('\n', stderr);
     }
     if (t->o->common.json)
-        event_json(e);
+        json_print(train_event_json(e));
     else if (e->kind == DPL_TRAIN_PLANNED && !t->o->common.quiet)
         tell_plan(e->plan);
     else if (e->kind == DPL_TRAIN_VALIDATED)
@@ -313,16 +257,7 @@ static void on_event(void *ctx, const dpl_train_event *e)
 static void tell_end(const train *t, const dpl_train_report *r)
 {
     if (t->o->common.json) {
-        json_t *o = json_answer("train");
-        json_put_text(o, "event", "done");
-        json_put_int(o, "step", r->n_steps);
-        json_put_text(o, "run", t->o->t.run);
-        json_put_real(o, "best", r->best);
-        if (isfinite(r->best))
-            json_put_int(o, "best_step", r->best_step);
-        json_put(o, "stopped_early", json_boolean(r->stopped_early));
-        json_put_real(o, "seconds", r->seconds);
-        json_print(o);
+        json_print(train_report_json(r, t->o->t.run));
         return;
     }
     printf("%s after step %lld; ", r->stopped_early ? "no longer better, stopped" : "done",
@@ -385,7 +320,8 @@ int cmd_train(const command *self, int argc, char **argv)
     o.t.layer = given(&o.layer);
     o.t.teacher = given(&o.teacher);
     o.t.hold_group = given(&o.hold_group);
-    if (o.align && !(detector = common_model_path(self, o.detector, MODEL_DETECTOR, "detector")))
+    if (o.align &&
+        !(detector = common_model_path(self, &o.common, o.detector, MODEL_DETECTOR, "detector")))
         return dpl_status_exit_code(DPL_E_MODEL);
     o.t.detector = detector;
     o.t.cancel = common_watch_signals();
@@ -395,7 +331,7 @@ int cmd_train(const command *self, int argc, char **argv)
     wipe(&t);
     free(detector);
     if (status != DPL_OK)
-        return common_fail(self, &err);
+        return common_fail(self, &o.common, &err);
     tell_end(&t, &report);
     return 0;
 }

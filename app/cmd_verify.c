@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/answer_verify.h"
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/html.h"
-#include "app/json.h"
+#include "app/json_print.h"
 
 typedef struct verify_options {
     common common;
@@ -256,52 +257,20 @@ static void tell_text(const comparison *c)
     free(why);
 }
 
-static void put_side(json_t *answer, const char *key, const char *name, const dpl_photo *photo,
-                     size_t face)
-{
-    json_t *side = text_need(json_object());
-
-    json_put_text(side, "photo", name);
-    json_put_text(side, "sha256", photo->sha256);
-    json_put_int(side, "n_faces", (int64_t)photo->n_faces);
-    json_put(side, "compared", json_face((int32_t)face + 1, &photo->faces[face]));
-    if (photo->image.warning[0])
-        json_put_text(side, "warning", photo->image.warning);
-    json_put(answer, key, side);
-}
-
 static void tell_json(const comparison *c)
 {
-    const dpl_verdict *v = &c->verdict;
-    json_t *answer = json_answer(c->self->name), *claim;
+    const verify_facts facts = {
+        .pipeline = c->pipeline,
+        .policy = &c->policy,
+        .verdict = &c->verdict,
+        .name_a = c->name_a,
+        .name_b = c->name_b,
+        .a = &c->a,
+        .b = c->o->as ? NULL : &c->b,
+        .template_photo = c->template_photo,
+    };
 
-    json_put_status(answer, DPL_OK, NULL);
-    json_put_decision(answer, v->decision);
-    json_put_real(answer, "score", (double)v->score);
-    json_put_rate(answer, v->rate);
-    json_put_policy(answer, &c->policy);
-    json_put_model(answer, c->pipeline);
-    put_side(answer, "a", c->name_a, &c->a, v->face_a);
-    if (!c->o->as) {
-        put_side(answer, "b", c->name_b, &c->b, v->face_b);
-    } else {
-        claim = text_need(json_object());
-        json_put_text(claim, "person", c->o->as);
-        json_put_text(claim, "photo", c->template_photo);
-        json_put_int(claim, "template", v->template_id);
-        json_put_int(claim, "n_templates", (int64_t)v->n_templates);
-        json_put_real(claim, "mean_score", (double)v->mean_score);
-        json_put(answer, "claim", claim);
-    }
-    json_print(answer);
-}
-
-static void tell_failure_json(const comparison *c, const dpl_error *err)
-{
-    json_t *answer = json_answer(c->self->name);
-
-    json_put_status(answer, err->status, err->message);
-    json_print(answer);
+    json_print(verify_json(&facts));
 }
 
 static void page_photo(const html *page, const dpl_photo *photo, const char *name, size_t face,
@@ -395,14 +364,12 @@ static int run(comparison *c)
     if (!code)
         code = common_open_pipeline(&c->pipeline, c->self, o, c->gallery, 0);
     if (!code)
-        code = html_open(&page, c->self, o->html, "Do these photos show the same person?");
+        code = html_open(&page, c->self, o, "Do these photos show the same person?");
     if (code)
         return code;
     if (compare(c, &err) != DPL_OK) {
         html_abandon(&page);
-        if (o->json)
-            tell_failure_json(c, &err);
-        return common_fail(c->self, &err);
+        return common_fail(c->self, o, &err);
     }
     if (page.f)
         tell_page(&page, c);
@@ -410,7 +377,7 @@ static int run(comparison *c)
         tell_json(c);
     else
         tell_text(c);
-    return html_close(&page, c->self);
+    return html_close(&page, c->self, o);
 }
 
 int cmd_verify(const command *self, int argc, char **argv)

@@ -5,10 +5,14 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "app/json.h"
+#include "app/json_print.h"
 #include "app/models.h"
 
 /* ------------------------------------------------------------------ options */
@@ -109,12 +113,30 @@ const option_spec options_html[] = {
 
 /* ------------------------------------------------------------------ messages */
 
-int common_fail(const command *self, const dpl_error *err)
+int common_say(const command *self, const dpl_error *err)
 {
     fprintf(stderr, "doppel %s: ", self->name);
     text_put(stderr, err->message);
     fputc('\n', stderr);
     return dpl_status_exit_code(err->status);
+}
+
+int common_fail(const command *self, const common *o, const dpl_error *err)
+{
+    if (o->json)
+        json_print(json_failure(self->name, err));
+    return common_say(self, err);
+}
+
+int common_refuse(const command *self, const common *o, dpl_status status, const char *format, ...)
+{
+    dpl_error err = {.status = status};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(err.message, sizeof err.message, format, args);
+    va_end(args);
+    return common_fail(self, o, &err);
 }
 
 void common_notice(const command *self, const common *o, const dpl_gallery *gallery)
@@ -144,9 +166,8 @@ char *common_gallery_dir(const command *self, const common *o)
         return text_format("%s/doppel", data);
     if (home && home[0] == '/')
         return text_format("%s/.local/share/doppel", home);
-    fprintf(stderr,
-            "doppel %s: where is the gallery? --gallery DIR says it, as there is no $HOME\n",
-            self->name);
+    common_refuse(self, o, DPL_E_ARGUMENT,
+                  "where is the gallery? --gallery DIR says it, as there is no $HOME");
     return NULL;
 }
 
@@ -163,7 +184,7 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     status = dpl_gallery_open(out, dir, mode, &err);
     free(dir);
     if (status != DPL_OK)
-        return common_fail(self, &err);
+        return common_fail(self, o, &err);
     common_notice(self, o, *out);
     return 0;
 }
@@ -175,13 +196,13 @@ static dpl_status count_photo(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
-int common_has_person(const command *self, dpl_gallery *gallery, const char *name)
+int common_has_person(const command *self, const common *o, dpl_gallery *gallery, const char *name)
 {
     dpl_error err;
     int n = 0;
 
     if (dpl_gallery_each_photo(gallery, name, count_photo, &n, &err) != DPL_OK)
-        return -common_fail(self, &err);
+        return -common_fail(self, o, &err);
     return n > 0;
 }
 
@@ -214,7 +235,7 @@ char *common_full_path(const char *path)
 
 /* ------------------------------------------------------------------ models */
 
-char *common_model_path(const command *self, const char *given, const char *name,
+char *common_model_path(const command *self, const common *o, const char *given, const char *name,
                         const char *option)
 {
     char *path = given ? text_format("%s", given) : models_find(name);
@@ -223,9 +244,9 @@ char *common_model_path(const command *self, const char *given, const char *name
     if (path)
         return path;
     where = models_places();
-    fprintf(stderr, "doppel %s: no model \"%s\" in ", self->name, name);
-    text_put(stderr, where);
-    fprintf(stderr, "; --%s FILE or $DOPPEL_MODELS says where it is\n", option);
+    common_refuse(self, o, DPL_E_MODEL,
+                  "no model \"%s\" in %s; --%s FILE or $DOPPEL_MODELS says where it is", name,
+                  where, option);
     free(where);
     return NULL;
 }
@@ -241,11 +262,12 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
 
     *out = NULL;
     if (gallery && dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK)
-        return common_fail(self, &err);
+        return common_fail(self, o, &err);
     whole = o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
-    encoder = common_model_path(self, o->model, MODEL_ENCODER, "model");
-    detector =
-        encoder && !whole ? common_model_path(self, o->detector, MODEL_DETECTOR, "detector") : NULL;
+    encoder = common_model_path(self, o, o->model, MODEL_ENCODER, "model");
+    detector = encoder && !whole
+                   ? common_model_path(self, o, o->detector, MODEL_DETECTOR, "detector")
+                   : NULL;
     if (encoder && (whole || detector)) {
         options.encoder_path = encoder;
         options.detector_path = detector;
@@ -256,18 +278,11 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         options.detect.max_side_px = o->detect_side_px;
         options.detect.min_score = (float)o->min_score;
         options.min_quality = (float)min_quality;
-        code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, &err);
+        code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
     }
     free(encoder);
     free(detector);
     return code;
-}
-
-const char *common_model_name(const dpl_net *net)
-{
-    const char *name = dpl_net_meta(net, "doppel.name");
-
-    return name && name[0] ? name : "model";
 }
 
 /* ------------------------------------------------------------------ signals */

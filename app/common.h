@@ -36,7 +36,14 @@ extern const option_spec options_output[];  /* --json, --quiet, --color */
 extern const option_spec options_html[];    /* --html */
 
 /** Print "doppel CMD: message" on stderr; returns the status's exit code. */
-int common_fail(const command *self, const dpl_error *err);
+int common_say(const command *self, const dpl_error *err);
+
+/** The same, and with --json the failure as the command's answer on stdout. */
+int common_fail(const command *self, const common *o, const dpl_error *err);
+
+/** common_fail for what the program itself has found. */
+int common_refuse(const command *self, const common *o, dpl_status status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /** The folder that --gallery, $DOPPEL_GALLERY or the user's data folder names; NULL after a message
  * when there is none. Freed by free(). */
@@ -51,7 +58,7 @@ void common_notice(const command *self, const common *o, const dpl_gallery *gall
 
 /** A model's path, freed by free(): as given, or found by its name; NULL after a message that names
  * the option. */
-char *common_model_path(const command *self, const char *given, const char *name,
+char *common_model_path(const command *self, const common *o, const char *given, const char *name,
                         const char *option);
 
 /**
@@ -61,15 +68,12 @@ char *common_model_path(const command *self, const char *given, const char *name
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);
 
-/** The name that a model gives itself, "model" when it gives none. */
-const char *common_model_name(const dpl_net *net);
-
 /** From now on SIGINT and SIGTERM set the flag returned, the first time; the second time they end
  * the program. */
 const volatile int *common_watch_signals(void);
 
 /** Whether a person of this name is in the gallery: 1, 0, or minus an exit code after a message. */
-int common_has_person(const command *self, dpl_gallery *gallery, const char *name);
+int common_has_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
 
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,44 +118,44 @@ static const char style[] =
 
 /* ------------------------------------------------------------------ the file */
 
-static int cannot_write(html *page, const command *self)
+static int cannot_write(html *page, const command *self, const common *o)
 {
-    fprintf(stderr, "doppel %s: cannot write \"", self->name);
-    text_put(stderr, page->path);
-    fprintf(stderr, "\": %s\n", strerror(errno));
+    const int why = errno;
+
     html_abandon(page);
-    return dpl_status_exit_code(DPL_E_SYSTEM);
+    return common_refuse(self, o, DPL_E_SYSTEM, "cannot write \"%s\": %s", o->html, strerror(why));
 }
 
-int html_open(html *page, const command *self, const char *path, const char *heading)
+int html_open(html *page, const command *self, const common *o, const char *heading)
 {
+    const char *path = o->html;
     struct stat st;
     int fd;
 
-    *page = (html){.path = path};
+    *page = (html){0};
     if (!path)
         return 0;
     /* A link stays a link, and what is no file is not replaced by one. */
     page->target = realpath(path, NULL);
     if (!page->target && errno != ENOENT)
-        return cannot_write(page, self);
+        return cannot_write(page, self, o);
     if (!page->target)
         page->target = text_format("%s", path);
     if (stat(page->target, &st) == 0 && !S_ISREG(st.st_mode)) {
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-        return cannot_write(page, self);
+        return cannot_write(page, self, o);
     }
     page->aside = text_format("%s.XXXXXX", page->target);
     fd = mkostemp(page->aside, O_CLOEXEC);
     if (fd < 0) {
         free(page->aside);
         page->aside = NULL;
-        return cannot_write(page, self);
+        return cannot_write(page, self, o);
     }
     page->f = fdopen(fd, "w");
     if (!page->f) {
         close(fd);
-        return cannot_write(page, self);
+        return cannot_write(page, self, o);
     }
     fputs(head, page->f);
     fputs("<title>", page->f);
@@ -167,7 +168,7 @@ int html_open(html *page, const command *self, const char *path, const char *hea
     return 0;
 }
 
-int html_close(html *page, const command *self)
+int html_close(html *page, const command *self, const common *o)
 {
     int failed;
 
@@ -182,7 +183,7 @@ int html_close(html *page, const command *self)
     failed = fclose(page->f) != 0 || failed;
     page->f = NULL;
     if (failed || rename(page->aside, page->target) != 0)
-        return cannot_write(page, self);
+        return cannot_write(page, self, o);
     free(page->aside);
     page->aside = NULL;
     html_abandon(page);
@@ -216,6 +217,23 @@ void html_text(const html *page, const char *bytes)
         default: fputc(*s, page->f);
         }
     free(shown);
+}
+
+void html_fact(const html *page, const char *name, const char *format, ...)
+{
+    char *value = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&value, format, args) < 0)
+        text_need(NULL);
+    va_end(args);
+    fputs("<div><dt>", page->f);
+    html_text(page, name);
+    fputs("</dt><dd>", page->f);
+    html_text(page, value);
+    fputs("</dd></div>\n", page->f);
+    free(value);
 }
 
 void html_paragraph(const html *page, const char *class_name, const char *text)

@@ -13,26 +13,29 @@
 /** A page being written beside its file, which is replaced only when the page is whole. */
 typedef struct html {
     FILE *f; /* NULL: no page was asked for */
-    const char *path;
     char *target, *aside;
     int n_photos; /* numbers the photos' anchors */
 } html;
 
 /**
- * Begin a page, or nothing when path is NULL.
+ * Begin a page, or nothing where --html does not name one.
  * @param heading  of the page; lead: a sentence under it; both plain text
  * @return 0, or 5 after a message
  */
-int html_open(html *page, const command *self, const char *path, const char *heading);
+int html_open(html *page, const command *self, const common *o, const char *heading);
 
 /** End the page and put it in its place. 0, or 5 after a message. */
-int html_close(html *page, const command *self);
+int html_close(html *page, const command *self, const common *o);
 
 /** Leave the old file as it was. Does nothing on a closed page. */
 void html_abandon(html *page);
 
 /** Text with everything that HTML gives a meaning escaped. */
 void html_text(const html *page, const char *bytes);
+
+/** A figure in a list of class "facts", its value as printf makes it. */
+void html_fact(const html *page, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** A paragraph. */
 void html_paragraph(const html *page, const char *class_name, const char *text);

@@ -13,6 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
 #include "app/commands.h"
 #include "app/common.h"
 
@@ -46,6 +50,15 @@ static void fill_standard_files(void)
 {
     for (int fd = open("/dev/null", O_RDWR); fd >= 0 && fd <= STDERR_FILENO;)
         fd = open("/dev/null", O_RDWR);
+}
+
+/** Vectors and photos are in memory: no core file of them is left lying, and no other process of the
+ * user may read them. execv undoes it, so it is done each time that main begins. */
+static void keep_memory_private(void)
+{
+#if defined(__linux__)
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
 }
 
 /** Edits (insert, remove, replace) from a to b; b has at most 15 letters. */
@@ -123,6 +136,8 @@ int main(int argc, char **argv)
 
     fill_standard_files();
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write that fails */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that has grown to its limit */
+    keep_memory_private();
     text_start();
     code = run(argc, argv);
     if (code < 0) /* its help was asked for and told */

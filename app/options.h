@@ -47,7 +47,7 @@ typedef struct command {
     const char *arguments; /* "A B", may be "" */
     const char *line;      /* what it does, one line without a full stop */
     const option_spec *const
-        *options;     /* NULL-terminated list of tables, each ending at a NULL name */
+        *options;              /* NULL-terminated list of tables, each ending at a NULL name */
     const char *more;          /* paragraphs for `doppel help CMD`, or NULL */
     const struct command *all; /* of help: the table that it explains */
 } command;

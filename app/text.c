@@ -23,8 +23,7 @@ void text_start(void)
         setlocale(LC_CTYPE, "");
 }
 
-/** Moves the cursor, ends a line, or turns the direction of the text after it. */
-static int is_unsafe(uint32_t c)
+bool text_is_unsafe(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
@@ -42,7 +41,7 @@ void text_put(FILE *f, const char *bytes)
             fprintf(f, "\\x%02x", (unsigned char)*s++);
             continue;
         }
-        if (!is_unsafe(c))
+        if (!text_is_unsafe(c))
             fwrite(s, 1, n, f);
         else if (c < 0x80)
             fprintf(f, "\\x%02x", c);

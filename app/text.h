@@ -4,6 +4,7 @@
 #ifndef DOPPEL_APP_TEXT_H
 #define DOPPEL_APP_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,10 @@ void text_start(void);
  * direction of writing) is printed as \xNN or \u{NNNN}.
  */
 void text_put(FILE *f, const char *bytes);
+
+/** Whether a character is one of those: moves the cursor, ends a line, or turns the direction of
+ * the text after it. */
+bool text_is_unsafe(uint32_t c);
 
 /** The same as a string, freed by free(). */
 char *text_shown(const char *bytes);

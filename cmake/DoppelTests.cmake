@@ -11,6 +11,9 @@ set(dpl_test_environment
     OPENBLAS_NUM_THREADS=1
     OMP_NUM_THREADS=1)
 
+# What tests/failing_alloc.h stands in for.
+set(dpl_allocators malloc calloc realloc aligned_alloc)
+
 # A test that takes longer hangs. Generous, because the machine may have other work, too.
 set(dpl_timeout_s 300)
 if(DOPPEL_SANITIZE)

@@ -13,24 +13,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/rng.h"
-
-/* malloc and realloc fail from the call on whose number this is; 0: never. */
-static int fail_at;
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fail_at && --fail_at == 0 ? NULL : __real_malloc(n);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fail_at && --fail_at == 0 ? NULL : __real_realloc(p, n);
-}
+#include "tests/failing_alloc.h"
 
 static void sizes_that_overflow_are_refused(void **state)
 {
@@ -68,7 +51,7 @@ static void array_grows_to_what_is_needed_or_stays_as_it_was(void **state)
     for (int n = 0; n < 100000; n++)
         assert_int_equal(items[n], n);
     const size_t full = cap;
-    fail_at = 1;
+    fail_allocation(1);
     assert_null(dpli_grow(items, &cap, cap + 1, sizeof *items, NULL));
     fail_at = 0;
     assert_null(dpli_grow(items, &cap, SIZE_MAX / 2, sizeof *items, NULL));
@@ -147,7 +130,7 @@ static void failed_growth_is_remembered(void **state)
 
     (void)state;
     dpli_buf_str(&buf, "kept");
-    fail_at = 1;
+    fail_allocation(1);
     for (int i = 0; i < 100; i++)
         dpli_buf_str(&buf, "0123456789");
     fail_at = 0;

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -122,10 +123,14 @@ static void what_is_no_file_is_refused_with_its_kind(void **state)
     assert_int_equal(n_open_descriptors(), before);
 }
 
+static sem_t writer_is_there;
+
+/* The waits are for the reader to find nothing yet; whether it does changes nothing. */
 static void *write_late(void *path)
 {
     int fd = open(path, O_WRONLY);
 
+    sem_post(&writer_is_there);
     usleep(50000);
     if (write(fd, "abc", 3) != 3)
         return path;
@@ -148,11 +153,14 @@ static void pipe_is_read_to_its_end_and_without_a_writer_is_empty(void **state)
     must_read("fifo", "", 0);
     /* A reader must be there before the writer can open it. */
     keep = open("fifo", O_RDONLY | O_NONBLOCK);
+    assert_int_equal(sem_init(&writer_is_there, 0, 0), 0);
     assert_int_equal(pthread_create(&thread, NULL, write_late, "fifo"), 0);
-    usleep(20000);
+    while (sem_wait(&writer_is_there) != 0)
+        ;
     must_read("fifo", "abcdef", 6);
     pthread_join(thread, &failed);
     assert_null(failed);
+    sem_destroy(&writer_is_there);
     close(keep);
 }
 

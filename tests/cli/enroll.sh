@@ -69,3 +69,14 @@ if [ -e /proc/self ]; then
     exits 3 enroll /proc --gallery apart
     says err "holds no files"
 fi
+
+# One card a person, however their photos and others' came to be enrolled after each other.
+mkdir -p turn/Ann turn/Bob
+for person in Ann Bob Ann Bob Ann; do
+    n=$((${n:-0} + 1))
+    cp "$biden" "turn/$person/$n.jpg"
+    printf '%s' "$n" >>"turn/$person/$n.jpg" # another file, the same picture
+    exits 0 enroll turn --gallery turns --html page.html
+done
+is "$(grep -c '<h3>Ann</h3>' page.html) $(grep -c '<h3>Bob</h3>' page.html)" "1 1"
+is "$(grep -o '<img alt="Ann, from' page.html | wc -l)" "3"

@@ -64,3 +64,39 @@ exits 5 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html /dev/full
 exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html fresh.html
 is "$(stat -c %a fresh.html)" "600"
 is "$(ls | grep -c 'html\.')" "0"
+
+# A file that may not grow so far is a full disk: told, with nothing left beside it, and no end by a
+# signal.
+exits 0 enroll "$demo/group.jpg" --name Group --faces all --gallery wide
+limited() {
+    status=0
+    (
+        ulimit -f 80
+        exec "$DOPPEL" "$@" >out 2>err
+    ) || status=$?
+    [ "$status" -eq 5 ] || fail "exit status $status, not 5, past the limit of a file: doppel $*"
+}
+limited export all.jsonl --gallery wide
+says err "File too large"
+limited verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html limited.html
+says err 'cannot write "limited.html": File too large'
+limited enroll "$demo/stranger.jpg" --gallery wide --force
+is "$(find . -name '*.jsonl*' -o -name 'limited*')" ""
+exits 0 list --gallery wide
+says out "1 person, 1 photo"
+
+# Its memory holds vectors: no core file of it is left lying. It waits at a pipe when it is killed.
+mkfifo pipe
+exec 3<>pipe
+dumps() {
+    (
+        ulimit -c unlimited
+        timeout -s ABRT "$@"
+    ) >out 2>err 3<&- || :
+    rm -f core core.*
+    grep -q "dumped core" err
+}
+if dumps 0.2 sleep 5; then
+    dumps 1 "$DOPPEL" verify pipe "$obama" && fail "it leaves a core file"
+fi
+exit 0

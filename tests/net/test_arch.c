@@ -11,46 +11,9 @@
 
 #include "doppel/face.h"
 #include "net/tape.h"
+#include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
 #include "tests/net/onnx_writer.h"
-
-/* ------------------------------------------------------------------ failing memory */
-
-static size_t n_allocations, fail_at;
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-static bool refused(void)
-{
-    return ++n_allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return refused() ? NULL : __real_realloc(old, n);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return refused() ? NULL : __real_aligned_alloc(alignment, n);
-}
 
 /* ------------------------------------------------------------------ helpers */
 
@@ -508,8 +471,7 @@ static bool survives(size_t nth)
     dpl_error err = {0};
     dpl_status status;
 
-    n_allocations = 0;
-    fail_at = nth;
+    fail_allocation(nth);
     status = dpli_arch_build(&built, "mobilefacenet", &options, &err);
     if (status == DPL_OK)
         status = dpli_onnx_write(&bytes, &n, &built, &err);

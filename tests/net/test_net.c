@@ -11,48 +11,10 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
 
 #define GOLDEN DPL_SOURCE_DIR "/tests/golden/"
-
-/* ------------------------------------------------------------------ counted and failing memory */
-
-/* The library's own calls; what OpenBLAS does inside goes by its own door. */
-static _Atomic size_t n_allocations, fail_at; /* threads share them */
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-static bool refused(void)
-{
-    return ++n_allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return refused() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return refused() ? NULL : __real_realloc(old, n);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return refused() ? NULL : __real_aligned_alloc(alignment, n);
-}
 
 /* ------------------------------------------------------------------ helpers */
 
@@ -296,8 +258,7 @@ static bool survives(const uint8_t *bytes, size_t n_bytes, size_t nth)
     char *text = NULL;
     dpl_status status;
 
-    n_allocations = 0;
-    fail_at = nth;
+    fail_allocation(nth);
     status = dpl_net_load(&net, bytes, n_bytes, NULL, &err);
     if (status == DPL_OK) {
         fail_at = 0;

@@ -16,29 +16,8 @@
 
 #include "base/rng.h"
 #include "doppel/score.h"
+#include "tests/failing_alloc.h"
 #include "train/loss.h"
-
-static int fail_at, n_calls;
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return ++n_calls == fail_at ? NULL : __real_malloc(n);
-}
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return ++n_calls == fail_at ? NULL : __real_calloc(n, size);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return ++n_calls == fail_at ? NULL : __real_aligned_alloc(alignment, n);
-}
 
 static dpli_team *make_team(int n)
 {
@@ -792,8 +771,7 @@ static void failing_allocations_are_told(void **state)
             double out;
             dpl_error err;
 
-            n_calls = 0;
-            fail_at = ++n_failures;
+            fail_allocation((size_t)++n_failures);
             status = dpli_loss_new(&loss, &options, &err);
             if (status == DPL_OK)
                 status = dpli_loss_run(&out, loss, &small, team, NULL, &err);

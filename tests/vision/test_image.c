@@ -16,43 +16,10 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "doppel/image.h"
+#include "tests/failing_alloc.h"
 #include "vision/image/limits.h"
 
 enum { W = 37, H = 29 };
-
-static int fail_at, n_calls;
-
-/* The nth call fails: of all that hand out memory. */
-static int fails(void)
-{
-    return ++n_calls == fail_at;
-}
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-void *__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, n);
-}
 
 static const char *path_of(const char *name)
 {
@@ -551,9 +518,9 @@ static void size_is_limited_before_memory_is_taken(void **state)
     (void)state;
     put32(bytes + 16, 30000);
     put32(bytes + 20, 30000);
-    n_calls = 0;
+    n_allocations = 0;
     must_refuse(bytes, n, NULL, DPL_E_LIMIT, "image is 30000x30000 pixels, limit is 64 megapixels");
-    assert_int_equal(n_calls, 0);
+    assert_int_equal(n_allocations, 0);
     put32(bytes + 16, 65536);
     put32(bytes + 20, 1);
     must_refuse(bytes, n, NULL, DPL_E_LIMIT, "image is 65536x1 pixels, limit is 65535 a side");
@@ -569,10 +536,10 @@ static void size_is_limited_before_memory_is_taken(void **state)
     options.max_pixels = W * H - 1;
     must_refuse(bytes, n, &options, DPL_E_LIMIT, "image is 37x29 pixels, limit is 1072 pixels");
     options.max_pixels = W * H;
-    n_calls = 0;
+    n_allocations = 0;
     options.max_bytes = 50000;
     must_refuse(bytes, n, &options, DPL_E_LIMIT, "decoding needs 0.1 MiB, limit is 0.0 MiB");
-    assert_int_equal(n_calls, 0);
+    assert_int_equal(n_allocations, 0);
     free(bytes);
 }
 
@@ -702,13 +669,12 @@ static void lack_of_memory_at_any_point_is_told_and_leaks_nothing(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int n_failed = 0;
 
-        for (int n = 1;; n++) {
+        for (size_t n = 1;; n++) {
             dpl_error err = {DPL_OK, ""};
             dpl_image image;
             dpl_status status;
 
-            n_calls = 0;
-            fail_at = n;
+            fail_allocation(n);
             status = dpl_image_open(&image, path_of(names[i]), NULL, &err);
             fail_at = 0;
             if (status != DPL_OK) {
@@ -718,7 +684,7 @@ static void lack_of_memory_at_any_point_is_told_and_leaks_nothing(void **state)
                 n_failed++;
             }
             dpl_image_clear(&image);
-            if (n_calls < n)
+            if (n_allocations < n)
                 break;
         }
         assert_in_range(n_failed, 2, 20);
@@ -764,8 +730,7 @@ static void encoded_jpeg_decodes_to_the_same_photo(void **state)
                              DPL_E_ARGUMENT);
             assert_null(jpeg);
         }
-    n_calls = 0;
-    fail_at = 1;
+    fail_allocation(1);
     assert_int_equal(dpl_image_to_jpeg(&jpeg, &n, &photo_image, 80, NULL), DPL_E_MEMORY);
     fail_at = 0;
     dpl_image_clear(&photo_image);

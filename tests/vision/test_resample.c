@@ -15,23 +15,8 @@
 
 #include "base/rng.h"
 #include "doppel/image.h"
+#include "tests/failing_alloc.h"
 #include "vision/image/warp.h"
-
-static int fail_at, n_calls;
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return ++n_calls == fail_at ? NULL : __real_malloc(n);
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return ++n_calls == fail_at ? NULL : __real_aligned_alloc(alignment, n);
-}
 
 static dpl_image noise(int32_t w, int32_t h, uint64_t seed)
 {
@@ -314,21 +299,19 @@ static void lack_of_memory_is_told_and_leaks_nothing(void **state)
     int n_failed = 0;
 
     (void)state;
-    for (int n = 1, done = 0; !done; n++) {
-        n_calls = 0;
-        fail_at = n;
+    for (size_t n = 1, done = 0; !done; n++) {
+        fail_allocation(n);
         if (dpl_image_resize(&out, &in, 30, 30, NULL) != DPL_OK) {
             n_failed++;
             assert_null(out.pixels);
         }
-        done = n_calls < n;
+        done = n_allocations < n;
         dpl_image_clear(&out);
     }
-    for (int n = 1, done = 0; !done; n++) {
-        n_calls = 0;
-        fail_at = n;
+    for (size_t n = 1, done = 0; !done; n++) {
+        fail_allocation(n);
         n_failed += dpli_warp_affine(chip, 8, 8, &in, m, NULL) == DPL_E_MEMORY;
-        done = n_calls < n;
+        done = n_allocations < n;
     }
     fail_at = 0;
     assert_int_equal(n_failed, 12);

@@ -1,0 +1,59 @@
+/*
+ * answer_enroll.c - the answers of `enroll` as JSON.
+ */
+#include "app/answer_enroll.h"
+
+#include "app/json.h"
+
+const char *enroll_outcome_words(dpl_outcome outcome)
+{
+    switch (outcome) {
+    case DPL_OUTCOME_ADDED: return "added";
+    case DPL_OUTCOME_UPDATED: return "updated";
+    case DPL_OUTCOME_UNCHANGED: return "unchanged";
+    case DPL_OUTCOME_MOVED: return "moved";
+    case DPL_OUTCOME_REFUSED: return "refused";
+    case DPL_OUTCOME_PRUNED: break;
+    }
+    return "pruned";
+}
+
+json_t *enroll_event_json(const dpl_enroll_event *event)
+{
+    json_t *object = json_answer("enroll");
+
+    json_put_text(&object, "photo", event->path);
+    json_put_text(&object, "outcome", enroll_outcome_words(event->outcome));
+    json_put_status(&object, event->status, event->status != DPL_OK ? event->message : NULL);
+    if (event->status == DPL_OK && event->message[0])
+        json_put_text(&object, "note", event->message);
+    if (event->outcome != DPL_OUTCOME_REFUSED)
+        json_put_text(&object, "person", event->person);
+    json_put_int(&object, "n_faces", (int64_t)event->n_faces);
+    return object;
+}
+
+json_t *enroll_report_json(const dpl_enroll_report *r, const int64_t *n_by_status,
+                           const dpl_gallery_counts *counts, const char *gallery_dir,
+                           const dpl_pipeline *pipeline)
+{
+    json_t *object = json_answer("enroll"), *summary = json_object();
+
+    json_put_int(&summary, "n_files", r->n_files);
+    json_put_int(&summary, "n_added", r->n_added);
+    json_put_int(&summary, "n_updated", r->n_updated);
+    json_put_int(&summary, "n_unchanged", r->n_unchanged);
+    json_put_int(&summary, "n_moved", r->n_moved);
+    json_put_int(&summary, "n_refused", r->n_refused);
+    json_put_int(&summary, "n_refused_again", r->n_refused_again);
+    json_put_int(&summary, "n_pruned", r->n_pruned);
+    json_put_int(&summary, "n_links", r->n_links);
+    json_put_statuses(&summary, "refused_by", n_by_status);
+    json_put_real(&summary, "seconds", r->seconds);
+    json_put_int(&summary, "gallery_persons", counts->n_persons);
+    json_put_int(&summary, "gallery_photos", counts->n_photos);
+    json_put(&object, "summary", summary);
+    json_put_text(&object, "gallery", gallery_dir);
+    json_put_model(&object, pipeline);
+    return object;
+}

@@ -1,0 +1,119 @@
+/*
+ * answer_gallery.c - the answers of the commands that look after a gallery as JSON.
+ */
+#include "app/answer_gallery.h"
+
+#include <string.h>
+
+#include "app/json.h"
+
+json_t *list_json(const dpl_person *person)
+{
+    json_t *object = json_answer("list");
+
+    json_put_text(&object, "person", person->name);
+    json_put_int(&object, "n_photos", person->n_photos);
+    json_put_int(&object, "n_templates", person->n_templates);
+    return object;
+}
+
+json_t *info_photo_json(const dpl_photo_row *row)
+{
+    json_t *object = json_answer("info");
+
+    json_put_text(&object, "photo", row->path);
+    json_put_text(&object, "person", row->status == DPL_OK ? row->person : NULL);
+    json_put_status(&object, row->status, row->status != DPL_OK ? row->reason : NULL);
+    if (row->status == DPL_OK && row->reason[0])
+        json_put_text(&object, "note", row->reason);
+    if (row->sha256[0])
+        json_put_text(&object, "sha256", row->sha256);
+    json_put_int(&object, "bytes", row->size_bytes);
+    json_put_int(&object, "width_px", row->width_px);
+    json_put_int(&object, "height_px", row->height_px);
+    json_put_int(&object, "n_faces", row->n_faces);
+    json_put_int(&object, "enrolled_unix_s", row->enrolled_unix_s);
+    return object;
+}
+
+json_t *info_template_json(int32_t number, const dpl_template_row *row)
+{
+    json_t *object =
+        strcmp(row->space, "face") == 0 ? json_face(number, &row->face) : json_object();
+
+    json_put_int(&object, "template", row->id);
+    json_put_text(&object, "space", row->space);
+    json_put_text(&object, "model", row->model_hash);
+    json_put_int(&object, "dim", row->dim);
+    return object;
+}
+
+json_t *info_gallery_json(const gallery_facts *f)
+{
+    const dpl_gallery_counts *c = &f->counts;
+    json_t *object = json_answer("info"), *settings = json_object();
+
+    json_put_text(&object, "gallery", f->dir);
+    json_put_int(&object, "n_persons", c->n_persons);
+    json_put_int(&object, "n_photos", c->n_photos);
+    json_put_int(&object, "n_templates_face", c->n_templates_face);
+    json_put_int(&object, "n_templates_image", c->n_templates_image);
+    json_put_int(&object, "n_failed", c->n_failed);
+    json_put_int(&object, "db_bytes", c->db_bytes);
+    json_put_int(&object, "index_bytes", f->index_bytes);
+    json_put_statuses(&object, "failed_by", f->n_by_status);
+    for (size_t i = 0; i < f->n_settings; i++)
+        json_put_text(&settings, f->keys[i], f->settings[i]);
+    json_put(&object, "settings", settings);
+    return object;
+}
+
+json_t *rename_json(const char *from, const char *to)
+{
+    json_t *object = json_answer("rename");
+
+    json_put_text(&object, "from", from);
+    json_put_text(&object, "to", to);
+    return object;
+}
+
+json_t *forget_json(const char *person, const char *const *paths, size_t n_paths, bool dry_run,
+                    const dpl_forget_report *report)
+{
+    json_t *object = json_answer("forget"), *photos = person ? NULL : json_array();
+
+    for (size_t i = 0; i < n_paths; i++) {
+        json_t *photo = json_object();
+
+        json_put_text(&photo, "photo", paths[i]);
+        json_add(&photos, photo);
+    }
+    if (person)
+        json_put_text(&object, "person", person);
+    else
+        json_put(&object, "photos", photos);
+    json_put_bool(&object, "dry_run", dry_run);
+    json_put_int(&object, "n_photos", report->n_photos);
+    json_put_int(&object, "n_templates", report->n_templates);
+    if (!dry_run)
+        json_put_int(&object, "n_left", report->n_left);
+    return object;
+}
+
+json_t *export_json(const dpl_gallery_counts *counts)
+{
+    json_t *object = json_answer("export");
+
+    json_put_int(&object, "n_persons", counts->n_persons);
+    json_put_int(&object, "n_photos", counts->n_photos);
+    return object;
+}
+
+json_t *import_json(int64_t n_photos, int64_t n_templates)
+{
+    json_t *object = json_answer("import");
+
+    json_put_int(&object, "n_photos", n_photos);
+    json_put_int(&object, "n_templates", n_templates);
+    return object;
+}

@@ -1,0 +1,47 @@
+/* The answers of the commands that look after a gallery as JSON: list, info, rename, forget,
+ * export, import. Each is NULL when there is no memory. */
+#ifndef DOPPEL_APP_ANSWER_GALLERY_H
+#define DOPPEL_APP_ANSWER_GALLERY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "doppel/doppel.h"
+
+/** doppel.list/1, a person. */
+json_t *list_json(const dpl_person *person);
+
+/** doppel.info/1, a photo; its templates are added by info_template_json, where asked for. */
+json_t *info_photo_json(const dpl_photo_row *row);
+
+/** A template, the number-th of its photo, from 1. */
+json_t *info_template_json(int32_t number, const dpl_template_row *row);
+
+/** What `info` tells of a gallery. */
+typedef struct gallery_facts {
+    const char *dir;
+    dpl_gallery_counts counts;
+    int64_t index_bytes;        /* of the snapshots in its folder */
+    const int64_t *n_by_status; /* photos by their status as index */
+    const char *const *keys;    /* [n_settings] */
+    char **settings;            /* [n_settings]; NULL: unset */
+    size_t n_settings;
+} gallery_facts;
+
+/** doppel.info/1, the gallery. */
+json_t *info_gallery_json(const gallery_facts *f);
+
+/** doppel.rename/1. */
+json_t *rename_json(const char *from, const char *to);
+
+/** doppel.forget/1, of a person, or with person NULL of photos. */
+json_t *forget_json(const char *person, const char *const *paths, size_t n_paths, bool dry_run,
+                    const dpl_forget_report *report);
+
+/** doppel.export/1, of an export to a file. */
+json_t *export_json(const dpl_gallery_counts *counts);
+
+/** doppel.import/1. */
+json_t *import_json(int64_t n_photos, int64_t n_templates);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * answer_query.c - the answer of `query` as JSON.
+ */
+#include "app/answer_query.h"
+
+#include <math.h>
+
+#include "app/json.h"
+
+size_t query_n_kept(const dpl_answer *answer, double min_fmr)
+{
+    size_t n = 0;
+
+    if (isnan(min_fmr))
+        return answer->n_hits;
+    while (n < answer->n_hits && answer->hits[n].rate.rate <= min_fmr)
+        n++;
+    return n;
+}
+
+static json_t *hit_json(const dpl_answer_hit *h)
+{
+    json_t *hit = json_object();
+
+    json_put_text(&hit, "person", h->person);
+    json_put_text(&hit, "photo", h->photo_path);
+    json_put_real(&hit, "score", (double)h->hit.score);
+    json_put_rate(&hit, h->rate);
+    json_put_decision(&hit, h->decision);
+    json_put_int(&hit, "template", h->hit.template_id);
+    return hit;
+}
+
+static json_t *answer_json(const query_facts *f, const dpl_answer *answer)
+{
+    const size_t n = query_n_kept(answer, f->min_fmr);
+    json_t *hits = json_array();
+    json_t *object = answer->face >= 0 ? json_face(answer->face + 1, &f->photo->faces[answer->face])
+                                       : json_object();
+
+    json_put_decision(&object, answer->decision);
+    if (answer->decision == DPL_DECISION_MATCH)
+        json_put_text(&object, "person", answer->person);
+    for (size_t i = 0; i < n; i++)
+        json_add(&hits, hit_json(&answer->hits[i]));
+    json_put(&object, "hits", hits);
+    return object;
+}
+
+static json_t *search_json(const dpl_search_info *info)
+{
+    json_t *search = json_object();
+
+    json_put_bool(&search, "exact", info->exact);
+    json_put_real(&search, "recall", info->recall);
+    json_put_text(&search, "index", info->index);
+    json_put_int(&search, "n", info->n_templates);
+    return search;
+}
+
+json_t *query_json(const query_facts *f)
+{
+    const bool by_picture = f->n == 1 && f->answers[0].face < 0;
+    json_t *object = json_answer("query"), *faces = json_array();
+
+    json_put_text(&object, "photo", f->name);
+    json_put_text(&object, "sha256", f->photo->sha256);
+    json_put_status(&object, DPL_OK, NULL);
+    if (f->photo->image.warning[0])
+        json_put_text(&object, "warning", f->photo->image.warning);
+    json_put_text(&object, "by", by_picture ? "image" : "face");
+    if (by_picture) {
+        const dpl_encoder *encoder = dpl_pipeline_image_encoder(f->pipeline);
+        json_put_net(&object, "model", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+        json_put_text(&object, "direction", "higher");
+    } else {
+        json_put_model(&object, f->pipeline);
+    }
+    if (!by_picture || f->judges_pictures)
+        json_put_policy(&object, f->policy);
+    if (f->n > 0)
+        json_put(&object, "search", search_json(&f->answers[0].search));
+    for (size_t i = 0; i < f->n && !by_picture; i++)
+        json_add(&faces, answer_json(f, &f->answers[i]));
+    json_put(&object, "faces", faces);
+    if (by_picture)
+        json_put(&object, "picture", answer_json(f, &f->answers[0]));
+    return object;
+}
+
+json_t *query_failure_json(const char *name, const dpl_error *err)
+{
+    json_t *object = json_answer("query");
+
+    json_put_text(&object, "photo", name);
+    json_put_status(&object, err->status, err->message);
+    return object;
+}

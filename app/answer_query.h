@@ -1,0 +1,31 @@
+/* The answer of `query` as JSON, an object a photo. */
+#ifndef DOPPEL_APP_ANSWER_QUERY_H
+#define DOPPEL_APP_ANSWER_QUERY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "doppel/doppel.h"
+
+/** A photo and its answers. */
+typedef struct query_facts {
+    const dpl_pipeline *pipeline;
+    const dpl_policy *policy;
+    bool judges_pictures; /* whether the policy's threshold is of whole pictures, too */
+    double min_fmr;       /* hits that strangers reach more often are left out; NaN: none are */
+    const char *name;     /* the photo as it was asked for */
+    const dpl_photo *photo;
+    const dpl_answer *answers; /* [n] */
+    size_t n;
+} query_facts;
+
+/** Hits that min_fmr leaves: the best first ones, as rates rise down the list. */
+size_t query_n_kept(const dpl_answer *answer, double min_fmr);
+
+/** doppel.query/1; NULL when there is no memory. */
+json_t *query_json(const query_facts *f);
+
+/** The same of a photo that cannot be answered. */
+json_t *query_failure_json(const char *name, const dpl_error *err);
+
+#endif

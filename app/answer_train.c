@@ -1,0 +1,80 @@
+/*
+ * answer_train.c - what `train` tells as JSON.
+ */
+#include "app/answer_train.h"
+
+#include <math.h>
+
+#include "app/json.h"
+
+static void put_plan(json_t **o, const dpl_train_plan *p)
+{
+    json_put_text(o, "arch", p->arch);
+    json_put_text(o, "loss", p->loss);
+    json_put_text(o, "head", p->head);
+    json_put_text(o, "figure", p->best);
+    json_put_int(o, "parameters", (int64_t)p->n_parameters);
+    json_put_int(o, "dim", p->dim);
+    json_put_int(o, "towers", p->n_towers);
+    json_put_int(o, "tape_bytes", (int64_t)p->tape_bytes);
+    json_put_int(o, "optimizer_bytes", (int64_t)p->optimizer_bytes);
+    json_put_int(o, "pixel_bytes", (int64_t)p->pixel_bytes);
+    json_put_int(o, "loader_bytes", (int64_t)p->loader_bytes);
+    json_put_int(o, "classes", p->n_classes);
+    json_put_int(o, "pictures", p->n_items);
+    json_put_int(o, "held_classes", p->n_held_classes);
+    json_put_int(o, "held_pictures", p->n_held_items);
+    json_put_int(o, "rows", p->rows);
+    json_put_int(o, "steps", p->n_steps);
+    json_put_int(o, "epoch_steps", p->epoch_steps);
+    json_put_int(o, "threads", p->n_threads);
+}
+
+json_t *train_event_json(const dpl_train_event *e)
+{
+    static const char *const kinds[] = {"plan",       "step",       "log",
+                                        "validation", "checkpoint", "warning"};
+    json_t *o = json_answer("train");
+
+    json_put_text(&o, "event", kinds[e->kind]);
+    json_put_int(&o, "step", e->step);
+    if (e->kind == DPL_TRAIN_PLANNED)
+        put_plan(&o, e->plan);
+    if (e->kind == DPL_TRAIN_LOGGED) {
+        json_put_real(&o, "epoch", e->epoch);
+        json_put_real(&o, "loss", e->loss);
+        json_put_real(&o, "correct", e->correct);
+        json_put_real(&o, "rate", e->rate);
+        json_put_real(&o, "grad_norm", e->grad_norm);
+        json_put_real(&o, "images_per_s", e->images_per_s);
+        json_put_real(&o, "eta_s", e->eta_s);
+    }
+    if (e->kind == DPL_TRAIN_VALIDATED) {
+        json_put_real(&o, "epoch", e->epoch);
+        json_put_real(&o, "oneshot", e->figures.oneshot);
+        json_put_real(&o, "auc", e->figures.auc);
+        json_put_real(&o, "accuracy", e->figures.accuracy);
+        json_put_real(&o, "eer", e->figures.eer);
+        json_put_real(&o, "tar", e->figures.tar);
+        json_put_int(&o, "ways", e->figures.n_ways);
+        json_put_int(&o, "trials", e->figures.n_trials);
+        json_put_bool(&o, "best", e->is_best);
+    }
+    json_put_text(&o, "text", e->text);
+    return o;
+}
+
+json_t *train_report_json(const dpl_train_report *r, const char *run)
+{
+    json_t *o = json_answer("train");
+
+    json_put_text(&o, "event", "done");
+    json_put_int(&o, "step", r->n_steps);
+    json_put_text(&o, "run", run);
+    json_put_real(&o, "best", r->best);
+    if (isfinite(r->best))
+        json_put_int(&o, "best_step", r->best_step);
+    json_put_bool(&o, "stopped_early", r->stopped_early);
+    json_put_real(&o, "seconds", r->seconds);
+    return o;
+}

@@ -1,0 +1,51 @@
+/*
+ * answer_verify.c - the answer of `verify` as JSON.
+ */
+#include "app/answer_verify.h"
+
+#include "app/json.h"
+
+static json_t *side_json(const char *name, const dpl_photo *photo, size_t face)
+{
+    json_t *side = json_object();
+
+    json_put_text(&side, "photo", name);
+    json_put_text(&side, "sha256", photo->sha256);
+    json_put_int(&side, "n_faces", (int64_t)photo->n_faces);
+    json_put(&side, "compared", json_face((int32_t)face + 1, &photo->faces[face]));
+    if (photo->image.warning[0])
+        json_put_text(&side, "warning", photo->image.warning);
+    return side;
+}
+
+static json_t *claim_json(const verify_facts *f)
+{
+    const dpl_verdict *v = f->verdict;
+    json_t *claim = json_object();
+
+    json_put_text(&claim, "person", f->name_b);
+    json_put_text(&claim, "photo", f->template_photo);
+    json_put_int(&claim, "template", v->template_id);
+    json_put_int(&claim, "n_templates", (int64_t)v->n_templates);
+    json_put_real(&claim, "mean_score", (double)v->mean_score);
+    return claim;
+}
+
+json_t *verify_json(const verify_facts *f)
+{
+    const dpl_verdict *v = f->verdict;
+    json_t *answer = json_answer("verify");
+
+    json_put_status(&answer, DPL_OK, NULL);
+    json_put_decision(&answer, v->decision);
+    json_put_real(&answer, "score", (double)v->score);
+    json_put_rate(&answer, v->rate);
+    json_put_policy(&answer, f->policy);
+    json_put_model(&answer, f->pipeline);
+    json_put(&answer, "a", side_json(f->name_a, f->a, v->face_a));
+    if (f->b)
+        json_put(&answer, "b", side_json(f->name_b, f->b, v->face_b));
+    else
+        json_put(&answer, "claim", claim_json(f));
+    return answer;
+}
