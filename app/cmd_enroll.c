@@ -99,9 +99,10 @@ static const char *outcome_words(dpl_outcome outcome)
     case DPL_OUTCOME_UNCHANGED: return "unchanged";
     case DPL_OUTCOME_MOVED: return "moved";
     case DPL_OUTCOME_REFUSED: return "refused";
-    case DPL_OUTCOME_PRUNED: break;
+    case DPL_OUTCOME_PRUNED: return "pruned";
+    case DPL_OUTCOME_PASSED_OVER: break;
     }
-    return "pruned";
+    return "passed over";
 }
 
 /* ------------------------------------------------------------------ a file's result */
@@ -173,7 +174,9 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
 
     if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
         e->n_by_status[event->status]++;
-    if (e->o->common.json)
+    if (event->outcome == DPL_OUTCOME_PASSED_OVER && !e->o->verbose)
+        ; /* counted */
+    else if (e->o->common.json)
         event_json(e, event);
     else
         event_text(e, event);
@@ -198,6 +201,7 @@ static void report_json(const enroll *e, const dpl_enroll_report *r,
     json_put_int(summary, "n_refused", r->n_refused);
     json_put_int(summary, "n_refused_again", r->n_refused_again);
     json_put_int(summary, "n_pruned", r->n_pruned);
+    json_put_int(summary, "n_passed_over", r->n_passed_over);
     json_put_int(summary, "n_links", r->n_links);
     for (int i = 0; i < N_STATUSES; i++)
         if (e->n_by_status[i])
@@ -233,6 +237,8 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
         if (e->n_by_status[i])
             printf("  refused, %s: %s\n", dpl_status_words((dpl_status)i),
                    text_count(b, e->n_by_status[i]));
+    if (r->n_passed_over)
+        printf("  %s passed over: no pictures\n", text_counted(b, r->n_passed_over, "file"));
     if (r->n_links)
         printf("  %s out of these folders not followed (--follow-links follows them)\n",
                text_counted(b, r->n_links, "link"));
