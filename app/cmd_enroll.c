@@ -146,7 +146,9 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
 
     if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
         e->n_by_status[event->status]++;
-    if (e->o->common.json)
+    if (event->outcome == DPL_OUTCOME_PASSED_OVER && !e->o->verbose)
+        ; /* counted */
+    else if (e->o->common.json)
         json_print(enroll_event_json(event));
     else
         event_text(e, event);
@@ -178,6 +180,8 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
         if (e->n_by_status[i])
             printf("  refused, %s: %s\n", dpl_status_words((dpl_status)i),
                    text_count(b, e->n_by_status[i]));
+    if (r->n_passed_over)
+        printf("  %s passed over: no pictures\n", text_counted(b, r->n_passed_over, "file"));
     if (r->n_links)
         printf("  %s out of these folders not followed (--follow-links follows them)\n",
                text_counted(b, r->n_links, "link"));

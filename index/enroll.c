@@ -8,6 +8,7 @@
  * most one chunk's work, and events are of what is on disk.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -359,6 +360,25 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
     return status != DPL_OK ? status : shrunk;
 }
 
+/** Whether a file is to be taken for a photo, well or badly made. */
+static bool is_meant(const dpli_found_file *file, const struct stat *st)
+{
+    uint8_t head[16];
+    ssize_t n = 0;
+    int fd;
+
+    if (file->told)
+        return true;
+    if (!S_ISREG(st->st_mode))
+        return dpl_image_is_meant(file->path, head, 0);
+    fd = open(file->path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return dpl_image_is_meant(file->path, head, 0);
+    n = read(fd, head, sizeof head);
+    close(fd);
+    return dpl_image_is_meant(file->path, head, n > 0 ? (size_t)n : 0);
+}
+
 /** Look at one file. A file's own failure is its status; only the system's stop the run. */
 static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
 {
@@ -366,7 +386,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
     item *it = &j->items[index];
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
-    struct stat st;
+    struct stat st = {0};
     dpl_status status;
 
     if (cancelled(j))
@@ -385,6 +405,11 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         return DPL_OK;
     }
 
+    if (!is_meant(it->file, &st)) {
+        it->outcome = DPL_OUTCOME_PASSED_OVER;
+        dpli_fail(&it->error, DPL_OK, "is no picture");
+        return DPL_OK;
+    }
     const bool had_path = it->before != NULL;
     status = dpli_photo_read(&bytes, &n_bytes, it->sha256, j->pipeline, it->file->path, &it->error);
     if (status == DPL_OK) {
@@ -432,8 +457,8 @@ static void clear_item(item *it)
 static void report_event(job *j, const dpl_enroll_event *event)
 {
     dpl_enroll_report *r = j->report;
-    int64_t *const counts[] = {&r->n_added, &r->n_updated, &r->n_unchanged,
-                               &r->n_moved, &r->n_refused, &r->n_pruned};
+    int64_t *const counts[] = {&r->n_added,   &r->n_updated, &r->n_unchanged,  &r->n_moved,
+                               &r->n_refused, &r->n_pruned,  &r->n_passed_over};
 
     (*counts[event->outcome])++;
     /* the worst is the one with the highest exit code */
@@ -445,6 +470,9 @@ static void report_event(job *j, const dpl_enroll_event *event)
 
 static void report_item(job *j, const item *it)
 {
+    const bool passed_over = it->outcome == DPL_OUTCOME_PASSED_OVER;
+
+    j->report->n_files += !passed_over;
     const dpl_enroll_event event = {
         .path = it->file->path,
         .person = person_of(j, it),
@@ -455,7 +483,7 @@ static void report_item(job *j, const item *it)
                    : it->before ? (size_t)it->before->n_faces
                                 : 0,
         .photo = it->photo.faces || it->photo.image.full_width_px ? &it->photo : NULL,
-        .n_done = ++j->report->n_files,
+        .n_done = j->report->n_files + j->report->n_passed_over + passed_over,
         .n_total = (int64_t)j->files.n,
     };
 

@@ -34,7 +34,8 @@ static char *stem(const char *path, dpl_error *err)
 }
 
 /** Takes path. person NULL: by the file's own name. */
-static dpl_status add_file(dpli_found_files *out, char *path, const char *person, dpl_error *err)
+static dpl_status add_file(dpli_found_files *out, char *path, const char *person, bool told,
+                           dpl_error *err)
 {
     char *name = person ? dpli_strdup(person, err) : stem(path, err);
     dpli_found_file *items = NULL;
@@ -51,7 +52,7 @@ static dpl_status add_file(dpli_found_files *out, char *path, const char *person
         return status;
     }
     out->items = items;
-    out->items[out->n++] = (dpli_found_file){path, name};
+    out->items[out->n++] = (dpli_found_file){path, name, told};
     return DPL_OK;
 }
 
@@ -80,7 +81,7 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
             *slash = '\0';
         if (is_folder ? *names : slash != NULL)
             person = strrchr(names, '/') ? strrchr(names, '/') + 1 : names;
-        status = add_file(out, copy, person, err);
+        status = add_file(out, copy, person, is_folder, err);
         copy = NULL;
     }
     free(copy);
@@ -128,7 +129,7 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
             status = dpli_walk(&walker, full, on_walked, out, err);
             free(full);
         } else {
-            status = add_file(out, full, NULL, err);
+            status = add_file(out, full, NULL, true, err);
         }
     }
     if (status == DPL_OK)

@@ -11,6 +11,7 @@
 typedef struct dpli_found_file {
     char *path;   /* absolute */
     char *person; /* by the rule of dpl_enroll */
+    bool told; /* it gets a status whatever it is: given by name, or a folder that cannot be read */
 } dpli_found_file;
 
 typedef struct dpli_found_files {

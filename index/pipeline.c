@@ -297,11 +297,12 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
 dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                                 const char *name, const void *bytes, size_t n_bytes, dpl_error *err)
 {
-    const dpl_status status =
-        process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
+    dpl_status status = process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
 
     if (status == DPL_OK)
-        dpli_sha256_of(out->sha256, bytes, n_bytes);
+        status = dpli_sha256_of(out->sha256, bytes, n_bytes, err);
+    if (status != DPL_OK)
+        dpl_photo_clear(out);
     return name_photo(out, name, status, err);
 }
 

@@ -71,6 +71,18 @@ DPL_API dpl_status dpl_image_open(dpl_image *out, const char *path,
 DPL_API dpl_status dpl_image_from_rgb(dpl_image *out, const uint8_t *rgb, int32_t width_px,
                                       int32_t height_px, size_t stride_bytes, dpl_error *err);
 
+/**
+ * Whether a file is meant as a picture: by the suffix of its name, or by its content, also in a
+ * format that is not read here. Of a folder's other files (notes, caches, videos) nobody wants to
+ * hear.
+ *
+ * @param[in] name    the file's name, with or without its folder
+ * @param[in] head    its first n_head bytes; 16 are enough
+ * @return            1 or 0
+ * Threads: any number at once.
+ */
+DPL_API int dpl_image_is_meant(const char *name, const void *head, size_t n_head);
+
 DPL_API void dpl_image_clear(dpl_image *image);
 
 /**

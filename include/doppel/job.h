@@ -113,11 +113,12 @@ typedef enum dpl_faces_policy {
 
 typedef enum dpl_outcome {
     DPL_OUTCOME_ADDED = 0,
-    DPL_OUTCOME_UPDATED = 1,   /* content, person or options changed */
-    DPL_OUTCOME_UNCHANGED = 2, /* known and the same: only looked at */
-    DPL_OUTCOME_MOVED = 3,     /* known content under a new path, the old path gone */
-    DPL_OUTCOME_REFUSED = 4,   /* status and message say why */
-    DPL_OUTCOME_PRUNED = 5     /* vanished file forgotten (prune) */
+    DPL_OUTCOME_UPDATED = 1,    /* content, person or options changed */
+    DPL_OUTCOME_UNCHANGED = 2,  /* known and the same: only looked at */
+    DPL_OUTCOME_MOVED = 3,      /* known content under a new path, the old path gone */
+    DPL_OUTCOME_REFUSED = 4,    /* status and message say why */
+    DPL_OUTCOME_PRUNED = 5,     /* vanished file forgotten (prune) */
+    DPL_OUTCOME_PASSED_OVER = 6 /* no picture (a note, a cache, a video): counted, not recorded */
 } dpl_outcome;
 
 /** One file's result, reported as it is committed. Strings live until the callback returns. */
@@ -158,6 +159,7 @@ DPL_API void dpl_enroll_options_init(dpl_enroll_options *options, size_t struct_
 typedef struct dpl_enroll_report {
     int64_t n_files, n_added, n_updated, n_unchanged, n_moved, n_refused, n_pruned;
     int64_t n_refused_again; /* of n_refused: known from before, nothing changed, not tried again */
+    int64_t n_passed_over;   /* no pictures: not of n_files */
     int64_t n_links;         /* links that lead out of the folders given, not followed */
     dpl_status worst;        /* of the files' statuses */
     double seconds;
@@ -171,8 +173,8 @@ typedef struct dpl_enroll_report {
  * the file without its ending. options->name overrides both. A photo already known keeps its
  * person, also when it has moved. Folders are walked recursively in the order of names; a folder
  * reached twice (symbolic links) is walked once, and a link that leads out of the folders given is
- * followed only with follow_links; hidden files are passed over; what is neither JPEG
- * nor PNG by content is refused.
+ * followed only with follow_links; hidden files are passed over, and what is
+ * no picture by name or content (dpl_image_is_meant); a picture that cannot be read is refused.
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.

@@ -80,3 +80,27 @@ for person in Ann Bob Ann Bob Ann; do
 done
 is "$(grep -c '<h3>Ann</h3>' page.html) $(grep -c '<h3>Bob</h3>' page.html)" "1 1"
 is "$(grep -o '<img alt="Ann, from' page.html | wc -l)" "3"
+
+# What is no picture is counted, not recorded; what is meant as one and is none is refused.
+mkdir -p mixed/Ann
+cp "$obama" mixed/Ann/1.jpg
+cp "$obama" mixed/Ann/no-suffix
+printf 'note' >mixed/Ann/note.txt
+printf 'cache' >mixed/Ann/Thumbs.db
+printf '\000\000\000\030ftypmp42' >mixed/Ann/film.MOV
+exits 0 enroll mixed --gallery mixed-gallery
+says out "2 photos: 2 added"
+says out "3 files passed over: no pictures"
+lacks err "note.txt"
+exits 0 enroll mixed --gallery mixed-gallery -v
+says err "passed over: $PWD/mixed/Ann/note.txt: is no picture"
+says out "2 photos: 2 unchanged"
+exits 0 info --gallery mixed-gallery --json
+lacks out "note.txt"
+printf 'no photo' >mixed/Ann/2.jpg
+printf 'RIFF....WEBPVP8 ' >mixed/Ann/3
+exits 3 enroll mixed --gallery mixed-gallery
+says err "refused: $PWD/mixed/Ann/2.jpg: is neither"
+says err "refused: $PWD/mixed/Ann/3: is a WebP picture"
+exits 3 enroll mixed/Ann/note.txt --gallery mixed-gallery
+says err "refused: $PWD/mixed/Ann/note.txt"

@@ -616,13 +616,12 @@ static void a_template_without_a_score_hides_no_other(void **state)
     g = open_gallery(DPL_GALLERY_CREATE);
     put_zeros(g, "/alone.jpg", "Nobody");
     assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Barack Obama", NULL),
-        DPL_OK);
+        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Barack Obama", NULL, NULL), DPL_OK);
     assert_int_equal(claim.n_templates, 3);
     assert_int_equal(claim.decision, DPL_DECISION_MATCH);
     assert_true(claim.score > 0.99f);
-    assert_int_equal(
-        dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "p", -1, "Nobody", NULL), DPL_OK);
+    assert_int_equal(dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Nobody", NULL, NULL),
+                     DPL_OK);
     assert_true(isnan(claim.score));
     assert_int_equal(claim.decision, DPL_DECISION_NO_MATCH);
     dpl_photo_clear(&photo);

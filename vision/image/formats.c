@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/fail.h"
+#include "doppel/image.h"
 
 static const dpli_format formats[] = {
     {"a JPEG", {".jpg", ".jpeg"}, dpli_is_jpeg, dpli_jpeg_decode},
@@ -41,6 +42,65 @@ bool dpli_format_is_name(const char *file_name)
     return false;
 }
 
+/* What a file may be that no decoder here reads; what completes "is". */
+static const struct kind {
+    size_t at;
+    const char *magic;
+    size_t n;
+    const char *what;
+    bool is_picture;
+} kinds[] = {
+    {8, "WEBP", 4, "a WebP picture", true},
+    {4, "ftypheic", 8, "a HEIC picture", true},
+    {4, "ftypheix", 8, "a HEIC picture", true},
+    {4, "ftypmif1", 8, "a HEIF picture", true},
+    {4, "ftypavif", 8, "an AVIF picture", true},
+    {4, "ftypavis", 8, "an AVIF picture", true},
+    {4, "ftyp", 4, "a video", false},
+    {0, "GIF8", 4, "a GIF picture", true},
+    {0, "II*\0", 4, "a TIFF or raw picture", true},
+    {0, "MM\0*", 4, "a TIFF or raw picture", true},
+    {0, "BM", 2, "a BMP picture", true},
+    {0, "\0\0\0\fJXL ", 8, "a JPEG XL picture", true},
+    {0, "\xFF\x0A", 2, "a JPEG XL picture", true},
+    {0, "\0\0\0\fjP  ", 8, "a JPEG 2000 picture", true},
+    {0, "8BPS", 4, "a Photoshop file", true},
+    {0, "%PDF", 4, "a PDF file", false},
+    {0, "PK\3\4", 4, "a ZIP archive", false},
+    {0, "<svg", 4, "an SVG drawing", true},
+    {0, "<?xml", 5, "an XML file", false},
+    {0, "<!DOCTYPE", 9, "an HTML page", false},
+    {0, "<!doctype", 9, "an HTML page", false},
+    {0, "<html", 5, "an HTML page", false},
+};
+
+/* Names of pictures that cameras and programs write, beside the formats'. */
+static const char *const other_suffixes[] = {".webp", ".heic", ".heif", ".avif", ".jxl", ".jp2",
+                                             ".gif",  ".bmp",  ".tif",  ".tiff", ".dng", ".cr2",
+                                             ".cr3",  ".nef",  ".arw",  ".raf",  ".orf", ".rw2"};
+
+static const struct kind *kind_of(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (n >= kinds[i].at + kinds[i].n &&
+            memcmp(bytes + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+int dpl_image_is_meant(const char *name, const void *head, size_t n_head)
+{
+    const struct kind *kind = kind_of(head, n_head);
+    const char *dot = strrchr(name, '.');
+
+    if (dpli_format_is_name(name) || dpli_format_of(head, n_head) || (kind && kind->is_picture))
+        return 1;
+    for (size_t i = 0; dot && i < sizeof other_suffixes / sizeof *other_suffixes; i++)
+        if (strcasecmp(dot, other_suffixes[i]) == 0)
+            return 1;
+    return 0;
+}
+
 static void add(char *out, size_t size, const char *between, const char *text)
 {
     const size_t n = strlen(out);
@@ -68,55 +128,15 @@ static void list(char *out, size_t size, bool with_article, const char *last)
             with_article ? formats[i].name : strchr(formats[i].name, ' ') + 1);
 }
 
-/* What bytes [n] are that no decoder here reads: a phrase that follows "is ". */
-static const char *other_kind(const uint8_t *bytes, size_t n)
-{
-    static const struct {
-        size_t at;
-        const char *magic;
-        size_t n;
-        const char *what;
-    } kinds[] = {
-        {8, "WEBP", 4, "a WebP picture"},
-        {4, "ftypheic", 8, "a HEIC picture"},
-        {4, "ftypheix", 8, "a HEIC picture"},
-        {4, "ftypmif1", 8, "a HEIF picture"},
-        {4, "ftypavif", 8, "an AVIF picture"},
-        {4, "ftypavis", 8, "an AVIF picture"},
-        {4, "ftyp", 4, "a video"},
-        {0, "GIF8", 4, "a GIF picture"},
-        {0, "II*\0", 4, "a TIFF or raw picture"},
-        {0, "MM\0*", 4, "a TIFF or raw picture"},
-        {0, "BM", 2, "a BMP picture"},
-        {0, "\0\0\0\fJXL ", 8, "a JPEG XL picture"},
-        {0, "\xFF\x0A", 2, "a JPEG XL picture"},
-        {0, "\0\0\0\fjP  ", 8, "a JPEG 2000 picture"},
-        {0, "8BPS", 4, "a Photoshop file"},
-        {0, "%PDF", 4, "a PDF file"},
-        {0, "PK\3\4", 4, "a ZIP archive"},
-        {0, "<svg", 4, "an SVG drawing"},
-        {0, "<?xml", 5, "an XML file"},
-        {0, "<!DOCTYPE", 9, "an HTML page"},
-        {0, "<!doctype", 9, "an HTML page"},
-        {0, "<html", 5, "an HTML page"},
-    };
-
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (n >= kinds[i].at + kinds[i].n &&
-            memcmp(bytes + kinds[i].at, kinds[i].magic, kinds[i].n) == 0)
-            return kinds[i].what;
-    return NULL;
-}
-
 dpl_status dpli_format_refuse(const uint8_t *bytes, size_t n_bytes, dpl_error *err)
 {
-    const char *what = other_kind(bytes, n_bytes);
+    const struct kind *other = kind_of(bytes, n_bytes);
     char read[200];
     size_t zeros = 0;
 
-    if (what) {
+    if (other) {
         list(read, sizeof read, false, " and ");
-        return dpli_fail(err, DPL_E_INPUT, "is %s; %s are read", what, read);
+        return dpli_fail(err, DPL_E_INPUT, "is %s; %s are read", other->what, read);
     }
     if (n_bytes == 0)
         return dpli_fail(err, DPL_E_INPUT, "is empty");
