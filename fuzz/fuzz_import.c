@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "doppel/gallery.h"
 #include "index/gallery.h"
+#include "index/store_sqlite.h"
 
 static char dir[64], in_path[96], out_path[96], again_path[96];
 static dpl_gallery *gallery;
@@ -76,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     if (!file || fwrite(data, 1, n_bytes, file) != n_bytes || fclose(file) != 0)
         abort();
     if (dpl_gallery_import(gallery, in_path, &n_photos, &n_templates, NULL) != DPL_OK) {
-        if (dpli_db_int(&n_rows, gallery->db,
+        if (dpli_db_int(&n_rows, dpli_sqlite_of(gallery->store)->db,
                         "SELECT (SELECT count(*) FROM person) + (SELECT count(*) FROM photo)"
                         " + (SELECT count(*) FROM setting) + (SELECT count(*) FROM model)",
                         NULL) != DPL_OK)

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include <faiss/c_api/IndexIVFFlat_c.h>
 #include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/clone_index_c.h>
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
@@ -26,7 +28,25 @@
 struct dpli_ann {
     FaissIndex *index;
     dpli_ann_kind kind;
+    /* FAISS keeps the number of lists to visit in the index: whoever changes it is alone. */
+    pthread_rwlock_t lock;
 };
+
+/* An empty shell; freed by dpli_ann_free. */
+static dpli_ann *new_ann(dpli_ann_kind kind, dpl_error *err)
+{
+    dpli_ann *ann = dpli_calloc(1, sizeof *ann, err);
+
+    if (!ann)
+        return NULL;
+    ann->kind = kind;
+    if (pthread_rwlock_init(&ann->lock, NULL) != 0) {
+        free(ann);
+        dpli_fail(err, DPL_E_MEMORY, "no memory for a lock");
+        return NULL;
+    }
+    return ann;
+}
 
 static dpl_status faiss_failed(dpl_error *err, const char *what)
 {
@@ -98,9 +118,9 @@ dpl_status dpli_ann_new(dpli_ann **out, dpli_ann_kind kind, const float *rows, s
     *out = NULL;
     if (n > INT64_MAX || (kind == DPLI_ANN_IVF && n < DPLI_ANN_IVF_MIN))
         return dpli_fail(err, DPL_E_BUG, "an index of %zu vectors was asked for", n);
-    if (!(ann = dpli_calloc(1, sizeof *ann, err)))
+    ann = new_ann(kind, err);
+    if (!ann)
         return DPL_E_MEMORY;
-    ann->kind = kind;
     if (kind == DPLI_ANN_IVF)
         status = make_ivf(&ann->index, rows, n, dim, held_out, err);
     else if (faiss_IndexFlat_new_with(&ann->index, dim, METRIC_L2))
@@ -121,7 +141,21 @@ void dpli_ann_free(dpli_ann *ann)
         return;
     if (ann->index)
         faiss_Index_free(ann->index);
+    pthread_rwlock_destroy(&ann->lock);
     free(ann);
+}
+
+dpl_status dpli_ann_copy(dpli_ann **out, const dpli_ann *ann, dpl_error *err)
+{
+    *out = new_ann(ann->kind, err);
+    if (!*out)
+        return DPL_E_MEMORY;
+    if (faiss_clone_index(ann->index, &(*out)->index) == 0)
+        return DPL_OK;
+    (*out)->index = NULL;
+    dpli_ann_free(*out);
+    *out = NULL;
+    return faiss_failed(err, "copying the index");
 }
 
 dpl_status dpli_ann_add(dpli_ann *ann, const float *rows, size_t n, dpl_error *err)
@@ -172,21 +206,32 @@ dpl_status dpli_ann_row(float *out, const dpli_ann *ann, size_t at, dpl_error *e
 dpl_status dpli_ann_search(int64_t *at, float *distance, dpli_ann *ann, const float *probes,
                            size_t n_probes, size_t k, size_t n_visit, dpl_error *err)
 {
-    if (ann->kind == DPLI_ANN_IVF)
+    int failed;
+
+    pthread_rwlock_rdlock(&ann->lock);
+    if (ann->kind == DPLI_ANN_IVF && faiss_IndexIVF_nprobe(ann->index) != n_visit) {
+        pthread_rwlock_unlock(&ann->lock);
+        pthread_rwlock_wrlock(&ann->lock);
         faiss_IndexIVF_set_nprobe(ann->index, n_visit);
-    return faiss_Index_search(ann->index, (idx_t)n_probes, probes, (idx_t)k, distance, at)
-               ? faiss_failed(err, "searching the index")
-               : DPL_OK;
+    }
+    failed = faiss_Index_search(ann->index, (idx_t)n_probes, probes, (idx_t)k, distance, at);
+    pthread_rwlock_unlock(&ann->lock);
+    return failed ? faiss_failed(err, "searching the index") : DPL_OK;
 }
 
 /* ------------------------------------------------------------------ files */
 
-dpl_status dpli_ann_write(const dpli_ann *ann, FILE *file, dpl_error *err)
+dpl_status dpli_ann_write(dpli_ann *ann, FILE *file, dpl_error *err)
 {
+    int failed;
+
+    pthread_rwlock_wrlock(&ann->lock);
     /* What the last search set would be in the file: the same index, other bytes. */
     if (ann->kind == DPLI_ANN_IVF)
         faiss_IndexIVF_set_nprobe(ann->index, 1);
-    return faiss_write_index(ann->index, file) ? faiss_failed(err, "writing the index") : DPL_OK;
+    failed = faiss_write_index(ann->index, file);
+    pthread_rwlock_unlock(&ann->lock);
+    return failed ? faiss_failed(err, "writing the index") : DPL_OK;
 }
 
 dpl_status dpli_ann_read(dpli_ann **out, FILE *file, dpli_ann_kind kind, size_t n, int32_t dim,
@@ -196,9 +241,9 @@ dpl_status dpli_ann_read(dpli_ann **out, FILE *file, dpli_ann_kind kind, size_t 
     int right;
 
     *out = NULL;
-    if (!(ann = dpli_calloc(1, sizeof *ann, err)))
+    ann = new_ann(kind, err);
+    if (!ann)
         return DPL_E_MEMORY;
-    ann->kind = kind;
     if (faiss_read_index(file, 0, &ann->index)) {
         dpli_ann_free(ann);
         return faiss_failed(err, "reading the index");

@@ -33,6 +33,7 @@ typedef struct dpli_ann dpli_ann;
 dpl_status dpli_ann_new(dpli_ann **out, dpli_ann_kind kind, const float *rows, size_t n,
                         int32_t dim, const char *held_out, dpl_error *err);
 #define DPLI_ANN_IVF_MIN 1000
+dpl_status dpli_ann_copy(dpli_ann **out, const dpli_ann *ann, dpl_error *err);
 void dpli_ann_free(dpli_ann *ann);
 
 dpli_ann_kind dpli_ann_get_kind(const dpli_ann *ann);
@@ -55,13 +56,14 @@ dpl_status dpli_ann_add(dpli_ann *ann, const float *rows, size_t n, dpl_error *e
  *     distance  [n_probes, k]  squared Euclidean, in float32: of two near vectors inexact
  *
  * @param n_visit  lists to visit, of an IVF
- * Threads: one call at a time.
+ * Threads: any number at once, which those of an IVF wait for whenever n_visit is another than the
+ * last one's.
  */
 dpl_status dpli_ann_search(int64_t *at, float *distance, dpli_ann *ann, const float *probes,
                            size_t n_probes, size_t k, size_t n_visit, dpl_error *err);
 
 /** Write to an open file, from where it stands. */
-dpl_status dpli_ann_write(const dpli_ann *ann, FILE *file, dpl_error *err);
+dpl_status dpli_ann_write(dpli_ann *ann, FILE *file, dpl_error *err);
 /**
  * Read what dpli_ann_write wrote.
  *

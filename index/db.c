@@ -392,6 +392,11 @@ void dpli_stmt_reset(dpli_stmt *s)
     sqlite3_reset(s->handle);
 }
 
+void dpli_stmt_unbind(dpli_stmt *s)
+{
+    sqlite3_clear_bindings(s->handle);
+}
+
 int dpli_get_is_null(dpli_stmt *s, int i)
 {
     return sqlite3_column_type(s->handle, i) == SQLITE_NULL;

@@ -74,6 +74,8 @@ dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err);
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err);
 /** Ready to run again from anywhere. */
 void dpli_stmt_reset(dpli_stmt *s);
+/** All parameters null. */
+void dpli_stmt_unbind(dpli_stmt *s);
 
 /* Columns count from 0; what is borrowed lives until the next step. A value that memory failed for
    reads as null: dpli_stmt_get_* are followed by dpli_stmt_check where that would matter. */

@@ -22,6 +22,7 @@
 #include "base/pool.h"
 #include "index/files.h"
 #include "index/pipeline.h"
+#include "index/source.h"
 
 #define CHUNK 64
 
@@ -30,6 +31,7 @@
 typedef struct known {
     int64_t id, size_bytes, mtime_ns;
     char *path, *person, *tried; /* person NULL: nobody's; tried: see row.options */
+    bool meant;                  /* of a refused one, whose it was to be is known */
     char sha256[65], reason[200];
     dpl_status status;
     int32_t n_faces;
@@ -45,8 +47,12 @@ typedef struct ledger {
 static dpl_status add_known(void *ctx, const dpl_photo_row *row)
 {
     ledger *l = ctx;
-    known k = {row->id, row->size_bytes, row->mtime_ns, NULL, NULL, NULL, "",
-               "",      row->status,     row->n_faces,  false};
+    known k = {.id = row->id,
+               .size_bytes = row->size_bytes,
+               .mtime_ns = row->mtime_ns,
+               .meant = row->meant != NULL,
+               .status = row->status,
+               .n_faces = row->n_faces};
     known *items = dpli_grow(l->items, &l->cap, l->n + 1, sizeof *items, NULL);
 
     if (!items)
@@ -143,6 +149,7 @@ typedef struct item {
     known *before; /* what the ledger knows of this path, or of the photo that has moved here */
     bool looked;   /* a worker came to it */
     bool record;   /* photo and templates are to be put */
+    bool twice;    /* error names somebody else, whose photo it is, too */
     dpl_outcome outcome;
     dpl_status status;
     dpl_error error; /* reason or warning */
@@ -177,7 +184,7 @@ static bool file_gone(const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return dpli_source_is_file(path) && stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 /** The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
@@ -197,11 +204,11 @@ static bool same_person(const job *j, const known *k)
 }
 
 /** Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
- * refused one is tried again under others. */
+ * refused one is tried again under others, and once when it is not known whose it was to be. */
 static bool is_settled(const job *j, const known *k)
 {
     return !j->options->force && same_person(j, k) &&
-           (k->status == DPL_OK || strcmp(k->tried, j->tried) == 0);
+           (k->status == DPL_OK || (k->meant && strcmp(k->tried, j->tried) == 0));
 }
 
 /** Known content: nothing to encode. A refusal stays one, with its reason. */
@@ -229,9 +236,11 @@ static void look_for_same(const job *j, item *it)
         }
     }
     for (size_t i = 0; i < n; i++)
-        if (same[i]->person && strcmp(same[i]->person, person_of(j, it)) != 0)
+        if (same[i]->person && strcmp(same[i]->person, person_of(j, it)) != 0) {
             dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)",
                       same[i]->person, same[i]->path);
+            it->twice = true;
+        }
 }
 
 static dpl_status add_template(item *it, const char *space, const float *vector, int32_t dim,
@@ -273,7 +282,6 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
     const dpl_photo *photo = &it->photo;
-    const char *person = person_of(j, it);
     dpl_status status = DPL_OK;
 
     if (photo->n_faces == 0)
@@ -281,9 +289,9 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     if (photo->n_faces > 1 && j->options->faces == DPL_FACES_REFUSE)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
-            "%zu faces found, which one is \"%s\" is not clear (--faces largest takes the "
+            "%zu faces found, which one is meant is not clear (--faces largest takes the "
             "main one)",
-            photo->n_faces, person ? person : "nobody");
+            photo->n_faces);
     if (j->options->faces != DPL_FACES_ALL)
         return add_face(j, it, dpli_main_face(photo), err);
     for (size_t i = 0; i < photo->n_faces; i++) {
@@ -330,8 +338,10 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
 
     it->width_px = it->photo.image.full_width_px;
     it->height_px = it->photo.image.full_height_px;
-    if (it->photo.image.warning[0])
+    if (it->photo.image.warning[0]) {
         dpli_fail(&it->error, DPL_OK, "%s", it->photo.image.warning);
+        it->twice = false;
+    }
     it->templates = dpli_calloc(it->photo.n_faces + 1, sizeof *it->templates, err);
     if (!it->templates)
         return DPL_E_MEMORY;
@@ -340,7 +350,7 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
        why it is nobody's. */
     if (image_encoder && it->photo.image_vector && status != DPL_E_MEMORY) {
         const dpl_status whole =
-            add_template(it, "image", it->photo.image_vector, dpl_encoder_dim(image_encoder), NULL,
+            add_template(it, dpl_encoder_space(image_encoder), it->photo.image_vector, dpl_encoder_dim(image_encoder), NULL,
                          NULL, NULL, err);
         if (whole != DPL_OK)
             return whole;
@@ -498,8 +508,12 @@ static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
         .row = {.path = it->file->path,
                 .sha256 = it->sha256,
                 .person = it->status == DPL_OK ? person_of(j, it) : NULL,
+                .meant = it->status != DPL_OK ? person_of(j, it) : NULL,
                 .status = it->status,
-                .reason = it->error.message,
+                /* No name stays in a row but its own person's: it would outlive the other. */
+                .reason = it->twice && it->status == DPL_OK
+                              ? "the same photo is enrolled as somebody else"
+                              : it->error.message,
                 .options = j->tried,
                 .size_bytes = it->size_bytes,
                 .mtime_ns = it->mtime_ns,

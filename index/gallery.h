@@ -1,25 +1,27 @@
 /*
- * The gallery's own inside, shared by gallery.c (open, lock, settings), gallery_rows.c (reading),
- * gallery_write.c (put, move, rename), gallery_forget.c and gallery_export.c, gallery_import.c.
+ * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
+ * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
+ * (settings, models), gallery_rows.c (reading), gallery_write.c, search.c, gallery_forget.c,
+ * gallery.c (open, close); gallery_export.c and gallery_import.c stand beside.
  */
 #ifndef DOPPEL_INDEX_GALLERY_H
 #define DOPPEL_INDEX_GALLERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "doppel/gallery.h"
-#include "index/db.h"
+#include "index/shelf.h"
 #include "index/store.h"
 
 struct dpl_gallery {
-    dpli_db *db;
-    char *dir, *db_path;
-    int lock_fd;   /* of gallery.lock, -1 when reading */
+    dpli_store *store;
+    char *dir;
     int walking;   /* depth of row callbacks, in which nothing may be changed */
     char *setting; /* what dpl_gallery_setting lent last */
     char *notice;
-    dpli_search_state *search;
+    dpli_shelf *shelf; /* the search indexes, shared with other handles on this gallery */
 };
 
 /* Limits of what a gallery takes. A line of an export that keeps them is below
@@ -33,60 +35,23 @@ enum {
     DPLI_EXPORT_LINE_MAX_BYTES = 4 << 20
 };
 
-/* The numbers of a dpl_face, in the order of columns and of an export's keys. */
-#define DPLI_FACE_LIST(X)                                                                          \
-    X(x_px, x_px)                                                                                  \
-    X(y_px, y_px)                                                                                  \
-    X(w_px, w_px)                                                                                  \
-    X(h_px, h_px)                                                                                  \
-    X(score, score)                                                                                \
-    X(eye_1_x_px, landmarks[0].x_px)                                                               \
-    X(eye_1_y_px, landmarks[0].y_px)                                                               \
-    X(eye_2_x_px, landmarks[1].x_px)                                                               \
-    X(eye_2_y_px, landmarks[1].y_px)                                                               \
-    X(nose_x_px, landmarks[2].x_px)                                                                \
-    X(nose_y_px, landmarks[2].y_px)                                                                \
-    X(mouth_1_x_px, landmarks[3].x_px)                                                             \
-    X(mouth_1_y_px, landmarks[3].y_px)                                                             \
-    X(mouth_2_x_px, landmarks[4].x_px)                                                             \
-    X(mouth_2_y_px, landmarks[4].y_px)                                                             \
-    X(quality, quality.overall)                                                                    \
-    X(size_px, quality.size_px)                                                                    \
-    X(sharpness, quality.sharpness)                                                                \
-    X(brightness, quality.brightness)                                                              \
-    X(contrast, quality.contrast)                                                                  \
-    X(yaw_deg, quality.yaw_deg)                                                                    \
-    X(pitch_deg, quality.pitch_deg)                                                                \
-    X(roll_deg, quality.roll_deg)                                                                  \
-    X(detector, quality.detector)
-
-#define DPLI_FACE_COUNT(column, member) +1
-enum { DPLI_N_FACE = 0 DPLI_FACE_LIST(DPLI_FACE_COUNT) };
-
-typedef struct dpli_face_field {
-    const char *name;
-    size_t offset; /* of a float in dpl_face */
-} dpli_face_field;
-extern const dpli_face_field dpli_face_fields[DPLI_N_FACE];
-
-static inline float *dpli_face_at(dpl_face *face, int i)
-{
-    return (float *)((char *)face + dpli_face_fields[i].offset);
-}
+/* ------------------------------------------------------------------ gallery_check.c */
 
 /** DPL_E_ARGUMENT unless the gallery is open for writing and no walk is under way. */
 dpl_status dpli_gallery_may_write(const dpl_gallery *gallery, dpl_error *err);
-/** Vectors have come or gone: within the transaction. */
-dpl_status dpli_gallery_touch(dpl_gallery *gallery, dpl_error *err);
-/** Finish a forget whose rows are gone: snapshots, file, write-ahead log. */
-dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err);
+/** Set the notice that dpl_gallery_notice gives. */
+void dpli_gallery_tell(dpl_gallery *gallery, const char *text);
 
 /** DPL_E_ARGUMENT when s is NULL or, unless it may be, empty; DPL_E_LIMIT when longer than max. */
 dpl_status dpli_check_string(const char *what, const char *s, int may_be_empty, size_t max_bytes,
                              dpl_error *err);
-/** "face" or "image", else DPL_E_ARGUMENT. */
-dpl_status dpli_check_space(const char *space, dpl_error *err);
 dpl_status dpli_check_sha256(const char *what, const char *hex, dpl_error *err);
+/** A photo's path, or the URI that stands for it; gives the URI that it is kept under. */
+dpl_status dpli_check_path(char **uri, const char *path, dpl_error *err);
+/** All of a row but its path. */
+dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err);
+
+/* ------------------------------------------------------------------ gallery_settings.c */
 
 /** What an encoder's vectors are: dpl_gallery_bind takes it from the encoder, an import from the
  * file. */
@@ -97,40 +62,53 @@ typedef struct dpli_binding {
 dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
 /** The same within a transaction. */
 dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
-/** The bound model of a space: its row and dim; *id is 0 when there is none. */
-dpl_status dpli_bound_model(int64_t *id, int32_t *dim, dpl_gallery *gallery, const char *space,
+
+/** The model that a space is bound to; id 0 when there is none. */
+typedef struct dpli_bound {
+    int64_t id;
+    int32_t dim;
+    bool by_cosine; /* its head compares directions */
+} dpli_bound;
+dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_space *space,
                             dpl_error *err);
-/** Whether its head, as far as it is known, is the cosine. */
-dpl_status dpli_bound_by_cosine(int *cosine, dpl_gallery *gallery, const char *space,
-                                dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
+/** "model.SPACE.FACT", as settings are named that say what a space is bound to. */
+enum { DPLI_MODEL_KEY = 64 };
+void dpli_model_key(char key[DPLI_MODEL_KEY], const char *space, const char *fact);
 
-/* The tables whose ids never come back. */
-enum { DPLI_N_NUMBERED = 3 };
-extern const char *const dpli_numbered[DPLI_N_NUMBERED]; /* "person", "photo", "template" */
-/** The highest id that a table ever gave, 0 when none. */
-dpl_status dpli_last_id(int64_t *id, dpl_gallery *gallery, const char *table, dpl_error *err);
-/** Raise it, so that ids up to this one are taken. */
-dpl_status dpli_raise_last_id(dpl_gallery *gallery, const char *table, int64_t id, dpl_error *err);
+/* ------------------------------------------------------------------ gallery_rows.c */
 
-/* ------------------------------------------------------------------ writing rows */
+/** A row as it came out of the database: DPL_E_GALLERY when it is not what was written, or cannot
+ * be right. *path, as people see it, is the caller's. */
+dpl_status dpli_person_checked(const dpl_gallery *gallery, const dpli_person_record *r,
+                               dpl_error *err);
+dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpli_photo_record *r,
+                              dpl_error *err);
 
-/** The statements that put photos, kept for a transaction. */
+/** All vectors of a space in one consistent read, by rising id: ids [n], owners [n] (person or 0),
+ *  photos [n], rows [n, dim], each freed with free(). Each row is checked (DPL_E_GALLERY).
+ * The generation is that of the same read. */
+typedef struct dpli_vectors {
+    size_t n;
+    int32_t dim;
+    int64_t *ids, *owners, *photos;
+    float *rows;
+    int64_t generation;
+} dpli_vectors;
+dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char *space,
+                             int32_t dim, int with_rows, dpl_error *err);
+void dpli_vectors_clear(dpli_vectors *v);
+
+/* ------------------------------------------------------------------ gallery_write.c */
+
+/** What putting photos keeps for a transaction. */
 typedef struct dpli_putter {
     dpl_gallery *gallery;
-    dpli_stmt find_person, add_person, drop_person, find_photo, add_photo, set_photo, drop_photo,
-        drop_templates, add_template, add_thumb;
-    struct {
-        int64_t id; /* 0: not looked up yet */
-        int32_t dim;
-        int cosine; /* its head */
-    } models[2]; /* of faces, of images */
-    int touched; /* a template has come or gone */
+    dpli_bound models[DPLI_N_SPACES]; /* id 0: not looked up yet */
+    bool touched;                     /* a template has come or gone */
 } dpli_putter;
 
-dpl_status dpli_putter_open(dpli_putter *p, dpl_gallery *gallery, dpl_error *err);
-void dpli_putter_clear(dpli_putter *p);
 /** *id: the person's, made (under the id wanted, unless that is 0) when there is none. */
 dpl_status dpli_put_person(int64_t *id, dpli_putter *p, const char *name, int64_t wanted,
                            dpl_error *err);
@@ -143,11 +121,19 @@ dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row,
                           int replace, dpl_error *err);
 /** Remove a photo with its templates, and the person if no photo of theirs is left. */
 dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_error *err);
-/** Remove all people whom no photo names. */
-dpl_status dpli_drop_lonely(dpl_gallery *gallery, dpl_error *err);
 /** Add a template, under the id wanted unless that is 0. */
 dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t photo_id,
                              int64_t wanted, dpl_error *err);
-dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err);
+
+/* ------------------------------------------------------------------ search.c */
+
+/** Remove every index from disk and memory (forget, import): nothing removed may be found in a
+ * file. A search that is under way in another thread ends with what it began with. */
+void dpli_search_drop(dpl_gallery *gallery);
+
+/* ------------------------------------------------------------------ gallery_forget.c */
+
+/** Finish a forget whose rows are gone: snapshots, file, write-ahead log. */
+dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err);
 
 #endif

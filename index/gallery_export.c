@@ -25,7 +25,7 @@ struct export
     FILE *file;
     const char *path; /* for messages */
     dpli_buf base64;  /* reused */
-    int64_t n;        /* templates written */
+    int64_t n;        /* lines of this kind written */
     dpl_error *err;
 };
 
@@ -95,109 +95,122 @@ static void add_string(struct export *e, json_t **line, const char *key, const c
 
 /* ------------------------------------------------------------------ sections */
 
-static json_t *setting_line(struct export *e, dpli_stmt *s)
+static dpl_status put_setting(void *ctx, const char *key, const char *value, dpl_error *err)
 {
-    json_t *line = new_line("setting");
+    struct export *e = ctx;
+    json_t *line;
 
-    add_string(e, &line, "key", dpli_get_string(s, 0));
-    add_string(e, &line, "value", dpli_get_string(s, 1));
-    return line;
+    /* Those of a model are in its line. */
+    if (strncmp(key, "model.", 6) == 0)
+        return DPL_OK;
+    line = new_line("setting");
+    add_string(e, &line, "key", key);
+    add_string(e, &line, "value", value);
+    e->n++;
+    return put_line(e, line, err);
 }
 
-static json_t *model_line(struct export *e, dpli_stmt *s)
+static dpl_status put_model(struct export *e, const dpli_space *space, dpl_error *err)
 {
-    static const char *const keys[] = {"space", "hash", "name", "head"};
-    json_t *line = new_line("model");
+    static const char *const keys[] = {"hash", "name", "head"};
+    dpli_store *s = e->gallery->store;
+    char *facts[3] = {NULL}, key[DPLI_MODEL_KEY];
+    dpli_bound bound;
+    dpl_status status = dpli_bound_model(&bound, e->gallery, space, err);
+    json_t *line;
 
-    for (int i = 0; i < 4; i++)
-        add_string(e, &line, keys[i], dpli_get_string(s, i));
-    add(&line, "dim", json_integer(dpli_get_int(s, 4)));
-    return line;
+    for (int i = 0; i < 3 && status == DPL_OK; i++) {
+        dpli_model_key(key, space->name, keys[i]);
+        status = s->ops->setting(s, &facts[i], key, err);
+    }
+    if (status == DPL_OK && bound.id && facts[1] && facts[2]) {
+        line = new_line("model");
+        add_string(e, &line, "space", space->name);
+        for (int i = 0; i < 3; i++)
+            add_string(e, &line, keys[i], facts[i]);
+        add(&line, "dim", json_integer(bound.dim));
+        e->n++;
+        status = put_line(e, line, err);
+    }
+    for (int i = 0; i < 3; i++)
+        free(facts[i]);
+    return status;
 }
 
-static json_t *person_line(struct export *e, dpli_stmt *s)
+static dpl_status put_person(void *ctx, const dpli_person_record *r, dpl_error *err)
 {
-    json_t *line = new_line("person");
+    struct export *e = ctx;
+    dpl_status status = dpli_person_checked(e->gallery, r, err);
+    json_t *line;
 
-    add(&line, "id", json_integer(dpli_get_int(s, 0)));
-    add_string(e, &line, "name", dpli_get_string(s, 1));
-    return line;
+    if (status != DPL_OK)
+        return status;
+    line = new_line("person");
+    add(&line, "id", json_integer(r->id));
+    add_string(e, &line, "name", r->name);
+    e->n++;
+    return put_line(e, line, err);
 }
 
-static json_t *photo_line(struct export *e, dpli_stmt *s)
+static dpl_status put_photo(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
-    static const char *const numbers[] = {"size_bytes", "mtime_ns",  "enrolled_unix_s",
-                                          "width_px",   "height_px", "n_faces"};
-    json_t *line = new_line("photo");
+    struct export *e = ctx;
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {
+        {"size_bytes", r->size_bytes},
+        {"mtime_ns", r->mtime_ns},
+        {"enrolled_unix_s", r->enrolled_unix_s},
+        {"width_px", r->width_px},
+        {"height_px", r->height_px},
+        {"n_faces", r->n_faces},
+    };
+    char *path;
+    dpl_status status = dpli_photo_checked(&path, e->gallery, r, err);
+    json_t *line;
 
-    add(&line, "id", json_integer(dpli_get_int(s, 0)));
-    add_string(e, &line, "path", dpli_get_string(s, 1));
-    if (!dpli_get_is_null(s, 2))
-        add(&line, "person", json_integer(dpli_get_int(s, 2)));
-    add_string(e, &line, "sha256", dpli_get_string(s, 3));
-    add(&line, "status", json_string(dpl_status_name((dpl_status)dpli_get_int(s, 4))));
-    add_string(e, &line, "reason", dpli_get_string(s, 5));
-    add_string(e, &line, "options", dpli_get_string(s, 12));
-    for (int i = 0; i < 6; i++)
-        add(&line, numbers[i], json_integer(dpli_get_int(s, 6 + i)));
-    return line;
+    if (status != DPL_OK)
+        return status;
+    line = new_line("photo");
+    add(&line, "id", json_integer(r->id));
+    add_string(e, &line, "path", path);
+    if (r->owner.name)
+        add(&line, "person", json_integer(r->person_id));
+    if (r->meant)
+        add_string(e, &line, "meant", r->meant);
+    add_string(e, &line, "sha256", r->sha256);
+    add(&line, "status", json_string(dpl_status_name((dpl_status)r->status)));
+    add_string(e, &line, "reason", r->reason);
+    add_string(e, &line, "options", r->options);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        add(&line, numbers[i].key, json_integer(numbers[i].value));
+    e->n++;
+    free(path);
+    return put_line(e, line, err);
 }
 
 static dpl_status put_template(void *ctx, const dpl_template_row *row)
 {
-    json_t *line = new_line("template"), *face = json_object();
-    const char *weakest = row->face.quality.weakest;
+    json_t *line = new_line("template"), *face;
     struct export *e = ctx;
     dpl_face numbers = row->face;
-    int any = *weakest != '\0';
 
     add(&line, "id", json_integer(row->id));
     add(&line, "photo", json_integer(row->photo_id));
     add_string(e, &line, "space", row->space);
-    for (int i = 0; i < DPLI_N_FACE; i++) {
-        float number = *dpli_face_at(&numbers, i);
-
-        any |= number != 0;
-        add(&face, dpli_face_fields[i].name, json_real(number));
-    }
-    add_string(e, &face, "weakest", weakest);
-    /* A whole picture has no face. */
-    if (any || !face)
+    if (row->has_face) {
+        face = json_object();
+        for (int i = 0; i < DPLI_N_FACE; i++)
+            add(&face, dpli_face_fields[i].name, json_real(*dpli_face_at(&numbers, i)));
+        add_string(e, &face, "weakest", row->face.quality.weakest);
         add(&line, "face", face);
-    else
-        json_decref(face);
+    }
     add_base64(e, &line, "vector", row->vector, (size_t)row->dim * sizeof *row->vector);
     if (row->thumb)
         add_base64(e, &line, "thumb", row->thumb, row->n_thumb);
     e->n++;
     return put_line(e, line, e->err);
-}
-
-/* One line a row of sql; *n: how many. */
-static dpl_status put_section(int64_t *n, struct export *e, const char *sql,
-                              json_t *(*make)(struct export *e, dpli_stmt *s), dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status;
-    int row;
-
-    *n = 0;
-    if ((status = dpli_stmt_new(&s, e->gallery->db, sql, err)) != DPL_OK)
-        goto done;
-    while ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
-        json_t *line = make(e, &s);
-
-        if ((status = dpli_stmt_check(&s, err)) != DPL_OK) {
-            json_decref(line);
-            goto done;
-        }
-        if ((status = put_line(e, line, err)) != DPL_OK)
-            goto done;
-        ++*n;
-    }
-done:
-    dpli_stmt_clear(&s);
-    return status;
 }
 
 /* last_ids: so that an id removed here does not come back in a gallery made of the export. */
@@ -207,11 +220,12 @@ static dpl_status put_header(struct export *e, dpl_error *err)
     dpl_status status = DPL_OK;
 
     add(&line, "schema", json_string("doppel.export/1"));
-    for (size_t i = 0; i < DPLI_N_NUMBERED && status == DPL_OK; i++) {
+    for (int i = 0; i < DPLI_N_NUMBERED && status == DPL_OK; i++) {
+        dpli_store *s = e->gallery->store;
         int64_t id;
 
-        status = dpli_last_id(&id, e->gallery, dpli_numbered[i], err);
-        add(&last, dpli_numbered[i], json_integer(id));
+        status = s->ops->last_id(s, &id, (dpli_numbered)i, err);
+        add(&last, dpli_numbered_names[i], json_integer(id));
     }
     add(&line, "last_ids", last);
     if (status == DPL_OK)
@@ -220,38 +234,36 @@ static dpl_status put_header(struct export *e, dpl_error *err)
     return status;
 }
 
+/* Every line of one kind; e->n: how many. */
+static dpl_status put_section(struct export *e, int section, dpl_error *err)
+{
+    static const dpli_photo_query all = {DPLI_ALL_PHOTOS_BY_ID, NULL, 0};
+    dpli_store *s = e->gallery->store;
+    dpl_status status = DPL_OK;
+
+    e->n = 0;
+    switch (section) {
+    case 0: return s->ops->each_setting(s, put_setting, e, err);
+    case 1:
+        for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++)
+            status = put_model(e, &dpli_spaces[i], err);
+        return status;
+    case 2: return s->ops->each_person(s, true, put_person, e, err);
+    case 3: return s->ops->each_photo(s, &all, put_photo, e, err);
+    default: return dpl_gallery_each_template(e->gallery, NULL, NULL, put_template, e, err);
+    }
+}
+
 static dpl_status put_all(struct export *e, dpl_error *err)
 {
-    static const struct {
-        const char *type, *sql;
-        json_t *(*make)(struct export *e, dpli_stmt *s);
-    } sections[] = {
-        {"settings", "SELECT key, value FROM setting WHERE key NOT GLOB 'model.*' ORDER BY key",
-         setting_line},
-        {"models",
-         "SELECT m.space, m.hash, n.value, h.value, m.dim FROM model m"
-         " JOIN setting s ON s.key = 'model.' || m.space || '.hash' AND s.value = m.hash"
-         " JOIN setting n ON n.key = 'model.' || m.space || '.name'"
-         " JOIN setting h ON h.key = 'model.' || m.space || '.head' ORDER BY m.space",
-         model_line},
-        {"persons", "SELECT id, name FROM person ORDER BY id", person_line},
-        {"photos",
-         "SELECT id, path, person_id, sha256, status, reason, size_bytes, mtime_ns,"
-         " enrolled_unix_s, width_px, height_px, n_faces, options FROM photo ORDER BY id",
-         photo_line},
-    };
+    static const char *const sections[] = {"settings", "models", "persons", "photos", "templates"};
     json_t *end = new_line("end");
     dpl_status status = put_header(e, err);
 
-    for (size_t i = 0; i < sizeof sections / sizeof *sections && status == DPL_OK; i++) {
-        int64_t n = 0;
-
-        status = put_section(&n, e, sections[i].sql, sections[i].make, err);
-        add(&end, sections[i].type, json_integer(n));
+    for (int i = 0; i < 5 && status == DPL_OK; i++) {
+        status = put_section(e, i, err);
+        add(&end, sections[i], json_integer(e->n));
     }
-    if (status == DPL_OK)
-        status = dpl_gallery_each_template(e->gallery, NULL, NULL, put_template, e, err);
-    add(&end, "templates", json_integer(e->n));
     if (status == DPL_OK)
         return put_line(e, end, err);
     json_decref(end);
@@ -263,11 +275,12 @@ static dpl_status put_all(struct export *e, dpl_error *err)
 /* Everything in one read, so that a writer meanwhile does not show. */
 static dpl_status put_file(struct export *e, dpl_error *err)
 {
-    dpl_status status = dpli_db_begin(e->gallery->db, 0, err);
+    dpli_store *s = e->gallery->store;
+    dpl_status status = s->ops->begin(s, false, err);
 
     if (status != DPL_OK)
         return status;
-    status = dpli_db_end(e->gallery->db, put_all(e, err), err);
+    status = s->ops->end(s, put_all(e, err), err);
     dpli_buf_clear(&e->base64);
     if (status == DPL_OK && fflush(e->file) != 0)
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);

@@ -3,10 +3,9 @@
  * it.
  *
  * In this order, so that a kill at any instant leaves either everything or the certainty that the
- * next writer finishes: (1) one transaction removes the rows (SQLite overwrites them with zeros)
- * and sets the gallery's scrub mark; (2) snapshots of the index go; (3) VACUUM writes the database
- * anew; (4) the write-ahead log, which still has the rows as they once were, is cut to nothing; (5)
- * the mark is cleared. What a disk keeps of blocks that it has freed is beyond a program's reach.
+ * next writer finishes: (1) one transaction removes the rows and sets the gallery's mark that it
+ * wants to be scrubbed; (2) snapshots of the index go; (3) the keeper scrubs its files, and clears
+ * the mark. What a disk keeps of blocks that it has freed is beyond a program's reach.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -16,16 +15,14 @@
 #include "base/mem.h"
 #include "doppel/score.h"
 #include "index/gallery.h"
+#include "index/source.h"
 
 dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
 {
-    dpl_status status;
+    dpli_store *s = gallery->store;
 
     dpli_search_drop(gallery);
-    if ((status = dpli_db_exec(gallery->db, "VACUUM", err)) != DPL_OK ||
-        (status = dpli_db_checkpoint(gallery->db, err)) != DPL_OK)
-        return status;
-    return dpli_db_exec(gallery->db, "UPDATE gallery SET scrub = 0", err);
+    return s->ops->scrub(s, err);
 }
 
 /* ------------------------------------------------------------------ what goes */
@@ -36,23 +33,27 @@ struct target {
     size_t n, cap;
 };
 
-/* Add the photos that a statement gives; none is DPL_E_NOT_FOUND. */
-static dpl_status target_add(struct target *t, dpli_stmt *s, const char *kind, const char *name,
-                             dpl_error *err)
+static dpl_status target_add(void *ctx, const dpli_photo_record *row, dpl_error *err)
 {
+    struct target *t = ctx;
+    int64_t *ids = dpli_grow(t->ids, &t->cap, t->n + 1, sizeof *ids, err);
+
+    if (!ids)
+        return DPL_E_MEMORY;
+    t->ids = ids;
+    t->ids[t->n++] = row->id;
+    return DPL_OK;
+}
+
+/* Add the photos that a query gives; none is DPL_E_NOT_FOUND. The rows are not looked at: what is
+   damaged can be forgotten, too. */
+static dpl_status target_ask(struct target *t, dpl_gallery *gallery, const dpli_photo_query *query,
+                             const char *kind, const char *name, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
     size_t n_before = t->n;
-    dpl_status status;
-    int row;
+    dpl_status status = s->ops->each_photo(s, query, target_add, t, err);
 
-    dpli_bind_bytes(s, 1, name);
-    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row) {
-        int64_t *ids = dpli_grow(t->ids, &t->cap, t->n + 1, sizeof *ids, err);
-
-        if (!ids)
-            return DPL_E_MEMORY;
-        t->ids = ids;
-        t->ids[t->n++] = dpli_get_int(s, 0);
-    }
     if (status == DPL_OK && t->n == n_before)
         status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no %s \"%s\"", kind, name);
     return status;
@@ -65,22 +66,33 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static dpl_status target_path(struct target *t, dpl_gallery *gallery, const char *path,
+                              dpl_error *err)
+{
+    dpli_photo_query query = {DPLI_PHOTO_AT, NULL, 0};
+    char *uri;
+    dpl_status status = dpli_source_of(&uri, path, err);
+
+    if (status == DPL_E_ARGUMENT)
+        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no photo \"%s\"", path);
+    query.text = uri;
+    if (status == DPL_OK)
+        status = target_ask(t, gallery, &query, "photo", path, err);
+    free(uri);
+    return status;
+}
+
 static dpl_status target_find(struct target *t, dpl_gallery *gallery, const char *person,
                               const char *const *paths, size_t n_paths, dpl_error *err)
 {
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(
-        &s, gallery->db,
-        person ? "SELECT id FROM photo WHERE person_id = (SELECT id FROM person WHERE name = ?)"
-               : "SELECT id FROM photo WHERE path = ?",
-        err);
+    const dpli_photo_query query = {DPLI_PHOTOS_OF, person, 0};
+    dpl_status status = DPL_OK;
     size_t n = 0;
 
-    if (status == DPL_OK && person)
-        status = target_add(t, &s, "person", person, err);
+    if (person)
+        status = target_ask(t, gallery, &query, "person", person, err);
     for (size_t i = 0; i < n_paths && !person && status == DPL_OK; i++)
-        status = target_add(t, &s, "photo", paths[i], err);
-    dpli_stmt_clear(&s);
+        status = target_path(t, gallery, paths[i], err);
     if (status != DPL_OK)
         return status;
     /* A path given twice counts once. */
@@ -92,97 +104,116 @@ static dpl_status target_find(struct target *t, dpl_gallery *gallery, const char
     return DPL_OK;
 }
 
-/* Run a statement for each photo, its id being the parameter; *sum += the first column, if any. */
-static dpl_status on_target(int64_t *sum, const struct target *t, dpl_gallery *gallery,
-                            const char *sql, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, gallery->db, sql, err);
-
-    for (size_t i = 0; i < t->n && status == DPL_OK; i++) {
-        int row;
-
-        dpli_bind_int(&s, 1, t->ids[i]);
-        status = dpli_stmt_step(&s, &row, err);
-        if (status == DPL_OK && row)
-            *sum += dpli_get_int(&s, 0);
-        dpli_stmt_reset(&s);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
 /* ------------------------------------------------------------------ the proof */
 
 /* The templates of one space that are to go. A damaged vector cannot be searched for, but must not
    keep its row from being forgotten. */
 struct gone {
-    const char *space;
-    int32_t dim;
-    size_t n, n_rows;
+    int32_t dim; /* of the model that the space is bound to; 0: none */
+    size_t n, n_rows, cap;
     int64_t *ids; /* [n] rising */
     char *left;   /* [n] found afterwards */
     float *rows;  /* [n_rows, dim], n_rows at most n */
 };
 
-static void gone_clear(struct gone *g)
+/* All of them: of a dry run only counted. */
+struct going {
+    struct gone spaces[DPLI_N_SPACES];
+    int64_t n;
+    bool counted_only;
+};
+
+static void going_clear(struct going *going)
 {
-    free(g->ids);
-    free(g->left);
-    free(g->rows);
+    for (int i = 0; i < DPLI_N_SPACES; i++) {
+        free(going->spaces[i].ids);
+        free(going->spaces[i].left);
+        free(going->spaces[i].rows);
+    }
 }
 
-static dpl_status gone_collect(struct gone *g, dpl_gallery *gallery, const struct target *t,
-                               size_t n_templates, dpl_error *err)
+static dpl_status gone_grow(struct gone *g, dpl_error *err)
 {
-    dpli_stmt s = {0};
-    int64_t model_id;
+    const size_t cap = g->cap ? 2 * g->cap : 64;
     size_t n_numbers;
-    dpl_status status;
+    int64_t *ids;
+    float *rows;
 
-    if ((status = dpli_bound_model(&model_id, &g->dim, gallery, g->space, err)) != DPL_OK ||
-        !model_id)
-        return status;
-    status = DPL_E_MEMORY;
-    if (!dpli_mul(&n_numbers, n_templates, (size_t)g->dim) ||
-        !(g->ids = dpli_alloc(n_templates, sizeof *g->ids, err)) ||
-        !(g->left = dpli_calloc(n_templates, 1, err)) ||
-        !(g->rows = dpli_alloc(n_numbers, sizeof *g->rows, err)))
-        goto done;
-    status =
-        dpli_stmt_new(&s, gallery->db,
-                      "SELECT id, vector FROM template WHERE photo_id = ? AND model_id = ?", err);
-    for (size_t i = 0; i < t->n && status == DPL_OK; i++) {
-        int row;
+    if (g->n < g->cap)
+        return DPL_OK;
+    ids = dpli_realloc(g->ids, cap, sizeof *ids, err);
+    if (!ids)
+        return DPL_E_MEMORY;
+    g->ids = ids;
+    if (!dpli_mul(&n_numbers, cap, (size_t)g->dim))
+        return dpli_fail(err, DPL_E_MEMORY, "too many vectors to forget at once");
+    rows = dpli_realloc(g->rows, n_numbers, sizeof *rows, err);
+    if (!rows)
+        return DPL_E_MEMORY;
+    g->rows = rows;
+    g->cap = cap;
+    return DPL_OK;
+}
 
-        dpli_bind_int(&s, 1, t->ids[i]);
-        dpli_bind_int(&s, 2, model_id);
-        while ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row && g->n < n_templates) {
-            float *to = g->rows + g->n_rows * (size_t)g->dim;
-            size_t n_bytes;
-            const void *bytes = dpli_get_blob(&s, 1, &n_bytes);
-            int searchable = n_bytes == (size_t)g->dim * sizeof *to;
+static dpl_status going_add(void *ctx, const dpli_template_record *row, dpl_error *err)
+{
+    struct going *going = ctx;
+    const dpli_space *space = dpli_space_find(row->space);
+    struct gone *g = space ? &going->spaces[dpli_space_number(space)] : NULL;
+    bool searchable;
+    float *to;
 
-            g->ids[g->n++] = dpli_get_int(&s, 0);
-            if (!searchable)
-                continue;
-            memcpy(to, bytes, n_bytes);
-            for (int32_t k = 0; k < g->dim; k++)
-                searchable &= isfinite(to[k]) != 0;
-            g->n_rows += searchable != 0;
-        }
-        dpli_stmt_reset(&s);
+    going->n++;
+    if (going->counted_only || !g || !g->dim)
+        return DPL_OK;
+    if (gone_grow(g, err) != DPL_OK)
+        return DPL_E_MEMORY;
+    g->ids[g->n++] = row->vector.id;
+    to = g->rows + g->n_rows * (size_t)g->dim;
+    searchable = row->vector.n_bytes == (size_t)g->dim * sizeof *to;
+    if (!searchable)
+        return DPL_OK;
+    memcpy(to, row->vector.bytes, row->vector.n_bytes);
+    for (int32_t k = 0; k < g->dim; k++)
+        searchable &= isfinite(to[k]) != 0;
+    g->n_rows += searchable;
+    return DPL_OK;
+}
+
+static dpl_status going_collect(struct going *going, dpl_gallery *gallery, const struct target *t,
+                                dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpl_status status = DPL_OK;
+
+    for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++) {
+        dpli_bound bound;
+
+        status = dpli_bound_model(&bound, gallery, &dpli_spaces[i], err);
+        going->spaces[i].dim = bound.dim;
     }
-    if (status == DPL_OK)
+    for (size_t i = 0; i < t->n && status == DPL_OK; i++) {
+        const dpli_template_query query = {DPLI_TEMPLATES_IN, NULL, t->ids[i], NULL};
+
+        status = s->ops->each_template(s, &query, going_add, going, err);
+    }
+    for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++) {
+        struct gone *g = &going->spaces[i];
+
+        if (g->n == 0)
+            continue;
         qsort(g->ids, g->n, sizeof *g->ids, by_id);
-done:
-    dpli_stmt_clear(&s);
+        g->left = dpli_calloc(g->n, 1, err);
+        if (!g->left)
+            status = DPL_E_MEMORY;
+    }
     return status;
 }
 
 /* Search for each vector as a query would; a hit among the forgotten is one that is left. By
    distance, because then a vector's own row comes first whatever its length. */
-static dpl_status gone_search(struct gone *g, dpl_gallery *gallery, dpl_error *err)
+static dpl_status gone_search(struct gone *g, dpl_gallery *gallery, const dpli_space *space,
+                              dpl_error *err)
 {
     dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
     dpl_head *head = NULL;
@@ -199,7 +230,7 @@ static dpl_status gone_search(struct gone *g, dpl_gallery *gallery, dpl_error *e
         status = DPL_E_MEMORY;
         goto done;
     }
-    if ((status = dpl_gallery_search(hits, gallery, head, g->space, g->rows, g->n_rows, g->dim,
+    if ((status = dpl_gallery_search(hits, gallery, head, space->name, g->rows, g->n_rows, g->dim,
                                      &options, NULL, err)) != DPL_OK)
         goto done;
     for (size_t i = 0; i < n_hits; i++) {
@@ -214,26 +245,28 @@ done:
     return status;
 }
 
-/* *n_left += templates that a search or the table still has. */
-static dpl_status gone_prove(int64_t *n_left, struct gone *g, dpl_gallery *gallery, dpl_error *err)
+static dpl_status found_one(void *ctx, const dpli_template_record *row, dpl_error *err)
 {
-    dpli_stmt s = {0};
-    dpl_status status;
-    int row;
+    (void)row;
+    (void)err;
+    *(bool *)ctx = true;
+    return DPL_OK;
+}
 
-    if ((g->n_rows && (status = gone_search(g, gallery, err)) != DPL_OK) ||
-        (status = dpli_stmt_new(&s, gallery->db, "SELECT 1 FROM template WHERE id = ?1", err)) !=
-            DPL_OK)
-        goto done;
-    for (size_t i = 0; i < g->n; i++) {
-        dpli_bind_int(&s, 1, g->ids[i]);
-        if ((status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
-            goto done;
-        dpli_stmt_reset(&s);
-        *n_left += row || g->left[i];
+/* *n_left += templates that a search or the table still has. */
+static dpl_status gone_prove(int64_t *n_left, struct gone *g, dpl_gallery *gallery,
+                             const dpli_space *space, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpl_status status = g->n_rows ? gone_search(g, gallery, space, err) : DPL_OK;
+
+    for (size_t i = 0; i < g->n && status == DPL_OK; i++) {
+        const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, NULL, g->ids[i], NULL};
+        bool there = false;
+
+        status = s->ops->each_template(s, &query, found_one, &there, err);
+        *n_left += status == DPL_OK && (there || g->left[i]);
     }
-done:
-    dpli_stmt_clear(&s);
     return status;
 }
 
@@ -241,41 +274,41 @@ done:
 
 static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_error *err)
 {
-    dpl_status status;
+    dpli_store *s = gallery->store;
+    dpl_status status = DPL_OK;
 
-    /* Templates and thumbnails go with their photo, a person with the last one. */
-    if ((status = on_target(NULL, t, gallery, "DELETE FROM photo WHERE id = ?", err)) != DPL_OK ||
-        (status = dpli_drop_lonely(gallery, err)) != DPL_OK)
-        return status;
-    return dpli_db_exec(gallery->db, "UPDATE gallery SET generation = generation + 1, scrub = 1",
-                        err);
+    /* Templates go with their photo, a person with the last one. */
+    for (size_t i = 0; i < t->n && status == DPL_OK; i++)
+        status = s->ops->drop_photo(s, t->ids[i], err);
+    if (status == DPL_OK)
+        status = s->ops->drop_lonely(s, err);
+    if (status == DPL_OK)
+        status = s->ops->touch(s, err);
+    return status == DPL_OK ? s->ops->want_scrub(s, err) : status;
 }
 
 dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, const char *person,
                               const char *const *paths, size_t n_paths, int dry_run, dpl_error *err)
 {
-    struct gone face = {.space = "face"}, image = {.space = "image"};
+    struct going going = {.counted_only = dry_run != 0};
+    dpli_store *s = gallery->store;
     dpl_error why = {DPL_OK, ""};
     struct target t = {0};
     dpl_status status;
-    size_t n;
 
     memset(out, 0, sizeof *out);
     if (!person == !n_paths)
         return dpli_fail(err, DPL_E_ARGUMENT, "forget takes either a person or photos");
     if ((!dry_run && (status = dpli_gallery_may_write(gallery, err)) != DPL_OK) ||
-        (status = dpli_db_begin(gallery->db, !dry_run, err)) != DPL_OK)
+        (status = s->ops->begin(s, !dry_run, err)) != DPL_OK)
         return status;
     if ((status = target_find(&t, gallery, person, paths, n_paths, err)) == DPL_OK)
-        status = on_target(&out->n_templates, &t, gallery,
-                           "SELECT count(*) FROM template WHERE photo_id = ?", err);
+        status = going_collect(&going, gallery, &t, err);
     out->n_photos = (int64_t)t.n;
-    n = (size_t)out->n_templates;
-    if (status == DPL_OK && !dry_run &&
-        (status = gone_collect(&face, gallery, &t, n, err)) == DPL_OK &&
-        (status = gone_collect(&image, gallery, &t, n, err)) == DPL_OK)
+    out->n_templates = going.n;
+    if (status == DPL_OK && !dry_run)
         status = remove_rows(gallery, &t, err);
-    status = dpli_db_end(gallery->db, status, err);
+    status = s->ops->end(s, status, err);
     if (status != DPL_OK || dry_run)
         goto done;
     status = dpli_gallery_scrub(gallery, &why);
@@ -287,11 +320,10 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
                       gallery->dir, why.message);
         goto done;
     }
-    if ((status = gone_prove(&out->n_left, &face, gallery, err)) == DPL_OK)
-        status = gone_prove(&out->n_left, &image, gallery, err);
+    for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++)
+        status = gone_prove(&out->n_left, &going.spaces[i], gallery, &dpli_spaces[i], err);
 done:
     free(t.ids);
-    gone_clear(&face);
-    gone_clear(&image);
+    going_clear(&going);
     return status;
 }

@@ -97,7 +97,7 @@ struct fields {
     size_t n_taken;
     dpl_status status;
     dpl_error *err;
-    char *strings[3]; /* decoded, freed with the line */
+    char *strings[4]; /* decoded, freed with the line */
     size_t n_strings;
 };
 
@@ -214,10 +214,12 @@ static dpl_status read_header(struct import *in, struct fields *f)
     last.object = take(f, "last_ids", JSON_OBJECT, 0);
     if (check_taken(f) != DPL_OK)
         return f->status;
-    for (size_t i = 0; i < DPLI_N_NUMBERED; i++) {
-        in->last_ids[i] = take_int(&last, dpli_numbered[i], 0, ID_MAX);
+    for (int i = 0; i < DPLI_N_NUMBERED; i++) {
+        dpli_store *s = in->gallery->store;
+
+        in->last_ids[i] = take_int(&last, dpli_numbered_names[i], 0, ID_MAX);
         if (last.status == DPL_OK)
-            last.status = dpli_last_id(&in->first_ids[i], in->gallery, dpli_numbered[i], f->err);
+            last.status = s->ops->last_id(s, &in->first_ids[i], (dpli_numbered)i, f->err);
         empty &= in->first_ids[i] == 0;
     }
     in->keep_ids = empty;
@@ -255,7 +257,7 @@ static dpl_status read_person(struct import *in, struct fields *f)
     struct id_map *m = &in->persons;
 
     if (check_taken(f) != DPL_OK ||
-        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[0], f->err)) !=
+        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PERSON_IDS], f->err)) !=
             DPL_OK ||
         (f->status = dpli_check_string("person's name", name, 0, DPLI_NAME_MAX_BYTES, f->err)) !=
             DPL_OK)
@@ -264,7 +266,7 @@ static dpl_status read_person(struct import *in, struct fields *f)
     if (f->status != DPL_OK)
         return f->status;
     /* Found rather than made, and not there before this file: made by an earlier line of it. */
-    if (ours > in->first_ids[0] && ours <= in->last_person)
+    if (ours > in->first_ids[DPLI_PERSON_IDS] && ours <= in->last_person)
         return dpli_fail(f->err, DPL_E_INPUT, "person \"%s\" is there twice", name);
     if (ours > in->last_person)
         in->last_person = ours;
@@ -295,6 +297,8 @@ static dpl_status read_photo(struct import *in, struct fields *f)
         if (f->status == DPL_OK && !person_id)
             f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no person %" PRId64, person);
     }
+    if (json_object_get(f->object, "meant") || json_object_get(f->object, "meant_base64"))
+        row.meant = take_string(f, "meant");
     row.sha256 = take_text(f, "sha256");
     status = take_text(f, "status");
     row.reason = take_string(f, "reason");
@@ -307,13 +311,13 @@ static dpl_status read_photo(struct import *in, struct fields *f)
     row.n_faces = (int32_t)take_int(f, "n_faces", 0, INT32_MAX);
     if (check_taken(f) != DPL_OK ||
         (f->status = status_by_name(&row.status, status, f->err)) != DPL_OK ||
-        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[1], f->err)) !=
+        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PHOTO_IDS], f->err)) !=
             DPL_OK ||
         (f->status = dpli_check_photo(&row, f->err)) != DPL_OK ||
         (f->status = dpli_find_path(&old_id, &old_person_id, &in->putter, row.path, f->err)) !=
             DPL_OK)
         return f->status;
-    if (old_id > in->first_ids[1])
+    if (old_id > in->first_ids[DPLI_PHOTO_IDS])
         return dpli_fail(f->err, DPL_E_INPUT, "photo \"%s\" is there twice", row.path);
     ours = in->keep_ids ? id : 0;
     if ((old_id && (f->status = dpli_drop_photo(&in->putter, old_id, 0, f->err)) != DPL_OK) ||
@@ -351,7 +355,7 @@ static dpl_status read_template(struct import *in, struct fields *f)
     thumb = take_base64(f, "thumb", 1, &t.n_thumb);
     t.thumb = thumb;
     if (check_taken(f) != DPL_OK || (face && (f->status = read_face(&t.face, face, f->err))) ||
-        (f->status = check_id(id, in->last_template, in->last_ids[2], f->err)) != DPL_OK)
+        (f->status = check_id(id, in->last_template, in->last_ids[DPLI_TEMPLATE_IDS], f->err)) != DPL_OK)
         goto done;
     if (!photo_id) {
         f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no photo %" PRId64, photo);
@@ -516,7 +520,8 @@ static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl
 dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                               int64_t *n_templates, dpl_error *err)
 {
-    struct import in = {.gallery = gallery};
+    struct import in = {.gallery = gallery, .putter = {.gallery = gallery}};
+    dpli_store *s = gallery->store;
     FILE *file = NULL;
     dpl_status status;
 
@@ -528,19 +533,17 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
     file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
     if (!file)
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" cannot be opened", path);
-    if ((status = dpli_db_begin(gallery->db, 1, err)) != DPL_OK)
+    if ((status = s->ops->begin(s, true, err)) != DPL_OK)
         goto done;
-    if ((status = dpli_putter_open(&in.putter, gallery, err)) == DPL_OK)
-        status = read_file(&in, file, path, err);
-    for (size_t i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)
-        status = dpli_raise_last_id(gallery, dpli_numbered[i], in.last_ids[i], err);
+    status = read_file(&in, file, path, err);
+    for (int i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)
+        status = s->ops->raise_last_id(s, (dpli_numbered)i, in.last_ids[i], err);
     /* People whose photos the file has replaced with somebody else's. */
     if (status == DPL_OK)
-        status = dpli_drop_lonely(gallery, err);
+        status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK && in.putter.touched)
-        status = dpli_gallery_touch(gallery, err);
-    dpli_putter_clear(&in.putter);
-    status = dpli_db_end(gallery->db, status, err);
+        status = s->ops->touch(s, err);
+    status = s->ops->end(s, status, err);
     if (status == DPL_OK) {
         *n_photos = in.counts[PHOTO];
         *n_templates = in.counts[TEMPLATE];

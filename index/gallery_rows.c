@@ -2,9 +2,9 @@
  * gallery_rows.c - reading the gallery: its people, photos and templates row by row, and all
  * vectors of a space at once for the search.
  *
- * A walk is one SELECT, so it sees one instant of the gallery whatever a writer does meanwhile.
- * Rows come from a file that anyone may have made: every number that sizes or selects something is
- * checked here.
+ * Rows come from a database that anyone may have made, on a disk that may have changed them: every
+ * number that sizes or selects something is checked here, and every row against its sum, before it
+ * goes into an answer or an index.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -14,28 +14,32 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "index/gallery.h"
-
-#define FACE_COLUMN(column, member) "t." #column ","
+#include "index/source.h"
 
 static dpl_status damaged(const dpl_gallery *gallery, const char *what, int64_t id, dpl_error *err)
 {
     return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s %" PRId64 " cannot be right",
-                     gallery->db_path, what, id);
+                     gallery->store->name, what, id);
 }
 
-/* Checks a row and gives it to the function of the walk's caller. */
-typedef dpl_status read_row(dpl_gallery *gallery, dpli_stmt *s, void *walk, dpl_error *err);
-
-static dpl_status walk(dpl_gallery *gallery, dpli_stmt *s, read_row *read, void *ctx,
-                       dpl_error *err)
+/* A row is not what was written: it says so with the photo that it is of, from which it can be had
+   again. */
+static dpl_status changed(const dpl_gallery *gallery, const char *what, const char *uri,
+                          dpl_error *err)
 {
-    dpl_status status;
-    int row;
+    char *shown = NULL;
 
-    gallery->walking++;
-    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
-        if ((status = read(gallery, s, ctx, err)) != DPL_OK)
-            break;
+    if (dpli_source_shown(&shown, uri, NULL) != DPL_OK)
+        shown = NULL;
+    dpli_fail(err, DPL_E_GALLERY,
+              "\"%s\" is damaged: the %s of photo \"%s\" is not what was written",
+              gallery->store->name, what, shown ? shown : uri);
+    free(shown);
+    return DPL_E_GALLERY;
+}
+
+static dpl_status walked(dpl_gallery *gallery, dpl_status status)
+{
     gallery->walking--;
     return status;
 }
@@ -43,22 +47,27 @@ static dpl_status walk(dpl_gallery *gallery, dpli_stmt *s, read_row *read, void 
 /* ------------------------------------------------------------------ people */
 
 struct person_walk {
+    dpl_gallery *gallery;
     dpl_status (*fn)(void *ctx, const dpl_person *row);
     void *ctx;
 };
 
-static dpl_status read_person(dpl_gallery *gallery, dpli_stmt *s, void *ctx, dpl_error *err)
+dpl_status dpli_person_checked(const dpl_gallery *gallery, const dpli_person_record *r,
+                               dpl_error *err)
+{
+    if (r->sum == dpli_person_sum(r->name))
+        return DPL_OK;
+    return dpli_fail(err, DPL_E_GALLERY,
+                     "\"%s\" is damaged: the name of person %" PRId64 " is not what was written",
+                     gallery->store->name, r->id);
+}
+
+static dpl_status take_person(void *ctx, const dpli_person_record *r, dpl_error *err)
 {
     const struct person_walk *w = ctx;
-    dpl_person row = {
-        .id = dpli_get_int(s, 0),
-        .name = dpli_get_string(s, 1),
-        .n_photos = dpli_get_int(s, 2),
-        .n_templates = dpli_get_int(s, 3),
-    };
-    dpl_status status = dpli_stmt_check(s, err);
+    const dpl_person row = {r->id, r->name, r->n_photos, r->n_templates};
+    dpl_status status = dpli_person_checked(w->gallery, r, err);
 
-    (void)gallery;
     return status != DPL_OK ? status : w->fn(w->ctx, &row);
 }
 
@@ -66,244 +75,271 @@ dpl_status dpl_gallery_each_person(dpl_gallery *gallery,
                                    dpl_status (*fn)(void *ctx, const dpl_person *row), void *ctx,
                                    dpl_error *err)
 {
-    struct person_walk w = {fn, ctx};
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(
-        &s, gallery->db,
-        "SELECT id, name, (SELECT count(*) FROM photo p WHERE p.person_id = person.id),"
-        " (SELECT count(*) FROM photo p JOIN template t ON t.photo_id = p.id"
-        "  WHERE p.person_id = person.id)"
-        " FROM person ORDER BY name",
-        err);
+    struct person_walk w = {gallery, fn, ctx};
+    dpli_store *s = gallery->store;
 
-    if (status == DPL_OK)
-        status = walk(gallery, &s, read_person, &w, err);
-    dpli_stmt_clear(&s);
-    return status;
+    gallery->walking++;
+    return walked(gallery, s->ops->each_person(s, false, take_person, &w, err));
 }
 
 /* ------------------------------------------------------------------ photos */
 
-#define PHOTO_COLUMNS                                                                              \
-    "p.id, p.path, p.sha256, n.name, p.status, p.reason, p.size_bytes, p.mtime_ns,"                \
-    " p.enrolled_unix_s, p.width_px, p.height_px, p.n_faces, p.options"                            \
-    " FROM photo p LEFT JOIN person n ON n.id = p.person_id "
-
 struct photo_walk {
+    dpl_gallery *gallery;
     dpl_status (*fn)(void *ctx, const dpl_photo_row *row);
     void *ctx;
     int n; /* rows seen */
 };
 
-static dpl_status read_photo(dpl_gallery *gallery, dpli_stmt *s, void *ctx, dpl_error *err)
+dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpli_photo_record *r,
+                              dpl_error *err)
+{
+    *path = NULL;
+    if (r->sum != dpli_photo_sum(r))
+        return changed(gallery, "row", r->uri, err);
+    if (r->status < DPL_OK || r->status > DPL_E_BUG || r->width_px < 0 || r->width_px > INT32_MAX ||
+        r->height_px < 0 || r->height_px > INT32_MAX || r->n_faces < 0 || r->n_faces > INT32_MAX)
+        return damaged(gallery, "photo", r->id, err);
+    if (r->owner.name) {
+        dpl_status status = dpli_person_checked(gallery, &r->owner, err);
+
+        if (status != DPL_OK)
+            return status;
+    }
+    switch (dpli_source_shown(path, r->uri, err)) {
+    case DPL_OK: return DPL_OK;
+    case DPL_E_MEMORY: return DPL_E_MEMORY;
+    default: return damaged(gallery, "photo", r->id, err);
+    }
+}
+
+static dpl_status take_photo(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
     struct photo_walk *w = ctx;
-    int64_t status_number = dpli_get_int(s, 4), width = dpli_get_int(s, 9),
-            height = dpli_get_int(s, 10), n_faces = dpli_get_int(s, 11);
-    dpl_photo_row row = {
-        .id = dpli_get_int(s, 0),
-        .path = dpli_get_string(s, 1),
-        .sha256 = dpli_get_string(s, 2),
-        .person = dpli_get_is_null(s, 3) ? NULL : dpli_get_string(s, 3),
-        .reason = dpli_get_string(s, 5),
-        .options = dpli_get_string(s, 12),
-        .size_bytes = dpli_get_int(s, 6),
-        .mtime_ns = dpli_get_int(s, 7),
-        .enrolled_unix_s = dpli_get_int(s, 8),
+    char *path;
+    dpl_status status = dpli_photo_checked(&path, w->gallery, r, err);
+    const dpl_photo_row row = {
+        .id = r->id,
+        .path = path,
+        .sha256 = r->sha256,
+        .person = r->owner.name,
+        .meant = r->meant,
+        .status = (dpl_status)r->status,
+        .reason = r->reason,
+        .options = r->options,
+        .size_bytes = r->size_bytes,
+        .mtime_ns = r->mtime_ns,
+        .enrolled_unix_s = r->enrolled_unix_s,
+        .width_px = (int32_t)r->width_px,
+        .height_px = (int32_t)r->height_px,
+        .n_faces = (int32_t)r->n_faces,
     };
-    dpl_status status = dpli_stmt_check(s, err);
 
     if (status != DPL_OK)
         return status;
-    if (status_number < DPL_OK || status_number > DPL_E_BUG || width < 0 || width > INT32_MAX ||
-        height < 0 || height > INT32_MAX || n_faces < 0 || n_faces > INT32_MAX)
-        return damaged(gallery, "photo", row.id, err);
-    row.status = (dpl_status)status_number;
-    row.width_px = (int32_t)width;
-    row.height_px = (int32_t)height;
-    row.n_faces = (int32_t)n_faces;
     w->n++;
-    return w->fn(w->ctx, &row);
+    status = w->fn(w->ctx, &row);
+    free(path);
+    return status;
+}
+
+static dpl_status walk_photos(int *n, dpl_gallery *gallery, const dpli_photo_query *query,
+                              dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
+                              dpl_error *err)
+{
+    struct photo_walk w = {gallery, fn, ctx, 0};
+    dpli_store *s = gallery->store;
+    dpl_status status;
+
+    gallery->walking++;
+    status = walked(gallery, s->ops->each_photo(s, query, take_photo, &w, err));
+    *n = w.n;
+    return status;
 }
 
 dpl_status dpl_gallery_each_photo(dpl_gallery *gallery, const char *person,
                                   dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
                                   dpl_error *err)
 {
-    struct photo_walk w = {fn, ctx, 0};
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, gallery->db,
-                      person ? "SELECT " PHOTO_COLUMNS
-                               "WHERE p.person_id = (SELECT id FROM person WHERE name = ?)"
-                               " ORDER BY p.path"
-                             : "SELECT " PHOTO_COLUMNS "ORDER BY p.path",
-                      err);
+    const dpli_photo_query query = {person ? DPLI_PHOTOS_OF : DPLI_ALL_PHOTOS, person, 0};
+    int n;
 
-    if (status == DPL_OK) {
-        if (person)
-            dpli_bind_bytes(&s, 1, person);
-        status = walk(gallery, &s, read_photo, &w, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
+    return walk_photos(&n, gallery, &query, fn, ctx, err);
 }
 
 dpl_status dpl_gallery_find_photo(dpl_gallery *gallery, const char *path, const char *sha256,
                                   dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
                                   int *found, dpl_error *err)
 {
-    struct photo_walk w = {fn, ctx, 0};
-    dpli_stmt s = {0};
+    dpli_photo_query query = {path ? DPLI_PHOTO_AT : DPLI_PHOTOS_LIKE, sha256, 0};
+    char *uri = NULL;
     dpl_status status;
 
     *found = 0;
     if (!path && !sha256)
         return dpli_fail(err, DPL_E_ARGUMENT, "neither a path nor a hash to find a photo by");
-    status = dpli_stmt_new(&s, gallery->db,
-                           path ? "SELECT " PHOTO_COLUMNS "WHERE p.path = ?"
-                                : "SELECT " PHOTO_COLUMNS "WHERE p.sha256 = ? ORDER BY p.id",
-                           err);
-    if (status == DPL_OK) {
-        if (path)
-            dpli_bind_bytes(&s, 1, path);
-        else
-            dpli_bind_text(&s, 1, sha256);
-        status = walk(gallery, &s, read_photo, &w, err);
-        *found = w.n;
+    if (path) {
+        status = dpli_source_of(&uri, path, err);
+        if (status != DPL_OK)
+            return status == DPL_E_ARGUMENT ? DPL_OK : status; /* no photo is known by it */
+        query.text = uri;
     }
-    dpli_stmt_clear(&s);
+    status = walk_photos(found, gallery, &query, fn, ctx, err);
+    free(uri);
     return status;
 }
 
 /* ------------------------------------------------------------------ templates */
 
-/* The face's columns first, so that they are numbered as in dpli_face_fields. */
-#define TEMPLATE_COLUMNS                                                                           \
-    DPLI_FACE_LIST(FACE_COLUMN)                                                                    \
-    "t.weakest, t.id, t.photo_id, n.name, p.path, p.sha256, m.space, m.hash, m.dim, t.vector,"     \
-    " b.jpeg FROM template t JOIN photo p ON p.id = t.photo_id JOIN model m ON m.id = t.model_id"  \
-    " LEFT JOIN person n ON n.id = p.person_id LEFT JOIN thumb b ON b.template_id = t.id "
-
 struct template_walk {
+    dpl_gallery *gallery;
     dpl_status (*fn)(void *ctx, const dpl_template_row *row);
     void *ctx;
     int n;
-    float *vector; /* [DPLI_DIM_MAX] at most: SQLite aligns a blob to nothing */
+    float *vector; /* [dim]: a database aligns bytes to nothing */
     int32_t dim;
 };
 
-static dpl_status read_template(dpl_gallery *gallery, dpli_stmt *s, void *ctx, dpl_error *err)
+/* A row's vector, whole and finite, into to. */
+static dpl_status take_floats(float *to, size_t dim, const dpl_gallery *gallery,
+                              const dpli_vector_record *r, const char *uri, dpl_error *err)
+{
+    bool finite = true;
+
+    if (r->n_bytes != dim * sizeof *to)
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "\"%s\" is damaged: the vector of template %" PRId64
+                         " has %zu bytes where %zu are right",
+                         gallery->store->name, r->id, r->n_bytes, dim * sizeof *to);
+    if (r->sum != dpli_vector_sum(r))
+        return changed(gallery, "vector", uri, err);
+    memcpy(to, r->bytes, r->n_bytes);
+    for (size_t i = 0; i < dim; i++)
+        finite &= isfinite(to[i]) != 0;
+    if (!finite)
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "\"%s\" is damaged: the vector of template %" PRId64 " is not finite",
+                         gallery->store->name, r->id);
+    return DPL_OK;
+}
+
+static dpl_status take_face(dpl_face *face, const dpl_gallery *gallery,
+                            const dpli_template_record *r, dpl_error *err)
+{
+    memset(face, 0, sizeof *face);
+    if (!r->has_face)
+        return DPL_OK;
+    if (r->face_sum != dpli_face_sum(r->vector.id, r->face, r->weakest))
+        return changed(gallery, "face", r->photo.uri, err);
+    if (strlen(r->weakest) >= sizeof face->quality.weakest)
+        return damaged(gallery, "template", r->vector.id, err);
+    for (int i = 0; i < DPLI_N_FACE; i++) {
+        float *number = dpli_face_at(face, i);
+
+        *number = (float)r->face[i];
+        if (!isfinite(*number))
+            return damaged(gallery, "template", r->vector.id, err);
+    }
+    strcpy(face->quality.weakest, r->weakest);
+    return DPL_OK;
+}
+
+static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_error *err)
 {
     struct template_walk *w = ctx;
-    const int after = DPLI_N_FACE;
+    char *path;
+    dpl_status status = dpli_photo_checked(&path, w->gallery, &r->photo, err);
     dpl_template_row row = {
-        .id = dpli_get_int(s, after + 1),
-        .photo_id = dpli_get_int(s, after + 2),
-        .person = dpli_get_is_null(s, after + 3) ? NULL : dpli_get_string(s, after + 3),
-        .photo_path = dpli_get_string(s, after + 4),
-        .photo_sha256 = dpli_get_string(s, after + 5),
-        .space = dpli_get_string(s, after + 6),
-        .model_hash = dpli_get_string(s, after + 7),
+        .id = r->vector.id,
+        .photo_id = r->vector.photo_id,
+        .person = r->photo.owner.name,
+        .photo_path = path,
+        .photo_sha256 = r->photo.sha256,
+        .space = r->space,
+        .model_hash = r->model_hash,
+        .has_face = r->has_face,
+        .dim = (int32_t)r->dim,
+        .thumb = r->thumb,
+        .n_thumb = r->n_thumb,
     };
-    const char *weakest = dpli_get_string(s, after);
-    int64_t dim = dpli_get_int(s, after + 8);
-    size_t n_bytes;
-    const void *bytes = dpli_get_blob(s, after + 9, &n_bytes);
-    dpl_status status;
 
-    row.thumb = dpli_get_blob(s, after + 10, &row.n_thumb);
-    if ((status = dpli_stmt_check(s, err)) != DPL_OK)
+    if (status != DPL_OK)
         return status;
-    if (dim < 1 || dim > DPLI_DIM_MAX || n_bytes != (size_t)dim * sizeof(float) ||
-        strlen(weakest) >= sizeof row.face.quality.weakest)
-        return damaged(gallery, "template", row.id, err);
-    for (int i = 0; i < DPLI_N_FACE; i++) {
-        float *number = dpli_face_at(&row.face, i);
-
-        *number = (float)dpli_get_real(s, i);
-        if (!isfinite(*number))
-            return damaged(gallery, "template", row.id, err);
+    if (r->dim < 1 || r->dim > DPLI_DIM_MAX) {
+        status = damaged(w->gallery, "template", row.id, err);
+        goto done;
     }
-    strcpy(row.face.quality.weakest, weakest);
-    if (w->dim < dim) {
+    if (w->dim < row.dim) {
         free(w->vector);
         w->dim = 0;
-        w->vector = dpli_alloc((size_t)dim, sizeof *w->vector, err);
-        if (!w->vector)
-            return DPL_E_MEMORY;
-        w->dim = (int32_t)dim;
+        w->vector = dpli_alloc((size_t)row.dim, sizeof *w->vector, err);
+        if (!w->vector) {
+            status = DPL_E_MEMORY;
+            goto done;
+        }
+        w->dim = row.dim;
     }
-    memcpy(w->vector, bytes, n_bytes);
-    for (int64_t i = 0; i < dim; i++)
-        if (!isfinite(w->vector[i]))
-            return damaged(gallery, "template", row.id, err);
-    row.dim = (int32_t)dim;
     row.vector = w->vector;
-    w->n++;
-    return w->fn(w->ctx, &row);
+    status = take_floats(w->vector, (size_t)row.dim, w->gallery, &r->vector, r->photo.uri, err);
+    if (status == DPL_OK)
+        status = take_face(&row.face, w->gallery, r, err);
+    if (status == DPL_OK && r->thumb &&
+        r->thumb_sum != dpli_thumb_sum(row.id, r->thumb, r->n_thumb))
+        status = changed(w->gallery, "thumbnail", r->photo.uri, err);
+    if (status == DPL_OK) {
+        w->n++;
+        status = w->fn(w->ctx, &row);
+    }
+done:
+    free(path);
+    return status;
+}
+
+static dpl_status walk_templates(int *n, dpl_gallery *gallery, const dpli_template_query *query,
+                                 dpl_status (*fn)(void *ctx, const dpl_template_row *row),
+                                 void *ctx, dpl_error *err)
+{
+    struct template_walk w = {gallery, fn, ctx, 0, NULL, 0};
+    dpli_store *s = gallery->store;
+    dpl_status status;
+
+    gallery->walking++;
+    status = walked(gallery, s->ops->each_template(s, query, take_template, &w, err));
+    free(w.vector);
+    *n = w.n;
+    return status;
 }
 
 dpl_status dpl_gallery_each_template(dpl_gallery *gallery, const char *person, const char *space,
                                      dpl_status (*fn)(void *ctx, const dpl_template_row *row),
                                      void *ctx, dpl_error *err)
 {
-    struct template_walk w = {fn, ctx, 0, NULL, 0};
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(
-        &s, gallery->db,
-        person ? "SELECT " TEMPLATE_COLUMNS
-                 "WHERE p.person_id = (SELECT id FROM person WHERE name = ?2)"
-                 " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id"
-               : "SELECT " TEMPLATE_COLUMNS "WHERE ?1 IS NULL OR m.space = ?1 ORDER BY t.id",
-        err);
+    const dpli_template_query query = {person ? DPLI_TEMPLATES_OF : DPLI_ALL_TEMPLATES, person, 0,
+                                       space};
+    int n;
 
-    if (status == DPL_OK) {
-        if (space)
-            dpli_bind_text(&s, 1, space);
-        if (person)
-            dpli_bind_bytes(&s, 2, person);
-        status = walk(gallery, &s, read_template, &w, err);
-    }
-    dpli_stmt_clear(&s);
-    free(w.vector);
-    return status;
+    return walk_templates(&n, gallery, &query, fn, ctx, err);
 }
 
-dpl_status dpl_gallery_each_template_of(
-    dpl_gallery *gallery, int64_t photo_id,
-    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err)
+dpl_status dpl_gallery_each_template_of(dpl_gallery *gallery, int64_t photo_id,
+                                        dpl_status (*fn)(void *ctx, const dpl_template_row *row),
+                                        void *ctx, dpl_error *err)
 {
-    struct template_walk w = {fn, ctx, 0, NULL, 0};
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(
-        &s, gallery->db, "SELECT " TEMPLATE_COLUMNS "WHERE t.photo_id = ? ORDER BY t.id", err);
+    const dpli_template_query query = {DPLI_TEMPLATES_IN, NULL, photo_id, NULL};
+    int n;
 
-    if (status == DPL_OK) {
-        dpli_bind_int(&s, 1, photo_id);
-        status = walk(gallery, &s, read_template, &w, err);
-    }
-    dpli_stmt_clear(&s);
-    free(w.vector);
-    return status;
+    return walk_templates(&n, gallery, &query, fn, ctx, err);
 }
 
 dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                     dpl_status (*fn)(void *ctx, const dpl_template_row *row),
                                     void *ctx, dpl_error *err)
 {
-    struct template_walk w = {fn, ctx, 0, NULL, 0};
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, gallery->db, "SELECT " TEMPLATE_COLUMNS "WHERE t.id = ?", err);
+    const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, NULL, template_id, NULL};
+    int n;
+    dpl_status status = walk_templates(&n, gallery, &query, fn, ctx, err);
 
-    if (status == DPL_OK) {
-        dpli_bind_int(&s, 1, template_id);
-        status = walk(gallery, &s, read_template, &w, err);
-    }
-    dpli_stmt_clear(&s);
-    free(w.vector);
-    if (status == DPL_OK && w.n == 0)
+    if (status == DPL_OK && n == 0)
         status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no template %" PRId64, template_id);
     return status;
 }
@@ -319,111 +355,104 @@ void dpli_vectors_clear(dpli_vectors *v)
     memset(v, 0, sizeof *v);
 }
 
+struct loading {
+    dpl_gallery *gallery;
+    dpli_vectors *out;
+    size_t n; /* there is room for */
+};
+
+/* Only for a message: the source of a photo whose vector is damaged. */
+static dpl_status keep_source(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    char **uri = ctx;
+
+    free(*uri);
+    *uri = dpli_strdup(r->uri, err);
+    return *uri ? DPL_OK : DPL_E_MEMORY;
+}
+
+static dpl_status take_vector(void *ctx, const dpli_vector_record *r, dpl_error *err)
+{
+    struct loading *l = ctx;
+    dpli_vectors *out = l->out;
+    const size_t dim = (size_t)out->dim;
+
+    /* An index that contradicts its table can give more rows than were counted. */
+    if (out->n == l->n || (out->n > 0 && r->id <= out->ids[out->n - 1]))
+        return damaged(l->gallery, "template", r->id, err);
+    out->ids[out->n] = r->id;
+    out->photos[out->n] = r->photo_id;
+    out->owners[out->n] = r->person_id;
+    if (out->rows) {
+        dpl_status status = take_floats(out->rows + out->n * dim, dim, l->gallery, r, "", err);
+
+        if (status != DPL_OK && r->n_bytes == dim * sizeof(float) && r->sum != dpli_vector_sum(r)) {
+            const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, r->photo_id};
+            dpli_store *s = l->gallery->store;
+            char *uri = NULL;
+
+            if (s->ops->each_photo(s, &query, keep_source, &uri, NULL) == DPL_OK && uri)
+                changed(l->gallery, "vector", uri, err);
+            free(uri);
+        }
+        if (status != DPL_OK)
+            return status;
+    }
+    out->n++;
+    return DPL_OK;
+}
+
 /* Room for n rows, and the rows. */
 static dpl_status load_rows(dpli_vectors *out, dpl_gallery *gallery, int64_t model_id, int64_t n,
                             int with_rows, dpl_error *err)
 {
-    size_t dim = (size_t)out->dim, n_numbers;
-    dpli_stmt s = {0};
-    dpl_status status = DPL_E_MEMORY;
-    int row;
+    struct loading l = {gallery, out, (size_t)n};
+    dpli_store *s = gallery->store;
+    size_t n_numbers;
 
-    if (n < 0 || (uint64_t)n > SIZE_MAX || !dpli_mul(&n_numbers, (size_t)n, dim))
+    if (n < 0 || (uint64_t)n > SIZE_MAX || !dpli_mul(&n_numbers, (size_t)n, (size_t)out->dim))
         return dpli_fail(err, DPL_E_MEMORY, "%" PRId64 " vectors do not fit into memory", n);
-    if (!(out->ids = dpli_alloc((size_t)n, sizeof *out->ids, err)) ||
-        !(out->owners = dpli_alloc((size_t)n, sizeof *out->owners, err)) ||
-        !(out->photos = dpli_alloc((size_t)n, sizeof *out->photos, err)) ||
-        (with_rows && !(out->rows = dpli_alloc_aligned(n_numbers, sizeof *out->rows, err))))
-        goto done;
-    status = dpli_stmt_new(
-        &s, gallery->db,
-        with_rows ? "SELECT t.id, t.photo_id, p.person_id, t.vector FROM template t"
-                    " JOIN photo p ON p.id = t.photo_id WHERE t.model_id = ? ORDER BY t.id"
-                  : "SELECT t.id, t.photo_id, p.person_id FROM template t"
-                    " JOIN photo p ON p.id = t.photo_id WHERE t.model_id = ? ORDER BY t.id",
-        err);
-    if (status != DPL_OK)
-        goto done;
-    dpli_bind_int(&s, 1, model_id);
-    while ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
-        int64_t id = dpli_get_int(&s, 0);
-
-        /* An index that contradicts its table can give more rows than were counted. */
-        if (out->n == (size_t)n || (out->n > 0 && id <= out->ids[out->n - 1])) {
-            status = damaged(gallery, "template", id, err);
-            goto done;
-        }
-        out->ids[out->n] = id;
-        out->photos[out->n] = dpli_get_int(&s, 1);
-        out->owners[out->n] = dpli_get_int(&s, 2);
-        if (with_rows) {
-            float *to = out->rows + out->n * dim;
-            size_t n_bytes;
-            const void *bytes = dpli_get_blob(&s, 3, &n_bytes);
-            int finite = 1;
-
-            if ((status = dpli_stmt_check(&s, err)) != DPL_OK)
-                goto done;
-            if (n_bytes != dim * sizeof *to) {
-                status = dpli_fail(err, DPL_E_GALLERY,
-                                   "\"%s\" is damaged: the vector of template %" PRId64
-                                   " has %zu bytes where %zu are right",
-                                   gallery->db_path, id, n_bytes, dim * sizeof *to);
-                goto done;
-            }
-            memcpy(to, bytes, n_bytes);
-            for (size_t i = 0; i < dim; i++)
-                finite &= isfinite(to[i]) != 0;
-            if (!finite) {
-                status =
-                    dpli_fail(err, DPL_E_GALLERY,
-                              "\"%s\" is damaged: the vector of template %" PRId64 " is not finite",
-                              gallery->db_path, id);
-                goto done;
-            }
-        }
-        out->n++;
+    out->ids = dpli_alloc((size_t)n, sizeof *out->ids, err);
+    out->owners = out->ids ? dpli_alloc((size_t)n, sizeof *out->owners, err) : NULL;
+    out->photos = out->owners ? dpli_alloc((size_t)n, sizeof *out->photos, err) : NULL;
+    if (!out->photos)
+        return DPL_E_MEMORY;
+    if (with_rows) {
+        out->rows = dpli_alloc_aligned(n_numbers, sizeof *out->rows, err);
+        if (!out->rows)
+            return DPL_E_MEMORY;
     }
-done:
-    dpli_stmt_clear(&s);
-    return status;
+    return s->ops->each_vector(s, model_id, with_rows, take_vector, &l, err);
 }
 
-dpl_status dpli_store_load(dpli_vectors *out, dpl_gallery *gallery, const char *space, int32_t dim,
-                           int with_rows, dpl_error *err)
+dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char *space_name,
+                             int32_t dim, int with_rows, dpl_error *err)
 {
-    int64_t model_id, n = 0;
-    char identity[33];
-    int32_t bound_dim;
-    dpli_stmt s = {0};
+    dpli_store *s = gallery->store;
+    char identity[DPLI_IDENTITY];
+    const dpli_space *space;
+    dpli_bound bound;
+    int64_t n = 0;
     dpl_status status;
-    int row;
 
     memset(out, 0, sizeof *out);
     out->dim = dim;
-    if ((status = dpli_check_space(space, err)) != DPL_OK ||
-        (status = dpli_db_begin(gallery->db, 0, err)) != DPL_OK)
+    if ((status = dpli_space_need(&space, space_name, err)) != DPL_OK ||
+        (status = s->ops->begin(s, false, err)) != DPL_OK)
         return status;
-    if ((status = dpli_store_generation(gallery, &out->generation, identity, err)) != DPL_OK ||
-        (status = dpli_bound_model(&model_id, &bound_dim, gallery, space, err)) != DPL_OK)
+    if ((status = s->ops->generation(s, &out->generation, identity, err)) != DPL_OK ||
+        (status = dpli_bound_model(&bound, gallery, space, err)) != DPL_OK)
         goto done;
-    if (model_id && bound_dim != dim) {
+    if (bound.id && bound.dim != dim) {
         status = dpli_fail(err, DPL_E_MISMATCH,
-                           "the %s vectors of gallery \"%s\" have %d numbers, not %d", space,
-                           gallery->dir, (int)bound_dim, (int)dim);
+                           "the %s vectors of gallery \"%s\" have %d numbers, not %d", space->name,
+                           gallery->dir, (int)bound.dim, (int)dim);
         goto done;
     }
-    if ((status = dpli_stmt_new(&s, gallery->db, "SELECT count(*) FROM template WHERE model_id = ?",
-                                err)) != DPL_OK)
-        goto done;
-    dpli_bind_int(&s, 1, model_id);
-    if ((status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
-        goto done;
-    n = row ? dpli_get_int(&s, 0) : 0;
-    status = load_rows(out, gallery, model_id, n, with_rows, err);
+    if ((status = s->ops->n_vectors(s, &n, bound.id, err)) == DPL_OK)
+        status = load_rows(out, gallery, bound.id, n, with_rows, err);
 done:
-    dpli_stmt_clear(&s);
-    status = dpli_db_end(gallery->db, status, err);
+    status = s->ops->end(s, status, err);
     if (status != DPL_OK)
         dpli_vectors_clear(out);
     return status;

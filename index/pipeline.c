@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "index/space.h"
 #include "vision/image/limits.h"
 
 struct dpl_pipeline {
@@ -87,7 +88,8 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         status = dpl_encoder_open(&p->image_encoder, o.image_path, NULL, err);
         if (status != DPL_OK)
             goto done;
-        if (strcmp(dpl_encoder_space(p->image_encoder), "image") != 0) {
+        if (dpli_space_find(dpl_encoder_space(p->image_encoder)) !=
+            &dpli_spaces[DPLI_IMAGE_SPACE]) {
             status = dpli_fail(err, DPL_E_MODEL, "\"%s\": not an image encoder (doppel.kind)",
                                o.image_path);
             goto done;

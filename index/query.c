@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "index/gallery.h"
 #include "index/pipeline.h"
 
 #define NO_RATE ((dpl_rate){(double)NAN, (double)NAN, (double)NAN, 0})
@@ -39,11 +40,11 @@ typedef struct search {
 static dpl_status check_model(const search *s, dpl_error *err)
 {
     const char *space = dpl_encoder_space(s->encoder);
-    char key[64];
+    char key[DPLI_MODEL_KEY];
     const char *held;
     dpl_status status;
 
-    snprintf(key, sizeof key, "model.%s.hash", space);
+    dpli_model_key(key, space, "hash");
     status = dpl_gallery_setting(&held, s->gallery, key, err);
     if (status != DPL_OK)
         return status;
@@ -178,7 +179,11 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
         status = answer_all(answers, &s, photo->vectors, n, err);
     } else {
         s.encoder = image_encoder;
-        s.policy = isnan(policy->fmr) ? policy : NULL; /* a face's rate says nothing of a picture */
+        /* A face's rate says nothing of a picture. */
+        s.policy =
+            isnan(policy->fmr) || dpli_space_find(dpl_encoder_space(image_encoder))->has_rates
+                ? policy
+                : NULL;
         answers[0].face = -1;
         status = dpl_head_open(&image_head, image_encoder, err);
         s.head = image_head;

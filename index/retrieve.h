@@ -3,8 +3,8 @@
 #define DOPPEL_INDEX_RETRIEVE_H
 
 #include "index/flat.h"
+#include "index/gallery.h"
 #include "index/snapshot.h"
-#include "index/store.h"
 
 /** How a search wishes to be answered: dpl_search_options without k. */
 typedef struct dpli_wish {

@@ -1,10 +1,11 @@
 /*
  * Search: probes to templates of a gallery.
  *
- * Keeps one index a space, fresh: made from the rows, kept in memory, and saved beside the gallery
- * when that is worth it. The rows are the truth. An index is used only if it was made from this
- * gallery at this generation; one that lacks only what was added since is extended, any other is
- * made anew. Losing a snapshot, or failing to write one, costs time and nothing else.
+ * Keeps one index a space on the gallery's shelf, fresh: made from the rows, kept in memory, and
+ * saved beside the gallery when that is worth it. The rows are the truth. An index is used only if
+ * it was made from this gallery at this generation; one that lacks only what was added since is
+ * extended, any other is made anew, and takes the old one's place for all threads. Losing a
+ * snapshot, or failing to write one, costs time and nothing else.
  *
  * docs/search.md tells the whole of it, with the measurements behind the numbers below.
  */
@@ -18,6 +19,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "index/gallery.h"
 #include "index/retrieve.h"
 
 /* Reading this many rows takes SQLite about as long as a snapshot of them takes to be read and
@@ -27,35 +29,19 @@
    measurement): its snapshot would push out the approximate one. */
 #define SNAPSHOT_EXACT_TO 1000000
 
-static const char *const spaces[] = {"face", "image"};
-enum { N_SPACES = 2 };
-
-struct dpli_search_state {
-    dpli_index index[N_SPACES];
-};
-
 /* ------------------------------------------------------------------ files */
 
 static char *snapshot_path(const dpl_gallery *gallery, int space, dpl_error *err)
 {
-    return dpli_asprintf(err, "%s/%s.faiss", dpl_gallery_dir(gallery), spaces[space]);
-}
-
-void dpli_search_state_free(dpli_search_state *state)
-{
-    if (!state)
-        return;
-    for (int i = 0; i < N_SPACES; i++)
-        dpli_index_clear(&state->index[i]);
-    free(state);
+    return dpli_asprintf(err, "%s/%s.faiss", gallery->dir, dpli_spaces[space].name);
 }
 
 /* Snapshots, and what a killed process left of writing one. */
 static int is_snapshot(const char *name)
 {
-    for (int i = 0; i < N_SPACES; i++) {
-        size_t n = strlen(spaces[i]);
-        if (strncmp(name, spaces[i], n) == 0 && strncmp(name + n, ".faiss", 6) == 0)
+    for (int i = 0; i < DPLI_N_SPACES; i++) {
+        size_t n = strlen(dpli_spaces[i].name);
+        if (strncmp(name, dpli_spaces[i].name, n) == 0 && strncmp(name + n, ".faiss", 6) == 0)
             return name[n + 6] == '\0' || name[n + 6] == '.';
     }
     return 0;
@@ -63,26 +49,26 @@ static int is_snapshot(const char *name)
 
 void dpli_search_drop(dpl_gallery *gallery)
 {
-    dpli_search_state **state = dpli_store_search_state(gallery);
-    DIR *dir = opendir(dpl_gallery_dir(gallery));
-    const struct dirent *entry;
+    DIR *dir = opendir(gallery->dir);
 
-    dpli_search_state_free(*state);
-    *state = NULL;
-    if (!dir)
-        return;
-    while ((entry = readdir(dir)))
+    /* After whoever is making one of the old rows. */
+    dpli_shelf_begin_making(gallery->shelf);
+    for (int i = 0; i < DPLI_N_SPACES; i++)
+        dpli_shelf_put(gallery->shelf, i, NULL);
+    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
         if (is_snapshot(entry->d_name))
             unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
+    dpli_shelf_end_making(gallery->shelf);
+    if (dir)
+        closedir(dir);
 }
 
 static void tell(dpl_gallery *gallery, int space, const char *what)
 {
     char text[256];
 
-    snprintf(text, sizeof text, "index \"%s.faiss\" %s", spaces[space], what);
-    dpli_store_notice(gallery, text);
+    snprintf(text, sizeof text, "index \"%s.faiss\" %s", dpli_spaces[space].name, what);
+    dpli_gallery_tell(gallery, text);
 }
 
 /* Worth a file: large enough, and not an exception. */
@@ -96,7 +82,8 @@ static int is_worth_saving(const dpli_index *index)
 
 static void save(dpl_gallery *gallery, int space, const char *path, const dpli_index *index)
 {
-    char identity[33];
+    dpli_store *s = gallery->store;
+    char identity[DPLI_IDENTITY];
     int64_t now;
     dpl_error why;
 
@@ -108,11 +95,21 @@ static void save(dpl_gallery *gallery, int space, const char *path, const dpli_i
     }
     /* Somebody may have been forgotten while this was written. Whoever forgets removes snapshots
        after the commit, so either that finds this file or this finds the commit. */
-    if (dpli_store_generation(gallery, &now, identity, NULL) != DPL_OK || now != index->generation)
+    if (s->ops->generation(s, &now, identity, NULL) != DPL_OK || now != index->generation)
         unlink(path);
 }
 
 /* ------------------------------------------------------------------ freshness */
+
+typedef struct request {
+    dpl_gallery *gallery;
+    const dpl_head *head;
+    dpli_wish wish;
+    int space;
+    int32_t dim;
+    int64_t generation;
+    char identity[DPLI_IDENTITY];
+} request;
 
 /* Rows added since, one by one from the gallery. */
 typedef struct fetch {
@@ -127,90 +124,89 @@ static dpl_status fetch_row(void *ctx, const dpl_template_row *row)
     fetch *f = ctx;
 
     f->fits = row->dim == f->dim && strcmp(row->space, f->space) == 0;
-    for (int32_t i = 0; f->fits && i < f->dim; i++) {
+    for (int32_t i = 0; f->fits && i < f->dim; i++)
         f->to[i] = row->vector[i];
-        f->fits = isfinite(row->vector[i]) != 0;
-    }
     return DPL_OK;
 }
 
-/* Bring an index of an older generation up to date if all that happened is that vectors were added,
-   few enough to be worth it. Ids never come back, so the same ids are the same vectors. *done 0:
-   it is as it was and must be made anew. */
-static dpl_status catch_up(int *done, dpli_index *index, dpl_gallery *gallery, int space,
-                           const dpl_head *head, dpl_error *err)
+/* Whether all that happened since an index was made is that vectors were added, few enough to be
+   worth adding to it. Ids never come back, so the same ids are the same vectors. */
+static int only_adds(const dpli_vectors *now, const dpli_index *index)
 {
-    size_t dim = (size_t)index->dim, n_old = index->n, n_new = 0;
-    dpli_vectors v = {0};
+    return now->n >= index->n && now->n - index->n <= index->n / 10 &&
+           (index->n == 0 || memcmp(now->ids, index->ids, index->n * sizeof *now->ids) == 0);
+}
+
+/* Bring an index up to date by what is now, which only adds to it. *done 0: it is as it was and
+   must be made anew. */
+static dpl_status catch_up(int *done, dpli_index *index, dpli_vectors *now, const request *r,
+                           dpl_error *err)
+{
+    size_t dim = (size_t)index->dim, n_old = index->n, n_new = now->n - n_old;
     float *rows = NULL;
-    dpl_status status;
+    dpl_status status = DPL_OK;
 
     *done = 0;
-    if ((status = dpli_store_load(&v, gallery, spaces[space], index->dim, 0, err)) != DPL_OK)
-        return status;
-    if (v.n < n_old || v.n - n_old > n_old / 10 ||
-        memcmp(v.ids, index->ids, n_old * sizeof *v.ids) != 0)
-        goto done;
-    n_new = v.n - n_old;
     if (n_new > 0) {
-        if (!(rows = dpli_alloc(n_new * dim, sizeof *rows, err))) {
-            status = DPL_E_MEMORY;
-            goto done;
-        }
+        rows = dpli_alloc(n_new * dim, sizeof *rows, err);
+        if (!rows)
+            return DPL_E_MEMORY;
         for (size_t i = 0; i < n_new; i++) {
-            fetch f = {.to = rows + i * dim, .space = spaces[space], .dim = index->dim};
+            fetch f = {rows + i * dim, dpli_spaces[r->space].name, index->dim, 0};
 
-            if (dpl_gallery_get_template(gallery, v.ids[n_old + i], fetch_row, &f, NULL) !=
+            if (dpl_gallery_get_template(r->gallery, now->ids[n_old + i], fetch_row, &f, NULL) !=
                     DPL_OK ||
                 !f.fits)
                 goto done; /* removed again meanwhile, or damaged: a reading of all will tell */
         }
-        if ((status = dpli_index_extend(done, index, head, rows, n_new, err)) != DPL_OK || !*done)
+        status = dpli_index_extend(done, index, r->head, rows, n_new, err);
+        if (status != DPL_OK || !*done)
             goto done;
     }
     free(index->ids);
     free(index->owners);
     free(index->photos);
-    index->ids = v.ids;
-    index->owners = v.owners;
-    index->photos = v.photos;
-    index->generation = v.generation;
-    v.ids = v.owners = v.photos = NULL;
+    index->ids = now->ids;
+    index->owners = now->owners;
+    index->photos = now->photos;
+    index->generation = now->generation;
+    now->ids = now->owners = now->photos = NULL;
     *done = 1;
 done:
     free(rows);
-    dpli_vectors_clear(&v);
     return status;
 }
 
-typedef struct request {
-    dpl_gallery *gallery;
-    const dpl_head *head;
-    dpli_wish wish;
-    int space;
-    int32_t dim;
-    int64_t generation;
-    char identity[33];
-} request;
-
-/* Whether an index is of the right gallery and kind; if it is only older, it is brought up to date.
- */
-static dpl_status is_usable(int *usable, int *changed, dpli_index *index, const request *r,
-                            dpl_error *err)
+static int fits(const dpli_index *index, const request *r)
 {
-    dpl_status status = DPL_OK;
+    return index->dim == r->dim && strcmp(index->identity, r->identity) == 0 &&
+           dpli_index_serves(index, r->head, r->wish);
+}
+
+/* Make what is held fresh if it is of the right gallery and kind and only older: a claim to it, or
+   a copy, takes its place. *usable 0: it does not serve. */
+static dpl_status freshen(int *usable, int *changed, dpli_held **held, const request *r,
+                          dpl_error *err)
+{
+    const dpli_index *index = &(*held)->index;
+    dpli_vectors now = {0};
+    dpl_status status;
 
     *usable = *changed = 0;
-    if (index->dim != r->dim || strcmp(index->identity, r->identity) != 0 ||
-        !dpli_index_serves(index, r->head, r->wish))
+    if (!fits(index, r) || index->generation > r->generation)
         return DPL_OK;
-    if (index->generation != r->generation) {
-        status = catch_up(changed, index, r->gallery, r->space, r->head, err);
-        if (status != DPL_OK || !*changed)
-            return status;
+    if (index->generation == r->generation) {
+        *usable = 1;
+        return DPL_OK;
     }
-    *usable = dpli_index_serves(index, r->head, r->wish);
-    return DPL_OK;
+    status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, index->dim, 0, err);
+    if (status == DPL_OK && only_adds(&now, index)) {
+        *held = dpli_shelf_claim(r->gallery->shelf, r->space, *held, err);
+        status = *held ? catch_up(changed, &(*held)->index, &now, r, err) : DPL_E_MEMORY;
+        *usable = status == DPL_OK && *changed && fits(&(*held)->index, r);
+    }
+    dpli_vectors_clear(&now);
+    return status;
 }
 
 /* What became of the file: why there must be another. */
@@ -222,83 +218,140 @@ typedef enum file_state {
     FILE_OTHER /* fresh, but for another way of searching */
 } file_state;
 
-static dpl_status from_file(file_state *file, dpli_index *out, const char *path, const request *r,
+/* *out stays NULL when the file does not serve. */
+static dpl_status from_file(file_state *file, dpli_held **out, const char *path, const request *r,
                             dpl_error *err)
 {
-    dpli_index index = {0};
-    int usable, changed = 0;
-    dpl_status status = dpli_snapshot_read(&index, path, NULL);
+    dpli_held *held = dpli_shelf_blank(err);
+    int usable, changed;
+    dpl_status status;
 
+    if (!held)
+        return DPL_E_MEMORY;
+    status = dpli_snapshot_read(&held->index, path, NULL);
     *file = status == DPL_E_NOT_FOUND ? FILE_MISSING : FILE_DAMAGED;
-    if (status != DPL_OK)
-        return DPL_OK;
-    *file = strcmp(index.identity, r->identity) == 0 && index.generation == r->generation
-                ? FILE_OTHER
-                : FILE_OLD;
-    if ((status = is_usable(&usable, &changed, &index, r, err)) == DPL_OK && usable) {
-        if (changed)
-            save(r->gallery, r->space, path, &index);
-        *file = FILE_USED;
-        *out = index;
-        memset(&index, 0, sizeof index);
+    if (status != DPL_OK) {
+        status = DPL_OK;
+        goto done;
     }
-    dpli_index_clear(&index);
+    *file =
+        strcmp(held->index.identity, r->identity) == 0 && held->index.generation == r->generation
+            ? FILE_OTHER
+            : FILE_OLD;
+    status = freshen(&usable, &changed, &held, r, err);
+    if (status == DPL_OK && usable) {
+        if (changed)
+            save(r->gallery, r->space, path, &held->index);
+        *file = FILE_USED;
+        *out = held;
+        held = NULL;
+    }
+done:
+    dpli_shelf_release(r->gallery->shelf, held);
     return status;
 }
 
-static dpl_status from_rows(dpli_index *out, const char *path, file_state file, const request *r,
-                            dpl_error *err)
+static dpl_status from_rows(dpli_held **out, const request *r, dpl_error *err)
 {
-    int bad = file == FILE_DAMAGED || file == FILE_OLD;
+    dpli_held *held = dpli_shelf_blank(err);
     dpli_vectors v = {0};
     dpl_status status;
 
-    if ((status = dpli_store_load(&v, r->gallery, spaces[r->space], r->dim, 1, err)) != DPL_OK)
-        return status;
-    status = dpli_index_make(out, &v, r->head, r->wish, err);
+    if (!held)
+        return DPL_E_MEMORY;
+    status = dpli_gallery_load(&v, r->gallery, dpli_spaces[r->space].name, r->dim, 1, err);
+    if (status == DPL_OK)
+        status = dpli_index_make(&held->index, &v, r->head, r->wish, err);
     dpli_vectors_clear(&v);
-    if (status != DPL_OK)
+    if (status == DPL_OK) {
+        memcpy(held->index.identity, r->identity, sizeof held->index.identity);
+        *out = held;
+        held = NULL;
+    }
+    dpli_shelf_release(r->gallery->shelf, held);
+    return status;
+}
+
+/* From the file or the rows, on the shelf and in the file. */
+static dpl_status make(dpli_held **out, const char *path, const request *r, dpl_error *err)
+{
+    dpl_gallery *gallery = r->gallery;
+    file_state file;
+    dpl_status status = from_file(&file, out, path, r, err);
+    int bad = file == FILE_DAMAGED || file == FILE_OLD;
+
+    if (status != DPL_OK || file == FILE_USED)
         return status;
-    memcpy(out->identity, r->identity, sizeof out->identity);
+    if ((status = from_rows(out, r, err)) != DPL_OK)
+        return status;
     if (bad)
-        tell(r->gallery, r->space,
+        tell(gallery, r->space,
              file == FILE_OLD ? "was out of date and has been rebuilt from the gallery"
                               : "was damaged and has been rebuilt from the gallery");
     /* The gallery has become too small for a file: the one that is there must not outlive its rows.
      */
-    if (bad && out->n < SNAPSHOT_FROM)
+    if (bad && (*out)->index.n < SNAPSHOT_FROM)
         unlink(path);
-    save(r->gallery, r->space, path, out);
+    save(gallery, r->space, path, &(*out)->index);
     return DPL_OK;
 }
 
-static dpl_status fresh_index(dpli_index **out, request *r, dpl_error *err)
+/* What serves the request, held; within the making of one. */
+static dpl_status fresh_or_made(dpli_held **out, const request *r, dpl_error *err)
 {
-    dpli_search_state **state = dpli_store_search_state(r->gallery);
-    file_state file;
+    dpl_gallery *gallery = r->gallery;
     char *path = NULL;
     int usable = 0, changed = 0;
-    dpl_status status;
+    dpl_status status = DPL_OK;
 
-    if (!*state && !(*state = dpli_calloc(1, sizeof **state, err)))
-        return DPL_E_MEMORY;
-    *out = &(*state)->index[r->space];
-    if ((status = dpli_store_generation(r->gallery, &r->generation, r->identity, err)) != DPL_OK ||
-        (status = is_usable(&usable, &changed, *out, r, err)) != DPL_OK)
-        return status;
-    if (usable && !changed)
-        return DPL_OK;
-    if (!(path = snapshot_path(r->gallery, r->space, err)))
-        return DPL_E_MEMORY;
-    if (usable) {
-        save(r->gallery, r->space, path, *out);
-        goto done;
+    *out = dpli_shelf_hold(gallery->shelf, r->space);
+    if (*out && fits(&(*out)->index, r) && (*out)->index.generation > r->generation) {
+        /* This handle is within a walk, and still sees what others have changed: it gets an index
+           of its own. */
+        dpli_shelf_release(gallery->shelf, *out);
+        *out = NULL;
+        return from_rows(out, r, err);
     }
-    dpli_index_clear(*out);
-    if ((status = from_file(&file, *out, path, r, err)) == DPL_OK && file != FILE_USED)
-        status = from_rows(*out, path, file, r, err);
-done:
+    if (*out)
+        status = freshen(&usable, &changed, out, r, err);
+    if (status == DPL_OK && usable && !changed)
+        return DPL_OK;
+    if (status == DPL_OK && !(path = snapshot_path(gallery, r->space, err)))
+        status = DPL_E_MEMORY;
+    if (status == DPL_OK && usable) {
+        save(gallery, r->space, path, &(*out)->index);
+    } else {
+        dpli_shelf_release(gallery->shelf, *out);
+        *out = NULL;
+        /* Before there is another, so that memory holds one at a time. */
+        dpli_shelf_put(gallery->shelf, r->space, NULL);
+        if (status == DPL_OK)
+            status = make(out, path, r, err);
+    }
+    if (status == DPL_OK)
+        dpli_shelf_put(gallery->shelf, r->space, *out);
     free(path);
+    return status;
+}
+
+/* *out is held until it is released. */
+static dpl_status fresh_index(dpli_held **out, request *r, dpl_error *err)
+{
+    dpli_shelf *shelf = r->gallery->shelf;
+    dpli_store *s = r->gallery->store;
+    dpl_status status = s->ops->generation(s, &r->generation, r->identity, err);
+
+    *out = NULL;
+    if (status != DPL_OK)
+        return status;
+    *out = dpli_shelf_hold(shelf, r->space);
+    if (*out && fits(&(*out)->index, r) && (*out)->index.generation == r->generation)
+        return DPL_OK;
+    dpli_shelf_release(shelf, *out);
+    *out = NULL;
+    dpli_shelf_begin_making(shelf);
+    status = fresh_or_made(out, r, err);
+    dpli_shelf_end_making(shelf);
     return status;
 }
 
@@ -308,16 +361,14 @@ static dpl_status check(int *space, dpl_search_options *options, const dpl_head 
                         const char *space_name, const float *probes, size_t n, int32_t dim,
                         const dpl_search_options *theirs, dpl_error *err)
 {
+    const dpli_space *named;
     dpl_status status;
 
     *options = (dpl_search_options)DPL_SEARCH_OPTIONS_INIT;
     status = dpli_options(options, sizeof *options, theirs, "search", err);
-    if (status != DPL_OK)
+    if (status != DPL_OK || (status = dpli_space_need(&named, space_name, err)) != DPL_OK)
         return status;
-    for (*space = 0; *space < N_SPACES && strcmp(space_name, spaces[*space]) != 0; ++*space)
-        ;
-    if (*space == N_SPACES)
-        return dpli_fail(err, DPL_E_ARGUMENT, "the space is neither \"face\" nor \"image\"");
+    *space = dpli_space_number(named);
     if (dpl_head_dim(head) != dim)
         return dpli_fail(err, DPL_E_ARGUMENT, "a head for %d numbers and probes of %d",
                          (int)dpl_head_dim(head), (int)dim);
@@ -349,7 +400,8 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
 {
     request r = {.gallery = gallery, .head = head, .dim = dim};
     dpl_search_options o;
-    dpli_index *index = NULL;
+    dpli_held *held;
+    const dpli_index *index;
     dpli_found *found = NULL;
     size_t keep, n_found;
     int exact;
@@ -358,11 +410,14 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
     if ((status = check(&r.space, &o, head, space, probes, n, dim, options, err)) != DPL_OK)
         return status;
     r.wish = (dpli_wish){o.exact_up_to, o.min_recall};
-    if ((status = fresh_index(&index, &r, err)) != DPL_OK)
+    if ((status = fresh_index(&held, &r, err)) != DPL_OK)
         return status;
+    index = &held->index;
     keep = (size_t)o.k < index->n ? (size_t)o.k : index->n;
-    if (!dpli_mul(&n_found, n, keep) || !(found = dpli_alloc(n_found, sizeof *found, err)))
-        return DPL_E_MEMORY;
+    if (!dpli_mul(&n_found, n, keep) || !(found = dpli_alloc(n_found, sizeof *found, err))) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
     if ((status = dpli_index_search(found, index, head, probes, n, keep, err)) != DPL_OK)
         goto done;
     for (size_t i = 0; i < n; i++) {
@@ -384,5 +439,6 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
     }
 done:
     free(found);
+    dpli_shelf_release(gallery->shelf, held);
     return status;
 }

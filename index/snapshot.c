@@ -50,6 +50,33 @@ void dpli_index_clear(dpli_index *index)
     memset(index, 0, sizeof *index);
 }
 
+static int64_t *copy_ids(const int64_t *ids, size_t n, dpl_error *err)
+{
+    int64_t *copy = dpli_alloc(n, sizeof *copy, err);
+
+    if (copy && n > 0)
+        memcpy(copy, ids, n * sizeof *copy);
+    return copy;
+}
+
+dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    *out = *index;
+    out->ann = NULL;
+    out->ids = copy_ids(index->ids, index->n, err);
+    out->owners = out->ids ? copy_ids(index->owners, index->n, err) : NULL;
+    out->photos = out->owners ? copy_ids(index->photos, index->n, err) : NULL;
+    if (!out->photos)
+        status = DPL_E_MEMORY;
+    else if (index->ann)
+        status = dpli_ann_copy(&out->ann, index->ann, err);
+    if (status != DPL_OK)
+        dpli_index_clear(out);
+    return status;
+}
+
 /* Sum of the first n bytes of a file, read in pieces whose size is part of what the sum is. */
 static dpl_status sum_of(uint64_t *sum, FILE *file, uint64_t n, dpl_error *err)
 {

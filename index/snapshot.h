@@ -27,6 +27,7 @@ typedef struct dpli_index {
 } dpli_index;
 
 void dpli_index_clear(dpli_index *index);
+dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *err);
 
 /**
  * Write an index to a file, atomically.

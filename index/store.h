@@ -1,46 +1,174 @@
 /*
- * What the search needs of the gallery's database, and what the gallery keeps for it.
+ * What a gallery asks of its database: the one contract. Above it are rules (what a name may be,
+ * what forgetting means, what is damaged); below it a keeper, which knows one database and no
+ * rules. SQLite in a folder (store_sqlite*.c) is the first. Another is a file with a table of these
+ * operations and a row in store.c.
  *
- * gallery*.c (SQLite) implements dpli_store_*; search.c implements dpli_search_* and
- * dpl_gallery_search.
+ * A keeper's messages name its database (name). Its statuses: DPL_E_GALLERY what is kept is damaged
+ * or not a gallery's, DPL_E_LOCKED somebody else is in the way, DPL_E_SYSTEM the disk or the
+ * server, DPL_E_MEMORY, DPL_E_LIMIT.
  */
 #ifndef DOPPEL_INDEX_STORE_H
 #define DOPPEL_INDEX_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "doppel/gallery.h"
+#include "index/record.h"
 
-/** Every commit that touches templates raises it; with the gallery's identity (32 hex digits, made
- * at creation) it tells whether a snapshot is fresh. Read from the database, not from memory. */
-dpl_status dpli_store_generation(dpl_gallery *gallery, int64_t *generation, char identity[33],
-                                 dpl_error *err);
+typedef struct dpli_store dpli_store;
 
-/** All vectors of a space in one consistent read, by rising id: ids [n], owners [n] (person or 0),
- *  photos [n], rows [n, dim], each freed with free(). dim is checked row by row (DPL_E_GALLERY).
- * The generation is that of the same read. */
-typedef struct dpli_vectors {
-    size_t n;
-    int32_t dim;
-    int64_t *ids, *owners, *photos;
-    float *rows;
-    int64_t generation;
-} dpli_vectors;
-dpl_status dpli_store_load(dpli_vectors *out, dpl_gallery *gallery, const char *space, int32_t dim,
-                           int with_rows, dpl_error *err);
-void dpli_vectors_clear(dpli_vectors *v);
+enum { DPLI_IDENTITY = 33 }; /* 32 hex digits, made at creation, and a NUL */
 
-/** The search's own state, one a gallery, kept by the gallery and freed at close. */
-typedef struct dpli_search_state dpli_search_state;
-dpli_search_state **dpli_store_search_state(dpl_gallery *gallery);
-void dpli_search_state_free(dpli_search_state *state);
+typedef struct dpli_counts {
+    int64_t n_persons, n_photos, n_failed, n_templates[DPLI_N_SPACES], n_bytes;
+} dpli_counts;
 
-/** Remove every snapshot from disk and memory (forget, import): nothing removed may be found in a
- * file. */
-void dpli_search_drop(dpl_gallery *gallery);
+typedef enum dpli_photos_by {
+    DPLI_ALL_PHOTOS,       /* by source */
+    DPLI_ALL_PHOTOS_BY_ID, /* by id */
+    DPLI_PHOTOS_OF,        /* a person's, by source; text: the name */
+    DPLI_PHOTO_AT,         /* text: the source */
+    DPLI_PHOTOS_LIKE,      /* text: the content's SHA-256; by id */
+    DPLI_PHOTO_BY_ID
+} dpli_photos_by;
+typedef struct dpli_photo_query {
+    dpli_photos_by by;
+    const char *text;
+    int64_t id;
+} dpli_photo_query;
 
-/** Set the notice that dpl_gallery_notice gives. */
-void dpli_store_notice(dpl_gallery *gallery, const char *text);
+typedef enum dpli_templates_by {
+    DPLI_ALL_TEMPLATES, /* by id, as all */
+    DPLI_TEMPLATES_OF,  /* a person's; text: the name */
+    DPLI_TEMPLATES_IN,  /* a photo's; id */
+    DPLI_TEMPLATE_BY_ID
+} dpli_templates_by;
+typedef struct dpli_template_query {
+    dpli_templates_by by;
+    const char *text;
+    int64_t id;
+    const char *space; /* NULL: of any; not looked at when by id */
+} dpli_template_query;
+
+/* A row's strings and bytes live until the function returns. A status other than DPL_OK ends the
+   walk and is passed on. The function may read, but not change. */
+typedef dpl_status dpli_on_setting(void *ctx, const char *key, const char *value, dpl_error *err);
+typedef dpl_status dpli_on_person(void *ctx, const dpli_person_record *row, dpl_error *err);
+typedef dpl_status dpli_on_photo(void *ctx, const dpli_photo_record *row, dpl_error *err);
+typedef dpl_status dpli_on_template(void *ctx, const dpli_template_record *row, dpl_error *err);
+typedef dpl_status dpli_on_vector(void *ctx, const dpli_vector_record *row, dpl_error *err);
+
+typedef struct dpli_store_ops {
+    void (*close)(dpli_store *store);
+
+    /* A transaction: one consistent view when reading; all or nothing, and on disk when it ends,
+       when writing. Not nested. end commits when status is DPL_OK, else takes everything back; it
+       gives the status, or why the commit failed. */
+    dpl_status (*begin)(dpli_store *store, bool write, dpl_error *err);
+    dpl_status (*end)(dpli_store *store, dpl_status status, dpl_error *err);
+
+    /* -------- what it is */
+    /** Every commit that touches templates raises the generation. */
+    dpl_status (*generation)(dpli_store *store, int64_t *generation, char identity[DPLI_IDENTITY],
+                             dpl_error *err);
+    dpl_status (*touch)(dpli_store *store, dpl_error *err);
+    /** Of one instant. */
+    dpl_status (*count)(dpli_store *store, dpli_counts *out, dpl_error *err);
+    /** The highest id that a table ever gave; raise: ids up to this one are taken. */
+    dpl_status (*last_id)(dpli_store *store, int64_t *id, dpli_numbered table, dpl_error *err);
+    dpl_status (*raise_last_id)(dpli_store *store, dpli_numbered table, int64_t id, dpl_error *err);
+
+    /* -------- settings, and the model of each space */
+    /** *value is the caller's, NULL when the key is unset. */
+    dpl_status (*setting)(dpli_store *store, char **value, const char *key, dpl_error *err);
+    dpl_status (*set_setting)(dpli_store *store, const char *key, const char *value,
+                              dpl_error *err);
+    /** By key. */
+    dpl_status (*each_setting)(dpli_store *store, dpli_on_setting *fn, void *ctx, dpl_error *err);
+    /** *id 0 when the space has no model of this hash. */
+    dpl_status (*find_model)(dpli_store *store, int64_t *id, int64_t *dim, const char *space,
+                             const char *hash, dpl_error *err);
+    /** The space's only model from now on; it has no template of another. */
+    dpl_status (*set_model)(dpli_store *store, const char *space, const char *hash, int32_t dim,
+                            dpl_error *err);
+    /** Whether a space, or with NULL any, holds templates. */
+    dpl_status (*has_templates)(dpli_store *store, bool *any, const char *space, dpl_error *err);
+
+    /* -------- reading; a walk is of one instant whatever a writer does meanwhile */
+    /** By name and with their numbers of photos and templates, or by id without. */
+    dpl_status (*each_person)(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
+                              dpl_error *err);
+    dpl_status (*each_photo)(dpli_store *store, const dpli_photo_query *query, dpli_on_photo *fn,
+                             void *ctx, dpl_error *err);
+    dpl_status (*each_template)(dpli_store *store, const dpli_template_query *query,
+                                dpli_on_template *fn, void *ctx, dpl_error *err);
+    /** Of a model, by id; without bytes, which are then NULL, and n_bytes 0. */
+    dpl_status (*n_vectors)(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err);
+    dpl_status (*each_vector)(dpli_store *store, int64_t model_id, bool with_bytes,
+                              dpli_on_vector *fn, void *ctx, dpl_error *err);
+
+    /* -------- writing; within a transaction. An id that is 0 is chosen, and given out */
+    /** *id 0 when there is none of this name. */
+    dpl_status (*find_person)(dpli_store *store, int64_t *id, const char *name, dpl_error *err);
+    dpl_status (*add_person)(dpli_store *store, int64_t *id, const char *name, uint64_t sum,
+                             dpl_error *err);
+    dpl_status (*rename_person)(dpli_store *store, int64_t id, const char *name, uint64_t sum,
+                                dpl_error *err);
+    /** Remove a person if no photo names them; everybody whom no photo names. */
+    dpl_status (*drop_if_lonely)(dpli_store *store, int64_t id, dpl_error *err);
+    dpl_status (*drop_lonely)(dpli_store *store, dpl_error *err);
+    /** *id 0 when the source is unknown; *person_id 0 when the photo is nobody's. */
+    dpl_status (*find_photo)(dpli_store *store, int64_t *id, int64_t *person_id, const char *uri,
+                             dpl_error *err);
+    dpl_status (*add_photo)(dpli_store *store, int64_t *id, const dpli_photo_record *row,
+                            dpl_error *err);
+    /** Over the one with the row's id. */
+    dpl_status (*set_photo)(dpli_store *store, const dpli_photo_record *row, dpl_error *err);
+    /** With its templates. */
+    dpl_status (*drop_photo)(dpli_store *store, int64_t id, dpl_error *err);
+    /** A photo's; *n: how many there were. */
+    dpl_status (*drop_templates)(dpli_store *store, int64_t *n, int64_t photo_id, dpl_error *err);
+    dpl_status (*add_vector)(dpli_store *store, int64_t *id, const dpli_vector_record *row,
+                             dpl_error *err);
+    dpl_status (*add_face)(dpli_store *store, int64_t template_id, const double face[DPLI_N_FACE],
+                           const char *weakest, uint64_t sum, dpl_error *err);
+    dpl_status (*add_thumb)(dpli_store *store, int64_t template_id, const void *bytes, size_t n,
+                            uint64_t sum, dpl_error *err);
+
+    /* -------- leaving no byte of what was removed */
+    /** Within the transaction that removes: what is removed is to be scrubbed. */
+    dpl_status (*want_scrub)(dpli_store *store, dpl_error *err);
+    dpl_status (*wants_scrub)(dpli_store *store, bool *wanted, dpl_error *err);
+    /** No byte of a removed row is left where the database keeps its data; the wish is fulfilled.
+     * DPL_E_LOCKED when a reader still needs them. Outside of a transaction. */
+    dpl_status (*scrub)(dpli_store *store, dpl_error *err);
+} dpli_store_ops;
+
+/** What every keeper's own struct begins with. */
+struct dpli_store {
+    const dpli_store_ops *ops;
+    char *name;          /* of the database, for messages */
+    bool writing;        /* opened for it */
+    int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
+};
+
+/**
+ * Open the database of a gallery, by the keeper that its address names: a folder, or URLs of
+ * keepers to come.
+ *
+ * @retval DPL_E_GALLERY  missing, damaged, not a gallery's, of a version this doppel does not know,
+ *                        or of an older one and opened for reading
+ * @retval DPL_E_LOCKED   somebody else is writing
+ */
+dpl_status dpli_store_open(dpli_store **out, const char *address, dpl_gallery_mode mode,
+                           dpl_error *err);
+static inline void dpli_store_close(dpli_store *store)
+{
+    if (store)
+        store->ops->close(store);
+}
 
 #endif

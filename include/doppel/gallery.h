@@ -5,8 +5,10 @@
  * rebuilt from it whenever missing, stale or damaged. What a call has returned DPL_OK for survives
  * a kill.
  *
- * Threads and processes: many readers or one writer. A dpl_gallery is used by one thread at a time;
- * a second process that opens the gallery for writing gets DPL_E_LOCKED.
+ * Threads and processes: many readers or one writer. A dpl_gallery is used by one thread at a time,
+ * and dpl_gallery_open_again gives another thread its own; a second process that opens the gallery
+ * for writing gets DPL_E_LOCKED. Every row carries a sum of its content, which is checked wherever
+ * one is read: DPL_E_GALLERY names the photo whose row a disk has changed.
  *
  * Names of people and paths of photos are bytes: whatever a file system allows, compared byte by
  * byte. docs/gallery.md says what is stored, and what a kill and a forget leave.
@@ -40,12 +42,21 @@ typedef enum dpl_gallery_mode {
  * to read, so a gallery on a read-only medium can be searched. What a kill has interrupted is
  * cleared up here, by a writer.
  *
- * @retval DPL_E_GALLERY  missing, damaged, not a gallery, or of a later version; err names the file
+ * @retval DPL_E_GALLERY  missing, damaged, not a gallery, or of a later version; or of an earlier
+ *                        one and opened for reading: opening for writing brings it up to date. err
+ *                        names the file
  * @retval DPL_E_LOCKED   somebody else is writing; err names the process
  * @retval DPL_E_SYSTEM   the folder or a file in it cannot be made
  */
 DPL_API dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gallery_mode mode,
                                     dpl_error *err);
+/**
+ * Open the same gallery once more, for reading by another thread. The two handles are used by a
+ * thread each, and share the search index in memory: one object, which a search holds as it found
+ * it and a change of the gallery replaces for both. Either may be closed first.
+ */
+DPL_API dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery,
+                                          dpl_error *err);
 DPL_API void dpl_gallery_close(dpl_gallery *gallery);
 DPL_API const char *dpl_gallery_dir(const dpl_gallery *gallery);
 
@@ -81,9 +92,10 @@ typedef struct dpl_person {
 /** A photo's line in the ledger: every file that enrolment ever looked at and has not forgotten. */
 typedef struct dpl_photo_row {
     int64_t id;
-    const char *path;    /* absolute */
+    const char *path;    /* absolute; or the URI of a source that is no file */
     const char *sha256;  /* of the file's content, 64 hex digits, "" when it could not be read */
     const char *person;  /* NULL when it belongs to nobody */
+    const char *meant;   /* whose a photo that was refused was to be; NULL: of others, or unknown */
     dpl_status status;   /* DPL_OK: enrolled */
     const char *reason;  /* "" or why not, or the decoder's warning */
     const char *options; /* of the run that looked at it: a refusal is tried again under others;
@@ -98,14 +110,15 @@ typedef struct dpl_template_row {
     const char *photo_path, *photo_sha256;
     const char *space;      /* "face" or "image" */
     const char *model_hash; /* 64 hex digits */
-    dpl_face face;          /* zero for whole pictures */
+    int has_face;           /* 0: a whole picture's, and */
+    dpl_face face;          /* is zero */
     int32_t dim;
     const float *vector;  /* [dim] */
     const uint8_t *thumb; /* JPEG of the chip */
     size_t n_thumb;
 } dpl_template_row;
 
-/* Walk rows: people by name, photos by path, templates by id, all of one instant whatever a writer
+/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of one instant whatever a writer
    does meanwhile. The callback's strings and buffers live until it returns; it may read the gallery
    and search it, but not change it (DPL_E_ARGUMENT); a status other than DPL_OK stops the walk and
    is passed on (without touching err). A filter that is NULL, or matches nothing, is no error. */
@@ -173,7 +186,8 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite; a vector is all zero, which
  *                         by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
- * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is not absolute; a name is empty
+ * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is neither absolute nor a URI; a
+ *                         name is empty; a whole picture's template has a face
  * @retval DPL_E_LIMIT     a thumbnail over 1 MiB, a path over 32 KiB, a name or reason over 4 KiB
  * @retval DPL_E_SYSTEM    the disk is full, or failed
  */

@@ -40,6 +40,14 @@ xxhash base/hash.c
 zip\.h data/zip.c
 EOF
 
+# A gallery's database stands behind index/store.h: only a keeper's files know SQL, or the type of its
+# database.
+keepers='index/db\.[ch]|index/store_[a-z_]+\.[ch]'
+sql=$(find base net vision data train index app -name '*.[ch]' -exec \
+    grep -nE '"[^"]*\<(SELECT|INSERT INTO|UPDATE [a-z]+ SET|DELETE FROM|CREATE TABLE|PRAGMA|VACUUM)\>|\<(dpli_db|dpli_stmt|sqlite3)\>' {} + |
+    grep -vE "^($keepers):" || :)
+[ -z "$sql" ] || complain "only a keeper of the store knows its database:" "$sql"
+
 accepting=$(find base net vision data train index app -name '*.[ch]' ! -path index/policy.c -exec \
     grep -nE '>=[^;]*threshold' {} + || :)
 [ -z "$accepting" ] || complain "only index/policy.c accepts, ask dpl_accepts:" "$accepting"

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "index/gallery.h"
+#include "index/store_sqlite.h"
 
 char *kit_folder(void)
 {
@@ -61,6 +62,11 @@ dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode)
 
     kit_expect(DPL_OK, dpl_gallery_open(&gallery, dir, mode, &err), &err);
     return gallery;
+}
+
+dpli_db *kit_db(dpl_gallery *gallery)
+{
+    return dpli_sqlite_of(gallery->store)->db;
 }
 
 dpl_gallery *kit_new(const char *dir)

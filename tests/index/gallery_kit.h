@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "doppel/gallery.h"
+#include "index/db.h"
 
 enum { KIT_DIM = 8, KIT_THUMB = 40 };
 
@@ -20,6 +21,9 @@ void kit_drop(char *dir);
 dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode);
 /** A new gallery with a face model (KIT_HASH, KIT_DIM) and an image model (its dim 2 * KIT_DIM). */
 dpl_gallery *kit_new(const char *dir);
+
+/** The SQLite database under a gallery. */
+dpli_db *kit_db(dpl_gallery *gallery);
 
 /** The status, with a message printed when it is not the one wanted. */
 void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err);

@@ -107,7 +107,7 @@ static void where_too_few_are_found_the_rest_is_marked(void **state)
     dpli_ann_free(ann);
 }
 
-static char *written(size_t *n, const dpli_ann *ann)
+static char *written(size_t *n, dpli_ann *ann)
 {
     char *bytes = NULL;
     FILE *file = open_memstream(&bytes, n);

@@ -78,7 +78,7 @@ static void export_import_export_is_byte_identical(void **state)
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
     assert_int_equal(counts.n_templates_image, 3);
     assert_string_equal(kit_setting(gallery, "model.face.hash"), KIT_HASH);
-    kit_expect(DPL_OK, dpli_db_check(gallery->db, &err), &err);
+    kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
     /* The ids that were gone there do not come back here. */
     put(gallery, 8, "/new.jpg", "new", 1);
     free(again);
@@ -186,9 +186,10 @@ static void an_import_adds_to_what_is_there(void **state)
     put(gallery, 5, "/x.jpg", "xaver", 1);
     put(gallery, 7, "/b.jpg", "solo", 1); /* becomes bob's, and solo vanishes */
     put(gallery, 9, "/c.jpg", "ann", 1);  /* has the same name as theirs */
-    kit_expect(DPL_OK, dpli_store_generation(gallery, &before, identity, &err), &err);
+    kit_expect(DPL_OK, gallery->store->ops->generation(gallery->store, &before, identity, &err),
+               &err);
     kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
-    kit_expect(DPL_OK, dpli_store_generation(gallery, &now, identity, &err), &err);
+    kit_expect(DPL_OK, gallery->store->ops->generation(gallery->store, &now, identity, &err), &err);
     assert_int_equal(now, before + 1);
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
     assert_int_equal(counts.n_persons, 3);
@@ -233,7 +234,7 @@ static void another_models_vectors_are_not_imported(void **state)
     kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
     /* A setting counts as much. */
     kit_expect(DPL_OK,
-               dpli_db_exec(gallery->db,
+               dpli_db_exec(kit_db(gallery),
                             "UPDATE setting SET value = 'yunet'"
                             " WHERE key = 'detect'",
                             &err),
@@ -498,7 +499,8 @@ static void an_export_is_private_and_replaces_only_when_whole(void **state)
     assert_int_equal(stat("out.jsonl", &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     kit_write("out.jsonl", "old", 3);
-    kit_expect(DPL_OK, dpli_db_exec(gallery->db, "UPDATE template SET vector = x'00'", &err), &err);
+    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), "UPDATE template SET vector = x'00'", &err),
+               &err);
     kit_expect(DPL_E_GALLERY, dpl_gallery_export(gallery, "out.jsonl", &err), &err);
     old = kit_read("out.jsonl", &n);
     assert_int_equal(n, 3);

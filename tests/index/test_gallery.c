@@ -117,7 +117,7 @@ static int64_t generation(dpl_gallery *gallery)
     char identity[33];
     int64_t n;
 
-    kit_expect(DPL_OK, dpli_store_generation(gallery, &n, identity, &err), &err);
+    kit_expect(DPL_OK, gallery->store->ops->generation(gallery->store, &n, identity, &err), &err);
     assert_int_equal(strlen(identity), 32);
     return n;
 }
@@ -209,7 +209,9 @@ static void opening_another_database_says_what_it_is(void **state)
     static const struct {
         const char *sql, *message;
     } cases[] = {
-        {"PRAGMA user_version=2", "later doppel"},
+        {"PRAGMA user_version=3", "later doppel"},
+        {"PRAGMA user_version=0", "this doppel knows version 2"},
+        {"PRAGMA user_version=1", "not a gallery's"},
         {"PRAGMA application_id=7", "not a gallery"},
         {"DROP INDEX photo_sha256", "not a gallery's"},
         {"DELETE FROM gallery", "no identity"},
@@ -223,7 +225,7 @@ static void opening_another_database_says_what_it_is(void **state)
         char *dir = kit_folder();
         dpl_gallery *gallery = kit_new(dir);
 
-        kit_expect(DPL_OK, dpli_db_exec(gallery->db, cases[i].sql, &err), &err);
+        kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), cases[i].sql, &err), &err);
         dpl_gallery_close(gallery);
         for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
             kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, (dpl_gallery_mode)mode, &err),
@@ -244,7 +246,7 @@ static void triggers_and_views_of_a_hostile_file_do_nothing(void **state)
 
     (void)state;
     kit_expect(DPL_OK,
-               dpli_db_exec(gallery->db,
+               dpli_db_exec(kit_db(gallery),
                             "CREATE TRIGGER t AFTER INSERT ON photo BEGIN DELETE FROM photo; END",
                             &err),
                &err);
@@ -614,8 +616,8 @@ static dpl_status read_meanwhile(void *ctx, const dpl_photo_row *row)
     if (status != DPL_OK)
         return status;
     /* A failure within a transaction within the walk. */
-    assert_int_equal(dpli_store_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), DPL_E_MISMATCH);
-    status = dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err);
+    assert_int_equal(dpli_gallery_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), DPL_E_MISMATCH);
+    status = dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err);
     dpli_vectors_clear(&v);
     return status;
 }
@@ -759,7 +761,7 @@ static void a_setting_that_cannot_be_read_is_not_unset(void **state)
     const char *value = "";
 
     (void)state;
-    kit_expect(DPL_OK, dpli_db_exec(gallery->db, "DROP TABLE setting", &err), &err);
+    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), "DROP TABLE setting", &err), &err);
     kit_expect(DPL_E_GALLERY, dpl_gallery_setting(&value, gallery, "detect", &err), &err);
     assert_null(value);
     dpl_gallery_close(gallery);
@@ -854,8 +856,7 @@ static void an_encoder_is_bound_by_its_own_facts(void **state)
     snprintf(dim, sizeof dim, "%d", (int)dpl_encoder_dim(encoder));
     assert_string_equal(kit_setting(gallery, "model.face.hash"), dpl_encoder_hash(encoder));
     assert_string_equal(kit_setting(gallery, "model.face.dim"), dim);
-    assert_string_equal(kit_setting(gallery, "model.face.name"),
-                        dpl_encoder_fact(encoder, "name"));
+    assert_string_equal(kit_setting(gallery, "model.face.name"), dpl_encoder_fact(encoder, "name"));
     /* Nothing was made with it yet, so another may take its place, and then it has to stay out. */
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
     put(gallery, 1, "/a.jpg", "ann", 1);
@@ -956,7 +957,7 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     put(gallery, 12, "/photos/kept-1.jpg", "somebody kept", 3);
     put(gallery, 13, "/photos/gone-3.jpg", "somebody gone", 0);
     /* Both in the log and, after this, in the database and in a snapshot. */
-    kit_expect(DPL_OK, dpli_db_checkpoint(gallery->db, &err), &err);
+    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
     snprintf(snapshot, sizeof snapshot, "%s/face.faiss", dir);
     kit_write(snapshot, "/photos/gone-1.jpg", 18);
@@ -1006,11 +1007,11 @@ static void of_what_is_replaced_the_database_keeps_no_byte(void **state)
 
     (void)state;
     put(gallery, 10, "/a.jpg", "ann", 1);
-    kit_expect(DPL_OK, dpli_db_checkpoint(gallery->db, &err), &err);
+    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     kit_photo_make(&p, 10, "/a.jpg", "ann", 1);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 1);
     put(gallery, 12, "/a.jpg", "ann", 0);
-    kit_expect(DPL_OK, dpli_db_checkpoint(gallery->db, &err), &err);
+    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 0);
     assert_int_equal(kit_files_with(dir, p.thumbs[0], KIT_THUMB), 0);
     dpl_gallery_close(gallery);
@@ -1050,7 +1051,7 @@ static void forget_half(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
 
-    if (dpli_db_exec(gallery->db,
+    if (dpli_db_exec(kit_db(gallery),
                      "BEGIN; DELETE FROM photo; DELETE FROM person;"
                      "UPDATE gallery SET scrub = 1, generation = generation + 1; COMMIT",
                      &err) != DPL_OK)
@@ -1104,7 +1105,7 @@ static void a_reader_that_keeps_bytes_alive_is_told_of(void **state)
     (void)state;
     put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
     reader = kit_open(dir, DPL_GALLERY_READ);
-    kit_expect(DPL_OK, dpli_db_exec(gallery->db, "PRAGMA busy_timeout=50", &err), &err);
+    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), "PRAGMA busy_timeout=50", &err), &err);
     kit_expect(DPL_E_LOCKED, dpl_gallery_each_photo(reader, NULL, forget_meanwhile, gallery, NULL),
                &err);
     assert_non_null(strstr(err.message, "the rows are removed"));
@@ -1126,8 +1127,12 @@ static void load_gives_all_vectors_of_a_space(void **state)
     dpli_vectors v;
     struct kept *k;
 
+    static const float not_finite[KIT_DIM] = {[6] = NAN};
+    dpli_vector_record r = {0};
+    char sql[256];
+
     (void)state;
-    kit_expect(DPL_OK, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+    kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_int_equal(v.n, 0);
     dpli_vectors_clear(&v);
     put(gallery, 1, "/a.jpg", "ann", 2);
@@ -1136,7 +1141,7 @@ static void load_gives_all_vectors_of_a_space(void **state)
     put(gallery, 1, "/a.jpg", "ann", 1);
     k = templates(gallery, NULL, "face");
     for (int with_rows = 0; with_rows < 2; with_rows++) {
-        kit_expect(DPL_OK, dpli_store_load(&v, gallery, "face", KIT_DIM, with_rows, &err), &err);
+        kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "face", KIT_DIM, with_rows, &err), &err);
         assert_int_equal(v.n, k->n);
         assert_int_equal(v.n, 5);
         assert_int_equal(v.generation, 4);
@@ -1154,29 +1159,206 @@ static void load_gives_all_vectors_of_a_space(void **state)
         assert_true(with_rows || !v.rows);
         dpli_vectors_clear(&v);
     }
-    kit_expect(DPL_OK, dpli_store_load(&v, gallery, "image", 2 * KIT_DIM, 1, &err), &err);
+    kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "image", 2 * KIT_DIM, 1, &err), &err);
     assert_int_equal(v.n, 1);
     dpli_vectors_clear(&v);
-    kit_expect(DPL_E_MISMATCH, dpli_store_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), &err);
-    kit_expect(DPL_E_ARGUMENT, dpli_store_load(&v, gallery, "sound", KIT_DIM, 1, &err), &err);
+    kit_expect(DPL_E_MISMATCH, dpli_gallery_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpli_gallery_load(&v, gallery, "sound", KIT_DIM, 1, &err), &err);
 
-    kit_expect(DPL_OK,
-               dpli_db_exec(gallery->db, "UPDATE template SET vector = x'00' WHERE id = 4", &err),
-               &err);
-    kit_expect(DPL_E_GALLERY, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+    kit_expect(
+        DPL_OK,
+        dpli_db_exec(kit_db(gallery), "UPDATE template SET vector = x'00' WHERE id = 4", &err),
+        &err);
+    kit_expect(DPL_E_GALLERY, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_non_null(strstr(err.message, "template 4"));
     assert_null(v.rows);
-    kit_expect(DPL_OK,
-               dpli_db_exec(gallery->db,
-                            "UPDATE template SET vector ="
-                            " x'0000000000000000000000000000000000000000000000000000c07f00000000'"
-                            " WHERE id = 4",
-                            &err),
-               &err);
-    kit_expect(DPL_E_GALLERY, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+    /* With a sum that is right, what is written is still looked at. */
+    r.photo_id = 2; /* of template 4 */
+    r.model_id = 1;
+    r.bytes = not_finite;
+    r.n_bytes = sizeof not_finite;
+    snprintf(sql, sizeof sql,
+             "UPDATE template SET sum = %lld, vector ="
+             " x'0000000000000000000000000000000000000000000000000000c07f00000000' WHERE id = 4",
+             (long long)dpli_vector_sum(&r));
+    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), sql, &err), &err);
+    kit_expect(DPL_E_GALLERY, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_non_null(strstr(err.message, "not finite"));
     dpl_gallery_close(gallery);
     kit_drop(dir);
+}
+
+/* ------------------------------------------------------------------ sums */
+
+static dpl_status read_all_of(dpl_gallery *gallery)
+{
+    struct kept k = {0};
+    dpl_status status = dpl_gallery_each_person(gallery, keep_person, &k, &err);
+
+    k.n = 0;
+    if (status == DPL_OK)
+        status = dpl_gallery_each_photo(gallery, NULL, keep_photo, &k, &err);
+    k.n = 0;
+    if (status == DPL_OK)
+        status = dpl_gallery_each_template(gallery, NULL, NULL, keep_template, &k, &err);
+    return status;
+}
+
+/* Each change is one that any SQLite would make and every other check lets pass. */
+static void a_row_that_is_not_what_was_written_is_noticed_and_named(void **state)
+{
+    static const struct {
+        const char *sql, *message;
+    } cases[] = {
+        {"UPDATE person SET name = x'62' WHERE id = 1", "the name of person 1"},
+        {"UPDATE photo SET uri = 'file:///z.jpg' WHERE id = 1", "row of photo \"/z.jpg\""},
+        {"UPDATE photo SET size_bytes = size_bytes + 1 WHERE id = 1", "row of photo \"/a.jpg\""},
+        {"UPDATE photo SET person_id = 2 WHERE id = 1", "row of photo \"/a.jpg\""},
+        {"UPDATE photo SET person_id = NULL WHERE id = 1", "row of photo \"/a.jpg\""},
+        {"UPDATE photo SET meant = x'' WHERE id = 1", "row of photo \"/a.jpg\""},
+        {"UPDATE photo SET options = x'00' WHERE id = 1", "row of photo \"/a.jpg\""},
+        {"UPDATE template SET vector = (SELECT vector FROM template WHERE id = 3) WHERE id = 1",
+         "vector of photo \"/a.jpg\""},
+        {"UPDATE template SET photo_id = 2 WHERE id = 1", "vector of photo \"/b.jpg\""},
+        {"UPDATE face SET x_px = x_px + 1 WHERE template_id = 1", "face of photo \"/a.jpg\""},
+        {"UPDATE face SET weakest = 'size' WHERE template_id = 1", "face of photo \"/a.jpg\""},
+        {"UPDATE thumb SET jpeg = (SELECT jpeg FROM thumb WHERE template_id = 2), sum ="
+         " (SELECT sum FROM thumb WHERE template_id = 2) WHERE template_id = 1",
+         "thumbnail of photo \"/a.jpg\""},
+    };
+    dpl_forget_report report;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = kit_folder();
+        dpl_gallery *gallery = kit_new(dir);
+
+        put(gallery, 1, "/a.jpg", "ann", 2);
+        put(gallery, 3, "/b.jpg", "bob", 2);
+        kit_expect(DPL_OK, read_all_of(gallery), &err);
+        kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), cases[i].sql, &err), &err);
+        kit_expect(DPL_E_GALLERY, read_all_of(gallery), &err);
+        if (!strstr(err.message, cases[i].message))
+            print_error("\"%s\" gives: %s\n", cases[i].sql, err.message);
+        assert_non_null(strstr(err.message, cases[i].message));
+        kit_expect(DPL_E_GALLERY, dpl_gallery_export(gallery, "damaged.jsonl", &err), &err);
+        /* It can be forgotten like any other. */
+        if (strstr(cases[i].message, "/a.jpg")) {
+            const char *path = "/a.jpg";
+
+            kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, NULL, &path, 1, 0, &err), &err);
+            assert_int_equal(report.n_left, 0);
+            kit_expect(DPL_OK, read_all_of(gallery), &err);
+        }
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+}
+
+static void a_vector_that_was_changed_goes_into_no_index(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_hit hits[10];
+    dpl_head *head;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/a.jpg", "ann", 2);
+    put(gallery, 1, "/a.jpg", "ann", 2);
+    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_expect(DPL_OK, dpl_head_new(&head, DPL_HEAD_COSINE, KIT_DIM, NULL, 0, &err), &err);
+    kit_expect(DPL_OK,
+               dpli_db_exec(kit_db(gallery),
+                            "UPDATE template SET vector = (SELECT vector FROM template WHERE id ="
+                            " 1) WHERE id = 3",
+                            &err),
+               &err);
+    kit_expect(
+        DPL_E_GALLERY,
+        dpl_gallery_search(hits, gallery, head, "face", p.vectors[0], 1, KIT_DIM, NULL, NULL, &err),
+        &err);
+    assert_non_null(strstr(err.message, "the vector of photo \"/b.jpg\" is not what was written"));
+    /* Enrolled again, it is well. */
+    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_expect(
+        DPL_OK,
+        dpl_gallery_search(hits, gallery, head, "face", p.vectors[0], 1, KIT_DIM, NULL, NULL, &err),
+        &err);
+    assert_int_equal(hits[0].template_id, 1);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void whose_a_refused_photo_was_to_be_is_kept(void **state)
+{
+    char *dir = kit_folder(), *other = kit_folder(), *text, *again;
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t n_photos, n_templates;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/a.jpg", NULL, 0);
+    p.photo.row.meant = "ann\xff";
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    put(gallery, 3, "/b.jpg", "bob", 1);
+    assert_string_equal(photos(gallery, NULL)->rows[0].photo.meant ? "known" : "", "known");
+    assert_null(photos(gallery, "bob")->rows[0].photo.meant);
+    text = kit_dump(gallery);
+    assert_non_null(strstr(text, "\"meant_base64\":\"YW5u/w==\""));
+    dpl_gallery_close(gallery);
+    gallery = kit_open(other, DPL_GALLERY_CREATE);
+    kit_write("meant.jsonl", text, strlen(text));
+    kit_expect(DPL_OK, dpl_gallery_import(gallery, "meant.jsonl", &n_photos, &n_templates, &err),
+               &err);
+    again = kit_dump(gallery);
+    assert_string_equal(again, text);
+    unlink("meant.jsonl");
+    free(text);
+    free(again);
+    dpl_gallery_close(gallery);
+    kit_drop(other);
+    kit_drop(dir);
+}
+
+static void a_photo_may_have_another_source_than_a_file(void **state)
+{
+    char *dir = kit_folder(), *text;
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+    const char *path = "https://example.org/a.jpg";
+    struct kept k = {0};
+    int found;
+
+    (void)state;
+    put(gallery, 1, path, "ann", 1);
+    put(gallery, 3, "/a b%.jpg", "ann", 1);
+    kit_expect(DPL_OK, dpl_gallery_find_photo(gallery, path, NULL, keep_photo, &k, &found, &err),
+               &err);
+    assert_int_equal(found, 1);
+    assert_string_equal(k.rows[0].name, path);
+    text = kit_dump(gallery);
+    assert_non_null(strstr(text, "\"path\":\"https://example.org/a.jpg\""));
+    assert_non_null(strstr(text, "\"path\":\"/a b%.jpg\""));
+    free(text);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, NULL, &path, 1, 0, &err), &err);
+    assert_int_equal(report.n_photos, 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void an_address_of_no_keeper_is_refused_without_its_secrets(void **state)
+{
+    dpl_gallery *gallery;
+
+    (void)state;
+    kit_expect(
+        DPL_E_GALLERY,
+        dpl_gallery_open(&gallery, "carrier-pigeon://ann:secret@host/db", DPL_GALLERY_CREATE, &err),
+        &err);
+    assert_string_equal(err.message, "this doppel keeps no gallery at \"carrier-pigeon://\"");
+    assert_int_equal(access("carrier-pigeon:", F_OK), -1);
 }
 
 /* ------------------------------------------------------------------ readers and a writer */
@@ -1222,7 +1404,7 @@ static void readers_see_one_instant_while_a_writer_writes(void **state)
     while (seen < N_BATCHES) {
         dpli_vectors v;
 
-        kit_expect(DPL_OK, dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
+        kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
         assert_true(v.generation >= seen);
         n_changes += v.generation > seen;
         seen = v.generation;
@@ -1421,6 +1603,11 @@ int main(void)
         cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
         cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),
         cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),
+        cmocka_unit_test(a_row_that_is_not_what_was_written_is_noticed_and_named),
+        cmocka_unit_test(a_vector_that_was_changed_goes_into_no_index),
+        cmocka_unit_test(whose_a_refused_photo_was_to_be_is_kept),
+        cmocka_unit_test(a_photo_may_have_another_source_than_a_file),
+        cmocka_unit_test(an_address_of_no_keeper_is_refused_without_its_secrets),
         cmocka_unit_test(load_gives_all_vectors_of_a_space),
         cmocka_unit_test(readers_see_one_instant_while_a_writer_writes),
         cmocka_unit_test(any_sequence_of_changes_gives_what_a_simple_model_gives),

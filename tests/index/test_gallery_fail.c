@@ -64,7 +64,7 @@ static dpl_status read_all(dpl_gallery *gallery)
             DPL_OK ||
         (status = dpl_gallery_export(gallery, "all.jsonl", &err)) != DPL_OK)
         return status;
-    status = dpli_store_load(&v, gallery, "face", KIT_DIM, 1, &err);
+    status = dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err);
     dpli_vectors_clear(&v);
     return status;
 }
@@ -116,7 +116,7 @@ static char *dump_of(const char *dir)
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
     char *text;
 
-    kit_expect(DPL_OK, dpli_db_check(gallery->db, &err), &err);
+    kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
     text = kit_dump(gallery);
     dpl_gallery_close(gallery);
     return text;
@@ -226,7 +226,7 @@ static void when_sqlite_has_no_memory_nothing_is_half_done(void **state)
             p.templates[0].thumb = thumb;
             p.templates[0].n_thumb = sizeof thumb;
             snprintf(sql, sizeof sql, "PRAGMA hard_heap_limit=%d", kib << 10);
-            dpli_db_exec(gallery->db, sql, NULL);
+            dpli_db_exec(kit_db(gallery), sql, NULL);
             got = dpl_gallery_put(gallery, &p.photo, 1, &err);
             if (got == DPL_OK)
                 got = read_all(gallery);
@@ -358,7 +358,7 @@ static void killed_at_any_instant_all_that_was_put_is_there_and_nothing_by_halve
         dpl_gallery_counts counts;
         int n_seen = 0;
 
-        kit_expect(DPL_OK, dpli_db_check(gallery->db, &err), &err);
+        kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
         kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
         assert_int_equal(counts.n_photos % BATCH, 0);
         assert_in_range(counts.n_photos, n_before + BATCH * n_said,
@@ -443,7 +443,7 @@ static void a_forget_killed_at_any_instant_leaves_all_or_no_byte(void **state)
         assert_in_range(n_said, 0, 2);
         n_of[n_said]++;
         gallery = kit_open(dir, DPL_GALLERY_WRITE);
-        kit_expect(DPL_OK, dpli_db_check(gallery->db, &err), &err);
+        kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
         {
             size_t sum = 0;
 

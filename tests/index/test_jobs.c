@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "doppel/doppel.h"
 #include "index/gallery.h"
+#include "index/store_sqlite.h"
 
 #define DEMO     DPL_SOURCE_DIR "/demo/"
 #define OBAMA    DEMO "people/Barack Obama/official-portrait.jpg"
@@ -645,7 +646,7 @@ static void a_gallery_whose_model_cannot_be_read_gives_no_answer(void **state)
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL), DPL_OK);
     dpl_answers_free(answers, n);
-    assert_int_equal(dpli_db_exec(g->db, "DROP TABLE setting", NULL), DPL_OK);
+    assert_int_equal(dpli_db_exec(dpli_sqlite_of(g->store)->db, "DROP TABLE setting", NULL), DPL_OK);
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL),
         DPL_E_GALLERY);

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "index/flat.h"
+#include "index/gallery.h"
 #include "index/snapshot.h"
-#include "index/store.h"
 #include "tests/index/gallery_kit.h"
 #include "tests/index/vectors.h"
 
@@ -118,7 +118,7 @@ static void right(dpl_gallery *gallery, const dpl_head *head)
     dpl_search_info info;
     dpli_vectors v;
 
-    assert_int_equal(dpli_store_load(&v, gallery, "face", DIM, 1, NULL), DPL_OK);
+    assert_int_equal(dpli_gallery_load(&v, gallery, "face", DIM, 1, NULL), DPL_OK);
     for (size_t i = 0; i < 5; i++) {
         const float *probe = rows + (i * 4999 + 13) * DIM;
         dpl_hit got[K], want[K];
@@ -532,7 +532,7 @@ static double recall_of(dpl_gallery *gallery, const dpl_head *head, const float 
     size_t n_hits = 0;
 
     search(hits, gallery, head, probes, N_PROBES, options, info);
-    assert_int_equal(dpli_store_load(&v, gallery, "face", DIM, 1, NULL), DPL_OK);
+    assert_int_equal(dpli_gallery_load(&v, gallery, "face", DIM, 1, NULL), DPL_OK);
     assert_int_equal(info->n_templates, v.n);
     assert_int_equal(dpli_flat_search(want, head, v.rows, v.n, probes, N_PROBES, K, NULL), DPL_OK);
     for (size_t i = 0; i < N_PROBES; i++) {

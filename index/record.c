@@ -1,0 +1,67 @@
+/*
+ * record.c - the sum that a row of a gallery carries of its own content.
+ *
+ * Numbers are taken as little-endian 64 bits, strings with their end, so that no two rows that
+ * differ give the same bytes. The same whichever database keeps the row.
+ */
+#include "index/record.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+
+const char *const dpli_numbered_names[DPLI_N_NUMBERED] = {
+    [DPLI_PERSON_IDS] = "person",
+    [DPLI_PHOTO_IDS] = "photo",
+    [DPLI_TEMPLATE_IDS] = "template",
+};
+
+static uint64_t add_ints(uint64_t sum, const int64_t *values, size_t n)
+{
+    return dpli_sum64(sum, values, n * sizeof *values);
+}
+
+static uint64_t add_string(uint64_t sum, const char *s)
+{
+    return dpli_sum64(sum, s, strlen(s) + 1);
+}
+
+uint64_t dpli_person_sum(const char *name)
+{
+    return add_string(0, name);
+}
+
+uint64_t dpli_photo_sum(const dpli_photo_record *r)
+{
+    const int64_t numbers[] = {r->person_id, r->status,          r->size_bytes,
+                               r->mtime_ns,  r->enrolled_unix_s, r->width_px,
+                               r->height_px, r->n_faces,         r->meant != NULL};
+    uint64_t sum = add_ints(0, numbers, sizeof numbers / sizeof numbers[0]);
+
+    sum = add_string(sum, r->uri);
+    sum = add_string(sum, r->sha256);
+    sum = add_string(sum, r->reason);
+    sum = add_string(sum, r->options);
+    return add_string(sum, r->meant ? r->meant : "");
+}
+
+uint64_t dpli_vector_sum(const dpli_vector_record *r)
+{
+    const int64_t numbers[] = {r->photo_id, r->model_id};
+
+    return dpli_sum64(add_ints(0, numbers, 2), r->bytes, r->n_bytes);
+}
+
+uint64_t dpli_face_sum(int64_t template_id, const double face[DPLI_N_FACE], const char *weakest)
+{
+    float numbers[DPLI_N_FACE];
+
+    for (int i = 0; i < DPLI_N_FACE; i++)
+        numbers[i] = (float)face[i];
+    return add_string(dpli_sum64(add_ints(0, &template_id, 1), numbers, sizeof numbers), weakest);
+}
+
+uint64_t dpli_thumb_sum(int64_t template_id, const void *bytes, size_t n)
+{
+    return dpli_sum64(add_ints(0, &template_id, 1), bytes, n);
+}

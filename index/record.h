@@ -1,0 +1,70 @@
+/*
+ * Rows of a gallery as a database keeps them, whichever database it is; and the sum that each
+ * carries of its own content. What comes out of a database is hostile until it was checked.
+ */
+#ifndef DOPPEL_INDEX_RECORD_H
+#define DOPPEL_INDEX_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "index/space.h"
+
+/* The tables whose ids never come back. */
+typedef enum dpli_numbered {
+    DPLI_PERSON_IDS,
+    DPLI_PHOTO_IDS,
+    DPLI_TEMPLATE_IDS,
+    DPLI_N_NUMBERED
+} dpli_numbered;
+extern const char *const dpli_numbered_names[DPLI_N_NUMBERED];
+
+typedef struct dpli_person_record {
+    int64_t id;
+    const char *name;
+    int64_t n_photos, n_templates; /* where they were asked for */
+    uint64_t sum;
+} dpli_person_record;
+
+typedef struct dpli_photo_record {
+    int64_t id, person_id;    /* person_id 0: nobody's */
+    dpli_person_record owner; /* read only; name is NULL when nobody's */
+    const char *uri, *sha256, *reason, *options;
+    const char *meant; /* whose a refused photo was to be; NULL when not known, and of others */
+    int64_t status, size_bytes, mtime_ns, enrolled_unix_s, width_px, height_px, n_faces;
+    uint64_t sum;
+} dpli_photo_record;
+
+/** A vector alone, as a search needs it. */
+typedef struct dpli_vector_record {
+    int64_t id, photo_id, model_id;
+    int64_t person_id; /* the photo's; 0: nobody's. Read only */
+    const void *bytes; /* little-endian float32, aligned to nothing */
+    size_t n_bytes;
+    uint64_t sum;
+} dpli_vector_record;
+
+typedef struct dpli_template_record {
+    dpli_vector_record vector;
+    dpli_photo_record photo;        /* read only */
+    const char *space, *model_hash; /* read only */
+    int64_t dim;                    /* the model's. Read only */
+    bool has_face;
+    double face[DPLI_N_FACE]; /* in the order of dpli_face_fields */
+    const char *weakest;
+    uint64_t face_sum;
+    const void *thumb; /* NULL: none */
+    size_t n_thumb;
+    uint64_t thumb_sum;
+} dpli_template_record;
+
+/* The sums: XXH64 of what a row says, without its own id (the sums of a template's face and
+   thumbnail take the template's). They find a damaged disk, not an attacker. */
+uint64_t dpli_person_sum(const char *name);
+uint64_t dpli_photo_sum(const dpli_photo_record *r);
+uint64_t dpli_vector_sum(const dpli_vector_record *r);
+/** Numbers count as float32. */
+uint64_t dpli_face_sum(int64_t template_id, const double face[DPLI_N_FACE], const char *weakest);
+uint64_t dpli_thumb_sum(int64_t template_id, const void *bytes, size_t n);
+
+#endif

@@ -1,0 +1,507 @@
+/*
+ * store_sqlite.c - the SQLite keeper: a gallery's database in a folder, made, opened, locked; its
+ * transactions, settings and models.
+ *
+ * gallery.db is the truth and everything beside it is derived from it. SQLite keeps it whole when
+ * the process is killed or the disk is full; what this file adds is that only one process writes.
+ */
+#include "index/store_sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fail.h"
+#include "base/mem.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "vectors lie in the database as they do in memory, which has to be little-endian");
+
+/* ------------------------------------------------------------------ open */
+
+/* The folder and what leads to it, each level that is missing for its owner alone. */
+static dpl_status make_folder(const char *dir, dpl_error *err)
+{
+    char *path = dpli_strdup(dir, err);
+    dpl_status status = DPL_OK;
+
+    if (!path)
+        return DPL_E_MEMORY;
+    for (char *c = path + 1; status == DPL_OK; c++) {
+        char end = *c;
+
+        if (end != '/' && end != '\0')
+            continue;
+        *c = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot make folder \"%s\"", path);
+        *c = end;
+        if (end == '\0')
+            break;
+    }
+    free(path);
+    return status;
+}
+
+/* One writer at a time. The lock ends with the process, however that ends; the number in the file
+   only serves the message. */
+static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
+{
+    char *path = dpli_asprintf(err, "%s/gallery.lock", s->dir);
+    dpl_status status = DPL_OK;
+    char text[32] = "";
+    ssize_t n;
+
+    if (!path)
+        return DPL_E_MEMORY;
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (s->lock_fd < 0) {
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot open \"%s\"", path);
+        goto done;
+    }
+    while (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK) {
+            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot lock \"%s\"", path);
+            goto done;
+        }
+        n = pread(s->lock_fd, text, sizeof text - 1, 0);
+        text[n > 0 ? n : 0] = '\0';
+        text[strspn(text, "0123456789")] = '\0';
+        status = dpli_fail(err, DPL_E_LOCKED, "gallery \"%s\" is being written by %s%s", s->dir,
+                           *text ? "process " : "another process", text);
+        goto done;
+    }
+    n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, text, (size_t)n, 0) != n) {
+        /* A full disk costs the number, not the lock. */
+    }
+done:
+    free(path);
+    return status;
+}
+
+/* No database file is made for one who only asks, and nothing but a file is opened. */
+static dpl_status look_at_file(const dpli_store_sqlite *s, bool may_make, int64_t *n_bytes,
+                               dpl_error *err)
+{
+    struct stat st;
+
+    *n_bytes = 0;
+    if (stat(s->store.name, &st) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            return dpli_fail_errno(err, DPL_E_GALLERY, errno, "\"%s\" cannot be opened",
+                                   s->store.name);
+        return may_make ? DPL_OK
+                        : dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+    }
+    if (!S_ISREG(st.st_mode))
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", s->store.name);
+    *n_bytes = st.st_size;
+    return DPL_OK;
+}
+
+static int64_t file_bytes(const char *path, const char *suffix)
+{
+    char *full = dpli_asprintf(NULL, "%s%s", path, suffix);
+    struct stat st;
+    int64_t n = full && stat(full, &st) == 0 ? st.st_size : 0;
+
+    free(full);
+    return n;
+}
+
+/* A reader wants to write as well: the index of the write-ahead log. On a medium that cannot be
+   written there is no writer either, so without a log the file may be read as it is. */
+static dpl_status open_reader(dpli_store_sqlite *s, dpl_error *err)
+{
+    dpl_error why = {DPL_OK, ""};
+    dpl_status status = dpli_db_open(&s->db, s->store.name, DPLI_DB_READ, &why);
+    int64_t n_tables;
+
+    if (status == DPL_OK)
+        status = dpli_db_int(&n_tables, s->db, "SELECT count(*) FROM sqlite_schema", &why);
+    if (status == DPL_E_SYSTEM && access(s->dir, W_OK) != 0 &&
+        file_bytes(s->store.name, "-wal") == 0) {
+        dpli_db_close(s->db);
+        return dpli_db_open(&s->db, s->store.name, DPLI_DB_READ_FROZEN, err);
+    }
+    return status == DPL_OK ? DPL_OK : dpli_fail(err, status, "%s", why.message);
+}
+
+static void close_store(dpli_store *store)
+{
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+
+    dpli_sqlite_clear_kept(s);
+    dpli_sqlite_clear_walks(s);
+    /* The lock last: closing the database empties its log into it. */
+    dpli_db_close(s->db);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s->dir);
+    free(s->store.name);
+    free(s);
+}
+
+/* ------------------------------------------------------------------ transactions */
+
+static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
+{
+    return dpli_db_begin(dpli_sqlite_of(store)->db, write, err);
+}
+
+static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
+{
+    return dpli_db_end(dpli_sqlite_of(store)->db, status, err);
+}
+
+/* ------------------------------------------------------------------ what it is */
+
+static dpl_status generation(dpli_store *store, int64_t *number, char identity[DPLI_IDENTITY],
+                             dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                "SELECT generation, identity FROM gallery", err)) != DPL_OK ||
+        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+        goto done;
+    *number = row ? dpli_get_int(&s, 0) : 0;
+    snprintf(identity, DPLI_IDENTITY, "%s", row ? dpli_get_string(&s, 1) : "");
+    if (strlen(identity) != DPLI_IDENTITY - 1)
+        status =
+            dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: it has no identity", store->name);
+done:
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status touch(dpli_store *store, dpl_error *err)
+{
+    return dpli_db_exec(dpli_sqlite_of(store)->db, "UPDATE gallery SET generation = generation + 1",
+                        err);
+}
+
+static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
+{
+    dpli_buf sql = {0};
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    memset(out, 0, sizeof *out);
+    /* One statement, so that the numbers are of one instant. */
+    dpli_buf_str(&sql, "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM photo),"
+                       " (SELECT count(*) FROM photo WHERE status <> 0)");
+    for (int i = 0; i < DPLI_N_SPACES; i++)
+        dpli_buf_printf(&sql,
+                        ", (SELECT count(*) FROM template WHERE model_id IN"
+                        " (SELECT id FROM model WHERE space = ?%d))",
+                        i + 1);
+    if ((status = dpli_buf_check(&sql, err)) != DPL_OK ||
+        (status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql.data, err)) != DPL_OK)
+        goto done;
+    for (int i = 0; i < DPLI_N_SPACES; i++)
+        dpli_bind_text(&s, i + 1, dpli_spaces[i].name);
+    if ((status = dpli_stmt_step(&s, &row, err)) != DPL_OK || !row)
+        goto done;
+    out->n_persons = dpli_get_int(&s, 0);
+    out->n_photos = dpli_get_int(&s, 1);
+    out->n_failed = dpli_get_int(&s, 2);
+    for (int i = 0; i < DPLI_N_SPACES; i++)
+        out->n_templates[i] = dpli_get_int(&s, 3 + i);
+    out->n_bytes = file_bytes(store->name, "") + file_bytes(store->name, "-wal");
+done:
+    dpli_stmt_clear(&s);
+    dpli_buf_clear(&sql);
+    return status;
+}
+
+static dpl_status last_id(dpli_store *store, int64_t *id, dpli_numbered table, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    *id = 0;
+    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                "SELECT seq FROM sqlite_sequence WHERE name = ?", err)) != DPL_OK)
+        goto done;
+    dpli_bind_text(&s, 1, dpli_numbered_names[table]);
+    if ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+        *id = dpli_get_int(&s, 0);
+done:
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status raise_last_id(dpli_store *store, dpli_numbered table, int64_t id, dpl_error *err)
+{
+    static const char *const sql[] = {
+        "INSERT INTO sqlite_sequence(name, seq) SELECT ?1, 0"
+        " WHERE NOT EXISTS(SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+        "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
+    };
+    dpl_status status = DPL_OK;
+
+    for (int i = 0; i < 2 && status == DPL_OK; i++) {
+        dpli_stmt s = {0};
+
+        if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql[i], err)) == DPL_OK) {
+            dpli_bind_text(&s, 1, dpli_numbered_names[table]);
+            if (i == 1)
+                dpli_bind_int(&s, 2, id);
+            status = dpli_stmt_run(&s, err);
+        }
+        dpli_stmt_clear(&s);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ settings, models */
+
+static dpl_status setting(dpli_store *store, char **value, const char *key, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    *value = NULL;
+    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                "SELECT value FROM setting WHERE key = ?", err)) != DPL_OK)
+        goto done;
+    dpli_bind_text(&s, 1, key);
+    if ((status = dpli_stmt_step(&s, &row, err)) != DPL_OK || !row)
+        goto done;
+    *value = dpli_strdup(dpli_get_string(&s, 0), err);
+    status = *value ? dpli_stmt_check(&s, err) : DPL_E_MEMORY;
+    if (status != DPL_OK) {
+        free(*value);
+        *value = NULL;
+    }
+done:
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status set_setting(dpli_store *store, const char *key, const char *value, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                      "INSERT INTO setting VALUES(?1, ?2)"
+                      " ON CONFLICT(key) DO UPDATE SET value = ?2 WHERE value <> ?2",
+                      err);
+
+    if (status == DPL_OK) {
+        dpli_bind_text(&s, 1, key);
+        dpli_bind_text(&s, 2, value);
+        status = dpli_stmt_run(&s, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status each_setting(dpli_store *store, dpli_on_setting *fn, void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                      "SELECT key, value FROM setting ORDER BY key", err);
+    int row = 0;
+
+    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+        const char *key = dpli_get_string(&s, 0), *value = dpli_get_string(&s, 1);
+
+        if ((status = dpli_stmt_check(&s, err)) == DPL_OK)
+            status = fn(ctx, key, value, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status find_model(dpli_store *store, int64_t *id, int64_t *dim, const char *space,
+                             const char *hash, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int row;
+
+    *id = 0;
+    *dim = 0;
+    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                "SELECT id, dim FROM model WHERE space = ? AND hash = ?", err)) !=
+        DPL_OK)
+        goto done;
+    dpli_bind_text(&s, 1, space);
+    dpli_bind_text(&s, 2, hash);
+    if ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+        *id = dpli_get_int(&s, 0);
+        *dim = dpli_get_int(&s, 1);
+    }
+done:
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status set_model(dpli_store *store, const char *space, const char *hash, int32_t dim,
+                            dpl_error *err)
+{
+    dpli_db *db = dpli_sqlite_of(store)->db;
+    dpli_stmt drop = {0}, add = {0};
+    dpl_status status;
+
+    if ((status = dpli_stmt_new(&drop, db, "DELETE FROM model WHERE space = ?", err)) != DPL_OK ||
+        (status = dpli_stmt_new(&add, db, "INSERT INTO model(space, hash, dim) VALUES(?, ?, ?)",
+                                err)) != DPL_OK)
+        goto done;
+    dpli_bind_text(&drop, 1, space);
+    if ((status = dpli_stmt_run(&drop, err)) != DPL_OK)
+        goto done;
+    dpli_bind_text(&add, 1, space);
+    dpli_bind_text(&add, 2, hash);
+    dpli_bind_int(&add, 3, dim);
+    status = dpli_stmt_run(&add, err);
+done:
+    dpli_stmt_clear(&drop);
+    dpli_stmt_clear(&add);
+    return status;
+}
+
+static dpl_status has_templates(dpli_store *store, bool *any, const char *space, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                      space ? "SELECT EXISTS(SELECT 1 FROM template WHERE model_id"
+                                              " IN (SELECT id FROM model WHERE space = ?))"
+                                            : "SELECT EXISTS(SELECT 1 FROM template)",
+                                      err);
+    int row = 0;
+
+    *any = false;
+    if (status == DPL_OK) {
+        if (space)
+            dpli_bind_text(&s, 1, space);
+        status = dpli_stmt_step(&s, &row, err);
+        *any = status == DPL_OK && row && dpli_get_int(&s, 0) != 0;
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* ------------------------------------------------------------------ scrub */
+
+static dpl_status want_scrub(dpli_store *store, dpl_error *err)
+{
+    return dpli_db_exec(dpli_sqlite_of(store)->db, "UPDATE gallery SET scrub = 1", err);
+}
+
+static dpl_status wants_scrub(dpli_store *store, bool *wanted, dpl_error *err)
+{
+    int64_t scrub;
+    dpl_status status =
+        dpli_db_int(&scrub, dpli_sqlite_of(store)->db, "SELECT scrub FROM gallery", err);
+
+    *wanted = scrub != 0;
+    return status;
+}
+
+/* SQLite has overwritten the rows with zeros when they were removed. VACUUM writes the file anew;
+   the write-ahead log, which still has the rows as they once were, is cut to nothing. */
+static dpl_status scrub(dpli_store *store, dpl_error *err)
+{
+    dpli_db *db = dpli_sqlite_of(store)->db;
+    dpl_status status;
+
+    if ((status = dpli_db_exec(db, "VACUUM", err)) != DPL_OK ||
+        (status = dpli_db_checkpoint(db, err)) != DPL_OK)
+        return status;
+    return dpli_db_exec(db, "UPDATE gallery SET scrub = 0", err);
+}
+
+/* ------------------------------------------------------------------ the operations */
+
+static const dpli_store_ops ops = {
+    .close = close_store,
+    .begin = begin,
+    .end = end,
+    .generation = generation,
+    .touch = touch,
+    .count = count,
+    .last_id = last_id,
+    .raise_last_id = raise_last_id,
+    .setting = setting,
+    .set_setting = set_setting,
+    .each_setting = each_setting,
+    .find_model = find_model,
+    .set_model = set_model,
+    .has_templates = has_templates,
+    .each_person = dpli_sqlite_each_person,
+    .each_photo = dpli_sqlite_each_photo,
+    .each_template = dpli_sqlite_each_template,
+    .n_vectors = dpli_sqlite_n_vectors,
+    .each_vector = dpli_sqlite_each_vector,
+    .find_person = dpli_sqlite_find_person,
+    .add_person = dpli_sqlite_add_person,
+    .rename_person = dpli_sqlite_rename_person,
+    .drop_if_lonely = dpli_sqlite_drop_if_lonely,
+    .drop_lonely = dpli_sqlite_drop_lonely,
+    .find_photo = dpli_sqlite_find_photo,
+    .add_photo = dpli_sqlite_add_photo,
+    .set_photo = dpli_sqlite_set_photo,
+    .drop_photo = dpli_sqlite_drop_photo,
+    .drop_templates = dpli_sqlite_drop_templates,
+    .add_vector = dpli_sqlite_add_vector,
+    .add_face = dpli_sqlite_add_face,
+    .add_thumb = dpli_sqlite_add_thumb,
+    .want_scrub = want_scrub,
+    .wants_scrub = wants_scrub,
+    .scrub = scrub,
+};
+
+dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery_mode mode,
+                                  dpl_error *err)
+{
+    dpli_store_sqlite *s = dpli_calloc(1, sizeof *s, err);
+    dpl_status status = DPL_E_MEMORY;
+    int64_t n_bytes;
+
+    *out = NULL;
+    if (!s)
+        return DPL_E_MEMORY;
+    s->store.ops = &ops;
+    s->store.writing = mode != DPL_GALLERY_READ;
+    s->lock_fd = -1;
+    s->dir = dpli_strdup(dir, err);
+    s->store.name = dpli_asprintf(err, "%s/gallery.db", dir);
+    if (!s->dir || !s->store.name)
+        goto done;
+    if (mode == DPL_GALLERY_CREATE && (status = make_folder(dir, err)) != DPL_OK)
+        goto done;
+    if ((status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err)) != DPL_OK)
+        goto done;
+    if (mode == DPL_GALLERY_READ)
+        status = open_reader(s, err);
+    else if ((status = take_lock(s, err)) == DPL_OK)
+        status = dpli_db_open(&s->db, s->store.name, DPLI_DB_WRITE, err);
+    if (status != DPL_OK ||
+        (status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err)) != DPL_OK ||
+        (s->store.writing && (status = dpli_db_log(s->db, err)) != DPL_OK))
+        goto done;
+    *out = &s->store;
+    s = NULL;
+done:
+    if (s)
+        close_store(&s->store);
+    return status;
+}

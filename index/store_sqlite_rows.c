@@ -1,0 +1,333 @@
+/*
+ * store_sqlite_rows.c - reading gallery.db: a walk is one SELECT, so it sees one instant of the
+ * gallery whatever a writer does meanwhile.
+ */
+#include "index/store_sqlite.h"
+
+#include <string.h>
+
+#define FACE_COLUMN(column, member) "f." #column ","
+
+/* Gives one row to the function of the walk's caller. */
+typedef dpl_status read_row(dpli_stmt *s, void *fn_and_ctx, dpl_error *err);
+
+static dpl_status walk(dpli_stmt *s, read_row *read, void *fn_and_ctx, dpl_error *err)
+{
+    dpl_status status;
+    int row;
+
+    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
+        if ((status = read(s, fn_and_ctx, err)) != DPL_OK)
+            break;
+    return status;
+}
+
+/* The statement of a walk, ready to be bound: the one that is kept, or while that is under way
+   spare. */
+static dpl_status take(dpli_stmt **out, dpli_sqlite_walk *kept, dpli_stmt *spare, dpli_db *db,
+                       const char *sql, dpl_error *err)
+{
+    if (kept->busy) {
+        *out = spare;
+        return dpli_stmt_new(spare, db, sql, err);
+    }
+    *out = &kept->stmt;
+    if (!kept->stmt.handle) {
+        dpl_status status = dpli_stmt_new(&kept->stmt, db, sql, err);
+
+        if (status != DPL_OK)
+            return status;
+    }
+    kept->busy = true;
+    return DPL_OK;
+}
+
+/* It holds on to nothing that was bound to it or read. */
+static void give_back(dpli_stmt *s, dpli_sqlite_walk *kept)
+{
+    if (s != &kept->stmt) {
+        dpli_stmt_clear(s);
+        return;
+    }
+    if (!kept->busy)
+        return;
+    dpli_stmt_reset(s);
+    dpli_stmt_unbind(s);
+    kept->busy = false;
+}
+
+void dpli_sqlite_clear_walks(dpli_store_sqlite *s)
+{
+    for (int i = 0; i < DPLI_N_SQLITE_PHOTOS; i++)
+        dpli_stmt_clear(&s->photos[i].stmt);
+    for (int i = 0; i < DPLI_N_SQLITE_TEMPLATES; i++)
+        dpli_stmt_clear(&s->templates[i].stmt);
+}
+
+static const char *string_or_null(dpli_stmt *s, int i)
+{
+    return dpli_get_is_null(s, i) ? NULL : dpli_get_string(s, i);
+}
+
+/* ------------------------------------------------------------------ people */
+
+struct person_walk {
+    dpli_on_person *fn;
+    void *ctx;
+};
+
+static dpl_status read_person(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
+{
+    const struct person_walk *w = fn_and_ctx;
+    dpli_person_record r = {
+        .id = dpli_get_int(s, 0),
+        .name = dpli_get_string(s, 1),
+        .sum = (uint64_t)dpli_get_int(s, 2),
+        .n_photos = dpli_get_int(s, 3),
+        .n_templates = dpli_get_int(s, 4),
+    };
+    dpl_status status = dpli_stmt_check(s, err);
+
+    return status != DPL_OK ? status : w->fn(w->ctx, &r, err);
+}
+
+dpl_status dpli_sqlite_each_person(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
+                                   dpl_error *err)
+{
+    struct person_walk w = {fn, ctx};
+    dpli_stmt s = {0};
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                      by_id ? "SELECT id, name, sum, 0, 0 FROM person ORDER BY id"
+                            : "SELECT id, name, sum,"
+                              " (SELECT count(*) FROM photo p WHERE p.person_id = person.id),"
+                              " (SELECT count(*) FROM photo p JOIN template t ON t.photo_id = p.id"
+                              "  WHERE p.person_id = person.id)"
+                              " FROM person ORDER BY name",
+                      err);
+
+    if (status == DPL_OK)
+        status = walk(&s, read_person, &w, err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* ------------------------------------------------------------------ photos */
+
+#define PHOTO_COLUMNS                                                                              \
+    "p.id, p.uri, p.sha256, p.person_id, n.name, n.sum, p.meant, p.status, p.reason, p.options,"   \
+    " p.size_bytes, p.mtime_ns, p.enrolled_unix_s, p.width_px, p.height_px, p.n_faces, p.sum"
+#define PHOTO_TABLES " FROM photo p LEFT JOIN person n ON n.id = p.person_id "
+
+static dpli_photo_record photo_of(dpli_stmt *s, int at)
+{
+    return (dpli_photo_record){
+        .id = dpli_get_int(s, at),
+        .uri = dpli_get_string(s, at + 1),
+        .sha256 = dpli_get_string(s, at + 2),
+        .person_id = dpli_get_int(s, at + 3),
+        .owner = {.id = dpli_get_int(s, at + 3),
+                  .name = string_or_null(s, at + 4),
+                  .sum = (uint64_t)dpli_get_int(s, at + 5)},
+        .meant = string_or_null(s, at + 6),
+        .status = dpli_get_int(s, at + 7),
+        .reason = dpli_get_string(s, at + 8),
+        .options = dpli_get_string(s, at + 9),
+        .size_bytes = dpli_get_int(s, at + 10),
+        .mtime_ns = dpli_get_int(s, at + 11),
+        .enrolled_unix_s = dpli_get_int(s, at + 12),
+        .width_px = dpli_get_int(s, at + 13),
+        .height_px = dpli_get_int(s, at + 14),
+        .n_faces = dpli_get_int(s, at + 15),
+        .sum = (uint64_t)dpli_get_int(s, at + 16),
+    };
+}
+
+struct photo_walk {
+    dpli_on_photo *fn;
+    void *ctx;
+};
+
+static dpl_status read_photo(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
+{
+    const struct photo_walk *w = fn_and_ctx;
+    dpli_photo_record r = photo_of(s, 0);
+    dpl_status status = dpli_stmt_check(s, err);
+
+    return status != DPL_OK ? status : w->fn(w->ctx, &r, err);
+}
+
+dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *query,
+                                  dpli_on_photo *fn, void *ctx, dpl_error *err)
+{
+    static const char *const sql[] = {
+        [DPLI_ALL_PHOTOS] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "ORDER BY p.uri",
+        [DPLI_ALL_PHOTOS_BY_ID] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "ORDER BY p.id",
+        [DPLI_PHOTOS_OF] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
+                           "WHERE p.person_id = (SELECT id FROM person WHERE name = ?)"
+                           " ORDER BY p.uri",
+        [DPLI_PHOTO_AT] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.uri = ?",
+        [DPLI_PHOTOS_LIKE] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.sha256 = ?"
+                             " ORDER BY p.id",
+        [DPLI_PHOTO_BY_ID] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.id = ?",
+    };
+    dpli_sqlite_walk *kept = &dpli_sqlite_of(store)->photos[query->by];
+    struct photo_walk w = {fn, ctx};
+    dpli_stmt spare = {0}, *s;
+    dpl_status status = take(&s, kept, &spare, dpli_sqlite_of(store)->db, sql[query->by], err);
+
+    if (status == DPL_OK) {
+        if (query->by == DPLI_PHOTOS_OF)
+            dpli_bind_bytes(s, 1, query->text);
+        else if (query->by == DPLI_PHOTO_AT || query->by == DPLI_PHOTOS_LIKE)
+            dpli_bind_text(s, 1, query->text);
+        else if (query->by == DPLI_PHOTO_BY_ID)
+            dpli_bind_int(s, 1, query->id);
+        status = walk(s, read_photo, &w, err);
+    }
+    give_back(s, kept);
+    return status;
+}
+
+/* ------------------------------------------------------------------ templates */
+
+/* The face's columns first, so that they are numbered as in dpli_face_fields. */
+#define TEMPLATE_COLUMNS                                                                           \
+    DPLI_FACE_LIST(FACE_COLUMN)                                                                    \
+    "f.weakest, f.sum, t.id, t.photo_id, t.model_id, t.vector, t.sum, m.space, m.hash, m.dim,"     \
+    " b.jpeg, b.sum, " PHOTO_COLUMNS                                                               \
+    " FROM template t JOIN photo p ON p.id = t.photo_id JOIN model m ON m.id = t.model_id"         \
+    " LEFT JOIN face f ON f.template_id = t.id"                                                    \
+    " LEFT JOIN person n ON n.id = p.person_id LEFT JOIN thumb b ON b.template_id = t.id "
+
+struct template_walk {
+    dpli_on_template *fn;
+    void *ctx;
+};
+
+static dpl_status read_template(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
+{
+    const struct template_walk *w = fn_and_ctx;
+    const int after = DPLI_N_FACE;
+    dpli_template_record r = {
+        .has_face = !dpli_get_is_null(s, after),
+        .weakest = dpli_get_string(s, after),
+        .face_sum = (uint64_t)dpli_get_int(s, after + 1),
+        .vector = {.id = dpli_get_int(s, after + 2),
+                   .photo_id = dpli_get_int(s, after + 3),
+                   .model_id = dpli_get_int(s, after + 4),
+                   .sum = (uint64_t)dpli_get_int(s, after + 6)},
+        .space = dpli_get_string(s, after + 7),
+        .model_hash = dpli_get_string(s, after + 8),
+        .dim = dpli_get_int(s, after + 9),
+        .thumb_sum = (uint64_t)dpli_get_int(s, after + 11),
+        .photo = photo_of(s, after + 12),
+    };
+    dpl_status status;
+
+    r.vector.person_id = r.photo.person_id;
+    r.vector.bytes = dpli_get_blob(s, after + 5, &r.vector.n_bytes);
+    r.thumb = dpli_get_blob(s, after + 10, &r.n_thumb);
+    for (int i = 0; i < DPLI_N_FACE; i++)
+        r.face[i] = dpli_get_real(s, i);
+    status = dpli_stmt_check(s, err);
+    return status != DPL_OK ? status : w->fn(w->ctx, &r, err);
+}
+
+dpl_status dpli_sqlite_each_template(dpli_store *store, const dpli_template_query *query,
+                                     dpli_on_template *fn, void *ctx, dpl_error *err)
+{
+    static const char *const sql[] = {
+        [DPLI_ALL_TEMPLATES] =
+            "SELECT " TEMPLATE_COLUMNS "WHERE ?1 IS NULL OR m.space = ?1 ORDER BY t.id",
+        [DPLI_TEMPLATES_OF] =
+            "SELECT " TEMPLATE_COLUMNS "WHERE p.person_id = (SELECT id FROM person WHERE name = ?2)"
+            " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
+        [DPLI_TEMPLATES_IN] = "SELECT " TEMPLATE_COLUMNS "WHERE t.photo_id = ?2"
+                              " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
+        [DPLI_TEMPLATE_BY_ID] = "SELECT " TEMPLATE_COLUMNS "WHERE t.id = ?2",
+    };
+    dpli_sqlite_walk *kept = &dpli_sqlite_of(store)->templates[query->by];
+    struct template_walk w = {fn, ctx};
+    dpli_stmt spare = {0}, *s;
+    dpl_status status = take(&s, kept, &spare, dpli_sqlite_of(store)->db, sql[query->by], err);
+
+    if (status == DPL_OK) {
+        if (query->space && query->by != DPLI_TEMPLATE_BY_ID)
+            dpli_bind_text(s, 1, query->space);
+        if (query->by == DPLI_TEMPLATES_OF)
+            dpli_bind_bytes(s, 2, query->text);
+        else if (query->by != DPLI_ALL_TEMPLATES)
+            dpli_bind_int(s, 2, query->id);
+        status = walk(s, read_template, &w, err);
+    }
+    give_back(s, kept);
+    return status;
+}
+
+/* ------------------------------------------------------------------ all vectors */
+
+struct vector_walk {
+    dpli_on_vector *fn;
+    void *ctx;
+    bool with_bytes;
+    int64_t model_id;
+};
+
+static dpl_status read_vector(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
+{
+    const struct vector_walk *w = fn_and_ctx;
+    dpli_vector_record r = {
+        .id = dpli_get_int(s, 0),
+        .photo_id = dpli_get_int(s, 1),
+        .person_id = dpli_get_int(s, 2),
+        .model_id = w->model_id,
+    };
+    dpl_status status;
+
+    if (w->with_bytes) {
+        r.sum = (uint64_t)dpli_get_int(s, 3);
+        r.bytes = dpli_get_blob(s, 4, &r.n_bytes);
+        if ((status = dpli_stmt_check(s, err)) != DPL_OK)
+            return status;
+    }
+    return w->fn(w->ctx, &r, err);
+}
+
+dpl_status dpli_sqlite_n_vectors(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                      "SELECT count(*) FROM template WHERE model_id = ?", err);
+    int row = 0;
+
+    *n = 0;
+    if (status == DPL_OK) {
+        dpli_bind_int(&s, 1, model_id);
+        status = dpli_stmt_step(&s, &row, err);
+        *n = status == DPL_OK && row ? dpli_get_int(&s, 0) : 0;
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_sqlite_each_vector(dpli_store *store, int64_t model_id, bool with_bytes,
+                                   dpli_on_vector *fn, void *ctx, dpl_error *err)
+{
+    struct vector_walk w = {fn, ctx, with_bytes, model_id};
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(
+        &s, dpli_sqlite_of(store)->db,
+        with_bytes ? "SELECT t.id, t.photo_id, p.person_id, t.sum, t.vector FROM template t"
+                     " JOIN photo p ON p.id = t.photo_id WHERE t.model_id = ? ORDER BY t.id"
+                   : "SELECT t.id, t.photo_id, p.person_id FROM template t"
+                     " JOIN photo p ON p.id = t.photo_id WHERE t.model_id = ? ORDER BY t.id",
+        err);
+
+    if (status == DPL_OK) {
+        dpli_bind_int(&s, 1, model_id);
+        status = walk(&s, read_vector, &w, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}

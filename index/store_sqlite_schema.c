@@ -1,0 +1,416 @@
+/*
+ * store_sqlite_schema.c - the tables of gallery.db: made, recognised, and brought from an older
+ * version to this one.
+ *
+ * A hostile or damaged file is told from a gallery here: the tables have to be exactly these.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "index/source.h"
+#include "index/store_sqlite.h"
+
+/* "dplg", in the place where file(1) and SQLite look for whose file it is. */
+enum { APPLICATION_ID = 0x64706c67, VERSION = 2 };
+
+/* Up to this size all of the file is checked whenever it is opened (about 10 ms); beyond it what a
+   check would find is found when it is read. */
+static const int64_t check_up_to_bytes = 4 << 20;
+
+#define FACE_COLUMN(column, member) #column " REAL NOT NULL,"
+
+/* docs/gallery.md says what each column holds. Names and reasons are bytes, hence blobs;
+   AUTOINCREMENT so that a removed id never comes back; faces and thumbnails apart, so that reading
+   all vectors does not read them. SQLite keeps these texts, and a gallery's must be these. */
+#define GALLERY                                                                                    \
+    "CREATE TABLE gallery(one INTEGER PRIMARY KEY CHECK(one = 1), identity TEXT NOT NULL,"         \
+    " generation INTEGER NOT NULL, scrub INTEGER NOT NULL) STRICT"
+#define SETTING                                                                                    \
+    "CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+#define MODEL                                                                                      \
+    "CREATE TABLE model(id INTEGER PRIMARY KEY, space TEXT NOT NULL, hash TEXT NOT NULL,"          \
+    " dim INTEGER NOT NULL, UNIQUE(space, hash)) STRICT"
+#define PHOTO_PERSON   "CREATE INDEX photo_person ON photo(person_id)"
+#define PHOTO_SHA256   "CREATE INDEX photo_sha256 ON photo(sha256)"
+#define TEMPLATE_PHOTO "CREATE INDEX template_photo ON template(photo_id, model_id)"
+
+/* What the migration makes: all but the first three. */
+static const char *const schema[] = {
+    GALLERY,
+    SETTING,
+    MODEL,
+    "CREATE TABLE person(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE photo(id INTEGER PRIMARY KEY AUTOINCREMENT, uri TEXT NOT NULL UNIQUE,"
+    " person_id INTEGER REFERENCES person(id), meant BLOB, sha256 TEXT NOT NULL,"
+    " status INTEGER NOT NULL, reason BLOB NOT NULL, options BLOB NOT NULL,"
+    " size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, enrolled_unix_s INTEGER NOT NULL,"
+    " width_px INTEGER NOT NULL, height_px INTEGER NOT NULL, n_faces INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE template(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " photo_id INTEGER NOT NULL REFERENCES photo(id) ON DELETE CASCADE,"
+    " model_id INTEGER NOT NULL REFERENCES model(id), vector BLOB NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE face(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE"
+    " CASCADE," DPLI_FACE_LIST(FACE_COLUMN) " weakest TEXT NOT NULL, sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE thumb(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
+    " jpeg BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
+    PHOTO_PERSON,
+    PHOTO_SHA256,
+    TEMPLATE_PHOTO,
+};
+enum { N_KEPT = 3, N_SCHEMA = sizeof schema / sizeof *schema };
+
+static const char *const schema_1[] = {
+    GALLERY,
+    SETTING,
+    MODEL,
+    "CREATE TABLE person(id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE) STRICT",
+    "CREATE TABLE photo(id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE,"
+    " person_id INTEGER REFERENCES person(id), sha256 TEXT NOT NULL, status INTEGER NOT NULL,"
+    " reason BLOB NOT NULL, options BLOB NOT NULL, size_bytes INTEGER NOT NULL, mtime_ns INTEGER "
+    "NOT NULL,"
+    " enrolled_unix_s INTEGER NOT NULL, width_px INTEGER NOT NULL, height_px INTEGER NOT NULL,"
+    " n_faces INTEGER NOT NULL) STRICT",
+    "CREATE TABLE template(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " photo_id INTEGER NOT NULL REFERENCES photo(id) ON DELETE CASCADE,"
+    " model_id INTEGER NOT NULL REFERENCES model(id)," DPLI_FACE_LIST(
+        FACE_COLUMN) " weakest TEXT NOT NULL, vector BLOB NOT NULL) STRICT",
+    "CREATE TABLE thumb(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
+    " jpeg BLOB NOT NULL) STRICT",
+    PHOTO_PERSON,
+    PHOTO_SHA256,
+    TEMPLATE_PHOTO,
+};
+enum { N_SCHEMA_1 = sizeof schema_1 / sizeof *schema_1 };
+
+/* ------------------------------------------------------------------ make */
+
+static dpl_status set_version(dpli_db *db, dpl_error *err)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "PRAGMA user_version=%d", VERSION);
+    return dpli_db_exec(db, sql, err);
+}
+
+static dpl_status make_tables(dpli_db *db, dpl_error *err)
+{
+    dpl_status status;
+    uint8_t identity[16];
+    char sql[256];
+    char hex[33];
+
+    if (getrandom(identity, sizeof identity, 0) != (ssize_t)sizeof identity)
+        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "no random numbers from the system");
+    for (size_t i = 0; i < sizeof identity; i++)
+        snprintf(hex + 2 * i, 3, "%02x", identity[i]);
+    if ((status = dpli_db_begin(db, 1, err)) != DPL_OK)
+        return status;
+    for (size_t i = 0; i < N_SCHEMA; i++)
+        if ((status = dpli_db_exec(db, schema[i], err)) != DPL_OK)
+            goto done;
+    snprintf(sql, sizeof sql,
+             "INSERT INTO gallery VALUES(1, '%s', 0, 0);"
+             "PRAGMA application_id=%d;",
+             hex, APPLICATION_ID);
+    if ((status = dpli_db_exec(db, sql, err)) == DPL_OK)
+        status = set_version(db, err);
+done:
+    return dpli_db_end(db, status, err);
+}
+
+/* ------------------------------------------------------------------ recognise */
+
+static dpl_status check_tables(dpli_store_sqlite *store, const char *const *texts, size_t n_texts,
+                               dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status;
+    int64_t n = 0;
+    int row;
+
+    status = dpli_stmt_new(&s, store->db, "SELECT 1 FROM sqlite_schema WHERE sql = ?", err);
+    for (size_t i = 0; i < n_texts && status == DPL_OK; i++) {
+        dpli_bind_text(&s, 1, texts[i]);
+        status = dpli_stmt_step(&s, &row, err);
+        if (status == DPL_OK && !row)
+            status =
+                dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its tables are not a gallery's",
+                          store->store.name);
+        dpli_stmt_reset(&s);
+    }
+    dpli_stmt_clear(&s);
+    if (status == DPL_OK)
+        status = dpli_db_int(&n, store->db,
+                             "SELECT length(identity) = 32 AND identity NOT GLOB '*[^0-9a-f]*'"
+                             " FROM gallery",
+                             err);
+    if (status == DPL_OK && n != 1)
+        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: it has no identity",
+                           store->store.name);
+    return status;
+}
+
+/* ------------------------------------------------------------------ from version 1 */
+
+/* Version 1 knew a photo by its path, kept a face's numbers with its vector (and zeros with a whole
+   picture's), and had no sums. Its reasons named people. */
+
+static dpl_status copy_persons(dpli_store_sqlite *to, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, to->db, "SELECT id, name FROM person_1 ORDER BY id", err);
+    int row = 1;
+
+    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+        int64_t id = dpli_get_int(&s, 0);
+        const char *name = dpli_get_string(&s, 1);
+
+        if ((status = dpli_stmt_check(&s, err)) == DPL_OK)
+            status = dpli_sqlite_add_person(&to->store, &id, name, dpli_person_sum(name), err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* What stands between two quotes, and the name in it taken out: the reason as it is worded now. */
+static dpl_status take_name_out(char **reason, char **name, dpl_error *err)
+{
+    static const struct {
+        const char *before, *after, *now, *end;
+        bool is_theirs;
+    } worded[] = {
+        {"which one is \"", "\" is not clear", "which one is meant is not clear", NULL, true},
+        {"the same photo is enrolled as \"", "\" (", "the same photo is enrolled as somebody else",
+         "", false},
+    };
+
+    for (size_t i = 0; i < sizeof worded / sizeof worded[0]; i++) {
+        char *start = strstr(*reason, worded[i].before), *from, *to, *text;
+
+        from = start ? start + strlen(worded[i].before) : NULL;
+        to = from ? strstr(from, worded[i].after) : NULL;
+        if (!to)
+            continue;
+        *to = '\0';
+        if (worded[i].is_theirs && *from && !(*name = dpli_strdup(from, err)))
+            return DPL_E_MEMORY;
+        *start = '\0';
+        text = dpli_asprintf(err, "%s%s%s", *reason, worded[i].now,
+                             worded[i].end ? worded[i].end : to + strlen(worded[i].after));
+        if (!text)
+            return DPL_E_MEMORY;
+        free(*reason);
+        *reason = text;
+    }
+    return DPL_OK;
+}
+
+static dpl_status copy_photo(dpli_store_sqlite *to, dpli_stmt *s, dpl_error *err)
+{
+    char *uri = NULL, *reason = dpli_strdup(dpli_get_string(s, 4), err), *meant = NULL;
+    dpli_photo_record r = {
+        .id = dpli_get_int(s, 0),
+        .person_id = dpli_get_int(s, 1),
+        .sha256 = dpli_get_string(s, 2),
+        .status = dpli_get_int(s, 3),
+        .options = dpli_get_string(s, 5),
+        .size_bytes = dpli_get_int(s, 6),
+        .mtime_ns = dpli_get_int(s, 7),
+        .enrolled_unix_s = dpli_get_int(s, 8),
+        .width_px = dpli_get_int(s, 9),
+        .height_px = dpli_get_int(s, 10),
+        .n_faces = dpli_get_int(s, 11),
+    };
+    const char *path = dpli_get_string(s, 12);
+    dpl_status status = reason ? dpli_stmt_check(s, err) : DPL_E_MEMORY;
+    int64_t id = r.id;
+
+    if (status != DPL_OK || (status = take_name_out(&reason, &meant, err)) != DPL_OK)
+        goto done;
+    status = dpli_source_of(&uri, path, err);
+    if (status == DPL_E_ARGUMENT)
+        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: photo %" PRId64 " has no path",
+                           to->store.name, r.id);
+    if (status != DPL_OK)
+        goto done;
+    r.uri = uri;
+    r.reason = reason;
+    r.meant = r.person_id ? NULL : meant;
+    r.sum = dpli_photo_sum(&r);
+    status = dpli_sqlite_add_photo(&to->store, &id, &r, err);
+done:
+    free(uri);
+    free(reason);
+    free(meant);
+    return status;
+}
+
+static dpl_status copy_photos(dpli_store_sqlite *to, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status =
+        dpli_stmt_new(&s, to->db,
+                      "SELECT id, person_id, sha256, status, reason, options, size_bytes, mtime_ns,"
+                      " enrolled_unix_s, width_px, height_px, n_faces, path FROM photo_1"
+                      " ORDER BY id",
+                      err);
+    int row = 1;
+
+    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+        status = copy_photo(to, &s, err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+#define FACE_NAME(column, member) #column ","
+
+static dpl_status copy_template(dpli_store_sqlite *to, dpli_stmt *s, dpl_error *err)
+{
+    const int after = DPLI_N_FACE;
+    double face[DPLI_N_FACE];
+    dpli_vector_record v = {
+        .id = dpli_get_int(s, after + 1),
+        .photo_id = dpli_get_int(s, after + 2),
+        .model_id = dpli_get_int(s, after + 3),
+    };
+    const char *weakest = dpli_get_string(s, after);
+    bool has_face = *weakest != '\0';
+    int64_t id = v.id;
+    const void *thumb;
+    size_t n_thumb;
+    dpl_status status;
+
+    for (int i = 0; i < DPLI_N_FACE; i++) {
+        face[i] = dpli_get_real(s, i);
+        has_face |= face[i] != 0;
+    }
+    v.bytes = dpli_get_blob(s, after + 4, &v.n_bytes);
+    thumb = dpli_get_blob(s, after + 5, &n_thumb);
+    if ((status = dpli_stmt_check(s, err)) != DPL_OK)
+        return status;
+    v.sum = dpli_vector_sum(&v);
+    if ((status = dpli_sqlite_add_vector(&to->store, &id, &v, err)) != DPL_OK ||
+        (has_face &&
+         (status = dpli_sqlite_add_face(&to->store, id, face, weakest,
+                                        dpli_face_sum(id, face, weakest), err)) != DPL_OK))
+        return status;
+    return thumb ? dpli_sqlite_add_thumb(&to->store, id, thumb, n_thumb,
+                                         dpli_thumb_sum(id, thumb, n_thumb), err)
+                 : DPL_OK;
+}
+
+static dpl_status copy_templates(dpli_store_sqlite *to, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(
+        &s, to->db,
+        "SELECT " DPLI_FACE_LIST(
+            FACE_NAME) "weakest, id, photo_id, model_id, vector,"
+                       " jpeg FROM template_1 LEFT JOIN thumb_1 ON template_id = id ORDER BY id",
+        err);
+    int row = 1;
+
+    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+        status = copy_template(to, &s, err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* One transaction: a kill leaves version 1. */
+static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
+{
+    static const char aside[] = "DROP INDEX photo_person; DROP INDEX photo_sha256;"
+                                "DROP INDEX template_photo;"
+                                "ALTER TABLE thumb RENAME TO thumb_1;"
+                                "ALTER TABLE template RENAME TO template_1;"
+                                "ALTER TABLE photo RENAME TO photo_1;"
+                                "ALTER TABLE person RENAME TO person_1;";
+    /* Ids that were removed stay so. Children before parents. */
+    static const char away[] =
+        "INSERT INTO sqlite_sequence(name, seq) SELECT name, 0 FROM"
+        " (SELECT 'person' AS name UNION SELECT 'photo' UNION SELECT 'template')"
+        " WHERE name NOT IN (SELECT name FROM sqlite_sequence);"
+        "UPDATE sqlite_sequence AS n SET seq = max(seq, (SELECT seq FROM sqlite_sequence AS o"
+        " WHERE o.name = n.name || '_1')) WHERE name || '_1' IN (SELECT name FROM sqlite_sequence);"
+        "DROP TABLE thumb_1; DROP TABLE template_1; DROP TABLE photo_1; DROP TABLE person_1;";
+    dpl_status status = dpli_db_begin(s->db, 1, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = dpli_db_exec(s->db, aside, err);
+    for (size_t i = N_KEPT; i < N_SCHEMA && status == DPL_OK; i++)
+        status = dpli_db_exec(s->db, schema[i], err);
+    if (status == DPL_OK)
+        status = copy_persons(s, err);
+    if (status == DPL_OK)
+        status = copy_photos(s, err);
+    if (status == DPL_OK)
+        status = copy_templates(s, err);
+    dpli_sqlite_clear_kept(s);
+    if (status == DPL_OK)
+        status = dpli_db_exec(s->db, away, err);
+    if (status == DPL_OK)
+        status = set_version(s->db, err);
+    status = dpli_db_end(s->db, status, err);
+    if (status == DPL_OK)
+        s->store.was_version = 1;
+    return status;
+}
+
+/* ------------------------------------------------------------------ check */
+
+dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_bytes, dpl_error *err)
+{
+    int64_t application_id, version, n_objects, utf8;
+    const char *name = s->store.name;
+    dpli_db *db = s->db;
+    dpl_status status;
+
+    if ((status = dpli_db_int(&application_id, db, "PRAGMA application_id", err)) != DPL_OK ||
+        (status = dpli_db_int(&version, db, "PRAGMA user_version", err)) != DPL_OK ||
+        (status = dpli_db_int(&n_objects, db, "SELECT count(*) FROM sqlite_schema", err)) != DPL_OK)
+        return status;
+    if (application_id == 0 && version == 0 && n_objects == 0) {
+        if (!may_make)
+            return dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+        if ((status = make_tables(db, err)) != DPL_OK)
+            return status;
+        application_id = APPLICATION_ID;
+        version = VERSION;
+    }
+    if (application_id != APPLICATION_ID)
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a database, but not a gallery", name);
+    if (version > VERSION || version < 1)
+        return dpli_fail(err, DPL_E_GALLERY,
+                         version > VERSION
+                             ? "\"%s\" is of version %" PRId64
+                               ", made by a later doppel than this one, which knows version %d"
+                             : "\"%s\" is of version %" PRId64 ", this doppel knows version %d",
+                         name, version, VERSION);
+    if ((status = dpli_db_int(&utf8, db, "SELECT encoding = 'UTF-8' FROM pragma_encoding", err)) !=
+        DPL_OK)
+        return status;
+    if (!utf8)
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its texts are not UTF-8", name);
+    status = version == 1 ? check_tables(s, schema_1, N_SCHEMA_1, err)
+                          : check_tables(s, schema, N_SCHEMA, err);
+    if (status == DPL_OK && n_bytes <= check_up_to_bytes)
+        status = dpli_db_check(db, err);
+    if (status != DPL_OK || version == VERSION)
+        return status;
+    if (!s->store.writing)
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "\"%s\" is of version %" PRId64
+                         ", which has to be brought to version %d first: open it for writing once, "
+                         "as \"doppel enroll\" does",
+                         name, version, VERSION);
+    return migrate_1(s, err);
+}

@@ -1,0 +1,269 @@
+/*
+ * store_sqlite_write.c - changing gallery.db row by row, each statement prepared when it is first
+ * needed and kept.
+ */
+#include "index/store_sqlite.h"
+
+#define FACE_COLUMN(column, member) #column ","
+#define FACE_MARK(column, member)   "?,"
+
+static const char *const sql[DPLI_N_SQLITE] = {
+    [DPLI_SQLITE_FIND_PERSON] = "SELECT id FROM person WHERE name = ?",
+    [DPLI_SQLITE_ADD_PERSON] = "INSERT INTO person(id, name, sum) VALUES(?, ?, ?)",
+    [DPLI_SQLITE_RENAME_PERSON] = "UPDATE person SET name = ?2, sum = ?3 WHERE id = ?1",
+    [DPLI_SQLITE_DROP_PERSON] = "DELETE FROM person WHERE id = ?1 AND NOT EXISTS"
+                                "(SELECT 1 FROM photo WHERE person_id = ?1)",
+    [DPLI_SQLITE_FIND_PHOTO] = "SELECT id, person_id FROM photo WHERE uri = ?",
+    [DPLI_SQLITE_ADD_PHOTO] =
+        "INSERT INTO photo(id, uri, person_id, meant, sha256, status, reason, options, size_bytes,"
+        " mtime_ns, enrolled_unix_s, width_px, height_px, n_faces, sum)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [DPLI_SQLITE_SET_PHOTO] =
+        "UPDATE photo SET uri = ?2, person_id = ?3, meant = ?4, sha256 = ?5, status = ?6,"
+        " reason = ?7, options = ?8, size_bytes = ?9, mtime_ns = ?10, enrolled_unix_s = ?11,"
+        " width_px = ?12, height_px = ?13, n_faces = ?14, sum = ?15 WHERE id = ?1",
+    [DPLI_SQLITE_DROP_PHOTO] = "DELETE FROM photo WHERE id = ?",
+    [DPLI_SQLITE_DROP_TEMPLATES] = "DELETE FROM template WHERE photo_id = ?",
+    [DPLI_SQLITE_ADD_VECTOR] =
+        "INSERT INTO template(id, photo_id, model_id, vector, sum) VALUES(?,?,?,?,?)",
+    [DPLI_SQLITE_ADD_FACE] = "INSERT INTO face(" DPLI_FACE_LIST(
+        FACE_COLUMN) "weakest, sum, template_id) VALUES(" DPLI_FACE_LIST(FACE_MARK) "?,?,?)",
+    [DPLI_SQLITE_ADD_THUMB] = "INSERT INTO thumb(template_id, jpeg, sum) VALUES(?, ?, ?)",
+};
+
+static dpl_status prepare(dpli_stmt **out, dpli_store *store, int which, dpl_error *err)
+{
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+
+    *out = &s->kept[which];
+    return (*out)->handle ? DPL_OK : dpli_stmt_new(*out, s->db, sql[which], err);
+}
+
+void dpli_sqlite_clear_kept(dpli_store_sqlite *s)
+{
+    for (int i = 0; i < DPLI_N_SQLITE; i++)
+        dpli_stmt_clear(&s->kept[i]);
+}
+
+static void bind_id(dpli_stmt *s, int i, int64_t id)
+{
+    if (id)
+        dpli_bind_int(s, i, id);
+    else
+        dpli_bind_null(s, i);
+}
+
+/* Run; an id that was left to SQLite is given out. */
+static dpl_status add(int64_t *id, dpli_store *store, dpli_stmt *s, dpl_error *err)
+{
+    dpl_status status = dpli_stmt_run(s, err);
+
+    if (status == DPL_OK && !*id)
+        *id = dpli_db_last_id(dpli_sqlite_of(store)->db);
+    return status;
+}
+
+/* The first row's first columns as numbers, 0 when there is no row or they are null. */
+static dpl_status find_ids(int64_t *a, int64_t *b, dpli_stmt *s, dpl_error *err)
+{
+    dpl_status status;
+    int row;
+
+    *a = 0;
+    status = dpli_stmt_step(s, &row, err);
+    if (status == DPL_OK && row) {
+        *a = dpli_get_int(s, 0);
+        if (b)
+            *b = dpli_get_int(s, 1);
+    }
+    dpli_stmt_reset(s);
+    return status;
+}
+
+static dpl_status run_on(dpli_store *store, int which, int64_t id, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, which, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, id);
+    return dpli_stmt_run(s, err);
+}
+
+/* ------------------------------------------------------------------ people */
+
+dpl_status dpli_sqlite_find_person(dpli_store *store, int64_t *id, const char *name, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_FIND_PERSON, err);
+
+    *id = 0;
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_bytes(s, 1, name);
+    return find_ids(id, NULL, s, err);
+}
+
+dpl_status dpli_sqlite_add_person(dpli_store *store, int64_t *id, const char *name, uint64_t sum,
+                                  dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_PERSON, err);
+
+    if (status != DPL_OK)
+        return status;
+    bind_id(s, 1, *id);
+    dpli_bind_bytes(s, 2, name);
+    dpli_bind_int(s, 3, (int64_t)sum);
+    return add(id, store, s, err);
+}
+
+dpl_status dpli_sqlite_rename_person(dpli_store *store, int64_t id, const char *name, uint64_t sum,
+                                     dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_RENAME_PERSON, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, id);
+    dpli_bind_bytes(s, 2, name);
+    dpli_bind_int(s, 3, (int64_t)sum);
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_drop_if_lonely(dpli_store *store, int64_t id, dpl_error *err)
+{
+    return run_on(store, DPLI_SQLITE_DROP_PERSON, id, err);
+}
+
+dpl_status dpli_sqlite_drop_lonely(dpli_store *store, dpl_error *err)
+{
+    return dpli_db_exec(dpli_sqlite_of(store)->db,
+                        "DELETE FROM person WHERE NOT EXISTS"
+                        "(SELECT 1 FROM photo WHERE person_id = person.id)",
+                        err);
+}
+
+/* ------------------------------------------------------------------ photos */
+
+dpl_status dpli_sqlite_find_photo(dpli_store *store, int64_t *id, int64_t *person_id,
+                                  const char *uri, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_FIND_PHOTO, err);
+
+    *id = *person_id = 0;
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_text(s, 1, uri);
+    return find_ids(id, person_id, s, err);
+}
+
+static void bind_photo(dpli_stmt *s, const dpli_photo_record *row)
+{
+    dpli_bind_text(s, 2, row->uri);
+    bind_id(s, 3, row->person_id);
+    dpli_bind_bytes(s, 4, row->meant);
+    dpli_bind_text(s, 5, row->sha256);
+    dpli_bind_int(s, 6, row->status);
+    dpli_bind_bytes(s, 7, row->reason);
+    dpli_bind_bytes(s, 8, row->options);
+    dpli_bind_int(s, 9, row->size_bytes);
+    dpli_bind_int(s, 10, row->mtime_ns);
+    dpli_bind_int(s, 11, row->enrolled_unix_s);
+    dpli_bind_int(s, 12, row->width_px);
+    dpli_bind_int(s, 13, row->height_px);
+    dpli_bind_int(s, 14, row->n_faces);
+    dpli_bind_int(s, 15, (int64_t)row->sum);
+}
+
+dpl_status dpli_sqlite_add_photo(dpli_store *store, int64_t *id, const dpli_photo_record *row,
+                                 dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_PHOTO, err);
+
+    if (status != DPL_OK)
+        return status;
+    bind_id(s, 1, *id);
+    bind_photo(s, row);
+    return add(id, store, s, err);
+}
+
+dpl_status dpli_sqlite_set_photo(dpli_store *store, const dpli_photo_record *row, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_SET_PHOTO, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, row->id);
+    bind_photo(s, row);
+    return dpli_stmt_run(s, err);
+}
+
+/* Templates, faces and thumbnails go with it. */
+dpl_status dpli_sqlite_drop_photo(dpli_store *store, int64_t id, dpl_error *err)
+{
+    return run_on(store, DPLI_SQLITE_DROP_PHOTO, id, err);
+}
+
+dpl_status dpli_sqlite_drop_templates(dpli_store *store, int64_t *n, int64_t photo_id,
+                                      dpl_error *err)
+{
+    dpl_status status = run_on(store, DPLI_SQLITE_DROP_TEMPLATES, photo_id, err);
+
+    *n = status == DPL_OK ? dpli_db_changes(dpli_sqlite_of(store)->db) : 0;
+    return status;
+}
+
+/* ------------------------------------------------------------------ templates */
+
+dpl_status dpli_sqlite_add_vector(dpli_store *store, int64_t *id, const dpli_vector_record *row,
+                                  dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_VECTOR, err);
+
+    if (status != DPL_OK)
+        return status;
+    bind_id(s, 1, *id);
+    dpli_bind_int(s, 2, row->photo_id);
+    dpli_bind_int(s, 3, row->model_id);
+    dpli_bind_blob(s, 4, row->bytes, row->n_bytes);
+    dpli_bind_int(s, 5, (int64_t)row->sum);
+    return add(id, store, s, err);
+}
+
+dpl_status dpli_sqlite_add_face(dpli_store *store, int64_t template_id,
+                                const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
+                                dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_FACE, err);
+
+    if (status != DPL_OK)
+        return status;
+    for (int i = 0; i < DPLI_N_FACE; i++)
+        dpli_bind_real(s, i + 1, face[i]);
+    dpli_bind_text(s, DPLI_N_FACE + 1, weakest);
+    dpli_bind_int(s, DPLI_N_FACE + 2, (int64_t)sum);
+    dpli_bind_int(s, DPLI_N_FACE + 3, template_id);
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_add_thumb(dpli_store *store, int64_t template_id, const void *bytes,
+                                 size_t n, uint64_t sum, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_THUMB, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, template_id);
+    dpli_bind_blob(s, 2, bytes, n);
+    dpli_bind_int(s, 3, (int64_t)sum);
+    return dpli_stmt_run(s, err);
+}

@@ -1,0 +1,218 @@
+/*
+ * test_gallery_version.c - a gallery of an older version: what is in it afterwards, what a kill in
+ * the middle leaves, and what one who only reads is told.
+ *
+ * tests/fixtures/gallery-1 is such a gallery, and its export by the doppel that made it.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "index/gallery.h"
+#include "tests/index/gallery_kit.h"
+
+#define FIXTURE DPL_SOURCE_DIR "/tests/fixtures/gallery-1/"
+
+static dpl_error err;
+
+static char *old_gallery(void)
+{
+    char *dir = kit_folder(), path[256], *bytes;
+    size_t n;
+
+    bytes = kit_read(FIXTURE "gallery.db", &n);
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    kit_write(path, bytes, n);
+    free(bytes);
+    return dir;
+}
+
+/* What stands between the two in a text, replaced. */
+static char *replaced(char *text, const char *from, const char *to)
+{
+    char *at = strstr(text, from), *made;
+
+    assert_non_null(at);
+    made = malloc(strlen(text) + strlen(to) + 1);
+    assert_non_null(made);
+    sprintf(made, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    free(text);
+    return made;
+}
+
+/* The old export as it reads now: the reasons name nobody, and the row says whose the photo of many
+   faces was to be. */
+static char *wanted(void)
+{
+    size_t n;
+    char *text = kit_read(FIXTURE "export.jsonl", &n);
+
+    text = replaced(text, "which one is \\\"crowd\\\" is not clear",
+                    "which one is meant is not clear");
+    text = replaced(text, "people/crowd.jpg\",\"sha256\"",
+                    "people/crowd.jpg\",\"meant\":\"crowd\",\"sha256\"");
+    return replaced(text,
+                    "the same photo is enrolled as \\\"Marie Curie\\\" "
+                    "(/tmp/doppel-gallery-1/people/Marie Curie/portrait.png)",
+                    "the same photo is enrolled as somebody else");
+}
+
+static void a_gallery_of_version_1_holds_the_same_when_brought_up_to_date(void **state)
+{
+    char *dir = old_gallery(), *want = wanted(), *got;
+    dpl_gallery *gallery;
+    int64_t version;
+
+    (void)state;
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    assert_string_equal(dpl_gallery_notice(gallery),
+                        "the gallery was of version 1 and has been brought up to date");
+    kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
+    kit_expect(DPL_OK, dpli_db_int(&version, kit_db(gallery), "PRAGMA user_version", &err), &err);
+    assert_int_equal(version, 2);
+    got = kit_dump(gallery);
+    assert_string_equal(got, want);
+    free(got);
+    dpl_gallery_close(gallery);
+
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    assert_string_equal(dpl_gallery_notice(gallery), "");
+    got = kit_dump(gallery);
+    assert_string_equal(got, want);
+    free(got);
+    free(want);
+    dpl_gallery_close(gallery);
+
+    /* Ids that were forgotten before do not come back. */
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    kit_expect(DPL_OK, kit_put(gallery, 1, "/new.jpg", "new", 0, &err), &err);
+    got = kit_dump(gallery);
+    assert_non_null(strstr(got, "{\"type\":\"person\",\"id\":7,\"name\":\"new\"}"));
+    assert_non_null(strstr(got, "\"type\":\"photo\",\"id\":10,"));
+    assert_non_null(strstr(got, "\"last_ids\":{\"person\":7,\"photo\":10,\"template\":15}"));
+    free(got);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void who_only_reads_is_told_what_to_do(void **state)
+{
+    char *dir = old_gallery(), path[256], *before, *after;
+    dpl_gallery *gallery;
+    size_t n_before, n_after;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    before = kit_read(path, &n_before);
+    kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err), &err);
+    assert_non_null(strstr(err.message, "is of version 1"));
+    assert_non_null(strstr(err.message, "open it for writing once"));
+    after = kit_read(path, &n_after);
+    assert_int_equal(n_before, n_after);
+    assert_memory_equal(before, after, n_before);
+    free(before);
+    free(after);
+    kit_drop(dir);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void a_kill_in_the_middle_loses_nothing(void **state)
+{
+    enum { N_KILLS = 60 };
+    char *want = wanted();
+    double took = 0;
+    int n_old = 0;
+
+    (void)state;
+    for (int i = 0; i <= N_KILLS; i++) {
+        char *dir = old_gallery(), *got;
+        const double start = now_s();
+        dpl_gallery *gallery;
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            _exit(dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, NULL) == DPL_OK ? 0 : 1);
+        }
+        /* The first is left to end: how long that takes is what the others are spread over. */
+        if (i > 0) {
+            usleep((useconds_t)(took * 1e6 * i / N_KILLS));
+            kill(pid, SIGKILL);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (i == 0) {
+            assert_int_equal(status, 0);
+            took = now_s() - start;
+        }
+        n_old += dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err) != DPL_OK;
+        dpl_gallery_close(gallery);
+        gallery = kit_open(dir, DPL_GALLERY_WRITE);
+        kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
+        got = kit_dump(gallery);
+        assert_string_equal(got, want);
+        free(got);
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+    /* Some came before the end. */
+    assert_true(n_old > 0);
+    free(want);
+}
+
+static void a_damaged_old_gallery_is_not_brought_up_to_date(void **state)
+{
+    static const char *const sql[] = {
+        "UPDATE photo SET path = x'7a' WHERE id = 3",
+        "DROP INDEX photo_sha256",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        char *dir = old_gallery(), path[256];
+        dpl_gallery *gallery;
+        int64_t version;
+        dpli_db *db;
+
+        snprintf(path, sizeof path, "%s/gallery.db", dir);
+        kit_expect(DPL_OK, dpli_db_open(&db, path, DPLI_DB_WRITE, &err), &err);
+        kit_expect(DPL_OK, dpli_db_exec(db, sql[i], &err), &err);
+        dpli_db_close(db);
+        kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err), &err);
+        assert_non_null(strstr(err.message, "is damaged"));
+        kit_expect(DPL_OK, dpli_db_open(&db, path, DPLI_DB_WRITE, &err), &err);
+        kit_expect(DPL_OK, dpli_db_int(&version, db, "PRAGMA user_version", &err), &err);
+        assert_int_equal(version, 1);
+        dpli_db_close(db);
+        kit_drop(dir);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_gallery_of_version_1_holds_the_same_when_brought_up_to_date),
+        cmocka_unit_test(who_only_reads_is_told_what_to_do),
+        cmocka_unit_test(a_kill_in_the_middle_loses_nothing),
+        cmocka_unit_test(a_damaged_old_gallery_is_not_brought_up_to_date),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
