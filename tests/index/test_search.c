@@ -2,8 +2,10 @@
  * test_search.c - search in a gallery: the head's own ranking with the right people, whatever
  * became of the snapshot; what was added is found, what was removed is not.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -636,6 +638,193 @@ static void past_the_limit_search_is_approximate_with_the_recall_it_states(void 
     kit_drop(dir);
 }
 
+/* ------------------------------------------------------------------ threads */
+
+static dpl_gallery *again(const dpl_gallery *gallery)
+{
+    dpl_gallery *out;
+    dpl_error err;
+
+    kit_expect(DPL_OK, dpl_gallery_open_again(&out, gallery, &err), &err);
+    return out;
+}
+
+/* The index on the shelf, only to be compared. */
+static const void *on_shelf(const dpl_gallery *gallery)
+{
+    dpli_held *held = dpli_shelf_hold(gallery->shelf, DPLI_FACE_SPACE);
+
+    dpli_shelf_release(gallery->shelf, held);
+    return held;
+}
+
+static void handles_on_one_gallery_share_one_index(void **state)
+{
+    char *dir;
+    dpl_gallery *writer = new_gallery(&dir, 20), *one = again(writer), *two = again(one);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpl_forget_report report;
+    const void *first, *second;
+    dpli_held *held;
+    dpl_hit hits[K];
+    dpl_error err;
+
+    (void)state;
+    assert_null(on_shelf(writer));
+    search(hits, one, head, rows, 1, NULL, NULL);
+    first = on_shelf(one);
+    assert_non_null(first);
+    search(hits, two, head, rows, 1, NULL, NULL);
+    search(hits, writer, head, rows, 1, NULL, NULL);
+    assert_ptr_equal(on_shelf(two), first);
+
+    /* Whoever searches while the gallery changes keeps what they hold; who comes after has the new
+       one, made once. */
+    held = dpli_shelf_hold(one->shelf, DPLI_FACE_SPACE);
+    put_photos(writer, 20, 1);
+    right(two, head);
+    second = on_shelf(two);
+    assert_ptr_not_equal(second, first);
+    assert_int_equal(held->index.n, 20 * A_PHOTO);
+    right(one, head);
+    right(writer, head);
+    assert_ptr_equal(on_shelf(one), second);
+    dpli_shelf_release(one->shelf, held);
+
+    /* Nothing of what is forgotten stays in memory for the others. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, writer, "p3", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_left, 0);
+    assert_ptr_not_equal(on_shelf(two), second);
+    right(two, head);
+
+    /* The first to open may be the first to go. */
+    dpl_gallery_close(writer);
+    right(one, head);
+    dpl_gallery_close(one);
+    right(two, head);
+    dpl_gallery_close(two);
+    dpl_head_free(head);
+    kit_drop(dir);
+}
+
+/* Searches within a walk, during which it goes on seeing the gallery as the walk began. */
+typedef struct walker {
+    dpl_gallery *writer, *reader;
+    const dpl_head *head;
+    int n;
+} walker;
+
+static dpl_status change_and_search(void *ctx, const dpl_photo_row *row)
+{
+    walker *w = ctx;
+    dpl_search_info info;
+    dpl_hit hits[K];
+
+    (void)row;
+    if (w->n++ > 0)
+        return DPL_OK;
+    put_photos(w->writer, 20, 1);
+    search(hits, w->writer, w->head, rows, 1, NULL, &info);
+    assert_int_equal(info.n_templates, 21 * A_PHOTO);
+    search(hits, w->reader, w->head, rows, 1, NULL, &info);
+    assert_int_equal(info.n_templates, 20 * A_PHOTO);
+    search(hits, w->writer, w->head, rows, 1, NULL, &info);
+    assert_int_equal(info.n_templates, 21 * A_PHOTO);
+    return DPL_OK;
+}
+
+static void a_search_within_a_walk_sees_what_the_walk_sees(void **state)
+{
+    char *dir;
+    dpl_gallery *writer = new_gallery(&dir, 20);
+    walker w = {writer, again(writer), make_head(DPL_HEAD_COSINE), 0};
+    const void *shared;
+
+    (void)state;
+    right(w.reader, w.head);
+    kit_expect(DPL_OK, dpl_gallery_each_photo(w.reader, NULL, change_and_search, &w, NULL), NULL);
+    shared = on_shelf(writer);
+    right(w.reader, w.head);
+    assert_ptr_equal(on_shelf(writer), shared);
+    dpl_head_free((dpl_head *)(uintptr_t)w.head);
+    dpl_gallery_close(w.reader);
+    dpl_gallery_close(writer);
+    kit_drop(dir);
+}
+
+typedef struct searcher {
+    dpl_gallery *gallery;
+    const dpl_head *head;
+    int32_t k;
+    atomic_int *stop;
+    int n_searches, n_wrong;
+} searcher;
+
+/* Each probe is a vector of the gallery's first photos, which stay: it finds itself first. */
+static void *search_on(void *ctx)
+{
+    searcher *s = ctx;
+    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
+    dpl_hit hits[30];
+
+    options.exact_up_to = 3000;
+    options.k = s->k;
+    for (size_t i = 0; !atomic_load(s->stop) || s->n_searches < 20; i = (i + 37) % 1000) {
+        if (dpl_gallery_search(hits, s->gallery, s->head, "face", rows + i * DIM, 1, DIM, &options,
+                               NULL, NULL) != DPL_OK ||
+            hits[0].template_id != (int64_t)i + 1 || hits[0].score < 0.9999f)
+            s->n_wrong++;
+        s->n_searches++;
+    }
+    return NULL;
+}
+
+/* From exact to approximate and on, under threads that ask for few and for many, so that they want
+   to visit different numbers of lists. */
+static void forget_and_put_back(dpl_gallery *writer)
+{
+    dpl_forget_report report;
+    dpl_error err;
+    dpl_status status = dpl_gallery_forget(&report, writer, "p22", NULL, 0, 0, &err);
+
+    /* A reader may be in the way of the last step, for as long as it reads. */
+    if (status != DPL_E_LOCKED)
+        kit_expect(DPL_OK, status, &err);
+    put_photos(writer, 22, 1);
+}
+
+static void threads_search_while_a_writer_adds_and_forgets(void **state)
+{
+    enum { N_THREADS = 4 };
+    char *dir;
+    dpl_gallery *writer = new_gallery(&dir, 20);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    searcher searchers[N_THREADS];
+    pthread_t threads[N_THREADS];
+    atomic_int stop = 0;
+
+    (void)state;
+    for (int t = 0; t < N_THREADS; t++) {
+        searchers[t] = (searcher){again(writer), head, t % 2 ? 30 : 1, &stop, 0, 0};
+        assert_int_equal(pthread_create(&threads[t], NULL, search_on, &searchers[t]), 0);
+    }
+    for (size_t i = 0; i < 15; i++) {
+        put_photos(writer, 20 + i, 1);
+        if (i % 5 == 4)
+            forget_and_put_back(writer);
+    }
+    atomic_store(&stop, 1);
+    for (int t = 0; t < N_THREADS; t++) {
+        assert_int_equal(pthread_join(threads[t], NULL), 0);
+        assert_int_equal(searchers[t].n_wrong, 0);
+        assert_true(searchers[t].n_searches >= 20);
+        dpl_gallery_close(searchers[t].gallery);
+    }
+    dpl_head_free(head);
+    dpl_gallery_close(writer);
+    kit_drop(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -649,6 +838,9 @@ int main(void)
         cmocka_unit_test(what_is_added_is_found_and_what_is_removed_is_not),
         cmocka_unit_test(a_snapshot_written_while_somebody_is_forgotten_does_not_stay),
         cmocka_unit_test(dropping_leaves_no_snapshot_nor_half_of_one),
+        cmocka_unit_test(handles_on_one_gallery_share_one_index),
+        cmocka_unit_test(a_search_within_a_walk_sees_what_the_walk_sees),
+        cmocka_unit_test(threads_search_while_a_writer_adds_and_forgets),
         cmocka_unit_test(past_the_limit_search_is_approximate_with_the_recall_it_states),
     };
 
