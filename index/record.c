@@ -47,9 +47,10 @@ uint64_t dpli_photo_sum(const dpli_photo_record *r)
 
 uint64_t dpli_vector_sum(const dpli_vector_record *r)
 {
-    const int64_t numbers[] = {r->photo_id, r->model_id};
+    /* All vectors are summed whenever an index is made: one call, the numbers in its seed. */
+    const uint64_t seed = (uint64_t)r->photo_id * 0x9E3779B97F4A7C15U + (uint64_t)r->model_id;
 
-    return dpli_sum64(add_ints(0, numbers, 2), r->bytes, r->n_bytes);
+    return dpli_sum64(seed, r->bytes, r->n_bytes);
 }
 
 uint64_t dpli_face_sum(int64_t template_id, const double face[DPLI_N_FACE], const char *weakest)

@@ -198,6 +198,53 @@ static void without_memory_a_job_is_done_or_not_begun(void **state)
     unlink("all.jsonl");
 }
 
+/* A gallery of an older version is brought up to date, or left as it was. */
+static void without_memory_an_old_gallery_is_brought_up_to_date_or_left(void **state)
+{
+    char *dir = kit_folder(), path[256], *old, *done = NULL;
+    size_t n_old, n_left = 0;
+
+    (void)state;
+    old = kit_read(DPL_SOURCE_DIR "/tests/fixtures/gallery-1/gallery.db", &n_old);
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    for (long n = 0;; n++) {
+        dpl_gallery *gallery;
+        dpl_status status;
+        int hit;
+
+        kit_write(path, old, n_old);
+        fail_on = n % 2;
+        n_allocations = 0;
+        fail_at = n / 2; /* alone, and with all after it */
+        status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
+        hit = fail_at && n_allocations >= fail_at;
+        fail_at = 0;
+        if (status != DPL_OK) {
+            kit_expect(DPL_E_MEMORY, status, &err);
+            /* Not by halves: who reads is told the version, or reads all of it. */
+            status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+            n_left += status != DPL_OK;
+            if (status != DPL_OK)
+                assert_non_null(strstr(err.message, "version 1"));
+        }
+        dpl_gallery_close(gallery);
+        if (n == 0) {
+            done = dump_of(dir);
+        } else {
+            char *after = dump_of(dir);
+
+            assert_string_equal(after, done);
+            free(after);
+            if (!hit && n > 1)
+                break;
+        }
+    }
+    assert_true(n_left > 10);
+    free(old);
+    free(done);
+    kit_drop(dir);
+}
+
 /* SQLite's own memory, which --wrap does not reach. The limit is the process's and cannot be
    raised again, so each try is a process. */
 static void when_sqlite_has_no_memory_nothing_is_half_done(void **state)
@@ -700,6 +747,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_memory_a_job_is_done_or_not_begun),
+        cmocka_unit_test(without_memory_an_old_gallery_is_brought_up_to_date_or_left),
         cmocka_unit_test(when_sqlite_has_no_memory_nothing_is_half_done),
         cmocka_unit_test(killed_at_any_instant_all_that_was_put_is_there_and_nothing_by_halves),
         cmocka_unit_test(a_gallery_whose_making_was_killed_is_made_by_the_next),
