@@ -22,7 +22,8 @@ typedef struct enroll_options {
     common common;
     const char *name;
     double min_quality;
-    int faces, prune, follow_links, force, verbose, n_threads;
+    int faces, n_threads;
+    bool prune, follow_links, force, verbose;
 } enroll_options;
 
 #define AT(member) offsetof(enroll_options, member)
@@ -97,8 +98,8 @@ typedef struct enroll {
 static void event_text(enroll *e, const dpl_enroll_event *event)
 {
     const enroll_options *o = e->o;
-    const int refused = event->outcome == DPL_OUTCOME_REFUSED;
-    const int noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED;
+    const bool refused = event->outcome == DPL_OUTCOME_REFUSED;
+    const bool noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED;
     const tone t = refused ? TONE_BAD : noted ? TONE_WARN : TONE_PLAIN;
 
     if (!refused && !o->verbose && (!noted || o->common.quiet))
@@ -193,7 +194,7 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
 
 /* ------------------------------------------------------------------ the page */
 
-/** People's faces being written, in the order of their names. */
+/* People's faces being written, in the order of their names. */
 typedef struct gallery_walk {
     const html *page;
     dpl_gallery *gallery;
@@ -221,7 +222,7 @@ static dpl_status page_template(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-/** A card, also for who has templates here and there among others'; none for who has none. */
+/* A card, also for who has templates here and there among others'; none for who has none. */
 static dpl_status page_person(void *ctx, const dpl_person *person)
 {
     gallery_walk *w = ctx;

@@ -21,7 +21,8 @@
 typedef struct eval_options {
     common common;
     const char *dir, *threshold_from, *runs;
-    int aligned, random, way, trials, within_group, seed;
+    int random, way, trials, seed;
+    bool aligned, within_group;
 } eval_options;
 
 #define AT(member) offsetof(eval_options, member)
@@ -89,7 +90,7 @@ static const option_spec own[] = {
 const option_spec *const options_of_eval[] = {own, options_html, options_models, options_output,
                                               NULL};
 
-/** An evaluation under way. */
+/* An evaluation under way. */
 typedef struct evaluation {
     const command *self;
     eval_options *o;
@@ -107,8 +108,8 @@ typedef struct evaluation {
 
 /* ------------------------------------------------------------------ opening */
 
-/** Whether pictures are taken whole where nothing says so: an encoder of whole pictures does. */
-static int open_models(evaluation *e, int whole)
+/* Whether pictures are taken whole where nothing says so: an encoder of whole pictures does. */
+static int open_models(evaluation *e, bool whole)
 {
     common *o = &e->o->common;
     dpl_encoder *encoder = NULL;
@@ -123,11 +124,11 @@ static int open_models(evaluation *e, int whole)
         dpl_encoder_close(encoder);
     }
     if (o->detect < 0)
-        o->detect = whole;
+        o->detect = whole ? 1 : 0;
     return common_open_pipeline(&e->pipeline, e->self, o, NULL, 0);
 }
 
-static int open_data(dpl_dataset **out, const evaluation *e, const char *path, int plain)
+static int open_data(dpl_dataset **out, const evaluation *e, const char *path, bool plain)
 {
     dpl_dataset_options options = DPL_DATASET_OPTIONS_INIT;
     dpl_error err;
@@ -143,7 +144,7 @@ static void step(void *ctx, int64_t n_done, int64_t n_total)
     progress_step(ctx, n_done, n_total);
 }
 
-/** Tell which pictures gave no vector, the first of them by name. */
+/* Tell which pictures gave no vector, the first of them by name. */
 static void tell_failed(evaluation *e, const dpl_embeddings *embeddings)
 {
     size_t told = 0;
@@ -290,7 +291,7 @@ typedef struct pairs_result {
     size_t n_false_matches, n_false_non_matches;
 } pairs_result;
 
-/** Scores and kinds of pairs as arrays of their own. */
+/* Scores and kinds of pairs as arrays of their own. */
 static void score_pairs(const evaluation *e, pairs_result *r, const dpl_embeddings *embeddings)
 {
     const size_t n = r->pairs.n;
@@ -310,14 +311,14 @@ static void clear_pairs(pairs_result *r)
     free(r->same);
 }
 
-/** Read or draw pairs, and embed their pictures. */
+/* Read or draw pairs, and embed their pictures. */
 static int open_pairs(evaluation *e, pairs_result *r, const char *source, dpl_dataset **dataset,
                       dpl_pictures *pictures, dpl_embeddings *embeddings)
 {
     const eval_options *o = e->o;
     dpl_error err;
     dpl_status status;
-    int code = o->random ? open_data(dataset, e, source, 0) : 0;
+    int code = o->random ? open_data(dataset, e, source, false) : 0;
 
     if (code)
         return code;
@@ -337,7 +338,7 @@ static int open_pairs(evaluation *e, pairs_result *r, const char *source, dpl_da
     return code;
 }
 
-/** The best threshold on the other list. */
+/* The best threshold on the other list. */
 static int other_threshold(evaluation *e, double *out)
 {
     pairs_result other = {0};
@@ -355,7 +356,7 @@ static int other_threshold(evaluation *e, double *out)
     return code;
 }
 
-/** The threshold that judges a pair. */
+/* The threshold that judges a pair. */
 static double threshold_of(const pairs_result *r, size_t i)
 {
     if (isfinite(r->threshold))
@@ -363,7 +364,7 @@ static double threshold_of(const pairs_result *r, size_t i)
     return r->folds.n > 0 ? r->folds.thresholds[r->pairs.pairs[i].fold] : r->metrics.eer_threshold;
 }
 
-static int is_wrong(const pairs_result *r, size_t i)
+static bool is_wrong(const pairs_result *r, size_t i)
 {
     return dpl_accepts((double)r->scores[i], threshold_of(r, i)) != (r->same[i] != 0);
 }
@@ -418,7 +419,7 @@ static char *describe_accuracy(const evaluation *e, const pairs_result *r)
                        r->pairs.folds_given ? "" : " cut in order", low, high);
 }
 
-/** What "none allowed" hides: the list is too short for the rate. */
+/* What "none allowed" hides: the list is too short for the rate. */
 static const char *too_short(const dpl_tar *t)
 {
     return t->far * (double)t->reached.of < 1 ? ", at no false match: too few pairs for this rate"
@@ -540,7 +541,7 @@ static json_t *pairs_json(const evaluation *e, const pairs_result *r)
     return answer;
 }
 
-/** A wrong pair, by how far its score is on the wrong side. */
+/* A wrong pair, by how far its score is on the wrong side. */
 typedef struct mistake {
     double by;
     size_t pair;
@@ -555,7 +556,7 @@ static int worst_first(const void *a, const void *b)
 }
 
 static void page_mistakes(const evaluation *e, const pairs_result *r, dpl_scratch *scratch,
-                          int same)
+                          bool same)
 {
     mistake *list = text_need(malloc((r->pairs.n + 1) * sizeof *list));
     size_t n = 0;
@@ -631,8 +632,8 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     plot_roc(page, m);
     plot_det(page, m);
     fputs("</section>\n", page->f);
-    page_mistakes(e, r, scratch, 0);
-    page_mistakes(e, r, scratch, 1);
+    page_mistakes(e, r, scratch, false);
+    page_mistakes(e, r, scratch, true);
     page_failed(e);
 }
 
@@ -784,7 +785,7 @@ static int eval_oneshot(evaluation *e)
     dpl_scratch *scratch = NULL;
     dpl_error err;
     dpl_status status = DPL_OK;
-    int code = open_models(e, 1);
+    int code = open_models(e, true);
 
     if (!code)
         code = open_data(&e->dataset, e, e->source, o->runs != NULL);
@@ -819,10 +820,10 @@ static int eval_oneshot(evaluation *e)
 
 /* ------------------------------------------------------------------ the command */
 
-/** What the options say against each other. */
+/* What the options say against each other. */
 static int check_arguments(const command *self, const eval_options *o, int n, char **rest)
 {
-    const int pairs = n > 0 && strcmp(rest[0], "pairs") == 0;
+    const bool pairs = n > 0 && strcmp(rest[0], "pairs") == 0;
 
     if (n == 0 || (!pairs && strcmp(rest[0], "oneshot") != 0))
         return options_usage(self, "it takes \"pairs\" or \"oneshot\" first");
@@ -858,7 +859,7 @@ int cmd_eval(const command *self, int argc, char **argv)
         code = check_arguments(self, &o, n, argv + 1);
     if (code)
         return code;
-    const int pairs = strcmp(argv[1], "pairs") == 0;
+    const bool pairs = strcmp(argv[1], "pairs") == 0;
     e.source = o.runs ? o.runs : argv[2];
     if (!o.way)
         o.way = 20;

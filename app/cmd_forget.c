@@ -11,7 +11,7 @@
 
 typedef struct forget_options {
     common common;
-    int dry_run;
+    bool dry_run;
 } forget_options;
 
 static const option_spec own[] = {{.name = "dry-run",
@@ -27,7 +27,7 @@ typedef struct forgetting {
     const command *self;
     const forget_options *o;
     dpl_gallery *gallery;
-    int proved; /* 0: something forgotten is still found */
+    bool proved; /* nothing forgotten is still found */
 } forgetting;
 
 static void tell(forgetting *f, const char *person, const char *const *paths, size_t n_paths,
@@ -35,7 +35,7 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
 {
     char photos[64], templates[64], left[32];
 
-    f->proved &= r->n_left == 0;
+    f->proved = f->proved && r->n_left == 0;
     if (f->o->common.json) {
         json_print(forget_json(person, paths, n_paths, f->o->dry_run, r));
         return;
@@ -70,7 +70,7 @@ static int forget(forgetting *f, const char *person, const char *const *paths, s
     return 0;
 }
 
-/** Whether the ledger has this photo; 0, or an exit code after a message. */
+/* Whether the ledger has this photo; 0, or an exit code after a message. */
 static dpl_status seen(void *ctx, const dpl_photo_row *row)
 {
     (void)ctx;
@@ -92,7 +92,7 @@ static int check_photo(const forgetting *f, const char *path)
                          path);
 }
 
-/** Everything is looked up before anything goes. */
+/* Everything is looked up before anything goes. */
 static int run(forgetting *f, char **names, size_t n)
 {
     const char **paths = text_need(calloc(n, sizeof *paths));
@@ -101,10 +101,11 @@ static int run(forgetting *f, char **names, size_t n)
     int code = 0;
 
     for (size_t i = 0; i < n && !code; i++) {
-        const int person = common_has_person(f->self, &f->o->common, f->gallery, names[i]);
-        if (person < 0)
-            code = -person;
-        else if (person)
+        bool person;
+        code = common_has_person(&person, f->self, &f->o->common, f->gallery, names[i]);
+        if (code)
+            break;
+        if (person)
             people[n_people++] = names[i];
         else
             code = check_photo(f, paths[n_paths++] = common_full_path(names[i]));
@@ -123,7 +124,7 @@ static int run(forgetting *f, char **names, size_t n)
 int cmd_forget(const command *self, int argc, char **argv)
 {
     forget_options o = {.common = COMMON_INIT};
-    forgetting f = {self, &o, NULL, 1};
+    forgetting f = {self, &o, NULL, true};
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code && n < 1)

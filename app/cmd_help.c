@@ -10,7 +10,7 @@
 #include "app/models.h"
 
 typedef struct help_options {
-    int manual;
+    bool manual;
 } help_options;
 
 static const option_spec own[] = {{.name = "manual",
@@ -64,12 +64,12 @@ static void help_long(const command *all)
     putchar('\n');
 }
 
-/** A list of "name  meaning" lines as a roff tagged list. */
+/* A list of "name  meaning" lines as a roff tagged list. */
 static void manual_list(const char *lines)
 {
     char *copy = text_format("%s", lines), *rest = copy, *line;
 
-    while ((line = strsep(&rest, "\n")) && *line) {
+    for (line = strsep(&rest, "\n"); line && *line; line = strsep(&rest, "\n")) {
         const size_t n = strcspn(line, " ");
         const char *meaning = line + n + strspn(line + n, " ");
         printf(".TP\n.B %.*s\n", (int)n, line);

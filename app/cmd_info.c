@@ -15,7 +15,7 @@
 
 typedef struct info_options {
     common common;
-    int failed;
+    bool failed;
 } info_options;
 
 static const option_spec own[] = {{.name = "failed",
@@ -56,7 +56,7 @@ static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
     if (i->o->common.json) {
         json_print(info_photo_json(row));
     } else {
-        const int ok = row->status == DPL_OK;
+        const bool ok = row->status == DPL_OK;
         const char *cells[] = {ok ? "enrolled" : dpl_status_words(row->status), row->path,
                                row->reason};
         table_add(&i->table, ok ? row->reason[0] ? TONE_WARN : TONE_PLAIN : TONE_BAD, cells);
@@ -86,7 +86,7 @@ static int tell_photos(info *i, const char *person)
 
 /* ------------------------------------------------------------------ one photo */
 
-/** Told as text, or into the array that ctx points to. */
+/* Told as text, or into the array that ctx points to. */
 static dpl_status take_template(void *ctx, const dpl_template_row *row)
 {
     json_t **array = ctx;
@@ -108,7 +108,7 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-/** The row's strings do not outlive the callback, and the gallery is not to be asked within it. */
+/* The row's strings do not outlive the callback, and the gallery is not to be asked within it. */
 typedef struct kept_photo {
     info *info;
     json_t *object;
@@ -188,7 +188,7 @@ static dpl_status count_reason(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
-/** Bytes of the index snapshots in the gallery's folder. */
+/* Bytes of the index snapshots in the gallery's folder. */
 static int64_t index_bytes(const char *dir)
 {
     DIR *folder = opendir(dir);
@@ -198,7 +198,7 @@ static int64_t index_bytes(const char *dir)
 
     if (!folder)
         return 0;
-    while ((entry = readdir(folder))) {
+    for (entry = readdir(folder); entry; entry = readdir(folder)) {
         const size_t n = strlen(entry->d_name);
         if (n > 6 && strcmp(entry->d_name + n - 6, ".faiss") == 0 &&
             fstatat(dirfd(folder), entry->d_name, &st, 0) == 0)
@@ -214,7 +214,7 @@ static const char *const keys[] = {"detect",           "model.face.name", "model
                                    "model.image.hash", "model.image.dim"};
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 
-/** The gallery as it is told. */
+/* The gallery as it is told. */
 typedef struct facts {
     dpl_gallery_counts counts;
     int64_t by_status[N_STATUSES];
@@ -337,8 +337,10 @@ int cmd_info(const command *self, int argc, char **argv)
     if (n == 0) {
         code = o.failed ? tell_photos(&i, NULL) : tell_gallery(&i);
     } else {
-        const int person = common_has_person(self, &o.common, i.gallery, argv[1]);
-        code = person < 0 ? -person : person ? tell_photos(&i, argv[1]) : tell_photo(&i, argv[1]);
+        bool person;
+        code = common_has_person(&person, self, &o.common, i.gallery, argv[1]);
+        if (!code)
+            code = person ? tell_photos(&i, argv[1]) : tell_photo(&i, argv[1]);
     }
     table_clear(&i.table);
     dpl_gallery_close(i.gallery);

@@ -12,7 +12,7 @@ const option_spec *const options_of_list[] = {options_gallery, options_output, N
 
 typedef struct listing {
     const command *self;
-    int json;
+    bool json;
     table table;
     int64_t n_people, n_photos;
 } listing;

@@ -89,7 +89,7 @@ typedef struct query {
     html page;
 } query;
 
-/** A photo and its answers. */
+/* A photo and its answers. */
 typedef struct answered {
     const char *name;
     dpl_photo photo;
@@ -137,7 +137,7 @@ static dpl_status answer(answered *a, query *q, dpl_error *err)
     return status;
 }
 
-static int is_found(const dpl_answer *a)
+static bool is_found(const dpl_answer *a)
 {
     /* By picture nobody is named: something alike is the answer, unless a threshold judges it. */
     if (a->face < 0 && a->decision == DPL_DECISION_NONE)
@@ -165,7 +165,7 @@ static void tell_json(const query *q, const answered *a)
 
 /* ------------------------------------------------------------------ text */
 
-/** A path as short as it is still right from here. */
+/* A path as short as it is still right from here. */
 static const char *short_path(const query *q, const char *path)
 {
     const size_t n = q->cwd ? strlen(q->cwd) : 0;
@@ -196,7 +196,7 @@ static const char *who(const dpl_answer *answer)
 static void tell_answer(table *t, const query *q, const answered *a, const dpl_answer *answer)
 {
     const size_t kept = query_n_kept(answer, q->o->min_fmr);
-    const int brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
+    const bool brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
     const size_t n = brief && kept > 1 ? 1 : kept;
     char number[32], score[32], rate[64];
 
@@ -214,7 +214,7 @@ static void tell_answer(table *t, const query *q, const answered *a, const dpl_a
     }
 }
 
-/** "21 faces, 2 known: Barack Obama, Marie Curie". */
+/* "21 faces, 2 known: Barack Obama, Marie Curie". */
 static char *headline(const answered *a)
 {
     char count[64], *line = NULL;
@@ -266,7 +266,7 @@ static void tell_text(const query *q, const answered *a)
     free(line);
 }
 
-/** What decides, in words. Freed by free(). */
+/* What decides, in words. Freed by free(). */
 static char *explain_policy(const query *q)
 {
     const dpl_policy *p = &q->policy;
@@ -380,7 +380,7 @@ static void page_answer(const query *q, const answered *a, const dpl_answer *ans
     fputs("</div></div></li>\n", f);
 }
 
-/** A stranger among several faces: small, as there is nothing to compare at leisure. */
+/* A stranger among several faces: small, as there is nothing to compare at leisure. */
 static void page_stranger(const query *q, const answered *a, const dpl_answer *answer)
 {
     FILE *f = q->page.f;
@@ -403,7 +403,7 @@ static void page_stranger(const query *q, const answered *a, const dpl_answer *a
     free(alt);
 }
 
-/** Who was recognised first, then what is not sure, then the strangers. */
+/* Who was recognised first, then what is not sure, then the strangers. */
 static int page_rank(const dpl_answer *answer)
 {
     return answer->decision == DPL_DECISION_MATCH          ? 0
@@ -429,7 +429,7 @@ static void page_photo(query *q, const answered *a)
         n++;
     }
     /* Strangers in a group come after the photo, small, so that who was found is not lost. */
-    const int small = a->n > 3;
+    const bool small = a->n > 3;
     fputs("<section class=\"card\"><h2>", q->page.f);
     html_text(&q->page, line);
     fputs("</h2><div class=\"cols\">\n<div class=\"sticky\">", q->page.f);
@@ -441,7 +441,7 @@ static void page_photo(query *q, const answered *a)
                 page_answer(q, a, &a->answers[i]);
     fputs("</ul></div></div>\n", q->page.f);
     for (size_t i = 0, told = 0; small && i <= a->n; i++) {
-        const int stranger = i < a->n && page_rank(&a->answers[i]) == 2;
+        const bool stranger = i < a->n && page_rank(&a->answers[i]) == 2;
         if (stranger && !told++)
             fputs("<h3>Unknown</h3><ul class=\"many\">\n", q->page.f);
         if (stranger)
@@ -466,7 +466,7 @@ static void page_failure(const query *q, const char *name, const dpl_error *err)
 
 /* ------------------------------------------------------------------ the command */
 
-/** Answer one photo and tell it; returns its exit code. */
+/* Answer one photo and tell it; returns its exit code. */
 static int do_photo(query *q, const char *name)
 {
     answered a = {.name = name, .photo = {.image = DPL_IMAGE_INIT}};

@@ -20,7 +20,7 @@ typedef struct train_options {
     dpl_train_options t;
     option_list freeze, layer, teacher, hold_group;
     const char *batch, *resume, *detector;
-    int align;
+    bool align, batch_norm, plain, rotate_classes;
 } train_options;
 
 #define AT(member)  offsetof(train_options, member)
@@ -32,7 +32,7 @@ typedef struct train_options {
     }
 #define FLAG(name_, field, help_)                                                                  \
     {                                                                                              \
-        .name = name_, .kind = OPTION_FLAG, .offset = SET(field), .help = help_                    \
+        .name = name_, .kind = OPTION_FLAG, .offset = AT(field), .help = help_                     \
     }
 #define LIST(name_, field, value_, help_)                                                          \
     {                                                                                              \
@@ -153,11 +153,11 @@ static const option_spec own[] = {
 
 const option_spec *const options_of_train[] = {own, options_output, NULL};
 
-/** What the events are told through. */
+/* What the events are told through. */
 typedef struct train {
     const command *self;
     const train_options *o;
-    int drawn; /* a line of progress stands on the terminal */
+    bool drawn; /* a line of progress stands on the terminal */
 } train;
 
 /* ------------------------------------------------------------------ telling */
@@ -166,7 +166,7 @@ static void wipe(train *t)
 {
     if (t->drawn)
         fputs("\r\033[K", stderr);
-    t->drawn = 0;
+    t->drawn = false;
 }
 
 static void draw_progress(train *t, const dpl_train_event *e)
@@ -179,7 +179,7 @@ static void draw_progress(train *t, const dpl_train_event *e)
             (long long)e->step, (long long)e->plan->n_steps, e->loss, e->images_per_s, left / 3600,
             left / 60 % 60, left % 60);
     fflush(stderr);
-    t->drawn = 1;
+    t->drawn = true;
 }
 
 static double mib(uint64_t bytes)
@@ -271,7 +271,7 @@ static void tell_end(const train *t, const dpl_train_report *r)
 
 /* ------------------------------------------------------------------ the command */
 
-/** "16x4" into classes and items. */
+/* "16x4" into classes and items. */
 static int read_batch(const command *self, train_options *o)
 {
     char rest;
@@ -316,13 +316,22 @@ int cmd_train(const command *self, int argc, char **argv)
         o.t.run = o.resume;
         o.t.resume = 1;
     }
+    /* Unset ones stay unset: they are the run's own when it is resumed. */
+    if (o.batch_norm)
+        o.t.batch_norm = 1;
+    if (o.plain)
+        o.t.plain = 1;
+    if (o.rotate_classes)
+        o.t.rotate_classes = 1;
     o.t.freeze = given(&o.freeze);
     o.t.layer = given(&o.layer);
     o.t.teacher = given(&o.teacher);
     o.t.hold_group = given(&o.hold_group);
-    if (o.align &&
-        !(detector = common_model_path(self, &o.common, o.detector, MODEL_DETECTOR, "detector")))
-        return dpl_status_exit_code(DPL_E_MODEL);
+    if (o.align) {
+        detector = common_model_path(self, &o.common, o.detector, MODEL_DETECTOR, "detector");
+        if (!detector)
+            return dpl_status_exit_code(DPL_E_MODEL);
+    }
     o.t.detector = detector;
     o.t.cancel = common_watch_signals();
     o.t.on_event = on_event;

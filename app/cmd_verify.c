@@ -69,7 +69,7 @@ static const option_spec own[] = {
 const option_spec *const options_of_verify[] = {
     own, options_html, options_gallery, options_models, options_output, NULL};
 
-/** All that the answer is made of. */
+/* All that the answer is made of. */
 typedef struct comparison {
     const command *self;
     const verify_options *o;
@@ -131,10 +131,10 @@ static dpl_status compare(comparison *c, dpl_error *err)
 
 /* ------------------------------------------------------------------ telling */
 
-/** "a.jpg and b.jpg show the same person". */
+/* "a.jpg and b.jpg show the same person". */
 static char *statement(const comparison *c)
 {
-    const int people = dpl_pipeline_detector(c->pipeline) != NULL;
+    const bool people = dpl_pipeline_detector(c->pipeline) != NULL;
     const char *what = people ? "person" : "thing";
 
     switch (c->verdict.decision) {
@@ -160,7 +160,7 @@ static char *statement(const comparison *c)
                        c->name_a, c->name_b);
 }
 
-/** "score 0.71, threshold 0.42; a stranger scores this high once in 120,000 pairs". */
+/* "score 0.71, threshold 0.42; a stranger scores this high once in 120,000 pairs". */
 static char *numbers(const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
@@ -181,8 +181,8 @@ static char *numbers(const comparison *c)
     return line;
 }
 
-/** "a.jpg has 3 faces: face 2, the main one, was compared", or NULL for the usual single face. */
-static char *choice(const dpl_photo *photo, const char *name, size_t face, int wanted,
+/* "a.jpg has 3 faces: face 2, the main one, was compared", or NULL for the usual single face. */
+static char *choice(const dpl_photo *photo, const char *name, size_t face, bool wanted,
                     const char *option)
 {
     if (photo->n_faces < 2)
@@ -201,9 +201,9 @@ static char *poor(const dpl_photo *photo, const char *name, size_t face)
                        q->weakest, (double)q->overall);
 }
 
-/** The remarks on one photo, at most three, each NULL or freed by free(). */
-static void remarks(char *out[3], const dpl_photo *photo, const char *name, size_t face, int wanted,
-                    const char *option)
+/* The remarks on one photo, at most three, each NULL or freed by free(). */
+static void remarks(char *out[3], const dpl_photo *photo, const char *name, size_t face,
+                    bool wanted, const char *option)
 {
     out[0] = choice(photo, name, face, wanted, option);
     out[1] = poor(photo, name, face);
@@ -217,9 +217,9 @@ static void gather_remarks(char *out[7], const comparison *c)
 
     for (int i = 0; i < 7; i++)
         out[i] = NULL;
-    remarks(out, &c->a, c->name_a, v->face_a, c->o->face_a, c->o->as ? "face" : "face-a");
+    remarks(out, &c->a, c->name_a, v->face_a, c->o->face_a != 0, c->o->as ? "face" : "face-a");
     if (!c->o->as)
-        remarks(out + 3, &c->b, c->name_b, v->face_b, c->o->face_b, "face-b");
+        remarks(out + 3, &c->b, c->name_b, v->face_b, c->o->face_b != 0, "face-b");
     else if (v->n_templates > 1 && isfinite(v->mean_score))
         out[6] = text_format("the best of %s decides, %s; against their mean: score %.3f",
                              text_counted(count, (int64_t)v->n_templates, "template"),
@@ -353,7 +353,7 @@ static int check_arguments(const command *self, const verify_options *o, int n)
     return 0;
 }
 
-/** Compare and tell: 0 when that was done, whatever the verdict. */
+/* Compare and tell: 0 when that was done, whatever the verdict. */
 static int run(comparison *c)
 {
     const common *o = &c->o->common;

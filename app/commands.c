@@ -6,7 +6,7 @@
 #include "app/commands.h"
 
 const command commands[] = {
-    {"enroll", cmd_enroll, 1, "DIR|FILE…", "put people's photos into the gallery",
+    {"enroll", cmd_enroll, true, "DIR|FILE…", "put people's photos into the gallery",
      options_of_enroll,
      "In a folder, a photo belongs to the person whom the folder that holds it is named after, at\n"
      "any depth. Photos directly in the folder given, and files given one by one, are one person\n"
@@ -16,7 +16,7 @@ const command commands[] = {
      "Every refused file is told with its reason, and its status counts in the exit status.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again.",
      NULL},
-    {"verify", cmd_verify, 1, "A B | PHOTO --as NAME",
+    {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
      "\n"
@@ -24,7 +24,7 @@ const command commands[] = {
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\".",
      NULL},
-    {"query", cmd_query, 1, "PHOTO…", "tell who is in the photos, and what looks like them",
+    {"query", cmd_query, true, "PHOTO…", "tell who is in the photos, and what looks like them",
      options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
@@ -32,26 +32,27 @@ const command commands[] = {
      "whole\n"
      "picture (--by image, --image-model) nothing is decided unless --threshold is given.",
      NULL},
-    {"list", cmd_list, 0, "", "list the people in the gallery", options_of_list, NULL, NULL},
-    {"info", cmd_info, 0, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
+    {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
+    {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
      "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "
      "everything.\n"
      "A person's name is taken first; ./NAME is always a photo.",
      NULL},
-    {"forget", cmd_forget, 0, "PERSON|PHOTO…", "remove people or photos, and prove it",
+    {"forget", cmd_forget, false, "PERSON|PHOTO…", "remove people or photos, and prove it",
      options_of_forget,
      "Rows, thumbnails, vectors and index entries go, the database is written anew, and a search\n"
      "for every forgotten vector proves that none is found. The photo files stay where they are.\n"
      "A person's name is taken first; ./NAME is always a photo.",
      NULL},
-    {"rename", cmd_rename, 0, "OLD NEW", "give a person another name", options_of_rename, NULL,
+    {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename, NULL,
      NULL},
-    {"export", cmd_export, 0, "FILE|-", "write the whole gallery as JSON lines", options_of_export,
+    {"export", cmd_export, false, "FILE|-", "write the whole gallery as JSON lines",
+     options_of_export,
      "It holds everything: names, paths, vectors, thumbnails. Keep it as you keep the gallery.",
      NULL},
-    {"import", cmd_import, 0, "FILE", "read an export into a gallery", options_of_import,
+    {"import", cmd_import, false, "FILE", "read an export into a gallery", options_of_import,
      "All of it or nothing. Photos that the gallery knows by path are replaced.", NULL},
-    {"eval", cmd_eval, 1, "pairs LIST | oneshot DATA",
+    {"eval", cmd_eval, true, "pairs LIST | oneshot DATA",
      "measure an encoder on pictures with known answers", options_of_eval,
      "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"
      "a CSV with the columns a, b, same (1 or 0) and perhaps fold. It gives accuracy, AUC, EER\n"
@@ -67,7 +68,7 @@ const command commands[] = {
      "class is its group. A picture that gives no vector is told, its pairs are \"no match\" and\n"
      "its trials lost, and its status counts in the exit status.",
      NULL},
-    {"train", cmd_train, 1, "DATA | --resume DIR", "train an encoder on a folder of pictures",
+    {"train", cmd_train, true, "DATA | --resume DIR", "train an encoder on a folder of pictures",
      options_of_train,
      "DATA is a folder with a folder per class, a CSV with path and label, or a zip read in place\n"
      "(\"file.zip:inner/folder\"); the folder above a class is its group.\n"
@@ -85,6 +86,6 @@ const command commands[] = {
      "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
      "mobilefacenet. A loss that is not finite stops the run and names the layer.",
      NULL},
-    {"help", cmd_help, 0, "[COMMAND]", "explain a command, or all of them", options_of_help, NULL,
-     commands},
+    {"help", cmd_help, false, "[COMMAND]", "explain a command, or all of them", options_of_help,
+     NULL, commands},
     {0}};

@@ -189,21 +189,22 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     return 0;
 }
 
-static dpl_status count_photo(void *ctx, const dpl_photo_row *row)
+static dpl_status note_photo(void *ctx, const dpl_photo_row *row)
 {
     (void)row;
-    (*(int *)ctx)++;
+    *(bool *)ctx = true;
     return DPL_OK;
 }
 
-int common_has_person(const command *self, const common *o, dpl_gallery *gallery, const char *name)
+int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
+                      const char *name)
 {
     dpl_error err;
-    int n = 0;
 
-    if (dpl_gallery_each_photo(gallery, name, count_photo, &n, &err) != DPL_OK)
-        return -common_fail(self, o, &err);
-    return n > 0;
+    *has = false;
+    if (dpl_gallery_each_photo(gallery, name, note_photo, has, &err) != DPL_OK)
+        return common_fail(self, o, &err);
+    return 0;
 }
 
 char *common_full_path(const char *path)
@@ -258,7 +259,8 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     const char *remembered = NULL;
     char *encoder, *detector;
     dpl_error err;
-    int whole, code = dpl_status_exit_code(DPL_E_MODEL);
+    int code = dpl_status_exit_code(DPL_E_MODEL);
+    bool whole;
 
     *out = NULL;
     if (gallery && dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK)

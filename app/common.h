@@ -5,6 +5,8 @@
 #ifndef DOPPEL_APP_COMMON_H
 #define DOPPEL_APP_COMMON_H
 
+#include <stdbool.h>
+
 #include "app/options.h"
 #include "app/text.h"
 #include "doppel/doppel.h"
@@ -21,7 +23,8 @@ typedef struct common {
     int detect_side_px, max_pixels;
     double min_score;
     size_t max_memory_bytes;
-    int json, quiet, color;
+    int color;
+    bool json, quiet;
 } common;
 
 #define COMMON_INIT                                                                                \
@@ -72,8 +75,9 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
  * the program. */
 const volatile int *common_watch_signals(void);
 
-/** Whether a person of this name is in the gallery: 1, 0, or minus an exit code after a message. */
-int common_has_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
+/** Whether a person of this name is in the gallery. Returns 0, or an exit code after a message. */
+int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
+                      const char *name);
 
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */

@@ -170,7 +170,7 @@ int html_open(html *page, const command *self, const common *o, const char *head
 
 int html_close(html *page, const command *self, const common *o)
 {
-    int failed;
+    bool failed;
 
     if (!page->f)
         return 0;
@@ -373,7 +373,7 @@ void html_axis(const html *page, const dpl_head *head_used, const dpl_policy *po
                dpl_decision decision)
 {
     const dpl_head_kind kind = dpl_head_get_kind(head_used);
-    const int zone = policy->decides && policy->reject < policy->threshold;
+    const bool zone = policy->decides && policy->reject < policy->threshold;
     double low = kind == DPL_HEAD_EUCLIDEAN ? -2 : kind == DPL_HEAD_COSINE ? -0.2 : 0;
     const double high = kind == DPL_HEAD_EUCLIDEAN ? 0 : 1;
 

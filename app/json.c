@@ -51,7 +51,7 @@ void json_add(json_t **array, json_t *value)
         let_go(array);
 }
 
-/** Copy bytes with each one that is not part of a UTF-8 character replaced by U+FFFD. */
+/* Copy bytes with each one that is not part of a UTF-8 character replaced by U+FFFD. */
 static json_t *repaired(const char *bytes)
 {
     char *text = malloc(3 * strlen(bytes) + 1), *to = text;
@@ -167,7 +167,7 @@ void json_put_statuses(json_t **object, const char *key, const int64_t *n_by_sta
     json_put(object, key, counts);
 }
 
-/** Hundredths of a pixel are more than a detector knows. */
+/* Hundredths of a pixel are more than a detector knows. */
 static json_t *rounded(double v)
 {
     return isfinite(v) ? json_real(round(v * 100) / 100) : json_null();

@@ -20,7 +20,7 @@
 #include "app/commands.h"
 #include "app/common.h"
 
-/**
+/*
  * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
  * processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15 instead of 85 GFLOP/s).
  * Both are read from the environment when the library is loaded, which is before any line of ours,
@@ -29,7 +29,7 @@
 static void settle_blas(char **argv)
 {
     const char *core = dpl_blas_core(), *level = dpl_cpu_level();
-    const int old = strcmp(core, "Prescott") == 0 && strcmp(level, "baseline") != 0;
+    const bool old = strcmp(core, "Prescott") == 0 && strcmp(level, "baseline") != 0;
     char exe[PATH_MAX];
     ssize_t n;
 
@@ -45,14 +45,14 @@ static void settle_blas(char **argv)
     dpl_blas_set_threads(1);
 }
 
-/** A file opened later must not become standard output because the caller had closed it. */
+/* A file opened later must not become standard output because the caller had closed it. */
 static void fill_standard_files(void)
 {
     for (int fd = open("/dev/null", O_RDWR); fd >= 0 && fd <= STDERR_FILENO;)
         fd = open("/dev/null", O_RDWR);
 }
 
-/** Vectors and photos are in memory: no core file of them is left lying, and no other process of the
+/* Vectors and photos are in memory: no core file of them is left lying, and no other process of the
  * user may read them. execv undoes it, so it is done each time that main begins. */
 static void keep_memory_private(void)
 {
@@ -61,7 +61,7 @@ static void keep_memory_private(void)
 #endif
 }
 
-/** Edits (insert, remove, replace) from a to b; b has at most 15 letters. */
+/* Edits (insert, remove, replace) from a to b; b has at most 15 letters. */
 static int distance(const char *a, const char *b)
 {
     int row[16];
@@ -132,7 +132,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int code, failed;
+    bool failed;
+    int code;
 
     fill_standard_files();
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write that fails */

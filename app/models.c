@@ -10,7 +10,7 @@
 
 #include "app/text.h"
 
-/** <prefix>/share/doppel/models of the prefix whose bin holds this program; NULL if unknown. */
+/* <prefix>/share/doppel/models of the prefix whose bin holds this program; NULL if unknown. */
 static char *beside_program(void)
 {
     char exe[PATH_MAX];
@@ -29,7 +29,7 @@ static char *beside_program(void)
     return text_format("%s/share/doppel/models", exe);
 }
 
-/** Folders in the order of the search, NULL-terminated, each freed by free(). */
+/* Folders in the order of the search, NULL-terminated, each freed by free(). */
 static void places(char *out[3])
 {
     const char *named = getenv("DOPPEL_MODELS");

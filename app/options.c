@@ -41,26 +41,26 @@ int options_usage(const command *self, const char *format, ...)
     return 2;
 }
 
-static int read_real(double *out, const char *text)
+static bool read_real(double *out, const char *text)
 {
     char *end;
 
     /* what strtod also takes: blanks before, hexadecimal, "inf" and "nan" */
     if (!text[0] || strspn(text, "+-.0123456789eE") != strlen(text))
-        return 0;
+        return false;
     errno = 0;
     *out = strtod(text, &end);
     return *end == '\0' && errno == 0 && isfinite(*out);
 }
 
-static int read_bytes(size_t *out, const char *text)
+static bool read_bytes(size_t *out, const char *text)
 {
     char *end;
     unsigned long long v;
     int shift = 0;
 
     if (!isdigit((unsigned char)text[0]))
-        return 0;
+        return false;
     errno = 0;
     v = strtoull(text, &end, 10);
     if (*end)
@@ -68,22 +68,22 @@ static int read_bytes(size_t *out, const char *text)
         case 'K': shift = 10; break;
         case 'M': shift = 20; break;
         case 'G': shift = 30; break;
-        default: return 0;
+        default: return false;
         }
     if (*end || errno || v == 0 || v > (SIZE_MAX >> shift))
-        return 0;
+        return false;
     *out = (size_t)v << shift;
-    return 1;
+    return true;
 }
 
-static int read_choice(int *out, const char *const *choices, const char *text)
+static bool read_choice(int *out, const char *const *choices, const char *text)
 {
     for (int i = 0; choices[i]; i++)
         if (strcmp(choices[i], text) == 0) {
             *out = i;
-            return 1;
+            return true;
         }
-    return 0;
+    return false;
 }
 
 static int refuse_choice(const command *self, const option_spec *o, const char *text)
@@ -103,7 +103,7 @@ static int read_value(const command *self, const option_spec *o, void *into, con
     double v;
 
     switch (o->kind) {
-    case OPTION_FLAG: *(int *)field = 1; return 0;
+    case OPTION_FLAG: *(bool *)field = true; return 0;
     case OPTION_TEXT:
         if (!text[0])
             return options_usage(self, "--%s takes a %s, not nothing", o->name, o->value);
@@ -143,7 +143,7 @@ static int read_value(const command *self, const option_spec *o, void *into, con
     return 2;
 }
 
-/** All of a command's options in one list. */
+/* All of a command's options in one list. */
 static size_t gather(const option_spec *all[MAX_OPTIONS], const command *self)
 {
     size_t n = 0;
@@ -156,9 +156,9 @@ static size_t gather(const option_spec *all[MAX_OPTIONS], const command *self)
     return n;
 }
 
-/** The word as the user gave it names exactly this option: getopt_long would take "--js" for
+/* The word as the user gave it names exactly this option: getopt_long would take "--js" for
  * "--json". */
-static int is_whole_name(const char *word, const char *name)
+static bool is_whole_name(const char *word, const char *name)
 {
     const size_t n = strlen(name);
 
@@ -174,7 +174,7 @@ int options_read(const command *self, void *into, int argc, char **argv, int *n_
     char shorts[2 * MAX_OPTIONS + 4] = ":h";
 
     for (size_t i = 0; i < n; i++) {
-        const int takes = all[i]->kind != OPTION_FLAG;
+        const bool takes = all[i]->kind != OPTION_FLAG;
         longs[i + 1] = (struct option){all[i]->name, takes ? required_argument : no_argument, NULL,
                                        HELP_VALUE + 1 + (int)i};
         if (all[i]->letter) {
@@ -226,14 +226,14 @@ int options_read(const command *self, void *into, int argc, char **argv, int *n_
     return 0;
 }
 
-/** "-k, --k N" as the help shows it, its letter's room kept where there is none. */
+/* "-k, --k N" as the help shows it, its letter's room kept where there is none. */
 static void put_left(char left[80], const option_spec *o)
 {
     snprintf(left, 80, "%s%c%s--%s%s%s", o->letter ? "-" : " ", o->letter ? o->letter : ' ',
              o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
 }
 
-/** Words from column `indent` on, broken before column 80. */
+/* Words from column `indent` on, broken before column 80. */
 static void put_wrapped(const char *text, int indent)
 {
     int column = indent;
@@ -274,11 +274,11 @@ void options_help(const command *self)
         printf("\n%s\n", self->more);
 }
 
-/** Text for roff: hyphens that can be copied, and nothing taken for a request. */
+/* Text for roff: hyphens that can be copied, and nothing taken for a request. */
 static void put_roff(FILE *f, const char *text)
 {
     for (const char *s = text; *s; s++) {
-        const int line_start = s == text || s[-1] == '\n';
+        const bool line_start = s == text || s[-1] == '\n';
         if (*s == '-')
             fputs("\\-", f);
         else if (*s == '\\')

@@ -8,11 +8,12 @@
 #ifndef DOPPEL_APP_OPTIONS_H
 #define DOPPEL_APP_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 typedef enum option_kind {
-    OPTION_FLAG,   /* int: 1 when given */
+    OPTION_FLAG,   /* bool: true when given */
     OPTION_TEXT,   /* const char *: borrowed from argv */
     OPTION_INT,    /* int: low..high */
     OPTION_REAL,   /* double: low..high */
@@ -43,7 +44,7 @@ typedef struct option_spec {
 typedef struct command {
     const char *name;
     int (*run)(const struct command *self, int argc, char **argv);
-    int computes;          /* runs networks: BLAS is to be set up */
+    bool computes;         /* runs networks: BLAS is to be set up */
     const char *arguments; /* "A B", may be "" */
     const char *line;      /* what it does, one line without a full stop */
     const option_spec *const

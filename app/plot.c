@@ -7,6 +7,7 @@
 #include "app/plot.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define WIDTH  520.0
@@ -16,7 +17,7 @@
 #define TOP    12.0
 #define BOTTOM (HEIGHT - 52.0)
 
-/** One axis: from low to high, logarithmic when decades is above 0. */
+/* One axis: from low to high, logarithmic when decades is above 0. */
 typedef struct axis {
     double low, high;
     int decades; /* low is 10^-decades, high is 1 */
@@ -31,7 +32,7 @@ static axis decades_of(int64_t n, const char *label)
     return (axis){pow(10, -decades), 1, decades, label};
 }
 
-/** Where a rate lies on an axis, 0..1. */
+/* Where a rate lies on an axis, 0..1. */
 static double share(const axis *a, double rate)
 {
     const double v = fmin(a->high, fmax(a->low, rate));
@@ -79,14 +80,15 @@ static void put_grid(FILE *f, const axis *x, const axis *y)
             (TOP + BOTTOM) / 2, y->label);
 }
 
-static double height_of(const dpl_roc_point *p, int true_accepts)
+static double height_of(const dpl_roc_point *p, bool true_accepts)
 {
     return true_accepts ? 1 - p->fnmr : p->fnmr;
 }
 
-/** The curve as steps from point to point, those that move it by less than half a pixel left out.
+/* The curve as steps from point to point, those that move it by less than half a pixel left out.
  */
-static void put_curve(FILE *f, const dpl_metrics *m, const axis *x, const axis *y, int true_accepts)
+static void put_curve(FILE *f, const dpl_metrics *m, const axis *x, const axis *y,
+                      bool true_accepts)
 {
     double last_x = 0, last_y = 0;
 
@@ -106,8 +108,9 @@ static void put_curve(FILE *f, const dpl_metrics *m, const axis *x, const axis *
     fputs("\"/>\n", f);
 }
 
-/** The rates of the table, with their intervals. */
-static void put_rates(FILE *f, const dpl_metrics *m, const axis *x, const axis *y, int true_accepts)
+/* The rates of the table, with their intervals. */
+static void put_rates(FILE *f, const dpl_metrics *m, const axis *x, const axis *y,
+                      bool true_accepts)
 {
     for (int i = 0; i < DPL_N_TAR; i++) {
         const dpl_tar *t = &m->tar[i];
@@ -125,7 +128,7 @@ static void put_rates(FILE *f, const dpl_metrics *m, const axis *x, const axis *
 }
 
 static void put_plot(const html *page, const dpl_metrics *m, const axis *x, const axis *y,
-                     int true_accepts, const char *said)
+                     bool true_accepts, const char *said)
 {
     fprintf(page->f,
             "<figure><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\" "
@@ -148,7 +151,7 @@ void plot_roc(const html *page, const dpl_metrics *metrics)
     for (int i = 0; i < DPL_N_TAR; i++)
         if (metrics->tar[i].far >= x.low)
             y.low = fmax(0, floor(fmin(metrics->tar[i].tar.low, 0.9) * 10) / 10);
-    put_plot(page, metrics, &x, &y, 1, "ROC: true matches over false matches");
+    put_plot(page, metrics, &x, &y, true, "ROC: true matches over false matches");
 }
 
 void plot_det(const html *page, const dpl_metrics *metrics)
@@ -156,5 +159,5 @@ void plot_det(const html *page, const dpl_metrics *metrics)
     const axis x = decades_of(metrics->n_impostor, "false match rate");
     const axis y = decades_of(metrics->n_genuine, "false non-match rate");
 
-    put_plot(page, metrics, &x, &y, 0, "DET: false non-matches over false matches");
+    put_plot(page, metrics, &x, &y, false, "DET: false non-matches over false matches");
 }

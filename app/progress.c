@@ -9,7 +9,7 @@
 #include "app/text.h"
 #include "base/clock.h"
 
-void progress_start(progress *p, const char *what, int quiet)
+void progress_start(progress *p, const char *what, bool quiet)
 {
     *p = (progress){!quiet && isatty(STDERR_FILENO), what, dpli_now(), 0};
 }

@@ -2,16 +2,17 @@
 #ifndef DOPPEL_APP_PROGRESS_H
 #define DOPPEL_APP_PROGRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct progress {
-    int shown; /* 0: stderr is no terminal, or --quiet */
+    bool shown; /* stderr is a terminal, and there is no --quiet */
     const char *what;
     double start_s, drawn_s;
 } progress;
 
 /** @param what  what is counted, in the plural: "photos" */
-void progress_start(progress *p, const char *what, int quiet);
+void progress_start(progress *p, const char *what, bool quiet);
 
 /** Draw n_done of n_total, with rate and time left; at most ten times a second. */
 void progress_step(progress *p, int64_t n_done, int64_t n_total);

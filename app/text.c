@@ -99,7 +99,7 @@ int text_width(const char *shown)
     return width;
 }
 
-int text_has_color(FILE *f, color_when when)
+bool text_has_color(FILE *f, color_when when)
 {
     const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
@@ -145,7 +145,7 @@ char *text_counted(char buffer[64], int64_t n, const char *word)
     return buffer;
 }
 
-/** x to two digits, downwards: what is said must not promise more than was measured. */
+/* x to two digits, downwards: what is said must not promise more than was measured. */
 static double two_digits_down(double x)
 {
     const double unit = pow(10, floor(log10(x)) - 1);

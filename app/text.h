@@ -37,7 +37,7 @@ char *text_shown(const char *bytes);
 int text_width(const char *shown);
 
 /** Whether f takes colours: asked for, or a terminal without NO_COLOR. */
-int text_has_color(FILE *f, color_when when);
+bool text_has_color(FILE *f, color_when when);
 
 /** Print shown text in a tone. */
 void text_tone(FILE *f, color_when when, tone t, const char *shown);

@@ -23,7 +23,7 @@ static char *reserve(dpli_buf *buf, size_t n)
     if (dpli_add(&need, buf->len, n) && dpli_add(&need, need, 1))
         data = dpli_grow(buf->data, &buf->cap, need, 1, NULL);
     if (!data) {
-        buf->failed = 1;
+        buf->failed = true;
         return NULL;
     }
     buf->data = data;
@@ -62,7 +62,7 @@ void dpli_buf_printf(dpli_buf *buf, const char *format, ...)
     va_copy(again, args);
     n = vsnprintf(NULL, 0, format, args);
     if (n < 0)
-        buf->failed = 1;
+        buf->failed = true;
     at = n < 0 ? NULL : reserve(buf, (size_t)n);
     if (at) {
         vsnprintf(at, (size_t)n + 1, format, again);
@@ -79,7 +79,7 @@ void dpli_buf_base64(dpli_buf *buf, const void *bytes, size_t n)
     char *at;
 
     if (!dpli_mul(&n_out, n / 3 + (n % 3 != 0), 4)) {
-        buf->failed = 1;
+        buf->failed = true;
         return;
     }
     at = reserve(buf, n_out);

@@ -2,6 +2,7 @@
 #ifndef DOPPEL_BASE_BUF_H
 #define DOPPEL_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,7 @@
 typedef struct dpli_buf {
     char *data;
     size_t len, cap;
-    int failed;
+    bool failed;
 } dpli_buf;
 
 void dpli_buf_add(dpli_buf *buf, const void *bytes, size_t n);

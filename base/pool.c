@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,7 +117,7 @@ int dpli_n_cores(void)
     for (int room = CPU_SETSIZE; room <= 1 << 18; room *= 4) {
         cpu_set_t *set = CPU_ALLOC((size_t)room);
         size_t n_bytes = CPU_ALLOC_SIZE((size_t)room);
-        int ok;
+        bool ok;
 
         if (!set)
             break;

@@ -45,7 +45,7 @@ static int by_inode(const void *a, const void *b)
     return (x->ino > y->ino) - (x->ino < y->ino);
 }
 
-/** Remember a folder; *fresh tells whether it is new. */
+/* Remember a folder; *fresh tells whether it is new. */
 static dpl_status visit(dpli_walker *w, const struct stat *st, bool *fresh, dpl_error *err)
 {
     visited *v = dpli_alloc(1, sizeof *v, err), **slot;

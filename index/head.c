@@ -40,9 +40,6 @@ static const char *const head_names[] = {
 };
 #define N_HEADS ((int)(sizeof head_names / sizeof head_names[0]))
 
-/* More than any encoder has, and small enough that no sum of products of float32 overflows. */
-#define MAX_DIM 65536
-
 /* ------------------------------------------------------------------ sums over a row */
 
 /* Vectors in the compiler's notation: it lowers them to what the processor has. They are passed by
@@ -261,9 +258,9 @@ dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim, const f
     *out = NULL;
     if ((int)kind < 0 || (int)kind >= N_HEADS)
         return dpli_fail(err, DPL_E_ARGUMENT, "no head has the number %d", (int)kind);
-    if (dim < 1 || dim > MAX_DIM)
+    if (dim < 1 || dim > DPL_MAX_DIM)
         return dpli_fail(err, DPL_E_ARGUMENT, "a head of dimension %d, limit is %d", (int)dim,
-                         MAX_DIM);
+                         DPL_MAX_DIM);
     if ((kind != DPL_HEAD_L1_SIGMOID) && (weights || bias != 0.0f))
         return dpli_fail(err, DPL_E_ARGUMENT, "the head %s takes no weights", head_names[kind]);
     if (kind == DPL_HEAD_L1_SIGMOID && !weights)
@@ -349,9 +346,9 @@ dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *
             ;
     if (kind == N_HEADS)
         return dpli_fail(err, DPL_E_MODEL, "the model's head \"%s\" is unknown", name);
-    if (dim < 1 || dim > MAX_DIM)
+    if (dim < 1 || dim > DPL_MAX_DIM)
         return dpli_fail(err, DPL_E_MODEL, "the model's vectors have %d elements, limit is %d",
-                         (int)dim, MAX_DIM);
+                         (int)dim, DPL_MAX_DIM);
     if (kind == DPL_HEAD_L1_SIGMOID) {
         if (bias_text) {
             char *end;

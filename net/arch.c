@@ -533,9 +533,9 @@ dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_opti
     if (side < 8 || side > 1024)
         return dpli_fail(err, DPL_E_ARGUMENT, "a side of %d pixels is not within 8..1024",
                          (int)side);
-    if (options->dim < 0 || options->dim > 65536)
-        return dpli_fail(err, DPL_E_ARGUMENT, "an embedding of %d numbers is not within 1..65536",
-                         (int)options->dim);
+    if (options->dim < 0 || options->dim > DPL_MAX_DIM)
+        return dpli_fail(err, DPL_E_ARGUMENT, "an embedding of %d numbers is not within 1..%d",
+                         (int)options->dim, DPL_MAX_DIM);
     if (options->batch_norm && a->build != build_koch)
         return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" takes no batch norm on top", name);
     start(&b, side, options->channels);

@@ -88,9 +88,9 @@ static dpl_status check(const dpli_loss_options *o, dpl_error *err)
     if ((int)o->kind < 0 || (int)o->kind >= N_KINDS)
         return dpli_fail(err, DPL_E_ARGUMENT, "no loss has the number %d", (int)o->kind);
     kind = &kinds[o->kind];
-    if (o->dim < 1 || o->dim > DPLI_LOSS_MAX_DIM)
+    if (o->dim < 1 || o->dim > DPL_MAX_DIM)
         return dpli_fail(err, DPL_E_ARGUMENT, "a loss of vectors of length %d, limit is %d",
-                         (int)o->dim, DPLI_LOSS_MAX_DIM);
+                         (int)o->dim, DPL_MAX_DIM);
     if (!isnan(o->margin) && kind->low < kind->high &&
         !((double)o->margin >= kind->low && (double)o->margin <= kind->high))
         return dpli_fail(err, DPL_E_ARGUMENT, "the loss's margin is %g, wanted is %g to %g",

@@ -21,10 +21,10 @@ dpl_status dpli_loss_distil_check(const dpli_loss_options *o, dpl_error *err)
         return dpli_fail(err, DPL_E_ARGUMENT, "distillation from %d teachers, wanted is 1 to %d",
                          (int)o->n_teachers, DPLI_LOSS_MAX_TEACHERS);
     for (int32_t i = 0; i < o->n_teachers; i++)
-        if (o->teacher_dims[i] < 1 || o->teacher_dims[i] > DPLI_LOSS_MAX_DIM)
+        if (o->teacher_dims[i] < 1 || o->teacher_dims[i] > DPL_MAX_DIM)
             return dpli_fail(err, DPL_E_ARGUMENT,
                              "teacher %d has vectors of length %d, limit is %d", (int)i,
-                             (int)o->teacher_dims[i], DPLI_LOSS_MAX_DIM);
+                             (int)o->teacher_dims[i], DPL_MAX_DIM);
     return DPL_OK;
 }
 

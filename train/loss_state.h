@@ -5,8 +5,6 @@
 #include "base/rng.h"
 #include "train/loss.h"
 
-/* As index/head.c. */
-#define DPLI_LOSS_MAX_DIM      65536
 #define DPLI_LOSS_MAX_CLASSES  100000
 #define DPLI_LOSS_MAX_TEACHERS 16
 

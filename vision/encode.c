@@ -18,7 +18,6 @@
 
 #define MAX_BATCH   16
 #define MAX_SIDE_PX 4096
-#define MAX_DIM     65536
 
 /** Facts of well-known kinds of encoder whose files do not state them. */
 typedef struct dpli_preset {
@@ -239,10 +238,10 @@ static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
         const dpl_shape out = dpl_plan_output_shape(plan, 0);
         int64_t dim = 1;
         for (int32_t i = 1; i < out.rank; i++)
-            dim = dim > MAX_DIM ? dim : dim * out.dims[i];
-        if (out.rank < 2 || out.dims[0] != n || dim < 1 || dim > MAX_DIM)
+            dim = dim > DPL_MAX_DIM ? dim : dim * out.dims[i];
+        if (out.rank < 2 || out.dims[0] != n || dim < 1 || dim > DPL_MAX_DIM)
             status = dpli_fail(err, DPL_E_MODEL,
-                               "output is not one vector of 1..%d numbers a picture", MAX_DIM);
+                               "output is not one vector of 1..%d numbers a picture", DPL_MAX_DIM);
         e->dim = (int32_t)dim;
     }
     dpl_scratch_free(scratch);

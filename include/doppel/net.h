@@ -21,6 +21,10 @@ extern "C" {
 
 #define DPL_MAX_RANK 8
 
+/** The longest embedding: more than any encoder has, and so short that no sum of products of float32
+ * overflows. */
+#define DPL_MAX_DIM 65536
+
 typedef struct dpl_net dpl_net;
 typedef struct dpl_plan dpl_plan;
 

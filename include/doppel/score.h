@@ -33,7 +33,7 @@ typedef struct dpl_head dpl_head;
 /**
  * Make a head. weights [dim] float32 and bias are for DPL_HEAD_L1_SIGMOID only (copied), else NULL,
  * 0.
- * @param dim  1 to 65536
+ * @param dim  1 to DPL_MAX_DIM
  * @retval DPL_E_ARGUMENT  no such kind, dim out of range, weights for a head that has none
  * @retval DPL_E_MODEL     weights missing, or they or the bias not finite
  */

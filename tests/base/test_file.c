@@ -76,7 +76,7 @@ static int n_entries(const char *folder)
     struct dirent *entry;
     int n = 0;
 
-    while ((entry = readdir(dir)))
+    for (entry = readdir(dir); entry; entry = readdir(dir))
         n += entry->d_name[0] != '.';
     closedir(dir);
     return n;
