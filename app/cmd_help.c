@@ -7,7 +7,6 @@
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/model_name.h"
-#include "app/models.h"
 
 typedef struct help_options {
     bool manual;
@@ -134,21 +133,13 @@ int cmd_help(const command *self, int argc, char **argv)
 
 static void version_model(const char *what, const char *file)
 {
-    char *path = models_find(file), *places;
     dpl_net *net = NULL;
     dpl_error err;
+    char *path;
 
     printf("%-9s ", what);
-    if (!path) {
-        places = models_places();
-        text_put(stdout, file);
-        fputs(" is not in ", stdout);
-        text_put(stdout, places);
-        putchar('\n');
-        free(places);
-        return;
-    }
-    if (dpl_net_open(&net, path, NULL, &err) != DPL_OK) {
+    if (dpl_models_find(&path, file, &err) != DPL_OK ||
+        dpl_net_open(&net, path, NULL, &err) != DPL_OK) {
         text_put(stdout, err.message);
         putchar('\n');
     } else {
@@ -158,14 +149,14 @@ static void version_model(const char *what, const char *file)
         puts(")");
     }
     dpl_net_close(net);
-    free(path);
+    dpl_bytes_free(path);
 }
 
 void help_version(void)
 {
     printf("doppel %s\n", dpl_version());
-    version_model("encoder", MODEL_ENCODER);
-    version_model("detector", MODEL_DETECTOR);
+    version_model("encoder", DPL_MODEL_ENCODER);
+    version_model("detector", DPL_MODEL_DETECTOR);
     printf("processor %s\n", dpl_cpu_level());
     printf("BLAS      %s, core %s\n", dpl_blas_words(), dpl_blas_core());
     printf("FAISS     %s\n", dpl_faiss_version());

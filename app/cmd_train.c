@@ -13,7 +13,6 @@
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/json_print.h"
-#include "app/models.h"
 
 typedef struct train_options {
     common common;
@@ -80,7 +79,7 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(detector),
      .value = "FILE",
-     .help = "of --align: the face detector (ONNX; default " MODEL_DETECTOR ")"},
+     .help = "of --align: the face detector (ONNX; default " DPL_MODEL_DETECTOR ")"},
     TEXT("second-tower", second_data, "DATA",
          "pictures of another kind with the same class names: two networks with weights of their "
          "own, pairs are one picture of each"),
@@ -328,7 +327,7 @@ int cmd_train(const command *self, int argc, char **argv)
     o.t.teacher = given(&o.teacher);
     o.t.hold_group = given(&o.hold_group);
     if (o.align) {
-        detector = common_model_path(self, &o.common, o.detector, MODEL_DETECTOR, "detector");
+        detector = common_model_path(self, &o.common, o.detector, DPL_MODEL_DETECTOR, "detector");
         if (!detector)
             return dpl_status_exit_code(DPL_E_MODEL);
     }

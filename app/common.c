@@ -13,7 +13,6 @@
 
 #include "app/json.h"
 #include "app/json_print.h"
-#include "app/models.h"
 
 /* ------------------------------------------------------------------ options */
 
@@ -35,7 +34,7 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(model),
      .value = "FILE",
-     .help = "the face encoder (ONNX; default " MODEL_ENCODER ")"},
+     .help = "the face encoder (ONNX; default " DPL_MODEL_ENCODER ")"},
     {.name = "preset",
      .kind = OPTION_TEXT,
      .offset = AT(preset),
@@ -45,7 +44,7 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(detector),
      .value = "FILE",
-     .help = "the face detector (ONNX; default " MODEL_DETECTOR ")"},
+     .help = "the face detector (ONNX; default " DPL_MODEL_DETECTOR ")"},
     {.name = "image-model",
      .kind = OPTION_TEXT,
      .offset = AT(image_model),
@@ -239,17 +238,19 @@ char *common_full_path(const char *path)
 char *common_model_path(const command *self, const common *o, const char *given, const char *name,
                         const char *option)
 {
-    char *path = given ? text_format("%s", given) : models_find(name);
-    char *where;
+    char *found, *path;
+    dpl_error err;
 
-    if (path)
-        return path;
-    where = models_places();
-    common_refuse(self, o, DPL_E_MODEL,
-                  "no model \"%s\" in %s; --%s FILE or $DOPPEL_MODELS says where it is", name,
-                  where, option);
-    free(where);
-    return NULL;
+    if (given)
+        return text_format("%s", given);
+    if (dpl_models_find(&found, name, &err) != DPL_OK) {
+        common_refuse(self, o, DPL_E_MODEL, "%s; --%s FILE or $DOPPEL_MODELS says where it is",
+                      err.message, option);
+        return NULL;
+    }
+    path = text_format("%s", found);
+    dpl_bytes_free(found);
+    return path;
 }
 
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
@@ -266,9 +267,9 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     if (gallery && dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK)
         return common_fail(self, o, &err);
     whole = o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
-    encoder = common_model_path(self, o, o->model, MODEL_ENCODER, "model");
+    encoder = common_model_path(self, o, o->model, DPL_MODEL_ENCODER, "model");
     detector = encoder && !whole
-                   ? common_model_path(self, o, o->detector, MODEL_DETECTOR, "detector")
+                   ? common_model_path(self, o, o->detector, DPL_MODEL_DETECTOR, "detector")
                    : NULL;
     if (encoder && (whole || detector)) {
         options.encoder_path = encoder;

@@ -32,7 +32,10 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT doppelTargets NAMESPACE doppel:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/doppel)
 write_basic_package_version_file(doppelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_SOURCE_DIR}/cmake/doppelConfig.cmake
+file(RELATIVE_PATH models_from_config /${CMAKE_INSTALL_LIBDIR}/cmake/doppel
+     /${CMAKE_INSTALL_DATADIR}/doppel/models)
+configure_file(cmake/doppelConfig.cmake.in doppelConfig.cmake @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/doppelConfig.cmake
               ${PROJECT_BINARY_DIR}/doppelConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/doppel)
 

@@ -18,7 +18,7 @@ exits 4 verify "$demo/congress.jpg" "$obama"
 says err "empty"
 says err "face-105.onnx"
 exits 0 --version
-says out "face-105.onnx is not in"
+says out "no model \"face-105.onnx\" in \"$PWD/empty\""
 exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5 --model "$given/face-105.onnx" \
     --detector "$given/face-detect.onnx"
 exits 4 verify "$demo/congress.jpg" "$obama" --model nowhere.onnx --detector "$given/face-detect.onnx"
