@@ -51,7 +51,8 @@ static void forward(dpli_trainer *t, const dpli_batch *batch)
 
     for (int32_t w = 0; w < t->n_towers; w++) {
         dpli_tensor *in = dpli_tape_input(t->towers[w].tape);
-        memcpy(in->value, batch->inputs[w], dpli_tensor_floats(in) * sizeof *in->value);
+        memcpy(in->value, batch->inputs[w],
+               (size_t)t->rows * dpli_tensor_item(in) * sizeof *in->value);
         /* dropout's seed: of this run, this step, this tower */
         dpli_rng rng;
         dpli_seed_at(&rng, (uint64_t)t->settings.o.seed, 41, (uint64_t)t->step, (uint64_t)w);

@@ -132,6 +132,30 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
     assert_same_files("a/checkpoint.bin", "b/checkpoint.bin");
 }
 
+/* A validation of 16 pictures in batches of 12 leaves a smaller batch behind it than a step takes. */
+static void validating_changes_nothing_that_is_learned(void **state)
+{
+    (void)state;
+    watcher often = {0}, never = {0}, cut = {.stop_at = 2}, rest = {0};
+    dpl_train_options o;
+
+    kit_make("data", 3, 4, 4, 0);
+    o = kit_options("data", "often");
+    o.batch_items = 3;
+    o.validate_steps = 2;
+    assert_int_equal(train(o, &often, NULL), DPL_OK);
+    assert_int_equal(often.n_validated, 3);
+    o.run = "cut";
+    assert_int_equal(train(o, &cut, NULL), DPL_E_CANCELLED);
+    assert_int_equal(train(resume_of("cut"), &rest, NULL), DPL_OK);
+    assert_same_files("often/last.onnx", "cut/last.onnx");
+    o.run = "never";
+    o.validate_steps = 100;
+    assert_int_equal(train(o, &never, NULL), DPL_OK);
+    assert_int_equal(never.n_validated, 1); /* at the end */
+    assert_same_files("often/last.onnx", "never/last.onnx");
+}
+
 static void a_killed_run_goes_on_from_its_checkpoint(void **state)
 {
     (void)state;
@@ -491,6 +515,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, kit_enter, kit_leave)
     const struct CMUnitTest tests[] = {
         TEST(a_resumed_run_ends_with_the_same_bits),
+        TEST(validating_changes_nothing_that_is_learned),
         TEST(a_killed_run_goes_on_from_its_checkpoint),
         TEST(a_longer_run_may_be_asked_for_and_nothing_else_changed),
         TEST(a_damaged_checkpoint_is_refused_and_the_one_before_named),
