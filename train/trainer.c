@@ -51,8 +51,7 @@ static void forward(dpli_trainer *t, const dpli_batch *batch)
 
     for (int32_t w = 0; w < t->n_towers; w++) {
         dpli_tensor *in = dpli_tape_input(t->towers[w].tape);
-        memcpy(in->value, batch->inputs[w],
-               (size_t)t->rows * dpli_tensor_item(in) * sizeof *in->value);
+        memcpy(in->value, batch->inputs[w], (size_t)t->rows * t->towers[w].feed->item_bytes);
         /* dropout's seed: of this run, this step, this tower */
         dpli_rng rng;
         dpli_seed_at(&rng, (uint64_t)t->settings.o.seed, 41, (uint64_t)t->step, (uint64_t)w);
@@ -90,7 +89,7 @@ static dpl_status take_step(dpl_train_event *e, size_t *n_correct, size_t *n_jud
         .labels = batch->labels,
         .pairs = batch->pairs,
         .n_pairs = batch->n_pairs,
-        .teachers = (const float *const *)batch->teachers,
+        .teachers = (const float *const *)batch->targets,
     };
     *n_correct = 0;
     status = dpli_loss_run(&e->loss, t->loss, &loss_batch, t->team, n_correct, err);
