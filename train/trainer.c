@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
@@ -239,7 +240,7 @@ static dpl_status run(loop *l, dpl_error *err)
         const double start = dpli_now();
         dpl_train_event e = {.plan = &t->plan};
         size_t n_correct, n_judged;
-        if (o->cancel && *o->cancel) {
+        if (dpli_cancelled(o->cancel)) {
             status = save(l, err);
             if (status == DPL_OK)
                 status = write_last(t, err);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <sys/file.h>
 
+#include "doppel/cancel.h"
 #include "doppel/face.h"
 #include "doppel/score.h"
 #include "net/tape.h"
@@ -34,7 +35,7 @@ static void watch(void *ctx, const dpl_train_event *e)
             w->first_loss = e->loss;
         w->last_loss = e->loss;
         if (e->step == w->stop_at)
-            w->cancel = 1;
+            dpl_cancel(&w->cancel);
     }
     if (e->kind == DPL_TRAIN_VALIDATED) {
         w->figures = e->figures;
