@@ -149,8 +149,13 @@ static dpl_status hold_classes(splitter *s, dpl_error *err)
     int32_t *order;
     dpli_rng rng;
 
-    if (want == INT32_MAX) /* by default; a single one could not be validated on */
+    if (want == DPLI_HOLD_A_TENTH) { /* a single one could not be validated on */
+        dpl_status status;
         want = tenth > MOST_HELD_CLASSES ? MOST_HELD_CLASSES : tenth == 1 ? 2 : tenth;
+        status = dpli_settings_hold_classes(&s->t->settings, want, err);
+        if (status != DPL_OK)
+            return status;
+    }
     if (want == 0)
         return DPL_OK;
     if (!(order = dpli_alloc((size_t)s->n, sizeof *order, err)))
