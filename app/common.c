@@ -295,7 +295,7 @@ static volatile int interrupted;
 static void on_signal(int number)
 {
     (void)number;
-    interrupted = 1;
+    dpl_cancel(&interrupted);
 }
 
 const volatile int *common_watch_signals(void)

@@ -56,6 +56,7 @@ typedef struct named {
 } named;
 
 struct dpl_dataset {
+    dpl_item_kind kind;
     char *path; /* as given: for messages */
     char *root; /* folder and CSV: where names begin */
     dpli_zip *zip;
@@ -539,6 +540,7 @@ dpl_status dpl_dataset_open(dpl_dataset **out, const char *path, const dpl_datas
     d = dpli_calloc(1, sizeof *d, err);
     if (!d)
         return DPL_E_MEMORY;
+    d->kind = DPL_ITEM_PICTURE; /* every source lists pictures */
     d->path = dpli_strdup(path, err);
     status = d->path ? list_all(&list, d, &known, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
@@ -577,6 +579,11 @@ void dpl_dataset_close(dpl_dataset *d)
 }
 
 /* ------------------------------------------------------------------ asking */
+
+dpl_item_kind dpl_dataset_item_kind(const dpl_dataset *d)
+{
+    return d->kind;
+}
 
 int32_t dpl_dataset_n_items(const dpl_dataset *d)
 {

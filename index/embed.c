@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
@@ -206,7 +207,7 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
     for (j.first = 0; j.first < e.n && status == DPL_OK; j.first += CHUNK * j.batch) {
         const size_t left = (e.n - j.first + j.batch - 1) / j.batch;
         const size_t done = j.first + CHUNK * j.batch;
-        if (o.cancel && *o.cancel) {
+        if (dpli_cancelled(o.cancel)) {
             status = dpli_fail(err, DPL_E_CANCELLED, "interrupted");
             break;
         }

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
@@ -177,7 +178,7 @@ typedef struct job {
 
 static bool cancelled(const job *j)
 {
-    return j->options->cancel && *j->options->cancel;
+    return dpli_cancelled(j->options->cancel);
 }
 
 static bool file_gone(const char *path)

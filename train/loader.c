@@ -2,13 +2,12 @@
  * loader.c - a ring of batches, each made whole by one thread.
  *
  * A thread takes the next step that nobody has taken, waits until that step's place in the ring is
- * free, and fills it. The generator of each picture is seeded by run, step and row.
+ * free, and fills it. The generator of each row is seeded by run, step and row.
  */
 #include "train/loader.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
@@ -39,82 +38,34 @@ struct dpli_loader {
 typedef struct worker {
     dpli_loader *l;
     dpli_sampler *sampler;
-    dpli_augmenter *augmenter[DPLI_TOWERS];
-    dpl_scratch *scratch;
+    void *hands[DPLI_TOWERS]; /* the feeds' */
     dpli_row *rows;
-    uint8_t *turned, *distorted, *chip;
 } worker;
 
-/** Quarter turns of a square picture. */
-static void turn(uint8_t *out, const uint8_t *in, int32_t side, int32_t c, int32_t turns)
-{
-    for (int32_t y = 0; y < side; y++)
-        for (int32_t x = 0; x < side; x++) {
-            const int32_t from_y = turns == 1 ? x : turns == 2 ? side - 1 - y : side - 1 - x;
-            const int32_t from_x = turns == 1 ? side - 1 - y : turns == 2 ? side - 1 - x : y;
-            memcpy(out + ((size_t)y * (size_t)side + (size_t)x) * (size_t)c,
-                   in + ((size_t)from_y * (size_t)side + (size_t)from_x) * (size_t)c, (size_t)c);
-        }
-}
-
 /* ------------------------------------------------------------------ one batch */
-
-/** What a teacher says of a picture as the net sees it. */
-static dpl_status ask_teacher(worker *w, const dpli_intake *in, const uint8_t *pixels,
-                              const dpl_encoder *teacher, float *out, dpl_error *err)
-{
-    const size_t n = (size_t)in->h * (size_t)in->w;
-    dpl_image whole = DPL_IMAGE_INIT, sized = DPL_IMAGE_INIT;
-    dpl_status status;
-
-    if (in->c == 1)
-        for (size_t i = 0; i < n; i++)
-            memset(w->chip + 3 * i, pixels[i], 3);
-    else
-        memcpy(w->chip, pixels, 3 * n);
-    status = dpl_image_from_rgb(&whole, w->chip, in->w, in->h, (size_t)in->w * 3, err);
-    if (status == DPL_OK)
-        status = dpl_image_resize(&sized, &whole, dpl_encoder_width_px(teacher),
-                                  dpl_encoder_height_px(teacher), err);
-    if (status == DPL_OK)
-        status = dpl_encode(out, teacher, w->scratch, sized.pixels, 1, err);
-    dpl_image_clear(&whole);
-    dpl_image_clear(&sized);
-    return status;
-}
 
 static dpl_status fill(worker *w, dpli_batch *batch, int64_t step, dpl_error *err)
 {
     dpli_loader *l = w->l;
     const dpli_loader_options *o = &l->o;
+    dpl_status status = DPL_OK;
 
     dpli_sampler_draw(w->sampler, step, w->rows, batch->pairs, &batch->n_pairs);
-    for (int32_t k = 0; k < l->rows * o->sampler.pool->n_towers; k++) {
-        const int32_t tower = k / l->rows, r = k % l->rows;
-        const dpli_intake *in = &o->intake[tower];
-        const dpli_row *row = &w->rows[k];
-        const uint8_t *picture = dpli_pixels_at(o->pixels[tower], row->item);
+    for (int32_t k = 0; k < l->rows * o->sampler.pool->n_towers && status == DPL_OK; k++) {
+        const int32_t tower = k / l->rows;
+        const size_t r = (size_t)(k % l->rows);
+        const dpli_feed *feed = o->feeds[tower];
+        char *input = (char *)batch->inputs[tower] + r * feed->item_bytes;
         dpli_rng rng;
 
-        batch->labels[k] = row->label;
-        if (row->turns) {
-            turn(w->turned, picture, in->h, in->c, row->turns);
-            picture = w->turned;
-        }
+        batch->labels[k] = w->rows[k].label;
         dpli_seed_at(&rng, o->sampler.seed, SALT_AUGMENT, (uint64_t)step, (uint64_t)k);
-        dpli_augment_run(w->augmenter[tower], o->augment, &rng, w->distorted, picture);
-        dpli_intake_run(batch->inputs[tower] +
-                            (size_t)r * (size_t)in->h * (size_t)in->w * (size_t)in->c,
-                        in, w->distorted);
-        for (int32_t t = 0; t < o->n_teachers; t++) {
-            const size_t dim = (size_t)dpl_encoder_dim(o->teachers[t]);
-            const dpl_status status = ask_teacher(w, in, w->distorted, o->teachers[t],
-                                                  batch->teachers[t] + (size_t)r * dim, err);
-            if (status != DPL_OK)
-                return status;
-        }
+        status = feed->fill(w->hands[tower], input, &w->rows[k], &rng, err);
+        for (int32_t i = 0; tower == 0 && i < batch->n_targets && status == DPL_OK; i++)
+            status = feed->target(w->hands[tower],
+                                  batch->targets[i] + r * (size_t)feed->target_dims[i], i, err);
     }
-    return DPL_OK;
+    return status;
 }
 
 /* ------------------------------------------------------------------ threads */
@@ -122,38 +73,24 @@ static dpl_status fill(worker *w, dpli_batch *batch, int64_t step, dpl_error *er
 static void worker_clear(worker *w)
 {
     dpli_sampler_free(w->sampler);
-    for (int t = 0; t < DPLI_TOWERS; t++)
-        dpli_augmenter_free(w->augmenter[t]);
-    dpl_scratch_free(w->scratch);
+    for (int32_t t = 0; t < w->l->o.sampler.pool->n_towers; t++)
+        w->l->o.feeds[t]->close(w->hands[t]);
     free(w->rows);
-    free(w->turned);
-    free(w->distorted);
-    free(w->chip);
 }
 
 static dpl_status worker_init(worker *w, dpli_loader *l, dpl_error *err)
 {
     const int32_t n_towers = l->o.sampler.pool->n_towers;
-    size_t most = 0;
     dpl_status status;
 
     *w = (worker){.l = l};
     status = dpli_sampler_new(&w->sampler, &l->o.sampler, err);
-    for (int32_t t = 0; t < n_towers && status == DPL_OK; t++) {
-        const dpli_intake *in = &l->o.intake[t];
-        const size_t n = (size_t)in->h * (size_t)in->w;
-        most = n > most ? n : most;
-        status = dpli_augmenter_new(&w->augmenter[t], in->h, in->w, in->c, err);
-    }
-    if (status == DPL_OK && l->o.n_teachers)
-        status = dpl_scratch_new(&w->scratch, 0, err);
+    for (int32_t t = 0; t < n_towers && status == DPL_OK; t++)
+        status = l->o.feeds[t]->open(&w->hands[t], l->o.feeds[t], err);
     if (status != DPL_OK)
         return status;
     w->rows = dpli_alloc((size_t)l->rows * (size_t)n_towers, sizeof *w->rows, err);
-    w->turned = dpli_alloc(most, 3, err);
-    w->distorted = dpli_alloc(most, 3, err);
-    w->chip = dpli_alloc(most, 3, err);
-    return w->rows && w->turned && w->distorted && w->chip ? DPL_OK : DPL_E_MEMORY;
+    return w->rows ? DPL_OK : DPL_E_MEMORY;
 }
 
 static void *work(void *ctx)
@@ -228,32 +165,33 @@ static void *counted(dpli_loader *l, size_t n, size_t size, dpl_error *err)
 static dpl_status slot_init(dpli_loader *l, slot *s, size_t n_pairs, dpl_error *err)
 {
     const int32_t n_towers = l->o.sampler.pool->n_towers;
+    const dpli_feed *first = l->o.feeds[0];
     const size_t rows = (size_t)l->rows;
 
     s->step = -1;
     for (int32_t t = 0; t < n_towers; t++) {
-        const dpli_intake *in = &l->o.intake[t];
-        const size_t item = (size_t)in->h * (size_t)in->w * (size_t)in->c;
-        size_t floats;
-        if (!dpli_mul(&floats, rows, item))
-            return dpli_fail(err, DPL_E_MEMORY, "a batch of %zu pictures is too large", rows);
-        if (!(s->batch.inputs[t] = counted(l, floats, sizeof(float), err)))
+        size_t bytes;
+        if (!dpli_mul(&bytes, rows, l->o.feeds[t]->item_bytes))
+            return dpli_fail(err, DPL_E_MEMORY, "a batch of %zu rows is too large", rows);
+        s->batch.inputs[t] = counted(l, bytes, 1, err);
+        if (!s->batch.inputs[t])
             return DPL_E_MEMORY;
     }
     s->batch.labels = counted(l, rows * (size_t)n_towers, sizeof *s->batch.labels, err);
     s->batch.pairs = counted(l, n_pairs, sizeof *s->batch.pairs, err);
     if (!s->batch.labels || !s->batch.pairs)
         return DPL_E_MEMORY;
-    if (l->o.n_teachers == 0)
+    if (first->n_targets == 0)
         return DPL_OK;
-    s->batch.teachers = dpli_calloc((size_t)l->o.n_teachers, sizeof *s->batch.teachers, err);
-    if (!s->batch.teachers)
+    s->batch.targets = dpli_calloc((size_t)first->n_targets, sizeof *s->batch.targets, err);
+    if (!s->batch.targets)
         return DPL_E_MEMORY;
-    s->batch.n_teachers = l->o.n_teachers;
-    for (int32_t t = 0; t < l->o.n_teachers; t++)
-        if (!(s->batch.teachers[t] =
-                  counted(l, rows * (size_t)dpl_encoder_dim(l->o.teachers[t]), sizeof(float), err)))
+    s->batch.n_targets = first->n_targets;
+    for (int32_t i = 0; i < first->n_targets; i++) {
+        s->batch.targets[i] = counted(l, rows * (size_t)first->target_dims[i], sizeof(float), err);
+        if (!s->batch.targets[i])
             return DPL_E_MEMORY;
+    }
     return DPL_OK;
 }
 
@@ -310,9 +248,9 @@ void dpli_loader_free(dpli_loader *l)
         dpli_batch *b = &l->slots[i].batch;
         for (int t = 0; t < DPLI_TOWERS; t++)
             free(b->inputs[t]);
-        for (int32_t t = 0; t < b->n_teachers; t++)
-            free(b->teachers[t]);
-        free(b->teachers);
+        for (int32_t t = 0; t < b->n_targets; t++)
+            free(b->targets[t]);
+        free(b->targets);
         free(b->labels);
         free(b->pairs);
     }

@@ -1,34 +1,28 @@
 /*
- * Batches made ahead of the step: threads of its own draw, distort and convert pictures into a ring
- * of batches. Each batch is a function of the run's seed and its step, whatever the timing.
+ * Batches made ahead of the step: threads of its own draw rows and have the feeds fill them in,
+ * into a ring of batches. Each batch is a function of the run's seed and its step, whatever the
+ * timing.
  */
 #ifndef DOPPEL_TRAIN_LOADER_H
 #define DOPPEL_TRAIN_LOADER_H
 
-#include "doppel/face.h"
-#include "train/augment.h"
-#include "train/pixels.h"
+#include "train/feed.h"
 #include "train/sampler.h"
-#include "vision/intake.h"
 
 typedef struct dpli_loader_options {
     dpli_sampler_options sampler;
-    dpli_intake intake[DPLI_TOWERS];
-    const dpli_pixels *pixels[DPLI_TOWERS];
-    const dpli_augment *augment;
-    const dpl_encoder *const *teachers;
-    int32_t n_teachers;
+    const dpli_feed *feeds[DPLI_TOWERS]; /* targets are the first one's */
     int n_threads;
     int64_t first_step;
 } dpli_loader_options;
 
 typedef struct dpli_batch {
-    float *inputs[DPLI_TOWERS]; /* [rows, h, w, c] */
-    int32_t *labels;            /* [towers * rows] */
+    void *inputs[DPLI_TOWERS]; /* [rows] of their feed's item_bytes */
+    int32_t *labels;           /* [towers * rows] */
     dpli_pair *pairs;
     size_t n_pairs;
-    float **teachers; /* n_teachers of [rows, their dim] */
-    int32_t n_teachers;
+    float **targets; /* n_targets of [rows, their dim] */
+    int32_t n_targets;
 } dpli_batch;
 
 typedef struct dpli_loader dpli_loader;

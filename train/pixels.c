@@ -90,7 +90,7 @@ static void load_some(void *ctx, int worker, size_t from, size_t to)
             continue;
         }
         free(l->warnings[i]);
-        l->warnings[i] = dpli_strdup(err.message, NULL);
+        l->warnings[i] = dpli_asprintf(NULL, "%s; the picture is left out", err.message);
         if (status == DPL_E_MEMORY)
             l->troubles[worker] = err;
     }

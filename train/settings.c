@@ -311,8 +311,8 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     DEFAULT_INT(plain, 0);
     DEFAULT_INT(min_items, 2);
     const bool held = s->o.validate || s->o.hold_groups != DPL_TRAIN_UNSET_INT || s->o.hold_group ||
-                      s->o.hold_items != DPL_TRAIN_UNSET_INT;
-    DEFAULT_INT(hold_classes, held ? 0 : INT32_MAX); /* a tenth, once they are counted */
+                      s->o.hold_items != DPL_TRAIN_UNSET_INT || s->o.plain > 0;
+    DEFAULT_INT(hold_classes, held ? 0 : DPLI_HOLD_A_TENTH);
     DEFAULT_INT(hold_groups, 0);
     DEFAULT_INT(hold_items, 0);
     DEFAULT_INT(validate_trials, 400);
@@ -633,6 +633,14 @@ void dpli_settings_clear(dpli_settings *s)
     forget_lists(&s->o);
     json_decref(s->root);
     *s = (dpli_settings){.o = DPL_TRAIN_OPTIONS_INIT};
+}
+
+dpl_status dpli_settings_hold_classes(dpli_settings *s, int32_t n, dpl_error *err)
+{
+    s->o.hold_classes = n;
+    return json_object_set_new(s->root, "hold-classes", json_integer(n)) == 0
+               ? DPL_OK
+               : dpli_fail(err, DPL_E_MEMORY, "no memory for the settings");
 }
 
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err)

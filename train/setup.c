@@ -7,6 +7,7 @@
  */
 #include "train/setup.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "train/checkpoint.h"
+#include "train/feed_pictures.h"
 #include "train/run.h"
 #include "train/split.h"
 #include "train/validate.h"
@@ -186,79 +188,14 @@ static dpl_status open_net(dpli_trainer *t, int32_t tower, dpl_error *err)
 
 /* ------------------------------------------------------------------ data */
 
-/** Load the pictures as a tower takes them: whole, or the face in each on the net's template. */
-static dpl_status load_pixels(dpli_pixels **pixels, dpli_trainer *t, const dpl_dataset *data,
-                              const dpli_intake *intake, dpl_error *err)
-{
-    char *path = dpli_run_model(t, "start", 0, err);
-    dpl_detector *detector = NULL;
-    dpl_encoder *encoder = NULL;
-    dpli_aligner aligner;
-    dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
-
-    if (status == DPL_OK && t->settings.o.detector) {
-        status = dpl_detector_open(&detector, t->settings.o.detector, err);
-        if (status == DPL_OK)
-            status = dpl_encoder_open(&encoder, path, NULL, err);
-        if (status == DPL_OK && !dpl_encoder_fact(encoder, "template"))
-            status = dpli_fail(err, DPL_E_ARGUMENT,
-                               "the network has no template to lay faces on: \"detector\" is for "
-                               "face encoders");
-        aligner = (dpli_aligner){detector, encoder};
-    }
-    if (status == DPL_OK)
-        status = dpli_pixels_load(pixels, data, intake->h, intake->w, intake->c,
-                                  detector ? &aligner : NULL, t->team, warn, t, err);
-    dpl_encoder_close(encoder);
-    dpl_detector_close(detector);
-    free(path);
-    return status;
-}
-
-static dpl_status open_data(dpl_dataset **data, dpli_pixels **pixels, dpli_trainer *t,
-                            const char *path, bool plain, const dpli_intake *intake, dpl_error *err)
-{
-    dpl_dataset_options options = DPL_DATASET_OPTIONS_INIT;
-    dpl_status status;
-
-    options.plain = plain;
-    status = dpl_dataset_open(data, path, &options, err);
-    if (status == DPL_OK && !plain && dpl_dataset_n_classes(*data) < 2)
-        status = dpli_fail(err, DPL_E_INPUT, "\"%s\" has fewer than two classes", path);
-    if (status == DPL_OK)
-        status = load_pixels(pixels, t, *data, intake, err);
-    return status;
-}
-
-static dpl_status open_all_data(dpli_trainer *t, dpl_error *err)
-{
-    const dpl_train_options *o = &t->settings.o;
-    const char *const paths[DPLI_TOWERS] = {o->data, o->second_data};
-    dpl_status status = DPL_OK;
-
-    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++) {
-        if (o->rotate_classes && t->towers[w].intake.h != t->towers[w].intake.w)
-            return dpli_fail(err, DPL_E_ARGUMENT,
-                             "\"rotate-classes\" needs a square input, this is %dx%d",
-                             t->towers[w].intake.w, t->towers[w].intake.h);
-        status = open_data(&t->towers[w].data, &t->towers[w].pixels, t, paths[w], o->plain,
-                           &t->towers[w].intake, err);
-    }
-    if (status == DPL_OK && o->validate)
-        status = open_data(&t->held_data, &t->held_pixels, t, o->validate, false,
-                           &t->towers[0].intake, err);
-    return status == DPL_OK ? dpli_trainer_split(t, err) : status;
-}
-
-/* ------------------------------------------------------------------ loss and optimizer */
-
-static dpl_status open_teachers(dpli_trainer *t, int32_t *dims, dpl_error *err)
+static dpl_status open_teachers(dpli_trainer *t, dpl_error *err)
 {
     const int32_t n = t->settings.n_teachers;
 
     if (n == 0)
         return DPL_OK;
-    if (!(t->teachers = dpli_calloc((size_t)n, sizeof(dpl_encoder *), err)))
+    t->teachers = dpli_calloc((size_t)n, sizeof(dpl_encoder *), err);
+    if (!t->teachers)
         return DPL_E_MEMORY;
     for (int32_t i = 0; i < n; i++) {
         const dpl_status status =
@@ -269,10 +206,93 @@ static dpl_status open_teachers(dpli_trainer *t, int32_t *dims, dpl_error *err)
             return dpli_fail(err, DPL_E_MODEL,
                              "\"%s\" is no teacher: its vectors are not of unit length",
                              t->settings.o.teacher[i]);
-        dims[i] = dpl_encoder_dim(t->teachers[i]);
     }
     return DPL_OK;
 }
+
+/** Pictures as a tower takes them: whole, or the face in each on the net's template. */
+static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tower *w,
+                                const dpl_dataset *data, dpl_error *err)
+{
+    char *path = dpli_run_model(t, "start", 0, err);
+    dpl_detector *detector = NULL;
+    dpl_encoder *encoder = NULL;
+    dpli_aligner aligner;
+    dpli_picture_feed_options options = {
+        .data = data,
+        .intake = w->intake,
+        .augment = t->settings.augment,
+        .teachers = (const dpl_encoder *const *)t->teachers,
+        .n_teachers = t->settings.n_teachers,
+    };
+    dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK && t->settings.o.rotate_classes && w->intake.h != w->intake.w)
+        status =
+            dpli_fail(err, DPL_E_ARGUMENT, "\"rotate-classes\" needs a square input, this is %dx%d",
+                      w->intake.w, w->intake.h);
+    if (status == DPL_OK && t->settings.o.detector) {
+        status = dpl_detector_open(&detector, t->settings.o.detector, err);
+        if (status == DPL_OK)
+            status = dpl_encoder_open(&encoder, path, NULL, err);
+        if (status == DPL_OK && !dpl_encoder_fact(encoder, "template"))
+            status = dpli_fail(err, DPL_E_ARGUMENT,
+                               "the network has no template to lay faces on: \"detector\" is for "
+                               "face encoders");
+        aligner = (dpli_aligner){detector, encoder};
+        options.aligner = &aligner;
+    }
+    if (status == DPL_OK)
+        status = dpli_picture_feed_new(out, &options, t->team, warn, t, err);
+    dpl_encoder_close(encoder);
+    dpl_detector_close(detector);
+    free(path);
+    return status;
+}
+
+/** Each kind of item has a feed of its own. */
+static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, const dpli_tower *w,
+                            const dpl_dataset *data, dpl_error *err)
+{
+    switch (dpl_dataset_item_kind(data)) {
+    case DPL_ITEM_PICTURE: return open_pictures(out, t, w, data, err);
+    }
+    return dpli_fail(err, DPL_E_ARGUMENT, "items of this kind cannot be trained on");
+}
+
+static dpl_status open_data(dpl_dataset **data, dpli_feed **feed, dpli_trainer *t, const char *path,
+                            bool plain, const dpli_tower *w, dpl_error *err)
+{
+    dpl_dataset_options options = DPL_DATASET_OPTIONS_INIT;
+    dpl_status status;
+
+    options.plain = plain;
+    status = dpl_dataset_open(data, path, &options, err);
+    if (status == DPL_OK && !plain && dpl_dataset_n_classes(*data) < 2)
+        status = dpli_fail(err, DPL_E_INPUT, "\"%s\" has fewer than two classes", path);
+    if (status == DPL_OK)
+        status = open_feed(feed, t, w, *data, err);
+    /* both are of the input that read_intake read */
+    assert(status != DPL_OK ||
+           (*feed)->item_bytes == dpli_tensor_item(dpli_tape_input(w->tape)) * sizeof(float));
+    return status;
+}
+
+static dpl_status open_all_data(dpli_trainer *t, dpl_error *err)
+{
+    const dpl_train_options *o = &t->settings.o;
+    const char *const paths[DPLI_TOWERS] = {o->data, o->second_data};
+    dpl_status status = DPL_OK;
+
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
+        status = open_data(&t->towers[w].data, &t->towers[w].feed, t, paths[w], o->plain,
+                           &t->towers[w], err);
+    if (status == DPL_OK && o->validate)
+        status = open_data(&t->held_data, &t->held_feed, t, o->validate, false, &t->towers[0], err);
+    return status == DPL_OK ? dpli_trainer_split(t, err) : status;
+}
+
+/* ------------------------------------------------------------------ loss and optimizer */
 
 /** The head that the model to go on from was compared by, where the loss has the same one. */
 static dpl_status take_head(dpli_trainer *t, dpl_error *err)
@@ -317,24 +337,21 @@ static double real_or_nan(double v)
 static dpl_status open_loss(dpli_trainer *t, dpl_error *err)
 {
     const dpl_train_options *o = &t->settings.o;
-    int32_t *dims = dpli_calloc((size_t)(t->settings.n_teachers ? t->settings.n_teachers : 1),
-                                sizeof *dims, err);
-    dpl_status status = dims ? open_teachers(t, dims, err) : DPL_E_MEMORY;
+    const dpli_feed *feed = t->towers[0].feed;
+    const dpl_status status =
+        dpli_loss_new(&t->loss,
+                      &(dpli_loss_options){
+                          .kind = t->settings.loss,
+                          .dim = t->dim,
+                          .n_classes = t->pool.n_classes * (o->rotate_classes ? 4 : 1),
+                          .margin = (float)real_or_nan(o->margin),
+                          .scale = (float)real_or_nan(o->scale),
+                          .n_teachers = feed->n_targets,
+                          .teacher_dims = feed->target_dims,
+                          .seed = (uint64_t)o->seed,
+                      },
+                      err);
 
-    if (status == DPL_OK)
-        status = dpli_loss_new(&t->loss,
-                               &(dpli_loss_options){
-                                   .kind = t->settings.loss,
-                                   .dim = t->dim,
-                                   .n_classes = t->pool.n_classes * (o->rotate_classes ? 4 : 1),
-                                   .margin = (float)real_or_nan(o->margin),
-                                   .scale = (float)real_or_nan(o->scale),
-                                   .n_teachers = t->settings.n_teachers,
-                                   .teacher_dims = dims,
-                                   .seed = (uint64_t)o->seed,
-                               },
-                               err);
-    free(dims);
     return status == DPL_OK ? take_head(t, err) : status;
 }
 
@@ -372,17 +389,12 @@ static dpl_status open_loader(dpli_trainer *t, dpl_error *err)
                     .turned = o->rotate_classes,
                     .within_group = o->within_group,
                     .want_pairs = dpli_loss_takes_pairs(t->settings.loss)},
-        .augment = &t->settings.augment,
-        .teachers = (const dpl_encoder *const *)t->teachers,
-        .n_teachers = t->settings.n_teachers,
         .n_threads = dpli_team_size(t->team),
         .first_step = t->step,
     };
 
-    for (int32_t w = 0; w < t->n_towers; w++) {
-        options.intake[w] = t->towers[w].intake;
-        options.pixels[w] = t->towers[w].pixels;
-    }
+    for (int32_t w = 0; w < t->n_towers; w++)
+        options.feeds[w] = t->towers[w].feed;
     return dpli_loader_new(&t->loader, &options, err);
 }
 
@@ -414,10 +426,10 @@ static void make_plan(dpli_trainer *t)
         .n_held_items = t->held.n_items,
         .start_step = t->step,
     };
-    p->pixel_bytes = t->held_pixels ? dpli_pixels_bytes(t->held_pixels) : 0;
+    p->pixel_bytes = t->held_feed ? t->held_feed->held_bytes : 0;
     for (int32_t w = 0; w < t->n_towers; w++) {
         p->tape_bytes += dpli_tape_bytes(t->towers[w].tape);
-        p->pixel_bytes += dpli_pixels_bytes(t->towers[w].pixels);
+        p->pixel_bytes += t->towers[w].feed->held_bytes;
         for (int32_t i = 0; i < dpli_tape_n_params(t->towers[w].tape); i++) {
             const dpli_param *q = dpli_tape_param(t->towers[w].tape, i);
             if (q->kind != DPLI_PARAM_OTHER && q->kind != DPLI_PARAM_RUNNING)
@@ -454,7 +466,9 @@ static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
     const size_t rows = (size_t)t->rows * (size_t)t->n_towers;
     t->embeddings = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
     t->embedding_grads = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
-    status = t->embeddings && t->embedding_grads ? open_all_data(t, err) : DPL_E_MEMORY;
+    status = t->embeddings && t->embedding_grads ? open_teachers(t, err) : DPL_E_MEMORY;
+    if (status == DPL_OK)
+        status = open_all_data(t, err);
     if (status == DPL_OK)
         status = open_loss(t, err);
     if (status == DPL_OK)
@@ -520,12 +534,12 @@ void dpli_trainer_close(dpli_trainer *t)
     free(t->embedding_grads);
     dpli_draws_clear(&t->pool);
     dpli_draws_clear(&t->held);
-    dpli_pixels_free(t->held_pixels);
+    dpli_feed_free(t->held_feed);
     dpl_dataset_close(t->held_data);
     for (int32_t w = 0; w < DPLI_TOWERS; w++) {
         dpli_tape_free(t->towers[w].tape);
         dpli_graph_clear(&t->towers[w].graph);
-        dpli_pixels_free(t->towers[w].pixels);
+        dpli_feed_free(t->towers[w].feed);
         dpl_dataset_close(t->towers[w].data);
     }
     dpli_team_free(t->team);

@@ -31,18 +31,15 @@ typedef struct splitter {
     choice *choices;
 } splitter;
 
-/** Pictures of a class that could be read: how many, and which (to out, unless NULL). */
-static int32_t usable(const dpl_dataset *data, const dpli_pixels *pixels, int32_t cls, int32_t *out)
+/** Items of a class that could be read, to out; how many. */
+static int32_t usable(const dpl_dataset *data, const dpli_feed *feed, int32_t cls, int32_t *out)
 {
     int32_t n, kept = 0;
     const int32_t first = dpl_dataset_class_items(data, cls, &n);
 
     for (int32_t i = first; i < first + n; i++)
-        if (dpli_pixels_at(pixels, i)) {
-            if (out)
-                out[kept] = i;
-            kept++;
-        }
+        if (feed->has(feed, i))
+            out[kept++] = i;
     return kept;
 }
 
@@ -56,8 +53,8 @@ static void pool_add(dpli_draws *pool, const splitter *s, const choice *c, bool 
 
     for (int32_t w = 0; w < pool->n_towers; w++) {
         const dpl_dataset *data = other_data ? t->held_data : t->towers[w].data;
-        const dpli_pixels *pixels = other_data ? t->held_pixels : t->towers[w].pixels;
-        int32_t *items = pool->items + at, n = usable(data, pixels, c->cls[w], items);
+        const dpli_feed *feed = other_data ? t->held_feed : t->towers[w].feed;
+        int32_t *items = pool->items + at, n = usable(data, feed, c->cls[w], items);
         if (only_last && n > only_last) {
             memmove(items, items + (n - only_last), (size_t)only_last * sizeof *items);
             n = only_last;
@@ -152,8 +149,13 @@ static dpl_status hold_classes(splitter *s, dpl_error *err)
     int32_t *order;
     dpli_rng rng;
 
-    if (want == INT32_MAX) /* by default; a single one could not be validated on */
+    if (want == DPLI_HOLD_A_TENTH) { /* a single one could not be validated on */
+        dpl_status status;
         want = tenth > MOST_HELD_CLASSES ? MOST_HELD_CLASSES : tenth == 1 ? 2 : tenth;
+        status = dpli_settings_hold_classes(&s->t->settings, want, err);
+        if (status != DPL_OK)
+            return status;
+    }
     if (want == 0)
         return DPL_OK;
     if (!(order = dpli_alloc((size_t)s->n, sizeof *order, err)))
@@ -218,13 +220,14 @@ static dpl_status fill_held_from_other(dpli_trainer *t, dpl_error *err)
  * (Dosovitskiy et al. 2014). Distillation does not look at classes. */
 static dpl_status fill_plain(dpli_trainer *t, dpl_error *err)
 {
+    const dpli_feed *feed = t->towers[0].feed;
     const int32_t n = dpl_dataset_n_items(t->towers[0].data);
     dpl_status status = pool_init(&t->pool, 1, (size_t)n, (size_t)n, err);
 
     for (int32_t i = 0; i < n && status == DPL_OK; i++) {
         int32_t *item = &t->pool.items[t->pool.n_items];
 
-        if (!dpli_pixels_at(t->towers[0].pixels, i))
+        if (!feed->has(feed, i))
             continue;
         *item = i;
         t->pool.classes[t->pool.n_classes++] = (dpli_draw_class){i, -1, {item}, {1}};

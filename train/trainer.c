@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
@@ -51,7 +52,7 @@ static void forward(dpli_trainer *t, const dpli_batch *batch)
 
     for (int32_t w = 0; w < t->n_towers; w++) {
         dpli_tensor *in = dpli_tape_input(t->towers[w].tape);
-        memcpy(in->value, batch->inputs[w], dpli_tensor_floats(in) * sizeof *in->value);
+        memcpy(in->value, batch->inputs[w], (size_t)t->rows * t->towers[w].feed->item_bytes);
         /* dropout's seed: of this run, this step, this tower */
         dpli_rng rng;
         dpli_seed_at(&rng, (uint64_t)t->settings.o.seed, 41, (uint64_t)t->step, (uint64_t)w);
@@ -89,7 +90,7 @@ static dpl_status take_step(dpl_train_event *e, size_t *n_correct, size_t *n_jud
         .labels = batch->labels,
         .pairs = batch->pairs,
         .n_pairs = batch->n_pairs,
-        .teachers = (const float *const *)batch->teachers,
+        .teachers = (const float *const *)batch->targets,
     };
     *n_correct = 0;
     status = dpli_loss_run(&e->loss, t->loss, &loss_batch, t->team, n_correct, err);
@@ -239,7 +240,7 @@ static dpl_status run(loop *l, dpl_error *err)
         const double start = dpli_now();
         dpl_train_event e = {.plan = &t->plan};
         size_t n_correct, n_judged;
-        if (o->cancel && *o->cancel) {
+        if (dpli_cancelled(o->cancel)) {
             status = save(l, err);
             if (status == DPL_OK)
                 status = write_last(t, err);

@@ -3,17 +3,21 @@
 #ifndef DOPPEL_TRAIN_TRAINER_H
 #define DOPPEL_TRAIN_TRAINER_H
 
+#include "doppel/dataset.h"
+#include "doppel/face.h"
 #include "doppel/train.h"
+#include "train/feed.h"
 #include "train/loader.h"
 #include "train/settings.h"
+#include "vision/intake.h"
 
-/** A graph with its tape and the pictures that it takes. */
+/** A graph with its tape and what it is fed with. */
 typedef struct dpli_tower {
     dpli_graph graph;
     dpli_tape *tape;
     dpli_intake intake;
     dpl_dataset *data;
-    dpli_pixels *pixels;
+    dpli_feed *feed;
 } dpli_tower;
 
 typedef struct dpli_trainer {
@@ -25,11 +29,11 @@ typedef struct dpli_trainer {
     int32_t n_towers, dim, rows; /* rows: of a tower a step */
     dpli_tower towers[DPLI_TOWERS];
     dpl_dataset *held_data; /* settings' validate, or NULL: held out of the towers' own */
-    dpli_pixels *held_pixels;
+    dpli_feed *held_feed;
     dpli_draws pool, held; /* trained on; validated on */
     uint64_t data_sum;     /* of the names in both */
 
-    dpl_encoder **teachers; /* [settings.n_teachers] */
+    dpl_encoder **teachers; /* [settings.n_teachers], the feeds' */
     dpli_loss *loss;
     dpli_param **params; /* of all towers, then the loss's: the optimizer's order */
     int32_t n_params;

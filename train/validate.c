@@ -157,66 +157,114 @@ static dpl_status draw_rounds(rounds *r, const dpli_trainer *t, dpl_error *err)
 
 /* ------------------------------------------------------------------ embedding */
 
-typedef struct conversion {
-    float *out;
-    const dpli_intake *intake;
-    const dpli_pixels *pixels;
+/** A worker's part of filling in a batch. */
+typedef struct part {
+    void *hand;
+    dpl_error err;
+} part;
+
+typedef struct filling {
+    const dpli_feed *feed;
+    dpli_tape *tape;
+    int n_parts;
+    part *parts; /* [n_parts], the team's */
     const int32_t *items;
-    size_t item_floats;
-} conversion;
+} filling;
 
-static void convert(void *ctx, int worker, size_t from, size_t to)
+static void fill_some(void *ctx, int worker, size_t from, size_t to)
 {
-    const conversion *c = ctx;
+    const filling *f = ctx;
+    char *input = (char *)dpli_tape_input(f->tape)->value;
+    part *p = &f->parts[worker];
 
-    (void)worker;
-    for (size_t i = from; i < to; i++)
-        dpli_intake_run(c->out + i * c->item_floats, c->intake,
-                        dpli_pixels_at(c->pixels, c->items[i]));
+    for (size_t i = from; i < to && p->err.status == DPL_OK; i++) {
+        const dpli_row row = {.item = f->items[i]};
+        f->feed->fill(p->hand, input + i * f->feed->item_bytes, &row, NULL, &p->err);
+    }
 }
 
-/** Embeddings of n items, stride floats between them, by a tower. */
-static dpl_status embed(dpli_trainer *t, int32_t tower, const int32_t *items, size_t n, float *out,
-                        dpl_error *err)
+static void filling_clear(filling *f)
 {
-    dpli_tape *tape = t->towers[tower].tape;
-    dpli_tensor *in = dpli_tape_input(tape);
-    const dpli_pixels *pixels = t->held_pixels ? t->held_pixels : t->towers[tower].pixels;
-    const size_t rows = (size_t)t->rows, dim = (size_t)t->dim;
+    for (int i = 0; i < f->n_parts; i++)
+        f->feed->close(f->parts[i].hand);
+    free(f->parts);
+}
 
-    for (size_t at = 0; at < n; at += rows) {
-        const size_t m = n - at < rows ? n - at : rows;
-        conversion c = {in->value, &t->towers[tower].intake, pixels, items + at,
-                        dpli_tensor_item(in)};
-        dpli_team_run(t->team, m, convert, &c);
-        dpli_tape_forward(tape, (int32_t)m, false, 0);
-        const float *values = dpli_tape_output(tape)->value;
-        for (size_t i = 0; i < m * dim; i++)
-            if (!isfinite(values[i])) {
-                const char *layer = dpli_tape_not_finite(tape, false);
-                return dpli_fail(err, DPL_E_NUMERIC,
-                                 "validation at step %lld: layer \"%s\" gives a value that is not "
-                                 "finite",
-                                 (long long)t->step, layer ? layer : "output");
-            }
-        memcpy(out + at * dim, values, m * dim * sizeof *out);
-    }
+static dpl_status filling_init(filling *f, const dpli_trainer *t, int32_t tower, dpl_error *err)
+{
+    const int n = dpli_team_size(t->team);
+    dpl_status status = DPL_OK;
+
+    *f = (filling){.feed = t->held_feed ? t->held_feed : t->towers[tower].feed,
+                   .tape = t->towers[tower].tape};
+    f->parts = dpli_calloc((size_t)n, sizeof *f->parts, err);
+    if (!f->parts)
+        return DPL_E_MEMORY;
+    while (f->n_parts < n && status == DPL_OK)
+        status = f->feed->open(&f->parts[f->n_parts++].hand, f->feed, err);
+    return status;
+}
+
+/** Embeddings of n items, at most a batch. */
+static dpl_status embed_batch(const dpli_trainer *t, filling *f, size_t n, float *out,
+                              dpl_error *err)
+{
+    const size_t n_values = n * (size_t)t->dim;
+    const float *values;
+
+    dpli_team_run(t->team, n, fill_some, f);
+    for (int i = 0; i < f->n_parts; i++)
+        if (f->parts[i].err.status != DPL_OK) {
+            if (err)
+                *err = f->parts[i].err;
+            return f->parts[i].err.status;
+        }
+    dpli_tape_forward(f->tape, (int32_t)n, false, 0);
+    values = dpli_tape_output(f->tape)->value;
+    for (size_t i = 0; i < n_values; i++)
+        if (!isfinite(values[i])) {
+            const char *layer = dpli_tape_not_finite(f->tape, false);
+            return dpli_fail(err, DPL_E_NUMERIC,
+                             "validation at step %lld: layer \"%s\" gives a value that is not "
+                             "finite",
+                             (long long)t->step, layer ? layer : "output");
+        }
+    memcpy(out, values, n_values * sizeof *out);
     return DPL_OK;
 }
 
-static dpl_status embed_rounds(rounds *r, dpli_trainer *t, dpl_error *err)
+/** Embeddings of n items, [n, dim] to out. */
+static dpl_status embed(const dpli_trainer *t, filling *f, const int32_t *items, size_t n,
+                        float *out, dpl_error *err)
+{
+    const size_t rows = (size_t)t->rows;
+    dpl_status status = DPL_OK;
+
+    for (size_t at = 0; at < n && status == DPL_OK; at += rows) {
+        f->items = items + at;
+        status = embed_batch(t, f, n - at < rows ? n - at : rows, out + at * (size_t)t->dim, err);
+    }
+    return status;
+}
+
+static dpl_status embed_rounds(rounds *r, const dpli_trainer *t, dpl_error *err)
 {
     const size_t dim = (size_t)t->dim, half = (size_t)r->ways;
+    const size_t n_halves = 2 * (size_t)r->n, n_towers = (size_t)t->n_towers;
     dpl_status status = DPL_OK;
 
     r->embeddings = dpli_alloc(r->n_items, dim * sizeof(float), err);
     if (!r->embeddings)
         return DPL_E_MEMORY;
-    if (t->n_towers == 1)
-        return embed(t, 0, r->items, r->n_items, r->embeddings, err);
-    for (size_t k = 0; k < 2 * (size_t)r->n && status == DPL_OK; k++)
-        status = embed(t, (int32_t)(k % 2), r->items + k * half, half,
-                       r->embeddings + k * half * dim, err);
+    for (size_t w = 0; w < n_towers && status == DPL_OK; w++) {
+        filling f;
+        status = filling_init(&f, t, (int32_t)w, err);
+        if (status == DPL_OK && n_towers == 1)
+            status = embed(t, &f, r->items, r->n_items, r->embeddings, err);
+        for (size_t k = w; n_towers > 1 && k < n_halves && status == DPL_OK; k += n_towers)
+            status = embed(t, &f, r->items + k * half, half, r->embeddings + k * half * dim, err);
+        filling_clear(&f);
+    }
     return status;
 }
 

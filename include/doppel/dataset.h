@@ -24,6 +24,11 @@
 extern "C" {
 #endif
 
+/** What the items of a dataset are. */
+typedef enum dpl_item_kind {
+    DPL_ITEM_PICTURE = 0 /* dpl_dataset_image */
+} dpl_item_kind;
+
 typedef struct dpl_dataset dpl_dataset;
 
 typedef struct dpl_dataset_options {
@@ -47,6 +52,7 @@ DPL_API dpl_status dpl_dataset_open(dpl_dataset **out, const char *path,
                                     const dpl_dataset_options *options, dpl_error *err);
 DPL_API void dpl_dataset_close(dpl_dataset *d);
 
+DPL_API dpl_item_kind dpl_dataset_item_kind(const dpl_dataset *d); /* all are of one kind */
 DPL_API int32_t dpl_dataset_n_items(const dpl_dataset *d);
 DPL_API int32_t dpl_dataset_n_classes(const dpl_dataset *d); /* 0 when plain */
 DPL_API int32_t dpl_dataset_n_groups(const dpl_dataset *d);
@@ -61,7 +67,7 @@ DPL_API int32_t dpl_dataset_class_items(const dpl_dataset *d, int32_t cls, int32
 DPL_API int32_t dpl_dataset_find_class(const dpl_dataset *d, const char *name);
 DPL_API int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name);
 
-/** Decode an item. Threads: any number at once. */
+/** Decode an item of kind DPL_ITEM_PICTURE. Threads: any number at once. */
 DPL_API dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
                                      dpl_error *err);
 /** The bytes of a file inside the zip or folder that is not a picture (Lake's class_labels.txt);

@@ -120,7 +120,7 @@ typedef struct dpl_pictures {
 typedef struct dpl_embed_options {
     size_t struct_size;
     int n_threads;              /* 0: one a core */
-    const volatile int *cancel; /* may be NULL; nonzero: DPL_E_CANCELLED */
+    const volatile int *cancel; /* may be NULL; raised by dpl_cancel: DPL_E_CANCELLED */
     void (*on_progress)(void *ctx, int64_t n_done, int64_t n_total); /* caller's thread, or NULL */
     void *ctx;
 } dpl_embed_options;

@@ -141,8 +141,8 @@ typedef struct dpl_enroll_options {
     int force;                  /* encode again what is unchanged, too */
     int n_threads;              /* 0: one a core */
     int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
-    const volatile int *cancel; /* may be NULL; nonzero: finish the photos in hand, commit, return
-                                   DPL_E_CANCELLED */
+    const volatile int *cancel; /* may be NULL; raised by dpl_cancel: finish the photos in hand,
+                                   commit, return DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_enroll_event *event); /* caller's thread; may be NULL */
     void *ctx;
 } dpl_enroll_options;

@@ -150,7 +150,8 @@ typedef struct dpl_train_options {
     size_t struct_size;
     const char *run; /* the run's folder: made, or with resume gone on with */
     int resume;      /* settings are the run's own; those given must agree or not be fixed */
-    const volatile int *cancel; /* may be NULL; nonzero: save and return DPL_E_CANCELLED */
+    const volatile int *cancel; /* may be NULL; raised by dpl_cancel: save, return
+                                   DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_train_event *event); /* caller's thread; may be NULL */
     void *ctx;
 #define DPL_TRAIN_FIELD(type, name, fixed) dpl_train_##type name;

@@ -226,6 +226,7 @@ static void must_be_the_tree(const dpl_dataset *d)
     static const int order[] = {3, 0, 1, 2, 4};
     int n;
 
+    assert_int_equal(dpl_dataset_item_kind(d), DPL_ITEM_PICTURE);
     assert_int_equal(dpl_dataset_n_items(d), 5);
     assert_int_equal(dpl_dataset_n_classes(d), 4);
     assert_int_equal(dpl_dataset_n_groups(d), 3);

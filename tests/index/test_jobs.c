@@ -156,7 +156,7 @@ static void take_event(void *ctx, const dpl_enroll_event *e)
     snprintf(v->last_message, sizeof v->last_message, "%s", e->message);
     v->n_with_chips += e->photo && e->photo->chips;
     if (v->cancel_after > 0 && --v->cancel_after == 0)
-        v->cancel = 1;
+        dpl_cancel(&v->cancel);
 }
 
 static dpl_enroll_report enroll(events *v, const dpl_pipeline *p, const char *path,

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "tests/net/onnx_writer.h"
+#include "train/feed_pictures.h"
 #include "train/loader.h"
 #include "vision/encoder.h"
 
@@ -65,8 +66,8 @@ static double drift(int channels, const char *facts)
     dpli_row rows[ROWS];
     const dpli_batch *batch;
     dpli_sampler *sampler;
-    dpli_augment augment;
-    dpli_pixels *pixels;
+    dpli_picture_feed_options pictures = {.intake = e->intake};
+    dpli_feed *feed;
     dpli_loader *loader;
     dpli_team *team;
     dpl_dataset *data;
@@ -77,22 +78,19 @@ static double drift(int channels, const char *facts)
         items[i] = i;
     for (int32_t c = 0; c < CLASSES; c++)
         classes[c] = (dpli_draw_class){c, -1, {items + c * ITEMS, NULL}, {ITEMS, 0}};
-    assert_true(dpli_augment_named(&augment, "none"));
+    assert_true(dpli_augment_named(&pictures.augment, "none"));
     assert_int_equal(dpl_dataset_open(&data, "data", NULL, &err), DPL_OK);
     assert_int_equal(dpl_dataset_n_items(data), ROWS);
     assert_int_equal(dpli_team_new(&team, 1, NULL), DPL_OK);
-    assert_int_equal(
-        dpli_pixels_load(&pixels, data, SIDE, SIDE, channels, NULL, team, NULL, NULL, &err),
-        DPL_OK);
-    o.intake[0] = e->intake;
-    o.pixels[0] = pixels;
-    o.augment = &augment;
+    pictures.data = data;
+    assert_int_equal(dpli_picture_feed_new(&feed, &pictures, team, NULL, NULL, &err), DPL_OK);
+    o.feeds[0] = feed;
     assert_int_equal(dpli_sampler_new(&sampler, &o.sampler, &err), DPL_OK);
     dpli_sampler_draw(sampler, 0, rows, NULL, &n_pairs);
     assert_int_equal(dpli_loader_new(&loader, &o, &err), DPL_OK);
     assert_int_equal(dpli_loader_next(&batch, loader, &err), DPL_OK);
     for (int32_t r = 0; r < ROWS; r++) {
-        const float *row = batch->inputs[0] + (size_t)r * n * (size_t)channels;
+        const float *row = (const float *)batch->inputs[0] + (size_t)r * n * (size_t)channels;
 
         serve(served, e, data, rows[r].item);
         for (size_t i = 0; i < n; i++)
@@ -105,7 +103,7 @@ static double drift(int channels, const char *facts)
     }
     dpli_loader_free(loader);
     dpli_sampler_free(sampler);
-    dpli_pixels_free(pixels);
+    dpli_feed_free(feed);
     dpli_team_free(team);
     dpl_dataset_close(data);
     dpl_encoder_close(e);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <sys/file.h>
 
+#include "doppel/cancel.h"
 #include "doppel/face.h"
 #include "doppel/score.h"
 #include "net/tape.h"
@@ -21,6 +22,8 @@ typedef struct watcher {
     dpl_train_figures figures;
     int n_validated;
     dpl_train_plan plan;
+    int n_warned;
+    char warning[512]; /* the last */
 } watcher;
 
 static void watch(void *ctx, const dpl_train_event *e)
@@ -34,7 +37,11 @@ static void watch(void *ctx, const dpl_train_event *e)
             w->first_loss = e->loss;
         w->last_loss = e->loss;
         if (e->step == w->stop_at)
-            w->cancel = 1;
+            dpl_cancel(&w->cancel);
+    }
+    if (e->kind == DPL_TRAIN_WARNED) {
+        w->n_warned++;
+        snprintf(w->warning, sizeof w->warning, "%s", e->text);
     }
     if (e->kind == DPL_TRAIN_VALIDATED) {
         w->figures = e->figures;
@@ -130,6 +137,111 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
     assert_same_files("a/last.onnx", "b/last.onnx");
     assert_same_files("a/best.onnx", "b/best.onnx");
     assert_same_files("a/checkpoint.bin", "b/checkpoint.bin");
+}
+
+/* A validation of 16 pictures in batches of 12 leaves a smaller batch behind it than a step takes.
+ */
+static void validating_changes_nothing_that_is_learned(void **state)
+{
+    (void)state;
+    watcher often = {0}, never = {0}, cut = {.stop_at = 2}, rest = {0};
+    dpl_train_options o;
+
+    kit_make("data", 3, 4, 4, 0);
+    o = kit_options("data", "often");
+    o.batch_items = 3;
+    o.validate_steps = 2;
+    assert_int_equal(train(o, &often, NULL), DPL_OK);
+    assert_int_equal(often.n_validated, 3);
+    o.run = "cut";
+    assert_int_equal(train(o, &cut, NULL), DPL_E_CANCELLED);
+    assert_int_equal(train(resume_of("cut"), &rest, NULL), DPL_OK);
+    assert_same_files("often/last.onnx", "cut/last.onnx");
+    o.run = "never";
+    o.validate_steps = 100;
+    assert_int_equal(train(o, &never, NULL), DPL_OK);
+    assert_int_equal(never.n_validated, 1); /* at the end */
+    assert_same_files("often/last.onnx", "never/last.onnx");
+}
+
+static char *config_of(const char *run)
+{
+    char path[64];
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/config.json", run);
+    uint8_t *bytes = read_whole(path, &n);
+    char *text = calloc(n + 1, 1);
+    assert_non_null(text);
+    memcpy(text, bytes, n);
+    free(bytes);
+    return text;
+}
+
+static void assert_config_says(const char *run, const char *line)
+{
+    char *text = config_of(run);
+
+    if (!strstr(text, line))
+        fail_msg("%s/config.json does not say %s but: %s", run, line, text);
+    free(text);
+}
+
+static void what_was_left_to_the_data_stands_in_the_config_as_it_was_decided(void **state)
+{
+    (void)state;
+    watcher cut = {.stop_at = 2}, w = {0};
+    dpl_train_options o;
+
+    kit_make("data", 3, 4, 4, 0);
+    o = kit_options("data", "run");
+    o.hold_groups = DPL_TRAIN_UNSET_INT;
+    assert_int_equal(train(o, &cut, NULL), DPL_E_CANCELLED);
+    assert_int_equal(cut.plan.n_held_classes, 2);
+    assert_config_says("run", "\"hold-classes\": 2,");
+
+    /* A run of an earlier version has a number that stands for it. */
+    char *text = config_of("run"), *at = strstr(text, "\"hold-classes\": 2,");
+    char *older = malloc(strlen(text) + 32);
+    assert_non_null(older);
+    sprintf(older, "%.*s\"hold-classes\": 2147483647,%s", (int)(at - text), text,
+            at + strlen("\"hold-classes\": 2,"));
+    assert_int_equal(dpli_file_replace("run/config.json", older, strlen(older), NULL), DPL_OK);
+    free(older);
+    free(text);
+    assert_int_equal(train(resume_of("run"), &w, NULL), DPL_OK);
+    assert_int_equal(w.plan.n_held_classes, 2);
+    assert_config_says("run", "\"hold-classes\": 2,");
+
+    o = kit_options("data", "plain");
+    o.hold_groups = DPL_TRAIN_UNSET_INT;
+    o.plain = 1;
+    o.augment = "koch";
+    o.steps = 1;
+    assert_int_equal(train(o, &w, NULL), DPL_OK);
+    assert_config_says("plain", "\"hold-classes\": 0,");
+}
+
+static void a_picture_that_cannot_be_read_is_left_out_and_named(void **state)
+{
+    (void)state;
+    static const char damaged[] = "data/g0/c01/02.jpg";
+    watcher whole = {0}, w = {0};
+    dpl_train_options o;
+
+    kit_make("data", 3, 4, 4, 0);
+    o = kit_options("data", "whole");
+    o.hold_groups = 0;
+    o.steps = 1;
+    assert_int_equal(train(o, &whole, NULL), DPL_OK);
+    assert_int_equal(whole.n_warned, 0);
+    assert_int_equal(dpli_file_replace(damaged, "\xff\xd8\xff no picture", 14, NULL), DPL_OK);
+    o.run = "run";
+    assert_int_equal(train(o, &w, NULL), DPL_OK);
+    assert_int_equal(w.n_warned, 1);
+    assert_non_null(strstr(w.warning, damaged));
+    assert_non_null(strstr(w.warning, "; the picture is left out"));
+    assert_int_equal(w.plan.n_items, whole.plan.n_items - 1);
 }
 
 static void a_killed_run_goes_on_from_its_checkpoint(void **state)
@@ -491,6 +603,9 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, kit_enter, kit_leave)
     const struct CMUnitTest tests[] = {
         TEST(a_resumed_run_ends_with_the_same_bits),
+        TEST(validating_changes_nothing_that_is_learned),
+        TEST(what_was_left_to_the_data_stands_in_the_config_as_it_was_decided),
+        TEST(a_picture_that_cannot_be_read_is_left_out_and_named),
         TEST(a_killed_run_goes_on_from_its_checkpoint),
         TEST(a_longer_run_may_be_asked_for_and_nothing_else_changed),
         TEST(a_damaged_checkpoint_is_refused_and_the_one_before_named),

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "base/fail.h"
+#include "train/feed_pictures.h"
 #include "train/setup.h"
 #include "train/validate.h"
 
@@ -290,32 +292,30 @@ static void batches_are_the_same_whatever_the_threads(void **state)
 {
     (void)state;
     dpl_dataset *data;
-    dpli_pixels *pixels;
+    dpli_feed *feed;
     dpli_team *team;
-    dpli_augment augment;
     float *first[6] = {0};
     const int32_t side = 32;
+    dpli_picture_feed_options pictures = {
+        .intake = {side, side, 3, {127.5f, 127.5f, 127.5f}, {128, 128, 128}, true}};
     const size_t n = 8 * (size_t)side * (size_t)side * 3;
 
     kit_make("data", 3, 4, 5, 1);
     const dpli_draws pool = draws();
-    assert_true(dpli_augment_named(&augment, "photo"));
+    assert_true(dpli_augment_named(&pictures.augment, "photo"));
     assert_int_equal(dpl_dataset_open(&data, "data", NULL, &last_error), DPL_OK);
+    pictures.data = data;
     assert_int_equal(dpli_team_new(&team, 1, NULL), DPL_OK);
-    assert_int_equal(
-        dpli_pixels_load(&pixels, data, side, side, 3, NULL, team, NULL, NULL, &last_error),
-        DPL_OK);
+    assert_int_equal(dpli_picture_feed_new(&feed, &pictures, team, NULL, NULL, &last_error),
+                     DPL_OK);
     for (int threads = 1; threads <= 5; threads += 2)
         for (int64_t from = 0; from < 4; from += 3) {
             dpli_loader_options o = {
                 .sampler = {.pool = &pool, .seed = 8, .classes = 4, .items = 2, .turned = true},
-                .augment = &augment,
+                .feeds = {feed},
                 .n_threads = threads,
                 .first_step = from};
             dpli_loader *l;
-            o.intake[0] =
-                (dpli_intake){side, side, 3, {127.5f, 127.5f, 127.5f}, {128, 128, 128}, true};
-            o.pixels[0] = pixels;
             assert_int_equal(dpli_loader_new(&l, &o, &last_error), DPL_OK);
             for (int64_t step = from; step < 6; step++) {
                 const dpli_batch *b;
@@ -333,9 +333,92 @@ static void batches_are_the_same_whatever_the_threads(void **state)
     assert_memory_not_equal(first[0], first[1], n * sizeof(float));
     for (int i = 0; i < 6; i++)
         free(first[i]);
-    dpli_pixels_free(pixels);
+    dpli_feed_free(feed);
     dpl_dataset_close(data);
     dpli_team_free(team);
+}
+
+/* A feed whose rows are no pictures: the item's number and a drawn one, as ids of a sentence would
+ * be. Its target is twice the item. */
+static dpl_status open_ids(void **hand, const dpli_feed *feed, dpl_error *err)
+{
+    (void)feed;
+    *hand = calloc(1, sizeof(int64_t));
+    return *hand ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory");
+}
+
+static dpl_status fill_ids(void *hand, void *out, const dpli_row *row, dpli_rng *rng,
+                           dpl_error *err)
+{
+    const int64_t ids[2] = {row->item, (int64_t)dpli_rng_below(rng, 1000)};
+
+    (void)err;
+    *(int64_t *)hand = row->item;
+    memcpy(out, ids, sizeof ids);
+    return DPL_OK;
+}
+
+static dpl_status twice(void *hand, float *out, int32_t i, dpl_error *err)
+{
+    (void)i;
+    (void)err;
+    *out = 2 * (float)*(int64_t *)hand;
+    return DPL_OK;
+}
+
+static dpl_status fill_badly(void *hand, void *out, const dpli_row *row, dpli_rng *rng,
+                             dpl_error *err)
+{
+    (void)hand;
+    (void)out;
+    (void)rng;
+    return dpli_fail(err, DPL_E_INPUT, "item %d is torn", (int)row->item);
+}
+
+static void batches_hold_what_their_feed_fills_in(void **state)
+{
+    (void)state;
+    const dpli_draws pool = draws();
+    const int32_t dim = 1;
+    dpli_feed ids = {.item_bytes = 2 * sizeof(int64_t),
+                     .target_dims = &dim,
+                     .n_targets = 1,
+                     .open = open_ids,
+                     .close = free,
+                     .fill = fill_ids,
+                     .target = twice};
+    const dpli_loader_options o = {.sampler = {.pool = &pool, .seed = 4, .classes = 4, .items = 2},
+                                   .feeds = {&ids},
+                                   .n_threads = 2};
+    const dpli_batch *b;
+    dpli_sampler *sampler;
+    dpli_loader *l;
+    dpli_row rows[8];
+    size_t n_pairs;
+
+    assert_int_equal(dpli_sampler_new(&sampler, &o.sampler, &last_error), DPL_OK);
+    assert_int_equal(dpli_loader_new(&l, &o, &last_error), DPL_OK);
+    for (int64_t step = 0; step < 5; step++) {
+        assert_int_equal(dpli_loader_next(&b, l, &last_error), DPL_OK);
+        dpli_sampler_draw(sampler, step, rows, NULL, &n_pairs);
+        const int64_t *in = b->inputs[0];
+        for (int r = 0; r < 8; r++) {
+            assert_int_equal(in[2 * r], rows[r].item);
+            assert_in_range(in[2 * r + 1], 0, 999);
+            assert_int_equal((int)b->targets[0][r], 2 * rows[r].item);
+            assert_int_equal(b->labels[r], rows[r].label);
+        }
+        assert_true(in[1] != in[3] || in[1] != in[5]); /* each row draws for itself */
+        dpli_loader_done(l);
+    }
+    dpli_loader_free(l);
+    dpli_sampler_free(sampler);
+
+    ids.fill = fill_badly;
+    assert_int_equal(dpli_loader_new(&l, &o, &last_error), DPL_OK);
+    assert_int_equal(dpli_loader_next(&b, l, &last_error), DPL_E_INPUT);
+    assert_non_null(strstr(last_error.message, "is torn"));
+    dpli_loader_free(l);
 }
 
 /* ------------------------------------------------------------------ figures */
@@ -394,6 +477,7 @@ int main(void)
         TEST(a_batch_within_a_group_has_classes_of_one_group),
         TEST(a_batch_depends_on_its_step_alone),
         TEST(one_by_one_every_picture_comes_once_an_epoch),
+        TEST(batches_hold_what_their_feed_fills_in),
         TEST(batches_are_the_same_whatever_the_threads),
         TEST(figures_agree_with_counting),
     };
