@@ -14,6 +14,9 @@
 #include <time.h>
 
 #include "doppel/net.h"
+#include "net/arch.h"
+#include "net/init.h"
+#include "net/ops/op.h"
 #include "net/tape.h"
 #include "train/loss.h"
 #include "train/optimizer.h"

@@ -4,13 +4,15 @@
  * The nodes concerned are planned and run as a network of their own, so that folding computes by
  * the same code as running.
  */
+#include "net/fold.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/ops/ops.h"
+#include "net/ops/shape.h"
 #include "net/plan.h"
 
 /* Seconds; each weight of the largest files a dozen times over. */
@@ -33,8 +35,8 @@ static dpl_status drop_nodes(dpli_graph *g, bool training, dpl_error *err)
     for (int32_t k = 0; k < g->n_nodes; k++) {
         dpli_node *node = &g->nodes[k];
         int32_t constant = dpli_constant_of(node);
-        bool same = strcmp(node->op->name, "Identity") == 0 ||
-                    (strcmp(node->op->name, "Dropout") == 0 && node->n_inputs < 3 && !training);
+        bool same = node->op->role == DPLI_ROLE_SAME ||
+                    (node->op->role == DPLI_ROLE_DROPOUT && node->n_inputs < 3 && !training);
 
         for (int32_t i = 0; i < node->n_inputs; i++) {
             if (node->inputs[i] >= 0)

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/ops/op.h"
 
 static void clear_node(dpli_node *node)
 {
@@ -137,8 +138,8 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
     return id;
 }
 
-dpli_node *dpli_graph_node(dpli_graph *g, const dpli_op *op, int32_t n_inputs, int32_t n_outputs,
-                           dpl_error *err)
+dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_inputs,
+                           int32_t n_outputs, dpl_error *err)
 {
     dpli_node node = {.op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1};
 

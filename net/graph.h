@@ -1,5 +1,5 @@
 /*
- * The network as a graph: values, nodes, and the table of operators.
+ * The network as a graph: values and nodes.
  *
  * onnx.c builds a graph from a file, fold.c and fuse.c rewrite it, plan.c lays it out for given
  * input shapes. After dpli_graph_finish it does not change and is shared between threads.
@@ -13,7 +13,7 @@
 
 #include "doppel/error.h"
 #include "doppel/net.h"
-#include "net/kernels.h"
+#include "net/kernels/geometry.h"
 
 /* Far above any net in use, low enough that work which grows with the square of it stays short. */
 #define DPLI_MAX_NODES    16384
@@ -87,37 +87,9 @@ typedef struct dpli_graph {
     int32_t n_inputs, n_outputs;
     dpli_meta *meta;
     int32_t n_meta;
-    uint64_t n_parameters;
     size_t max_arena_bytes;
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
-
-struct dpl_net {
-    dpli_graph graph;
-    char hash[65];
-};
-
-/* ------------------------------------------------------------------ operators */
-
-struct dpli_planner;
-
-typedef struct dpli_op {
-    const char *name; /* ONNX op_type */
-    int32_t min_inputs, max_inputs, max_outputs;
-    bool takes_act; /* an activation behind it can become part of it */
-    /** Read the attributes into node->params and check them. May be NULL. */
-    dpl_status (*load)(dpli_graph *g, dpli_node *node, dpl_error *err);
-    /** After folding and fusing: check and pack constants. May be NULL. */
-    dpl_status (*prepare)(dpli_graph *g, dpli_node *node, dpl_error *err);
-    /** Infer the output's shape from the inputs' and add steps; or, with known inputs, compute. */
-    dpl_status (*plan)(struct dpli_planner *p, const dpli_node *node, dpl_error *err);
-    /** Forward for training and backward (net/tape.h). NULL: it cannot be trained through.
-     */
-    const struct dpli_trained *trained;
-} dpli_op;
-
-/** The operator of this name, or NULL. */
-const dpli_op *dpli_op_find(const char *name);
 
 /* ------------------------------------------------------------------ building */
 
@@ -131,8 +103,8 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
                             dpl_error *err);
 
 /** A new node behind the others, with room for n_inputs + 2 inputs, all -1. */
-dpli_node *dpli_graph_node(dpli_graph *g, const dpli_op *op, int32_t n_inputs, int32_t n_outputs,
-                           dpl_error *err);
+dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_inputs,
+                           int32_t n_outputs, dpl_error *err);
 
 /** Drop dead nodes and those whose results nobody reads, free constants that nobody reads, and
  * recount producers, consumers and uses. */
@@ -186,25 +158,5 @@ dpli_attr *dpli_attr_find(dpli_node *node, const char *name);
 
 /** node->params, zeroed. */
 void *dpli_node_params(dpli_node *node, size_t size, dpl_error *err);
-
-/* ------------------------------------------------------------------ loading */
-
-/** onnx.c: the file's bytes to a graph; initialisers read, nodes sorted and resolved. */
-dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err);
-
-/** net.c: let each operator read its nodes' attributes; refuse what nobody asks for. */
-dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err);
-
-/** fold.c: compute what depends on constants only. For training, Dropout stays. */
-dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err);
-
-/** net.c: count n_parameters, all floats of constants. */
-void dpli_graph_count(dpli_graph *g);
-
-/** fuse.c: batch norm, bias, scale, padding and activations into what they follow. */
-dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err);
-
-/** fuse.c: every batch norm into the layers before; the graph can be written still. */
-dpl_status dpli_graph_fold_norms(dpli_graph *g, dpl_error *err);
 
 #endif

@@ -4,11 +4,12 @@
  * Each parameter is drawn from a generator of its own, seeded by the run's seed and the parameter's
  * name: another layer before it changes nothing.
  */
+#include "net/init.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "net/tape.h"
 
 static void fill(const dpli_param *p, float value)
 {

@@ -1,5 +1,5 @@
 /*
- * onnx.c - an ONNX file to a graph. Only it and the way back, train/onnx_write.c, know protobuf.
+ * onnx.c - an ONNX file to a graph. Only it and the way back, onnx_write.c, know its messages.
  *
  * Everything in the file is doubted here: versions, names, sizes, types. What comes out has each
  * name resolved, each node behind the nodes it reads, constants as float or int64_t, finite,
@@ -8,6 +8,8 @@
  *
  * Source: onnx/onnx.proto and the IR specification of ONNX 1.12 (opset 9 to 18).
  */
+#include "net/onnx.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/graph.h"
+#include "net/kernels.h"
+#include "net/ops/table.h"
 
 #define MIN_OPSET 9
 #define MAX_OPSET 18
@@ -594,7 +597,7 @@ dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_
 
     if (!dpli_mul(&memory.left, n_bytes, 4) ||
         !dpli_add(&memory.left, memory.left, (size_t)64 << 20))
-        return dpli_fail(err, DPL_E_MEMORY, "model is too large");
+        return dpli_fail(err, DPL_E_LIMIT, "model is too large");
     model = onnx__model_proto__unpack(&allocator, n_bytes, bytes);
     if (!model)
         return dpli_fail(err, DPL_E_MODEL, "not an ONNX model, damaged, or nested too deep");

@@ -7,6 +7,8 @@
  *
  * Source: onnx/onnx.proto and the IR specification of ONNX 1.12, IR version 8.
  */
+#include "net/onnx_write.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/tape.h"
+#include "net/ops/op.h"
 
 #define IR_VERSION 8
 /* protobuf's own limit. */
@@ -135,7 +137,7 @@ static Onnx__AttributeProto *write_attr(writer *w, const dpli_node *node, const 
     case DPLI_ATTR_INT:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
         a->has_i = 1;
-        a->i = strcmp(node->op->name, "Cast") == 0 ? cast_type(attr->i) : attr->i;
+        a->i = node->op->role == DPLI_ROLE_CAST ? cast_type(attr->i) : attr->i;
         break;
     case DPLI_ATTR_STRING:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;

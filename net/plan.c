@@ -14,10 +14,13 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
 #include "net/chain.h"
+#include "net/net.h"
+#include "net/ops/op.h"
 
 /* Multiply-adds and elements: minutes on one core. A file of some hundred bytes can ask for
  * centuries. */

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/ops/op.h"
 
 /* Elements of a float result that is computed while planning, not in a step. */
 #define MAX_FOLDED_FLOATS 1024
@@ -349,7 +350,7 @@ dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shap
     if (v->n_uses != 1 || v->consumer < 0 || p->folding)
         return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
     add = &p->g->nodes[v->consumer];
-    if (strcmp(add->op->name, "Add") != 0 ||
+    if (add->op->role != DPLI_ROLE_ADD ||
         (node->act.kind != DPLI_ACT_NONE && add->act.kind != DPLI_ACT_NONE))
         return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
     other = dpli_plan_in(p, add, add->inputs[0] == node->outputs[0] ? 1 : 0);

@@ -16,9 +16,11 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
+#include "net/ops/op.h"
 
 struct dpli_tape {
     dpli_graph *graph;

@@ -150,46 +150,4 @@ void dpli_tape_backward(dpli_tape *t);
  * finite; NULL when all are. */
 const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients);
 
-/* ------------------------------------------------------------------ graphs for it */
-
-/** Read a model without fusing or packing, its constants folded, ready for a tape. Attributes stay
- * with their nodes, Dropout stays. *g is empty after a failure. */
-dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes,
-                                   dpl_error *err);
-
-/**
- * Write a graph that is not fused as ONNX (its own opset, IR 8), with its metadata. The bytes are
- * free()d by the caller. Same graph, same bytes; what was written, read and written again, too.
- * @retval DPL_E_LIMIT  over 2 GiB, where protobuf ends
- */
-dpl_status dpli_onnx_write(uint8_t **bytes, size_t *n_bytes, const dpli_graph *g, dpl_error *err);
-
-/* ------------------------------------------------------------------ named architectures */
-
-typedef struct dpli_arch {
-    const char *name, *about;
-} dpli_arch;
-
-/** Entry i of the list, or NULL. */
-const dpli_arch *dpli_arch_at(int32_t i);
-
-typedef struct dpli_arch_options {
-    int32_t channels; /* 1 or 3 */
-    int32_t dim;      /* of the embedding; 0: the architecture's own */
-    int32_t side_px;  /* of the input; 0: 105 */
-    bool batch_norm;  /* koch2015: behind every layer, to be folded (dpli_graph_fold_norms) */
-} dpli_arch_options;
-
-/** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
- * (see dpli_init_run), running variances 1.
- * @retval DPL_E_ARGUMENT  no such name, or options that do not fit it */
-dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
-                           dpl_error *err);
-
-typedef enum dpli_init { DPLI_INIT_KOCH, DPLI_INIT_HE, DPLI_INIT_GLOROT } dpli_init;
-
-/** Fill all parameters that are not frozen; batch norm and slopes as usual (1, 0; 0.25). Running
- * averages stay as they are. Each parameter's values depend on the seed and its name alone. */
-void dpli_init_run(dpli_param *const *params, int32_t n, dpli_init init, uint64_t seed);
-
 #endif

@@ -59,7 +59,8 @@ DPL_API void dpl_net_options_init(dpl_net_options *options, size_t struct_size);
  *
  * @retval DPL_E_MODEL   missing, not ONNX, damaged, or with an operator, attribute or type that is
  *                       not supported; err names the file, the operator and the node
- * @retval DPL_E_MEMORY  no memory, or over max_file_bytes
+ * @retval DPL_E_LIMIT   over max_file_bytes
+ * @retval DPL_E_MEMORY  none left, or more asked for than a file of its size can need
  * Threads: the result is read only and may be shared.
  */
 DPL_API dpl_status dpl_net_open(dpl_net **out, const char *path, const dpl_net_options *options,
@@ -86,8 +87,6 @@ DPL_API const char *dpl_net_output_name(const dpl_net *net, int32_t i);
 /** Declared shape of input or output i, with -1 for free dimensions (rank -1: not declared). */
 DPL_API dpl_shape dpl_net_input_shape(const dpl_net *net, int32_t i);
 DPL_API dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i);
-/** Number of float parameters (after folding). */
-DPL_API uint64_t dpl_net_n_parameters(const dpl_net *net);
 
 /**
  * Lay the net out for these input shapes.
@@ -128,6 +127,13 @@ DPL_API void dpl_plan_run(dpl_plan *plan);
  */
 DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs,
                                      dpl_error *err);
+
+/** Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
+typedef struct dpl_scratch dpl_scratch;
+
+/** @param max_bytes  memory for plans kept; 0 for the default, 512 MiB */
+DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
+DPL_API void dpl_scratch_free(dpl_scratch *scratch);
 
 /** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
 DPL_API const char *dpl_cpu_level(void);

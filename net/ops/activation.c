@@ -4,11 +4,14 @@
  *
  * Source: ONNX Relu-14, PRelu-16, LeakyRelu-16, Clip-13, HardSigmoid-6, HardSwish-14.
  */
+#include "net/ops/activation.h"
+
 #include <float.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/binary.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 #define LOAD(name, which)                                                                          \
     static dpl_status load_##name(dpli_graph *g, dpli_node *node, dpl_error *err)                  \
@@ -399,16 +402,16 @@ static void backward_act(dpli_tape_step *s)
 static const dpli_trained trained = {sizeof(act_state), plan_trained, forward_act, backward_act};
 
 const dpli_op dpli_ops_activation[] = {
-    {"Relu", 1, 1, 1, false, load_relu, NULL, plan_act, &trained},
-    {"PRelu", 2, 2, 1, false, load_prelu, NULL, plan_prelu, &trained},
-    {"LeakyRelu", 1, 1, 1, false, load_leaky, NULL, plan_act, &trained},
-    {"Clip", 1, 3, 1, false, load_clip, NULL, plan_act, &trained},
-    {"Sigmoid", 1, 1, 1, false, load_sigmoid, NULL, plan_act, &trained},
-    {"HardSigmoid", 1, 1, 1, false, load_hardsigmoid, NULL, plan_act, &trained},
-    {"HardSwish", 1, 1, 1, false, load_hardswish, NULL, plan_act, &trained},
-    {"Tanh", 1, 1, 1, false, load_tanh, NULL, plan_act, &trained},
-    {"Exp", 1, 1, 1, false, load_exp, NULL, plan_act, &trained},
-    {"Sqrt", 1, 1, 1, false, load_sqrt, NULL, plan_act, &trained},
-    {"Abs", 1, 1, 1, false, load_abs, NULL, plan_act, &trained},
+    {"Relu", DPLI_ROLE_OTHER, 1, 1, 1, false, load_relu, NULL, plan_act, &trained},
+    {"PRelu", DPLI_ROLE_OTHER, 2, 2, 1, false, load_prelu, NULL, plan_prelu, &trained},
+    {"LeakyRelu", DPLI_ROLE_OTHER, 1, 1, 1, false, load_leaky, NULL, plan_act, &trained},
+    {"Clip", DPLI_ROLE_CLIP, 1, 3, 1, false, load_clip, NULL, plan_act, &trained},
+    {"Sigmoid", DPLI_ROLE_OTHER, 1, 1, 1, false, load_sigmoid, NULL, plan_act, &trained},
+    {"HardSigmoid", DPLI_ROLE_OTHER, 1, 1, 1, false, load_hardsigmoid, NULL, plan_act, &trained},
+    {"HardSwish", DPLI_ROLE_OTHER, 1, 1, 1, false, load_hardswish, NULL, plan_act, &trained},
+    {"Tanh", DPLI_ROLE_OTHER, 1, 1, 1, false, load_tanh, NULL, plan_act, &trained},
+    {"Exp", DPLI_ROLE_OTHER, 1, 1, 1, false, load_exp, NULL, plan_act, &trained},
+    {"Sqrt", DPLI_ROLE_OTHER, 1, 1, 1, false, load_sqrt, NULL, plan_act, &trained},
+    {"Abs", DPLI_ROLE_OTHER, 1, 1, 1, false, load_abs, NULL, plan_act, &trained},
     {0},
 };

@@ -11,11 +11,14 @@
  * product before it; one that nothing took in is a depthwise 1x1 convolution.
  * Source: ONNX BatchNormalization-15; Ioffe and Szegedy 2015.
  */
+#include "net/ops/batchnorm.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/conv.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 typedef struct batchnorm_params {
     float epsilon;
@@ -372,7 +375,7 @@ static const dpli_trained trained = {sizeof(batchnorm_state), plan_trained, forw
                                      backward_batchnorm};
 
 const dpli_op dpli_ops_batchnorm[] = {
-    {"BatchNormalization", 5, 5, 1, true, load_batchnorm, prepare_batchnorm, plan_batchnorm,
-     &trained},
+    {"BatchNormalization", DPLI_ROLE_NORM, 5, 5, 1, true, load_batchnorm, prepare_batchnorm,
+     plan_batchnorm, &trained},
     {0},
 };

@@ -4,10 +4,11 @@
  *
  * Source: ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15.
  */
+#include "net/ops/binary.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
 #include "net/ops/train.h"
 
 typedef struct binary_step {
@@ -246,9 +247,9 @@ typedef struct trained_state {
 static bool follows_product(const dpli_graph *g, const dpli_node *node, int32_t x)
 {
     const dpli_value *v = dpli_graph_input(g, node, x);
-    const char *name = v && v->producer >= 0 ? g->nodes[v->producer].op->name : "";
+    const dpli_role role = v && v->producer >= 0 ? g->nodes[v->producer].op->role : DPLI_ROLE_OTHER;
 
-    return strcmp(name, "MatMul") == 0 || strcmp(name, "Gemm") == 0 || strcmp(name, "Conv") == 0;
+    return role == DPLI_ROLE_MATMUL || role == DPLI_ROLE_GEMM || role == DPLI_ROLE_CONV;
 }
 
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
@@ -285,7 +286,7 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
 
             state->of[i] = (operand){false, false, per_channel};
             fits = p && (per_channel || (p->n == 1 && p->shape.rank <= out->rank));
-            if (fits && per_channel && strcmp(s->node->op->name, "Add") == 0 &&
+            if (fits && per_channel && s->node->op->role == DPLI_ROLE_ADD &&
                 follows_product(g, s->node, 1 - i))
                 status = dpli_tape_claim(g, s, i, DPLI_PARAM_BIAS, 0, 0, err);
         }
@@ -306,15 +307,14 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
 
 static dpli_binary_kind kind_of(const dpli_tape_step *s)
 {
-    const char *name = s->node->op->name;
-
-    return strcmp(name, "Add") == 0   ? DPLI_ADD
-           : strcmp(name, "Sub") == 0 ? DPLI_SUB
-           : strcmp(name, "Mul") == 0 ? DPLI_MUL
-                                      : DPLI_DIV;
+    switch (s->node->op->role) {
+    case DPLI_ROLE_ADD: return DPLI_ADD;
+    case DPLI_ROLE_SUB: return DPLI_SUB;
+    case DPLI_ROLE_MUL: return DPLI_MUL;
+    default: return DPLI_DIV;
+    }
 }
 
-/* Floats from a pixel to the next, and from a picture to the next. */
 static size_t pixel_step(const operand *o, size_t c)
 {
     return !o->pixels ? 0 : o->channels ? c : 1;
@@ -511,10 +511,10 @@ static const dpli_trained trained = {sizeof(trained_state), plan_trained, forwar
                                      backward_binary};
 
 const dpli_op dpli_ops_binary[] = {
-    {"Add", 2, 2, 1, true, NULL, NULL, plan_add, &trained},
-    {"Sub", 2, 2, 1, true, NULL, NULL, plan_sub, &trained},
-    {"Mul", 2, 2, 1, true, NULL, NULL, plan_mul, &trained},
-    {"Div", 2, 2, 1, true, NULL, NULL, plan_div, &trained},
-    {"Pow", 2, 2, 1, true, NULL, NULL, plan_pow, NULL},
+    {"Add", DPLI_ROLE_ADD, 2, 2, 1, true, NULL, NULL, plan_add, &trained},
+    {"Sub", DPLI_ROLE_SUB, 2, 2, 1, true, NULL, NULL, plan_sub, &trained},
+    {"Mul", DPLI_ROLE_MUL, 2, 2, 1, true, NULL, NULL, plan_mul, &trained},
+    {"Div", DPLI_ROLE_DIV, 2, 2, 1, true, NULL, NULL, plan_div, &trained},
+    {"Pow", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_pow, NULL},
     {0},
 };

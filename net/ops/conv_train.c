@@ -10,11 +10,14 @@
  * one product, added up where they belong. dw is a product over the positions of tiles of unfolded
  * input. Large kernels go through net/ops/spectral.h instead.
  */
+#include "net/ops/conv_train.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/ops/ops.h"
+#include "net/blas.h"
+#include "net/ops/conv_shape.h"
 #include "net/ops/spectral.h"
 #include "net/ops/train.h"
 
@@ -131,7 +134,9 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
     if (status != DPL_OK)
         return status;
     shape = (dpl_shape){x->rank, {x->n, x->c, x->h, x->w}};
-    status = dpli_conv_fit(g, s->node, &c, &shape, err);
+    status = dpli_conv_check(g, s->node, err);
+    if (status == DPL_OK)
+        status = dpli_conv_fit(g, s->node, &c, &shape, err);
     if (status != DPL_OK)
         return status;
     taps_in = row_floats(&c);

@@ -7,7 +7,10 @@
  * The batch is small beside the matrix, so that the matrix is what is cut over the threads: each
  * reads its own part of it once.
  */
-#include "net/ops/ops.h"
+#include "net/ops/gemm_train.h"
+
+#include "net/blas.h"
+#include "net/ops/gemm_params.h"
 #include "net/ops/train.h"
 
 typedef struct gemm_state {
@@ -27,14 +30,16 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
     gemm_state *state = s->state;
     const dpli_tensor *x = s->in[0];
     const dpl_shape *b = s->param[1] ? &s->param[1]->shape : NULL;
-    bool trans_a;
+    const dpli_gemm_params *params = s->node->params;
     dpl_status status = dpli_tape_need(g, s, 0, err);
 
     if (status != DPL_OK)
         return status;
-    dpli_gemm_factors(s->node, &state->alpha, &state->beta, &trans_a, &state->trans_b);
-    if (x->rank != 2 || trans_a || !b || b->rank != 2 || b->dims[0] < 1 || b->dims[1] < 1 ||
-        b->dims[0] > INT32_MAX || b->dims[1] > INT32_MAX)
+    state->alpha = params->alpha;
+    state->beta = params->beta;
+    state->trans_b = params->trans_b != 0;
+    if (x->rank != 2 || params->trans_a != 0 || !b || b->rank != 2 || b->dims[0] < 1 ||
+        b->dims[1] < 1 || b->dims[0] > INT32_MAX || b->dims[1] > INT32_MAX)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "is not rows times a constant matrix; it cannot be trained");
     state->in = (size_t)b->dims[state->trans_b];

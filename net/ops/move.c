@@ -4,10 +4,14 @@
  *
  * Source: ONNX Concat-13, Split-18, Slice-13, Transpose-13, Gather-13, Expand-13.
  */
+#include "net/ops/move.h"
+
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
+#include "net/ops/binary.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 /* Where moved elements go: a known value or a buffer. */
 typedef struct target {
@@ -618,11 +622,12 @@ static dpl_status plan_expand(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_move[] = {
-    {"Concat", 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat, &trained_concat},
-    {"Split", 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
-    {"Slice", 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
-    {"Transpose", 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
-    {"Gather", 2, 2, 1, false, load_gather, NULL, plan_gather, NULL},
-    {"Expand", 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
+    {"Concat", DPLI_ROLE_OTHER, 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat,
+     &trained_concat},
+    {"Split", DPLI_ROLE_OTHER, 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
+    {"Slice", DPLI_ROLE_OTHER, 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
+    {"Transpose", DPLI_ROLE_OTHER, 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
+    {"Gather", DPLI_ROLE_OTHER, 2, 2, 1, false, load_gather, NULL, plan_gather, NULL},
+    {"Expand", DPLI_ROLE_EXPAND, 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
     {0},
 };

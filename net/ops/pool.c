@@ -4,10 +4,13 @@
  * Source: ONNX MaxPool-12, AveragePool-11 with the divisor of a window that hangs over the padding
  * as in opset 19: only what lies within the padded picture counts.
  */
+#include "net/ops/pool.h"
+
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/kernels.h"
 #include "net/ops/train.h"
+#include "net/ops/window.h"
 
 typedef struct pool_params {
     dpli_window window;
@@ -458,8 +461,10 @@ static const dpli_trained trained_global = {sizeof(dpli_pool), dpli_train_mean_p
                                             dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_pool[] = {
-    {"MaxPool", 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
-    {"AveragePool", 1, 1, 1, false, load_averagepool, NULL, plan_averagepool, &trained_average},
-    {"GlobalAveragePool", 1, 1, 1, false, NULL, NULL, plan_global, &trained_global},
+    {"MaxPool", DPLI_ROLE_OTHER, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
+    {"AveragePool", DPLI_ROLE_MEAN, 1, 1, 1, false, load_averagepool, NULL, plan_averagepool,
+     &trained_average},
+    {"GlobalAveragePool", DPLI_ROLE_OTHER, 1, 1, 1, false, NULL, NULL, plan_global,
+     &trained_global},
     {0},
 };

@@ -4,10 +4,15 @@
  * Sums are taken in double: a mean over a whole picture has 10^5 terms and more.
  * Source: ONNX ReduceMean-18, ReduceSum-13, ReduceL2-18.
  */
+#include "net/ops/reduce.h"
+
 #include <math.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
+#include "net/ops/binary.h"
+#include "net/ops/pool.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 typedef enum reduce_kind { REDUCE_MEAN, REDUCE_SUM, REDUCE_L2 } reduce_kind;
 
@@ -212,8 +217,8 @@ static const dpli_trained trained_mean = {sizeof(dpli_pool), plan_trained_mean,
                                           dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_reduce[] = {
-    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained_mean},
-    {"ReduceSum", 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
-    {"ReduceL2", 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
+    {"ReduceMean", DPLI_ROLE_OTHER, 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained_mean},
+    {"ReduceSum", DPLI_ROLE_OTHER, 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
+    {"ReduceL2", DPLI_ROLE_LENGTH, 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
     {0},
 };

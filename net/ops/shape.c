@@ -7,11 +7,14 @@
  * Source: ONNX Reshape-14, Flatten-13, Squeeze-13, Unsqueeze-13, Dropout-13, Constant-13,
  * ConstantOfShape-9, Shape-15, Cast-13.
  */
+#include "net/ops/shape.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 /* ------------------------------------------------------------------ Reshape, Flatten */
 
@@ -659,15 +662,19 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
 }
 
 const dpli_op dpli_ops_shape[] = {
-    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape, &trained_reshape},
-    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten, &trained_flatten},
-    {"Squeeze", 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
-    {"Unsqueeze", 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
-    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
-    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout, &trained_dropout},
-    {"Constant", 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
-    {"ConstantOfShape", 1, 1, 1, false, load_constant_of_shape, NULL, plan_constant_of_shape, NULL},
-    {"Shape", 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
-    {"Cast", 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
+    {"Reshape", DPLI_ROLE_OTHER, 2, 2, 1, false, load_reshape, NULL, plan_reshape,
+     &trained_reshape},
+    {"Flatten", DPLI_ROLE_OTHER, 1, 1, 1, false, load_flatten, NULL, plan_flatten,
+     &trained_flatten},
+    {"Squeeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
+    {"Unsqueeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
+    {"Identity", DPLI_ROLE_SAME, 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
+    {"Dropout", DPLI_ROLE_DROPOUT, 1, 3, 1, false, load_dropout, NULL, plan_dropout,
+     &trained_dropout},
+    {"Constant", DPLI_ROLE_OTHER, 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
+    {"ConstantOfShape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_constant_of_shape, NULL,
+     plan_constant_of_shape, NULL},
+    {"Shape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
+    {"Cast", DPLI_ROLE_CAST, 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
     {0},
 };

@@ -35,9 +35,4 @@ dpl_status dpli_train_same_plan(const dpli_graph *g, dpli_tape_step *s, dpl_erro
 void dpli_train_same_forward(dpli_tape_step *s);
 void dpli_train_same_backward(dpli_tape_step *s);
 
-/** The mean over a whole picture, of which state is a dpli_pool: GlobalAveragePool, ReduceMean. */
-dpl_status dpli_train_mean_plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
-void dpli_train_pool_forward(dpli_tape_step *s);
-void dpli_train_pool_backward(dpli_tape_step *s);
-
 #endif

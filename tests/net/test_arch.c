@@ -10,6 +10,12 @@
 #include <cmocka.h>
 
 #include "doppel/face.h"
+#include "net/arch.h"
+#include "net/fuse.h"
+#include "net/init.h"
+#include "net/load.h"
+#include "net/onnx_write.h"
+#include "net/ops/op.h"
 #include "net/tape.h"
 #include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
@@ -97,6 +103,17 @@ static const dpli_value *value_named(const dpli_graph *g, const char *name)
     return NULL;
 }
 
+static int64_t n_parameters(const dpli_graph *g)
+{
+    int64_t n = 0;
+
+    for (int32_t i = 0; i < g->n_values; i++) {
+        if (g->values[i].data && g->values[i].type == DPLI_F32)
+            n += dpli_shape_elements(&g->values[i].shape);
+    }
+    return n;
+}
+
 /* ------------------------------------------------------------------ architectures */
 
 static void koch2015_has_the_papers_parameters_and_embedding(void **state)
@@ -105,12 +122,12 @@ static void koch2015_has_the_papers_parameters_and_embedding(void **state)
 
     (void)state;
     build(&g, "koch2015", 1, 0);
-    assert_int_equal(g.n_parameters, 38947648);
+    assert_int_equal(n_parameters(&g), 38947648);
     assert_int_equal(g.values[g.outputs[0]].shape.dims[1], 4096);
     dpli_graph_clear(&g);
     /* Two more planes for the 64 filters of 10x10. */
     build(&g, "koch2015", 3, 0);
-    assert_int_equal(g.n_parameters, 38947648 + 2 * 64 * 100);
+    assert_int_equal(n_parameters(&g), 38947648 + 2 * 64 * 100);
     dpli_graph_clear(&g);
 }
 
@@ -170,8 +187,7 @@ static void koch2015_with_batch_norm_folds_into_the_papers_network(void **state)
     dpli_graph_clear(&g);
     assert_int_equal(dpli_arch_build(&g, "koch2015", &whole, &err), DPL_OK);
     assert_int_equal(dpli_graph_fold_norms(&g, &err), DPL_OK);
-    dpli_graph_count(&g);
-    assert_int_equal(g.n_parameters, 38947648);
+    assert_int_equal(n_parameters(&g), 38947648);
     dpli_graph_clear(&g);
 }
 
@@ -202,7 +218,7 @@ static void expect_same_graph(const dpli_graph *a, const dpli_graph *b)
 {
     assert_int_equal(a->opset, b->opset);
     assert_int_equal(a->n_nodes, b->n_nodes);
-    assert_int_equal(a->n_parameters, b->n_parameters);
+    assert_int_equal(n_parameters(a), n_parameters(b));
     for (int32_t k = 0; k < a->n_nodes; k++) {
         const dpli_node *m = &a->nodes[k], *n = &b->nodes[k];
 

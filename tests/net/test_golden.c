@@ -16,7 +16,8 @@
 #include <ctype.h>
 #include <dirent.h>
 
-#include "net/tape.h"
+#include "net/load.h"
+#include "net/onnx_write.h"
 #include "tests/net/net_case.h"
 
 #define MAX_TENSORS 32

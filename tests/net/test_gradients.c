@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/load.h"
+#include "net/ops/table.h"
 #include "net/tape.h"
 #include "tests/net/net_case.h"
 #include "tests/net/onnx_writer.h"

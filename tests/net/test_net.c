@@ -316,7 +316,7 @@ static void the_limits_are_kept(void **state)
     (void)state;
     options.max_file_bytes = 1000;
     assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-105.onnx", &options, &err),
-                     DPL_E_MEMORY);
+                     DPL_E_LIMIT);
     assert_null(net);
     assert_non_null(strstr(err.message, "face-105.onnx"));
     options = (dpl_net_options)DPL_NET_OPTIONS_INIT;
@@ -340,7 +340,7 @@ static void a_shorter_options_struct_keeps_the_defaults_of_the_rest(void **state
 
     (void)state;
     assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-105.onnx", &options, &err),
-                     DPL_E_MEMORY);
+                     DPL_E_LIMIT);
     options.max_file_bytes = (size_t)1 << 30;
     assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-105.onnx", &options, &err), DPL_OK);
     assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NHWC, &err), DPL_OK);

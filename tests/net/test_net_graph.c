@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "net/fuse.h"
+#include "net/load.h"
+#include "net/ops/op.h"
 #include "tests/net/net_case.h"
 #include "tests/net/onnx_writer.h"
 
@@ -97,6 +100,42 @@ static void a_weight_that_two_convolutions_share_is_scaled_for_each_alone(void *
     expect(&out[0], 1, (const float[]){42});
     expect(&out[1], 1, (const float[]){70});
     expect(&out[2], 1, (const float[]){14});
+}
+
+static void fusion_asks_for_an_operators_role_not_its_name(void **state)
+{
+    (void)state;
+    for (int renamed = 0; renamed < 2; renamed++) {
+        writer w = {0};
+        float two = 2, three = 3;
+        dpli_op conv, mul;
+        dpli_buf bytes;
+        dpli_graph g;
+
+        add_input(&w, "x", 4, one);
+        add_tensor(&w, "weight", 1, 4, one, &two);
+        add_tensor(&w, "three", 1, 0, NULL, &three);
+        add_node(&w, "Conv", "x weight", "a");
+        add_node(&w, "Mul", "a three", "y");
+        add_output(&w, "y");
+        bytes = finish(&w, 13);
+        assert_int_equal(dpli_graph_for_training(&g, bytes.data, bytes.len, NULL), DPL_OK);
+        dpli_buf_clear(&bytes);
+        assert_int_equal(g.n_nodes, 2);
+        conv = *g.nodes[0].op;
+        mul = *g.nodes[1].op;
+        if (renamed) {
+            conv.name = "Correlation";
+            mul.name = "Times";
+        } else {
+            mul.role = DPLI_ROLE_OTHER;
+        }
+        g.nodes[0].op = &conv;
+        g.nodes[1].op = &mul;
+        assert_int_equal(dpli_graph_fuse(&g, NULL), DPL_OK);
+        assert_int_equal(g.n_nodes, renamed ? 1 : 2);
+        dpli_graph_clear(&g);
+    }
 }
 
 static void a_convolution_of_a_constant_runs(void **state)
@@ -375,7 +414,7 @@ static void a_file_over_the_limit_is_refused_from_memory_too(void **state)
     add_output(&w, "y");
     bytes = finish(&w, 13);
     options.max_file_bytes = bytes.len - 1;
-    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_E_MEMORY);
+    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_E_LIMIT);
     options.max_file_bytes = bytes.len;
     assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_OK);
     dpl_net_close(net);
@@ -386,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_that_two_convolutions_share_is_scaled_for_each_alone),
+        cmocka_unit_test(fusion_asks_for_an_operators_role_not_its_name),
         cmocka_unit_test(a_convolution_of_a_constant_runs),
         cmocka_unit_test(an_output_outlives_what_comes_after_it),
         cmocka_unit_test(one_byte_less_than_is_needed_is_too_little),

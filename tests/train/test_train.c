@@ -10,7 +10,7 @@
 
 #include "doppel/face.h"
 #include "doppel/score.h"
-#include "net/tape.h"
+#include "net/load.h"
 
 /* ------------------------------------------------------------------ helpers */
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "net/arch.h"
 #include "net/tape.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
