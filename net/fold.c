@@ -76,7 +76,7 @@ static dpl_status keep_result(dpli_graph *g, int32_t id, const dpli_planned *res
                               const void *data, dpl_error *err)
 {
     dpli_value *v = &g->values[id];
-    size_t size = result->type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    size_t size = dpli_type_bytes(result->type);
     size_t n = (size_t)dpli_shape_elements(&result->shape);
 
     if (dpli_graph_spend(g, n, size, err) != DPL_OK)
@@ -137,7 +137,7 @@ dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err)
     status = dpli_plan_make(&plan, g, &request, err);
     if (status != DPL_OK)
         goto done;
-    dpl_plan_run(plan);
+    status = dpl_plan_run(plan, err);
     for (int32_t i = 0; i < request.n_outputs && status == DPL_OK; i++) {
         const void *data;
         const dpli_planned *result = dpli_plan_result(plan, i, &data);

@@ -113,7 +113,7 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
                             dpl_error *err)
 {
     int64_t n = dpli_shape_elements(shape);
-    size_t size = type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    size_t size = dpli_type_bytes(type);
     int32_t id;
     void *data;
 

@@ -20,14 +20,24 @@
 #define DPLI_MAX_INPUTS   4096
 #define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
 
-/** What a value holds. float16 and double are read as float32; int32, bool and the other integers
- * as int64. Integers exist only as constants. */
+/** What a value's elements are. In a file float16 and double are read as float32; int32, bool and
+ * the other integers as int64. A narrower type of a run (bfloat16, int8) is one more line here, in
+ * dpli_type_bytes, and in the operators that take it. */
 typedef enum dpli_type { DPLI_F32, DPLI_I64 } dpli_type;
+
+static inline size_t dpli_type_bytes(dpli_type type)
+{
+    switch (type) {
+    case DPLI_F32: return sizeof(float);
+    case DPLI_I64: break;
+    }
+    return sizeof(int64_t);
+}
 
 typedef struct dpli_value {
     char *name;
     dpl_shape shape;  /* of a constant; of a graph input or output as declared, -1 where free */
-    dpli_type type;   /* of a constant */
+    dpli_type type;   /* of a constant, and of a graph input; F32 where not known yet */
     void *data;       /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
     int32_t producer; /* node, or -1 for inputs and constants */
     int32_t consumer; /* a node that reads it: the only one when n_uses is 1 and it is no output */

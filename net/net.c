@@ -173,6 +173,13 @@ dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i)
     return v ? v->shape : (dpl_shape){.rank = -1};
 }
 
+dpl_type dpl_net_input_type(const dpl_net *net, int32_t i)
+{
+    const dpli_value *v = input_at(net, i);
+
+    return v && v->type == DPLI_I64 ? DPL_TYPE_INT64 : DPL_TYPE_FLOAT32;
+}
+
 const char *dpl_cpu_level(void)
 {
     static const char *const names[] = {"baseline", "avx2", "avx512"};

@@ -56,6 +56,15 @@ static void *take(writer *w, size_t n, size_t size)
 /* A message of its kind, empty: p->... = NEW(w, Onnx__NodeProto, onnx__node_proto). */
 #define NEW(w, type, prefix) ((type *)start(take((w), 1, sizeof(type)), &prefix##__descriptor))
 
+static int32_t data_type(dpli_type type)
+{
+    switch (type) {
+    case DPLI_F32: return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    case DPLI_I64: break;
+    }
+    return ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+}
+
 static void *start(void *message, const ProtobufCMessageDescriptor *descriptor)
 {
     if (message)
@@ -68,7 +77,7 @@ static void *start(void *message, const ProtobufCMessageDescriptor *descriptor)
 static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const char *name)
 {
     Onnx__TensorProto *t = NEW(w, Onnx__TensorProto, onnx__tensor_proto);
-    const size_t size = v->type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    const size_t size = dpli_type_bytes(v->type);
 
     if (!t)
         return NULL;
@@ -76,8 +85,7 @@ static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const cha
     t->n_dims = (size_t)v->shape.rank;
     t->dims = (int64_t *)v->shape.dims;
     t->has_data_type = 1;
-    t->data_type = v->type == DPLI_F32 ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
-                                       : ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    t->data_type = data_type(v->type);
     t->has_raw_data = 1;
     t->raw_data.len = (size_t)dpli_shape_elements(&v->shape) * size;
     t->raw_data.data = v->data;
@@ -235,7 +243,7 @@ static Onnx__ValueInfoProto **write_declarations(writer *w, const int32_t *ids, 
         if (w->failed)
             return NULL;
         tensor->has_elem_type = 1;
-        tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+        tensor->elem_type = data_type(v->type);
         tensor->shape = v->shape.rank >= 0 ? write_shape(w, &v->shape) : NULL;
         type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
         type->tensor_type = tensor;

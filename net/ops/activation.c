@@ -161,10 +161,12 @@ static bool slope_is_per_channel(const dpl_shape *slope, const dpl_shape *x)
 static void run_select(const dpli_step *step)
 {
     const size_t *n = step->params;
+    const float *x = step->in[0];
+    float *y = step->out;
 
     for (size_t i = 0; i < *n; i++) {
-        if (!(step->in[0][i] < 0.0f))
-            step->out[i] = step->in[0][i];
+        if (!(x[i] < 0.0f))
+            y[i] = x[i];
     }
 }
 

@@ -122,7 +122,7 @@ static void run_gemm(const dpli_step *step)
         }
     } while (i >= 0);
     if (epilogue.bias || epilogue.before || epilogue.after || epilogue.act.kind != DPLI_ACT_NONE)
-        dpli_epilogue_run(&epilogue, step->out, (size_t)(y - step->out) / s->n, s->n);
+        dpli_epilogue_run(&epilogue, step->out, (size_t)(y - (float *)step->out) / s->n, s->n);
 }
 
 /* c spread over the result, for a product that is added to it. */
@@ -153,7 +153,7 @@ static dpl_status spread(dpli_planner *p, const dpli_node *node, dpli_planned *c
     }
     m.to[0] = shape->dims[1];
     m.to[1] = 1;
-    return dpli_plan_move(p, node, &m, out, from, shape, err);
+    return dpli_plan_move(p, node, DPLI_F32, &m, out, from, shape, err);
 }
 
 static dpl_status plan_step(dpli_planner *p, const dpli_node *node, dpli_planned *a,

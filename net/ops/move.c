@@ -19,11 +19,6 @@ typedef struct target {
     dpli_ref ref;
 } target;
 
-static size_t element_bytes(dpli_type type)
-{
-    return type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
-}
-
 static dpl_status open_target(dpli_planner *p, const dpli_node *node, int32_t i, bool known,
                               dpli_type type, const dpl_shape *shape, dpli_order order, target *t,
                               dpl_error *err)
@@ -31,10 +26,7 @@ static dpl_status open_target(dpli_planner *p, const dpli_node *node, int32_t i,
     t->known = NULL;
     if (known)
         return dpli_plan_known(p, node, i, type, shape, &t->known, err);
-    if (type != DPLI_F32)
-        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
-                              "integers do not fold to constants here");
-    return dpli_plan_out(p, node, i, shape, order, &t->ref, err);
+    return dpli_plan_out_of(p, node, i, type, shape, order, &t->ref, err);
 }
 
 static dpl_status put(dpli_planner *p, const dpli_node *node, const target *t, dpli_planned *x,
@@ -46,11 +38,12 @@ static dpl_status put(dpli_planner *p, const dpli_node *node, const target *t, d
     if (t->known) {
         if (dpli_shape_elements(&x->shape) == 0)
             return DPL_OK;
-        dpli_move_run(m, t->known, x->known, element_bytes(x->type));
+        dpli_move_run(m, t->known, x->known, dpli_type_bytes(x->type));
         return DPL_OK;
     }
     status = dpli_plan_use(p, node, x, order, &from, err);
-    return status == DPL_OK ? dpli_plan_move(p, node, m, t->ref, from, shape, err) : status;
+    return status == DPL_OK ? dpli_plan_move(p, node, x->type, m, t->ref, from, shape, err)
+                            : status;
 }
 
 /* All elements of a box of dims, in the order of the target's memory. */
@@ -496,57 +489,79 @@ static dpl_status load_gather(dpli_graph *g, dpli_node *node, dpl_error *err)
 
 typedef struct gather {
     int64_t outer, n_from, inner, n_indices;
-    const int64_t *indices; /* known while the plan lives */
+    size_t element_bytes;
+    const dpli_node *node;
 } gather;
 
-static void run_gather_elements(const gather *s, void *to, const void *from, size_t size)
+/* Rows of x by the indices. Of one that is not there the row is zeros, and the fault is noted. */
+static void gather_rows(const gather *s, void *to, const void *from, const int64_t *indices,
+                        dpli_fault *fault)
 {
-    size_t row = (size_t)s->inner * size;
+    const size_t row = (size_t)s->inner * s->element_bytes;
     char *y = to;
 
     for (int64_t o = 0; o < s->outer; o++) {
-        for (int64_t i = 0; i < s->n_indices; i++) {
-            int64_t index = s->indices[i] + (s->indices[i] < 0 ? s->n_from : 0);
+        for (int64_t i = 0; i < s->n_indices; i++, y += row) {
+            const int64_t id = indices[i];
 
-            memcpy(y, (const char *)from + (size_t)(o * s->n_from + index) * row, row);
-            y += row;
+            if (id < -s->n_from || id >= s->n_from) {
+                memset(y, 0, row);
+                if (!fault->node)
+                    *fault = (dpli_fault){s->node, id, s->n_from};
+                continue;
+            }
+            memcpy(y,
+                   (const char *)from +
+                       (size_t)(o * s->n_from + id + (id < 0 ? s->n_from : 0)) * row,
+                   row);
         }
     }
 }
 
 static void run_gather(const dpli_step *step)
 {
-    run_gather_elements(step->params, step->out, step->in[0], sizeof(float));
+    gather_rows(step->params, step->out, step->in[0], step->in[1], step->fault);
+}
+
+/* Indices that are known are checked once, here. */
+static dpl_status check_known(dpli_planner *p, const dpli_node *node, const dpli_planned *indices,
+                              int64_t n_from, dpl_error *err)
+{
+    const int64_t *ids = indices->known;
+
+    for (int64_t i = 0; ids && i < dpli_shape_elements(&indices->shape); i++) {
+        if (ids[i] < -n_from || ids[i] >= n_from)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "id %lld is not in its table of %lld rows", (long long)ids[i],
+                                  (long long)n_from);
+    }
+    return DPL_OK;
 }
 
 static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
     dpli_planned *x = dpli_plan_in(p, node, 0), *indices = dpli_plan_in(p, node, 1);
     int64_t axis = *(const int64_t *)node->params;
-    gather s = {.outer = 1, .inner = 1};
+    gather s = {.outer = 1, .inner = 1, .node = node, .element_bytes = dpli_type_bytes(x->type)};
     dpl_shape shape = {0};
     dpli_step *step;
-    dpli_ref from;
+    dpli_ref from, ids;
     target t;
     dpl_status status;
 
     if (!dpli_axis(&axis, x->shape.rank))
         return bad_axis(p, node, axis, x->shape.rank, err);
-    if (!indices->known || indices->type != DPLI_I64)
+    if (indices->type != DPLI_I64)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
-                              "indices do not fold to integers");
+                              "indices are not integers");
     if (x->shape.rank - 1 + indices->shape.rank > DPL_MAX_RANK)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
                               "result has more than %d dimensions", DPL_MAX_RANK);
     s.n_from = x->shape.dims[axis];
-    s.indices = indices->known;
     s.n_indices = dpli_shape_elements(&indices->shape);
-    for (int64_t i = 0; i < s.n_indices; i++) {
-        if (s.indices[i] < -s.n_from || s.indices[i] >= s.n_from)
-            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
-                                  "index %lld is not below %lld", (long long)s.indices[i],
-                                  (long long)s.n_from);
-    }
+    status = check_known(p, node, indices, s.n_from, err);
+    if (status != DPL_OK)
+        return status;
     for (int32_t i = 0; i < axis; i++) {
         s.outer *= x->shape.dims[i];
         shape.dims[shape.rank++] = x->shape.dims[i];
@@ -557,15 +572,18 @@ static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error 
         s.inner *= x->shape.dims[i];
         shape.dims[shape.rank++] = x->shape.dims[i];
     }
-    status = open_target(p, node, 0, dpli_plan_foldable(x, dpli_shape_elements(&shape)), x->type,
-                         &shape, DPLI_PLAIN, &t, err);
+    status = open_target(p, node, 0,
+                         indices->known && dpli_plan_foldable(x, dpli_shape_elements(&shape)),
+                         x->type, &shape, DPLI_PLAIN, &t, err);
     if (status != DPL_OK)
         return status;
     if (t.known) {
-        run_gather_elements(&s, t.known, x->known, element_bytes(x->type));
+        gather_rows(&s, t.known, x->known, indices->known, &(dpli_fault){0});
         return DPL_OK;
     }
     status = dpli_plan_use(p, node, x, DPLI_PLAIN, &from, err);
+    if (status == DPL_OK)
+        status = dpli_plan_use(p, node, indices, DPLI_PLAIN, &ids, err);
     if (status != DPL_OK)
         return status;
     step = dpli_plan_step(p, node, run_gather, sizeof s, &shape, err);
@@ -573,6 +591,7 @@ static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error 
         return DPL_E_MEMORY;
     *(gather *)step->params = s;
     step->in_ref[0] = from;
+    step->in_ref[1] = ids;
     step->out_ref = t.ref;
     return DPL_OK;
 }

@@ -57,8 +57,8 @@ static void run_softmax(const dpli_step *step)
 
     for (int64_t o = 0; o < s->outer * s->stride; o++) {
         int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
-        const float *x = step->in[0] + at;
-        float *y = step->out + at;
+        const float *x = (const float *)step->in[0] + at;
+        float *y = (float *)step->out + at;
         float max = x[0];
         double sum = 0.0;
 
@@ -81,8 +81,8 @@ static void run_lp(const dpli_step *step)
 
     for (int64_t o = 0; o < s->outer * s->stride; o++) {
         int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
-        const float *x = step->in[0] + at;
-        float *y = step->out + at;
+        const float *x = (const float *)step->in[0] + at;
+        float *y = (float *)step->out + at;
         double norm = 0.0;
 
         for (int64_t i = 0; i < s->n; i++) {

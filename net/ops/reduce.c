@@ -66,6 +66,7 @@ static void run_reduce(const dpli_step *step)
 {
     const reduce_step *s = step->params;
     int64_t kept_index[DPL_MAX_RANK] = {0}, at = 0;
+    const float *in = step->in[0];
     float *y = step->out;
 
     do {
@@ -73,7 +74,7 @@ static void run_reduce(const dpli_step *step)
         double sum = 0.0;
 
         do {
-            double x = (double)step->in[0][from];
+            double x = (double)in[from];
 
             sum += s->kind == REDUCE_L2 ? x * x : x;
         } while (advance(s->n_gone, s->gone, s->gone_step, gone_index, &from));

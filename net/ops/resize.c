@@ -110,7 +110,7 @@ static void run_nearest(const dpli_step *step)
     float *y = step->out;
 
     for (int64_t n = 0; n < s->n; n++) {
-        const float *picture = step->in[0] + n * s->in_h * s->in_w * s->channels;
+        const float *picture = (const float *)step->in[0] + n * s->in_h * s->in_w * s->channels;
 
         for (int64_t h = 0; h < s->out_h; h++) {
             const float *line = picture + s->low[h] * s->in_w * s->channels;
@@ -130,7 +130,7 @@ static void run_linear(const dpli_step *step)
     float *y = step->out;
 
     for (int64_t n = 0; n < s->n; n++) {
-        const float *picture = step->in[0] + n * s->in_h * s->in_w * channels;
+        const float *picture = (const float *)step->in[0] + n * s->in_h * s->in_w * channels;
 
         for (int64_t h = 0; h < s->out_h; h++) {
             const float *line_low = picture + s->low[h] * s->in_w * channels;

@@ -596,7 +596,8 @@ static const struct {
                   {12, false, 0, UINT32_MAX},
                   {13, false, 0, INT64_MAX}};
 
-#define CAST_BOOL 9
+#define CAST_INT64 7
+#define CAST_BOOL  9
 
 static dpl_status load_cast(dpli_graph *g, dpli_node *node, dpl_error *err)
 {
@@ -627,9 +628,12 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
 
     if (x->type == DPLI_F32 && cast_types[to].is_float)
         return plan_identity(p, node, err);
+    if (x->type == DPLI_I64 && cast_types[to].number == CAST_INT64)
+        return plan_identity(p, node, err);
     if (!x->known)
-        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
-                              "to integers, of what is no constant, is not supported");
+        return dpli_node_fail(
+            dpli_plan_graph(p), node, DPL_E_MODEL, err,
+            "of what is no constant is supported from float to float and from int64 to int64 only");
     status = dpli_plan_known(p, node, 0, cast_types[to].is_float ? DPLI_F32 : DPLI_I64, &x->shape,
                              &data, err);
     if (status != DPL_OK)

@@ -146,7 +146,7 @@ static void embed(float *out, const dpli_graph *g, int32_t side, int32_t dim)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < n_elements(&shape); i++)
         dpl_plan_input(plan, 0)[i] = (float)(i * 7919 % 1009) / 1009.0f;
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     memcpy(out, dpl_plan_output(plan, 0), (size_t)dim * sizeof *out);
     dpl_plan_free(plan);
     dpl_net_close(net);
@@ -263,7 +263,7 @@ static void check_runs(const uint8_t *bytes, size_t n, const char *name, int32_t
         fail_msg("%s: %s", name, err.message);
     for (size_t i = 0; i < n_elements(&shape); i++)
         dpl_plan_input(plan, 0)[i] = (float)(i * 7919 % 1009) / 1009.0f;
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     shape = dpl_plan_output_shape(plan, 0);
     assert_int_equal(shape.rank, 2);
     assert_int_equal(shape.dims[0], 2);
@@ -467,7 +467,7 @@ static void a_tensor_inside_an_attribute_is_written_again(void **state)
         fail_msg("%s", err.message);
     for (int i = 0; i < 6; i++)
         dpl_plan_input(plan, 0)[i] = (float)i;
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     for (int i = 0; i < 6; i++)
         assert_true(dpl_plan_output(plan, 0)[i] == (float)i + three);
     dpl_plan_free(plan);
