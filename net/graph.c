@@ -268,6 +268,15 @@ dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status
                      name, words);
 }
 
+dpl_status dpli_fault_fail(const dpli_graph *g, const dpli_fault *fault, dpl_error *err)
+{
+    if (!fault->node)
+        return DPL_OK;
+    return dpli_node_fail(g, fault->node, DPL_E_INPUT, err,
+                          "id %" PRId64 " is not in its table of %" PRId64 " rows", fault->id,
+                          fault->n_rows);
+}
+
 dpl_status dpli_graph_set_meta(dpli_graph *g, const char *name, const char *text, dpl_error *err)
 {
     char *full = dpli_asprintf(err, "doppel.%s", name), *copy = dpli_strdup(text, err);

@@ -44,6 +44,14 @@ typedef struct dpli_value {
     int32_t n_uses;   /* reads by nodes and by the graph's outputs */
 } dpli_value;
 
+struct dpli_node;
+
+/** An id that its table does not have, met by a run. */
+typedef struct dpli_fault {
+    const struct dpli_node *node; /* the first that met one; NULL while all is well */
+    int64_t id, n_rows;
+} dpli_fault;
+
 typedef struct dpli_attr {
     char *name;
     enum {
@@ -144,6 +152,9 @@ bool dpli_shape_equal(const dpl_shape *a, const dpl_shape *b);
 
 /** "2x3x105x105" into buf; a scalar gives "scalar". */
 const char *dpli_shape_text(const dpl_shape *shape, char buf[DPLI_SHAPE_TEXT]);
+
+/** The error of a fault, DPL_E_INPUT; DPL_OK when there is none. */
+dpl_status dpli_fault_fail(const dpli_graph *g, const dpli_fault *fault, dpl_error *err);
 
 /** dpli_fail with `Conv "name": ` in front. */
 dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status status,

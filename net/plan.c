@@ -404,18 +404,13 @@ size_t dpl_plan_bytes(const dpl_plan *plan)
 
 dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err)
 {
-    const dpli_fault *fault = &plan->fault;
     unsigned state = dpli_fpu_enter();
 
     plan->fault.node = NULL;
     for (int32_t i = 0; i < plan->p.n_steps; i++)
         plan->p.steps[i].run(&plan->p.steps[i]);
     dpli_fpu_restore(state);
-    if (fault->node)
-        return dpli_node_fail(plan->p.g, fault->node, DPL_E_INPUT, err,
-                              "id %lld is not in its table of %lld rows", (long long)fault->id,
-                              (long long)fault->n_rows);
-    return DPL_OK;
+    return dpli_fault_fail(plan->p.g, &plan->fault, err);
 }
 
 static const char *act_name(dpli_act_kind kind)

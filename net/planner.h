@@ -33,12 +33,6 @@ typedef struct dpli_planned {
 
 #define DPLI_STEP_INPUTS 4
 
-/** What went wrong in a run: an id that its table does not have. */
-typedef struct dpli_fault {
-    const dpli_node *node; /* the first that met one; NULL while all is well */
-    int64_t id, n_rows;
-} dpli_fault;
-
 typedef struct dpli_step {
     void (*run)(const struct dpli_step *step);
     /* Says the same as a link of a chain; NULL where there is no such link. */

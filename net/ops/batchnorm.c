@@ -161,6 +161,10 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
     }
     if (status != DPL_OK)
         return status;
+    if (s->in[0]->shape.rank != 2 && s->in[0]->shape.rank != 4)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained on vectors and pictures, not on rank %d",
+                              (int)s->in[0]->shape.rank);
     if (!(params->epsilon >= 0.0f && params->momentum >= 0.0f && params->momentum <= 1.0f))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "epsilon or momentum is out of range");
     dpli_train_as(s->out, s->in[0]);

@@ -252,40 +252,54 @@ static bool follows_product(const dpli_graph *g, const dpli_node *node, int32_t 
     return role == DPLI_ROLE_MATMUL || role == DPLI_ROLE_GEMM || role == DPLI_ROLE_CONV;
 }
 
+/* All dimensions but the batch and the channels are the same. */
+static bool same_pixels(const dpli_tensor *x, const dpli_tensor *y)
+{
+    const int32_t channels = dpli_train_channel_axis(x);
+    bool same = x->shape.rank == y->shape.rank;
+
+    for (int32_t i = 1; i < x->shape.rank && same; i++)
+        same = i == channels || x->shape.dims[i] == y->shape.dims[i];
+    return same;
+}
+
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     trained_state *state = s->state;
     dpli_tensor *out = s->out;
     int32_t first = s->in[0] ? 0 : 1;
-
+    dpl_shape shape;
     dpl_status status = dpli_tape_need(g, s, first, err);
 
     if (status != DPL_OK)
         return status;
-    dpli_train_as(out, s->in[first]);
+    shape = s->in[first]->shape;
     for (int32_t i = first + 1; i < 2 && s->in[i]; i++) {
-        const dpli_tensor *x = s->in[i];
-
-        out->h = x->h > out->h ? x->h : out->h;
-        out->w = x->w > out->w ? x->w : out->w;
-        out->c = x->c > out->c ? x->c : out->c;
+        status = dpli_tape_need(g, s, i, err);
+        if (status != DPL_OK)
+            return status;
+        for (int32_t d = 0; d < shape.rank && s->in[i]->shape.rank == shape.rank; d++)
+            shape.dims[d] =
+                s->in[i]->shape.dims[d] > shape.dims[d] ? s->in[i]->shape.dims[d] : shape.dims[d];
     }
+    if (!dpli_tensor_shape(out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     for (int32_t i = 0; i < 2; i++) {
         const dpli_tensor *x = s->in[i];
         const dpli_param *p = s->param[i];
         bool fits;
 
         if (x) {
-            bool one = x->h == 1 && x->w == 1, same = x->h == out->h && x->w == out->w;
+            bool one = x->h == 1 && x->w == 1, same = same_pixels(x, out);
 
             state->of[i] = (operand){true, same, x->c == out->c};
-            fits = x->rank == out->rank && x->n == out->n && (same || one) &&
+            fits = x->shape.rank == out->shape.rank && x->n == out->n && (same || one) &&
                    (x->c == out->c || x->c == 1);
         } else {
             bool per_channel = p && dpli_train_per_channel(&p->shape, out);
 
             state->of[i] = (operand){false, false, per_channel};
-            fits = p && (per_channel || (p->n == 1 && p->shape.rank <= out->rank));
+            fits = p && (per_channel || (p->n == 1 && p->shape.rank <= out->shape.rank));
             if (fits && per_channel && s->node->op->role == DPLI_ROLE_ADD &&
                 follows_product(g, s->node, 1 - i))
                 status = dpli_tape_claim(g, s, i, DPLI_PARAM_BIAS, 0, 0, err);

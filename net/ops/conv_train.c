@@ -133,7 +133,7 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    shape = (dpl_shape){x->rank, {x->n, x->c, x->h, x->w}};
+    shape = x->shape;
     status = dpli_conv_check(g, s->node, err);
     if (status == DPL_OK)
         status = dpli_conv_fit(g, s->node, &c, &shape, err);
@@ -146,7 +146,7 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
         status = dpli_tape_claim(g, s, 2, DPLI_PARAM_BIAS, 0, 0, err);
     if (status != DPL_OK)
         return status;
-    *s->out = (dpli_tensor){.rank = 4, .n = x->n, .h = c.out_h, .w = c.out_w, .c = c.out_c};
+    dpli_tensor_shape(s->out, &(dpl_shape){4, {x->n, c.out_c, c.out_h, c.out_w}});
     state = s->state;
     state->how = c.groups > 1 && c.groups == c.in_c && c.in_c == c.out_c ? DEPTHWISE
                  : dpli_spectral_pays(&c)                                ? SPECTRAL

@@ -6,6 +6,7 @@
  */
 #include "net/ops/move.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "net/ops/axes.h"
@@ -152,9 +153,19 @@ static dpl_status plan_concat(dpli_planner *p, const dpli_node *node, dpl_error 
     return status;
 }
 
+static bool same_but_channels(const dpli_tensor *x, const dpli_tensor *y)
+{
+    dpl_shape shape = x->shape;
+
+    if (shape.rank == y->shape.rank)
+        shape.dims[dpli_train_channel_axis(x)] = y->c;
+    return dpli_shape_equal(&shape, &y->shape);
+}
+
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     int64_t axis = *(const int64_t *)s->node->params, c = 0;
+    dpl_shape shape;
 
     for (int32_t i = 0; i < s->n_in; i++) {
         dpl_status status = dpli_tape_need(g, s, i, err);
@@ -163,13 +174,15 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
         if (status != DPL_OK)
             return status;
         c += x->c;
-        if (x->rank != first->rank || x->h != first->h || x->w != first->w || c > INT32_MAX)
+        if (!same_but_channels(x, first) || c > INT32_MAX)
             return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "inputs do not fit together");
     }
-    if (!dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+    if (!dpli_axis(&axis, s->in[0]->shape.rank) || axis != dpli_train_channel_axis(s->in[0]))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained along the channels only");
-    dpli_train_as(s->out, s->in[0]);
-    s->out->c = (int32_t)c;
+    shape = s->in[0]->shape;
+    shape.dims[axis] = c;
+    if (!dpli_tensor_shape(s->out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     return DPL_OK;
 }
 
@@ -596,6 +609,109 @@ static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error 
     return DPL_OK;
 }
 
+/* y = table[ids], the gradient of a row the sum over the places that read it. */
+static dpl_status plan_trained_gather(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const dpli_tensor *ids = s->in[1];
+    const dpli_param *table = s->param[0];
+    int64_t axis = *(const int64_t *)s->node->params;
+    dpl_shape shape;
+
+    if (!table || table->shape.rank < 1 || !dpli_axis(&axis, table->shape.rank) || axis != 0 ||
+        dpli_shape_elements(&table->shape) < 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained on a constant table along axis 0 only");
+    if (!ids || ids->type != DPLI_I64)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with ids of the input only");
+    shape = ids->shape;
+    if (shape.rank + table->shape.rank - 1 > DPL_MAX_RANK)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result has more than %d dimensions",
+                              DPL_MAX_RANK);
+    for (int32_t i = 1; i < table->shape.rank; i++)
+        shape.dims[shape.rank++] = table->shape.dims[i];
+    /* Those would be pictures, whose channels lie innermost. */
+    if (shape.rank == 4 || ids->shape.rank == 4)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is not trained with rank 4");
+    if (!dpli_tensor_shape(s->out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
+    return dpli_tape_claim(g, s, 0, DPLI_PARAM_TABLE, 0, 0, err);
+}
+
+static size_t n_rows(const dpli_tape_step *s)
+{
+    return (size_t)s->param[0]->shape.dims[0];
+}
+
+static size_t row_floats(const dpli_tape_step *s)
+{
+    return s->param[0]->n / n_rows(s);
+}
+
+/* The row of id k, n_rows and above for none. */
+static size_t row_of(const dpli_tape_step *s, size_t k)
+{
+    const int64_t id = s->in[1]->ids[k], n = (int64_t)n_rows(s);
+
+    return id >= -n && id < n ? (size_t)(id < 0 ? id + n : id) : SIZE_MAX;
+}
+
+static void look_up_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t n = row_floats(s);
+
+    (void)worker;
+    for (size_t k = from; k < to; k++) {
+        const size_t row = row_of(s, k);
+        float *y = s->out->value + k * n;
+
+        if (row < n_rows(s))
+            memcpy(y, s->param[0]->value + row * n, n * sizeof *y);
+        for (size_t i = 0; i < n && row >= n_rows(s); i++)
+            y[i] = NAN;
+    }
+}
+
+static void forward_gather(dpli_tape_step *s)
+{
+    const size_t n_ids = dpli_tensor_floats(s->in[1]);
+
+    for (size_t k = 0; k < n_ids && !s->fault.node; k++) {
+        if (row_of(s, k) >= n_rows(s))
+            s->fault = (dpli_fault){s->node, s->in[1]->ids[k], (int64_t)n_rows(s)};
+    }
+    dpli_team_run(s->team, n_ids, look_up_range, s);
+}
+
+/* Rows of the table: each is one thread's, which goes through all ids, so that the terms of a sum
+ * have one order whatever the team's size. */
+static void table_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t n = row_floats(s), n_ids = dpli_tensor_floats(s->in[1]);
+    float *dtable = s->param[0]->grad;
+
+    (void)worker;
+    memset(dtable + from * n, 0, (to - from) * n * sizeof *dtable);
+    for (size_t k = 0; k < n_ids; k++) {
+        const size_t row = row_of(s, k);
+        const float *dy = s->out->grad + k * n;
+
+        for (size_t i = 0; i < n && row >= from && row < to; i++)
+            dtable[row * n + i] += dy[i];
+    }
+}
+
+static void backward_gather(dpli_tape_step *s)
+{
+    if (s->param[0]->grad)
+        dpli_team_run(s->team, n_rows(s), table_range, s);
+}
+
+static const dpli_trained trained_gather = {0, plan_trained_gather, forward_gather,
+                                            backward_gather};
+
 /* ------------------------------------------------------------------ Expand */
 
 static dpl_status plan_expand(dpli_planner *p, const dpli_node *node, dpl_error *err)
@@ -646,7 +762,7 @@ const dpli_op dpli_ops_move[] = {
     {"Split", DPLI_ROLE_OTHER, 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
     {"Slice", DPLI_ROLE_OTHER, 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
     {"Transpose", DPLI_ROLE_OTHER, 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
-    {"Gather", DPLI_ROLE_OTHER, 2, 2, 1, false, load_gather, NULL, plan_gather, NULL},
+    {"Gather", DPLI_ROLE_OTHER, 2, 2, 1, false, load_gather, NULL, plan_gather, &trained_gather},
     {"Expand", DPLI_ROLE_EXPAND, 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
     {0},
 };

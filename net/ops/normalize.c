@@ -189,7 +189,8 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
 
     if (status != DPL_OK)
         return status;
-    if (params->p != 2 || !dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+    if (params->p != 2 || !dpli_axis(&axis, s->in[0]->shape.rank) ||
+        axis != dpli_train_channel_axis(s->in[0]))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "is trained with p 2 along the channels only");
     s->kept_floats = dpli_tensor_floats(s->out) / (size_t)s->out->c;

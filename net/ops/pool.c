@@ -240,15 +240,13 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpli_pool
 
     if (status != DPL_OK)
         return status;
-    if (x->rank != 4)
+    if (x->shape.rank != 4)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is not of rank 4");
-    shape = (dpl_shape){4, {x->n, x->c, x->h, x->w}};
+    shape = x->shape;
     status = fit_windows(g, s->node, kind, &shape, pool, err);
     if (status != DPL_OK)
         return status;
-    dpli_train_as(s->out, x);
-    s->out->h = pool->out_h;
-    s->out->w = pool->out_w;
+    dpli_tensor_shape(s->out, &shape);
     return DPL_OK;
 }
 
@@ -262,18 +260,17 @@ static dpl_status plan_trained_average(const dpli_graph *g, dpli_tape_step *s, d
     return plan_trained(g, s, DPLI_POOL_AVERAGE, err);
 }
 
-dpl_status dpli_train_mean_plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+static dpl_status plan_trained_global(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     dpl_status status = dpli_tape_need(g, s, 0, err);
     const dpli_tensor *x = s->in[0];
 
     if (status != DPL_OK)
         return status;
-    if (x->rank != 4)
+    if (x->shape.rank != 4)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is not of rank 4");
-    *(dpli_pool *)s->state = dpli_pool_whole(&(dpl_shape){4, {x->n, x->c, x->h, x->w}});
-    dpli_train_as(s->out, x);
-    s->out->h = s->out->w = 1;
+    *(dpli_pool *)s->state = dpli_pool_whole(&x->shape);
+    dpli_tensor_shape(s->out, &(dpl_shape){4, {x->n, x->c, 1, 1}});
     return DPL_OK;
 }
 
@@ -457,7 +454,7 @@ static const dpli_trained trained_max = {sizeof(dpli_pool), plan_trained_max,
                                          dpli_train_pool_forward, dpli_train_pool_backward};
 static const dpli_trained trained_average = {sizeof(dpli_pool), plan_trained_average,
                                              dpli_train_pool_forward, dpli_train_pool_backward};
-static const dpli_trained trained_global = {sizeof(dpli_pool), dpli_train_mean_plan,
+static const dpli_trained trained_global = {sizeof(dpli_pool), plan_trained_global,
                                             dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_pool[] = {

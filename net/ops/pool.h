@@ -18,8 +18,7 @@ dpli_pool dpli_pool_whole(const dpl_shape *shape);
  * right. */
 bool dpli_pool_take_pads(dpli_node *node, const int64_t pads[4]);
 
-/** The mean over a whole picture, of which state is a dpli_pool: GlobalAveragePool, ReduceMean. */
-dpl_status dpli_train_mean_plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
+/** Of a step whose state is a dpli_pool. */
 void dpli_train_pool_forward(dpli_tape_step *s);
 void dpli_train_pool_backward(dpli_tape_step *s);
 

@@ -187,15 +187,18 @@ static dpl_status plan_l2(dpli_planner *p, const dpli_node *node, dpl_error *err
 
 /* ------------------------------------------------------------------ training */
 
-/* The mean over height and width is trained, as pooling is. */
+/* The mean over height and width of pictures is trained, as pooling is, and the mean of a sentence:
+ * over the middle dimension of three. */
 static dpl_status plan_trained_mean(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     const reduce_params *params = s->node->params;
     const dpli_value *given = dpli_graph_input(g, s->node, 1);
+    const dpli_tensor *x = s->in[0];
     const int64_t *axes = params->axes;
     int64_t n = params->n_axes;
-    bool both;
-    dpl_status status = dpli_train_mean_plan(g, s, err);
+    uint32_t mask = 0;
+    dpl_shape shape;
+    dpl_status status = dpli_tape_need(g, s, 0, err);
 
     if (status != DPL_OK)
         return status;
@@ -203,14 +206,23 @@ static dpl_status plan_trained_mean(const dpli_graph *g, dpli_tape_step *s, dpl_
         n = given->data && given->type == DPLI_I64 ? dpli_shape_elements(&given->shape) : -1;
         axes = given->data;
     }
-    both = n == 2;
-    for (int32_t i = 0; i < 2 && both; i++)
-        both = (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 2 ||
-               (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 3;
-    if (!both || (axes[0] - axes[1]) % 4 == 0)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t axis = axes[i];
+
+        mask = dpli_axis(&axis, x->shape.rank) && !(mask >> axis & 1) ? mask | 1u << axis : 1u;
+    }
+    if (!(x->shape.rank == 4 && mask == 0xc) && !(x->shape.rank == 3 && mask == 0x2))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "is trained over height and width only");
-    s->out->rank = params->keep_dims ? 4 : 2;
+                              "is trained over height and width, or the middle of three, only");
+    *(dpli_pool *)s->state = dpli_pool_whole(&(dpl_shape){4, {x->n, x->c, x->h, x->w}});
+    shape = x->shape;
+    if (shape.rank == 4)
+        shape.dims[2] = shape.dims[3] = 1;
+    else
+        shape.dims[1] = 1;
+    if (!params->keep_dims)
+        shape = (dpl_shape){2, {x->n, x->c}};
+    dpli_tensor_shape(s->out, &shape);
     return DPL_OK;
 }
 

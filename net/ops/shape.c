@@ -307,25 +307,21 @@ static const dpli_trained trained_dropout = {sizeof(dropout_state), plan_trained
 
 /* ------------------------------------------------------------------ training of shapes */
 
-/* out as rank 2, or as rank 4 without pixels, from x: its elements in ONNX's order. */
+/* out takes x's elements, in ONNX's order, under another shape; pictures lie in another order, so
+ * that it can be none with pixels. */
 static dpl_status set_shape(const dpli_graph *g, dpli_tape_step *s, const dpl_shape *shape,
                             dpl_error *err)
 {
     const dpli_tensor *x = s->in[0];
-    const int64_t item = (int64_t)dpli_tensor_item(x);
-    bool fits =
-        (shape->rank == 2 || (shape->rank == 4 && shape->dims[2] == 1 && shape->dims[3] == 1)) &&
-        shape->dims[0] == x->n && shape->dims[1] == item && item <= INT32_MAX;
+    const bool pixels = shape->rank == 4 && (shape->dims[2] != 1 || shape->dims[3] != 1);
     char words[DPLI_SHAPE_TEXT];
 
-    if (!fits)
+    if (pixels || shape->rank < 1 || shape->dims[0] != x->n ||
+        dpli_shape_elements(shape) != dpli_shape_elements(&x->shape) ||
+        !dpli_tensor_shape(s->out, shape))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "to %s cannot be trained: only to one vector a picture",
+                              "to %s cannot be trained: not to pictures, and not across the batch",
                               dpli_shape_text(shape, words));
-    s->out->rank = shape->rank;
-    s->out->n = x->n;
-    s->out->h = s->out->w = 1;
-    s->out->c = (int32_t)item;
     return DPL_OK;
 }
 
@@ -335,24 +331,20 @@ static dpl_status plan_trained_reshape(const dpli_graph *g, dpli_tape_step *s, d
     const dpli_value *v = dpli_graph_input(g, s->node, 1);
     dpl_status status = dpli_tape_need(g, s, 0, err);
     dpl_shape shape = {0};
-    int64_t own[4], rest = -1, known = 1, all, n;
+    int64_t rest = -1, known = 1, all, n;
 
     if (status != DPL_OK)
         return status;
     n = v && v->data && v->type == DPLI_I64 && v->shape.rank == 1 ? v->shape.dims[0] : 0;
-    if (n != 2 && n != 4)
+    if (n < 1 || n > DPL_MAX_RANK)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "shape is not a constant of 2 or 4 values");
-    own[0] = s->in[0]->n;
-    own[1] = s->in[0]->c;
-    own[2] = s->in[0]->h;
-    own[3] = s->in[0]->w;
-    all = own[0] * (int64_t)dpli_tensor_item(s->in[0]);
+                              "shape is not a constant of 1 to %d values", DPL_MAX_RANK);
+    all = dpli_shape_elements(&s->in[0]->shape);
     shape.rank = (int32_t)n;
     for (int32_t i = 0; i < shape.rank; i++) {
         int64_t d = ((const int64_t *)v->data)[i];
 
-        d = d == 0 && !allow_zero && i < s->in[0]->rank ? own[i] : d;
+        d = d == 0 && !allow_zero && i < s->in[0]->shape.rank ? s->in[0]->shape.dims[i] : d;
         shape.dims[i] = d;
         if (d == -1)
             rest = i;
@@ -371,7 +363,7 @@ static dpl_status plan_trained_flatten(const dpli_graph *g, dpli_tape_step *s, d
 
     if (status != DPL_OK)
         return status;
-    if (axis != 1 && axis + s->in[0]->rank != 1)
+    if (axis != 1 && axis + s->in[0]->shape.rank != 1)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained with axis 1 only");
     return set_shape(g, s, &(dpl_shape){2, {s->in[0]->n, (int64_t)dpli_tensor_item(s->in[0])}},
                      err);
@@ -396,10 +388,16 @@ static void transpose(float *to, const float *from, size_t rows, size_t columns,
     }
 }
 
+/* What ONNX has outermost in an item and the memory innermost: a picture's channels. */
+static size_t columns(const dpli_tensor *x)
+{
+    return x->shape.rank == 4 ? (size_t)x->c : dpli_tensor_item(x);
+}
+
 static void plain_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
-    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+    const size_t item = dpli_tensor_item(s->in[0]), c = columns(s->in[0]);
 
     (void)worker;
     for (size_t k = from; k < to; k++)
@@ -409,7 +407,7 @@ static void plain_range(void *ctx, int worker, size_t from, size_t to)
 static void nhwc_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
-    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+    const size_t item = dpli_tensor_item(s->in[0]), c = columns(s->in[0]);
 
     (void)worker;
     for (size_t k = from; k < to; k++)

@@ -40,9 +40,9 @@ void dpli_train_put(dpli_team *team, float *to, const float *from, size_t n, flo
 
 bool dpli_train_per_channel(const dpl_shape *shape, const dpli_tensor *x)
 {
-    int32_t at = shape->rank - (x->rank == 4 ? 3 : 1);
+    int32_t at = shape->rank - (x->shape.rank == 4 ? 3 : 1);
 
-    return at >= 0 && shape->rank <= x->rank && shape->dims[at] == x->c &&
+    return at >= 0 && shape->rank <= x->shape.rank && shape->dims[at] == x->c &&
            dpli_shape_elements(shape) == x->c;
 }
 

@@ -13,18 +13,24 @@
 #define DPLI_EACH_CPU
 #endif
 
-/** t takes the rank and the sizes of x. */
+/** t takes the shape of x. */
 static inline void dpli_train_as(dpli_tensor *t, const dpli_tensor *x)
 {
-    t->rank = x->rank;
+    t->shape = x->shape;
     t->n = x->n;
     t->h = x->h;
     t->w = x->w;
     t->c = x->c;
 }
 
+/** The dimension that is the channels: the second of pictures, else the last. */
+static inline int32_t dpli_train_channel_axis(const dpli_tensor *x)
+{
+    return x->shape.rank == 4 ? 1 : x->shape.rank - 1;
+}
+
 /** True when a constant of this shape holds one value a channel of x, broadcast as ONNX does: [c],
- * [1, c] against rank 2; [c, 1, 1], [1, c, 1, 1] against rank 4. */
+ * [1, c] against another rank; [c, 1, 1], [1, c, 1, 1] against rank 4. */
 bool dpli_train_per_channel(const dpl_shape *shape, const dpli_tensor *x);
 
 /** to = scale from, or to += scale from: n floats, by the whole team. */
