@@ -292,9 +292,10 @@ static void forward_act(dpli_tape_step *s)
     } while (0)
 
 /* At a kink the smaller of the two slopes, as PyTorch for Relu, Relu6, HardSigmoid. */
-DPLI_EACH_CPU static void back(const dpli_act *act, bool add, float *restrict dx,
-                               const float *restrict g, const float *restrict x,
-                               const float *restrict y, size_t n)
+DPLI_EACH_CPU(static, void, back,
+              (const dpli_act *act, bool add, float *restrict dx, const float *restrict g,
+               const float *restrict x, const float *restrict y, size_t n),
+              (act, add, dx, g, x, y, n))
 {
     const float a = act->a, b = act->b;
 
@@ -328,16 +329,19 @@ static void back_range(void *ctx, int worker, size_t from, size_t to)
          s->out->value + from, to - from);
 }
 
-DPLI_EACH_CPU static void back_prelu(float *restrict dx, const float *restrict g,
-                                     const float *restrict x, const float *restrict slope, size_t n,
-                                     bool add)
+DPLI_EACH_CPU(static, void, back_prelu,
+              (float *restrict dx, const float *restrict g, const float *restrict x,
+               const float *restrict slope, size_t n, bool add),
+              (dx, g, x, slope, n, add))
 {
     BACK(x[i] < 0.0f ? slope[i] : 1.0f);
 }
 
 /* sum[i] += what four rows of n have to say about slope[i]. */
-DPLI_EACH_CPU static void sum_slopes(double *restrict sum, const float *restrict g,
-                                     const float *restrict x, size_t n, size_t n_rows)
+DPLI_EACH_CPU(static, void, sum_slopes,
+              (double *restrict sum, const float *restrict g, const float *restrict x, size_t n,
+               size_t n_rows),
+              (sum, g, x, n, n_rows))
 {
     if (n_rows == 4) {
         for (size_t i = 0; i < n; i++) {

@@ -207,22 +207,26 @@ static inline __attribute__((always_inline)) void sum_rows(bool has_g, double *r
     }
 }
 
-DPLI_EACH_CPU static void sum_moments(double *sum, const float *x, const float *at, size_t c,
-                                      size_t n_rows)
+DPLI_EACH_CPU(static, void, sum_moments,
+              (double *sum, const float *x, const float *at, size_t c, size_t n_rows),
+              (sum, x, at, c, n_rows))
 {
     sum_rows(false, sum, x, x, at, c, n_rows);
 }
 
-DPLI_EACH_CPU static void sum_gradients(double *sum, const float *g, const float *x,
-                                        const float *at, size_t c, size_t n_rows)
+DPLI_EACH_CPU(static, void, sum_gradients,
+              (double *sum, const float *g, const float *x, const float *at, size_t c,
+               size_t n_rows),
+              (sum, g, x, at, c, n_rows))
 {
     sum_rows(true, sum, g, x, at, c, n_rows);
 }
 
 /* y = (x - mean) scale + shift */
-DPLI_EACH_CPU static void normalize(float *restrict y, const float *restrict x,
-                                    const float *restrict mean, const float *restrict scale,
-                                    const float *restrict shift, size_t c, size_t n_rows)
+DPLI_EACH_CPU(static, void, normalize,
+              (float *restrict y, const float *restrict x, const float *restrict mean,
+               const float *restrict scale, const float *restrict shift, size_t c, size_t n_rows),
+              (y, x, mean, scale, shift, c, n_rows))
 {
     for (size_t r = 0; r < n_rows; r++) {
         for (size_t i = 0; i < c; i++)
@@ -231,9 +235,11 @@ DPLI_EACH_CPU static void normalize(float *restrict y, const float *restrict x,
 }
 
 /* dx = f[0] g + f[1] (x - mean) + f[2] */
-DPLI_EACH_CPU static void back(float *restrict dx, const float *restrict g, const float *restrict x,
-                               const float *restrict mean, const float *restrict f, size_t c,
-                               size_t n_rows, bool add)
+DPLI_EACH_CPU(static, void, back,
+              (float *restrict dx, const float *restrict g, const float *restrict x,
+               const float *restrict mean, const float *restrict f, size_t c, size_t n_rows,
+               bool add),
+              (dx, g, x, mean, f, c, n_rows, add))
 {
     for (size_t r = 0; r < n_rows; r++) {
         float *row = dx + r * c;

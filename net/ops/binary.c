@@ -395,9 +395,11 @@ static void forward_binary(dpli_tape_step *s)
 
 /* t (+)= the gradient of operand i before sums over what is repeated. o is the other operand of a
  * product, the divisor of a quotient; step is 0 where it is one value for all. */
-DPLI_EACH_CPU static void terms(dpli_binary_kind kind, int32_t i, bool add, float *restrict t,
-                                const float *restrict g, const float *restrict o, size_t step,
-                                const float *restrict y, size_t n)
+DPLI_EACH_CPU(static, void, terms,
+              (dpli_binary_kind kind, int32_t i, bool add, float *restrict t,
+               const float *restrict g, const float *restrict o, size_t step,
+               const float *restrict y, size_t n),
+              (kind, i, add, t, g, o, step, y, n))
 {
     const float one = *o;
 

@@ -343,9 +343,9 @@ static void turned_part(void *ctx, int worker, size_t from, size_t to)
 }
 
 /* out[i] += a[i] * b[i], the loop of everything depthwise. */
-DPLI_EACH_CPU
-static void add_product(float *restrict out, const float *restrict a, const float *restrict b,
-                        size_t n)
+DPLI_EACH_CPU(static, void, add_product,
+              (float *restrict out, const float *restrict a, const float *restrict b, size_t n),
+              (out, a, b, n))
 {
     for (size_t i = 0; i < n; i++)
         out[i] += a[i] * b[i];
@@ -445,8 +445,9 @@ static float *own_dw(const conv_state *state, int worker)
     return worker_scratch(state, worker) + round_up(2 * (size_t)state->conv.out_c);
 }
 
-DPLI_EACH_CPU
-static void add_rows(float *restrict sums, const float *restrict rows, size_t n_rows, size_t n)
+DPLI_EACH_CPU(static, void, add_rows,
+              (float *restrict sums, const float *restrict rows, size_t n_rows, size_t n),
+              (sums, rows, n_rows, n))
 {
     for (size_t r = 0; r < n_rows; r++) {
         for (size_t i = 0; i < n; i++)

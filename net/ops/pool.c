@@ -291,11 +291,12 @@ void dpli_train_pool_forward(dpli_tape_step *s)
 }
 
 /* The first of the four pixels a, b, c, d that is the maximum gets the gradient. */
-DPLI_EACH_CPU static void back_max4(float *restrict da, float *restrict db, float *restrict dc,
-                                    float *restrict dd, const float *restrict a,
-                                    const float *restrict b, const float *restrict c,
-                                    const float *restrict d, const float *restrict y,
-                                    const float *restrict g, size_t n, bool add)
+DPLI_EACH_CPU(static, void, back_max4,
+              (float *restrict da, float *restrict db, float *restrict dc, float *restrict dd,
+               const float *restrict a, const float *restrict b, const float *restrict c,
+               const float *restrict d, const float *restrict y, const float *restrict g, size_t n,
+               bool add),
+              (da, db, dc, dd, a, b, c, d, y, g, n, add))
 {
 #define TO_FIRST(op)                                                                               \
     for (size_t i = 0; i < n; i++) {                                                               \
@@ -321,8 +322,10 @@ DPLI_EACH_CPU static void back_max4(float *restrict da, float *restrict db, floa
 }
 
 /* One pixel of a window: what is left of the gradient goes to it where it is the maximum. */
-DPLI_EACH_CPU static void back_max1(float *restrict dx, const float *restrict x,
-                                    const float *restrict y, float *restrict left, size_t n)
+DPLI_EACH_CPU(static, void, back_max1,
+              (float *restrict dx, const float *restrict x, const float *restrict y,
+               float *restrict left, size_t n),
+              (dx, x, y, left, n))
 {
     for (size_t i = 0; i < n; i++) {
         dx[i] += x[i] == y[i] ? left[i] : 0.0f;
@@ -330,8 +333,9 @@ DPLI_EACH_CPU static void back_max1(float *restrict dx, const float *restrict x,
     }
 }
 
-DPLI_EACH_CPU static void back_mean1(float *restrict dx, const float *restrict g, float share,
-                                     size_t n)
+DPLI_EACH_CPU(static, void, back_mean1,
+              (float *restrict dx, const float *restrict g, float share, size_t n),
+              (dx, g, share, n))
 {
     for (size_t i = 0; i < n; i++)
         dx[i] += g[i] * share;

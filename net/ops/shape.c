@@ -243,8 +243,10 @@ static dpl_status plan_trained_dropout(const dpli_graph *g, dpli_tape_step *s, d
 /* to (+)= from / (1 - ratio) where the element stays. Whether it does is a function of the seed and
  * its number, so that it does not depend on the threads and need not be kept for the way back.
  * Source: the output function of splitmix64, Steele, Lea and Flood 2014. */
-DPLI_EACH_CPU static void drop(const dropout_state *state, float *restrict to,
-                               const float *restrict from, size_t first, size_t n, bool add)
+DPLI_EACH_CPU(static, void, drop,
+              (const dropout_state *state, float *restrict to, const float *restrict from,
+               size_t first, size_t n, bool add),
+              (state, to, from, first, n, add))
 {
     const uint64_t below = (uint64_t)((double)state->ratio * 0x1p32);
     const float scale = 1.0f / (1.0f - state->ratio);

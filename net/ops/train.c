@@ -11,8 +11,9 @@ typedef struct put_work {
     bool add;
 } put_work;
 
-DPLI_EACH_CPU static void put(float *restrict to, const float *restrict from, size_t n, float scale,
-                              bool add)
+DPLI_EACH_CPU(static, void, put,
+              (float *restrict to, const float *restrict from, size_t n, float scale, bool add),
+              (to, from, n, scale, add))
 {
     if (add) {
         for (size_t i = 0; i < n; i++)

@@ -2,16 +2,8 @@
 #ifndef DOPPEL_NET_OPS_TRAIN_H
 #define DOPPEL_NET_OPS_TRAIN_H
 
+#include "base/cpu.h"
 #include "net/tape.h"
-
-/* A loop once more for processors with longer vectors, chosen when the program starts. Products are
- * not contracted in them, and no sum changes its order: the versions agree to the bit. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
-    !defined(__SANITIZE_THREAD__)
-#define DPLI_EACH_CPU __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define DPLI_EACH_CPU
-#endif
 
 /** t takes the shape of x. */
 static inline void dpli_train_as(dpli_tensor *t, const dpli_tensor *x)
