@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "net/blas.h"
 #include "net/kernels.h"
 
 typedef struct shape {

@@ -60,7 +60,8 @@ int main(int argc, char **argv)
         for (size_t j = 0; j < n_floats; j++)
             in[j] = (float)(j * 7919 % 2003) / 1001.5f - 1;
         start = now_ms();
-        dpl_plan_run(plan);
+        if (dpl_plan_run(plan, &err) != DPL_OK)
+            goto done;
         if (i >= 0)
             times[i] = now_ms() - start;
     }

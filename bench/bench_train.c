@@ -14,6 +14,9 @@
 #include <time.h>
 
 #include "doppel/net.h"
+#include "net/arch.h"
+#include "net/init.h"
+#include "net/ops/op.h"
 #include "net/tape.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -64,8 +67,8 @@ int main(int argc, char **argv)
     dpl_blas_set_threads(1);
     if (dpli_team_new(&team, n_threads, &err) != DPL_OK ||
         dpli_arch_build(&g, argv[1], &arch_options, &err) != DPL_OK ||
-        dpli_tape_new(&tape, &g, team, n, 105, 105, arch_options.channels, &tape_options, &err) !=
-            DPL_OK)
+        dpli_tape_new(&tape, &g, team, &(dpl_shape){4, {n, arch_options.channels, 105, 105}},
+                      &tape_options, &err) != DPL_OK)
         goto done;
     for (int32_t i = 0; i < dpli_tape_n_params(tape); i++)
         params[n_params++] = dpli_tape_param(tape, i);

@@ -26,11 +26,15 @@ static void plan_and_run(const dpl_net *net, const dpl_shape *shapes, dpl_layout
     for (int32_t i = 0; i < dpl_net_n_inputs(net); i++) {
         size_t n = (size_t)dpli_shape_elements(&shapes[i]);
 
-        for (size_t j = 0; j < n; j++)
-            dpl_plan_input(plan, i)[j] = (float)(j % 17) - 8.0f;
+        for (size_t j = 0; j < n; j++) {
+            if (dpl_net_input_type(net, i) == DPL_TYPE_INT64)
+                dpl_plan_input_int64(plan, i)[j] = (int64_t)(j % 17) - 8;
+            else
+                dpl_plan_input(plan, i)[j] = (float)(j % 17) - 8.0f;
+        }
     }
     if (dpli_plan_macs(plan) <= MAX_MACS)
-        dpl_plan_run(plan);
+        (void)dpl_plan_run(plan, &err);
     dpl_plan_free(plan);
 }
 

@@ -24,6 +24,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/rows.h"
 
 struct dpl_head {
     dpl_head_kind kind;
@@ -40,146 +41,8 @@ static const char *const head_names[] = {
 };
 #define N_HEADS ((int)(sizeof head_names / sizeof head_names[0]))
 
-/* ------------------------------------------------------------------ sums over a row */
-
-/* Vectors in the compiler's notation: it lowers them to what the processor has. They are passed by
-   address only, for how they are passed by value depends on that processor. */
-typedef float v4f __attribute__((vector_size(16)));
-typedef double v4d __attribute__((vector_size(32)));
-typedef int64_t v4i __attribute__((vector_size(32)));
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* The loops below once more for processors with 256-bit vectors, chosen when the program starts.
-   Only loads, conversions, additions and multiplications: the versions agree to the bit. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("default", "avx2")))
-#else
-#define FOR_EACH_CPU
-#endif
-
-/* Four vectors of four: enough sums at once to hide the latency of an addition. */
-#define LANES 16
-
-/* The 16 elements at p as x[0..3]; at a row's end what is left of them, and zeros. */
-INLINE void load16(v4d x[4], const float *p, int32_t left)
-{
-    float padded[LANES];
-
-    if (left < LANES) {
-        memset(padded, 0, sizeof padded);
-        memcpy(padded, p, (size_t)left * sizeof *p);
-        p = padded;
-    }
-    for (int j = 0; j < 4; j++) {
-        v4f f;
-        memcpy(&f, p + 4 * j, sizeof f);
-        x[j] = __builtin_convertvector(f, v4d);
-    }
-}
-
-#define ABS4(x) ((v4d)((v4i)(x)&INT64_MAX))
-
-INLINE double sum16(const v4d s[4])
-{
-    v4d t = (s[0] + s[1]) + (s[2] + s[3]);
-
-    return (t[0] + t[1]) + (t[2] + t[3]);
-}
-
-/* Each fills one number for each of the rows [n, dim], compared with a [dim]. */
-
-/* sum_i a_i b_i / (|a| |b|), the score itself */
-FOR_EACH_CPU
-static void rows_cosine(float *out, const float *a, const float *rows, size_t n, int32_t dim)
-{
-    v4d x[4], y[4], aa[4] = {{0}};
-    double norm_a;
-
-    for (int32_t i = 0; i < dim; i += LANES) {
-        load16(x, a + i, dim - i);
-        for (int j = 0; j < 4; j++)
-            aa[j] += x[j] * x[j];
-    }
-    norm_a = sqrt(sum16(aa));
-    for (size_t r = 0; r < n; r++) {
-        const float *b = rows + r * (size_t)dim;
-        v4d ab[4] = {{0}}, bb[4] = {{0}};
-
-        for (int32_t i = 0; i < dim; i += LANES) {
-            load16(x, a + i, dim - i);
-            load16(y, b + i, dim - i);
-            for (int j = 0; j < 4; j++) {
-                ab[j] += x[j] * y[j];
-                bb[j] += y[j] * y[j];
-            }
-        }
-        out[r] = (float)(sum16(ab) / (norm_a * sqrt(sum16(bb))));
-    }
-}
-
-/* sum_i (a_i - b_i)^2 */
-FOR_EACH_CPU
-static void rows_l2(double *sums, const float *a, const float *rows, size_t n, int32_t dim)
-{
-    v4d x[4], y[4];
-
-    for (size_t r = 0; r < n; r++) {
-        const float *b = rows + r * (size_t)dim;
-        v4d s[4] = {{0}};
-
-        for (int32_t i = 0; i < dim; i += LANES) {
-            load16(x, a + i, dim - i);
-            load16(y, b + i, dim - i);
-            for (int j = 0; j < 4; j++)
-                s[j] += (x[j] - y[j]) * (x[j] - y[j]);
-        }
-        sums[r] = sum16(s);
-    }
-}
-
-/* sum_i |a_i - b_i| */
-FOR_EACH_CPU
-static void rows_l1(double *sums, const float *a, const float *rows, size_t n, int32_t dim)
-{
-    v4d x[4], y[4];
-
-    for (size_t r = 0; r < n; r++) {
-        const float *b = rows + r * (size_t)dim;
-        v4d s[4] = {{0}};
-
-        for (int32_t i = 0; i < dim; i += LANES) {
-            load16(x, a + i, dim - i);
-            load16(y, b + i, dim - i);
-            for (int j = 0; j < 4; j++)
-                s[j] += ABS4(x[j] - y[j]);
-        }
-        sums[r] = sum16(s);
-    }
-}
-
-/* sum_i w_i |a_i - b_i| */
-FOR_EACH_CPU
-static void rows_weighted_l1(double *sums, const float *a, const float *rows, size_t n, int32_t dim,
-                             const float *w)
-{
-    v4d x[4], y[4], z[4];
-
-    for (size_t r = 0; r < n; r++) {
-        const float *b = rows + r * (size_t)dim;
-        v4d s[4] = {{0}};
-
-        for (int32_t i = 0; i < dim; i += LANES) {
-            load16(x, a + i, dim - i);
-            load16(y, b + i, dim - i);
-            load16(z, w + i, dim - i);
-            for (int j = 0; j < 4; j++)
-                s[j] += z[j] * ABS4(x[j] - y[j]);
-        }
-        sums[r] = sum16(s);
-    }
-}
+/* More than any encoder has, and small enough that no sum of products of float32 overflows. */
+#define MAX_DIM 65536
 
 /* ------------------------------------------------------------------ scores */
 
@@ -206,7 +69,7 @@ void dpl_head_scores(float *out, const dpl_head *head, const float *probe, const
     double sums[BLOCK];
 
     if (head->kind == DPL_HEAD_COSINE) {
-        rows_cosine(out, probe, rows, n, head->dim);
+        dpli_rows_cosine(out, probe, rows, n, head->dim);
         return;
     }
     for (size_t at = 0; at < n; at += BLOCK) {
@@ -214,11 +77,11 @@ void dpl_head_scores(float *out, const dpl_head *head, const float *probe, const
         const float *block = rows + at * (size_t)head->dim;
 
         if (head->kind == DPL_HEAD_EUCLIDEAN)
-            rows_l2(sums, probe, block, m, head->dim);
+            dpli_rows_l2(sums, probe, block, m, head->dim);
         else if (head->kind == DPL_HEAD_L1_SIGMOID)
-            rows_weighted_l1(sums, probe, block, m, head->dim, head->weights);
+            dpli_rows_weighted_l1(sums, probe, block, m, head->dim, head->weights);
         else
-            rows_l1(sums, probe, block, m, head->dim);
+            dpli_rows_l1(sums, probe, block, m, head->dim);
         for (size_t i = 0; i < m; i++)
             out[at + i] = finish(head, sums[i]);
     }
@@ -238,11 +101,11 @@ double dpli_head_rank(const dpl_head *head, const float *a, const float *b)
 
     switch (head->kind) {
     case DPL_HEAD_COSINE: return (double)dpl_head_score(head, a, b);
-    case DPL_HEAD_EUCLIDEAN: rows_l2(&sum, a, b, 1, head->dim); break;
+    case DPL_HEAD_EUCLIDEAN: dpli_rows_l2(&sum, a, b, 1, head->dim); break;
     case DPL_HEAD_L1_SIGMOID:
-        rows_weighted_l1(&sum, a, b, 1, head->dim, head->weights);
+        dpli_rows_weighted_l1(&sum, a, b, 1, head->dim, head->weights);
         return isfinite(sum) ? sum : (double)NAN;
-    case DPL_HEAD_EXP_MANHATTAN: rows_l1(&sum, a, b, 1, head->dim); break;
+    case DPL_HEAD_EXP_MANHATTAN: dpli_rows_l1(&sum, a, b, 1, head->dim); break;
     }
     return isfinite(sum) ? -sum : (double)NAN;
 }

@@ -5,6 +5,8 @@
  * be patterns ("conv*"). Parameters are zero but for running variances, which start at 1: an
  * initialisation fills them. Weights of a Gemm are [out, in], as most exporters leave them.
  */
+#include "net/arch.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,8 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/tape.h"
+#include "net/load.h"
+#include "net/ops/table.h"
 
 #define OPSET 13
 /* protobuf, and with it an ONNX file, ends at 2 GiB. */
@@ -511,7 +514,6 @@ static void finish(builder *b)
     b->g->outputs[b->g->n_outputs++] = b->x;
     b->status = dpli_graph_load(b->g, b->err);
     dpli_graph_sweep(b->g);
-    dpli_graph_count(b->g);
 }
 
 dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,

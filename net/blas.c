@@ -4,7 +4,7 @@
 #include <limits.h>
 
 #include "doppel/net.h"
-#include "net/kernels.h"
+#include "net/blas.h"
 
 const char *dpl_blas_words(void)
 {

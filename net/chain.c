@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "net/kernels.h"
 
 /* A result of less than this stays in a second-level cache until the next step reads it, and whole
  * results are the better matrices. */

@@ -4,13 +4,15 @@
  * The nodes concerned are planned and run as a network of their own, so that folding computes by
  * the same code as running.
  */
+#include "net/fold.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/ops/ops.h"
+#include "net/ops/shape.h"
 #include "net/plan.h"
 
 /* Seconds; each weight of the largest files a dozen times over. */
@@ -33,8 +35,8 @@ static dpl_status drop_nodes(dpli_graph *g, bool training, dpl_error *err)
     for (int32_t k = 0; k < g->n_nodes; k++) {
         dpli_node *node = &g->nodes[k];
         int32_t constant = dpli_constant_of(node);
-        bool same = strcmp(node->op->name, "Identity") == 0 ||
-                    (strcmp(node->op->name, "Dropout") == 0 && node->n_inputs < 3 && !training);
+        bool same = node->op->role == DPLI_ROLE_SAME ||
+                    (node->op->role == DPLI_ROLE_DROPOUT && node->n_inputs < 3 && !training);
 
         for (int32_t i = 0; i < node->n_inputs; i++) {
             if (node->inputs[i] >= 0)
@@ -74,7 +76,7 @@ static dpl_status keep_result(dpli_graph *g, int32_t id, const dpli_planned *res
                               const void *data, dpl_error *err)
 {
     dpli_value *v = &g->values[id];
-    size_t size = result->type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    size_t size = dpli_type_bytes(result->type);
     size_t n = (size_t)dpli_shape_elements(&result->shape);
 
     if (dpli_graph_spend(g, n, size, err) != DPL_OK)
@@ -135,7 +137,7 @@ dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err)
     status = dpli_plan_make(&plan, g, &request, err);
     if (status != DPL_OK)
         goto done;
-    dpl_plan_run(plan);
+    status = dpl_plan_run(plan, err);
     for (int32_t i = 0; i < request.n_outputs && status == DPL_OK; i++) {
         const void *data;
         const dpli_planned *result = dpli_plan_result(plan, i, &data);

@@ -5,16 +5,23 @@
  *
  * A value is only merged away when one node reads it and it is no output.
  */
+#include "net/fuse.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/ops/ops.h"
+#include "net/ops/activation.h"
+#include "net/ops/batchnorm.h"
+#include "net/ops/conv.h"
+#include "net/ops/gemm.h"
+#include "net/ops/pad.h"
+#include "net/ops/pool.h"
 
-static bool is(const dpli_node *node, const char *name)
+static bool is(const dpli_node *node, dpli_role role)
 {
-    return strcmp(node->op->name, name) == 0;
+    return node->op->role == role;
 }
 
 /* The node that makes input i, when nothing else reads that; else NULL. */
@@ -38,11 +45,11 @@ static int64_t channels_of(const dpli_graph *g, const dpli_node *node)
 {
     dpl_shape shape;
 
-    if (is(node, "Conv") && dpli_graph_floats(g, node, 1, &shape) && shape.rank == 4)
+    if (is(node, DPLI_ROLE_CONV) && dpli_graph_floats(g, node, 1, &shape) && shape.rank == 4)
         return shape.dims[0];
-    if (is(node, "Gemm") && dpli_graph_floats(g, node, 1, &shape) && shape.rank == 2)
+    if (is(node, DPLI_ROLE_GEMM) && dpli_graph_floats(g, node, 1, &shape) && shape.rank == 2)
         return shape.dims[!dpli_gemm_trans_b(node)];
-    if (is(node, "MatMul") && dpli_graph_floats(g, node, 1, &shape) && shape.rank == 2)
+    if (is(node, DPLI_ROLE_MATMUL) && dpli_graph_floats(g, node, 1, &shape) && shape.rank == 2)
         return shape.dims[1];
     return 0;
 }
@@ -51,8 +58,8 @@ static int64_t channels_of(const dpli_graph *g, const dpli_node *node)
  * rank it does not raise. */
 static bool is_per_channel(const dpli_node *node, const dpl_shape *shape, int64_t channels)
 {
-    int32_t rank = is(node, "Conv") ? 4 : is(node, "Gemm") ? 2 : 1;
-    int32_t at = shape->rank - (is(node, "Conv") ? 3 : 1);
+    int32_t rank = is(node, DPLI_ROLE_CONV) ? 4 : is(node, DPLI_ROLE_GEMM) ? 2 : 1;
+    int32_t at = shape->rank - (is(node, DPLI_ROLE_CONV) ? 3 : 1);
 
     return shape->rank <= rank && at >= 0 && shape->dims[at] == channels &&
            dpli_shape_elements(shape) == channels;
@@ -91,7 +98,7 @@ static dpl_status scale_and_shift(dpli_graph *g, dpli_node *node, int64_t channe
                                   const float *scale, const float *shift, dpl_error *err)
 {
     dpl_shape shape, bias_shape = {1, {channels}};
-    bool conv = is(node, "Conv");
+    bool conv = is(node, DPLI_ROLE_CONV);
     float *weight, *bias;
     int64_t n, inner;
 
@@ -106,7 +113,7 @@ static dpl_status scale_and_shift(dpli_graph *g, dpli_node *node, int64_t channe
     if (!conv)
         dpli_gemm_take_bias(node, node->inputs[2]);
     /* The channel is the outermost dimension of the weight, or the innermost. */
-    inner = conv || (is(node, "Gemm") && dpli_gemm_trans_b(node)) ? n / channels : 1;
+    inner = conv || (is(node, DPLI_ROLE_GEMM) && dpli_gemm_trans_b(node)) ? n / channels : 1;
     for (int64_t i = 0; i < n; i++)
         weight[i] *= scale[inner == 1 ? i % channels : i / inner];
     for (int64_t c = 0; c < channels; c++)
@@ -125,9 +132,9 @@ static bool read_affine(const dpli_graph *g, const dpli_node *node, const dpli_n
     dpl_shape shape;
     const float *constant = dpli_graph_floats(g, node, c, &shape);
     bool one = constant && dpli_shape_elements(&shape) == 1 &&
-               shape.rank <= (is(product, "Conv")   ? 4
-                              : is(product, "Gemm") ? 2
-                                                    : 1);
+               shape.rank <= (is(product, DPLI_ROLE_CONV)   ? 4
+                              : is(product, DPLI_ROLE_GEMM) ? 2
+                                                            : 1);
 
     if (!constant || (!one && !is_per_channel(product, &shape, channels)))
         return false;
@@ -136,13 +143,13 @@ static bool read_affine(const dpli_graph *g, const dpli_node *node, const dpli_n
 
         scale[i] = 1.0f;
         shift[i] = 0.0f;
-        if (is(node, "Add"))
+        if (is(node, DPLI_ROLE_ADD))
             shift[i] = v;
-        else if (is(node, "Mul"))
+        else if (is(node, DPLI_ROLE_MUL))
             scale[i] = v;
-        else if (is(node, "Sub") && c == 1)
+        else if (is(node, DPLI_ROLE_SUB) && c == 1)
             shift[i] = -v;
-        else if (is(node, "Div") && c == 1)
+        else if (is(node, DPLI_ROLE_DIV) && c == 1)
             scale[i] = 1.0f / v;
         else
             return false;
@@ -163,7 +170,7 @@ static dpl_status fuse_affine(dpli_graph *g, dpli_node *node, dpl_error *err)
 
     if (channels < 1 || product->act.kind != DPLI_ACT_NONE)
         return DPL_OK;
-    if (is(product, "Conv")) {
+    if (is(product, DPLI_ROLE_CONV)) {
         dpl_shape shape;
 
         if (dpli_graph_input(g, product, 2) &&
@@ -175,11 +182,11 @@ static dpl_status fuse_affine(dpli_graph *g, dpli_node *node, dpl_error *err)
     scale = dpli_alloc((size_t)channels, 2 * sizeof *scale, err);
     if (!scale)
         return DPL_E_MEMORY;
-    if (is(node, "BatchNormalization")) {
+    if (is(node, DPLI_ROLE_NORM)) {
         dpl_shape shape;
         const float *from = dpli_graph_floats(g, node, 1, &shape);
 
-        fits = shape.dims[0] == channels && !is(product, "MatMul");
+        fits = shape.dims[0] == channels && !is(product, DPLI_ROLE_MATMUL);
         for (int64_t i = 0; fits && i < channels; i++) {
             scale[i] = from[i];
             scale[channels + i] = dpli_graph_floats(g, node, 2, NULL)[i];
@@ -202,7 +209,8 @@ static void fuse_padding(dpli_graph *g, dpli_node *node)
 
     if (!pad || !dpli_pad_is_zeros(g, pad, pads))
         return;
-    if (is(node, "Conv") ? !dpli_conv_take_pads(node, pads) : !dpli_pool_take_pads(node, pads))
+    if (is(node, DPLI_ROLE_CONV) ? !dpli_conv_take_pads(node, pads)
+                                 : !dpli_pool_take_pads(node, pads))
         return;
     node->inputs[0] = pad->inputs[0];
     pad->dead = true;
@@ -237,16 +245,17 @@ dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err)
         dpli_node *node = &g->nodes[k];
         dpl_status status = DPL_OK;
 
-        if (is(node, "BatchNormalization"))
+        if (is(node, DPLI_ROLE_NORM))
             status = dpli_batchnorm_settle(g, node, err);
-        else if (is(node, "Gemm"))
+        else if (is(node, DPLI_ROLE_GEMM))
             status = dpli_gemm_settle(g, node, err);
-        else if (is(node, "Conv") || is(node, "AveragePool"))
+        else if (is(node, DPLI_ROLE_CONV) || is(node, DPLI_ROLE_MEAN))
             fuse_padding(g, node);
         else
             fuse_activation(g, node);
-        if (status == DPL_OK && (is(node, "BatchNormalization") || is(node, "Add") ||
-                                 is(node, "Sub") || is(node, "Mul") || is(node, "Div")))
+        if (status == DPL_OK &&
+            (is(node, DPLI_ROLE_NORM) || is(node, DPLI_ROLE_ADD) || is(node, DPLI_ROLE_SUB) ||
+             is(node, DPLI_ROLE_MUL) || is(node, DPLI_ROLE_DIV)))
             status = fuse_affine(g, node, err);
         if (status != DPL_OK)
             return status;
@@ -261,7 +270,7 @@ dpl_status dpli_graph_fold_norms(dpli_graph *g, dpl_error *err)
         dpli_node *node = &g->nodes[k];
         dpl_status status = DPL_OK;
 
-        if (!is(node, "BatchNormalization"))
+        if (!is(node, DPLI_ROLE_NORM))
             continue;
         status = dpli_batchnorm_settle(g, node, err);
         if (status == DPL_OK)

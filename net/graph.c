@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/ops/op.h"
 
 static void clear_node(dpli_node *node)
 {
@@ -112,7 +113,7 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
                             dpl_error *err)
 {
     int64_t n = dpli_shape_elements(shape);
-    size_t size = type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    size_t size = dpli_type_bytes(type);
     int32_t id;
     void *data;
 
@@ -137,8 +138,8 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
     return id;
 }
 
-dpli_node *dpli_graph_node(dpli_graph *g, const dpli_op *op, int32_t n_inputs, int32_t n_outputs,
-                           dpl_error *err)
+dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_inputs,
+                           int32_t n_outputs, dpl_error *err)
 {
     dpli_node node = {.op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1};
 
@@ -265,6 +266,15 @@ dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status
     va_end(args);
     return dpli_fail(err, status, "%s %s\"%.100s\": %s", node->op ? node->op->name : "node", kind,
                      name, words);
+}
+
+dpl_status dpli_fault_fail(const dpli_graph *g, const dpli_fault *fault, dpl_error *err)
+{
+    if (!fault->node)
+        return DPL_OK;
+    return dpli_node_fail(g, fault->node, DPL_E_INPUT, err,
+                          "id %" PRId64 " is not in its table of %" PRId64 " rows", fault->id,
+                          fault->n_rows);
 }
 
 dpl_status dpli_graph_set_meta(dpli_graph *g, const char *name, const char *text, dpl_error *err)

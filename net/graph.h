@@ -1,5 +1,5 @@
 /*
- * The network as a graph: values, nodes, and the table of operators.
+ * The network as a graph: values and nodes.
  *
  * onnx.c builds a graph from a file, fold.c and fuse.c rewrite it, plan.c lays it out for given
  * input shapes. After dpli_graph_finish it does not change and is shared between threads.
@@ -13,26 +13,44 @@
 
 #include "doppel/error.h"
 #include "doppel/net.h"
-#include "net/kernels.h"
+#include "net/kernels/geometry.h"
 
 /* Far above any net in use, low enough that work which grows with the square of it stays short. */
 #define DPLI_MAX_NODES    16384
 #define DPLI_MAX_INPUTS   4096
 #define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
 
-/** What a value holds. float16 and double are read as float32; int32, bool and the other integers
- * as int64. Integers exist only as constants. */
+/** What a value's elements are. In a file float16 and double are read as float32; int32, bool and
+ * the other integers as int64. A narrower type of a run (bfloat16, int8) is one more line here, in
+ * dpli_type_bytes, and in the operators that take it. */
 typedef enum dpli_type { DPLI_F32, DPLI_I64 } dpli_type;
+
+static inline size_t dpli_type_bytes(dpli_type type)
+{
+    switch (type) {
+    case DPLI_F32: return sizeof(float);
+    case DPLI_I64: break;
+    }
+    return sizeof(int64_t);
+}
 
 typedef struct dpli_value {
     char *name;
     dpl_shape shape;  /* of a constant; of a graph input or output as declared, -1 where free */
-    dpli_type type;   /* of a constant */
+    dpli_type type;   /* of a constant, and of a graph input; F32 where not known yet */
     void *data;       /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
     int32_t producer; /* node, or -1 for inputs and constants */
     int32_t consumer; /* a node that reads it: the only one when n_uses is 1 and it is no output */
     int32_t n_uses;   /* reads by nodes and by the graph's outputs */
 } dpli_value;
+
+struct dpli_node;
+
+/** An id that its table does not have, met by a run. */
+typedef struct dpli_fault {
+    const struct dpli_node *node; /* the first that met one; NULL while all is well */
+    int64_t id, n_rows;
+} dpli_fault;
 
 typedef struct dpli_attr {
     char *name;
@@ -87,37 +105,9 @@ typedef struct dpli_graph {
     int32_t n_inputs, n_outputs;
     dpli_meta *meta;
     int32_t n_meta;
-    uint64_t n_parameters;
     size_t max_arena_bytes;
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
-
-struct dpl_net {
-    dpli_graph graph;
-    char hash[65];
-};
-
-/* ------------------------------------------------------------------ operators */
-
-struct dpli_planner;
-
-typedef struct dpli_op {
-    const char *name; /* ONNX op_type */
-    int32_t min_inputs, max_inputs, max_outputs;
-    bool takes_act; /* an activation behind it can become part of it */
-    /** Read the attributes into node->params and check them. May be NULL. */
-    dpl_status (*load)(dpli_graph *g, dpli_node *node, dpl_error *err);
-    /** After folding and fusing: check and pack constants. May be NULL. */
-    dpl_status (*prepare)(dpli_graph *g, dpli_node *node, dpl_error *err);
-    /** Infer the output's shape from the inputs' and add steps; or, with known inputs, compute. */
-    dpl_status (*plan)(struct dpli_planner *p, const dpli_node *node, dpl_error *err);
-    /** Forward for training and backward (net/tape.h). NULL: it cannot be trained through.
-     */
-    const struct dpli_trained *trained;
-} dpli_op;
-
-/** The operator of this name, or NULL. */
-const dpli_op *dpli_op_find(const char *name);
 
 /* ------------------------------------------------------------------ building */
 
@@ -131,8 +121,8 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
                             dpl_error *err);
 
 /** A new node behind the others, with room for n_inputs + 2 inputs, all -1. */
-dpli_node *dpli_graph_node(dpli_graph *g, const dpli_op *op, int32_t n_inputs, int32_t n_outputs,
-                           dpl_error *err);
+dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_inputs,
+                           int32_t n_outputs, dpl_error *err);
 
 /** Drop dead nodes and those whose results nobody reads, free constants that nobody reads, and
  * recount producers, consumers and uses. */
@@ -163,6 +153,9 @@ bool dpli_shape_equal(const dpl_shape *a, const dpl_shape *b);
 /** "2x3x105x105" into buf; a scalar gives "scalar". */
 const char *dpli_shape_text(const dpl_shape *shape, char buf[DPLI_SHAPE_TEXT]);
 
+/** The error of a fault, DPL_E_INPUT; DPL_OK when there is none. */
+dpl_status dpli_fault_fail(const dpli_graph *g, const dpli_fault *fault, dpl_error *err);
+
 /** dpli_fail with `Conv "name": ` in front. */
 dpl_status dpli_node_fail(const dpli_graph *g, const dpli_node *node, dpl_status status,
                           dpl_error *err, const char *format, ...)
@@ -186,25 +179,5 @@ dpli_attr *dpli_attr_find(dpli_node *node, const char *name);
 
 /** node->params, zeroed. */
 void *dpli_node_params(dpli_node *node, size_t size, dpl_error *err);
-
-/* ------------------------------------------------------------------ loading */
-
-/** onnx.c: the file's bytes to a graph; initialisers read, nodes sorted and resolved. */
-dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err);
-
-/** net.c: let each operator read its nodes' attributes; refuse what nobody asks for. */
-dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err);
-
-/** fold.c: compute what depends on constants only. For training, Dropout stays. */
-dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err);
-
-/** net.c: count n_parameters, all floats of constants. */
-void dpli_graph_count(dpli_graph *g);
-
-/** fuse.c: batch norm, bias, scale, padding and activations into what they follow. */
-dpl_status dpli_graph_fuse(dpli_graph *g, dpl_error *err);
-
-/** fuse.c: every batch norm into the layers before; the graph can be written still. */
-dpl_status dpli_graph_fold_norms(dpli_graph *g, dpl_error *err);
 
 #endif

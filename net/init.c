@@ -4,11 +4,12 @@
  * Each parameter is drawn from a generator of its own, seeded by the run's seed and the parameter's
  * name: another layer before it changes nothing.
  */
+#include "net/init.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "net/tape.h"
 
 static void fill(const dpli_param *p, float value)
 {
@@ -53,6 +54,8 @@ void dpli_init_run(dpli_param *const *params, int32_t n, dpli_init init, uint64_
         switch (p->kind) {
         case DPLI_PARAM_CONV:
         case DPLI_PARAM_DENSE: fill_weight(p, &rng, init); break;
+        /* As PyTorch's Embedding starts. */
+        case DPLI_PARAM_TABLE: fill_normal(p, &rng, 0.0, 1.0); break;
         case DPLI_PARAM_BIAS:
             if (init == DPLI_INIT_KOCH)
                 fill_normal(p, &rng, 0.5, 1e-2);

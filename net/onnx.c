@@ -1,5 +1,5 @@
 /*
- * onnx.c - an ONNX file to a graph. Only it and the way back, train/onnx_write.c, know protobuf.
+ * onnx.c - an ONNX file to a graph. Only it and the way back, onnx_write.c, know its messages.
  *
  * Everything in the file is doubted here: versions, names, sizes, types. What comes out has each
  * name resolved, each node behind the nodes it reads, constants as float or int64_t, finite,
@@ -8,6 +8,8 @@
  *
  * Source: onnx/onnx.proto and the IR specification of ONNX 1.12 (opset 9 to 18).
  */
+#include "net/onnx.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/graph.h"
+#include "net/kernels.h"
+#include "net/ops/table.h"
 
 #define MIN_OPSET 9
 #define MAX_OPSET 18
@@ -459,21 +462,27 @@ static dpl_status read_node(dpli_graph *g, const Onnx__NodeProto *proto, const n
 /* ------------------------------------------------------------------ inputs and outputs */
 
 static dpl_status read_declaration(dpli_graph *g, int32_t id, const Onnx__ValueInfoProto *proto,
-                                   const char *side, dpl_error *err)
+                                   bool is_input, dpl_error *err)
 {
+    const char *side = is_input ? "input" : "output";
     const Onnx__TypeProto__Tensor *t =
         proto->type && proto->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
             ? proto->type->tensor_type
             : NULL;
     dpl_shape shape = {.rank = -1};
 
+    bool ids;
+
     if (!t)
         return dpli_fail(err, DPL_E_MODEL, "%s \"%.200s\" is not declared as a tensor", side,
                          text(proto->name));
-    if (t->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT &&
+    ids = is_input && (t->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ||
+                       t->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32);
+    if (!ids && t->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT &&
         t->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16)
-        return dpli_fail(err, DPL_E_MODEL, "%s \"%.200s\" is of type %s, only float is supported",
-                         side, text(proto->name), type_name(t->elem_type));
+        return dpli_fail(err, DPL_E_MODEL, "%s \"%.200s\" is of type %s, only %s is supported",
+                         side, text(proto->name), type_name(t->elem_type),
+                         is_input ? "float, int64 or int32" : "float");
     if (t->shape) {
         if (t->shape->n_dim > DPL_MAX_RANK)
             return dpli_fail(err, DPL_E_MODEL,
@@ -491,6 +500,8 @@ static dpl_status read_declaration(dpli_graph *g, int32_t id, const Onnx__ValueI
     /* A constant that is an output keeps the shape it has. */
     if (!g->values[id].data)
         g->values[id].shape = shape;
+    if (ids)
+        g->values[id].type = DPLI_I64;
     return DPL_OK;
 }
 
@@ -517,7 +528,7 @@ static dpl_status read_graph(dpli_graph *g, const Onnx__GraphProto *proto, names
         int32_t id = find_name(table, text(proto->input[i]->name));
 
         if (at < g->n_inputs && g->inputs[at] == id) {
-            status = read_declaration(g, id, proto->input[i], "input", err);
+            status = read_declaration(g, id, proto->input[i], true, err);
             if (status != DPL_OK)
                 return status;
             g->values[id].consumer = 0;
@@ -540,7 +551,7 @@ static dpl_status read_graph(dpli_graph *g, const Onnx__GraphProto *proto, names
             return dpli_fail(err, DPL_E_MODEL, "output \"%.200s\" does not exist", name);
         /* An input that is an output is declared once, as an input. */
         if (g->values[id].shape.rank < 0) {
-            status = read_declaration(g, id, proto->output[i], "output", err);
+            status = read_declaration(g, id, proto->output[i], false, err);
             if (status != DPL_OK)
                 return status;
         }
@@ -594,7 +605,7 @@ dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_
 
     if (!dpli_mul(&memory.left, n_bytes, 4) ||
         !dpli_add(&memory.left, memory.left, (size_t)64 << 20))
-        return dpli_fail(err, DPL_E_MEMORY, "model is too large");
+        return dpli_fail(err, DPL_E_LIMIT, "model is too large");
     model = onnx__model_proto__unpack(&allocator, n_bytes, bytes);
     if (!model)
         return dpli_fail(err, DPL_E_MODEL, "not an ONNX model, damaged, or nested too deep");

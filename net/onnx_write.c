@@ -7,6 +7,8 @@
  *
  * Source: onnx/onnx.proto and the IR specification of ONNX 1.12, IR version 8.
  */
+#include "net/onnx_write.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/tape.h"
+#include "net/ops/op.h"
 
 #define IR_VERSION 8
 /* protobuf's own limit. */
@@ -54,6 +56,15 @@ static void *take(writer *w, size_t n, size_t size)
 /* A message of its kind, empty: p->... = NEW(w, Onnx__NodeProto, onnx__node_proto). */
 #define NEW(w, type, prefix) ((type *)start(take((w), 1, sizeof(type)), &prefix##__descriptor))
 
+static int32_t data_type(dpli_type type)
+{
+    switch (type) {
+    case DPLI_F32: return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    case DPLI_I64: break;
+    }
+    return ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+}
+
 static void *start(void *message, const ProtobufCMessageDescriptor *descriptor)
 {
     if (message)
@@ -66,7 +77,7 @@ static void *start(void *message, const ProtobufCMessageDescriptor *descriptor)
 static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const char *name)
 {
     Onnx__TensorProto *t = NEW(w, Onnx__TensorProto, onnx__tensor_proto);
-    const size_t size = v->type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    const size_t size = dpli_type_bytes(v->type);
 
     if (!t)
         return NULL;
@@ -74,8 +85,7 @@ static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const cha
     t->n_dims = (size_t)v->shape.rank;
     t->dims = (int64_t *)v->shape.dims;
     t->has_data_type = 1;
-    t->data_type = v->type == DPLI_F32 ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
-                                       : ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    t->data_type = data_type(v->type);
     t->has_raw_data = 1;
     t->raw_data.len = (size_t)dpli_shape_elements(&v->shape) * size;
     t->raw_data.data = v->data;
@@ -135,7 +145,7 @@ static Onnx__AttributeProto *write_attr(writer *w, const dpli_node *node, const 
     case DPLI_ATTR_INT:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
         a->has_i = 1;
-        a->i = strcmp(node->op->name, "Cast") == 0 ? cast_type(attr->i) : attr->i;
+        a->i = node->op->role == DPLI_ROLE_CAST ? cast_type(attr->i) : attr->i;
         break;
     case DPLI_ATTR_STRING:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
@@ -233,7 +243,7 @@ static Onnx__ValueInfoProto **write_declarations(writer *w, const int32_t *ids, 
         if (w->failed)
             return NULL;
         tensor->has_elem_type = 1;
-        tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+        tensor->elem_type = data_type(v->type);
         tensor->shape = v->shape.rank >= 0 ? write_shape(w, &v->shape) : NULL;
         type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
         type->tensor_type = tensor;

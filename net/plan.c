@@ -14,10 +14,13 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
 #include "net/chain.h"
+#include "net/net.h"
+#include "net/ops/op.h"
 
 /* Multiply-adds and elements: minutes on one core. A file of some hundred bytes can ask for
  * centuries. */
@@ -30,7 +33,8 @@ struct dpl_plan {
     char *arena;
     size_t arena_bytes;
     int32_t n_inputs, n_outputs;
-    float **inputs;
+    void **inputs;
+    dpli_fault fault;
     const void **outputs;
     dpli_planned *results;
 };
@@ -152,11 +156,11 @@ static dpl_status plan_inputs(dpl_plan *plan, const dpli_plan_request *request, 
             return dpli_fail(
                 err, DPL_E_ARGUMENT, "shape %s does not fit input \"%.200s\", declared %s",
                 dpli_shape_text(shape, have), v->name, dpli_shape_text(&v->shape, want));
-        status = dpli_plan_buffer(p, NULL, shape, 0, &id, err);
+        status = dpli_plan_buffer(p, NULL, v->type, shape, 0, &id, err);
         if (status != DPL_OK)
             return status;
         p->buffers[id].input = true;
-        dpli_plan_define(p, g->inputs[i], shape,
+        dpli_plan_define(p, g->inputs[i], v->type, shape,
                          request->layout == DPL_LAYOUT_NHWC ? DPLI_NHWC : DPLI_PLAIN, id);
     }
     return DPL_OK;
@@ -201,12 +205,12 @@ static dpl_status own_output(dpli_planner *p, const dpli_planned *v, dpli_ref *r
 {
     dpli_move m = {.rank = 1, .to = {1}, .from = {1}};
     dpli_ref from = *ref;
-    dpl_status status = dpli_plan_buffer(p, NULL, &v->shape, 1, &ref->buffer, err);
+    dpl_status status = dpli_plan_buffer(p, NULL, v->type, &v->shape, 1, &ref->buffer, err);
 
     if (status != DPL_OK)
         return status;
     m.dims[0] = dpli_shape_elements(&v->shape);
-    return dpli_plan_move(p, NULL, &m, *ref, from, &v->shape, err);
+    return dpli_plan_move(p, NULL, v->type, &m, *ref, from, &v->shape, err);
 }
 
 static dpl_status plan_outputs(dpl_plan *plan, const dpli_plan_request *request, dpli_ref *refs,
@@ -268,6 +272,7 @@ static dpl_status make(dpl_plan *plan, const dpli_plan_request *request, dpli_re
 
         step->out = resolve(plan, &step->out_ref);
         step->scratch = resolve(plan, &step->scratch_ref);
+        step->fault = &plan->fault;
         for (int32_t i = 0; i < DPLI_STEP_INPUTS; i++)
             step->in[i] = resolve(plan, &step->in_ref[i]);
     }
@@ -362,9 +367,22 @@ void dpl_plan_free(dpl_plan *plan)
     free(plan);
 }
 
+/* The place of input i when its elements are of this type, else NULL. */
+static void *input_of(const dpl_plan *plan, int32_t i, dpli_type type)
+{
+    return i >= 0 && i < plan->n_inputs && plan->p.g->values[plan->p.g->inputs[i]].type == type
+               ? plan->inputs[i]
+               : NULL;
+}
+
 float *dpl_plan_input(dpl_plan *plan, int32_t i)
 {
-    return i >= 0 && i < plan->n_inputs ? plan->inputs[i] : NULL;
+    return input_of(plan, i, DPLI_F32);
+}
+
+int64_t *dpl_plan_input_int64(dpl_plan *plan, int32_t i)
+{
+    return input_of(plan, i, DPLI_I64);
 }
 
 const float *dpl_plan_output(const dpl_plan *plan, int32_t i)
@@ -384,13 +402,15 @@ size_t dpl_plan_bytes(const dpl_plan *plan)
     return plan->arena_bytes;
 }
 
-void dpl_plan_run(dpl_plan *plan)
+dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err)
 {
     unsigned state = dpli_fpu_enter();
 
+    plan->fault.node = NULL;
     for (int32_t i = 0; i < plan->p.n_steps; i++)
         plan->p.steps[i].run(&plan->p.steps[i]);
     dpli_fpu_restore(state);
+    return dpli_fault_fail(plan->p.g, &plan->fault, err);
 }
 
 static const char *act_name(dpli_act_kind kind)

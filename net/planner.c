@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/ops/op.h"
 
 /* Elements of a float result that is computed while planning, not in a step. */
 #define MAX_FOLDED_FLOATS 1024
@@ -74,8 +75,8 @@ static dpl_status new_buffer(dpli_planner *p, const dpli_node *node, size_t n_by
     return DPL_OK;
 }
 
-dpl_status dpli_plan_buffer(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
-                            int32_t pending, int32_t *id, dpl_error *err)
+dpl_status dpli_plan_buffer(dpli_planner *p, const dpli_node *node, dpli_type type,
+                            const dpl_shape *shape, int32_t pending, int32_t *id, dpl_error *err)
 {
     int64_t n = dpli_shape_elements(shape);
     char words[DPLI_SHAPE_TEXT];
@@ -91,16 +92,16 @@ dpl_status dpli_plan_buffer(dpli_planner *p, const dpli_node *node, const dpl_sh
         return dpli_node_fail(p->g, node, DPL_E_ARGUMENT, err, "result would be of shape %s",
                               dpli_shape_text(shape, words));
     }
-    return new_buffer(p, node, (size_t)n * sizeof(float), pending, id, err);
+    return new_buffer(p, node, (size_t)n * dpli_type_bytes(type), pending, id, err);
 }
 
-void dpli_plan_define(dpli_planner *p, int32_t value, const dpl_shape *shape, dpli_order order,
-                      int32_t id)
+void dpli_plan_define(dpli_planner *p, int32_t value, dpli_type type, const dpl_shape *shape,
+                      dpli_order order, int32_t id)
 {
     dpli_planned *v = &p->values[value];
 
     v->shape = *shape;
-    v->type = DPLI_F32;
+    v->type = type;
     v->buffer[shape->rank == 4 ? order : DPLI_PLAIN] = id;
     v->defined = true;
     p->buffers[id].pending += v->pending;
@@ -178,7 +179,7 @@ static dpl_status transpose(dpli_planner *p, const dpli_node *node, const dpli_p
         m.to[i] = to_strides[axes[order][i]];
         m.from[i] = from_strides[axes[order][i]];
     }
-    return dpli_plan_move(p, node, &m, to, from, &v->shape, err);
+    return dpli_plan_move(p, node, v->type, &m, to, from, &v->shape, err);
 }
 
 dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v, dpli_order order,
@@ -204,7 +205,7 @@ dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v
         return DPL_OK;
     }
     from = (dpli_ref){v->buffer[other], v->known};
-    status = dpli_plan_buffer(p, node, &v->shape, v->pending, &id, err);
+    status = dpli_plan_buffer(p, node, v->type, &v->shape, v->pending, &id, err);
     if (status != DPL_OK)
         return status;
     v->buffer[order] = id;
@@ -212,17 +213,23 @@ dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v
     return transpose(p, node, v, order, *ref, from, err);
 }
 
-dpl_status dpli_plan_out(dpli_planner *p, const dpli_node *node, int32_t i, const dpl_shape *shape,
-                         dpli_order order, dpli_ref *ref, dpl_error *err)
+dpl_status dpli_plan_out_of(dpli_planner *p, const dpli_node *node, int32_t i, dpli_type type,
+                            const dpl_shape *shape, dpli_order order, dpli_ref *ref, dpl_error *err)
 {
     int32_t id = -1;
-    dpl_status status = dpli_plan_buffer(p, node, shape, 0, &id, err);
+    dpl_status status = dpli_plan_buffer(p, node, type, shape, 0, &id, err);
 
     if (status != DPL_OK)
         return status;
-    dpli_plan_define(p, node->outputs[i], shape, order, id);
+    dpli_plan_define(p, node->outputs[i], type, shape, order, id);
     *ref = (dpli_ref){id, NULL};
     return DPL_OK;
+}
+
+dpl_status dpli_plan_out(dpli_planner *p, const dpli_node *node, int32_t i, const dpl_shape *shape,
+                         dpli_order order, dpli_ref *ref, dpl_error *err)
+{
+    return dpli_plan_out_of(p, node, i, DPLI_F32, shape, order, ref, err);
 }
 
 bool dpli_plan_is_last(const dpli_planner *p, const dpli_planned *v, dpli_order order,
@@ -230,7 +237,8 @@ bool dpli_plan_is_last(const dpli_planner *p, const dpli_planned *v, dpli_order 
 {
     int32_t id = v->buffer[shape->rank == 4 ? order : DPLI_PLAIN];
 
-    return dpli_shape_equal(&v->shape, shape) && id >= 0 && p->buffers[id].pending == 1;
+    return v->type == DPLI_F32 && dpli_shape_equal(&v->shape, shape) && id >= 0 &&
+           p->buffers[id].pending == 1;
 }
 
 dpl_status dpli_plan_out_over(dpli_planner *p, const dpli_node *node, int32_t i,
@@ -241,7 +249,7 @@ dpl_status dpli_plan_out_over(dpli_planner *p, const dpli_node *node, int32_t i,
         return dpli_plan_out(p, node, i, shape, order, ref, err);
     ref->fixed = NULL;
     ref->buffer = v->buffer[shape->rank == 4 ? order : DPLI_PLAIN];
-    dpli_plan_define(p, node->outputs[i], shape, order, ref->buffer);
+    dpli_plan_define(p, node->outputs[i], DPLI_F32, shape, order, ref->buffer);
     return DPL_OK;
 }
 
@@ -262,7 +270,7 @@ dpl_status dpli_plan_alias(dpli_planner *p, const dpli_node *node, int32_t i, dp
     }
     status = dpli_plan_use(p, node, v, order, &ref, err);
     if (status == DPL_OK)
-        dpli_plan_define(p, node->outputs[i], shape, out_order, ref.buffer);
+        dpli_plan_define(p, node->outputs[i], v->type, shape, out_order, ref.buffer);
     return status;
 }
 
@@ -271,7 +279,7 @@ dpl_status dpli_plan_known(dpli_planner *p, const dpli_node *node, int32_t i, dp
 {
     dpli_planned *out = &p->values[node->outputs[i]];
     int64_t n = dpli_shape_elements(shape);
-    size_t size = type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
+    size_t size = dpli_type_bytes(type);
     dpl_status status = grow((void **)&p->owned, p->n_owned, &p->cap_owned, sizeof *p->owned, err);
 
     if (status != DPL_OK)
@@ -349,12 +357,13 @@ dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shap
     if (v->n_uses != 1 || v->consumer < 0 || p->folding)
         return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
     add = &p->g->nodes[v->consumer];
-    if (strcmp(add->op->name, "Add") != 0 ||
+    if (add->op->role != DPLI_ROLE_ADD ||
         (node->act.kind != DPLI_ACT_NONE && add->act.kind != DPLI_ACT_NONE))
         return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
     other = dpli_plan_in(p, add, add->inputs[0] == node->outputs[0] ? 1 : 0);
     ref = (dpli_ref){other->buffer[shape->rank == 4 ? order : DPLI_PLAIN], NULL};
-    if (!other->defined || ref.buffer < 0 || !dpli_shape_equal(&other->shape, shape))
+    if (!other->defined || other->type != DPLI_F32 || ref.buffer < 0 ||
+        !dpli_shape_equal(&other->shape, shape))
         return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
 
     status = dpli_plan_out_over(p, add, 0, over ? other : NULL, shape, order, &tail->out, err);
@@ -386,20 +395,30 @@ dpli_epilogue dpli_tail_epilogue(const dpli_step *step, const float *bias, const
 
 /* ------------------------------------------------------------------ moving elements */
 
+typedef struct typed_move {
+    dpli_move move;
+    size_t element_bytes;
+} typed_move;
+
 static void run_move(const dpli_step *step)
 {
-    dpli_move_run(step->params, step->out, step->in[0], sizeof(float));
+    const typed_move *m = step->params;
+
+    dpli_move_run(&m->move, step->out, step->in[0], m->element_bytes);
 }
 
-dpl_status dpli_plan_move(dpli_planner *p, const dpli_node *node, const dpli_move *m, dpli_ref to,
-                          dpli_ref from, const dpl_shape *shape, dpl_error *err)
+dpl_status dpli_plan_move(dpli_planner *p, const dpli_node *node, dpli_type type,
+                          const dpli_move *m, dpli_ref to, dpli_ref from, const dpl_shape *shape,
+                          dpl_error *err)
 {
-    dpli_step *step = dpli_plan_step(p, node, run_move, sizeof *m, shape, err);
+    dpli_step *step = dpli_plan_step(p, node, run_move, sizeof(typed_move), shape, err);
+    typed_move *own;
 
     if (!step)
         return DPL_E_MEMORY;
-    *(dpli_move *)step->params = *m;
-    dpli_move_join(step->params);
+    own = step->params;
+    *own = (typed_move){*m, dpli_type_bytes(type)};
+    dpli_move_join(&own->move);
     step->what = "move";
     step->out_ref = to;
     step->in_ref[0] = from;

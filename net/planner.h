@@ -17,7 +17,7 @@ typedef struct dpli_planner dpli_planner;
 /** Where a step reads or writes: a buffer of the plan, or memory that stays where it is. */
 typedef struct dpli_ref {
     int32_t buffer; /* -1: fixed */
-    const float *fixed;
+    const void *fixed;
 } dpli_ref;
 
 #define DPLI_NO_REF ((dpli_ref){-1, NULL})
@@ -38,9 +38,10 @@ typedef struct dpli_step {
     /* Says the same as a link of a chain; NULL where there is no such link. */
     void (*link)(const struct dpli_step *step, dpli_link *link);
     void *params; /* the operator's own, freed with the plan */
-    float *out;
-    const float *in[DPLI_STEP_INPUTS];
+    void *out;    /* of the type that the operator has given its output; so the inputs */
+    const void *in[DPLI_STEP_INPUTS];
     void *scratch;
+    dpli_fault *fault; /* of the run, to be filled in by a step that meets an id it cannot follow */
     dpli_ref out_ref, in_ref[DPLI_STEP_INPUTS], scratch_ref;
     const dpli_node *node; /* whose work it is; NULL for the border of the plan */
     const char *what;
@@ -74,16 +75,22 @@ dpli_order dpli_plan_order(const dpli_planned *v);
 dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v, dpli_order order,
                          dpli_ref *ref, dpl_error *err);
 
-/** Define output i with a buffer of its own. */
+/** Define output i, float32, with a buffer of its own. */
 dpl_status dpli_plan_out(dpli_planner *p, const dpli_node *node, int32_t i, const dpl_shape *shape,
                          dpli_order order, dpli_ref *ref, dpl_error *err);
+
+/** As dpli_plan_out, of any type. */
+dpl_status dpli_plan_out_of(dpli_planner *p, const dpli_node *node, int32_t i, dpli_type type,
+                            const dpl_shape *shape, dpli_order order, dpli_ref *ref,
+                            dpl_error *err);
 
 /** As dpli_plan_out, in the place of v when v has the same size and nobody else reads it again. */
 dpl_status dpli_plan_out_over(dpli_planner *p, const dpli_node *node, int32_t i,
                               const dpli_planned *v, const dpl_shape *shape, dpli_order order,
                               dpli_ref *ref, dpl_error *err);
 
-/** True when v lies in this order with this shape and the node at hand is the last to read it. */
+/** True when v, float32, lies in this order with this shape and the node at hand is the last to
+ * read it. */
 bool dpli_plan_is_last(const dpli_planner *p, const dpli_planned *v, dpli_order order,
                        const dpl_shape *shape);
 
@@ -128,9 +135,10 @@ dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shap
 void dpli_tail_attach(const dpli_tail *tail, dpli_step *step);
 dpli_epilogue dpli_tail_epilogue(const dpli_step *step, const float *bias, const dpli_act *act);
 
-/** A step that moves floats. */
-dpl_status dpli_plan_move(dpli_planner *p, const dpli_node *node, const dpli_move *m, dpli_ref to,
-                          dpli_ref from, const dpl_shape *shape, dpl_error *err);
+/** A step that moves elements of a type. */
+dpl_status dpli_plan_move(dpli_planner *p, const dpli_node *node, dpli_type type,
+                          const dpli_move *m, dpli_ref to, dpli_ref from, const dpl_shape *shape,
+                          dpl_error *err);
 
 /* ------------------------------------------------------------------ for plan.c */
 
@@ -158,13 +166,13 @@ struct dpli_planner {
 /** The error of a plan over max_bytes; node may be NULL. */
 dpl_status dpli_plan_too_large(const dpli_planner *p, const dpli_node *node, dpl_error *err);
 
-/** A new buffer for a value of this shape. */
-dpl_status dpli_plan_buffer(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
-                            int32_t pending, int32_t *id, dpl_error *err);
+/** A new buffer for a value of this type and shape. */
+dpl_status dpli_plan_buffer(dpli_planner *p, const dpli_node *node, dpli_type type,
+                            const dpl_shape *shape, int32_t pending, int32_t *id, dpl_error *err);
 
 /** From here on the value lies in this buffer. */
-void dpli_plan_define(dpli_planner *p, int32_t value, const dpl_shape *shape, dpli_order order,
-                      int32_t id);
+void dpli_plan_define(dpli_planner *p, int32_t value, dpli_type type, const dpl_shape *shape,
+                      dpli_order order, int32_t id);
 
 /** One read of a value is over. */
 void dpli_plan_consume(dpli_planner *p, dpli_planned *v);

@@ -2,7 +2,6 @@
 #ifndef DOPPEL_NET_SCRATCH_H
 #define DOPPEL_NET_SCRATCH_H
 
-#include "doppel/face.h"
 #include "doppel/net.h"
 
 /** The plan of a one-input net for this shape: one kept, or made now (the longest unused go when

@@ -16,9 +16,11 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
+#include "net/ops/op.h"
 
 struct dpli_tape {
     dpli_graph *graph;
@@ -41,10 +43,36 @@ struct dpli_tape {
 /* ------------------------------------------------------------------ what steps say of themselves
  */
 
+bool dpli_tensor_shape(dpli_tensor *t, const dpl_shape *shape)
+{
+    const int32_t rank = shape->rank;
+    const int64_t n = dpli_shape_elements(shape);
+    int64_t between = 1;
+
+    if (rank < 1 || rank > DPL_MAX_RANK || n < 1)
+        return false;
+    for (int32_t i = 0; i < rank; i++) {
+        if (shape->dims[i] > INT32_MAX)
+            return false;
+        between *= i > 0 && i < rank - 1 ? shape->dims[i] : 1;
+    }
+    if (between > INT32_MAX)
+        return false;
+    t->shape = *shape;
+    t->n = (int32_t)shape->dims[0];
+    t->h = rank == 4 ? (int32_t)shape->dims[2] : 1;
+    t->w = rank == 4 ? (int32_t)shape->dims[3] : (int32_t)between;
+    t->c = rank == 4 ? (int32_t)shape->dims[1] : rank > 1 ? (int32_t)shape->dims[rank - 1] : 1;
+    return true;
+}
+
 dpl_status dpli_tape_need(const dpli_graph *g, const dpli_tape_step *s, int32_t i, dpl_error *err)
 {
-    if (i < s->n_in && s->in[i])
+    if (i < s->n_in && s->in[i] && s->in[i]->type == DPLI_F32)
         return DPL_OK;
+    if (i < s->n_in && s->in[i])
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "input %d is of ids; training wants it computed", (int)i);
     return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                           "input %d is a constant or missing; training wants it computed", (int)i);
 }
@@ -150,8 +178,8 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     return DPL_OK;
 }
 
-static dpl_status make_steps(dpli_tape *t, int32_t h, int32_t w, int32_t c,
-                             const dpli_tape_options *o, dpl_error *err)
+static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_tape_options *o,
+                             dpl_error *err)
 {
     dpli_graph *g = t->graph;
     size_t n = (size_t)g->n_nodes + 1;
@@ -173,7 +201,15 @@ static dpl_status make_steps(dpli_tape *t, int32_t h, int32_t w, int32_t c,
         goto done;
     }
     t->input = &t->tensors[t->n_tensors++];
-    *t->input = (dpli_tensor){.rank = 4, .n = t->batch, .h = h, .w = w, .c = c};
+    t->input->type = g->values[g->inputs[0]].type;
+    if (!dpli_tensor_shape(t->input, input)) {
+        char words[DPLI_SHAPE_TEXT];
+
+        status = dpli_fail(err, DPL_E_ARGUMENT, "shape %s makes no sense",
+                           dpli_shape_text(input, words));
+        goto done;
+    }
+    t->batch = t->input->n;
     tensor_of[g->inputs[0]] = t->input;
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
         if (!g->nodes[k].dead)
@@ -220,11 +256,15 @@ static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
     blocks b = {.stretches = dpli_calloc(most, sizeof *b.stretches, err),
                 .places = dpli_calloc(most, sizeof *b.places, err)};
     size_t scratch = 0, arena, bytes;
+    float *ids = NULL; /* the place of the input's ids: each takes two floats' room */
     dpl_status status = DPL_E_MEMORY;
 
     if (!b.stretches || !b.places)
         goto done;
-    add_block(&b, dpli_tensor_floats(t->input), -1, 2 * turn + 1, &t->input->value);
+    if (t->input->type == DPLI_I64)
+        add_block(&b, dpli_tensor_floats(t->input) * 2, -1, 2 * turn + 1, &ids);
+    else
+        add_block(&b, dpli_tensor_floats(t->input), -1, 2 * turn + 1, &t->input->value);
     for (int32_t k = 0; k < t->n_steps; k++) {
         dpli_tape_step *s = &t->steps[k];
         dpli_tensor *out = s->out;
@@ -274,6 +314,7 @@ static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
     memset(t->arena, 0, arena);
     for (int32_t i = 0; i < b.n; i++)
         *b.places[i] = (float *)(void *)(t->arena + b.stretches[i].offset);
+    t->input->ids = (int64_t *)(void *)ids;
 done:
     free(b.stretches);
     free(b.places);
@@ -312,8 +353,8 @@ static dpl_status make_gradients(dpli_tape *t, dpl_error *err)
     return DPL_OK;
 }
 
-dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, int32_t n, int32_t h,
-                         int32_t w, int32_t c, const dpli_tape_options *options, dpl_error *err)
+dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, const dpl_shape *input,
+                         const dpli_tape_options *options, dpl_error *err)
 {
     dpli_tape *t = dpli_calloc(1, sizeof *t, err);
     dpl_status status;
@@ -323,9 +364,8 @@ dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, int32_
         return DPL_E_MEMORY;
     t->graph = g;
     t->team = team;
-    t->batch = n;
     t->forward_only = options->forward_only;
-    status = make_steps(t, h, w, c, options, err);
+    status = make_steps(t, input, options, err);
     if (status == DPL_OK)
         status = make_arena(t, options->max_bytes, err);
     if (status == DPL_OK)
@@ -416,6 +456,7 @@ void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed)
         const double start = dpli_now();
 
         s->training = training;
+        s->fault.node = NULL;
         dpli_rng_seed(&s->rng, seed + (uint64_t)k);
         s->op->forward(s);
         s->forward_s += dpli_now() - start;
@@ -436,6 +477,15 @@ void dpli_tape_backward(dpli_tape *t)
         s->backward_s += dpli_now() - start;
     }
     dpli_fpu_restore(state);
+}
+
+dpl_status dpli_tape_fault(const dpli_tape *t, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    for (int32_t k = 0; k < t->n_steps && status == DPL_OK; k++)
+        status = dpli_fault_fail(t->graph, &t->steps[k].fault, err);
+    return status;
 }
 
 static bool all_finite(const float *x, size_t n)

@@ -6,8 +6,9 @@
  * its forward for training and its backward side by side and names them in a dpli_trained, which
  * its dpli_op points to.
  *
- * All activations are NHWC float32: [n, h, w, c], or [n, c] with h = w = 1. Constants that a step
- * reads are parameters, kept in ONNX's own order.
+ * Activations are float32, of any rank; the first dimension is the batch. Those of rank 4 are
+ * pictures and lie as NHWC; all others lie as ONNX has them. Constants that a step reads are
+ * parameters, kept in ONNX's own order. The input may be of ids, which have no gradient.
  */
 #ifndef DOPPEL_NET_TAPE_H
 #define DOPPEL_NET_TAPE_H
@@ -17,11 +18,19 @@
 #include "net/graph.h"
 
 typedef struct dpli_tensor {
-    int32_t rank; /* 4 or 2, as ONNX would have it */
-    int32_t n, h, w, c;
-    float *value; /* [n, h, w, c] */
+    dpl_shape shape; /* in ONNX's order, for a whole batch */
+    /* The same as n rows of pictures, set by dpli_tensor_shape: [n, h, w, c] is the order in
+     * memory. Of another rank than 4, c is the last dimension and w all between it and n. */
+    int32_t n; /* in use, at most shape.dims[0] */
+    int32_t h, w, c;
+    dpli_type type;
+    float *value; /* [n, h, w, c]; NULL of ids */
     float *grad;  /* the same, d loss / d value; NULL where nobody wants it */
+    int64_t *ids; /* [n, h, w, c]; NULL of floats */
 } dpli_tensor;
+
+/** Give t its shape; false when that is no shape, or too large for one. */
+bool dpli_tensor_shape(dpli_tensor *t, const dpl_shape *shape);
 
 static inline size_t dpli_tensor_item(const dpli_tensor *t)
 {
@@ -37,6 +46,7 @@ static inline size_t dpli_tensor_floats(const dpli_tensor *t)
 typedef enum dpli_param_kind {
     DPLI_PARAM_CONV,  /* weight of a Conv */
     DPLI_PARAM_DENSE, /* weight of a Gemm or MatMul */
+    DPLI_PARAM_TABLE, /* of Gather: a row an id */
     DPLI_PARAM_BIAS,
     DPLI_PARAM_SCALE,   /* batch norm's gamma */
     DPLI_PARAM_SHIFT,   /* and beta */
@@ -77,6 +87,7 @@ typedef struct dpli_tape_step {
     float *kept;                  /* kept_floats, from forward to backward */
     float *scratch;               /* scratch_floats, only during a call; shared by all steps */
     dpli_rng rng;                 /* for dropout: seeded for each step of the training */
+    dpli_fault fault;             /* of the last forward */
     double forward_s, backward_s; /* spent so far, for describing */
 
     /* Filled in by plan. */
@@ -87,7 +98,7 @@ typedef struct dpli_tape_step {
 typedef struct dpli_trained {
     size_t state_bytes;
     /**
-     * Check the inputs, claim the parameters (dpli_tape_claim), and fill in out's rank, n, h, w, c,
+     * Check the inputs, claim the parameters (dpli_tape_claim), and fill in out's shape,
      * kept_floats, scratch_floats and state. Values and gradients are not there yet.
      */
     dpl_status (*plan)(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
@@ -104,7 +115,7 @@ typedef struct dpli_trained {
 dpl_status dpli_tape_claim(const dpli_graph *g, dpli_tape_step *s, int32_t i, dpli_param_kind kind,
                            size_t fan_in, size_t fan_out, dpl_error *err);
 
-/** Fails unless input i is a tensor, computed. */
+/** Fails unless input i is a tensor, computed, of floats. */
 dpl_status dpli_tape_need(const dpli_graph *g, const dpli_tape_step *s, int32_t i, dpl_error *err);
 
 /* ------------------------------------------------------------------ the whole */
@@ -121,13 +132,13 @@ typedef struct dpli_tape_options {
 } dpli_tape_options;
 
 /**
- * Lay out g, which the tape borrows and whose constants it changes, for batches of n pictures of
- * [h, w, c]. g is as dpli_graph_for_training makes it.
+ * Lay out g, which the tape borrows and whose constants it changes, for inputs of this shape (in
+ * ONNX's order, the batch first). g is as dpli_graph_for_training makes it.
  * @retval DPL_E_MODEL   an operator that has no gradient; err names the node
  * @retval DPL_E_MEMORY  over max_bytes
  */
-dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, int32_t n, int32_t h,
-                         int32_t w, int32_t c, const dpli_tape_options *options, dpl_error *err);
+dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, const dpl_shape *input,
+                         const dpli_tape_options *options, dpl_error *err);
 void dpli_tape_free(dpli_tape *t);
 
 /** Bytes that the tape holds: activations, gradients, scratch. The parameters are the graph's. */
@@ -137,59 +148,23 @@ dpli_param *dpli_tape_param(dpli_tape *t, int32_t i);
 int32_t dpli_tape_n_steps(const dpli_tape *t);
 const dpli_tape_step *dpli_tape_step_at(const dpli_tape *t, int32_t i);
 
+/** To be filled in before a forward: value, or ids where the graph's input is of ids. */
 dpli_tensor *dpli_tape_input(dpli_tape *t);
 /** Embeddings [n, dim]; backward starts from its grad. */
 dpli_tensor *dpli_tape_output(dpli_tape *t);
 
 /** @param n     pictures in use, at most the tape's batch; the rest of the output is undefined
- *  @param seed  of this step, for dropout */
+ *  @param seed  of this step, for dropout
+ * An id that its table does not have gives a row of NaN, and a fault (dpli_tape_fault). */
 void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed);
 void dpli_tape_backward(dpli_tape *t);
+
+/** DPL_E_INPUT when the last forward met an id that its table does not have; err names the node,
+ * the id and the table's size. */
+dpl_status dpli_tape_fault(const dpli_tape *t, dpl_error *err);
 
 /** The first layer, in the order of the run, whose value (or, after backward, gradient) is not
  * finite; NULL when all are. */
 const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients);
-
-/* ------------------------------------------------------------------ graphs for it */
-
-/** Read a model without fusing or packing, its constants folded, ready for a tape. Attributes stay
- * with their nodes, Dropout stays. *g is empty after a failure. */
-dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes,
-                                   dpl_error *err);
-
-/**
- * Write a graph that is not fused as ONNX (its own opset, IR 8), with its metadata. The bytes are
- * free()d by the caller. Same graph, same bytes; what was written, read and written again, too.
- * @retval DPL_E_LIMIT  over 2 GiB, where protobuf ends
- */
-dpl_status dpli_onnx_write(uint8_t **bytes, size_t *n_bytes, const dpli_graph *g, dpl_error *err);
-
-/* ------------------------------------------------------------------ named architectures */
-
-typedef struct dpli_arch {
-    const char *name, *about;
-} dpli_arch;
-
-/** Entry i of the list, or NULL. */
-const dpli_arch *dpli_arch_at(int32_t i);
-
-typedef struct dpli_arch_options {
-    int32_t channels; /* 1 or 3 */
-    int32_t dim;      /* of the embedding; 0: the architecture's own */
-    int32_t side_px;  /* of the input; 0: 105 */
-    bool batch_norm;  /* koch2015: behind every layer, to be folded (dpli_graph_fold_norms) */
-} dpli_arch_options;
-
-/** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
- * (see dpli_init_run), running variances 1.
- * @retval DPL_E_ARGUMENT  no such name, or options that do not fit it */
-dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
-                           dpl_error *err);
-
-typedef enum dpli_init { DPLI_INIT_KOCH, DPLI_INIT_HE, DPLI_INIT_GLOROT } dpli_init;
-
-/** Fill all parameters that are not frozen; batch norm and slopes as usual (1, 0; 0.25). Running
- * averages stay as they are. Each parameter's values depend on the seed and its name alone. */
-void dpli_init_run(dpli_param *const *params, int32_t n, dpli_init init, uint64_t seed);
 
 #endif

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "base/fail.h"
-#include "net/kernels.h"
+#include "net/blas.h"
 #include "train/loss_rows.h"
 
 /* ------------------------------------------------------------------ triplets */

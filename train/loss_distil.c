@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/fail.h"
-#include "net/kernels.h"
+#include "net/blas.h"
 #include "train/loss_rows.h"
 
 dpl_status dpli_loss_distil_check(const dpli_loss_options *o, dpl_error *err)

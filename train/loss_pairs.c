@@ -19,15 +19,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "train/loss_rows.h"
-
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define FOR_EACH_CPU
-#endif
 
 /* All pairs of 16384 rows. */
 #define MAX_PAIRS ((size_t)1 << 27)
@@ -181,9 +175,10 @@ static void list_pairs(const pair_run *k)
 }
 
 /* acc += f sign(x - y): of |x - y| by x */
-FOR_EACH_CPU
-static void gather_signs(float *restrict acc, const float *restrict x, const float *restrict y,
-                         size_t n, float f)
+DPLI_EACH_CPU(static, void, gather_signs,
+              (float *restrict acc, const float *restrict x, const float *restrict y, size_t n,
+               float f),
+              (acc, x, y, n, f))
 {
     for (size_t i = 0; i < n; i++) {
         float d = x[i] - y[i];
@@ -192,17 +187,18 @@ static void gather_signs(float *restrict acc, const float *restrict x, const flo
 }
 
 /* acc += f (x - y): of (x - y)^2 / 2 by x */
-FOR_EACH_CPU
-static void gather_differences(float *restrict acc, const float *restrict x,
-                               const float *restrict y, size_t n, float f)
+DPLI_EACH_CPU(static, void, gather_differences,
+              (float *restrict acc, const float *restrict x, const float *restrict y, size_t n,
+               float f),
+              (acc, x, y, n, f))
 {
     for (size_t i = 0; i < n; i++)
         acc[i] += f * (x[i] - y[i]);
 }
 
 /* acc += f y */
-FOR_EACH_CPU
-static void gather_others(float *restrict acc, const float *restrict y, size_t n, float f)
+DPLI_EACH_CPU(static, void, gather_others,
+              (float *restrict acc, const float *restrict y, size_t n, float f), (acc, y, n, f))
 {
     for (size_t i = 0; i < n; i++)
         acc[i] += f * y[i];
@@ -259,8 +255,8 @@ static void gather_rows(void *ctx, int worker, size_t from, size_t to)
  * need not be passed over again. All rows' gathered parts cancel, so any row may be taken off x;
  * taking the first off keeps what is far from 0 from drowning small differences.
  */
-FOR_EACH_CPU
-static void weigh_columns(void *ctx, int worker, size_t from, size_t to)
+DPLI_EACH_CPU(static, void, weigh_columns, (void *ctx, int worker, size_t from, size_t to),
+              (ctx, worker, from, to))
 {
     const pair_run *k = ctx;
     const size_t n = (size_t)k->batch->n;

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/cpu.h"
+
 /* ------------------------------------------------------------------ sums */
 
 /* In the compiler's notation, passed by address only: see index/head.c. */
@@ -14,14 +16,6 @@ typedef float v16f __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
 
 #define INLINE static inline __attribute__((always_inline))
-
-/* Once more for processors with wider vectors. Nothing is contracted: all agree to the bit. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define FOR_EACH_CPU
-#endif
 
 enum { LANES = 16 };
 
@@ -76,26 +70,23 @@ INLINE double row_sum(const float *a, const float *b, const float *w, size_t n, 
     return sum;
 }
 
-FOR_EACH_CPU
-double dpli_row_dot(const float *a, const float *b, size_t n)
+DPLI_EACH_CPU(, double, dpli_row_dot, (const float *a, const float *b, size_t n), (a, b, n))
 {
     return row_sum(a, b, NULL, n, SUM_DOT);
 }
 
-FOR_EACH_CPU
-double dpli_row_l2(const float *a, const float *b, size_t n)
+DPLI_EACH_CPU(, double, dpli_row_l2, (const float *a, const float *b, size_t n), (a, b, n))
 {
     return row_sum(a, b, NULL, n, SUM_L2);
 }
 
-FOR_EACH_CPU
-double dpli_row_l1(const float *a, const float *b, size_t n)
+DPLI_EACH_CPU(, double, dpli_row_l1, (const float *a, const float *b, size_t n), (a, b, n))
 {
     return row_sum(a, b, NULL, n, SUM_L1);
 }
 
-FOR_EACH_CPU
-double dpli_row_wl1(const float *a, const float *b, const float *w, size_t n)
+DPLI_EACH_CPU(, double, dpli_row_wl1, (const float *a, const float *b, const float *w, size_t n),
+              (a, b, w, n))
 {
     return row_sum(a, b, w, n, SUM_WL1);
 }

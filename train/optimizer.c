@@ -24,18 +24,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 
 #define BLOCK 4096
-
-/* The loops once more for processors with wider vectors, chosen when the program starts. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("default", "avx2")))
-#else
-#define FOR_EACH_CPU
-#endif
 
 typedef struct slot {
     dpli_param *param;
@@ -69,9 +62,10 @@ typedef struct rule {
     float shrink, ema_new; /* AdamW's factor on w; weight of the new value in the average */
 } rule;
 
-FOR_EACH_CPU
-static void step_sgd(float *restrict w, const float *restrict g, float *restrict v, size_t n,
-                     const rule *restrict r)
+DPLI_EACH_CPU(static, void, step_sgd,
+              (float *restrict w, const float *restrict g, float *restrict v, size_t n,
+               const rule *restrict r),
+              (w, g, v, n, r))
 {
     for (size_t i = 0; i < n; i++) {
         v[i] = r->momentum * v[i] - r->rate * (r->scale * g[i] + r->l2 * w[i]);
@@ -80,9 +74,10 @@ static void step_sgd(float *restrict w, const float *restrict g, float *restrict
 }
 
 /* Adam, Nadam (step_g is not 0) and AdamW (shrink is not 1). */
-FOR_EACH_CPU
-static void step_adam(float *restrict w, const float *restrict g, float *restrict m,
-                      float *restrict v, size_t n, const rule *restrict r)
+DPLI_EACH_CPU(static, void, step_adam,
+              (float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
+               size_t n, const rule *restrict r),
+              (w, g, m, v, n, r))
 {
     for (size_t i = 0; i < n; i++) {
         float d = r->scale * g[i] + r->l2 * w[i];
@@ -93,15 +88,14 @@ static void step_adam(float *restrict w, const float *restrict g, float *restric
     }
 }
 
-FOR_EACH_CPU
-static void take_average(float *restrict a, const float *restrict w, size_t n, float part)
+DPLI_EACH_CPU(static, void, take_average,
+              (float *restrict a, const float *restrict w, size_t n, float part), (a, w, n, part))
 {
     for (size_t i = 0; i < n; i++)
         a[i] += part * (w[i] - a[i]);
 }
 
-FOR_EACH_CPU
-static void exchange(float *restrict a, float *restrict w, size_t n)
+DPLI_EACH_CPU(static, void, exchange, (float *restrict a, float *restrict w, size_t n), (a, w, n))
 {
     for (size_t i = 0; i < n; i++) {
         float x = a[i];
@@ -111,8 +105,7 @@ static void exchange(float *restrict a, float *restrict w, size_t n)
 }
 
 /* Eight sums, so that additions need not wait for each other. */
-FOR_EACH_CPU
-static double squares(const float *restrict g, size_t n)
+DPLI_EACH_CPU(static, double, squares, (const float *restrict g, size_t n), (g, n))
 {
     double s[8] = {0}, sum = 0;
     size_t i = 0;

@@ -18,6 +18,9 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/fuse.h"
+#include "net/load.h"
+#include "net/onnx_write.h"
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 #define MAX_LOG_BYTES    ((size_t)1 << 30)

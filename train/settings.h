@@ -3,6 +3,7 @@
 #define DOPPEL_TRAIN_SETTINGS_H
 
 #include "doppel/train.h"
+#include "net/init.h"
 #include "train/augment.h"
 #include "train/loss.h"
 #include "train/optimizer.h"

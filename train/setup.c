@@ -18,6 +18,9 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/arch.h"
+#include "net/load.h"
+#include "net/onnx_write.h"
 #include "train/checkpoint.h"
 #include "train/feed_pictures.h"
 #include "train/run.h"
@@ -68,7 +71,8 @@ static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
     dpl_status status = dpli_arch_build(&w->graph, o->arch, &options, err);
 
     if (status == DPL_OK)
-        status = dpli_tape_new(&w->tape, &w->graph, t->team, 2, side, side, o->channels,
+        status = dpli_tape_new(&w->tape, &w->graph, t->team,
+                               &(dpl_shape){4, {2, o->channels, side, side}},
                                &(dpli_tape_options){.max_bytes = SIZE_MAX}, err);
     if (status != DPL_OK)
         return status;
@@ -180,8 +184,9 @@ static dpl_status open_net(dpli_trainer *t, int32_t tower, dpl_error *err)
     if (status == DPL_OK)
         status = read_graph(&w->graph, path, err);
     if (status == DPL_OK)
-        status = dpli_tape_new(&w->tape, &w->graph, t->team, t->rows, w->intake.h, w->intake.w,
-                               w->intake.c, &options, err);
+        status = dpli_tape_new(&w->tape, &w->graph, t->team,
+                               &(dpl_shape){4, {t->rows, w->intake.c, w->intake.h, w->intake.w}},
+                               &options, err);
     free(path);
     return status;
 }

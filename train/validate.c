@@ -17,6 +17,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/rows.h"
 
 enum { SALT_ROUND = 21 };
 
@@ -280,28 +281,22 @@ typedef struct scoring {
 
 static float score(const scoring *s, const float *a, const float *b)
 {
-    double sum = 0, aa = 0, bb = 0;
+    const int32_t dim = (int32_t)s->dim;
+    double sum = 0;
 
     if (strcmp(s->head, "cosine") == 0) {
-        for (size_t i = 0; i < s->dim; i++) {
-            sum += (double)a[i] * (double)b[i];
-            aa += (double)a[i] * (double)a[i];
-            bb += (double)b[i] * (double)b[i];
-        }
-        return aa > 0 && bb > 0 ? (float)(sum / sqrt(aa * bb)) : -1;
+        float cosine;
+
+        dpli_rows_cosine(&cosine, a, b, 1, dim);
+        return isfinite(cosine) ? cosine : -1;
     }
-    if (strcmp(s->head, "euclidean") == 0) {
-        for (size_t i = 0; i < s->dim; i++) {
-            const double d = (double)a[i] - (double)b[i];
-            sum -= d * d;
-        }
-        return (float)sum;
-    }
-    for (size_t i = 0; i < s->dim; i++) {
-        const double d = fabs((double)a[i] - (double)b[i]);
-        sum += s->weights ? d * (double)s->weights[i] : -d;
-    }
-    return (float)sum;
+    if (strcmp(s->head, "euclidean") == 0)
+        dpli_rows_l2(&sum, a, b, 1, dim);
+    else if (!s->weights)
+        dpli_rows_l1(&sum, a, b, 1, dim);
+    else
+        dpli_rows_weighted_l1(&sum, a, b, 1, dim, s->weights);
+    return (float)(s->weights ? sum : -sum);
 }
 
 static void score_rounds(void *ctx, int worker, size_t from, size_t to)

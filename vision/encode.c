@@ -153,6 +153,8 @@ static dpl_status read_input(dpl_encoder *e, dpl_error *err)
     if (dpl_net_n_inputs(e->net) != 1 || dpl_net_n_outputs(e->net) < 1)
         return dpli_fail(err, DPL_E_MODEL, "an encoder has one input, this net has %d",
                          (int)dpl_net_n_inputs(e->net));
+    if (dpl_net_input_type(e->net, 0) != DPL_TYPE_FLOAT32)
+        return dpli_fail(err, DPL_E_MODEL, "an encoder takes pictures, this net takes ids");
     if (in.rank != 4)
         return dpli_fail(err, DPL_E_MODEL, "an encoder's input has 4 dimensions, this has %d",
                          (int)in.rank);
@@ -402,7 +404,9 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
             dpli_intake_run_rgb(in + i * pixels * channels, intake, chips + (at + i) * pixels * 3);
         /* a net of fixed batch gets zeros where there is no chip */
         memset(in + real * pixels * channels, 0, (batch - real) * pixels * channels * sizeof *in);
-        dpl_plan_run(plan);
+        status = dpl_plan_run(plan, err);
+        if (status != DPL_OK)
+            return status;
         for (size_t i = 0; i < real; i++)
             if (!take_vector(out + (at + i) * dim, dpl_plan_output(plan, 0) + i * dim, encoder->dim,
                              encoder->normalize))

@@ -44,13 +44,6 @@ typedef struct dpl_face {
     dpl_quality quality; /* filled by dpl_align */
 } dpl_face;
 
-/** Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
-typedef struct dpl_scratch dpl_scratch;
-
-/** @param max_bytes  memory for plans kept; 0 for the default, 512 MiB */
-DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
-DPL_API void dpl_scratch_free(dpl_scratch *scratch);
-
 /* ------------------------------------------------------------------ detector */
 
 typedef struct dpl_detector dpl_detector;

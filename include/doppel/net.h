@@ -5,7 +5,8 @@
  * dpl_plan is that net laid out in memory for one set of input shapes, with its scratch: one call
  * at a time, one plan a thread. Running a plan does not allocate.
  *
- * Source: ONNX operator specifications, opset 9 to 18, float32 (weights may be float16).
+ * Source: ONNX operator specifications, opset 9 to 18, float32 (weights may be float16), and ids as
+ * int64.
  */
 #ifndef DOPPEL_NET_H
 #define DOPPEL_NET_H
@@ -40,6 +41,12 @@ typedef enum dpl_layout {
     DPL_LAYOUT_NHWC = 1  /* as pictures are stored: no transposition on the way in */
 } dpl_layout;
 
+/** What a tensor's elements are. */
+typedef enum dpl_type {
+    DPL_TYPE_FLOAT32 = 0,
+    DPL_TYPE_INT64 = 1 /* ids; inputs only. A model's int32 inputs are given as int64 too */
+} dpl_type;
+
 typedef struct dpl_net_options {
     size_t struct_size;
     size_t max_file_bytes;  /* default 1 GiB */
@@ -63,7 +70,8 @@ DPL_API void dpl_net_options_init(dpl_net_options *options, size_t struct_size);
  *
  * @retval DPL_E_MODEL   missing, not ONNX, damaged, or with an operator, attribute or type that is
  *                       not supported; err names the file, the operator and the node
- * @retval DPL_E_MEMORY  no memory, or over max_file_bytes
+ * @retval DPL_E_LIMIT   over max_file_bytes
+ * @retval DPL_E_MEMORY  none left, or more asked for than a file of its size can need
  * Threads: the result is read only and may be shared.
  */
 DPL_API dpl_status dpl_net_open(dpl_net **out, const char *path, const dpl_net_options *options,
@@ -90,8 +98,8 @@ DPL_API const char *dpl_net_output_name(const dpl_net *net, int32_t i);
 /** Declared shape of input or output i, with -1 for free dimensions (rank -1: not declared). */
 DPL_API dpl_shape dpl_net_input_shape(const dpl_net *net, int32_t i);
 DPL_API dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i);
-/** Number of float parameters (after folding). */
-DPL_API uint64_t dpl_net_n_parameters(const dpl_net *net);
+/** What input i is made of; float32 when i is out of range. Outputs are float32. */
+DPL_API dpl_type dpl_net_input_type(const dpl_net *net, int32_t i);
 
 /**
  * Lay the net out for these input shapes.
@@ -108,8 +116,12 @@ DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_sh
 
 DPL_API void dpl_plan_free(dpl_plan *plan);
 
-/** Where to write input i before a run: float32 in the plan's layout, 64-byte aligned, borrowed. */
+/** Where to write input i before a run: float32 in the plan's layout, 64-byte aligned, borrowed.
+ *  NULL when i is out of range or the input is of ids. */
 DPL_API float *dpl_plan_input(dpl_plan *plan, int32_t i);
+
+/** As dpl_plan_input, for an input of ids (DPL_TYPE_INT64); NULL for any other. */
+DPL_API int64_t *dpl_plan_input_int64(dpl_plan *plan, int32_t i);
 
 /** Output i of the last run: float32 in the plan's layout, borrowed, valid until the next run. */
 DPL_API const float *dpl_plan_output(const dpl_plan *plan, int32_t i);
@@ -121,17 +133,30 @@ DPL_API dpl_shape dpl_plan_output_shape(const dpl_plan *plan, int32_t i);
 DPL_API size_t dpl_plan_bytes(const dpl_plan *plan);
 
 /**
- * Run. Does not allocate, does not fail, and leaves the inputs undefined.
+ * Run. Does not allocate, and leaves the inputs undefined.
  *
+ * An id counts from its table's first row, or when negative from behind its last one, as ONNX has
+ * it: -n .. n - 1 are in a table of n rows.
+ *
+ * @retval DPL_E_INPUT  an id is not in its table: the outputs are not to be used, the plan is; err
+ *                      names the node, the id and the table's size. A net without inputs of ids
+ *                      does not fail.
  * Threads: one call at a time per plan.
  * Numerics: within 1e-4 of the output's scale of a float32 reference.
  */
-DPL_API void dpl_plan_run(dpl_plan *plan);
+DPL_API dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err);
 
 /** Text, a line a step: operator, fused parts, shapes, multiply-adds, and (when timed) ms of each.
  */
 DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs,
                                      dpl_error *err);
+
+/** Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
+typedef struct dpl_scratch dpl_scratch;
+
+/** @param max_bytes  memory for plans kept; 0 for the default, 512 MiB */
+DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
+DPL_API void dpl_scratch_free(dpl_scratch *scratch);
 
 /** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
 DPL_API const char *dpl_cpu_level(void);

@@ -4,11 +4,14 @@
  *
  * Source: ONNX Relu-14, PRelu-16, LeakyRelu-16, Clip-13, HardSigmoid-6, HardSwish-14.
  */
+#include "net/ops/activation.h"
+
 #include <float.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/binary.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 #define LOAD(name, which)                                                                          \
     static dpl_status load_##name(dpli_graph *g, dpli_node *node, dpl_error *err)                  \
@@ -158,10 +161,12 @@ static bool slope_is_per_channel(const dpl_shape *slope, const dpl_shape *x)
 static void run_select(const dpli_step *step)
 {
     const size_t *n = step->params;
+    const float *x = step->in[0];
+    float *y = step->out;
 
     for (size_t i = 0; i < *n; i++) {
-        if (!(step->in[0][i] < 0.0f))
-            step->out[i] = step->in[0][i];
+        if (!(x[i] < 0.0f))
+            y[i] = x[i];
     }
 }
 
@@ -287,9 +292,10 @@ static void forward_act(dpli_tape_step *s)
     } while (0)
 
 /* At a kink the smaller of the two slopes, as PyTorch for Relu, Relu6, HardSigmoid. */
-DPLI_EACH_CPU static void back(const dpli_act *act, bool add, float *restrict dx,
-                               const float *restrict g, const float *restrict x,
-                               const float *restrict y, size_t n)
+DPLI_EACH_CPU(static, void, back,
+              (const dpli_act *act, bool add, float *restrict dx, const float *restrict g,
+               const float *restrict x, const float *restrict y, size_t n),
+              (act, add, dx, g, x, y, n))
 {
     const float a = act->a, b = act->b;
 
@@ -323,16 +329,19 @@ static void back_range(void *ctx, int worker, size_t from, size_t to)
          s->out->value + from, to - from);
 }
 
-DPLI_EACH_CPU static void back_prelu(float *restrict dx, const float *restrict g,
-                                     const float *restrict x, const float *restrict slope, size_t n,
-                                     bool add)
+DPLI_EACH_CPU(static, void, back_prelu,
+              (float *restrict dx, const float *restrict g, const float *restrict x,
+               const float *restrict slope, size_t n, bool add),
+              (dx, g, x, slope, n, add))
 {
     BACK(x[i] < 0.0f ? slope[i] : 1.0f);
 }
 
 /* sum[i] += what four rows of n have to say about slope[i]. */
-DPLI_EACH_CPU static void sum_slopes(double *restrict sum, const float *restrict g,
-                                     const float *restrict x, size_t n, size_t n_rows)
+DPLI_EACH_CPU(static, void, sum_slopes,
+              (double *restrict sum, const float *restrict g, const float *restrict x, size_t n,
+               size_t n_rows),
+              (sum, g, x, n, n_rows))
 {
     if (n_rows == 4) {
         for (size_t i = 0; i < n; i++) {
@@ -399,16 +408,16 @@ static void backward_act(dpli_tape_step *s)
 static const dpli_trained trained = {sizeof(act_state), plan_trained, forward_act, backward_act};
 
 const dpli_op dpli_ops_activation[] = {
-    {"Relu", 1, 1, 1, false, load_relu, NULL, plan_act, &trained},
-    {"PRelu", 2, 2, 1, false, load_prelu, NULL, plan_prelu, &trained},
-    {"LeakyRelu", 1, 1, 1, false, load_leaky, NULL, plan_act, &trained},
-    {"Clip", 1, 3, 1, false, load_clip, NULL, plan_act, &trained},
-    {"Sigmoid", 1, 1, 1, false, load_sigmoid, NULL, plan_act, &trained},
-    {"HardSigmoid", 1, 1, 1, false, load_hardsigmoid, NULL, plan_act, &trained},
-    {"HardSwish", 1, 1, 1, false, load_hardswish, NULL, plan_act, &trained},
-    {"Tanh", 1, 1, 1, false, load_tanh, NULL, plan_act, &trained},
-    {"Exp", 1, 1, 1, false, load_exp, NULL, plan_act, &trained},
-    {"Sqrt", 1, 1, 1, false, load_sqrt, NULL, plan_act, &trained},
-    {"Abs", 1, 1, 1, false, load_abs, NULL, plan_act, &trained},
+    {"Relu", DPLI_ROLE_OTHER, 1, 1, 1, false, load_relu, NULL, plan_act, &trained},
+    {"PRelu", DPLI_ROLE_OTHER, 2, 2, 1, false, load_prelu, NULL, plan_prelu, &trained},
+    {"LeakyRelu", DPLI_ROLE_OTHER, 1, 1, 1, false, load_leaky, NULL, plan_act, &trained},
+    {"Clip", DPLI_ROLE_CLIP, 1, 3, 1, false, load_clip, NULL, plan_act, &trained},
+    {"Sigmoid", DPLI_ROLE_OTHER, 1, 1, 1, false, load_sigmoid, NULL, plan_act, &trained},
+    {"HardSigmoid", DPLI_ROLE_OTHER, 1, 1, 1, false, load_hardsigmoid, NULL, plan_act, &trained},
+    {"HardSwish", DPLI_ROLE_OTHER, 1, 1, 1, false, load_hardswish, NULL, plan_act, &trained},
+    {"Tanh", DPLI_ROLE_OTHER, 1, 1, 1, false, load_tanh, NULL, plan_act, &trained},
+    {"Exp", DPLI_ROLE_OTHER, 1, 1, 1, false, load_exp, NULL, plan_act, &trained},
+    {"Sqrt", DPLI_ROLE_OTHER, 1, 1, 1, false, load_sqrt, NULL, plan_act, &trained},
+    {"Abs", DPLI_ROLE_OTHER, 1, 1, 1, false, load_abs, NULL, plan_act, &trained},
     {0},
 };

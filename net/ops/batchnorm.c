@@ -11,11 +11,14 @@
  * product before it; one that nothing took in is a depthwise 1x1 convolution.
  * Source: ONNX BatchNormalization-15; Ioffe and Szegedy 2015.
  */
+#include "net/ops/batchnorm.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/conv.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 typedef struct batchnorm_params {
     float epsilon;
@@ -158,6 +161,10 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
     }
     if (status != DPL_OK)
         return status;
+    if (s->in[0]->shape.rank != 2 && s->in[0]->shape.rank != 4)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained on vectors and pictures, not on rank %d",
+                              (int)s->in[0]->shape.rank);
     if (!(params->epsilon >= 0.0f && params->momentum >= 0.0f && params->momentum <= 1.0f))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "epsilon or momentum is out of range");
     dpli_train_as(s->out, s->in[0]);
@@ -200,22 +207,26 @@ static inline __attribute__((always_inline)) void sum_rows(bool has_g, double *r
     }
 }
 
-DPLI_EACH_CPU static void sum_moments(double *sum, const float *x, const float *at, size_t c,
-                                      size_t n_rows)
+DPLI_EACH_CPU(static, void, sum_moments,
+              (double *sum, const float *x, const float *at, size_t c, size_t n_rows),
+              (sum, x, at, c, n_rows))
 {
     sum_rows(false, sum, x, x, at, c, n_rows);
 }
 
-DPLI_EACH_CPU static void sum_gradients(double *sum, const float *g, const float *x,
-                                        const float *at, size_t c, size_t n_rows)
+DPLI_EACH_CPU(static, void, sum_gradients,
+              (double *sum, const float *g, const float *x, const float *at, size_t c,
+               size_t n_rows),
+              (sum, g, x, at, c, n_rows))
 {
     sum_rows(true, sum, g, x, at, c, n_rows);
 }
 
 /* y = (x - mean) scale + shift */
-DPLI_EACH_CPU static void normalize(float *restrict y, const float *restrict x,
-                                    const float *restrict mean, const float *restrict scale,
-                                    const float *restrict shift, size_t c, size_t n_rows)
+DPLI_EACH_CPU(static, void, normalize,
+              (float *restrict y, const float *restrict x, const float *restrict mean,
+               const float *restrict scale, const float *restrict shift, size_t c, size_t n_rows),
+              (y, x, mean, scale, shift, c, n_rows))
 {
     for (size_t r = 0; r < n_rows; r++) {
         for (size_t i = 0; i < c; i++)
@@ -224,9 +235,11 @@ DPLI_EACH_CPU static void normalize(float *restrict y, const float *restrict x,
 }
 
 /* dx = f[0] g + f[1] (x - mean) + f[2] */
-DPLI_EACH_CPU static void back(float *restrict dx, const float *restrict g, const float *restrict x,
-                               const float *restrict mean, const float *restrict f, size_t c,
-                               size_t n_rows, bool add)
+DPLI_EACH_CPU(static, void, back,
+              (float *restrict dx, const float *restrict g, const float *restrict x,
+               const float *restrict mean, const float *restrict f, size_t c, size_t n_rows,
+               bool add),
+              (dx, g, x, mean, f, c, n_rows, add))
 {
     for (size_t r = 0; r < n_rows; r++) {
         float *row = dx + r * c;
@@ -372,7 +385,7 @@ static const dpli_trained trained = {sizeof(batchnorm_state), plan_trained, forw
                                      backward_batchnorm};
 
 const dpli_op dpli_ops_batchnorm[] = {
-    {"BatchNormalization", 5, 5, 1, true, load_batchnorm, prepare_batchnorm, plan_batchnorm,
-     &trained},
+    {"BatchNormalization", DPLI_ROLE_NORM, 5, 5, 1, true, load_batchnorm, prepare_batchnorm,
+     plan_batchnorm, &trained},
     {0},
 };

@@ -4,10 +4,11 @@
  *
  * Source: ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15.
  */
+#include "net/ops/binary.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
 #include "net/ops/train.h"
 
 typedef struct binary_step {
@@ -246,9 +247,20 @@ typedef struct trained_state {
 static bool follows_product(const dpli_graph *g, const dpli_node *node, int32_t x)
 {
     const dpli_value *v = dpli_graph_input(g, node, x);
-    const char *name = v && v->producer >= 0 ? g->nodes[v->producer].op->name : "";
+    const dpli_role role = v && v->producer >= 0 ? g->nodes[v->producer].op->role : DPLI_ROLE_OTHER;
 
-    return strcmp(name, "MatMul") == 0 || strcmp(name, "Gemm") == 0 || strcmp(name, "Conv") == 0;
+    return role == DPLI_ROLE_MATMUL || role == DPLI_ROLE_GEMM || role == DPLI_ROLE_CONV;
+}
+
+/* All dimensions but the batch and the channels are the same. */
+static bool same_pixels(const dpli_tensor *x, const dpli_tensor *y)
+{
+    const int32_t channels = dpli_train_channel_axis(x);
+    bool same = x->shape.rank == y->shape.rank;
+
+    for (int32_t i = 1; i < x->shape.rank && same; i++)
+        same = i == channels || x->shape.dims[i] == y->shape.dims[i];
+    return same;
 }
 
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
@@ -256,36 +268,39 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
     trained_state *state = s->state;
     dpli_tensor *out = s->out;
     int32_t first = s->in[0] ? 0 : 1;
-
+    dpl_shape shape;
     dpl_status status = dpli_tape_need(g, s, first, err);
 
     if (status != DPL_OK)
         return status;
-    dpli_train_as(out, s->in[first]);
+    shape = s->in[first]->shape;
     for (int32_t i = first + 1; i < 2 && s->in[i]; i++) {
-        const dpli_tensor *x = s->in[i];
-
-        out->h = x->h > out->h ? x->h : out->h;
-        out->w = x->w > out->w ? x->w : out->w;
-        out->c = x->c > out->c ? x->c : out->c;
+        status = dpli_tape_need(g, s, i, err);
+        if (status != DPL_OK)
+            return status;
+        for (int32_t d = 0; d < shape.rank && s->in[i]->shape.rank == shape.rank; d++)
+            shape.dims[d] =
+                s->in[i]->shape.dims[d] > shape.dims[d] ? s->in[i]->shape.dims[d] : shape.dims[d];
     }
+    if (!dpli_tensor_shape(out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     for (int32_t i = 0; i < 2; i++) {
         const dpli_tensor *x = s->in[i];
         const dpli_param *p = s->param[i];
         bool fits;
 
         if (x) {
-            bool one = x->h == 1 && x->w == 1, same = x->h == out->h && x->w == out->w;
+            bool one = x->h == 1 && x->w == 1, same = same_pixels(x, out);
 
             state->of[i] = (operand){true, same, x->c == out->c};
-            fits = x->rank == out->rank && x->n == out->n && (same || one) &&
+            fits = x->shape.rank == out->shape.rank && x->n == out->n && (same || one) &&
                    (x->c == out->c || x->c == 1);
         } else {
             bool per_channel = p && dpli_train_per_channel(&p->shape, out);
 
             state->of[i] = (operand){false, false, per_channel};
-            fits = p && (per_channel || (p->n == 1 && p->shape.rank <= out->rank));
-            if (fits && per_channel && strcmp(s->node->op->name, "Add") == 0 &&
+            fits = p && (per_channel || (p->n == 1 && p->shape.rank <= out->shape.rank));
+            if (fits && per_channel && s->node->op->role == DPLI_ROLE_ADD &&
                 follows_product(g, s->node, 1 - i))
                 status = dpli_tape_claim(g, s, i, DPLI_PARAM_BIAS, 0, 0, err);
         }
@@ -306,15 +321,14 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
 
 static dpli_binary_kind kind_of(const dpli_tape_step *s)
 {
-    const char *name = s->node->op->name;
-
-    return strcmp(name, "Add") == 0   ? DPLI_ADD
-           : strcmp(name, "Sub") == 0 ? DPLI_SUB
-           : strcmp(name, "Mul") == 0 ? DPLI_MUL
-                                      : DPLI_DIV;
+    switch (s->node->op->role) {
+    case DPLI_ROLE_ADD: return DPLI_ADD;
+    case DPLI_ROLE_SUB: return DPLI_SUB;
+    case DPLI_ROLE_MUL: return DPLI_MUL;
+    default: return DPLI_DIV;
+    }
 }
 
-/* Floats from a pixel to the next, and from a picture to the next. */
 static size_t pixel_step(const operand *o, size_t c)
 {
     return !o->pixels ? 0 : o->channels ? c : 1;
@@ -381,9 +395,11 @@ static void forward_binary(dpli_tape_step *s)
 
 /* t (+)= the gradient of operand i before sums over what is repeated. o is the other operand of a
  * product, the divisor of a quotient; step is 0 where it is one value for all. */
-DPLI_EACH_CPU static void terms(dpli_binary_kind kind, int32_t i, bool add, float *restrict t,
-                                const float *restrict g, const float *restrict o, size_t step,
-                                const float *restrict y, size_t n)
+DPLI_EACH_CPU(static, void, terms,
+              (dpli_binary_kind kind, int32_t i, bool add, float *restrict t,
+               const float *restrict g, const float *restrict o, size_t step,
+               const float *restrict y, size_t n),
+              (kind, i, add, t, g, o, step, y, n))
 {
     const float one = *o;
 
@@ -511,10 +527,10 @@ static const dpli_trained trained = {sizeof(trained_state), plan_trained, forwar
                                      backward_binary};
 
 const dpli_op dpli_ops_binary[] = {
-    {"Add", 2, 2, 1, true, NULL, NULL, plan_add, &trained},
-    {"Sub", 2, 2, 1, true, NULL, NULL, plan_sub, &trained},
-    {"Mul", 2, 2, 1, true, NULL, NULL, plan_mul, &trained},
-    {"Div", 2, 2, 1, true, NULL, NULL, plan_div, &trained},
-    {"Pow", 2, 2, 1, true, NULL, NULL, plan_pow, NULL},
+    {"Add", DPLI_ROLE_ADD, 2, 2, 1, true, NULL, NULL, plan_add, &trained},
+    {"Sub", DPLI_ROLE_SUB, 2, 2, 1, true, NULL, NULL, plan_sub, &trained},
+    {"Mul", DPLI_ROLE_MUL, 2, 2, 1, true, NULL, NULL, plan_mul, &trained},
+    {"Div", DPLI_ROLE_DIV, 2, 2, 1, true, NULL, NULL, plan_div, &trained},
+    {"Pow", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_pow, NULL},
     {0},
 };

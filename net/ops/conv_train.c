@@ -10,11 +10,14 @@
  * one product, added up where they belong. dw is a product over the positions of tiles of unfolded
  * input. Large kernels go through net/ops/spectral.h instead.
  */
+#include "net/ops/conv_train.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/ops/ops.h"
+#include "net/blas.h"
+#include "net/ops/conv_shape.h"
 #include "net/ops/spectral.h"
 #include "net/ops/train.h"
 
@@ -130,8 +133,10 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    shape = (dpl_shape){x->rank, {x->n, x->c, x->h, x->w}};
-    status = dpli_conv_fit(g, s->node, &c, &shape, err);
+    shape = x->shape;
+    status = dpli_conv_check(g, s->node, err);
+    if (status == DPL_OK)
+        status = dpli_conv_fit(g, s->node, &c, &shape, err);
     if (status != DPL_OK)
         return status;
     taps_in = row_floats(&c);
@@ -141,7 +146,7 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
         status = dpli_tape_claim(g, s, 2, DPLI_PARAM_BIAS, 0, 0, err);
     if (status != DPL_OK)
         return status;
-    *s->out = (dpli_tensor){.rank = 4, .n = x->n, .h = c.out_h, .w = c.out_w, .c = c.out_c};
+    dpli_tensor_shape(s->out, &(dpl_shape){4, {x->n, c.out_c, c.out_h, c.out_w}});
     state = s->state;
     state->how = c.groups > 1 && c.groups == c.in_c && c.in_c == c.out_c ? DEPTHWISE
                  : dpli_spectral_pays(&c)                                ? SPECTRAL
@@ -338,9 +343,9 @@ static void turned_part(void *ctx, int worker, size_t from, size_t to)
 }
 
 /* out[i] += a[i] * b[i], the loop of everything depthwise. */
-DPLI_EACH_CPU
-static void add_product(float *restrict out, const float *restrict a, const float *restrict b,
-                        size_t n)
+DPLI_EACH_CPU(static, void, add_product,
+              (float *restrict out, const float *restrict a, const float *restrict b, size_t n),
+              (out, a, b, n))
 {
     for (size_t i = 0; i < n; i++)
         out[i] += a[i] * b[i];
@@ -440,8 +445,9 @@ static float *own_dw(const conv_state *state, int worker)
     return worker_scratch(state, worker) + round_up(2 * (size_t)state->conv.out_c);
 }
 
-DPLI_EACH_CPU
-static void add_rows(float *restrict sums, const float *restrict rows, size_t n_rows, size_t n)
+DPLI_EACH_CPU(static, void, add_rows,
+              (float *restrict sums, const float *restrict rows, size_t n_rows, size_t n),
+              (sums, rows, n_rows, n))
 {
     for (size_t r = 0; r < n_rows; r++) {
         for (size_t i = 0; i < n; i++)

@@ -8,13 +8,14 @@
  * and the product added to it. fuse.c may give MatMul a bias.
  * Source: ONNX Gemm-13, MatMul-13.
  */
-#include "net/ops/ops.h"
+#include "net/ops/gemm.h"
 
-typedef struct gemm_params {
-    float alpha, beta;
-    int64_t trans_a, trans_b;
-    bool has_bias; /* input 2 is a bias, beta taken in */
-} gemm_params;
+#include "net/blas.h"
+#include "net/kernels.h"
+#include "net/ops/binary.h"
+#include "net/ops/gemm_params.h"
+#include "net/ops/gemm_train.h"
+#include "net/planner.h"
 
 typedef struct gemm_step {
     int trans_a, trans_b;
@@ -29,7 +30,7 @@ typedef struct gemm_step {
 
 static dpl_status load_gemm(dpli_graph *g, dpli_node *node, dpl_error *err)
 {
-    gemm_params *params = dpli_node_params(node, sizeof *params, err);
+    dpli_gemm_params *params = dpli_node_params(node, sizeof *params, err);
     dpl_status status;
 
     if (!params)
@@ -47,7 +48,7 @@ static dpl_status load_gemm(dpli_graph *g, dpli_node *node, dpl_error *err)
 
 static dpl_status load_matmul(dpli_graph *g, dpli_node *node, dpl_error *err)
 {
-    gemm_params *params = dpli_node_params(node, sizeof *params, err);
+    dpli_gemm_params *params = dpli_node_params(node, sizeof *params, err);
 
     (void)g;
     if (!params)
@@ -58,23 +59,12 @@ static dpl_status load_matmul(dpli_graph *g, dpli_node *node, dpl_error *err)
 
 bool dpli_gemm_trans_b(const dpli_node *node)
 {
-    return ((const gemm_params *)node->params)->trans_b != 0;
-}
-
-void dpli_gemm_factors(const dpli_node *node, float *alpha, float *beta, bool *trans_a,
-                       bool *trans_b)
-{
-    const gemm_params *params = node->params;
-
-    *alpha = params->alpha;
-    *beta = params->beta;
-    *trans_a = params->trans_a != 0;
-    *trans_b = params->trans_b != 0;
+    return ((const dpli_gemm_params *)node->params)->trans_b != 0;
 }
 
 bool dpli_gemm_take_bias(dpli_node *node, int32_t bias)
 {
-    gemm_params *params = node->params;
+    dpli_gemm_params *params = node->params;
 
     if (node->n_inputs > 2 && node->inputs[2] >= 0 && !params->has_bias)
         return false;
@@ -86,7 +76,7 @@ bool dpli_gemm_take_bias(dpli_node *node, int32_t bias)
 
 dpl_status dpli_gemm_settle(dpli_graph *g, dpli_node *node, dpl_error *err)
 {
-    gemm_params *params = node->params;
+    dpli_gemm_params *params = node->params;
     dpl_shape b, c, shape = {.rank = 1};
     const float *from = dpli_graph_floats(g, node, 2, &c);
     int64_t n;
@@ -132,7 +122,7 @@ static void run_gemm(const dpli_step *step)
         }
     } while (i >= 0);
     if (epilogue.bias || epilogue.before || epilogue.after || epilogue.act.kind != DPLI_ACT_NONE)
-        dpli_epilogue_run(&epilogue, step->out, (size_t)(y - step->out) / s->n, s->n);
+        dpli_epilogue_run(&epilogue, step->out, (size_t)(y - (float *)step->out) / s->n, s->n);
 }
 
 /* c spread over the result, for a product that is added to it. */
@@ -163,14 +153,14 @@ static dpl_status spread(dpli_planner *p, const dpli_node *node, dpli_planned *c
     }
     m.to[0] = shape->dims[1];
     m.to[1] = 1;
-    return dpli_plan_move(p, node, &m, out, from, shape, err);
+    return dpli_plan_move(p, node, DPLI_F32, &m, out, from, shape, err);
 }
 
 static dpl_status plan_step(dpli_planner *p, const dpli_node *node, dpli_planned *a,
                             dpli_planned *b, const gemm_step *product, const dpl_shape *shape,
                             dpl_error *err)
 {
-    const gemm_params *params = node->params;
+    const dpli_gemm_params *params = node->params;
     dpli_planned *c = params->has_bias ? NULL : dpli_plan_in(p, node, 2);
     dpli_ref in[2];
     dpli_tail tail;
@@ -205,7 +195,7 @@ static dpl_status plan_step(dpli_planner *p, const dpli_node *node, dpli_planned
 
 static dpl_status plan_gemm(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
-    const gemm_params *params = node->params;
+    const dpli_gemm_params *params = node->params;
     dpli_planned *a, *b;
     dpl_shape shape = {.rank = 2};
     gemm_step s = {
@@ -307,7 +297,7 @@ static dpl_status plan_matmul(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_gemm[] = {
-    {"Gemm", 2, 3, 1, true, load_gemm, NULL, plan_gemm, &dpli_gemm_trained},
-    {"MatMul", 2, 2, 1, true, load_matmul, NULL, plan_matmul, &dpli_gemm_trained},
+    {"Gemm", DPLI_ROLE_GEMM, 2, 3, 1, true, load_gemm, NULL, plan_gemm, &dpli_gemm_trained},
+    {"MatMul", DPLI_ROLE_MATMUL, 2, 2, 1, true, load_matmul, NULL, plan_matmul, &dpli_gemm_trained},
     {0},
 };

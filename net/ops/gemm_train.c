@@ -7,7 +7,11 @@
  * The batch is small beside the matrix, so that the matrix is what is cut over the threads: each
  * reads its own part of it once.
  */
-#include "net/ops/ops.h"
+#include "net/ops/gemm_train.h"
+
+#include "net/blas.h"
+#include "net/ops/gemm_params.h"
+#include "net/ops/op.h"
 #include "net/ops/train.h"
 
 typedef struct gemm_state {
@@ -26,14 +30,19 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     gemm_state *state = s->state;
     const dpli_tensor *x = s->in[0];
+    dpl_shape shape;
     const dpl_shape *b = s->param[1] ? &s->param[1]->shape : NULL;
-    bool trans_a;
+    const dpli_gemm_params *params = s->node->params;
     dpl_status status = dpli_tape_need(g, s, 0, err);
 
     if (status != DPL_OK)
         return status;
-    dpli_gemm_factors(s->node, &state->alpha, &state->beta, &trans_a, &state->trans_b);
-    if (x->rank != 2 || trans_a || !b || b->rank != 2 || b->dims[0] < 1 || b->dims[1] < 1 ||
+    state->alpha = params->alpha;
+    state->beta = params->beta;
+    state->trans_b = params->trans_b != 0;
+    if (!(x->shape.rank == 2 ||
+          (s->node->op->role == DPLI_ROLE_MATMUL && x->shape.rank > 2 && x->shape.rank != 4)) ||
+        params->trans_a != 0 || !b || b->rank != 2 || b->dims[0] < 1 || b->dims[1] < 1 ||
         b->dims[0] > INT32_MAX || b->dims[1] > INT32_MAX)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "is not rows times a constant matrix; it cannot be trained");
@@ -45,11 +54,20 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
     if (s->n_in > 2 && (s->in[2] || (addend(s) && addend(s)->n != state->out)))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "input 2 is not one constant a column; it cannot be trained");
-    *s->out = (dpli_tensor){.rank = 2, .n = x->n, .h = 1, .w = 1, .c = (int32_t)state->out};
+    shape = x->shape;
+    shape.dims[shape.rank - 1] = (int64_t)state->out;
+    if (!dpli_tensor_shape(s->out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     status = dpli_tape_claim(g, s, 1, DPLI_PARAM_DENSE, state->in, state->out, err);
     if (status == DPL_OK && addend(s))
         status = dpli_tape_claim(g, s, 2, DPLI_PARAM_BIAS, 0, 0, err);
     return status;
+}
+
+/* A row for each vector of the input: as many as pictures at rank 2. */
+static size_t n_rows(const dpli_tape_step *s)
+{
+    return (size_t)s->out->n * (size_t)s->out->w;
 }
 
 static size_t ldb(const gemm_state *state)
@@ -62,7 +80,7 @@ static void forward_part(void *ctx, int worker, size_t from, size_t to)
     const gemm_state *state = ctx;
     const dpli_tape_step *s = state->s;
     const float *b = s->param[1]->value + from * (state->trans_b ? state->in : 1);
-    const size_t n = (size_t)s->out->n;
+    const size_t n = n_rows(s);
     float *y = s->out->value;
 
     (void)worker;
@@ -81,9 +99,8 @@ static void input_part(void *ctx, int worker, size_t from, size_t to)
     const float *b = s->param[1]->value + from * (state->trans_b ? 1 : state->out);
 
     (void)worker;
-    dpli_gemm(0, !state->trans_b, (size_t)s->out->n, to - from, state->out, state->alpha,
-              s->out->grad, state->out, b, ldb(state), s->add[0] ? 1.0f : 0.0f,
-              s->in[0]->grad + from, state->in);
+    dpli_gemm(0, !state->trans_b, n_rows(s), to - from, state->out, state->alpha, s->out->grad,
+              state->out, b, ldb(state), s->add[0] ? 1.0f : 0.0f, s->in[0]->grad + from, state->in);
 }
 
 static void matrix_part(void *ctx, int worker, size_t from, size_t to)
@@ -95,11 +112,11 @@ static void matrix_part(void *ctx, int worker, size_t from, size_t to)
 
     (void)worker;
     if (state->trans_b)
-        dpli_gemm(1, 0, to - from, state->in, (size_t)s->out->n, state->alpha, dy + from,
-                  state->out, x, state->in, 0.0f, db, state->in);
+        dpli_gemm(1, 0, to - from, state->in, n_rows(s), state->alpha, dy + from, state->out, x,
+                  state->in, 0.0f, db, state->in);
     else
-        dpli_gemm(1, 0, to - from, state->out, (size_t)s->out->n, state->alpha, x + from, state->in,
-                  dy, state->out, 0.0f, db, state->out);
+        dpli_gemm(1, 0, to - from, state->out, n_rows(s), state->alpha, x + from, state->in, dy,
+                  state->out, 0.0f, db, state->out);
 }
 
 static void addend_part(void *ctx, int worker, size_t from, size_t to)
@@ -111,7 +128,7 @@ static void addend_part(void *ctx, int worker, size_t from, size_t to)
     for (size_t o = from; o < to; o++) {
         double sum = 0;
 
-        for (size_t i = 0; i < (size_t)s->out->n; i++)
+        for (size_t i = 0; i < n_rows(s); i++)
             sum += (double)s->out->grad[i * state->out + o];
         addend(s)->grad[o] = (float)((double)state->beta * sum);
     }

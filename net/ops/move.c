@@ -4,21 +4,21 @@
  *
  * Source: ONNX Concat-13, Split-18, Slice-13, Transpose-13, Gather-13, Expand-13.
  */
+#include "net/ops/move.h"
+
+#include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
+#include "net/ops/binary.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 /* Where moved elements go: a known value or a buffer. */
 typedef struct target {
     void *known;
     dpli_ref ref;
 } target;
-
-static size_t element_bytes(dpli_type type)
-{
-    return type == DPLI_F32 ? sizeof(float) : sizeof(int64_t);
-}
 
 static dpl_status open_target(dpli_planner *p, const dpli_node *node, int32_t i, bool known,
                               dpli_type type, const dpl_shape *shape, dpli_order order, target *t,
@@ -27,10 +27,7 @@ static dpl_status open_target(dpli_planner *p, const dpli_node *node, int32_t i,
     t->known = NULL;
     if (known)
         return dpli_plan_known(p, node, i, type, shape, &t->known, err);
-    if (type != DPLI_F32)
-        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
-                              "integers do not fold to constants here");
-    return dpli_plan_out(p, node, i, shape, order, &t->ref, err);
+    return dpli_plan_out_of(p, node, i, type, shape, order, &t->ref, err);
 }
 
 static dpl_status put(dpli_planner *p, const dpli_node *node, const target *t, dpli_planned *x,
@@ -42,11 +39,12 @@ static dpl_status put(dpli_planner *p, const dpli_node *node, const target *t, d
     if (t->known) {
         if (dpli_shape_elements(&x->shape) == 0)
             return DPL_OK;
-        dpli_move_run(m, t->known, x->known, element_bytes(x->type));
+        dpli_move_run(m, t->known, x->known, dpli_type_bytes(x->type));
         return DPL_OK;
     }
     status = dpli_plan_use(p, node, x, order, &from, err);
-    return status == DPL_OK ? dpli_plan_move(p, node, m, t->ref, from, shape, err) : status;
+    return status == DPL_OK ? dpli_plan_move(p, node, x->type, m, t->ref, from, shape, err)
+                            : status;
 }
 
 /* All elements of a box of dims, in the order of the target's memory. */
@@ -155,9 +153,19 @@ static dpl_status plan_concat(dpli_planner *p, const dpli_node *node, dpl_error 
     return status;
 }
 
+static bool same_but_channels(const dpli_tensor *x, const dpli_tensor *y)
+{
+    dpl_shape shape = x->shape;
+
+    if (shape.rank == y->shape.rank)
+        shape.dims[dpli_train_channel_axis(x)] = y->c;
+    return dpli_shape_equal(&shape, &y->shape);
+}
+
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     int64_t axis = *(const int64_t *)s->node->params, c = 0;
+    dpl_shape shape;
 
     for (int32_t i = 0; i < s->n_in; i++) {
         dpl_status status = dpli_tape_need(g, s, i, err);
@@ -166,13 +174,15 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
         if (status != DPL_OK)
             return status;
         c += x->c;
-        if (x->rank != first->rank || x->h != first->h || x->w != first->w || c > INT32_MAX)
+        if (!same_but_channels(x, first) || c > INT32_MAX)
             return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "inputs do not fit together");
     }
-    if (!dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+    if (!dpli_axis(&axis, s->in[0]->shape.rank) || axis != dpli_train_channel_axis(s->in[0]))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained along the channels only");
-    dpli_train_as(s->out, s->in[0]);
-    s->out->c = (int32_t)c;
+    shape = s->in[0]->shape;
+    shape.dims[axis] = c;
+    if (!dpli_tensor_shape(s->out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     return DPL_OK;
 }
 
@@ -492,57 +502,79 @@ static dpl_status load_gather(dpli_graph *g, dpli_node *node, dpl_error *err)
 
 typedef struct gather {
     int64_t outer, n_from, inner, n_indices;
-    const int64_t *indices; /* known while the plan lives */
+    size_t element_bytes;
+    const dpli_node *node;
 } gather;
 
-static void run_gather_elements(const gather *s, void *to, const void *from, size_t size)
+/* Rows of x by the indices. Of one that is not there the row is zeros, and the fault is noted. */
+static void gather_rows(const gather *s, void *to, const void *from, const int64_t *indices,
+                        dpli_fault *fault)
 {
-    size_t row = (size_t)s->inner * size;
+    const size_t row = (size_t)s->inner * s->element_bytes;
     char *y = to;
 
     for (int64_t o = 0; o < s->outer; o++) {
-        for (int64_t i = 0; i < s->n_indices; i++) {
-            int64_t index = s->indices[i] + (s->indices[i] < 0 ? s->n_from : 0);
+        for (int64_t i = 0; i < s->n_indices; i++, y += row) {
+            const int64_t id = indices[i];
 
-            memcpy(y, (const char *)from + (size_t)(o * s->n_from + index) * row, row);
-            y += row;
+            if (id < -s->n_from || id >= s->n_from) {
+                memset(y, 0, row);
+                if (!fault->node)
+                    *fault = (dpli_fault){s->node, id, s->n_from};
+                continue;
+            }
+            memcpy(y,
+                   (const char *)from +
+                       (size_t)(o * s->n_from + id + (id < 0 ? s->n_from : 0)) * row,
+                   row);
         }
     }
 }
 
 static void run_gather(const dpli_step *step)
 {
-    run_gather_elements(step->params, step->out, step->in[0], sizeof(float));
+    gather_rows(step->params, step->out, step->in[0], step->in[1], step->fault);
+}
+
+/* Indices that are known are checked once, here. */
+static dpl_status check_known(dpli_planner *p, const dpli_node *node, const dpli_planned *indices,
+                              int64_t n_from, dpl_error *err)
+{
+    const int64_t *ids = indices->known;
+
+    for (int64_t i = 0; ids && i < dpli_shape_elements(&indices->shape); i++) {
+        if (ids[i] < -n_from || ids[i] >= n_from)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "id %lld is not in its table of %lld rows", (long long)ids[i],
+                                  (long long)n_from);
+    }
+    return DPL_OK;
 }
 
 static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
     dpli_planned *x = dpli_plan_in(p, node, 0), *indices = dpli_plan_in(p, node, 1);
     int64_t axis = *(const int64_t *)node->params;
-    gather s = {.outer = 1, .inner = 1};
+    gather s = {.outer = 1, .inner = 1, .node = node, .element_bytes = dpli_type_bytes(x->type)};
     dpl_shape shape = {0};
     dpli_step *step;
-    dpli_ref from;
+    dpli_ref from, ids;
     target t;
     dpl_status status;
 
     if (!dpli_axis(&axis, x->shape.rank))
         return bad_axis(p, node, axis, x->shape.rank, err);
-    if (!indices->known || indices->type != DPLI_I64)
+    if (indices->type != DPLI_I64)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
-                              "indices do not fold to integers");
+                              "indices are not integers");
     if (x->shape.rank - 1 + indices->shape.rank > DPL_MAX_RANK)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
                               "result has more than %d dimensions", DPL_MAX_RANK);
     s.n_from = x->shape.dims[axis];
-    s.indices = indices->known;
     s.n_indices = dpli_shape_elements(&indices->shape);
-    for (int64_t i = 0; i < s.n_indices; i++) {
-        if (s.indices[i] < -s.n_from || s.indices[i] >= s.n_from)
-            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
-                                  "index %lld is not below %lld", (long long)s.indices[i],
-                                  (long long)s.n_from);
-    }
+    status = check_known(p, node, indices, s.n_from, err);
+    if (status != DPL_OK)
+        return status;
     for (int32_t i = 0; i < axis; i++) {
         s.outer *= x->shape.dims[i];
         shape.dims[shape.rank++] = x->shape.dims[i];
@@ -553,15 +585,18 @@ static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error 
         s.inner *= x->shape.dims[i];
         shape.dims[shape.rank++] = x->shape.dims[i];
     }
-    status = open_target(p, node, 0, dpli_plan_foldable(x, dpli_shape_elements(&shape)), x->type,
-                         &shape, DPLI_PLAIN, &t, err);
+    status = open_target(p, node, 0,
+                         indices->known && dpli_plan_foldable(x, dpli_shape_elements(&shape)),
+                         x->type, &shape, DPLI_PLAIN, &t, err);
     if (status != DPL_OK)
         return status;
     if (t.known) {
-        run_gather_elements(&s, t.known, x->known, element_bytes(x->type));
+        gather_rows(&s, t.known, x->known, indices->known, &(dpli_fault){0});
         return DPL_OK;
     }
     status = dpli_plan_use(p, node, x, DPLI_PLAIN, &from, err);
+    if (status == DPL_OK)
+        status = dpli_plan_use(p, node, indices, DPLI_PLAIN, &ids, err);
     if (status != DPL_OK)
         return status;
     step = dpli_plan_step(p, node, run_gather, sizeof s, &shape, err);
@@ -569,9 +604,113 @@ static dpl_status plan_gather(dpli_planner *p, const dpli_node *node, dpl_error 
         return DPL_E_MEMORY;
     *(gather *)step->params = s;
     step->in_ref[0] = from;
+    step->in_ref[1] = ids;
     step->out_ref = t.ref;
     return DPL_OK;
 }
+
+/* y = table[ids], the gradient of a row the sum over the places that read it. */
+static dpl_status plan_trained_gather(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const dpli_tensor *ids = s->in[1];
+    const dpli_param *table = s->param[0];
+    int64_t axis = *(const int64_t *)s->node->params;
+    dpl_shape shape;
+
+    if (!table || table->shape.rank < 1 || !dpli_axis(&axis, table->shape.rank) || axis != 0 ||
+        dpli_shape_elements(&table->shape) < 1)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained on a constant table along axis 0 only");
+    if (!ids || ids->type != DPLI_I64)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with ids of the input only");
+    shape = ids->shape;
+    if (shape.rank + table->shape.rank - 1 > DPL_MAX_RANK)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result has more than %d dimensions",
+                              DPL_MAX_RANK);
+    for (int32_t i = 1; i < table->shape.rank; i++)
+        shape.dims[shape.rank++] = table->shape.dims[i];
+    /* Those would be pictures, whose channels lie innermost. */
+    if (shape.rank == 4 || ids->shape.rank == 4)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is not trained with rank 4");
+    if (!dpli_tensor_shape(s->out, &shape))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
+    return dpli_tape_claim(g, s, 0, DPLI_PARAM_TABLE, 0, 0, err);
+}
+
+static size_t n_rows(const dpli_tape_step *s)
+{
+    return (size_t)s->param[0]->shape.dims[0];
+}
+
+static size_t row_floats(const dpli_tape_step *s)
+{
+    return s->param[0]->n / n_rows(s);
+}
+
+/* The row of id k, n_rows and above for none. */
+static size_t row_of(const dpli_tape_step *s, size_t k)
+{
+    const int64_t id = s->in[1]->ids[k], n = (int64_t)n_rows(s);
+
+    return id >= -n && id < n ? (size_t)(id < 0 ? id + n : id) : SIZE_MAX;
+}
+
+static void look_up_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t n = row_floats(s);
+
+    (void)worker;
+    for (size_t k = from; k < to; k++) {
+        const size_t row = row_of(s, k);
+        float *y = s->out->value + k * n;
+
+        if (row < n_rows(s))
+            memcpy(y, s->param[0]->value + row * n, n * sizeof *y);
+        for (size_t i = 0; i < n && row >= n_rows(s); i++)
+            y[i] = NAN;
+    }
+}
+
+static void forward_gather(dpli_tape_step *s)
+{
+    const size_t n_ids = dpli_tensor_floats(s->in[1]);
+
+    for (size_t k = 0; k < n_ids && !s->fault.node; k++) {
+        if (row_of(s, k) >= n_rows(s))
+            s->fault = (dpli_fault){s->node, s->in[1]->ids[k], (int64_t)n_rows(s)};
+    }
+    dpli_team_run(s->team, n_ids, look_up_range, s);
+}
+
+/* Rows of the table: each is one thread's, which goes through all ids, so that the terms of a sum
+ * have one order whatever the team's size. */
+static void table_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const size_t n = row_floats(s), n_ids = dpli_tensor_floats(s->in[1]);
+    float *dtable = s->param[0]->grad;
+
+    (void)worker;
+    memset(dtable + from * n, 0, (to - from) * n * sizeof *dtable);
+    for (size_t k = 0; k < n_ids; k++) {
+        const size_t row = row_of(s, k);
+        const float *dy = s->out->grad + k * n;
+
+        for (size_t i = 0; i < n && row >= from && row < to; i++)
+            dtable[row * n + i] += dy[i];
+    }
+}
+
+static void backward_gather(dpli_tape_step *s)
+{
+    if (s->param[0]->grad)
+        dpli_team_run(s->team, n_rows(s), table_range, s);
+}
+
+static const dpli_trained trained_gather = {0, plan_trained_gather, forward_gather,
+                                            backward_gather};
 
 /* ------------------------------------------------------------------ Expand */
 
@@ -618,11 +757,12 @@ static dpl_status plan_expand(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_move[] = {
-    {"Concat", 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat, &trained_concat},
-    {"Split", 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
-    {"Slice", 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
-    {"Transpose", 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
-    {"Gather", 2, 2, 1, false, load_gather, NULL, plan_gather, NULL},
-    {"Expand", 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
+    {"Concat", DPLI_ROLE_OTHER, 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat,
+     &trained_concat},
+    {"Split", DPLI_ROLE_OTHER, 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
+    {"Slice", DPLI_ROLE_OTHER, 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
+    {"Transpose", DPLI_ROLE_OTHER, 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
+    {"Gather", DPLI_ROLE_OTHER, 2, 2, 1, false, load_gather, NULL, plan_gather, &trained_gather},
+    {"Expand", DPLI_ROLE_EXPAND, 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
     {0},
 };

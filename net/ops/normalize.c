@@ -4,12 +4,15 @@
  * Source: ONNX Softmax-13 (along the axis), Softmax-11 (over the axis and all behind it),
  * LpNormalization-1, where a zero vector stays zero.
  */
+#include "net/ops/normalize.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 typedef struct normalize_params {
     int64_t axis, p;
@@ -54,8 +57,8 @@ static void run_softmax(const dpli_step *step)
 
     for (int64_t o = 0; o < s->outer * s->stride; o++) {
         int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
-        const float *x = step->in[0] + at;
-        float *y = step->out + at;
+        const float *x = (const float *)step->in[0] + at;
+        float *y = (float *)step->out + at;
         float max = x[0];
         double sum = 0.0;
 
@@ -78,8 +81,8 @@ static void run_lp(const dpli_step *step)
 
     for (int64_t o = 0; o < s->outer * s->stride; o++) {
         int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
-        const float *x = step->in[0] + at;
-        float *y = step->out + at;
+        const float *x = (const float *)step->in[0] + at;
+        float *y = (float *)step->out + at;
         double norm = 0.0;
 
         for (int64_t i = 0; i < s->n; i++) {
@@ -148,13 +151,13 @@ static dpl_status plan_lp(dpli_planner *p, const dpli_node *node, dpl_error *err
 /* Below it PyTorch divides by this and not by the length; 1e-12 is its own. */
 #define MAX_LEAST_LENGTH 1e-6f
 
-/* The node of this name that makes input i, or NULL. */
-static dpli_node *maker(const dpli_graph *g, const dpli_node *node, int32_t i, const char *name)
+/* The node of this role that makes input i, or NULL. */
+static dpli_node *maker(const dpli_graph *g, const dpli_node *node, int32_t i, dpli_role role)
 {
     const dpli_value *v = node ? dpli_graph_input(g, node, i) : NULL;
     dpli_node *by = v && v->producer >= 0 ? &g->nodes[v->producer] : NULL;
 
-    return by && strcmp(by->op->name, name) == 0 ? by : NULL;
+    return by && by->op->role == role ? by : NULL;
 }
 
 /* The one axis of a ReduceL2 that keeps its dimensions; false for any other. */
@@ -177,39 +180,6 @@ static bool length_axis(const dpli_graph *g, dpli_node *node, int64_t *axis)
     return true;
 }
 
-dpl_status dpli_normalize_settle(dpli_graph *g, dpli_node *node, dpl_error *err)
-{
-    const dpli_node *expand = maker(g, node, 1, "Expand");
-    const dpli_node *clip = maker(g, expand ? expand : node, expand ? 0 : 1, "Clip");
-    dpli_node *length = maker(g, clip, 0, "ReduceL2");
-    dpl_shape shape;
-    const float *least = clip ? dpli_graph_floats(g, clip, 1, &shape) : NULL;
-    dpli_attr *attr;
-    int64_t axis;
-
-    if (strcmp(node->op->name, "Div") != 0 || !length || length->inputs[0] != node->inputs[0] ||
-        !length_axis(g, length, &axis) || !least || dpli_shape_elements(&shape) != 1 ||
-        !(*least <= MAX_LEAST_LENGTH) || dpli_graph_input(g, clip, 2))
-        return DPL_OK;
-    attr = dpli_calloc(1, sizeof *attr, err);
-    if (!attr)
-        return DPL_E_MEMORY;
-    *attr = (dpli_attr){
-        .name = dpli_strdup("axis", err), .kind = DPLI_ATTR_INT, .i = axis, .used = true};
-    if (!attr->name) {
-        free(attr);
-        return DPL_E_MEMORY;
-    }
-    free(node->params);
-    free(node->attrs); /* Div has none; there may be room for some */
-    node->params = NULL;
-    node->attrs = attr;
-    node->n_attrs = 1;
-    node->n_inputs = 1;
-    node->op = dpli_op_find("LpNormalization");
-    return node->op->load(g, node, err);
-}
-
 /* y = x / |x| along the channels; kept is 1 / |x|, 0 for a zero vector, by place. */
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
@@ -219,7 +189,8 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
 
     if (status != DPL_OK)
         return status;
-    if (params->p != 2 || !dpli_axis(&axis, s->in[0]->rank) || axis != 1)
+    if (params->p != 2 || !dpli_axis(&axis, s->in[0]->shape.rank) ||
+        axis != dpli_train_channel_axis(s->in[0]))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "is trained with p 2 along the channels only");
     s->kept_floats = dpli_tensor_floats(s->out) / (size_t)s->out->c;
@@ -278,8 +249,45 @@ static void backward_lp(dpli_tape_step *s)
 
 static const dpli_trained trained = {0, plan_trained, forward_lp, backward_lp};
 
+enum { OP_SOFTMAX, OP_LP };
+
 const dpli_op dpli_ops_normalize[] = {
-    {"Softmax", 1, 1, 1, false, load_softmax, NULL, plan_softmax, NULL},
-    {"LpNormalization", 1, 1, 1, false, load_lp, NULL, plan_lp, &trained},
+    [OP_SOFTMAX] = {"Softmax", DPLI_ROLE_OTHER, 1, 1, 1, false, load_softmax, NULL, plan_softmax,
+                    NULL},
+    [OP_LP] = {"LpNormalization", DPLI_ROLE_OTHER, 1, 1, 1, false, load_lp, NULL, plan_lp,
+               &trained},
     {0},
 };
+
+dpl_status dpli_normalize_settle(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    const dpli_node *expand = maker(g, node, 1, DPLI_ROLE_EXPAND);
+    const dpli_node *clip = maker(g, expand ? expand : node, expand ? 0 : 1, DPLI_ROLE_CLIP);
+    dpli_node *length = maker(g, clip, 0, DPLI_ROLE_LENGTH);
+    dpl_shape shape;
+    const float *least = clip ? dpli_graph_floats(g, clip, 1, &shape) : NULL;
+    dpli_attr *attr;
+    int64_t axis;
+
+    if (node->op->role != DPLI_ROLE_DIV || !length || length->inputs[0] != node->inputs[0] ||
+        !length_axis(g, length, &axis) || !least || dpli_shape_elements(&shape) != 1 ||
+        !(*least <= MAX_LEAST_LENGTH) || dpli_graph_input(g, clip, 2))
+        return DPL_OK;
+    attr = dpli_calloc(1, sizeof *attr, err);
+    if (!attr)
+        return DPL_E_MEMORY;
+    *attr = (dpli_attr){
+        .name = dpli_strdup("axis", err), .kind = DPLI_ATTR_INT, .i = axis, .used = true};
+    if (!attr->name) {
+        free(attr);
+        return DPL_E_MEMORY;
+    }
+    free(node->params);
+    free(node->attrs); /* Div has none; there may be room for some */
+    node->params = NULL;
+    node->attrs = attr;
+    node->n_attrs = 1;
+    node->n_inputs = 1;
+    node->op = &dpli_ops_normalize[OP_LP];
+    return node->op->load(g, node, err);
+}

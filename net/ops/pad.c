@@ -4,9 +4,13 @@
  *
  * Source: ONNX Pad-18.
  */
+#include "net/ops/pad.h"
+
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
+#include "net/ops/window.h"
+#include "net/planner.h"
 
 enum { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE };
 
@@ -47,8 +51,8 @@ bool dpli_pad_is_zeros(const dpli_graph *g, const dpli_node *node, int64_t pads[
     const dpli_value *v;
     const float *value = dpli_graph_floats(g, node, 2, &shape);
 
-    if (strcmp(node->op->name, "Pad") != 0 || params->mode != PAD_CONSTANT ||
-        params->value != 0.0f || (node->n_inputs > 3 && node->inputs[3] >= 0))
+    if (node->op->role != DPLI_ROLE_PAD || params->mode != PAD_CONSTANT || params->value != 0.0f ||
+        (node->n_inputs > 3 && node->inputs[3] >= 0))
         return false;
     all = params->pads;
     if (node->n_inputs > 2 && node->inputs[2] >= 0 &&
@@ -227,6 +231,6 @@ static dpl_status plan_pad(dpli_planner *p, const dpli_node *node, dpl_error *er
 }
 
 const dpli_op dpli_ops_pad[] = {
-    {"Pad", 1, 4, 1, false, load_pad, NULL, plan_pad, NULL},
+    {"Pad", DPLI_ROLE_PAD, 1, 4, 1, false, load_pad, NULL, plan_pad, NULL},
     {0},
 };

@@ -4,10 +4,13 @@
  * Source: ONNX MaxPool-12, AveragePool-11 with the divisor of a window that hangs over the padding
  * as in opset 19: only what lies within the padded picture counts.
  */
+#include "net/ops/pool.h"
+
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/kernels.h"
 #include "net/ops/train.h"
+#include "net/ops/window.h"
 
 typedef struct pool_params {
     dpli_window window;
@@ -237,15 +240,13 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpli_pool
 
     if (status != DPL_OK)
         return status;
-    if (x->rank != 4)
+    if (x->shape.rank != 4)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is not of rank 4");
-    shape = (dpl_shape){4, {x->n, x->c, x->h, x->w}};
+    shape = x->shape;
     status = fit_windows(g, s->node, kind, &shape, pool, err);
     if (status != DPL_OK)
         return status;
-    dpli_train_as(s->out, x);
-    s->out->h = pool->out_h;
-    s->out->w = pool->out_w;
+    dpli_tensor_shape(s->out, &shape);
     return DPL_OK;
 }
 
@@ -259,18 +260,17 @@ static dpl_status plan_trained_average(const dpli_graph *g, dpli_tape_step *s, d
     return plan_trained(g, s, DPLI_POOL_AVERAGE, err);
 }
 
-dpl_status dpli_train_mean_plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+static dpl_status plan_trained_global(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     dpl_status status = dpli_tape_need(g, s, 0, err);
     const dpli_tensor *x = s->in[0];
 
     if (status != DPL_OK)
         return status;
-    if (x->rank != 4)
+    if (x->shape.rank != 4)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is not of rank 4");
-    *(dpli_pool *)s->state = dpli_pool_whole(&(dpl_shape){4, {x->n, x->c, x->h, x->w}});
-    dpli_train_as(s->out, x);
-    s->out->h = s->out->w = 1;
+    *(dpli_pool *)s->state = dpli_pool_whole(&x->shape);
+    dpli_tensor_shape(s->out, &(dpl_shape){4, {x->n, x->c, 1, 1}});
     return DPL_OK;
 }
 
@@ -291,11 +291,12 @@ void dpli_train_pool_forward(dpli_tape_step *s)
 }
 
 /* The first of the four pixels a, b, c, d that is the maximum gets the gradient. */
-DPLI_EACH_CPU static void back_max4(float *restrict da, float *restrict db, float *restrict dc,
-                                    float *restrict dd, const float *restrict a,
-                                    const float *restrict b, const float *restrict c,
-                                    const float *restrict d, const float *restrict y,
-                                    const float *restrict g, size_t n, bool add)
+DPLI_EACH_CPU(static, void, back_max4,
+              (float *restrict da, float *restrict db, float *restrict dc, float *restrict dd,
+               const float *restrict a, const float *restrict b, const float *restrict c,
+               const float *restrict d, const float *restrict y, const float *restrict g, size_t n,
+               bool add),
+              (da, db, dc, dd, a, b, c, d, y, g, n, add))
 {
 #define TO_FIRST(op)                                                                               \
     for (size_t i = 0; i < n; i++) {                                                               \
@@ -321,8 +322,10 @@ DPLI_EACH_CPU static void back_max4(float *restrict da, float *restrict db, floa
 }
 
 /* One pixel of a window: what is left of the gradient goes to it where it is the maximum. */
-DPLI_EACH_CPU static void back_max1(float *restrict dx, const float *restrict x,
-                                    const float *restrict y, float *restrict left, size_t n)
+DPLI_EACH_CPU(static, void, back_max1,
+              (float *restrict dx, const float *restrict x, const float *restrict y,
+               float *restrict left, size_t n),
+              (dx, x, y, left, n))
 {
     for (size_t i = 0; i < n; i++) {
         dx[i] += x[i] == y[i] ? left[i] : 0.0f;
@@ -330,8 +333,9 @@ DPLI_EACH_CPU static void back_max1(float *restrict dx, const float *restrict x,
     }
 }
 
-DPLI_EACH_CPU static void back_mean1(float *restrict dx, const float *restrict g, float share,
-                                     size_t n)
+DPLI_EACH_CPU(static, void, back_mean1,
+              (float *restrict dx, const float *restrict g, float share, size_t n),
+              (dx, g, share, n))
 {
     for (size_t i = 0; i < n; i++)
         dx[i] += g[i] * share;
@@ -454,12 +458,14 @@ static const dpli_trained trained_max = {sizeof(dpli_pool), plan_trained_max,
                                          dpli_train_pool_forward, dpli_train_pool_backward};
 static const dpli_trained trained_average = {sizeof(dpli_pool), plan_trained_average,
                                              dpli_train_pool_forward, dpli_train_pool_backward};
-static const dpli_trained trained_global = {sizeof(dpli_pool), dpli_train_mean_plan,
+static const dpli_trained trained_global = {sizeof(dpli_pool), plan_trained_global,
                                             dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_pool[] = {
-    {"MaxPool", 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
-    {"AveragePool", 1, 1, 1, false, load_averagepool, NULL, plan_averagepool, &trained_average},
-    {"GlobalAveragePool", 1, 1, 1, false, NULL, NULL, plan_global, &trained_global},
+    {"MaxPool", DPLI_ROLE_OTHER, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
+    {"AveragePool", DPLI_ROLE_MEAN, 1, 1, 1, false, load_averagepool, NULL, plan_averagepool,
+     &trained_average},
+    {"GlobalAveragePool", DPLI_ROLE_OTHER, 1, 1, 1, false, NULL, NULL, plan_global,
+     &trained_global},
     {0},
 };

@@ -4,10 +4,15 @@
  * Sums are taken in double: a mean over a whole picture has 10^5 terms and more.
  * Source: ONNX ReduceMean-18, ReduceSum-13, ReduceL2-18.
  */
+#include "net/ops/reduce.h"
+
 #include <math.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
+#include "net/ops/binary.h"
+#include "net/ops/pool.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 typedef enum reduce_kind { REDUCE_MEAN, REDUCE_SUM, REDUCE_L2 } reduce_kind;
 
@@ -61,6 +66,7 @@ static void run_reduce(const dpli_step *step)
 {
     const reduce_step *s = step->params;
     int64_t kept_index[DPL_MAX_RANK] = {0}, at = 0;
+    const float *in = step->in[0];
     float *y = step->out;
 
     do {
@@ -68,7 +74,7 @@ static void run_reduce(const dpli_step *step)
         double sum = 0.0;
 
         do {
-            double x = (double)step->in[0][from];
+            double x = (double)in[from];
 
             sum += s->kind == REDUCE_L2 ? x * x : x;
         } while (advance(s->n_gone, s->gone, s->gone_step, gone_index, &from));
@@ -181,15 +187,18 @@ static dpl_status plan_l2(dpli_planner *p, const dpli_node *node, dpl_error *err
 
 /* ------------------------------------------------------------------ training */
 
-/* The mean over height and width is trained, as pooling is. */
+/* The mean over height and width of pictures is trained, as pooling is, and the mean of a sentence:
+ * over the middle dimension of three. */
 static dpl_status plan_trained_mean(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     const reduce_params *params = s->node->params;
     const dpli_value *given = dpli_graph_input(g, s->node, 1);
+    const dpli_tensor *x = s->in[0];
     const int64_t *axes = params->axes;
     int64_t n = params->n_axes;
-    bool both;
-    dpl_status status = dpli_train_mean_plan(g, s, err);
+    uint32_t mask = 0;
+    dpl_shape shape;
+    dpl_status status = dpli_tape_need(g, s, 0, err);
 
     if (status != DPL_OK)
         return status;
@@ -197,14 +206,23 @@ static dpl_status plan_trained_mean(const dpli_graph *g, dpli_tape_step *s, dpl_
         n = given->data && given->type == DPLI_I64 ? dpli_shape_elements(&given->shape) : -1;
         axes = given->data;
     }
-    both = n == 2;
-    for (int32_t i = 0; i < 2 && both; i++)
-        both = (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 2 ||
-               (axes[i] < 0 ? axes[i] + 4 : axes[i]) == 3;
-    if (!both || (axes[0] - axes[1]) % 4 == 0)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t axis = axes[i];
+
+        mask = dpli_axis(&axis, x->shape.rank) && !(mask >> axis & 1) ? mask | 1u << axis : 1u;
+    }
+    if (!(x->shape.rank == 4 && mask == 0xc) && !(x->shape.rank == 3 && mask == 0x2))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "is trained over height and width only");
-    s->out->rank = params->keep_dims ? 4 : 2;
+                              "is trained over height and width, or the middle of three, only");
+    *(dpli_pool *)s->state = dpli_pool_whole(&(dpl_shape){4, {x->n, x->c, x->h, x->w}});
+    shape = x->shape;
+    if (shape.rank == 4)
+        shape.dims[2] = shape.dims[3] = 1;
+    else
+        shape.dims[1] = 1;
+    if (!params->keep_dims)
+        shape = (dpl_shape){2, {x->n, x->c}};
+    dpli_tensor_shape(s->out, &shape);
     return DPL_OK;
 }
 
@@ -212,8 +230,8 @@ static const dpli_trained trained_mean = {sizeof(dpli_pool), plan_trained_mean,
                                           dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_reduce[] = {
-    {"ReduceMean", 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained_mean},
-    {"ReduceSum", 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
-    {"ReduceL2", 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
+    {"ReduceMean", DPLI_ROLE_OTHER, 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained_mean},
+    {"ReduceSum", DPLI_ROLE_OTHER, 1, 2, 1, false, load_reduce, NULL, plan_sum, NULL},
+    {"ReduceL2", DPLI_ROLE_LENGTH, 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
     {0},
 };

@@ -7,10 +7,13 @@
  * Source: ONNX Resize-18, Resize-10, Upsample-9. Before opset 11 nearest has no mode of its own; as
  * in onnxruntime it rounds down, and up where it makes the picture smaller.
  */
+#include "net/ops/resize.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
+#include "net/planner.h"
 
 enum { RESIZE_NEAREST, RESIZE_LINEAR };
 enum { HALF_PIXEL, PYTORCH_HALF_PIXEL, ALIGN_CORNERS, ASYMMETRIC, TF_HALF_PIXEL };
@@ -107,7 +110,7 @@ static void run_nearest(const dpli_step *step)
     float *y = step->out;
 
     for (int64_t n = 0; n < s->n; n++) {
-        const float *picture = step->in[0] + n * s->in_h * s->in_w * s->channels;
+        const float *picture = (const float *)step->in[0] + n * s->in_h * s->in_w * s->channels;
 
         for (int64_t h = 0; h < s->out_h; h++) {
             const float *line = picture + s->low[h] * s->in_w * s->channels;
@@ -127,7 +130,7 @@ static void run_linear(const dpli_step *step)
     float *y = step->out;
 
     for (int64_t n = 0; n < s->n; n++) {
-        const float *picture = step->in[0] + n * s->in_h * s->in_w * channels;
+        const float *picture = (const float *)step->in[0] + n * s->in_h * s->in_w * channels;
 
         for (int64_t h = 0; h < s->out_h; h++) {
             const float *line_low = picture + s->low[h] * s->in_w * channels;
@@ -292,7 +295,7 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_resize[] = {
-    {"Resize", 1, 4, 1, false, load_resize, NULL, plan_resize, NULL},
-    {"Upsample", 2, 2, 1, false, load_upsample, NULL, plan_resize, NULL},
+    {"Resize", DPLI_ROLE_OTHER, 1, 4, 1, false, load_resize, NULL, plan_resize, NULL},
+    {"Upsample", DPLI_ROLE_OTHER, 2, 2, 1, false, load_upsample, NULL, plan_resize, NULL},
     {0},
 };

@@ -7,11 +7,14 @@
  * Source: ONNX Reshape-14, Flatten-13, Squeeze-13, Unsqueeze-13, Dropout-13, Constant-13,
  * ConstantOfShape-9, Shape-15, Cast-13.
  */
+#include "net/ops/shape.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "net/ops/ops.h"
+#include "net/ops/axes.h"
 #include "net/ops/train.h"
+#include "net/planner.h"
 
 /* ------------------------------------------------------------------ Reshape, Flatten */
 
@@ -240,8 +243,10 @@ static dpl_status plan_trained_dropout(const dpli_graph *g, dpli_tape_step *s, d
 /* to (+)= from / (1 - ratio) where the element stays. Whether it does is a function of the seed and
  * its number, so that it does not depend on the threads and need not be kept for the way back.
  * Source: the output function of splitmix64, Steele, Lea and Flood 2014. */
-DPLI_EACH_CPU static void drop(const dropout_state *state, float *restrict to,
-                               const float *restrict from, size_t first, size_t n, bool add)
+DPLI_EACH_CPU(static, void, drop,
+              (const dropout_state *state, float *restrict to, const float *restrict from,
+               size_t first, size_t n, bool add),
+              (state, to, from, first, n, add))
 {
     const uint64_t below = (uint64_t)((double)state->ratio * 0x1p32);
     const float scale = 1.0f / (1.0f - state->ratio);
@@ -304,25 +309,21 @@ static const dpli_trained trained_dropout = {sizeof(dropout_state), plan_trained
 
 /* ------------------------------------------------------------------ training of shapes */
 
-/* out as rank 2, or as rank 4 without pixels, from x: its elements in ONNX's order. */
+/* out takes x's elements, in ONNX's order, under another shape; pictures lie in another order, so
+ * that it can be none with pixels. */
 static dpl_status set_shape(const dpli_graph *g, dpli_tape_step *s, const dpl_shape *shape,
                             dpl_error *err)
 {
     const dpli_tensor *x = s->in[0];
-    const int64_t item = (int64_t)dpli_tensor_item(x);
-    bool fits =
-        (shape->rank == 2 || (shape->rank == 4 && shape->dims[2] == 1 && shape->dims[3] == 1)) &&
-        shape->dims[0] == x->n && shape->dims[1] == item && item <= INT32_MAX;
+    const bool pixels = shape->rank == 4 && (shape->dims[2] != 1 || shape->dims[3] != 1);
     char words[DPLI_SHAPE_TEXT];
 
-    if (!fits)
+    if (pixels || shape->rank < 1 || shape->dims[0] != x->n ||
+        dpli_shape_elements(shape) != dpli_shape_elements(&x->shape) ||
+        !dpli_tensor_shape(s->out, shape))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "to %s cannot be trained: only to one vector a picture",
+                              "to %s cannot be trained: not to pictures, and not across the batch",
                               dpli_shape_text(shape, words));
-    s->out->rank = shape->rank;
-    s->out->n = x->n;
-    s->out->h = s->out->w = 1;
-    s->out->c = (int32_t)item;
     return DPL_OK;
 }
 
@@ -332,24 +333,20 @@ static dpl_status plan_trained_reshape(const dpli_graph *g, dpli_tape_step *s, d
     const dpli_value *v = dpli_graph_input(g, s->node, 1);
     dpl_status status = dpli_tape_need(g, s, 0, err);
     dpl_shape shape = {0};
-    int64_t own[4], rest = -1, known = 1, all, n;
+    int64_t rest = -1, known = 1, all, n;
 
     if (status != DPL_OK)
         return status;
     n = v && v->data && v->type == DPLI_I64 && v->shape.rank == 1 ? v->shape.dims[0] : 0;
-    if (n != 2 && n != 4)
+    if (n < 1 || n > DPL_MAX_RANK)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "shape is not a constant of 2 or 4 values");
-    own[0] = s->in[0]->n;
-    own[1] = s->in[0]->c;
-    own[2] = s->in[0]->h;
-    own[3] = s->in[0]->w;
-    all = own[0] * (int64_t)dpli_tensor_item(s->in[0]);
+                              "shape is not a constant of 1 to %d values", DPL_MAX_RANK);
+    all = dpli_shape_elements(&s->in[0]->shape);
     shape.rank = (int32_t)n;
     for (int32_t i = 0; i < shape.rank; i++) {
         int64_t d = ((const int64_t *)v->data)[i];
 
-        d = d == 0 && !allow_zero && i < s->in[0]->rank ? own[i] : d;
+        d = d == 0 && !allow_zero && i < s->in[0]->shape.rank ? s->in[0]->shape.dims[i] : d;
         shape.dims[i] = d;
         if (d == -1)
             rest = i;
@@ -368,7 +365,7 @@ static dpl_status plan_trained_flatten(const dpli_graph *g, dpli_tape_step *s, d
 
     if (status != DPL_OK)
         return status;
-    if (axis != 1 && axis + s->in[0]->rank != 1)
+    if (axis != 1 && axis + s->in[0]->shape.rank != 1)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained with axis 1 only");
     return set_shape(g, s, &(dpl_shape){2, {s->in[0]->n, (int64_t)dpli_tensor_item(s->in[0])}},
                      err);
@@ -393,10 +390,16 @@ static void transpose(float *to, const float *from, size_t rows, size_t columns,
     }
 }
 
+/* What ONNX has outermost in an item and the memory innermost: a picture's channels. */
+static size_t columns(const dpli_tensor *x)
+{
+    return x->shape.rank == 4 ? (size_t)x->c : dpli_tensor_item(x);
+}
+
 static void plain_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
-    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+    const size_t item = dpli_tensor_item(s->in[0]), c = columns(s->in[0]);
 
     (void)worker;
     for (size_t k = from; k < to; k++)
@@ -406,7 +409,7 @@ static void plain_range(void *ctx, int worker, size_t from, size_t to)
 static void nhwc_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
-    const size_t item = dpli_tensor_item(s->in[0]), c = (size_t)s->in[0]->c;
+    const size_t item = dpli_tensor_item(s->in[0]), c = columns(s->in[0]);
 
     (void)worker;
     for (size_t k = from; k < to; k++)
@@ -593,7 +596,8 @@ static const struct {
                   {12, false, 0, UINT32_MAX},
                   {13, false, 0, INT64_MAX}};
 
-#define CAST_BOOL 9
+#define CAST_INT64 7
+#define CAST_BOOL  9
 
 static dpl_status load_cast(dpli_graph *g, dpli_node *node, dpl_error *err)
 {
@@ -624,9 +628,12 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
 
     if (x->type == DPLI_F32 && cast_types[to].is_float)
         return plan_identity(p, node, err);
+    if (x->type == DPLI_I64 && cast_types[to].number == CAST_INT64)
+        return plan_identity(p, node, err);
     if (!x->known)
-        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
-                              "to integers, of what is no constant, is not supported");
+        return dpli_node_fail(
+            dpli_plan_graph(p), node, DPL_E_MODEL, err,
+            "of what is no constant is supported from float to float and from int64 to int64 only");
     status = dpli_plan_known(p, node, 0, cast_types[to].is_float ? DPLI_F32 : DPLI_I64, &x->shape,
                              &data, err);
     if (status != DPL_OK)
@@ -659,15 +666,19 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
 }
 
 const dpli_op dpli_ops_shape[] = {
-    {"Reshape", 2, 2, 1, false, load_reshape, NULL, plan_reshape, &trained_reshape},
-    {"Flatten", 1, 1, 1, false, load_flatten, NULL, plan_flatten, &trained_flatten},
-    {"Squeeze", 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
-    {"Unsqueeze", 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
-    {"Identity", 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
-    {"Dropout", 1, 3, 1, false, load_dropout, NULL, plan_dropout, &trained_dropout},
-    {"Constant", 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
-    {"ConstantOfShape", 1, 1, 1, false, load_constant_of_shape, NULL, plan_constant_of_shape, NULL},
-    {"Shape", 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
-    {"Cast", 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
+    {"Reshape", DPLI_ROLE_OTHER, 2, 2, 1, false, load_reshape, NULL, plan_reshape,
+     &trained_reshape},
+    {"Flatten", DPLI_ROLE_OTHER, 1, 1, 1, false, load_flatten, NULL, plan_flatten,
+     &trained_flatten},
+    {"Squeeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
+    {"Unsqueeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
+    {"Identity", DPLI_ROLE_SAME, 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
+    {"Dropout", DPLI_ROLE_DROPOUT, 1, 3, 1, false, load_dropout, NULL, plan_dropout,
+     &trained_dropout},
+    {"Constant", DPLI_ROLE_OTHER, 0, 0, 1, false, load_constant, NULL, plan_constant, NULL},
+    {"ConstantOfShape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_constant_of_shape, NULL,
+     plan_constant_of_shape, NULL},
+    {"Shape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
+    {"Cast", DPLI_ROLE_CAST, 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
     {0},
 };

@@ -13,6 +13,8 @@
  */
 #include "net/ops/spectral.h"
 
+#include "net/blas.h"
+
 #include <math.h>
 #include <string.h>
 

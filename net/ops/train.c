@@ -11,8 +11,9 @@ typedef struct put_work {
     bool add;
 } put_work;
 
-DPLI_EACH_CPU static void put(float *restrict to, const float *restrict from, size_t n, float scale,
-                              bool add)
+DPLI_EACH_CPU(static, void, put,
+              (float *restrict to, const float *restrict from, size_t n, float scale, bool add),
+              (to, from, n, scale, add))
 {
     if (add) {
         for (size_t i = 0; i < n; i++)
@@ -40,9 +41,9 @@ void dpli_train_put(dpli_team *team, float *to, const float *from, size_t n, flo
 
 bool dpli_train_per_channel(const dpl_shape *shape, const dpli_tensor *x)
 {
-    int32_t at = shape->rank - (x->rank == 4 ? 3 : 1);
+    int32_t at = shape->rank - (x->shape.rank == 4 ? 3 : 1);
 
-    return at >= 0 && shape->rank <= x->rank && shape->dims[at] == x->c &&
+    return at >= 0 && shape->rank <= x->shape.rank && shape->dims[at] == x->c &&
            dpli_shape_elements(shape) == x->c;
 }
 

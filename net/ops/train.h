@@ -2,29 +2,27 @@
 #ifndef DOPPEL_NET_OPS_TRAIN_H
 #define DOPPEL_NET_OPS_TRAIN_H
 
+#include "base/cpu.h"
 #include "net/tape.h"
 
-/* A loop once more for processors with longer vectors, chosen when the program starts. Products are
- * not contracted in them, and no sum changes its order: the versions agree to the bit. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) &&   \
-    !defined(__SANITIZE_THREAD__)
-#define DPLI_EACH_CPU __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define DPLI_EACH_CPU
-#endif
-
-/** t takes the rank and the sizes of x. */
+/** t takes the shape of x. */
 static inline void dpli_train_as(dpli_tensor *t, const dpli_tensor *x)
 {
-    t->rank = x->rank;
+    t->shape = x->shape;
     t->n = x->n;
     t->h = x->h;
     t->w = x->w;
     t->c = x->c;
 }
 
+/** The dimension that is the channels: the second of pictures, else the last. */
+static inline int32_t dpli_train_channel_axis(const dpli_tensor *x)
+{
+    return x->shape.rank == 4 ? 1 : x->shape.rank - 1;
+}
+
 /** True when a constant of this shape holds one value a channel of x, broadcast as ONNX does: [c],
- * [1, c] against rank 2; [c, 1, 1], [1, c, 1, 1] against rank 4. */
+ * [1, c] against another rank; [c, 1, 1], [1, c, 1, 1] against rank 4. */
 bool dpli_train_per_channel(const dpl_shape *shape, const dpli_tensor *x);
 
 /** to = scale from, or to += scale from: n floats, by the whole team. */
@@ -34,10 +32,5 @@ void dpli_train_put(dpli_team *team, float *to, const float *from, size_t n, flo
 dpl_status dpli_train_same_plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
 void dpli_train_same_forward(dpli_tape_step *s);
 void dpli_train_same_backward(dpli_tape_step *s);
-
-/** The mean over a whole picture, of which state is a dpli_pool: GlobalAveragePool, ReduceMean. */
-dpl_status dpli_train_mean_plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
-void dpli_train_pool_forward(dpli_tape_step *s);
-void dpli_train_pool_backward(dpli_tape_step *s);
 
 #endif

@@ -32,15 +32,21 @@ class Formula:
 
 
 def value_of(x):
-    return x.array() if isinstance(x, Formula) else np.asarray(x, np.float32)
+    if isinstance(x, Formula):
+        return x.array()
+    return x if isinstance(x, np.ndarray) and x.dtype.kind == "i" else np.asarray(x, np.float32)
 
 
 def tensor_bytes(name, x):
     shape = x.shape
+    ids = not isinstance(x, Formula) and x.dtype.kind == "i"
+    mark = 0x80000000 if isinstance(x, Formula) else 0x40000000 if ids else 0
     head = struct.pack("<I", len(name)) + name.encode() + struct.pack(
-        f"<I{len(shape)}I", len(shape) | (0x80000000 if isinstance(x, Formula) else 0), *shape)
+        f"<I{len(shape)}I", len(shape) | mark, *shape)
     if isinstance(x, Formula):
         return head + struct.pack("<ff", x.offset, x.scale)
+    if ids:
+        return head + np.ascontiguousarray(x, "<i8").tobytes()
     return head + np.ascontiguousarray(x, "<f4").tobytes()
 
 
@@ -116,6 +122,20 @@ class Graph:
                 self.runs[i][name] = (self.rng.normal(0.1, 1, s)).astype(np.float32)
         dims = [f"d{i}" if i in free else d for i, d in enumerate(shape)]
         self.inputs.append(helper.make_tensor_value_info(name, F32, dims))
+        return name
+
+    def ids(self, n_rows, shape, *more_shapes, free=(), dtype=np.int64):
+        """One input of ids into a table of n_rows, a third of them counted from its end."""
+        name = f"x{len(self.inputs)}"
+        for i, s in enumerate((shape, *more_shapes)):
+            while len(self.runs) <= i:
+                self.runs.append({})
+            x = self.rng.integers(0, n_rows, s)
+            x = np.where(self.rng.integers(0, 3, s) == 0, x - n_rows, x)
+            self.runs[i][name] = np.asarray(x, dtype)
+        dims = [f"d{i}" if i in free else d for i, d in enumerate(shape)]
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self.inputs.append(helper.make_tensor_value_info(name, kind, dims))
         return name
 
     def rand(self, *shape, scale=None, offset=0.0):
@@ -543,6 +563,56 @@ def add_shaping():
         sizes = g.node("Concat", [nc, hw], axis=0)
         g.output(g.node("Resize", [x, None, None, sizes], mode="nearest",
                         coordinate_transformation_mode="asymmetric", nearest_mode="floor"))
+
+    @build("gather_ids")
+    def _(g):
+        """An embedding, as PyTorch writes it: rows of a table by ids of the run."""
+        x = g.ids(7, (3, 4), (1, 4), (5, 9), free=(0, 1))
+        g.output(g.node("Gather", [g.rand(7, 5), x]))
+
+    @build("gather_ids_int32")
+    def _(g):
+        x = g.ids(3, (11,), dtype=np.int32)
+        g.output(g.node("Gather", [g.rand(3, 2, 3), x], axis=0))
+
+    @build("gather_one_id")
+    def _(g):
+        x = g.ids(5, ())
+        g.output(g.node("Relu", [g.node("Gather", [g.rand(5, 6), x])]))
+
+    @build("gather_ids_from_input")
+    def _(g):
+        """Both come with the run; along an axis between others, of pictures too."""
+        x, ids = g.input((2, 5, 3)), g.ids(5, (2, 2))
+        picture, columns = g.input((2, 3, 4, 5)), g.ids(5, (3,))
+        g.output(g.node("Gather", [x, ids], axis=1),
+                 g.node("Gather", [picture, columns], axis=-1))
+
+    @build("gather_ids_of_rank_4")
+    def _(g):
+        x = g.ids(6, (2, 3, 4, 5))
+        g.output(g.node("Gather", [g.rand(6, 3), x]), g.node("Gather", [g.rand(6), x]))
+
+    @build("ids_moved")
+    def _(g):
+        """Ids pass through all that only moves elements, joined by ids that are constants."""
+        x = g.ids(9, (2, 3, 4))
+        y = g.node("Transpose", [x], perm=[2, 0, 1])
+        y = g.node("Slice", [y, ints(3), ints(-9), ints(0), ints(-1)])
+        a, b = g.node("Split", [y, ints(1, 2)], 2, axis=2)
+        y = g.node("Concat", [b, np.full((4, 2, 1), -9), a], axis=2)
+        y = g.node("Expand", [g.node("Unsqueeze", [y, ints(0)]), ints(2, 1, 1, 1)])
+        y = g.node("Cast", [g.node("Reshape", [y, ints(2, -1, 1)])], to=I64)
+        y = g.node("Squeeze", [y, ints(2)])
+        g.output(g.node("Gather", [g.rand(9, 3), y]))
+
+    @build("embedding_mean")
+    def _(g):
+        """A tower for sentences at its simplest: embed, mean, dense layer, unit length."""
+        x = g.ids(12, (3, 6), (1, 6), free=(0,))
+        y = g.node("ReduceMean", [g.node("Gather", [g.rand(12, 8), x])], axes=[1], keepdims=0)
+        y = g.node("Tanh", [g.node("Gemm", [y, g.rand(5, 8), g.rand(5)], transB=1)])
+        g.output(g.node("LpNormalization", [y], axis=1))
 
     @build("gather_constant_weights")
     def _(g):
@@ -1016,6 +1086,10 @@ def write_bad(folder):
     one("resize-scale-huge", "Resize", ["x0", None, np.float32([1, 1, 1e9, 1e9])])
     one("resize-nothing", "Resize", ["x0"])
     one("gather-range", "Gather", lambda g: [g.rand(3, 2), np.array([3], np.int64)])
+    one("gather-float-ids", "Gather", lambda g: [g.rand(3, 2), g.input((2,))])
+    one("gather-rank-9", "Gather", lambda g: [g.rand(2, *[1] * 4), g.ids(2, (1,) * 5)])
+    one("add-ids", "Add", lambda g: [g.ids(3, (2, 3)), g.ids(3, (2, 3))])
+    one("cast-ids-to-float", "Cast", lambda g: [g.ids(3, (2, 3))], to=F32)
     one("cast-to-string", "Cast", ["x0"], to=TensorProto.STRING)
 
     # Constants that would grow without end when folded: 1024 + 1024 values in, 2^40 out.

@@ -53,7 +53,8 @@ static inline void put_float(dpli_buf *b, int field, float x)
 }
 
 /* ValueInfoProto; rank -1 leaves the shape out. */
-static inline void add_value(writer *w, int field, const char *name, int rank, const int64_t *dims)
+static inline void add_value(writer *w, int field, const char *name, int type_of_elements, int rank,
+                             const int64_t *dims)
 {
     dpli_buf shape = {0}, tensor = {0}, type = {0}, info = {0};
 
@@ -66,7 +67,7 @@ static inline void add_value(writer *w, int field, const char *name, int rank, c
             put_int(&dim, 1, dims[i]);
         put_message(&shape, 1, &dim);
     }
-    put_int(&tensor, 1, 1);
+    put_int(&tensor, 1, type_of_elements);
     if (rank >= 0)
         put_message(&tensor, 2, &shape);
     dpli_buf_clear(&shape);
@@ -78,12 +79,17 @@ static inline void add_value(writer *w, int field, const char *name, int rank, c
 
 static inline void add_input(writer *w, const char *name, int rank, const int64_t *dims)
 {
-    add_value(w, 11, name, rank, dims);
+    add_value(w, 11, name, 1, rank, dims);
+}
+
+static inline void add_ids(writer *w, const char *name, int rank, const int64_t *dims)
+{
+    add_value(w, 11, name, 7, rank, dims);
 }
 
 static inline void add_output(writer *w, const char *name)
 {
-    add_value(w, 12, name, -1, NULL);
+    add_value(w, 12, name, 1, -1, NULL);
 }
 
 /* type 1: float, 7: int64 */

@@ -10,6 +10,12 @@
 #include <cmocka.h>
 
 #include "doppel/face.h"
+#include "net/arch.h"
+#include "net/fuse.h"
+#include "net/init.h"
+#include "net/load.h"
+#include "net/onnx_write.h"
+#include "net/ops/op.h"
 #include "net/tape.h"
 #include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
@@ -97,6 +103,17 @@ static const dpli_value *value_named(const dpli_graph *g, const char *name)
     return NULL;
 }
 
+static int64_t n_parameters(const dpli_graph *g)
+{
+    int64_t n = 0;
+
+    for (int32_t i = 0; i < g->n_values; i++) {
+        if (g->values[i].data && g->values[i].type == DPLI_F32)
+            n += dpli_shape_elements(&g->values[i].shape);
+    }
+    return n;
+}
+
 /* ------------------------------------------------------------------ architectures */
 
 static void koch2015_has_the_papers_parameters_and_embedding(void **state)
@@ -105,12 +122,12 @@ static void koch2015_has_the_papers_parameters_and_embedding(void **state)
 
     (void)state;
     build(&g, "koch2015", 1, 0);
-    assert_int_equal(g.n_parameters, 38947648);
+    assert_int_equal(n_parameters(&g), 38947648);
     assert_int_equal(g.values[g.outputs[0]].shape.dims[1], 4096);
     dpli_graph_clear(&g);
     /* Two more planes for the 64 filters of 10x10. */
     build(&g, "koch2015", 3, 0);
-    assert_int_equal(g.n_parameters, 38947648 + 2 * 64 * 100);
+    assert_int_equal(n_parameters(&g), 38947648 + 2 * 64 * 100);
     dpli_graph_clear(&g);
 }
 
@@ -129,7 +146,7 @@ static void embed(float *out, const dpli_graph *g, int32_t side, int32_t dim)
         fail_msg("%s", err.message);
     for (size_t i = 0; i < n_elements(&shape); i++)
         dpl_plan_input(plan, 0)[i] = (float)(i * 7919 % 1009) / 1009.0f;
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     memcpy(out, dpl_plan_output(plan, 0), (size_t)dim * sizeof *out);
     dpl_plan_free(plan);
     dpl_net_close(net);
@@ -170,8 +187,7 @@ static void koch2015_with_batch_norm_folds_into_the_papers_network(void **state)
     dpli_graph_clear(&g);
     assert_int_equal(dpli_arch_build(&g, "koch2015", &whole, &err), DPL_OK);
     assert_int_equal(dpli_graph_fold_norms(&g, &err), DPL_OK);
-    dpli_graph_count(&g);
-    assert_int_equal(g.n_parameters, 38947648);
+    assert_int_equal(n_parameters(&g), 38947648);
     dpli_graph_clear(&g);
 }
 
@@ -202,7 +218,7 @@ static void expect_same_graph(const dpli_graph *a, const dpli_graph *b)
 {
     assert_int_equal(a->opset, b->opset);
     assert_int_equal(a->n_nodes, b->n_nodes);
-    assert_int_equal(a->n_parameters, b->n_parameters);
+    assert_int_equal(n_parameters(a), n_parameters(b));
     for (int32_t k = 0; k < a->n_nodes; k++) {
         const dpli_node *m = &a->nodes[k], *n = &b->nodes[k];
 
@@ -247,7 +263,7 @@ static void check_runs(const uint8_t *bytes, size_t n, const char *name, int32_t
         fail_msg("%s: %s", name, err.message);
     for (size_t i = 0; i < n_elements(&shape); i++)
         dpl_plan_input(plan, 0)[i] = (float)(i * 7919 % 1009) / 1009.0f;
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     shape = dpl_plan_output_shape(plan, 0);
     assert_int_equal(shape.rank, 2);
     assert_int_equal(shape.dims[0], 2);
@@ -451,7 +467,7 @@ static void a_tensor_inside_an_attribute_is_written_again(void **state)
         fail_msg("%s", err.message);
     for (int i = 0; i < 6; i++)
         dpl_plan_input(plan, 0)[i] = (float)i;
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     for (int i = 0; i < 6; i++)
         assert_true(dpl_plan_output(plan, 0)[i] == (float)i + three);
     dpl_plan_free(plan);

@@ -16,7 +16,8 @@
 #include <ctype.h>
 #include <dirent.h>
 
-#include "net/tape.h"
+#include "net/load.h"
+#include "net/onnx_write.h"
 #include "tests/net/net_case.h"
 
 #define MAX_TENSORS 32
@@ -25,6 +26,7 @@ typedef struct tensor {
     char name[128];
     dpl_shape shape;
     float *values;
+    int64_t *ids; /* instead of values, or NULL */
 } tensor;
 
 typedef struct reader {
@@ -69,14 +71,19 @@ static void take_tensor(reader *r, tensor *t)
     take(r, t->name, n_name);
     t->name[n_name] = '\0';
     n_dim = take_u32(r);
-    t->shape.rank = (int32_t)(n_dim & 0x7fffffffu);
+    t->shape.rank = (int32_t)(n_dim & 0x3fffffffu);
     assert_in_range(t->shape.rank, 0, DPL_MAX_RANK);
     for (int32_t i = 0; i < t->shape.rank; i++)
         t->shape.dims[i] = take_u32(r);
     n = n_elements(&t->shape);
+    t->ids = NULL;
     t->values = malloc(n * sizeof(float));
     assert_non_null(t->values);
-    if (n_dim >> 31) {
+    if (n_dim >> 30 & 1) {
+        t->ids = malloc(n * sizeof *t->ids);
+        assert_non_null(t->ids);
+        take(r, t->ids, n * sizeof *t->ids);
+    } else if (n_dim >> 31) {
         float formula[2];
 
         take(r, formula, sizeof formula);
@@ -133,16 +140,33 @@ static int run_record(const char *label, const dpl_net *net, const tensor *in, u
         return 1;
     }
     for (uint32_t i = 0; i < n_in; i++) {
-        float *to = dpl_plan_input(plan, named_input(net, in[i].name));
+        const int32_t k = named_input(net, in[i].name);
+        float *to = dpl_plan_input(plan, k);
+        int64_t *ids = dpl_plan_input_int64(plan, k);
 
-        for (size_t j = 0; j < n_elements(&in[i].shape); j++)
-            to[layout == DPL_LAYOUT_NHWC ? nhwc_index(&in[i].shape, j) : j] = in[i].values[j];
+        /* The one or the other, as the net says. */
+        assert_int_equal(dpl_net_input_type(net, k), in[i].ids ? DPL_TYPE_INT64 : DPL_TYPE_FLOAT32);
+        assert_true((to != NULL) == !in[i].ids && (ids != NULL) != (to != NULL));
+        for (size_t j = 0; j < n_elements(&in[i].shape); j++) {
+            const size_t at = layout == DPL_LAYOUT_NHWC ? nhwc_index(&in[i].shape, j) : j;
+
+            if (ids)
+                ids[at] = in[i].ids[j];
+            else
+                to[at] = in[i].values[j];
+        }
     }
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     /* The next inputs may be written while the last outputs are read. */
-    for (uint32_t i = 0; i < n_in; i++)
-        memset(dpl_plan_input(plan, named_input(net, in[i].name)), 0xff,
-               n_elements(&in[i].shape) * sizeof(float));
+    for (uint32_t i = 0; i < n_in; i++) {
+        const int32_t k = named_input(net, in[i].name);
+        const size_t n = n_elements(&in[i].shape);
+
+        if (in[i].ids)
+            memset(dpl_plan_input_int64(plan, k), 0xff, n * sizeof(int64_t));
+        else
+            memset(dpl_plan_input(plan, k), 0xff, n * sizeof(float));
+    }
     for (uint32_t i = 0; i < n_out; i++) {
         int32_t k = named_output(net, out[i].name);
         dpl_shape shape = dpl_plan_output_shape(plan, k);
@@ -257,10 +281,14 @@ static int run_case(const char *label, const char *onnx, const char *bin, open_f
             take_tensor(&r, &out[i]);
         failed += run_record(label, net, in, n_in, out, n_out, DPL_LAYOUT_NCHW, worst);
         failed += run_record(label, net, in, n_in, out, n_out, DPL_LAYOUT_NHWC, worst);
-        for (uint32_t i = 0; i < n_in; i++)
+        for (uint32_t i = 0; i < n_in; i++) {
             free(in[i].values);
-        for (uint32_t i = 0; i < n_out; i++)
+            free(in[i].ids);
+        }
+        for (uint32_t i = 0; i < n_out; i++) {
             free(out[i].values);
+            free(out[i].ids);
+        }
         n_records++;
     }
     assert_true(n_records > 0);

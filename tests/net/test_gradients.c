@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/load.h"
+#include "net/ops/table.h"
 #include "net/tape.h"
 #include "tests/net/net_case.h"
 #include "tests/net/onnx_writer.h"
@@ -37,7 +39,8 @@ typedef enum input_kind {
     TENSOR,
     TRAINED,  /* a constant with a gradient */
     CONSTANT, /* one without */
-    INTEGERS
+    INTEGERS,
+    IDS /* computed, as a net's input is: from low to high - 1 */
 } input_kind;
 
 typedef struct input {
@@ -108,6 +111,13 @@ typedef struct row {
 #define ONE(value)                                                                                 \
     {                                                                                              \
         CONSTANT, {0, {0}}, value, value,                                                          \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+#define I(n_rows, ...)                                                                             \
+    {                                                                                              \
+        IDS, SHAPE(__VA_ARGS__), -(n_rows), n_rows,                                                \
         {                                                                                          \
             0                                                                                      \
         }                                                                                          \
@@ -309,6 +319,47 @@ static const row rows[] = {
      .b = 1,
      .frozen = true},
     {"matmul", "MatMul", .in = {X(5, 19), W(19, 7)}, OUT(5, 7), .a = 1},
+
+    {"embedding", "Gather", .in = {W(7, 5), I(7, 3, 11)}, OUT(3, 11, 5)},
+    {"embedding of one id each",
+     "Gather",
+     {INT("axis", -2)},
+     .in = {W(3, 17), I(3, 9)},
+     OUT(9, 17)},
+    {"embedding of a few ids of many", "Gather", .in = {W(101, 3), I(101, 2, 3)}, OUT(2, 3, 3)},
+    {"embedding, frozen", "Gather", .in = {W(7, 5), I(7, 3, 4)}, OUT(3, 4, 5), .frozen = true},
+    {"embedding of grids", "Gather", .in = {W(5, 2, 3), I(5, 2, 3, 2)}, OUT(2, 3, 2, 2, 3)},
+    {"sigmoid of rank 3", "Sigmoid", .in = {X_FROM(-5, 5, 3, 7, 5)}, OUT(3, 7, 5)},
+    {"prelu of rank 3", "PRelu", .in = {X(3, 7, 5), W(5)}, OUT(3, 7, 5)},
+    {"add of rank 3", "Add", .in = {X(3, 7, 5), X(3, 1, 5)}, OUT(3, 7, 5)},
+    {"mul of rank 5", "Mul", .in = {X(2, 3, 2, 5, 4), X(2, 1, 1, 1, 4)}, OUT(2, 3, 2, 5, 4)},
+    {"div by constants, rank 3", "Div", .in = {X(2, 7, 5), K(0.5f, 2, 5)}, OUT(2, 7, 5)},
+    {"add of rank 1", "Add", .in = {X(5), X(5)}, OUT(5)},
+    {"concat of rank 3",
+     "Concat",
+     {INT("axis", 2)},
+     .in = {X(2, 7, 3), X(2, 7, 1), X(2, 7, 17)},
+     OUT(2, 7, 21)},
+    {"flatten of rank 3", "Flatten", .in = {X(3, 7, 5)}, OUT(3, 35)},
+    {"reshape to rank 3", "Reshape", .in = {X(3, 35), INTS(3, 0, 7, -1)}, OUT(3, 7, 5)},
+    {"reshape of pictures to rank 3", "Reshape", .in = {X(3, 5, 2, 7), INTS(3, 0, 0, -1)},
+     OUT(3, 5, 14)},
+    {"reshape of rank 5 to 1", "Reshape", .in = {X(4, 1, 1, 1, 1), INTS(1, -1)}, OUT(4)},
+    {"unit length of rank 3",
+     "LpNormalization",
+     {INT("axis", -1)},
+     .in = {X(3, 7, 5)},
+     OUT(3, 7, 5)},
+    {"mean of a sentence",
+     "ReduceMean",
+     {INT("keepdims", 0)},
+     .in = {X(3, 11, 5), INTS(1, 1)},
+     OUT(3, 5)},
+    {"mean of a sentence, kept", "ReduceMean", .in = {X(3, 11, 5), INTS(1, -2)}, OUT(3, 1, 5)},
+    {"dropout of rank 3, not training", "Dropout", .in = {X(3, 7, 5)}, OUT(3, 7, 5),
+     .running = true},
+    {"matmul of rank 3", "MatMul", .in = {X(3, 7, 19), W(19, 5)}, OUT(3, 7, 5), .a = 1},
+    {"matmul of rank 5", "MatMul", .in = {X(2, 3, 1, 2, 9), W(9, 5)}, OUT(2, 3, 1, 2, 5), .a = 1},
 };
 
 #define N_ROWS (sizeof rows / sizeof *rows)
@@ -330,6 +381,23 @@ static int64_t dim(const dpl_shape *s, int32_t i)
 static size_t at(const dpl_shape *s, int64_t n, int64_t c, int64_t h, int64_t w)
 {
     return (size_t)(((n * dim(s, 1) + c) * dim(s, 2) + h) * dim(s, 3) + w);
+}
+
+/* Of pictures the second dimension is the channels, else the last. */
+static int32_t channel_axis(const dpl_shape *s)
+{
+    return s->rank == 4 ? 1 : s->rank - 1;
+}
+
+/* Elements of one index along an axis lie inner apart; inner of it are inside, outer outside. */
+static void split_at(const dpl_shape *s, int32_t axis, int64_t *outer, int64_t *n, int64_t *inner)
+{
+    *outer = *inner = 1;
+    for (int32_t i = 0; i < s->rank; i++) {
+        *outer *= i < axis ? s->dims[i] : 1;
+        *inner *= i > axis ? s->dims[i] : 1;
+    }
+    *n = s->dims[axis];
 }
 
 #define FOR(i, n)    for (int64_t i = 0; i < (n); i++)
@@ -354,11 +422,12 @@ static double activation(const row *r, double x, double slope)
 
 static void ref_activation(const problem *p)
 {
-    const dpl_shape *s = &p->row->out;
+    int64_t outer, n, inner;
 
-    FOR_OUT(s)
+    split_at(&p->row->out, channel_axis(&p->row->out), &outer, &n, &inner);
+    FOR(o, outer) FOR(c, n) FOR(k, inner)
     {
-        size_t i = at(s, n, c, h, w);
+        const int64_t i = (o * n + c) * inner + k;
         double slope = p->x[1] ? p->x[1][p->n[1] == 1 ? 0 : c] : 0;
 
         p->y[i] = activation(p->row, p->x[0][i], slope);
@@ -425,11 +494,14 @@ static void ref_binary(const problem *p)
 {
     const dpl_shape *out = &p->row->out;
 
-    FOR_OUT(out)
-    {
-        const int64_t index[4] = {n, c, h, w};
-        double x[2], *y = &p->y[at(out, n, c, h, w)];
+    for (size_t e = 0; e < p->n_y; e++) {
+        int64_t index[DPL_MAX_RANK], left = (int64_t)e;
+        double x[2], *y = &p->y[e];
 
+        for (int32_t d = out->rank - 1; d >= 0; d--) {
+            index[d] = left % out->dims[d];
+            left /= out->dims[d];
+        }
         for (int32_t i = 0; i < 2; i++) {
             const dpl_shape *s = &p->row->in[i].shape;
             size_t k = 0;
@@ -450,16 +522,19 @@ static void ref_binary(const problem *p)
 
 static void ref_concat(const problem *p)
 {
-    const dpl_shape *out = &p->row->out;
+    const int32_t axis = channel_axis(&p->row->out);
+    int64_t outer, n, inner;
 
-    FOR_OUT(out)
+    split_at(&p->row->out, axis, &outer, &n, &inner);
+    FOR(o, outer) FOR(c, n) FOR(k, inner)
     {
         int32_t i = 0;
         int64_t from = c;
 
-        while (from >= p->row->in[i].shape.dims[1])
-            from -= p->row->in[i++].shape.dims[1];
-        p->y[at(out, n, c, h, w)] = p->x[i][at(&p->row->in[i].shape, n, from, h, w)];
+        while (from >= p->row->in[i].shape.dims[axis])
+            from -= p->row->in[i++].shape.dims[axis];
+        p->y[(o * n + c) * inner + k] =
+            p->x[i][(o * p->row->in[i].shape.dims[axis] + from) * inner + k];
     }
 }
 
@@ -470,14 +545,45 @@ static void ref_same(const problem *p)
 
 static void ref_unit(const problem *p)
 {
-    const dpl_shape *s = &p->row->out;
+    int64_t outer, n, inner;
 
-    FOR_OUT(s)
+    split_at(&p->row->out, channel_axis(&p->row->out), &outer, &n, &inner);
+    FOR(o, outer) FOR(k, inner)
     {
         double sum = 0;
 
-        FOR(k, dim(s, 1)) sum += pow(p->x[0][at(s, n, k, h, w)], 2);
-        p->y[at(s, n, c, h, w)] = p->x[0][at(s, n, c, h, w)] / sqrt(sum);
+        FOR(c, n) sum += pow(p->x[0][(o * n + c) * inner + k], 2);
+        FOR(c, n)
+        p->y[(o * n + c) * inner + k] = p->x[0][(o * n + c) * inner + k] / sqrt(sum);
+    }
+}
+
+static void ref_mean(const problem *p)
+{
+    const dpl_shape *in = &p->row->in[0].shape;
+
+    if (in->rank == 4) {
+        ref_pool(p);
+        return;
+    }
+    FOR(n, in->dims[0]) FOR(c, in->dims[2])
+    {
+        double sum = 0;
+
+        FOR(t, in->dims[1]) sum += p->x[0][(n * in->dims[1] + t) * in->dims[2] + c];
+        p->y[n * in->dims[2] + c] = sum / (double)in->dims[1];
+    }
+}
+
+static void ref_gather(const problem *p)
+{
+    const int64_t n_rows = p->row->in[0].shape.dims[0], inner = (int64_t)p->n[0] / n_rows;
+
+    FOR(k, (int64_t)p->n[1])
+    {
+        const int64_t id = (int64_t)p->x[1][k];
+
+        FOR(i, inner) p->y[k * inner + i] = p->x[0][(id < 0 ? id + n_rows : id) * inner + i];
     }
 }
 
@@ -507,16 +613,16 @@ static void ref_conv(const problem *p)
 static void ref_gemm(const problem *p)
 {
     const dpl_shape *a = &p->row->in[0].shape, *b = &p->row->in[1].shape, *out = &p->row->out;
-    const bool trans = b->dims[0] != a->dims[1];
+    const int64_t inner = a->dims[a->rank - 1], columns = out->dims[out->rank - 1];
+    const bool trans = b->dims[0] != inner;
 
-    FOR(n, out->dims[0]) FOR(c, out->dims[1])
+    FOR(n, (int64_t)p->n_y / columns) FOR(c, columns)
     {
         double sum = 0;
 
-        FOR(k, a->dims[1])
-        sum += p->x[0][n * a->dims[1] + k] *
-               p->x[1][trans ? c * a->dims[1] + k : k * out->dims[1] + c];
-        p->y[n * out->dims[1] + c] = p->row->a * sum + (p->x[2] ? p->row->b * p->x[2][c] : 0);
+        FOR(k, inner)
+        sum += p->x[0][n * inner + k] * p->x[1][trans ? c * inner + k : k * columns + c];
+        p->y[n * columns + c] = p->row->a * sum + (p->x[2] ? p->row->b * p->x[2][c] : 0);
     }
 }
 
@@ -529,7 +635,7 @@ static void run_reference(const problem *p)
                 {"MaxPool", ref_pool},
                 {"AveragePool", ref_pool},
                 {"GlobalAveragePool", ref_pool},
-                {"ReduceMean", ref_pool},
+                {"ReduceMean", ref_mean},
                 {"Add", ref_binary},
                 {"Sub", ref_binary},
                 {"Mul", ref_binary},
@@ -542,7 +648,8 @@ static void run_reference(const problem *p)
                 {"LpNormalization", ref_unit},
                 {"Conv", ref_conv},
                 {"Gemm", ref_gemm},
-                {"MatMul", ref_gemm}};
+                {"MatMul", ref_gemm},
+                {"Gather", ref_gather}};
 
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         if (strcmp(list[i].op, p->row->op) == 0) {
@@ -606,6 +713,7 @@ static void open_problem(problem *p, const row *r)
         p->x[i] = must(malloc(p->n[i] * sizeof(double)));
         for (size_t k = 0; k < p->n[i]; k++)
             p->x[i][k] = in->kind == INTEGERS ? (double)in->ints[k]
+                         : in->kind == IDS    ? floor(uniform(&rng, in->low, in->high))
                          : wide               ? uniform(&rng, -1, 1)
                                               : uniform(&rng, in->low, in->high);
     }
@@ -678,11 +786,8 @@ static void set_window(dpli_node *node, const row *r)
 
 static void set_tensor(dpli_tensor *t, const dpl_shape *s)
 {
-    *t = (dpli_tensor){.rank = s->rank,
-                       .n = (int32_t)dim(s, 0),
-                       .c = (int32_t)dim(s, 1),
-                       .h = (int32_t)dim(s, 2),
-                       .w = (int32_t)dim(s, 3)};
+    memset(t, 0, sizeof *t);
+    assert_true(dpli_tensor_shape(t, s));
     t->value = floats(dpli_tensor_floats(t));
     t->grad = floats(dpli_tensor_floats(t));
 }
@@ -719,6 +824,16 @@ static dpl_status try_rig(rig *k, const problem *p, int n_threads, dpl_error *er
     for (int32_t i = 0; i < n_in; i++) {
         const input *in = &r->in[i];
 
+        if (in->kind == IDS) {
+            node->inputs[i] = dpli_graph_value(&k->g, "ids", err);
+            assert_true(dpli_tensor_shape(&k->in[i], &in->shape));
+            k->in[i].type = DPLI_I64;
+            k->in[i].ids = must(malloc(p->n[i] * sizeof *k->in[i].ids));
+            k->s.in[i] = &k->in[i];
+            for (size_t e = 0; e < p->n[i]; e++)
+                k->in[i].ids[nhwc_index(&in->shape, e)] = (int64_t)p->x[i][e];
+            continue;
+        }
         if (in->kind == TENSOR) {
             node->inputs[i] = dpli_graph_value(&k->g, "x", err);
             set_tensor(&k->in[i], &in->shape);
@@ -767,7 +882,8 @@ static void open_rig(rig *k, const problem *p, int n_threads)
 
     if (status != DPL_OK)
         fail_msg("%s: %s", p->row->what, err.message);
-    shape = (dpl_shape){k->out.rank, {k->out.n, k->out.c, k->out.h, k->out.w}};
+    shape = k->out.shape;
+    assert_int_equal(dpli_tensor_floats(&k->out), dpli_shape_elements(&shape));
     if (!dpli_shape_equal(&shape, &p->row->out)) {
         char words[2][DPLI_SHAPE_TEXT];
 
@@ -786,6 +902,7 @@ static void close_rig(rig *k)
     for (int32_t i = 0; i < MAX_IN; i++) {
         free(k->in[i].value);
         free(k->in[i].grad);
+        free(k->in[i].ids);
         free(k->param[i].grad);
     }
     free(k->out.value);
@@ -1148,7 +1265,19 @@ static void what_cannot_be_trained_is_refused_by_name(void **state)
         {"dropout of all", "Dropout", .in = {X(3, 20), ONE(1)}},
         {"dropout of less than nothing", "Dropout", .in = {X(3, 20), ONE(-0.5f)}},
         {"length along pixels", "LpNormalization", {INT("axis", 3)}, .in = {X(3, 5, 2, 2)}},
-        {"length of kind 1", "LpNormalization", {INT("axis", 1), INT("p", 1)}, .in = {X(3, 5)}}};
+        {"length of kind 1", "LpNormalization", {INT("axis", 1), INT("p", 1)}, .in = {X(3, 5)}},
+        {"embedding along columns", "Gather", {INT("axis", 1)}, .in = {W(7, 5), I(5, 3, 2)}},
+        {"embedding to rank 4", "Gather", .in = {W(7, 5), I(7, 3, 2, 2)}},
+        {"embedding by numbers", "Gather", .in = {W(7, 5), X(3, 2)}},
+        {"rows of what is computed", "Gather", .in = {X(7, 5), I(7, 3, 2)}},
+        {"sum with ids", "Add", .in = {X(7, 5), I(7, 7, 5)}},
+        {"ids alone", "Sigmoid", .in = {I(7, 3, 2)}},
+        {"batch norm of rank 3", "BatchNormalization", .in = {X(3, 7, 5), W(5), W(5), W(5), W(5)}},
+        {"mul of rank 5 both ways", "Mul", .in = {X(2, 3, 1, 2, 5), X(2, 1, 3, 2, 5)}},
+        {"mean over words' numbers", "ReduceMean", {INT("axes", 2)}, .in = {X(3, 7, 5)}},
+        {"gemm of rank 3", "Gemm", .in = {X(3, 7, 19), W(19, 5)}},
+        {"matmul of pictures", "MatMul", .in = {X(3, 7, 2, 19), W(19, 5)}},
+        {"reshape of rank 3 to pictures", "Reshape", .in = {X(3, 7, 4), INTS(4, 0, 7, 2, 2)}}};
 
     (void)state;
     for (size_t q = 0; q < sizeof list / sizeof *list; q++) {
@@ -1252,8 +1381,8 @@ static void constant_added_to_a_product_is_a_bias(void **state)
         if (dpli_graph_for_training(&g, bytes.data, bytes.len, &err) != DPL_OK)
             fail_msg("%s", err.message);
         assert_int_equal(dpli_team_new(&team, 3, &err), DPL_OK);
-        if (dpli_tape_new(&tape, &g, team, 5, 2, 2, 1, &(dpli_tape_options){.max_bytes = 1 << 20},
-                          &err) != DPL_OK)
+        if (dpli_tape_new(&tape, &g, team, &(dpl_shape){4, {5, 1, 2, 2}},
+                          &(dpli_tape_options){.max_bytes = 1 << 20}, &err) != DPL_OK)
             fail_msg("%s", err.message);
         /* Twice: the second step finds what the first left in the scratch. */
         for (uint64_t step = 0; step < 2; step++) {
@@ -1283,6 +1412,77 @@ static void constant_added_to_a_product_is_a_bias(void **state)
     }
 }
 
+/* Ids to embeddings to their mean, through a whole tape: a batch that is not full, an id that the
+ * table does not have. */
+static void a_tape_takes_ids_and_tells_those_that_its_table_lacks(void **state)
+{
+    enum { N = 3, T = 4, ROWS = 5, DIM = 2 };
+    static const float table[ROWS * DIM] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    static const int64_t ids[N * T] = {0, 1, 2, 3, 4, -1, -5, 0, 1, 1, 1, 1};
+    writer w = {0};
+    dpli_buf bytes;
+    dpli_graph g;
+    dpli_team *team;
+    dpli_tape *tape;
+    dpli_tensor *in, *out;
+    const dpli_param *param = NULL;
+    dpl_error err = {0};
+
+    (void)state;
+    add_ids(&w, "ids", 2, (int64_t[]){-1, T});
+    add_tensor(&w, "table", 1, 2, (int64_t[]){ROWS, DIM}, table);
+    add_node(&w, "Gather", "table ids", "words");
+    attr_ints(&w, "axes", 1, &(int64_t){1});
+    attr_int(&w, "keepdims", 0);
+    add_node(&w, "ReduceMean", "words", "y");
+    add_output(&w, "y");
+    bytes = finish(&w, 13);
+    if (dpli_graph_for_training(&g, bytes.data, bytes.len, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(dpli_team_new(&team, 3, &err), DPL_OK);
+    if (dpli_tape_new(&tape, &g, team, &(dpl_shape){2, {N, T}},
+                      &(dpli_tape_options){.max_bytes = 1 << 20}, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    in = dpli_tape_input(tape);
+    out = dpli_tape_output(tape);
+    assert_true(in->ids && !in->value && !in->grad && out->grad);
+    for (int32_t i = 0; i < dpli_tape_n_params(tape); i++) {
+        if (dpli_tape_param(tape, i)->kind == DPLI_PARAM_TABLE)
+            param = dpli_tape_param(tape, i);
+    }
+    assert_non_null(param);
+    for (int32_t n = N; n >= N - 1; n--) {
+        float want[ROWS * DIM] = {0};
+
+        memcpy(in->ids, ids, sizeof ids);
+        dpli_tape_forward(tape, n, true, 1);
+        assert_int_equal(dpli_tape_fault(tape, &err), DPL_OK);
+        for (int32_t i = 0; i < n * DIM; i++) {
+            float sum = 0;
+
+            out->grad[i] = (float)(i + 1);
+            for (int32_t t = 0; t < T; t++) {
+                const int64_t id = ids[i / DIM * T + t], at_row = id < 0 ? id + ROWS : id;
+
+                sum += table[at_row * DIM + i % DIM];
+                want[at_row * DIM + i % DIM] += (float)(i + 1) / T;
+            }
+            assert_true(out->value[i] == sum / T);
+        }
+        dpli_tape_backward(tape);
+        assert_memory_equal(param->grad, want, sizeof want);
+    }
+    in->ids[T] = ROWS;
+    dpli_tape_forward(tape, N, true, 1);
+    assert_int_equal(dpli_tape_fault(tape, &err), DPL_E_INPUT);
+    assert_non_null(strstr(err.message, "id 5 is not in its table of 5 rows"));
+    assert_true(isnan(out->value[DIM]) && !isnan(out->value[0]) && !isnan(out->value[2 * DIM]));
+    dpli_tape_free(tape);
+    dpli_team_free(team);
+    dpli_graph_clear(&g);
+    dpli_buf_clear(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1297,6 +1497,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_trained_is_refused_by_name),
         cmocka_unit_test(what_pytorch_writes_for_unit_length_is_trained_as_that),
         cmocka_unit_test(constant_added_to_a_product_is_a_bias),
+        cmocka_unit_test(a_tape_takes_ids_and_tells_those_that_its_table_lacks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

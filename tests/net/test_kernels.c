@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
+#include "net/blas.h"
 #include "net/kernels.h"
 
 /* ------------------------------------------------------------------ numbers */

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "net/fuse.h"
+#include "net/load.h"
+#include "net/ops/op.h"
 #include "tests/net/net_case.h"
 #include "tests/net/onnx_writer.h"
 
@@ -41,7 +44,7 @@ static void run(writer *w, int opset, const dpl_shape *shape, const float *x, re
         fail_msg("%s", err.message);
     if (shape)
         memcpy(dpl_plan_input(plan, 0), x, n_elements(shape) * sizeof *x);
-    dpl_plan_run(plan);
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
     for (int i = 0; i < n; i++) {
         out[i].shape = dpl_plan_output_shape(plan, i);
         assert_true(n_elements(&out[i].shape) <= 64);
@@ -58,6 +61,56 @@ static void expect(const result *got, int n, const float *want)
     assert_int_equal(n_elements(&got->shape), n);
     if (!(worst_difference(got->values, want, (size_t)n, 1e-30, &at) <= 1e-6))
         fail_msg("at %zu: %g, not %g", at, (double)got->values[at], (double)want[at]);
+}
+
+static void an_id_that_its_table_does_not_have_is_refused_by_name(void **state)
+{
+    static const struct {
+        int64_t ids[3];
+        const char *words; /* NULL: fine */
+    } cases[] = {
+        {{0, 3, -4}, NULL},
+        {{0, 4, 9}, "Gather with output \"y\": id 4 is not in its table of 4 rows"},
+        {{-1, -5, 9}, "Gather with output \"y\": id -5 is not in its table of 4 rows"},
+        {{INT64_MIN, 0, 0},
+         "Gather with output \"y\": id -9223372036854775808 is not in its table of 4 rows"},
+        {{0, 0, INT64_MAX},
+         "Gather with output \"y\": id 9223372036854775807 is not in its table of 4 rows"},
+        /* The plan is none the worse for it. */
+        {{1, 2, -1}, NULL}};
+    static const float table[] = {0, 1, 10, 11, 20, 21, 30, 31};
+    const dpl_shape shape = {1, {3}};
+    writer w = {0};
+    dpl_error err;
+    dpl_plan *plan;
+    dpl_net *net;
+
+    (void)state;
+    add_ids(&w, "ids", 1, (const int64_t[]){3});
+    add_tensor(&w, "table", 1, 2, (const int64_t[]){4, 2}, table);
+    add_node(&w, "Gather", "table ids", "y");
+    add_output(&w, "y");
+    net = load(&w, 13);
+    assert_int_equal(dpl_net_input_type(net, 0), DPL_TYPE_INT64);
+    assert_int_equal(dpl_net_input_type(net, 1), DPL_TYPE_FLOAT32);
+    assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NCHW, &err), DPL_OK);
+    assert_null(dpl_plan_input(plan, 0));
+    assert_null(dpl_plan_input_int64(plan, 1));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(dpl_plan_input_int64(plan, 0), cases[i].ids, sizeof cases[i].ids);
+        assert_int_equal(dpl_plan_run(plan, &err), cases[i].words ? DPL_E_INPUT : DPL_OK);
+        if (cases[i].words) {
+            assert_string_equal(err.message, cases[i].words);
+            continue;
+        }
+        for (int k = 0; k < 6; k++) {
+            const int64_t id = cases[i].ids[k / 2];
+
+            assert_true(dpl_plan_output(plan, 0)[k] == table[(id < 0 ? id + 4 : id) * 2 + k % 2]);
+        }
+    }
+    dpl_plan_free(plan);
+    dpl_net_close(net);
 }
 
 /* The words with which a net is refused, loading it. */
@@ -97,6 +150,42 @@ static void a_weight_that_two_convolutions_share_is_scaled_for_each_alone(void *
     expect(&out[0], 1, (const float[]){42});
     expect(&out[1], 1, (const float[]){70});
     expect(&out[2], 1, (const float[]){14});
+}
+
+static void fusion_asks_for_an_operators_role_not_its_name(void **state)
+{
+    (void)state;
+    for (int renamed = 0; renamed < 2; renamed++) {
+        writer w = {0};
+        float two = 2, three = 3;
+        dpli_op conv, mul;
+        dpli_buf bytes;
+        dpli_graph g;
+
+        add_input(&w, "x", 4, one);
+        add_tensor(&w, "weight", 1, 4, one, &two);
+        add_tensor(&w, "three", 1, 0, NULL, &three);
+        add_node(&w, "Conv", "x weight", "a");
+        add_node(&w, "Mul", "a three", "y");
+        add_output(&w, "y");
+        bytes = finish(&w, 13);
+        assert_int_equal(dpli_graph_for_training(&g, bytes.data, bytes.len, NULL), DPL_OK);
+        dpli_buf_clear(&bytes);
+        assert_int_equal(g.n_nodes, 2);
+        conv = *g.nodes[0].op;
+        mul = *g.nodes[1].op;
+        if (renamed) {
+            conv.name = "Correlation";
+            mul.name = "Times";
+        } else {
+            mul.role = DPLI_ROLE_OTHER;
+        }
+        g.nodes[0].op = &conv;
+        g.nodes[1].op = &mul;
+        assert_int_equal(dpli_graph_fuse(&g, NULL), DPL_OK);
+        assert_int_equal(g.n_nodes, renamed ? 1 : 2);
+        dpli_graph_clear(&g);
+    }
 }
 
 static void a_convolution_of_a_constant_runs(void **state)
@@ -375,7 +464,7 @@ static void a_file_over_the_limit_is_refused_from_memory_too(void **state)
     add_output(&w, "y");
     bytes = finish(&w, 13);
     options.max_file_bytes = bytes.len - 1;
-    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_E_MEMORY);
+    assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_E_LIMIT);
     options.max_file_bytes = bytes.len;
     assert_int_equal(dpl_net_load(&net, bytes.data, bytes.len, &options, &err), DPL_OK);
     dpl_net_close(net);
@@ -386,6 +475,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_that_two_convolutions_share_is_scaled_for_each_alone),
+        cmocka_unit_test(an_id_that_its_table_does_not_have_is_refused_by_name),
+        cmocka_unit_test(fusion_asks_for_an_operators_role_not_its_name),
         cmocka_unit_test(a_convolution_of_a_constant_runs),
         cmocka_unit_test(an_output_outlives_what_comes_after_it),
         cmocka_unit_test(one_byte_less_than_is_needed_is_too_little),

@@ -11,7 +11,7 @@
 #include "doppel/cancel.h"
 #include "doppel/face.h"
 #include "doppel/score.h"
-#include "net/tape.h"
+#include "net/load.h"
 
 /* ------------------------------------------------------------------ helpers */
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "net/arch.h"
 #include "net/tape.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -243,7 +244,8 @@ static void make_world(world *w, const reference *r)
     *w = (world){0};
     if (dpli_team_new(&w->team, 2, &err) != DPL_OK ||
         dpli_arch_build(&w->graph, r->arch, &arch, &err) != DPL_OK ||
-        dpli_tape_new(&w->tape, &w->graph, w->team, r->rows, r->side, r->side, r->channels, &tape,
+        dpli_tape_new(&w->tape, &w->graph, w->team,
+                      &(dpl_shape){4, {r->rows, r->channels, r->side, r->side}}, &tape,
                       &err) != DPL_OK ||
         dpli_loss_new(&w->loss, &loss, &err) != DPL_OK)
         fail_msg("%s: %s", r->name, err.message);

@@ -92,6 +92,10 @@ dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *er
                   (int)dpl_net_n_inputs(d->net));
         goto done;
     }
+    if (dpl_net_input_type(d->net, 0) != DPL_TYPE_FLOAT32) {
+        dpli_fail(err, status, "\"%s\": a face detector takes pictures, this takes ids", path);
+        goto done;
+    }
     for (int i = 0; i < N_STRIDES; i++) {
         d->cls[i] = find_output(d->net, "cls", strides[i]);
         d->obj[i] = find_output(d->net, "obj", strides[i]);
@@ -240,7 +244,7 @@ static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *sc
             to[2] = row[0];
         }
     }
-    dpl_plan_run(plan);
+    status = dpl_plan_run(plan, err);
     for (int i = 0; i < N_STRIDES && status == DPL_OK; i++)
         status = decode_stride(found, d, plan, i, &v, min_score, err);
 done:

@@ -15,10 +15,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "doppel/image.h"
-#include "net/kernels.h"
 
 typedef float v4 __attribute__((vector_size(16)));
 typedef int32_t v4i __attribute__((vector_size(16)));

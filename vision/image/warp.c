@@ -18,9 +18,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
-#include "net/kernels.h"
 #include "vision/image/resample.h"
 
 enum {

@@ -1,55 +1,14 @@
 /*
- * ops.c - finding an operator by name, and what several families share: axes, and the geometry of
- * windows (convolution and pooling).
+ * window.c - the geometry of the windows of convolution and pooling.
  *
  * Source: ONNX operator specifications, Conv-11, MaxPool-12, AveragePool-11.
  */
-#include "net/ops/ops.h"
-
-#include <string.h>
+#include "net/ops/window.h"
 
 /* Kernels count pixels in int32_t; with these bounds no sum of a place, a pad and a reach
  * overflows. */
 #define MAX_REACH ((int64_t)1 << 24)
 #define MAX_SIDE  ((int64_t)1 << 30)
-
-const dpli_op *dpli_op_find(const char *name)
-{
-    static const dpli_op *const families[] = {
-        dpli_ops_activation, dpli_ops_batchnorm, dpli_ops_binary,    dpli_ops_conv,
-        dpli_ops_gemm,       dpli_ops_move,      dpli_ops_normalize, dpli_ops_pad,
-        dpli_ops_pool,       dpli_ops_reduce,    dpli_ops_resize,    dpli_ops_shape};
-
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        for (const dpli_op *op = families[i]; op->name; op++) {
-            if (strcmp(op->name, name) == 0)
-                return op;
-        }
-    }
-    return NULL;
-}
-
-bool dpli_axis(int64_t *axis, int32_t rank)
-{
-    if (*axis < 0)
-        *axis += rank;
-    return *axis >= 0 && *axis < rank;
-}
-
-dpl_status dpli_axes_mask(const dpli_planner *p, const dpli_node *node, const int64_t *axes,
-                          int64_t n, int32_t rank, uint32_t *mask, dpl_error *err)
-{
-    *mask = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t axis = axes[i];
-
-        if (!dpli_axis(&axis, rank) || *mask >> axis & 1)
-            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
-                                  "axis %lld does not fit rank %d", (long long)axes[i], (int)rank);
-        *mask |= 1u << axis;
-    }
-    return DPL_OK;
-}
 
 static dpl_status load_pair(const dpli_graph *g, dpli_node *node, const char *name, int64_t *pair,
                             bool *found, dpl_error *err)

@@ -1,0 +1,242 @@
+/*
+ * geometry.c - what is the same at every level of the processor: how a convolution is computed, its
+ * packing, its scratch, and chains of layers.
+ */
+#include "net/kernels/geometry.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------ convolution */
+
+static size_t taps(const dpli_conv *c)
+{
+    return (size_t)c->kernel_h * (size_t)c->kernel_w;
+}
+
+/* Rows of one group's weight matrix: [depth, out_c / groups]. */
+static size_t depth(const dpli_conv *c)
+{
+    return taps(c) * (size_t)(c->in_c / c->groups);
+}
+
+static int is_depthwise(const dpli_conv *c)
+{
+    return c->in_c == c->groups && c->out_c == c->groups;
+}
+
+dpli_conv_path dpli_conv_choose(const dpli_conv *c)
+{
+    const int padded = c->pad_top || c->pad_left;
+
+    if (is_depthwise(c))
+        return DPLI_CONV_DEPTHWISE;
+    if (c->groups > 1)
+        return DPLI_CONV_PATCHES;
+    if (taps(c) == 1 && c->stride_h == 1 && c->stride_w == 1 && !padded && c->out_h == c->in_h &&
+        c->out_w == c->in_w)
+        return DPLI_CONV_FLAT;
+    if (c->out_h == 1 && c->out_w == 1 && c->kernel_h == c->in_h && c->kernel_w == c->in_w &&
+        c->dilation_h == 1 && c->dilation_w == 1 && !padded)
+        return DPLI_CONV_FLAT;
+    /* A line of the output has to fill a block, and reads all weights anew. */
+    if (c->dilation_w == 1 &&
+        (c->out_w >= 14 || (c->out_w >= 6 && depth(c) * (size_t)c->out_c <= (size_t)1 << 16)))
+        return DPLI_CONV_LINES;
+    return DPLI_CONV_PATCHES;
+}
+
+size_t dpli_conv_tile_rows(const dpli_conv *c)
+{
+    /* 256 KiB: with two panels and the output they share a second-level cache of 512 KiB or more.
+     */
+    const size_t rows = ((size_t)1 << 16) / depth(c);
+
+    return rows < 56 ? 56 : rows > 560 ? 560 : rows / 14 * 14;
+}
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+size_t dpli_conv_packed_floats(const dpli_conv *c)
+{
+    const size_t columns = (size_t)(c->out_c / c->groups);
+
+    if (is_depthwise(c))
+        return taps(c) * round_up((size_t)c->out_c, DPLI_PANEL);
+    return (size_t)c->groups * depth(c) * round_up(columns, DPLI_PANEL);
+}
+
+void dpli_conv_pack(float *packed, const dpli_conv *c, const float *weight)
+{
+    const size_t n_taps = taps(c), channels = (size_t)(c->in_c / c->groups);
+    /* Depthwise is one group of out_c columns with a depth of one window of one channel. */
+    const size_t groups = is_depthwise(c) ? 1 : (size_t)c->groups;
+    const size_t columns = (size_t)c->out_c / groups;
+
+    memset(packed, 0, dpli_conv_packed_floats(c) * sizeof *packed);
+    for (size_t g = 0; g < groups; g++) {
+        for (size_t n = 0; n < columns; n++) {
+            float *column =
+                packed + n / DPLI_PANEL * DPLI_PANEL * n_taps * channels + n % DPLI_PANEL;
+
+            for (size_t i = 0; i < channels; i++)
+                for (size_t tap = 0; tap < n_taps; tap++)
+                    column[(tap * channels + i) * DPLI_PANEL] = *weight++;
+        }
+        packed += n_taps * channels * round_up(columns, DPLI_PANEL);
+    }
+}
+
+size_t dpli_conv_scratch_bytes(const dpli_conv *c)
+{
+    size_t floats = 0;
+
+    switch (dpli_conv_choose(c)) {
+    case DPLI_CONV_DEPTHWISE: floats = round_up((size_t)c->in_c, DPLI_PANEL); break;
+    case DPLI_CONV_FLAT: break;
+    case DPLI_CONV_LINES: {
+        const size_t width =
+            ((size_t)(c->out_w - 1) * (size_t)c->stride_w + (size_t)c->kernel_w) * (size_t)c->in_c;
+        const size_t ring = (size_t)(c->kernel_h - 1) * (size_t)c->dilation_h + 1;
+
+        floats = round_up((size_t)c->kernel_h * sizeof(float *), 64) / sizeof(float) +
+                 width * (ring + 1);
+        break;
+    }
+    case DPLI_CONV_PATCHES: {
+        const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
+        const size_t rows = dpli_conv_tile_rows(c);
+
+        floats = depth(c) * (rows < m ? rows : m);
+        break;
+    }
+    }
+    return round_up(floats * sizeof(float), 64);
+}
+
+/* ------------------------------------------------------------------ chains */
+
+/* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
+ * weights and the first input. */
+#define MAX_RING_FLOATS ((size_t)192 << 10)
+
+int32_t dpli_link_out_h(const dpli_link *link)
+{
+    return link->conv ? link->conv->out_h : link->pool->out_h;
+}
+
+static size_t line_floats(const dpli_link *link)
+{
+    return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
+                      : (size_t)link->pool->out_w * (size_t)link->pool->channels;
+}
+
+/* Input lines from which, and up to which, output lines from .. end - 1 are made. */
+static void reads(const dpli_link *link, int32_t from, int32_t end, int32_t *first, int32_t *last)
+{
+    const dpli_conv *c = link->conv;
+    const dpli_pool *p = link->pool;
+    const int64_t stride = c ? c->stride_h : p->stride_h, pad = c ? c->pad_top : p->pad_top;
+    const int64_t covers = c ? (int64_t)(c->kernel_h - 1) * c->dilation_h + 1
+                             : (int64_t)(p->kernel_h - 1) * p->dilation_h + 1;
+    const int64_t low = from * stride - pad, high = (end - 1) * stride - pad + covers;
+    const int64_t in_h = c ? c->in_h : p->in_h;
+
+    *first = (int32_t)(low < 0 ? 0 : low < in_h ? low : in_h);
+    *last = (int32_t)(high < 0 ? 0 : high < in_h ? high : in_h);
+}
+
+void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want)
+{
+    want[n_links - 1] = n_lines;
+    for (int32_t i = n_links - 1; i > 0; i--) {
+        const int32_t all = dpli_link_out_h(links + i - 1);
+        int32_t first;
+
+        reads(links + i, 0, want[i], &first, want + i - 1);
+        /* Two lines at a time is how depthwise works. */
+        want[i - 1] += want[i - 1] % 2;
+        want[i - 1] = want[i - 1] < all ? want[i - 1] : all;
+    }
+}
+
+/* The rings that `step` lines of the last link a round need, by going through the rounds; the sum
+ * of their sizes. */
+static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links, int32_t step)
+{
+    const int32_t out_h = dpli_link_out_h(links + n_links - 1);
+    int32_t done[DPLI_MAX_CHAIN] = {0};
+    size_t sum = 0;
+
+    memset(plan, 0, sizeof *plan);
+    plan->step = step;
+    plan->n_ring[n_links - 1] = out_h;
+    for (int32_t y = 0; y < out_h;) {
+        int32_t want[DPLI_MAX_CHAIN];
+
+        y = out_h - y > step ? y + step : out_h;
+        dpli_chain_round(links, n_links, y, want);
+        for (int32_t i = 0; i + 1 < n_links; i++) {
+            int32_t first, last;
+
+            /* When link i is done with its round, link i + 1 has yet to begin. */
+            reads(links + i + 1, done[i + 1], done[i + 1] + 1, &first, &last);
+            done[i] = done[i] > want[i] ? done[i] : want[i];
+            if (done[i] - first > plan->n_ring[i])
+                plan->n_ring[i] = done[i] - first;
+        }
+        done[n_links - 1] = y;
+    }
+    for (int32_t i = 0; i + 1 < n_links; i++) {
+        plan->n_ring[i] += plan->n_ring[i] % 2;
+        plan->n_ring[i] = plan->n_ring[i] > 0 ? plan->n_ring[i] : 2;
+        plan->ring_floats[i] = round_up((size_t)plan->n_ring[i] * line_floats(links + i), 16);
+        sum += plan->ring_floats[i];
+    }
+    return sum;
+}
+
+void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links)
+{
+    /* As many lines a round as fit, so that less is read twice and weights stay longer. */
+    for (int32_t step = n_links > 1 ? 4 : INT32_MAX; step > 2; step /= 2)
+        if (rings(plan, links, n_links, step) <= MAX_RING_FLOATS)
+            return;
+    rings(plan, links, n_links, 2);
+}
+
+int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes)
+{
+    dpli_chain_plan plan;
+    int32_t n = 0;
+
+    for (; n < n_links && n < DPLI_MAX_CHAIN; n++) {
+        const dpli_conv *c = links[n].conv;
+
+        if (n > 0 && line_floats(links + n - 1) * (size_t)dpli_link_out_h(links + n - 1) <
+                         min_bytes / sizeof(float))
+            break;
+        if (c && (dpli_conv_choose(c) == DPLI_CONV_PATCHES ||
+                  (dpli_conv_choose(c) == DPLI_CONV_FLAT && taps(c) > 1)))
+            break;
+    }
+    for (; n > 1; n--)
+        if (rings(&plan, links, n, 2) <= MAX_RING_FLOATS)
+            return n;
+    return 1;
+}
+
+size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links)
+{
+    dpli_chain_plan plan;
+    size_t bytes = 0;
+
+    dpli_chain_lay_out(&plan, links, n_links);
+    for (int32_t i = 0; i < n_links; i++) {
+        bytes += plan.ring_floats[i] * sizeof(float);
+        bytes += links[i].conv ? dpli_conv_scratch_bytes(links[i].conv) : 0;
+    }
+    return bytes;
+}

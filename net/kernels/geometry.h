@@ -1,0 +1,131 @@
+/*
+ * What a kernel is told of its work, and what follows from that whatever the processor: how a
+ * convolution is computed, how its weight is packed, how much scratch it needs, which layers run as
+ * a chain.
+ */
+#ifndef DOPPEL_NET_KERNELS_GEOMETRY_H
+#define DOPPEL_NET_KERNELS_GEOMETRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ------------------------------------------------------------------ epilogue */
+
+typedef enum dpli_act_kind {
+    DPLI_ACT_NONE,
+    DPLI_ACT_RELU,
+    DPLI_ACT_PRELU,       /* x < 0 ? slope[c] * x : x; slope [channels] */
+    DPLI_ACT_LEAKY,       /* x < 0 ? a * x : x */
+    DPLI_ACT_CLIP,        /* min(max(x, a), b) */
+    DPLI_ACT_SIGMOID,     /* 1 / (1 + exp(-x)) */
+    DPLI_ACT_HARDSIGMOID, /* min(max(a * x + b, 0), 1) */
+    DPLI_ACT_HARDSWISH,   /* x * min(max(x / 6 + 1/2, 0), 1) */
+    DPLI_ACT_TANH,
+    DPLI_ACT_EXP,
+    DPLI_ACT_SQRT,
+    DPLI_ACT_ABS
+} dpli_act_kind;
+
+typedef struct dpli_act {
+    dpli_act_kind kind;
+    float a, b;
+    const float *slope; /* [channels], DPLI_ACT_PRELU */
+} dpli_act;
+
+/** What is done to a result while it is still in cache: y = act(y + bias + before) + after. */
+typedef struct dpli_epilogue {
+    const float *bias;   /* [channels] or NULL */
+    const float *before; /* as the output, or NULL: residual added before the activation */
+    dpli_act act;
+    const float *after; /* as the output, or NULL: residual added after it */
+} dpli_epilogue;
+
+/* ------------------------------------------------------------------ convolution */
+
+/* Columns of a packed panel, the same at every level, so that packed weights do not depend on it.
+ */
+#define DPLI_PANEL 16
+
+typedef struct dpli_conv {
+    int32_t n, in_h, in_w, in_c; /* input [n, in_h, in_w, in_c] */
+    int32_t out_h, out_w, out_c; /* output [n, out_h, out_w, out_c] */
+    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left; /* below and right follow from out_h, out_w; zeros outside */
+    int32_t groups;            /* in_c and out_c are multiples of it */
+} dpli_conv;
+
+/** Floats of a packed weight, and packing from ONNX's [out_c, in_c / groups, kernel_h, kernel_w].
+ * Packing depends on the kernel, channels and groups only, not on the picture's size. */
+size_t dpli_conv_packed_floats(const dpli_conv *c);
+void dpli_conv_pack(float *packed, const dpli_conv *c, const float *weight);
+
+/** Bytes of scratch (64-byte aligned) that a run needs. */
+size_t dpli_conv_scratch_bytes(const dpli_conv *c);
+
+typedef enum dpli_conv_path {
+    DPLI_CONV_DEPTHWISE, /* one channel in, one out */
+    DPLI_CONV_FLAT,   /* the input itself is the matrix: 1x1, or a kernel as large as the picture */
+    DPLI_CONV_LINES,  /* rows of the matrix are windows of input lines, padded where need be */
+    DPLI_CONV_PATCHES /* im2col */
+} dpli_conv_path;
+
+dpli_conv_path dpli_conv_choose(const dpli_conv *c);
+
+/* Rows of a tile of patches. */
+size_t dpli_conv_tile_rows(const dpli_conv *c);
+
+/* ------------------------------------------------------------------ pooling */
+
+typedef enum dpli_pool_kind { DPLI_POOL_MAX, DPLI_POOL_AVERAGE } dpli_pool_kind;
+
+typedef struct dpli_pool {
+    dpli_pool_kind kind;
+    int32_t n, in_h, in_w, channels, out_h, out_w;
+    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left, pad_bottom, pad_right;
+    int32_t count_include_pad; /* average: divide by what lies within the padded picture, else by
+                                  what is real */
+} dpli_pool;
+
+/* ------------------------------------------------------------------ chains */
+
+/** One layer of a chain: a convolution or a pooling, the other being NULL. */
+typedef struct dpli_link {
+    const dpli_conv *conv;
+    const float *packed;
+    dpli_epilogue epilogue; /* before and after in the last link only */
+    const dpli_pool *pool;
+} dpli_link;
+
+#define DPLI_MAX_CHAIN 8
+
+/**
+ * How many of these layers, each reading what the one before it makes and nothing else reading
+ * that, are best run as one chain: 1 when the first is better off alone. A result of fewer than
+ * min_bytes a picture ends the chain: it stays in cache by itself.
+ *
+ * A chain makes a few lines of each layer at a time, which the next one reads while they are in
+ * cache; only the last layer's result is written whole. The numbers are the same to the bit.
+ */
+int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes);
+
+size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links);
+
+typedef struct dpli_chain_plan {
+    int32_t step;                   /* lines of the last link a round */
+    int32_t n_ring[DPLI_MAX_CHAIN]; /* lines of link i's output that are kept; all, of the last */
+    size_t ring_floats[DPLI_MAX_CHAIN]; /* 0 of the last */
+} dpli_chain_plan;
+
+void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links);
+
+/* Up to which line each link has to be for the last one to have made n_lines. */
+void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want);
+
+int32_t dpli_link_out_h(const dpli_link *link);
+
+/* ------------------------------------------------------------------ elementwise */
+
+typedef enum dpli_binary_kind { DPLI_ADD, DPLI_SUB, DPLI_MUL, DPLI_DIV, DPLI_POW } dpli_binary_kind;
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * load.c - a file's bytes to a graph: read (onnx.c), each node checked by its operator (ops/),
+ * constants folded (fold.c); for running, fused (fuse.c) and weights packed for the kernels.
+ */
+#include "net/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/fold.h"
+#include "net/fuse.h"
+#include "net/onnx.h"
+#include "net/ops/normalize.h"
+#include "net/ops/op.h"
+
+static dpl_status load_node(dpli_graph *g, dpli_node *node, const bool *read, dpl_error *err)
+{
+    if (node->op->load) {
+        dpl_status status = node->op->load(g, node, err);
+
+        if (status != DPL_OK)
+            return status;
+    }
+    for (int32_t i = 0; i < node->n_attrs; i++) {
+        if (!node->attrs[i].used)
+            return dpli_node_fail(g, node, DPL_E_MODEL, err, "attribute \"%.60s\" is not supported",
+                                  node->attrs[i].name);
+    }
+    for (int32_t i = node->op->max_outputs; i < node->n_outputs; i++) {
+        if (node->outputs[i] >= 0 && read[node->outputs[i]])
+            return dpli_node_fail(g, node, DPL_E_MODEL, err, "output %d is not supported", (int)i);
+    }
+    if (node->n_outputs > node->op->max_outputs)
+        node->n_outputs = node->op->max_outputs;
+    return DPL_OK;
+}
+
+dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err)
+{
+    bool *read = dpli_calloc((size_t)g->n_values, sizeof *read, err);
+    dpl_status status = read ? DPL_OK : DPL_E_MEMORY;
+
+    if (!read)
+        return status;
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        for (int32_t i = 0; i < g->nodes[k].n_inputs; i++) {
+            if (g->nodes[k].inputs[i] >= 0)
+                read[g->nodes[k].inputs[i]] = true;
+        }
+    }
+    for (int32_t i = 0; i < g->n_outputs; i++)
+        read[g->outputs[i]] = true;
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++)
+        status = load_node(g, &g->nodes[k], read, err);
+    free(read);
+    return status;
+}
+
+/* A weight that all its readers have packed is not needed as it was. */
+static void free_packed(dpli_graph *g)
+{
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        if (g->nodes[k].packed)
+            g->values[g->nodes[k].inputs[1]].n_uses--;
+    }
+    for (int32_t i = 0; i < g->n_values; i++) {
+        if (g->values[i].n_uses == 0) {
+            free(g->values[i].data);
+            g->values[i].data = NULL;
+        }
+    }
+}
+
+/* The file's bytes to a graph whose nodes are checked and whose constants are folded. */
+static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, bool training,
+                             dpl_error *err)
+{
+    dpl_status status;
+
+    /* One byte of a file can be an int64 here, float16 doubles, and packing makes another copy. */
+    if (!dpli_mul(&g->constant_bytes_left, n_bytes, 16) ||
+        !dpli_add(&g->constant_bytes_left, g->constant_bytes_left, (size_t)64 << 20))
+        g->constant_bytes_left = SIZE_MAX;
+    status = dpli_onnx_read(g, bytes, n_bytes, err);
+    if (status == DPL_OK)
+        status = dpli_graph_load(g, err);
+    if (status == DPL_OK)
+        status = dpli_graph_fold(g, training, err);
+    return status;
+}
+
+dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    dpl_status status;
+
+    memset(g, 0, sizeof *g);
+    g->max_arena_bytes = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_arena_bytes;
+    status = read_graph(g, bytes, n_bytes, true, err);
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++)
+        status = dpli_normalize_settle(g, &g->nodes[k], err);
+    if (status != DPL_OK) {
+        dpli_graph_clear(g);
+        return status;
+    }
+    dpli_graph_sweep(g);
+    return DPL_OK;
+}
+
+dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    dpl_status status = read_graph(g, bytes, n_bytes, false, err);
+
+    if (status == DPL_OK)
+        status = dpli_graph_fuse(g, err);
+    if (status != DPL_OK)
+        return status;
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
+        if (g->nodes[k].op->prepare)
+            status = g->nodes[k].op->prepare(g, &g->nodes[k], err);
+    }
+    free_packed(g);
+    return status;
+}

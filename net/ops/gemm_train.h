@@ -1,0 +1,9 @@
+/* Gemm and MatMul, forward for training and back. */
+#ifndef DOPPEL_NET_OPS_GEMM_TRAIN_H
+#define DOPPEL_NET_OPS_GEMM_TRAIN_H
+
+#include "net/tape.h"
+
+extern const dpli_trained dpli_gemm_trained;
+
+#endif

@@ -1,0 +1,10 @@
+/* What only moves elements. */
+#ifndef DOPPEL_NET_OPS_MOVE_H
+#define DOPPEL_NET_OPS_MOVE_H
+
+#include "net/ops/op.h"
+
+/** Ends with an entry without a name. */
+extern const dpli_op dpli_ops_move[];
+
+#endif

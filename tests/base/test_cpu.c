@@ -1,0 +1,72 @@
+/*
+ * test_cpu.c - a function for each processor level is called at the level that is in use, which
+ * DOPPEL_CPU can lower. The build runs this once a level, too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cpu.h"
+
+static uintptr_t called_from;
+
+__attribute__((noinline)) static void note(void)
+{
+    called_from = (uintptr_t)__builtin_return_address(0);
+    __asm__ volatile("" ::: "memory");
+}
+
+DPLI_EACH_CPU(static, int, twice, (int x), (x))
+{
+    note();
+    return 2 * x;
+}
+
+static void the_level_in_use_is_the_one_called(void **state)
+{
+#if defined(__x86_64__)
+    const uintptr_t starts[] = {(uintptr_t)twice_baseline, (uintptr_t)twice_avx2,
+                                (uintptr_t)twice_avx512};
+    int at = -1;
+
+    (void)state;
+    assert_int_equal(twice(21), 42);
+    /* It lies in the one of the three that starts last before it. */
+    for (int i = 0; i < 3; i++) {
+        if (starts[i] <= called_from && (at < 0 || starts[i] > starts[at]))
+            at = i;
+    }
+    assert_int_equal(at, dpli_cpu_level());
+#else
+    (void)state;
+    assert_int_equal(twice(21), 42);
+#endif
+}
+
+static void the_environment_lowers_the_level(void **state)
+{
+    const char *asked = getenv("DOPPEL_CPU");
+    dpli_cpu most = DPLI_CPU_AVX512;
+
+    (void)state;
+    if (asked && strcmp(asked, "baseline") == 0)
+        most = DPLI_CPU_BASELINE;
+    if (asked && strcmp(asked, "avx2") == 0)
+        most = DPLI_CPU_AVX2;
+    assert_true(dpli_cpu_level() <= most);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_level_in_use_is_the_one_called),
+        cmocka_unit_test(the_environment_lowers_the_level),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
