@@ -202,19 +202,12 @@ static uint32_t be16(const uint8_t *p)
     return (uint32_t)p[0] << 8 | p[1];
 }
 
-/* Called by libpng with a whole row of RGB or RGBA, of 8 or 16 bits, of the picture or of a pass.
- */
-static void take_row(png_structp png, png_row_infop info, png_bytep row)
+/* A row of RGB or RGBA, of 8 or 16 bits, to RGB of 8 bits, pixels step bytes apart. */
+static void spread_row(uint8_t *to, size_t step, const uint8_t *row, const png_row_info *info)
 {
-    struct reader *reader = png_get_user_transform_ptr(png);
-    const dpl_image *out = reader->out;
-    const uint32_t pass = reader->interlaced ? png_get_current_pass_number(png) : 0;
-    const struct adam7 *at = reader->interlaced ? &adam7[pass] : &whole_picture;
-    const uint32_t j = png_get_current_row_number(png);
-    const size_t channels = info->channels, y = at->y0 + (size_t)j * at->dy;
-    uint8_t *to = out->pixels + 3 * (y * (size_t)out->width_px + at->x0);
+    const size_t channels = info->channels;
 
-    for (size_t i = 0; i < info->width; i++, to += 3 * at->dx) {
+    for (size_t i = 0; i < info->width; i++, to += step) {
         if (info->bit_depth == 16) {
             const uint8_t *from = row + 2 * channels * i;
             const uint32_t alpha = channels == 4 ? be16(from + 6) : 65535;
@@ -229,6 +222,24 @@ static void take_row(png_structp png, png_row_infop info, png_bytep row)
                 to[c] = over_white_8(from[c], alpha);
         }
     }
+}
+
+/* Called by libpng with a whole row of RGB or RGBA, of 8 or 16 bits, of the picture or of a pass.
+ */
+static void take_row(png_structp png, png_row_infop info, png_bytep row)
+{
+    struct reader *reader = png_get_user_transform_ptr(png);
+    const dpl_image *out = reader->out;
+    const uint32_t pass = reader->interlaced ? png_get_current_pass_number(png) : 0;
+    const struct adam7 *at = reader->interlaced ? &adam7[pass] : &whole_picture;
+    const uint32_t j = png_get_current_row_number(png);
+    const size_t channels = info->channels, y = at->y0 + (size_t)j * at->dy;
+    uint8_t *to = out->pixels + 3 * (y * (size_t)out->width_px + at->x0);
+
+    if (channels == 3 && info->bit_depth == 8 && at->dx == 1)
+        memcpy(to, row, 3 * (size_t)info->width);
+    else
+        spread_row(to, 3 * (size_t)at->dx, row, info);
     reader->pass = pass;
     reader->row = j + 1;
 }
