@@ -7,7 +7,7 @@ foreach(part IN LISTS dpl_parts)
   list(APPEND dpl_objects $<TARGET_OBJECTS:${part}>)
 endforeach()
 set(dpl_needs
-    PkgConfig::libturbojpeg PkgConfig::libpng PkgConfig::libexif PkgConfig::libprotobuf-c
+    PkgConfig::libjpeg PkgConfig::libpng PkgConfig::libexif PkgConfig::libprotobuf-c
     PkgConfig::libzip PkgConfig::libcrypto PkgConfig::libxxhash PkgConfig::sqlite3
     PkgConfig::jansson FAISS::faiss_c PkgConfig::openblas ${dpl_openmp} Threads::Threads
     ${CMAKE_DL_LIBS} m)

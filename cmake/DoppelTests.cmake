@@ -1,10 +1,11 @@
 # The ways a test is added. Labels are those of the project: unit, golden, property, cli, fuzz-replay,
 # slow.
 
-# What every test runs with: the models of the source tree, and sanitizers that stop at the first
-# finding. FAISS runs on libgomp, which keeps memory until the process ends.
+# What every test runs with: the models of the source tree, memory that malloc fills (glibc) so that
+# nothing works by what happened to be there, and sanitizers that stop at the first finding. FAISS runs on libgomp, which keeps memory until the process ends.
 set(dpl_test_environment
     DOPPEL_MODELS=${PROJECT_SOURCE_DIR}/models
+    MALLOC_PERTURB_=165
     ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1
     UBSAN_OPTIONS=print_stacktrace=1
     TSAN_OPTIONS=halt_on_error=1
@@ -50,6 +51,30 @@ function(dpl_add_test name)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
                                           ENVIRONMENT "${dpl_test_environment}")
+endfunction()
+
+# dpl_add_memcheck(<name> <program> [<argument>…])
+#
+# A test (label slow) that runs a test's program under valgrind, which finds every decision by a byte
+# that nobody wrote. Skipped where there is no valgrind; sanitizers do without. The JPEG decoder runs
+# without its vector code, of which valgrind takes two pixels for one.
+find_program(VALGRIND NAMES valgrind DOC "For the tests memcheck_*")
+mark_as_advanced(VALGRIND)
+function(dpl_add_memcheck name program)
+  if(DOPPEL_SANITIZE)
+    return()
+  endif()
+  if(VALGRIND)
+    set(command ${VALGRIND} -q --error-exitcode=99 --leak-check=no $<TARGET_FILE:${program}> ${ARGN})
+  else()
+    set(command sh -c "echo no valgrind; exit 77")
+  endif()
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/${name})
+  file(MAKE_DIRECTORY ${work})
+  add_test(NAME ${name} COMMAND ${command} WORKING_DIRECTORY ${work})
+  set_tests_properties(
+    ${name} PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${dpl_test_environment};JSIMD_FORCENONE=1;DOPPEL_CPU=avx2")
 endfunction()
 
 # dpl_add_cli_test(<script> LABELS <label>… [TIMEOUT s])

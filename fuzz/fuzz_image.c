@@ -1,14 +1,16 @@
 /*
- * fuzz_image.c - any bytes as a photo: decoded within the limits or refused with words; what was
- * decoded can be resized, warped and encoded.
+ * fuzz_image.c - any bytes as a photo: decoded within the limits or refused with words, alike
+ * whatever lay in memory before; what was decoded can be resized, warped and encoded.
  *
  * The last byte chooses how far a JPEG may be reduced, so that all decoders are reached from one
  * corpus.
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "doppel/image.h"
+#include "vision/image/decode.h"
 #include "vision/image/warp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
@@ -24,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     static const int32_t enough_px[4] = {0, 1, 40, 300};
     dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
     dpl_error err = {DPL_OK, ""};
-    dpl_image image, small;
+    dpl_image image, again, small;
     uint8_t chip[16 * 16 * 3], *jpeg;
     size_t n_jpeg;
     dpl_status status;
@@ -33,7 +35,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     options.max_pixels = 1 << 18;
     options.max_bytes = 16 << 20;
     options.enough_px = enough_px[n_bytes ? data[n_bytes - 1] % 4 : 0];
-    status = dpl_image_decode(&image, data, n_bytes, &options, &err);
+    status = dpli_image_decode_filled(&image, data, n_bytes, &options, 0x00, &err);
+    require(dpli_image_decode_filled(&again, data, n_bytes, &options, 0xFF, &err) == status);
+    require(again.width_px == image.width_px && again.height_px == image.height_px);
+    require(strcmp(again.warning, image.warning) == 0);
+    require(!image.pixels == !again.pixels);
+    require(!image.pixels || memcmp(image.pixels, again.pixels,
+                                    3 * (size_t)image.width_px * (size_t)image.height_px) == 0);
+    dpl_image_clear(&again);
     if (status != DPL_OK) {
         require(status == DPL_E_INPUT || status == DPL_E_LIMIT);
         require(err.message[0] != '\0' && !image.pixels);

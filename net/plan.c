@@ -92,7 +92,10 @@ static dpl_status make_arena(dpl_plan *plan, dpl_error *err)
     if (plan->arena_bytes > plan->p.max_bytes)
         return dpli_plan_too_large(&plan->p, NULL, err);
     plan->arena = dpli_alloc_aligned(plan->arena_bytes, 1, err);
-    return plan->arena ? DPL_OK : DPL_E_MEMORY;
+    if (!plan->arena)
+        return DPL_E_MEMORY;
+    dpli_plan_fill(plan, 0);
+    return DPL_OK;
 }
 
 static void *resolve(const dpl_plan *plan, const dpli_ref *ref)
@@ -400,6 +403,11 @@ dpl_shape dpl_plan_output_shape(const dpl_plan *plan, int32_t i)
 size_t dpl_plan_bytes(const dpl_plan *plan)
 {
     return plan->arena_bytes;
+}
+
+void dpli_plan_fill(dpl_plan *plan, uint8_t fill)
+{
+    memset(plan->arena, fill, plan->arena_bytes);
 }
 
 dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err)

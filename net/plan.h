@@ -18,6 +18,9 @@ typedef struct dpli_plan_request {
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,
                           dpl_error *err);
+/** Fill what a run works in. A plan comes filled with zeros; whatever it holds, a run gives the
+ * same once the inputs are written. */
+void dpli_plan_fill(dpl_plan *plan, uint8_t fill);
 /** Multiply-adds of a run, as far as steps count them. */
 double dpli_plan_macs(const dpl_plan *plan);
 /** Output i of a plan and its elements, whatever its type: for folding. */

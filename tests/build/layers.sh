@@ -30,12 +30,12 @@ while read -r header owner; do
 done <<EOF
 cblas net/blas.c
 faiss/ index/ann.c
+j(peglib|error)\.h vision/image/jpeg.c
 libexif/ vision/image/exif.c
 onnx/ net/*onnx*.c
 openssl/ base/hash.c
 png\.h vision/image/png.c
 sqlite3 index/db.c
-turbojpeg vision/image/jpeg.c
 xxhash base/hash.c
 zip\.h data/zip.c
 EOF

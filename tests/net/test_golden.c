@@ -18,6 +18,7 @@
 
 #include "net/load.h"
 #include "net/onnx_write.h"
+#include "net/plan.h"
 #include "tests/net/net_case.h"
 
 #define MAX_TENSORS 32
@@ -139,6 +140,8 @@ static int run_record(const char *label, const dpl_net *net, const tensor *in, u
         print_error("%s: no plan: %s\n", label, err.message);
         return 1;
     }
+    /* Every float a NaN: what is read before it is written shows. */
+    dpli_plan_fill(plan, 0xff);
     for (uint32_t i = 0; i < n_in; i++) {
         const int32_t k = named_input(net, in[i].name);
         float *to = dpl_plan_input(plan, k);

@@ -488,6 +488,144 @@ static void photo_without_pixels_is_no_photo(void **state)
     free(bytes);
 }
 
+static void jpeg_that_the_decoder_warns_of_and_gives_up_on_is_refused(void **state)
+{
+    size_t n;
+    uint8_t *bytes = load(&n, "no_pixels.jpg");
+
+    (void)state;
+    must_refuse(bytes, n, NULL, DPL_E_INPUT,
+                "broken JPEG: Quantization table 0x01 was not defined");
+    free(bytes);
+}
+
+/* Where the data begin of the first scan that begins at or after byte at. */
+static size_t next_scan(const uint8_t *bytes, size_t n, size_t at)
+{
+    while (at + 3 < n && !(bytes[at] == 0xFF && bytes[at + 1] == 0xDA))
+        at++;
+    if (at + 3 >= n)
+        fail_msg("no scan");
+    return at + 2 + (size_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+}
+
+static void must_warn(const uint8_t *bytes, size_t n, const char *words)
+{
+    dpl_image image;
+    dpl_error err = {DPL_OK, ""};
+
+    if (dpl_image_decode(&image, bytes, n, NULL, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    assert_string_equal(image.warning, words);
+    dpl_image_clear(&image);
+}
+
+static void rows_are_there_by_the_decoder_s_words_and_not_by_their_colour(void **state)
+{
+    enum { SIDE = 64 };
+    static uint8_t rgb[SIDE * SIDE * 3];
+    dpl_image grey_below, image;
+    uint8_t *jpeg, *stray;
+    size_t n;
+
+    (void)state;
+    /* The lower half is the grey that a decoder makes of no data. */
+    memset(rgb, 128, sizeof rgb);
+    for (size_t i = 0; i < sizeof rgb / 2; i++)
+        rgb[i] = (uint8_t)(i * 7);
+    assert_int_equal(dpl_image_from_rgb(&grey_below, rgb, SIDE, SIDE, 3 * SIDE, NULL), DPL_OK);
+    assert_int_equal(dpl_image_to_jpeg(&jpeg, &n, &grey_below, 80, NULL), DPL_OK);
+    stray = malloc(n + 100);
+    memcpy(stray, jpeg, n - 2);
+    memset(stray + n - 2, 1, 100);
+    memcpy(stray + n + 98, "\xFF\xD9", 2);
+    /* libjpeg has read a few of them ahead. */
+    assert_int_equal(dpl_image_decode(&image, stray, n + 100, NULL, NULL), DPL_OK);
+    assert_memory_equal(image.warning, "damaged: corrupt JPEG data: ", 28);
+    assert_non_null(strstr(image.warning, " extraneous bytes before marker 0xd9"));
+    dpl_image_clear(&image);
+    dpl_image_clear(&grey_below);
+    dpl_bytes_free(jpeg);
+    free(stray);
+}
+
+static void jpeg_without_colour_of_its_own_is_no_photo(void **state)
+{
+    size_t n, at;
+    uint8_t *bytes = load(&n, "scans.jpg");
+
+    (void)state;
+    /* The first of three scans, which has the lightness, and an end. */
+    at = next_scan(bytes, n, 0);
+    while (!(bytes[at] == 0xFF && bytes[at + 1] != 0))
+        at++;
+    memcpy(bytes + at, "\xFF\xD9", 2);
+    must_refuse(bytes, at + 2, NULL, DPL_E_INPUT, "damaged: 0 of 29 rows are there");
+    free(bytes);
+}
+
+static void scan_without_data_is_no_picture_in_any_coding(void **state)
+{
+    static const char *const names[] = {"arithmetic.jpg", "sample_2x2.jpg", "progressive.jpg"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        size_t n;
+        uint8_t *bytes = load(&n, names[i]);
+        const size_t at = next_scan(bytes, n, 0);
+
+        memcpy(bytes + at, "\xFF\xD9", 2);
+        must_refuse(bytes, at + 2, NULL, DPL_E_INPUT, "damaged: 0 of 29 rows are there");
+        free(bytes);
+    }
+}
+
+static void damage_between_restart_markers_costs_the_rows_there_only(void **state)
+{
+    dpl_image whole, image;
+    size_t n, at, from = 0, to = 0, n_markers = 0;
+    uint8_t *bytes = load(&n, "restart.jpg");
+
+    (void)state;
+    /* 3 x 2 units of 16 pixels, each followed by a marker: without the data of the first. */
+    at = from = next_scan(bytes, n, 0);
+    for (; at + 1 < n; at++)
+        if (bytes[at] == 0xFF && (bytes[at + 1] & 0xF8) == 0xD0 && n_markers++ == 0)
+            to = at;
+    assert_int_equal(n_markers, 5);
+    memmove(bytes + from, bytes + to, n - to);
+    n -= to - from;
+    must_warn(bytes, n, "damaged: 13 of 29 rows are there");
+    must_open(&whole, "restart.jpg", NULL);
+    assert_int_equal(dpl_image_decode(&image, bytes, n, NULL, NULL), DPL_OK);
+    /* Beside the row of units, colour is interpolated across. */
+    assert_memory_equal(image.pixels + 3 * 18 * W, whole.pixels + 3 * 18 * W, 3 * 11 * W);
+    dpl_image_clear(&whole);
+    dpl_image_clear(&image);
+    free(bytes);
+}
+
+static void progressive_jpeg_is_there_as_far_as_its_first_scan(void **state)
+{
+    dpl_image image;
+    dpl_error err = {DPL_OK, ""};
+    size_t n, at, end;
+    uint8_t *bytes = load(&n, "progressive.jpg");
+
+    (void)state;
+    at = end = next_scan(bytes, n, 0);
+    while (!(bytes[end] == 0xFF && bytes[end + 1] != 0))
+        end++;
+    assert_int_equal(dpl_image_decode(&image, bytes, at + 4, NULL, &err), DPL_E_INPUT);
+    assert_string_equal(err.message, "truncated: 0 of 29 rows are there");
+    must_warn(bytes, end - 4, "truncated: 16 of 29 rows are there");
+    must_warn(bytes, end, "truncated: premature end of JPEG file");
+    /* Cut in the header of the next scan or of its table. */
+    for (size_t k = end; k < end + 20; k++)
+        must_warn(bytes, k, "truncated: premature end of JPEG file");
+    free(bytes);
+}
+
 static void damaged_photo_that_is_still_a_picture_says_so(void **state)
 {
     dpl_image image;
@@ -569,6 +707,14 @@ static size_t least_bytes(const char *name)
     return high;
 }
 
+static size_t n_bytes_of(const char *name)
+{
+    size_t n;
+
+    free(load(&n, name));
+    return n;
+}
+
 static void memory_of_the_decoder_counts(void **state)
 {
     (void)state;
@@ -579,8 +725,9 @@ static void memory_of_the_decoder_counts(void **state)
     assert_true(least_bytes("scans.jpg") == least_bytes("progressive.jpg"));
     /* Four values a pixel while ink becomes light. */
     assert_true(least_bytes("cmyk_adobe.jpg") > least_bytes("sample_1x1.jpg") + W * H);
-    /* Pixels with alpha, and the copy of the file. */
-    assert_true(least_bytes("t6_d8.png") > least_bytes("t2_d8.png") + 13 * 11);
+    /* The copy of the file; alpha and 16 bits go row by row. */
+    assert_int_equal(least_bytes("t6_d16.png") - least_bytes("t2_d8.png"),
+                     n_bytes_of("t6_d16.png") - n_bytes_of("t2_d8.png"));
 }
 
 static void turning_a_photo_upright_counts_twice_its_pixels(void **state)
@@ -786,6 +933,12 @@ int main(void)
         cmocka_unit_test(progressive_jpeg_cut_short_is_a_coarse_picture),
         cmocka_unit_test(interlaced_png_cut_short_is_coarse_everywhere),
         cmocka_unit_test(photo_without_pixels_is_no_photo),
+        cmocka_unit_test(jpeg_that_the_decoder_warns_of_and_gives_up_on_is_refused),
+        cmocka_unit_test(rows_are_there_by_the_decoder_s_words_and_not_by_their_colour),
+        cmocka_unit_test(jpeg_without_colour_of_its_own_is_no_photo),
+        cmocka_unit_test(scan_without_data_is_no_picture_in_any_coding),
+        cmocka_unit_test(damage_between_restart_markers_costs_the_rows_there_only),
+        cmocka_unit_test(progressive_jpeg_is_there_as_far_as_its_first_scan),
         cmocka_unit_test(damaged_photo_that_is_still_a_picture_says_so),
         cmocka_unit_test(size_is_limited_before_memory_is_taken),
         cmocka_unit_test(memory_of_the_decoder_counts),

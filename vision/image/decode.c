@@ -12,6 +12,9 @@
 #include "doppel/image.h"
 #include "vision/image/formats.h"
 
+/* What pixels hold before decoding: should one ever be missed, it is grey. */
+enum { MISSING = 128 };
+
 /* Turn a picture upright (EXIF 2.32, tag 0112h): from the stored corner that comes first, one step
  * to the right in what comes out is step_x bytes in what was stored, one step down is step_y. */
 static dpl_status make_upright(dpl_image *image, dpl_error *err)
@@ -71,8 +74,8 @@ static dpl_status read_options(dpl_decode_options *options, const dpl_decode_opt
     return status;
 }
 
-dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_bytes,
-                            const dpl_decode_options *options, dpl_error *err)
+dpl_status dpli_image_decode_filled(dpl_image *out, const void *bytes, size_t n_bytes,
+                                    const dpl_decode_options *options, uint8_t fill, dpl_error *err)
 {
     const dpl_image empty = DPL_IMAGE_INIT;
     const dpli_format *format = dpli_format_of(bytes, n_bytes);
@@ -83,13 +86,19 @@ dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_bytes,
     status = read_options(&known, options, err);
     if (status)
         return status;
-    status = format ? format->decode(out, bytes, n_bytes, &known, err)
+    status = format ? format->decode(out, bytes, n_bytes, &known, fill, err)
                     : dpli_format_refuse(bytes, n_bytes, err);
     if (!status)
         status = make_upright(out, err);
     if (status)
         dpl_image_clear(out);
     return status;
+}
+
+dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_bytes,
+                            const dpl_decode_options *options, dpl_error *err)
+{
+    return dpli_image_decode_filled(out, bytes, n_bytes, options, MISSING, err);
 }
 
 dpl_status dpl_image_open(dpl_image *out, const char *path, const dpl_decode_options *options,

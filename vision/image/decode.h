@@ -11,14 +11,21 @@
 
 /**
  * Decode what dpli_is_jpeg or dpli_is_png recognised. @p out comes empty and leaves filled, as
- * stored: exif_orientation is what was found and not yet applied. On failure nothing is left in it.
+ * stored: exif_orientation is what was found and not yet applied. On failure out->pixels, where it
+ * is set, is the caller's to free. @p fill is what the pixels hold before decoding: it never shows.
  */
 dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
-                            const dpl_decode_options *options, dpl_error *err);
+                            const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
-                           const dpl_decode_options *options, dpl_error *err);
+                           const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 bool dpli_is_jpeg(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_png(const uint8_t *bytes, size_t n_bytes);
+
+/** dpl_image_decode, with what every buffer of pixels holds before a decoder writes to it. Whatever
+ * it is, the same comes out. */
+dpl_status dpli_image_decode_filled(dpl_image *out, const void *bytes, size_t n_bytes,
+                                    const dpl_decode_options *options, uint8_t fill,
+                                    dpl_error *err);
 
 /** The orientation, 1 to 8, in an EXIF block ("Exif", two zero bytes, TIFF); 1 when there is none.
  * DPL_E_MEMORY when there is no memory to parse it. */

@@ -9,7 +9,7 @@ typedef struct dpli_format {
     const char *suffixes[3]; /* of files that collections take for it, NULL past the last */
     bool (*is)(const uint8_t *bytes, size_t n_bytes);
     dpl_status (*decode)(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
-                         const dpl_decode_options *options, dpl_error *err);
+                         const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 } dpli_format;
 
 /** The format that these bytes are of; NULL when no decoder reads them. */

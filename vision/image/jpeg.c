@@ -1,20 +1,28 @@
 /*
- * jpeg.c - JPEG (ITU-T T.81) to RGB8 and back, by TurboJPEG 2.1.
+ * jpeg.c - JPEG (ITU-T T.81) to RGB8 and back, by libjpeg-turbo's libjpeg interface.
  *
- * A walk over the file's markers comes first. It finds what TurboJPEG does not tell (kind of frame,
+ * A walk over the file's markers comes first. It finds what libjpeg does not tell (kind of frame,
  * bits a sample, EXIF, the Adobe marker, whether the file has an end) and what the limits need:
  * whether the decoder will hold the whole picture's coefficients, and how many scans there are.
  *
- * tjDecompressHeader3 gives up on sampling factors it has no name for, tjDecompress2 does not: the
- * size is what we take from the first, never its verdict.
+ * libjpeg makes a picture of whatever it is given: where data are missing it goes on with zeros,
+ * and only says so. What it says is kept here row by row: for each row of the blocks that are coded
+ * together ("iMCU row") the components whose DC, the mean of each block, was read. A row in which
+ * every component has it is there. TurboJPEG's own interface hides this: of a file that it warned
+ * of and then gave up on it tells the warning.
  *
  * Source of the CMYK rule: Adobe Technical Note 5116; files with Adobe's marker hold inverted ink.
  */
 #include "vision/image/decode.h"
 
+#include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 
-#include <turbojpeg.h>
+/* In this order: the numbers of the messages depend on how libjpeg was built. */
+#include <jpeglib.h>
+
+#include <jerror.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
@@ -29,8 +37,9 @@ struct layout {
     uint32_t width, height;
     int n_components, n_scans;
     int first_scan_components;
-    int scaled_by;          /* the decoder's reduction: 1, 2, 4 or 8 */
+    unsigned scaled_by;     /* the decoder's reduction: 1, 2, 4 or 8 */
     uint8_t sampling[4][2]; /* across, down */
+    size_t n_whole;         /* bytes up to a segment cut by the end, or that makes no sense */
     const uint8_t *exif;
     size_t n_exif;
 };
@@ -85,13 +94,20 @@ static void read_frame(struct layout *layout, int marker, const uint8_t *p, size
     }
 }
 
+/* Whether libjpeg takes a segment of that kind between two scans. */
+static bool may_follow_scan(int marker)
+{
+    return marker == 0xC4 || marker == 0xCC || (marker >= 0xDA && marker <= 0xDD) ||
+           (marker >= 0xE0 && marker <= 0xEF) || marker == 0xFE;
+}
+
 /* Walk the markers of bytes [n]. Entropy-coded data is what lies between segments: in it FF is
  * followed by 00 or a restart marker. */
 static void walk(struct layout *layout, const uint8_t *bytes, size_t n)
 {
     size_t at = 2;
 
-    *layout = (struct layout){0};
+    *layout = (struct layout){.n_whole = n};
     while (at < n && !layout->refusal) {
         const uint8_t *ff = memchr(bytes + at, 0xFF, n - at);
         const uint8_t *p;
@@ -106,14 +122,24 @@ static void walk(struct layout *layout, const uint8_t *bytes, size_t n)
         if (at == n)
             return;
         marker = bytes[at++];
-        if (marker <= 1 || (marker >= 0xD0 && marker <= 0xD8))
+        if (marker <= 1 || (marker >= 0xD0 && marker <= 0xD7))
+            continue;
+        if (marker == 0xD8 && layout->n_scans == 0)
             continue;
         if (marker == 0xD9) {
             layout->ended = true;
             return;
         }
-        if (n - at < 2 || be16(bytes + at) < 2 || be16(bytes + at) > n - at)
+        if (layout->n_scans > 0 && !may_follow_scan(marker)) {
+            /* Damage made it, and libjpeg would give up on all of the picture. */
+            layout->n_whole = (size_t)(ff - bytes);
+            layout->ended = true;
             return;
+        }
+        if (n - at < 2 || be16(bytes + at) < 2 || be16(bytes + at) > n - at) {
+            layout->n_whole = (size_t)(ff - bytes);
+            return;
+        }
         p = bytes + at + 2;
         n_segment = be16(bytes + at) - 2;
         at += 2 + n_segment;
@@ -163,120 +189,359 @@ static void cmyk_to_rgb(uint8_t *pixels, size_t n, bool inverted)
     }
 }
 
-/* Rows of pixels in a row of the blocks that are coded together, at the size decoded at. */
-static int32_t unit_rows(const struct layout *layout)
+/* A component's bit in what is known of a row. */
+static unsigned bit_of(const jpeg_component_info *component)
 {
-    int down_max = 1;
-
-    for (int i = 0; i < layout->n_components && layout->n_components > 1; i++)
-        if (layout->sampling[i][1] > down_max)
-            down_max = layout->sampling[i][1];
-    return 8 * down_max / layout->scaled_by;
+    return 1u << component->component_index;
 }
 
-/* The rows that are whole before those at the end that the decoder left empty; all if none is
- * empty. Without data every coefficient is zero, which is 128 in each channel; ink and black both
- * at the middle make 63 or 64. */
-static int32_t rows_there(const dpl_image *image, const struct layout *layout)
+/* What libjpeg's callbacks need besides its own state. The error manager is first, because that is
+ * how a callback finds the rest. */
+struct catcher {
+    struct jpeg_error_mgr mgr;
+    jmp_buf jump;
+    bool out_of_memory;
+    char words[JMSG_LENGTH_MAX]; /* of the error that ended it */
+};
+
+static void catch_error(j_common_ptr cinfo)
 {
-    const size_t n = 3 * (size_t)image->width_px;
-    const bool cmyk = layout->n_components == 4;
-    const uint8_t low = cmyk ? 63 : 128, high = cmyk ? 64 : 128;
-    const int32_t unit = unit_rows(layout);
-    int32_t rows = image->height_px;
+    struct catcher *catcher = (struct catcher *)cinfo->err;
 
-    for (; rows > 0; rows--) {
-        const uint8_t *row = image->pixels + (size_t)(rows - 1) * n;
-        size_t i = 0;
+    catcher->out_of_memory = catcher->mgr.msg_code == JERR_OUT_OF_MEMORY;
+    catcher->mgr.format_message(cinfo, catcher->words);
+    longjmp(catcher->jump, 1);
+}
 
-        while (i < n && row[i] >= low && row[i] <= high)
-            i++;
-        if (i < n)
-            break;
+static void print_nothing(j_common_ptr cinfo)
+{
+    (void)cinfo;
+}
+
+static void ignore_message(j_common_ptr cinfo, int level)
+{
+    (void)cinfo;
+    (void)level;
+}
+
+static void catcher_init(struct catcher *catcher)
+{
+    jpeg_std_error(&catcher->mgr);
+    catcher->mgr.error_exit = catch_error;
+    catcher->mgr.output_message = print_nothing;
+    catcher->mgr.emit_message = ignore_message;
+}
+
+/* step(what), or false when libjpeg gave up in it. No frame with variables that change stands
+ * between setjmp and longjmp. */
+static bool attempt(struct catcher *catcher, void (*step)(void *), void *what)
+{
+    if (setjmp(catcher->jump))
+        return false;
+    step(what);
+    return true;
+}
+
+struct reader {
+    struct catcher catcher;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    struct jpeg_decompress_struct cinfo;
+    const struct layout *layout;
+    uint8_t *pixels, fill;
+    size_t stride;
+    char warning[JMSG_LENGTH_MAX]; /* the first one; empty if there was none */
+    bool too_many_scans;
+    bool finished; /* every row was put out */
+
+    uint8_t *there;      /* [total_iMCU_rows] bits of the components that have their DC */
+    int scan;            /* the decoder's number of the scan that the following is about */
+    unsigned brings;     /* bits of the components whose DC is in it */
+    unsigned next;       /* its rows below are decided */
+    unsigned hole_until; /* its rows below, from next on, are not there */
+};
+
+/* The scan's rows up to row are there, but for those in a hole. */
+static void credit(struct reader *reader, unsigned row)
+{
+    unsigned from = reader->next > reader->hole_until ? reader->next : reader->hole_until;
+
+    for (; from < row; from++)
+        reader->there[from] |= (uint8_t)reader->brings;
+    if (row > reader->next)
+        reader->next = row;
+}
+
+/* Whether the data that begin here are none: a marker follows at once. */
+static bool is_empty_scan(const struct jpeg_source_mgr *source)
+{
+    const uint8_t *p = source->next_input_byte;
+
+    return source->bytes_in_buffer < 2 || (p[0] == 0xFF && p[1] != 0);
+}
+
+/* Take note of a scan that began since the last call. */
+static void follow_scan(struct reader *reader)
+{
+    const struct jpeg_decompress_struct *cinfo = &reader->cinfo;
+
+    if (cinfo->input_scan_number == reader->scan)
+        return;
+    if (reader->scan)
+        credit(reader, cinfo->total_iMCU_rows);
+    reader->scan = cinfo->input_scan_number;
+    reader->brings = 0;
+    reader->next = reader->hole_until = 0;
+    if (cinfo->Ss > 0 || cinfo->Ah > 0)
+        return;
+    for (int i = 0; i < cinfo->comps_in_scan; i++)
+        reader->brings |= bit_of(cinfo->cur_comp_info[i]);
+    /* An arithmetic decoder takes zeros for what is missing, which is right at the end of a scan
+     * but makes a picture of no data at all. */
+    if (cinfo->arith_code && is_empty_scan(&reader->source))
+        reader->brings = 0;
+}
+
+/* The row being decoded is not whole. */
+static void lose_row(struct reader *reader)
+{
+    const unsigned row = reader->cinfo.input_iMCU_row;
+
+    follow_scan(reader);
+    credit(reader, row);
+    if (row + 1 > reader->hole_until)
+        reader->hole_until = row + 1;
+}
+
+/* The decoder ran out of data somewhere in the row that it is in: nothing comes before the next
+ * restart marker after that. */
+static void lose_segment(struct reader *reader)
+{
+    const struct jpeg_decompress_struct *cinfo = &reader->cinfo;
+    const uint64_t interval = cinfo->restart_interval, rows = cinfo->total_iMCU_rows;
+    uint64_t a_row, end, until = rows;
+
+    lose_row(reader);
+    if (interval) {
+        a_row = cinfo->MCUs_per_row;
+        if (cinfo->comps_in_scan == 1)
+            a_row *= (unsigned)cinfo->cur_comp_info[0]->v_samp_factor;
+        end = (cinfo->input_iMCU_row + (uint64_t)1) * a_row;
+        end = (end + interval - 1) / interval * interval;
+        until = (end + a_row - 1) / a_row;
     }
-    if (rows == image->height_px)
-        return rows;
-    /* The last row of units was begun only, perhaps with what the decoder made of no bits at all,
-     * and colour is smeared over into one row of pixels more. */
-    return rows > 2 ? (rows - 2) / unit * unit : 0;
+    if (until > rows)
+        until = rows;
+    if (until > reader->hole_until)
+        reader->hole_until = (unsigned)until;
+}
+
+static void take_message(j_common_ptr common, int level)
+{
+    struct reader *reader = (struct reader *)common->err;
+    const int code = common->err->msg_code;
+
+    if (level >= 0)
+        return;
+    if (!reader->warning[0])
+        common->err->format_message(common, reader->warning);
+    if (!reader->there || reader->finished)
+        return;
+    if (code == JWRN_HIT_MARKER || code == JWRN_ARITH_BAD_CODE)
+        lose_segment(reader);
+    else if (code == JWRN_HUFF_BAD_CODE)
+        lose_row(reader);
+    else if (code == JWRN_JPEG_EOF && reader->cinfo.arith_code)
+        lose_segment(reader);
+}
+
+/* Called before each row of a scan of several, and between scans. */
+static void watch_scans(j_common_ptr common)
+{
+    struct reader *reader = (struct reader *)common->err;
+
+    if (reader->cinfo.input_scan_number > MAX_SCANS) {
+        reader->too_many_scans = true;
+        longjmp(reader->catcher.jump, 1);
+    }
+    follow_scan(reader);
+}
+
+static void source_nothing(j_decompress_ptr cinfo)
+{
+    (void)cinfo;
+}
+
+/* All bytes were there from the start: what more is asked for is an end of image. */
+static boolean source_end(j_decompress_ptr cinfo)
+{
+    static const JOCTET end[2] = {0xFF, JPEG_EOI};
+
+    cinfo->err->msg_code = JWRN_JPEG_EOF;
+    cinfo->err->emit_message((j_common_ptr)cinfo, -1);
+    cinfo->src->next_input_byte = end;
+    cinfo->src->bytes_in_buffer = sizeof end;
+    return TRUE;
+}
+
+static void source_skip(j_decompress_ptr cinfo, long n)
+{
+    struct jpeg_source_mgr *source = cinfo->src;
+
+    if (n <= 0)
+        return;
+    if ((size_t)n > source->bytes_in_buffer) {
+        source_end(cinfo);
+        return;
+    }
+    source->next_input_byte += n;
+    source->bytes_in_buffer -= (size_t)n;
+}
+
+/* Called when a restart marker is not the one expected. libjpeg may leave another marker unread:
+ * then the data before the next restart are missing. */
+static boolean source_resync(j_decompress_ptr cinfo, int desired)
+{
+    struct reader *reader = (struct reader *)cinfo->err;
+    const boolean done = jpeg_resync_to_restart(cinfo, desired);
+
+    if (cinfo->unread_marker != 0 && reader->there)
+        lose_segment(reader);
+    return done;
 }
 
 /* Bring w x h to the size to decode at, 1/8, 1/4, 1/2 or all of it: the smallest whose larger side
  * is still enough. Returns what it divided by. */
-static int choose_scale(int *w, int *h, int enough_px)
+static unsigned choose_scale(int *w, int *h, int enough_px)
 {
     for (int by = 8; by > 1 && enough_px > 0; by /= 2) {
-        const tjscalingfactor factor = {1, by};
-        const int scaled_w = TJSCALED(*w, factor), scaled_h = TJSCALED(*h, factor);
+        const int scaled_w = (*w + by - 1) / by, scaled_h = (*h + by - 1) / by;
 
         if ((scaled_w > scaled_h ? scaled_w : scaled_h) >= enough_px) {
             *w = scaled_w;
             *h = scaled_h;
-            return by;
+            return (unsigned)by;
         }
     }
     return 1;
 }
 
-/* Decode into out->pixels; out's sizes are set. */
-static dpl_status decode_pixels(dpl_image *out, const struct layout *layout, const uint8_t *bytes,
-                                size_t n_bytes, dpl_error *err)
+static void read_header(void *what)
 {
-    const bool cmyk = layout->n_components == 4;
+    struct reader *reader = what;
+    struct jpeg_decompress_struct *cinfo = &reader->cinfo;
+
+    jpeg_create_decompress(cinfo);
+    cinfo->src = &reader->source;
+    cinfo->progress = &reader->progress;
+    jpeg_read_header(cinfo, TRUE);
+    cinfo->out_color_space = cinfo->num_components == 4 ? JCS_CMYK : JCS_RGB;
+    cinfo->scale_num = 1;
+    cinfo->scale_denom = reader->layout->scaled_by;
+    jpeg_calc_output_dimensions(cinfo);
+}
+
+static void read_rows(void *what)
+{
+    enum { AT_ONCE = 4 }; /* as many as libjpeg gives at once */
+    struct reader *reader = what;
+    struct jpeg_decompress_struct *cinfo = &reader->cinfo;
+    JSAMPROW rows[AT_ONCE];
+    size_t filled = 0;
+
+    follow_scan(reader);
+    jpeg_start_decompress(cinfo);
+    while (cinfo->output_scanline < cinfo->output_height) {
+        const unsigned left = cinfo->output_height - cinfo->output_scanline;
+        const unsigned n = left < AT_ONCE ? left : AT_ONCE;
+
+        for (unsigned i = 0; i < n; i++)
+            rows[i] = reader->pixels + (cinfo->output_scanline + (size_t)i) * reader->stride;
+        /* Row by row, while they are on their way into the cache: a pass of its own costs a tenth
+         * of the decoding. */
+        for (; filled < cinfo->output_scanline + n; filled++)
+            memset(reader->pixels + filled * reader->stride, reader->fill, reader->stride);
+        jpeg_read_scanlines(cinfo, rows, n);
+    }
+    follow_scan(reader);
+    credit(reader, cinfo->total_iMCU_rows);
+    reader->finished = true;
+    /* To the end of the file: it tells when something is odd there. */
+    jpeg_finish_decompress(cinfo);
+}
+
+static dpl_status give_up(const struct reader *reader, dpl_error *err)
+{
+    if (reader->too_many_scans)
+        return dpli_fail(err, DPL_E_LIMIT, "JPEG has more than %d scans", MAX_SCANS);
+    if (reader->catcher.out_of_memory)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory in the JPEG decoder");
+    return dpli_fail(err, DPL_E_INPUT, "broken JPEG: %s", reader->catcher.words);
+}
+
+/* Rows of pixels that are there. */
+static int32_t rows_there(const struct reader *reader)
+{
+    const struct jpeg_decompress_struct *cinfo = &reader->cinfo;
+    const unsigned all = (1u << cinfo->num_components) - 1;
+    const uint32_t unit = (uint32_t)(cinfo->max_v_samp_factor * cinfo->min_DCT_scaled_size);
+    uint32_t rows = 0;
+
+    for (uint32_t i = 0; i < cinfo->total_iMCU_rows; i++) {
+        const uint32_t left = cinfo->output_height - i * unit;
+
+        if (reader->there[i] == all)
+            rows += left < unit ? left : unit;
+    }
+    return (int32_t)rows;
+}
+
+/* Decode into out->pixels; out's sizes are set. The reader's cinfo is zeroed or libjpeg's. */
+static dpl_status decode_pixels(dpl_image *out, struct reader *reader, uint8_t fill, dpl_error *err)
+{
+    const struct layout *layout = reader->layout;
+    struct jpeg_decompress_struct *cinfo = &reader->cinfo;
     const size_t n = (size_t)out->width_px * (size_t)out->height_px;
-    int width = 0, height = 0, sampling, space;
-    dpl_status status = DPL_OK;
+    const size_t channels = layout->n_components == 4 ? 4 : 3;
     const char *reason;
-    tjhandle decoder;
     uint8_t *pixels;
 
-    decoder = tjInitDecompress();
-    if (!decoder)
-        return dpli_fail(err, DPL_E_MEMORY, "out of memory for the JPEG decoder");
+    if (!attempt(&reader->catcher, read_header, reader))
+        return give_up(reader, err);
     /* The limits were checked on the frame that the walk saw; the decoder must see the same one. */
-    tjDecompressHeader3(decoder, bytes, n_bytes, &width, &height, &sampling, &space);
-    if (width == 0) {
-        status = dpli_fail(err, DPL_E_INPUT, "broken JPEG: %s", tjGetErrorStr2(decoder));
-        goto done;
-    }
-    if (width != out->full_width_px || height != out->full_height_px) {
-        status = dpli_fail(err, DPL_E_INPUT, "broken JPEG: two sizes, %dx%d and %dx%d",
-                           out->full_width_px, out->full_height_px, width, height);
-        goto done;
-    }
-    out->pixels = pixels = dpli_alloc(n, cmyk ? 4 : 3, err);
-    if (!pixels) {
-        status = DPL_E_MEMORY;
-        goto done;
-    }
-    if (tjDecompress2(decoder, bytes, n_bytes, pixels, out->width_px, 0, out->height_px,
-                      cmyk ? TJPF_CMYK : TJPF_RGB, TJFLAG_LIMITSCANS) == 0)
-        reason = NULL;
-    else
-        reason = tjGetErrorStr2(decoder);
-    if (reason && tjGetErrorCode(decoder) != TJERR_WARNING) {
-        status = strstr(reason, "Insufficient memory")
-                     ? dpli_fail(err, DPL_E_MEMORY, "out of memory in the JPEG decoder")
-                     : dpli_fail(err, DPL_E_INPUT, "broken JPEG: %s", reason);
-        goto done;
-    }
-    if (cmyk) {
+    if (cinfo->image_width != layout->width || cinfo->image_height != layout->height ||
+        cinfo->num_components != layout->n_components ||
+        cinfo->output_width != (JDIMENSION)out->width_px ||
+        cinfo->output_height != (JDIMENSION)out->height_px)
+        return dpli_fail(err, DPL_E_INPUT, "broken JPEG: two sizes, %dx%d and %ux%u",
+                         out->full_width_px, out->full_height_px, cinfo->image_width,
+                         cinfo->image_height);
+    reader->there = dpli_calloc(cinfo->total_iMCU_rows, 1, err);
+    out->pixels = pixels = dpli_alloc(n, channels, err);
+    if (!reader->there || !pixels)
+        return DPL_E_MEMORY;
+    reader->fill = fill;
+    reader->pixels = pixels;
+    reader->stride = (size_t)out->width_px * channels;
+    if (!attempt(&reader->catcher, read_rows, reader) && !reader->finished)
+        return give_up(reader, err);
+    if (channels == 4) {
         cmyk_to_rgb(pixels, n, layout->adobe);
         pixels = dpli_realloc(pixels, n, 3, NULL);
         if (pixels)
             out->pixels = pixels;
     }
-    if (reason)
-        status = dpli_judge_partial(out->warning, !layout->ended, rows_there(out, layout),
-                                    out->height_px, "rows", reason, err);
-done:
-    tjDestroy(decoder);
-    return status;
+    reason = reader->warning[0] ? reader->warning : reader->catcher.words;
+    if (!reason[0] && rows_there(reader) == out->height_px)
+        return DPL_OK;
+    return dpli_judge_partial(out->warning, !layout->ended, rows_there(reader), out->height_px,
+                              "rows", reason, err);
 }
 
 dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
-                            const dpl_decode_options *options, dpl_error *err)
+                            const dpl_decode_options *options, uint8_t fill, dpl_error *err)
 {
+    struct reader reader = {0};
     struct layout layout;
     dpl_status status;
     uint64_t w, h;
@@ -307,18 +572,99 @@ dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
     if (status)
         return status;
     strcpy(out->format, "jpeg");
-    return decode_pixels(out, &layout, bytes, n_bytes, err);
+    reader.layout = &layout;
+    catcher_init(&reader.catcher);
+    reader.catcher.mgr.emit_message = take_message;
+    reader.cinfo.err = &reader.catcher.mgr;
+    reader.progress.progress_monitor = watch_scans;
+    reader.source.init_source = source_nothing;
+    reader.source.fill_input_buffer = source_end;
+    reader.source.skip_input_data = source_skip;
+    reader.source.resync_to_restart = source_resync;
+    reader.source.term_source = source_nothing;
+    reader.source.next_input_byte = bytes;
+    reader.source.bytes_in_buffer = layout.n_whole;
+    status = decode_pixels(out, &reader, fill, err);
+    free(reader.there);
+    jpeg_destroy_decompress(&reader.cinfo);
+    return status;
+}
+
+struct writer {
+    struct catcher catcher;
+    struct jpeg_destination_mgr destination;
+    struct jpeg_compress_struct cinfo;
+    const dpl_image *image;
+    int quality;
+    uint8_t *bytes;
+    size_t n_bytes; /* room; once all is written, what is used of it */
+};
+
+static void destination_init(j_compress_ptr cinfo)
+{
+    struct writer *writer = (struct writer *)cinfo->err;
+
+    writer->destination.next_output_byte = writer->bytes;
+    writer->destination.free_in_buffer = writer->n_bytes;
+}
+
+static boolean destination_full(j_compress_ptr cinfo)
+{
+    struct writer *writer = (struct writer *)cinfo->err;
+    uint8_t *more = dpli_realloc(writer->bytes, writer->n_bytes, 2, NULL);
+
+    if (!more) {
+        writer->catcher.out_of_memory = true;
+        longjmp(writer->catcher.jump, 1);
+    }
+    writer->bytes = more;
+    writer->destination.next_output_byte = more + writer->n_bytes;
+    writer->destination.free_in_buffer = writer->n_bytes;
+    writer->n_bytes *= 2;
+    return TRUE;
+}
+
+static void destination_end(j_compress_ptr cinfo)
+{
+    struct writer *writer = (struct writer *)cinfo->err;
+
+    writer->n_bytes -= writer->destination.free_in_buffer;
+}
+
+static void write_jpeg(void *what)
+{
+    struct writer *writer = what;
+    struct jpeg_compress_struct *cinfo = &writer->cinfo;
+    const dpl_image *image = writer->image;
+
+    jpeg_create_compress(cinfo);
+    cinfo->dest = &writer->destination;
+    cinfo->image_width = (JDIMENSION)image->width_px;
+    cinfo->image_height = (JDIMENSION)image->height_px;
+    cinfo->input_components = 3;
+    cinfo->in_color_space = JCS_RGB;
+    jpeg_set_defaults(cinfo);
+    jpeg_set_quality(cinfo, writer->quality, TRUE);
+    /* The fast transform errs by less than such a quality rounds. */
+    cinfo->dct_method = writer->quality >= 96 ? JDCT_ISLOW : JDCT_IFAST;
+    /* Colour at half the size, but where quality asks for all of it. */
+    if (writer->quality >= 90)
+        cinfo->comp_info[0].h_samp_factor = cinfo->comp_info[0].v_samp_factor = 1;
+    jpeg_start_compress(cinfo, TRUE);
+    while (cinfo->next_scanline < cinfo->image_height) {
+        /* libjpeg reads it only. */
+        JSAMPROW row = image->pixels + cinfo->next_scanline * 3 * (size_t)image->width_px;
+
+        jpeg_write_scanlines(cinfo, &row, 1);
+    }
+    jpeg_finish_compress(cinfo);
 }
 
 dpl_status dpl_image_to_jpeg(uint8_t **out, size_t *n_out, const dpl_image *image, int quality,
                              dpl_error *err)
 {
-    /* Colour at half the size, but where quality asks for all of it. */
-    const int sampling = quality >= 90 ? TJSAMP_444 : TJSAMP_420;
+    struct writer writer = {.image = image, .quality = quality, .n_bytes = 16384};
     dpl_status status = DPL_OK;
-    unsigned long n_bytes;
-    tjhandle encoder = NULL;
-    uint8_t *bytes = NULL;
 
     *out = NULL;
     *n_out = 0;
@@ -326,33 +672,31 @@ dpl_status dpl_image_to_jpeg(uint8_t **out, size_t *n_out, const dpl_image *imag
         return dpli_fail(err, DPL_E_ARGUMENT, "JPEG quality %d is outside 1 to 100", quality);
     if (!image->pixels)
         return dpli_fail(err, DPL_E_ARGUMENT, "image has no pixels");
-    n_bytes = tjBufSize(image->width_px, image->height_px, sampling);
-    if (n_bytes == (unsigned long)-1)
+    if (image->width_px > JPEG_MAX_DIMENSION || image->height_px > JPEG_MAX_DIMENSION)
         return dpli_fail(err, DPL_E_ARGUMENT, "image of %dx%d pixels does not fit a JPEG",
                          image->width_px, image->height_px);
-    encoder = tjInitCompress();
-    if (!encoder) {
-        status = dpli_fail(err, DPL_E_MEMORY, "out of memory for the JPEG encoder");
+    writer.bytes = dpli_alloc(writer.n_bytes, 1, err);
+    if (!writer.bytes)
+        return DPL_E_MEMORY;
+    catcher_init(&writer.catcher);
+    writer.cinfo.err = &writer.catcher.mgr;
+    writer.destination.init_destination = destination_init;
+    writer.destination.empty_output_buffer = destination_full;
+    writer.destination.term_destination = destination_end;
+    if (!attempt(&writer.catcher, write_jpeg, &writer)) {
+        status =
+            writer.catcher.out_of_memory
+                ? dpli_fail(err, DPL_E_MEMORY, "out of memory for the JPEG encoder")
+                : dpli_fail(err, DPL_E_INPUT, "cannot encode as JPEG: %s", writer.catcher.words);
         goto done;
     }
-    bytes = dpli_alloc(n_bytes, 1, err);
-    if (!bytes) {
-        status = DPL_E_MEMORY;
-        goto done;
-    }
-    if (tjCompress2(encoder, image->pixels, image->width_px, 0, image->height_px, TJPF_RGB, &bytes,
-                    &n_bytes, sampling, quality, TJFLAG_NOREALLOC) != 0) {
-        status = dpli_fail(err, DPL_E_INPUT, "cannot encode as JPEG: %s", tjGetErrorStr2(encoder));
-        goto done;
-    }
-    *out = dpli_realloc(bytes, n_bytes, 1, NULL);
+    *out = dpli_realloc(writer.bytes, writer.n_bytes, 1, NULL);
     if (!*out)
-        *out = bytes;
-    *n_out = n_bytes;
-    bytes = NULL;
+        *out = writer.bytes;
+    *n_out = writer.n_bytes;
+    writer.bytes = NULL;
 done:
-    free(bytes);
-    if (encoder)
-        tjDestroy(encoder);
+    free(writer.bytes);
+    jpeg_destroy_compress(&writer.cinfo);
     return status;
 }

@@ -1,20 +1,21 @@
 /*
- * png.c - PNG (ISO/IEC 15948) to RGB8, by libpng's simplified interface.
+ * png.c - PNG (ISO/IEC 15948) to RGB8, by libpng's row interface.
  *
  * libpng gets a copy of the file that holds the chunks that make pixels (IHDR, PLTE, tRNS, IDAT,
  * IEND) and no other. So gamma and colour profiles have no effect, compressed text cannot blow up,
  * and damage in what is not looked at does no harm; the extra frames of an APNG are not seen.
  *
- * Transparency is composited over white in the file's own encoded values: that is what nearly every
- * other program shows, though light would add up linearly.
+ * A row is taken where libpng has it whole, in its last transformation, and not when the call for
+ * it returns: after the last row that call also reads to the end of the data and fails if they are
+ * damaged there. So the rows that are there are known, also those of an interlaced picture's pass.
  *
- * 16 bits a sample are taken as libpng's "linear" format, which without a gamma chunk is the file's
- * values multiplied by alpha, and reduced here. libpng must not reduce them: up to 1.6.50 that
- * overflows the buffer when the picture is interlaced (CVE-2025-65018), and with the correction
- * that Debian 12 has the pixels are wrong.
+ * Transparency is composited over white in the file's own encoded values: that is what nearly every
+ * other program shows, though light would add up linearly. 16 bits a sample are reduced here.
  */
 #include "vision/image/decode.h"
 
+#include <setjmp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <png.h>
@@ -23,8 +24,8 @@
 #include "base/mem.h"
 #include "vision/image/limits.h"
 
-/* Pixels are filled with it before decoding, to tell how far a decode that failed has come. */
-enum { UNSET = 0xA5 };
+/* A pixel that is missing, as in a JPEG. */
+enum { GREY = 128 };
 
 static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
 static const uint8_t end_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42, 0x60, 0x82};
@@ -32,8 +33,8 @@ static const uint8_t end_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42
 struct pixel_chunks {
     uint8_t *bytes; /* owned */
     size_t n;
-    bool deep, interlaced, has_data, ended; /* deep: 16 bits a sample */
-    const uint8_t *exif;                    /* TIFF, inside the file */
+    bool has_data, ended;
+    const uint8_t *exif; /* TIFF, inside the file */
     size_t n_exif;
 };
 
@@ -120,151 +121,269 @@ static dpl_status read_orientation(int32_t *orientation, const struct pixel_chun
     return status;
 }
 
-static bool is_set(const uint8_t *pixel, size_t pixel_bytes)
+struct reader {
+    jmp_buf jump;
+    bool out_of_memory;
+    char words[128]; /* of the error that ended it */
+    const uint8_t *next;
+    size_t left;
+    png_structp png;
+    png_infop info;
+    dpl_image *out;
+    bool interlaced;
+    /* The pass and the row of it that come next: all before are there. */
+    uint32_t pass, row;
+};
+
+/* Adam7 as rows of steps: pass p holds the pixels at (x0 + i dx, y0 + j dy). */
+static const struct adam7 {
+    uint8_t x0, y0, dx, dy;
+} adam7[7] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+              {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+static const struct adam7 whole_picture = {0, 0, 1, 1};
+
+static void catch_error(png_structp png, png_const_charp words)
 {
-    for (size_t i = 0; i < pixel_bytes; i++)
-        if (pixel[i] != UNSET)
-            return true;
-    return false;
+    struct reader *reader = png_get_error_ptr(png);
+
+    snprintf(reader->words, sizeof reader->words, "%s", words);
+    longjmp(reader->jump, 1);
 }
 
-/* Rows of an unfinished picture up to the last one that libpng wrote to. */
-static int32_t rows_written(const dpl_image *image, size_t pixel_bytes)
+static void ignore_warning(png_structp png, png_const_charp words)
 {
-    const size_t n = (size_t)image->width_px * pixel_bytes;
-    int32_t rows = image->height_px;
+    (void)png;
+    (void)words;
+}
 
-    while (rows > 0 && !is_set(image->pixels + (size_t)(rows - 1) * n, n))
-        rows--;
-    return rows;
+static png_voidp take_memory(png_structp png, png_alloc_size_t n)
+{
+    struct reader *reader = png_get_mem_ptr(png);
+    void *p = malloc(n);
+
+    if (!p)
+        reader->out_of_memory = true;
+    return p;
+}
+
+static void give_memory(png_structp png, png_voidp p)
+{
+    (void)png;
+    free(p);
+}
+
+static void read_bytes(png_structp png, png_bytep to, size_t n)
+{
+    struct reader *reader = png_get_io_ptr(png);
+
+    if (n > reader->left)
+        png_error(png, "Read Error");
+    memcpy(to, reader->next, n);
+    reader->next += n;
+    reader->left -= n;
+}
+
+/* A sample over white: 8 bits. */
+static uint8_t over_white_8(unsigned v, unsigned alpha)
+{
+    return (uint8_t)((v * alpha + 255 * (255 - alpha) + 127) / 255);
+}
+
+/* A sample of 16 bits over white, of 8 bits. */
+static uint8_t over_white_16(uint32_t v, uint32_t alpha)
+{
+    const uint32_t sum = (v * alpha + 32767) / 65535 + (65535 - alpha);
+
+    return (uint8_t)((sum * 255 + 32767) / 65535);
+}
+
+static uint32_t be16(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 8 | p[1];
+}
+
+/* A row of RGB or RGBA, of 8 or 16 bits, to RGB of 8 bits, pixels step bytes apart. */
+static void spread_row(uint8_t *to, size_t step, const uint8_t *row, const png_row_info *info)
+{
+    const size_t channels = info->channels;
+
+    for (size_t i = 0; i < info->width; i++, to += step) {
+        if (info->bit_depth == 16) {
+            const uint8_t *from = row + 2 * channels * i;
+            const uint32_t alpha = channels == 4 ? be16(from + 6) : 65535;
+
+            for (size_t c = 0; c < 3; c++)
+                to[c] = over_white_16(be16(from + 2 * c), alpha);
+        } else {
+            const uint8_t *from = row + channels * i;
+            const unsigned alpha = channels == 4 ? from[3] : 255;
+
+            for (size_t c = 0; c < 3; c++)
+                to[c] = over_white_8(from[c], alpha);
+        }
+    }
+}
+
+/* Called by libpng with a whole row of RGB or RGBA, of 8 or 16 bits, of the picture or of a pass.
+ */
+static void take_row(png_structp png, png_row_infop info, png_bytep row)
+{
+    struct reader *reader = png_get_user_transform_ptr(png);
+    const dpl_image *out = reader->out;
+    const uint32_t pass = reader->interlaced ? png_get_current_pass_number(png) : 0;
+    const struct adam7 *at = reader->interlaced ? &adam7[pass] : &whole_picture;
+    const uint32_t j = png_get_current_row_number(png);
+    const size_t channels = info->channels, y = at->y0 + (size_t)j * at->dy;
+    uint8_t *to = out->pixels + 3 * (y * (size_t)out->width_px + at->x0);
+
+    if (channels == 3 && info->bit_depth == 8 && at->dx == 1)
+        memcpy(to, row, 3 * (size_t)info->width);
+    else
+        spread_row(to, 3 * (size_t)at->dx, row, info);
+    reader->pass = pass;
+    reader->row = j + 1;
+}
+
+static void read_header(struct reader *reader)
+{
+    png_structp png = reader->png;
+
+    png_set_benign_errors(png, 1);
+    png_set_read_fn(png, reader, read_bytes);
+    png_read_info(png, reader->info);
+    png_set_expand(png);
+    png_set_gray_to_rgb(png);
+    png_set_read_user_transform_fn(png, take_row);
+    png_set_user_transform_info(png, reader, 0, 0);
+    png_start_read_image(png);
+}
+
+static void read_rows(struct reader *reader)
+{
+    const uint32_t w = (uint32_t)reader->out->width_px, h = (uint32_t)reader->out->height_px;
+
+    for (int pass = 0; pass < (reader->interlaced ? 7 : 1); pass++) {
+        const struct adam7 *at = reader->interlaced ? &adam7[pass] : &whole_picture;
+
+        if (w <= at->x0)
+            continue;
+        for (uint32_t y = at->y0; y < h; y += at->dy)
+            png_read_row(reader->png, NULL, NULL);
+    }
+}
+
+/* step(reader), or false when libpng gave up in it. No frame with variables that change stands
+ * between setjmp and longjmp. */
+static bool attempt(struct reader *reader, void (*step)(struct reader *))
+{
+    if (setjmp(reader->jump))
+        return false;
+    step(reader);
+    return true;
+}
+
+/* Whether a pixel of an interlaced picture was reached. */
+static bool is_there(const struct reader *reader, size_t x, size_t y)
+{
+    uint32_t pass = 6;
+
+    while ((x - adam7[pass].x0) % adam7[pass].dx != 0 || (y - adam7[pass].y0) % adam7[pass].dy != 0)
+        pass--;
+    return pass < reader->pass ||
+           (pass == reader->pass && (y - adam7[pass].y0) / adam7[pass].dy < reader->row);
 }
 
 /* Adam7 spreads its passes over the picture: give every pixel that was not reached the value of the
- * nearest one up and left that an earlier pass filled. Returns the rows that the first pass
- * reached. */
-static int32_t fill_from_passes(const dpl_image *image, size_t pixel_bytes)
+ * nearest one up and left that an earlier pass has, or grey when there is none. Returns the number
+ * of pixels that were reached. */
+static int32_t fill_from_passes(const struct reader *reader)
 {
     static const uint8_t step[6][2] = {{1, 0}, {1, 1}, {3, 1}, {3, 3}, {7, 3}, {7, 7}};
-    const size_t w = (size_t)image->width_px;
-    int32_t n_set = 0;
+    const size_t w = (size_t)reader->out->width_px, h = (size_t)reader->out->height_px;
+    uint8_t *pixels = reader->out->pixels;
+    int32_t n_there = 0;
 
-    for (size_t y = 0; y < (size_t)image->height_px; y++)
+    for (size_t y = 0; y < h; y++)
         for (size_t x = 0; x < w; x++) {
-            uint8_t *pixel = image->pixels + (y * w + x) * pixel_bytes;
+            bool known = is_there(reader, x, y);
 
-            n_set += is_set(pixel, pixel_bytes);
-            for (int i = 0; i < 6 && !is_set(pixel, pixel_bytes); i++) {
+            n_there += known;
+            for (int i = 0; i < 6 && !known; i++) {
                 const size_t from_y = y & ~(size_t)step[i][1], from_x = x & ~(size_t)step[i][0];
 
-                if (from_y != y || from_x != x)
-                    memcpy(pixel, image->pixels + (from_y * w + from_x) * pixel_bytes, pixel_bytes);
+                known = is_there(reader, from_x, from_y);
+                if (known)
+                    memcpy(pixels + 3 * (y * w + x), pixels + 3 * (from_y * w + from_x), 3);
             }
+            if (!known)
+                memset(pixels + 3 * (y * w + x), GREY, 3);
         }
-    return n_set;
+    return n_there;
 }
 
-/* What stays missing from the given row on becomes middle grey, as in a JPEG. */
-static void grey_missing(const dpl_image *image, size_t pixel_bytes, int32_t from_row)
+/* What a decode that libpng gave up on is worth. */
+static dpl_status judge(const struct reader *reader, const struct pixel_chunks *chunks,
+                        dpl_error *err)
 {
-    const size_t n = (size_t)image->width_px * (size_t)image->height_px;
+    dpl_image *out = reader->out;
+    const size_t row_bytes = 3 * (size_t)out->width_px;
+    const int32_t rows = (int32_t)reader->row;
 
-    for (size_t i = (size_t)from_row * (size_t)image->width_px; i < n; i++) {
-        uint8_t *pixel = image->pixels + i * pixel_bytes;
-
-        if (!is_set(pixel, pixel_bytes)) {
-            /* Colour, of 8 or 16 bits, then alpha if there is one. */
-            memset(pixel, 255, pixel_bytes);
-            memset(pixel, 128, pixel_bytes < 6 ? 3 : 6);
-        }
-    }
-}
-
-/* Pixels of any of the formats below to RGB over white, in place. */
-static void to_rgb8(uint8_t *pixels, size_t n, png_uint_32 format)
-{
-    const size_t channels = PNG_IMAGE_PIXEL_CHANNELS(format);
-
-    if (format & PNG_FORMAT_FLAG_LINEAR) {
-        for (size_t i = 0; i < n; i++) {
-            uint16_t v[4] = {0, 0, 0, 65535};
-
-            memcpy(v, pixels + 2 * channels * i, 2 * channels);
-            for (size_t c = 0; c < 3; c++) {
-                /* Multiplied by alpha already, so never more than it. */
-                const uint32_t sum = v[c] + (65535u - v[3]);
-
-                pixels[3 * i + c] = (uint8_t)((sum * 255 + 32767) / 65535);
-            }
-        }
-        return;
-    }
-    for (size_t i = 0; i < n && channels == 4; i++) {
-        const unsigned alpha = pixels[4 * i + 3];
-
-        for (size_t c = 0; c < 3; c++)
-            pixels[3 * i + c] =
-                (uint8_t)((pixels[4 * i + c] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
+    if (reader->out_of_memory)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory in the PNG decoder");
+    if (reader->interlaced)
+        return dpli_judge_partial(out->warning, !chunks->ended, fill_from_passes(reader),
+                                  out->width_px * out->height_px, "pixels", reader->words, err);
+    memset(out->pixels + (size_t)rows * row_bytes, GREY,
+           (size_t)(out->height_px - rows) * row_bytes);
+    return dpli_judge_partial(out->warning, !chunks->ended, rows, out->height_px, "rows",
+                              reader->words, err);
 }
 
 static dpl_status decode_pixels(dpl_image *out, const struct pixel_chunks *chunks,
-                                const dpl_decode_options *options, dpl_error *err)
+                                const dpl_decode_options *options, uint8_t fill, dpl_error *err)
 {
-    png_image png = {.version = PNG_IMAGE_VERSION};
+    struct reader reader = {.next = chunks->bytes, .left = chunks->n, .out = out};
     const size_t n = (size_t)out->width_px * (size_t)out->height_px;
     dpl_status status = DPL_OK;
-    size_t pixel_bytes;
-    uint8_t *shrunk;
 
-    if (!png_image_begin_read_from_memory(&png, chunks->bytes, chunks->n)) {
-        status = dpli_fail(err, DPL_E_INPUT, "broken PNG: %s", png.message);
+    /* The copy of the chunks, the pixels, and libpng's rows and window. */
+    status = dpli_check_bytes(chunks->n + 3 * n + 64 * 1024 + 32 * (uint64_t)out->width_px,
+                              (uint64_t)out->width_px, (uint64_t)out->height_px,
+                              out->exif_orientation, options, err);
+    if (status)
+        return status;
+    reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader, catch_error,
+                                          ignore_warning, &reader, take_memory, give_memory);
+    reader.info = reader.png ? png_create_info_struct(reader.png) : NULL;
+    if (!reader.info) {
+        status = dpli_fail(err, DPL_E_MEMORY, "out of memory in the PNG decoder");
         goto done;
     }
-    /* An interlaced picture gets its alpha in any case, because it tells which pixels a decode that
-     * failed has set. */
-    png.format = (chunks->deep ? PNG_FORMAT_LINEAR_RGB : PNG_FORMAT_RGB) |
-                 (chunks->interlaced ? PNG_FORMAT_FLAG_ALPHA : png.format & PNG_FORMAT_FLAG_ALPHA);
-    pixel_bytes = PNG_IMAGE_PIXEL_SIZE(png.format);
-    /* The copy of the chunks, the pixels, and libpng's rows and window. */
-    status = dpli_check_bytes(chunks->n + n * pixel_bytes + 64 * 1024 + 32 * (uint64_t)png.width,
-                              png.width, png.height, out->exif_orientation, options, err);
-    if (status)
+    if (!attempt(&reader, read_header)) {
+        status = reader.out_of_memory
+                     ? dpli_fail(err, DPL_E_MEMORY, "out of memory in the PNG decoder")
+                     : dpli_fail(err, DPL_E_INPUT, "broken PNG: %s", reader.words);
         goto done;
-    out->pixels = dpli_alloc(n, pixel_bytes, err);
+    }
+    reader.interlaced = png_get_interlace_type(reader.png, reader.info) == PNG_INTERLACE_ADAM7;
+    out->pixels = dpli_alloc(n, 3, err);
     if (!out->pixels) {
         status = DPL_E_MEMORY;
         goto done;
     }
-    memset(out->pixels, UNSET, n * pixel_bytes);
-    if (!png_image_finish_read(&png, NULL, out->pixels, 0, NULL)) {
-        if (strstr(png.message, "memory")) {
-            status = dpli_fail(err, DPL_E_MEMORY, "out of memory in the PNG decoder");
-            goto done;
-        }
-        const int32_t there = chunks->interlaced ? fill_from_passes(out, pixel_bytes)
-                                                 : rows_written(out, pixel_bytes);
-
-        grey_missing(out, pixel_bytes, chunks->interlaced ? 0 : there);
-        status = dpli_judge_partial(out->warning, !chunks->ended, there,
-                                    chunks->interlaced ? (int32_t)n : out->height_px,
-                                    chunks->interlaced ? "pixels" : "rows", png.message, err);
-        if (status)
-            goto done;
-    } else if (!chunks->ended)
+    memset(out->pixels, fill, 3 * n);
+    if (!attempt(&reader, read_rows))
+        status = judge(&reader, chunks, err);
+    else if (!chunks->ended)
         strcpy(out->warning, "truncated: the end chunk is missing");
-    to_rgb8(out->pixels, n, png.format);
-    if (pixel_bytes > 3) {
-        shrunk = dpli_realloc(out->pixels, n, 3, NULL);
-        if (shrunk)
-            out->pixels = shrunk;
-    }
 done:
-    png_image_free(&png);
+    png_destroy_read_struct(&reader.png, &reader.info, NULL);
     return status;
 }
 
 dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
-                           const dpl_decode_options *options, dpl_error *err)
+                           const dpl_decode_options *options, uint8_t fill, dpl_error *err)
 {
     struct pixel_chunks chunks = {0};
     uint32_t width, height;
@@ -277,8 +396,6 @@ dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
         return dpli_fail(err, DPL_E_INPUT, "broken PNG: does not begin with its header");
     width = be32(bytes + 16);
     height = be32(bytes + 20);
-    chunks.deep = bytes[24] == 16;
-    chunks.interlaced = bytes[28] == 1;
     status = dpli_check_pixels(width, height, options, err);
     if (status)
         return status;
@@ -302,7 +419,7 @@ dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
     if (!status)
         status = read_orientation(&out->exif_orientation, &chunks, err);
     if (!status)
-        status = decode_pixels(out, &chunks, options, err);
+        status = decode_pixels(out, &chunks, options, fill, err);
     free(chunks.bytes);
     return status;
 }

@@ -1,0 +1,34 @@
+# A photo is made of its own file and nothing else: one without pixels is refused, whoever was decoded
+# before it, and shows nobody's face.
+. "$SRCDIR/tests/cli/lib.sh"
+
+# Memory as a user has it, with what was there before still in it.
+unset MALLOC_PERTURB_
+
+portrait="$demo/people/Eileen Collins/nasa-portrait.jpg"
+mkdir -p people/Ann people/Ben people/Cid
+cp "$portrait" people/Ann/a.jpg
+# As large as the portrait, so that its pixels get the same memory: 512x512 in the frame header.
+cp "$SRCDIR/tests/fixtures/image/no_pixels.jpg" people/Ben/b.jpg
+printf '\002\000\002\000' | dd of=people/Ben/b.jpg bs=1 seek=79 conv=notrunc 2>dd
+head -c 40000 "$obama" >people/Cid/half.jpg
+
+exits 3 enroll people --threads 1 -v
+says err "refused: $PWD/people/Ben/b.jpg: broken JPEG: Quantization table 0x01 was not defined"
+says out "input not usable: 1"
+exits 0 list
+lacks out "Ben"
+exits 0 query "$portrait" --json
+is "$("$JSON" out faces.0.candidates | grep -c Ben || :)" "0"
+says out "Ann"
+
+exits 3 verify people/Ann/a.jpg people/Ben/b.jpg
+says err "Quantization table"
+
+# As CHANGELOG says it: which photos were decoded in part, and how they are looked at again.
+"$DOPPEL" export - >all
+is "$(grep -a '"type":"photo".*"status":"OK","reason":"\(damaged\|truncated\)' all | wc -l | tr -d ' ')" "1"
+exits 0 info Cid
+says out "half.jpg  truncated: "
+exits 3 enroll --force people
+says out "2 updated, 1 refused"
