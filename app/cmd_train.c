@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/json_print.h"
+#include "app/train_page.h"
 
 typedef struct train_options {
     common common;
@@ -156,7 +157,9 @@ const option_spec *const options_of_train[] = {own, options_output, NULL};
 typedef struct train {
     const command *self;
     const train_options *o;
-    bool drawn; /* a line of progress stands on the terminal */
+    bool drawn;      /* a line of progress stands on the terminal */
+    int64_t n_steps; /* of the whole run; 0 before it is planned */
+    int page_code;   /* of the last page of curves */
 } train;
 
 /* ------------------------------------------------------------------ telling */
@@ -245,6 +248,10 @@ static void on_event(void *ctx, const dpl_train_event *e)
         text_put(stderr, e->text);
         fputc('\n', stderr);
     }
+    if (e->kind == DPL_TRAIN_PLANNED)
+        t->n_steps = e->plan->n_steps;
+    if (e->kind == DPL_TRAIN_VALIDATED)
+        t->page_code = train_page_write(t->self, &t->o->common, t->o->t.run, e->step, t->n_steps);
     if (t->o->common.json)
         json_print(train_event_json(e));
     else if (e->kind == DPL_TRAIN_PLANNED && !t->o->common.quiet)
@@ -338,8 +345,10 @@ int cmd_train(const command *self, int argc, char **argv)
     const dpl_status status = dpl_train(&report, &o.t, &err);
     wipe(&t);
     free(detector);
+    if (t.n_steps > 0)
+        t.page_code = train_page_write(self, &o.common, o.t.run, report.n_steps, t.n_steps);
     if (status != DPL_OK)
         return common_fail(self, &o.common, &err);
     tell_end(&t, &report);
-    return 0;
+    return t.page_code;
 }

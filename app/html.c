@@ -132,7 +132,7 @@ int html_open(html *page, const command *self, const common *o, const char *head
     struct stat st;
     int fd;
 
-    *page = (html){0};
+    *page = (html){.has_pictures = true};
     if (!path)
         return 0;
     /* A link stays a link, and what is no file is not replaced by one. */
@@ -176,9 +176,10 @@ int html_close(html *page, const command *self, const common *o)
         return 0;
     fprintf(page->f,
             "</main>\n<footer><p>Made by doppel %s on this machine; the page loads nothing from "
-            "the network. It holds pictures of faces: keep it as you keep the photos.</p>"
-            "</footer>\n</body>\n</html>\n",
-            dpl_version());
+            "the network.%s</p></footer>\n</body>\n</html>\n",
+            dpl_version(),
+            page->has_pictures ? " It holds pictures of faces: keep it as you keep the photos."
+                               : "");
     failed = fflush(page->f) != 0 || ferror(page->f) || fsync(fileno(page->f)) != 0;
     failed = fclose(page->f) != 0 || failed;
     page->f = NULL;

@@ -4,6 +4,7 @@
 #ifndef DOPPEL_APP_HTML_H
 #define DOPPEL_APP_HTML_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 typedef struct html {
     FILE *f; /* NULL: no page was asked for */
     char *target, *aside;
-    int n_photos; /* numbers the photos' anchors */
+    int n_photos;      /* numbers the photos' anchors */
+    bool has_pictures; /* of faces, unless made false: the page's end says how to keep it */
 } html;
 
 /**

@@ -1,6 +1,6 @@
 /*
- * plot.c - error curves as SVG inside a page, in the page's colours, so that they follow light and
- * dark.
+ * plot.c - curves as SVG inside a page, in the page's colours, so that they follow light and dark:
+ * error rates of an evaluation, and what a training logs over its steps.
  *
  * A logarithmic axis ends at the decade below one pair out of all: what is 0 there lies on its end.
  */
@@ -22,6 +22,7 @@ typedef struct axis {
     double low, high;
     int decades; /* low is 10^-decades, high is 1 */
     const char *label;
+    double first, step; /* linear: its ticks */
 } axis;
 
 static axis decades_of(int64_t n, const char *label)
@@ -29,7 +30,7 @@ static axis decades_of(int64_t n, const char *label)
     int decades = (int)ceil(log10((double)n) - 1e-9);
 
     decades = decades < 1 ? 1 : decades > 9 ? 9 : decades;
-    return (axis){pow(10, -decades), 1, decades, label};
+    return (axis){pow(10, -decades), 1, decades, label, 0, 0};
 }
 
 /* Where a rate lies on an axis, 0..1. */
@@ -50,24 +51,38 @@ static double at_y(const axis *a, double rate)
     return BOTTOM - share(a, rate) * (BOTTOM - TOP);
 }
 
-static double tick(const axis *a, int i, int n)
+/* A linear axis, with ticks at round numbers: of 1, 2 or 5 times a power of ten, about five. */
+static axis round_of(double low, double high, const char *label)
 {
-    return a->decades > 0 ? pow(10, i - a->decades) : a->low + (a->high - a->low) * i / n;
+    const double base = pow(10, floor(log10((high - low) / 5))), x = (high - low) / 5 / base;
+    const double step = base * (x < 1.5 ? 1 : x < 3.5 ? 2 : x < 7.5 ? 5 : 10);
+
+    return (axis){low, high, 0, label, ceil(low / step - 1e-9) * step, step};
+}
+
+static int n_ticks(const axis *a)
+{
+    return a->decades > 0 ? a->decades : (int)floor((a->high - a->first) / a->step + 1e-9);
+}
+
+static double tick(const axis *a, int i)
+{
+    const double v = a->first + a->step * i;
+
+    return a->decades > 0 ? pow(10, i - a->decades) : fabs(v) < a->step / 2 ? 0 : v;
 }
 
 static void put_grid(FILE *f, const axis *x, const axis *y)
 {
-    const int n_x = x->decades, n_y = y->decades > 0 ? y->decades : 5;
-
-    for (int i = 0; i <= n_x; i++) {
-        const double v = tick(x, i, n_x), at = at_x(x, v);
+    for (int i = 0; i <= n_ticks(x); i++) {
+        const double v = tick(x, i), at = at_x(x, v);
         fprintf(f,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g</text>\n",
                 at, TOP, at, BOTTOM, at, BOTTOM + 18, v);
     }
-    for (int i = 0; i <= n_y; i++) {
-        const double v = tick(y, i, n_y), at = at_y(y, v);
+    for (int i = 0; i <= n_ticks(y); i++) {
+        const double v = tick(y, i), at = at_y(y, v);
         fprintf(f,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n",
@@ -127,16 +142,21 @@ static void put_rates(FILE *f, const dpl_metrics *m, const axis *x, const axis *
     }
 }
 
-static void put_plot(const html *page, const dpl_metrics *m, const axis *x, const axis *y,
-                     bool true_accepts, const char *said)
+static void begin(FILE *f, const axis *x, const axis *y, const char *said)
 {
-    fprintf(page->f,
+    fprintf(f,
             "<figure><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\" "
             "style=\"width:100%%;max-width:%.0fpx;height:auto;font-size:12px;fill:var(--ink)\">\n"
             "<style>.grid{stroke:var(--line)}.curve{fill:none;stroke:var(--good);stroke-width:2.5}"
             ".bar{stroke:var(--ink)}.dot{fill:var(--ink)}</style>\n",
             WIDTH, HEIGHT, said, WIDTH);
-    put_grid(page->f, x, y);
+    put_grid(f, x, y);
+}
+
+static void put_plot(const html *page, const dpl_metrics *m, const axis *x, const axis *y,
+                     bool true_accepts, const char *said)
+{
+    begin(page->f, x, y, said);
     put_curve(page->f, m, x, y, true_accepts);
     put_rates(page->f, m, x, y, true_accepts);
     fprintf(page->f, "</svg><figcaption>%s; bars: 95 %% intervals</figcaption></figure>\n", said);
@@ -145,12 +165,14 @@ static void put_plot(const html *page, const dpl_metrics *m, const axis *x, cons
 void plot_roc(const html *page, const dpl_metrics *metrics)
 {
     const axis x = decades_of(metrics->n_impostor, "false match rate");
-    axis y = {0, 1, 0, "true match rate"};
+    axis y = {0, 1, 0, "true match rate", 0, 0};
 
     /* A good encoder's curve would be a line along the top. */
     for (int i = 0; i < DPL_N_TAR; i++)
         if (metrics->tar[i].far >= x.low)
             y.low = fmax(0, floor(fmin(metrics->tar[i].tar.low, 0.9) * 10) / 10);
+    y.first = y.low;
+    y.step = (y.high - y.low) / 5;
     put_plot(page, metrics, &x, &y, true, "ROC: true matches over false matches");
 }
 
@@ -160,4 +182,48 @@ void plot_det(const html *page, const dpl_metrics *metrics)
     const axis y = decades_of(metrics->n_genuine, "false non-match rate");
 
     put_plot(page, metrics, &x, &y, false, "DET: false non-matches over false matches");
+}
+
+/* ------------------------------------------------------------------ lines over steps */
+
+/* The colours of the lines, in light and in dark. */
+static const char series_style[] =
+    "<style>.s0{--s:#17703a}.s1{--s:#1f5fbf}.s2{--s:#8a5a00}.s3{--s:#7a3fb0}"
+    "@media(prefers-color-scheme:dark){.s0{--s:#6fd693}.s1{--s:#7fb2ff}.s2{--s:#f0c05a}"
+    ".s3{--s:#c9a2f2}}polyline{fill:none;stroke:var(--s);stroke-width:2}"
+    "figcaption b{color:var(--s)}</style>\n";
+
+void plot_curves(const html *page, const char *said, const char *x_label, const char *y_label,
+                 double x_end, const plot_curve *curves, int n)
+{
+    const axis x = round_of(0, x_end, x_label);
+    double low = INFINITY, high = -INFINITY;
+
+    for (int s = 0; s < n; s++)
+        for (size_t i = 0; i < curves[s].n; i++) {
+            low = fmin(low, curves[s].y[i]);
+            high = fmax(high, curves[s].y[i]);
+        }
+    if (!(low <= high))
+        return;
+    if (high - low < 1e-12 * fmax(1, fabs(high))) { /* a flat line in the middle */
+        const double room = fabs(high) > 0 ? fabs(high) / 2 : 1;
+        low -= room;
+        high += room;
+    }
+    const axis y = round_of(low, high, y_label);
+    begin(page->f, &x, &y, said);
+    fputs(series_style, page->f);
+    for (int s = 0; s < n; s++) {
+        fprintf(page->f, "<polyline class=\"s%d\" points=\"", s);
+        for (size_t i = 0; i < curves[s].n; i++)
+            fprintf(page->f, "%.1f,%.1f ", at_x(&x, curves[s].x[i]), at_y(&y, curves[s].y[i]));
+        fputs("\"/>\n", page->f);
+    }
+    fprintf(page->f, "</svg><figcaption>%s, at the end:", said);
+    for (int s = 0; s < n; s++)
+        if (curves[s].n > 0)
+            fprintf(page->f, " <b class=\"s%d\">&#9632;</b> %s %.4g", s, curves[s].name,
+                    curves[s].y[curves[s].n - 1]);
+    fputs("</figcaption></figure>\n", page->f);
 }

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "train/checkpoint.h"
-#include "train/report.h"
 #include "train/run.h"
 #include "train/setup.h"
 #include "train/validate.h"
@@ -190,10 +189,9 @@ static dpl_status validate(loop *l, dpl_error *err)
     if (status != DPL_OK)
         return status;
     t->since_best = e.is_best ? 0 : t->since_best + 1;
-    tell(t, &e);
     status = dpli_run_log(t, &e, err);
     if (status == DPL_OK)
-        status = dpli_report_write(t, err);
+        tell(t, &e);
     l->window.start_s += dpli_now() - start; /* not training's time */
     return status;
 }
@@ -205,7 +203,7 @@ static dpl_status write_last(dpli_trainer *t, dpl_error *err)
     dpli_optimizer_swap_average(t->optimizer, t->team);
     status = dpli_run_export(t, "last", err);
     dpli_optimizer_swap_average(t->optimizer, t->team);
-    return status == DPL_OK ? dpli_report_write(t, err) : status;
+    return status;
 }
 
 static dpl_status now_and_then(loop *l, dpl_error *err)

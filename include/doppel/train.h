@@ -1,10 +1,12 @@
 /*
  * Training: a folder of pictures to an encoder.
  *
- * A run is a folder: config.json (all settings), start.onnx (where it began), log.jsonl,
- * report.html (curves), checkpoint.bin and the one before it, best.onnx and last.onnx. What a run
- * makes depends on its settings, its data and the number of threads only: a run that is stopped and
- * resumed ends with the same bits as one that was not.
+ * A run is a folder: config.json (all settings), start.onnx (where it began), log.jsonl (a line of
+ * JSON every log_steps and one a validation: the figures of dpl_train_event by name),
+ * checkpoint.bin and the one before it, best.onnx and last.onnx. Curves are drawn from the log by
+ * who trains; the program's are report.html. What a run makes depends on its settings, its data and
+ * the number of threads only: a run that is stopped and resumed ends with the same bits as one that
+ * was not.
  */
 #ifndef DOPPEL_TRAIN_H
 #define DOPPEL_TRAIN_H
@@ -128,7 +130,7 @@ typedef enum dpl_train_event_kind {
     DPL_TRAIN_PLANNED = 0,   /* plan */
     DPL_TRAIN_STEPPED = 1,   /* after every step: loss, rate, gradient, speed */
     DPL_TRAIN_LOGGED = 2,    /* the same, as means since the last line of the log */
-    DPL_TRAIN_VALIDATED = 3, /* figures, is_best */
+    DPL_TRAIN_VALIDATED = 3, /* figures, is_best; the log has them already */
     DPL_TRAIN_SAVED = 4,     /* text: the checkpoint's path */
     DPL_TRAIN_WARNED = 5     /* text */
 } dpl_train_event_kind;

@@ -41,8 +41,14 @@ says out "done after step 4"
 for file in config.json log.jsonl report.html start.onnx best.onnx last.onnx checkpoint.bin; do
     [ -s run/$file ] || fail "no run/$file"
 done
-lacks run/report.html "http"
-says run/report.html "<polyline"
+# The page: curves in the look of the other pages, nothing from the network, no word of faces.
+lacks run/report.html "http://"
+lacks run/report.html "https://"
+lacks run/report.html "pictures of faces"
+for part in '<polyline class="s0" points="' "Loss, at the end" "one-shot accuracy" "4 of 4" \
+    "best oneshot" "hold-classes" "color-scheme:light dark" "</html>"; do
+    says run/report.html "$part"
+done
 is "$(grep -c '"loss"' run/log.jsonl)" 4
 is "$(grep -c '"validation"' run/log.jsonl)" 2
 
