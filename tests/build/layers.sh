@@ -1,9 +1,11 @@
-# layers.sh SOURCE-TREE - what no compiler flag can enforce: no path climbs out of a folder, public
+# layers.sh SOURCE-TREE OBJECT… - what no compiler flag can enforce: no path climbs out of a folder, public
 # headers include neither stdio nor a third-party header, all headers are listed and installed, and
 # what doppel stands on is included by one file each (onnx by its reader and its writer).
 set -eu
 cd "$1"
+shift
 failed=0
+sh tests/build/circles.sh "$@" || failed=1
 
 complain() {
     echo "$1"
