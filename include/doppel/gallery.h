@@ -212,12 +212,19 @@ typedef struct dpl_forget_report {
     int64_t n_photos, n_templates;
     int64_t
         n_left; /* of the forgotten templates, still found by a search afterwards; 0 is the proof */
+    int64_t n_strings;      /* names, paths and hashes that went */
+    int64_t n_strings_left; /* of them, still in a file of the gallery's folder that nothing else
+                               there has a right to; 0 is the proof */
+    char left_in[256];      /* the first such file, "" when there is none */
 } dpl_forget_report;
 
 /**
- * Forget a person, or photos by path: lines of the ledger, thumbnails, vectors, index entries;
- * vacuums once, then searches for every forgotten vector and counts what it still finds. The photos
- * themselves stay where they are: enrolling their folder again brings them back.
+ * Forget a person with the refused photos that were to be theirs, or photos by path: lines of the
+ * ledger, thumbnails, vectors, index entries; vacuums once, then searches for every forgotten
+ * vector, reads every file in the gallery's folder for every forgotten name, path and hash, and
+ * counts what it still finds. A name of under 8 bytes is looked for as rows hold it, as by chance
+ * it stands anywhere. The photos themselves stay where they are: enrolling their folder again
+ * brings them back.
  *
  * Killed at any instant it has done nothing, or the next writer finishes it.
  *
@@ -232,7 +239,8 @@ DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *galle
                                       const char *person, const char *const *paths, size_t n_paths,
                                       int dry_run, dpl_error *err);
 
-/** @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
+/** Of a person, and of refused photos that were to be theirs.
+ * @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                                       dpl_error *err);
 

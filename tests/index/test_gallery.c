@@ -999,6 +999,108 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     kit_drop(dir);
 }
 
+/* A photo that was refused, and whose it was to be. */
+static void put_refused(dpl_gallery *gallery, uint64_t seed, const char *path, const char *meant)
+{
+    kit_photo p;
+
+    kit_photo_make(&p, seed, path, NULL, 0);
+    p.photo.row.meant = meant;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+}
+
+static void refused_photos_are_forgotten_with_whom_they_were_meant_for(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+
+    (void)state;
+    put(gallery, 1, "/photos/Ann Gone/1.jpg", "Ann Gone", 1);
+    put_refused(gallery, 3, "/photos/Ann Gone/2.jpg", "Ann Gone");
+    put_refused(gallery, 6, "/photos/Ann Gone II/1.jpg", "Ann Gone II");
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_photos, 2);
+    assert_int_equal(report.n_strings_left, 0);
+    assert_int_equal(report.n_strings, 6); /* two paths, two hashes, the name alone and in a row */
+    assert_int_equal(kit_files_with(dir, "Ann%20Gone/", 11), 0);
+    assert_int_equal(photos(gallery, NULL)->n, 1);
+    /* Nobody's photo was ever enrolled. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann Gone II", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_photos, 1);
+    assert_int_equal(photos(gallery, NULL)->n, 0);
+    kit_expect(DPL_E_NOT_FOUND,
+               dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err), &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void refused_photos_are_renamed_with_whom_they_were_meant_for(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+
+    (void)state;
+    put(gallery, 1, "/p/1.jpg", "Ann", 1);
+    put_refused(gallery, 3, "/p/2.jpg", "Ann");
+    put_refused(gallery, 6, "/p/3.jpg", "Bob");
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Ann", "Bea", &err), &err);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, "Ann", NULL, 0, 1, &err),
+               &err);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Bob", "Ben", &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_rename(gallery, "Ben", "Bea", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Bea", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_photos, 2);
+    assert_int_equal(photos(gallery, NULL)->n, 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* Short names, too, where a row of theirs is left; across the pieces in which files are read. */
+static void the_proof_finds_what_any_file_of_the_folder_still_has(void **state)
+{
+    static const char ann[] = "Ann\x01\x02\x03\x04\x05\x06\x07\x08";
+    enum { PIECE = 1 << 20 };
+    const struct {
+        const char *bytes;
+        int n, at;
+    } cases[] = {{"file:///p/1.jpg", 15, 0},
+                 {"file:///p/1.jpg", 15, PIECE - 7},
+                 {"file:///p/1.jpg", 15, PIECE},
+                 {"file:///p/1.jpg", 15, PIECE - 15},
+                 {NULL, 11, 3 * PIECE + 5},
+                 {"file:///p/2.jpg", 15, 2 * PIECE - 3}};
+    uint64_t sum = dpli_person_sum("Ann");
+    char row[sizeof ann];
+    char *filler = calloc(1, 4 * PIECE);
+
+    (void)state;
+    assert_non_null(filler);
+    memcpy(row, ann, sizeof ann);
+    for (int i = 0; i < 8; i++)
+        row[3 + i] = (char)(sum >> (56 - 8 * i));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = kit_folder(), path[256];
+        dpl_gallery *gallery = kit_new(dir);
+        dpl_forget_report report;
+
+        put(gallery, 1, "/p/1.jpg", "Ann", 1);
+        put_refused(gallery, 3, "/p/2.jpg", "Ann");
+        put(gallery, 5, "/p/2.jpg.jpg", "Bob", 1); /* which has "/p/2.jpg" in it by right */
+        memset(filler, 'f', 4 * PIECE);
+        memcpy(filler + cases[i].at, cases[i].bytes ? cases[i].bytes : row, (size_t)cases[i].n);
+        snprintf(path, sizeof path, "%s/copy", dir);
+        kit_write(path, filler, 4 * PIECE - 1);
+        kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann", NULL, 0, 0, &err), &err);
+        assert_int_equal(report.n_strings_left, i < 5);
+        assert_string_equal(report.left_in, i < 5 ? "copy" : "");
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+    free(filler);
+}
+
 static void of_what_is_replaced_the_database_keeps_no_byte(void **state)
 {
     char *dir = kit_folder();
@@ -1599,6 +1701,9 @@ int main(void)
         cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),
         cmocka_unit_test(a_moved_photo_keeps_ids_person_and_templates),
         cmocka_unit_test(of_what_is_forgotten_no_file_has_a_byte),
+        cmocka_unit_test(refused_photos_are_forgotten_with_whom_they_were_meant_for),
+        cmocka_unit_test(refused_photos_are_renamed_with_whom_they_were_meant_for),
+        cmocka_unit_test(the_proof_finds_what_any_file_of_the_folder_still_has),
         cmocka_unit_test(of_what_is_replaced_the_database_keeps_no_byte),
         cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
         cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),
