@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -132,13 +133,35 @@ static void defend(sqlite3 *handle)
 /* SQLite makes its files as the database file is, and that is for its owner alone. */
 static dpl_status make_private(const char *path, dpl_error *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    dpl_status status = DPL_OK;
+    struct stat st;
 
     if (fd < 0)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be opened for writing",
                                path);
+    if (fstat(fd, &st) != 0 || ((st.st_mode & 0777) != 0600 && fchmod(fd, 0600) != 0))
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be made private", path);
     close(fd);
-    return DPL_OK;
+    return status;
+}
+
+/* The path with its folder's links followed: SQLite is told to follow none, and would refuse one
+   that leads to the folder as well. The caller's. */
+static char *without_links(const char *path, dpl_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? dpli_strdup(path, err) : NULL, *real, *out;
+
+    if (folder)
+        folder[slash - path + 1] = '\0';
+    real = folder || !slash ? realpath(folder ? folder : ".", NULL) : NULL;
+    free(folder);
+    /* What cannot be resolved cannot be opened, and SQLite tells why. */
+    out = real ? dpli_asprintf(err, "%s/%s", real, slash ? slash + 1 : path)
+               : dpli_strdup(path, err);
+    free(real);
+    return out;
 }
 
 dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
@@ -164,7 +187,8 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     dpli_db *db = dpli_calloc(1, sizeof *db, err);
     dpli_buf uri = {0};
     dpl_status status = DPL_E_MEMORY;
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+    char *real = NULL;
     int code;
 
     *out = NULL;
@@ -172,6 +196,12 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
         goto done;
     if (mode == DPLI_DB_WRITE && (status = make_private(path, err)) != DPL_OK)
         goto done;
+    real = without_links(path, err);
+    if (!real) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    path = real;
     if (mode == DPLI_DB_READ_FROZEN) {
         if ((status = frozen_uri(&uri, path, err)) != DPL_OK)
             goto done;
@@ -206,6 +236,7 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     *out = db;
     db = NULL;
 done:
+    free(real);
     dpli_buf_clear(&uri);
     dpli_db_close(db);
     return status;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -50,6 +51,78 @@ static dpl_status make_folder(const char *dir, dpl_error *err)
     return status;
 }
 
+/* Who may write the folder can put a link or a file of theirs in the place of any of the gallery's,
+   at any instant: nothing in it is opened then. On a medium that nobody writes, nobody does. */
+static dpl_status check_folder(const dpli_store_sqlite *s, uid_t *owner, dpl_error *err)
+{
+    struct statvfs fs;
+    struct stat st;
+
+    *owner = geteuid();
+    if (stat(s->dir, &st) != 0 || !S_ISDIR(st.st_mode))
+        return DPL_OK; /* told as a gallery that is not there */
+    *owner = st.st_uid;
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+        (statvfs(s->dir, &fs) != 0 || (fs.f_flag & ST_RDONLY) == 0))
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "others than its owner may write gallery folder \"%s\" (mode %04o); chmod "
+                         "go-w mends it",
+                         s->dir, (unsigned)(st.st_mode & 07777));
+    if (s->store.writing && st.st_uid != geteuid())
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "gallery folder \"%s\" belongs to another user (number %lu), who alone may "
+                         "change it",
+                         s->dir, (unsigned long)st.st_uid);
+    return DPL_OK;
+}
+
+/* A file that is there already: no link, the folder's owner's, and for a writer, who is the owner,
+   nobody else's to read. */
+static dpl_status check_file(const dpli_store_sqlite *s, const char *name, uid_t owner,
+                             dpl_error *err)
+{
+    char *path = dpli_asprintf(err, "%s/%s", s->dir, name);
+    dpl_status status = DPL_OK;
+    struct stat st;
+    int fd = -1;
+
+    if (!path)
+        return DPL_E_MEMORY;
+    if (lstat(path, &st) != 0)
+        goto done; /* what keeps it from being opened is told when it is */
+    if (S_ISLNK(st.st_mode))
+        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a link, and a gallery's files are not",
+                           path);
+    else if (!S_ISREG(st.st_mode))
+        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", path);
+    else if (st.st_uid != owner)
+        status = dpli_fail(err, DPL_E_GALLERY,
+                           "\"%s\" belongs to another user (number %lu) than its folder", path,
+                           (unsigned long)st.st_uid);
+    if (status != DPL_OK || !s->store.writing || (st.st_mode & 0777) == 0600)
+        goto done;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 && fchmod(fd, 0600) != 0)
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be made private", path);
+done:
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return status;
+}
+
+static dpl_status check_trust(const dpli_store_sqlite *s, dpl_error *err)
+{
+    static const char *const names[] = {"gallery.lock", "gallery.db", "gallery.db-wal",
+                                        "gallery.db-shm", "gallery.db-journal"};
+    uid_t owner;
+    dpl_status status = check_folder(s, &owner, err);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && status == DPL_OK; i++)
+        status = check_file(s, names[i], owner, err);
+    return status;
+}
+
 /* One writer at a time. The lock ends with the process, however that ends; the number in the file
    only serves the message. */
 static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
@@ -57,11 +130,13 @@ static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
     char *path = dpli_asprintf(err, "%s/gallery.lock", s->dir);
     dpl_status status = DPL_OK;
     char text[32] = "";
+    struct stat st;
     ssize_t n;
 
     if (!path)
         return DPL_E_MEMORY;
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    s->lock_fd =
+        open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (s->lock_fd < 0) {
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot open \"%s\"", path);
         goto done;
@@ -81,6 +156,9 @@ static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
         goto done;
     }
     n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    /* Under a second name it is somebody's other file. */
+    if (fstat(s->lock_fd, &st) != 0 || st.st_nlink != 1)
+        goto done;
     if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, text, (size_t)n, 0) != n) {
         /* A full disk costs the number, not the lock. */
     }
@@ -488,7 +566,8 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
         goto done;
     if (mode == DPL_GALLERY_CREATE && (status = make_folder(dir, err)) != DPL_OK)
         goto done;
-    if ((status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err)) != DPL_OK)
+    if ((status = check_trust(s, err)) != DPL_OK ||
+        (status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err)) != DPL_OK)
         goto done;
     if (mode == DPL_GALLERY_READ)
         status = open_reader(s, err);

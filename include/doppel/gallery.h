@@ -39,10 +39,11 @@ typedef enum dpl_gallery_mode {
  * Open a gallery folder.
  *
  * A new one is for its owner alone (folder 0700, files 0600). A reader needs no more than the right
- * to read, so a gallery on a read-only medium can be searched. What a kill has interrupted is
+ * to read, so a gallery on a read-only medium can be searched. A folder that group or others may
+ * write, a link in a file's place, and another user's folder for a writer are refused. What a kill has interrupted is
  * cleared up here, by a writer.
  *
- * @retval DPL_E_GALLERY  missing, damaged, not a gallery, or of a later version; or of an earlier
+ * @retval DPL_E_GALLERY  missing, damaged, not a gallery, not to be trusted, or of a later version; or of an earlier
  *                        one and opened for reading: opening for writing brings it up to date. err
  *                        names the file
  * @retval DPL_E_LOCKED   somebody else is writing; err names the process

@@ -927,6 +927,155 @@ static void a_moved_photo_keeps_ids_person_and_templates(void **state)
     kit_drop(dir);
 }
 
+/* ------------------------------------------------------------------ trust */
+
+/* What each mode of opening says; DPL_OK closes again. */
+static dpl_status opened(const char *dir, dpl_gallery_mode mode)
+{
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, mode, &err);
+
+    dpl_gallery_close(gallery);
+    return status;
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static void a_folder_that_others_may_write_is_no_gallery(void **state)
+{
+    static const mode_t modes[] = {0720, 0702, 0777, 01777};
+    char *dir = kit_folder();
+
+    (void)state;
+    dpl_gallery_close(kit_new(dir));
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        assert_int_equal(chmod(dir, modes[i]), 0);
+        for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
+            kit_expect(DPL_E_GALLERY, opened(dir, (dpl_gallery_mode)mode), &err);
+            assert_non_null(strstr(err.message, "chmod go-w"));
+        }
+    }
+    assert_int_equal(chmod(dir, 0755), 0);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_READ), &err);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_WRITE), &err);
+    assert_int_equal(chmod(dir, 0700), 0);
+    kit_drop(dir);
+}
+
+static void a_link_in_the_place_of_a_gallerys_file_is_not_followed(void **state)
+{
+    static const char *const names[] = {"gallery.lock", "gallery.db", "gallery.db-wal",
+                                        "gallery.db-shm", "gallery.db-journal"};
+    static const char text[] = "somebody's text";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *dir = kit_folder(), path[256], *kept;
+        size_t n;
+
+        kit_write("target", text, sizeof text);
+        if (i != 1)
+            dpl_gallery_close(kit_new(dir));
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+        assert_int_equal(symlink("../target", path), 0);
+        for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
+            kit_expect(DPL_E_GALLERY, opened(dir, (dpl_gallery_mode)mode), &err);
+            assert_non_null(strstr(err.message, "is a link"));
+        }
+        kept = kit_read("target", &n);
+        assert_int_equal(n, sizeof text);
+        assert_memory_equal(kept, text, n);
+        free(kept);
+        unlink("target");
+        kit_drop(dir);
+    }
+}
+
+/* A name of it within the folder does not make somebody's other file a lock. */
+static void a_lock_with_two_names_is_not_written(void **state)
+{
+    static const char text[] = "somebody's text";
+    char *dir = kit_folder(), path[256], *kept;
+    size_t n;
+
+    (void)state;
+    kit_write("target", text, sizeof text);
+    snprintf(path, sizeof path, "%s/gallery.lock", dir);
+    assert_int_equal(link("target", path), 0);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_CREATE), &err);
+    kept = kit_read("target", &n);
+    assert_int_equal(n, sizeof text);
+    assert_memory_equal(kept, text, n);
+    free(kept);
+    unlink("target");
+    kit_drop(dir);
+}
+
+static void a_writer_makes_files_private_again(void **state)
+{
+    static const char *const names[] = {"gallery.db", "gallery.lock"};
+    char *dir = kit_folder(), path[256];
+    const mode_t before = umask(0);
+
+    (void)state;
+    dpl_gallery_close(kit_new(dir));
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(chmod(path, 0644), 0);
+    }
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_WRITE), &err);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(mode_of(path), 0600);
+    }
+    umask(before);
+    kit_drop(dir);
+}
+
+static void a_gallery_in_a_folder_that_a_link_leads_to_is_one(void **state)
+{
+    char *dir = kit_folder();
+
+    (void)state;
+    dpl_gallery_close(kit_new(dir));
+    assert_int_equal(symlink(dir, "led"), 0);
+    kit_expect(DPL_OK, opened("led", DPL_GALLERY_READ), &err);
+    kit_expect(DPL_OK, opened("led", DPL_GALLERY_WRITE), &err);
+    unlink("led");
+    kit_drop(dir);
+}
+
+/* Only root can give files away. */
+static void somebody_elses_gallery_is_read_and_not_written(void **state)
+{
+    char *dir = kit_folder(), path[256];
+
+    (void)state;
+    if (geteuid() != 0) {
+        kit_drop(dir);
+        skip();
+    }
+    dpl_gallery_close(kit_new(dir));
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    assert_int_equal(chown(path, 12345, 12345), 0);
+    kit_expect(DPL_E_GALLERY, opened(dir, DPL_GALLERY_READ), &err);
+    assert_non_null(strstr(err.message, "another user (number 12345) than its folder"));
+    assert_int_equal(chown(dir, 12345, 12345), 0);
+    snprintf(path, sizeof path, "%s/gallery.lock", dir);
+    assert_int_equal(chown(path, 12345, 12345), 0);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_READ), &err);
+    kit_expect(DPL_E_GALLERY, opened(dir, DPL_GALLERY_WRITE), &err);
+    assert_non_null(strstr(err.message, "belongs to another user"));
+    kit_drop(dir);
+}
+
 /* ------------------------------------------------------------------ forget */
 
 static int traces_of(const char *dir, uint64_t seed, const char *path, const char *person,
@@ -1700,6 +1849,12 @@ int main(void)
         cmocka_unit_test(an_encoder_is_bound_by_its_own_facts),
         cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),
         cmocka_unit_test(a_moved_photo_keeps_ids_person_and_templates),
+        cmocka_unit_test(a_folder_that_others_may_write_is_no_gallery),
+        cmocka_unit_test(a_link_in_the_place_of_a_gallerys_file_is_not_followed),
+        cmocka_unit_test(a_lock_with_two_names_is_not_written),
+        cmocka_unit_test(a_writer_makes_files_private_again),
+        cmocka_unit_test(a_gallery_in_a_folder_that_a_link_leads_to_is_one),
+        cmocka_unit_test(somebody_elses_gallery_is_read_and_not_written),
         cmocka_unit_test(of_what_is_forgotten_no_file_has_a_byte),
         cmocka_unit_test(refused_photos_are_forgotten_with_whom_they_were_meant_for),
         cmocka_unit_test(refused_photos_are_renamed_with_whom_they_were_meant_for),
