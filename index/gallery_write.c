@@ -121,6 +121,9 @@ static dpl_status check_vector(const dpl_new_template *t, const dpli_bound *mode
         if (!isfinite(t->vector[i]))
             return dpli_fail(err, DPL_E_NUMERIC, "number %d of a %s vector is not finite", (int)i,
                              t->space);
+        if (fabsf(t->vector[i]) > DPLI_VECTOR_MAX)
+            return dpli_fail(err, DPL_E_NUMERIC, "number %d of a %s vector is %g, limit is %g",
+                             (int)i, t->space, (double)t->vector[i], (double)DPLI_VECTOR_MAX);
         zero &= t->vector[i] == 0;
     }
     if (zero && model->by_cosine)

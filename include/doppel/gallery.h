@@ -184,8 +184,8 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  * A person is made by the first photo that names them and vanishes with the last. An
  * enrolled_unix_s of 0 is taken as now.
  *
- * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite; a vector is all zero, which
- *                         by the cosine has no direction
+ * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite, or one of a vector beyond
+ *                         1e16; a vector is all zero, which by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
  * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is neither absolute nor a URI; a
  *                         name is empty; a whole picture's template has a face
