@@ -304,29 +304,71 @@ dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err)
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
-dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
+typedef dpl_status on_fault(void *ctx, const char *what, dpl_error *err);
+
+/* SQLite's findings, a row each; it heads them with a line of its own. */
+static dpl_status structure_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, db, "PRAGMA integrity_check(100)", err);
+    int row = 0, n = 0;
+
+    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+        const char *what = dpli_get_string(&s, 0), *end = strchr(what, '\n');
+
+        n++;
+        if (strcmp(what, "ok") == 0)
+            continue;
+        status = fn(ctx, strncmp(what, "***", 3) == 0 && end ? end + 1 : what, err);
+    }
+    if (status == DPL_OK && n == 0)
+        status = fn(ctx, "the check gave no answer", err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status reference_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, db, "PRAGMA foreign_key_check", err);
+    int row = 0;
+
+    for (int n = 0; n < 100 && status == DPL_OK &&
+                    (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row;
+         n++) {
+        char *what = dpli_asprintf(err, "row %lld of %.100s refers to a row of %.100s that is not there",
+                                   (long long)dpli_get_int(&s, 1), dpli_get_string(&s, 0),
+                                   dpli_get_string(&s, 2));
+
+        status = what ? fn(ctx, what, err) : DPL_E_MEMORY;
+        free(what);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_db_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
+{
     dpl_status status;
-    int row;
 
     db->checking = 1;
-    if ((status = dpli_stmt_new(&s, db, "PRAGMA quick_check(1)", err)) != DPL_OK ||
-        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
-        goto done;
-    if (!row || strcmp(dpli_get_string(&s, 0), "ok") != 0) {
-        const char *what = row ? dpli_get_string(&s, 0) : "the check gave no answer";
-        const char *end;
-
-        /* SQLite heads its findings with a line of its own. */
-        if (strncmp(what, "***", 3) == 0 && (end = strchr(what, '\n')) != NULL)
-            what = end + 1;
-        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
-    }
-done:
-    dpli_stmt_clear(&s);
+    status = structure_faults(db, fn, ctx, err);
+    if (status == DPL_OK)
+        status = reference_faults(db, fn, ctx, err);
     db->checking = 0;
     return status;
+}
+
+static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
+{
+    const dpli_db *db = ctx;
+
+    return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
+}
+
+dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
+{
+    return dpli_db_faults(db, tell_fault, db, err);
 }
 
 /* ------------------------------------------------------------------ statements */

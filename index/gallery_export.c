@@ -289,6 +289,13 @@ static dpl_status put_all(struct export *e, dpl_error *err)
 
 /* ------------------------------------------------------------------ export */
 
+static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
+{
+    const struct export *e = ctx;
+
+    return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", e->gallery->store->name, what);
+}
+
 /* Everything in one read, so that a writer meanwhile does not show. */
 static dpl_status put_file(struct export *e, dpl_error *err)
 {
@@ -297,7 +304,9 @@ static dpl_status put_file(struct export *e, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    status = s->ops->end(s, put_all(e, err), err);
+    /* Rows that a damaged page has lost would be missing in silence. */
+    status = s->ops->faults(s, tell_fault, e, err);
+    status = s->ops->end(s, status == DPL_OK ? put_all(e, err) : status, err);
     dpli_buf_clear(&e->base64);
     if (status == DPL_OK && fflush(e->file) != 0)
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);

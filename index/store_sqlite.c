@@ -234,12 +234,21 @@ static void close_store(dpli_store *store)
 
 static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
 {
-    return dpli_db_begin(dpli_sqlite_of(store)->db, write, err);
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+    dpl_status status = dpli_db_begin(s->db, write, err);
+
+    s->in_write = status == DPL_OK && write;
+    return status;
 }
 
 static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
 {
-    return dpli_db_end(dpli_sqlite_of(store)->db, status, err);
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+
+    if (s->in_write && status == DPL_OK)
+        status = dpli_sqlite_seal(s, err);
+    s->in_write = false;
+    return dpli_db_end(s->db, status, err);
 }
 
 /* ------------------------------------------------------------------ what it is */
@@ -504,7 +513,9 @@ static dpl_status scrub(dpli_store *store, dpl_error *err)
     if ((status = dpli_db_exec(db, "VACUUM", err)) != DPL_OK ||
         (status = dpli_db_checkpoint(db, err)) != DPL_OK)
         return status;
-    return dpli_db_exec(db, "UPDATE gallery SET scrub = 0", err);
+    if ((status = begin(store, true, err)) != DPL_OK)
+        return status;
+    return end(store, dpli_db_exec(db, "UPDATE gallery SET scrub = 0", err), err);
 }
 
 /* ------------------------------------------------------------------ the operations */
@@ -542,6 +553,7 @@ static const dpli_store_ops ops = {
     .add_vector = dpli_sqlite_add_vector,
     .add_face = dpli_sqlite_add_face,
     .add_thumb = dpli_sqlite_add_thumb,
+    .faults = dpli_sqlite_faults,
     .want_scrub = want_scrub,
     .wants_scrub = wants_scrub,
     .scrub = scrub,

@@ -233,12 +233,10 @@ static void another_models_vectors_are_not_imported(void **state)
     hash[0] = '0';
     kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
     /* A setting counts as much. */
-    kit_expect(DPL_OK,
-               dpli_db_exec(kit_db(gallery),
-                            "UPDATE setting SET value = 'yunet'"
-                            " WHERE key = 'detect'",
-                            &err),
+    kit_expect(DPL_OK, gallery->store->ops->begin(gallery->store, true, &err), &err);
+    kit_expect(DPL_OK, gallery->store->ops->set_setting(gallery->store, "detect", "yunet", &err),
                &err);
+    kit_expect(DPL_OK, gallery->store->ops->end(gallery->store, DPL_OK, &err), &err);
     kit_expect(DPL_E_MISMATCH, import_text(gallery, text, strlen(text)), &err);
     assert_non_null(strstr(err.message, "\"in.jsonl:2\": "));
     after = kit_dump(gallery);

@@ -1302,10 +1302,12 @@ static void forget_half(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
 
-    if (dpli_db_exec(kit_db(gallery),
-                     "BEGIN; DELETE FROM photo; DELETE FROM person;"
-                     "UPDATE gallery SET scrub = 1, generation = generation + 1; COMMIT",
-                     &err) != DPL_OK)
+    dpli_store *s = gallery->store;
+
+    if (s->ops->begin(s, true, &err) != DPL_OK ||
+        dpli_db_exec(kit_db(gallery), "DELETE FROM photo; DELETE FROM person;", &err) != DPL_OK ||
+        s->ops->touch(s, &err) != DPL_OK || s->ops->want_scrub(s, &err) != DPL_OK ||
+        s->ops->end(s, DPL_OK, &err) != DPL_OK)
         _exit(1);
     kill(getpid(), SIGKILL);
 }
