@@ -53,6 +53,30 @@ function(dpl_add_test name)
                                           ENVIRONMENT "${dpl_test_environment}")
 endfunction()
 
+# dpl_add_memcheck(<name> <program> [<argument>…])
+#
+# A test (label slow) that runs a test's program under valgrind, which finds every decision by a byte
+# that nobody wrote. Skipped where there is no valgrind; sanitizers do without. The JPEG decoder runs
+# without its vector code, of which valgrind takes two pixels for one.
+find_program(VALGRIND NAMES valgrind DOC "For the tests memcheck_*")
+mark_as_advanced(VALGRIND)
+function(dpl_add_memcheck name program)
+  if(DOPPEL_SANITIZE)
+    return()
+  endif()
+  if(VALGRIND)
+    set(command ${VALGRIND} -q --error-exitcode=99 --leak-check=no $<TARGET_FILE:${program}> ${ARGN})
+  else()
+    set(command sh -c "echo no valgrind; exit 77")
+  endif()
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/${name})
+  file(MAKE_DIRECTORY ${work})
+  add_test(NAME ${name} COMMAND ${command} WORKING_DIRECTORY ${work})
+  set_tests_properties(
+    ${name} PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${dpl_test_environment};JSIMD_FORCENONE=1;DOPPEL_CPU=avx2")
+endfunction()
+
 # dpl_add_cli_test(<script> LABELS <label>… [TIMEOUT s])
 #
 # A POSIX shell script of tests/cli, run by tests/cli/run in an empty folder of its own with DOPPEL (the
