@@ -185,7 +185,8 @@ static bool file_gone(const char *path)
 {
     struct stat st;
 
-    return dpli_source_is_file(path) && stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return dpli_source_is_file(path) && stat(path, &st) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR);
 }
 
 /** The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
@@ -351,8 +352,8 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
        why it is nobody's. */
     if (image_encoder && it->photo.image_vector && status != DPL_E_MEMORY) {
         const dpl_status whole =
-            add_template(it, dpl_encoder_space(image_encoder), it->photo.image_vector, dpl_encoder_dim(image_encoder), NULL,
-                         NULL, NULL, err);
+            add_template(it, dpl_encoder_space(image_encoder), it->photo.image_vector,
+                         dpl_encoder_dim(image_encoder), NULL, NULL, NULL, err);
         if (whole != DPL_OK)
             return whole;
     }

@@ -257,8 +257,8 @@ static dpl_status read_person(struct import *in, struct fields *f)
     struct id_map *m = &in->persons;
 
     if (check_taken(f) != DPL_OK ||
-        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PERSON_IDS], f->err)) !=
-            DPL_OK ||
+        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PERSON_IDS],
+                              f->err)) != DPL_OK ||
         (f->status = dpli_check_string("person's name", name, 0, DPLI_NAME_MAX_BYTES, f->err)) !=
             DPL_OK)
         return f->status;
@@ -311,8 +311,8 @@ static dpl_status read_photo(struct import *in, struct fields *f)
     row.n_faces = (int32_t)take_int(f, "n_faces", 0, INT32_MAX);
     if (check_taken(f) != DPL_OK ||
         (f->status = status_by_name(&row.status, status, f->err)) != DPL_OK ||
-        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PHOTO_IDS], f->err)) !=
-            DPL_OK ||
+        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PHOTO_IDS],
+                              f->err)) != DPL_OK ||
         (f->status = dpli_check_photo(&row, f->err)) != DPL_OK ||
         (f->status = dpli_find_path(&old_id, &old_person_id, &in->putter, row.path, f->err)) !=
             DPL_OK)
@@ -355,7 +355,8 @@ static dpl_status read_template(struct import *in, struct fields *f)
     thumb = take_base64(f, "thumb", 1, &t.n_thumb);
     t.thumb = thumb;
     if (check_taken(f) != DPL_OK || (face && (f->status = read_face(&t.face, face, f->err))) ||
-        (f->status = check_id(id, in->last_template, in->last_ids[DPLI_TEMPLATE_IDS], f->err)) != DPL_OK)
+        (f->status = check_id(id, in->last_template, in->last_ids[DPLI_TEMPLATE_IDS], f->err)) !=
+            DPL_OK)
         goto done;
     if (!photo_id) {
         f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no photo %" PRId64, photo);
