@@ -62,10 +62,10 @@ typedef struct rule {
     float shrink, ema_new; /* AdamW's factor on w; weight of the new value in the average */
 } rule;
 
-DPLI_EACH_CPU(static, void, step_sgd,
-              (float *restrict w, const float *restrict g, float *restrict v, size_t n,
-               const rule *restrict r),
-              (w, g, v, n, r))
+DPLI_EACH_CPU_TO_AVX2(static, void, step_sgd,
+                      (float *restrict w, const float *restrict g, float *restrict v, size_t n,
+                       const rule *restrict r),
+                      (w, g, v, n, r))
 {
     for (size_t i = 0; i < n; i++) {
         v[i] = r->momentum * v[i] - r->rate * (r->scale * g[i] + r->l2 * w[i]);
@@ -74,10 +74,10 @@ DPLI_EACH_CPU(static, void, step_sgd,
 }
 
 /* Adam, Nadam (step_g is not 0) and AdamW (shrink is not 1). */
-DPLI_EACH_CPU(static, void, step_adam,
-              (float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
-               size_t n, const rule *restrict r),
-              (w, g, m, v, n, r))
+DPLI_EACH_CPU_TO_AVX2(static, void, step_adam,
+                      (float *restrict w, const float *restrict g, float *restrict m,
+                       float *restrict v, size_t n, const rule *restrict r),
+                      (w, g, m, v, n, r))
 {
     for (size_t i = 0; i < n; i++) {
         float d = r->scale * g[i] + r->l2 * w[i];
@@ -88,14 +88,16 @@ DPLI_EACH_CPU(static, void, step_adam,
     }
 }
 
-DPLI_EACH_CPU(static, void, take_average,
-              (float *restrict a, const float *restrict w, size_t n, float part), (a, w, n, part))
+DPLI_EACH_CPU_TO_AVX2(static, void, take_average,
+                      (float *restrict a, const float *restrict w, size_t n, float part),
+                      (a, w, n, part))
 {
     for (size_t i = 0; i < n; i++)
         a[i] += part * (w[i] - a[i]);
 }
 
-DPLI_EACH_CPU(static, void, exchange, (float *restrict a, float *restrict w, size_t n), (a, w, n))
+DPLI_EACH_CPU_TO_AVX2(static, void, exchange, (float *restrict a, float *restrict w, size_t n),
+                      (a, w, n))
 {
     for (size_t i = 0; i < n; i++) {
         float x = a[i];
@@ -105,7 +107,7 @@ DPLI_EACH_CPU(static, void, exchange, (float *restrict a, float *restrict w, siz
 }
 
 /* Eight sums, so that additions need not wait for each other. */
-DPLI_EACH_CPU(static, double, squares, (const float *restrict g, size_t n), (g, n))
+DPLI_EACH_CPU_TO_AVX2(static, double, squares, (const float *restrict g, size_t n), (g, n))
 {
     double s[8] = {0}, sum = 0;
     size_t i = 0;

@@ -645,6 +645,12 @@ static void facts_come_from_the_file_before_the_preset_and_count_in_the_hash(voi
     assert_int_equal(dpl_encoder_open(&preset, STANDIN "absent.onnx", NULL, &err), DPL_E_MODEL);
     assert_int_equal(dpl_encoder_open(&preset, DPL_MODELS_DIR "/face-detect.onnx", NULL, &err),
                      DPL_E_MODEL);
+    /* Its input has the shape of pictures, and is of ids. */
+    assert_int_equal(dpl_encoder_open(&preset,
+                                      DPL_SOURCE_DIR "/tests/golden/op/gather_ids_of_rank_4.onnx",
+                                      "sface-112", &err),
+                     DPL_E_MODEL);
+    assert_non_null(strstr(err.message, "takes ids"));
     dpl_encoder_close(plain);
 }
 
