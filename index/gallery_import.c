@@ -37,11 +37,10 @@ struct import {
     dpli_putter putter;
     enum section section; /* of the last line */
     int keep_ids;         /* the gallery never held a row, so the file's ids are free */
-    int64_t last_ids[DPLI_N_NUMBERED]; /* the header's */
-    int64_t
-        first_ids[DPLI_N_NUMBERED]; /* the gallery's before: what is above came from this file */
-    int64_t last_template;          /* the file's latest */
-    int64_t last_person;            /* the highest of ours that a line has given */
+    int64_t last_ids[DPLI_N_NUMBERED];  /* the header's */
+    int64_t first_ids[DPLI_N_NUMBERED]; /* the gallery's before: above them are this file's */
+    int64_t last_template;              /* the file's latest */
+    int64_t last_person;                /* the highest of ours that a line has given */
     struct id_map persons, photos;
     int64_t counts[N_SECTIONS];
 };

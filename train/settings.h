@@ -17,8 +17,7 @@ typedef enum dpli_best {
 } dpli_best;
 
 typedef struct dpli_settings {
-    dpl_train_options
-        o; /* nothing unset but texts and lists, margin, scale and what data decides */
+    dpl_train_options o; /* nothing unset but texts, lists, margin, scale, and what data decides */
     struct json_t *root; /* owns the texts */
     dpli_loss_kind loss;
     dpli_init init;

@@ -24,9 +24,8 @@ typedef struct dpl_point {
 
 /** How fit a face is for comparison. Every number is of the face in the photo, not of the chip. */
 typedef struct dpl_quality {
-    float overall; /* 0 (useless) .. 1 (portrait): the least of the parts below, each mapped to 0..1
-                    */
-    float size_px; /* distance between the eyes' centre and the mouth's centre */
+    float overall;    /* 0 (useless) .. 1 (portrait): the least of the parts below, each as 0..1 */
+    float size_px;    /* distance between the eyes' centre and the mouth's centre */
     float sharpness;  /* variance of the chip's Laplacian over its grey variance */
     float brightness; /* mean luma, 0..1 */
     float contrast;   /* standard deviation of luma, 0..1 */
@@ -39,9 +38,8 @@ typedef struct dpl_quality {
 typedef struct dpl_face {
     float x_px, y_px, w_px, h_px; /* box */
     float score;                  /* detector's, 0..1 */
-    dpl_point
-        landmarks[5];    /* eye, eye, nose, mouth corner, mouth corner; left in the picture first */
-    dpl_quality quality; /* filled by dpl_align */
+    dpl_point landmarks[5];       /* eyes, nose, corners of the mouth; left in the picture first */
+    dpl_quality quality;          /* filled by dpl_align */
 } dpl_face;
 
 /* ------------------------------------------------------------------ detector */
@@ -119,8 +117,7 @@ DPL_API int32_t dpl_encoder_dim(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_space(const dpl_encoder *encoder);
 /** A fact by its short name ("head", "calibration", "name"), preset included; NULL when unknown. */
 DPL_API const char *dpl_encoder_fact(const dpl_encoder *encoder, const char *name);
-/** Hash that its vectors carry: the net's hash and the facts that change a vector. 64 hex digits.
- */
+/** Hash that its vectors carry, 64 hex digits: the net's and the facts that change a vector. */
 DPL_API const char *dpl_encoder_hash(const dpl_encoder *encoder);
 
 /**

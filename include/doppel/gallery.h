@@ -132,9 +132,10 @@ DPL_API dpl_status dpl_gallery_each_template(
     dpl_gallery *gallery, const char *person, const char *space,
     dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
 /** The templates of one photo; its row has the id. */
-DPL_API dpl_status dpl_gallery_each_template_of(
-    dpl_gallery *gallery, int64_t photo_id,
-    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
+DPL_API dpl_status dpl_gallery_each_template_of(dpl_gallery *gallery, int64_t photo_id,
+                                                dpl_status (*fn)(void *ctx,
+                                                                 const dpl_template_row *row),
+                                                void *ctx, dpl_error *err);
 /** One template by its id; DPL_E_NOT_FOUND when it is not there. */
 DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                             dpl_status (*fn)(void *ctx,
@@ -210,8 +211,7 @@ DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id
 
 typedef struct dpl_forget_report {
     int64_t n_photos, n_templates;
-    int64_t
-        n_left; /* of the forgotten templates, still found by a search afterwards; 0 is the proof */
+    int64_t n_left; /* forgotten templates that a search still finds; 0 is the proof */
 } dpl_forget_report;
 
 /**

@@ -23,8 +23,7 @@ typedef struct dpl_image {
     uint8_t *pixels;                       /* [height_px, width_px, 3], owned */
     int32_t exif_orientation;              /* 1..8 as found and already applied; 1 when absent */
     char format[8];                        /* "jpeg" or "png" */
-    char
-        warning[160]; /* "" or what is wrong with a photo that still gave a picture (truncated …) */
+    char warning[160]; /* "" or what is wrong with a photo that gave a picture (truncated …) */
 } dpl_image;
 
 #define DPL_IMAGE_INIT                                                                             \
@@ -66,8 +65,7 @@ DPL_API dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_
 DPL_API dpl_status dpl_image_open(dpl_image *out, const char *path,
                                   const dpl_decode_options *options, dpl_error *err);
 
-/** Copy caller's pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image.
- */
+/** Copy pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image. */
 DPL_API dpl_status dpl_image_from_rgb(dpl_image *out, const uint8_t *rgb, int32_t width_px,
                                       int32_t height_px, size_t stride_bytes, dpl_error *err);
 

@@ -126,9 +126,8 @@ DPL_API bool dpl_accepts(double score, double threshold);
 typedef struct dpl_policy {
     int decides;     /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
     float threshold; /* dpl_accepts from here on */
-    float
-        reject; /* below threshold and above this: inconclusive; equal to threshold: no such zone */
-    double fmr; /* the rate asked for; NaN when a threshold was given instead */
+    float reject;    /* above it and below threshold: inconclusive; equal: no such zone */
+    double fmr;      /* the rate asked for; NaN when a threshold was given instead */
     const dpl_calibration *calibration; /* borrowed; NULL when there is none */
 } dpl_policy;
 

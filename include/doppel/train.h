@@ -164,8 +164,7 @@ typedef struct dpl_train_options {
 #define DPL_TRAIN_UNSET(type, name, fixed) , DPL_TRAIN_UNSET_##type
 #define DPL_TRAIN_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(dpl_train_options), NULL, 0, NULL, NULL,                                            \
-            NULL DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET)                                               \
+        sizeof(dpl_train_options), NULL, 0, NULL, NULL, NULL DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET)   \
     }
 
 /** The same by a function, for who has no macros.
