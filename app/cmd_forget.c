@@ -2,6 +2,7 @@
  * cmd_forget.c - `doppel forget`: people or photos out of the gallery, with the proof that nothing
  * of them is found any more.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "app/answer_gallery.h"

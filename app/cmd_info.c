@@ -2,6 +2,7 @@
  * cmd_info.c - `doppel info`: what the gallery is, and what it knows of a person or a photo.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

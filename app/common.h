@@ -16,7 +16,7 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 
 #define POOR_QUALITY 0.35f /* a face below this gets a word of warning */
 
-/** First member of every command's options, so that the shared tables fit each of them. */
+/* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
     int detect; /* index into faces, none; -1: not given */

@@ -8,7 +8,7 @@ typedef enum dpli_cpu { DPLI_CPU_BASELINE = 0, DPLI_CPU_AVX2 = 1, DPLI_CPU_AVX51
  * "avx512") asks for. */
 dpli_cpu dpli_cpu_level(void);
 
-/**
+/*
  * A function once a processor level, of which each call takes the one for dpli_cpu_level():
  *
  *     DPLI_EACH_CPU(static, double, sum_of, (const float *x, size_t n), (x, n))

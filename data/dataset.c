@@ -27,7 +27,7 @@
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
 
-/** A picture as its source tells it. */
+/* A picture as its source tells it. */
 typedef struct found {
     char *name, *cls, *group; /* cls and group NULL when plain */
     size_t at;                /* zip: the member; CSV: the line */
@@ -70,7 +70,7 @@ struct dpl_dataset {
 
 /* ------------------------------------------------------------------ names */
 
-/** A hidden file or one below a hidden folder, or what macOS adds to archives. */
+/* A hidden file or one below a hidden folder, or what macOS adds to archives. */
 static bool is_hidden(const char *name)
 {
     for (const char *part = name; part; part = strchr(part, '/')) {
@@ -81,7 +81,7 @@ static bool is_hidden(const char *name)
     return false;
 }
 
-/** Whether a name stays below where it begins: no part is empty, "." or "..". */
+/* Whether a name stays below where it begins: no part is empty, "." or "..". */
 static bool is_inside(const char *name)
 {
     for (const char *part = name;; part++) {
@@ -94,7 +94,7 @@ static bool is_inside(const char *name)
     }
 }
 
-/** The folder that a name is in; "." at the top. */
+/* The folder that a name is in; "." at the top. */
 static char *parent_of(const char *name, dpl_error *err)
 {
     const char *slash = strrchr(name, '/');
@@ -120,7 +120,7 @@ static void clear_found(found *f)
     free(f->group);
 }
 
-/** Takes what f points to. */
+/* Takes what f points to. */
 static dpl_status add_found(found_list *list, found f, dpl_error *err)
 {
     const bool fits = list->n < INT32_MAX / 2;
@@ -136,7 +136,7 @@ static dpl_status add_found(found_list *list, found f, dpl_error *err)
     return DPL_OK;
 }
 
-/** Of a folder or zip: its folder is its class, that one's folder the group. */
+/* Of a folder or zip: its folder is its class, that one's folder the group. */
 static dpl_status add_by_folder(found_list *list, const char *name, size_t member, bool plain,
                                 dpl_error *err)
 {
@@ -227,7 +227,7 @@ static dpl_status list_zip(found_list *list, dpl_dataset *d, const char *path, c
     return status;
 }
 
-/** The column of one of these names (parted by spaces, the first that is there); -1. */
+/* The column of one of these names (parted by spaces, the first that is there); -1. */
 static int find_column(const dpli_csv *header, const char *names)
 {
     char name[16];
@@ -343,7 +343,7 @@ static int item_by_name(const void *name, const void *item)
     return strcmp(name, ((const named *)item)->name);
 }
 
-/** Items of one class, or of none: takes their names, the class's and the group's. */
+/* Items of one class, or of none: takes their names, the class's and the group's. */
 static void take_run(dpl_dataset *d, found *run, size_t n)
 {
     const bool plain = !run->cls;
@@ -360,7 +360,7 @@ static void take_run(dpl_dataset *d, found *run, size_t n)
     d->n_classes += !plain;
 }
 
-/** groups[i] is class i's: number the different ones in their order. */
+/* groups[i] is class i's: number the different ones in their order. */
 static dpl_status number_groups(dpl_dataset *d, dpl_error *err)
 {
     char **own = d->groups, **sorted;
@@ -451,7 +451,7 @@ static dpl_status build(dpl_dataset *d, found_list *list, int32_t min_items, boo
 
 /* ------------------------------------------------------------------ opening */
 
-/** Part "file.zip:inner" at the first colon behind which begins what is not of a file's name. */
+/* Part "file.zip:inner" at the first colon behind which begins what is not of a file's name. */
 static dpl_status find_source(char **file, const char **inner, struct stat *st, const char *path,
                               dpl_error *err)
 {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ const char *dpl_sqlite_version(void)
 struct dpli_db {
     sqlite3 *handle;
     char *path;
-    int checking; /* within dpli_db_check, whose own failures are not checked again */
+    bool checking; /* within dpli_db_check, whose own failures are not checked again */
 };
 
 /* How long a lock may be waited for. Only recovery after a kill, or the end of a forget, locks
@@ -145,10 +146,12 @@ dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
-    if ((status = dpli_stmt_new(&s, db, "PRAGMA journal_mode=WAL", err)) != DPL_OK ||
-        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+    status = dpli_stmt_new(&s, db, "PRAGMA journal_mode=WAL", err);
+    if (status == DPL_OK)
+        status = dpli_stmt_step(&s, &row, err);
+    if (status != DPL_OK)
         goto done;
     if (!row || strcmp(dpli_get_string(&s, 0), "wal") != 0)
         status =
@@ -168,12 +171,19 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     int code;
 
     *out = NULL;
-    if (!db || !(db->path = dpli_strdup(path, err)))
+    if (!db)
         goto done;
-    if (mode == DPLI_DB_WRITE && (status = make_private(path, err)) != DPL_OK)
+    db->path = dpli_strdup(path, err);
+    if (!db->path)
         goto done;
+    if (mode == DPLI_DB_WRITE) {
+        status = make_private(path, err);
+        if (status != DPL_OK)
+            goto done;
+    }
     if (mode == DPLI_DB_READ_FROZEN) {
-        if ((status = frozen_uri(&uri, path, err)) != DPL_OK)
+        status = frozen_uri(&uri, path, err);
+        if (status != DPL_OK)
             goto done;
         path = uri.data;
         flags |= SQLITE_OPEN_URI;
@@ -231,7 +241,7 @@ dpl_status dpli_db_int(int64_t *out, dpli_db *db, const char *sql, dpl_error *er
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
     *out = 0;
     if ((status = dpli_stmt_new(&s, db, sql, err)) == DPL_OK &&
@@ -277,24 +287,29 @@ dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
-    db->checking = 1;
-    if ((status = dpli_stmt_new(&s, db, "PRAGMA quick_check(1)", err)) != DPL_OK ||
-        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+    db->checking = true;
+    status = dpli_stmt_new(&s, db, "PRAGMA quick_check(1)", err);
+    if (status == DPL_OK)
+        status = dpli_stmt_step(&s, &row, err);
+    if (status != DPL_OK)
         goto done;
     if (!row || strcmp(dpli_get_string(&s, 0), "ok") != 0) {
         const char *what = row ? dpli_get_string(&s, 0) : "the check gave no answer";
         const char *end;
 
         /* SQLite heads its findings with a line of its own. */
-        if (strncmp(what, "***", 3) == 0 && (end = strchr(what, '\n')) != NULL)
-            what = end + 1;
+        if (strncmp(what, "***", 3) == 0) {
+            end = strchr(what, '\n');
+            if (end != NULL)
+                what = end + 1;
+        }
         status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
     }
 done:
     dpli_stmt_clear(&s);
-    db->checking = 0;
+    db->checking = false;
     return status;
 }
 
@@ -357,7 +372,7 @@ void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes)
         dpli_bind_null(s, i);
 }
 
-dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err)
+dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err)
 {
     int code = s->failed != SQLITE_OK ? s->failed : sqlite3_step(s->handle);
 
@@ -380,9 +395,10 @@ dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err)
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err)
 {
     dpl_status status;
-    int row;
+    bool row;
 
-    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
+    for (status = dpli_stmt_step(s, &row, err); status == DPL_OK && row;
+         status = dpli_stmt_step(s, &row, err))
         ;
     return status;
 }

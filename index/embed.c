@@ -5,6 +5,7 @@
  * dense layer reads its weights once for all of them.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cancel.h"
@@ -24,7 +25,7 @@ const char *dpl_picture_name(const dpl_pictures *pictures, size_t i)
                              : pictures->names[i];
 }
 
-/** The path of a file among the pictures, freed by free(). */
+/* The path of a file among the pictures, freed by free(). */
 static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
     const char *name = pictures->names[i];
@@ -49,7 +50,7 @@ static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
     return status;
 }
 
-/** A picture through the detector, with at least one face. */
+/* A picture through the detector, with at least one face. */
 static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                             const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
@@ -78,7 +79,7 @@ typedef struct job {
     uint8_t **chips; /* one batch a worker; NULL with a detector */
 } job;
 
-/** Keep a picture's failure, or pass on the system's. */
+/* Keep a picture's failure, or pass on the system's. */
 static dpl_status note_failure(job *j, size_t i, const dpl_error *why, dpl_error *err)
 {
     if (why->status == DPL_E_MEMORY || why->status == DPL_E_SYSTEM || why->status == DPL_E_BUG) {
@@ -108,7 +109,7 @@ static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
     return DPL_OK;
 }
 
-/** Cut the whole of picture i into a chip. */
+/* Cut the whole of picture i into a chip. */
 static dpl_status cut_whole(uint8_t *chip, const job *j, size_t i, dpl_error *err)
 {
     dpl_image image = DPL_IMAGE_INIT;
@@ -171,7 +172,7 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
                      const dpl_pictures *pictures, const dpl_embed_options *options, dpl_error *err)
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
-    const int whole = dpl_pipeline_detector(pipeline) == NULL;
+    const bool whole = dpl_pipeline_detector(pipeline) == NULL;
     dpl_embed_options o = DPL_EMBED_OPTIONS_INIT;
     size_t n_threads = 0;
     dpl_embeddings e = {.n = pictures->n, .dim = dpl_encoder_dim(encoder)};
@@ -197,8 +198,11 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
     if (!e.vectors || !e.errors || !j.scratches || (whole && !j.chips))
         goto done;
     for (size_t t = 0; t < n_threads; t++) {
-        if (whole && !(j.chips[t] = dpli_alloc(BATCH, dpli_chip_bytes(encoder), err)))
-            goto done;
+        if (whole) {
+            j.chips[t] = dpli_alloc(BATCH, dpli_chip_bytes(encoder), err);
+            if (!j.chips[t])
+                goto done;
+        }
         status = dpl_scratch_new(&j.scratches[t], 0, err);
         if (status != DPL_OK)
             goto done;

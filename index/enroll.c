@@ -124,7 +124,7 @@ static known *find_path(const ledger *l, const char *path)
     return NULL;
 }
 
-/** First of the photos with this content, in *n their number. */
+/* First of the photos with this content, in *n their number. */
 static known **find_content(const ledger *l, const char *sha256, size_t *n)
 {
     size_t low = 0, high = l->n, end;
@@ -144,7 +144,7 @@ static known **find_content(const ledger *l, const char *sha256, size_t *n)
 
 /* ------------------------------------------------------------------ one file */
 
-/** What became of one file of the chunk. Filled by a worker, then committed and reported. */
+/* What became of one file of the chunk. Filled by a worker, then committed and reported. */
 typedef struct item {
     const dpli_found_file *file;
     known *before; /* what the ledger knows of this path, or of the photo that has moved here */
@@ -189,7 +189,7 @@ static bool file_gone(const char *path)
            (errno == ENOENT || errno == ENOTDIR);
 }
 
-/** The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
+/* The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
  * given. */
 static const char *person_of(const job *j, const item *it)
 {
@@ -198,14 +198,14 @@ static const char *person_of(const job *j, const item *it)
     return it->before && it->before->person ? it->before->person : it->file->person;
 }
 
-/** A refused photo is nobody's, and would be refused whoever's it were. */
+/* A refused photo is nobody's, and would be refused whoever's it were. */
 static bool same_person(const job *j, const known *k)
 {
     return !j->options->name || k->status != DPL_OK ||
            (k->person && strcmp(k->person, j->options->name) == 0);
 }
 
-/** Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
+/* Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
  * refused one is tried again under others, and once when it is not known whose it was to be. */
 static bool is_settled(const job *j, const known *k)
 {
@@ -213,7 +213,7 @@ static bool is_settled(const job *j, const known *k)
            (k->status == DPL_OK || (k->meant && strcmp(k->tried, j->tried) == 0));
 }
 
-/** Known content: nothing to encode. A refusal stays one, with its reason. */
+/* Known content: nothing to encode. A refusal stays one, with its reason. */
 static void keep(item *it, dpl_outcome outcome)
 {
     const known *k = it->before;
@@ -223,7 +223,7 @@ static void keep(item *it, dpl_outcome outcome)
     snprintf(it->error.message, sizeof it->error.message, "%s", k->reason);
 }
 
-/** The same content under a path that is gone is this file before it moved; elsewhere it is a copy,
+/* The same content under a path that is gone is this file before it moved; elsewhere it is a copy,
  * worth a word when it is somebody else's. */
 static void look_for_same(const job *j, item *it)
 {
@@ -280,7 +280,7 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
                         face, encoder, it->photo.chips + i * dpli_chip_bytes(encoder), err);
 }
 
-/** Which of the photo's faces become templates. */
+/* Which of the photo's faces become templates. */
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
     const dpl_photo *photo = &it->photo;
@@ -306,7 +306,7 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     return it->n_templates > 0 ? DPL_OK : status;
 }
 
-/** The picture kept for the event: small, or only its size. */
+/* The picture kept for the event: small, or only its size. */
 static dpl_status shrink_picture(const job *j, item *it, dpl_error *err)
 {
     dpl_image *image = &it->photo.image;
@@ -332,7 +332,7 @@ static dpl_status shrink_picture(const job *j, item *it, dpl_error *err)
     return DPL_OK;
 }
 
-/** The templates of it->photo; a status of the photo's own when it is nobody's. */
+/* The templates of it->photo; a status of the photo's own when it is nobody's. */
 static dpl_status make_templates(const job *j, item *it, dpl_error *err)
 {
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(j->pipeline);
@@ -372,7 +372,7 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
     return status != DPL_OK ? status : shrunk;
 }
 
-/** Whether a file is to be taken for a photo, well or badly made. */
+/* Whether a file is to be taken for a photo, well or badly made. */
 static bool is_meant(const dpli_found_file *file, const struct stat *st)
 {
     uint8_t head[16];
@@ -391,7 +391,7 @@ static bool is_meant(const dpli_found_file *file, const struct stat *st)
     return dpl_image_is_meant(file->path, head, n > 0 ? (size_t)n : 0);
 }
 
-/** Look at one file. A file's own failure is its status; only the system's stop the run. */
+/* Look at one file. A file's own failure is its status; only the system's stop the run. */
 static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
 {
     job *j = ctx;
@@ -528,7 +528,7 @@ static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
     };
 }
 
-/** A known photo under a new path, or touched without a change: only where and when it is. */
+/* A known photo under a new path, or touched without a change: only where and when it is. */
 static dpl_status commit_moves(job *j, dpl_error *err)
 {
     for (size_t i = 0; i < j->n_items; i++) {
@@ -558,7 +558,7 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return status;
 }
 
-/** Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
+/* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
 static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 {
     const size_t left = j->files.n - first;
@@ -581,7 +581,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     return status != DPL_OK ? status : committed;
 }
 
-/** Forget photos under the folders given whose files are gone. */
+/* Forget photos under the folders given whose files are gone. */
 static dpl_status prune(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
 {
     const char **gone = dpli_alloc(j->ledger.n, sizeof *gone, err);
@@ -650,7 +650,7 @@ static void free_job(job *j)
     free(j);
 }
 
-/** @param options  outlive the job */
+/* @param options  outlive the job */
 static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *pipeline,
                           const dpl_enroll_options *options, dpl_error *err)
 {

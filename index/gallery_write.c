@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -44,7 +45,7 @@ dpl_status dpli_find_path(int64_t *id, int64_t *person_id, dpli_putter *p, const
 }
 
 dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row, int64_t person_id,
-                          int replace, dpl_error *err)
+                          bool replace, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
     char *uri;
@@ -96,8 +97,10 @@ dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_er
     dpli_store *s = p->gallery->store;
     dpl_status status;
 
-    if ((status = drop_templates(p, id, err)) != DPL_OK ||
-        (status = s->ops->drop_photo(s, id, err)) != DPL_OK)
+    status = drop_templates(p, id, err);
+    if (status == DPL_OK)
+        status = s->ops->drop_photo(s, id, err);
+    if (status != DPL_OK)
         return status;
     return drop_person(p, person_id, err);
 }
@@ -172,19 +175,28 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
     if (status != DPL_OK)
         return status;
     model = &p->models[dpli_space_number(space)];
-    if (!model->id && (status = dpli_bound_model(model, p->gallery, space, err)) != DPL_OK)
-        return status;
-    if ((status = check_vector(t, model, p->gallery, err)) != DPL_OK ||
-        (status = check_rest(t, space, err)) != DPL_OK)
+    if (!model->id) {
+        status = dpli_bound_model(model, p->gallery, space, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    status = check_vector(t, model, p->gallery, err);
+    if (status == DPL_OK)
+        status = check_rest(t, space, err);
+    if (status != DPL_OK)
         return status;
     r.model_id = model->id;
     r.n_bytes = (size_t)t->dim * sizeof *t->vector;
     r.sum = dpli_vector_sum(&r);
-    if ((status = s->ops->add_vector(s, &id, &r, err)) != DPL_OK)
+    status = s->ops->add_vector(s, &id, &r, err);
+    if (status != DPL_OK)
         return status;
     p->touched = true;
-    if (dpli_face_is_known(&t->face) && (status = put_face(s, id, &t->face, err)) != DPL_OK)
-        return status;
+    if (dpli_face_is_known(&t->face)) {
+        status = put_face(s, id, &t->face, err);
+        if (status != DPL_OK)
+            return status;
+    }
     return t->thumb && t->n_thumb ? s->ops->add_thumb(s, id, t->thumb, t->n_thumb,
                                                       dpli_thumb_sum(id, t->thumb, t->n_thumb), err)
                                   : DPL_OK;
@@ -199,18 +211,25 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     int64_t id, person_id = 0, old_person_id;
     dpl_status status;
 
-    if ((status = dpli_find_path(&id, &old_person_id, p, row.path, err)) != DPL_OK ||
-        (status = dpli_check_photo(&row, err)) != DPL_OK)
+    status = dpli_find_path(&id, &old_person_id, p, row.path, err);
+    if (status == DPL_OK)
+        status = dpli_check_photo(&row, err);
+    if (status != DPL_OK)
         return status;
     if (row.enrolled_unix_s == 0)
         row.enrolled_unix_s = time(NULL);
-    if ((row.person && (status = dpli_put_person(&person_id, p, row.person, 0, err)) != DPL_OK) ||
-        (id && (status = drop_templates(p, id, err)) != DPL_OK) ||
-        (status = dpli_put_photo(&id, p, &row, person_id, id != 0, err)) != DPL_OK)
+    status = row.person ? dpli_put_person(&person_id, p, row.person, 0, err) : DPL_OK;
+    if (status == DPL_OK && id)
+        status = drop_templates(p, id, err);
+    if (status == DPL_OK)
+        status = dpli_put_photo(&id, p, &row, person_id, id != 0, err);
+    if (status != DPL_OK)
         return status;
-    for (size_t i = 0; i < photo->n_templates; i++)
-        if ((status = dpli_put_template(p, &photo->templates[i], id, 0, err)) != DPL_OK)
+    for (size_t i = 0; i < photo->n_templates; i++) {
+        status = dpli_put_template(p, &photo->templates[i], id, 0, err);
+        if (status != DPL_OK)
             return status;
+    }
     return drop_person(p, old_person_id, err);
 }
 
@@ -221,8 +240,10 @@ dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, si
     dpli_store *s = gallery->store;
     dpl_status status;
 
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         return status;
     for (size_t i = 0; i < n && status == DPL_OK; i++)
         status = put_one(&p, &photos[i], err);
@@ -297,10 +318,13 @@ dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const 
     char *uri = NULL;
     dpl_status status;
 
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpli_check_path(&uri, path, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpli_check_path(&uri, path, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         goto done;
     status = s->ops->find_photo(s, &taken, &taken_person_id, uri, err);
     if (status == DPL_OK && taken && taken != photo_id)
@@ -322,13 +346,17 @@ dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char
     int64_t from_id, to_id;
     dpl_status status;
 
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err)) !=
-            DPL_OK ||
-        (status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err)) != DPL_OK ||
-        (status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = s->ops->find_person(s, &from_id, from, err)) == DPL_OK)
+    status = s->ops->find_person(s, &from_id, from, err);
+    if (status == DPL_OK)
         status = s->ops->find_person(s, &to_id, to, err);
     if (status == DPL_OK && !from_id)
         status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);

@@ -96,8 +96,11 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         }
     }
     status = dpl_head_open(&p->head, p->encoder, err);
-    if (status == DPL_OK && (table = dpl_encoder_fact(p->encoder, "calibration")))
-        status = dpl_calibration_parse(&p->calibration, table, err);
+    if (status == DPL_OK) {
+        table = dpl_encoder_fact(p->encoder, "calibration");
+        if (table)
+            status = dpl_calibration_parse(&p->calibration, table, err);
+    }
     if (status != DPL_OK) {
         dpli_fail_in(err, status, o.encoder_path);
         goto done;
@@ -161,7 +164,7 @@ size_t dpli_chip_bytes(const dpl_encoder *encoder)
     return (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
 }
 
-/** Without a detector: one face that is all of the picture. */
+/* Without a detector: one face that is all of the picture. */
 static dpl_status whole_face(dpl_photo *photo, dpl_error *err)
 {
     photo->faces = dpli_calloc(1, sizeof *photo->faces, err);
@@ -264,7 +267,7 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
     return status;
 }
 
-/** Give a photo its name, which may be NULL; or, when there is none to name, the message. */
+/* Give a photo its name, which may be NULL; or, when there is none to name, the message. */
 static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status, dpl_error *err)
 {
     if (!name)

@@ -4,6 +4,7 @@
  */
 #include "index/store_sqlite.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define FACE_COLUMN(column, member) "f." #column ","
@@ -14,11 +15,14 @@ typedef dpl_status read_row(dpli_stmt *s, void *fn_and_ctx, dpl_error *err);
 static dpl_status walk(dpli_stmt *s, read_row *read, void *fn_and_ctx, dpl_error *err)
 {
     dpl_status status;
-    int row;
+    bool row;
 
-    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
-        if ((status = read(s, fn_and_ctx, err)) != DPL_OK)
+    for (status = dpli_stmt_step(s, &row, err); status == DPL_OK && row;
+         status = dpli_stmt_step(s, &row, err)) {
+        status = read(s, fn_and_ctx, err);
+        if (status != DPL_OK)
             break;
+    }
     return status;
 }
 
@@ -288,7 +292,8 @@ static dpl_status read_vector(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     if (w->with_bytes) {
         r.sum = (uint64_t)dpli_get_int(s, 3);
         r.bytes = dpli_get_blob(s, 4, &r.n_bytes);
-        if ((status = dpli_stmt_check(s, err)) != DPL_OK)
+        status = dpli_stmt_check(s, err);
+        if (status != DPL_OK)
             return status;
     }
     return w->fn(w->ctx, &r, err);
@@ -299,7 +304,7 @@ dpl_status dpli_sqlite_n_vectors(dpli_store *store, int64_t *n, int64_t model_id
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
                                       "SELECT count(*) FROM template WHERE model_id = ?", err);
-    int row = 0;
+    bool row = false;
 
     *n = 0;
     if (status == DPL_OK) {

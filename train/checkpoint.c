@@ -40,7 +40,7 @@ typedef struct header {
     double best;
 } header;
 
-/** Array i of the state: the parameters that training can change, then the optimizer's. */
+/* Array i of the state: the parameters that training can change, then the optimizer's. */
 static float *array_at(dpli_trainer *t, int32_t i, size_t *n, const char **name)
 {
     for (int32_t k = 0; k < t->n_params; k++) {
@@ -177,7 +177,7 @@ dpl_status dpli_checkpoint_save(dpli_trainer *t, dpl_error *err)
 
 /* ------------------------------------------------------------------ reading */
 
-/** Walk the file; with use, into the state, else only to see that it fits and its sum agrees. */
+/* Walk the file; with use, into the state, else only to see that it fits and its sum agrees. */
 static const char *read_all(dpli_trainer *t, FILE *f, header *h, bool use)
 {
     stream s = {.f = f};
@@ -194,7 +194,8 @@ static const char *read_all(dpli_trainer *t, FILE *f, header *h, bool use)
         return "is of another version";
     if (h->n_arrays != (uint32_t)n_arrays(t))
         return "is of another network or optimizer";
-    if (!(buffer = malloc(CHUNK)))
+    buffer = malloc(CHUNK);
+    if (!buffer)
         return "cannot be read: no memory";
     for (int32_t i = 0; !wrong && (values = array_at(t, i, &n, &name)); i++) {
         uint32_t n_name;

@@ -474,11 +474,13 @@ dpl_status dpli_optimizer_new(dpli_optimizer **out, const dpli_optimizer_options
     if (status != DPL_OK)
         return status;
     status = DPL_E_MEMORY;
-    if (!(o = dpli_calloc(1, sizeof *o, err)))
+    o = dpli_calloc(1, sizeof *o, err);
+    if (!o)
         goto done;
     o->options = *options;
     o->nadam_product = 1;
-    if (!(o->slots = dpli_calloc((size_t)n_params, sizeof *o->slots, err)))
+    o->slots = dpli_calloc((size_t)n_params, sizeof *o->slots, err);
+    if (!o->slots)
         goto done;
     for (int32_t i = 0; i < n_params; i++) {
         dpli_param *p = params[i];
@@ -497,13 +499,20 @@ dpl_status dpli_optimizer_new(dpli_optimizer **out, const dpli_optimizer_options
         }
     }
     o->n_blocks = o->n / BLOCK + (o->n % BLOCK != 0);
-    if (!(o->sums = dpli_calloc(o->n_blocks, sizeof *o->sums, err)) ||
-        !(o->momentum = dpli_calloc(o->n, sizeof *o->momentum, err)))
+    o->sums = dpli_calloc(o->n_blocks, sizeof *o->sums, err);
+    if (!o->sums)
         goto done;
-    if (options->kind != DPLI_SGD && !(o->variance = dpli_calloc(o->n, sizeof *o->variance, err)))
+    o->momentum = dpli_calloc(o->n, sizeof *o->momentum, err);
+    if (!o->momentum)
         goto done;
+    if (options->kind != DPLI_SGD) {
+        o->variance = dpli_calloc(o->n, sizeof *o->variance, err);
+        if (!o->variance)
+            goto done;
+    }
     if (options->ema > 0) {
-        if (!(o->average = dpli_alloc(o->n, sizeof *o->average, err)))
+        o->average = dpli_alloc(o->n, sizeof *o->average, err);
+        if (!o->average)
             goto done;
         for (int32_t i = 0; i < o->n_slots; i++)
             memcpy(o->average + o->slots[i].start, o->slots[i].param->value,

@@ -170,7 +170,7 @@ done:
 
 /* ------------------------------------------------------------------ models */
 
-/** What was true of the model that training began with, and no longer is. */
+/* What was true of the model that training began with, and no longer is. */
 static void forget_meta(dpli_graph *g, const char *key)
 {
     for (int32_t i = 0; i < g->n_meta; i++)

@@ -39,7 +39,7 @@ dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given
                               const char *config, dpl_error *err);
 void dpli_settings_clear(dpli_settings *s);
 
-/** hold_classes by default until the classes are counted: a tenth of them. */
+/* hold_classes by default until the classes are counted: a tenth of them. */
 #define DPLI_HOLD_A_TENTH INT32_MAX
 
 /** How many classes were held out, where that was left to the data: config.json says it. */

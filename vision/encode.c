@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 #define MAX_BATCH   16
 #define MAX_SIDE_PX 4096
 
-/** Facts of well-known kinds of encoder whose files do not state them. */
+/* Facts of well-known kinds of encoder whose files do not state them. */
 typedef struct dpli_preset {
     const char *name;
     const char *facts[8][2];
@@ -75,7 +76,7 @@ const char *dpl_encoder_fact(const dpl_encoder *encoder, const char *name)
     return NULL;
 }
 
-/** Read up to max finite numbers, parted by commas, spaces or semicolons; -1 when there is anything
+/* Read up to max finite numbers, parted by commas, spaces or semicolons; -1 when there is anything
  * else. */
 static int read_numbers(float *out, int max, const char *text)
 {
@@ -96,7 +97,7 @@ static int read_numbers(float *out, int max, const char *text)
     return n;
 }
 
-/** A fact of one number for all channels, or one a channel. */
+/* A fact of one number for all channels, or one a channel. */
 static dpl_status read_channels(float out[3], const dpl_encoder *e, const char *name,
                                 float otherwise, dpl_error *err)
 {
@@ -124,11 +125,11 @@ static dpl_status read_template(dpl_encoder *e, dpl_error *err)
         return dpli_fail(err, DPL_E_MODEL, "fact \"template\" is not five points \"x,y\"");
     for (int i = 0; i < 5; i++)
         e->template_points[i] = (dpl_point){v[2 * i], v[2 * i + 1]};
-    e->has_template = 1;
+    e->has_template = true;
     return DPL_OK;
 }
 
-/** One of the words, or the first when the fact is absent; -1 and err for any other. */
+/* One of the words, or the first when the fact is absent; -1 and err for any other. */
 static int read_word(const dpl_encoder *e, const char *name, const char *const *words,
                      dpl_error *err)
 {
@@ -143,7 +144,7 @@ static int read_word(const dpl_encoder *e, const char *name, const char *const *
     return -1;
 }
 
-/** Input size, channels and batch, from the declared shape; the size from the fact "input" when
+/* Input size, channels and batch, from the declared shape; the size from the fact "input" when
  * free. */
 static dpl_status read_input(dpl_encoder *e, dpl_error *err)
 {
@@ -205,7 +206,7 @@ static dpl_shape input_shape(const dpl_encoder *e, int32_t n)
     return (dpl_shape){4, {n, in->c, in->h, in->w}};
 }
 
-/** Pixels are always written as rows of interleaved channels: for an NCHW net the plan takes NHWC,
+/* Pixels are always written as rows of interleaved channels: for an NCHW net the plan takes NHWC,
  * and for a channels-last net that order is the tensor's own. */
 static dpl_layout input_layout(const dpl_encoder *e)
 {
@@ -220,7 +221,7 @@ static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *sc
     return dpli_scratch_plan(out, scratch, e->net, &shape, input_layout(e), err);
 }
 
-/** The vector's length, from a plan for one picture: [n, dim] or [n, dim, 1, 1]. */
+/* The vector's length, from a plan for one picture: [n, dim] or [n, dim, 1, 1]. */
 static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
 {
     const int32_t n = e->batch ? e->batch : 1;
@@ -287,10 +288,12 @@ static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
     for (int i = 0; i < 3; i++)
         if (e->intake.std[i] == 0)
             return dpli_fail(err, DPL_E_MODEL, "fact \"std\" is 0");
-    if ((word = read_word(e, "normalize", normalize, err)) < 0)
+    word = read_word(e, "normalize", normalize, err);
+    if (word < 0)
         return DPL_E_MODEL;
     e->normalize = word == 0;
-    if ((word = read_word(e, "kind", kinds, err)) < 0)
+    word = read_word(e, "kind", kinds, err);
+    if (word < 0)
         return DPL_E_MODEL;
     e->space = word == 0 ? "face" : "image";
     status = read_dim(e, err);
@@ -367,8 +370,8 @@ const char *dpl_encoder_hash(const dpl_encoder *encoder)
     return encoder->hash;
 }
 
-/** Copy one row out, to unit length when asked; false when it is not finite or all zero. */
-static bool take_vector(float *out, const float *in, int32_t dim, int normalize)
+/* Copy one row out, to unit length when asked; false when it is not finite or all zero. */
+static bool take_vector(float *out, const float *in, int32_t dim, bool normalize)
 {
     double sum = 0;
 

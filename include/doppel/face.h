@@ -22,7 +22,7 @@ typedef struct dpl_point {
     float x_px, y_px;
 } dpl_point;
 
-/** How fit a face is for comparison. Every number is of the face in the photo, not of the chip. */
+/* How fit a face is for comparison. Every number is of the face in the photo, not of the chip. */
 typedef struct dpl_quality {
     float overall;    /* 0 (useless) .. 1 (portrait): the least of the parts below, each as 0..1 */
     float size_px;    /* distance between the eyes' centre and the mouth's centre */

@@ -16,6 +16,7 @@
 #ifndef DOPPEL_GALLERY_H
 #define DOPPEL_GALLERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -89,7 +90,7 @@ typedef struct dpl_person {
     int64_t n_photos, n_templates;
 } dpl_person;
 
-/** A photo's line in the ledger: every file that enrolment ever looked at and has not forgotten. */
+/* A photo's line in the ledger: every file that enrolment ever looked at and has not forgotten. */
 typedef struct dpl_photo_row {
     int64_t id;
     const char *path;    /* absolute; or the URI of a source that is no file */
@@ -118,10 +119,11 @@ typedef struct dpl_template_row {
     size_t n_thumb;
 } dpl_template_row;
 
-/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of one instant whatever a writer
-   does meanwhile. The callback's strings and buffers live until it returns; it may read the gallery
-   and search it, but not change it (DPL_E_ARGUMENT); a status other than DPL_OK stops the walk and
-   is passed on (without touching err). A filter that is NULL, or matches nothing, is no error. */
+/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of
+   one instant whatever a writer does meanwhile. The callback's strings and buffers live until it
+   returns; it may read the gallery and search it, but not change it (DPL_E_ARGUMENT); a status
+   other than DPL_OK stops the walk and is passed on (without touching err). A filter that is NULL,
+   or matches nothing, is no error. */
 DPL_API dpl_status dpl_gallery_each_person(dpl_gallery *gallery,
                                            dpl_status (*fn)(void *ctx, const dpl_person *row),
                                            void *ctx, dpl_error *err);
@@ -144,7 +146,7 @@ DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t templa
 
 /* ------------------------------------------------------------------ adding */
 
-/** What dpl_gallery_put records about one file, in one transaction. */
+/* What dpl_gallery_put records about one file, in one transaction. */
 typedef struct dpl_new_template {
     const char *space;
     const float *vector; /* [dim] finite */
@@ -230,7 +232,7 @@ typedef struct dpl_forget_report {
  */
 DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery,
                                       const char *person, const char *const *paths, size_t n_paths,
-                                      int dry_run, dpl_error *err);
+                                      bool dry_run, dpl_error *err);
 
 /** @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
@@ -281,7 +283,7 @@ typedef struct dpl_search_options {
 DPL_API void dpl_search_options_init(dpl_search_options *options, size_t struct_size);
 
 typedef struct dpl_search_info {
-    int exact;           /* 1: every template was compared */
+    bool exact;          /* every template was compared */
     double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */
     const char *index;   /* "flat" or "ivf"; static */
     int64_t n_templates; /* compared or indexed */

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-/** An upright RGB8 picture, top row first, rows without padding (stride is 3 * width_px bytes). */
+/* An upright RGB8 picture, top row first, rows without padding (stride is 3 * width_px bytes). */
 typedef struct dpl_image {
     int32_t width_px, height_px;           /* of the pixels here */
     int32_t full_width_px, full_height_px; /* of the upright photo; larger when decoded reduced */

@@ -5,6 +5,7 @@
 #ifndef DOPPEL_JOB_H
 #define DOPPEL_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,7 @@ extern "C" {
 
 /* ------------------------------------------------------------------ pipeline */
 
-/** Detector, encoders and limits: everything that turns a photo into vectors. Immutable, shared. */
+/* Detector, encoders and limits: everything that turns a photo into vectors. Immutable, shared. */
 typedef struct dpl_pipeline dpl_pipeline;
 
 typedef struct dpl_pipeline_options {
@@ -52,7 +53,7 @@ DPL_API const dpl_detector *dpl_pipeline_detector(const dpl_pipeline *pipeline);
 DPL_API const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline);
 DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline); /* or NULL */
 
-/** A photo after the pipeline. */
+/* A photo after the pipeline. */
 typedef struct dpl_photo {
     char *name; /* what messages call it: the path, or what the caller gave; NULL: nothing */
     dpl_image image;
@@ -120,7 +121,7 @@ typedef enum dpl_outcome {
     DPL_OUTCOME_PASSED_OVER = 6 /* no picture (a note, a cache, a video): counted, not recorded */
 } dpl_outcome;
 
-/** One file's result, reported as it is committed. Strings live until the callback returns. */
+/* One file's result, reported as it is committed. Strings live until the callback returns. */
 typedef struct dpl_enroll_event {
     const char *path, *person; /* person NULL: nobody's */
     dpl_outcome outcome;
@@ -135,9 +136,9 @@ typedef struct dpl_enroll_options {
     size_t struct_size;
     const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
     dpl_faces_policy faces;
-    int prune;                  /* forget photos under the given folders whose files are gone */
-    int follow_links;           /* links that lead out of the folders given are followed, too */
-    int force;                  /* encode again what is unchanged, too */
+    bool prune;                 /* forget photos under the given folders whose files are gone */
+    bool follow_links;          /* links that lead out of the folders given are followed, too */
+    bool force;                 /* encode again what is unchanged, too */
     int n_threads;              /* 0: one a core */
     int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: finish the photos in hand,
@@ -216,7 +217,7 @@ typedef struct dpl_verify_options {
  * @param struct_size  of the caller's own struct */
 DPL_API void dpl_verify_options_init(dpl_verify_options *options, size_t struct_size);
 
-/** A comparison and its verdict. */
+/* A comparison and its verdict. */
 typedef struct dpl_verdict {
     float score;   /* head's, higher is more alike */
     dpl_rate rate; /* how often strangers score this high; rate NaN without calibration */
@@ -268,7 +269,7 @@ DPL_API dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration 
 
 #define DPL_DEFAULT_FPIR 1e-2
 
-/** Who one face is, and what looks like it. */
+/* Who one face is, and what looks like it. */
 typedef struct dpl_answer {
     int32_t face;       /* index into the photo's faces; -1: the whole picture */
     const char *person; /* of hits[0] when it matches; NULL: unknown. Borrowed from hits[0] */

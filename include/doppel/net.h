@@ -22,26 +22,26 @@ extern "C" {
 
 #define DPL_MAX_RANK 8
 
-/** The longest embedding: more than any encoder has, and so short that no sum of products of float32
+/* The longest embedding: more than any encoder has, and so short that no sum of products of float32
  * overflows. */
 #define DPL_MAX_DIM 65536
 
 typedef struct dpl_net dpl_net;
 typedef struct dpl_plan dpl_plan;
 
-/** A tensor's dimensions in ONNX's order; -1 is a dimension left free. */
+/* A tensor's dimensions in ONNX's order; -1 is a dimension left free. */
 typedef struct dpl_shape {
     int32_t rank;
     int64_t dims[DPL_MAX_RANK];
 } dpl_shape;
 
-/** How rank-4 tensors lie in memory at the border of a plan; other ranks are always row-major. */
+/* How rank-4 tensors lie in memory at the border of a plan; other ranks are always row-major. */
 typedef enum dpl_layout {
     DPL_LAYOUT_NCHW = 0, /* ONNX's own order */
     DPL_LAYOUT_NHWC = 1  /* as pictures are stored: no transposition on the way in */
 } dpl_layout;
 
-/** What a tensor's elements are. */
+/* What a tensor's elements are. */
 typedef enum dpl_type {
     DPL_TYPE_FLOAT32 = 0,
     DPL_TYPE_INT64 = 1 /* ids; inputs only. A model's int32 inputs are given as int64 too */
@@ -151,7 +151,7 @@ DPL_API dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err);
 DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs,
                                      dpl_error *err);
 
-/** Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
+/* Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
 typedef struct dpl_scratch dpl_scratch;
 
 /** @param max_bytes  memory for plans kept; 0 for the default, 512 MiB */

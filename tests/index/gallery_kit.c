@@ -36,7 +36,7 @@ void kit_drop(char *dir)
     char path[1024];
 
     assert_non_null(folder);
-    while ((entry = readdir(folder)) != NULL) {
+    for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
@@ -175,7 +175,7 @@ int kit_files_with(const char *dir, const void *bytes, size_t n)
     int n_files = 0;
 
     assert_non_null(folder);
-    while ((entry = readdir(folder)) != NULL) {
+    for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         struct stat st;
         size_t n_text;
         char *text;
