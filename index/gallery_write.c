@@ -129,7 +129,7 @@ static dpl_status check_vector(const dpl_new_template *t, const dpli_bound *mode
     return DPL_OK;
 }
 
-static dpl_status check_rest(const dpl_new_template *t, const dpli_space *space, dpl_error *err)
+static dpl_status check_rest(const dpl_new_template *t, dpl_error *err)
 {
     dpl_face face = t->face;
 
@@ -140,8 +140,6 @@ static dpl_status check_rest(const dpl_new_template *t, const dpli_space *space,
     if (!memchr(face.quality.weakest, '\0', sizeof face.quality.weakest) ||
         !dpli_is_utf8(face.quality.weakest))
         return dpli_fail(err, DPL_E_ARGUMENT, "the weakest part of a face's quality is no string");
-    if (!space->has_face && dpli_face_is_known(&face))
-        return dpli_fail(err, DPL_E_ARGUMENT, "a template of %s has a face", space->holds);
     if (t->n_thumb > DPLI_THUMB_MAX_BYTES)
         return dpli_fail(err, DPL_E_LIMIT, "a thumbnail has %zu bytes, limit is %d", t->n_thumb,
                          DPLI_THUMB_MAX_BYTES);
@@ -175,7 +173,7 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
     if (!model->id && (status = dpli_bound_model(model, p->gallery, space, err)) != DPL_OK)
         return status;
     if ((status = check_vector(t, model, p->gallery, err)) != DPL_OK ||
-        (status = check_rest(t, space, err)) != DPL_OK)
+        (status = check_rest(t, err)) != DPL_OK)
         return status;
     r.model_id = model->id;
     r.n_bytes = (size_t)t->dim * sizeof *t->vector;

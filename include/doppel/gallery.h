@@ -110,18 +110,19 @@ typedef struct dpl_template_row {
     const char *photo_path, *photo_sha256;
     const char *space;      /* "face" or "image" */
     const char *model_hash; /* 64 hex digits */
-    int has_face;           /* 0: a whole picture's, and */
-    dpl_face face;          /* is zero */
+    int is_face;            /* 1: of a face; 0: of a whole picture */
+    dpl_face face;          /* where it was taken from; zero when not known */
     int32_t dim;
     const float *vector;  /* [dim] */
     const uint8_t *thumb; /* JPEG of the chip */
     size_t n_thumb;
 } dpl_template_row;
 
-/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of one instant whatever a writer
-   does meanwhile. The callback's strings and buffers live until it returns; it may read the gallery
-   and search it, but not change it (DPL_E_ARGUMENT); a status other than DPL_OK stops the walk and
-   is passed on (without touching err). A filter that is NULL, or matches nothing, is no error. */
+/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of
+   one instant whatever a writer does meanwhile. The callback's strings and buffers live until it
+   returns; it may read the gallery and search it, but not change it (DPL_E_ARGUMENT); a status
+   other than DPL_OK stops the walk and is passed on (without touching err). A filter that is NULL,
+   or matches nothing, is no error. */
 DPL_API dpl_status dpl_gallery_each_person(dpl_gallery *gallery,
                                            dpl_status (*fn)(void *ctx, const dpl_person *row),
                                            void *ctx, dpl_error *err);
@@ -132,9 +133,10 @@ DPL_API dpl_status dpl_gallery_each_template(
     dpl_gallery *gallery, const char *person, const char *space,
     dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
 /** The templates of one photo; its row has the id. */
-DPL_API dpl_status dpl_gallery_each_template_of(
-    dpl_gallery *gallery, int64_t photo_id,
-    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
+DPL_API dpl_status dpl_gallery_each_template_of(dpl_gallery *gallery, int64_t photo_id,
+                                                dpl_status (*fn)(void *ctx,
+                                                                 const dpl_template_row *row),
+                                                void *ctx, dpl_error *err);
 /** One template by its id; DPL_E_NOT_FOUND when it is not there. */
 DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                             dpl_status (*fn)(void *ctx,
@@ -187,7 +189,7 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  *                         by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
  * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is neither absolute nor a URI; a
- *                         name is empty; a whole picture's template has a face
+ *                         name is empty
  * @retval DPL_E_LIMIT     a thumbnail over 1 MiB, a path over 32 KiB, a name or reason over 4 KiB
  * @retval DPL_E_SYSTEM    the disk is full, or failed
  */
