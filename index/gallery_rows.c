@@ -248,6 +248,7 @@ static dpl_status take_face(dpl_face *face, const dpl_gallery *gallery,
 static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_error *err)
 {
     struct template_walk *w = ctx;
+    const dpli_space *space = dpli_space_find(r->space);
     char *path;
     dpl_status status = dpli_photo_checked(&path, w->gallery, &r->photo, err);
     dpl_template_row row = {
@@ -258,7 +259,7 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
         .photo_sha256 = r->photo.sha256,
         .space = r->space,
         .model_hash = r->model_hash,
-        .has_face = r->has_face,
+        .is_face = space && space->is_face,
         .dim = (int32_t)r->dim,
         .thumb = r->thumb,
         .n_thumb = r->n_thumb,

@@ -132,7 +132,7 @@ static dpl_status check_vector(const dpl_new_template *t, const dpli_bound *mode
     return DPL_OK;
 }
 
-static dpl_status check_rest(const dpl_new_template *t, const dpli_space *space, dpl_error *err)
+static dpl_status check_rest(const dpl_new_template *t, dpl_error *err)
 {
     dpl_face face = t->face;
 
@@ -143,8 +143,6 @@ static dpl_status check_rest(const dpl_new_template *t, const dpli_space *space,
     if (!memchr(face.quality.weakest, '\0', sizeof face.quality.weakest) ||
         !dpli_is_utf8(face.quality.weakest))
         return dpli_fail(err, DPL_E_ARGUMENT, "the weakest part of a face's quality is no string");
-    if (!space->has_face && dpli_face_is_known(&face))
-        return dpli_fail(err, DPL_E_ARGUMENT, "a template of %s has a face", space->holds);
     if (t->n_thumb > DPLI_THUMB_MAX_BYTES)
         return dpli_fail(err, DPL_E_LIMIT, "a thumbnail has %zu bytes, limit is %d", t->n_thumb,
                          DPLI_THUMB_MAX_BYTES);
@@ -182,7 +180,7 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
     }
     status = check_vector(t, model, p->gallery, err);
     if (status == DPL_OK)
-        status = check_rest(t, space, err);
+        status = check_rest(t, err);
     if (status != DPL_OK)
         return status;
     r.model_id = model->id;

@@ -299,13 +299,17 @@ static dpl_status make(dpli_held **out, const char *path, const request *r, dpl_
 }
 
 /* What serves the request, held; within the making of one. */
-static dpl_status fresh_or_made(dpli_held **out, const request *r, dpl_error *err)
+static dpl_status fresh_or_made(dpli_held **out, request *r, dpl_error *err)
 {
     dpl_gallery *gallery = r->gallery;
+    dpli_store *s = gallery->store;
     char *path = NULL;
-    bool usable = 0, changed = false;
-    dpl_status status = DPL_OK;
+    bool usable = false, changed = false;
+    /* Others may have made one, of a later generation, while this one waited. */
+    dpl_status status = s->ops->generation(s, &r->generation, r->identity, err);
 
+    if (status != DPL_OK)
+        return status;
     *out = dpli_shelf_hold(gallery->shelf, r->space);
     if (*out && fits(&(*out)->index, r) && (*out)->index.generation > r->generation) {
         /* This handle is within a walk, and still sees what others have changed: it gets an index

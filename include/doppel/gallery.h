@@ -111,8 +111,8 @@ typedef struct dpl_template_row {
     const char *photo_path, *photo_sha256;
     const char *space;      /* "face" or "image" */
     const char *model_hash; /* 64 hex digits */
-    int has_face;           /* 0: a whole picture's, and */
-    dpl_face face;          /* is zero */
+    int is_face;            /* 1: of a face; 0: of a whole picture */
+    dpl_face face;          /* where it was taken from; zero when not known */
     int32_t dim;
     const float *vector;  /* [dim] */
     const uint8_t *thumb; /* JPEG of the chip */
@@ -190,7 +190,7 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  *                         by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
  * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is neither absolute nor a URI; a
- *                         name is empty; a whole picture's template has a face
+ *                         name is empty
  * @retval DPL_E_LIMIT     a thumbnail over 1 MiB, a path over 32 KiB, a name or reason over 4 KiB
  * @retval DPL_E_SYSTEM    the disk is full, or failed
  */

@@ -1291,6 +1291,28 @@ static void a_vector_that_was_changed_goes_into_no_index(void **state)
     kit_drop(dir);
 }
 
+/* As an encoder of whole pictures has it, used without a detector. */
+static void a_whole_picture_may_say_where_it_was_taken_from(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept *k;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 2, "/a.jpg", "ann", 2);
+    p.templates[1].face.w_px = 105;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, 2);
+    assert_string_equal(p.templates[1].space, "image");
+    assert_int_equal(k->rows[0].template.is_face, 1);
+    assert_int_equal(k->rows[1].template.is_face, 0);
+    assert_memory_equal(&k->rows[1].template.face, &p.templates[1].face, sizeof(dpl_face));
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
 static void whose_a_refused_photo_was_to_be_is_kept(void **state)
 {
     char *dir = kit_folder(), *other = kit_folder(), *text, *again;
@@ -1605,6 +1627,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),
         cmocka_unit_test(a_row_that_is_not_what_was_written_is_noticed_and_named),
         cmocka_unit_test(a_vector_that_was_changed_goes_into_no_index),
+        cmocka_unit_test(a_whole_picture_may_say_where_it_was_taken_from),
         cmocka_unit_test(whose_a_refused_photo_was_to_be_is_kept),
         cmocka_unit_test(a_photo_may_have_another_source_than_a_file),
         cmocka_unit_test(an_address_of_no_keeper_is_refused_without_its_secrets),
