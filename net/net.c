@@ -415,11 +415,6 @@ dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i)
     return v ? v->shape : (dpl_shape){.rank = -1};
 }
 
-uint64_t dpl_net_n_parameters(const dpl_net *net)
-{
-    return net->graph.n_parameters;
-}
-
 const char *dpl_cpu_level(void)
 {
     static const char *const names[] = {"baseline", "avx2", "avx512"};

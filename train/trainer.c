@@ -281,12 +281,3 @@ dpl_status dpl_train(dpl_train_report *report, const dpl_train_options *options,
     dpli_trainer_close(&t);
     return status;
 }
-
-const char *dpl_train_arch(int32_t i, const char **about)
-{
-    const dpli_arch *a = dpli_arch_at(i);
-
-    if (a && about)
-        *about = a->about;
-    return a ? a->name : NULL;
-}

@@ -86,8 +86,6 @@ DPL_API const char *dpl_net_output_name(const dpl_net *net, int32_t i);
 /** Declared shape of input or output i, with -1 for free dimensions (rank -1: not declared). */
 DPL_API dpl_shape dpl_net_input_shape(const dpl_net *net, int32_t i);
 DPL_API dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i);
-/** Number of float parameters (after folding). */
-DPL_API uint64_t dpl_net_n_parameters(const dpl_net *net);
 
 /**
  * Lay the net out for these input shapes.

@@ -191,9 +191,6 @@ typedef struct dpl_train_report {
 DPL_API dpl_status dpl_train(dpl_train_report *report, const dpl_train_options *options,
                              dpl_error *err);
 
-/** Name and one line about named architecture i; NULL past the last. */
-DPL_API const char *dpl_train_arch(int32_t i, const char **about);
-
 #ifdef __cplusplus
 }
 #endif
