@@ -79,10 +79,11 @@ typedef struct job {
     uint8_t **chips; /* one batch a worker; NULL with a detector */
 } job;
 
-/* Keep a picture's failure, or pass on the system's. */
+/* Keep a picture's failure, or pass on the system's and the model's. */
 static dpl_status note_failure(job *j, size_t i, const dpl_error *why, dpl_error *err)
 {
-    if (why->status == DPL_E_MEMORY || why->status == DPL_E_SYSTEM || why->status == DPL_E_BUG) {
+    if (why->status == DPL_E_MODEL || why->status == DPL_E_MEMORY || why->status == DPL_E_SYSTEM ||
+        why->status == DPL_E_BUG) {
         *err = *why;
         return why->status;
     }

@@ -391,7 +391,16 @@ static bool is_meant(const dpli_found_file *file, const struct stat *st)
     return dpl_image_is_meant(file->path, head, n > 0 ? (size_t)n : 0);
 }
 
-/* Look at one file. A file's own failure is its status; only the system's stop the run. */
+/* Whether a failure is none of the photo's: it is not recorded, and the next photo would meet it.
+ */
+static bool stops_the_run(dpl_status status)
+{
+    return status == DPL_E_MODEL || dpl_status_exit_code(status) > 4;
+}
+
+/* Look at one file. A file's own failure is its status; only the system's and the model's stop the
+ * run.
+ */
 static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
 {
     job *j = ctx;
@@ -444,7 +453,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
     it->outcome = status != DPL_OK ? DPL_OUTCOME_REFUSED
                   : had_path       ? DPL_OUTCOME_UPDATED
                                    : DPL_OUTCOME_ADDED;
-    if (status == DPL_E_MEMORY || status == DPL_E_SYSTEM || status == DPL_E_BUG) {
+    if (stops_the_run(status)) {
         *err = it->error;
         return dpli_fail_in(err, status, it->file->path);
     }
@@ -570,7 +579,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     status = dpli_pool_run(j->n_threads, j->n_items, look_at, j, err);
     if (status != DPL_OK)
         for (size_t i = 0; i < j->n_items; i++)
-            if (dpl_status_exit_code(j->items[i].status) > 4)
+            if (stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
     committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     for (size_t i = 0; i < j->n_items; i++) {
@@ -731,7 +740,7 @@ dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
     it->status = make_templates(j, it, &why);
     if (it->status != DPL_OK)
         it->error = why;
-    if (dpl_status_exit_code(it->status) <= 4) {
+    if (!stops_the_run(it->status)) {
         row = new_photo(j, it, (int64_t)time(NULL));
         status = dpl_gallery_put(gallery, &row, 1, err);
     }

@@ -43,6 +43,10 @@ static dpl_status read_options(dpl_pipeline_options *o, const dpl_pipeline_optio
         return dpli_fail(err, DPL_E_ARGUMENT,
                          "the pipeline's detection options have struct_size %zu, not %zu",
                          o->detect.struct_size, sizeof o->detect);
+    if (status == DPL_OK && o->net.struct_size != sizeof o->net)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the pipeline's model options have struct_size %zu, not %zu",
+                         o->net.struct_size, sizeof o->net);
     return status;
 }
 
@@ -67,14 +71,14 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
     p->detect = o.detect;
     p->min_quality = o.min_quality;
     if (o.detector_path) {
-        status = dpl_detector_open(&p->detector, o.detector_path, err);
+        status = dpl_detector_open_with(&p->detector, o.detector_path, &o.net, err);
         if (status != DPL_OK)
             goto done;
         /* Twice what the detector sees: small faces keep the pixels that their chips can use. */
         if (p->decode.enough_px == 0)
             p->decode.enough_px = 2 * p->detect.max_side_px;
     }
-    status = dpl_encoder_open(&p->encoder, o.encoder_path, o.preset, err);
+    status = dpl_encoder_open_with(&p->encoder, o.encoder_path, o.preset, &o.net, err);
     if (status != DPL_OK)
         goto done;
     if (p->detector && !dpl_encoder_fact(p->encoder, "template")) {
@@ -85,7 +89,7 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         goto done;
     }
     if (o.image_path) {
-        status = dpl_encoder_open(&p->image_encoder, o.image_path, NULL, err);
+        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, NULL, &o.net, err);
         if (status != DPL_OK)
             goto done;
         if (dpli_space_find(dpl_encoder_space(p->image_encoder)) !=

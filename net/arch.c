@@ -484,7 +484,6 @@ static void start(builder *b, int64_t side, int64_t channels)
     if (b->status != DPL_OK)
         return;
     b->g->opset = OPSET;
-    b->g->max_arena_bytes = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_arena_bytes;
     b->g->constant_bytes_left = SIZE_MAX;
     b->g->inputs = dpli_alloc(1, sizeof *b->g->inputs, b->err);
     b->g->outputs = dpli_alloc(1, sizeof *b->g->outputs, b->err);

@@ -106,6 +106,7 @@ typedef struct dpli_graph {
     dpli_meta *meta;
     int32_t n_meta;
     size_t max_arena_bytes;
+    double max_operations;
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
 

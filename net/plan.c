@@ -22,9 +22,8 @@
 #include "net/net.h"
 #include "net/ops/op.h"
 
-/* Multiply-adds and elements: minutes on one core. A file of some hundred bytes can ask for
- * centuries. */
-#define MAX_WORK 1e13
+/* Multiply-adds in the time that an element takes to be read, computed and written. */
+#define ELEMENT_OPERATIONS 16.0
 
 struct dpl_plan {
     dpli_planner p;
@@ -89,7 +88,7 @@ static dpl_status make_arena(dpl_plan *plan, dpl_error *err)
         status = dpli_arena_place(plan->places, plan->p.n_buffers, &plan->arena_bytes, err);
     if (status != DPL_OK)
         return status;
-    if (plan->arena_bytes > plan->p.max_bytes)
+    if (plan->arena_bytes > plan->p.max_bytes - plan->p.known_bytes)
         return dpli_plan_too_large(&plan->p, NULL, err);
     plan->arena = dpli_alloc_aligned(plan->arena_bytes, 1, err);
     if (!plan->arena)
@@ -193,12 +192,16 @@ static dpl_status plan_nodes(dpl_plan *plan, const dpli_plan_request *request, d
         }
         for (int32_t s = first_step; s < p->n_steps; s++) {
             plan->macs += p->steps[s].macs;
-            work += p->steps[s].macs + (double)dpli_shape_elements(&p->steps[s].shape);
+            work += p->steps[s].macs +
+                    ELEMENT_OPERATIONS * (double)dpli_shape_elements(&p->steps[s].shape);
         }
-        if (!(work <= request->max_work))
+        if (!(work <= request->max_operations))
             return dpli_node_fail(g, node, DPL_E_LIMIT, err,
-                                  "more than %g operations are needed at this input size",
-                                  request->max_work);
+                                  request->nodes
+                                      ? "constants take more than %.3g operations to compute"
+                                      : "more than %.3g operations are needed at this input size "
+                                        "(--model-operations)",
+                                  request->max_operations);
     }
     return DPL_OK;
 }
@@ -344,7 +347,7 @@ dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *inp
     dpli_plan_request request = {.input_shapes = input_shapes,
                                  .layout = layout,
                                  .max_bytes = g->max_arena_bytes,
-                                 .max_work = MAX_WORK};
+                                 .max_operations = g->max_operations};
 
     return dpli_plan_make(out, g, &request, err);
 }

@@ -13,7 +13,7 @@ typedef struct dpli_plan_request {
     const int32_t *outputs;
     int32_t n_outputs;
     size_t max_bytes;
-    double max_work; /* multiply-adds and elements written */
+    double max_operations; /* as dpl_plan_new counts them */
 } dpli_plan_request;
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,

@@ -213,6 +213,18 @@ static dpl_layout input_layout(const dpl_encoder *e)
     return e->channels_last ? DPL_LAYOUT_NCHW : DPL_LAYOUT_NHWC;
 }
 
+/** A plan that does not fit its limits, or not its input: for one picture that is the model's
+ * fault.
+ */
+static dpl_status blame(dpl_status status, dpl_error *err)
+{
+    if (status != DPL_E_ARGUMENT && status != DPL_E_LIMIT)
+        return status;
+    if (err)
+        err->status = DPL_E_MODEL;
+    return DPL_E_MODEL;
+}
+
 static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *scratch, int32_t n,
                            dpl_error *err)
 {
@@ -232,11 +244,7 @@ static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
     if (status != DPL_OK)
         return status;
     status = plan_for(&plan, e, scratch, n, err);
-    if (status == DPL_E_ARGUMENT) {
-        status = DPL_E_MODEL;
-        if (err)
-            err->status = status;
-    }
+    status = blame(status, err);
     if (status == DPL_OK) {
         const dpl_shape out = dpl_plan_output_shape(plan, 0);
         int64_t dim = 1;
@@ -302,6 +310,12 @@ static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
 
 dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *preset, dpl_error *err)
 {
+    return dpl_encoder_open_with(out, path, preset, NULL, err);
+}
+
+dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, const char *preset,
+                                 const dpl_net_options *options, dpl_error *err)
+{
     dpl_encoder *e = dpli_calloc(1, sizeof *e, err);
     dpl_status status = DPL_E_MEMORY;
 
@@ -317,9 +331,11 @@ dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *pre
             goto done;
         }
     }
-    status = dpl_net_open(&e->net, path, NULL, err);
-    if (status != DPL_OK)
+    status = dpl_net_open(&e->net, path, options, err);
+    if (status != DPL_OK) {
+        status = blame(status, err);
         goto done;
+    }
     status = read_facts(e, err);
     if (status != DPL_OK) {
         dpli_fail_in(err, status, path);
@@ -391,17 +407,22 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
     const dpli_intake *intake = &encoder->intake;
     const size_t pixels = (size_t)intake->w * (size_t)intake->h;
     const size_t dim = (size_t)encoder->dim, channels = (size_t)intake->c;
+    size_t batch = encoder->batch ? (size_t)encoder->batch : MAX_BATCH;
 
     for (size_t at = 0; at < n;) {
         const size_t left = n - at;
-        const size_t batch = encoder->batch     ? (size_t)encoder->batch
-                             : left < MAX_BATCH ? left
-                                                : MAX_BATCH;
-        const size_t real = left < batch ? left : batch;
         dpl_plan *plan;
-        dpl_status status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        dpl_status status;
+
+        /* Powers of two, so that few plans are kept. A large net may run fewer at once than 16. */
+        while (!encoder->batch && batch > left)
+            batch /= 2;
+        while ((status = plan_for(&plan, encoder, scratch, (int32_t)batch, err)) == DPL_E_LIMIT &&
+               !encoder->batch && batch > 1)
+            batch /= 2;
         if (status != DPL_OK)
-            return status;
+            return blame(status, err);
+        const size_t real = left < batch ? left : batch;
         float *in = dpl_plan_input(plan, 0);
         for (size_t i = 0; i < real; i++)
             dpli_intake_run_rgb(in + i * pixels * channels, intake, chips + (at + i) * pixels * 3);

@@ -68,6 +68,9 @@ DPL_API void dpl_detect_options_init(dpl_detect_options *options, size_t struct_
 
 /** Open a face detector (ONNX with doppel.kind "face-detector"). Threads: shared, read only. */
 DPL_API dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *err);
+/** As dpl_detector_open, within the limits given; NULL: the defaults. */
+DPL_API dpl_status dpl_detector_open_with(dpl_detector **out, const char *path,
+                                          const dpl_net_options *options, dpl_error *err);
 DPL_API void dpl_detector_close(dpl_detector *detector);
 DPL_API const dpl_net *dpl_detector_net(const dpl_detector *detector);
 
@@ -106,6 +109,9 @@ typedef struct dpl_encoder dpl_encoder;
  */
 DPL_API dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *preset,
                                     dpl_error *err);
+/** As dpl_encoder_open, within the limits given; NULL: the defaults. */
+DPL_API dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, const char *preset,
+                                         const dpl_net_options *options, dpl_error *err);
 DPL_API void dpl_encoder_close(dpl_encoder *encoder);
 DPL_API const dpl_net *dpl_encoder_net(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_preset_name(int32_t i); /* NULL past the last */

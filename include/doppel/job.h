@@ -31,13 +31,14 @@ typedef struct dpl_pipeline_options {
     const char *image_path;    /* image encoder; NULL: none */
     dpl_decode_options decode;
     dpl_detect_options detect;
-    float min_quality; /* enrolment refuses faces below; 0: off; default 0.1 */
+    float min_quality;   /* enrolment refuses faces below; 0: off; default 0.1 */
+    dpl_net_options net; /* of each model */
 } dpl_pipeline_options;
 
 #define DPL_PIPELINE_OPTIONS_INIT                                                                  \
     {                                                                                              \
         sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,             \
-            DPL_DETECT_OPTIONS_INIT, 0.1f                                                          \
+            DPL_DETECT_OPTIONS_INIT, 0.1f, DPL_NET_OPTIONS_INIT                                    \
     }
 
 /** The same by a function, for who has no macros.

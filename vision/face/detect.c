@@ -70,13 +70,19 @@ static bool meta_is(const dpl_net *net, const char *key, const char *value)
 
 dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *err)
 {
+    return dpl_detector_open_with(out, path, NULL, err);
+}
+
+dpl_status dpl_detector_open_with(dpl_detector **out, const char *path,
+                                  const dpl_net_options *options, dpl_error *err)
+{
     dpl_detector *d = dpli_calloc(1, sizeof *d, err);
     dpl_status status = DPL_E_MEMORY;
 
     *out = NULL;
     if (!d)
         goto done;
-    status = dpl_net_open(&d->net, path, NULL, err);
+    status = dpl_net_open(&d->net, path, options, err);
     if (status != DPL_OK)
         goto done;
     status = DPL_E_MODEL;
@@ -231,6 +237,11 @@ static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *sc
     v.scale_y = (float)seen->height_px / (float)image->full_height_px;
 
     status = dpli_scratch_plan(&plan, scratch, d->net, &shape, DPL_LAYOUT_NHWC, err);
+    if (status == DPL_E_ARGUMENT || status == DPL_E_LIMIT) {
+        status = DPL_E_MODEL;
+        if (err)
+            err->status = status;
+    }
     if (status != DPL_OK)
         goto done;
     float *in = dpl_plan_input(plan, 0);
