@@ -94,8 +94,13 @@ json_t *forget_json(const char *person, const char *const *paths, size_t n_paths
     json_put_bool(&object, "dry_run", dry_run);
     json_put_int(&object, "n_photos", report->n_photos);
     json_put_int(&object, "n_templates", report->n_templates);
-    if (!dry_run)
+    if (!dry_run) {
         json_put_int(&object, "n_left", report->n_left);
+        json_put_int(&object, "n_strings", report->n_strings);
+        json_put_int(&object, "n_strings_left", report->n_strings_left);
+        if (report->left_in[0])
+            json_put_text(&object, "left_in", report->left_in);
+    }
     return object;
 }
 

@@ -34,9 +34,10 @@ typedef struct forgetting {
 static void tell(forgetting *f, const char *person, const char *const *paths, size_t n_paths,
                  const dpl_forget_report *r)
 {
-    char photos[64], templates[64], left[32];
+    const bool is_left = r->n_left > 0 || r->n_strings_left > 0;
+    char photos[64], templates[64], left[32], strings_left[32], strings[32];
 
-    f->proved = f->proved && r->n_left == 0;
+    f->proved = f->proved && !is_left;
     if (f->o->common.json) {
         json_print(forget_json(person, paths, n_paths, f->o->dry_run, r));
         return;
@@ -50,11 +51,18 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
            text_counted(templates, r->n_templates, "template"));
     if (!f->o->dry_run) {
         fputs("; ", stdout);
-        char *proof =
-            text_format("%s of %s are still found by a search", text_count(left, r->n_left),
-                        text_counted(templates, r->n_templates, "vector"));
-        text_tone(stdout, (color_when)f->o->common.color, r->n_left ? TONE_BAD : TONE_GOOD, proof);
+        char *proof = text_format(
+            "%s of %s are still found by a search, %s of %s names, paths and hashes in "
+            "the gallery's files",
+            text_count(left, r->n_left), text_counted(templates, r->n_templates, "vector"),
+            text_count(strings_left, r->n_strings_left), text_count(strings, r->n_strings));
+        text_tone(stdout, (color_when)f->o->common.color, is_left ? TONE_BAD : TONE_GOOD, proof);
         free(proof);
+        if (r->left_in[0]) {
+            fputs(" (", stdout);
+            text_put(stdout, r->left_in);
+            putchar(')');
+        }
     }
     putchar('\n');
 }
@@ -77,6 +85,17 @@ static dpl_status seen(void *ctx, const dpl_photo_row *row)
     (void)ctx;
     (void)row;
     return DPL_OK;
+}
+
+/* Somebody who has photos, or of whom all photos were refused. */
+static int is_person(bool *is, const forgetting *f, const char *name)
+{
+    dpl_forget_report report;
+    dpl_error err;
+    const dpl_status status = dpl_gallery_forget(&report, f->gallery, name, NULL, 0, 1, &err);
+
+    *is = status == DPL_OK;
+    return *is || status == DPL_E_NOT_FOUND ? 0 : common_fail(f->self, &f->o->common, &err);
 }
 
 static int check_photo(const forgetting *f, const char *path)
@@ -103,7 +122,7 @@ static int run(forgetting *f, char **names, size_t n)
 
     for (size_t i = 0; i < n && !code; i++) {
         bool person;
-        code = common_has_person(&person, f->self, &f->o->common, f->gallery, names[i]);
+        code = is_person(&person, f, names[i]);
         if (code)
             break;
         if (person)

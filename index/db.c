@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -133,13 +134,35 @@ static void defend(sqlite3 *handle)
 /* SQLite makes its files as the database file is, and that is for its owner alone. */
 static dpl_status make_private(const char *path, dpl_error *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    dpl_status status = DPL_OK;
+    struct stat st;
 
     if (fd < 0)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be opened for writing",
                                path);
+    if (fstat(fd, &st) != 0 || ((st.st_mode & 0777) != 0600 && fchmod(fd, 0600) != 0))
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be made private", path);
     close(fd);
-    return DPL_OK;
+    return status;
+}
+
+/* The path with its folder's links followed: SQLite is told to follow none, and would refuse one
+   that leads to the folder as well. The caller's. */
+static char *without_links(const char *path, dpl_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? dpli_strdup(path, err) : NULL, *real, *out;
+
+    if (folder)
+        folder[slash - path + 1] = '\0';
+    real = folder || !slash ? realpath(folder ? folder : ".", NULL) : NULL;
+    free(folder);
+    /* What cannot be resolved cannot be opened, and SQLite tells why. */
+    out =
+        real ? dpli_asprintf(err, "%s/%s", real, slash ? slash + 1 : path) : dpli_strdup(path, err);
+    free(real);
+    return out;
 }
 
 dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
@@ -167,7 +190,8 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     dpli_db *db = dpli_calloc(1, sizeof *db, err);
     dpli_buf uri = {0};
     dpl_status status = DPL_E_MEMORY;
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+    char *real = NULL;
     int code;
 
     *out = NULL;
@@ -181,6 +205,12 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
         if (status != DPL_OK)
             goto done;
     }
+    real = without_links(path, err);
+    if (!real) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    path = real;
     if (mode == DPLI_DB_READ_FROZEN) {
         status = frozen_uri(&uri, path, err);
         if (status != DPL_OK)
@@ -216,6 +246,7 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     *out = db;
     db = NULL;
 done:
+    free(real);
     dpli_buf_clear(&uri);
     dpli_db_close(db);
     return status;
@@ -283,34 +314,75 @@ dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err)
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
-dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
+typedef dpl_status on_fault(void *ctx, const char *what, dpl_error *err);
+
+/* SQLite's findings, a row each; it heads them with a line of its own. */
+static dpl_status structure_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, db, "PRAGMA integrity_check(100)", err);
+    bool row = false;
+    int n = 0;
+
+    while (status == DPL_OK) {
+        status = dpli_stmt_step(&s, &row, err);
+        if (status != DPL_OK || !row)
+            break;
+        const char *what = dpli_get_string(&s, 0), *end = strchr(what, '\n');
+
+        n++;
+        if (strcmp(what, "ok") == 0)
+            continue;
+        status = fn(ctx, strncmp(what, "***", 3) == 0 && end ? end + 1 : what, err);
+    }
+    if (status == DPL_OK && n == 0)
+        status = fn(ctx, "the check gave no answer", err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status reference_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, db, "PRAGMA foreign_key_check", err);
+    bool row = false;
+
+    for (int n = 0;
+         n < 100 && status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row;
+         n++) {
+        char *what = dpli_asprintf(
+            err, "row %lld of %.100s refers to a row of %.100s that is not there",
+            (long long)dpli_get_int(&s, 1), dpli_get_string(&s, 0), dpli_get_string(&s, 2));
+
+        status = what ? fn(ctx, what, err) : DPL_E_MEMORY;
+        free(what);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_db_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
+{
     dpl_status status;
-    bool row;
 
     db->checking = true;
-    status = dpli_stmt_new(&s, db, "PRAGMA quick_check(1)", err);
+    status = structure_faults(db, fn, ctx, err);
     if (status == DPL_OK)
-        status = dpli_stmt_step(&s, &row, err);
-    if (status != DPL_OK)
-        goto done;
-    if (!row || strcmp(dpli_get_string(&s, 0), "ok") != 0) {
-        const char *what = row ? dpli_get_string(&s, 0) : "the check gave no answer";
-        const char *end;
-
-        /* SQLite heads its findings with a line of its own. */
-        if (strncmp(what, "***", 3) == 0) {
-            end = strchr(what, '\n');
-            if (end != NULL)
-                what = end + 1;
-        }
-        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
-    }
-done:
-    dpli_stmt_clear(&s);
+        status = reference_faults(db, fn, ctx, err);
     db->checking = false;
     return status;
+}
+
+static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
+{
+    const dpli_db *db = ctx;
+
+    return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
+}
+
+dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
+{
+    return dpli_db_faults(db, tell_fault, db, err);
 }
 
 /* ------------------------------------------------------------------ statements */

@@ -47,6 +47,11 @@ dpl_status dpli_db_end(dpli_db *db, dpl_status status, dpl_error *err);
 dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err);
 /** DPL_E_GALLERY with the first thing that is wrong; reads the whole file. */
 dpl_status dpli_db_check(dpli_db *db, dpl_error *err);
+/** Everything that is wrong (up to 100 findings): pages, cells, order, rows and the indexes on
+ * them, rows that others refer to. A status other than DPL_OK ends it and is passed on. */
+dpl_status dpli_db_faults(dpli_db *db,
+                          dpl_status (*fn)(void *ctx, const char *what, dpl_error *err), void *ctx,
+                          dpl_error *err);
 
 /* A prepared statement. Zero-initialise, free with dpli_stmt_clear. A failed bind is remembered
  * and told by the next step. */

@@ -35,6 +35,10 @@ enum {
     DPLI_EXPORT_LINE_MAX_BYTES = 4 << 20
 };
 
+/* No number of a vector is beyond: DPLI_DIM_MAX squares of it add up to a float32. Encoders give
+   numbers of about 1. */
+#define DPLI_VECTOR_MAX 1e16F
+
 /* ------------------------------------------------------------------ gallery_check.c */
 
 /** DPL_E_ARGUMENT unless the gallery is open for writing and no walk is under way. */

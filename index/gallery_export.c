@@ -29,28 +29,45 @@ struct export
     dpl_error *err;
 };
 
-static int write_bytes(const char *bytes, size_t n, void *ctx)
+/* What could drive a terminal or mislead a reader goes as JSON's escape; within strings only, as
+   nothing else of a line is such a character. */
+static void put_safe(FILE *file, const char *text)
 {
-    const struct export *e = ctx;
+    const char *from = text;
 
-    return fwrite(bytes, 1, n, e->file) == n ? 0 : -1;
+    while (*text) {
+        uint32_t c = 0;
+        const size_t n = dpli_utf8_next(&c, text);
+
+        if (dpli_utf8_is_unsafe(c)) {
+            fwrite(from, 1, (size_t)(text - from), file);
+            if (c < 0x10000)
+                fprintf(file, "\\u%04x", (unsigned)c);
+            else
+                fprintf(file, "\\u%04x\\u%04x", 0xd7c0U + (unsigned)(c >> 10),
+                        0xdc00U + (unsigned)(c & 0x3ff));
+            from = text + n;
+        }
+        text += n ? n : 1;
+    }
+    fwrite(from, 1, (size_t)(text - from), file);
 }
 
 /* Write and free line, which is NULL when memory failed while it was made. Nine digits give a
    float32 back exactly. */
 static dpl_status put_line(struct export *e, json_t *line, dpl_error *err)
 {
+    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     dpl_status status = DPL_OK;
 
-    if (!line)
+    json_decref(line);
+    if (!text)
         return dpli_fail(err, DPL_E_MEMORY, "out of memory writing an export");
     errno = 0;
-    if (json_dump_callback(line, write_bytes, e, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0 ||
-        putc('\n', e->file) == EOF)
-        status = ferror(e->file)
-                     ? dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path)
-                     : dpli_fail(err, DPL_E_MEMORY, "out of memory writing an export");
-    json_decref(line);
+    put_safe(e->file, text);
+    if (putc('\n', e->file) == EOF || ferror(e->file))
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);
+    free(text);
     return status;
 }
 
@@ -272,6 +289,13 @@ static dpl_status put_all(struct export *e, dpl_error *err)
 
 /* ------------------------------------------------------------------ export */
 
+static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
+{
+    const struct export *e = ctx;
+
+    return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", e->gallery->store->name, what);
+}
+
 /* Everything in one read, so that a writer meanwhile does not show. */
 static dpl_status put_file(struct export *e, dpl_error *err)
 {
@@ -280,7 +304,9 @@ static dpl_status put_file(struct export *e, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    status = s->ops->end(s, put_all(e, err), err);
+    /* Rows that a damaged page has lost would be missing in silence. */
+    status = s->ops->faults(s, tell_fault, e, err);
+    status = s->ops->end(s, status == DPL_OK ? put_all(e, err) : status, err);
     dpli_buf_clear(&e->base64);
     if (status == DPL_OK && fflush(e->file) != 0)
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);

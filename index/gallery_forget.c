@@ -9,6 +9,7 @@
  */
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "doppel/score.h"
 #include "index/gallery.h"
 #include "index/source.h"
+#include "index/traces.h"
 
 dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
 {
@@ -28,35 +30,85 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
 
 /* ------------------------------------------------------------------ what goes */
 
-/* The ids of the photos that are to go, rising. */
+/* The ids of the photos that are to go, rising, and the strings that go with them: names, sources,
+   hashes. */
 struct target {
     int64_t *ids;
     size_t n, cap;
+    dpli_traces traces;
 };
+
+static dpl_status trace(dpli_traces *traces, const char *s, dpl_error *err)
+{
+    const size_t n = s ? strlen(s) : 0;
+
+    return n >= DPLI_TRACE_MIN_BYTES ? dpli_traces_add(traces, s, n, err) : DPL_OK;
+}
+
+/* A name with its sum, as a row of people ends in the database's file: a short name alone stands
+   anywhere by chance. *n: its bytes; the caller's. */
+static uint8_t *summed_name(size_t *n, const char *name, dpl_error *err)
+{
+    const uint64_t sum = dpli_person_sum(name);
+    const size_t n_name = strlen(name);
+    uint8_t *bytes = dpli_alloc(n_name + sizeof sum, 1, err);
+
+    *n = n_name + sizeof sum;
+    if (!bytes)
+        return NULL;
+    memcpy(bytes, name, n_name);
+    for (size_t i = 0; i < sizeof sum; i++)
+        bytes[n_name + i] = (uint8_t)(sum >> (56 - 8 * i));
+    return bytes;
+}
+
+static dpl_status trace_name(dpli_traces *traces, const char *name, dpl_error *err)
+{
+    dpl_status status;
+    uint8_t *bytes;
+    size_t n;
+
+    if (!name)
+        return name ? status : DPL_OK;
+    status = trace(traces, name, err);
+    if (status != DPL_OK)
+        return name ? status : DPL_OK;
+    bytes = summed_name(&n, name, err);
+    status = bytes ? dpli_traces_add(traces, bytes, n, err) : DPL_E_MEMORY;
+    free(bytes);
+    return status;
+}
 
 static dpl_status target_add(void *ctx, const dpli_photo_record *row, dpl_error *err)
 {
     struct target *t = ctx;
     int64_t *ids = dpli_grow(t->ids, &t->cap, t->n + 1, sizeof *ids, err);
+    dpl_status status;
 
     if (!ids)
         return DPL_E_MEMORY;
     t->ids = ids;
     t->ids[t->n++] = row->id;
-    return DPL_OK;
+    status = trace(&t->traces, row->uri, err);
+    if (status == DPL_OK)
+        status = trace(&t->traces, row->sha256, err);
+    if (status == DPL_OK)
+        status = trace_name(&t->traces, row->owner.name, err);
+    if (status != DPL_OK)
+        return status;
+    return trace_name(&t->traces, row->meant, err);
 }
 
-/* Add the photos that a query gives; none is DPL_E_NOT_FOUND. The rows are not looked at: what is
+/* Add the photos that a query gives; *any: whether there were. The rows are not looked at: what is
    damaged can be forgotten, too. */
-static dpl_status target_ask(struct target *t, dpl_gallery *gallery, const dpli_photo_query *query,
-                             const char *kind, const char *name, dpl_error *err)
+static dpl_status target_ask(bool *any, struct target *t, dpl_gallery *gallery,
+                             const dpli_photo_query *query, dpl_error *err)
 {
     dpli_store *s = gallery->store;
     size_t n_before = t->n;
     dpl_status status = s->ops->each_photo(s, query, target_add, t, err);
 
-    if (status == DPL_OK && t->n == n_before)
-        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no %s \"%s\"", kind, name);
+    *any = t->n > n_before;
     return status;
 }
 
@@ -73,25 +125,41 @@ static dpl_status target_path(struct target *t, dpl_gallery *gallery, const char
     dpli_photo_query query = {DPLI_PHOTO_AT, NULL, 0};
     char *uri;
     dpl_status status = dpli_source_of(&uri, path, err);
+    bool any = false;
 
-    if (status == DPL_E_ARGUMENT)
-        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no photo \"%s\"", path);
     query.text = uri;
     if (status == DPL_OK)
-        status = target_ask(t, gallery, &query, "photo", path, err);
+        status = target_ask(&any, t, gallery, &query, err);
+    if (status == DPL_E_ARGUMENT || (status == DPL_OK && !any))
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no photo \"%s\"", path);
     free(uri);
+    return status;
+}
+
+/* A person's photos, and the refused ones that were to be theirs. */
+static dpl_status target_person(struct target *t, dpl_gallery *gallery, const char *person,
+                                dpl_error *err)
+{
+    const dpli_photo_query theirs = {DPLI_PHOTOS_OF, person, 0};
+    const dpli_photo_query meant = {DPLI_PHOTOS_MEANT_FOR, person, 0};
+    bool any, any_meant;
+    dpl_status status = target_ask(&any, t, gallery, &theirs, err);
+
+    if (status == DPL_OK)
+        status = target_ask(&any_meant, t, gallery, &meant, err);
+    if (status == DPL_OK && !any && !any_meant)
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", person);
     return status;
 }
 
 static dpl_status target_find(struct target *t, dpl_gallery *gallery, const char *person,
                               const char *const *paths, size_t n_paths, dpl_error *err)
 {
-    const dpli_photo_query query = {DPLI_PHOTOS_OF, person, 0};
     dpl_status status = DPL_OK;
     size_t n = 0;
 
     if (person)
-        status = target_ask(t, gallery, &query, "person", person, err);
+        status = target_person(t, gallery, person, err);
     for (size_t i = 0; i < n_paths && !person && status == DPL_OK; i++)
         status = target_path(t, gallery, paths[i], err);
     if (status != DPL_OK)
@@ -274,6 +342,99 @@ static dpl_status gone_prove(int64_t *n_left, struct gone *g, dpl_gallery *galle
     return status;
 }
 
+/* What stays has a right to its strings: copies of a removed photo have its hash, and "Anna Bell"
+   has "Anna". */
+static dpl_status allow_person(void *ctx, const dpli_person_record *r, dpl_error *err)
+{
+    size_t n;
+    uint8_t *bytes = summed_name(&n, r->name, err);
+
+    if (!bytes)
+        return DPL_E_MEMORY;
+    dpli_traces_allow(ctx, bytes, n);
+    free(bytes);
+    return DPL_OK;
+}
+
+static dpl_status allow_photo(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    const char *const strings[] = {r->uri, r->sha256, r->reason, r->options, r->meant};
+
+    (void)err;
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
+        if (strings[i])
+            dpli_traces_allow(ctx, strings[i], strlen(strings[i]));
+    return DPL_OK;
+}
+
+static dpl_status allow_setting(void *ctx, const char *key, const char *value, dpl_error *err)
+{
+    (void)err;
+    dpli_traces_allow(ctx, key, strlen(key));
+    dpli_traces_allow(ctx, value, strlen(value));
+    return DPL_OK;
+}
+
+/* *file: that has one of them, if any has. */
+static int64_t n_found(const char **file, const dpli_traces *traces)
+{
+    int64_t n = 0;
+
+    *file = "";
+    for (size_t i = 0; i < traces->n; i++) {
+        const dpli_trace *t = &traces->items[i];
+
+        n += t->found;
+        if (t->found && t->file)
+            *file = t->file;
+    }
+    return n;
+}
+
+/* Whether a person, by rows that every name is compared with whole. */
+static dpl_status person_is_left(bool *left, dpl_gallery *gallery, const char *person,
+                                 dpl_error *err)
+{
+    const dpli_photo_query meant = {DPLI_PHOTOS_MEANT_FOR, person, 0};
+    struct target t = {0};
+    dpli_store *s = gallery->store;
+    int64_t id;
+    dpl_status status = s->ops->find_person(s, &id, person, err);
+
+    *left = id != 0;
+    if (status == DPL_OK)
+        status = s->ops->each_photo(s, &meant, target_add, &t, err);
+    *left |= t.n > 0;
+    free(t.ids);
+    dpli_traces_clear(&t.traces);
+    return status;
+}
+
+/* Names, sources and hashes: in no row and in no file of the folder. */
+static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, struct target *t,
+                                const char *person, dpl_error *err)
+{
+    static const dpli_photo_query all = {DPLI_ALL_PHOTOS_BY_ID, NULL, 0};
+    dpli_traces *traces = &t->traces;
+    dpli_store *s = gallery->store;
+    const char *file;
+    bool left = false;
+    dpl_status status = dpli_traces_search(traces, gallery->dir, err);
+
+    out->n_strings = (int64_t)traces->n;
+    if (status == DPL_OK && n_found(&file, traces) > 0 &&
+        (status = s->ops->each_person(s, true, allow_person, traces, err)) == DPL_OK &&
+        (status = s->ops->each_photo(s, &all, allow_photo, traces, err)) == DPL_OK)
+        status = s->ops->each_setting(s, allow_setting, traces, err);
+    if (status == DPL_OK && person)
+        status = person_is_left(&left, gallery, person, err);
+    out->n_strings_left = n_found(&file, traces);
+    snprintf(out->left_in, sizeof out->left_in, "%s", file);
+    if (left && out->n_strings_left == 0)
+        out->n_strings_left = 1;
+    return status;
+}
+
 /* ------------------------------------------------------------------ forget */
 
 static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_error *err)
@@ -330,8 +491,11 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     }
     for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++)
         status = gone_prove(&out->n_left, &going.spaces[i], gallery, &dpli_spaces[i], err);
+    if (status == DPL_OK)
+        status = prove_strings(out, gallery, &t, person, err);
 done:
     free(t.ids);
+    dpli_traces_clear(&t.traces);
     going_clear(&going);
     return status;
 }

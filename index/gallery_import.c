@@ -18,7 +18,9 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "doppel/image.h"
 #include "index/gallery.h"
+#include "index/head.h"
 
 /* The highest id that a file may have given: far above any gallery, and far below where SQLite has
    no next one left. */
@@ -44,6 +46,8 @@ struct import {
     int64_t last_person;                /* the highest of ours that a line has given */
     struct id_map persons, photos;
     int64_t counts[N_SECTIONS];
+    char *last_key;                /* of the settings */
+    bool has_model[DPLI_N_SPACES]; /* the file has said which model a space has */
 };
 
 /* ------------------------------------------------------------------ ids */
@@ -237,7 +241,13 @@ static dpl_status read_setting(struct import *in, struct fields *f)
 
     if (check_taken(f) != DPL_OK)
         return f->status;
-    return dpli_remember_inside(in->gallery, key, value, f->err);
+    /* Said twice it would be said in two ways, of which the later one would count. */
+    if (in->last_key && strcmp(in->last_key, key) >= 0)
+        return dpli_fail(f->err, DPL_E_INPUT, "setting \"%.100s\" comes after \"%.100s\"", key,
+                         in->last_key);
+    free(in->last_key);
+    in->last_key = dpli_strdup(key, f->err);
+    return in->last_key ? dpli_remember_inside(in->gallery, key, value, f->err) : DPL_E_MEMORY;
 }
 
 static dpl_status read_model(struct import *in, struct fields *f)
@@ -249,9 +259,18 @@ static dpl_status read_model(struct import *in, struct fields *f)
         .head = take_text(f, "head"),
         .dim = (int32_t)take_int(f, "dim", 1, DPLI_DIM_MAX),
     };
+    const dpli_space *space;
 
     if (check_taken(f) != DPL_OK)
         return f->status;
+    f->status = dpli_space_need(&space, binding.space, f->err);
+    if (f->status)
+        return f->status;
+    if (!dpli_head_is_name(binding.head))
+        return dpli_fail(f->err, DPL_E_INPUT, "the head \"%.100s\" is unknown", binding.head);
+    if (in->has_model[dpli_space_number(space)])
+        return dpli_fail(f->err, DPL_E_INPUT, "the %s model is there twice", space->name);
+    in->has_model[dpli_space_number(space)] = true;
     return dpli_bind_inside(in->gallery, &binding, f->err);
 }
 
@@ -359,6 +378,31 @@ static dpl_status read_face(dpl_face *face, json_t *object, dpl_error *err)
     return check_taken(&f);
 }
 
+/* A chip of a few hundred pixels a side: nothing else is shown as one. */
+static dpl_status check_thumb(const uint8_t *bytes, size_t n, dpl_error *err)
+{
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_error why = {DPL_OK, ""};
+    dpl_status status;
+    bool whole;
+
+    if (!bytes)
+        return DPL_OK;
+    options.max_pixels = 1 << 20;
+    options.max_bytes = (size_t)64 << 20;
+    status = dpl_image_decode(&image, bytes, n, &options, &why);
+    whole = status == DPL_OK && strcmp(image.format, "jpeg") == 0 && !image.warning[0];
+    if (status != DPL_E_MEMORY && !whole)
+        status = dpli_fail(err, DPL_E_INPUT, "\"thumb\" is no whole JPEG%s%s",
+                           status != DPL_OK || image.warning[0] ? ": " : "",
+                           status != DPL_OK ? why.message : image.warning);
+    else if (status != DPL_OK)
+        dpli_fail(err, status, "%s", why.message);
+    dpl_image_clear(&image);
+    return status;
+}
+
 static dpl_status read_template(struct import *in, struct fields *f)
 {
     int64_t id = take_int(f, "id", 1, ID_MAX), photo = take_int(f, "photo", 1, ID_MAX);
@@ -373,7 +417,8 @@ static dpl_status read_template(struct import *in, struct fields *f)
     t.thumb = thumb;
     if (check_taken(f) != DPL_OK || (face && (f->status = read_face(&t.face, face, f->err))) ||
         (f->status = check_id(id, in->last_template, in->last_ids[DPLI_TEMPLATE_IDS], f->err)) !=
-            DPL_OK)
+            DPL_OK ||
+        (f->status = check_thumb(thumb, t.n_thumb, f->err)) != DPL_OK)
         goto done;
     if (!photo_id) {
         f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no photo %" PRId64, photo);
@@ -573,6 +618,7 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
 done:
     if (file != stdin)
         fclose(file);
+    free(in.last_key);
     free(in.persons.pairs);
     free(in.photos.pairs);
     return status;

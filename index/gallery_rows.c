@@ -101,6 +101,8 @@ dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpl
     if (r->status < DPL_OK || r->status > DPL_E_BUG || r->width_px < 0 || r->width_px > INT32_MAX ||
         r->height_px < 0 || r->height_px > INT32_MAX || r->n_faces < 0 || r->n_faces > INT32_MAX)
         return damaged(gallery, "photo", r->id, err);
+    if (r->person_id && !r->owner.name)
+        return damaged(gallery, "the person of photo", r->id, err);
     if (r->owner.name) {
         dpl_status status = dpli_person_checked(gallery, &r->owner, err);
 

@@ -124,6 +124,9 @@ static dpl_status check_vector(const dpl_new_template *t, const dpli_bound *mode
         if (!isfinite(t->vector[i]))
             return dpli_fail(err, DPL_E_NUMERIC, "number %d of a %s vector is not finite", (int)i,
                              t->space);
+        if (fabsf(t->vector[i]) > DPLI_VECTOR_MAX)
+            return dpli_fail(err, DPL_E_NUMERIC, "number %d of a %s vector is %g, limit is %g",
+                             (int)i, t->space, (double)t->vector[i], (double)DPLI_VECTOR_MAX);
         zero &= t->vector[i] == 0;
     }
     if (zero && model->by_cosine)
@@ -252,16 +255,18 @@ dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, si
 
 /* ------------------------------------------------------------------ move, rename */
 
+enum { N_STRINGS = 5 };
+
 /* A photo's row as it is, to be written again: its strings are the caller's. */
 struct kept_row {
     const dpl_gallery *gallery;
     dpli_photo_record row; /* id 0: none */
-    char *strings[4];
+    char *strings[N_STRINGS];
 };
 
 static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
-    const char *const from[4] = {r->sha256, r->reason, r->options, r->meant};
+    const char *const from[N_STRINGS] = {r->sha256, r->reason, r->options, r->meant, r->uri};
     struct kept_row *k = ctx;
 
     /* Written again, its sum would be right. */
@@ -269,7 +274,7 @@ static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err
         return dpli_fail(err, DPL_E_GALLERY,
                          "\"%s\" is damaged: the row of photo %" PRId64 " is not what was written",
                          k->gallery->store->name, r->id);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < N_STRINGS; i++) {
         if (!from[i])
             continue;
         free(k->strings[i]);
@@ -282,12 +287,14 @@ static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err
     k->row.reason = k->strings[1];
     k->row.options = k->strings[2];
     k->row.meant = k->strings[3];
+    k->row.uri = k->strings[4];
     return DPL_OK;
 }
 
-/* A photo's row gets its new source, and the sum that goes with it. */
-static dpl_status move_row(dpl_gallery *gallery, int64_t photo_id, const char *uri,
-                           int64_t mtime_ns, dpl_error *err)
+/* A photo's row gets a new source and time, or with uri NULL a new name that was meant, and the sum
+   that goes with it. */
+static dpl_status change_row(dpl_gallery *gallery, int64_t photo_id, const char *uri,
+                             int64_t mtime_ns, const char *meant, dpl_error *err)
 {
     const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, photo_id};
     struct kept_row k = {.gallery = gallery};
@@ -297,12 +304,16 @@ static dpl_status move_row(dpl_gallery *gallery, int64_t photo_id, const char *u
     if (status == DPL_OK && !k.row.id)
         status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no photo %" PRId64, photo_id);
     if (status == DPL_OK) {
-        k.row.uri = uri;
-        k.row.mtime_ns = mtime_ns;
+        if (uri) {
+            k.row.uri = uri;
+            k.row.mtime_ns = mtime_ns;
+        } else {
+            k.row.meant = meant;
+        }
         k.row.sum = dpli_photo_sum(&k.row);
         status = s->ops->set_photo(s, &k.row, err);
     }
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < N_STRINGS; i++)
         free(k.strings[i]);
     return status;
 }
@@ -328,7 +339,7 @@ dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const 
     if (status == DPL_OK && taken && taken != photo_id)
         status = dpli_drop_photo(&p, taken, taken_person_id, err);
     if (status == DPL_OK)
-        status = move_row(gallery, photo_id, uri, mtime_ns, err);
+        status = change_row(gallery, photo_id, uri, mtime_ns, NULL, err);
     if (status == DPL_OK && p.touched)
         status = s->ops->touch(s, err);
     status = s->ops->end(s, status, err);
@@ -337,11 +348,45 @@ done:
     return status;
 }
 
+/* Photos of a query, by id. */
+struct photo_ids {
+    int64_t *ids;
+    size_t n, cap;
+};
+
+static dpl_status keep_id(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    struct photo_ids *p = ctx;
+    int64_t *ids = dpli_grow(p->ids, &p->cap, p->n + 1, sizeof *ids, err);
+
+    if (!ids)
+        return DPL_E_MEMORY;
+    p->ids = ids;
+    p->ids[p->n++] = r->id;
+    return DPL_OK;
+}
+
+/* Refused photos keep whose they were to be by the name that the person has now. */
+static dpl_status rename_meant(int64_t *n, dpl_gallery *gallery, const char *from, const char *to,
+                               dpl_error *err)
+{
+    const dpli_photo_query query = {DPLI_PHOTOS_MEANT_FOR, from, 0};
+    struct photo_ids p = {0};
+    dpli_store *s = gallery->store;
+    dpl_status status = s->ops->each_photo(s, &query, keep_id, &p, err);
+
+    *n = (int64_t)p.n;
+    for (size_t i = 0; i < p.n && status == DPL_OK; i++)
+        status = change_row(gallery, p.ids[i], NULL, 0, to, err);
+    free(p.ids);
+    return status;
+}
+
 dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                               dpl_error *err)
 {
     dpli_store *s = gallery->store;
-    int64_t from_id, to_id;
+    int64_t from_id, to_id, n_meant = 0;
     dpl_status status;
 
     status = dpli_gallery_may_write(gallery, err);
@@ -356,11 +401,13 @@ dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char
     status = s->ops->find_person(s, &from_id, from, err);
     if (status == DPL_OK)
         status = s->ops->find_person(s, &to_id, to, err);
-    if (status == DPL_OK && !from_id)
+    if (status == DPL_OK)
+        status = rename_meant(&n_meant, gallery, from, to, err);
+    if (status == DPL_OK && !from_id && !n_meant)
         status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);
     else if (status == DPL_OK && to_id && to_id != from_id)
         status = dpli_fail(err, DPL_E_ARGUMENT, "there is a person \"%s\" already", to);
-    else if (status == DPL_OK)
+    else if (status == DPL_OK && from_id)
         status = s->ops->rename_person(s, from_id, to, dpli_person_sum(to), err);
     return s->ops->end(s, status, err);
 }

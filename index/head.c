@@ -41,6 +41,21 @@ static const char *const head_names[] = {
 };
 #define N_HEADS ((int)(sizeof head_names / sizeof head_names[0]))
 
+/* N_HEADS when there is none of this name. */
+static int kind_of(const char *name)
+{
+    int kind = 0;
+
+    while (kind < N_HEADS && strcmp(name, head_names[kind]) != 0)
+        kind++;
+    return kind;
+}
+
+bool dpli_head_is_name(const char *name)
+{
+    return kind_of(name) < N_HEADS;
+}
+
 /* More than any encoder has, and small enough that no sum of products of float32 overflows. */
 #define MAX_DIM 65536
 
@@ -208,8 +223,7 @@ dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *
 
     *out = NULL;
     if (name)
-        for (kind = 0; kind < N_HEADS && strcmp(name, head_names[kind]) != 0; kind++)
-            ;
+        kind = kind_of(name);
     if (kind == N_HEADS)
         return dpli_fail(err, DPL_E_MODEL, "the model's head \"%s\" is unknown", name);
     if (dim < 1 || dim > DPL_MAX_DIM)

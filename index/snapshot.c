@@ -213,8 +213,8 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
     dpl_status status;
     FILE *file = NULL;
     trailer t;
-    /* A named pipe in the file's place must not hang the search. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     memset(out, 0, sizeof *out);
     if (fd < 0 && errno == ENOENT)

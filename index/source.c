@@ -42,11 +42,35 @@ bool dpli_source_is_file(const char *shown)
     return shown[0] == '/';
 }
 
+/* In place, as the letters say and without asking the disk: a path that no command gives, because
+   the system resolves what it is asked for, would be one that no command can name again. */
+static void normalise(char *path)
+{
+    char *to = path;
+    const char *from = path;
+
+    while (*from) {
+        const size_t n = strcspn(from + 1, "/"); /* from is at a slash */
+
+        if (n == 2 && from[1] == '.' && from[2] == '.') {
+            while (to > path && *--to != '/')
+                ;
+        } else if (n > 0 && !(n == 1 && from[1] == '.')) {
+            memmove(to, from, n + 1);
+            to += n + 1;
+        }
+        from += n + 1;
+    }
+    if (to == path)
+        *to++ = '/';
+    *to = '\0';
+}
+
 dpl_status dpli_source_of(char **uri, const char *shown, dpl_error *err)
 {
     static const char hex[] = "0123456789ABCDEF";
     const size_t n = strlen(shown);
-    char *to;
+    char *to, *path;
 
     *uri = NULL;
     if (!dpli_source_is_file(shown)) {
@@ -55,12 +79,16 @@ dpl_status dpli_source_of(char **uri, const char *shown, dpl_error *err)
         *uri = dpli_strdup(shown, err);
         return *uri ? DPL_OK : DPL_E_MEMORY;
     }
-    *uri = dpli_alloc(FILE_SCHEME + 3 * n + 1, 1, err);
-    if (!*uri)
+    path = dpli_strdup(shown, err);
+    *uri = path ? dpli_alloc(FILE_SCHEME + 3 * n + 1, 1, err) : NULL;
+    if (!*uri) {
+        free(path);
         return DPL_E_MEMORY;
+    }
+    normalise(path);
     memcpy(*uri, file_scheme, FILE_SCHEME);
     to = *uri + FILE_SCHEME;
-    for (const char *c = shown; *c; c++) {
+    for (const char *c = path; *c; c++) {
         if (is_unreserved(*c)) {
             *to++ = *c;
         } else {
@@ -70,6 +98,7 @@ dpl_status dpli_source_of(char **uri, const char *shown, dpl_error *err)
         }
     }
     *to = '\0';
+    free(path);
     return DPL_OK;
 }
 

@@ -11,13 +11,15 @@
 #include "doppel/error.h"
 
 /**
+ * "." and "..", and slashes that follow slashes or end a path, are resolved as the letters say.
+ *
  * @param      shown  an absolute path, or a URI of another scheme than "file", which stays as it is
  * @param[out] uri    freed with free()
  * @retval DPL_E_ARGUMENT  neither
  */
 dpl_status dpli_source_of(char **uri, const char *shown, dpl_error *err);
 
-/** What people see of it, the inverse; freed with free().
+/** What people see of it, the inverse but for what was resolved; freed with free().
  * @retval DPL_E_INPUT  not what dpli_source_of gives */
 dpl_status dpli_source_shown(char **shown, const char *uri, dpl_error *err);
 

@@ -30,6 +30,7 @@ typedef enum dpli_photos_by {
     DPLI_ALL_PHOTOS,       /* by source */
     DPLI_ALL_PHOTOS_BY_ID, /* by id */
     DPLI_PHOTOS_OF,        /* a person's, by source; text: the name */
+    DPLI_PHOTOS_MEANT_FOR, /* refused ones that were to be a person's, by source; text: the name */
     DPLI_PHOTO_AT,         /* text: the source */
     DPLI_PHOTOS_LIKE,      /* text: the content's SHA-256; by id */
     DPLI_PHOTO_BY_ID
@@ -60,6 +61,9 @@ typedef dpl_status dpli_on_person(void *ctx, const dpli_person_record *row, dpl_
 typedef dpl_status dpli_on_photo(void *ctx, const dpli_photo_record *row, dpl_error *err);
 typedef dpl_status dpli_on_template(void *ctx, const dpli_template_record *row, dpl_error *err);
 typedef dpl_status dpli_on_vector(void *ctx, const dpli_vector_record *row, dpl_error *err);
+
+/* Something that is wrong with the database, in words; a status as above. */
+typedef dpl_status dpli_on_fault(void *ctx, const char *what, dpl_error *err);
 
 typedef struct dpli_store_ops {
     void (*close)(dpli_store *store);
@@ -137,6 +141,12 @@ typedef struct dpli_store_ops {
                            const char *weakest, uint64_t sum, dpl_error *err);
     dpl_status (*add_thumb)(dpli_store *store, int64_t template_id, const void *bytes, size_t n,
                             uint64_t sum, dpl_error *err);
+
+    /* -------- damage */
+    /* Read all of it and tell what is wrong (up to some hundred findings) beyond what the rows' own
+     * sums show: structure, what refers to what, and what carries no sum in its row (settings,
+     * models, ids given). Within a transaction. */
+    dpl_status (*faults)(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err);
 
     /* -------- leaving no byte of what was removed */
     /* Within the transaction that removes: what is removed is to be scrubbed. */

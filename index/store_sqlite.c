@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -51,6 +52,79 @@ static dpl_status make_folder(const char *dir, dpl_error *err)
     return status;
 }
 
+/* Who may write the folder can put a link or a file of theirs in the place of any of the gallery's,
+   at any instant: nothing in it is opened then. On a medium that nobody writes, nobody does. */
+static dpl_status check_folder(const dpli_store_sqlite *s, uid_t *owner, dpl_error *err)
+{
+    struct statvfs fs;
+    struct stat st;
+
+    *owner = geteuid();
+    if (stat(s->dir, &st) != 0 || !S_ISDIR(st.st_mode))
+        return DPL_OK; /* told as a gallery that is not there */
+    *owner = st.st_uid;
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+        (statvfs(s->dir, &fs) != 0 || (fs.f_flag & ST_RDONLY) == 0))
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "others than its owner may write gallery folder \"%s\" (mode %04o); chmod "
+                         "go-w mends it",
+                         s->dir, (unsigned)(st.st_mode & 07777));
+    if (s->store.writing && st.st_uid != geteuid())
+        return dpli_fail(
+            err, DPL_E_GALLERY,
+            "gallery folder \"%s\" belongs to another user (number %lu), who alone may "
+            "change it",
+            s->dir, (unsigned long)st.st_uid);
+    return DPL_OK;
+}
+
+/* A file that is there already: no link, the folder's owner's, and for a writer, who is the owner,
+   nobody else's to read. */
+static dpl_status check_file(const dpli_store_sqlite *s, const char *name, uid_t owner,
+                             dpl_error *err)
+{
+    char *path = dpli_asprintf(err, "%s/%s", s->dir, name);
+    dpl_status status = DPL_OK;
+    struct stat st;
+    int fd = -1;
+
+    if (!path)
+        return DPL_E_MEMORY;
+    if (lstat(path, &st) != 0)
+        goto done; /* what keeps it from being opened is told when it is */
+    if (S_ISLNK(st.st_mode))
+        status =
+            dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a link, and a gallery's files are not", path);
+    else if (!S_ISREG(st.st_mode))
+        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", path);
+    else if (st.st_uid != owner)
+        status = dpli_fail(err, DPL_E_GALLERY,
+                           "\"%s\" belongs to another user (number %lu) than its folder", path,
+                           (unsigned long)st.st_uid);
+    if (status != DPL_OK || !s->store.writing || (st.st_mode & 0777) == 0600)
+        goto done;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0 && fchmod(fd, 0600) != 0)
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "\"%s\" cannot be made private", path);
+done:
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return status;
+}
+
+static dpl_status check_trust(const dpli_store_sqlite *s, dpl_error *err)
+{
+    static const char *const names[] = {"gallery.lock", "gallery.db", "gallery.db-wal",
+                                        "gallery.db-shm", "gallery.db-journal"};
+    uid_t owner;
+    dpl_status status = check_folder(s, &owner, err);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && status == DPL_OK; i++)
+        status = check_file(s, names[i], owner, err);
+    return status;
+}
+
 /* One writer at a time. The lock ends with the process, however that ends; the number in the file
    only serves the message. */
 static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
@@ -58,11 +132,13 @@ static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
     char *path = dpli_asprintf(err, "%s/gallery.lock", s->dir);
     dpl_status status = DPL_OK;
     char text[32] = "";
+    struct stat st;
     ssize_t n;
 
     if (!path)
         return DPL_E_MEMORY;
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    s->lock_fd =
+        open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (s->lock_fd < 0) {
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot open \"%s\"", path);
         goto done;
@@ -82,6 +158,9 @@ static dpl_status take_lock(dpli_store_sqlite *s, dpl_error *err)
         goto done;
     }
     n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    /* Under a second name it is somebody's other file. */
+    if (fstat(s->lock_fd, &st) != 0 || st.st_nlink != 1)
+        goto done;
     if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, text, (size_t)n, 0) != n) {
         /* A full disk costs the number, not the lock. */
     }
@@ -157,12 +236,21 @@ static void close_store(dpli_store *store)
 
 static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
 {
-    return dpli_db_begin(dpli_sqlite_of(store)->db, write, err);
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+    dpl_status status = dpli_db_begin(s->db, write, err);
+
+    s->in_write = status == DPL_OK && write;
+    return status;
 }
 
 static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
 {
-    return dpli_db_end(dpli_sqlite_of(store)->db, status, err);
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+
+    if (s->in_write && status == DPL_OK)
+        status = dpli_sqlite_seal(s, err);
+    s->in_write = false;
+    return dpli_db_end(s->db, status, err);
 }
 
 /* ------------------------------------------------------------------ what it is */
@@ -447,7 +535,10 @@ static dpl_status scrub(dpli_store *store, dpl_error *err)
         status = dpli_db_checkpoint(db, err);
     if (status != DPL_OK)
         return status;
-    return dpli_db_exec(db, "UPDATE gallery SET scrub = 0", err);
+    status = begin(store, true, err);
+    if (status != DPL_OK)
+        return status;
+    return end(store, dpli_db_exec(db, "UPDATE gallery SET scrub = 0", err), err);
 }
 
 /* ------------------------------------------------------------------ the operations */
@@ -485,6 +576,7 @@ static const dpli_store_ops ops = {
     .add_vector = dpli_sqlite_add_vector,
     .add_face = dpli_sqlite_add_face,
     .add_thumb = dpli_sqlite_add_thumb,
+    .faults = dpli_sqlite_faults,
     .want_scrub = want_scrub,
     .wants_scrub = wants_scrub,
     .scrub = scrub,
@@ -512,7 +604,9 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
         if (status != DPL_OK)
             goto done;
     }
-    status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err);
+    status = check_trust(s, err);
+    if (status == DPL_OK)
+        status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err);
     if (status != DPL_OK)
         goto done;
     if (mode == DPL_GALLERY_READ)

@@ -41,7 +41,8 @@ typedef struct dpli_store_sqlite {
     dpli_store store; /* first: a store is one of these */
     dpli_db *db;
     char *dir;
-    int lock_fd; /* of gallery.lock, -1 when reading */
+    int lock_fd;   /* of gallery.lock, -1 when reading */
+    bool in_write; /* within a transaction that writes */
     dpli_stmt kept[DPLI_N_SQLITE];
     dpli_sqlite_walk photos[DPLI_N_SQLITE_PHOTOS], templates[DPLI_N_SQLITE_TEMPLATES];
 } dpli_store_sqlite;
@@ -61,6 +62,10 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
  * tables when may_make and there are none, and brings those of an older version up to date when
  * open for writing. */
 dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_bytes, dpl_error *err);
+
+/** Within a writing transaction, before it ends: the sum over what has no sum in its row. */
+dpl_status dpli_sqlite_seal(dpli_store_sqlite *s, dpl_error *err);
+dpl_status dpli_sqlite_faults(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err);
 
 /* ------------------------------------------------------------------ store_sqlite_rows.c */
 

@@ -170,6 +170,8 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
         [DPLI_PHOTOS_OF] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
                            "WHERE p.person_id = (SELECT id FROM person WHERE name = ?)"
                            " ORDER BY p.uri",
+        [DPLI_PHOTOS_MEANT_FOR] =
+            "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.meant = ? ORDER BY p.uri",
         [DPLI_PHOTO_AT] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.uri = ?",
         [DPLI_PHOTOS_LIKE] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.sha256 = ?"
                              " ORDER BY p.id",
@@ -181,7 +183,7 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
     dpl_status status = take(&s, kept, &spare, dpli_sqlite_of(store)->db, sql[query->by], err);
 
     if (status == DPL_OK) {
-        if (query->by == DPLI_PHOTOS_OF)
+        if (query->by == DPLI_PHOTOS_OF || query->by == DPLI_PHOTOS_MEANT_FOR)
             dpli_bind_bytes(s, 1, query->text);
         else if (query->by == DPLI_PHOTO_AT || query->by == DPLI_PHOTOS_LIKE)
             dpli_bind_text(s, 1, query->text);

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "index/source.h"
 #include "index/store_sqlite.h"
@@ -37,6 +38,9 @@ static const int64_t check_up_to_bytes = 4 << 20;
 #define MODEL                                                                                      \
     "CREATE TABLE model(id INTEGER PRIMARY KEY, space TEXT NOT NULL, hash TEXT NOT NULL,"          \
     " dim INTEGER NOT NULL, UNIQUE(space, hash)) STRICT"
+/* The sum over what carries none in its row: gallery, setting, model, the highest ids. */
+#define SEAL                                                                                       \
+    "CREATE TABLE seal(one INTEGER PRIMARY KEY CHECK(one = 1), sum INTEGER NOT NULL) STRICT"
 #define PHOTO_PERSON   "CREATE INDEX photo_person ON photo(person_id)"
 #define PHOTO_SHA256   "CREATE INDEX photo_sha256 ON photo(sha256)"
 #define TEMPLATE_PHOTO "CREATE INDEX template_photo ON template(photo_id, model_id)"
@@ -62,6 +66,7 @@ static const char *const schema[] = {
     " CASCADE," DPLI_FACE_LIST(FACE_COLUMN) " weakest TEXT NOT NULL, sum INTEGER NOT NULL) STRICT",
     "CREATE TABLE thumb(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
     " jpeg BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
+    SEAL,
     PHOTO_PERSON,
     PHOTO_SHA256,
     TEMPLATE_PHOTO,
@@ -91,6 +96,84 @@ static const char *const schema_1[] = {
 };
 enum { N_SCHEMA_1 = sizeof schema_1 / sizeof *schema_1 };
 
+/* ------------------------------------------------------------------ the seal */
+
+static dpl_status seal_of(int64_t *sum, dpli_db *db, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status =
+        dpli_stmt_new(&s, db,
+                      "SELECT 0, identity, generation, scrub FROM gallery"
+                      " UNION ALL SELECT 1, key, value, '' FROM setting"
+                      " UNION ALL SELECT 2, space || ' ' || hash, dim, id FROM model"
+                      " UNION ALL SELECT 3, name, seq, '' FROM sqlite_sequence"
+                      " WHERE name IN ('person', 'photo', 'template') ORDER BY 1, 2, 3, 4",
+                      err);
+    uint64_t n = 0;
+    bool row = false;
+
+    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+        for (int i = 0; i < 4; i++) {
+            const char *text = dpli_get_string(&s, i);
+
+            n = dpli_sum64(n, text, strlen(text) + 1);
+        }
+    if (status == DPL_OK)
+        status = dpli_stmt_check(&s, err);
+    dpli_stmt_clear(&s);
+    *sum = (int64_t)n;
+    return status;
+}
+
+dpl_status dpli_sqlite_seal(dpli_store_sqlite *store, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    int64_t sum;
+    dpl_status status = seal_of(&sum, store->db, err);
+
+    if (status == DPL_OK)
+        status = dpli_stmt_new(&s, store->db,
+                               "INSERT INTO seal VALUES(1, ?1)"
+                               " ON CONFLICT(one) DO UPDATE SET sum = ?1 WHERE sum <> ?1",
+                               err);
+    if (status == DPL_OK) {
+        dpli_bind_int(&s, 1, sum);
+        status = dpli_stmt_run(&s, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* Within a transaction. */
+static dpl_status check_seal(dpli_store_sqlite *s, dpl_error *err)
+{
+    int64_t said = 0, sum = 0;
+    dpl_status status = dpli_db_int(&said, s->db, "SELECT sum FROM seal", err);
+
+    if (status == DPL_OK)
+        status = seal_of(&sum, s->db, err);
+    if (status == DPL_OK && said != sum)
+        status = dpli_fail(err, DPL_E_GALLERY,
+                           "\"%s\" is damaged: its settings, models or counters are not what was "
+                           "written",
+                           s->store.name);
+    return status;
+}
+
+dpl_status dpli_sqlite_faults(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err)
+{
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+    dpl_error why = {DPL_OK, ""};
+    dpl_status status = dpli_db_faults(s->db, fn, ctx, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = check_seal(s, &why);
+    if (status == DPL_E_GALLERY)
+        return fn(ctx, "settings, models or counters are not what was written", err);
+    return status == DPL_OK ? DPL_OK : dpli_fail(err, status, "%s", why.message);
+}
+
 /* ------------------------------------------------------------------ make */
 
 static dpl_status set_version(dpli_db *db, dpl_error *err)
@@ -101,8 +184,9 @@ static dpl_status set_version(dpli_db *db, dpl_error *err)
     return dpli_db_exec(db, sql, err);
 }
 
-static dpl_status make_tables(dpli_db *db, dpl_error *err)
+static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
 {
+    dpli_db *db = s->db;
     dpl_status status;
     uint8_t identity[16];
     char sql[256];
@@ -124,9 +208,9 @@ static dpl_status make_tables(dpli_db *db, dpl_error *err)
              "INSERT INTO gallery VALUES(1, '%s', 0, 0);"
              "PRAGMA application_id=%d;",
              hex, APPLICATION_ID);
-    status = dpli_db_exec(db, sql, err);
-    if (status == DPL_OK)
-        status = set_version(db, err);
+    if ((status = dpli_db_exec(db, sql, err)) == DPL_OK &&
+        (status = set_version(db, err)) == DPL_OK)
+        status = dpli_sqlite_seal(s, err);
 done:
     return dpli_db_end(db, status, err);
 }
@@ -376,6 +460,8 @@ static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
         status = dpli_db_exec(s->db, away, err);
     if (status == DPL_OK)
         status = set_version(s->db, err);
+    if (status == DPL_OK)
+        status = dpli_sqlite_seal(s, err);
     status = dpli_db_end(s->db, status, err);
     if (status != DPL_OK)
         return status;
@@ -404,7 +490,7 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
     if (application_id == 0 && version == 0 && n_objects == 0) {
         if (!may_make)
             return dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
-        status = make_tables(db, err);
+        status = make_tables(s, err);
         if (status != DPL_OK)
             return status;
         application_id = APPLICATION_ID;
@@ -428,6 +514,11 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
                           : check_tables(s, schema, N_SCHEMA, err);
     if (status == DPL_OK && n_bytes <= check_up_to_bytes)
         status = dpli_db_check(db, err);
+    if (status == DPL_OK && version == VERSION) {
+        status = dpli_db_begin(db, 0, err);
+        if (status == DPL_OK)
+            status = dpli_db_end(db, check_seal(s, err), err);
+    }
     if (status != DPL_OK || version == VERSION)
         return status;
     if (!s->store.writing)

@@ -213,7 +213,7 @@ static dpl_layout input_layout(const dpl_encoder *e)
     return e->channels_last ? DPL_LAYOUT_NCHW : DPL_LAYOUT_NHWC;
 }
 
-/** A plan that does not fit its limits, or not its input: for one picture that is the model's
+/* A plan that does not fit its limits, or not its input: for one picture that is the model's
  * fault.
  */
 static dpl_status blame(dpl_status status, dpl_error *err)

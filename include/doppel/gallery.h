@@ -40,12 +40,13 @@ typedef enum dpl_gallery_mode {
  * Open a gallery folder.
  *
  * A new one is for its owner alone (folder 0700, files 0600). A reader needs no more than the right
- * to read, so a gallery on a read-only medium can be searched. What a kill has interrupted is
- * cleared up here, by a writer.
+ * to read, so a gallery on a read-only medium can be searched. A folder that group or others may
+ * write, a link in a file's place, and another user's folder for a writer are refused. What a kill
+ * has interrupted is cleared up here, by a writer.
  *
- * @retval DPL_E_GALLERY  missing, damaged, not a gallery, or of a later version; or of an earlier
- *                        one and opened for reading: opening for writing brings it up to date. err
- *                        names the file
+ * @retval DPL_E_GALLERY  missing, damaged, not a gallery, not to be trusted, or of a later version;
+ * or of an earlier one and opened for reading: opening for writing brings it up to date. err names
+ * the file
  * @retval DPL_E_LOCKED   somebody else is writing; err names the process
  * @retval DPL_E_SYSTEM   the folder or a file in it cannot be made
  */
@@ -186,8 +187,8 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  * A person is made by the first photo that names them and vanishes with the last. An
  * enrolled_unix_s of 0 is taken as now.
  *
- * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite; a vector is all zero, which
- *                         by the cosine has no direction
+ * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite, or one of a vector beyond
+ *                         1e16; a vector is all zero, which by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
  * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is neither absolute nor a URI; a
  *                         name is empty
@@ -213,13 +214,21 @@ DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id
 
 typedef struct dpl_forget_report {
     int64_t n_photos, n_templates;
-    int64_t n_left; /* forgotten templates that a search still finds; 0 is the proof */
+    int64_t n_left;    /* of the forgotten templates, still found by a search afterwards; 0 is the
+                          proof */
+    int64_t n_strings; /* names, paths and hashes that went */
+    int64_t n_strings_left; /* of them, still in a file of the gallery's folder that nothing else
+                               there has a right to; 0 is the proof */
+    char left_in[256];      /* the first such file, "" when there is none */
 } dpl_forget_report;
 
 /**
- * Forget a person, or photos by path: lines of the ledger, thumbnails, vectors, index entries;
- * vacuums once, then searches for every forgotten vector and counts what it still finds. The photos
- * themselves stay where they are: enrolling their folder again brings them back.
+ * Forget a person with the refused photos that were to be theirs, or photos by path: lines of the
+ * ledger, thumbnails, vectors, index entries; vacuums once, then searches for every forgotten
+ * vector, reads every file in the gallery's folder for every forgotten name, path and hash, and
+ * counts what it still finds. A name of under 8 bytes is looked for as rows hold it, as by chance
+ * it stands anywhere. The photos themselves stay where they are: enrolling their folder again
+ * brings them back.
  *
  * Killed at any instant it has done nothing, or the next writer finishes it.
  *
@@ -234,7 +243,8 @@ DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *galle
                                       const char *person, const char *const *paths, size_t n_paths,
                                       bool dry_run, dpl_error *err);
 
-/** @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
+/** Of a person, and of refused photos that were to be theirs.
+ * @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                                       dpl_error *err);
 

@@ -51,10 +51,24 @@ says err "nothing was forgotten"
 exits 0 list
 says out "Barack Obama"
 exits 0 forget "Barack Obama" "$biden"
-says out "forgot Barack Obama: 2 photos, 2 templates; 0 of 2 vectors are still found"
+says out "forgot Barack Obama: 2 photos, 2 templates; 0 of 2 vectors are still found by a search, 0 of 6 names, paths and hashes in the gallery's files"
 says out "forgot 1 photo, 1 template; 0 of 1 vector are still found"
 exits 0 list
 lacks out "Obama"
 lacks out "Biden"
 ! grep -qa Obama gallery/* || fail "the gallery's files still hold the name"
 exits 1 query "$demo/congress.jpg" --threshold 0.5
+
+# What was refused is forgotten with whom it was meant for, and what lies about is told.
+mkdir -p refused/Annabell
+head -c 2000 /dev/zero >refused/Annabell/secret.jpg
+exits 3 enroll refused
+cp gallery/gallery.db gallery/copy.db
+exits 70 forget Annabell
+says out "names, paths and hashes in the gallery's files (copy.db)"
+rm gallery/copy.db
+exits 3 enroll refused
+exits 0 forget Annabell
+says out "forgot Annabell: 1 photo, 0 templates"
+! grep -qa "Annabell\|$(sha256sum <refused/Annabell/secret.jpg | cut -c 1-64)" gallery/* ||
+    fail "a refused photo's row is left"

@@ -9,7 +9,7 @@
 #include "doppel/gallery.h"
 #include "index/db.h"
 
-enum { KIT_DIM = 8, KIT_THUMB = 40 };
+enum { KIT_DIM = 8, KIT_THUMB = 185 };
 
 #define KIT_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

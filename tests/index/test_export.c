@@ -233,12 +233,10 @@ static void another_models_vectors_are_not_imported(void **state)
     hash[0] = '0';
     kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
     /* A setting counts as much. */
-    kit_expect(DPL_OK,
-               dpli_db_exec(kit_db(gallery),
-                            "UPDATE setting SET value = 'yunet'"
-                            " WHERE key = 'detect'",
-                            &err),
+    kit_expect(DPL_OK, gallery->store->ops->begin(gallery->store, true, &err), &err);
+    kit_expect(DPL_OK, gallery->store->ops->set_setting(gallery->store, "detect", "yunet", &err),
                &err);
+    kit_expect(DPL_OK, gallery->store->ops->end(gallery->store, DPL_OK, &err), &err);
     kit_expect(DPL_E_MISMATCH, import_text(gallery, text, strlen(text)), &err);
     assert_non_null(strstr(err.message, "\"in.jsonl:2\": "));
     after = kit_dump(gallery);
@@ -328,6 +326,18 @@ static void a_file_that_is_wrong_anywhere_changes_nothing(void **state)
         {"\"type\":\"template\"", "\"vector\":\"", "\"vector\":\"AACAfw", 8, DPL_E_INPUT, ""},
         {"\"type\":\"template\"", "\"vector\":\"", "\"vector\":\"AADAfwAAAAAAAAAA", 8,
          DPL_E_MISMATCH, "numbers"},
+        {"", "\"head\":\"cosine\"", "\"head\":\"cousin\"", 2, DPL_E_INPUT, "\"cousin\" is unknown"},
+        {"", "\"space\":\"image\"", "\"space\":\"face\"", 3, DPL_E_INPUT,
+         "face model is there twice"},
+        {"", "{\"type\":\"model\"",
+         "{\"type\":\"setting\",\"key\":\"detect\",\"value\":\"none\"}\n"
+         "{\"type\":\"setting\",\"key\":\"detect\",\"value\":\"faces\"}\n{\"type\":\"model\"",
+         3, DPL_E_INPUT, "setting \"detect\" comes after"},
+        {"\"type\":\"photo\"", "/a.jpg", "/x/..//b.jpg", 7, DPL_E_INPUT, "there twice"},
+        {"\"type\":\"template\"", "\"thumb\":\"", "\"thumb\":\"AAAA", 8, DPL_E_INPUT,
+         "\"thumb\" is no whole JPEG"},
+        {"\"type\":\"template\"", "\"thumb\":\"/9j/", "\"thumb\":\"/9j//9j/", 8, DPL_E_INPUT,
+         "\"thumb\" is no whole JPEG"},
         {"\"type\":\"template\"", "\"thumb\":\"", "\"thumb\":\"!", 8, DPL_E_INPUT, "\"thumb\""},
         {"\"type\":\"template\"", "\"thumb\":", "\"thump\":", 8, DPL_E_INPUT, "a key"},
         {"\"type\":\"end\"", "\"templates\":4", "\"templates\":5", 12, DPL_E_INPUT, "the end says"},
@@ -450,7 +460,7 @@ static void the_largest_rows_pass_through_an_export(void **state)
         value[DPLI_SETTING_MAX_BYTES + 1];
     static uint8_t thumb[DPLI_THUMB_MAX_BYTES];
     static float vector[DPLI_DIM_MAX];
-    dpli_binding binding = {"face", KIT_HASH, name, name, DPLI_DIM_MAX};
+    dpli_binding binding = {"face", KIT_HASH, name, "euclidean", DPLI_DIM_MAX};
     char *dir = kit_folder(), *other = kit_folder(), *text, *again;
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
     kit_photo p;
@@ -465,6 +475,7 @@ static void the_largest_rows_pass_through_an_export(void **state)
     kit_photo_make(&p, 1, "/", name, 1);
     p.photo.row.path = path;
     p.photo.row.person = p.photo.row.reason = p.photo.row.options = name;
+    memcpy(thumb, p.thumbs[0], KIT_THUMB);
     p.templates[0].thumb = thumb;
     p.templates[0].n_thumb = sizeof thumb;
     p.templates[0].vector = vector;
@@ -480,6 +491,51 @@ static void the_largest_rows_pass_through_an_export(void **state)
     free(text);
     dpl_gallery_close(gallery);
     kit_drop(other);
+    kit_drop(dir);
+}
+
+/* C1, DEL and marks that turn the direction of writing drive or mislead a terminal. */
+static void an_export_carries_no_character_that_drives_a_terminal(void **state)
+{
+    static const char name[] = "a\x7f"
+                               "b\xc2\x9b"
+                               "c\xe2\x80\xae"
+                               "d\xf3\xa0\x80\x81"
+                               "e\xc3\xa9";
+    char *dir = kit_folder(), *other = kit_folder(), *text, *again;
+    dpl_gallery *gallery = kit_new(dir);
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", name, 1);
+    text = kit_dump(gallery);
+    assert_non_null(strstr(text, "\"a\\u007fb\\u009bc\\u202ed\\udb40\\udc01e\xc3\xa9\""));
+    dpl_gallery_close(gallery);
+    gallery = kit_open(other, DPL_GALLERY_CREATE);
+    kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
+    again = kit_dump(gallery);
+    assert_string_equal(again, text);
+    free(again);
+    free(text);
+    dpl_gallery_close(gallery);
+    kit_drop(other);
+    kit_drop(dir);
+}
+
+/* Squares of larger numbers are beyond a float32. */
+static void a_vector_too_long_to_be_compared_is_not_taken(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/a.jpg", "ann", 1);
+    p.vectors[0][3] = -1.1e16F;
+    kit_expect(DPL_E_NUMERIC, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    assert_non_null(strstr(err.message, "number 3 of a face vector is -1.1e+16, limit is 1e+16"));
+    p.vectors[0][3] = 1e16F;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    dpl_gallery_close(gallery);
     kit_drop(dir);
 }
 
@@ -565,6 +621,8 @@ int main(void)
         cmocka_unit_test(a_vector_without_a_direction_is_not_imported),
         cmocka_unit_test(a_file_cut_off_anywhere_is_refused),
         cmocka_unit_test(a_line_without_end_is_refused_before_it_fills_memory),
+        cmocka_unit_test(an_export_carries_no_character_that_drives_a_terminal),
+        cmocka_unit_test(a_vector_too_long_to_be_compared_is_not_taken),
         cmocka_unit_test(the_largest_rows_pass_through_an_export),
         cmocka_unit_test(an_export_is_private_and_replaces_only_when_whole),
         cmocka_unit_test(minus_is_standard_output_and_input),

@@ -927,6 +927,155 @@ static void a_moved_photo_keeps_ids_person_and_templates(void **state)
     kit_drop(dir);
 }
 
+/* ------------------------------------------------------------------ trust */
+
+/* What each mode of opening says; DPL_OK closes again. */
+static dpl_status opened(const char *dir, dpl_gallery_mode mode)
+{
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, mode, &err);
+
+    dpl_gallery_close(gallery);
+    return status;
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static void a_folder_that_others_may_write_is_no_gallery(void **state)
+{
+    static const mode_t modes[] = {0720, 0702, 0777, 01777};
+    char *dir = kit_folder();
+
+    (void)state;
+    dpl_gallery_close(kit_new(dir));
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        assert_int_equal(chmod(dir, modes[i]), 0);
+        for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
+            kit_expect(DPL_E_GALLERY, opened(dir, (dpl_gallery_mode)mode), &err);
+            assert_non_null(strstr(err.message, "chmod go-w"));
+        }
+    }
+    assert_int_equal(chmod(dir, 0755), 0);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_READ), &err);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_WRITE), &err);
+    assert_int_equal(chmod(dir, 0700), 0);
+    kit_drop(dir);
+}
+
+static void a_link_in_the_place_of_a_gallerys_file_is_not_followed(void **state)
+{
+    static const char *const names[] = {"gallery.lock", "gallery.db", "gallery.db-wal",
+                                        "gallery.db-shm", "gallery.db-journal"};
+    static const char text[] = "somebody's text";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *dir = kit_folder(), path[256], *kept;
+        size_t n;
+
+        kit_write("target", text, sizeof text);
+        if (i != 1)
+            dpl_gallery_close(kit_new(dir));
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+        assert_int_equal(symlink("../target", path), 0);
+        for (int mode = DPL_GALLERY_READ; mode <= DPL_GALLERY_CREATE; mode++) {
+            kit_expect(DPL_E_GALLERY, opened(dir, (dpl_gallery_mode)mode), &err);
+            assert_non_null(strstr(err.message, "is a link"));
+        }
+        kept = kit_read("target", &n);
+        assert_int_equal(n, sizeof text);
+        assert_memory_equal(kept, text, n);
+        free(kept);
+        unlink("target");
+        kit_drop(dir);
+    }
+}
+
+/* A name of it within the folder does not make somebody's other file a lock. */
+static void a_lock_with_two_names_is_not_written(void **state)
+{
+    static const char text[] = "somebody's text";
+    char *dir = kit_folder(), path[256], *kept;
+    size_t n;
+
+    (void)state;
+    kit_write("target", text, sizeof text);
+    snprintf(path, sizeof path, "%s/gallery.lock", dir);
+    assert_int_equal(link("target", path), 0);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_CREATE), &err);
+    kept = kit_read("target", &n);
+    assert_int_equal(n, sizeof text);
+    assert_memory_equal(kept, text, n);
+    free(kept);
+    unlink("target");
+    kit_drop(dir);
+}
+
+static void a_writer_makes_files_private_again(void **state)
+{
+    static const char *const names[] = {"gallery.db", "gallery.lock"};
+    char *dir = kit_folder(), path[256];
+    const mode_t before = umask(0);
+
+    (void)state;
+    dpl_gallery_close(kit_new(dir));
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(chmod(path, 0644), 0);
+    }
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_WRITE), &err);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        assert_int_equal(mode_of(path), 0600);
+    }
+    umask(before);
+    kit_drop(dir);
+}
+
+static void a_gallery_in_a_folder_that_a_link_leads_to_is_one(void **state)
+{
+    char *dir = kit_folder();
+
+    (void)state;
+    dpl_gallery_close(kit_new(dir));
+    assert_int_equal(symlink(dir, "led"), 0);
+    kit_expect(DPL_OK, opened("led", DPL_GALLERY_READ), &err);
+    kit_expect(DPL_OK, opened("led", DPL_GALLERY_WRITE), &err);
+    unlink("led");
+    kit_drop(dir);
+}
+
+/* Only root can give files away. */
+static void somebody_elses_gallery_is_read_and_not_written(void **state)
+{
+    char *dir = kit_folder(), path[256];
+
+    (void)state;
+    if (geteuid() != 0) {
+        kit_drop(dir);
+        skip();
+    }
+    dpl_gallery_close(kit_new(dir));
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    assert_int_equal(chown(path, 12345, 12345), 0);
+    kit_expect(DPL_E_GALLERY, opened(dir, DPL_GALLERY_READ), &err);
+    assert_non_null(strstr(err.message, "another user (number 12345) than its folder"));
+    assert_int_equal(chown(dir, 12345, 12345), 0);
+    snprintf(path, sizeof path, "%s/gallery.lock", dir);
+    assert_int_equal(chown(path, 12345, 12345), 0);
+    kit_expect(DPL_OK, opened(dir, DPL_GALLERY_READ), &err);
+    kit_expect(DPL_E_GALLERY, opened(dir, DPL_GALLERY_WRITE), &err);
+    assert_non_null(strstr(err.message, "belongs to another user"));
+    kit_drop(dir);
+}
+
 /* ------------------------------------------------------------------ forget */
 
 static int traces_of(const char *dir, uint64_t seed, const char *path, const char *person,
@@ -999,6 +1148,105 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     kit_drop(dir);
 }
 
+/* A photo that was refused, and whose it was to be. */
+static void put_refused(dpl_gallery *gallery, uint64_t seed, const char *path, const char *meant)
+{
+    kit_photo p;
+
+    kit_photo_make(&p, seed, path, NULL, 0);
+    p.photo.row.meant = meant;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+}
+
+static void refused_photos_are_forgotten_with_whom_they_were_meant_for(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+
+    (void)state;
+    put(gallery, 1, "/photos/Ann Gone/1.jpg", "Ann Gone", 1);
+    put_refused(gallery, 3, "/photos/Ann Gone/2.jpg", "Ann Gone");
+    put_refused(gallery, 6, "/photos/Ann Gone II/1.jpg", "Ann Gone II");
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_photos, 2);
+    assert_int_equal(report.n_strings_left, 0);
+    assert_int_equal(report.n_strings, 6); /* two paths, two hashes, the name alone and in a row */
+    assert_int_equal(kit_files_with(dir, "Ann%20Gone/", 11), 0);
+    assert_int_equal(photos(gallery, NULL)->n, 1);
+    /* Nobody's photo was ever enrolled. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann Gone II", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_photos, 1);
+    assert_int_equal(photos(gallery, NULL)->n, 0);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err),
+               &err);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void refused_photos_are_renamed_with_whom_they_were_meant_for(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+
+    (void)state;
+    put(gallery, 1, "/p/1.jpg", "Ann", 1);
+    put_refused(gallery, 3, "/p/2.jpg", "Ann");
+    put_refused(gallery, 6, "/p/3.jpg", "Bob");
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Ann", "Bea", &err), &err);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, "Ann", NULL, 0, 1, &err),
+               &err);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Bob", "Ben", &err), &err);
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_rename(gallery, "Ben", "Bea", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Bea", NULL, 0, 0, &err), &err);
+    assert_int_equal(report.n_photos, 2);
+    assert_int_equal(photos(gallery, NULL)->n, 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* Short names, too, where a row of theirs is left; across the pieces in which files are read. */
+static void the_proof_finds_what_any_file_of_the_folder_still_has(void **state)
+{
+    static const char ann[] = "Ann\x01\x02\x03\x04\x05\x06\x07\x08";
+    enum { PIECE = 1 << 20 };
+    const struct {
+        const char *bytes;
+        int n, at;
+    } cases[] = {{"file:///p/1.jpg", 15, 0},     {"file:///p/1.jpg", 15, PIECE - 7},
+                 {"file:///p/1.jpg", 15, PIECE}, {"file:///p/1.jpg", 15, PIECE - 15},
+                 {NULL, 11, 3 * PIECE + 5},      {"file:///p/2.jpg", 15, 2 * PIECE - 3}};
+    uint64_t sum = dpli_person_sum("Ann");
+    char row[sizeof ann];
+    char *filler = calloc(1, 4 * PIECE);
+
+    (void)state;
+    assert_non_null(filler);
+    memcpy(row, ann, sizeof ann);
+    for (int i = 0; i < 8; i++)
+        row[3 + i] = (char)(sum >> (56 - 8 * i));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = kit_folder(), path[256];
+        dpl_gallery *gallery = kit_new(dir);
+        dpl_forget_report report;
+
+        put(gallery, 1, "/p/1.jpg", "Ann", 1);
+        put_refused(gallery, 3, "/p/2.jpg", "Ann");
+        put(gallery, 5, "/p/2.jpg.jpg", "Bob", 1); /* which has "/p/2.jpg" in it by right */
+        memset(filler, 'f', 4 * PIECE);
+        memcpy(filler + cases[i].at, cases[i].bytes ? cases[i].bytes : row, (size_t)cases[i].n);
+        snprintf(path, sizeof path, "%s/copy", dir);
+        kit_write(path, filler, 4 * PIECE - 1);
+        kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann", NULL, 0, 0, &err), &err);
+        assert_int_equal(report.n_strings_left, i < 5);
+        assert_string_equal(report.left_in, i < 5 ? "copy" : "");
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+    free(filler);
+}
+
 static void of_what_is_replaced_the_database_keeps_no_byte(void **state)
 {
     char *dir = kit_folder();
@@ -1051,10 +1299,12 @@ static void forget_half(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
 
-    if (dpli_db_exec(kit_db(gallery),
-                     "BEGIN; DELETE FROM photo; DELETE FROM person;"
-                     "UPDATE gallery SET scrub = 1, generation = generation + 1; COMMIT",
-                     &err) != DPL_OK)
+    dpli_store *s = gallery->store;
+
+    if (s->ops->begin(s, true, &err) != DPL_OK ||
+        dpli_db_exec(kit_db(gallery), "DELETE FROM photo; DELETE FROM person;", &err) != DPL_OK ||
+        s->ops->touch(s, &err) != DPL_OK || s->ops->want_scrub(s, &err) != DPL_OK ||
+        s->ops->end(s, DPL_OK, &err) != DPL_OK)
         _exit(1);
     kill(getpid(), SIGKILL);
 }
@@ -1620,7 +1870,16 @@ int main(void)
         cmocka_unit_test(an_encoder_is_bound_by_its_own_facts),
         cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),
         cmocka_unit_test(a_moved_photo_keeps_ids_person_and_templates),
+        cmocka_unit_test(a_folder_that_others_may_write_is_no_gallery),
+        cmocka_unit_test(a_link_in_the_place_of_a_gallerys_file_is_not_followed),
+        cmocka_unit_test(a_lock_with_two_names_is_not_written),
+        cmocka_unit_test(a_writer_makes_files_private_again),
+        cmocka_unit_test(a_gallery_in_a_folder_that_a_link_leads_to_is_one),
+        cmocka_unit_test(somebody_elses_gallery_is_read_and_not_written),
         cmocka_unit_test(of_what_is_forgotten_no_file_has_a_byte),
+        cmocka_unit_test(refused_photos_are_forgotten_with_whom_they_were_meant_for),
+        cmocka_unit_test(refused_photos_are_renamed_with_whom_they_were_meant_for),
+        cmocka_unit_test(the_proof_finds_what_any_file_of_the_folder_still_has),
         cmocka_unit_test(of_what_is_replaced_the_database_keeps_no_byte),
         cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
         cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),

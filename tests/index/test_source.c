@@ -44,6 +44,35 @@ static void a_path_is_encoded_byte_by_byte(void **state)
     }
 }
 
+static void a_path_is_resolved_as_its_letters_say(void **state)
+{
+    static const char *const cases[][2] = {
+        {"/etc/../x", "file:///x"},
+        {"/a/./b", "file:///a/b"},
+        {"/a//b", "file:///a/b"},
+        {"//a", "file:///a"},
+        {"/a/", "file:///a"},
+        {"/..", "file:///"},
+        {"/../../a", "file:///a"},
+        {"/.", "file:///"},
+        {"//", "file:///"},
+        {"/a/b/../..", "file:///"},
+        {"/a/b/../../c", "file:///c"},
+        {"/...", "file:///..."},
+        {"/a/..b/.c", "file:///a/..b/.c"},
+        {"/a/b/..//./c/", "file:///a/c"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *uri;
+
+        assert_int_equal(dpli_source_of(&uri, cases[i][0], &err), DPL_OK);
+        assert_string_equal(uri, cases[i][1]);
+        free(uri);
+    }
+}
+
 static void any_path_comes_back(void **state)
 {
     dpli_rng rng;
@@ -56,6 +85,8 @@ static void any_path_comes_back(void **state)
 
         for (int k = 1; k < n; k++)
             path[k] = (char)(1 + dpli_rng_below(&rng, 255));
+        if (strstr(path, "//") || strstr(path, "/.") || (n > 1 && path[n - 1] == '/'))
+            continue; /* not as a path is known by */
         path[n] = '\0';
         assert_int_equal(dpli_source_of(&uri, path, &err), DPL_OK);
         for (const char *c = uri; *c; c++)
@@ -102,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_is_encoded_byte_by_byte),
+        cmocka_unit_test(a_path_is_resolved_as_its_letters_say),
         cmocka_unit_test(any_path_comes_back),
         cmocka_unit_test(what_is_no_source_is_refused),
     };
