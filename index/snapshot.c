@@ -219,7 +219,8 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
     memset(out, 0, sizeof *out);
     if (fd < 0 && errno == ENOENT)
         return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
-    if (fd < 0 || !(file = fdopen(fd, "rb"))) {
+    file = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (!file) {
         status = dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
         if (fd >= 0)
             close(fd);
@@ -244,9 +245,13 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
     status = dpli_ann_read(&index.ann, file, (dpli_ann_kind)t.kind, index.n, index.dim, err);
     if (status != DPL_OK)
         goto done;
-    if (fseeko(file, (off_t)t.n_faiss_bytes, SEEK_SET) != 0 ||
-        !(index.ids = get(file, index.n, err)) || !(index.owners = get(file, index.n, err)) ||
-        !(index.photos = get(file, index.n, err))) {
+    if (fseeko(file, (off_t)t.n_faiss_bytes, SEEK_SET) == 0)
+        index.ids = get(file, index.n, err);
+    if (index.ids)
+        index.owners = get(file, index.n, err);
+    if (index.owners)
+        index.photos = get(file, index.n, err);
+    if (!index.photos) {
         status = DPL_E_INPUT;
         goto done;
     }

@@ -122,7 +122,10 @@ static dpl_status write_to(void *ctx, const char *aside, dpl_error *err)
     if (!s.f)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
     put(&s, &h, sizeof h);
-    for (int32_t i = 0; (values = array_at(t, i, &n, &name)); i++) {
+    for (int32_t i = 0;; i++) {
+        values = array_at(t, i, &n, &name);
+        if (!values)
+            break;
         const uint32_t n_name = (uint32_t)strlen(name);
         const uint64_t n_floats = n;
         put(&s, &n_name, sizeof n_name);
@@ -197,7 +200,10 @@ static const char *read_all(dpli_trainer *t, FILE *f, header *h, bool use)
     buffer = malloc(CHUNK);
     if (!buffer)
         return "cannot be read: no memory";
-    for (int32_t i = 0; !wrong && (values = array_at(t, i, &n, &name)); i++) {
+    for (int32_t i = 0; !wrong; i++) {
+        values = array_at(t, i, &n, &name);
+        if (!values)
+            break;
         uint32_t n_name;
         uint64_t n_floats;
         char found[512];

@@ -47,8 +47,9 @@ dpl_status dpli_run_open(dpli_trainer *t, char **config, const dpl_train_options
     *config = NULL;
     if (!options->run || !options->run[0])
         return dpli_fail(err, DPL_E_ARGUMENT, "a run needs a folder");
-    if (!(t->run_dir = dpli_strdup(options->run, err)) ||
-        !(path = dpli_run_path(t, "config.json", err))) {
+    t->run_dir = dpli_strdup(options->run, err);
+    path = t->run_dir ? dpli_run_path(t, "config.json", err) : NULL;
+    if (!path) {
         status = DPL_E_MEMORY;
         goto done;
     }

@@ -417,9 +417,11 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
         /* Powers of two, so that few plans are kept. A large net may run fewer at once than 16. */
         while (!encoder->batch && batch > left)
             batch /= 2;
-        while ((status = plan_for(&plan, encoder, scratch, (int32_t)batch, err)) == DPL_E_LIMIT &&
-               !encoder->batch && batch > 1)
+        status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        while (status == DPL_E_LIMIT && !encoder->batch && batch > 1) {
             batch /= 2;
+            status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        }
         if (status != DPL_OK)
             return blame(status, err);
         const size_t real = left < batch ? left : batch;
