@@ -121,3 +121,43 @@ json_t *import_json(int64_t n_photos, int64_t n_templates)
     json_put_int(&object, "n_templates", n_templates);
     return object;
 }
+
+json_t *check_damage_json(const dpl_damage *damage)
+{
+    json_t *object = json_answer("check");
+
+    json_put_text(&object, "part", damage->part);
+    json_put_text(&object, "photo", damage->photo);
+    json_put_text(&object, "damage", damage->message);
+    return object;
+}
+
+json_t *check_repair_json(const dpl_repair_event *event)
+{
+    json_t *object = json_answer("check");
+
+    json_put_text(&object, "photo", event->photo);
+    json_put_text(&object, "result",
+                  event->mended    ? "mended"
+                  : event->dropped ? "dropped"
+                                   : "left");
+    json_put_text(&object, "message", event->message);
+    return object;
+}
+
+json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair)
+{
+    json_t *object = json_answer("check");
+
+    json_put_int(&object, "n_persons", report->n_persons);
+    json_put_int(&object, "n_photos", report->n_photos);
+    json_put_int(&object, "n_templates", report->n_templates);
+    json_put_int(&object, "n_snapshots", report->n_snapshots);
+    json_put_int(&object, "n_damaged", report->n_damaged);
+    if (repair) {
+        json_put_int(&object, "n_mended", repair->n_mended);
+        json_put_int(&object, "n_dropped", repair->n_dropped);
+        json_put_int(&object, "n_left", repair->n_left);
+    }
+    return object;
+}

@@ -1,5 +1,5 @@
 /* The answers of the commands that look after a gallery as JSON: list, info, rename, forget,
- * export, import. Each is NULL when there is no memory. */
+ * export, import, check. Each is NULL when there is no memory. */
 #ifndef DOPPEL_APP_ANSWER_GALLERY_H
 #define DOPPEL_APP_ANSWER_GALLERY_H
 
@@ -40,6 +40,15 @@ json_t *forget_json(const char *person, const char *const *paths, size_t n_paths
 
 /** doppel.export/1, of an export to a file. */
 json_t *export_json(const dpl_gallery_counts *counts);
+
+/** doppel.check/1, a finding. */
+json_t *check_damage_json(const dpl_damage *damage);
+
+/** doppel.check/1, what became of a photo or a name. */
+json_t *check_repair_json(const dpl_repair_event *event);
+
+/** doppel.check/1, the whole. repair: NULL when none was asked for. */
+json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair);
 
 /** doppel.import/1. */
 json_t *import_json(int64_t n_photos, int64_t n_templates);

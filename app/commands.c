@@ -56,6 +56,16 @@ const command commands[] = {
      NULL},
     {"import", cmd_import, false, "FILE", "read an export into a gallery", options_of_import,
      "All of it or nothing. Photos that the gallery knows by path are replaced.", NULL},
+    {"check", cmd_check, true, "", "read all of the gallery, and mend what is damaged",
+     options_of_check,
+     "Structure, every row and every index are compared with what was written. Each finding names\n"
+     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and 4\n"
+     "when something is, or with --repair still is.\n"
+     "\n"
+     "--repair reads those photos again, each in one transaction, where the file has the content\n"
+     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
+     "damaged, make a new gallery of an export or of the photos.",
+     NULL},
     {"eval", cmd_eval, true, "pairs LIST | oneshot DATA",
      "measure an encoder on pictures with known answers", options_of_eval,
      "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"

@@ -125,6 +125,9 @@ dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row,
                           bool replace, dpl_error *err);
 /** Remove a photo with its templates, and the person if no photo of theirs is left. */
 dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_error *err);
+/** Size and time of a photo's file, by path. */
+dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_bytes,
+                          int64_t mtime_ns, dpl_error *err);
 /** Add a template, under the id wanted unless that is 0. */
 dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t photo_id,
                              int64_t wanted, dpl_error *err);
@@ -134,6 +137,9 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
 /** Remove every index from disk and memory (forget, import): nothing removed may be found in a
  * file. A search that is under way in another thread ends with what it began with. */
 void dpli_search_drop(dpl_gallery *gallery);
+
+/** The file of a snapshot; the caller's. */
+char *dpli_search_file(const dpl_gallery *gallery, int space, dpl_error *err);
 
 /* ------------------------------------------------------------------ gallery_forget.c */
 

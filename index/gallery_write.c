@@ -318,6 +318,32 @@ static dpl_status change_row(dpl_gallery *gallery, int64_t photo_id, const char 
     return status;
 }
 
+dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_bytes,
+                          int64_t mtime_ns, dpl_error *err)
+{
+    dpli_photo_query query = {DPLI_PHOTO_AT, NULL, 0};
+    struct kept_row k = {.gallery = gallery};
+    dpli_store *s = gallery->store;
+    char *uri = NULL;
+    dpl_status status = dpli_check_path(&uri, path, err);
+
+    query.text = uri;
+    if (status == DPL_OK && (status = s->ops->begin(s, true, err)) == DPL_OK) {
+        status = s->ops->each_photo(s, &query, keep_row, &k, err);
+        if (status == DPL_OK && k.row.id) {
+            k.row.size_bytes = size_bytes;
+            k.row.mtime_ns = mtime_ns;
+            k.row.sum = dpli_photo_sum(&k.row);
+            status = s->ops->set_photo(s, &k.row, err);
+        }
+        status = s->ops->end(s, status, err);
+    }
+    for (int i = 0; i < N_STRINGS; i++)
+        free(k.strings[i]);
+    free(uri);
+    return status;
+}
+
 dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const char *path,
                                   int64_t mtime_ns, dpl_error *err)
 {

@@ -32,7 +32,7 @@
 
 /* ------------------------------------------------------------------ files */
 
-static char *snapshot_path(const dpl_gallery *gallery, int space, dpl_error *err)
+char *dpli_search_file(const dpl_gallery *gallery, int space, dpl_error *err)
 {
     return dpli_asprintf(err, "%s/%s.faiss", gallery->dir, dpli_spaces[space].name);
 }
@@ -323,7 +323,7 @@ static dpl_status fresh_or_made(dpli_held **out, request *r, dpl_error *err)
     if (status == DPL_OK && usable && !changed)
         return DPL_OK;
     if (status == DPL_OK) {
-        path = snapshot_path(gallery, r->space, err);
+        path = dpli_search_file(gallery, r->space, err);
         if (!path)
             status = DPL_E_MEMORY;
     }

@@ -269,6 +269,33 @@ DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dp
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);
 
+/* ------------------------------------------------------------------ damage */
+
+/** Something in the gallery that is not what was written. */
+typedef struct dpl_damage {
+    const char *part;    /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
+    int64_t photo_id;    /* 0: of none, or not known */
+    int64_t person_id;   /* of a person; else 0 */
+    const char *photo;   /* path of the photo from which it can be had again, NULL: of none */
+    const char *message; /* what is wrong */
+} dpl_damage;
+
+typedef struct dpl_check_report {
+    int64_t n_persons, n_photos, n_templates, n_snapshots; /* that were read */
+    int64_t n_damaged;                                     /* findings */
+} dpl_check_report;
+
+/**
+ * Read all of the gallery: the database's structure, every row against its sum, every snapshot of
+ * the index. Damage that is found is no failure.
+ *
+ * @param fn  gets each finding, whose strings live until it returns; a status other than DPL_OK ends
+ *            the check and is passed on. May be NULL
+ */
+DPL_API dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
+                                     dpl_status (*fn)(void *ctx, const dpl_damage *damage),
+                                     void *ctx, dpl_error *err);
+
 /* ------------------------------------------------------------------ search */
 
 typedef struct dpl_hit {

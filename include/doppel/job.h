@@ -201,6 +201,35 @@ DPL_API dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pi
                                     const dpl_photo *photo, const char *source,
                                     const dpl_enroll_options *options, dpl_error *err);
 
+/* ------------------------------------------------------------------ repair */
+
+typedef struct dpl_repair_event {
+    const char *photo;   /* path; of a person's name, NULL */
+    const char *message; /* what was done, or why nothing could be */
+    int mended, dropped; /* neither: it stays as it is */
+} dpl_repair_event;
+
+typedef struct dpl_repair_report {
+    int64_t n_mended, n_dropped, n_left; /* people and photos */
+} dpl_repair_report;
+
+/**
+ * Mend what dpl_gallery_check finds, each photo in a transaction of its own: damaged names from the
+ * folders of their photos, where the name's sum says that it is the one; damaged rows, vectors,
+ * faces and thumbnails by reading the photo again, when its file is there and has the content that
+ * was enrolled. Damaged snapshots are removed and made anew by the next search.
+ *
+ * @param drop  nonzero: photos that cannot be had again are forgotten
+ * @param fn    gets what becomes of each; may be NULL
+ * @retval DPL_E_GALLERY   the database's structure is damaged: an export or the photos make a new
+ *                         gallery
+ * @retval DPL_E_MISMATCH  the pipeline is not the one that made the vectors
+ */
+DPL_API dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
+                                      const dpl_pipeline *pipeline, int drop,
+                                      void (*fn)(void *ctx, const dpl_repair_event *event),
+                                      void *ctx, dpl_error *err);
+
 /* ------------------------------------------------------------------ verify */
 
 typedef struct dpl_verify_options {

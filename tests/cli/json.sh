@@ -22,6 +22,7 @@ refuses() {
 
 # No gallery, no model, no photo, no place for the page.
 refuses 4 list
+refuses 4 check
 refuses 4 info
 refuses 4 info Ann
 refuses 4 rename Ann Bea
@@ -46,6 +47,7 @@ answers 0 enroll "$demo/people"
 refuses 3 enroll nowhere
 answers 3 enroll bad
 answers 0 list
+answers 0 check
 answers 0 info
 answers 0 info "Joe Biden"
 answers 0 info --failed

@@ -1,0 +1,191 @@
+/*
+ * check.c - all of a gallery read and compared with what was written: the database's structure, the
+ * sum of every row, the snapshots of the index. Finds everything, where reading for an answer stops
+ * at the first.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "index/gallery.h"
+#include "index/snapshot.h"
+#include "index/source.h"
+
+static const char changed[] = "is not what was written";
+
+typedef struct check {
+    dpl_gallery *gallery;
+    dpl_check_report *report;
+    dpl_status (*fn)(void *ctx, const dpl_damage *damage);
+    void *ctx;
+} check;
+
+static dpl_status tell(check *c, const dpl_damage *damage)
+{
+    c->report->n_damaged++;
+    return c->fn ? c->fn(c->ctx, damage) : DPL_OK;
+}
+
+/* Of a photo, whose source may be damaged, too. */
+static dpl_status tell_photo(check *c, const char *part, const dpli_photo_record *r,
+                             const char *message)
+{
+    char *path = NULL;
+    dpl_damage damage = {.part = part, .photo_id = r->id, .message = message};
+    dpl_status status;
+
+    if (dpli_source_shown(&path, r->uri, NULL) == DPL_OK)
+        damage.photo = path;
+    status = tell(c, &damage);
+    free(path);
+    return status;
+}
+
+static dpl_status on_fault(void *ctx, const char *what, dpl_error *err)
+{
+    const dpl_damage damage = {.part = "database", .message = what};
+
+    (void)err;
+    return tell(ctx, &damage);
+}
+
+static dpl_status on_person(void *ctx, const dpli_person_record *r, dpl_error *err)
+{
+    check *c = ctx;
+    char text[64];
+    const dpl_damage damage = {.part = "person", .person_id = r->id, .message = text};
+
+    (void)err;
+    c->report->n_persons++;
+    snprintf(text, sizeof text, "name %" PRId64 " %s", r->id, changed);
+    return r->sum == dpli_person_sum(r->name) ? DPL_OK : tell(c, &damage);
+}
+
+static dpl_status on_photo(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    check *c = ctx;
+    dpli_photo_record alone = *r;
+    dpl_error why;
+    char *path;
+    dpl_status status;
+
+    (void)err;
+    c->report->n_photos++;
+    /* The name has a finding of its own. */
+    if (r->owner.name)
+        alone.owner.sum = dpli_person_sum(r->owner.name);
+    status = dpli_photo_checked(&path, c->gallery, &alone, &why);
+    free(path);
+    if (status == DPL_E_MEMORY)
+        return status;
+    if (status == DPL_OK)
+        return DPL_OK;
+    return tell_photo(c, "photo", r, r->sum != dpli_photo_sum(r) ? changed : why.message);
+}
+
+static bool is_finite(const dpli_vector_record *v)
+{
+    float x;
+
+    for (size_t i = 0; i + sizeof x <= v->n_bytes; i += sizeof x) {
+        memcpy(&x, (const char *)v->bytes + i, sizeof x);
+        if (!isfinite(x))
+            return false;
+    }
+    return true;
+}
+
+static dpl_status on_template(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    check *c = ctx;
+    dpl_status status = DPL_OK;
+
+    (void)err;
+    c->report->n_templates++;
+    if (r->dim < 1 || r->dim > DPLI_DIM_MAX ||
+        r->vector.n_bytes != (size_t)r->dim * sizeof(float) ||
+        r->vector.sum != dpli_vector_sum(&r->vector) || !is_finite(&r->vector))
+        status = tell_photo(c, "vector", &r->photo, changed);
+    if (status == DPL_OK && r->has_face &&
+        r->face_sum != dpli_face_sum(r->vector.id, r->face, r->weakest))
+        status = tell_photo(c, "face", &r->photo, changed);
+    if (status == DPL_OK && r->thumb &&
+        r->thumb_sum != dpli_thumb_sum(r->vector.id, r->thumb, r->n_thumb))
+        status = tell_photo(c, "thumbnail", &r->photo, changed);
+    return status;
+}
+
+static dpl_status check_snapshots(check *c, dpl_error *err)
+{
+    for (int i = 0; i < DPLI_N_SPACES; i++) {
+        char *path = dpli_search_file(c->gallery, i, err);
+        dpli_index index;
+        dpl_error why;
+        dpl_status status = path ? dpli_snapshot_read(&index, path, &why) : DPL_E_MEMORY;
+
+        if (status == DPL_OK)
+            dpli_index_clear(&index);
+        free(path);
+        if (status == DPL_E_MEMORY)
+            return status;
+        c->report->n_snapshots += status != DPL_E_NOT_FOUND;
+        if (status != DPL_OK && status != DPL_E_NOT_FOUND) {
+            char *text = dpli_asprintf(err, "%s.faiss: %s", dpli_spaces[i].name, why.message);
+            const dpl_damage damage = {.part = "snapshot", .message = text};
+
+            status = text ? tell(c, &damage) : DPL_E_MEMORY;
+            free(text);
+            if (status != DPL_OK)
+                return status;
+        }
+    }
+    return DPL_OK;
+}
+
+/* One kind of row after the other; where the database itself gives up, that is a finding, too. */
+static dpl_status check_rows(check *c, dpl_error *err)
+{
+    static const dpli_photo_query photos = {DPLI_ALL_PHOTOS_BY_ID, NULL, 0};
+    static const dpli_template_query templates = {DPLI_ALL_TEMPLATES, NULL, 0, NULL};
+    dpli_store *s = c->gallery->store;
+    dpl_status status = DPL_OK;
+
+    for (int i = 0; i < 4 && status == DPL_OK; i++) {
+        dpl_error why = {DPL_OK, ""};
+
+        switch (i) {
+        case 0: status = s->ops->faults(s, on_fault, c, &why); break;
+        case 1: status = s->ops->each_person(s, true, on_person, c, &why); break;
+        case 2: status = s->ops->each_photo(s, &photos, on_photo, c, &why); break;
+        default: status = s->ops->each_template(s, &templates, on_template, c, &why); break;
+        }
+        if (status == DPL_E_GALLERY && why.message[0])
+            status = on_fault(c, why.message, err);
+        else if (status != DPL_OK && why.message[0])
+            dpli_fail(err, status, "%s", why.message);
+    }
+    return status;
+}
+
+dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
+                             dpl_status (*fn)(void *ctx, const dpl_damage *damage), void *ctx,
+                             dpl_error *err)
+{
+    check c = {gallery, out, fn, ctx};
+    dpli_store *s = gallery->store;
+    dpl_status status;
+
+    memset(out, 0, sizeof *out);
+    if ((status = s->ops->begin(s, false, err)) != DPL_OK)
+        return status;
+    gallery->walking++;
+    status = check_rows(&c, err);
+    gallery->walking--;
+    status = s->ops->end(s, status, err);
+    return status == DPL_OK ? check_snapshots(&c, err) : status;
+}
