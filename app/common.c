@@ -81,7 +81,8 @@ const option_spec options_models[] = {
      .kind = OPTION_BYTES,
      .offset = AT(max_memory_bytes),
      .value = "BYTES",
-     .help = "refuse photos that need more memory to decode, as 256M or 1G (default 256M)"},
+     .help = "memory for photos in work, of all threads together; one that needs more to decode "
+             "is refused (256M, 1G; default 768M)"},
     {.name = "model-memory",
      .kind = OPTION_BYTES,
      .offset = AT(model_memory_bytes),

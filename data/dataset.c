@@ -26,6 +26,8 @@
 
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
+/* A data set's pictures are small, and as many are decoded at once as there are threads. */
+#define MAX_DECODE_BYTES ((size_t)256 << 20)
 
 /* A picture as its source tells it. */
 typedef struct found {
@@ -657,7 +659,7 @@ static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const pictu
 
     if (status == DPL_OK) {
         /* As dpl_image_open: the file lies in memory while it is decoded. */
-        options.max_bytes -= n;
+        options.max_bytes = MAX_DECODE_BYTES - n;
         status = dpl_image_decode(out, bytes, n, &options, err);
     }
     free(bytes);
@@ -667,6 +669,7 @@ static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const pictu
 dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item, dpl_error *err)
 {
     const dpl_image empty = DPL_IMAGE_INIT;
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
     dpl_status status;
     char *path;
 
@@ -677,7 +680,8 @@ dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
     if (d->zip)
         return image_in_zip(out, d, &d->items[item], err);
     path = join(d->root, d->items[item].name, err);
-    status = path ? dpl_image_open(out, path, NULL, err) : DPL_E_MEMORY;
+    options.max_bytes = MAX_DECODE_BYTES;
+    status = path ? dpl_image_open(out, path, &options, err) : DPL_E_MEMORY;
     free(path);
     return status;
 }

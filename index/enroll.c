@@ -439,7 +439,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         if (it->before && is_settled(j, it->before) &&
             strcmp(it->before->sha256, it->sha256) == 0) {
             keep(it, had_path ? DPL_OUTCOME_UNCHANGED : DPL_OUTCOME_MOVED);
-            free(bytes);
+            dpli_photo_unread(bytes, n_bytes, j->pipeline);
             return DPL_OK;
         }
         dpl_error why = {DPL_OK, ""};
@@ -447,7 +447,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         if (status != DPL_OK)
             it->error = why;
     }
-    free(bytes);
+    dpli_photo_unread(bytes, n_bytes, j->pipeline);
     it->status = status;
     it->record = true;
     it->outcome = status != DPL_OK ? DPL_OUTCOME_REFUSED

@@ -14,6 +14,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/plan.h"
 #include "net/scratch.h"
 #include "vision/encoder.h"
 
@@ -231,6 +232,20 @@ static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *sc
     const dpl_shape shape = input_shape(e, n);
 
     return dpli_scratch_plan(out, scratch, e->net, &shape, input_layout(e), err);
+}
+
+size_t dpli_encoder_plan_bytes(const dpl_encoder *e)
+{
+    int32_t n = e->batch ? e->batch : MAX_BATCH;
+    size_t bytes = 0;
+
+    for (;; n /= 2) {
+        const dpl_shape shape = input_shape(e, n);
+
+        if (dpli_plan_measure(&bytes, e->net, &shape, input_layout(e), NULL) != DPL_E_LIMIT ||
+            e->batch || n == 1)
+            return bytes;
+    }
 }
 
 /* The vector's length, from a plan for one picture: [n, dim] or [n, dim, 1, 1]. */

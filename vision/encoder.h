@@ -21,6 +21,9 @@ struct dpl_encoder {
     char hash[65];
 };
 
+/** What dpl_encode's largest batch works in. */
+size_t dpli_encoder_plan_bytes(const dpl_encoder *encoder);
+
 /** dpl_whole_chip without an encoder: the training's pictures are cut as the encoder's are. The
  * filter is dpl_image_resize's. */
 dpl_status dpli_whole_chip(uint8_t *chip, int32_t width_px, int32_t height_px,

@@ -271,7 +271,7 @@ DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, in
 
 /* ------------------------------------------------------------------ damage */
 
-/** Something in the gallery that is not what was written. */
+/* Something in the gallery that is not what was written. */
 typedef struct dpl_damage {
     const char *part;    /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
     int64_t photo_id;    /* 0: of none, or not known */

@@ -25,11 +25,13 @@ typedef struct dpl_pipeline dpl_pipeline;
 
 typedef struct dpl_pipeline_options {
     size_t struct_size;
-    const char *detector_path; /* NULL: none; the whole picture is the chip (--detect none) */
+    const char *detector_path; /* NULL: no detector; the whole picture is the chip (--detect none)
+                                */
     const char *encoder_path;  /* face encoder */
     const char *preset;        /* for the encoder; NULL: none */
     const char *image_path;    /* image encoder; NULL: none */
-    dpl_decode_options decode;
+    dpl_decode_options decode; /* its max_bytes also bound what all threads decode and detect at
+                                  once: one waits for another */
     dpl_detect_options detect;
     float min_quality;   /* enrolment refuses faces below; 0: off; default 0.1 */
     dpl_net_options net; /* of each model */

@@ -154,10 +154,11 @@ DPL_API dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err);
 DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs,
                                      dpl_error *err);
 
-/* Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
+/* Scratch of one thread: the plans of the nets it has run, kept by shape, and the memory that all
+ * of them work in, as much as the largest needs. */
 typedef struct dpl_scratch dpl_scratch;
 
-/** @param max_bytes  memory for plans kept; 0 for the default, 512 MiB */
+/** @param max_bytes  memory kept when a plan has taken more; 0 for the default, 512 MiB */
 DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
 DPL_API void dpl_scratch_free(dpl_scratch *scratch);
 

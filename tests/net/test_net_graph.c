@@ -540,8 +540,10 @@ static void a_small_file_cannot_ask_for_much(void **state)
             status = dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NCHW, &err);
             assert_int_equal(status, DPL_E_LIMIT);
         }
-        /* Refused before it was taken. */
+        /* Refused before it was taken; a sanitizer keeps what is freed. */
+#if !defined(__SANITIZE_ADDRESS__)
         assert_in_range(peak_kib(), 0, 128 << 10);
+#endif
         dpl_net_close(net);
         dpli_buf_clear(&bytes);
     }
