@@ -38,8 +38,7 @@ json_t *info_photo_json(const dpl_photo_row *row)
 
 json_t *info_template_json(int32_t number, const dpl_template_row *row)
 {
-    json_t *object =
-        row->has_face ? json_face(number, &row->face) : json_object();
+    json_t *object = row->is_face ? json_face(number, &row->face) : json_object();
 
     json_put_int(&object, "template", row->id);
     json_put_text(&object, "space", row->space);

@@ -17,7 +17,7 @@ json_t *info_photo_json(const dpl_photo_row *row);
 /** A template, the number-th of its photo, from 1. */
 json_t *info_template_json(int32_t number, const dpl_template_row *row);
 
-/** What `info` tells of a gallery. */
+/* What `info` tells of a gallery. */
 typedef struct gallery_facts {
     const char *dir;
     dpl_gallery_counts counts;

@@ -7,7 +7,7 @@
 
 #include "doppel/doppel.h"
 
-/** A photo and its answers. */
+/* A photo and its answers. */
 typedef struct query_facts {
     const dpl_pipeline *pipeline;
     const dpl_policy *policy;

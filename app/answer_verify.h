@@ -6,7 +6,7 @@
 
 #include "doppel/doppel.h"
 
-/** What two photos, or a photo and a claim, came to. */
+/* What two photos, or a photo and a claim, came to. */
 typedef struct verify_facts {
     const dpl_pipeline *pipeline;
     const dpl_policy *policy;

@@ -2,6 +2,7 @@
  * cmd_forget.c - `doppel forget`: people or photos out of the gallery, with the proof that nothing
  * of them is found any more.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "app/answer_gallery.h"
@@ -50,13 +51,11 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
            text_counted(templates, r->n_templates, "template"));
     if (!f->o->dry_run) {
         fputs("; ", stdout);
-        char *proof =
-            text_format("%s of %s are still found by a search, %s of %s names, paths and hashes in "
-                        "the gallery's files",
-                        text_count(left, r->n_left),
-                        text_counted(templates, r->n_templates, "vector"),
-                        text_count(strings_left, r->n_strings_left),
-                        text_count(strings, r->n_strings));
+        char *proof = text_format(
+            "%s of %s are still found by a search, %s of %s names, paths and hashes in "
+            "the gallery's files",
+            text_count(left, r->n_left), text_counted(templates, r->n_templates, "vector"),
+            text_count(strings_left, r->n_strings_left), text_count(strings, r->n_strings));
         text_tone(stdout, (color_when)f->o->common.color, is_left ? TONE_BAD : TONE_GOOD, proof);
         free(proof);
         if (r->left_in[0]) {

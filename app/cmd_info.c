@@ -2,6 +2,7 @@
  * cmd_info.c - `doppel info`: what the gallery is, and what it knows of a person or a photo.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -94,7 +95,7 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
 
     if (array) {
         json_add(array, info_template_json((int32_t)json_array_size(*array) + 1, row));
-    } else if (row->has_face) {
+    } else if (row->is_face) {
         printf("  template %lld: face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers by "
                "model %.12s\n",
                (long long)row->id, (double)f->x_px, (double)f->y_px, (double)f->w_px,

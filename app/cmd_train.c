@@ -5,6 +5,7 @@
  * config.json is held to the same.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -320,7 +321,7 @@ int cmd_train(const command *self, int argc, char **argv)
         o.t.data = argv[1];
     if (o.resume) {
         o.t.run = o.resume;
-        o.t.resume = 1;
+        o.t.resume = true;
     }
     /* Unset ones stay unset: they are the run's own when it is resumed. */
     if (o.batch_norm)

@@ -41,8 +41,10 @@ const command commands[] = {
     {"forget", cmd_forget, false, "PERSON|PHOTO…", "remove people or photos, and prove it",
      options_of_forget,
      "Rows, thumbnails, vectors and index entries go, refused photos of the person, too. The\n"
-     "database is written anew; a search for every forgotten vector, and for names, paths and hashes\n"
-     "in every file of the gallery's folder, proves that none is found. The photo files stay where\n"
+     "database is written anew; a search for every forgotten vector, and for names, paths and "
+     "hashes\n"
+     "in every file of the gallery's folder, proves that none is found. The photo files stay "
+     "where\n"
      "they are.\n"
      "A person's name is taken first; ./NAME is always a photo.",
      NULL},

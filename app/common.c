@@ -81,7 +81,20 @@ const option_spec options_models[] = {
      .kind = OPTION_BYTES,
      .offset = AT(max_memory_bytes),
      .value = "BYTES",
-     .help = "refuse photos that need more memory to decode, as 256M or 1G (default 256M)"},
+     .help = "memory for photos in work, of all threads together; one that needs more to decode "
+             "is refused (256M, 1G; default 768M)"},
+    {.name = "model-memory",
+     .kind = OPTION_BYTES,
+     .offset = AT(model_memory_bytes),
+     .value = "BYTES",
+     .help = "refuse models that need more memory for a run, weights not counted (default 256M)"},
+    {.name = "model-operations",
+     .kind = OPTION_REAL,
+     .offset = AT(model_operations),
+     .value = "N",
+     .help = "refuse models that need more multiply-adds for a run (default 1e11)",
+     .low = 1,
+     .high = 1e18},
     {0}};
 
 const option_spec options_output[] = {
@@ -253,6 +266,15 @@ char *common_model_path(const command *self, const common *o, const char *given,
     return path;
 }
 
+dpl_net_options common_model_limits(const common *o)
+{
+    dpl_net_options limits = DPL_NET_OPTIONS_INIT;
+
+    limits.max_arena_bytes = o->model_memory_bytes;
+    limits.max_operations = o->model_operations;
+    return limits;
+}
+
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality)
 {
@@ -281,6 +303,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         options.detect.max_side_px = o->detect_side_px;
         options.detect.min_score = (float)o->min_score;
         options.min_quality = (float)min_quality;
+        options.net = common_model_limits(o);
         code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
     }
     free(encoder);

@@ -16,13 +16,14 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 
 #define POOR_QUALITY 0.35f /* a face below this gets a word of warning */
 
-/** First member of every command's options, so that the shared tables fit each of them. */
+/* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels;
     double min_score;
-    size_t max_memory_bytes;
+    size_t max_memory_bytes, model_memory_bytes;
+    double model_operations;
     int color;
     bool json, quiet;
 } common;
@@ -30,7 +31,8 @@ typedef struct common {
 #define COMMON_INIT                                                                                \
     {                                                                                              \
         .detect = -1, .detect_side_px = 1280, .max_pixels = 64000000, .min_score = 0.6,            \
-        .max_memory_bytes = (size_t)256 << 20                                                      \
+        .max_memory_bytes = (size_t)768 << 20, .model_memory_bytes = (size_t)256 << 20,            \
+        .model_operations = 1e11                                                                   \
     }
 
 extern const option_spec options_gallery[]; /* --gallery */
@@ -63,6 +65,9 @@ void common_notice(const command *self, const common *o, const dpl_gallery *gall
  * the option. */
 char *common_model_path(const command *self, const common *o, const char *given, const char *name,
                         const char *option);
+
+/** What a model may take. */
+dpl_net_options common_model_limits(const common *o);
 
 /**
  * Open the models that the options name.

@@ -17,13 +17,14 @@
 int eval_open_models(evaluation *e, bool whole)
 {
     common *o = &e->o->common;
+    dpl_net_options limits = common_model_limits(o);
     dpl_encoder *encoder = NULL;
     dpl_error err;
 
     if (e->o->aligned)
         o->detect = 1;
     if (o->detect < 0 && !whole && o->model) {
-        if (dpl_encoder_open(&encoder, o->model, o->preset, &err) != DPL_OK)
+        if (dpl_encoder_open_with(&encoder, o->model, o->preset, &limits, &err) != DPL_OK)
             return common_fail(e->self, &e->o->common, &err);
         whole = strcmp(dpl_encoder_space(encoder), "image") == 0;
         dpl_encoder_close(encoder);

@@ -18,7 +18,7 @@ typedef struct eval_options {
     bool aligned, within_group;
 } eval_options;
 
-/** An evaluation under way. */
+/* An evaluation under way. */
 typedef struct evaluation {
     const command *self;
     eval_options *o;

@@ -11,7 +11,7 @@
 
 #include "app/common.h"
 
-/** A page being written beside its file, which is replaced only when the page is whole. */
+/* A page being written beside its file, which is replaced only when the page is whole. */
 typedef struct html {
     FILE *f; /* NULL: no page was asked for */
     char *target, *aside;
@@ -49,7 +49,7 @@ void html_jpeg(const html *page, const uint8_t *jpeg, size_t n, const char *alt)
 void html_chip(const html *page, const dpl_encoder *encoder, const dpl_photo *photo, size_t face,
                const char *alt);
 
-/** A face to be boxed on a photo. */
+/* A face to be boxed on a photo. */
 typedef struct html_box {
     const dpl_face *face;
     int32_t number; /* from 1 */

@@ -40,17 +40,17 @@ typedef struct option_spec {
     const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
 } option_spec;
 
-/** A command, as the table in commands.c lists it. */
+/* A command, as the table in commands.c lists it. */
 typedef struct command {
     const char *name;
     int (*run)(const struct command *self, int argc, char **argv);
-    bool computes;         /* runs networks: BLAS is to be set up */
-    const char *arguments; /* "A B", may be "" */
-    const char *line;      /* what it does, one line without a full stop */
-    const option_spec *const
-        *options;              /* NULL-terminated list of tables, each ending at a NULL name */
-    const char *more;          /* paragraphs for `doppel help CMD`, or NULL */
-    const struct command *all; /* of help: the table that it explains */
+    bool computes;                     /* runs networks: BLAS is to be set up */
+    const char *arguments;             /* "A B", may be "" */
+    const char *line;                  /* what it does, one line without a full stop */
+    const option_spec *const *options; /* NULL-terminated list of tables, each ending at a NULL name
+                                        */
+    const char *more;                  /* paragraphs for `doppel help CMD`, or NULL */
+    const struct command *all;         /* of help: the table that it explains */
 } command;
 
 /**

@@ -211,7 +211,9 @@ void plot_curves(const html *page, const char *said, const char *x_label, const 
         low -= room;
         high += room;
     }
-    const axis y = round_of(low, high, y_label);
+    axis y = round_of(low, high, y_label);
+    y.low = y.first = floor(low / y.step + 1e-9) * y.step;
+    y.high = ceil(high / y.step - 1e-9) * y.step;
     begin(page->f, &x, &y, said);
     fputs(series_style, page->f);
     for (int s = 0; s < n; s++) {
@@ -223,7 +225,9 @@ void plot_curves(const html *page, const char *said, const char *x_label, const 
     fprintf(page->f, "</svg><figcaption>%s, at the end:", said);
     for (int s = 0; s < n; s++)
         if (curves[s].n > 0)
-            fprintf(page->f, " <b class=\"s%d\">&#9632;</b> %s %.4g", s, curves[s].name,
-                    curves[s].y[curves[s].n - 1]);
+            fprintf(page->f,
+                    " <span style=\"white-space:nowrap\"><b class=\"s%d\">&#9632;</b> %s "
+                    "%.4g</span>",
+                    s, curves[s].name, curves[s].y[curves[s].n - 1]);
     fputs("</figcaption></figure>\n", page->f);
 }

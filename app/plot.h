@@ -5,7 +5,7 @@
 #include "app/html.h"
 #include "doppel/eval.h"
 
-/** A line of a plot: n points, from left to right. */
+/* A line of a plot: n points, from left to right. */
 typedef struct plot_curve {
     const char *name;
     size_t n;

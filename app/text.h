@@ -11,7 +11,7 @@
 
 #include "doppel/score.h"
 
-/** What a colour says; every tone is also said in words beside it. */
+/* What a colour says; every tone is also said in words beside it. */
 typedef enum tone { TONE_PLAIN, TONE_GOOD, TONE_BAD, TONE_WARN, TONE_FAINT } tone;
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
@@ -63,7 +63,7 @@ const char *text_fmr(char buffer[64], double fmr);
 
 /* ------------------------------------------------------------------ tables */
 
-/** Columns aligned by display width; 'l' or 'r' a column. Cells are copied and made safe. */
+/* Columns aligned by display width; 'l' or 'r' a column. Cells are copied and made safe. */
 typedef struct table {
     const char *align;
     size_t n_rows, cap;

@@ -8,7 +8,7 @@
 
 #include "doppel/error.h"
 
-/** Zero-initialise, free with dpli_buf_clear. data is always NUL-terminated after the first append.
+/* Zero-initialise, free with dpli_buf_clear. data is always NUL-terminated after the first append.
  * A failed append sets failed and makes later ones do nothing: check once, at the end. */
 typedef struct dpli_buf {
     char *data;

@@ -8,7 +8,7 @@ typedef enum dpli_cpu { DPLI_CPU_BASELINE = 0, DPLI_CPU_AVX2 = 1, DPLI_CPU_AVX51
  * "avx512") asks for. */
 dpli_cpu dpli_cpu_level(void);
 
-/**
+/*
  * A function once a processor level, of which each call takes the one for dpli_cpu_level():
  *
  *     DPLI_EACH_CPU(static, double, sum_of, (const float *x, size_t n), (x, n))
@@ -20,18 +20,11 @@ dpli_cpu dpli_cpu_level(void);
  * same at each level, with longer vectors at the higher ones. Products are not contracted in it and
  * no sum changes its order: the levels agree to the bit. What it calls has longer vectors too when
  * it is always_inline. For loops that are worth two jumps more, not for single numbers.
+ * DPLI_EACH_CPU_TO_AVX2 is for those that AVX-512 does not make faster, or slower.
  */
 #if defined(__x86_64__) && defined(__GNUC__)
 #define DPLI_EACH_CPU(linkage, type, name, params, args)                                           \
-    static inline __attribute__((always_inline)) type name##_body params;                          \
-    static __attribute__((noinline)) type name##_baseline params                                   \
-    {                                                                                              \
-        return name##_body args;                                                                   \
-    }                                                                                              \
-    static __attribute__((noinline, target("avx2,fma"))) type name##_avx2 params                   \
-    {                                                                                              \
-        return name##_body args;                                                                   \
-    }                                                                                              \
+    DPLI_AVX2_AND_BELOW(type, name, params, args)                                                  \
     static __attribute__((noinline, target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))        \
     type name##_avx512 params                                                                      \
     {                                                                                              \
@@ -47,8 +40,28 @@ dpli_cpu dpli_cpu_level(void);
         return name##_baseline args;                                                               \
     }                                                                                              \
     static inline type name##_body params
+#define DPLI_EACH_CPU_TO_AVX2(linkage, type, name, params, args)                                   \
+    DPLI_AVX2_AND_BELOW(type, name, params, args)                                                  \
+    linkage type name params                                                                       \
+    {                                                                                              \
+        if (dpli_cpu_level() >= DPLI_CPU_AVX2)                                                     \
+            return name##_avx2 args;                                                               \
+        return name##_baseline args;                                                               \
+    }                                                                                              \
+    static inline type name##_body params
+#define DPLI_AVX2_AND_BELOW(type, name, params, args)                                              \
+    static inline __attribute__((always_inline)) type name##_body params;                          \
+    static __attribute__((noinline)) type name##_baseline params                                   \
+    {                                                                                              \
+        return name##_body args;                                                                   \
+    }                                                                                              \
+    static __attribute__((noinline, target("avx2,fma"))) type name##_avx2 params                   \
+    {                                                                                              \
+        return name##_body args;                                                                   \
+    }
 #else
-#define DPLI_EACH_CPU(linkage, type, name, params, args) linkage type name params
+#define DPLI_EACH_CPU(linkage, type, name, params, args)         linkage type name params
+#define DPLI_EACH_CPU_TO_AVX2(linkage, type, name, params, args) linkage type name params
 #endif
 
 /** Flush denormals to zero in this thread's floating-point unit; returns the state for

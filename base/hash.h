@@ -7,7 +7,8 @@
 
 #include "doppel/error.h"
 
-/** A digest in the making: begun with init, ended with hex, which says whether all of it went well. */
+/* A digest in the making: begun with init, ended with hex, which says whether all of it went well.
+ */
 typedef struct dpli_sha256 {
     void *ctx; /* NULL: something failed, and the rest does nothing */
 } dpli_sha256;

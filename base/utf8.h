@@ -13,8 +13,8 @@ size_t dpli_utf8_next(uint32_t *point, const char *s);
 /** Whether all of s is UTF-8. */
 bool dpli_is_utf8(const char *s);
 
-/** Whether a character moves a terminal's cursor, ends a line, is not seen, or turns the direction of
- * the text after it. */
+/** Whether a character moves a terminal's cursor, ends a line, is not seen, or turns the direction
+ * of the text after it. */
 bool dpli_utf8_is_unsafe(uint32_t point);
 
 #endif

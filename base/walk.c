@@ -60,7 +60,7 @@ static dpl_status visit(dpli_walker *w, const struct stat *st, bool *fresh, dpl_
     return slot ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory for the list of folders");
 }
 
-/** Whether path leads to something below the folder walked. */
+/* Whether path leads to something below the folder walked. */
 static bool stays_inside(const walk *w, const char *path)
 {
     char *real = realpath(path, NULL);

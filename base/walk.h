@@ -21,7 +21,7 @@ typedef enum dpli_walked {
 typedef dpl_status (*dpli_walk_fn)(void *ctx, dpli_walked what, const char *path, const char *below,
                                    dpl_error *err);
 
-/** Begins zeroed. */
+/* Begins zeroed. */
 typedef struct dpli_walker {
     bool follow_links; /* out of the folder walked, too */
     void *seen;        /* folders visited so far, by device and inode: each is walked once, whatever

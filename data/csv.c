@@ -18,7 +18,7 @@ void dpli_csv_init(dpli_csv *csv, char *text, size_t n)
         csv->at = 3;
 }
 
-/** Bytes of the line end at i: 0, 1 or 2. */
+/* Bytes of the line end at i: 0, 1 or 2. */
 static size_t line_end(const dpli_csv *csv, size_t i)
 {
     if (csv->text[i] == '\n')
@@ -28,7 +28,7 @@ static size_t line_end(const dpli_csv *csv, size_t i)
                : 0;
 }
 
-/** From at to behind the closing quote; *to is where the next byte of the field goes. */
+/* From at to behind the closing quote; *to is where the next byte of the field goes. */
 static dpl_status take_quoted(dpli_csv *csv, size_t *to, dpl_error *err)
 {
     for (csv->at++; csv->at < csv->n; csv->at++) {
@@ -64,7 +64,10 @@ dpl_status dpli_csv_row(dpli_csv *csv, dpl_error *err)
             if (status != DPL_OK)
                 return status;
         }
-        while (csv->at < csv->n && text[csv->at] != ',' && (end = line_end(csv, csv->at)) == 0) {
+        while (csv->at < csv->n && text[csv->at] != ',') {
+            end = line_end(csv, csv->at);
+            if (end != 0)
+                break;
             if (quoted || text[csv->at] == '"')
                 return dpli_fail(err, DPL_E_INPUT, "line %zu: a quote within a field", csv->line);
             text[to++] = text[csv->at++];

@@ -26,8 +26,10 @@
 
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
+/* A data set's pictures are small, and as many are decoded at once as there are threads. */
+#define MAX_DECODE_BYTES ((size_t)256 << 20)
 
-/** A picture as its source tells it. */
+/* A picture as its source tells it. */
 typedef struct found {
     char *name, *cls, *group; /* cls and group NULL when plain */
     size_t at;                /* zip: the member; CSV: the line */
@@ -70,7 +72,7 @@ struct dpl_dataset {
 
 /* ------------------------------------------------------------------ names */
 
-/** A hidden file or one below a hidden folder, or what macOS adds to archives. */
+/* A hidden file or one below a hidden folder, or what macOS adds to archives. */
 static bool is_hidden(const char *name)
 {
     for (const char *part = name; part; part = strchr(part, '/')) {
@@ -81,7 +83,7 @@ static bool is_hidden(const char *name)
     return false;
 }
 
-/** Whether a name stays below where it begins: no part is empty, "." or "..". */
+/* Whether a name stays below where it begins: no part is empty, "." or "..". */
 static bool is_inside(const char *name)
 {
     for (const char *part = name;; part++) {
@@ -94,7 +96,7 @@ static bool is_inside(const char *name)
     }
 }
 
-/** The folder that a name is in; "." at the top. */
+/* The folder that a name is in; "." at the top. */
 static char *parent_of(const char *name, dpl_error *err)
 {
     const char *slash = strrchr(name, '/');
@@ -120,7 +122,7 @@ static void clear_found(found *f)
     free(f->group);
 }
 
-/** Takes what f points to. */
+/* Takes what f points to. */
 static dpl_status add_found(found_list *list, found f, dpl_error *err)
 {
     const bool fits = list->n < INT32_MAX / 2;
@@ -136,7 +138,7 @@ static dpl_status add_found(found_list *list, found f, dpl_error *err)
     return DPL_OK;
 }
 
-/** Of a folder or zip: its folder is its class, that one's folder the group. */
+/* Of a folder or zip: its folder is its class, that one's folder the group. */
 static dpl_status add_by_folder(found_list *list, const char *name, size_t member, bool plain,
                                 dpl_error *err)
 {
@@ -227,7 +229,7 @@ static dpl_status list_zip(found_list *list, dpl_dataset *d, const char *path, c
     return status;
 }
 
-/** The column of one of these names (parted by spaces, the first that is there); -1. */
+/* The column of one of these names (parted by spaces, the first that is there); -1. */
 static int find_column(const dpli_csv *header, const char *names)
 {
     char name[16];
@@ -343,7 +345,7 @@ static int item_by_name(const void *name, const void *item)
     return strcmp(name, ((const named *)item)->name);
 }
 
-/** Items of one class, or of none: takes their names, the class's and the group's. */
+/* Items of one class, or of none: takes their names, the class's and the group's. */
 static void take_run(dpl_dataset *d, found *run, size_t n)
 {
     const bool plain = !run->cls;
@@ -360,7 +362,7 @@ static void take_run(dpl_dataset *d, found *run, size_t n)
     d->n_classes += !plain;
 }
 
-/** groups[i] is class i's: number the different ones in their order. */
+/* groups[i] is class i's: number the different ones in their order. */
 static dpl_status number_groups(dpl_dataset *d, dpl_error *err)
 {
     char **own = d->groups, **sorted;
@@ -451,7 +453,7 @@ static dpl_status build(dpl_dataset *d, found_list *list, int32_t min_items, boo
 
 /* ------------------------------------------------------------------ opening */
 
-/** Part "file.zip:inner" at the first colon behind which begins what is not of a file's name. */
+/* Part "file.zip:inner" at the first colon behind which begins what is not of a file's name. */
 static dpl_status find_source(char **file, const char **inner, struct stat *st, const char *path,
                               dpl_error *err)
 {
@@ -657,7 +659,7 @@ static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const pictu
 
     if (status == DPL_OK) {
         /* As dpl_image_open: the file lies in memory while it is decoded. */
-        options.max_bytes -= n;
+        options.max_bytes = MAX_DECODE_BYTES - n;
         status = dpl_image_decode(out, bytes, n, &options, err);
     }
     free(bytes);
@@ -667,6 +669,7 @@ static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const pictu
 dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item, dpl_error *err)
 {
     const dpl_image empty = DPL_IMAGE_INIT;
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
     dpl_status status;
     char *path;
 
@@ -677,7 +680,8 @@ dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
     if (d->zip)
         return image_in_zip(out, d, &d->items[item], err);
     path = join(d->root, d->items[item].name, err);
-    status = path ? dpl_image_open(out, path, NULL, err) : DPL_E_MEMORY;
+    options.max_bytes = MAX_DECODE_BYTES;
+    status = path ? dpl_image_open(out, path, &options, err) : DPL_E_MEMORY;
     free(path);
     return status;
 }

@@ -90,7 +90,7 @@ dpl_status dpli_zip_find(size_t *member, dpli_zip *z, const char *name, dpl_erro
     return found < 0 ? dpli_fail(err, DPL_E_INPUT, "is not in the archive") : DPL_OK;
 }
 
-/** The lock is held. */
+/* The lock is held. */
 static dpl_status read_member(uint8_t **bytes, size_t *n_bytes, zip_t *archive, size_t member,
                               size_t max_bytes, dpl_error *err)
 {

@@ -75,7 +75,10 @@ static float *sample_of(const float *rows, size_t n, const char *held_out, size_
         left += !held_out || !held_out[i];
     if (*n_sample > left)
         *n_sample = left;
-    if (!dpli_mul(&n_floats, *n_sample, dim) || !(sample = dpli_alloc(n_floats, sizeof *rows, err)))
+    if (!dpli_mul(&n_floats, *n_sample, dim))
+        return NULL;
+    sample = dpli_alloc(n_floats, sizeof *rows, err);
+    if (!sample)
         return NULL;
     dpli_rng_seed(&rng, 1);
     for (size_t i = 0; i < n && taken < *n_sample; i++) {
@@ -99,7 +102,8 @@ static dpl_status make_ivf(FaissIndex **out, const float *rows, size_t n, int32_
         n_lists = n / TRAIN_MIN;
     n_sample = n_lists * TRAIN_PER_LIST;
     snprintf(recipe, sizeof recipe, "IVF%zu,Flat", n_lists);
-    if (!(sample = sample_of(rows, n, held_out, &n_sample, (size_t)dim, err)))
+    sample = sample_of(rows, n, held_out, &n_sample, (size_t)dim, err);
+    if (!sample)
         return DPL_E_MEMORY;
     if (faiss_index_factory(out, dim, recipe, METRIC_L2) ||
         faiss_Index_train(*out, (idx_t)n_sample, sample) ||

@@ -102,12 +102,14 @@ static dpl_status read_table(dpl_calibration **out, const json_t *root, dpl_erro
         return dpli_fail(err, DPL_E_MODEL,
                          "calibration: \"points\" is not an array of 1 to %d points", MAX_POINTS);
 
-    if (!(c = dpli_calloc(1, sizeof *c + n * sizeof c->points[0], err)))
+    c = dpli_calloc(1, sizeof *c + n * sizeof c->points[0], err);
+    if (!c)
         return DPL_E_MEMORY;
     *out = c;
     c->pairs = (uint64_t)json_integer_value(pairs);
     c->n = n;
-    if (!(c->source = dpli_strdup(source ? json_string_value(source) : "", err)))
+    c->source = dpli_strdup(source ? json_string_value(source) : "", err);
+    if (!c->source)
         return DPL_E_MEMORY;
     for (size_t i = 0; i < n; i++) {
         point *p = c->points + i;
@@ -142,7 +144,8 @@ dpl_status dpl_calibration_parse(dpl_calibration **out, const char *json, dpl_er
     if (n > MAX_TEXT_BYTES)
         return dpli_fail(err, DPL_E_MODEL, "calibration: longer than the limit of %zu MiB",
                          MAX_TEXT_BYTES >> 20);
-    if (!(root = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where)))
+    root = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where);
+    if (!root)
         return dpli_fail(err, DPL_E_MODEL, "calibration: line %d, column %d: %s", where.line,
                          where.column, where.text);
     status = read_table(&c, root, err);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,7 +29,7 @@ const char *dpl_sqlite_version(void)
 struct dpli_db {
     sqlite3 *handle;
     char *path;
-    int checking; /* within dpli_db_check, whose own failures are not checked again */
+    bool checking; /* within dpli_db_check, whose own failures are not checked again */
 };
 
 /* How long a lock may be waited for. Only recovery after a kill, or the end of a forget, locks
@@ -158,8 +159,8 @@ static char *without_links(const char *path, dpl_error *err)
     real = folder || !slash ? realpath(folder ? folder : ".", NULL) : NULL;
     free(folder);
     /* What cannot be resolved cannot be opened, and SQLite tells why. */
-    out = real ? dpli_asprintf(err, "%s/%s", real, slash ? slash + 1 : path)
-               : dpli_strdup(path, err);
+    out =
+        real ? dpli_asprintf(err, "%s/%s", real, slash ? slash + 1 : path) : dpli_strdup(path, err);
     free(real);
     return out;
 }
@@ -168,10 +169,12 @@ dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
-    if ((status = dpli_stmt_new(&s, db, "PRAGMA journal_mode=WAL", err)) != DPL_OK ||
-        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+    status = dpli_stmt_new(&s, db, "PRAGMA journal_mode=WAL", err);
+    if (status == DPL_OK)
+        status = dpli_stmt_step(&s, &row, err);
+    if (status != DPL_OK)
         goto done;
     if (!row || strcmp(dpli_get_string(&s, 0), "wal") != 0)
         status =
@@ -192,10 +195,16 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     int code;
 
     *out = NULL;
-    if (!db || !(db->path = dpli_strdup(path, err)))
+    if (!db)
         goto done;
-    if (mode == DPLI_DB_WRITE && (status = make_private(path, err)) != DPL_OK)
+    db->path = dpli_strdup(path, err);
+    if (!db->path)
         goto done;
+    if (mode == DPLI_DB_WRITE) {
+        status = make_private(path, err);
+        if (status != DPL_OK)
+            goto done;
+    }
     real = without_links(path, err);
     if (!real) {
         status = DPL_E_MEMORY;
@@ -203,7 +212,8 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     }
     path = real;
     if (mode == DPLI_DB_READ_FROZEN) {
-        if ((status = frozen_uri(&uri, path, err)) != DPL_OK)
+        status = frozen_uri(&uri, path, err);
+        if (status != DPL_OK)
             goto done;
         path = uri.data;
         flags |= SQLITE_OPEN_URI;
@@ -262,7 +272,7 @@ dpl_status dpli_db_int(int64_t *out, dpli_db *db, const char *sql, dpl_error *er
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
     *out = 0;
     if ((status = dpli_stmt_new(&s, db, sql, err)) == DPL_OK &&
@@ -311,9 +321,13 @@ static dpl_status structure_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_err
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, db, "PRAGMA integrity_check(100)", err);
-    int row = 0, n = 0;
+    bool row = false;
+    int n = 0;
 
-    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+    while (status == DPL_OK) {
+        status = dpli_stmt_step(&s, &row, err);
+        if (status != DPL_OK || !row)
+            break;
         const char *what = dpli_get_string(&s, 0), *end = strchr(what, '\n');
 
         n++;
@@ -331,14 +345,14 @@ static dpl_status reference_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_err
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, db, "PRAGMA foreign_key_check", err);
-    int row = 0;
+    bool row = false;
 
-    for (int n = 0; n < 100 && status == DPL_OK &&
-                    (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row;
+    for (int n = 0;
+         n < 100 && status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row;
          n++) {
-        char *what = dpli_asprintf(err, "row %lld of %.100s refers to a row of %.100s that is not there",
-                                   (long long)dpli_get_int(&s, 1), dpli_get_string(&s, 0),
-                                   dpli_get_string(&s, 2));
+        char *what = dpli_asprintf(
+            err, "row %lld of %.100s refers to a row of %.100s that is not there",
+            (long long)dpli_get_int(&s, 1), dpli_get_string(&s, 0), dpli_get_string(&s, 2));
 
         status = what ? fn(ctx, what, err) : DPL_E_MEMORY;
         free(what);
@@ -351,11 +365,11 @@ dpl_status dpli_db_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
 {
     dpl_status status;
 
-    db->checking = 1;
+    db->checking = true;
     status = structure_faults(db, fn, ctx, err);
     if (status == DPL_OK)
         status = reference_faults(db, fn, ctx, err);
-    db->checking = 0;
+    db->checking = false;
     return status;
 }
 
@@ -430,7 +444,7 @@ void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes)
         dpli_bind_null(s, i);
 }
 
-dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err)
+dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err)
 {
     int code = s->failed != SQLITE_OK ? s->failed : sqlite3_step(s->handle);
 
@@ -453,9 +467,10 @@ dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err)
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err)
 {
     dpl_status status;
-    int row;
+    bool row;
 
-    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
+    for (status = dpli_stmt_step(s, &row, err); status == DPL_OK && row;
+         status = dpli_stmt_step(s, &row, err))
         ;
     return status;
 }

@@ -7,6 +7,7 @@
 #ifndef DOPPEL_INDEX_DB_H
 #define DOPPEL_INDEX_DB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,12 +47,13 @@ dpl_status dpli_db_end(dpli_db *db, dpl_status status, dpl_error *err);
 dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err);
 /** DPL_E_GALLERY with the first thing that is wrong; reads the whole file. */
 dpl_status dpli_db_check(dpli_db *db, dpl_error *err);
-/** Everything that is wrong (up to 100 findings): pages, cells, order, rows and the indexes on them,
- * rows that others refer to. A status other than DPL_OK ends it and is passed on. */
+/** Everything that is wrong (up to 100 findings): pages, cells, order, rows and the indexes on
+ * them, rows that others refer to. A status other than DPL_OK ends it and is passed on. */
 dpl_status dpli_db_faults(dpli_db *db,
-                          dpl_status (*fn)(void *ctx, const char *what, dpl_error *err), void *ctx, dpl_error *err);
+                          dpl_status (*fn)(void *ctx, const char *what, dpl_error *err), void *ctx,
+                          dpl_error *err);
 
-/** A prepared statement. Zero-initialise, free with dpli_stmt_clear. A failed bind is remembered
+/* A prepared statement. Zero-initialise, free with dpli_stmt_clear. A failed bind is remembered
  * and told by the next step. */
 typedef struct dpli_stmt {
     void *handle;
@@ -73,7 +75,7 @@ void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes);
 
 /** *row is 1 when there is a row to read, 0 at the end, when the statement is ready to run again.
  */
-dpl_status dpli_stmt_step(dpli_stmt *s, int *row, dpl_error *err);
+dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err);
 /** Step to the end. */
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err);
 /** Ready to run again from anywhere. */

@@ -5,12 +5,12 @@
 #include "base/rng.h"
 #include "doppel/dataset.h"
 
-/** A group's classes: of[first .. first + n - 1]. */
+/* A group's classes: of[first .. first + n - 1]. */
 typedef struct dpli_group {
     int32_t first, n;
 } dpli_group;
 
-/** The classes with enough items, by group. */
+/* The classes with enough items, by group. */
 typedef struct dpli_classes {
     int32_t *of; /* [n] classes of the data set */
     int32_t n;
@@ -25,7 +25,7 @@ void dpli_classes_clear(dpli_classes *classes);
 /** One of the groups with at least this many classes, each as likely; there must be one. */
 const dpli_group *dpli_classes_group(const dpli_classes *classes, dpli_rng *rng, int32_t at_least);
 
-/** Items of a data set to numbers of those in use, in the order in which they are met. */
+/* Items of a data set to numbers of those in use, in the order in which they are met. */
 typedef struct dpli_renumber {
     int32_t *number; /* [items of the data set], -1: not met */
     int32_t *items;  /* [n] */

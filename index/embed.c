@@ -5,6 +5,7 @@
  * dense layer reads its weights once for all of them.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cancel.h"
@@ -24,7 +25,7 @@ const char *dpl_picture_name(const dpl_pictures *pictures, size_t i)
                              : pictures->names[i];
 }
 
-/** The path of a file among the pictures, freed by free(). */
+/* The path of a file among the pictures, freed by free(). */
 static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
     const char *name = pictures->names[i];
@@ -33,33 +34,54 @@ static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err
                                            : dpli_strdup(name, err);
 }
 
-static dpl_status decode_picture(dpl_image *out, const dpl_pipeline *pipeline,
-                                 const dpl_pictures *pictures, size_t i, dpl_error *err)
+/* @param[out] claim  what dpli_pipeline_end is told once the picture is done with, also on failure
+ */
+static dpl_status decode_picture(dpl_image *out, size_t *claim, const dpl_pipeline *pipeline,
+                                 dpl_scratch *scratch, const dpl_pictures *pictures, size_t i,
+                                 dpl_error *err)
 {
-    char *path;
+    dpl_decode_options limits = *dpli_pipeline_decode(pipeline);
+    uint8_t *bytes = NULL;
+    size_t n_bytes = 0;
+    char *path, sha256[65];
     dpl_status status;
 
-    if (pictures->dataset)
+    if (pictures->dataset) {
+        *claim = dpli_pipeline_begin(pipeline, scratch, NULL, 0);
         return dpl_dataset_image(out, pictures->dataset, pictures->items[i], err);
+    }
+    *claim = 0;
     path = picture_path(pictures, i, err);
     if (!path)
         return DPL_E_MEMORY;
-    status = dpl_image_open(out, path, dpli_pipeline_decode(pipeline), err);
+    status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
+    if (status == DPL_OK) {
+        *claim = dpli_pipeline_begin(pipeline, scratch, bytes, n_bytes);
+        limits.max_bytes -= n_bytes;
+        status = dpl_image_decode(out, bytes, n_bytes, &limits, err);
+    }
+    dpli_photo_unread(bytes, n_bytes, pipeline);
+    if (status != DPL_OK)
+        dpli_fail_in(err, status, path);
     free(path);
     return status;
 }
 
-/** A picture through the detector, with at least one face. */
+/* A picture through the detector, with at least one face. */
 static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                             const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
     dpl_image image = DPL_IMAGE_INIT;
-    dpl_status status = decode_picture(&image, pipeline, pictures, i, err);
+    size_t claim;
+    dpl_status status = decode_picture(&image, &claim, pipeline, scratch, pictures, i, err);
 
     *photo = (dpl_photo)DPL_PHOTO_INIT;
-    if (status != DPL_OK)
+    if (status != DPL_OK) {
+        dpli_pipeline_end(pipeline, scratch, claim);
         return status;
+    }
     status = dpli_photo_from_image(photo, pipeline, scratch, &image, err);
+    dpli_pipeline_end(pipeline, scratch, claim);
     if (status == DPL_OK && photo->n_faces == 0) {
         dpl_photo_clear(photo);
         status = dpli_fail(err, DPL_E_NO_FACE, "no face found");
@@ -78,10 +100,11 @@ typedef struct job {
     uint8_t **chips; /* one batch a worker; NULL with a detector */
 } job;
 
-/** Keep a picture's failure, or pass on the system's. */
+/* Keep a picture's failure, or pass on the system's and the model's. */
 static dpl_status note_failure(job *j, size_t i, const dpl_error *why, dpl_error *err)
 {
-    if (why->status == DPL_E_MEMORY || why->status == DPL_E_SYSTEM || why->status == DPL_E_BUG) {
+    if (why->status == DPL_E_MODEL || why->status == DPL_E_MEMORY || why->status == DPL_E_SYSTEM ||
+        why->status == DPL_E_BUG) {
         *err = *why;
         return why->status;
     }
@@ -108,16 +131,21 @@ static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
     return DPL_OK;
 }
 
-/** Cut the whole of picture i into a chip. */
-static dpl_status cut_whole(uint8_t *chip, const job *j, size_t i, dpl_error *err)
+/* Cut the whole of picture i into a chip. */
+static dpl_status cut_whole(uint8_t *chip, const job *j, int worker, size_t i, dpl_error *err)
 {
     dpl_image image = DPL_IMAGE_INIT;
-    dpl_status status = decode_picture(&image, j->pipeline, j->pictures, i, err);
+    dpl_scratch *scratch = j->scratches[worker];
+    size_t claim;
+    dpl_status status = decode_picture(&image, &claim, j->pipeline, scratch, j->pictures, i, err);
 
-    if (status != DPL_OK)
+    if (status != DPL_OK) {
+        dpli_pipeline_end(j->pipeline, scratch, claim);
         return status;
+    }
     status = dpl_whole_chip(chip, dpl_pipeline_encoder(j->pipeline), &image, err);
     dpl_image_clear(&image);
+    dpli_pipeline_end(j->pipeline, scratch, claim);
     return status == DPL_OK ? status : dpli_fail_in(err, status, dpl_picture_name(j->pictures, i));
 }
 
@@ -134,7 +162,7 @@ static dpl_status embed_whole(job *j, int worker, size_t from, size_t to, dpl_er
     if (!rows)
         return DPL_E_MEMORY;
     for (size_t i = from; i < to && status == DPL_OK; i++) {
-        if (cut_whole(chips + n * bytes, j, i, &why) == DPL_OK)
+        if (cut_whole(chips + n * bytes, j, worker, i, &why) == DPL_OK)
             good[n++] = i;
         else
             status = note_failure(j, i, &why, err);
@@ -171,7 +199,7 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
                      const dpl_pictures *pictures, const dpl_embed_options *options, dpl_error *err)
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
-    const int whole = dpl_pipeline_detector(pipeline) == NULL;
+    const bool whole = dpl_pipeline_detector(pipeline) == NULL;
     dpl_embed_options o = DPL_EMBED_OPTIONS_INIT;
     size_t n_threads = 0;
     dpl_embeddings e = {.n = pictures->n, .dim = dpl_encoder_dim(encoder)};
@@ -197,8 +225,11 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
     if (!e.vectors || !e.errors || !j.scratches || (whole && !j.chips))
         goto done;
     for (size_t t = 0; t < n_threads; t++) {
-        if (whole && !(j.chips[t] = dpli_alloc(BATCH, dpli_chip_bytes(encoder), err)))
-            goto done;
+        if (whole) {
+            j.chips[t] = dpli_alloc(BATCH, dpli_chip_bytes(encoder), err);
+            if (!j.chips[t])
+                goto done;
+        }
         status = dpl_scratch_new(&j.scratches[t], 0, err);
         if (status != DPL_OK)
             goto done;
@@ -251,7 +282,7 @@ dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *p
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
     const size_t bytes = dpli_chip_bytes(encoder);
-    const job j = {.pipeline = pipeline, .pictures = pictures};
+    const job j = {.pipeline = pipeline, .pictures = pictures, .scratches = &scratch};
     uint8_t *chip;
     dpl_photo photo;
     dpl_status status;
@@ -267,7 +298,7 @@ dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *p
         return status;
     }
     chip = dpli_alloc(bytes, 1, err);
-    status = chip ? cut_whole(chip, &j, i, err) : DPL_E_MEMORY;
+    status = chip ? cut_whole(chip, &j, 0, i, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
         status = dpli_thumb(out, n_out, encoder, chip, err);
     free(chip);

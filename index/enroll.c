@@ -124,7 +124,7 @@ static known *find_path(const ledger *l, const char *path)
     return NULL;
 }
 
-/** First of the photos with this content, in *n their number. */
+/* First of the photos with this content, in *n their number. */
 static known **find_content(const ledger *l, const char *sha256, size_t *n)
 {
     size_t low = 0, high = l->n, end;
@@ -144,7 +144,7 @@ static known **find_content(const ledger *l, const char *sha256, size_t *n)
 
 /* ------------------------------------------------------------------ one file */
 
-/** What became of one file of the chunk. Filled by a worker, then committed and reported. */
+/* What became of one file of the chunk. Filled by a worker, then committed and reported. */
 typedef struct item {
     const dpli_found_file *file;
     known *before; /* what the ledger knows of this path, or of the photo that has moved here */
@@ -185,10 +185,11 @@ static bool file_gone(const char *path)
 {
     struct stat st;
 
-    return dpli_source_is_file(path) && stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return dpli_source_is_file(path) && stat(path, &st) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR);
 }
 
-/** The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
+/* The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
  * given. */
 static const char *person_of(const job *j, const item *it)
 {
@@ -197,14 +198,14 @@ static const char *person_of(const job *j, const item *it)
     return it->before && it->before->person ? it->before->person : it->file->person;
 }
 
-/** A refused photo is nobody's, and would be refused whoever's it were. */
+/* A refused photo is nobody's, and would be refused whoever's it were. */
 static bool same_person(const job *j, const known *k)
 {
     return !j->options->name || k->status != DPL_OK ||
            (k->person && strcmp(k->person, j->options->name) == 0);
 }
 
-/** Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
+/* Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
  * refused one is tried again under others, and once when it is not known whose it was to be. */
 static bool is_settled(const job *j, const known *k)
 {
@@ -212,7 +213,7 @@ static bool is_settled(const job *j, const known *k)
            (k->status == DPL_OK || (k->meant && strcmp(k->tried, j->tried) == 0));
 }
 
-/** Known content: nothing to encode. A refusal stays one, with its reason. */
+/* Known content: nothing to encode. A refusal stays one, with its reason. */
 static void keep(item *it, dpl_outcome outcome)
 {
     const known *k = it->before;
@@ -222,7 +223,7 @@ static void keep(item *it, dpl_outcome outcome)
     snprintf(it->error.message, sizeof it->error.message, "%s", k->reason);
 }
 
-/** The same content under a path that is gone is this file before it moved; elsewhere it is a copy,
+/* The same content under a path that is gone is this file before it moved; elsewhere it is a copy,
  * worth a word when it is somebody else's. */
 static void look_for_same(const job *j, item *it)
 {
@@ -279,7 +280,7 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
                         face, encoder, it->photo.chips + i * dpli_chip_bytes(encoder), err);
 }
 
-/** Which of the photo's faces become templates. */
+/* Which of the photo's faces become templates. */
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
     const dpl_photo *photo = &it->photo;
@@ -305,7 +306,7 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     return it->n_templates > 0 ? DPL_OK : status;
 }
 
-/** The picture kept for the event: small, or only its size. */
+/* The picture kept for the event: small, or only its size. */
 static dpl_status shrink_picture(const job *j, item *it, dpl_error *err)
 {
     dpl_image *image = &it->photo.image;
@@ -331,7 +332,7 @@ static dpl_status shrink_picture(const job *j, item *it, dpl_error *err)
     return DPL_OK;
 }
 
-/** The templates of it->photo; a status of the photo's own when it is nobody's. */
+/* The templates of it->photo; a status of the photo's own when it is nobody's. */
 static dpl_status make_templates(const job *j, item *it, dpl_error *err)
 {
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(j->pipeline);
@@ -351,8 +352,8 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
        why it is nobody's. */
     if (image_encoder && it->photo.image_vector && status != DPL_E_MEMORY) {
         const dpl_status whole =
-            add_template(it, dpl_encoder_space(image_encoder), it->photo.image_vector, dpl_encoder_dim(image_encoder), NULL,
-                         NULL, NULL, err);
+            add_template(it, dpl_encoder_space(image_encoder), it->photo.image_vector,
+                         dpl_encoder_dim(image_encoder), NULL, NULL, NULL, err);
         if (whole != DPL_OK)
             return whole;
     }
@@ -371,7 +372,7 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
     return status != DPL_OK ? status : shrunk;
 }
 
-/** Whether a file is to be taken for a photo, well or badly made. */
+/* Whether a file is to be taken for a photo, well or badly made. */
 static bool is_meant(const dpli_found_file *file, const struct stat *st)
 {
     uint8_t head[16];
@@ -390,7 +391,16 @@ static bool is_meant(const dpli_found_file *file, const struct stat *st)
     return dpl_image_is_meant(file->path, head, n > 0 ? (size_t)n : 0);
 }
 
-/** Look at one file. A file's own failure is its status; only the system's stop the run. */
+/* Whether a failure is none of the photo's: it is not recorded, and the next photo would meet it.
+ */
+static bool stops_the_run(dpl_status status)
+{
+    return status == DPL_E_MODEL || dpl_status_exit_code(status) > 4;
+}
+
+/* Look at one file. A file's own failure is its status; only the system's and the model's stop the
+ * run.
+ */
 static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
 {
     job *j = ctx;
@@ -429,7 +439,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         if (it->before && is_settled(j, it->before) &&
             strcmp(it->before->sha256, it->sha256) == 0) {
             keep(it, had_path ? DPL_OUTCOME_UNCHANGED : DPL_OUTCOME_MOVED);
-            free(bytes);
+            dpli_photo_unread(bytes, n_bytes, j->pipeline);
             return DPL_OK;
         }
         dpl_error why = {DPL_OK, ""};
@@ -437,13 +447,13 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         if (status != DPL_OK)
             it->error = why;
     }
-    free(bytes);
+    dpli_photo_unread(bytes, n_bytes, j->pipeline);
     it->status = status;
     it->record = true;
     it->outcome = status != DPL_OK ? DPL_OUTCOME_REFUSED
                   : had_path       ? DPL_OUTCOME_UPDATED
                                    : DPL_OUTCOME_ADDED;
-    if (status == DPL_E_MEMORY || status == DPL_E_SYSTEM || status == DPL_E_BUG) {
+    if (stops_the_run(status)) {
         *err = it->error;
         return dpli_fail_in(err, status, it->file->path);
     }
@@ -527,7 +537,7 @@ static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
     };
 }
 
-/** A known photo under a new path, or touched without a change: only where and when it is. */
+/* A known photo under a new path, or touched without a change: only where and when it is. */
 static dpl_status commit_moves(job *j, dpl_error *err)
 {
     for (size_t i = 0; i < j->n_items; i++) {
@@ -557,7 +567,7 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return status;
 }
 
-/** Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
+/* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
 static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 {
     const size_t left = j->files.n - first;
@@ -569,7 +579,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     status = dpli_pool_run(j->n_threads, j->n_items, look_at, j, err);
     if (status != DPL_OK)
         for (size_t i = 0; i < j->n_items; i++)
-            if (dpl_status_exit_code(j->items[i].status) > 4)
+            if (stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
     committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     for (size_t i = 0; i < j->n_items; i++) {
@@ -580,7 +590,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     return status != DPL_OK ? status : committed;
 }
 
-/** Forget photos under the folders given whose files are gone. */
+/* Forget photos under the folders given whose files are gone. */
 static dpl_status prune(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
 {
     const char **gone = dpli_alloc(j->ledger.n, sizeof *gone, err);
@@ -649,7 +659,7 @@ static void free_job(job *j)
     free(j);
 }
 
-/** @param options  outlive the job */
+/* @param options  outlive the job */
 static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *pipeline,
                           const dpl_enroll_options *options, dpl_error *err)
 {
@@ -730,7 +740,7 @@ dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
     it->status = make_templates(j, it, &why);
     if (it->status != DPL_OK)
         it->error = why;
-    if (dpl_status_exit_code(it->status) <= 4) {
+    if (!stops_the_run(it->status)) {
         row = new_photo(j, it, (int64_t)time(NULL));
         status = dpl_gallery_put(gallery, &row, 1, err);
     }

@@ -5,6 +5,7 @@
  * 4.3, equation 3 (the nearest by the head).
  */
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/fail.h"
@@ -32,7 +33,7 @@ static dpl_status grow_trials(dpl_trials *t, size_t *cap, dpl_error *err)
     return DPL_OK;
 }
 
-/** Items to numbers of the pictures in use. */
+/* Items to numbers of the pictures in use. */
 static dpl_status number_pictures(dpl_trials *t, const dpl_dataset *dataset, dpl_error *err)
 {
     dpli_renumber numbers = {0};
@@ -48,7 +49,7 @@ static dpl_status number_pictures(dpl_trials *t, const dpl_dataset *dataset, dpl
 
 /* ------------------------------------------------------------------ Lake's runs */
 
-/** A run while it is read. */
+/* A run while it is read. */
 typedef struct run {
     const dpl_dataset *dataset;
     char *labels; /* name of its class_labels.txt */
@@ -61,7 +62,7 @@ static dpl_status bad_label(const run *r, dpl_error *err, const char *what, cons
                      name ? " \"" : "", name ? name : "", name ? "\"" : "");
 }
 
-/** Length of the folder in a name, the slash included. */
+/* Length of the folder in a name, the slash included. */
 static size_t folder_length(const char *name)
 {
     const char *slash = strrchr(name, '/');
@@ -69,7 +70,7 @@ static size_t folder_length(const char *name)
     return slash ? (size_t)(slash - name) + 1 : 0;
 }
 
-/** The item that a label names: as it stands, or below the folder that holds the runs. */
+/* The item that a label names: as it stands, or below the folder that holds the runs. */
 static int32_t find_labelled(const run *r, const char *name, dpl_error *err)
 {
     const size_t own = folder_length(r->labels); /* "x/run01/" */
@@ -85,7 +86,7 @@ static int32_t find_labelled(const run *r, const char *name, dpl_error *err)
     return item;
 }
 
-/** All items in the folder of this one, which are neighbours as names are sorted. */
+/* All items in the folder of this one, which are neighbours as names are sorted. */
 static void folder_items(const dpl_dataset *dataset, int32_t item, int32_t *first, int32_t *n)
 {
     const char *name = dpl_dataset_item_name(dataset, item);
@@ -109,7 +110,7 @@ static dpl_status read_label(dpl_trials *t, size_t *cap, const run *r, char *lin
     dpl_status status;
     int n = 0;
 
-    while ((field = strsep(&rest, " \t\r"))) {
+    for (field = strsep(&rest, " \t\r"); field; field = strsep(&rest, " \t\r")) {
         if (*field && n == 2)
             return bad_label(r, err, "not \"TEST TRAINING\"", NULL);
         if (*field)
@@ -152,7 +153,10 @@ static dpl_status read_run(dpl_trials *t, size_t *cap, run *r, char *text, dpl_e
     int32_t first = 0, way = 0;
     dpl_status status = DPL_OK;
 
-    while (status == DPL_OK && (line = strsep(&rest, "\n"))) {
+    while (status == DPL_OK) {
+        line = strsep(&rest, "\n");
+        if (!line)
+            break;
         r->line++;
         status = read_label(t, cap, r, line, &first, &way, err);
     }
@@ -161,7 +165,7 @@ static dpl_status read_run(dpl_trials *t, size_t *cap, run *r, char *text, dpl_e
     return status;
 }
 
-/** Read the run in a folder, given by its first letters; pictures of no run are a mistake. */
+/* Read the run in a folder, given by its first letters; pictures of no run are a mistake. */
 static dpl_status try_run(dpl_trials *t, size_t *cap, const dpl_dataset *dataset,
                           const char *folder, size_t length, dpl_error *err)
 {
@@ -234,7 +238,7 @@ dpl_status dpl_trials_read(dpl_trials *out, const dpl_dataset *dataset, dpl_erro
 
 /* ------------------------------------------------------------------ drawn trials */
 
-/** The first way of classes[n], drawn without repeats by shuffling as far as needed. */
+/* The first way of classes[n], drawn without repeats by shuffling as far as needed. */
 static void shuffle_first(int32_t *classes, int32_t n, int32_t way, dpli_rng *rng)
 {
     for (int32_t i = 0; i < way; i++) {
@@ -268,7 +272,7 @@ static void draw_trial(dpl_trials *t, const dpl_dataset *dataset, const int32_t 
 }
 
 dpl_status dpl_trials_draw(dpl_trials *out, const dpl_dataset *dataset, int32_t way, size_t n,
-                           int within_group, uint64_t seed, dpl_error *err)
+                           bool within_group, uint64_t seed, dpl_error *err)
 {
     dpli_classes classes;
     dpl_trials t = {0};
@@ -328,8 +332,8 @@ void dpl_trials_clear(dpl_trials *trials)
 
 /* ------------------------------------------------------------------ scoring */
 
-/** The nearest candidate, -1 when a picture failed; *tied: another is exactly as near. */
-static int32_t choose(int *tied, const dpl_trials *trials, const dpl_trial *trial,
+/* The nearest candidate, -1 when a picture failed; *tied: another is exactly as near. */
+static int32_t choose(bool *tied, const dpl_trials *trials, const dpl_trial *trial,
                       const dpl_head *head, const dpl_embeddings *e)
 {
     const size_t dim = (size_t)e->dim;
@@ -337,7 +341,7 @@ static int32_t choose(int *tied, const dpl_trials *trials, const dpl_trial *tria
     double best = -INFINITY;
     int32_t chosen = -1;
 
-    *tied = 0;
+    *tied = false;
     if (e->errors[trial->test])
         return -1;
     for (int32_t i = 0; i < trial->way; i++) {
@@ -348,9 +352,9 @@ static int32_t choose(int *tied, const dpl_trials *trials, const dpl_trial *tria
         if (rank > best) {
             best = rank;
             chosen = i;
-            *tied = 0;
+            *tied = false;
         } else if (rank == best) {
-            *tied = 1;
+            *tied = true;
         }
     }
     return chosen;
@@ -372,9 +376,9 @@ dpl_status dpl_trials_score(dpl_oneshot *out, const dpl_trials *trials, const dp
     }
     for (size_t i = 0; i < trials->n; i++) {
         const dpl_trial *trial = &trials->trials[i];
-        int tied;
+        bool tied;
         o.chosen[i] = choose(&tied, trials, trial, head, embeddings);
-        const int hit = o.chosen[i] == trial->answer && !tied;
+        const bool hit = o.chosen[i] == trial->answer && !tied;
         right += hit;
         o.n_failed += o.chosen[i] < 0;
         o.n_tied += tied;

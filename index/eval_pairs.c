@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@
 
 /* ------------------------------------------------------------------ reading */
 
-/** A list while it is read: names twice a pair, still with their doubles. */
+/* A list while it is read: names twice a pair, still with their doubles. */
 typedef struct reader {
     const char *path;
     char *rest; /* what is not read yet, NUL-terminated */
@@ -40,7 +41,7 @@ static dpl_status bad_line(const reader *r, dpl_error *err, const char *what)
     return dpli_fail(err, DPL_E_INPUT, "\"%s\" line %d: %s", r->path, (int)r->line, what);
 }
 
-/** The next line without its end, NULL after the last. */
+/* The next line without its end, NULL after the last. */
 static char *next_line(reader *r)
 {
     char *line = r->rest, *end;
@@ -59,8 +60,8 @@ static char *next_line(reader *r)
     return line;
 }
 
-/** Names are taken, also on failure. */
-static dpl_status add_pair(reader *r, char *a, char *b, int same, int32_t fold, dpl_error *err)
+/* Names are taken, also on failure. */
+static dpl_status add_pair(reader *r, char *a, char *b, bool same, int32_t fold, dpl_error *err)
 {
     dpl_status status = DPL_E_MEMORY;
 
@@ -89,7 +90,7 @@ done:
     return status;
 }
 
-/** A whole number from 0 to most, nothing around it; -1 when it is none. */
+/* A whole number from 0 to most, nothing around it; -1 when it is none. */
 static int64_t read_count(const char *text, int64_t most)
 {
     int64_t v = 0;
@@ -104,14 +105,14 @@ static int64_t read_count(const char *text, int64_t most)
     return v <= most ? v : -1;
 }
 
-/** Cut a line at its tabs, or at blanks when it has none; *n may come out above 4, fields [4]. */
+/* Cut a line at its tabs, or at blanks when it has none; *n may come out above 4, fields [4]. */
 static void split_fields(char *fields[4], size_t *n, char *line)
 {
     const char *separators = strchr(line, '\t') ? "\t" : " ";
     char *rest = line, *field;
 
     *n = 0;
-    while ((field = strsep(&rest, separators))) {
+    for (field = strsep(&rest, separators); field; field = strsep(&rest, separators)) {
         if (!*field)
             continue;
         if (*n < 4)
@@ -132,7 +133,7 @@ static char *lfw_name(const char *person, const char *number, dpl_error *err)
     return dpli_asprintf(err, "%s/%s_%04d.jpg", person, person, (int)i);
 }
 
-static dpl_status read_lfw_line(reader *r, char *line, int same, int32_t fold, dpl_error *err)
+static dpl_status read_lfw_line(reader *r, char *line, bool same, int32_t fold, dpl_error *err)
 {
     char *fields[4], *a, *b;
     dpl_error why = {DPL_OK, ""};
@@ -155,7 +156,7 @@ static dpl_status read_lfw_line(reader *r, char *line, int same, int32_t fold, d
     return add_pair(r, a, b, same, fold, err);
 }
 
-/** View 1 and View 2: counts first, then for every fold its pairs of one and its pairs of two. */
+/* View 1 and View 2: counts first, then for every fold its pairs of one and its pairs of two. */
 static dpl_status read_lfw(reader *r, char *first, int32_t *n_folds, dpl_error *err)
 {
     char *fields[4], *line;
@@ -187,14 +188,14 @@ static dpl_status read_lfw(reader *r, char *first, int32_t *n_folds, dpl_error *
             if (status != DPL_OK)
                 return status;
         }
-    while ((line = next_line(r)))
+    for (line = next_line(r); line; line = next_line(r))
         if (line[strspn(line, " \t")])
             return bad_line(r, err, "more pairs than the first line says");
     *n_folds = (int32_t)folds;
     return DPL_OK;
 }
 
-/** Cut the next field off a CSV line, quotes undone in place; NULL when a quote is left open. */
+/* Cut the next field off a CSV line, quotes undone in place; NULL when a quote is left open. */
 static char *csv_field(char **rest)
 {
     char *from = *rest, *to = from, *start = from;
@@ -219,7 +220,7 @@ static char *csv_field(char **rest)
 
 enum { COLUMN_A, COLUMN_B, COLUMN_SAME, COLUMN_FOLD, N_COLUMNS };
 
-/** Fields of a line by meaning; NULL where the column is not there. */
+/* Fields of a line by meaning; NULL where the column is not there. */
 static dpl_status read_csv_line(reader *r, char *values[N_COLUMNS], char *line,
                                 const int columns[N_COLUMNS], int n_columns, dpl_error *err)
 {
@@ -257,7 +258,7 @@ static dpl_status read_csv(reader *r, char *first, int32_t *n_folds, dpl_error *
     for (int c = COLUMN_A; c <= COLUMN_SAME; c++)
         if (columns[c] < 0)
             return bad_line(r, err, "the header lacks a column of a, b and same");
-    while ((line = next_line(r))) {
+    for (line = next_line(r); line; line = next_line(r)) {
         int64_t fold = 0;
         if (!*line)
             continue;
@@ -270,8 +271,11 @@ static dpl_status read_csv(reader *r, char *first, int32_t *n_folds, dpl_error *
         if (!*values[COLUMN_A] || !*values[COLUMN_B] || strlen(values[COLUMN_A]) > MAX_NAME ||
             strlen(values[COLUMN_B]) > MAX_NAME)
             return bad_line(r, err, "a picture has no name, or one beyond 4096 bytes");
-        if (values[COLUMN_FOLD] && (fold = read_count(values[COLUMN_FOLD], DPL_MAX_FOLDS - 1)) < 0)
-            return bad_line(r, err, "the column \"fold\" is not 0 to 99");
+        if (values[COLUMN_FOLD]) {
+            fold = read_count(values[COLUMN_FOLD], DPL_MAX_FOLDS - 1);
+            if (fold < 0)
+                return bad_line(r, err, "the column \"fold\" is not 0 to 99");
+        }
         if (fold >= *n_folds)
             *n_folds = (int32_t)fold + 1;
         status = add_pair(r, dpli_strdup(values[COLUMN_A], err), dpli_strdup(values[COLUMN_B], err),
@@ -288,7 +292,7 @@ static dpl_status read_csv(reader *r, char *first, int32_t *n_folds, dpl_error *
 
 /* ------------------------------------------------------------------ after reading */
 
-/** Folds of a list that has none: either kind cut in order, into as equal parts as can be. */
+/* Folds of a list that has none: either kind cut in order, into as equal parts as can be. */
 static void cut_folds(dpl_pairs *p)
 {
     int64_t n[2] = {0, 0}, seen[2] = {0, 0}, folds = CUT_FOLDS;
@@ -299,7 +303,7 @@ static void cut_folds(dpl_pairs *p)
     folds = n[1] < folds ? n[1] : folds;
     p->n_folds = folds >= 2 ? (int32_t)folds : 0;
     for (size_t i = 0; i < p->n; i++) {
-        const int same = p->pairs[i].same;
+        const bool same = p->pairs[i].same;
         p->pairs[i].fold = p->n_folds ? (int32_t)(seen[same]++ * p->n_folds / n[same]) : 0;
     }
 }
@@ -324,7 +328,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/** Every name once into out->names, and the pairs by their numbers. Empties r->names. */
+/* Every name once into out->names, and the pairs by their numbers. Empties r->names. */
 static dpl_status number_names(dpl_pairs *p, reader *r, dpl_error *err)
 {
     char **sorted = dpli_alloc(2 * r->n, sizeof *sorted, err);
@@ -441,7 +445,7 @@ void dpl_pairs_clear(dpl_pairs *pairs)
 
 /* ------------------------------------------------------------------ drawing */
 
-dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n, int within_group,
+dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n, bool within_group,
                           uint64_t seed, dpl_error *err)
 {
     dpli_classes classes = {0};
@@ -469,7 +473,7 @@ dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n, 
     }
     dpli_rng_seed(&rng, seed);
     for (size_t i = 0; i < n; i++) {
-        const int same = i % 2 == 0;
+        const bool same = i % 2 == 0;
         const dpli_group *g = dpli_classes_group(&classes, &rng, within_group && !same ? 2 : 1);
         const int32_t at = g->first + (int32_t)dpli_rng_below(&rng, (uint64_t)g->n);
         const int32_t from = within_group ? g->first : 0, of = within_group ? g->n : classes.n;

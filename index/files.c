@@ -21,7 +21,7 @@
 /* Some 150 bytes each. */
 enum { MAX_FILES = 10000000 };
 
-/** The name that a file stands for without its folder's: "ann.jpg" is "ann". */
+/* The name that a file stands for without its folder's: "ann.jpg" is "ann". */
 static char *stem(const char *path, dpl_error *err)
 {
     const char *base = strrchr(path, '/');
@@ -33,7 +33,7 @@ static char *stem(const char *path, dpl_error *err)
     return name;
 }
 
-/** Takes path. person NULL: by the file's own name. */
+/* Takes path. person NULL: by the file's own name. */
 static dpl_status add_file(dpli_found_files *out, char *path, const char *person, bool told,
                            dpl_error *err)
 {
@@ -56,7 +56,7 @@ static dpl_status add_file(dpli_found_files *out, char *path, const char *person
     return DPL_OK;
 }
 
-/** What is in a folder given is of the person that its own folder is named by; what lies in the
+/* What is in a folder given is of the person that its own folder is named by; what lies in the
  * folder given itself, of the person that its name says. */
 static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const char *below,
                             dpl_error *err)

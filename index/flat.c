@@ -133,10 +133,16 @@ dpl_status dpli_flat_search(dpli_found *found, const dpl_head *head, const float
         group = n_probes;
     if (group < 1)
         group = 1;
-    if (!dpli_mul(&n_kept, threads * group, keep) ||
-        !(kept = dpli_alloc(n_kept, sizeof *kept, err)) ||
-        !(tops = dpli_alloc(threads * group, sizeof *tops, err)) ||
-        !(scores = dpli_alloc(threads * n_block, sizeof *scores, err)))
+    if (!dpli_mul(&n_kept, threads * group, keep))
+        goto done;
+    kept = dpli_alloc(n_kept, sizeof *kept, err);
+    if (!kept)
+        goto done;
+    tops = dpli_alloc(threads * group, sizeof *tops, err);
+    if (!tops)
+        goto done;
+    scores = dpli_alloc(threads * n_block, sizeof *scores, err);
+    if (!scores)
         goto done;
     status = DPL_OK;
     for (size_t at = 0; at < n_probes; at += group) {
@@ -152,7 +158,8 @@ dpl_status dpli_flat_search(dpli_found *found, const dpl_head *head, const float
 
         for (size_t i = 0; i < threads * p.n_probes; i++)
             tops[i] = (dpli_top){.best = kept + i * keep, .k = keep};
-        if ((status = dpli_pool_run((int)threads, n_items, scan, &p, err)) != DPL_OK)
+        status = dpli_pool_run((int)threads, n_items, scan, &p, err);
+        if (status != DPL_OK)
             goto done;
         for (size_t i = 0; i < p.n_probes; i++) {
             dpli_top all = {.best = found + (at + i) * k, .k = k};

@@ -6,14 +6,14 @@
 
 #include "doppel/score.h"
 
-/** A row found: its score, and where it is. */
+/* A row found: its score, and where it is. */
 typedef struct dpli_found {
     float score;
     size_t at; /* DPLI_NOWHERE: none */
 } dpli_found;
 #define DPLI_NOWHERE SIZE_MAX
 
-/** The k best of what is offered. best [k] is the caller's; a heap, the worst first, until
+/* The k best of what is offered. best [k] is the caller's; a heap, the worst first, until
  * dpli_top_sort. */
 typedef struct dpli_top {
     dpli_found *best;

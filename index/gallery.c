@@ -18,7 +18,8 @@ static dpl_status finish_forget(dpl_gallery *gallery, dpl_error *err)
     bool wanted;
     char *text;
 
-    if ((status = s->ops->wants_scrub(s, &wanted, err)) != DPL_OK || !wanted)
+    status = s->ops->wants_scrub(s, &wanted, err);
+    if (status != DPL_OK || !wanted)
         return status;
     if (dpli_gallery_scrub(gallery, &why) == DPL_OK) {
         dpli_gallery_tell(gallery, "a forget that was cut short has been finished");
@@ -56,8 +57,8 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     dpl_status status;
 
     *out = NULL;
-    if ((status = dpli_check_string("gallery's folder", dir, 0, DPLI_PATH_MAX_BYTES, err)) !=
-        DPL_OK)
+    status = dpli_check_string("gallery's folder", dir, 0, DPLI_PATH_MAX_BYTES, err);
+    if (status != DPL_OK)
         return status;
     gallery = dpli_calloc(1, sizeof *gallery, err);
     if (!gallery)

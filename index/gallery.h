@@ -47,7 +47,7 @@ dpl_status dpli_gallery_may_write(const dpl_gallery *gallery, dpl_error *err);
 void dpli_gallery_tell(dpl_gallery *gallery, const char *text);
 
 /** DPL_E_ARGUMENT when s is NULL or, unless it may be, empty; DPL_E_LIMIT when longer than max. */
-dpl_status dpli_check_string(const char *what, const char *s, int may_be_empty, size_t max_bytes,
+dpl_status dpli_check_string(const char *what, const char *s, bool may_be_empty, size_t max_bytes,
                              dpl_error *err);
 dpl_status dpli_check_sha256(const char *what, const char *hex, dpl_error *err);
 /** A photo's path, or the URI that stands for it; gives the URI that it is kept under. */
@@ -57,7 +57,7 @@ dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err);
 
 /* ------------------------------------------------------------------ gallery_settings.c */
 
-/** What an encoder's vectors are: dpl_gallery_bind takes it from the encoder, an import from the
+/* What an encoder's vectors are: dpl_gallery_bind takes it from the encoder, an import from the
  * file. */
 typedef struct dpli_binding {
     const char *space, *hash, *name, *head;
@@ -67,7 +67,7 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 /** The same within a transaction. */
 dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
 
-/** The model that a space is bound to; id 0 when there is none. */
+/* The model that a space is bound to; id 0 when there is none. */
 typedef struct dpli_bound {
     int64_t id;
     int32_t dim;
@@ -77,7 +77,7 @@ dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_sp
                             dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
-/** "model.SPACE.FACT", as settings are named that say what a space is bound to. */
+/* "model.SPACE.FACT", as settings are named that say what a space is bound to. */
 enum { DPLI_MODEL_KEY = 64 };
 void dpli_model_key(char key[DPLI_MODEL_KEY], const char *space, const char *fact);
 
@@ -90,7 +90,7 @@ dpl_status dpli_person_checked(const dpl_gallery *gallery, const dpli_person_rec
 dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpli_photo_record *r,
                               dpl_error *err);
 
-/** All vectors of a space in one consistent read, by rising id: ids [n], owners [n] (person or 0),
+/* All vectors of a space in one consistent read, by rising id: ids [n], owners [n] (person or 0),
  *  photos [n], rows [n, dim], each freed with free(). Each row is checked (DPL_E_GALLERY).
  * The generation is that of the same read. */
 typedef struct dpli_vectors {
@@ -101,12 +101,12 @@ typedef struct dpli_vectors {
     int64_t generation;
 } dpli_vectors;
 dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char *space,
-                             int32_t dim, int with_rows, dpl_error *err);
+                             int32_t dim, bool with_rows, dpl_error *err);
 void dpli_vectors_clear(dpli_vectors *v);
 
 /* ------------------------------------------------------------------ gallery_write.c */
 
-/** What putting photos keeps for a transaction. */
+/* What putting photos keeps for a transaction. */
 typedef struct dpli_putter {
     dpl_gallery *gallery;
     dpli_bound models[DPLI_N_SPACES]; /* id 0: not looked up yet */
@@ -122,7 +122,7 @@ dpl_status dpli_find_path(int64_t *id, int64_t *person_id, dpli_putter *p, const
 /** Write a photo's row: over the one with this id, or with replace 0 a new one, under that id
  * unless it is 0. */
 dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row, int64_t person_id,
-                          int replace, dpl_error *err);
+                          bool replace, dpl_error *err);
 /** Remove a photo with its templates, and the person if no photo of theirs is left. */
 dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_error *err);
 /** Size and time of a photo's file, by path. */

@@ -2,6 +2,7 @@
  * gallery_check.c - what may come into a gallery: strings, hashes, paths, rows; and who may change
  * it.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "index/gallery.h"
 #include "index/source.h"
 
-dpl_status dpli_check_string(const char *what, const char *s, int may_be_empty, size_t max_bytes,
+dpl_status dpli_check_string(const char *what, const char *s, bool may_be_empty, size_t max_bytes,
                              dpl_error *err)
 {
     if (!s || (!*s && !may_be_empty))
@@ -39,16 +40,20 @@ dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err)
 {
     dpl_status status;
 
-    if ((row->person && (status = dpli_check_string("person's name", row->person, 0,
-                                                    DPLI_NAME_MAX_BYTES, err)) != DPL_OK) ||
-        (row->meant && (status = dpli_check_string("name that was meant", row->meant, 0,
-                                                   DPLI_NAME_MAX_BYTES, err)) != DPL_OK) ||
-        (status = dpli_check_string("photo's options", row->options, 1, DPLI_NAME_MAX_BYTES,
-                                    err)) != DPL_OK ||
-        (status = dpli_check_string("reason", row->reason, 1, DPLI_NAME_MAX_BYTES, err)) !=
-            DPL_OK ||
-        (status = dpli_check_string("photo's hash", row->sha256, 1, 64, err)) != DPL_OK ||
-        (*row->sha256 && (status = dpli_check_sha256("photo's hash", row->sha256, err)) != DPL_OK))
+    status = row->person
+                 ? dpli_check_string("person's name", row->person, 0, DPLI_NAME_MAX_BYTES, err)
+                 : DPL_OK;
+    if (status == DPL_OK && row->meant)
+        status = dpli_check_string("name that was meant", row->meant, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("photo's options", row->options, 1, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("reason", row->reason, 1, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("photo's hash", row->sha256, 1, 64, err);
+    if (status == DPL_OK && *row->sha256)
+        status = dpli_check_sha256("photo's hash", row->sha256, err);
+    if (status != DPL_OK)
         return status;
     if (row->status < DPL_OK || row->status > DPL_E_BUG)
         return dpli_fail(err, DPL_E_ARGUMENT, "photo status %d is none", (int)row->status);

@@ -216,7 +216,7 @@ static dpl_status put_template(void *ctx, const dpl_template_row *row)
     add(&line, "id", json_integer(row->id));
     add(&line, "photo", json_integer(row->photo_id));
     add_string(e, &line, "space", row->space);
-    if (row->has_face) {
+    if (dpli_face_is_known(&row->face)) {
         face = json_object();
         for (int i = 0; i < DPLI_N_FACE; i++)
             add(&face, dpli_face_fields[i].name, json_real(*dpli_face_at(&numbers, i)));

@@ -8,6 +8,7 @@
  * the mark. What a disk keeps of blocks that it has freed is beyond a program's reach.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,10 @@ static dpl_status trace_name(dpli_traces *traces, const char *name, dpl_error *e
     uint8_t *bytes;
     size_t n;
 
-    if (!name || (status = trace(traces, name, err)) != DPL_OK)
+    if (!name)
+        return name ? status : DPL_OK;
+    status = trace(traces, name, err);
+    if (status != DPL_OK)
         return name ? status : DPL_OK;
     bytes = summed_name(&n, name, err);
     status = bytes ? dpli_traces_add(traces, bytes, n, err) : DPL_E_MEMORY;
@@ -85,9 +89,12 @@ static dpl_status target_add(void *ctx, const dpli_photo_record *row, dpl_error 
         return DPL_E_MEMORY;
     t->ids = ids;
     t->ids[t->n++] = row->id;
-    if ((status = trace(&t->traces, row->uri, err)) != DPL_OK ||
-        (status = trace(&t->traces, row->sha256, err)) != DPL_OK ||
-        (status = trace_name(&t->traces, row->owner.name, err)) != DPL_OK)
+    status = trace(&t->traces, row->uri, err);
+    if (status == DPL_OK)
+        status = trace(&t->traces, row->sha256, err);
+    if (status == DPL_OK)
+        status = trace_name(&t->traces, row->owner.name, err);
+    if (status != DPL_OK)
         return status;
     return trace_name(&t->traces, row->meant, err);
 }
@@ -285,15 +292,18 @@ static dpl_status gone_search(struct gone *g, dpl_gallery *gallery, const dpli_s
 
     /* The index is gone, and making one anew for a proof would take longer than comparing all. */
     options.exact_up_to = INT64_MAX;
-    if ((status = dpl_head_new(&head, DPL_HEAD_EUCLIDEAN, g->dim, NULL, 0, err)) != DPL_OK)
+    status = dpl_head_new(&head, DPL_HEAD_EUCLIDEAN, g->dim, NULL, 0, err);
+    if (status != DPL_OK)
         goto done;
-    if (!dpli_mul(&n_hits, g->n_rows, (size_t)options.k) ||
-        !(hits = dpli_alloc(n_hits, sizeof *hits, err))) {
+    hits = dpli_mul(&n_hits, g->n_rows, (size_t)options.k) ? dpli_alloc(n_hits, sizeof *hits, err)
+                                                           : NULL;
+    if (!hits) {
         status = DPL_E_MEMORY;
         goto done;
     }
-    if ((status = dpl_gallery_search(hits, gallery, head, space->name, g->rows, g->n_rows, g->dim,
-                                     &options, NULL, err)) != DPL_OK)
+    status = dpl_gallery_search(hits, gallery, head, space->name, g->rows, g->n_rows, g->dim,
+                                &options, NULL, err);
+    if (status != DPL_OK)
         goto done;
     for (size_t i = 0; i < n_hits; i++) {
         int64_t *left = bsearch(&hits[i].template_id, g->ids, g->n, sizeof *g->ids, by_id);
@@ -412,10 +422,13 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
     dpl_status status = dpli_traces_search(traces, gallery->dir, err);
 
     out->n_strings = (int64_t)traces->n;
-    if (status == DPL_OK && n_found(&file, traces) > 0 &&
-        (status = s->ops->each_person(s, true, allow_person, traces, err)) == DPL_OK &&
-        (status = s->ops->each_photo(s, &all, allow_photo, traces, err)) == DPL_OK)
-        status = s->ops->each_setting(s, allow_setting, traces, err);
+    if (status == DPL_OK && n_found(&file, traces) > 0) {
+        status = s->ops->each_person(s, true, allow_person, traces, err);
+        if (status == DPL_OK)
+            status = s->ops->each_photo(s, &all, allow_photo, traces, err);
+        if (status == DPL_OK)
+            status = s->ops->each_setting(s, allow_setting, traces, err);
+    }
     if (status == DPL_OK && person)
         status = person_is_left(&left, gallery, person, err);
     out->n_strings_left = n_found(&file, traces);
@@ -443,7 +456,8 @@ static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_
 }
 
 dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, const char *person,
-                              const char *const *paths, size_t n_paths, int dry_run, dpl_error *err)
+                              const char *const *paths, size_t n_paths, bool dry_run,
+                              dpl_error *err)
 {
     struct going going = {.counted_only = dry_run != 0};
     dpli_store *s = gallery->store;
@@ -454,10 +468,13 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     memset(out, 0, sizeof *out);
     if (!person == !n_paths)
         return dpli_fail(err, DPL_E_ARGUMENT, "forget takes either a person or photos");
-    if ((!dry_run && (status = dpli_gallery_may_write(gallery, err)) != DPL_OK) ||
-        (status = s->ops->begin(s, !dry_run, err)) != DPL_OK)
+    status = !dry_run ? dpli_gallery_may_write(gallery, err) : DPL_OK;
+    if (status == DPL_OK)
+        status = s->ops->begin(s, !dry_run, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = target_find(&t, gallery, person, paths, n_paths, err)) == DPL_OK)
+    status = target_find(&t, gallery, person, paths, n_paths, err);
+    if (status == DPL_OK)
         status = going_collect(&going, gallery, &t, err);
     out->n_photos = (int64_t)t.n;
     out->n_templates = going.n;

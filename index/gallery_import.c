@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,15 +39,14 @@ struct import {
     dpl_gallery *gallery;
     dpli_putter putter;
     enum section section; /* of the last line */
-    int keep_ids;         /* the gallery never held a row, so the file's ids are free */
-    int64_t last_ids[DPLI_N_NUMBERED]; /* the header's */
-    int64_t
-        first_ids[DPLI_N_NUMBERED]; /* the gallery's before: what is above came from this file */
-    int64_t last_template;          /* the file's latest */
-    int64_t last_person;            /* the highest of ours that a line has given */
+    bool keep_ids;        /* the gallery never held a row, so the file's ids are free */
+    int64_t last_ids[DPLI_N_NUMBERED];  /* the header's */
+    int64_t first_ids[DPLI_N_NUMBERED]; /* the gallery's before: above them are this file's */
+    int64_t last_template;              /* the file's latest */
+    int64_t last_person;                /* the highest of ours that a line has given */
     struct id_map persons, photos;
     int64_t counts[N_SECTIONS];
-    char *last_key;               /* of the settings */
+    char *last_key;                /* of the settings */
     bool has_model[DPLI_N_SPACES]; /* the file has said which model a space has */
 };
 
@@ -105,7 +105,7 @@ struct fields {
     size_t n_strings;
 };
 
-static json_t *take(struct fields *f, const char *key, json_type type, int optional)
+static json_t *take(struct fields *f, const char *key, json_type type, bool optional)
 {
     static const char *const words[] = {"an object", "an array", "a string", "an integer",
                                         "a number"};
@@ -157,7 +157,7 @@ static const char *take_text(struct fields *f, const char *key)
 }
 
 /* The caller's, NULL when there is none. */
-static uint8_t *take_base64(struct fields *f, const char *key, int optional, size_t *n)
+static uint8_t *take_base64(struct fields *f, const char *key, bool optional, size_t *n)
 {
     const char *text = json_string_value(take(f, key, JSON_STRING, optional));
     uint8_t *bytes = NULL;
@@ -186,8 +186,13 @@ static const char *take_string(struct fields *f, const char *key)
     bytes = take_base64(f, base64_key, 0, &n);
     if (bytes && memchr(bytes, '\0', n))
         f->status = dpli_fail(f->err, DPL_E_INPUT, "\"%s\" contains a zero byte", base64_key);
-    else if (bytes && !(string = dpli_calloc(n + 1, 1, f->err)))
-        f->status = DPL_E_MEMORY;
+    else {
+        if (bytes) {
+            string = dpli_calloc(n + 1, 1, f->err);
+            if (!string)
+                f->status = DPL_E_MEMORY;
+        }
+    }
     if (string) {
         memcpy(string, bytes, n);
         f->strings[f->n_strings++] = string;
@@ -210,7 +215,7 @@ static dpl_status read_header(struct import *in, struct fields *f)
     static const char schema[] = "doppel.export/1";
     struct fields last = {.object = NULL, .status = DPL_OK, .err = f->err};
     const char *text = take_text(f, "schema");
-    int empty = 1;
+    bool empty = true;
 
     if (f->status == DPL_OK && strcmp(text, schema) != 0)
         f->status =
@@ -256,7 +261,10 @@ static dpl_status read_model(struct import *in, struct fields *f)
     };
     const dpli_space *space;
 
-    if (check_taken(f) != DPL_OK || (f->status = dpli_space_need(&space, binding.space, f->err)))
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    f->status = dpli_space_need(&space, binding.space, f->err);
+    if (f->status)
         return f->status;
     if (!dpli_head_is_name(binding.head))
         return dpli_fail(f->err, DPL_E_INPUT, "the head \"%.100s\" is unknown", binding.head);
@@ -272,11 +280,14 @@ static dpl_status read_person(struct import *in, struct fields *f)
     const char *name = take_string(f, "name");
     struct id_map *m = &in->persons;
 
-    if (check_taken(f) != DPL_OK ||
-        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PERSON_IDS], f->err)) !=
-            DPL_OK ||
-        (f->status = dpli_check_string("person's name", name, 0, DPLI_NAME_MAX_BYTES, f->err)) !=
-            DPL_OK)
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    f->status =
+        check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PERSON_IDS], f->err);
+    if (f->status != DPL_OK)
+        return f->status;
+    f->status = dpli_check_string("person's name", name, 0, DPLI_NAME_MAX_BYTES, f->err);
+    if (f->status != DPL_OK)
         return f->status;
     f->status = dpli_put_person(&ours, &in->putter, name, in->keep_ids ? id : 0, f->err);
     if (f->status != DPL_OK)
@@ -325,19 +336,28 @@ static dpl_status read_photo(struct import *in, struct fields *f)
     row.width_px = (int32_t)take_int(f, "width_px", 0, INT32_MAX);
     row.height_px = (int32_t)take_int(f, "height_px", 0, INT32_MAX);
     row.n_faces = (int32_t)take_int(f, "n_faces", 0, INT32_MAX);
-    if (check_taken(f) != DPL_OK ||
-        (f->status = status_by_name(&row.status, status, f->err)) != DPL_OK ||
-        (f->status = check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PHOTO_IDS], f->err)) !=
-            DPL_OK ||
-        (f->status = dpli_check_photo(&row, f->err)) != DPL_OK ||
-        (f->status = dpli_find_path(&old_id, &old_person_id, &in->putter, row.path, f->err)) !=
-            DPL_OK)
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    f->status = status_by_name(&row.status, status, f->err);
+    if (f->status != DPL_OK)
+        return f->status;
+    f->status =
+        check_id(id, m->n ? m->pairs[m->n - 1][0] : 0, in->last_ids[DPLI_PHOTO_IDS], f->err);
+    if (f->status != DPL_OK)
+        return f->status;
+    f->status = dpli_check_photo(&row, f->err);
+    if (f->status != DPL_OK)
+        return f->status;
+    f->status = dpli_find_path(&old_id, &old_person_id, &in->putter, row.path, f->err);
+    if (f->status != DPL_OK)
         return f->status;
     if (old_id > in->first_ids[DPLI_PHOTO_IDS])
         return dpli_fail(f->err, DPL_E_INPUT, "photo \"%s\" is there twice", row.path);
     ours = in->keep_ids ? id : 0;
-    if ((old_id && (f->status = dpli_drop_photo(&in->putter, old_id, 0, f->err)) != DPL_OK) ||
-        (f->status = dpli_put_photo(&ours, &in->putter, &row, person_id, 0, f->err)) != DPL_OK)
+    f->status = old_id ? dpli_drop_photo(&in->putter, old_id, 0, f->err) : DPL_OK;
+    if (f->status == DPL_OK)
+        f->status = dpli_put_photo(&ours, &in->putter, &row, person_id, 0, f->err);
+    if (f->status != DPL_OK)
         return f->status;
     return id_map_add(m, id, ours, f->err);
 }
@@ -395,9 +415,14 @@ static dpl_status read_template(struct import *in, struct fields *f)
     vector = take_base64(f, "vector", 0, &n_vector);
     thumb = take_base64(f, "thumb", 1, &t.n_thumb);
     t.thumb = thumb;
-    if (check_taken(f) != DPL_OK || (face && (f->status = read_face(&t.face, face, f->err))) ||
-        (f->status = check_id(id, in->last_template, in->last_ids[DPLI_TEMPLATE_IDS], f->err)) != DPL_OK ||
-        (f->status = check_thumb(thumb, t.n_thumb, f->err)) != DPL_OK)
+    check_taken(f);
+    if (f->status == DPL_OK && face)
+        f->status = read_face(&t.face, face, f->err);
+    if (f->status == DPL_OK)
+        f->status = check_id(id, in->last_template, in->last_ids[DPLI_TEMPLATE_IDS], f->err);
+    if (f->status == DPL_OK)
+        f->status = check_thumb(thumb, t.n_thumb, f->err);
+    if (f->status != DPL_OK)
         goto done;
     if (!photo_id) {
         f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no photo %" PRId64, photo);
@@ -495,12 +520,12 @@ struct reader {
 };
 
 /* The next line without its end; *more is 0 at the end of the file. */
-static dpl_status next_line(dpli_buf *line, int *more, struct reader *r, dpl_error *err)
+static dpl_status next_line(dpli_buf *line, bool *more, struct reader *r, dpl_error *err)
 {
     const char *end = NULL;
 
     line->len = 0;
-    *more = 0;
+    *more = false;
     while (!end) {
         size_t n;
 
@@ -510,7 +535,7 @@ static dpl_status next_line(dpli_buf *line, int *more, struct reader *r, dpl_err
             if (r->n == 0)
                 break;
         }
-        *more = 1;
+        *more = true;
         end = memchr(r->piece + r->at, '\n', r->n - r->at);
         n = (end ? (size_t)(end - r->piece) : r->n) - r->at;
         if (n > DPLI_EXPORT_LINE_MAX_BYTES - line->len)
@@ -530,7 +555,7 @@ static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl
     dpli_buf line = {0};
     size_t number = 0;
     dpl_status status;
-    int more = 1;
+    bool more = true;
 
     if (!reader)
         return DPL_E_MEMORY;
@@ -569,13 +594,16 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
 
     *n_photos = 0;
     *n_templates = 0;
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpli_check_string("import's path", path, 0, DPLI_PATH_MAX_BYTES, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("import's path", path, 0, DPLI_PATH_MAX_BYTES, err);
+    if (status != DPL_OK)
         return status;
     file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
     if (!file)
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" cannot be opened", path);
-    if ((status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         goto done;
     status = read_file(&in, file, path, err);
     for (int i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)

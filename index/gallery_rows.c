@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,6 +250,7 @@ static dpl_status take_face(dpl_face *face, const dpl_gallery *gallery,
 static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_error *err)
 {
     struct template_walk *w = ctx;
+    const dpli_space *space = dpli_space_find(r->space);
     char *path;
     dpl_status status = dpli_photo_checked(&path, w->gallery, &r->photo, err);
     dpl_template_row row = {
@@ -259,7 +261,7 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
         .photo_sha256 = r->photo.sha256,
         .space = r->space,
         .model_hash = r->model_hash,
-        .has_face = r->has_face,
+        .is_face = space && space->is_face,
         .dim = (int32_t)r->dim,
         .thumb = r->thumb,
         .n_thumb = r->n_thumb,
@@ -406,7 +408,7 @@ static dpl_status take_vector(void *ctx, const dpli_vector_record *r, dpl_error 
 
 /* Room for n rows, and the rows. */
 static dpl_status load_rows(dpli_vectors *out, dpl_gallery *gallery, int64_t model_id, int64_t n,
-                            int with_rows, dpl_error *err)
+                            bool with_rows, dpl_error *err)
 {
     struct loading l = {gallery, out, (size_t)n};
     dpli_store *s = gallery->store;
@@ -428,7 +430,7 @@ static dpl_status load_rows(dpli_vectors *out, dpl_gallery *gallery, int64_t mod
 }
 
 dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char *space_name,
-                             int32_t dim, int with_rows, dpl_error *err)
+                             int32_t dim, bool with_rows, dpl_error *err)
 {
     dpli_store *s = gallery->store;
     char identity[DPLI_IDENTITY];
@@ -439,11 +441,15 @@ dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char
 
     memset(out, 0, sizeof *out);
     out->dim = dim;
-    if ((status = dpli_space_need(&space, space_name, err)) != DPL_OK ||
-        (status = s->ops->begin(s, false, err)) != DPL_OK)
+    status = dpli_space_need(&space, space_name, err);
+    if (status == DPL_OK)
+        status = s->ops->begin(s, false, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = s->ops->generation(s, &out->generation, identity, err)) != DPL_OK ||
-        (status = dpli_bound_model(&bound, gallery, space, err)) != DPL_OK)
+    status = s->ops->generation(s, &out->generation, identity, err);
+    if (status == DPL_OK)
+        status = dpli_bound_model(&bound, gallery, space, err);
+    if (status != DPL_OK)
         goto done;
     if (bound.id && bound.dim != dim) {
         status = dpli_fail(err, DPL_E_MISMATCH,
@@ -451,7 +457,8 @@ dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char
                            gallery->dir, (int)bound.dim, (int)dim);
         goto done;
     }
-    if ((status = s->ops->n_vectors(s, &n, bound.id, err)) == DPL_OK)
+    status = s->ops->n_vectors(s, &n, bound.id, err);
+    if (status == DPL_OK)
         status = load_rows(out, gallery, bound.id, n, with_rows, err);
 done:
     status = s->ops->end(s, status, err);

@@ -52,19 +52,22 @@ dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const cha
     dpl_status status;
     bool any;
 
-    if ((status = dpli_check_string("setting's key", key, 0, DPLI_NAME_MAX_BYTES, err)) != DPL_OK ||
-        (status = dpli_check_string("setting's value", value, 1, DPLI_SETTING_MAX_BYTES, err)) !=
-            DPL_OK)
+    status = dpli_check_string("setting's key", key, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("setting's value", value, 1, DPLI_SETTING_MAX_BYTES, err);
+    if (status != DPL_OK)
         return status;
     if (!dpli_is_utf8(key) || !dpli_is_utf8(value))
         return dpli_fail(err, DPL_E_ARGUMENT, "setting \"%s\" is not UTF-8", key);
     if (strncmp(key, "model.", 6) == 0)
         return dpli_fail(err, DPL_E_ARGUMENT, "setting \"%s\" is set by binding a model only", key);
-    if ((status = s->ops->setting(s, &old, key, err)) != DPL_OK)
+    status = s->ops->setting(s, &old, key, err);
+    if (status != DPL_OK)
         goto done;
     if (old && strcmp(old, value) == 0)
         goto done;
-    if ((status = s->ops->has_templates(s, &any, NULL, err)) != DPL_OK)
+    status = s->ops->has_templates(s, &any, NULL, err);
+    if (status != DPL_OK)
         goto done;
     if (old && any) {
         status = dpli_fail(err, DPL_E_MISMATCH,
@@ -72,7 +75,8 @@ dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const cha
                            gallery->dir, key, old, value);
         goto done;
     }
-    if ((status = dpli_gallery_may_write(gallery, err)) == DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
         status = s->ops->set_setting(s, key, value, err);
 done:
     free(old);
@@ -116,9 +120,14 @@ dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_sp
     dpl_status status;
 
     *out = (dpli_bound){0};
-    if ((status = model_fact(&hash, gallery, space->name, "hash", err)) != DPL_OK || !hash ||
-        (status = s->ops->find_model(s, &out->id, &dim, space->name, hash, err)) != DPL_OK ||
-        !out->id || (status = model_fact(&head, gallery, space->name, "head", err)) != DPL_OK)
+    status = model_fact(&hash, gallery, space->name, "hash", err);
+    if (status != DPL_OK || !hash)
+        goto done;
+    status = s->ops->find_model(s, &out->id, &dim, space->name, hash, err);
+    if (status != DPL_OK || !out->id)
+        goto done;
+    status = model_fact(&head, gallery, space->name, "head", err);
+    if (status != DPL_OK)
         goto done;
     if (dim < 1 || dim > DPLI_DIM_MAX)
         status =
@@ -138,12 +147,14 @@ static dpl_status check_binding(const dpli_space **space, const dpli_binding *b,
 {
     dpl_status status;
 
-    if ((status = dpli_space_need(space, b->space, err)) != DPL_OK ||
-        (status = dpli_check_sha256("model's hash", b->hash, err)) != DPL_OK ||
-        (status = dpli_check_string("model's name", b->name, 1, DPLI_NAME_MAX_BYTES, err)) !=
-            DPL_OK ||
-        (status = dpli_check_string("model's head", b->head, 1, DPLI_NAME_MAX_BYTES, err)) !=
-            DPL_OK)
+    status = dpli_space_need(space, b->space, err);
+    if (status == DPL_OK)
+        status = dpli_check_sha256("model's hash", b->hash, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("model's name", b->name, 1, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("model's head", b->head, 1, DPLI_NAME_MAX_BYTES, err);
+    if (status != DPL_OK)
         return status;
     if (!dpli_is_utf8(b->name) || !dpli_is_utf8(b->head))
         return dpli_fail(err, DPL_E_ARGUMENT, "the model's name or head is not UTF-8");
@@ -167,13 +178,17 @@ dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *b, dpl_err
 
     if (status != DPL_OK)
         return status;
-    if ((status = model_fact(&hash, gallery, space->name, "hash", err)) != DPL_OK ||
-        (status = dpli_bound_model(&bound, gallery, space, err)) != DPL_OK ||
-        (status = s->ops->has_templates(s, &any, space->name, err)) != DPL_OK)
+    status = model_fact(&hash, gallery, space->name, "hash", err);
+    if (status == DPL_OK)
+        status = dpli_bound_model(&bound, gallery, space, err);
+    if (status == DPL_OK)
+        status = s->ops->has_templates(s, &any, space->name, err);
+    if (status != DPL_OK)
         goto done;
     if (!hash || !bound.id || strcmp(hash, b->hash) != 0 || bound.dim != b->dim) {
         if (any) {
-            if ((status = model_fact(&name, gallery, space->name, "name", err)) != DPL_OK)
+            status = model_fact(&name, gallery, space->name, "name", err);
+            if (status != DPL_OK)
                 goto done;
             status = dpli_fail(err, DPL_E_MISMATCH,
                                "the %s vectors of gallery \"%s\" were made by model \"%s\" "
@@ -182,9 +197,11 @@ dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *b, dpl_err
                                (int)bound.dim, b->name, b->hash, (int)b->dim);
             goto done;
         }
-        if (s->writing &&
-            (status = s->ops->set_model(s, space->name, b->hash, b->dim, err)) != DPL_OK)
-            goto done;
+        if (s->writing) {
+            status = s->ops->set_model(s, space->name, b->hash, b->dim, err);
+            if (status != DPL_OK)
+                goto done;
+        }
     }
     /* Name and head do not change a vector, so the latest counts. A reader has nothing to record.
      */

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -44,7 +45,7 @@ dpl_status dpli_find_path(int64_t *id, int64_t *person_id, dpli_putter *p, const
 }
 
 dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row, int64_t person_id,
-                          int replace, dpl_error *err)
+                          bool replace, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
     char *uri;
@@ -96,8 +97,10 @@ dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_er
     dpli_store *s = p->gallery->store;
     dpl_status status;
 
-    if ((status = drop_templates(p, id, err)) != DPL_OK ||
-        (status = s->ops->drop_photo(s, id, err)) != DPL_OK)
+    status = drop_templates(p, id, err);
+    if (status == DPL_OK)
+        status = s->ops->drop_photo(s, id, err);
+    if (status != DPL_OK)
         return status;
     return drop_person(p, person_id, err);
 }
@@ -132,7 +135,7 @@ static dpl_status check_vector(const dpl_new_template *t, const dpli_bound *mode
     return DPL_OK;
 }
 
-static dpl_status check_rest(const dpl_new_template *t, const dpli_space *space, dpl_error *err)
+static dpl_status check_rest(const dpl_new_template *t, dpl_error *err)
 {
     dpl_face face = t->face;
 
@@ -143,8 +146,6 @@ static dpl_status check_rest(const dpl_new_template *t, const dpli_space *space,
     if (!memchr(face.quality.weakest, '\0', sizeof face.quality.weakest) ||
         !dpli_is_utf8(face.quality.weakest))
         return dpli_fail(err, DPL_E_ARGUMENT, "the weakest part of a face's quality is no string");
-    if (!space->has_face && dpli_face_is_known(&face))
-        return dpli_fail(err, DPL_E_ARGUMENT, "a template of %s has a face", space->holds);
     if (t->n_thumb > DPLI_THUMB_MAX_BYTES)
         return dpli_fail(err, DPL_E_LIMIT, "a thumbnail has %zu bytes, limit is %d", t->n_thumb,
                          DPLI_THUMB_MAX_BYTES);
@@ -175,19 +176,28 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
     if (status != DPL_OK)
         return status;
     model = &p->models[dpli_space_number(space)];
-    if (!model->id && (status = dpli_bound_model(model, p->gallery, space, err)) != DPL_OK)
-        return status;
-    if ((status = check_vector(t, model, p->gallery, err)) != DPL_OK ||
-        (status = check_rest(t, space, err)) != DPL_OK)
+    if (!model->id) {
+        status = dpli_bound_model(model, p->gallery, space, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    status = check_vector(t, model, p->gallery, err);
+    if (status == DPL_OK)
+        status = check_rest(t, err);
+    if (status != DPL_OK)
         return status;
     r.model_id = model->id;
     r.n_bytes = (size_t)t->dim * sizeof *t->vector;
     r.sum = dpli_vector_sum(&r);
-    if ((status = s->ops->add_vector(s, &id, &r, err)) != DPL_OK)
+    status = s->ops->add_vector(s, &id, &r, err);
+    if (status != DPL_OK)
         return status;
     p->touched = true;
-    if (dpli_face_is_known(&t->face) && (status = put_face(s, id, &t->face, err)) != DPL_OK)
-        return status;
+    if (dpli_face_is_known(&t->face)) {
+        status = put_face(s, id, &t->face, err);
+        if (status != DPL_OK)
+            return status;
+    }
     return t->thumb && t->n_thumb ? s->ops->add_thumb(s, id, t->thumb, t->n_thumb,
                                                       dpli_thumb_sum(id, t->thumb, t->n_thumb), err)
                                   : DPL_OK;
@@ -202,18 +212,25 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     int64_t id, person_id = 0, old_person_id;
     dpl_status status;
 
-    if ((status = dpli_find_path(&id, &old_person_id, p, row.path, err)) != DPL_OK ||
-        (status = dpli_check_photo(&row, err)) != DPL_OK)
+    status = dpli_find_path(&id, &old_person_id, p, row.path, err);
+    if (status == DPL_OK)
+        status = dpli_check_photo(&row, err);
+    if (status != DPL_OK)
         return status;
     if (row.enrolled_unix_s == 0)
         row.enrolled_unix_s = time(NULL);
-    if ((row.person && (status = dpli_put_person(&person_id, p, row.person, 0, err)) != DPL_OK) ||
-        (id && (status = drop_templates(p, id, err)) != DPL_OK) ||
-        (status = dpli_put_photo(&id, p, &row, person_id, id != 0, err)) != DPL_OK)
+    status = row.person ? dpli_put_person(&person_id, p, row.person, 0, err) : DPL_OK;
+    if (status == DPL_OK && id)
+        status = drop_templates(p, id, err);
+    if (status == DPL_OK)
+        status = dpli_put_photo(&id, p, &row, person_id, id != 0, err);
+    if (status != DPL_OK)
         return status;
-    for (size_t i = 0; i < photo->n_templates; i++)
-        if ((status = dpli_put_template(p, &photo->templates[i], id, 0, err)) != DPL_OK)
+    for (size_t i = 0; i < photo->n_templates; i++) {
+        status = dpli_put_template(p, &photo->templates[i], id, 0, err);
+        if (status != DPL_OK)
             return status;
+    }
     return drop_person(p, old_person_id, err);
 }
 
@@ -224,8 +241,10 @@ dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, si
     dpli_store *s = gallery->store;
     dpl_status status;
 
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         return status;
     for (size_t i = 0; i < n && status == DPL_OK; i++)
         status = put_one(&p, &photos[i], err);
@@ -309,7 +328,9 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
     dpl_status status = dpli_check_path(&uri, path, err);
 
     query.text = uri;
-    if (status == DPL_OK && (status = s->ops->begin(s, true, err)) == DPL_OK) {
+    if (status == DPL_OK)
+        status = s->ops->begin(s, true, err);
+    if (status == DPL_OK) {
         status = s->ops->each_photo(s, &query, keep_row, &k, err);
         if (status == DPL_OK && k.row.id) {
             k.row.size_bytes = size_bytes;
@@ -334,10 +355,13 @@ dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const 
     char *uri = NULL;
     dpl_status status;
 
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpli_check_path(&uri, path, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpli_check_path(&uri, path, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         goto done;
     status = s->ops->find_photo(s, &taken, &taken_person_id, uri, err);
     if (status == DPL_OK && taken && taken != photo_id)
@@ -393,13 +417,17 @@ dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char
     int64_t from_id, to_id, n_meant = 0;
     dpl_status status;
 
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err)) !=
-            DPL_OK ||
-        (status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err)) != DPL_OK ||
-        (status = s->ops->begin(s, true, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = s->ops->find_person(s, &from_id, from, err)) == DPL_OK)
+    status = s->ops->find_person(s, &from_id, from, err);
+    if (status == DPL_OK)
         status = s->ops->find_person(s, &to_id, to, err);
     if (status == DPL_OK)
         status = rename_meant(&n_meant, gallery, from, to, err);

@@ -146,13 +146,15 @@ dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim, const f
     if (!isfinite(bias))
         return dpli_fail(err, DPL_E_MODEL, "the head's bias is not finite");
 
-    if (!(head = dpli_calloc(1, sizeof *head, err)))
+    head = dpli_calloc(1, sizeof *head, err);
+    if (!head)
         return DPL_E_MEMORY;
     head->kind = kind;
     head->dim = dim;
     head->bias = bias;
     if (weights) {
-        if (!(head->weights = dpli_alloc((size_t)dim, sizeof *weights, err))) {
+        head->weights = dpli_alloc((size_t)dim, sizeof *weights, err);
+        if (!head->weights) {
             status = DPL_E_MEMORY;
             goto done;
         }
@@ -190,7 +192,8 @@ static dpl_status read_weights(float **out, const char *text, int32_t dim, dpl_e
                            (int)dim, (size_t)dim * 4);
         goto done;
     }
-    if (!(w = dpli_alloc((size_t)dim, sizeof *w, err))) {
+    w = dpli_alloc((size_t)dim, sizeof *w, err);
+    if (!w) {
         status = DPL_E_MEMORY;
         goto done;
     }

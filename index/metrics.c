@@ -46,7 +46,7 @@ static int by_score(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/** Highest first; NULL and err on failure. */
+/* Highest first; NULL and err on failure. */
 static scored *sort_pairs(const float *scores, const uint8_t *same, size_t n, dpl_error *err)
 {
     scored *s;
@@ -64,13 +64,13 @@ static scored *sort_pairs(const float *scores, const uint8_t *same, size_t n, dp
     return s;
 }
 
-/** Pairs with one score. */
+/* Pairs with one score. */
 typedef struct step {
     double score;
     int64_t genuine, impostor;
 } step;
 
-/** Merge equal scores; steps has room for n. */
+/* Merge equal scores; steps has room for n. */
 static size_t make_steps(step *steps, const scored *s, size_t n)
 {
     size_t n_steps = 0;
@@ -86,7 +86,7 @@ static size_t make_steps(step *steps, const scored *s, size_t n)
 
 /* ------------------------------------------------------------------ AUC */
 
-/** Mann and Whitney's statistic, and its variance by DeLong's components: of each genuine pair the
+/* Mann and Whitney's statistic, and its variance by DeLong's components: of each genuine pair the
  * share of impostors below it, of each impostor the share of genuine pairs above it. */
 static void measure_auc(dpl_metrics *m, const step *steps, size_t n_steps)
 {
@@ -123,7 +123,7 @@ static void measure_auc(dpl_metrics *m, const step *steps, size_t n_steps)
 
 /* ------------------------------------------------------------------ EER */
 
-/** Where FMR meets FNMR on the lines from step to step; *at is how far down the steps it lies. */
+/* Where FMR meets FNMR on the lines from step to step; *at is how far down the steps it lies. */
 static double equal_error(size_t *at, const step *steps, size_t n_steps, double ng, double ni)
 {
     double accepted = 0, falsely = 0, fmr = 0, fnmr = 1;
@@ -152,7 +152,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/** Percentile interval of resamples, either kind of pair drawn by itself. */
+/* Percentile interval of resamples, either kind of pair drawn by itself. */
 static dpl_status bootstrap_eer(dpl_metrics *m, const step *steps, size_t n_steps, uint64_t seed,
                                 dpl_error *err)
 {
@@ -202,7 +202,7 @@ done:
 
 /* ------------------------------------------------------------------ all of it */
 
-/** A threshold that accepts what the step has and all above it: halfway to the next step, so that
+/* A threshold that accepts what the step has and all above it: halfway to the next step, so that
  * rounding a printed one does not move a pair. */
 static double threshold_after(const step *steps, size_t n_steps, size_t k)
 {
@@ -308,7 +308,7 @@ dpl_share dpl_accuracy_at(const float *scores, const uint8_t *same, size_t n, do
     return dpl_share_of(right, (int64_t)n);
 }
 
-/** The cut that judges most pairs rightly, of those not in the fold left out (-1: of all); of
+/* The cut that judges most pairs rightly, of those not in the fold left out (-1: of all); of
  * equally good ones the highest. */
 static double best_cut(const scored *s, size_t n, const int32_t *folds, int32_t left_out)
 {

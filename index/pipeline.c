@@ -6,13 +6,19 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/budget.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "index/space.h"
+#include "net/plan.h"
+#include "net/scratch.h"
+#include "vision/encoder.h"
+#include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
 struct dpl_pipeline {
@@ -24,6 +30,8 @@ struct dpl_pipeline {
     dpl_decode_options decode;
     dpl_detect_options detect;
     float min_quality;
+    dpli_budget *budget; /* of what is read, decoded and run at once */
+    size_t plan_bytes;   /* what the largest of its models' runs works in */
 };
 
 /* The options within, which lie at places that their own sizes decide, are taken only as they are
@@ -43,7 +51,28 @@ static dpl_status read_options(dpl_pipeline_options *o, const dpl_pipeline_optio
         return dpli_fail(err, DPL_E_ARGUMENT,
                          "the pipeline's detection options have struct_size %zu, not %zu",
                          o->detect.struct_size, sizeof o->detect);
+    if (status == DPL_OK && o->net.struct_size != sizeof o->net)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the pipeline's model options have struct_size %zu, not %zu",
+                         o->net.struct_size, sizeof o->net);
     return status;
+}
+
+/* What a thread's scratch grows to. A detector that does not fit its limits says so when it is
+ * used.
+ */
+static size_t measure_plans(const dpl_pipeline *p)
+{
+    enum { STRIDE_PX = 32 };
+    const int64_t side = (p->detect.max_side_px + STRIDE_PX - 1) / STRIDE_PX * STRIDE_PX;
+    const dpl_shape shape = {4, {1, 3, side, side}};
+    size_t most = dpli_encoder_plan_bytes(p->encoder), n = 0;
+
+    if (p->detector)
+        (void)dpli_plan_measure(&n, dpl_detector_net(p->detector), &shape, DPL_LAYOUT_NHWC, NULL);
+    most = n > most ? n : most;
+    n = p->image_encoder ? dpli_encoder_plan_bytes(p->image_encoder) : 0;
+    return n > most ? n : most;
 }
 
 dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
@@ -66,15 +95,18 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
     p->decode = o.decode;
     p->detect = o.detect;
     p->min_quality = o.min_quality;
+    status = dpli_budget_new(&p->budget, o.decode.max_bytes, err);
+    if (status != DPL_OK)
+        goto done;
     if (o.detector_path) {
-        status = dpl_detector_open(&p->detector, o.detector_path, err);
+        status = dpl_detector_open_with(&p->detector, o.detector_path, &o.net, err);
         if (status != DPL_OK)
             goto done;
         /* Twice what the detector sees: small faces keep the pixels that their chips can use. */
         if (p->decode.enough_px == 0)
             p->decode.enough_px = 2 * p->detect.max_side_px;
     }
-    status = dpl_encoder_open(&p->encoder, o.encoder_path, o.preset, err);
+    status = dpl_encoder_open_with(&p->encoder, o.encoder_path, o.preset, &o.net, err);
     if (status != DPL_OK)
         goto done;
     if (p->detector && !dpl_encoder_fact(p->encoder, "template")) {
@@ -85,7 +117,7 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         goto done;
     }
     if (o.image_path) {
-        status = dpl_encoder_open(&p->image_encoder, o.image_path, NULL, err);
+        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, NULL, &o.net, err);
         if (status != DPL_OK)
             goto done;
         if (dpli_space_find(dpl_encoder_space(p->image_encoder)) !=
@@ -96,12 +128,16 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         }
     }
     status = dpl_head_open(&p->head, p->encoder, err);
-    if (status == DPL_OK && (table = dpl_encoder_fact(p->encoder, "calibration")))
-        status = dpl_calibration_parse(&p->calibration, table, err);
+    if (status == DPL_OK) {
+        table = dpl_encoder_fact(p->encoder, "calibration");
+        if (table)
+            status = dpl_calibration_parse(&p->calibration, table, err);
+    }
     if (status != DPL_OK) {
         dpli_fail_in(err, status, o.encoder_path);
         goto done;
     }
+    p->plan_bytes = measure_plans(p);
     *out = p;
     p = NULL;
 done:
@@ -118,6 +154,7 @@ void dpl_pipeline_close(dpl_pipeline *pipeline)
     dpl_encoder_close(pipeline->image_encoder);
     dpl_encoder_close(pipeline->encoder);
     dpl_detector_close(pipeline->detector);
+    dpli_budget_free(pipeline->budget);
     free(pipeline);
 }
 
@@ -161,7 +198,7 @@ size_t dpli_chip_bytes(const dpl_encoder *encoder)
     return (size_t)dpl_encoder_width_px(encoder) * (size_t)dpl_encoder_height_px(encoder) * 3;
 }
 
-/** Without a detector: one face that is all of the picture. */
+/* Without a detector: one face that is all of the picture. */
 static dpl_status whole_face(dpl_photo *photo, dpl_error *err)
 {
     photo->faces = dpli_calloc(1, sizeof *photo->faces, err);
@@ -191,15 +228,35 @@ static dpl_status encode_image(dpl_photo *photo, const dpl_pipeline *p, dpl_scra
     return status;
 }
 
+size_t dpli_pipeline_begin(const dpl_pipeline *p, dpl_scratch *scratch, const void *bytes,
+                           size_t n_bytes)
+{
+    const uint64_t decoding = dpli_image_need(bytes, n_bytes, &p->decode);
+    /* What is over the limit is refused before it is taken. */
+    const size_t n = (decoding <= p->decode.max_bytes ? (size_t)decoding : 0) + p->plan_bytes;
+
+    dpli_budget_begin(p->budget, n, dpli_scratch_kept(scratch));
+    return n;
+}
+
+void dpli_pipeline_end(const dpl_pipeline *p, dpl_scratch *scratch, size_t n)
+{
+    dpli_budget_end(p->budget, n, dpli_scratch_kept(scratch), dpli_scratch_bytes(scratch));
+}
+
 static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
                           const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
                           dpl_error *err)
 {
+    const size_t n = dpli_pipeline_begin(p, scratch, bytes, n_bytes);
     dpl_image image;
-    const dpl_status status = dpl_image_decode(&image, bytes, n_bytes, limits, err);
+    dpl_status status = dpl_image_decode(&image, bytes, n_bytes, limits, err);
 
     *out = (dpl_photo)DPL_PHOTO_INIT;
-    return status != DPL_OK ? status : dpli_photo_from_image(out, p, scratch, &image, err);
+    if (status == DPL_OK)
+        status = dpli_photo_from_image(out, p, scratch, &image, err);
+    dpli_pipeline_end(p, scratch, n);
+    return status;
 }
 
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
@@ -253,18 +310,38 @@ done:
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err)
 {
-    dpl_status status = dpli_file_read(bytes, n_bytes, path, pipeline->decode.max_bytes, err);
+    const size_t limit = pipeline->decode.max_bytes;
+    struct stat st;
+    /* A pipe says nothing of its length: it may be as long as is allowed. */
+    const size_t n = stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > limit
+                         ? limit
+                         : (size_t)st.st_size;
+    dpl_status status;
 
+    dpli_budget_hold(pipeline->budget, n);
+    status = dpli_file_read(bytes, n_bytes, path, limit, err);
     if (status == DPL_OK)
         status = dpli_sha256_of(sha256, *bytes, *n_bytes, err);
     if (status != DPL_OK) {
         free(*bytes);
         *bytes = NULL;
+        *n_bytes = 0;
     }
+    /* From here on it counts as what it is. */
+    if (*n_bytes > n)
+        dpli_budget_hold_more(pipeline->budget, *n_bytes - n);
+    else
+        dpli_budget_release(pipeline->budget, n - *n_bytes);
     return status;
 }
 
-/** Give a photo its name, which may be NULL; or, when there is none to name, the message. */
+void dpli_photo_unread(uint8_t *bytes, size_t n_bytes, const dpl_pipeline *pipeline)
+{
+    free(bytes);
+    dpli_budget_release(pipeline->budget, n_bytes);
+}
+
+/* Give a photo its name, which may be NULL; or, when there is none to name, the message. */
 static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status, dpl_error *err)
 {
     if (!name)
@@ -282,7 +359,7 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
                           const char *path, dpl_error *err)
 {
     uint8_t *bytes = NULL;
-    size_t n_bytes;
+    size_t n_bytes = 0;
     char sha256[65] = "";
     dpl_status status;
 
@@ -290,7 +367,7 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
     status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
     if (status == DPL_OK)
         status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
-    free(bytes);
+    dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK)
         memcpy(out->sha256, sha256, sizeof sha256);
     return name_photo(out, path, status, err);

@@ -4,9 +4,19 @@
 
 #include "doppel/job.h"
 
-/** Read a photo's bytes (freed with free()) and name them; the message does not name the file. */
+/** Read a photo's bytes and name them, once the pipeline has memory for them; given back by
+ * dpli_photo_unread. The message does not name the file. */
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err);
+
+/** Give back what dpli_photo_read gave, or nothing (NULL, 0). */
+void dpli_photo_unread(uint8_t *bytes, size_t n_bytes, const dpl_pipeline *pipeline);
+
+/** Wait until there is memory to decode these bytes and run the models on them; returns what
+ * dpli_pipeline_end is told. */
+size_t dpli_pipeline_begin(const dpl_pipeline *pipeline, dpl_scratch *scratch, const void *bytes,
+                           size_t n_bytes);
+void dpli_pipeline_end(const dpl_pipeline *pipeline, dpl_scratch *scratch, size_t n);
 
 /** All stages on what dpli_photo_read gave, which counts as memory that decoding takes;
  * out->sha256 is left empty, the message does not name the file. */

@@ -7,6 +7,7 @@
 #include "doppel/score.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "base/fail.h"
 
@@ -23,12 +24,12 @@ dpl_status dpl_policy_make(dpl_policy *out, const dpl_calibration *calibration, 
     if (!isnan(threshold)) {
         if (!isfinite((float)threshold))
             return dpli_fail(err, DPL_E_ARGUMENT, "the threshold %g is not a score", threshold);
-        policy.decides = 1;
+        policy.decides = true;
         policy.threshold = policy.reject = (float)threshold;
     } else if (calibration) {
         dpl_status status;
 
-        policy.decides = 1;
+        policy.decides = true;
         policy.fmr = isnan(fmr) ? DPL_DEFAULT_FMR : fmr;
         status = dpl_calibration_threshold(&policy.threshold, &policy.reject, calibration,
                                            policy.fmr, err);

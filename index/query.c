@@ -27,7 +27,7 @@ dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration *calibra
     return dpl_policy_make(out, calibration, fmr, (double)NAN, err);
 }
 
-/** One kind of search: which vectors, judged how. */
+/* One kind of search: which vectors, judged how. */
 typedef struct search {
     dpl_gallery *gallery;
     const dpl_encoder *encoder;
@@ -56,7 +56,7 @@ static dpl_status check_model(const search *s, dpl_error *err)
     return DPL_OK;
 }
 
-/** A hit being filled from its row; failed is set when memory runs out. */
+/* A hit being filled from its row; failed is set when memory runs out. */
 typedef struct filling {
     dpl_answer_hit *hit;
     int failed;

@@ -35,7 +35,7 @@ typedef struct dpli_photo_record {
     uint64_t sum;
 } dpli_photo_record;
 
-/** A vector alone, as a search needs it. */
+/* A vector alone, as a search needs it. */
 typedef struct dpli_vector_record {
     int64_t id, photo_id, model_id;
     int64_t person_id; /* the photo's; 0: nobody's. Read only */

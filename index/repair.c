@@ -186,10 +186,13 @@ static dpl_status mend_names(repair *r, dpl_error *err)
     for (size_t i = 0; i < r->n_persons && status == DPL_OK; i++) {
         naming n = {.person_id = r->persons[i]};
 
-        if ((status = s->ops->begin(s, true, err)) != DPL_OK)
+        status = s->ops->begin(s, true, err);
+        if (status != DPL_OK)
             break;
-        if ((status = s->ops->each_person(s, true, find_sum, &n, err)) == DPL_OK &&
-            (status = s->ops->each_photo(s, &all, try_path, &n, err)) == DPL_OK && n.name)
+        status = s->ops->each_person(s, true, find_sum, &n, err);
+        if (status == DPL_OK)
+            status = s->ops->each_photo(s, &all, try_path, &n, err);
+        if (status == DPL_OK && n.name)
             status = s->ops->rename_person(s, n.person_id, n.name, n.sum, err);
         status = s->ops->end(s, status, err);
         if (status == DPL_OK && n.name) {
@@ -295,7 +298,9 @@ static dpl_status mend_photo(char lost[128], const repair *r, const hurt *h, dpl
         snprintf(lost, 128, "its file cannot be read");
     else if (strcmp(sha256, h->sha256) != 0)
         snprintf(lost, 128, "its file is not the one that was enrolled");
-    else if ((status = put_again(r, h, person, bytes, n_bytes, err)) == DPL_OK)
+    else
+        status = put_again(r, h, person, bytes, n_bytes, err);
+    if (status == DPL_OK && !*lost)
         status = dpli_note_file(r->gallery, h->path, (int64_t)st.st_size,
                                 (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, err);
     free(bytes);
@@ -309,8 +314,10 @@ static dpl_status drop_photo(const repair *r, int64_t id, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    if ((status = s->ops->drop_photo(s, id, err)) == DPL_OK &&
-        (status = s->ops->drop_lonely(s, err)) == DPL_OK)
+    status = s->ops->drop_photo(s, id, err);
+    if (status == DPL_OK)
+        status = s->ops->drop_lonely(s, err);
+    if (status == DPL_OK)
         status = s->ops->touch(s, err);
     return s->ops->end(s, status, err);
 }
@@ -369,8 +376,10 @@ dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
     dpl_status status;
 
     memset(out, 0, sizeof *out);
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpl_gallery_check(&found, gallery, on_damage, &r, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_check(&found, gallery, on_damage, &r, err);
+    if (status != DPL_OK)
         goto done;
     if (r.structure) {
         status = dpli_fail(err, DPL_E_GALLERY,
@@ -379,12 +388,15 @@ dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
                            gallery->dir);
         goto done;
     }
-    if (r.n_photos + r.n_persons > 0 &&
-        ((status = check_pipeline(&r, err)) != DPL_OK ||
-         (status = dpl_scratch_new(&r.scratch, 0, err)) != DPL_OK ||
-         (status = mend_names(&r, err)) != DPL_OK ||
-         (status = mend_photos(&r, drop != 0, err)) != DPL_OK))
-        goto done;
+    if (r.n_photos + r.n_persons > 0) {
+        status = check_pipeline(&r, err);
+        if (status == DPL_OK)
+            status = dpl_scratch_new(&r.scratch, 0, err);
+        if (status == DPL_OK)
+            status = mend_names(&r, err);
+        if (status == DPL_OK)
+            status = mend_photos(&r, drop != 0, err);
+    }
     if (r.snapshots || out->n_mended + out->n_dropped > 0)
         dpli_search_drop(gallery);
 done:

@@ -19,6 +19,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,7 +89,8 @@ static dpl_status probes_for(const float **out, float **made, const dpl_head *he
     *out = probes;
     if (dpl_head_get_kind(head) != DPL_HEAD_COSINE)
         return DPL_OK;
-    if (!(*made = dpli_alloc(n * dim, sizeof **made, err)))
+    *made = dpli_alloc(n * dim, sizeof **made, err);
+    if (!*made)
         return DPL_E_MEMORY;
     normalise(*made, probes, n, dim);
     *out = *made;
@@ -141,11 +143,14 @@ static dpl_status search_proven(dpli_found *found, const dpli_index *index, cons
     if (status != DPL_OK)
         goto done;
     status = DPL_E_MEMORY;
-    if (!(distance = dpli_alloc(n_probes * wide, sizeof *distance, err)) ||
-        !(at = dpli_alloc(n_probes * wide, sizeof *at, err)))
+    distance = dpli_alloc(n_probes * wide, sizeof *distance, err);
+    if (!distance)
         goto done;
-    if ((status = dpli_ann_search(at, distance, index->ann, asked, n_probes, wide, 1, err)) !=
-        DPL_OK)
+    at = dpli_alloc(n_probes * wide, sizeof *at, err);
+    if (!at)
+        goto done;
+    status = dpli_ann_search(at, distance, index->ann, asked, n_probes, wide, 1, err);
+    if (status != DPL_OK)
         goto done;
     for (size_t i = 0; i < n_probes; i++) {
         const float *probe = probes + i * dim;
@@ -161,9 +166,11 @@ static dpl_status search_proven(dpli_found *found, const dpli_index *index, cons
         /* Not a number, or too few, or not proven: compare everything. */
         if (!(top.n == k && isfinite(last) &&
               top.best[k - 1].score >
-                  best_beyond(index, head, norm_of(asked + i * dim, dim), last)) &&
-            (status = dpli_flat_search(top.best, head, rows, index->n, probe, 1, k, err)) != DPL_OK)
-            goto done;
+                  best_beyond(index, head, norm_of(asked + i * dim, dim), last))) {
+            status = dpli_flat_search(top.best, head, rows, index->n, probe, 1, k, err);
+            if (status != DPL_OK)
+                goto done;
+        }
     }
 done:
     free(made);
@@ -208,9 +215,14 @@ static dpl_status search_lists(dpli_found *found, const dpli_index *index, const
     dpl_status status = DPL_E_MEMORY;
 
     group = min_size(n_probes, MAX_CANDIDATES / take + 1);
-    if (!(distance = dpli_alloc(group * take, sizeof *distance, err)) ||
-        !(at = dpli_alloc(group * take, sizeof *at, err)) ||
-        !(row = dpli_alloc(dim, sizeof *row, err)))
+    distance = dpli_alloc(group * take, sizeof *distance, err);
+    if (!distance)
+        goto done;
+    at = dpli_alloc(group * take, sizeof *at, err);
+    if (!at)
+        goto done;
+    row = dpli_alloc(dim, sizeof *row, err);
+    if (!row)
         goto done;
     status = probes_for(&asked, &made, head, probes, n_probes, dim, err);
     for (size_t first = 0; status == DPL_OK && first < n_probes; first += group) {
@@ -329,13 +341,15 @@ static dpl_status climb(double *recall, size_t *n_visit, size_t *wide, const tun
     dpl_status status;
 
     for (*wide = 1; *wide <= 64; *wide *= 4) {
-        if ((status = measure(recall, &surely, t, most, *wide, err)) != DPL_OK)
+        status = measure(recall, &surely, t, most, *wide, err);
+        if (status != DPL_OK)
             return status;
         best = fmax(best, surely);
         if (surely < min_recall)
             continue;
         for (*n_visit = 1; *n_visit < most; *n_visit += *n_visit / 4 + 1) {
-            if ((status = measure(recall, &surely, t, *n_visit, *wide, err)) != DPL_OK)
+            status = measure(recall, &surely, t, *n_visit, *wide, err);
+            if (status != DPL_OK)
                 return status;
             if (surely >= min_recall)
                 return DPL_OK;
@@ -358,11 +372,20 @@ static dpl_status make_and_tune(dpli_index *index, const dpl_head *head, const f
     dpl_status status = DPL_E_MEMORY;
     dpli_rng rng;
 
-    if (!(t.own = dpli_alloc(n, sizeof *t.own, err)) ||
-        !(t.probes = dpli_alloc(n * dim, sizeof *t.probes, err)) ||
-        !(t.truth = dpli_alloc(n * (RECALL_AT + 1), sizeof *t.truth, err)) ||
-        !(t.found = dpli_alloc(n * (RECALL_AT + 1), sizeof *t.found, err)) ||
-        !(held_out = dpli_calloc(index->n, 1, err)))
+    t.own = dpli_alloc(n, sizeof *t.own, err);
+    if (!t.own)
+        goto done;
+    t.probes = dpli_alloc(n * dim, sizeof *t.probes, err);
+    if (!t.probes)
+        goto done;
+    t.truth = dpli_alloc(n * (RECALL_AT + 1), sizeof *t.truth, err);
+    if (!t.truth)
+        goto done;
+    t.found = dpli_alloc(n * (RECALL_AT + 1), sizeof *t.found, err);
+    if (!t.found)
+        goto done;
+    held_out = dpli_calloc(index->n, 1, err);
+    if (!held_out)
         goto done;
     dpli_rng_seed(&rng, 2);
     for (size_t i = 0; i < n; i++) {
@@ -370,10 +393,10 @@ static dpl_status make_and_tune(dpli_index *index, const dpl_head *head, const f
         held_out[t.own[i]] = 1;
         memcpy(t.probes + i * dim, rows + t.own[i] * dim, dim * sizeof *rows);
     }
-    if ((status = dpli_ann_new(&index->ann, DPLI_ANN_IVF, rows, index->n, index->dim, held_out,
-                               err)) != DPL_OK ||
-        (status = dpli_flat_search(t.truth, head, rows, index->n, t.probes, n, RECALL_AT + 1,
-                                   err)) != DPL_OK)
+    status = dpli_ann_new(&index->ann, DPLI_ANN_IVF, rows, index->n, index->dim, held_out, err);
+    if (status == DPL_OK)
+        status = dpli_flat_search(t.truth, head, rows, index->n, t.probes, n, RECALL_AT + 1, err);
+    if (status != DPL_OK)
         goto done;
     status = climb(&index->recall, &index->n_visit, &index->wide, &t, min_recall, err);
     index->head_sum = dpli_head_sum(head);
@@ -396,7 +419,7 @@ static int wants_exact(size_t n, dpli_wish wish)
 
 int dpli_index_serves(const dpli_index *index, const dpl_head *head, dpli_wish wish)
 {
-    int flat = !index->ann || dpli_ann_get_kind(index->ann) == DPLI_ANN_FLAT;
+    bool flat = !index->ann || dpli_ann_get_kind(index->ann) == DPLI_ANN_FLAT;
 
     if (wants_exact(index->n, wish))
         return flat;
@@ -414,17 +437,18 @@ static dpl_status make_tuned(dpli_index *index, const dpl_head *head, const floa
     dpl_status status;
 
     if (dpl_head_get_kind(head) == DPL_HEAD_COSINE && !are_unit(index->min_norm, index->max_norm)) {
-        if (!(unit = dpli_alloc(index->n * dim, sizeof *unit, err)))
+        unit = dpli_alloc(index->n * dim, sizeof *unit, err);
+        if (!unit)
             return DPL_E_MEMORY;
         normalise(unit, rows, index->n, dim);
         rows = unit;
-        index->normalised = 1;
+        index->normalised = true;
     }
     status = make_and_tune(index, head, rows, min_recall, err);
     if (status == DPL_OK && index->recall < min_recall) {
         dpli_ann_free(index->ann);
         index->ann = NULL;
-        index->normalised = 0;
+        index->normalised = false;
     }
     free(unit);
     return status;
@@ -461,7 +485,7 @@ dpl_status dpli_index_make(dpli_index *out, dpli_vectors *vectors, const dpl_hea
     return status;
 }
 
-dpl_status dpli_index_extend(int *done, dpli_index *index, const dpl_head *head, const float *rows,
+dpl_status dpli_index_extend(bool *done, dpli_index *index, const dpl_head *head, const float *rows,
                              size_t n, dpl_error *err)
 {
     size_t dim = (size_t)index->dim;
@@ -469,7 +493,7 @@ dpl_status dpli_index_extend(int *done, dpli_index *index, const dpl_head *head,
     float *unit = NULL;
     dpl_status status = DPL_OK;
 
-    *done = 0;
+    *done = false;
     if (!index->ann)
         return DPL_OK;
     widen_norms(&min, &max, rows, n, dim);
@@ -480,17 +504,19 @@ dpl_status dpli_index_extend(int *done, dpli_index *index, const dpl_head *head,
         if (dpl_head_get_kind(head) == DPL_HEAD_COSINE && !index->normalised && !are_unit(min, max))
             return DPL_OK;
         if (index->normalised) {
-            if (!(unit = dpli_alloc(n * dim, sizeof *unit, err)))
+            unit = dpli_alloc(n * dim, sizeof *unit, err);
+            if (!unit)
                 return DPL_E_MEMORY;
             normalise(unit, rows, n, dim);
             rows = unit;
         }
     }
-    if ((status = dpli_ann_add(index->ann, rows, n, err)) == DPL_OK) {
+    status = dpli_ann_add(index->ann, rows, n, err);
+    if (status == DPL_OK) {
         index->n += n;
         index->min_norm = min;
         index->max_norm = max;
-        *done = 1;
+        *done = true;
     }
     free(unit);
     return status;

@@ -2,11 +2,13 @@
 #ifndef DOPPEL_INDEX_RETRIEVE_H
 #define DOPPEL_INDEX_RETRIEVE_H
 
+#include <stdbool.h>
+
 #include "index/flat.h"
 #include "index/gallery.h"
 #include "index/snapshot.h"
 
-/** How a search wishes to be answered: dpl_search_options without k. */
+/* How a search wishes to be answered: dpl_search_options without k. */
 typedef struct dpli_wish {
     int64_t exact_up_to;
     double min_recall;
@@ -29,7 +31,7 @@ int dpli_index_serves(const dpli_index *index, const dpl_head *head, dpli_wish w
  * Append rows [n, dim], whose ids and so on the caller sets afterwards. *done is 0, and nothing was
  * changed, when the index would no longer be what it was tuned to be: make it anew then.
  */
-dpl_status dpli_index_extend(int *done, dpli_index *index, const dpl_head *head, const float *rows,
+dpl_status dpli_index_extend(bool *done, dpli_index *index, const dpl_head *head, const float *rows,
                              size_t n, dpl_error *err);
 
 /**

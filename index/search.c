@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,7 +75,7 @@ static void tell(dpl_gallery *gallery, int space, const char *what)
 /* Worth a file: large enough, and not an exception. */
 static int is_worth_saving(const dpli_index *index)
 {
-    int approximate = index->ann && dpli_ann_get_kind(index->ann) == DPLI_ANN_IVF;
+    bool approximate = index->ann && dpli_ann_get_kind(index->ann) == DPLI_ANN_IVF;
 
     return index->n >= SNAPSHOT_FROM &&
            (approximate || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
@@ -116,7 +117,7 @@ typedef struct fetch {
     float *to;
     const char *space;
     int32_t dim;
-    int fits;
+    bool fits;
 } fetch;
 
 static dpl_status fetch_row(void *ctx, const dpl_template_row *row)
@@ -139,14 +140,14 @@ static int only_adds(const dpli_vectors *now, const dpli_index *index)
 
 /* Bring an index up to date by what is now, which only adds to it. *done 0: it is as it was and
    must be made anew. */
-static dpl_status catch_up(int *done, dpli_index *index, dpli_vectors *now, const request *r,
+static dpl_status catch_up(bool *done, dpli_index *index, dpli_vectors *now, const request *r,
                            dpl_error *err)
 {
     size_t dim = (size_t)index->dim, n_old = index->n, n_new = now->n - n_old;
     float *rows = NULL;
     dpl_status status = DPL_OK;
 
-    *done = 0;
+    *done = false;
     if (n_new > 0) {
         rows = dpli_alloc(n_new * dim, sizeof *rows, err);
         if (!rows)
@@ -171,7 +172,7 @@ static dpl_status catch_up(int *done, dpli_index *index, dpli_vectors *now, cons
     index->photos = now->photos;
     index->generation = now->generation;
     now->ids = now->owners = now->photos = NULL;
-    *done = 1;
+    *done = true;
 done:
     free(rows);
     return status;
@@ -185,18 +186,18 @@ static int fits(const dpli_index *index, const request *r)
 
 /* Make what is held fresh if it is of the right gallery and kind and only older: a claim to it, or
    a copy, takes its place. *usable 0: it does not serve. */
-static dpl_status freshen(int *usable, int *changed, dpli_held **held, const request *r,
+static dpl_status freshen(bool *usable, bool *changed, dpli_held **held, const request *r,
                           dpl_error *err)
 {
     const dpli_index *index = &(*held)->index;
     dpli_vectors now = {0};
     dpl_status status;
 
-    *usable = *changed = 0;
+    *usable = *changed = false;
     if (!fits(index, r) || index->generation > r->generation)
         return DPL_OK;
     if (index->generation == r->generation) {
-        *usable = 1;
+        *usable = true;
         return DPL_OK;
     }
     status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, index->dim, 0, err);
@@ -223,7 +224,7 @@ static dpl_status from_file(file_state *file, dpli_held **out, const char *path,
                             dpl_error *err)
 {
     dpli_held *held = dpli_shelf_blank(err);
-    int usable, changed;
+    bool usable, changed;
     dpl_status status;
 
     if (!held)
@@ -278,11 +279,12 @@ static dpl_status make(dpli_held **out, const char *path, const request *r, dpl_
     dpl_gallery *gallery = r->gallery;
     file_state file;
     dpl_status status = from_file(&file, out, path, r, err);
-    int bad = file == FILE_DAMAGED || file == FILE_OLD;
+    bool bad = file == FILE_DAMAGED || file == FILE_OLD;
 
     if (status != DPL_OK || file == FILE_USED)
         return status;
-    if ((status = from_rows(out, r, err)) != DPL_OK)
+    status = from_rows(out, r, err);
+    if (status != DPL_OK)
         return status;
     if (bad)
         tell(gallery, r->space,
@@ -297,13 +299,17 @@ static dpl_status make(dpli_held **out, const char *path, const request *r, dpl_
 }
 
 /* What serves the request, held; within the making of one. */
-static dpl_status fresh_or_made(dpli_held **out, const request *r, dpl_error *err)
+static dpl_status fresh_or_made(dpli_held **out, request *r, dpl_error *err)
 {
     dpl_gallery *gallery = r->gallery;
+    dpli_store *s = gallery->store;
     char *path = NULL;
-    int usable = 0, changed = 0;
-    dpl_status status = DPL_OK;
+    bool usable = false, changed = false;
+    /* Others may have made one, of a later generation, while this one waited. */
+    dpl_status status = s->ops->generation(s, &r->generation, r->identity, err);
 
+    if (status != DPL_OK)
+        return status;
     *out = dpli_shelf_hold(gallery->shelf, r->space);
     if (*out && fits(&(*out)->index, r) && (*out)->index.generation > r->generation) {
         /* This handle is within a walk, and still sees what others have changed: it gets an index
@@ -316,8 +322,11 @@ static dpl_status fresh_or_made(dpli_held **out, const request *r, dpl_error *er
         status = freshen(&usable, &changed, out, r, err);
     if (status == DPL_OK && usable && !changed)
         return DPL_OK;
-    if (status == DPL_OK && !(path = dpli_search_file(gallery, r->space, err)))
-        status = DPL_E_MEMORY;
+    if (status == DPL_OK) {
+        path = dpli_search_file(gallery, r->space, err);
+        if (!path)
+            status = DPL_E_MEMORY;
+    }
     if (status == DPL_OK && usable) {
         save(gallery, r->space, path, &(*out)->index);
     } else {
@@ -366,7 +375,10 @@ static dpl_status check(int *space, dpl_search_options *options, const dpl_head 
 
     *options = (dpl_search_options)DPL_SEARCH_OPTIONS_INIT;
     status = dpli_options(options, sizeof *options, theirs, "search", err);
-    if (status != DPL_OK || (status = dpli_space_need(&named, space_name, err)) != DPL_OK)
+    if (status != DPL_OK)
+        return status;
+    status = dpli_space_need(&named, space_name, err);
+    if (status != DPL_OK)
         return status;
     *space = dpli_space_number(named);
     if (dpl_head_dim(head) != dim)
@@ -378,7 +390,7 @@ static dpl_status check(int *space, dpl_search_options *options, const dpl_head 
         return dpli_fail(err, DPL_E_ARGUMENT, "a recall of %g up to %" PRId64 " templates",
                          options->min_recall, options->exact_up_to);
     for (size_t i = 0; i < n; i++) {
-        int zero = 1, finite = 1;
+        bool zero = 1, finite = true;
 
         for (size_t j = 0; j < (size_t)dim; j++) {
             float x = probes[i * (size_t)dim + j];
@@ -404,21 +416,25 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
     const dpli_index *index;
     dpli_found *found = NULL;
     size_t keep, n_found;
-    int exact;
+    bool exact;
     dpl_status status;
 
-    if ((status = check(&r.space, &o, head, space, probes, n, dim, options, err)) != DPL_OK)
+    status = check(&r.space, &o, head, space, probes, n, dim, options, err);
+    if (status != DPL_OK)
         return status;
     r.wish = (dpli_wish){o.exact_up_to, o.min_recall};
-    if ((status = fresh_index(&held, &r, err)) != DPL_OK)
+    status = fresh_index(&held, &r, err);
+    if (status != DPL_OK)
         return status;
     index = &held->index;
     keep = (size_t)o.k < index->n ? (size_t)o.k : index->n;
-    if (!dpli_mul(&n_found, n, keep) || !(found = dpli_alloc(n_found, sizeof *found, err))) {
+    found = dpli_mul(&n_found, n, keep) ? dpli_alloc(n_found, sizeof *found, err) : NULL;
+    if (!found) {
         status = DPL_E_MEMORY;
         goto done;
     }
-    if ((status = dpli_index_search(found, index, head, probes, n, keep, err)) != DPL_OK)
+    status = dpli_index_search(found, index, head, probes, n, keep, err);
+    if (status != DPL_OK)
         goto done;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < (size_t)o.k; j++) {

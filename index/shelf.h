@@ -12,7 +12,7 @@
 
 typedef struct dpli_shelf dpli_shelf;
 
-/** An index and how many hold it; only who holds it alone may change it. */
+/* An index and how many hold it; only who holds it alone may change it. */
 typedef struct dpli_held {
     dpli_index index;
     int n_holders; /* the shelf's own matter */

@@ -133,17 +133,23 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
     memcpy(t.magic, MAGIC, sizeof t.magic);
     memcpy(t.identity, index->identity, sizeof t.identity);
-    if ((status = dpli_ann_write(index->ann, file, err)) != DPL_OK)
+    status = dpli_ann_write(index->ann, file, err);
+    if (status != DPL_OK)
         goto done;
-    if ((end = ftello(file)) < 0)
+    end = ftello(file);
+    if (end < 0)
         goto cannot;
     t.n_faiss_bytes = (uint64_t)end;
     if (!put(file, index->ids, index->n, sizeof *index->ids) ||
         !put(file, index->owners, index->n, sizeof *index->owners) ||
         !put(file, index->photos, index->n, sizeof *index->photos) ||
-        !put(file, &t, offsetof(trailer, sum), 1) || fflush(file) != 0 || (end = ftello(file)) < 0)
+        !put(file, &t, offsetof(trailer, sum), 1) || fflush(file) != 0)
         goto cannot;
-    if ((status = sum_of(&t.sum, file, (uint64_t)end, err)) != DPL_OK)
+    end = ftello(file);
+    if (end < 0)
+        goto cannot;
+    status = sum_of(&t.sum, file, (uint64_t)end, err);
+    if (status != DPL_OK)
         goto done;
     if (fseeko(file, end, SEEK_SET) != 0 || !put(file, &t.sum, sizeof t.sum, 1) ||
         fflush(file) != 0)
@@ -176,7 +182,8 @@ static dpl_status read_trailer(trailer *t, FILE *file, dpl_error *err)
     n_bytes = (uint64_t)st.st_size;
     if (memcmp(t->magic, MAGIC, sizeof t->magic) != 0 || t->version != VERSION)
         return dpli_fail(err, DPL_E_INPUT, "no trailer of this version");
-    if ((status = sum_of(&sum, file, n_bytes - sizeof t->sum, err)) != DPL_OK)
+    status = sum_of(&sum, file, n_bytes - sizeof t->sum, err);
+    if (status != DPL_OK)
         return status;
     if (sum != t->sum)
         return dpli_fail(err, DPL_E_INPUT, "the sum is wrong");
@@ -212,13 +219,15 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
     memset(out, 0, sizeof *out);
     if (fd < 0 && errno == ENOENT)
         return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
-    if (fd < 0 || !(file = fdopen(fd, "rb"))) {
+    file = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (!file) {
         status = dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
         if (fd >= 0)
             close(fd);
         return status;
     }
-    if ((status = read_trailer(&t, file, err)) != DPL_OK)
+    status = read_trailer(&t, file, err);
+    if (status != DPL_OK)
         goto done;
     index = (dpli_index){.n = (size_t)t.n,
                          .dim = t.dim,
@@ -233,12 +242,16 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
                          .normalised = t.normalised};
     memcpy(index.identity, t.identity, sizeof t.identity);
     rewind(file);
-    if ((status = dpli_ann_read(&index.ann, file, (dpli_ann_kind)t.kind, index.n, index.dim,
-                                err)) != DPL_OK)
+    status = dpli_ann_read(&index.ann, file, (dpli_ann_kind)t.kind, index.n, index.dim, err);
+    if (status != DPL_OK)
         goto done;
-    if (fseeko(file, (off_t)t.n_faiss_bytes, SEEK_SET) != 0 ||
-        !(index.ids = get(file, index.n, err)) || !(index.owners = get(file, index.n, err)) ||
-        !(index.photos = get(file, index.n, err))) {
+    if (fseeko(file, (off_t)t.n_faiss_bytes, SEEK_SET) == 0)
+        index.ids = get(file, index.n, err);
+    if (index.ids)
+        index.owners = get(file, index.n, err);
+    if (index.owners)
+        index.photos = get(file, index.n, err);
+    if (!index.photos) {
         status = DPL_E_INPUT;
         goto done;
     }

@@ -3,12 +3,13 @@
 #ifndef DOPPEL_INDEX_SNAPSHOT_H
 #define DOPPEL_INDEX_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "index/ann.h"
 
-/** Zero-initialise, free with dpli_index_clear. */
+/* Zero-initialise, free with dpli_index_clear. */
 typedef struct dpli_index {
     dpli_ann *ann;                  /* NULL: nothing loaded, or n is 0 */
     int64_t *ids, *owners, *photos; /* [n] in the order of ann's rows; ids rising */
@@ -23,7 +24,7 @@ typedef struct dpli_index {
     double recall;
     size_t n_visit, wide; /* lists to visit, candidates a wanted one */
     size_t n_tuned;       /* vectors that there were when it was tuned */
-    int normalised;       /* its rows are the gallery's brought to unit norm */
+    bool normalised;      /* its rows are the gallery's brought to unit norm */
 } dpli_index;
 
 void dpli_index_clear(dpli_index *index);

@@ -13,10 +13,10 @@
 enum { DPLI_FACE_SPACE, DPLI_IMAGE_SPACE, DPLI_N_SPACES };
 
 typedef struct dpli_space {
-    const char *name;  /* in the database, in exports, of the snapshot's file */
-    const char *holds; /* what one vector is of, for people */
-    bool has_face;     /* where in the picture it lies: a row of the table of faces */
-    bool has_rates;    /* a false match rate can be asked for; else only a threshold decides */
+    const char *name; /* in the database, in exports, of the snapshot's file */
+    bool is_face;     /* one vector is of a face, told with its box, landmarks, quality; else of a
+                         whole picture */
+    bool has_rates;   /* a false match rate can be asked for; else only a threshold decides */
 } dpli_space;
 extern const dpli_space dpli_spaces[DPLI_N_SPACES];
 
@@ -73,7 +73,7 @@ static inline float *dpli_face_at(dpl_face *face, int i)
     return (float *)((char *)face + dpli_face_fields[i].offset);
 }
 
-/** Whether anything is said of where a face lies; a picture taken whole has none. */
+/** Whether anything is said of where a vector was taken from: then there is a row of it. */
 bool dpli_face_is_known(const dpl_face *face);
 
 #endif

@@ -75,65 +75,65 @@ typedef struct dpli_store_ops {
     dpl_status (*end)(dpli_store *store, dpl_status status, dpl_error *err);
 
     /* -------- what it is */
-    /** Every commit that touches templates raises the generation. */
+    /* Every commit that touches templates raises the generation. */
     dpl_status (*generation)(dpli_store *store, int64_t *generation, char identity[DPLI_IDENTITY],
                              dpl_error *err);
     dpl_status (*touch)(dpli_store *store, dpl_error *err);
-    /** Of one instant. */
+    /* Of one instant. */
     dpl_status (*count)(dpli_store *store, dpli_counts *out, dpl_error *err);
-    /** The highest id that a table ever gave; raise: ids up to this one are taken. */
+    /* The highest id that a table ever gave; raise: ids up to this one are taken. */
     dpl_status (*last_id)(dpli_store *store, int64_t *id, dpli_numbered table, dpl_error *err);
     dpl_status (*raise_last_id)(dpli_store *store, dpli_numbered table, int64_t id, dpl_error *err);
 
     /* -------- settings, and the model of each space */
-    /** *value is the caller's, NULL when the key is unset. */
+    /* *value is the caller's, NULL when the key is unset. */
     dpl_status (*setting)(dpli_store *store, char **value, const char *key, dpl_error *err);
     dpl_status (*set_setting)(dpli_store *store, const char *key, const char *value,
                               dpl_error *err);
-    /** By key. */
+    /* By key. */
     dpl_status (*each_setting)(dpli_store *store, dpli_on_setting *fn, void *ctx, dpl_error *err);
-    /** *id 0 when the space has no model of this hash. */
+    /* *id 0 when the space has no model of this hash. */
     dpl_status (*find_model)(dpli_store *store, int64_t *id, int64_t *dim, const char *space,
                              const char *hash, dpl_error *err);
-    /** The space's only model from now on; it has no template of another. */
+    /* The space's only model from now on; it has no template of another. */
     dpl_status (*set_model)(dpli_store *store, const char *space, const char *hash, int32_t dim,
                             dpl_error *err);
-    /** Whether a space, or with NULL any, holds templates. */
+    /* Whether a space, or with NULL any, holds templates. */
     dpl_status (*has_templates)(dpli_store *store, bool *any, const char *space, dpl_error *err);
 
     /* -------- reading; a walk is of one instant whatever a writer does meanwhile */
-    /** By name and with their numbers of photos and templates, or by id without. */
+    /* By name and with their numbers of photos and templates, or by id without. */
     dpl_status (*each_person)(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
                               dpl_error *err);
     dpl_status (*each_photo)(dpli_store *store, const dpli_photo_query *query, dpli_on_photo *fn,
                              void *ctx, dpl_error *err);
     dpl_status (*each_template)(dpli_store *store, const dpli_template_query *query,
                                 dpli_on_template *fn, void *ctx, dpl_error *err);
-    /** Of a model, by id; without bytes, which are then NULL, and n_bytes 0. */
+    /* Of a model, by id; without bytes, which are then NULL, and n_bytes 0. */
     dpl_status (*n_vectors)(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err);
     dpl_status (*each_vector)(dpli_store *store, int64_t model_id, bool with_bytes,
                               dpli_on_vector *fn, void *ctx, dpl_error *err);
 
     /* -------- writing; within a transaction. An id that is 0 is chosen, and given out */
-    /** *id 0 when there is none of this name. */
+    /* *id 0 when there is none of this name. */
     dpl_status (*find_person)(dpli_store *store, int64_t *id, const char *name, dpl_error *err);
     dpl_status (*add_person)(dpli_store *store, int64_t *id, const char *name, uint64_t sum,
                              dpl_error *err);
     dpl_status (*rename_person)(dpli_store *store, int64_t id, const char *name, uint64_t sum,
                                 dpl_error *err);
-    /** Remove a person if no photo names them; everybody whom no photo names. */
+    /* Remove a person if no photo names them; everybody whom no photo names. */
     dpl_status (*drop_if_lonely)(dpli_store *store, int64_t id, dpl_error *err);
     dpl_status (*drop_lonely)(dpli_store *store, dpl_error *err);
-    /** *id 0 when the source is unknown; *person_id 0 when the photo is nobody's. */
+    /* *id 0 when the source is unknown; *person_id 0 when the photo is nobody's. */
     dpl_status (*find_photo)(dpli_store *store, int64_t *id, int64_t *person_id, const char *uri,
                              dpl_error *err);
     dpl_status (*add_photo)(dpli_store *store, int64_t *id, const dpli_photo_record *row,
                             dpl_error *err);
-    /** Over the one with the row's id. */
+    /* Over the one with the row's id. */
     dpl_status (*set_photo)(dpli_store *store, const dpli_photo_record *row, dpl_error *err);
-    /** With its templates. */
+    /* With its templates. */
     dpl_status (*drop_photo)(dpli_store *store, int64_t id, dpl_error *err);
-    /** A photo's; *n: how many there were. */
+    /* A photo's; *n: how many there were. */
     dpl_status (*drop_templates)(dpli_store *store, int64_t *n, int64_t photo_id, dpl_error *err);
     dpl_status (*add_vector)(dpli_store *store, int64_t *id, const dpli_vector_record *row,
                              dpl_error *err);
@@ -143,21 +143,21 @@ typedef struct dpli_store_ops {
                             uint64_t sum, dpl_error *err);
 
     /* -------- damage */
-    /** Read all of it and tell what is wrong (up to some hundred findings) beyond what the rows' own
+    /* Read all of it and tell what is wrong (up to some hundred findings) beyond what the rows' own
      * sums show: structure, what refers to what, and what carries no sum in its row (settings,
      * models, ids given). Within a transaction. */
     dpl_status (*faults)(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err);
 
     /* -------- leaving no byte of what was removed */
-    /** Within the transaction that removes: what is removed is to be scrubbed. */
+    /* Within the transaction that removes: what is removed is to be scrubbed. */
     dpl_status (*want_scrub)(dpli_store *store, dpl_error *err);
     dpl_status (*wants_scrub)(dpli_store *store, bool *wanted, dpl_error *err);
-    /** No byte of a removed row is left where the database keeps its data; the wish is fulfilled.
+    /* No byte of a removed row is left where the database keeps its data; the wish is fulfilled.
      * DPL_E_LOCKED when a reader still needs them. Outside of a transaction. */
     dpl_status (*scrub)(dpli_store *store, dpl_error *err);
 } dpli_store_ops;
 
-/** What every keeper's own struct begins with. */
+/* What every keeper's own struct begins with. */
 struct dpli_store {
     const dpli_store_ops *ops;
     char *name;          /* of the database, for messages */

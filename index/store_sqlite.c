@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,10 +70,11 @@ static dpl_status check_folder(const dpli_store_sqlite *s, uid_t *owner, dpl_err
                          "go-w mends it",
                          s->dir, (unsigned)(st.st_mode & 07777));
     if (s->store.writing && st.st_uid != geteuid())
-        return dpli_fail(err, DPL_E_GALLERY,
-                         "gallery folder \"%s\" belongs to another user (number %lu), who alone may "
-                         "change it",
-                         s->dir, (unsigned long)st.st_uid);
+        return dpli_fail(
+            err, DPL_E_GALLERY,
+            "gallery folder \"%s\" belongs to another user (number %lu), who alone may "
+            "change it",
+            s->dir, (unsigned long)st.st_uid);
     return DPL_OK;
 }
 
@@ -91,8 +93,8 @@ static dpl_status check_file(const dpli_store_sqlite *s, const char *name, uid_t
     if (lstat(path, &st) != 0)
         goto done; /* what keeps it from being opened is told when it is */
     if (S_ISLNK(st.st_mode))
-        status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a link, and a gallery's files are not",
-                           path);
+        status =
+            dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a link, and a gallery's files are not", path);
     else if (!S_ISREG(st.st_mode))
         status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", path);
     else if (st.st_uid != owner)
@@ -258,11 +260,13 @@ static dpl_status generation(dpli_store *store, int64_t *number, char identity[D
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
-    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                "SELECT generation, identity FROM gallery", err)) != DPL_OK ||
-        (status = dpli_stmt_step(&s, &row, err)) != DPL_OK)
+    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                           "SELECT generation, identity FROM gallery", err);
+    if (status == DPL_OK)
+        status = dpli_stmt_step(&s, &row, err);
+    if (status != DPL_OK)
         goto done;
     *number = row ? dpli_get_int(&s, 0) : 0;
     snprintf(identity, DPLI_IDENTITY, "%s", row ? dpli_get_string(&s, 1) : "");
@@ -285,7 +289,7 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
     dpli_buf sql = {0};
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
     memset(out, 0, sizeof *out);
     /* One statement, so that the numbers are of one instant. */
@@ -296,12 +300,15 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
                         ", (SELECT count(*) FROM template WHERE model_id IN"
                         " (SELECT id FROM model WHERE space = ?%d))",
                         i + 1);
-    if ((status = dpli_buf_check(&sql, err)) != DPL_OK ||
-        (status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql.data, err)) != DPL_OK)
+    status = dpli_buf_check(&sql, err);
+    if (status == DPL_OK)
+        status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql.data, err);
+    if (status != DPL_OK)
         goto done;
     for (int i = 0; i < DPLI_N_SPACES; i++)
         dpli_bind_text(&s, i + 1, dpli_spaces[i].name);
-    if ((status = dpli_stmt_step(&s, &row, err)) != DPL_OK || !row)
+    status = dpli_stmt_step(&s, &row, err);
+    if (status != DPL_OK || !row)
         goto done;
     out->n_persons = dpli_get_int(&s, 0);
     out->n_photos = dpli_get_int(&s, 1);
@@ -319,14 +326,16 @@ static dpl_status last_id(dpli_store *store, int64_t *id, dpli_numbered table, d
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
     *id = 0;
-    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                "SELECT seq FROM sqlite_sequence WHERE name = ?", err)) != DPL_OK)
+    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                           "SELECT seq FROM sqlite_sequence WHERE name = ?", err);
+    if (status != DPL_OK)
         goto done;
     dpli_bind_text(&s, 1, dpli_numbered_names[table]);
-    if ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+    status = dpli_stmt_step(&s, &row, err);
+    if (status == DPL_OK && row)
         *id = dpli_get_int(&s, 0);
 done:
     dpli_stmt_clear(&s);
@@ -345,7 +354,8 @@ static dpl_status raise_last_id(dpli_store *store, dpli_numbered table, int64_t 
     for (int i = 0; i < 2 && status == DPL_OK; i++) {
         dpli_stmt s = {0};
 
-        if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql[i], err)) == DPL_OK) {
+        status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql[i], err);
+        if (status == DPL_OK) {
             dpli_bind_text(&s, 1, dpli_numbered_names[table]);
             if (i == 1)
                 dpli_bind_int(&s, 2, id);
@@ -362,14 +372,16 @@ static dpl_status setting(dpli_store *store, char **value, const char *key, dpl_
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
     *value = NULL;
-    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                "SELECT value FROM setting WHERE key = ?", err)) != DPL_OK)
+    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, "SELECT value FROM setting WHERE key = ?",
+                           err);
+    if (status != DPL_OK)
         goto done;
     dpli_bind_text(&s, 1, key);
-    if ((status = dpli_stmt_step(&s, &row, err)) != DPL_OK || !row)
+    status = dpli_stmt_step(&s, &row, err);
+    if (status != DPL_OK || !row)
         goto done;
     *value = dpli_strdup(dpli_get_string(&s, 0), err);
     status = *value ? dpli_stmt_check(&s, err) : DPL_E_MEMORY;
@@ -405,12 +417,16 @@ static dpl_status each_setting(dpli_store *store, dpli_on_setting *fn, void *ctx
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
                                       "SELECT key, value FROM setting ORDER BY key", err);
-    int row = 0;
+    bool row = false;
 
-    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+    while (status == DPL_OK) {
+        status = dpli_stmt_step(&s, &row, err);
+        if (status != DPL_OK || !row)
+            break;
         const char *key = dpli_get_string(&s, 0), *value = dpli_get_string(&s, 1);
 
-        if ((status = dpli_stmt_check(&s, err)) == DPL_OK)
+        status = dpli_stmt_check(&s, err);
+        if (status == DPL_OK)
             status = fn(ctx, key, value, err);
     }
     dpli_stmt_clear(&s);
@@ -422,17 +438,18 @@ static dpl_status find_model(dpli_store *store, int64_t *id, int64_t *dim, const
 {
     dpli_stmt s = {0};
     dpl_status status;
-    int row;
+    bool row;
 
     *id = 0;
     *dim = 0;
-    if ((status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                "SELECT id, dim FROM model WHERE space = ? AND hash = ?", err)) !=
-        DPL_OK)
+    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                           "SELECT id, dim FROM model WHERE space = ? AND hash = ?", err);
+    if (status != DPL_OK)
         goto done;
     dpli_bind_text(&s, 1, space);
     dpli_bind_text(&s, 2, hash);
-    if ((status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+    status = dpli_stmt_step(&s, &row, err);
+    if (status == DPL_OK && row) {
         *id = dpli_get_int(&s, 0);
         *dim = dpli_get_int(&s, 1);
     }
@@ -448,12 +465,15 @@ static dpl_status set_model(dpli_store *store, const char *space, const char *ha
     dpli_stmt drop = {0}, add = {0};
     dpl_status status;
 
-    if ((status = dpli_stmt_new(&drop, db, "DELETE FROM model WHERE space = ?", err)) != DPL_OK ||
-        (status = dpli_stmt_new(&add, db, "INSERT INTO model(space, hash, dim) VALUES(?, ?, ?)",
-                                err)) != DPL_OK)
+    status = dpli_stmt_new(&drop, db, "DELETE FROM model WHERE space = ?", err);
+    if (status == DPL_OK)
+        status =
+            dpli_stmt_new(&add, db, "INSERT INTO model(space, hash, dim) VALUES(?, ?, ?)", err);
+    if (status != DPL_OK)
         goto done;
     dpli_bind_text(&drop, 1, space);
-    if ((status = dpli_stmt_run(&drop, err)) != DPL_OK)
+    status = dpli_stmt_run(&drop, err);
+    if (status != DPL_OK)
         goto done;
     dpli_bind_text(&add, 1, space);
     dpli_bind_text(&add, 2, hash);
@@ -473,7 +493,7 @@ static dpl_status has_templates(dpli_store *store, bool *any, const char *space,
                                               " IN (SELECT id FROM model WHERE space = ?))"
                                             : "SELECT EXISTS(SELECT 1 FROM template)",
                                       err);
-    int row = 0;
+    bool row = false;
 
     *any = false;
     if (status == DPL_OK) {
@@ -510,10 +530,13 @@ static dpl_status scrub(dpli_store *store, dpl_error *err)
     dpli_db *db = dpli_sqlite_of(store)->db;
     dpl_status status;
 
-    if ((status = dpli_db_exec(db, "VACUUM", err)) != DPL_OK ||
-        (status = dpli_db_checkpoint(db, err)) != DPL_OK)
+    status = dpli_db_exec(db, "VACUUM", err);
+    if (status == DPL_OK)
+        status = dpli_db_checkpoint(db, err);
+    if (status != DPL_OK)
         return status;
-    if ((status = begin(store, true, err)) != DPL_OK)
+    status = begin(store, true, err);
+    if (status != DPL_OK)
         return status;
     return end(store, dpli_db_exec(db, "UPDATE gallery SET scrub = 0", err), err);
 }
@@ -576,15 +599,23 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
     s->store.name = dpli_asprintf(err, "%s/gallery.db", dir);
     if (!s->dir || !s->store.name)
         goto done;
-    if (mode == DPL_GALLERY_CREATE && (status = make_folder(dir, err)) != DPL_OK)
-        goto done;
-    if ((status = check_trust(s, err)) != DPL_OK ||
-        (status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err)) != DPL_OK)
+    if (mode == DPL_GALLERY_CREATE) {
+        status = make_folder(dir, err);
+        if (status != DPL_OK)
+            goto done;
+    }
+    status = check_trust(s, err);
+    if (status == DPL_OK)
+        status = look_at_file(s, mode == DPL_GALLERY_CREATE, &n_bytes, err);
+    if (status != DPL_OK)
         goto done;
     if (mode == DPL_GALLERY_READ)
         status = open_reader(s, err);
-    else if ((status = take_lock(s, err)) == DPL_OK)
-        status = dpli_db_open(&s->db, s->store.name, DPLI_DB_WRITE, err);
+    else {
+        status = take_lock(s, err);
+        if (status == DPL_OK)
+            status = dpli_db_open(&s->db, s->store.name, DPLI_DB_WRITE, err);
+    }
     if (status != DPL_OK ||
         (status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err)) != DPL_OK ||
         (s->store.writing && (status = dpli_db_log(s->db, err)) != DPL_OK))

@@ -41,7 +41,7 @@ typedef struct dpli_store_sqlite {
     dpli_store store; /* first: a store is one of these */
     dpli_db *db;
     char *dir;
-    int lock_fd; /* of gallery.lock, -1 when reading */
+    int lock_fd;   /* of gallery.lock, -1 when reading */
     bool in_write; /* within a transaction that writes */
     dpli_stmt kept[DPLI_N_SQLITE];
     dpli_sqlite_walk photos[DPLI_N_SQLITE_PHOTOS], templates[DPLI_N_SQLITE_TEMPLATES];

@@ -4,6 +4,7 @@
  */
 #include "index/store_sqlite.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define FACE_COLUMN(column, member) "f." #column ","
@@ -14,11 +15,14 @@ typedef dpl_status read_row(dpli_stmt *s, void *fn_and_ctx, dpl_error *err);
 static dpl_status walk(dpli_stmt *s, read_row *read, void *fn_and_ctx, dpl_error *err)
 {
     dpl_status status;
-    int row;
+    bool row;
 
-    while ((status = dpli_stmt_step(s, &row, err)) == DPL_OK && row)
-        if ((status = read(s, fn_and_ctx, err)) != DPL_OK)
+    for (status = dpli_stmt_step(s, &row, err); status == DPL_OK && row;
+         status = dpli_stmt_step(s, &row, err)) {
+        status = read(s, fn_and_ctx, err);
+        if (status != DPL_OK)
             break;
+    }
     return status;
 }
 
@@ -166,8 +170,8 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
         [DPLI_PHOTOS_OF] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
                            "WHERE p.person_id = (SELECT id FROM person WHERE name = ?)"
                            " ORDER BY p.uri",
-        [DPLI_PHOTOS_MEANT_FOR] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
-                                  "WHERE p.meant = ? ORDER BY p.uri",
+        [DPLI_PHOTOS_MEANT_FOR] =
+            "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.meant = ? ORDER BY p.uri",
         [DPLI_PHOTO_AT] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.uri = ?",
         [DPLI_PHOTOS_LIKE] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.sha256 = ?"
                              " ORDER BY p.id",
@@ -290,7 +294,8 @@ static dpl_status read_vector(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     if (w->with_bytes) {
         r.sum = (uint64_t)dpli_get_int(s, 3);
         r.bytes = dpli_get_blob(s, 4, &r.n_bytes);
-        if ((status = dpli_stmt_check(s, err)) != DPL_OK)
+        status = dpli_stmt_check(s, err);
+        if (status != DPL_OK)
             return status;
     }
     return w->fn(w->ctx, &r, err);
@@ -301,7 +306,7 @@ dpl_status dpli_sqlite_n_vectors(dpli_store *store, int64_t *n, int64_t model_id
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
                                       "SELECT count(*) FROM template WHERE model_id = ?", err);
-    int row = 0;
+    bool row = false;
 
     *n = 0;
     if (status == DPL_OK) {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static dpl_status seal_of(int64_t *sum, dpli_db *db, dpl_error *err)
                       " WHERE name IN ('person', 'photo', 'template') ORDER BY 1, 2, 3, 4",
                       err);
     uint64_t n = 0;
-    int row = 0;
+    bool row = false;
 
     while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
         for (int i = 0; i < 4; i++) {
@@ -195,16 +196,20 @@ static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "no random numbers from the system");
     for (size_t i = 0; i < sizeof identity; i++)
         snprintf(hex + 2 * i, 3, "%02x", identity[i]);
-    if ((status = dpli_db_begin(db, 1, err)) != DPL_OK)
+    status = dpli_db_begin(db, 1, err);
+    if (status != DPL_OK)
         return status;
-    for (size_t i = 0; i < N_SCHEMA; i++)
-        if ((status = dpli_db_exec(db, schema[i], err)) != DPL_OK)
+    for (size_t i = 0; i < N_SCHEMA; i++) {
+        status = dpli_db_exec(db, schema[i], err);
+        if (status != DPL_OK)
             goto done;
+    }
     snprintf(sql, sizeof sql,
              "INSERT INTO gallery VALUES(1, '%s', 0, 0);"
              "PRAGMA application_id=%d;",
              hex, APPLICATION_ID);
-    if ((status = dpli_db_exec(db, sql, err)) == DPL_OK && (status = set_version(db, err)) == DPL_OK)
+    if ((status = dpli_db_exec(db, sql, err)) == DPL_OK &&
+        (status = set_version(db, err)) == DPL_OK)
         status = dpli_sqlite_seal(s, err);
 done:
     return dpli_db_end(db, status, err);
@@ -218,7 +223,7 @@ static dpl_status check_tables(dpli_store_sqlite *store, const char *const *text
     dpli_stmt s = {0};
     dpl_status status;
     int64_t n = 0;
-    int row;
+    bool row;
 
     status = dpli_stmt_new(&s, store->db, "SELECT 1 FROM sqlite_schema WHERE sql = ?", err);
     for (size_t i = 0; i < n_texts && status == DPL_OK; i++) {
@@ -251,13 +256,17 @@ static dpl_status copy_persons(dpli_store_sqlite *to, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, to->db, "SELECT id, name FROM person_1 ORDER BY id", err);
-    int row = 1;
+    bool row = true;
 
-    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row) {
+    while (status == DPL_OK) {
+        status = dpli_stmt_step(&s, &row, err);
+        if (status != DPL_OK || !row)
+            break;
         int64_t id = dpli_get_int(&s, 0);
         const char *name = dpli_get_string(&s, 1);
 
-        if ((status = dpli_stmt_check(&s, err)) == DPL_OK)
+        status = dpli_stmt_check(&s, err);
+        if (status == DPL_OK)
             status = dpli_sqlite_add_person(&to->store, &id, name, dpli_person_sum(name), err);
     }
     dpli_stmt_clear(&s);
@@ -284,8 +293,11 @@ static dpl_status take_name_out(char **reason, char **name, dpl_error *err)
         if (!to)
             continue;
         *to = '\0';
-        if (worded[i].is_theirs && *from && !(*name = dpli_strdup(from, err)))
-            return DPL_E_MEMORY;
+        if (worded[i].is_theirs && *from) {
+            *name = dpli_strdup(from, err);
+            if (!*name)
+                return DPL_E_MEMORY;
+        }
         *start = '\0';
         text = dpli_asprintf(err, "%s%s%s", *reason, worded[i].now,
                              worded[i].end ? worded[i].end : to + strlen(worded[i].after));
@@ -317,7 +329,10 @@ static dpl_status copy_photo(dpli_store_sqlite *to, dpli_stmt *s, dpl_error *err
     dpl_status status = reason ? dpli_stmt_check(s, err) : DPL_E_MEMORY;
     int64_t id = r.id;
 
-    if (status != DPL_OK || (status = take_name_out(&reason, &meant, err)) != DPL_OK)
+    if (status != DPL_OK)
+        goto done;
+    status = take_name_out(&reason, &meant, err);
+    if (status != DPL_OK)
         goto done;
     status = dpli_source_of(&uri, path, err);
     if (status == DPL_E_ARGUMENT)
@@ -346,7 +361,7 @@ static dpl_status copy_photos(dpli_store_sqlite *to, dpl_error *err)
                       " enrolled_unix_s, width_px, height_px, n_faces, path FROM photo_1"
                       " ORDER BY id",
                       err);
-    int row = 1;
+    bool row = true;
 
     while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
         status = copy_photo(to, &s, err);
@@ -378,13 +393,15 @@ static dpl_status copy_template(dpli_store_sqlite *to, dpli_stmt *s, dpl_error *
     }
     v.bytes = dpli_get_blob(s, after + 4, &v.n_bytes);
     thumb = dpli_get_blob(s, after + 5, &n_thumb);
-    if ((status = dpli_stmt_check(s, err)) != DPL_OK)
+    status = dpli_stmt_check(s, err);
+    if (status != DPL_OK)
         return status;
     v.sum = dpli_vector_sum(&v);
-    if ((status = dpli_sqlite_add_vector(&to->store, &id, &v, err)) != DPL_OK ||
-        (has_face &&
-         (status = dpli_sqlite_add_face(&to->store, id, face, weakest,
-                                        dpli_face_sum(id, face, weakest), err)) != DPL_OK))
+    status = dpli_sqlite_add_vector(&to->store, &id, &v, err);
+    if (status == DPL_OK && has_face)
+        status = dpli_sqlite_add_face(&to->store, id, face, weakest,
+                                      dpli_face_sum(id, face, weakest), err);
+    if (status != DPL_OK)
         return status;
     return thumb ? dpli_sqlite_add_thumb(&to->store, id, thumb, n_thumb,
                                          dpli_thumb_sum(id, thumb, n_thumb), err)
@@ -400,7 +417,7 @@ static dpl_status copy_templates(dpli_store_sqlite *to, dpl_error *err)
             FACE_NAME) "weakest, id, photo_id, model_id, vector,"
                        " jpeg FROM template_1 LEFT JOIN thumb_1 ON template_id = id ORDER BY id",
         err);
-    int row = 1;
+    bool row = true;
 
     while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
         status = copy_template(to, &s, err);
@@ -446,9 +463,12 @@ static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
     if (status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
     status = dpli_db_end(s->db, status, err);
-    if (status == DPL_OK)
-        s->store.was_version = 1;
-    return status;
+    if (status != DPL_OK)
+        return status;
+    s->store.was_version = 1;
+    /* The old tables' pages leave the file. If that fails, it stays twice as large, and right. */
+    dpli_db_exec(s->db, "VACUUM", NULL);
+    return DPL_OK;
 }
 
 /* ------------------------------------------------------------------ check */
@@ -460,14 +480,18 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
     dpli_db *db = s->db;
     dpl_status status;
 
-    if ((status = dpli_db_int(&application_id, db, "PRAGMA application_id", err)) != DPL_OK ||
-        (status = dpli_db_int(&version, db, "PRAGMA user_version", err)) != DPL_OK ||
-        (status = dpli_db_int(&n_objects, db, "SELECT count(*) FROM sqlite_schema", err)) != DPL_OK)
+    status = dpli_db_int(&application_id, db, "PRAGMA application_id", err);
+    if (status == DPL_OK)
+        status = dpli_db_int(&version, db, "PRAGMA user_version", err);
+    if (status == DPL_OK)
+        status = dpli_db_int(&n_objects, db, "SELECT count(*) FROM sqlite_schema", err);
+    if (status != DPL_OK)
         return status;
     if (application_id == 0 && version == 0 && n_objects == 0) {
         if (!may_make)
             return dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
-        if ((status = make_tables(s, err)) != DPL_OK)
+        status = make_tables(s, err);
+        if (status != DPL_OK)
             return status;
         application_id = APPLICATION_ID;
         version = VERSION;
@@ -481,8 +505,8 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
                                ", made by a later doppel than this one, which knows version %d"
                              : "\"%s\" is of version %" PRId64 ", this doppel knows version %d",
                          name, version, VERSION);
-    if ((status = dpli_db_int(&utf8, db, "SELECT encoding = 'UTF-8' FROM pragma_encoding", err)) !=
-        DPL_OK)
+    status = dpli_db_int(&utf8, db, "SELECT encoding = 'UTF-8' FROM pragma_encoding", err);
+    if (status != DPL_OK)
         return status;
     if (!utf8)
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its texts are not UTF-8", name);
@@ -490,9 +514,11 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
                           : check_tables(s, schema, N_SCHEMA, err);
     if (status == DPL_OK && n_bytes <= check_up_to_bytes)
         status = dpli_db_check(db, err);
-    if (status == DPL_OK && version == VERSION &&
-        (status = dpli_db_begin(db, 0, err)) == DPL_OK)
-        status = dpli_db_end(db, check_seal(s, err), err);
+    if (status == DPL_OK && version == VERSION) {
+        status = dpli_db_begin(db, 0, err);
+        if (status == DPL_OK)
+            status = dpli_db_end(db, check_seal(s, err), err);
+    }
     if (status != DPL_OK || version == VERSION)
         return status;
     if (!s->store.writing)

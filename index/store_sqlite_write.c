@@ -67,7 +67,7 @@ static dpl_status add(int64_t *id, dpli_store *store, dpli_stmt *s, dpl_error *e
 static dpl_status find_ids(int64_t *a, int64_t *b, dpli_stmt *s, dpl_error *err)
 {
     dpl_status status;
-    int row;
+    bool row;
 
     *a = 0;
     status = dpli_stmt_step(s, &row, err);

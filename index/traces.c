@@ -3,8 +3,8 @@
  * that asks the disk and not the database.
  *
  * A string's first eight bytes are its key. A table of keys passes over nearly every place of a
- * file; where it does not, the strings are searched by halves. A string that the database has parted
- * (over pages; only those of several thousand bytes are) is not seen.
+ * file; where it does not, the strings are searched by halves. A string that the database has
+ * parted (over pages; only those of several thousand bytes are) is not seen.
  */
 #include "index/traces.h"
 
@@ -87,7 +87,7 @@ static void put_in_order(dpli_traces *t)
 typedef struct search {
     dpli_traces *t;
     size_t longest;
-    uint8_t *piece;        /* [PIECE_BYTES + longest] */
+    uint8_t *piece;       /* [PIECE_BYTES + longest] */
     uint8_t keys[N_KEYS]; /* 1: some string's key falls here */
 } search;
 

@@ -2,6 +2,7 @@
  * verify.c - two photos, or a photo and a claim, to a verdict.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "base/options.h"
 #include "index/pipeline.h"
 
-/** @param which  what a photo without a name is called */
+/* @param which  what a photo without a name is called */
 static dpl_status choose_face(size_t *out, const dpl_photo *photo, const char *which,
                               int32_t wanted, dpl_error *err)
 {
@@ -59,7 +60,7 @@ dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_
     return DPL_OK;
 }
 
-/** What a walk over a person's templates gathers. */
+/* What a walk over a person's templates gathers. */
 typedef struct claim {
     const dpl_head *head;
     const char *model_hash;
@@ -67,7 +68,7 @@ typedef struct claim {
     int32_t dim;
     double *sum; /* [dim] */
     dpl_verdict *verdict;
-    int foreign; /* a template of another model was seen */
+    bool foreign; /* a template of another model was seen */
 } claim;
 
 static dpl_status take_template(void *ctx, const dpl_template_row *row)
@@ -75,7 +76,7 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
     claim *c = ctx;
 
     if (row->dim != c->dim || strcmp(row->model_hash, c->model_hash) != 0) {
-        c->foreign = 1;
+        c->foreign = true;
         return DPL_OK;
     }
     const float score = dpl_head_score(c->head, c->probe, row->vector);
@@ -90,8 +91,8 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-/** Score against the mean of the templates: of unit length when the vectors are. */
-static float score_mean(const claim *c, int unit, dpl_error *err)
+/* Score against the mean of the templates: of unit length when the vectors are. */
+static float score_mean(const claim *c, bool unit, dpl_error *err)
 {
     float *mean = dpli_alloc((size_t)c->dim, sizeof *mean, err);
     double norm = 0;

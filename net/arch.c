@@ -21,7 +21,7 @@
 /* protobuf, and with it an ONNX file, ends at 2 GiB. */
 #define MAX_PARAMETERS ((int64_t)500000000)
 
-/** What is being built: the value that the next layer reads, and its shape [c, h, w]. The first
+/* What is being built: the value that the next layer reads, and its shape [c, h, w]. The first
  * failure stays, and makes all later layers do nothing. */
 typedef struct builder {
     dpli_graph *g;
@@ -41,7 +41,7 @@ typedef struct label {
 
 static label named(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** Lives as long as the expression that it is in. */
+/* Lives as long as the expression that it is in. */
 static label named(const char *format, ...)
 {
     label name;
@@ -97,7 +97,7 @@ static void add_ints(builder *b, dpli_node *node, const char *name, const int64_
     attr->n = n;
 }
 
-/** A node that reads the current value as its input 0; its output, of the same name, becomes the
+/* A node that reads the current value as its input 0; its output, of the same name, becomes the
  * current value. NULL after a failure. */
 static dpli_node *add_node(builder *b, const char *op, const char *name, int32_t n_inputs)
 {
@@ -121,7 +121,7 @@ static dpli_node *add_node(builder *b, const char *op, const char *name, int32_t
     return node;
 }
 
-/** A parameter "layer.what" as the node's input i, of n dimensions, each value the same. */
+/* A parameter "layer.what" as the node's input i, of n dimensions, each value the same. */
 static void add_param(builder *b, dpli_node *node, int32_t i, const char *what, int32_t rank,
                       const int64_t *dims, float start)
 {
@@ -189,7 +189,7 @@ static void conv(builder *b, const char *name, conv_shape s)
     b->c = s.out_c;
 }
 
-/** A layer that has no constants and leaves the shape as it is, named "layer/suffix". */
+/* A layer that has no constants and leaves the shape as it is, named "layer/suffix". */
 static void plain(builder *b, const char *op, const char *layer, const char *suffix)
 {
     add_node(b, op, named("%s/%s", layer, suffix).text, 1);
@@ -484,7 +484,6 @@ static void start(builder *b, int64_t side, int64_t channels)
     if (b->status != DPL_OK)
         return;
     b->g->opset = OPSET;
-    b->g->max_arena_bytes = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_arena_bytes;
     b->g->constant_bytes_left = SIZE_MAX;
     b->g->inputs = dpli_alloc(1, sizeof *b->g->inputs, b->err);
     b->g->outputs = dpli_alloc(1, sizeof *b->g->outputs, b->err);

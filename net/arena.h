@@ -7,7 +7,7 @@
 
 #include "doppel/error.h"
 
-/** A stretch of the block, alive from one tick to another, both included; never, and without a
+/* A stretch of the block, alive from one tick to another, both included; never, and without a
  * place, when first is behind last. */
 typedef struct dpli_stretch {
     size_t n_bytes;

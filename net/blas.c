@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <cblas.h>
 #include <limits.h>
+#include <stdbool.h>
 
 #include "doppel/net.h"
 #include "net/blas.h"
@@ -21,8 +22,9 @@ void dpl_blas_set_threads(int32_t n)
     openblas_set_num_threads((int)n);
 }
 
-void dpli_gemm(int trans_a, int trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
-               size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+void dpli_gemm(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha,
+               const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
+               size_t ldc)
 {
     assert(m <= INT_MAX && n <= INT_MAX && k <= INT_MAX);
     assert(lda <= INT_MAX && ldb <= INT_MAX && ldc <= INT_MAX);

@@ -15,8 +15,9 @@
 #include "net/ops/shape.h"
 #include "net/plan.h"
 
-/* Seconds; each weight of the largest files a dozen times over. */
-#define MAX_WORK 4e9
+/* Each byte that constants may take (load.c) is worth so many operations: a file of a few bytes
+ * has a second, a large one its every weight several times over. */
+#define OPERATIONS_A_BYTE 64.0
 
 /* Constant nodes become constants; Identity and Dropout, which do nothing, go, except where they
  * give an output its name. */
@@ -106,10 +107,12 @@ dpl_status dpli_graph_fold(dpli_graph *g, bool training, dpl_error *err)
     bool *constant = dpli_calloc((size_t)g->n_values, sizeof *constant, err);
     int32_t *nodes = dpli_alloc((size_t)g->n_nodes, sizeof *nodes, err);
     int32_t *outputs = dpli_alloc((size_t)g->n_values, sizeof *outputs, err);
-    dpli_plan_request request = {.nodes = nodes,
-                                 .outputs = outputs,
-                                 .max_bytes = g->constant_bytes_left,
-                                 .max_work = MAX_WORK};
+    dpli_plan_request request = {
+        .nodes = nodes,
+        .outputs = outputs,
+        .max_bytes = g->constant_bytes_left,
+        .max_operations =
+            fmin(g->max_operations, OPERATIONS_A_BYTE * (double)g->constant_bytes_left)};
     dpl_plan *plan = NULL;
 
     if (status != DPL_OK || !constant || !nodes || !outputs) {

@@ -104,7 +104,7 @@ int32_t dpli_graph_value(dpli_graph *g, const char *name, dpl_error *err)
 dpl_status dpli_graph_spend(dpli_graph *g, size_t n, size_t size, dpl_error *err)
 {
     if (n > g->constant_bytes_left / size)
-        return dpli_fail(err, DPL_E_MEMORY, "constants take far more memory than the file's size");
+        return dpli_fail(err, DPL_E_MODEL, "constants take far more memory than the file's size");
     g->constant_bytes_left -= n * size;
     return DPL_OK;
 }

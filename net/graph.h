@@ -20,7 +20,7 @@
 #define DPLI_MAX_INPUTS   4096
 #define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
 
-/** What a value's elements are. In a file float16 and double are read as float32; int32, bool and
+/* What a value's elements are. In a file float16 and double are read as float32; int32, bool and
  * the other integers as int64. A narrower type of a run (bfloat16, int8) is one more line here, in
  * dpli_type_bytes, and in the operators that take it. */
 typedef enum dpli_type { DPLI_F32, DPLI_I64 } dpli_type;
@@ -46,7 +46,7 @@ typedef struct dpli_value {
 
 struct dpli_node;
 
-/** An id that its table does not have, met by a run. */
+/* An id that its table does not have, met by a run. */
 typedef struct dpli_fault {
     const struct dpli_node *node; /* the first that met one; NULL while all is well */
     int64_t id, n_rows;
@@ -106,6 +106,7 @@ typedef struct dpli_graph {
     dpli_meta *meta;
     int32_t n_meta;
     size_t max_arena_bytes;
+    double max_operations;
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
 

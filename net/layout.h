@@ -17,7 +17,7 @@ typedef enum dpli_order { DPLI_PLAIN = 0, DPLI_NHWC = 1 } dpli_order;
 /** Element strides of a dense value, in ONNX's order of dimensions. */
 void dpli_strides(const dpl_shape *shape, dpli_order order, int64_t strides[DPL_MAX_RANK]);
 
-/** to[to_offset + i.to] = from[from_offset + i.from] for all i in dims; strides in elements. */
+/* to[to_offset + i.to] = from[from_offset + i.from] for all i in dims; strides in elements. */
 typedef struct dpli_move {
     int32_t rank;
     int64_t dims[DPL_MAX_RANK], to[DPL_MAX_RANK], from[DPL_MAX_RANK];

@@ -72,12 +72,23 @@ static void free_packed(dpli_graph *g)
     }
 }
 
+/* What a file asks for beyond what its size can need is its own fault, also where it was met as a
+ * limit or as memory that was refused. */
+static dpl_status blame(dpl_error *err)
+{
+    if (err->status == DPL_E_LIMIT || err->status == DPL_E_ARGUMENT)
+        err->status = DPL_E_MODEL;
+    return err->status;
+}
+
 /* The file's bytes to a graph whose nodes are checked and whose constants are folded. */
 static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, bool training,
                              dpl_error *err)
 {
     dpl_status status;
+    dpl_error own;
 
+    err = err ? err : &own;
     /* One byte of a file can be an int64 here, float16 doubles, and packing makes another copy. */
     if (!dpli_mul(&g->constant_bytes_left, n_bytes, 16) ||
         !dpli_add(&g->constant_bytes_left, g->constant_bytes_left, (size_t)64 << 20))
@@ -87,7 +98,7 @@ static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, b
         status = dpli_graph_load(g, err);
     if (status == DPL_OK)
         status = dpli_graph_fold(g, training, err);
-    return status;
+    return status == DPL_OK ? status : blame(err);
 }
 
 dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
@@ -95,7 +106,7 @@ dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_by
     dpl_status status;
 
     memset(g, 0, sizeof *g);
-    g->max_arena_bytes = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_arena_bytes;
+    g->max_operations = ((dpl_net_options)DPL_NET_OPTIONS_INIT).max_operations;
     status = read_graph(g, bytes, n_bytes, true, err);
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++)
         status = dpli_normalize_settle(g, &g->nodes[k], err);
@@ -111,14 +122,15 @@ dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_byte
 {
     dpl_status status = read_graph(g, bytes, n_bytes, false, err);
 
-    if (status == DPL_OK)
-        status = dpli_graph_fuse(g, err);
     if (status != DPL_OK)
         return status;
+    status = dpli_graph_fuse(g, err);
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
         if (g->nodes[k].op->prepare)
             status = g->nodes[k].op->prepare(g, &g->nodes[k], err);
     }
+    if (status != DPL_OK)
+        return blame(err);
     free_packed(g);
-    return status;
+    return DPL_OK;
 }

@@ -4,7 +4,8 @@
 
 #include "net/graph.h"
 
-/** For running: folded, fused, packed. g->max_arena_bytes is the caller's to set before. */
+/** For running: folded, fused, packed. g->max_arena_bytes, g->max_operations and
+ * err, which is not NULL, are the caller's. */
 dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err);
 
 /** Read a model without fusing or packing, its constants folded, ready for a tape. Attributes stay

@@ -38,6 +38,7 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     if (!net)
         return DPL_E_MEMORY;
     net->graph.max_arena_bytes = o.max_arena_bytes;
+    net->graph.max_operations = o.max_operations;
     status = dpli_load_for_running(&net->graph, bytes, n_bytes, err ? err : &own);
     if (status == DPL_OK)
         status = dpli_model_hash(net->hash, bytes, n_bytes, err);

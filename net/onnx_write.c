@@ -23,7 +23,7 @@
 /* protobuf's own limit. */
 #define MAX_BYTES ((size_t)INT32_MAX)
 
-/** Memory of the messages, freed as one; what is named or large is borrowed from the graph. After
+/* Memory of the messages, freed as one; what is named or large is borrowed from the graph. After
  * the first failure everything that is asked for is NULL. */
 typedef struct block {
     struct block *next;

@@ -22,9 +22,8 @@
 #include "net/net.h"
 #include "net/ops/op.h"
 
-/* Multiply-adds and elements: minutes on one core. A file of some hundred bytes can ask for
- * centuries. */
-#define MAX_WORK 1e13
+/* Multiply-adds in the time that an element takes to be read, computed and written. */
+#define ELEMENT_OPERATIONS 16.0
 
 struct dpl_plan {
     dpli_planner p;
@@ -32,6 +31,7 @@ struct dpl_plan {
     double macs;
     char *arena;
     size_t arena_bytes;
+    bool borrowed; /* the arena: another's block */
     int32_t n_inputs, n_outputs;
     void **inputs;
     dpli_fault fault;
@@ -81,7 +81,18 @@ static dpl_status find_lives(dpl_plan *plan, dpl_error *err)
     return DPL_OK;
 }
 
-static dpl_status make_arena(dpl_plan *plan, dpl_error *err)
+static dpl_status grow_block(dpli_block *block, size_t n_bytes, dpl_error *err)
+{
+    if (n_bytes <= block->n_bytes)
+        return DPL_OK;
+    free(block->bytes);
+    block->moved = true;
+    block->bytes = dpli_alloc_aligned(n_bytes, 1, err);
+    block->n_bytes = block->bytes ? n_bytes : 0;
+    return block->bytes ? DPL_OK : DPL_E_MEMORY;
+}
+
+static dpl_status make_arena(dpl_plan *plan, const dpli_plan_request *request, dpl_error *err)
 {
     dpl_status status = find_lives(plan, err);
 
@@ -89,9 +100,17 @@ static dpl_status make_arena(dpl_plan *plan, dpl_error *err)
         status = dpli_arena_place(plan->places, plan->p.n_buffers, &plan->arena_bytes, err);
     if (status != DPL_OK)
         return status;
-    if (plan->arena_bytes > plan->p.max_bytes)
+    if (plan->arena_bytes > plan->p.max_bytes - plan->p.known_bytes)
         return dpli_plan_too_large(&plan->p, NULL, err);
-    plan->arena = dpli_alloc_aligned(plan->arena_bytes, 1, err);
+    if (request->measure)
+        return DPL_OK;
+    if (request->block) {
+        status = grow_block(request->block, plan->arena_bytes, err);
+        plan->borrowed = true;
+        plan->arena = request->block->bytes;
+    } else {
+        plan->arena = dpli_alloc_aligned(plan->arena_bytes, 1, err);
+    }
     if (!plan->arena)
         return DPL_E_MEMORY;
     dpli_plan_fill(plan, 0);
@@ -193,12 +212,16 @@ static dpl_status plan_nodes(dpl_plan *plan, const dpli_plan_request *request, d
         }
         for (int32_t s = first_step; s < p->n_steps; s++) {
             plan->macs += p->steps[s].macs;
-            work += p->steps[s].macs + (double)dpli_shape_elements(&p->steps[s].shape);
+            work += p->steps[s].macs +
+                    ELEMENT_OPERATIONS * (double)dpli_shape_elements(&p->steps[s].shape);
         }
-        if (!(work <= request->max_work))
+        if (!(work <= request->max_operations))
             return dpli_node_fail(g, node, DPL_E_LIMIT, err,
-                                  "more than %g operations are needed at this input size",
-                                  request->max_work);
+                                  request->nodes
+                                      ? "constants take more than %.3g operations to compute"
+                                      : "more than %.3g operations are needed at this input size "
+                                        "(--model-operations)",
+                                  request->max_operations);
     }
     return DPL_OK;
 }
@@ -267,8 +290,8 @@ static dpl_status make(dpl_plan *plan, const dpli_plan_request *request, dpli_re
     if (status == DPL_OK)
         status = dpli_chain_steps(p, *refs, plan->n_outputs, err);
     if (status == DPL_OK)
-        status = make_arena(plan, err);
-    if (status != DPL_OK)
+        status = make_arena(plan, request, err);
+    if (status != DPL_OK || request->measure)
         return status;
     for (int32_t s = 0; s < p->n_steps; s++) {
         dpli_step *step = &p->steps[s];
@@ -337,16 +360,44 @@ const dpli_planned *dpli_plan_result(const dpl_plan *plan, int32_t i, const void
 
 /* ------------------------------------------------------------------ public */
 
+static dpli_plan_request request_for(const dpl_net *net, const dpl_shape *input_shapes,
+                                     dpl_layout layout)
+{
+    return (dpli_plan_request){.input_shapes = input_shapes,
+                               .layout = layout,
+                               .max_bytes = net->graph.max_arena_bytes,
+                               .max_operations = net->graph.max_operations};
+}
+
+dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, const dpl_net *net,
+                            const dpl_shape *input_shape, dpl_layout layout, dpl_error *err)
+{
+    dpli_plan_request request = request_for(net, input_shape, layout);
+
+    request.block = block;
+    return dpli_plan_make(out, &net->graph, &request, err);
+}
+
+dpl_status dpli_plan_measure(size_t *n_bytes, const dpl_net *net, const dpl_shape *input_shape,
+                             dpl_layout layout, dpl_error *err)
+{
+    dpli_plan_request request = request_for(net, input_shape, layout);
+    dpl_plan *plan;
+    dpl_status status;
+
+    request.measure = true;
+    status = dpli_plan_make(&plan, &net->graph, &request, err);
+    *n_bytes = status == DPL_OK ? plan->arena_bytes : 0;
+    dpl_plan_free(plan);
+    return status;
+}
+
 dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,
                         dpl_layout layout, dpl_error *err)
 {
-    const dpli_graph *g = &net->graph;
-    dpli_plan_request request = {.input_shapes = input_shapes,
-                                 .layout = layout,
-                                 .max_bytes = g->max_arena_bytes,
-                                 .max_work = MAX_WORK};
+    dpli_plan_request request = request_for(net, input_shapes, layout);
 
-    return dpli_plan_make(out, g, &request, err);
+    return dpli_plan_make(out, &net->graph, &request, err);
 }
 
 void dpl_plan_free(dpl_plan *plan)
@@ -363,7 +414,8 @@ void dpl_plan_free(dpl_plan *plan)
     free(plan->places);
     free(plan->p.steps);
     free(plan->p.owned);
-    free(plan->arena);
+    if (!plan->borrowed)
+        free(plan->arena);
     free(plan->inputs);
     free(plan->outputs);
     free(plan->results);

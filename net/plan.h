@@ -4,6 +4,14 @@
 
 #include "net/planner.h"
 
+/* Memory that several plans work in, one after another: as large as the largest needs. */
+typedef struct dpli_block {
+    char *bytes;
+    size_t n_bytes;
+    bool moved; /* set when a plan that is made has it grow: plans made before are only to be freed
+                 */
+} dpli_block;
+
 typedef struct dpli_plan_request {
     const dpl_shape *input_shapes;
     dpl_layout layout;
@@ -13,11 +21,19 @@ typedef struct dpli_plan_request {
     const int32_t *outputs;
     int32_t n_outputs;
     size_t max_bytes;
-    double max_work; /* multiply-adds and elements written */
+    dpli_block *block;     /* where to work; NULL: in memory of its own */
+    bool measure;          /* only to see what it takes: the plan cannot run */
+    double max_operations; /* as dpl_plan_new counts them */
 } dpli_plan_request;
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,
                           dpl_error *err);
+/** dpl_plan_new for a net of one input, working in the block, which outlives the plan. */
+dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, const dpl_net *net,
+                            const dpl_shape *input_shape, dpl_layout layout, dpl_error *err);
+/** The memory that such a plan works in. */
+dpl_status dpli_plan_measure(size_t *n_bytes, const dpl_net *net, const dpl_shape *input_shape,
+                             dpl_layout layout, dpl_error *err);
 /** Fill what a run works in. A plan comes filled with zeros; whatever it holds, a run gives the
  * same once the inputs are written. */
 void dpli_plan_fill(dpl_plan *plan, uint8_t fill);

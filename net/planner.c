@@ -6,6 +6,7 @@
  */
 #include "net/planner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fail.h"
@@ -52,12 +53,16 @@ static dpl_status grow(void **array, int32_t n, int32_t *cap, size_t size, dpl_e
 
 dpl_status dpli_plan_too_large(const dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
-    static const char words[] = "more than %zu MiB are needed at this input size";
     size_t mib = p->max_bytes >> 20;
+    char words[96];
 
+    snprintf(words, sizeof words,
+             p->folding ? "constants take more than %zu MiB"
+                        : "more than %zu MiB are needed at this input size (--model-memory)",
+             mib);
     if (node)
-        return dpli_node_fail(p->g, node, DPL_E_MEMORY, err, words, mib);
-    return dpli_fail(err, DPL_E_MEMORY, words, mib);
+        return dpli_node_fail(p->g, node, DPL_E_LIMIT, err, "%s", words);
+    return dpli_fail(err, DPL_E_LIMIT, "%s", words);
 }
 
 static dpl_status new_buffer(dpli_planner *p, const dpli_node *node, size_t n_bytes,

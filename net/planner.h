@@ -14,7 +14,7 @@
 
 typedef struct dpli_planner dpli_planner;
 
-/** Where a step reads or writes: a buffer of the plan, or memory that stays where it is. */
+/* Where a step reads or writes: a buffer of the plan, or memory that stays where it is. */
 typedef struct dpli_ref {
     int32_t buffer; /* -1: fixed */
     const void *fixed;
@@ -118,7 +118,7 @@ dpl_status dpli_plan_scratch(dpli_planner *p, dpli_step *step, size_t n_bytes, d
 /** The node's fused activation with its slope. */
 dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node);
 
-/**
+/*
  * What comes after a node's product: its output's place, its activation and, when the only reader
  * is an Add of the same shape whose other operand is there already, that operand and Add's result
  * instead of the node's own.

@@ -3,7 +3,7 @@
  *
  * One pass over each row, in double precision, with a fixed order of summation: 16 partial sums,
  * element i in sum i mod 16, then pairwise. So a pair has the same number, to the bit, alone or
- * among others and on every processor.
+ * among others and on every processor. With AVX-512 the loops are slower (docs/speed-log.md).
  */
 #include "net/rows.h"
 
@@ -50,9 +50,9 @@ INLINE double sum16(const v4d s[4])
 }
 
 /* sum_i a_i b_i / (|a| |b|), the score itself */
-DPLI_EACH_CPU(, void, dpli_rows_cosine,
-              (float *out, const float *a, const float *rows, size_t n, int32_t dim),
-              (out, a, rows, n, dim))
+DPLI_EACH_CPU_TO_AVX2(, void, dpli_rows_cosine,
+                      (float *out, const float *a, const float *rows, size_t n, int32_t dim),
+                      (out, a, rows, n, dim))
 {
     v4d x[4], y[4], aa[4] = {{0}};
     double norm_a;
@@ -80,9 +80,9 @@ DPLI_EACH_CPU(, void, dpli_rows_cosine,
 }
 
 /* sum_i (a_i - b_i)^2 */
-DPLI_EACH_CPU(, void, dpli_rows_l2,
-              (double *sums, const float *a, const float *rows, size_t n, int32_t dim),
-              (sums, a, rows, n, dim))
+DPLI_EACH_CPU_TO_AVX2(, void, dpli_rows_l2,
+                      (double *sums, const float *a, const float *rows, size_t n, int32_t dim),
+                      (sums, a, rows, n, dim))
 {
     v4d x[4], y[4];
 
@@ -101,9 +101,9 @@ DPLI_EACH_CPU(, void, dpli_rows_l2,
 }
 
 /* sum_i |a_i - b_i| */
-DPLI_EACH_CPU(, void, dpli_rows_l1,
-              (double *sums, const float *a, const float *rows, size_t n, int32_t dim),
-              (sums, a, rows, n, dim))
+DPLI_EACH_CPU_TO_AVX2(, void, dpli_rows_l1,
+                      (double *sums, const float *a, const float *rows, size_t n, int32_t dim),
+                      (sums, a, rows, n, dim))
 {
     v4d x[4], y[4];
 
@@ -122,10 +122,10 @@ DPLI_EACH_CPU(, void, dpli_rows_l1,
 }
 
 /* sum_i w_i |a_i - b_i| */
-DPLI_EACH_CPU(, void, dpli_rows_weighted_l1,
-              (double *sums, const float *a, const float *rows, size_t n, int32_t dim,
-               const float *w),
-              (sums, a, rows, n, dim, w))
+DPLI_EACH_CPU_TO_AVX2(, void, dpli_rows_weighted_l1,
+                      (double *sums, const float *a, const float *rows, size_t n, int32_t dim,
+                       const float *w),
+                      (sums, a, rows, n, dim, w))
 {
     v4d x[4], y[4], z[4];
 

@@ -1,15 +1,18 @@
 /*
- * scratch.c - the plans of one thread, kept by net and shape.
+ * scratch.c - the plans of one thread, kept by net and shape, and the one block that they all work
+ * in.
  *
- * Photos come in few sizes, so the plan of the last ones is nearly always the plan of the next. The
- * least recently used go first when the bound is reached; the plan asked for is always kept,
- * however large.
+ * Photos come in few sizes, so the plan of the last ones is nearly always the plan of the next.
+ * What a run works in is undefined before and after it, so the plans share it: a thread has as much
+ * as its largest plan needs, however many sizes it has seen.
  */
 #include "net/scratch.h"
 
 #include <string.h>
 
 #include "base/mem.h"
+#include "net/net.h"
+#include "net/plan.h"
 
 #define DEFAULT_MAX_BYTES ((size_t)512 << 20)
 #define MAX_PLANS         64
@@ -24,10 +27,29 @@ typedef struct entry {
 
 struct dpl_scratch {
     size_t max_bytes;
+    dpli_block block;
+    dpli_kept kept;
     size_t n_entries;
     uint64_t clock;
     entry entries[MAX_PLANS];
 };
+
+static void drop_plans(dpl_scratch *s)
+{
+    for (size_t i = 0; i < s->n_entries; i++)
+        dpl_plan_free(s->entries[i].plan);
+    s->n_entries = 0;
+}
+
+/* Give back all that is kept for later. */
+static void empty(void *what)
+{
+    dpl_scratch *scratch = what;
+
+    drop_plans(scratch);
+    free(scratch->block.bytes);
+    scratch->block = (dpli_block){0};
+}
 
 dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err)
 {
@@ -36,6 +58,7 @@ dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err)
     *out = s;
     if (!s)
         return DPL_E_MEMORY;
+    s->kept = (dpli_kept){.drop = empty, .what = s};
     s->max_bytes = max_bytes ? max_bytes : DEFAULT_MAX_BYTES;
     return DPL_OK;
 }
@@ -44,9 +67,19 @@ void dpl_scratch_free(dpl_scratch *scratch)
 {
     if (!scratch)
         return;
-    for (size_t i = 0; i < scratch->n_entries; i++)
-        dpl_plan_free(scratch->entries[i].plan);
+    dpli_budget_forget(&scratch->kept);
+    empty(scratch);
     free(scratch);
+}
+
+dpli_kept *dpli_scratch_kept(dpl_scratch *scratch)
+{
+    return &scratch->kept;
+}
+
+size_t dpli_scratch_bytes(const dpl_scratch *scratch)
+{
+    return scratch->block.n_bytes;
 }
 
 static bool same_shape(const dpl_shape *a, const dpl_shape *b)
@@ -65,21 +98,13 @@ static void drop_oldest(dpl_scratch *s)
     s->entries[oldest] = s->entries[--s->n_entries];
 }
 
-static size_t bytes_held(const dpl_scratch *s)
-{
-    size_t sum = 0;
-
-    for (size_t i = 0; i < s->n_entries; i++)
-        sum += dpl_plan_bytes(s->entries[i].plan);
-    return sum;
-}
-
 dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
                              const dpl_shape *shape, dpl_layout layout, dpl_error *err)
 {
     dpl_plan *plan;
     dpl_status status;
 
+    dpli_budget_forget(&scratch->kept);
     for (size_t i = 0; i < scratch->n_entries; i++) {
         entry *e = &scratch->entries[i];
         if (e->net == net && e->layout == layout && same_shape(&e->shape, shape)) {
@@ -89,12 +114,15 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
         }
     }
     *out = NULL;
-    status = dpl_plan_new(&plan, net, shape, layout, err);
+    if (scratch->block.n_bytes > scratch->max_bytes)
+        empty(scratch);
+    scratch->block.moved = false;
+    status = dpli_plan_new_in(&plan, &scratch->block, net, shape, layout, err);
+    if (scratch->block.moved)
+        drop_plans(scratch); /* they point to where it was */
     if (status != DPL_OK)
         return status;
-    while (scratch->n_entries > 0 &&
-           (scratch->n_entries == MAX_PLANS ||
-            bytes_held(scratch) + dpl_plan_bytes(plan) > scratch->max_bytes))
+    if (scratch->n_entries == MAX_PLANS)
         drop_oldest(scratch);
     scratch->entries[scratch->n_entries++] = (entry){plan, net, *shape, layout, ++scratch->clock};
     *out = plan;

@@ -42,7 +42,7 @@ static inline size_t dpli_tensor_floats(const dpli_tensor *t)
     return (size_t)t->n * dpli_tensor_item(t);
 }
 
-/** What a parameter is to its layer: its start, its penalty and its rate follow from this. */
+/* What a parameter is to its layer: its start, its penalty and its rate follow from this. */
 typedef enum dpli_param_kind {
     DPLI_PARAM_CONV,  /* weight of a Conv */
     DPLI_PARAM_DENSE, /* weight of a Gemm or MatMul */
@@ -94,17 +94,17 @@ typedef struct dpli_tape_step {
     size_t kept_floats, scratch_floats;
 } dpli_tape_step;
 
-/** An operator's part in training. */
+/* An operator's part in training. */
 typedef struct dpli_trained {
     size_t state_bytes;
-    /**
+    /*
      * Check the inputs, claim the parameters (dpli_tape_claim), and fill in out's shape,
      * kept_floats, scratch_floats and state. Values and gradients are not there yet.
      */
     dpl_status (*plan)(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
-    /** out->value from in[]->value. All threads of the team are the step's to use. */
+    /* out->value from in[]->value. All threads of the team are the step's to use. */
     void (*forward)(dpli_tape_step *s);
-    /** in[]->grad (where not NULL, see add) and param[]->grad (where not NULL, always written, not
+    /* in[]->grad (where not NULL, see add) and param[]->grad (where not NULL, always written, not
      * added) from out->grad. out->grad may be overwritten. out->value and in[]->value are as
      * forward left them. */
     void (*backward)(dpli_tape_step *s);

@@ -167,7 +167,7 @@ static double between(dpli_rng *rng, double low, double high)
     return low + (high - low) * dpli_rng_unit(rng);
 }
 
-/** A factor within 1 - range .. 1 + range; nothing is drawn for 0. */
+/* A factor within 1 - range .. 1 + range; nothing is drawn for 0. */
 static float factor(dpli_rng *rng, float range)
 {
     return range > 0 ? (float)between(rng, 1 - (double)range, 1 + (double)range) : 1;
@@ -180,12 +180,12 @@ static uint8_t to_byte(float v)
 
 /* ------------------------------------------------------------------ place */
 
-/** Where a pixel comes from: input = m * output, both from the picture's centre. */
+/* Where a pixel comes from: input = m * output, both from the picture's centre. */
 typedef struct map {
     double xx, xy, x0, yx, yy, y0;
 } map;
 
-/** first, then second. */
+/* first, then second. */
 static map then(map second, map first)
 {
     return (map){second.xx * first.xx + second.xy * first.yx,
@@ -196,7 +196,7 @@ static map then(map second, map first)
                  second.yx * first.x0 + second.yy * first.y0 + second.y0};
 }
 
-/** rotation * shear * scale + shift, as the paper's T, the other way round. */
+/* rotation * shear * scale + shift, as the paper's T, the other way round. */
 static map draw_affine(const dpli_augmenter *a, const dpli_augment *how, dpli_rng *rng)
 {
     const float p = how->affine_p;
@@ -222,7 +222,7 @@ static map draw_affine(const dpli_augmenter *a, const dpli_augment *how, dpli_rn
                  -yx / det, xx / det,  (yx * v[5] - xx * v[6]) / det};
 }
 
-/** The most common colour of the outermost pixels: the mean of those in the fullest bin. */
+/* The most common colour of the outermost pixels: the mean of those in the fullest bin. */
 static void border_colour(uint8_t colour[3], const dpli_augmenter *a)
 {
     const size_t w = (size_t)a->w, h = (size_t)a->h, c = (size_t)a->c;
@@ -265,7 +265,7 @@ static void frame(dpli_augmenter *a)
     }
 }
 
-/**
+/*
  * now[y, x] from where m says, interpolated between four pixels.
  *
  * Positions are fixed-point numbers of 32 bits behind the point, weights of 8; weights add up to
@@ -326,7 +326,7 @@ static void move(dpli_augmenter *a, const dpli_augment *how, dpli_rng *rng)
 
 /* ------------------------------------------------------------------ the rest */
 
-/** out = the darkest (or lightest) of 3 x 3. */
+/* out = the darkest (or lightest) of 3 x 3. */
 static void stroke(dpli_augmenter *a, dpli_rng *rng)
 {
     const bool darker = dpli_rng_below(rng, 2) == 0;
@@ -364,7 +364,7 @@ static void occlude(dpli_augmenter *a, float most, dpli_rng *rng)
                    (size_t)a->c);
 }
 
-/** Brightness, then contrast about the mean, then saturation about each pixel's luma. */
+/* Brightness, then contrast about the mean, then saturation about each pixel's luma. */
 static void recolour(dpli_augmenter *a, const dpli_augment *how, dpli_rng *rng)
 {
     const float brightness = factor(rng, how->brightness), contrast = factor(rng, how->contrast);
@@ -391,7 +391,7 @@ static void recolour(dpli_augmenter *a, const dpli_augment *how, dpli_rng *rng)
     }
 }
 
-/** Along the rows into rows, then along the columns; the outermost pixels go on outside. */
+/* Along the rows into rows, then along the columns; the outermost pixels go on outside. */
 static void blur(dpli_augmenter *a, double sigma)
 {
     const int32_t w = a->w, h = a->h, c = a->c;
@@ -427,7 +427,7 @@ static void blur(dpli_augmenter *a, double sigma)
         }
 }
 
-/** Without memory the picture stays as it is. */
+/* Without memory the picture stays as it is. */
 static void recompress(dpli_augmenter *a, int quality)
 {
     dpl_image in = DPL_IMAGE_INIT, out = DPL_IMAGE_INIT;

@@ -32,7 +32,7 @@ typedef struct dpli_augment {
  * 1/2), "drawing", "face", "photo"; false when there is none of that name. */
 bool dpli_augment_named(dpli_augment *out, const char *name);
 
-/** Scratch of one thread, for pictures of this size. */
+/* Scratch of one thread, for pictures of this size. */
 typedef struct dpli_augmenter dpli_augmenter;
 dpl_status dpli_augmenter_new(dpli_augmenter **out, int32_t h, int32_t w, int32_t channels,
                               dpl_error *err);

@@ -40,7 +40,7 @@ typedef struct header {
     double best;
 } header;
 
-/** Array i of the state: the parameters that training can change, then the optimizer's. */
+/* Array i of the state: the parameters that training can change, then the optimizer's. */
 static float *array_at(dpli_trainer *t, int32_t i, size_t *n, const char **name)
 {
     for (int32_t k = 0; k < t->n_params; k++) {
@@ -122,7 +122,10 @@ static dpl_status write_to(void *ctx, const char *aside, dpl_error *err)
     if (!s.f)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
     put(&s, &h, sizeof h);
-    for (int32_t i = 0; (values = array_at(t, i, &n, &name)); i++) {
+    for (int32_t i = 0;; i++) {
+        values = array_at(t, i, &n, &name);
+        if (!values)
+            break;
         const uint32_t n_name = (uint32_t)strlen(name);
         const uint64_t n_floats = n;
         put(&s, &n_name, sizeof n_name);
@@ -177,7 +180,7 @@ dpl_status dpli_checkpoint_save(dpli_trainer *t, dpl_error *err)
 
 /* ------------------------------------------------------------------ reading */
 
-/** Walk the file; with use, into the state, else only to see that it fits and its sum agrees. */
+/* Walk the file; with use, into the state, else only to see that it fits and its sum agrees. */
 static const char *read_all(dpli_trainer *t, FILE *f, header *h, bool use)
 {
     stream s = {.f = f};
@@ -194,9 +197,13 @@ static const char *read_all(dpli_trainer *t, FILE *f, header *h, bool use)
         return "is of another version";
     if (h->n_arrays != (uint32_t)n_arrays(t))
         return "is of another network or optimizer";
-    if (!(buffer = malloc(CHUNK)))
+    buffer = malloc(CHUNK);
+    if (!buffer)
         return "cannot be read: no memory";
-    for (int32_t i = 0; !wrong && (values = array_at(t, i, &n, &name)); i++) {
+    for (int32_t i = 0; !wrong; i++) {
+        values = array_at(t, i, &n, &name);
+        if (!values)
+            break;
         uint32_t n_name;
         uint64_t n_floats;
         char found[512];

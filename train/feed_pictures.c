@@ -18,7 +18,7 @@ typedef struct picture_feed {
     int32_t *target_dims;
 } picture_feed;
 
-/** What a thread works with. */
+/* What a thread works with. */
 typedef struct hand {
     const picture_feed *f;
     dpli_augmenter *augmenter;
@@ -28,7 +28,7 @@ typedef struct hand {
     uint8_t *rgb;                /* [h, w, 3], for teachers */
 } hand;
 
-/** Quarter turns of a square picture. */
+/* Quarter turns of a square picture. */
 static void turn(uint8_t *out, const uint8_t *in, int32_t side, int32_t c, int32_t turns)
 {
     for (int32_t y = 0; y < side; y++)
@@ -109,7 +109,7 @@ static dpl_status fill(void *h, void *out, const dpli_row *row, dpli_rng *rng, d
     return DPL_OK;
 }
 
-/** What a teacher says of a picture as the net sees it. */
+/* What a teacher says of a picture as the net sees it. */
 static dpl_status ask_teacher(void *h, float *out, int32_t i, dpl_error *err)
 {
     hand *w = h;

@@ -34,7 +34,7 @@ struct dpli_loader {
     pthread_t *threads;
 };
 
-/** What a thread works with. */
+/* What a thread works with. */
 typedef struct worker {
     dpli_loader *l;
     dpli_sampler *sampler;

@@ -26,7 +26,7 @@
 
 #define MAX_ROWS 65536
 
-/** A kind of loss. What is NULL has nothing of its own to do there. */
+/* A kind of loss. What is NULL has nothing of its own to do there. */
 typedef struct loss_kind {
     const char *head;
     bool pairs;
@@ -34,7 +34,7 @@ typedef struct loss_kind {
     dpl_status (*check)(const dpli_loss_options *o, dpl_error *err);
     dpl_status (*start)(dpli_loss *loss, dpl_error *err); /* its parameters */
     dpl_status (*check_batch)(const dpli_loss *loss, const dpli_loss_batch *batch, dpl_error *err);
-    /** *out and *n_correct are 0 before. */
+    /* *out and *n_correct are 0 before. */
     dpl_status (*run)(double *out, dpli_loss *loss, const dpli_loss_batch *batch, dpli_team *team,
                       size_t *n_correct, dpl_error *err);
 } loss_kind;

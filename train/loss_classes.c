@@ -86,7 +86,10 @@ static void triplet_anchors(void *ctx, int worker, size_t from, size_t to)
                 continue;
             if (nearest == k->n || cosine[p] > cosine[nearest])
                 nearest = p;
-            if (k->labels[p] != k->labels[a] || (negative = mine(k, a, p)) == k->n)
+            if (k->labels[p] != k->labels[a])
+                continue;
+            negative = mine(k, a, p);
+            if (negative == k->n)
                 continue;
             part = 2 * ((double)cosine[negative] - (double)cosine[p]) + k->margin;
             if (part <= 0)

@@ -62,10 +62,10 @@ typedef struct rule {
     float shrink, ema_new; /* AdamW's factor on w; weight of the new value in the average */
 } rule;
 
-DPLI_EACH_CPU(static, void, step_sgd,
-              (float *restrict w, const float *restrict g, float *restrict v, size_t n,
-               const rule *restrict r),
-              (w, g, v, n, r))
+DPLI_EACH_CPU_TO_AVX2(static, void, step_sgd,
+                      (float *restrict w, const float *restrict g, float *restrict v, size_t n,
+                       const rule *restrict r),
+                      (w, g, v, n, r))
 {
     for (size_t i = 0; i < n; i++) {
         v[i] = r->momentum * v[i] - r->rate * (r->scale * g[i] + r->l2 * w[i]);
@@ -74,10 +74,10 @@ DPLI_EACH_CPU(static, void, step_sgd,
 }
 
 /* Adam, Nadam (step_g is not 0) and AdamW (shrink is not 1). */
-DPLI_EACH_CPU(static, void, step_adam,
-              (float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
-               size_t n, const rule *restrict r),
-              (w, g, m, v, n, r))
+DPLI_EACH_CPU_TO_AVX2(static, void, step_adam,
+                      (float *restrict w, const float *restrict g, float *restrict m,
+                       float *restrict v, size_t n, const rule *restrict r),
+                      (w, g, m, v, n, r))
 {
     for (size_t i = 0; i < n; i++) {
         float d = r->scale * g[i] + r->l2 * w[i];
@@ -88,14 +88,16 @@ DPLI_EACH_CPU(static, void, step_adam,
     }
 }
 
-DPLI_EACH_CPU(static, void, take_average,
-              (float *restrict a, const float *restrict w, size_t n, float part), (a, w, n, part))
+DPLI_EACH_CPU_TO_AVX2(static, void, take_average,
+                      (float *restrict a, const float *restrict w, size_t n, float part),
+                      (a, w, n, part))
 {
     for (size_t i = 0; i < n; i++)
         a[i] += part * (w[i] - a[i]);
 }
 
-DPLI_EACH_CPU(static, void, exchange, (float *restrict a, float *restrict w, size_t n), (a, w, n))
+DPLI_EACH_CPU_TO_AVX2(static, void, exchange, (float *restrict a, float *restrict w, size_t n),
+                      (a, w, n))
 {
     for (size_t i = 0; i < n; i++) {
         float x = a[i];
@@ -105,7 +107,7 @@ DPLI_EACH_CPU(static, void, exchange, (float *restrict a, float *restrict w, siz
 }
 
 /* Eight sums, so that additions need not wait for each other. */
-DPLI_EACH_CPU(static, double, squares, (const float *restrict g, size_t n), (g, n))
+DPLI_EACH_CPU_TO_AVX2(static, double, squares, (const float *restrict g, size_t n), (g, n))
 {
     double s[8] = {0}, sum = 0;
     size_t i = 0;
@@ -472,11 +474,13 @@ dpl_status dpli_optimizer_new(dpli_optimizer **out, const dpli_optimizer_options
     if (status != DPL_OK)
         return status;
     status = DPL_E_MEMORY;
-    if (!(o = dpli_calloc(1, sizeof *o, err)))
+    o = dpli_calloc(1, sizeof *o, err);
+    if (!o)
         goto done;
     o->options = *options;
     o->nadam_product = 1;
-    if (!(o->slots = dpli_calloc((size_t)n_params, sizeof *o->slots, err)))
+    o->slots = dpli_calloc((size_t)n_params, sizeof *o->slots, err);
+    if (!o->slots)
         goto done;
     for (int32_t i = 0; i < n_params; i++) {
         dpli_param *p = params[i];
@@ -495,13 +499,20 @@ dpl_status dpli_optimizer_new(dpli_optimizer **out, const dpli_optimizer_options
         }
     }
     o->n_blocks = o->n / BLOCK + (o->n % BLOCK != 0);
-    if (!(o->sums = dpli_calloc(o->n_blocks, sizeof *o->sums, err)) ||
-        !(o->momentum = dpli_calloc(o->n, sizeof *o->momentum, err)))
+    o->sums = dpli_calloc(o->n_blocks, sizeof *o->sums, err);
+    if (!o->sums)
         goto done;
-    if (options->kind != DPLI_SGD && !(o->variance = dpli_calloc(o->n, sizeof *o->variance, err)))
+    o->momentum = dpli_calloc(o->n, sizeof *o->momentum, err);
+    if (!o->momentum)
         goto done;
+    if (options->kind != DPLI_SGD) {
+        o->variance = dpli_calloc(o->n, sizeof *o->variance, err);
+        if (!o->variance)
+            goto done;
+    }
     if (options->ema > 0) {
-        if (!(o->average = dpli_alloc(o->n, sizeof *o->average, err)))
+        o->average = dpli_alloc(o->n, sizeof *o->average, err);
+        if (!o->average)
             goto done;
         for (int32_t i = 0; i < o->n_slots; i++)
             memcpy(o->average + o->slots[i].start, o->slots[i].param->value,

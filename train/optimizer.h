@@ -37,7 +37,7 @@ typedef struct dpli_optimizer_options {
 /** The field's usual values for a kind. */
 dpli_optimizer_options dpli_optimizer_defaults(dpli_optimizer_kind kind);
 
-/** A layer's own: factors on rate and L2, the first whose pattern (fnmatch) fits the layer's or the
+/* A layer's own: factors on rate and L2, the first whose pattern (fnmatch) fits the layer's or the
  * parameter's name. */
 typedef struct dpli_layer_rule {
     const char *pattern;
@@ -45,7 +45,7 @@ typedef struct dpli_layer_rule {
     double l2;   /* the penalty itself; NaN: as the others */
 } dpli_layer_rule;
 
-/** Where the run stands: what schedules depend on. */
+/* Where the run stands: what schedules depend on. */
 typedef struct dpli_progress {
     int64_t step, n_steps; /* of the whole run */
     int64_t steps_an_epoch;

@@ -30,7 +30,7 @@ typedef struct loading {
     char **warnings;       /* [n_items], NULL or what is wrong with it */
 } loading;
 
-/** The face that a photo is of, on the template. */
+/* The face that a photo is of, on the template. */
 static dpl_status align(uint8_t *chip, const loading *l, int worker, const dpl_image *photo,
                         dpl_error *err)
 {
@@ -96,7 +96,7 @@ static void load_some(void *ctx, int worker, size_t from, size_t to)
     }
 }
 
-/** Memory of the machine, so that a dataset that cannot fit is refused instead of half loaded. */
+/* Memory of the machine, so that a dataset that cannot fit is refused instead of half loaded. */
 static dpl_status check_bytes(size_t *n_bytes, size_t n_items, size_t item_bytes, dpl_error *err)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);

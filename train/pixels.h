@@ -6,14 +6,14 @@
 #include "doppel/dataset.h"
 #include "doppel/face.h"
 
-/**
+/*
  * All items of a dataset as the net's input size, decoded once, in parallel: uint8
  * [side_h, side_w, channels] each. What cannot be read is dropped, and said: an item's pixels are
  * NULL then.
  */
 typedef struct dpli_pixels dpli_pixels;
 
-/** How faces are found and laid on the net's template. */
+/* How faces are found and laid on the net's template. */
 typedef struct dpli_aligner {
     const dpl_detector *detector;
     const dpl_encoder *encoder;

@@ -47,8 +47,9 @@ dpl_status dpli_run_open(dpli_trainer *t, char **config, const dpl_train_options
     *config = NULL;
     if (!options->run || !options->run[0])
         return dpli_fail(err, DPL_E_ARGUMENT, "a run needs a folder");
-    if (!(t->run_dir = dpli_strdup(options->run, err)) ||
-        !(path = dpli_run_path(t, "config.json", err))) {
+    t->run_dir = dpli_strdup(options->run, err);
+    path = t->run_dir ? dpli_run_path(t, "config.json", err) : NULL;
+    if (!path) {
         status = DPL_E_MEMORY;
         goto done;
     }
@@ -170,7 +171,7 @@ done:
 
 /* ------------------------------------------------------------------ models */
 
-/** What was true of the model that training began with, and no longer is. */
+/* What was true of the model that training began with, and no longer is. */
 static void forget_meta(dpli_graph *g, const char *key)
 {
     for (int32_t i = 0; i < g->n_meta; i++)

@@ -140,7 +140,7 @@ static int32_t draw_turns(const dpli_sampler *s, dpli_rng *rng)
 
 /* ------------------------------------------------------------------ classes x items */
 
-/** Classes of the batch, to chosen. A group that is too small is filled up from all classes. */
+/* Classes of the batch, to chosen. A group that is too small is filled up from all classes. */
 static void choose_classes(dpli_sampler *s, bool within, dpli_rng *rng)
 {
     const dpli_draws *pool = s->o.pool;
@@ -169,7 +169,7 @@ static void choose_classes(dpli_sampler *s, bool within, dpli_rng *rng)
         s->chosen[i] = s->chosen[i - want];
 }
 
-/** items of a class, each once before any is repeated. */
+/* items of a class, each once before any is repeated. */
 static void draw_items(dpli_sampler *s, dpli_row *rows, int32_t tower, int32_t c, int32_t turns,
                        dpli_rng *rng)
 {

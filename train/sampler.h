@@ -9,7 +9,7 @@
 
 #define DPLI_TOWERS 2
 
-/** A class to draw from: its pictures, one list a tower. */
+/* A class to draw from: its pictures, one list a tower. */
 typedef struct dpli_draw_class {
     int32_t cls;                       /* in the (first) dataset */
     int32_t group;                     /* -1: none */
@@ -17,7 +17,7 @@ typedef struct dpli_draw_class {
     int32_t n[DPLI_TOWERS];
 } dpli_draw_class;
 
-/** Classes to draw from. */
+/* Classes to draw from. */
 typedef struct dpli_draws {
     int32_t n_towers;
     int32_t n_classes;
@@ -44,7 +44,7 @@ typedef struct dpli_sampler_options {
     bool want_pairs;
 } dpli_sampler_options;
 
-/** One thread's. */
+/* One thread's. */
 typedef struct dpli_sampler dpli_sampler;
 
 dpl_status dpli_sampler_new(dpli_sampler **out, const dpli_sampler_options *options,

@@ -7,6 +7,7 @@
 #include "train/settings.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,14 +25,14 @@ typedef struct field {
     const char *name;
     field_type type;
     size_t offset;
-    int fixed;
+    bool fixed;
 } field;
 
 #define FIELD(type, name, fixed) {#name, type, offsetof(dpl_train_options, name), fixed},
 static const field fields[] = {DPL_TRAIN_SETTINGS(FIELD)};
 #define N_FIELDS (sizeof fields / sizeof fields[0])
 
-/** The name as config.json and messages have it. */
+/* The name as config.json and messages have it. */
 static const char *shown(char buffer[64], const char *name)
 {
     size_t n = 0;
@@ -44,7 +45,7 @@ static const char *shown(char buffer[64], const char *name)
 
 /* ------------------------------------------------------------------ fields and JSON */
 
-/** The given value as JSON; NULL when unset, or (with *failed) when it is no JSON. */
+/* The given value as JSON; NULL when unset, or (with *failed) when it is no JSON. */
 static json_t *field_json(const dpl_train_options *o, const field *f, bool *failed)
 {
     const char *at = (const char *)o + f->offset;
@@ -87,7 +88,7 @@ static json_t *field_json(const dpl_train_options *o, const field *f, bool *fail
     return value;
 }
 
-/** The field from its JSON; false when that is of another type. */
+/* The field from its JSON; false when that is of another type. */
 static bool field_take(dpl_train_options *o, const field *f, const json_t *value)
 {
     char *at = (char *)o + f->offset;
@@ -101,12 +102,17 @@ static bool field_take(dpl_train_options *o, const field *f, const json_t *value
     case LIST: {
         const size_t n = json_array_size(value);
         const char **list;
-        if (!json_is_array(value) || !(list = dpli_calloc(n + 1, sizeof *list, NULL)))
+        if (!json_is_array(value))
+            return false;
+        list = dpli_calloc(n + 1, sizeof *list, NULL);
+        if (!list)
             return false;
         *(const char *const **)(void *)at = list;
-        for (size_t i = 0; i < n; i++)
-            if (!(list[i] = json_string_value(json_array_get(value, i))))
+        for (size_t i = 0; i < n; i++) {
+            list[i] = json_string_value(json_array_get(value, i));
+            if (!list[i])
                 return false;
+        }
         return true;
     }
     case INT: {
@@ -134,7 +140,7 @@ static dpl_status set(dpli_settings *s, const char *name, json_t *value, dpl_err
     return DPL_OK;
 }
 
-/** Paths as they are from anywhere: a run may be resumed from another folder. */
+/* Paths as they are from anywhere: a run may be resumed from another folder. */
 static dpl_status make_absolute(json_t *value, dpl_error *err)
 {
     const char *text = json_string_value(value);
@@ -142,7 +148,8 @@ static dpl_status make_absolute(json_t *value, dpl_error *err)
 
     if (!text || text[0] == '/')
         return DPL_OK;
-    if (!(here = getcwd(NULL, 0)))
+    here = getcwd(NULL, 0);
+    if (!here)
         return dpli_fail(err, DPL_E_SYSTEM, "the current folder cannot be told");
     whole = dpli_asprintf(err, "%s/%s", here, text);
     free(here);
@@ -170,7 +177,7 @@ static dpl_status make_absolute_where_path(const char *name, json_t *value, dpl_
     return status;
 }
 
-/** Given values into the object, over what config says, where it may be changed. */
+/* Given values into the object, over what config says, where it may be changed. */
 static dpl_status merge(dpli_settings *s, const dpl_train_options *given, bool resumed,
                         dpl_error *err)
 {
@@ -296,7 +303,7 @@ static void default_real(dpli_settings *s, double at, const char *name, double v
 #define DEFAULT_INT(name, v)     default_int(s, s->o.name, #name, v)
 #define DEFAULT_REAL(name, v)    default_real(s, s->o.name, #name, v)
 
-/** What is unset gets its default; those that depend on others use what those were given as. */
+/* What is unset gets its default; those that depend on others use what those were given as. */
 static dpl_status fill(dpli_settings *s, dpl_error *err)
 {
     const bool koch = !s->o.init && (!s->o.arch || strcmp(s->o.arch, "koch2015") == 0);
@@ -304,9 +311,11 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     int kind = DPLI_ADAM;
     dpl_status status;
 
-    if (s->o.optimizer &&
-        (status = choose(&kind, "optimizer", optimizer_names, s->o.optimizer, err)) != DPL_OK)
-        return status;
+    if (s->o.optimizer) {
+        status = choose(&kind, "optimizer", optimizer_names, s->o.optimizer, err);
+        if (status != DPL_OK)
+            return status;
+    }
     const dpli_optimizer_options usual = dpli_optimizer_defaults((dpli_optimizer_kind)kind);
     DEFAULT_INT(plain, 0);
     DEFAULT_INT(min_items, 2);
@@ -479,7 +488,7 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
 
 /* ------------------------------------------------------------------ what the names stand for */
 
-/** "rate=F" or "l2=F" at the text's beginning; what is behind it, NULL when it is neither. */
+/* "rate=F" or "l2=F" at the text's beginning; what is behind it, NULL when it is neither. */
 static const char *read_part(dpli_layer_rule *rule, const char *text)
 {
     double *into = NULL;
@@ -496,7 +505,7 @@ static const char *read_part(dpli_layer_rule *rule, const char *text)
     return end > text && isfinite(*into) && *into >= 0 && *into <= 1e6 ? end : NULL;
 }
 
-/** "PATTERN:rate=F,l2=F" into a rule; text is ours, cut at its colon. */
+/* "PATTERN:rate=F,l2=F" into a rule; text is ours, cut at its colon. */
 static dpl_status read_rule(dpli_layer_rule *rule, char *text, dpl_error *err)
 {
     char *colon = strrchr(text, ':');
@@ -520,7 +529,8 @@ static dpl_status read_rules(dpli_settings *s, dpl_error *err)
         n++;
     if (n == 0)
         return DPL_OK;
-    if (!(s->rules = dpli_calloc((size_t)n, sizeof *s->rules, err)))
+    s->rules = dpli_calloc((size_t)n, sizeof *s->rules, err);
+    if (!s->rules)
         return DPL_E_MEMORY;
     for (int32_t i = 0; i < n && status == DPL_OK; i++) {
         char *text = dpli_strdup(s->o.layer[i], err);

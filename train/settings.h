@@ -17,8 +17,7 @@ typedef enum dpli_best {
 } dpli_best;
 
 typedef struct dpli_settings {
-    dpl_train_options
-        o; /* nothing unset but texts and lists, margin, scale and what data decides */
+    dpl_train_options o; /* nothing unset but texts, lists, margin, scale, and what data decides */
     struct json_t *root; /* owns the texts */
     dpli_loss_kind loss;
     dpli_init init;
@@ -40,7 +39,7 @@ dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given
                               const char *config, dpl_error *err);
 void dpli_settings_clear(dpli_settings *s);
 
-/** hold_classes by default until the classes are counted: a tenth of them. */
+/* hold_classes by default until the classes are counted: a tenth of them. */
 #define DPLI_HOLD_A_TENTH INT32_MAX
 
 /** How many classes were held out, where that was left to the data: config.json says it. */

@@ -60,7 +60,7 @@ static dpl_status read_graph(dpli_graph *g, const char *path, dpl_error *err)
     return status;
 }
 
-/** The named architecture with its first weights. */
+/* The named architecture with its first weights. */
 static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
 {
     const dpl_train_options *o = &t->settings.o;
@@ -77,7 +77,8 @@ static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
     if (status != DPL_OK)
         return status;
     const int32_t n = dpli_tape_n_params(w->tape);
-    if (!(params = dpli_calloc((size_t)n, sizeof(dpli_param *), err)))
+    params = dpli_calloc((size_t)n, sizeof(dpli_param *), err);
+    if (!params)
         return DPL_E_MEMORY;
     for (int32_t i = 0; i < n; i++)
         params[i] = dpli_tape_param(w->tape, i);
@@ -109,7 +110,7 @@ static dpl_status write_start(dpli_trainer *t, int32_t tower, dpl_error *err)
     return status;
 }
 
-/** What pictures the net takes, from the file's facts as the encoder reads them. */
+/* What pictures the net takes, from the file's facts as the encoder reads them. */
 static dpl_status read_intake(dpli_tower *w, const char *path, dpl_error *err)
 {
     dpl_encoder *e;
@@ -136,7 +137,7 @@ static bool is_frozen(void *ctx, const char *layer)
     return false;
 }
 
-/** A pattern that fits nothing is a mistake that would be found out hours later. */
+/* A pattern that fits nothing is a mistake that would be found out hours later. */
 static dpl_status check_patterns(const dpli_trainer *t, dpl_error *err)
 {
     const char *const *freeze = t->settings.o.freeze;
@@ -215,7 +216,7 @@ static dpl_status open_teachers(dpli_trainer *t, dpl_error *err)
     return DPL_OK;
 }
 
-/** Pictures as a tower takes them: whole, or the face in each on the net's template. */
+/* Pictures as a tower takes them: whole, or the face in each on the net's template. */
 static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tower *w,
                                 const dpl_dataset *data, dpl_error *err)
 {
@@ -255,7 +256,7 @@ static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tow
     return status;
 }
 
-/** Each kind of item has a feed of its own. */
+/* Each kind of item has a feed of its own. */
 static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, const dpli_tower *w,
                             const dpl_dataset *data, dpl_error *err)
 {
@@ -299,7 +300,7 @@ static dpl_status open_all_data(dpli_trainer *t, dpl_error *err)
 
 /* ------------------------------------------------------------------ loss and optimizer */
 
-/** The head that the model to go on from was compared by, where the loss has the same one. */
+/* The head that the model to go on from was compared by, where the loss has the same one. */
 static dpl_status take_head(dpli_trainer *t, dpl_error *err)
 {
     const dpli_graph *g = &t->towers[0].graph;
@@ -366,7 +367,8 @@ static dpl_status open_optimizer(dpli_trainer *t, dpl_error *err)
 
     for (int32_t w = 0; w < t->n_towers; w++)
         n += dpli_tape_n_params(t->towers[w].tape);
-    if (!(t->params = dpli_calloc((size_t)n, sizeof(dpli_param *), err)))
+    t->params = dpli_calloc((size_t)n, sizeof(dpli_param *), err);
+    if (!t->params)
         return DPL_E_MEMORY;
     for (int32_t w = 0; w < t->n_towers; w++)
         for (int32_t i = 0; i < dpli_tape_n_params(t->towers[w].tape); i++)
@@ -491,7 +493,7 @@ static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
     return status;
 }
 
-/** A run that could not begin leaves nothing behind. */
+/* A run that could not begin leaves nothing behind. */
 static void remove_start(const dpli_trainer *t)
 {
     for (int32_t w = 0; w < t->n_towers; w++) {

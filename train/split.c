@@ -18,7 +18,7 @@
 
 enum { SALT_HOLD = 31 };
 
-/** A class of the first dataset, and what becomes of it. */
+/* A class of the first dataset, and what becomes of it. */
 typedef struct choice {
     int32_t cls[DPLI_TOWERS]; /* by tower; -1: not in that dataset */
     int32_t group;
@@ -31,7 +31,7 @@ typedef struct splitter {
     choice *choices;
 } splitter;
 
-/** Items of a class that could be read, to out; how many. */
+/* Items of a class that could be read, to out; how many. */
 static int32_t usable(const dpl_dataset *data, const dpli_feed *feed, int32_t cls, int32_t *out)
 {
     int32_t n, kept = 0;
@@ -43,7 +43,7 @@ static int32_t usable(const dpl_dataset *data, const dpli_feed *feed, int32_t cl
     return kept;
 }
 
-/** The pictures from..to (of the n in reading order, in every tower) of a class into the pool. */
+/* The pictures from..to (of the n in reading order, in every tower) of a class into the pool. */
 static void pool_add(dpli_draws *pool, const splitter *s, const choice *c, bool other_data,
                      int32_t skip_last, int32_t only_last, int32_t least)
 {
@@ -81,14 +81,15 @@ static dpl_status pool_init(dpli_draws *pool, int32_t n_towers, size_t n_classes
 
 /* ------------------------------------------------------------------ choosing */
 
-/** Classes that all towers have. */
+/* Classes that all towers have. */
 static dpl_status list_classes(splitter *s, dpl_error *err)
 {
     const dpli_trainer *t = s->t;
     const dpl_dataset *data = t->towers[0].data;
     const int32_t n = dpl_dataset_n_classes(data);
 
-    if (!(s->choices = dpli_calloc((size_t)n, sizeof *s->choices, err)))
+    s->choices = dpli_calloc((size_t)n, sizeof *s->choices, err);
+    if (!s->choices)
         return DPL_E_MEMORY;
     for (int32_t c = 0; c < n; c++) {
         choice k = {{c, c}, dpl_dataset_group_of(data, c), false};
@@ -130,7 +131,8 @@ static dpl_status hold_groups(splitter *s, dpl_error *err)
     if (o->hold_groups >= n)
         return dpli_fail(err, DPL_E_ARGUMENT, "%d groups cannot be held out of %d", o->hold_groups,
                          (int)n);
-    if (!(order = dpli_alloc((size_t)n, sizeof *order, err)))
+    order = dpli_alloc((size_t)n, sizeof *order, err);
+    if (!order)
         return DPL_E_MEMORY;
     for (int32_t g = 0; g < n; g++)
         order[g] = g;
@@ -158,7 +160,8 @@ static dpl_status hold_classes(splitter *s, dpl_error *err)
     }
     if (want == 0)
         return DPL_OK;
-    if (!(order = dpli_alloc((size_t)s->n, sizeof *order, err)))
+    order = dpli_alloc((size_t)s->n, sizeof *order, err);
+    if (!order)
         return DPL_E_MEMORY;
     for (int32_t i = 0; i < s->n; i++)
         if (!s->choices[i].held)
@@ -216,7 +219,7 @@ static dpl_status fill_held_from_other(dpli_trainer *t, dpl_error *err)
     return status;
 }
 
-/** A dataset without classes: each picture is a class of its own, whose items are its distortions
+/* A dataset without classes: each picture is a class of its own, whose items are its distortions
  * (Dosovitskiy et al. 2014). Distillation does not look at classes. */
 static dpl_status fill_plain(dpli_trainer *t, dpl_error *err)
 {
@@ -236,7 +239,7 @@ static dpl_status fill_plain(dpli_trainer *t, dpl_error *err)
     return status;
 }
 
-/** Names of what is trained on and validated on: a resumed run has the same. */
+/* Names of what is trained on and validated on: a resumed run has the same. */
 static uint64_t sum_names(const dpli_trainer *t)
 {
     uint64_t sum = 0;

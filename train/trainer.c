@@ -16,7 +16,7 @@
 #include "train/setup.h"
 #include "train/validate.h"
 
-/** Since the last line of the log. */
+/* Since the last line of the log. */
 typedef struct window {
     double start_s, loss, norm;
     int64_t n_steps, n_correct, n_judged;
@@ -165,7 +165,7 @@ static dpl_status save(loop *l, dpl_error *err)
     return status;
 }
 
-/** Measure, with averaged weights where there are any; keep the best. */
+/* Measure, with averaged weights where there are any; keep the best. */
 static dpl_status validate(loop *l, dpl_error *err)
 {
     dpli_trainer *t = l->t;

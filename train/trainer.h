@@ -11,7 +11,7 @@
 #include "train/settings.h"
 #include "vision/intake.h"
 
-/** A graph with its tape and what it is fed with. */
+/* A graph with its tape and what it is fed with. */
 typedef struct dpli_tower {
     dpli_graph graph;
     dpli_tape *tape;

@@ -21,7 +21,7 @@
 
 enum { SALT_ROUND = 21 };
 
-/** A round's pictures are `ways` of the first kind, then as many of the second. */
+/* A round's pictures are `ways` of the first kind, then as many of the second. */
 typedef struct rounds {
     int32_t n, ways;
     int32_t *items; /* [n, 2, ways] */
@@ -158,7 +158,7 @@ static dpl_status draw_rounds(rounds *r, const dpli_trainer *t, dpl_error *err)
 
 /* ------------------------------------------------------------------ embedding */
 
-/** A worker's part of filling in a batch. */
+/* A worker's part of filling in a batch. */
 typedef struct part {
     void *hand;
     dpl_error err;
@@ -206,7 +206,7 @@ static dpl_status filling_init(filling *f, const dpli_trainer *t, int32_t tower,
     return status;
 }
 
-/** Embeddings of n items, at most a batch. */
+/* Embeddings of n items, at most a batch. */
 static dpl_status embed_batch(const dpli_trainer *t, filling *f, size_t n, float *out,
                               dpl_error *err)
 {
@@ -234,7 +234,7 @@ static dpl_status embed_batch(const dpli_trainer *t, filling *f, size_t n, float
     return DPL_OK;
 }
 
-/** Embeddings of n items, [n, dim] to out. */
+/* Embeddings of n items, [n, dim] to out. */
 static dpl_status embed(const dpli_trainer *t, filling *f, const int32_t *items, size_t n,
                         float *out, dpl_error *err)
 {
@@ -314,7 +314,7 @@ static void score_rounds(void *ctx, int worker, size_t from, size_t to)
     }
 }
 
-/** The learned weights of the head, the loss's only dense parameter of the embedding's length. */
+/* The learned weights of the head, the loss's only dense parameter of the embedding's length. */
 static const float *head_weights(const dpli_trainer *t)
 {
     for (int32_t i = 0; i < dpli_loss_n_params(t->loss); i++) {

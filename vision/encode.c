@@ -7,19 +7,21 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/plan.h"
 #include "net/scratch.h"
 #include "vision/encoder.h"
 
 #define MAX_BATCH   16
 #define MAX_SIDE_PX 4096
 
-/** Facts of well-known kinds of encoder whose files do not state them. */
+/* Facts of well-known kinds of encoder whose files do not state them. */
 typedef struct dpli_preset {
     const char *name;
     const char *facts[8][2];
@@ -75,7 +77,7 @@ const char *dpl_encoder_fact(const dpl_encoder *encoder, const char *name)
     return NULL;
 }
 
-/** Read up to max finite numbers, parted by commas, spaces or semicolons; -1 when there is anything
+/* Read up to max finite numbers, parted by commas, spaces or semicolons; -1 when there is anything
  * else. */
 static int read_numbers(float *out, int max, const char *text)
 {
@@ -96,7 +98,7 @@ static int read_numbers(float *out, int max, const char *text)
     return n;
 }
 
-/** A fact of one number for all channels, or one a channel. */
+/* A fact of one number for all channels, or one a channel. */
 static dpl_status read_channels(float out[3], const dpl_encoder *e, const char *name,
                                 float otherwise, dpl_error *err)
 {
@@ -124,11 +126,11 @@ static dpl_status read_template(dpl_encoder *e, dpl_error *err)
         return dpli_fail(err, DPL_E_MODEL, "fact \"template\" is not five points \"x,y\"");
     for (int i = 0; i < 5; i++)
         e->template_points[i] = (dpl_point){v[2 * i], v[2 * i + 1]};
-    e->has_template = 1;
+    e->has_template = true;
     return DPL_OK;
 }
 
-/** One of the words, or the first when the fact is absent; -1 and err for any other. */
+/* One of the words, or the first when the fact is absent; -1 and err for any other. */
 static int read_word(const dpl_encoder *e, const char *name, const char *const *words,
                      dpl_error *err)
 {
@@ -143,7 +145,7 @@ static int read_word(const dpl_encoder *e, const char *name, const char *const *
     return -1;
 }
 
-/** Input size, channels and batch, from the declared shape; the size from the fact "input" when
+/* Input size, channels and batch, from the declared shape; the size from the fact "input" when
  * free. */
 static dpl_status read_input(dpl_encoder *e, dpl_error *err)
 {
@@ -205,11 +207,23 @@ static dpl_shape input_shape(const dpl_encoder *e, int32_t n)
     return (dpl_shape){4, {n, in->c, in->h, in->w}};
 }
 
-/** Pixels are always written as rows of interleaved channels: for an NCHW net the plan takes NHWC,
+/* Pixels are always written as rows of interleaved channels: for an NCHW net the plan takes NHWC,
  * and for a channels-last net that order is the tensor's own. */
 static dpl_layout input_layout(const dpl_encoder *e)
 {
     return e->channels_last ? DPL_LAYOUT_NCHW : DPL_LAYOUT_NHWC;
+}
+
+/* A plan that does not fit its limits, or not its input: for one picture that is the model's
+ * fault.
+ */
+static dpl_status blame(dpl_status status, dpl_error *err)
+{
+    if (status != DPL_E_ARGUMENT && status != DPL_E_LIMIT)
+        return status;
+    if (err)
+        err->status = DPL_E_MODEL;
+    return DPL_E_MODEL;
 }
 
 static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *scratch, int32_t n,
@@ -220,7 +234,21 @@ static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *sc
     return dpli_scratch_plan(out, scratch, e->net, &shape, input_layout(e), err);
 }
 
-/** The vector's length, from a plan for one picture: [n, dim] or [n, dim, 1, 1]. */
+size_t dpli_encoder_plan_bytes(const dpl_encoder *e)
+{
+    int32_t n = e->batch ? e->batch : MAX_BATCH;
+    size_t bytes = 0;
+
+    for (;; n /= 2) {
+        const dpl_shape shape = input_shape(e, n);
+
+        if (dpli_plan_measure(&bytes, e->net, &shape, input_layout(e), NULL) != DPL_E_LIMIT ||
+            e->batch || n == 1)
+            return bytes;
+    }
+}
+
+/* The vector's length, from a plan for one picture: [n, dim] or [n, dim, 1, 1]. */
 static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
 {
     const int32_t n = e->batch ? e->batch : 1;
@@ -231,11 +259,7 @@ static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
     if (status != DPL_OK)
         return status;
     status = plan_for(&plan, e, scratch, n, err);
-    if (status == DPL_E_ARGUMENT) {
-        status = DPL_E_MODEL;
-        if (err)
-            err->status = status;
-    }
+    status = blame(status, err);
     if (status == DPL_OK) {
         const dpl_shape out = dpl_plan_output_shape(plan, 0);
         int64_t dim = 1;
@@ -287,10 +311,12 @@ static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
     for (int i = 0; i < 3; i++)
         if (e->intake.std[i] == 0)
             return dpli_fail(err, DPL_E_MODEL, "fact \"std\" is 0");
-    if ((word = read_word(e, "normalize", normalize, err)) < 0)
+    word = read_word(e, "normalize", normalize, err);
+    if (word < 0)
         return DPL_E_MODEL;
     e->normalize = word == 0;
-    if ((word = read_word(e, "kind", kinds, err)) < 0)
+    word = read_word(e, "kind", kinds, err);
+    if (word < 0)
         return DPL_E_MODEL;
     e->space = word == 0 ? "face" : "image";
     status = read_dim(e, err);
@@ -298,6 +324,12 @@ static dpl_status read_facts(dpl_encoder *e, dpl_error *err)
 }
 
 dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *preset, dpl_error *err)
+{
+    return dpl_encoder_open_with(out, path, preset, NULL, err);
+}
+
+dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, const char *preset,
+                                 const dpl_net_options *options, dpl_error *err)
 {
     dpl_encoder *e = dpli_calloc(1, sizeof *e, err);
     dpl_status status = DPL_E_MEMORY;
@@ -314,9 +346,11 @@ dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *pre
             goto done;
         }
     }
-    status = dpl_net_open(&e->net, path, NULL, err);
-    if (status != DPL_OK)
+    status = dpl_net_open(&e->net, path, options, err);
+    if (status != DPL_OK) {
+        status = blame(status, err);
         goto done;
+    }
     status = read_facts(e, err);
     if (status != DPL_OK) {
         dpli_fail_in(err, status, path);
@@ -367,8 +401,8 @@ const char *dpl_encoder_hash(const dpl_encoder *encoder)
     return encoder->hash;
 }
 
-/** Copy one row out, to unit length when asked; false when it is not finite or all zero. */
-static bool take_vector(float *out, const float *in, int32_t dim, int normalize)
+/* Copy one row out, to unit length when asked; false when it is not finite or all zero. */
+static bool take_vector(float *out, const float *in, int32_t dim, bool normalize)
 {
     double sum = 0;
 
@@ -388,17 +422,24 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
     const dpli_intake *intake = &encoder->intake;
     const size_t pixels = (size_t)intake->w * (size_t)intake->h;
     const size_t dim = (size_t)encoder->dim, channels = (size_t)intake->c;
+    size_t batch = encoder->batch ? (size_t)encoder->batch : MAX_BATCH;
 
     for (size_t at = 0; at < n;) {
         const size_t left = n - at;
-        const size_t batch = encoder->batch     ? (size_t)encoder->batch
-                             : left < MAX_BATCH ? left
-                                                : MAX_BATCH;
-        const size_t real = left < batch ? left : batch;
         dpl_plan *plan;
-        dpl_status status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        dpl_status status;
+
+        /* Powers of two, so that few plans are kept. A large net may run fewer at once than 16. */
+        while (!encoder->batch && batch > left)
+            batch /= 2;
+        status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        while (status == DPL_E_LIMIT && !encoder->batch && batch > 1) {
+            batch /= 2;
+            status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
+        }
         if (status != DPL_OK)
-            return status;
+            return blame(status, err);
+        const size_t real = left < batch ? left : batch;
         float *in = dpl_plan_input(plan, 0);
         for (size_t i = 0; i < real; i++)
             dpli_intake_run_rgb(in + i * pixels * channels, intake, chips + (at + i) * pixels * 3);

@@ -2,6 +2,8 @@
 #ifndef DOPPEL_VISION_ENCODER_H
 #define DOPPEL_VISION_ENCODER_H
 
+#include <stdbool.h>
+
 #include "doppel/face.h"
 #include "vision/intake.h"
 
@@ -10,14 +12,17 @@ struct dpl_encoder {
     const struct dpli_preset *preset; /* NULL: none */
     dpli_intake intake;
     int32_t dim;
-    int32_t batch;     /* 0: free, else the only one that the net takes */
-    int channels_last; /* 1: the net's input is [n, h, w, c], as some converters leave it */
-    int normalize;     /* 1: vectors are brought to unit length */
-    int has_template;
+    int32_t batch;      /* 0: free, else the only one that the net takes */
+    bool channels_last; /* the net's input is [n, h, w, c], as some converters leave it */
+    bool normalize;     /* vectors are brought to unit length */
+    bool has_template;
     dpl_point template_points[5]; /* pixel indices of the chip, as ArcFace's are */
     const char *space;
     char hash[65];
 };
+
+/** What dpl_encode's largest batch works in. */
+size_t dpli_encoder_plan_bytes(const dpl_encoder *encoder);
 
 /** dpl_whole_chip without an encoder: the training's pictures are cut as the encoder's are. The
  * filter is dpl_image_resize's. */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** How a net takes pictures. */
+/* How a net takes pictures. */
 typedef struct dpli_intake {
     int32_t h, w, c;       /* in pixels; channels: 1 (grey) or 3 */
     float mean[3], std[3]; /* input = (pixel - mean) / std, in the net's channel order */

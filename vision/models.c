@@ -15,7 +15,7 @@
 
 enum { MAX_PLACES = 3 };
 
-/** The way from a file's folder, which may begin with "../"; false when it leads nowhere. */
+/* The way from a file's folder, which may begin with "../"; false when it leads nowhere. */
 static bool beside(char out[PATH_MAX], const char *file, const char *way)
 {
     const char *end = strrchr(file, '/');
@@ -46,7 +46,7 @@ static bool beside_library(char out[PATH_MAX])
            beside(out, file, DOPPEL_MODELS_FROM_LIB);
 }
 
-/** The folders to look in, in order; how many. */
+/* The folders to look in, in order; how many. */
 static int list_places(char out[MAX_PLACES][PATH_MAX])
 {
     const char *told = getenv("DOPPEL_MODELS");

@@ -15,6 +15,7 @@
 #ifndef DOPPEL_DATASET_H
 #define DOPPEL_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,7 +25,7 @@
 extern "C" {
 #endif
 
-/** What the items of a dataset are. */
+/* What the items of a dataset are. */
 typedef enum dpl_item_kind {
     DPL_ITEM_PICTURE = 0 /* dpl_dataset_image */
 } dpl_item_kind;
@@ -34,7 +35,7 @@ typedef struct dpl_dataset dpl_dataset;
 typedef struct dpl_dataset_options {
     size_t struct_size;
     const char *root;  /* CSV: where its paths begin; NULL: its own folder */
-    int plain;         /* no classes */
+    bool plain;        /* no classes */
     int32_t min_items; /* classes with fewer are left out; at least 1 */
 } dpl_dataset_options;
 

@@ -11,6 +11,7 @@
 #ifndef DOPPEL_EVAL_H
 #define DOPPEL_EVAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,7 @@ extern "C" {
 
 /* ------------------------------------------------------------------ figures */
 
-/** A count out of a number, as a rate with its bounds (Clopper and Pearson 1934). */
+/* A count out of a number, as a rate with its bounds (Clopper and Pearson 1934). */
 typedef struct dpl_share {
     int64_t n, of;
     double rate, low, high; /* NaN when of is 0 */
@@ -31,13 +32,13 @@ typedef struct dpl_share {
 
 DPL_API dpl_share dpl_share_of(int64_t n, int64_t of);
 
-/** One threshold's errors. */
+/* One threshold's errors. */
 typedef struct dpl_roc_point {
     double threshold; /* accept = isfinite(score) && score >= threshold */
     double fmr, fnmr; /* of the pairs of two, accepted; of the pairs of one, not accepted */
 } dpl_roc_point;
 
-/** True accepts at a rate of false ones. */
+/* True accepts at a rate of false ones. */
 typedef struct dpl_tar {
     double far;        /* asked for */
     double threshold;  /* the lowest with a rate of at most far */
@@ -108,7 +109,7 @@ DPL_API dpl_status dpl_folds_make(dpl_folds *out, const float *scores, const uin
 
 /* ------------------------------------------------------------------ pictures to vectors */
 
-/** Pictures to embed: files, or items of a data set. All borrowed. */
+/* Pictures to embed: files, or items of a data set. All borrowed. */
 typedef struct dpl_pictures {
     size_t n;
     const char *dir;          /* files: names are below it; NULL: as they are */
@@ -172,8 +173,8 @@ typedef struct dpl_pair {
 typedef struct dpl_pairs {
     size_t n;
     dpl_pair *pairs;
-    int32_t n_folds; /* 0: too few pairs to cut any */
-    int folds_given; /* by the list; else cut from it in order, both kinds evenly */
+    int32_t n_folds;  /* 0: too few pairs to cut any */
+    bool folds_given; /* by the list; else cut from it in order, both kinds evenly */
     size_t n_pictures;
     char **names;   /* [n_pictures] when read, sorted */
     int32_t *items; /* [n_pictures] when drawn */
@@ -206,7 +207,7 @@ DPL_API dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *
  * @retval DPL_E_INPUT  the data set has no such pair
  */
 DPL_API dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n,
-                                  int within_group, uint64_t seed, dpl_error *err);
+                                  bool within_group, uint64_t seed, dpl_error *err);
 DPL_API void dpl_pairs_clear(dpl_pairs *pairs);
 
 /** The head's score of every pair into scores [pairs->n]; NaN where a picture failed. */
@@ -251,7 +252,7 @@ DPL_API dpl_status dpl_trials_read(dpl_trials *out, const dpl_dataset *dataset, 
  * @retval DPL_E_INPUT  not enough classes; err says how many there are
  */
 DPL_API dpl_status dpl_trials_draw(dpl_trials *out, const dpl_dataset *dataset, int32_t way,
-                                   size_t n, int within_group, uint64_t seed, dpl_error *err);
+                                   size_t n, bool within_group, uint64_t seed, dpl_error *err);
 DPL_API void dpl_trials_clear(dpl_trials *trials);
 
 typedef struct dpl_oneshot {

@@ -22,11 +22,10 @@ typedef struct dpl_point {
     float x_px, y_px;
 } dpl_point;
 
-/** How fit a face is for comparison. Every number is of the face in the photo, not of the chip. */
+/* How fit a face is for comparison. Every number is of the face in the photo, not of the chip. */
 typedef struct dpl_quality {
-    float overall; /* 0 (useless) .. 1 (portrait): the least of the parts below, each mapped to 0..1
-                    */
-    float size_px; /* distance between the eyes' centre and the mouth's centre */
+    float overall;    /* 0 (useless) .. 1 (portrait): the least of the parts below, each as 0..1 */
+    float size_px;    /* distance between the eyes' centre and the mouth's centre */
     float sharpness;  /* variance of the chip's Laplacian over its grey variance */
     float brightness; /* mean luma, 0..1 */
     float contrast;   /* standard deviation of luma, 0..1 */
@@ -39,9 +38,8 @@ typedef struct dpl_quality {
 typedef struct dpl_face {
     float x_px, y_px, w_px, h_px; /* box */
     float score;                  /* detector's, 0..1 */
-    dpl_point
-        landmarks[5];    /* eye, eye, nose, mouth corner, mouth corner; left in the picture first */
-    dpl_quality quality; /* filled by dpl_align */
+    dpl_point landmarks[5];       /* eyes, nose, corners of the mouth; left in the picture first */
+    dpl_quality quality;          /* filled by dpl_align */
 } dpl_face;
 
 /* ------------------------------------------------------------------ detector */
@@ -70,6 +68,9 @@ DPL_API void dpl_detect_options_init(dpl_detect_options *options, size_t struct_
 
 /** Open a face detector (ONNX with doppel.kind "face-detector"). Threads: shared, read only. */
 DPL_API dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *err);
+/** As dpl_detector_open, within the limits given; NULL: the defaults. */
+DPL_API dpl_status dpl_detector_open_with(dpl_detector **out, const char *path,
+                                          const dpl_net_options *options, dpl_error *err);
 DPL_API void dpl_detector_close(dpl_detector *detector);
 DPL_API const dpl_net *dpl_detector_net(const dpl_detector *detector);
 
@@ -108,6 +109,9 @@ typedef struct dpl_encoder dpl_encoder;
  */
 DPL_API dpl_status dpl_encoder_open(dpl_encoder **out, const char *path, const char *preset,
                                     dpl_error *err);
+/** As dpl_encoder_open, within the limits given; NULL: the defaults. */
+DPL_API dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, const char *preset,
+                                         const dpl_net_options *options, dpl_error *err);
 DPL_API void dpl_encoder_close(dpl_encoder *encoder);
 DPL_API const dpl_net *dpl_encoder_net(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_preset_name(int32_t i); /* NULL past the last */
@@ -119,8 +123,7 @@ DPL_API int32_t dpl_encoder_dim(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_space(const dpl_encoder *encoder);
 /** A fact by its short name ("head", "calibration", "name"), preset included; NULL when unknown. */
 DPL_API const char *dpl_encoder_fact(const dpl_encoder *encoder, const char *name);
-/** Hash that its vectors carry: the net's hash and the facts that change a vector. 64 hex digits.
- */
+/** Hash that its vectors carry, 64 hex digits: the net's and the facts that change a vector. */
 DPL_API const char *dpl_encoder_hash(const dpl_encoder *encoder);
 
 /**

@@ -16,6 +16,7 @@
 #ifndef DOPPEL_GALLERY_H
 #define DOPPEL_GALLERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,12 +41,12 @@ typedef enum dpl_gallery_mode {
  *
  * A new one is for its owner alone (folder 0700, files 0600). A reader needs no more than the right
  * to read, so a gallery on a read-only medium can be searched. A folder that group or others may
- * write, a link in a file's place, and another user's folder for a writer are refused. What a kill has interrupted is
- * cleared up here, by a writer.
+ * write, a link in a file's place, and another user's folder for a writer are refused. What a kill
+ * has interrupted is cleared up here, by a writer.
  *
- * @retval DPL_E_GALLERY  missing, damaged, not a gallery, not to be trusted, or of a later version; or of an earlier
- *                        one and opened for reading: opening for writing brings it up to date. err
- *                        names the file
+ * @retval DPL_E_GALLERY  missing, damaged, not a gallery, not to be trusted, or of a later version;
+ * or of an earlier one and opened for reading: opening for writing brings it up to date. err names
+ * the file
  * @retval DPL_E_LOCKED   somebody else is writing; err names the process
  * @retval DPL_E_SYSTEM   the folder or a file in it cannot be made
  */
@@ -90,7 +91,7 @@ typedef struct dpl_person {
     int64_t n_photos, n_templates;
 } dpl_person;
 
-/** A photo's line in the ledger: every file that enrolment ever looked at and has not forgotten. */
+/* A photo's line in the ledger: every file that enrolment ever looked at and has not forgotten. */
 typedef struct dpl_photo_row {
     int64_t id;
     const char *path;    /* absolute; or the URI of a source that is no file */
@@ -111,18 +112,19 @@ typedef struct dpl_template_row {
     const char *photo_path, *photo_sha256;
     const char *space;      /* "face" or "image" */
     const char *model_hash; /* 64 hex digits */
-    int has_face;           /* 0: a whole picture's, and */
-    dpl_face face;          /* is zero */
+    int is_face;            /* 1: of a face; 0: of a whole picture */
+    dpl_face face;          /* where it was taken from; zero when not known */
     int32_t dim;
     const float *vector;  /* [dim] */
     const uint8_t *thumb; /* JPEG of the chip */
     size_t n_thumb;
 } dpl_template_row;
 
-/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of one instant whatever a writer
-   does meanwhile. The callback's strings and buffers live until it returns; it may read the gallery
-   and search it, but not change it (DPL_E_ARGUMENT); a status other than DPL_OK stops the walk and
-   is passed on (without touching err). A filter that is NULL, or matches nothing, is no error. */
+/* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of
+   one instant whatever a writer does meanwhile. The callback's strings and buffers live until it
+   returns; it may read the gallery and search it, but not change it (DPL_E_ARGUMENT); a status
+   other than DPL_OK stops the walk and is passed on (without touching err). A filter that is NULL,
+   or matches nothing, is no error. */
 DPL_API dpl_status dpl_gallery_each_person(dpl_gallery *gallery,
                                            dpl_status (*fn)(void *ctx, const dpl_person *row),
                                            void *ctx, dpl_error *err);
@@ -133,9 +135,10 @@ DPL_API dpl_status dpl_gallery_each_template(
     dpl_gallery *gallery, const char *person, const char *space,
     dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
 /** The templates of one photo; its row has the id. */
-DPL_API dpl_status dpl_gallery_each_template_of(
-    dpl_gallery *gallery, int64_t photo_id,
-    dpl_status (*fn)(void *ctx, const dpl_template_row *row), void *ctx, dpl_error *err);
+DPL_API dpl_status dpl_gallery_each_template_of(dpl_gallery *gallery, int64_t photo_id,
+                                                dpl_status (*fn)(void *ctx,
+                                                                 const dpl_template_row *row),
+                                                void *ctx, dpl_error *err);
 /** One template by its id; DPL_E_NOT_FOUND when it is not there. */
 DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                             dpl_status (*fn)(void *ctx,
@@ -144,7 +147,7 @@ DPL_API dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t templa
 
 /* ------------------------------------------------------------------ adding */
 
-/** What dpl_gallery_put records about one file, in one transaction. */
+/* What dpl_gallery_put records about one file, in one transaction. */
 typedef struct dpl_new_template {
     const char *space;
     const float *vector; /* [dim] finite */
@@ -188,7 +191,7 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  *                         1e16; a vector is all zero, which by the cosine has no direction
  * @retval DPL_E_MISMATCH  a vector's dim is not that of the space's model
  * @retval DPL_E_ARGUMENT  no model is bound to the space; a path is neither absolute nor a URI; a
- *                         name is empty; a whole picture's template has a face
+ *                         name is empty
  * @retval DPL_E_LIMIT     a thumbnail over 1 MiB, a path over 32 KiB, a name or reason over 4 KiB
  * @retval DPL_E_SYSTEM    the disk is full, or failed
  */
@@ -211,9 +214,9 @@ DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id
 
 typedef struct dpl_forget_report {
     int64_t n_photos, n_templates;
-    int64_t
-        n_left; /* of the forgotten templates, still found by a search afterwards; 0 is the proof */
-    int64_t n_strings;      /* names, paths and hashes that went */
+    int64_t n_left;    /* of the forgotten templates, still found by a search afterwards; 0 is the
+                          proof */
+    int64_t n_strings; /* names, paths and hashes that went */
     int64_t n_strings_left; /* of them, still in a file of the gallery's folder that nothing else
                                there has a right to; 0 is the proof */
     char left_in[256];      /* the first such file, "" when there is none */
@@ -238,7 +241,7 @@ typedef struct dpl_forget_report {
  */
 DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery,
                                       const char *person, const char *const *paths, size_t n_paths,
-                                      int dry_run, dpl_error *err);
+                                      bool dry_run, dpl_error *err);
 
 /** Of a person, and of refused photos that were to be theirs.
  * @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
@@ -268,7 +271,7 @@ DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, in
 
 /* ------------------------------------------------------------------ damage */
 
-/** Something in the gallery that is not what was written. */
+/* Something in the gallery that is not what was written. */
 typedef struct dpl_damage {
     const char *part;    /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
     int64_t photo_id;    /* 0: of none, or not known */
@@ -317,7 +320,7 @@ typedef struct dpl_search_options {
 DPL_API void dpl_search_options_init(dpl_search_options *options, size_t struct_size);
 
 typedef struct dpl_search_info {
-    int exact;           /* 1: every template was compared */
+    bool exact;          /* every template was compared */
     double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */
     const char *index;   /* "flat" or "ivf"; static */
     int64_t n_templates; /* compared or indexed */

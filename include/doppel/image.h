@@ -16,15 +16,14 @@
 extern "C" {
 #endif
 
-/** An upright RGB8 picture, top row first, rows without padding (stride is 3 * width_px bytes). */
+/* An upright RGB8 picture, top row first, rows without padding (stride is 3 * width_px bytes). */
 typedef struct dpl_image {
     int32_t width_px, height_px;           /* of the pixels here */
     int32_t full_width_px, full_height_px; /* of the upright photo; larger when decoded reduced */
     uint8_t *pixels;                       /* [height_px, width_px, 3], owned */
     int32_t exif_orientation;              /* 1..8 as found and already applied; 1 when absent */
     char format[8];                        /* "jpeg" or "png" */
-    char
-        warning[160]; /* "" or what is wrong with a photo that still gave a picture (truncated …) */
+    char warning[160]; /* "" or what is wrong with a photo that gave a picture (truncated …) */
 } dpl_image;
 
 #define DPL_IMAGE_INIT                                                                             \
@@ -35,14 +34,14 @@ typedef struct dpl_image {
 typedef struct dpl_decode_options {
     size_t struct_size;
     uint64_t max_pixels; /* of the photo as stored; default 64e6 (64 megapixels) */
-    size_t max_bytes;    /* memory that one decode may take; default 256 MiB */
+    size_t max_bytes;    /* memory that one decode may take; default 768 MiB */
     int32_t enough_px; /* 0: full size. Else a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its
                           larger side stays at least this long */
 } dpl_decode_options;
 
 #define DPL_DECODE_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_decode_options), (uint64_t)64 * 1000 * 1000, (size_t)256 << 20, 0               \
+        sizeof(dpl_decode_options), (uint64_t)64 * 1000 * 1000, (size_t)768 << 20, 0               \
     }
 
 /** The same by a function, for who has no macros.
@@ -66,8 +65,7 @@ DPL_API dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_
 DPL_API dpl_status dpl_image_open(dpl_image *out, const char *path,
                                   const dpl_decode_options *options, dpl_error *err);
 
-/** Copy caller's pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image.
- */
+/** Copy pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image. */
 DPL_API dpl_status dpl_image_from_rgb(dpl_image *out, const uint8_t *rgb, int32_t width_px,
                                       int32_t height_px, size_t stride_bytes, dpl_error *err);
 

@@ -5,6 +5,7 @@
 #ifndef DOPPEL_JOB_H
 #define DOPPEL_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,25 +20,27 @@ extern "C" {
 
 /* ------------------------------------------------------------------ pipeline */
 
-/** Detector, encoders and limits: everything that turns a photo into vectors. Immutable, shared. */
+/* Detector, encoders and limits: everything that turns a photo into vectors. Immutable, shared. */
 typedef struct dpl_pipeline dpl_pipeline;
 
 typedef struct dpl_pipeline_options {
     size_t struct_size;
-    const char
-        *detector_path;       /* NULL: no detector; the whole picture is the chip (--detect none) */
-    const char *encoder_path; /* face encoder */
-    const char *preset;       /* for the encoder; NULL: none */
-    const char *image_path;   /* image encoder; NULL: none */
-    dpl_decode_options decode;
+    const char *detector_path; /* NULL: no detector; the whole picture is the chip (--detect none)
+                                */
+    const char *encoder_path;  /* face encoder */
+    const char *preset;        /* for the encoder; NULL: none */
+    const char *image_path;    /* image encoder; NULL: none */
+    dpl_decode_options decode; /* its max_bytes also bound what all threads decode and detect at
+                                  once: one waits for another */
     dpl_detect_options detect;
-    float min_quality; /* enrolment refuses faces below; 0: off; default 0.1 */
+    float min_quality;   /* enrolment refuses faces below; 0: off; default 0.1 */
+    dpl_net_options net; /* of each model */
 } dpl_pipeline_options;
 
 #define DPL_PIPELINE_OPTIONS_INIT                                                                  \
     {                                                                                              \
         sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,             \
-            DPL_DETECT_OPTIONS_INIT, 0.1f                                                          \
+            DPL_DETECT_OPTIONS_INIT, 0.1f, DPL_NET_OPTIONS_INIT                                    \
     }
 
 /** The same by a function, for who has no macros.
@@ -53,7 +56,7 @@ DPL_API const dpl_detector *dpl_pipeline_detector(const dpl_pipeline *pipeline);
 DPL_API const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline);
 DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline); /* or NULL */
 
-/** A photo after the pipeline. */
+/* A photo after the pipeline. */
 typedef struct dpl_photo {
     char *name; /* what messages call it: the path, or what the caller gave; NULL: nothing */
     dpl_image image;
@@ -121,7 +124,7 @@ typedef enum dpl_outcome {
     DPL_OUTCOME_PASSED_OVER = 6 /* no picture (a note, a cache, a video): counted, not recorded */
 } dpl_outcome;
 
-/** One file's result, reported as it is committed. Strings live until the callback returns. */
+/* One file's result, reported as it is committed. Strings live until the callback returns. */
 typedef struct dpl_enroll_event {
     const char *path, *person; /* person NULL: nobody's */
     dpl_outcome outcome;
@@ -136,9 +139,9 @@ typedef struct dpl_enroll_options {
     size_t struct_size;
     const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
     dpl_faces_policy faces;
-    int prune;                  /* forget photos under the given folders whose files are gone */
-    int follow_links;           /* links that lead out of the folders given are followed, too */
-    int force;                  /* encode again what is unchanged, too */
+    bool prune;                 /* forget photos under the given folders whose files are gone */
+    bool follow_links;          /* links that lead out of the folders given are followed, too */
+    bool force;                 /* encode again what is unchanged, too */
     int n_threads;              /* 0: one a core */
     int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: finish the photos in hand,
@@ -246,7 +249,7 @@ typedef struct dpl_verify_options {
  * @param struct_size  of the caller's own struct */
 DPL_API void dpl_verify_options_init(dpl_verify_options *options, size_t struct_size);
 
-/** A comparison and its verdict. */
+/* A comparison and its verdict. */
 typedef struct dpl_verdict {
     float score;   /* head's, higher is more alike */
     dpl_rate rate; /* how often strangers score this high; rate NaN without calibration */
@@ -298,7 +301,7 @@ DPL_API dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration 
 
 #define DPL_DEFAULT_FPIR 1e-2
 
-/** Who one face is, and what looks like it. */
+/* Who one face is, and what looks like it. */
 typedef struct dpl_answer {
     int32_t face;       /* index into the photo's faces; -1: the whole picture */
     const char *person; /* of hits[0] when it matches; NULL: unknown. Borrowed from hits[0] */

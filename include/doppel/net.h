@@ -22,26 +22,26 @@ extern "C" {
 
 #define DPL_MAX_RANK 8
 
-/** The longest embedding: more than any encoder has, and so short that no sum of products of float32
+/* The longest embedding: more than any encoder has, and so short that no sum of products of float32
  * overflows. */
 #define DPL_MAX_DIM 65536
 
 typedef struct dpl_net dpl_net;
 typedef struct dpl_plan dpl_plan;
 
-/** A tensor's dimensions in ONNX's order; -1 is a dimension left free. */
+/* A tensor's dimensions in ONNX's order; -1 is a dimension left free. */
 typedef struct dpl_shape {
     int32_t rank;
     int64_t dims[DPL_MAX_RANK];
 } dpl_shape;
 
-/** How rank-4 tensors lie in memory at the border of a plan; other ranks are always row-major. */
+/* How rank-4 tensors lie in memory at the border of a plan; other ranks are always row-major. */
 typedef enum dpl_layout {
     DPL_LAYOUT_NCHW = 0, /* ONNX's own order */
     DPL_LAYOUT_NHWC = 1  /* as pictures are stored: no transposition on the way in */
 } dpl_layout;
 
-/** What a tensor's elements are. */
+/* What a tensor's elements are. */
 typedef enum dpl_type {
     DPL_TYPE_FLOAT32 = 0,
     DPL_TYPE_INT64 = 1 /* ids; inputs only. A model's int32 inputs are given as int64 too */
@@ -50,12 +50,13 @@ typedef enum dpl_type {
 typedef struct dpl_net_options {
     size_t struct_size;
     size_t max_file_bytes;  /* default 1 GiB */
-    size_t max_arena_bytes; /* memory of one plan; default 4 GiB */
+    size_t max_arena_bytes; /* memory of one plan; default 256 MiB */
+    double max_operations;  /* of one run, see dpl_plan_new; default 1e11 */
 } dpl_net_options;
 
 #define DPL_NET_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)4 << 30                                  \
+        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11                          \
     }
 
 /** The same by a function, for who has no macros.
@@ -68,10 +69,11 @@ DPL_API void dpl_net_options_init(dpl_net_options *options, size_t struct_size);
  * A sidecar file (PATH.json, a flat JSON object) adds to or replaces the metadata: its key "mean"
  * stands for "doppel.mean".
  *
- * @retval DPL_E_MODEL   missing, not ONNX, damaged, or with an operator, attribute or type that is
- *                       not supported; err names the file, the operator and the node
+ * @retval DPL_E_MODEL   missing, not ONNX, damaged, with an operator, attribute or type that is not
+ *                       supported, or with constants that take more memory or work than a file of
+ *                       its size can need; err names the file, the operator and the node
  * @retval DPL_E_LIMIT   over max_file_bytes
- * @retval DPL_E_MEMORY  none left, or more asked for than a file of its size can need
+ * @retval DPL_E_MEMORY  none left
  * Threads: the result is read only and may be shared.
  */
 DPL_API dpl_status dpl_net_open(dpl_net **out, const char *path, const dpl_net_options *options,
@@ -107,8 +109,9 @@ DPL_API dpl_type dpl_net_input_type(const dpl_net *net, int32_t i);
  * @param[in] input_shapes  one a net input, all dimensions positive
  * @param     layout        of rank-4 inputs and outputs
  * @retval DPL_E_ARGUMENT   the shapes do not fit the net; err names the node
- * @retval DPL_E_MEMORY     over max_arena_bytes, or none left
- * @retval DPL_E_LIMIT      a run would take more than 10^13 operations
+ * @retval DPL_E_LIMIT      over max_arena_bytes or max_operations: multiply-adds, and for each
+ *                          element written what 16 of them take
+ * @retval DPL_E_MEMORY     none left
  * The plan borrows the net, which must outlive it.
  */
 DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,
@@ -151,10 +154,11 @@ DPL_API dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err);
 DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs,
                                      dpl_error *err);
 
-/** Scratch of one thread: the plans of the nets it has run, kept by shape within a memory bound. */
+/* Scratch of one thread: the plans of the nets it has run, kept by shape, and the memory that all
+ * of them work in, as much as the largest needs. */
 typedef struct dpl_scratch dpl_scratch;
 
-/** @param max_bytes  memory for plans kept; 0 for the default, 512 MiB */
+/** @param max_bytes  memory kept when a plan has taken more; 0 for the default, 512 MiB */
 DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
 DPL_API void dpl_scratch_free(dpl_scratch *scratch);
 

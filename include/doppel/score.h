@@ -66,10 +66,10 @@ DPL_API void dpl_head_scores(float *out, const dpl_head *head, const float *prob
 
 typedef struct dpl_calibration dpl_calibration;
 
-/** A false match rate with the 95 % bounds of what the measurement supports. */
+/* A false match rate with the 95 % bounds of what the measurement supports. */
 typedef struct dpl_rate {
     double rate, low, high;
-    int beyond; /* 1: past the table's end; rate and high say "no more than this" */
+    bool beyond; /* past the table's end; rate and high say "no more than this" */
 } dpl_rate;
 
 /**
@@ -122,13 +122,12 @@ typedef enum dpl_decision {
  * place that accepts: policies, rates and accuracies all ask it. */
 DPL_API bool dpl_accepts(double score, double threshold);
 
-/** How a score is judged: made once from the user's wish, then applied to any number of scores. */
+/* How a score is judged: made once from the user's wish, then applied to any number of scores. */
 typedef struct dpl_policy {
-    int decides;     /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
+    bool decides;    /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
     float threshold; /* dpl_accepts from here on */
-    float
-        reject; /* below threshold and above this: inconclusive; equal to threshold: no such zone */
-    double fmr; /* the rate asked for; NaN when a threshold was given instead */
+    float reject;    /* above it and below threshold: inconclusive; equal: no such zone */
+    double fmr;      /* the rate asked for; NaN when a threshold was given instead */
     const dpl_calibration *calibration; /* borrowed; NULL when there is none */
 } dpl_policy;
 

@@ -11,6 +11,7 @@
 #ifndef DOPPEL_TRAIN_H
 #define DOPPEL_TRAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -103,7 +104,7 @@ typedef double dpl_train_REAL;
     X(REAL, checkpoint_minutes, 0) /* at most, between checkpoints (5) */                          \
     X(REAL, max_memory_gib, 0)     /* of the step's activations and gradients (16) */
 
-/** What a run is about to do, and needs. */
+/* What a run is about to do, and needs. */
 typedef struct dpl_train_plan {
     const char *arch, *loss, *head, *best; /* best: "" without validation */
     uint64_t n_parameters;                 /* of all towers, the loss's own not counted */
@@ -115,7 +116,7 @@ typedef struct dpl_train_plan {
     int64_t n_steps, epoch_steps, start_step;
 } dpl_train_plan;
 
-/** Figures of a validation. NaN where there is none. */
+/* Figures of a validation. NaN where there is none. */
 typedef struct dpl_train_figures {
     double oneshot;  /* share of trials whose best match is right */
     double auc;      /* of same and different pairs */
@@ -144,14 +145,14 @@ typedef struct dpl_train_event {
     double rate, grad_norm;
     double images_per_s, eta_s;
     dpl_train_figures figures;
-    int is_best;
+    bool is_best;
     const char *text;
 } dpl_train_event;
 
 typedef struct dpl_train_options {
     size_t struct_size;
     const char *run; /* the run's folder: made, or with resume gone on with */
-    int resume;      /* settings are the run's own; those given must agree or not be fixed */
+    bool resume;     /* settings are the run's own; those given must agree or not be fixed */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: save, return
                                    DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_train_event *event); /* caller's thread; may be NULL */
@@ -164,8 +165,7 @@ typedef struct dpl_train_options {
 #define DPL_TRAIN_UNSET(type, name, fixed) , DPL_TRAIN_UNSET_##type
 #define DPL_TRAIN_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(dpl_train_options), NULL, 0, NULL, NULL,                                            \
-            NULL DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET)                                               \
+        sizeof(dpl_train_options), NULL, 0, NULL, NULL, NULL DPL_TRAIN_SETTINGS(DPL_TRAIN_UNSET)   \
     }
 
 /** The same by a function, for who has no macros.
@@ -176,8 +176,8 @@ typedef struct dpl_train_report {
     int64_t n_steps; /* done, those before a resume included */
     double best;     /* the deciding figure, NaN without validation */
     int64_t best_step;
-    int stopped_early; /* by patience */
-    double seconds;    /* of this call */
+    bool stopped_early; /* by patience */
+    double seconds;     /* of this call */
 } dpl_train_report;
 
 /**

@@ -17,7 +17,7 @@
 
 DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
 {
-    const int whole = n == DPLI_LANES;
+    const bool whole = n == DPLI_LANES;
     vf slope = vf_set(0);
 
     if (t->slope)
@@ -52,8 +52,8 @@ DPLI_INLINE const float *opaque(const float *p)
 }
 
 /* any: the activation is looked up and there may be something to add. */
-DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const int any, const int rows, const int cols,
-                            const target *t, size_t out_line, size_t c, size_t n,
+DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int rows,
+                            const int cols, const target *t, size_t out_line, size_t c, size_t n,
                             vf (*acc)[DW_COLS])
 {
     vf slope = vf_set(0);
@@ -80,7 +80,7 @@ DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const int any, const int r
 
 /* n channels (a whole vector or the last few) of rows x cols output pixels, whose window is
  * [(rows - 1) * stride + 3][(cols - 1) * stride + 3] pixels. */
-DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, const int whole,
+DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, const bool whole,
                             const dw_window *window, const float *weights, const target *t,
                             size_t out_line, size_t c, size_t n)
 {
@@ -129,7 +129,7 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
 }
 
 /* rows x cols output pixels, and as many again beside them, n_times. */
-DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const int whole,
+DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const bool whole,
                      size_t n_times, const dw_window *from, const float *weights, const target *to,
                      size_t out_line)
 {
@@ -197,7 +197,7 @@ static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, cons
 {
     const int32_t stride = c->stride_h, high = (rows - 1) * stride + 3;
     const int32_t top = oy * stride - c->pad_top;
-    const int inside = top >= 0 && top + high <= c->in_h;
+    const bool inside = top >= 0 && top + high <= c->in_h;
     const target line = target_line(all, out, oy);
     const float *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
     dw_window window = {.pixels = pixels};

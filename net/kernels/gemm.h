@@ -63,7 +63,7 @@ DPLI_INLINE void store_columns(float *p, vf y, int v, size_t n)
         vf_store_n(p + from, y, n - from);
 }
 
-DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const int any, const size_t n,
+DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const size_t n,
                         const int rows, const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
 {
     vf slope[BLOCK_PANELS * PANEL_VECS];
@@ -100,7 +100,7 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
     /* A panel that is not all there comes alone. */
     const size_t whole = (size_t)panels * DPLI_PANEL, n = panels == 1 ? t.n_columns : whole;
     const int kind = t.before || t.after || n < whole ? -1 : (int)t.act->kind;
-    const int prefetch = s.n_segments == 1;
+    const bool prefetch = s.n_segments == 1;
     size_t offset = s.offset;
 
     for (size_t b = 0; b < n_blocks; b++) {
@@ -323,7 +323,7 @@ typedef struct line_copies {
     float *zeros, *ring;
     ptrdiff_t width, left, kept;
     int32_t n_ring, copied;
-    int needed;
+    bool needed;
 } line_copies;
 
 static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)

@@ -4,6 +4,7 @@
  */
 #include "net/kernels/geometry.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ convolution */
@@ -26,7 +27,7 @@ static int is_depthwise(const dpli_conv *c)
 
 dpli_conv_path dpli_conv_choose(const dpli_conv *c)
 {
-    const int padded = c->pad_top || c->pad_left;
+    const bool padded = c->pad_top || c->pad_left;
 
     if (is_depthwise(c))
         return DPLI_CONV_DEPTHWISE;

@@ -32,7 +32,7 @@ typedef struct dpli_act {
     const float *slope; /* [channels], DPLI_ACT_PRELU */
 } dpli_act;
 
-/** What is done to a result while it is still in cache: y = act(y + bias + before) + after. */
+/* What is done to a result while it is still in cache: y = act(y + bias + before) + after. */
 typedef struct dpli_epilogue {
     const float *bias;   /* [channels] or NULL */
     const float *before; /* as the output, or NULL: residual added before the activation */
@@ -89,7 +89,7 @@ typedef struct dpli_pool {
 
 /* ------------------------------------------------------------------ chains */
 
-/** One layer of a chain: a convolution or a pooling, the other being NULL. */
+/* One layer of a chain: a convolution or a pooling, the other being NULL. */
 typedef struct dpli_link {
     const dpli_conv *conv;
     const float *packed;

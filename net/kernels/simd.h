@@ -5,6 +5,7 @@
 #ifndef DOPPEL_NET_KERNELS_SIMD_H
 #define DOPPEL_NET_KERNELS_SIMD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

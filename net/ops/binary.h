@@ -6,7 +6,7 @@
 #include "net/ops/op.h"
 #include "net/planner.h"
 
-/** Ends with an entry without a name. */
+/* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_binary[];
 
 /** The shape that two broadcast to. */

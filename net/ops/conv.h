@@ -5,7 +5,7 @@
 #include "net/ops/op.h"
 #include "net/planner.h"
 
-/** Ends with an entry without a name. */
+/* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_conv[];
 
 /** Conv and batch norm: pack the weight of c, and a step for c over x. */

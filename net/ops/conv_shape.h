@@ -5,7 +5,7 @@
 #include "net/kernels.h"
 #include "net/ops/window.h"
 
-/** A Conv node's parameters. */
+/* A Conv node's parameters. */
 typedef struct dpli_conv_params {
     dpli_window window;
     int64_t groups;

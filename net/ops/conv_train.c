@@ -54,13 +54,13 @@ static size_t taps(const dpli_conv *c)
     return (size_t)c->kernel_h * (size_t)c->kernel_w;
 }
 
-/** Floats of one row of unfolded input: what a group's output reads. */
+/* Floats of one row of unfolded input: what a group's output reads. */
 static size_t row_floats(const dpli_conv *c)
 {
     return taps(c) * group_in(c);
 }
 
-/** Output lines that are unfolded at a time. */
+/* Output lines that are unfolded at a time. */
 static int32_t tile_lines(const dpli_conv *c)
 {
     size_t line = (size_t)c->out_w * row_floats(c);
@@ -222,7 +222,7 @@ static void forward(dpli_tape_step *s)
 
 /* ------------------------------------------------------------------ unfolded input */
 
-/** Where window (y, x) begins in a picture, before padding is taken off. */
+/* Where window (y, x) begins in a picture, before padding is taken off. */
 static int32_t line_of(const dpli_conv *c, int32_t y, int32_t ky)
 {
     return y * c->stride_h + ky * c->dilation_h - c->pad_top;

@@ -18,7 +18,7 @@
 #include "net/planner.h"
 
 typedef struct gemm_step {
-    int trans_a, trans_b;
+    bool trans_a, trans_b;
     size_t m, n, k, lda, ldb;
     float alpha, beta;
     const float *bias;

@@ -4,7 +4,7 @@
 
 #include "net/ops/op.h"
 
-/** Ends with an entry without a name. */
+/* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_gemm[];
 
 /** Gemm: make a constant input 2 of one value a column a bias, beta taken in. */

@@ -4,7 +4,7 @@
 
 #include "net/ops/op.h"
 
-/** Ends with an entry without a name. */
+/* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_normalize[];
 
 /** Div by its own length, kept from zero, as PyTorch writes F.normalize: make it LpNormalization,

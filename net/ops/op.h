@@ -7,7 +7,7 @@
 struct dpli_planner;
 struct dpli_trained;
 
-/** What a node is to the passes over a graph, which ask for this and not for its name. */
+/* What a node is to the passes over a graph, which ask for this and not for its name. */
 typedef enum dpli_role {
     DPLI_ROLE_OTHER,
     /* Products with a weight: what follows can become part of it. */
@@ -37,13 +37,13 @@ typedef struct dpli_op {
     dpli_role role;
     int32_t min_inputs, max_inputs, max_outputs;
     bool takes_act; /* an activation behind it can become part of it */
-    /** Read the attributes into node->params and check them. May be NULL. */
+    /* Read the attributes into node->params and check them. May be NULL. */
     dpl_status (*load)(dpli_graph *g, dpli_node *node, dpl_error *err);
-    /** After folding and fusing: check and pack constants. May be NULL. */
+    /* After folding and fusing: check and pack constants. May be NULL. */
     dpl_status (*prepare)(dpli_graph *g, dpli_node *node, dpl_error *err);
-    /** Infer the output's shape from the inputs' and add steps; or, with known inputs, compute. */
+    /* Infer the output's shape from the inputs' and add steps; or, with known inputs, compute. */
     dpl_status (*plan)(struct dpli_planner *p, const dpli_node *node, dpl_error *err);
-    /** Forward for training and backward (net/tape.h). NULL: it cannot be trained through. */
+    /* Forward for training and backward (net/tape.h). NULL: it cannot be trained through. */
     const struct dpli_trained *trained;
 } dpli_op;
 

@@ -4,7 +4,7 @@
 
 #include "net/ops/op.h"
 
-/** Ends with an entry without a name. */
+/* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_pad[];
 
 /** True when the node is a padding of pictures with zeros, its pads (top, left, bottom, right)

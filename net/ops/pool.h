@@ -6,7 +6,7 @@
 #include "net/planner.h"
 #include "net/tape.h"
 
-/** Ends with an entry without a name. */
+/* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_pool[];
 
 /** A step for pooling x; dpli_pool_whole is the mean over a whole picture. */

@@ -22,7 +22,7 @@
  * usual numbers of channels. */
 #define N_ACROSS 12
 
-/** One of the three things transformed: input, output, kernel. */
+/* One of the three things transformed: input, output, kernel. */
 typedef struct axis_pair {
     int32_t h, w;
     float *down;   /* [2 n_v, h] */
@@ -172,7 +172,7 @@ dpli_spectral *dpli_spectral_init(void *place, const dpli_conv *c)
 
 /* ------------------------------------------------------------------ memory */
 
-/** Floats of one picture's transform. */
+/* Floats of one picture's transform. */
 static size_t picture_floats(const dpli_spectral *s, int32_t c)
 {
     return (size_t)s->n_v * (size_t)s->size_w * 2 * (size_t)c;
@@ -183,7 +183,7 @@ static size_t kernel_floats(const dpli_spectral *s)
     return (size_t)s->kernel.h * (size_t)s->kernel.w * (size_t)s->in_c * (size_t)s->out_c;
 }
 
-/** Of one worker: between down and across; or a kernel's transform, its gradient's, and the
+/* Of one worker: between down and across; or a kernel's transform, its gradient's, and the
  * gradient. */
 static size_t worker_floats(const dpli_spectral *s)
 {

@@ -27,6 +27,12 @@ DPLI_EACH_CPU(static, int, twice, (int x), (x))
     return 2 * x;
 }
 
+DPLI_EACH_CPU_TO_AVX2(static, int, thrice, (int x), (x))
+{
+    note();
+    return 3 * x;
+}
+
 static void the_level_in_use_is_the_one_called(void **state)
 {
 #if defined(__x86_64__)
@@ -42,9 +48,15 @@ static void the_level_in_use_is_the_one_called(void **state)
             at = i;
     }
     assert_int_equal(at, dpli_cpu_level());
+    assert_int_equal(thrice(14), 42);
+    at = called_from >= (uintptr_t)thrice_avx2 &&
+         ((uintptr_t)thrice_avx2 > (uintptr_t)thrice_baseline ||
+          called_from < (uintptr_t)thrice_baseline);
+    assert_int_equal(at, dpli_cpu_level() >= DPLI_CPU_AVX2);
 #else
     (void)state;
     assert_int_equal(twice(21), 42);
+    assert_int_equal(thrice(14), 42);
 #endif
 }
 

@@ -1,13 +1,18 @@
-# symbols.sh NM LIBRARY - the library defines dpl_version and shows nothing that is not dpl_*.
+# symbols.sh NM LIBRARY HEADERS - the library shows what the public headers declare, each of it and
+# nothing else.
 set -eu
-names=$("$1" -D --defined-only "$2" | awk '{ print $NF }')
-echo "$names" | grep -qx 'dpl_version' || {
-    echo "$2 does not show dpl_version"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$1" -D --defined-only "$2" | awk '{ print $NF }' | sort -u >"$work/shown"
+# A declaration is DPL_API to the semicolon; its name is the first word before a bracket.
+cat "$3"/*.h | tr '\n' ' ' | grep -oE 'DPL_API [^;{]*;' | sed -nE 's/^[^(]*[ *](dpl_[a-z0-9_]+)\(.*/\1/p' |
+    sort -u >"$work/declared"
+grep -qx dpl_version "$work/declared" || {
+    echo "no declarations read: this test sees nothing"
     exit 1
 }
-foreign=$(echo "$names" | grep -v '^dpl_' || :)
-[ -z "$foreign" ] || {
-    echo "$2 shows symbols that are not dpl_*:"
-    echo "$foreign"
+if ! diff "$work/declared" "$work/shown" >"$work/different"; then
+    echo "$2 shows other symbols than are declared (<: declared only, >: shown only):"
+    grep '^[<>]' "$work/different"
     exit 1
-}
+fi

@@ -31,6 +31,28 @@ says err "half.onnx"
 exits 4 verify "$demo/congress.jpg" "$obama" --model "$given/face-detect.onnx" \
     --detector "$given/face-detect.onnx"
 
+# A model that asks for more than its limits is refused before it runs, each limit by its option's name.
+ulimit -v 4000000
+for kind in large:--model-memory slow:--model-operations; do
+    model=$SRCDIR/tests/standins/${kind%%:*}.onnx
+    exits 4 verify "$demo/congress.jpg" "$obama" --model "$model" --detector "$given/face-detect.onnx"
+    says err "${kind%%:*}.onnx"
+    says err "${kind#*:}"
+done
+exits 4 verify "$demo/congress.jpg" "$obama" --model "$given/face-105.onnx" \
+    --detector "$given/face-detect.onnx" --model-memory 1M
+says err "face-105.onnx"
+mkdir people
+cp "$obama" people
+# The default encoder runs in less than the detector, whose fault is the run's, not the photos'.
+export DOPPEL_GALLERY="$PWD/limited"
+exits 4 enroll people --model "$given/face-105.onnx" \
+    --detector "$given/face-detect.onnx" --model-memory 4M
+exits 0 enroll people --model "$given/face-105.onnx" --detector "$given/face-detect.onnx" \
+    --model-memory 1G --model-operations 1e12
+says out "1 added"
+export DOPPEL_GALLERY="$PWD/gallery"
+
 # Without looking for faces the picture is taken whole, and the gallery remembers it.
 export DOPPEL_MODELS="$given"
 exits 0 enroll "$demo/people" --detect none

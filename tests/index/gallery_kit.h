@@ -28,7 +28,7 @@ dpli_db *kit_db(dpl_gallery *gallery);
 /** The status, with a message printed when it is not the one wanted. */
 void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err);
 
-/** A photo whose numbers all come from seed: n_templates of them, the last of an even seed being
+/* A photo whose numbers all come from seed: n_templates of them, the last of an even seed being
  * an image vector. What it points to lives as long as the struct. */
 typedef struct kit_photo {
     dpl_new_photo photo;

@@ -497,7 +497,11 @@ static void the_largest_rows_pass_through_an_export(void **state)
 /* C1, DEL and marks that turn the direction of writing drive or mislead a terminal. */
 static void an_export_carries_no_character_that_drives_a_terminal(void **state)
 {
-    static const char name[] = "a\x7f" "b\xc2\x9b" "c\xe2\x80\xae" "d\xf3\xa0\x80\x81" "e\xc3\xa9";
+    static const char name[] = "a\x7f"
+                               "b\xc2\x9b"
+                               "c\xe2\x80\xae"
+                               "d\xf3\xa0\x80\x81"
+                               "e\xc3\xa9";
     char *dir = kit_folder(), *other = kit_folder(), *text, *again;
     dpl_gallery *gallery = kit_new(dir);
 

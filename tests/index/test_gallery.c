@@ -1178,8 +1178,8 @@ static void refused_photos_are_forgotten_with_whom_they_were_meant_for(void **st
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann Gone II", NULL, 0, 0, &err), &err);
     assert_int_equal(report.n_photos, 1);
     assert_int_equal(photos(gallery, NULL)->n, 0);
-    kit_expect(DPL_E_NOT_FOUND,
-               dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err), &err);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err),
+               &err);
     dpl_gallery_close(gallery);
     kit_drop(dir);
 }
@@ -1214,12 +1214,9 @@ static void the_proof_finds_what_any_file_of_the_folder_still_has(void **state)
     const struct {
         const char *bytes;
         int n, at;
-    } cases[] = {{"file:///p/1.jpg", 15, 0},
-                 {"file:///p/1.jpg", 15, PIECE - 7},
-                 {"file:///p/1.jpg", 15, PIECE},
-                 {"file:///p/1.jpg", 15, PIECE - 15},
-                 {NULL, 11, 3 * PIECE + 5},
-                 {"file:///p/2.jpg", 15, 2 * PIECE - 3}};
+    } cases[] = {{"file:///p/1.jpg", 15, 0},     {"file:///p/1.jpg", 15, PIECE - 7},
+                 {"file:///p/1.jpg", 15, PIECE}, {"file:///p/1.jpg", 15, PIECE - 15},
+                 {NULL, 11, 3 * PIECE + 5},      {"file:///p/2.jpg", 15, 2 * PIECE - 3}};
     uint64_t sum = dpli_person_sum("Ann");
     char row[sizeof ann];
     char *filler = calloc(1, 4 * PIECE);
@@ -1540,6 +1537,28 @@ static void a_vector_that_was_changed_goes_into_no_index(void **state)
         &err);
     assert_int_equal(hits[0].template_id, 1);
     dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* As an encoder of whole pictures has it, used without a detector. */
+static void a_whole_picture_may_say_where_it_was_taken_from(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept *k;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 2, "/a.jpg", "ann", 2);
+    p.templates[1].face.w_px = 105;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, 2);
+    assert_string_equal(p.templates[1].space, "image");
+    assert_int_equal(k->rows[0].template.is_face, 1);
+    assert_int_equal(k->rows[1].template.is_face, 0);
+    assert_memory_equal(&k->rows[1].template.face, &p.templates[1].face, sizeof(dpl_face));
     dpl_gallery_close(gallery);
     kit_drop(dir);
 }
@@ -1867,6 +1886,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),
         cmocka_unit_test(a_row_that_is_not_what_was_written_is_noticed_and_named),
         cmocka_unit_test(a_vector_that_was_changed_goes_into_no_index),
+        cmocka_unit_test(a_whole_picture_may_say_where_it_was_taken_from),
         cmocka_unit_test(whose_a_refused_photo_was_to_be_is_kept),
         cmocka_unit_test(a_photo_may_have_another_source_than_a_file),
         cmocka_unit_test(an_address_of_no_keeper_is_refused_without_its_secrets),

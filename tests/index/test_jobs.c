@@ -96,7 +96,7 @@ static int tear_down(void **state)
     return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/** Copy a photo to photos/NAME, making the folders on the way. */
+/* Copy a photo to photos/NAME, making the folders on the way. */
 static void put(const char *from, const char *name)
 {
     char path[256];
@@ -132,7 +132,7 @@ static const char *setting(dpl_gallery *g, const char *key)
     return value;
 }
 
-/** Everything that happened in a run: "OUTCOME person status; ". */
+/* Everything that happened in a run: "OUTCOME person status; ". */
 typedef struct events {
     char text[4096];
     int n_with_chips;
@@ -646,7 +646,8 @@ static void a_gallery_whose_model_cannot_be_read_gives_no_answer(void **state)
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL), DPL_OK);
     dpl_answers_free(answers, n);
-    assert_int_equal(dpli_db_exec(dpli_sqlite_of(g->store)->db, "DROP TABLE setting", NULL), DPL_OK);
+    assert_int_equal(dpli_db_exec(dpli_sqlite_of(g->store)->db, "DROP TABLE setting", NULL),
+                     DPL_OK);
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL),
         DPL_E_GALLERY);

@@ -22,7 +22,7 @@
 
 #define SEED 20260704
 
-/** Fails on NaN, too. */
+/* Fails on NaN, too. */
 static void near(double got, double want, double tolerance)
 {
     if (!(fabs(got - want) <= tolerance))
@@ -99,7 +99,7 @@ static float scores[N];
 static uint8_t same[N];
 static int32_t folds[N];
 
-/** Few different scores, so that most are tied; some pairs have none. */
+/* Few different scores, so that most are tied; some pairs have none. */
 static void random_pairs(dpli_rng *rng, int levels)
 {
     for (int i = 0; i < N; i++) {
@@ -116,7 +116,7 @@ static double level(int i)
     return isfinite(scores[i]) ? (double)scores[i] : -INFINITY;
 }
 
-/** Compared pair by pair: half the ties, and the components of the variance. */
+/* Compared pair by pair: half the ties, and the components of the variance. */
 static double naive_auc(double *se)
 {
     double sum = 0, ng = 0, ni = 0, var_g = 0, var_i = 0;
@@ -142,7 +142,7 @@ static double naive_auc(double *se)
     return auc;
 }
 
-/** Best share of genuine pairs accepted by any threshold with at most far of the others. */
+/* Best share of genuine pairs accepted by any threshold with at most far of the others. */
 static double naive_tar(double far)
 {
     double best = 0;
@@ -262,7 +262,7 @@ static void perfect_separation_claims_no_more_than_its_pairs_show(void **state)
 
 /* ------------------------------------------------------------------ accuracy */
 
-/** Pairs judged rightly outside a fold. */
+/* Pairs judged rightly outside a fold. */
 static int64_t right_outside(double threshold, int32_t fold)
 {
     int64_t right = 0;
@@ -350,7 +350,7 @@ static void write_file(const char *name, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-/** Ann has pictures 1 to 3, Bob 1 and 2. */
+/* Ann has pictures 1 to 3, Bob 1 and 2. */
 static int make_people(void **state)
 {
     char path[256];

@@ -228,7 +228,8 @@ static void more_pixels_than_the_pipeline_takes_are_refused(void **state)
     need(dpl_pipeline_open(&small, &o, &err));
     assert_int_equal(dpl_photo_from_rgb(&photo, small, scratch, "frame", rgb, 4, 4, 12, &err),
                      DPL_E_LIMIT);
-    assert_string_equal(err.message, "\"frame\": image is 4x4 pixels, limit is 15 pixels");
+    assert_string_equal(err.message,
+                        "\"frame\": image is 4x4 pixels, limit is 15 pixels (--max-pixels)");
     need(dpl_photo_from_rgb(&photo, small, scratch, "frame", rgb, 3, 5, 9, &err));
     assert_int_equal(photo.n_faces, 1);
     dpl_photo_clear(&photo);

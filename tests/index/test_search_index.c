@@ -188,7 +188,7 @@ static void an_approximate_index_finds_what_it_says_by_every_head(void **state)
         dpli_index index;
         /* By L1 distance, weighted too, the nearest lie in more lists. */
         const double floor = h == 2 || h == 3 ? 0.85 : 0.95;
-        int done = 0;
+        bool done = false;
         double recall;
 
         dpli_rng_seed(&rng, SEED);

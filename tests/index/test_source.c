@@ -47,11 +47,20 @@ static void a_path_is_encoded_byte_by_byte(void **state)
 static void a_path_is_resolved_as_its_letters_say(void **state)
 {
     static const char *const cases[][2] = {
-        {"/etc/../x", "file:///x"},  {"/a/./b", "file:///a/b"},     {"/a//b", "file:///a/b"},
-        {"//a", "file:///a"},        {"/a/", "file:///a"},          {"/..", "file:///"},
-        {"/../../a", "file:///a"},   {"/.", "file:///"},            {"//", "file:///"},
-        {"/a/b/../..", "file:///"},  {"/a/b/../../c", "file:///c"}, {"/...", "file:///..."},
-        {"/a/..b/.c", "file:///a/..b/.c"}, {"/a/b/..//./c/", "file:///a/c"},
+        {"/etc/../x", "file:///x"},
+        {"/a/./b", "file:///a/b"},
+        {"/a//b", "file:///a/b"},
+        {"//a", "file:///a"},
+        {"/a/", "file:///a"},
+        {"/..", "file:///"},
+        {"/../../a", "file:///a"},
+        {"/.", "file:///"},
+        {"//", "file:///"},
+        {"/a/b/../..", "file:///"},
+        {"/a/b/../../c", "file:///c"},
+        {"/...", "file:///..."},
+        {"/a/..b/.c", "file:///a/..b/.c"},
+        {"/a/b/..//./c/", "file:///a/c"},
     };
 
     (void)state;

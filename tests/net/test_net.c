@@ -322,17 +322,24 @@ static void the_limits_are_kept(void **state)
     options = (dpl_net_options)DPL_NET_OPTIONS_INIT;
     options.max_arena_bytes = (size_t)3 << 20;
     assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-105.onnx", &options, &err), DPL_OK);
-    assert_int_equal(dpl_plan_new(&plan, net, &large, DPL_LAYOUT_NHWC, &err), DPL_E_MEMORY);
+    assert_int_equal(dpl_plan_new(&plan, net, &large, DPL_LAYOUT_NHWC, &err), DPL_E_LIMIT);
     assert_null(plan);
+    assert_non_null(strstr(err.message, "--model-memory"));
     assert_int_equal(dpl_plan_new(&plan, net, &small, DPL_LAYOUT_NHWC, &err), DPL_OK);
     assert_true(dpl_plan_bytes(plan) <= options.max_arena_bytes);
     dpl_plan_free(plan);
+    dpl_net_close(net);
+    options = (dpl_net_options)DPL_NET_OPTIONS_INIT;
+    options.max_operations = 1e6;
+    assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-105.onnx", &options, &err), DPL_OK);
+    assert_int_equal(dpl_plan_new(&plan, net, &small, DPL_LAYOUT_NHWC, &err), DPL_E_LIMIT);
+    assert_non_null(strstr(err.message, "--model-operations"));
     dpl_net_close(net);
 }
 
 static void a_shorter_options_struct_keeps_the_defaults_of_the_rest(void **state)
 {
-    dpl_net_options options = {2 * sizeof(size_t), 1000, 1};
+    dpl_net_options options = {2 * sizeof(size_t), 1000, 1, 1};
     dpl_shape shape = picture(1, 3, 105, 105);
     dpl_error err;
     dpl_net *net;

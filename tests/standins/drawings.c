@@ -47,7 +47,7 @@ static void stamp(uint8_t *pixels, double x, double y)
                 pixels[i * SIDE + j] = 0;
 }
 
-/** A character by a drawer as PNG; its number of bytes. */
+/* A character by a drawer as PNG; its number of bytes. */
 static size_t picture(uint8_t png[MAX_PNG], int character, int drawer)
 {
     static uint8_t pixels[SIDE * SIDE];
@@ -92,7 +92,7 @@ static void make_folder(const char *path)
         fail(path);
 }
 
-/** An alphabet in the folder root; first is its first character's number. */
+/* An alphabet in the folder root; first is its first character's number. */
 static void alphabet(const char *root, const char *name, int first)
 {
     char path[200];
@@ -123,7 +123,7 @@ static void add(zip_t *zip, const char *name, const void *bytes, size_t n)
         fail(name);
 }
 
-/** Trial k of a run: character k by one drawer, to be found among all by another one. */
+/* Trial k of a run: character k by one drawer, to be found among all by another one. */
 static void run(zip_t *zip, int number, int first)
 {
     char name[100], labels[N_CHARACTERS * 80] = "", *at = labels;
@@ -157,7 +157,8 @@ int main(int argc, char **argv)
     make_folder("evaluation");
     alphabet("evaluation", "Angelic", 965);
     alphabet("evaluation", "Zed", 965 + N_CHARACTERS);
-    if (!(zip = zip_open("all_runs.zip", ZIP_CREATE | ZIP_EXCL, NULL)))
+    zip = zip_open("all_runs.zip", ZIP_CREATE | ZIP_EXCL, NULL);
+    if (!zip)
         fail("all_runs.zip");
     for (int i = 0; i < N_RUNS; i++)
         run(zip, i + 1, 965 + i * N_CHARACTERS);

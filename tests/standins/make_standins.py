@@ -3,6 +3,8 @@
 image.onnx      an image encoder: 8x8 means of a 32x32 RGB picture, 48 numbers
 koch.onnx       grey 105x105, no template, head l1-sigmoid with weights of both signs, vectors not of unit length
 nhwc.onnx       input [1, 16, 16, 3], as TensorFlow converters leave it: batch fixed at 1, channels last
+large.onnx      some hundred bytes whose run takes 2 GB
+slow.onnx       some hundred bytes whose run takes minutes
 nan.onnx        a face encoder whose vectors are not finite for dark chips
 """
 import base64
@@ -61,3 +63,19 @@ save("nan",
       helper.make_node("Sqrt", ["f"], ["y"])],
      ["n", 3, 16, 16], ["n", 12],
      {"kind": "face-encoder", "name": "stand-in nan", "mean": "60", "std": "1"})
+
+FACE = {"kind": "face-encoder", "template": ARCFACE}
+MEAN = [helper.make_node("GlobalAveragePool", ["b"], ["m"]), helper.make_node("Flatten", ["m"], ["y"])]
+
+
+def scales(by):
+    return helper.make_tensor("s", TensorProto.FLOAT, [4], [1.0, 1.0, by, by])
+
+
+save("large",
+     [helper.make_node("Resize", ["x", "", "s"], ["b"])] + MEAN,
+     ["n", 3, 112, 112], ["n", 3], FACE, [scales(120.0)])
+save("slow",
+     [helper.make_node("Resize", ["x", "", "s"], ["a"]),
+      helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[255, 255])] + MEAN,
+     ["n", 3, 112, 112], ["n", 3], FACE, [scales(16.0)])

@@ -301,7 +301,8 @@ static void threads_and_resuming_change_no_bit(void **state)
                 size_t n, n_fresh;
                 float *from;
 
-                while ((from = dpli_optimizer_state(o[1], n_arrays, &n, &name))) {
+                for (from = dpli_optimizer_state(o[1], n_arrays, &n, &name); from;
+                     from = dpli_optimizer_state(o[1], n_arrays, &n, &name)) {
                     float *to = dpli_optimizer_state(fresh, n_arrays++, &n_fresh, &same);
                     assert_int_equal(n, n_fresh);
                     assert_string_equal(name, same);

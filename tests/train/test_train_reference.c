@@ -47,7 +47,7 @@ static uint32_t fnv1a(const char *name)
     return h;
 }
 
-/** Values of a parameter; salts: base 36, one a row, or NULL. */
+/* Values of a parameter; salts: base 36, one a row, or NULL. */
 static void fill(float *out, const char *name, size_t n, float offset, float scale,
                  const char *salts)
 {
@@ -123,7 +123,7 @@ static void read_figures(FILE *f, figures *p, bool is_change)
     }
 }
 
-/** The case or run of that name in that file. */
+/* The case or run of that name in that file. */
 static reference *read_reference(const char *file, const char *name)
 {
     static char salts[MAX_PARAMS][MAX_ROWS + 1], salted[MAX_PARAMS][64];
@@ -182,7 +182,7 @@ static void free_reference(reference *r)
 
 /* ------------------------------------------------------------------ the same here */
 
-/** Pictures [rows, side, side, channels]; those of a step, not of a run, are alike in pairs. */
+/* Pictures [rows, side, side, channels]; those of a step, not of a run, are alike in pairs. */
 static void draw(float *out, uint32_t seed, const reference *r)
 {
     const size_t rows = (size_t)r->rows, side = (size_t)r->side, channels = (size_t)r->channels;
@@ -278,7 +278,7 @@ static void free_world(world *w)
     dpli_team_free(w->team);
 }
 
-/** Forward, loss and backward on the pictures of that seed. */
+/* Forward, loss and backward on the pictures of that seed. */
 static double pass(world *w, const reference *r, uint32_t seed)
 {
     const dpli_tensor *out = dpli_tape_output(w->tape);
@@ -298,7 +298,7 @@ static double pass(world *w, const reference *r, uint32_t seed)
     return value;
 }
 
-/**
+/*
  * How far p is from PyTorch's float64, in parts of the norm. A sum of d's elements with signs drawn
  * by chance has a mean square of |d|^2, so that the products tell the norm of a difference that
  * nobody has seen whole: six of them are below a fifth of it less than once in three thousand
@@ -329,7 +329,7 @@ static double distance(const dpli_param *p, const figures *f)
     return fmax(sqrt(sum / N_SIGNS), worst) / f->norm;
 }
 
-/** The furthest of all, whose name is told. */
+/* The furthest of all, whose name is told. */
 static double furthest(const world *w, const reference *r, const char **name)
 {
     double worst = -1;

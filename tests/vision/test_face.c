@@ -46,7 +46,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/** |a - b| <= within, failing on NaN. */
+/* |a - b| <= within, failing on NaN. */
 static void assert_near(double a, double b, double within)
 {
     if (!(fabs(a - b) <= within))
@@ -87,7 +87,7 @@ static dpl_image new_image(int32_t w, int32_t h, uint8_t value)
     return image;
 }
 
-/** Copy a rectangle of from, as large as all of to, into to. */
+/* Copy a rectangle of from, as large as all of to, into to. */
 static void cut(dpl_image *to, const dpl_image *from, int32_t x, int32_t y)
 {
     for (int32_t row = 0; row < to->height_px; row++)
@@ -310,7 +310,7 @@ static void encoder_is_no_detector(void **state)
 
 /* ------------------------------------------------------------------ alignment */
 
-/** A face whose landmarks lie on the encoder's template, turned by quarter turns about the chip's
+/* A face whose landmarks lie on the encoder's template, turned by quarter turns about the chip's
  * centre, then scaled and shifted. */
 static dpl_face face_on_template(int quarter_turns, float scale, float shift)
 {
@@ -645,6 +645,12 @@ static void facts_come_from_the_file_before_the_preset_and_count_in_the_hash(voi
     assert_int_equal(dpl_encoder_open(&preset, STANDIN "absent.onnx", NULL, &err), DPL_E_MODEL);
     assert_int_equal(dpl_encoder_open(&preset, DPL_MODELS_DIR "/face-detect.onnx", NULL, &err),
                      DPL_E_MODEL);
+    /* Its input has the shape of pictures, and is of ids. */
+    assert_int_equal(dpl_encoder_open(&preset,
+                                      DPL_SOURCE_DIR "/tests/golden/op/gather_ids_of_rank_4.onnx",
+                                      "sface-112", &err),
+                     DPL_E_MODEL);
+    assert_non_null(strstr(err.message, "takes ids"));
     dpl_encoder_close(plain);
 }
 

@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "doppel/image.h"
 #include "tests/failing_alloc.h"
+#include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
 enum { W = 37, H = 29 };
@@ -657,7 +658,8 @@ static void size_is_limited_before_memory_is_taken(void **state)
     put32(bytes + 16, 30000);
     put32(bytes + 20, 30000);
     n_allocations = 0;
-    must_refuse(bytes, n, NULL, DPL_E_LIMIT, "image is 30000x30000 pixels, limit is 64 megapixels");
+    must_refuse(bytes, n, NULL, DPL_E_LIMIT,
+                "image is 30000x30000 pixels, limit is 64 megapixels (--max-pixels)");
     assert_int_equal(n_allocations, 0);
     put32(bytes + 16, 65536);
     put32(bytes + 20, 1);
@@ -672,11 +674,13 @@ static void size_is_limited_before_memory_is_taken(void **state)
 
     bytes = load(&n, "sample_2x2.jpg");
     options.max_pixels = W * H - 1;
-    must_refuse(bytes, n, &options, DPL_E_LIMIT, "image is 37x29 pixels, limit is 1072 pixels");
+    must_refuse(bytes, n, &options, DPL_E_LIMIT,
+                "image is 37x29 pixels, limit is 1072 pixels (--max-pixels)");
     options.max_pixels = W * H;
     n_allocations = 0;
     options.max_bytes = 50000;
-    must_refuse(bytes, n, &options, DPL_E_LIMIT, "decoding needs 0.1 MiB, limit is 0.0 MiB");
+    must_refuse(bytes, n, &options, DPL_E_LIMIT,
+                "decoding needs 0.1 MiB, limit is 0.0 MiB (--max-memory)");
     assert_int_equal(n_allocations, 0);
     free(bytes);
 }
@@ -741,8 +745,46 @@ static void turning_a_photo_upright_counts_twice_its_pixels(void **state)
     assert_int_equal(dpli_check_bytes(6000001, 10, 10, 6, &options, &err), DPL_E_LIMIT);
     options.max_bytes--;
     assert_int_equal(dpli_check_bytes(0, 1000, 1000, 6, &options, &err), DPL_E_LIMIT);
-    assert_string_equal(err.message, "decoding needs 5.8 MiB, limit is 5.7 MiB");
+    assert_string_equal(err.message, "decoding needs 5.8 MiB, limit is 5.7 MiB (--max-memory)");
     assert_int_equal(dpli_check_bytes(0, 1000, 1000, 1, &options, &err), DPL_OK);
+}
+
+static void what_a_decode_will_take_is_known_before(void **state)
+{
+    static const char *const names[] = {"sample_2x2.jpg", "progressive.jpg", "cmyk_adobe.jpg",
+                                        "t6_d16.png", "t2_d8.png"};
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n;
+        uint8_t *bytes = load(&n, names[i]);
+        const size_t need = (size_t)dpli_image_need(bytes, n, &options);
+
+        assert_in_range(need, least_bytes(names[i]), 2 * least_bytes(names[i]));
+        assert_int_equal(dpli_image_need(bytes, 20, &options), 0);
+        free(bytes);
+    }
+    assert_int_equal(dpli_image_need("GIF89a", 6, &options), 0);
+}
+
+/* All the pixels that are admitted by default can be decoded by default, at full size, from a
+ * progressive JPEG with all of its colour. */
+static void default_memory_is_enough_for_the_default_pixels(void **state)
+{
+    /* SOF2 of 8000 x 8000, three components of 1x1; SOS of all; one byte of it; EOI */
+    static const uint8_t jpeg[] = {0xFF, 0xD8, 0xFF, 0xC2, 0,  17,   8,    0x1F, 0x40, 0x1F,
+                                   0x40, 3,    1,    0x11, 0,  2,    0x11, 0,    3,    0x11,
+                                   0,    0xFF, 0xDA, 0,    12, 3,    1,    0,    2,    0,
+                                   3,    0,    0,    63,   0,  0x55, 0xFF, 0xD9};
+    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
+    const size_t need = (size_t)dpli_image_need(jpeg, sizeof jpeg, &options);
+
+    (void)state;
+    /* 16 bits a coefficient, and the pixels. */
+    assert_true(need >= (size_t)8000 * 8000 * (3 * 2 + 3));
+    /* With 64 MiB for the file. */
+    assert_true(need + ((size_t)64 << 20) <= options.max_bytes);
 }
 
 static void file_and_decoder_share_one_limit(void **state)
@@ -943,6 +985,8 @@ int main(void)
         cmocka_unit_test(size_is_limited_before_memory_is_taken),
         cmocka_unit_test(memory_of_the_decoder_counts),
         cmocka_unit_test(turning_a_photo_upright_counts_twice_its_pixels),
+        cmocka_unit_test(what_a_decode_will_take_is_known_before),
+        cmocka_unit_test(default_memory_is_enough_for_the_default_pixels),
         cmocka_unit_test(file_and_decoder_share_one_limit),
         cmocka_unit_test(jpeg_of_endless_scans_is_refused),
         cmocka_unit_test(options_of_another_version_are_read_as_far_as_known),

@@ -44,7 +44,7 @@ struct dpl_detector {
     int cls[N_STRIDES], obj[N_STRIDES], bbox[N_STRIDES], kps[N_STRIDES]; /* outputs by stride */
 };
 
-/** Faces while they are gathered; coordinates already of the full photo. */
+/* Faces while they are gathered; coordinates already of the full photo. */
 typedef struct candidates {
     dpl_face *items;
     size_t n, cap;
@@ -70,13 +70,19 @@ static bool meta_is(const dpl_net *net, const char *key, const char *value)
 
 dpl_status dpl_detector_open(dpl_detector **out, const char *path, dpl_error *err)
 {
+    return dpl_detector_open_with(out, path, NULL, err);
+}
+
+dpl_status dpl_detector_open_with(dpl_detector **out, const char *path,
+                                  const dpl_net_options *options, dpl_error *err)
+{
     dpl_detector *d = dpli_calloc(1, sizeof *d, err);
     dpl_status status = DPL_E_MEMORY;
 
     *out = NULL;
     if (!d)
         goto done;
-    status = dpl_net_open(&d->net, path, NULL, err);
+    status = dpl_net_open(&d->net, path, options, err);
     if (status != DPL_OK)
         goto done;
     status = DPL_E_MODEL;
@@ -147,7 +153,7 @@ static bool face_is_finite(const dpl_face *f)
     return isfinite(sum) && f->w_px > 0 && f->h_px > 0;
 }
 
-/** One look at the picture. Positions lead back to the photo by (v - margin) / scale. */
+/* One look at the picture. Positions lead back to the photo by (v - margin) / scale. */
 typedef struct view {
     int32_t side_px;         /* the picture's larger side in the net's input, at most */
     int32_t margin_px;       /* black round it there */
@@ -206,7 +212,7 @@ static int32_t larger_side(const dpl_image *image)
     return image->width_px > image->height_px ? image->width_px : image->height_px;
 }
 
-/** Take one look and add what it sees to found. */
+/* Take one look and add what it sees to found. */
 static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *scratch,
                        const dpl_image *image, view v, float min_score, dpl_error *err)
 {
@@ -231,6 +237,11 @@ static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *sc
     v.scale_y = (float)seen->height_px / (float)image->full_height_px;
 
     status = dpli_scratch_plan(&plan, scratch, d->net, &shape, DPL_LAYOUT_NHWC, err);
+    if (status == DPL_E_ARGUMENT || status == DPL_E_LIMIT) {
+        status = DPL_E_MODEL;
+        if (err)
+            err->status = status;
+    }
     if (status != DPL_OK)
         goto done;
     float *in = dpl_plan_input(plan, 0);
@@ -273,7 +284,7 @@ static float overlap(const dpl_face *a, const dpl_face *b)
     return w * h / (a->w_px * a->h_px + b->w_px * b->h_px - w * h);
 }
 
-/**
+/*
  * Landmarks of a face as the mean of what all cells say that see nearly the same box, weighted by
  * score: their errors are largely independent, so alignment gets steadier (docs/accuracy-log.md).
  * The blending of BlazeFace (Bazarevsky et al. 2019, section 4), for landmarks only.
@@ -297,7 +308,7 @@ static void blend_landmarks(dpl_face *out, const dpl_face *faces, size_t n)
         out->landmarks[p] = (dpl_point){sum[p].x_px / weights, sum[p].y_px / weights};
 }
 
-/** The strongest of each heap of overlapping boxes, into out [max_faces]; returns how many. */
+/* The strongest of each heap of overlapping boxes, into out [max_faces]; returns how many. */
 static size_t suppress(dpl_face *out, const candidates *c, const dpl_detect_options *o)
 {
     const size_t n = c->n < MAX_CANDIDATES ? c->n : MAX_CANDIDATES;
@@ -398,7 +409,7 @@ void dpl_faces_free(dpl_face *faces)
     free(faces);
 }
 
-/** Area, times the square of how near to the middle the box is: 1 there, 0 in a corner. */
+/* Area, times the square of how near to the middle the box is: 1 there, 0 in a corner. */
 static float prominence(const dpl_face *f, const dpl_image *image)
 {
     const float w = (float)image->full_width_px, h = (float)image->full_height_px;

@@ -17,7 +17,7 @@
     0.495f /* where the nose lies from eyes (0) to mouth (1) on a face seen frontally */
 #define DEG 57.29578f
 
-/** 0 at worst and before, 1 at best and after; worst may lie above best. */
+/* 0 at worst and before, 1 at best and after; worst may lie above best. */
 static float ramp(float v, float worst, float best)
 {
     const float t = (v - worst) / (best - worst);
@@ -49,7 +49,7 @@ static float luma(const uint8_t *p)
     return 0.299f * (float)p[0] + 0.587f * (float)p[1] + 0.114f * (float)p[2];
 }
 
-/** Brightness, contrast and sharpness over the middle of the chip, where the face is. */
+/* Brightness, contrast and sharpness over the middle of the chip, where the face is. */
 static void measure_pixels(dpl_quality *q, const uint8_t *chip, int32_t width_px, int32_t height_px)
 {
     const int32_t x0 = width_px / 5, x1 = width_px - x0, y0 = height_px / 5, y1 = height_px - y0;

@@ -62,6 +62,13 @@ static dpl_status make_upright(dpl_image *image, dpl_error *err)
     return DPL_OK;
 }
 
+uint64_t dpli_image_need(const void *bytes, size_t n_bytes, const dpl_decode_options *options)
+{
+    const dpli_format *format = dpli_format_of(bytes, n_bytes);
+
+    return format ? format->need(bytes, n_bytes, options) : 0;
+}
+
 static dpl_status read_options(dpl_decode_options *options, const dpl_decode_options *given,
                                dpl_error *err)
 {

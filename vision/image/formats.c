@@ -14,8 +14,8 @@
 #include "doppel/image.h"
 
 static const dpli_format formats[] = {
-    {"a JPEG", {".jpg", ".jpeg"}, dpli_is_jpeg, dpli_jpeg_decode},
-    {"a PNG", {".png"}, dpli_is_png, dpli_png_decode},
+    {"a JPEG", {".jpg", ".jpeg"}, dpli_is_jpeg, dpli_jpeg_decode, dpli_jpeg_need},
+    {"a PNG", {".png"}, dpli_is_png, dpli_png_decode, dpli_png_need},
 };
 
 enum {

@@ -10,6 +10,7 @@ typedef struct dpli_format {
     bool (*is)(const uint8_t *bytes, size_t n_bytes);
     dpl_status (*decode)(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                          const dpl_decode_options *options, uint8_t fill, dpl_error *err);
+    uint64_t (*need)(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 } dpli_format;
 
 /** The format that these bytes are of; NULL when no decoder reads them. */

@@ -538,6 +538,23 @@ static dpl_status decode_pixels(dpl_image *out, struct reader *reader, uint8_t f
                               "rows", reason, err);
 }
 
+uint64_t dpli_jpeg_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options)
+{
+    struct layout layout;
+    uint64_t pixels;
+    int w, h;
+
+    walk(&layout, bytes, n_bytes);
+    if (layout.refusal || !layout.has_frame)
+        return 0;
+    w = (int)layout.width;
+    h = (int)layout.height;
+    layout.scaled_by = choose_scale(&w, &h, options->enough_px);
+    pixels = (uint64_t)w * (uint64_t)h;
+    return dpli_need(decoder_bytes(&layout) + pixels * (layout.n_components == 4 ? 4 : 3), pixels,
+                     layout.n_exif > 0);
+}
+
 dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                             const dpl_decode_options *options, uint8_t fill, dpl_error *err)
 {

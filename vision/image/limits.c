@@ -25,26 +25,33 @@ dpl_status dpli_check_pixels(uint64_t width_px, uint64_t height_px,
     if (width_px * height_px > limit)
         return limit % 1000000 == 0 && limit
                    ? dpli_fail(err, DPL_E_LIMIT,
-                               "image is %llux%llu pixels, limit is %llu megapixels",
+                               "image is %llux%llu pixels, limit is %llu megapixels (--max-pixels)",
                                (unsigned long long)width_px, (unsigned long long)height_px,
                                (unsigned long long)(limit / 1000000))
-                   : dpli_fail(err, DPL_E_LIMIT, "image is %llux%llu pixels, limit is %llu pixels",
+                   : dpli_fail(err, DPL_E_LIMIT,
+                               "image is %llux%llu pixels, limit is %llu pixels (--max-pixels)",
                                (unsigned long long)width_px, (unsigned long long)height_px,
                                (unsigned long long)limit);
     return DPL_OK;
 }
 
+uint64_t dpli_need(uint64_t n_decoding, uint64_t n_pixels, bool turns)
+{
+    const uint64_t n_turning = turns ? 2 * 3 * n_pixels : 0;
+
+    return n_decoding > n_turning ? n_decoding : n_turning;
+}
+
 dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t orientation,
                             const dpl_decode_options *options, dpl_error *err)
 {
-    const uint64_t n_turning = orientation > 1 ? 2 * 3 * w * h : 0;
-    const uint64_t need = n_decoding > n_turning ? n_decoding : n_turning;
+    const uint64_t need = dpli_need(n_decoding, w * h, orientation > 1);
 
     /* Rounded up, so that the two numbers differ. */
     if (need > options->max_bytes)
-        return dpli_fail(err, DPL_E_LIMIT, "decoding needs %.1f MiB, limit is %.1f MiB",
-                         (double)((need * 10 + 1048575) / 1048576) / 10,
-                         (double)options->max_bytes / 1048576);
+        return dpli_fail(
+            err, DPL_E_LIMIT, "decoding needs %.1f MiB, limit is %.1f MiB (--max-memory)",
+            (double)((need * 10 + 1048575) / 1048576) / 10, (double)options->max_bytes / 1048576);
     return DPL_OK;
 }
 

@@ -17,6 +17,9 @@ dpl_status dpli_check_pixels(uint64_t width_px, uint64_t height_px,
 dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t orientation,
                             const dpl_decode_options *options, dpl_error *err);
 
+/** The memory of such a decode: it turns what it made into a second buffer, or may. */
+uint64_t dpli_need(uint64_t n_decoding, uint64_t n_pixels, bool turns);
+
 /**
  * What a decode that met an error is worth: a picture with a warning when at least an eighth of it
  * is there, else DPL_E_INPUT. Less than that is no photo but its remains.

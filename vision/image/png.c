@@ -340,6 +340,12 @@ static dpl_status judge(const struct reader *reader, const struct pixel_chunks *
                               reader->words, err);
 }
 
+/* The copy of the chunks, the pixels, and libpng's rows and window. */
+static uint64_t decoder_bytes(uint64_t n_bytes, uint64_t w, uint64_t h)
+{
+    return n_bytes + 3 * w * h + 64 * 1024 + 32 * w;
+}
+
 static dpl_status decode_pixels(dpl_image *out, const struct pixel_chunks *chunks,
                                 const dpl_decode_options *options, uint8_t fill, dpl_error *err)
 {
@@ -347,10 +353,9 @@ static dpl_status decode_pixels(dpl_image *out, const struct pixel_chunks *chunk
     const size_t n = (size_t)out->width_px * (size_t)out->height_px;
     dpl_status status = DPL_OK;
 
-    /* The copy of the chunks, the pixels, and libpng's rows and window. */
-    status = dpli_check_bytes(chunks->n + 3 * n + 64 * 1024 + 32 * (uint64_t)out->width_px,
-                              (uint64_t)out->width_px, (uint64_t)out->height_px,
-                              out->exif_orientation, options, err);
+    status = dpli_check_bytes(
+        decoder_bytes(chunks->n, (uint64_t)out->width_px, (uint64_t)out->height_px),
+        (uint64_t)out->width_px, (uint64_t)out->height_px, out->exif_orientation, options, err);
     if (status)
         return status;
     reader.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader, catch_error,
@@ -380,6 +385,16 @@ static dpl_status decode_pixels(dpl_image *out, const struct pixel_chunks *chunk
 done:
     png_destroy_read_struct(&reader.png, &reader.info, NULL);
     return status;
+}
+
+uint64_t dpli_png_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options)
+{
+    const uint64_t w = n_bytes < 33 ? 0 : be32(bytes + 16), h = n_bytes < 33 ? 0 : be32(bytes + 20);
+    dpl_error refused;
+
+    if (dpli_check_pixels(w, h, options, &refused) != DPL_OK)
+        return 0;
+    return dpli_need(decoder_bytes(n_bytes, w, h), w * h, true);
 }
 
 dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,

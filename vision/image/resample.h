@@ -6,7 +6,7 @@
 
 #include "doppel/error.h"
 
-/** Along one axis: output i averages input [start + i * step, start + (i + 1) * step) when step >
+/* Along one axis: output i averages input [start + i * step, start + (i + 1) * step) when step >
  * 1, what lies outside counting as black; else it interpolates at start + (i + 0.5) * step between
  * the centres of pixels, the outermost ones going on for ever. */
 typedef struct dpli_axis {
