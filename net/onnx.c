@@ -33,6 +33,7 @@
 typedef struct bounded {
     size_t left;
     const char *stack;
+    bool no_memory; /* the system gave none */
 } bounded;
 
 /* Six levels of messages (model, graph, node, attribute, tensor, …) need less than 16 KiB. */
@@ -42,11 +43,14 @@ static void *bounded_alloc(void *ctx, size_t size)
 {
     bounded *b = ctx;
     ptrdiff_t depth = b->stack - (const char *)__builtin_frame_address(0);
+    void *p;
 
     if (size > b->left || depth > MAX_STACK_BYTES || depth < -MAX_STACK_BYTES)
         return NULL;
     b->left -= size;
-    return malloc(size);
+    p = malloc(size);
+    b->no_memory |= !p;
+    return p;
 }
 
 static void bounded_free(void *ctx, void *p)
@@ -607,6 +611,8 @@ dpl_status dpli_onnx_read(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_
         !dpli_add(&memory.left, memory.left, (size_t)64 << 20))
         return dpli_fail(err, DPL_E_LIMIT, "model is too large");
     model = onnx__model_proto__unpack(&allocator, n_bytes, bytes);
+    if (!model && memory.no_memory)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory reading a model");
     if (!model)
         return dpli_fail(err, DPL_E_MODEL, "not an ONNX model, damaged, or nested too deep");
     status = read_model(g, model, &table, err);
