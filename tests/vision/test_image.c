@@ -438,6 +438,28 @@ static void orientation_is_applied_to_png_exactly_and_to_jpeg(void **state)
     }
 }
 
+/* Phones write the tag as BYTE, SHORT or LONG. turn_6.jpg's block begins at byte 12 (little endian): a
+   header of 8, the number of tags, then tag, type, count and value. */
+static void orientation_is_read_as_byte_short_or_long(void **state)
+{
+    static const uint8_t types[] = {1, 3, 4, 2, 5};
+    enum { TYPE = 12 + 8 + 2 + 2, VALUE = TYPE + 6 };
+    size_t n;
+    uint8_t *bytes = load(&n, "turn_6.jpg");
+
+    (void)state;
+    assert_int_equal(bytes[TYPE], 3);
+    assert_int_equal(bytes[VALUE], 6);
+    for (size_t i = 0; i < sizeof types; i++) {
+        dpl_image image;
+        bytes[TYPE] = types[i]; /* 2 is text, 5 a fraction: not an orientation */
+        assert_int_equal(dpl_image_decode(&image, bytes, n, NULL, NULL), DPL_OK);
+        assert_int_equal(image.exif_orientation, types[i] == 2 || types[i] == 5 ? 1 : 6);
+        dpl_image_clear(&image);
+    }
+    free(bytes);
+}
+
 /* large.jpg is the photo with every pixel four times across and down. */
 static void jpeg_is_decoded_smaller_while_that_is_enough(void **state)
 {
@@ -1096,6 +1118,7 @@ int main(void)
         cmocka_unit_test(name_of_the_file_counts_only_in_messages),
         cmocka_unit_test(orientation_is_read_from_the_text_of_a_png),
         cmocka_unit_test(orientation_is_applied_to_png_exactly_and_to_jpeg),
+        cmocka_unit_test(orientation_is_read_as_byte_short_or_long),
         cmocka_unit_test(jpeg_is_decoded_smaller_while_that_is_enough),
         cmocka_unit_test(sideways_photo_decoded_smaller_keeps_its_proportions),
         cmocka_unit_test(file_cut_at_any_byte_is_an_error_or_a_picture_with_a_warning),
