@@ -181,7 +181,8 @@ dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
     dpl_status status;
 
     memset(out, 0, sizeof *out);
-    if ((status = s->ops->begin(s, false, err)) != DPL_OK)
+    status = s->ops->begin(s, false, err);
+    if (status != DPL_OK)
         return status;
     gallery->walking++;
     status = check_rows(&c, err);

@@ -186,7 +186,8 @@ static dpl_status mend_names(repair *r, dpl_error *err)
     for (size_t i = 0; i < r->n_persons && status == DPL_OK; i++) {
         naming n = {.person_id = r->persons[i]};
 
-        if ((status = s->ops->begin(s, true, err)) != DPL_OK)
+        status = s->ops->begin(s, true, err);
+        if (status != DPL_OK)
             break;
         if ((status = s->ops->each_person(s, true, find_sum, &n, err)) == DPL_OK &&
             (status = s->ops->each_photo(s, &all, try_path, &n, err)) == DPL_OK && n.name)
@@ -253,8 +254,8 @@ static dpl_status put_again(const repair *r, const hurt *h, const char *person,
     dpl_enroll_options options = DPL_ENROLL_OPTIONS_INIT;
     dpl_photo photo = DPL_PHOTO_INIT;
     dpl_error why = {DPL_OK, ""};
-    dpl_status status = dpl_photo_from_bytes(&photo, r->pipeline, r->scratch, h->path, bytes,
-                                             n_bytes, &why);
+    dpl_status status =
+        dpl_photo_from_bytes(&photo, r->pipeline, r->scratch, h->path, bytes, n_bytes, &why);
     int faces;
 
     options.name = person;
@@ -284,10 +285,10 @@ static dpl_status mend_photo(char lost[128], const repair *r, const hurt *h, dpl
     dpl_status status = DPL_OK;
 
     snprintf(lost, 128, "%s",
-             !h->path            ? "its path is damaged"
+             !h->path             ? "its path is damaged"
              : name_is_lost(r, h) ? "its person's name is damaged, and its path does not tell it"
-             : !person           ? "whose it is cannot be proved by its path"
-                                 : "");
+             : !person            ? "whose it is cannot be proved by its path"
+                                  : "");
     if (*lost)
         return DPL_OK;
     if (!dpli_source_is_file(h->path) || stat(h->path, &st) != 0 ||
@@ -295,9 +296,13 @@ static dpl_status mend_photo(char lost[128], const repair *r, const hurt *h, dpl
         snprintf(lost, 128, "its file cannot be read");
     else if (strcmp(sha256, h->sha256) != 0)
         snprintf(lost, 128, "its file is not the one that was enrolled");
-    else if ((status = put_again(r, h, person, bytes, n_bytes, err)) == DPL_OK)
-        status = dpli_note_file(r->gallery, h->path, (int64_t)st.st_size,
-                                (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, err);
+    else {
+        status = put_again(r, h, person, bytes, n_bytes, err);
+        if (status == DPL_OK)
+            status =
+                dpli_note_file(r->gallery, h->path, (int64_t)st.st_size,
+                               (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, err);
+    }
     free(bytes);
     return status;
 }
@@ -340,7 +345,8 @@ static dpl_status mend_photos(repair *r, bool drop, dpl_error *err)
 
 /* ------------------------------------------------------------------ repair */
 
-/* Putting a photo replaces all its templates: those of a space whose encoder is not here would go. */
+/* Putting a photo replaces all its templates: those of a space whose encoder is not here would go.
+ */
 static dpl_status check_pipeline(const repair *r, dpl_error *err)
 {
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(r->pipeline);
@@ -369,21 +375,23 @@ dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
     dpl_status status;
 
     memset(out, 0, sizeof *out);
-    if ((status = dpli_gallery_may_write(gallery, err)) != DPL_OK ||
-        (status = dpl_gallery_check(&found, gallery, on_damage, &r, err)) != DPL_OK)
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_check(&found, gallery, on_damage, &r, err);
+    if (status != DPL_OK)
         goto done;
     if (r.structure) {
-        status = dpli_fail(err, DPL_E_GALLERY,
-                           "the structure of gallery \"%s\" is damaged: make a new one of an export "
-                           "or of the photos",
-                           gallery->dir);
+        status =
+            dpli_fail(err, DPL_E_GALLERY,
+                      "the structure of gallery \"%s\" is damaged: make a new one of an export "
+                      "or of the photos",
+                      gallery->dir);
         goto done;
     }
-    if (r.n_photos + r.n_persons > 0 &&
-        ((status = check_pipeline(&r, err)) != DPL_OK ||
-         (status = dpl_scratch_new(&r.scratch, 0, err)) != DPL_OK ||
-         (status = mend_names(&r, err)) != DPL_OK ||
-         (status = mend_photos(&r, drop != 0, err)) != DPL_OK))
+    if (r.n_photos + r.n_persons > 0 && ((status = check_pipeline(&r, err)) != DPL_OK ||
+                                         (status = dpl_scratch_new(&r.scratch, 0, err)) != DPL_OK ||
+                                         (status = mend_names(&r, err)) != DPL_OK ||
+                                         (status = mend_photos(&r, drop != 0, err)) != DPL_OK))
         goto done;
     if (r.snapshots || out->n_mended + out->n_dropped > 0)
         dpli_search_drop(gallery);

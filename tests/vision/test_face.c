@@ -179,14 +179,14 @@ static void mirrored_photo_has_the_mirrored_faces(void **state)
     dpl_image_clear(&image);
 }
 
-/** The middle of a photo, a square of its smaller side, reduced to side px and turned by deg. */
+/* The middle of a photo, a square of its smaller side, reduced to side px and turned by deg. */
 static dpl_image turned(const dpl_image *photo, int32_t side, float deg)
 {
     const float smaller =
         (float)(photo->width_px < photo->height_px ? photo->width_px : photo->height_px);
     const float step = smaller / (float)side, half = (float)side / 2;
     const float c = cosf(deg / 57.29578f) * step, s = sinf(deg / 57.29578f) * step;
-    const float m[6] = {c, s,  (float)photo->width_px / 2 - half * (c + s),
+    const float m[6] = {c,  s, (float)photo->width_px / 2 - half * (c + s),
                         -s, c, (float)photo->height_px / 2 - half * (c - s)};
     dpl_image out = new_image(side, side, 0);
 
@@ -239,7 +239,7 @@ static void turned_photo_has_the_same_upright_face(void **state)
     }
 }
 
-/** A grey picture with the portrait's face in it, some 0.4 of a square of side px, at x, y. */
+/* A grey picture with the portrait's face in it, some 0.4 of a square of side px, at x, y. */
 static dpl_image wide(int32_t w, int32_t h, int32_t side, int32_t x, int32_t y)
 {
     dpl_image photo = open_photo(PORTRAIT, 0), image = new_image(w, h, 120);

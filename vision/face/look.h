@@ -14,10 +14,10 @@ struct dpl_detector {
     int cls[DPLI_N_STRIDES], obj[DPLI_N_STRIDES], bbox[DPLI_N_STRIDES], kps[DPLI_N_STRIDES];
 };
 
-/** The strides of the net's heads, in whose order the detector's outputs stand. */
+/* The strides of the net's heads, in whose order the detector's outputs stand. */
 extern const int dpli_detector_strides[DPLI_N_STRIDES];
 
-/** A face as one cell of one look saw it; coordinates already of the full photo. */
+/* A face as one cell of one look saw it; coordinates already of the full photo. */
 typedef struct dpli_candidate {
     dpl_face face;
     int32_t look; /* of the view */
@@ -28,7 +28,7 @@ typedef struct dpli_candidates {
     size_t n, cap;
 } dpli_candidates;
 
-/** What the net is shown, and what it is asked for. */
+/* What the net is shown, and what it is asked for. */
 typedef struct dpli_view {
     const uint8_t *pixels; /* RGB, rows of stride_bytes */
     size_t stride_bytes;

@@ -7,7 +7,7 @@
 
 #include "base/fail.h"
 
-/** The tag's value; 0 when it is not one number. The standard says SHORT; there are phones that
+/* The tag's value; 0 when it is not one number. The standard says SHORT; there are phones that
  * write BYTE or LONG. */
 static uint32_t read_value(const ExifEntry *entry, ExifByteOrder order)
 {
