@@ -361,6 +361,9 @@ int cmd_enroll(const command *self, int argc, char **argv)
         return code;
     if (n < 1)
         return options_usage(self, "it takes a folder of photos, or photos");
+    static const char *const everything[] = {"/"};
+    o.common.inputs = o.follow_links ? everything : (const char *const *)(argv + 1);
+    o.common.n_inputs = o.follow_links ? 1 : (size_t)n;
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
     free(e.refused);
     dpl_pipeline_close(e.pipeline);

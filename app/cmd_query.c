@@ -547,6 +547,8 @@ int cmd_query(const command *self, int argc, char **argv)
     cwd = getcwd(NULL, 0);
     q.cwd = cwd ? text_format("%s/", strcmp(cwd, "/") ? cwd : "") : NULL;
     free(cwd);
+    o.common.inputs = (const char *const *)(argv + 1);
+    o.common.n_inputs = (size_t)n;
     code = run(&q, n, argv + 1);
     dpl_scratch_free(q.scratch);
     dpl_pipeline_close(q.pipeline);

@@ -13,6 +13,7 @@
 
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/sandbox.h"
 
 /* ------------------------------------------------------------------ options */
 
@@ -193,6 +194,8 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     *out = NULL;
     if (!dir)
         return dpl_status_exit_code(DPL_E_ARGUMENT);
+    /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. */
+    (void)setenv("SQLITE_TMPDIR", dir, 0);
     status = dpl_gallery_open(out, dir, mode, &err);
     free(dir);
     if (status != DPL_OK)
@@ -275,6 +278,36 @@ dpl_net_options common_model_limits(const common *o)
     return limits;
 }
 
+/* From here on: the photos, the models with what lies beside them, the gallery, the page. */
+static void enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+{
+    const char *paths[] = {models->encoder_path, models->detector_path, models->image_path};
+    enum { N_MODELS = sizeof paths / sizeof *paths };
+    const char **read = text_need(calloc(o->n_inputs + 2 * N_MODELS, sizeof *read));
+    char *beside[N_MODELS] = {NULL}, *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
+    const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
+
+    memcpy(read, o->inputs, o->n_inputs * sizeof *read);
+    for (size_t i = 0; i < N_MODELS; i++) {
+        beside[i] = paths[i] ? text_format("%s.json", paths[i]) : NULL;
+        read[o->n_inputs + 2 * i] = paths[i];
+        read[o->n_inputs + 2 * i + 1] = beside[i];
+    }
+    if (o->html) {
+        /* A page is written aside and renamed. */
+        page = page ? page : text_format("%s", o->html);
+        slash = strrchr(page, '/');
+        if (slash)
+            slash[slash == page] = '\0';
+        write[1] = slash ? page : ".";
+    }
+    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * N_MODELS, write, 2});
+    for (size_t i = 0; i < N_MODELS; i++)
+        free(beside[i]);
+    free(page);
+    free(read);
+}
+
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality)
 {
@@ -304,6 +337,8 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         options.detect.min_score = (float)o->min_score;
         options.min_quality = (float)min_quality;
         options.net = common_model_limits(o);
+        if (o->inputs)
+            enter_sandbox(o, gallery, &options);
         code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
     }
     free(encoder);

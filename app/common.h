@@ -26,6 +26,9 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
+    /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
+    const char *const *inputs;
+    size_t n_inputs;
 } common;
 
 #define COMMON_INIT                                                                                \

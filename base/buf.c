@@ -96,10 +96,8 @@ void dpli_buf_base64(dpli_buf *buf, const void *bytes, size_t n)
         at[1] = alphabet[v >> 12 & 63];
         at[2] = n > 1 ? alphabet[v >> 6 & 63] : '=';
         at[3] = n > 2 ? alphabet[v & 63] : '=';
-        if (n < 3) {
-            at += 4;
+        if (n < 3)
             break;
-        }
     }
     grown(buf, n_out);
 }

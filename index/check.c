@@ -178,9 +178,10 @@ dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
 {
     check c = {gallery, out, fn, ctx};
     dpli_store *s = gallery->store;
-    dpl_status status = s->ops->begin(s, false, err);
+    dpl_status status;
 
     memset(out, 0, sizeof *out);
+    status = s->ops->begin(s, false, err);
     if (status != DPL_OK)
         return status;
     gallery->walking++;

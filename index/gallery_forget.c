@@ -165,7 +165,8 @@ static dpl_status target_find(struct target *t, dpl_gallery *gallery, const char
     if (status != DPL_OK)
         return status;
     /* A path given twice counts once. */
-    qsort(t->ids, t->n, sizeof *t->ids, by_id);
+    if (t->n > 0)
+        qsort(t->ids, t->n, sizeof *t->ids, by_id);
     for (size_t i = 0; i < t->n; i++)
         if (i == 0 || t->ids[i] != t->ids[i - 1])
             t->ids[n++] = t->ids[i];

@@ -328,17 +328,18 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
     dpl_status status = dpli_check_path(&uri, path, err);
 
     query.text = uri;
-    if (status == DPL_OK)
-        status = s->ops->begin(s, true, err);
     if (status == DPL_OK) {
-        status = s->ops->each_photo(s, &query, keep_row, &k, err);
-        if (status == DPL_OK && k.row.id) {
-            k.row.size_bytes = size_bytes;
-            k.row.mtime_ns = mtime_ns;
-            k.row.sum = dpli_photo_sum(&k.row);
-            status = s->ops->set_photo(s, &k.row, err);
+        status = s->ops->begin(s, true, err);
+        if (status == DPL_OK) {
+            status = s->ops->each_photo(s, &query, keep_row, &k, err);
+            if (status == DPL_OK && k.row.id) {
+                k.row.size_bytes = size_bytes;
+                k.row.mtime_ns = mtime_ns;
+                k.row.sum = dpli_photo_sum(&k.row);
+                status = s->ops->set_photo(s, &k.row, err);
+            }
+            status = s->ops->end(s, status, err);
         }
-        status = s->ops->end(s, status, err);
     }
     for (int i = 0; i < N_STRINGS; i++)
         free(k.strings[i]);

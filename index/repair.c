@@ -189,10 +189,8 @@ static dpl_status mend_names(repair *r, dpl_error *err)
         status = s->ops->begin(s, true, err);
         if (status != DPL_OK)
             break;
-        status = s->ops->each_person(s, true, find_sum, &n, err);
-        if (status == DPL_OK)
-            status = s->ops->each_photo(s, &all, try_path, &n, err);
-        if (status == DPL_OK && n.name)
+        if ((status = s->ops->each_person(s, true, find_sum, &n, err)) == DPL_OK &&
+            (status = s->ops->each_photo(s, &all, try_path, &n, err)) == DPL_OK && n.name)
             status = s->ops->rename_person(s, n.person_id, n.name, n.sum, err);
         status = s->ops->end(s, status, err);
         if (status == DPL_OK && n.name) {
@@ -256,8 +254,8 @@ static dpl_status put_again(const repair *r, const hurt *h, const char *person,
     dpl_enroll_options options = DPL_ENROLL_OPTIONS_INIT;
     dpl_photo photo = DPL_PHOTO_INIT;
     dpl_error why = {DPL_OK, ""};
-    dpl_status status = dpl_photo_from_bytes(&photo, r->pipeline, r->scratch, h->path, bytes,
-                                             n_bytes, &why);
+    dpl_status status =
+        dpl_photo_from_bytes(&photo, r->pipeline, r->scratch, h->path, bytes, n_bytes, &why);
     int faces;
 
     options.name = person;
@@ -287,10 +285,10 @@ static dpl_status mend_photo(char lost[128], const repair *r, const hurt *h, dpl
     dpl_status status = DPL_OK;
 
     snprintf(lost, 128, "%s",
-             !h->path            ? "its path is damaged"
+             !h->path             ? "its path is damaged"
              : name_is_lost(r, h) ? "its person's name is damaged, and its path does not tell it"
-             : !person           ? "whose it is cannot be proved by its path"
-                                 : "");
+             : !person            ? "whose it is cannot be proved by its path"
+                                  : "");
     if (*lost)
         return DPL_OK;
     if (!dpli_source_is_file(h->path) || stat(h->path, &st) != 0 ||
@@ -298,11 +296,13 @@ static dpl_status mend_photo(char lost[128], const repair *r, const hurt *h, dpl
         snprintf(lost, 128, "its file cannot be read");
     else if (strcmp(sha256, h->sha256) != 0)
         snprintf(lost, 128, "its file is not the one that was enrolled");
-    else
+    else {
         status = put_again(r, h, person, bytes, n_bytes, err);
-    if (status == DPL_OK && !*lost)
-        status = dpli_note_file(r->gallery, h->path, (int64_t)st.st_size,
-                                (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, err);
+        if (status == DPL_OK)
+            status =
+                dpli_note_file(r->gallery, h->path, (int64_t)st.st_size,
+                               (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec, err);
+    }
     free(bytes);
     return status;
 }
@@ -314,10 +314,8 @@ static dpl_status drop_photo(const repair *r, int64_t id, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    status = s->ops->drop_photo(s, id, err);
-    if (status == DPL_OK)
-        status = s->ops->drop_lonely(s, err);
-    if (status == DPL_OK)
+    if ((status = s->ops->drop_photo(s, id, err)) == DPL_OK &&
+        (status = s->ops->drop_lonely(s, err)) == DPL_OK)
         status = s->ops->touch(s, err);
     return s->ops->end(s, status, err);
 }
@@ -347,7 +345,8 @@ static dpl_status mend_photos(repair *r, bool drop, dpl_error *err)
 
 /* ------------------------------------------------------------------ repair */
 
-/* Putting a photo replaces all its templates: those of a space whose encoder is not here would go. */
+/* Putting a photo replaces all its templates: those of a space whose encoder is not here would go.
+ */
 static dpl_status check_pipeline(const repair *r, dpl_error *err)
 {
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(r->pipeline);
@@ -382,21 +381,18 @@ dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
     if (status != DPL_OK)
         goto done;
     if (r.structure) {
-        status = dpli_fail(err, DPL_E_GALLERY,
-                           "the structure of gallery \"%s\" is damaged: make a new one of an export "
-                           "or of the photos",
-                           gallery->dir);
+        status =
+            dpli_fail(err, DPL_E_GALLERY,
+                      "the structure of gallery \"%s\" is damaged: make a new one of an export "
+                      "or of the photos",
+                      gallery->dir);
         goto done;
     }
-    if (r.n_photos + r.n_persons > 0) {
-        status = check_pipeline(&r, err);
-        if (status == DPL_OK)
-            status = dpl_scratch_new(&r.scratch, 0, err);
-        if (status == DPL_OK)
-            status = mend_names(&r, err);
-        if (status == DPL_OK)
-            status = mend_photos(&r, drop != 0, err);
-    }
+    if (r.n_photos + r.n_persons > 0 && ((status = check_pipeline(&r, err)) != DPL_OK ||
+                                         (status = dpl_scratch_new(&r.scratch, 0, err)) != DPL_OK ||
+                                         (status = mend_names(&r, err)) != DPL_OK ||
+                                         (status = mend_photos(&r, drop != 0, err)) != DPL_OK))
+        goto done;
     if (r.snapshots || out->n_mended + out->n_dropped > 0)
         dpli_search_drop(gallery);
 done:

@@ -105,14 +105,16 @@ static dpl_status make_arena(dpl_plan *plan, const dpli_plan_request *request, d
     if (request->measure)
         return DPL_OK;
     if (request->block) {
-        status = grow_block(request->block, plan->arena_bytes, err);
         plan->borrowed = true;
+        status = grow_block(request->block, plan->arena_bytes, err);
+        if (status != DPL_OK)
+            return status;
         plan->arena = request->block->bytes;
     } else {
         plan->arena = dpli_alloc_aligned(plan->arena_bytes, 1, err);
+        if (!plan->arena)
+            return DPL_E_MEMORY;
     }
-    if (!plan->arena)
-        return DPL_E_MEMORY;
     dpli_plan_fill(plan, 0);
     return DPL_OK;
 }

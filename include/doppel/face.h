@@ -38,7 +38,8 @@ typedef struct dpl_quality {
 typedef struct dpl_face {
     float x_px, y_px, w_px, h_px; /* box */
     float score;                  /* detector's, 0..1 */
-    dpl_point landmarks[5];       /* eyes, nose, corners of the mouth; left in the picture first */
+    dpl_point landmarks[5];       /* eyes, nose, corners of the mouth; left first when the face is
+                                     upright, however it lies in the picture */
     dpl_quality quality;          /* filled by dpl_align */
 } dpl_face;
 
@@ -51,8 +52,9 @@ typedef struct dpl_detect_options {
     float min_score;   /* 0..1, default 0.6 */
     float max_overlap; /* intersection over union above which the weaker of two boxes goes, default
                           0.3 */
-    int32_t max_side_px; /* the photo's larger side is brought down to this for detection, default
-                            1280 */
+    int32_t max_side_px; /* a photo of 4:3 is brought down to this larger side for detection, others
+                            to the same area or this side, whichever is larger; default 1280. One
+                            that shows no face of a fair size then is looked at closer */
     float min_face_px;   /* boxes with a larger side below this are dropped, default 0 (none) */
     int32_t max_faces;   /* strongest kept, default 256 */
 } dpl_detect_options;
@@ -75,7 +77,7 @@ DPL_API void dpl_detector_close(dpl_detector *detector);
 DPL_API const dpl_net *dpl_detector_net(const dpl_detector *detector);
 
 /**
- * Find faces, from 24 px in the picture as detected up to the whole of it.
+ * Find faces, from 24 px in the picture as detected up to the whole of it, turned by any angle.
  *
  * @param[out] out    the faces, strongest first, freed by dpl_faces_free; NULL when *n_out is 0
  * @param[in]  image  not changed

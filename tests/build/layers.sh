@@ -40,6 +40,7 @@ png\.h vision/image/png.c
 sqlite3 index/db.c
 xxhash base/hash.c
 zip\.h data/zip.c
+zlib\.h vision/image/png_text.c
 EOF
 
 # A gallery's database stands behind index/store.h: only a keeper's files know SQL, or the type of its

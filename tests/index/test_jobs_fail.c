@@ -24,7 +24,7 @@
 #include "tests/failing_alloc.h"
 #include "tests/index/gallery_kit.h"
 
-#define ENCODER DPL_SOURCE_DIR "/tests/standins/koch.onnx"
+#define ENCODER  DPL_SOURCE_DIR "/tests/standins/koch.onnx"
 #define PICTURES DPL_SOURCE_DIR "/tests/fixtures/image/"
 
 static dpl_error err;
@@ -141,9 +141,12 @@ static dpl_status check(void)
     dpl_gallery *gallery;
     dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
 
-    if (status == DPL_OK &&
-        (status = dpl_gallery_check(&report, gallery, see, NULL, &err)) == DPL_OK)
-        snprintf(answer, sizeof answer, "%d of %d", (int)report.n_damaged, (int)report.n_templates);
+    if (status == DPL_OK) {
+        status = dpl_gallery_check(&report, gallery, see, NULL, &err);
+        if (status == DPL_OK)
+            snprintf(answer, sizeof answer, "%d of %d", (int)report.n_damaged,
+                     (int)report.n_templates);
+    }
     dpl_gallery_close(gallery);
     return status;
 }
@@ -165,8 +168,8 @@ static dpl_status repair(void)
 /* Its export without times and ids, which an attempt that failed may have used up; "" for none. */
 static char *state_of(void)
 {
-    static const char *const keys[] = {"\"enrolled_unix_s\":", "\"id\":", "\"template\":",
-                                       "\"person\":", "\"photo\":"};
+    static const char *const keys[] = {
+        "\"enrolled_unix_s\":", "\"id\":", "\"template\":", "\"person\":", "\"photo\":"};
     char path[256], *text;
     dpl_gallery *gallery;
 

@@ -286,6 +286,132 @@ static void name_of_the_file_counts_only_in_messages(void **state)
     assert_string_equal(err.message, "\"absent.jpg\": cannot be opened: No such file or directory");
 }
 
+static void put_be32(uint8_t *to, size_t v)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* The orientation of a PNG with this chunk behind its header. Sums of what makes no pixels do not
+ * count. */
+static int32_t orientation_with(const char *type, const void *data, size_t n)
+{
+    size_t n_png;
+    uint8_t *png = load(&n_png, "t2_d8.png"), *with = calloc(n_png + n + 12, 1);
+    int32_t orientation;
+    dpl_image image;
+
+    assert_non_null(with);
+    memcpy(with, png, 33);
+    put_be32(with + 33, n);
+    memcpy(with + 37, type, 4);
+    memcpy(with + 41, data, n);
+    memcpy(with + 45 + n, png + 33, n_png - 33);
+    assert_int_equal(dpl_image_decode(&image, with, n_png + n + 12, NULL, NULL), DPL_OK);
+    assert_string_equal(image.warning, "");
+    orientation = image.exif_orientation;
+    dpl_image_clear(&image);
+    free(with);
+    free(png);
+    return orientation;
+}
+
+/* text as zlib stores what does not compress (RFC 1950, 1951), without the sum; its length */
+static size_t store(uint8_t *to, const char *text, size_t n)
+{
+    size_t at = 2;
+
+    memcpy(to, "\x78\x01", 2);
+    for (size_t from = 0; from < n;) {
+        const size_t part = n - from < 65535 ? n - from : 65535;
+
+        to[at++] = from + part == n;
+        to[at++] = (uint8_t)part;
+        to[at++] = (uint8_t)(part >> 8);
+        to[at++] = (uint8_t)~part;
+        to[at++] = (uint8_t)(~part >> 8);
+        memcpy(to + at, text + from, part);
+        at += part;
+        from += part;
+    }
+    return at;
+}
+
+#define XMP_KEY "XML:com.adobe.xmp\0"
+/* "Exif", TIFF of one entry: 0112h, SHORT, 6 */
+#define EXIF_DIGITS "45786966000049492a000800\n00000100120103000100000006000000\n00000000"
+
+static void orientation_is_read_from_the_text_of_a_png(void **state)
+{
+    static const struct {
+        const char *type, *head, *text;
+        size_t n_head;
+        bool deflated;
+        int32_t want;
+    } cases[] = {
+        {"iTXt", XMP_KEY "\0\0\0", "<x tiff:Orientation=\"6\"/>", 22, false, 6},
+        {"iTXt", XMP_KEY "\0\0en\0key", "<x tiff:Orientation = '3' >", 27, false, 3},
+        {"iTXt", XMP_KEY "\0\0\0", "<tiff:Orientation>\n8 </tiff:Orientation>", 22, false, 8},
+        {"iTXt", XMP_KEY "\1\0\0", "<x tiff:Orientation=\"5\"/>", 22, true, 5},
+        {"iTXt", XMP_KEY "\0\0\0", "tiff:Orientation, <x tiff:Orientation='2'/>", 22, false, 2},
+        {"tEXt", "Raw profile type exif", "\nexif\n      32\n" EXIF_DIGITS "\n", 22, false, 6},
+        {"zTXt", "Raw profile type exif\0", "\nexif\n      32\n" EXIF_DIGITS "\n", 23, true, 6},
+        {"zTXt", "Raw profile type APP1\0", "\ngeneric profile\n 32\n" EXIF_DIGITS, 23, true, 6},
+        {"tEXt", "Raw profile type xmp", "\nxmp\n 20\n746966663a4f7269656e746174696f6e3d2237222f3e",
+         21, false, 7},
+        /* nothing that counts */
+        {"iTXt", XMP_KEY "\0\0\0", "<x tiff:Orientation=\"9\"/>", 22, false, 1},
+        {"iTXt", XMP_KEY "\0\0\0", "<x tiff:Orientation=\"63\"/>", 22, false, 1},
+        {"iTXt", XMP_KEY "\0\0\0", "<x tiff:Orientation", 22, false, 1},
+        {"iTXt", XMP_KEY "\0\1\0", "<x tiff:Orientation=\"6\"/>", 22, false, 1},
+        {"iTXt", XMP_KEY, "", 18, false, 1},
+        {"iTXt", "XML:com", "", 7, false, 1},
+        {"iTXt", "", "", 0, false, 1},
+        {"zTXt", "Raw profile type exif", "", 22, false, 1},
+        {"zTXt", "Raw profile type exif\0", "no deflate", 23, false, 1},
+        {"tEXt", "Raw profile type exif", "\nexif\n 4\n4", 22, false, 1},
+        {"tEXt", "Comment", "tiff:Orientation=\"6\"", 8, false, 1},
+    };
+    const size_t n_far = (size_t)300 << 10;
+    char *far = malloc(n_far + 1);
+    uint8_t data[512], *large = malloc(2 * n_far);
+    size_t n;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(data, cases[i].head, cases[i].n_head);
+        n = strlen(cases[i].text);
+        if (cases[i].deflated)
+            n = store(data + cases[i].n_head, cases[i].text, n);
+        else
+            memcpy(data + cases[i].n_head, cases[i].text, n);
+        n += cases[i].n_head;
+        if (orientation_with(cases[i].type, data, n) != cases[i].want)
+            fail_msg("case %zu", i);
+        /* Cut anywhere it is read as far as it goes. */
+        for (size_t cut = 0; cut < n; cut++) {
+            const int32_t got = orientation_with(cases[i].type, data, cut);
+
+            assert_true(got == 1 || got == cases[i].want);
+        }
+    }
+    /* Text goes on for more than anybody writes: it is looked at so far and no further. */
+    assert_non_null(far);
+    assert_non_null(large);
+    memset(far, ' ', n_far);
+    for (int behind = 0; behind < 2; behind++) {
+        const char *words = behind ? "tiff:Orientation=\"6\"" : "tiff:Orientation=\"3\"";
+
+        memcpy(far + (behind ? n_far - 30 : 1000), words, strlen(words));
+        memcpy(large, XMP_KEY "\1\0\0", 22);
+        n = 22 + store(large + 22, far, n_far);
+        assert_int_equal(orientation_with("iTXt", large, n), behind ? 1 : 3);
+        memset(far, ' ', n_far);
+    }
+    free(far);
+    free(large);
+}
+
 static void orientation_is_applied_to_png_exactly_and_to_jpeg(void **state)
 {
     (void)state;
@@ -310,6 +436,28 @@ static void orientation_is_applied_to_png_exactly_and_to_jpeg(void **state)
         must_be_photo(&image, name);
         dpl_image_clear(&image);
     }
+}
+
+/* Phones write the tag as BYTE, SHORT or LONG. turn_6.jpg's block begins at byte 12 (little endian): a
+   header of 8, the number of tags, then tag, type, count and value. */
+static void orientation_is_read_as_byte_short_or_long(void **state)
+{
+    static const uint8_t types[] = {1, 3, 4, 2, 5};
+    enum { TYPE = 12 + 8 + 2 + 2, VALUE = TYPE + 6 };
+    size_t n;
+    uint8_t *bytes = load(&n, "turn_6.jpg");
+
+    (void)state;
+    assert_int_equal(bytes[TYPE], 3);
+    assert_int_equal(bytes[VALUE], 6);
+    for (size_t i = 0; i < sizeof types; i++) {
+        dpl_image image;
+        bytes[TYPE] = types[i]; /* 2 is text, 5 a fraction: not an orientation */
+        assert_int_equal(dpl_image_decode(&image, bytes, n, NULL, NULL), DPL_OK);
+        assert_int_equal(image.exif_orientation, types[i] == 2 || types[i] == 5 ? 1 : 6);
+        dpl_image_clear(&image);
+    }
+    free(bytes);
 }
 
 /* large.jpg is the photo with every pixel four times across and down. */
@@ -968,7 +1116,9 @@ int main(void)
         cmocka_unit_test(grey_jpeg_has_three_equal_channels),
         cmocka_unit_test(kinds_that_no_decoder_reads_are_refused_by_name),
         cmocka_unit_test(name_of_the_file_counts_only_in_messages),
+        cmocka_unit_test(orientation_is_read_from_the_text_of_a_png),
         cmocka_unit_test(orientation_is_applied_to_png_exactly_and_to_jpeg),
+        cmocka_unit_test(orientation_is_read_as_byte_short_or_long),
         cmocka_unit_test(jpeg_is_decoded_smaller_while_that_is_enough),
         cmocka_unit_test(sideways_photo_decoded_smaller_keeps_its_proportions),
         cmocka_unit_test(file_cut_at_any_byte_is_an_error_or_a_picture_with_a_warning),

@@ -4,25 +4,29 @@
  * Second stage of the pipeline. The net (YuNet) looks at the picture reduced to max_side_px and is
  * believed there for faces up to 320 px: larger ones it takes for several. Those it sees in a
  * second look, reduced to 256 px with a margin round it, which is asked for nothing else: landmarks
- * found at the larger size are the better ones (docs/accuracy-log.md).
+ * found at the larger size are the better ones (docs/accuracy-log.md). What the first look reduces
+ * is bounded by area, so that a panorama's faces stay visible.
  *
- * Source: Wu, Peng, Yu 2023, "YuNet", section 3: anchor-free heads at strides 8, 16, 32;
- * score sqrt(cls * obj), centre (cell + b) * s, size exp(b) * s, points (cell + k) * s.
- * The net's coordinates have their origin at the corner of the first pixel, as ours do (measured:
- * docs/accuracy-log.md), so nothing is added when they are scaled to the photo.
+ * When these show no face that is surely upright, the picture is looked at in the other three
+ * quarter turns, too; when they show no face of a fair size, a picture that was much reduced is
+ * looked at closer, in tiles. A face whose score is not that of an upright one is looked at once
+ * more by itself (upright.c): it may be turned, or no face.
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
-#include "doppel/face.h"
-#include "net/scratch.h"
+#include "vision/face/look.h"
+#include "vision/face/upright.h"
+#include "vision/image/resample.h"
+#include "vision/image/warp.h"
 
-#define N_STRIDES  3
-#define MAX_STRIDE 32
+/* Looks at the whole picture are numbered by its quarter turns, tiles from here on. */
+#define N_QUARTERS 4
 /* Black round the second look, for faces that touch the picture's edges. */
 #define MARGIN_PX 32
 /* In the first look's pixels. The two ranges overlap, so that no face falls between them. */
@@ -32,23 +36,31 @@
 #define OVERVIEW_FROM_SHARE 0.7f
 /* The second look's larger side, margin not counted. */
 #define OVERVIEW_PX 256
-/* Boxes that overlap more speak of the same face at the same size. */
-#define BLEND_OVERLAP 0.6f
 /* Strongest kept before overlaps are removed, as YuNet's authors do. */
 #define MAX_CANDIDATES ((size_t)5000)
-
-static const int strides[N_STRIDES] = {8, 16, 32};
-
-struct dpl_detector {
-    dpl_net *net;
-    int cls[N_STRIDES], obj[N_STRIDES], bbox[N_STRIDES], kps[N_STRIDES]; /* outputs by stride */
-};
-
-/* Faces while they are gathered; coordinates already of the full photo. */
-typedef struct candidates {
-    dpl_face *items;
-    size_t n, cap;
-} candidates;
+/* A picture of 4:3 and max_side_px is what the first look sees at most of. */
+#define PROPORTION 0.75
+/* From this score on a face is upright: 99 of 100 upright ones of LFW reach it, no turned one
+   reaches SURELY_UPRIGHT (docs/accuracy-log.md). */
+#define FAIRLY_UPRIGHT 0.88f
+#define SURELY_UPRIGHT 0.92f
+/* A face that was seen in another turn than upright, or faintly, has at least this score when looked
+   at upright: there are few of them among what looks like one, and in eight turns something does
+   sooner. */
+#define CONFIRMED 0.85f
+/* From this score on something may be a face that is turned. */
+#define FAINT 0.3f
+/* Faint ones that are looked at again, the strongest. */
+#define MAX_FAINT 16
+/* The larger side of the picture when it is looked at in other turns. */
+#define TURNED_PX 640
+/* Faces of this larger side in the first look are not missed by it; without one, the closer look is
+   taken, which is asked for no larger ones than twice that. */
+#define FAIR_PX 48
+/* The closer look: pixels of the picture that it sees at most, and a tile's side. */
+#define CLOSER_PIXELS 24e6
+#define TILE_PX       1024
+#define TILE_OVERLAP  96
 
 static int find_output(const dpl_net *net, const char *prefix, int stride)
 {
@@ -102,13 +114,14 @@ dpl_status dpl_detector_open_with(dpl_detector **out, const char *path,
         dpli_fail(err, status, "\"%s\": a face detector takes pictures, this takes ids", path);
         goto done;
     }
-    for (int i = 0; i < N_STRIDES; i++) {
-        d->cls[i] = find_output(d->net, "cls", strides[i]);
-        d->obj[i] = find_output(d->net, "obj", strides[i]);
-        d->bbox[i] = find_output(d->net, "bbox", strides[i]);
-        d->kps[i] = find_output(d->net, "kps", strides[i]);
+    for (int i = 0; i < DPLI_N_STRIDES; i++) {
+        d->cls[i] = find_output(d->net, "cls", dpli_detector_strides[i]);
+        d->obj[i] = find_output(d->net, "obj", dpli_detector_strides[i]);
+        d->bbox[i] = find_output(d->net, "bbox", dpli_detector_strides[i]);
+        d->kps[i] = find_output(d->net, "kps", dpli_detector_strides[i]);
         if (d->cls[i] < 0 || d->obj[i] < 0 || d->bbox[i] < 0 || d->kps[i] < 0) {
-            dpli_fail(err, status, "\"%s\": an output for stride %d is missing", path, strides[i]);
+            dpli_fail(err, status, "\"%s\": an output for stride %d is missing", path,
+                      dpli_detector_strides[i]);
             goto done;
         }
     }
@@ -133,96 +146,46 @@ const dpl_net *dpl_detector_net(const dpl_detector *detector)
     return detector->net;
 }
 
-static dpl_status push(candidates *c, const dpl_face *face, dpl_error *err)
-{
-    dpl_face *items = dpli_grow(c->items, &c->cap, c->n + 1, sizeof *items, err);
-
-    if (!items)
-        return DPL_E_MEMORY;
-    c->items = items;
-    c->items[c->n++] = *face;
-    return DPL_OK;
-}
-
-static bool face_is_finite(const dpl_face *f)
-{
-    float sum = f->x_px + f->y_px + f->w_px + f->h_px + f->score;
-
-    for (int i = 0; i < 5; i++)
-        sum += f->landmarks[i].x_px + f->landmarks[i].y_px;
-    return isfinite(sum) && f->w_px > 0 && f->h_px > 0;
-}
-
-/* One look at the picture. Positions lead back to the photo by (v - margin) / scale. */
-typedef struct view {
-    int32_t side_px;         /* the picture's larger side in the net's input, at most */
-    int32_t margin_px;       /* black round it there */
-    float scale_x, scale_y;  /* input pixels a photo pixel */
-    float least_px, most_px; /* larger side of the faces it is asked for, photo pixels */
-} view;
-
-static dpl_status decode_stride(candidates *found, const dpl_detector *d, const dpl_plan *plan,
-                                int i, const view *v, float min_score, dpl_error *err)
-{
-    const dpl_shape grid = dpl_plan_output_shape(plan, d->cls[i]);
-    const float *cls = dpl_plan_output(plan, d->cls[i]);
-    const float *obj = dpl_plan_output(plan, d->obj[i]);
-    const float *bbox = dpl_plan_output(plan, d->bbox[i]);
-    const float *kps = dpl_plan_output(plan, d->kps[i]);
-    const float s = (float)strides[i];
-    const float min_product = min_score * min_score;
-
-    for (int64_t y = 0; y < grid.dims[2]; y++) {
-        for (int64_t x = 0; x < grid.dims[3]; x++) {
-            const int64_t cell = y * grid.dims[3] + x;
-            const float product = cls[cell] * obj[cell];
-            if (!(product >= min_product))
-                continue;
-            const float *b = bbox + cell * 4, *k = kps + cell * 10;
-            dpl_face f = {0};
-            f.score = fminf(sqrtf(product), 1.0f);
-            f.w_px = expf(b[2]) * s / v->scale_x;
-            f.h_px = expf(b[3]) * s / v->scale_y;
-            f.x_px = (((float)x + b[0]) * s - (float)v->margin_px) / v->scale_x - f.w_px / 2;
-            f.y_px = (((float)y + b[1]) * s - (float)v->margin_px) / v->scale_y - f.h_px / 2;
-            for (int p = 0; p < 5; p++) {
-                f.landmarks[p].x_px =
-                    (((float)x + k[2 * p]) * s - (float)v->margin_px) / v->scale_x;
-                f.landmarks[p].y_px =
-                    (((float)y + k[2 * p + 1]) * s - (float)v->margin_px) / v->scale_y;
-            }
-            const float larger = fmaxf(f.w_px, f.h_px);
-            if (!face_is_finite(&f) || larger < v->least_px || larger > v->most_px)
-                continue;
-            dpl_status status = push(found, &f, err);
-            if (status != DPL_OK)
-                return status;
-        }
-    }
-    return DPL_OK;
-}
-
-static int32_t round_up(int32_t v, int32_t to)
-{
-    return (v + to - 1) / to * to;
-}
-
 static int32_t larger_side(const dpl_image *image)
 {
     return image->width_px > image->height_px ? image->width_px : image->height_px;
 }
 
-/* Take one look and add what it sees to found. */
-static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *scratch,
-                       const dpl_image *image, view v, float min_score, dpl_error *err)
+/* A detection under way. */
+typedef struct search {
+    const dpl_detector *detector;
+    dpl_scratch *scratch;
+    const dpl_image *image;
+    const dpl_detect_options *o;
+    float photo_px;  /* photo pixels a pixel of the first look */
+    float min_score; /* of what is gathered */
+    dpli_candidates found;
+} search;
+
+/* What the pixels [w, h] show when they are all of the picture, turned by quarters. */
+static void map_whole(dpli_view *v, const dpl_image *image, int32_t quarters)
 {
+    const bool lies = quarters % 2 != 0;
+    const float sx = (float)image->full_width_px / (float)(lies ? v->height_px : v->width_px);
+    const float sy = (float)image->full_height_px / (float)(lies ? v->width_px : v->height_px);
+    const float w = (float)image->full_width_px, h = (float)image->full_height_px;
+    const float maps[N_QUARTERS][6] = {{sx, 0, 0, 0, sy, 0},
+                              {0, -sx, w, sy, 0, 0},
+                              {-sx, 0, w, 0, -sy, h},
+                              {0, sx, 0, -sy, 0, h}};
+
+    memcpy(v->map, maps[quarters], sizeof v->map);
+}
+
+/* Take one look at the whole picture, reduced to scale, and gather what it sees. */
+static dpl_status look(search *s, double scale, dpli_view v, dpl_error *err)
+{
+    const dpl_image *image = s->image;
     dpl_image reduced = DPL_IMAGE_INIT;
     const dpl_image *seen = image;
-    dpl_plan *plan;
     dpl_status status;
 
-    if (larger_side(image) > v.side_px) {
-        const double scale = (double)v.side_px / larger_side(image);
+    if (scale < 1) {
         const int32_t w = (int32_t)lround(image->width_px * scale);
         const int32_t h = (int32_t)lround(image->height_px * scale);
         status = dpl_image_resize(&reduced, image, w > 0 ? w : 1, h > 0 ? h : 1, err);
@@ -230,42 +193,88 @@ static dpl_status look(candidates *found, const dpl_detector *d, dpl_scratch *sc
             return status;
         seen = &reduced;
     }
-    const int32_t w = round_up(seen->width_px + 2 * v.margin_px, MAX_STRIDE);
-    const int32_t h = round_up(seen->height_px + 2 * v.margin_px, MAX_STRIDE);
-    const dpl_shape shape = {4, {1, 3, h, w}};
-    v.scale_x = (float)seen->width_px / (float)image->full_width_px;
-    v.scale_y = (float)seen->height_px / (float)image->full_height_px;
-
-    status = dpli_scratch_plan(&plan, scratch, d->net, &shape, DPL_LAYOUT_NHWC, err);
-    if (status == DPL_E_ARGUMENT || status == DPL_E_LIMIT) {
-        status = DPL_E_MODEL;
-        if (err)
-            err->status = status;
-    }
-    if (status != DPL_OK)
-        goto done;
-    float *in = dpl_plan_input(plan, 0);
-    memset(in, 0, (size_t)w * (size_t)h * 3 * sizeof *in);
-    for (int32_t y = 0; y < seen->height_px; y++) {
-        const uint8_t *row = seen->pixels + (size_t)y * (size_t)seen->width_px * 3;
-        float *to = in + ((size_t)(y + v.margin_px) * (size_t)w + (size_t)v.margin_px) * 3;
-        for (int32_t x = 0; x < seen->width_px; x++, row += 3, to += 3) {
-            to[0] = row[2]; /* the net wants BGR, 0..255 */
-            to[1] = row[1];
-            to[2] = row[0];
-        }
-    }
-    status = dpl_plan_run(plan, err);
-    for (int i = 0; i < N_STRIDES && status == DPL_OK; i++)
-        status = decode_stride(found, d, plan, i, &v, min_score, err);
-done:
+    v.pixels = seen->pixels;
+    v.stride_bytes = (size_t)seen->width_px * 3;
+    v.width_px = seen->width_px;
+    v.height_px = seen->height_px;
+    v.min_score = s->min_score;
+    map_whole(&v, image, 0);
+    status = dpli_look(&s->found, s->detector, s->scratch, &v, 1, err);
     dpl_image_clear(&reduced);
+    return status;
+}
+
+/* The same in another quarter turn: what is turned by 90 degrees times quarters is upright. */
+static dpl_status look_turned(search *s, double scale, int32_t quarters, dpl_error *err)
+{
+    const dpl_image *image = s->image;
+    const double w = fmax(lround(image->width_px * scale), 1);
+    const double h = fmax(lround(image->height_px * scale), 1);
+    const bool lies = quarters % 2 != 0;
+    const float sx = (float)image->width_px / (float)image->full_width_px;
+    const float sy = (float)image->height_px / (float)image->full_height_px;
+    dpli_view v = {.width_px = (int32_t)(lies ? h : w),
+                   .height_px = (int32_t)(lies ? w : h),
+                   .most_px = INFINITY,
+                   .min_score = s->min_score,
+                   .look = quarters};
+    uint8_t *pixels =
+        dpli_alloc((size_t)v.width_px * (size_t)v.height_px, 3 * sizeof *pixels, err);
+    dpl_status status;
+
+    if (!pixels)
+        return DPL_E_MEMORY;
+    map_whole(&v, image, quarters);
+    v.pixels = pixels;
+    v.stride_bytes = (size_t)v.width_px * 3;
+    const float m[6] = {v.map[0] * sx, v.map[1] * sx, v.map[2] * sx,
+                        v.map[3] * sy, v.map[4] * sy, v.map[5] * sy};
+    status = dpli_warp_affine(pixels, v.width_px, v.height_px, image, m, err);
+    if (status == DPL_OK)
+        status = dpli_look(&s->found, s->detector, s->scratch, &v, 1, err);
+    free(pixels);
+    return status;
+}
+
+/* The picture closer, tile by tile, for small faces. */
+static dpl_status look_closer(search *s, double scale, dpl_error *err)
+{
+    const dpl_image *image = s->image;
+    const int32_t w = (int32_t)lround(image->width_px * scale);
+    const int32_t h = (int32_t)lround(image->height_px * scale);
+    const int32_t step = TILE_PX - TILE_OVERLAP;
+    uint8_t *pixels = dpli_alloc((size_t)TILE_PX * TILE_PX, 3 * sizeof *pixels, err);
+    dpl_status status = pixels ? DPL_OK : DPL_E_MEMORY;
+    int32_t look_number = N_QUARTERS;
+
+    for (int32_t y = 0; status == DPL_OK && y + (y > 0 ? TILE_OVERLAP : 0) < h; y += step)
+        for (int32_t x = 0; status == DPL_OK && x + (x > 0 ? TILE_OVERLAP : 0) < w; x += step) {
+            const float sx = (float)image->full_width_px / (float)w;
+            const float sy = (float)image->full_height_px / (float)h;
+            const int32_t tile_w = w - x < TILE_PX ? w - x : TILE_PX;
+            const int32_t tile_h = h - y < TILE_PX ? h - y : TILE_PX;
+            const double step_x = (double)image->width_px / w, step_y = (double)image->height_px / h;
+            const dpli_axis along = {image->width_px, tile_w, x * step_x, step_x};
+            const dpli_axis down = {image->height_px, tile_h, y * step_y, step_y};
+            const dpli_view v = {.pixels = pixels,
+                                 .stride_bytes = (size_t)tile_w * 3,
+                                 .width_px = tile_w,
+                                 .height_px = tile_h,
+                                 .map = {sx, 0, (float)x * sx, 0, sy, (float)y * sy},
+                                 .most_px = 2 * FAIR_PX * s->photo_px,
+                                 .min_score = s->o->min_score,
+                                 .look = look_number++};
+            status = dpli_resample(pixels, image->pixels, &along, &down, err);
+            if (status == DPL_OK)
+                status = dpli_look(&s->found, s->detector, s->scratch, &v, 1, err);
+        }
+    free(pixels);
     return status;
 }
 
 static int stronger_first(const void *a, const void *b)
 {
-    const dpl_face *x = a, *y = b;
+    const dpl_face *x = &((const dpli_candidate *)a)->face, *y = &((const dpli_candidate *)b)->face;
 
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
@@ -274,55 +283,26 @@ static int stronger_first(const void *a, const void *b)
     return (x->x_px > y->x_px) - (x->x_px < y->x_px);
 }
 
-static float overlap(const dpl_face *a, const dpl_face *b)
+static void sort_candidates(dpli_candidates *c)
 {
-    const float w = fminf(a->x_px + a->w_px, b->x_px + b->w_px) - fmaxf(a->x_px, b->x_px);
-    const float h = fminf(a->y_px + a->h_px, b->y_px + b->h_px) - fmaxf(a->y_px, b->y_px);
-
-    if (w <= 0 || h <= 0)
-        return 0;
-    return w * h / (a->w_px * a->h_px + b->w_px * b->h_px - w * h);
+    if (c->n > 0)
+        qsort(c->items, c->n, sizeof c->items[0], stronger_first);
 }
 
-/*
- * Landmarks of a face as the mean of what all cells say that see nearly the same box, weighted by
- * score: their errors are largely independent, so alignment gets steadier (docs/accuracy-log.md).
- * The blending of BlazeFace (Bazarevsky et al. 2019, section 4), for landmarks only.
- */
-static void blend_landmarks(dpl_face *out, const dpl_face *faces, size_t n)
-{
-    dpl_point sum[5] = {{0, 0}};
-    float weights = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!(overlap(out, &faces[i]) > BLEND_OVERLAP))
-            continue;
-        const float w = faces[i].score * faces[i].score;
-        for (int p = 0; p < 5; p++) {
-            sum[p].x_px += w * faces[i].landmarks[p].x_px;
-            sum[p].y_px += w * faces[i].landmarks[p].y_px;
-        }
-        weights += w;
-    }
-    for (int p = 0; p < 5; p++)
-        out->landmarks[p] = (dpl_point){sum[p].x_px / weights, sum[p].y_px / weights};
-}
-
-/* The strongest of each heap of overlapping boxes, into out [max_faces]; returns how many. */
-static size_t suppress(dpl_face *out, const candidates *c, const dpl_detect_options *o)
+/* The strongest of each heap of overlapping boxes, into out [max]; returns how many. */
+static size_t suppress(dpli_candidate *out, size_t max, const dpli_candidates *c,
+                       const dpl_detect_options *o)
 {
     const size_t n = c->n < MAX_CANDIDATES ? c->n : MAX_CANDIDATES;
     size_t kept = 0;
 
-    for (size_t i = 0; i < n && kept < (size_t)o->max_faces; i++) {
-        const dpl_face *f = &c->items[i];
+    for (size_t i = 0; i < n && kept < max; i++) {
+        const dpl_face *f = &c->items[i].face;
         bool keep = fmaxf(f->w_px, f->h_px) >= o->min_face_px;
         for (size_t k = 0; k < kept && keep; k++)
-            keep = overlap(f, &out[k]) <= o->max_overlap;
-        if (keep) {
-            out[kept] = *f;
-            blend_landmarks(&out[kept++], c->items, n);
-        }
+            keep = dpli_overlap(f, &out[k].face) <= o->max_overlap;
+        if (keep)
+            out[kept++] = c->items[i];
     }
     return kept;
 }
@@ -352,14 +332,134 @@ static dpl_status read_options(dpl_detect_options *o, const dpl_detect_options *
     return DPL_OK;
 }
 
+/* The faces after the second look at each, strongest first and again without overlaps: a turned
+ * face may have been seen at two places. */
+static dpl_status give_out(dpl_face **out, size_t *n_out, dpli_candidate *faces, size_t n,
+                           const dpl_detect_options *o, dpl_error *err)
+{
+    dpli_candidates again = {.items = faces, .n = n};
+    const size_t max = n < (size_t)o->max_faces ? n : (size_t)o->max_faces;
+    dpli_candidate *kept = dpli_alloc(max, sizeof *kept, err);
+    dpl_status status = DPL_E_MEMORY;
+
+    if (!kept)
+        return status;
+    sort_candidates(&again);
+    n = suppress(kept, max, &again, o);
+    dpl_face *given = dpli_alloc(n > 0 ? n : 1, sizeof *given, err);
+    if (given) {
+        for (size_t i = 0; i < n; i++)
+            given[i] = kept[i].face;
+        *out = given;
+        *n_out = n;
+        status = DPL_OK;
+    }
+    free(kept);
+    return status;
+}
+
+/* The first look and the overview. */
+static dpl_status look_upright(search *s, double scale, dpl_error *err)
+{
+    const float side = (float)(larger_side(s->image) * scale);
+    const dpli_view first = {.most_px = side > BELIEVED_UP_TO_PX ? BELIEVED_UP_TO_PX * s->photo_px
+                                                                 : INFINITY};
+    const dpli_view overview = {.margin_px = MARGIN_PX,
+                                .least_px =
+                                    fminf(OVERVIEW_FROM_PX, OVERVIEW_FROM_SHARE * side) *
+                                    s->photo_px,
+                                .most_px = INFINITY};
+    const dpl_status status = look(s, scale, first, err);
+
+    return status == DPL_OK
+               ? look(s, fmin(1, (double)OVERVIEW_PX / larger_side(s->image)), overview, err)
+               : status;
+}
+
+/* The other quarter turns of a picture that shows no face surely upright. */
+static dpl_status look_all_turns(search *s, double scale, dpl_error *err)
+{
+    const double reduced = fmin(scale, (double)TURNED_PX / larger_side(s->image));
+    const size_t n_upright = s->found.n;
+    float best = FAIRLY_UPRIGHT;
+    int32_t best_turn = 0;
+
+    for (int32_t q = 1; q < N_QUARTERS; q++) {
+        const dpl_status status = look_turned(s, reduced, q, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    for (size_t i = n_upright; i < s->found.n; i++)
+        if (s->found.items[i].face.score > best) {
+            best = s->found.items[i].face.score;
+            best_turn = s->found.items[i].look;
+        }
+    return best_turn > 0 && scale > reduced ? look_turned(s, scale, best_turn, err) : DPL_OK;
+}
+
+static float strongest(const dpli_candidates *c)
+{
+    float best = 0;
+
+    for (size_t i = 0; i < c->n; i++)
+        best = fmaxf(best, c->items[i].face.score);
+    return best;
+}
+
+static float largest_px(const search *s)
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < s->found.n; i++) {
+        const dpl_face *f = &s->found.items[i].face;
+        if (f->score >= s->o->min_score)
+            largest = fmaxf(largest, fmaxf(f->w_px, f->h_px));
+    }
+    return largest;
+}
+
+/* Look again at the faces whose score is not that of an upright one, and drop what is none. */
+static dpl_status look_again(dpli_candidate *faces, size_t *n, const search *s, dpl_error *err)
+{
+    size_t kept = 0, faint = 0;
+
+    for (size_t i = 0; i < *n; i++) {
+        const dpl_face seen = faces[i].face;
+        const bool upright = faces[i].look == 0 || faces[i].look >= N_QUARTERS;
+        const bool weak = seen.score < s->o->min_score;
+        dpl_face *f = &faces[i].face;
+        bool turned = false;
+        dpl_status status;
+
+        if (weak && ++faint > MAX_FAINT)
+            continue;
+        if (seen.score < SURELY_UPRIGHT)
+            status = dpli_upright(f, &turned, s->detector, s->scratch, s->image, err);
+        else
+            status = dpli_straighten(f, upright ? 0 : (float)faces[i].look * 90, s->detector,
+                                     s->scratch, s->image, err);
+        if (status != DPL_OK)
+            return status;
+        if ((turned || weak || !upright) && f->score < CONFIRMED) {
+            if (!upright || weak)
+                continue;
+            *f = seen;
+        }
+        faces[kept++] = faces[i];
+    }
+    *n = kept;
+    return DPL_OK;
+}
+
 dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detector,
                       dpl_scratch *scratch, const dpl_image *image,
                       const dpl_detect_options *options, dpl_error *err)
 {
     dpl_detect_options known;
     const dpl_detect_options *o = &known;
-    candidates found = {0};
-    dpl_face *faces = NULL;
+    search s = {.detector = detector, .scratch = scratch, .image = image, .o = o};
+    dpli_candidate *faces = NULL;
+    size_t n = 0;
     dpl_status status;
 
     *out = NULL;
@@ -368,39 +468,37 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
     if (status != DPL_OK)
         return status;
 
-    const int32_t side = larger_side(image) < o->max_side_px ? larger_side(image) : o->max_side_px;
-    const float full =
-        (float)(image->full_width_px > image->full_height_px ? image->full_width_px
-                                                             : image->full_height_px);
-    const float photo_px = full / (float)side; /* photo pixels a pixel of the first look */
-    const view first = {.side_px = o->max_side_px,
-                        .most_px =
-                            side > BELIEVED_UP_TO_PX ? BELIEVED_UP_TO_PX * photo_px : INFINITY};
-    const view overview = {.side_px = OVERVIEW_PX,
-                           .margin_px = MARGIN_PX,
-                           .least_px = fminf(OVERVIEW_FROM_PX, OVERVIEW_FROM_SHARE * (float)side) *
-                                       photo_px,
-                           .most_px = INFINITY};
-    status = look(&found, detector, scratch, image, first, o->min_score, err);
-    if (status == DPL_OK)
-        status = look(&found, detector, scratch, image, overview, o->min_score, err);
-    if (status != DPL_OK || found.n == 0)
+    const double pixels = (double)image->width_px * image->height_px;
+    const double bound = PROPORTION * o->max_side_px * o->max_side_px;
+    const double scale =
+        fmin(1, fmax((double)o->max_side_px / larger_side(image), sqrt(bound / pixels)));
+
+    s.min_score = fminf(o->min_score, FAINT);
+    s.photo_px = (float)((double)image->full_width_px / image->width_px / scale);
+    status = look_upright(&s, scale, err);
+    if (status == DPL_OK && strongest(&s.found) < FAIRLY_UPRIGHT)
+        status = look_all_turns(&s, scale, err);
+    if (status == DPL_OK && scale < 1 && largest_px(&s) < FAIR_PX * s.photo_px)
+        status = look_closer(&s, fmin(1, sqrt(CLOSER_PIXELS / pixels)), err);
+    if (status != DPL_OK || s.found.n == 0)
         goto done;
-    qsort(found.items, found.n, sizeof found.items[0], stronger_first);
-    faces = dpli_alloc(found.n < (size_t)o->max_faces ? found.n : (size_t)o->max_faces,
-                       sizeof *faces, err);
+    sort_candidates(&s.found);
+    faces = dpli_alloc(s.found.n, sizeof *faces, err);
     if (!faces) {
         status = DPL_E_MEMORY;
         goto done;
     }
-    *n_out = suppress(faces, &found, o);
-    if (*n_out > 0) {
-        *out = faces;
-        faces = NULL;
-    }
+    n = suppress(faces, s.found.n, &s.found, o);
+    for (size_t i = 0; i < n; i++)
+        dpli_blend_landmarks(&faces[i].face, faces[i].look, s.found.items, s.found.n,
+                             fminf(o->min_score, faces[i].face.score));
+    status = look_again(faces, &n, &s, err);
+    if (status != DPL_OK || n == 0)
+        goto done;
+    status = give_out(out, n_out, faces, n, o, err);
 done:
     free(faces);
-    free(found.items);
+    free(s.found.items);
     return status;
 }
 

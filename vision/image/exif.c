@@ -7,6 +7,20 @@
 
 #include "base/fail.h"
 
+/* The tag's value; 0 when it is not one number. The standard says SHORT; there are phones that
+ * write BYTE or LONG. */
+static uint32_t read_value(const ExifEntry *entry, ExifByteOrder order)
+{
+    if (entry->components != 1 || entry->size < exif_format_get_size(entry->format))
+        return 0;
+    switch (entry->format) {
+    case EXIF_FORMAT_BYTE: return entry->data[0];
+    case EXIF_FORMAT_SHORT: return exif_get_short(entry->data, order);
+    case EXIF_FORMAT_LONG: return exif_get_long(entry->data, order);
+    default: return 0;
+    }
+}
+
 dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size_t n_bytes,
                                  dpl_error *err)
 {
@@ -25,11 +39,11 @@ dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size
     exif_data_load_data(data, exif, (unsigned)n_bytes);
     /* IFD 0 describes the photo, IFD 1 its thumbnail. */
     entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
-    if (entry && entry->format == EXIF_FORMAT_SHORT && entry->components == 1 && entry->size >= 2) {
-        int value = exif_get_short(entry->data, exif_data_get_byte_order(data));
+    if (entry) {
+        const uint32_t value = read_value(entry, exif_data_get_byte_order(data));
 
         if (value >= 1 && value <= 8)
-            *orientation = value;
+            *orientation = (int32_t)value;
     }
     exif_data_unref(data);
     return DPL_OK;

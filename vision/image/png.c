@@ -2,7 +2,8 @@
  * png.c - PNG (ISO/IEC 15948) to RGB8, by libpng's row interface.
  *
  * libpng gets a copy of the file that holds the chunks that make pixels (IHDR, PLTE, tRNS, IDAT,
- * IEND) and no other. So gamma and colour profiles have no effect, compressed text cannot blow up,
+ * IEND) and no other. So gamma and colour profiles have no effect, compressed text cannot blow up
+ * (what png_text.c reads of it is bounded),
  * and damage in what is not looked at does no harm; the extra frames of an APNG are not seen.
  *
  * A row is taken where libpng has it whole, in its last transformation, and not when the call for
@@ -23,9 +24,13 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "vision/image/limits.h"
+#include "vision/image/png_text.h"
 
 /* A pixel that is missing, as in a JPEG. */
 enum { GREY = 128 };
+
+/* Chunks of text that are looked at. */
+enum { MAX_TEXTS = 16 };
 
 static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
 static const uint8_t end_chunk[12] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xAE, 0x42, 0x60, 0x82};
@@ -36,6 +41,8 @@ struct pixel_chunks {
     bool has_data, ended;
     const uint8_t *exif; /* TIFF, inside the file */
     size_t n_exif;
+    const uint8_t *texts[MAX_TEXTS]; /* chunks of text, inside the file, whole */
+    int n_texts;
 };
 
 bool dpli_is_png(const uint8_t *bytes, size_t n_bytes)
@@ -75,6 +82,8 @@ static void pick_chunks(struct pixel_chunks *chunks, const uint8_t *file, size_t
             chunks->exif = chunk + 8;
             chunks->n_exif = length;
         }
+        if (whole && chunks->n_texts < MAX_TEXTS && dpli_png_is_text(type))
+            chunks->texts[chunks->n_texts++] = chunk;
         if (is(type, "IDAT") ||
             (whole && (is(type, "IHDR") || is(type, "PLTE") || is(type, "tRNS")))) {
             const size_t n_copied =
@@ -101,7 +110,28 @@ static void pick_chunks(struct pixel_chunks *chunks, const uint8_t *file, size_t
     chunks->n += sizeof end_chunk;
 }
 
-/* Orientation of an eXIf chunk, which is EXIF without the "Exif" in front. */
+/* The first orientation that a chunk of text states. */
+static dpl_status text_orientation(int32_t *orientation, const struct pixel_chunks *chunks,
+                                   dpl_error *err)
+{
+    for (int i = 0; i < chunks->n_texts; i++) {
+        const uint8_t *chunk = chunks->texts[i];
+        int32_t stated;
+        const dpl_status status =
+            dpli_png_text_orientation(&stated, chunk + 4, chunk + 8, be32(chunk), err);
+
+        if (status != DPL_OK)
+            return status;
+        if (stated) {
+            *orientation = stated;
+            break;
+        }
+    }
+    return DPL_OK;
+}
+
+/* Orientation of an eXIf chunk, which is EXIF without the "Exif" in front; where there is none, of
+ * the text in which older programs keep it. */
 static dpl_status read_orientation(int32_t *orientation, const struct pixel_chunks *chunks,
                                    dpl_error *err)
 {
@@ -109,7 +139,9 @@ static dpl_status read_orientation(int32_t *orientation, const struct pixel_chun
     uint8_t *exif;
 
     *orientation = 1;
-    if (!chunks->exif || chunks->n_exif > 65535 - 6)
+    if (!chunks->exif)
+        return text_orientation(orientation, chunks, err);
+    if (chunks->n_exif > 65535 - 6)
         return DPL_OK;
     exif = dpli_alloc(6 + chunks->n_exif, 1, err);
     if (!exif)

@@ -1,0 +1,24 @@
+/* What the process may still touch once it is known what it has to. */
+#ifndef DOPPEL_APP_SANDBOX_H
+#define DOPPEL_APP_SANDBOX_H
+
+#include <stddef.h>
+
+typedef struct sandbox_paths {
+    const char *const
+        *read; /* files and folders to read, n_read of them; NULL among them is nothing */
+    size_t n_read;
+    const char *const *write; /* folders to read, make, change and remove files in */
+    size_t n_write;
+} sandbox_paths;
+
+/**
+ * From here on this thread and those it starts open only these, and what the system's libraries
+ * need; they make no network connection and start no program. It cannot be undone. What the kernel
+ * cannot restrict stays as it is, and $DOPPEL_SANDBOX=off leaves all of it out.
+ *
+ * @return  a bit for each that holds: 1 files, 2 network and programs
+ */
+int sandbox_enter(const sandbox_paths *paths);
+
+#endif
