@@ -186,7 +186,9 @@ dpl_status dpli_traces_search(dpli_traces *t, const char *dir, dpl_error *err)
     status = DPL_OK;
     for (const struct dirent *entry = readdir(folder); entry && status == DPL_OK;
          entry = readdir(folder))
-        status = search_file(s, dirfd(folder), dir, entry->d_name, err);
+        /* The folder above may be out of bounds. */
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = search_file(s, dirfd(folder), dir, entry->d_name, err);
 done:
     if (folder)
         closedir(folder);
