@@ -37,7 +37,11 @@ lacks out "text"
 exits 0 info --failed
 says out "many.jpg"
 exits 0 enroll bad/many.jpg --name "A Group" --faces largest
-exits 3 enroll "$biden" --name "Not Good Enough" --min-quality 1
+# One of the small faces of a group, enlarged.
+exits 0 enroll "$demo/group.jpg" --faces all --gallery crowd
+exits 0 export - --gallery crowd
+sed -n 's/.*"thumb":"\([^"]*\)".*/\1/p' out | sed -n 5p | base64 -d >poor.jpg
+exits 3 enroll poor.jpg --faces largest --min-quality 1
 says err "too poor"
 exits 3 enroll nowhere
 says err "nowhere"
