@@ -272,11 +272,10 @@ dpl_status dpli_db_int(int64_t *out, dpli_db *db, const char *sql, dpl_error *er
 {
     dpli_stmt s = {0};
     dpl_status status;
-    bool row;
 
     *out = 0;
-    if ((status = dpli_stmt_new(&s, db, sql, err)) == DPL_OK &&
-        (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+    status = dpli_stmt_new(&s, db, sql, err);
+    if (dpli_stmt_next(&status, &s, err))
         *out = dpli_get_int(&s, 0);
     dpli_stmt_clear(&s);
     return status;
@@ -333,7 +332,7 @@ static dpl_status structure_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_err
         n++;
         if (strcmp(what, "ok") == 0)
             continue;
-        status = fn(ctx, strncmp(what, "***", 3) == 0 && end ? end + 1 : what, err);
+        status = fn(ctx, what[0] == '*' && end ? end + 1 : what, err);
     }
     if (status == DPL_OK && n == 0)
         status = fn(ctx, "the check gave no answer", err);
@@ -345,11 +344,8 @@ static dpl_status reference_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_err
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(&s, db, "PRAGMA foreign_key_check", err);
-    bool row = false;
 
-    for (int n = 0;
-         n < 100 && status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row;
-         n++) {
+    for (int n = 0; n < 100 && dpli_stmt_next(&status, &s, err); n++) {
         char *what = dpli_asprintf(
             err, "row %lld of %.100s refers to a row of %.100s that is not there",
             (long long)dpli_get_int(&s, 1), dpli_get_string(&s, 0), dpli_get_string(&s, 2));
@@ -462,6 +458,15 @@ dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err)
         sqlite3_reset(s->handle);
         return status;
     }
+}
+
+bool dpli_stmt_next(dpl_status *status, dpli_stmt *s, dpl_error *err)
+{
+    bool row = false;
+
+    if (*status == DPL_OK)
+        *status = dpli_stmt_step(s, &row, err);
+    return *status == DPL_OK && row;
 }
 
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err)

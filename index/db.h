@@ -76,6 +76,8 @@ void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes);
 /** *row is 1 when there is a row to read, 0 at the end, when the statement is ready to run again.
  */
 dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err);
+/** Whether there is one row more: false at the end, on failure, and when *status is one already. */
+bool dpli_stmt_next(dpl_status *status, dpli_stmt *s, dpl_error *err);
 /** Step to the end. */
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err);
 /** Ready to run again from anywhere. */

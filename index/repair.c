@@ -189,8 +189,10 @@ static dpl_status mend_names(repair *r, dpl_error *err)
         status = s->ops->begin(s, true, err);
         if (status != DPL_OK)
             break;
-        if ((status = s->ops->each_person(s, true, find_sum, &n, err)) == DPL_OK &&
-            (status = s->ops->each_photo(s, &all, try_path, &n, err)) == DPL_OK && n.name)
+        status = s->ops->each_person(s, true, find_sum, &n, err);
+        if (status == DPL_OK)
+            status = s->ops->each_photo(s, &all, try_path, &n, err);
+        if (status == DPL_OK && n.name)
             status = s->ops->rename_person(s, n.person_id, n.name, n.sum, err);
         status = s->ops->end(s, status, err);
         if (status == DPL_OK && n.name) {
@@ -314,8 +316,10 @@ static dpl_status drop_photo(const repair *r, int64_t id, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    if ((status = s->ops->drop_photo(s, id, err)) == DPL_OK &&
-        (status = s->ops->drop_lonely(s, err)) == DPL_OK)
+    status = s->ops->drop_photo(s, id, err);
+    if (status == DPL_OK)
+        status = s->ops->drop_lonely(s, err);
+    if (status == DPL_OK)
         status = s->ops->touch(s, err);
     return s->ops->end(s, status, err);
 }
@@ -388,11 +392,17 @@ dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
                       gallery->dir);
         goto done;
     }
-    if (r.n_photos + r.n_persons > 0 && ((status = check_pipeline(&r, err)) != DPL_OK ||
-                                         (status = dpl_scratch_new(&r.scratch, 0, err)) != DPL_OK ||
-                                         (status = mend_names(&r, err)) != DPL_OK ||
-                                         (status = mend_photos(&r, drop != 0, err)) != DPL_OK))
-        goto done;
+    if (r.n_photos + r.n_persons > 0) {
+        status = check_pipeline(&r, err);
+        if (status == DPL_OK)
+            status = dpl_scratch_new(&r.scratch, 0, err);
+        if (status == DPL_OK)
+            status = mend_names(&r, err);
+        if (status == DPL_OK)
+            status = mend_photos(&r, drop != 0, err);
+        if (status != DPL_OK)
+            goto done;
+    }
     if (r.snapshots || out->n_mended + out->n_dropped > 0)
         dpli_search_drop(gallery);
 done:

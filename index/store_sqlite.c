@@ -616,9 +616,11 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
         if (status == DPL_OK)
             status = dpli_db_open(&s->db, s->store.name, DPLI_DB_WRITE, err);
     }
-    if (status != DPL_OK ||
-        (status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err)) != DPL_OK ||
-        (s->store.writing && (status = dpli_db_log(s->db, err)) != DPL_OK))
+    if (status == DPL_OK)
+        status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err);
+    if (status == DPL_OK && s->store.writing)
+        status = dpli_db_log(s->db, err);
+    if (status != DPL_OK)
         goto done;
     *out = &s->store;
     s = NULL;

@@ -110,9 +110,8 @@ static dpl_status seal_of(int64_t *sum, dpli_db *db, dpl_error *err)
                       " WHERE name IN ('person', 'photo', 'template') ORDER BY 1, 2, 3, 4",
                       err);
     uint64_t n = 0;
-    bool row = false;
 
-    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+    while (dpli_stmt_next(&status, &s, err))
         for (int i = 0; i < 4; i++) {
             const char *text = dpli_get_string(&s, i);
 
@@ -208,8 +207,10 @@ static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
              "INSERT INTO gallery VALUES(1, '%s', 0, 0);"
              "PRAGMA application_id=%d;",
              hex, APPLICATION_ID);
-    if ((status = dpli_db_exec(db, sql, err)) == DPL_OK &&
-        (status = set_version(db, err)) == DPL_OK)
+    status = dpli_db_exec(db, sql, err);
+    if (status == DPL_OK)
+        status = set_version(db, err);
+    if (status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
 done:
     return dpli_db_end(db, status, err);
@@ -361,9 +362,8 @@ static dpl_status copy_photos(dpli_store_sqlite *to, dpl_error *err)
                       " enrolled_unix_s, width_px, height_px, n_faces, path FROM photo_1"
                       " ORDER BY id",
                       err);
-    bool row = true;
 
-    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+    while (dpli_stmt_next(&status, &s, err))
         status = copy_photo(to, &s, err);
     dpli_stmt_clear(&s);
     return status;
@@ -417,9 +417,8 @@ static dpl_status copy_templates(dpli_store_sqlite *to, dpl_error *err)
             FACE_NAME) "weakest, id, photo_id, model_id, vector,"
                        " jpeg FROM template_1 LEFT JOIN thumb_1 ON template_id = id ORDER BY id",
         err);
-    bool row = true;
 
-    while (status == DPL_OK && (status = dpli_stmt_step(&s, &row, err)) == DPL_OK && row)
+    while (dpli_stmt_next(&status, &s, err))
         status = copy_template(to, &s, err);
     dpli_stmt_clear(&s);
     return status;

@@ -74,10 +74,14 @@ static dpl_status verify(void)
     dpl_policy policy;
     dpl_status status;
 
-    if ((status = dpl_photo_open(&a, pipeline, scratch, "photos/one/1.png", &err)) == DPL_OK &&
-        (status = dpl_photo_open(&b, pipeline, scratch, "photos/two/2.jpg", &err)) == DPL_OK &&
-        (status = policy_of(&policy)) == DPL_OK &&
-        (status = dpl_verify(&v, pipeline, &policy, &a, &b, NULL, &err)) == DPL_OK)
+    status = dpl_photo_open(&a, pipeline, scratch, "photos/one/1.png", &err);
+    if (status == DPL_OK)
+        status = dpl_photo_open(&b, pipeline, scratch, "photos/two/2.jpg", &err);
+    if (status == DPL_OK)
+        status = policy_of(&policy);
+    if (status == DPL_OK)
+        status = dpl_verify(&v, pipeline, &policy, &a, &b, NULL, &err);
+    if (status == DPL_OK)
         snprintf(answer, sizeof answer, "%.9g %d", (double)v.score, (int)v.decision);
     dpl_photo_clear(&a);
     dpl_photo_clear(&b);
@@ -92,11 +96,13 @@ static dpl_status claim(void)
     dpl_policy policy;
     dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
 
-    if (status == DPL_OK &&
-        (status = dpl_photo_open(&photo, pipeline, scratch, "photos/one/1.png", &err)) == DPL_OK &&
-        (status = policy_of(&policy)) == DPL_OK &&
-        (status = dpl_verify_claim(&v, gallery, pipeline, &policy, &photo, "one", NULL, &err)) ==
-            DPL_OK)
+    if (status == DPL_OK)
+        status = dpl_photo_open(&photo, pipeline, scratch, "photos/one/1.png", &err);
+    if (status == DPL_OK)
+        status = policy_of(&policy);
+    if (status == DPL_OK)
+        status = dpl_verify_claim(&v, gallery, pipeline, &policy, &photo, "one", NULL, &err);
+    if (status == DPL_OK)
         snprintf(answer, sizeof answer, "%.9g %d", (double)v.score, (int)v.decision);
     dpl_photo_clear(&photo);
     dpl_gallery_close(gallery);
@@ -112,11 +118,14 @@ static dpl_status query(void)
     size_t n = 0;
     dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
 
-    if (status == DPL_OK &&
-        (status = dpl_photo_open(&photo, pipeline, scratch, "photos/two/2.jpg", &err)) == DPL_OK &&
-        (status = policy_of(&policy)) == DPL_OK &&
-        (status = dpl_query(&answers, &n, gallery, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL,
-                            &err)) == DPL_OK) {
+    if (status == DPL_OK)
+        status = dpl_photo_open(&photo, pipeline, scratch, "photos/two/2.jpg", &err);
+    if (status == DPL_OK)
+        status = policy_of(&policy);
+    if (status == DPL_OK)
+        status =
+            dpl_query(&answers, &n, gallery, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, &err);
+    if (status == DPL_OK) {
         assert_int_equal(n, 1);
         assert_true(answers[0].n_hits > 0);
         snprintf(answer, sizeof answer, "%s %.9g %zu", answers[0].hits[0].person,
