@@ -54,4 +54,8 @@ sql=$(find base net vision data train index app -name '*.[ch]' -exec \
 accepting=$(find base net vision data train index app -name '*.[ch]' ! -path index/policy.c -exec \
     grep -nE '>=[^;]*threshold' {} + || :)
 [ -z "$accepting" ] || complain "only index/policy.c accepts, ask dpl_accepts:" "$accepting"
+
+assigning=$(find base net vision data train index app include tests fuzz bench -name '*.[ch]' -exec \
+    grep -nE '((if|while) \(|(&&|\|\|) *)!?\(+\*?[a-z][]a-zA-Z0-9_>.[-]* = ' {} + || :)
+[ -z "$assigning" ] || complain "assigned inside a condition:" "$assigning"
 exit $failed
