@@ -40,8 +40,10 @@
 #define MAX_CANDIDATES ((size_t)5000)
 /* A picture of 4:3 and max_side_px is what the first look sees at most of. */
 #define PROPORTION 0.75
-/* From this score on a face is upright: 99 of 100 upright ones of LFW reach it, no turned one
-   reaches SURELY_UPRIGHT (docs/accuracy-log.md). */
+/* Of 100 upright faces of LFW 99 have at least FAIRLY_UPRIGHT; of those turned by a quarter or a
+   half hardly one does, and of those turned by 30 degrees few reach SURELY_UPRIGHT
+   (docs/accuracy-log.md).
+ */
 #define FAIRLY_UPRIGHT 0.88f
 #define SURELY_UPRIGHT 0.92f
 /* A face that was seen in another turn than upright, or faintly, has at least this score when
