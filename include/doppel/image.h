@@ -41,7 +41,7 @@ typedef struct dpl_decode_options {
 
 #define DPL_DECODE_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_decode_options), (uint64_t)256 * 1000 * 1000, (size_t)768 << 20, 0               \
+        sizeof(dpl_decode_options), (uint64_t)256 * 1000 * 1000, (size_t)768 << 20, 0              \
     }
 
 /** The same by a function, for who has no macros.
