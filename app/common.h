@@ -33,7 +33,7 @@ typedef struct common {
 
 #define COMMON_INIT                                                                                \
     {                                                                                              \
-        .detect = -1, .detect_side_px = 1280, .max_pixels = 64000000, .min_score = 0.6,            \
+        .detect = -1, .detect_side_px = 1280, .max_pixels = 256000000, .min_score = 0.6,           \
         .max_memory_bytes = (size_t)768 << 20, .model_memory_bytes = (size_t)256 << 20,            \
         .model_operations = 1e11                                                                   \
     }

@@ -33,7 +33,7 @@ typedef struct dpl_image {
 
 typedef struct dpl_decode_options {
     size_t struct_size;
-    uint64_t max_pixels; /* of the photo as stored; default 64e6 (64 megapixels) */
+    uint64_t max_pixels; /* of the photo as stored; default 256e6 (256 megapixels) */
     size_t max_bytes;    /* memory that one decode may take; default 768 MiB */
     int32_t enough_px; /* 0: full size. Else a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its
                           larger side stays at least this long */
@@ -41,7 +41,7 @@ typedef struct dpl_decode_options {
 
 #define DPL_DECODE_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_decode_options), (uint64_t)64 * 1000 * 1000, (size_t)768 << 20, 0               \
+        sizeof(dpl_decode_options), (uint64_t)256 * 1000 * 1000, (size_t)768 << 20, 0              \
     }
 
 /** The same by a function, for who has no macros.

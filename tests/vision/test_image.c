@@ -807,7 +807,7 @@ static void size_is_limited_before_memory_is_taken(void **state)
     put32(bytes + 20, 30000);
     n_allocations = 0;
     must_refuse(bytes, n, NULL, DPL_E_LIMIT,
-                "image is 30000x30000 pixels, limit is 64 megapixels (--max-pixels)");
+                "image is 30000x30000 pixels, limit is 256 megapixels (--max-pixels)");
     assert_int_equal(n_allocations, 0);
     put32(bytes + 16, 65536);
     put32(bytes + 20, 1);

@@ -40,13 +40,15 @@
 #define MAX_CANDIDATES ((size_t)5000)
 /* A picture of 4:3 and max_side_px is what the first look sees at most of. */
 #define PROPORTION 0.75
-/* From this score on a face is upright: 99 of 100 upright ones of LFW reach it, no turned one
-   reaches SURELY_UPRIGHT (docs/accuracy-log.md). */
+/* Of 100 upright faces of LFW 99 have at least FAIRLY_UPRIGHT; of those turned by a quarter or a
+   half hardly one does, and of those turned by 30 degrees few reach SURELY_UPRIGHT
+   (docs/accuracy-log.md).
+ */
 #define FAIRLY_UPRIGHT 0.88f
 #define SURELY_UPRIGHT 0.92f
-/* A face that was seen in another turn than upright, or faintly, has at least this score when looked
-   at upright: there are few of them among what looks like one, and in eight turns something does
-   sooner. */
+/* A face that was seen in another turn than upright, or faintly, has at least this score when
+   looked at upright: there are few of them among what looks like one, and in eight turns something
+   does sooner. */
 #define CONFIRMED 0.85f
 /* From this score on something may be a face that is turned. */
 #define FAINT 0.3f
@@ -169,10 +171,8 @@ static void map_whole(dpli_view *v, const dpl_image *image, int32_t quarters)
     const float sx = (float)image->full_width_px / (float)(lies ? v->height_px : v->width_px);
     const float sy = (float)image->full_height_px / (float)(lies ? v->width_px : v->height_px);
     const float w = (float)image->full_width_px, h = (float)image->full_height_px;
-    const float maps[N_QUARTERS][6] = {{sx, 0, 0, 0, sy, 0},
-                              {0, -sx, w, sy, 0, 0},
-                              {-sx, 0, w, 0, -sy, h},
-                              {0, sx, 0, -sy, 0, h}};
+    const float maps[N_QUARTERS][6] = {
+        {sx, 0, 0, 0, sy, 0}, {0, -sx, w, sy, 0, 0}, {-sx, 0, w, 0, -sy, h}, {0, sx, 0, -sy, 0, h}};
 
     memcpy(v->map, maps[quarters], sizeof v->map);
 }
@@ -218,8 +218,7 @@ static dpl_status look_turned(search *s, double scale, int32_t quarters, dpl_err
                    .most_px = INFINITY,
                    .min_score = s->min_score,
                    .look = quarters};
-    uint8_t *pixels =
-        dpli_alloc((size_t)v.width_px * (size_t)v.height_px, 3 * sizeof *pixels, err);
+    uint8_t *pixels = dpli_alloc((size_t)v.width_px * (size_t)v.height_px, 3 * sizeof *pixels, err);
     dpl_status status;
 
     if (!pixels)
@@ -253,7 +252,8 @@ static dpl_status look_closer(search *s, double scale, dpl_error *err)
             const float sy = (float)image->full_height_px / (float)h;
             const int32_t tile_w = w - x < TILE_PX ? w - x : TILE_PX;
             const int32_t tile_h = h - y < TILE_PX ? h - y : TILE_PX;
-            const double step_x = (double)image->width_px / w, step_y = (double)image->height_px / h;
+            const double step_x = (double)image->width_px / w,
+                         step_y = (double)image->height_px / h;
             const dpli_axis along = {image->width_px, tile_w, x * step_x, step_x};
             const dpli_axis down = {image->height_px, tile_h, y * step_y, step_y};
             const dpli_view v = {.pixels = pixels,
@@ -365,9 +365,8 @@ static dpl_status look_upright(search *s, double scale, dpl_error *err)
     const dpli_view first = {.most_px = side > BELIEVED_UP_TO_PX ? BELIEVED_UP_TO_PX * s->photo_px
                                                                  : INFINITY};
     const dpli_view overview = {.margin_px = MARGIN_PX,
-                                .least_px =
-                                    fminf(OVERVIEW_FROM_PX, OVERVIEW_FROM_SHARE * side) *
-                                    s->photo_px,
+                                .least_px = fminf(OVERVIEW_FROM_PX, OVERVIEW_FROM_SHARE * side) *
+                                            s->photo_px,
                                 .most_px = INFINITY};
     const dpl_status status = look(s, scale, first, err);
 

@@ -105,8 +105,7 @@ static void fill(float *in, int32_t in_w, const dpli_view *v)
 {
     for (int32_t y = 0; y < v->height_px; y++) {
         const uint8_t *row = v->pixels + (size_t)y * v->stride_bytes;
-        float *to =
-            in + ((size_t)(y + v->margin_px) * (size_t)in_w + (size_t)v->margin_px) * 3;
+        float *to = in + ((size_t)(y + v->margin_px) * (size_t)in_w + (size_t)v->margin_px) * 3;
         for (int32_t x = 0; x < v->width_px; x++, row += 3, to += 3) {
             to[0] = row[2]; /* the net wants BGR, 0..255 */
             to[1] = row[1];

@@ -77,8 +77,7 @@ static const dpli_candidate *strongest(const dpli_candidates *found, int32_t loo
         const dpli_candidate *c = &found->items[i];
         const float dx = c->face.x_px + c->face.w_px / 2 - face->x_px - face->w_px / 2;
         const float dy = c->face.y_px + c->face.h_px / 2 - face->y_px - face->h_px / 2;
-        if (c->look == look && hypotf(dx, dy) < near &&
-            (!best || c->face.score > best->face.score))
+        if (c->look == look && hypotf(dx, dy) < near && (!best || c->face.score > best->face.score))
             best = c;
     }
     return best;
@@ -152,8 +151,8 @@ dpl_status dpli_upright(dpl_face *face, bool *turned, const dpl_detector *detect
     *turned = best && best->look != 0;
     if (*turned) {
         *face = best->face;
-        status = stand_up(face, highest_deg(scores, best->look), detector, scratch, image, &found,
-                          err);
+        status =
+            stand_up(face, highest_deg(scores, best->look), detector, scratch, image, &found, err);
     } else if (best) {
         if (fabsf(dpli_face_roll_deg(face)) > TURN_DEG) /* seen in a turned look, wrongly */
             *face = best->face;
