@@ -67,68 +67,6 @@ finished_prefix() {
     ls -d "$cache"/faiss-[0-9]*-"$level"-hard 2>/dev/null | sort -V | tail -n 1
 }
 
-# Copies the machine's apt entries, binary ones too, as source entries into the folder $1.
-copy_apt_entries() {
-    main=''
-    parts=''
-    eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
-    for file in "$main" "$parts"/*.list; do
-        [ -r "$file" ] || continue
-        sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' "$file"
-    done | sort -u >"$1/doppel.list"
-    # Paragraph by paragraph: one that says "Enabled: no" stays out. (Inline keys have lines that start
-    # with a blank, and a lone dot for an empty one, so a paragraph ends at an empty line here too.)
-    for file in "$parts"/*.sources; do
-        [ -r "$file" ] || continue
-        awk '
-            function flush() {
-                if (enabled && text ~ /\nURIs:/) print text
-                text = ""; enabled = 1
-            }
-            BEGIN { enabled = 1 }
-            /^[[:space:]]*$/ { flush(); next }
-            /^#/ { next }
-            tolower($0) ~ /^enabled:[[:space:]]*(no|false|off|0|without|disable)/ { enabled = 0 }
-            tolower($0) ~ /^types:/ { $0 = "Types: deb-src" }
-            { sub(/^[Uu][Rr][Ii][Ss]:/, "URIs:"); text = text "\n" $0 }
-            END { flush() }' "$file"
-    done >"$1/doppel.sources"
-}
-
-# Puts Debian's source into $work/src, and its version into $work/version.
-fetch_source() {
-    command -v apt-get >/dev/null ||
-        die "no FAISS with its C API here, and no apt to build one with: see docs/install.md"
-    sh "$here/packages.sh" faiss
-    rm -rf "$work/download" "$work/unpack"
-    mkdir -p "$work/apt/lists/partial" "$work/apt/sources" "$work/download"
-    copy_apt_entries "$work/apt/sources"
-    # As root, apt would hand the download to its own user, who cannot see into this folder.
-    set -- -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/sources" \
-        -o Dir::State::Lists="$work/apt/lists" -o Dir::Cache="$work/apt" \
-        -o Acquire::Languages=none -o APT::Sandbox::User=root
-    say "fetching Debian's source package"
-    # An entry without sources (many that are not Debian's) is no failure; no package at the end is.
-    apt-get "$@" update >"$work/apt/log" 2>&1 || :
-    (cd "$work/download" && apt-get "$@" source --download-only faiss) >>"$work/apt/log" 2>&1 || {
-        grep -E '^[EW]:' "$work/apt/log" | awk '!seen[$0]++' | head -n 6 >&2
-        if grep -qE 'Could not (resolve|connect)|Temporary failure|Connection (failed|refused|timed out)' "$work/apt/log"; then
-            die "apt cannot reach the mirrors of this machine's apt sources: is there a network?" \
-                "It is needed for the source package \"faiss\", this once; run ./dev again when there is."
-        fi
-        die "the source package \"faiss\" cannot be had through this machine's apt sources;" \
-            "docs/install.md says how to bring a FAISS of your own"
-    }
-    set -- "$work"/download/*.dsc
-    version=$(sed -n '/^Version: /{s/^Version: \([0-9]*:\)\{0,1\}//;s/-[^-]*$//;p;q;}' "$1")
-    # apt has checked the files against the signed index.
-    dpkg-source --no-check --no-copy -x "$1" "$work/unpack" >>"$work/apt/log" 2>&1 ||
-        die "$(tail -n 5 "$work/apt/log")"
-    echo "$version" >"$work/version"
-    mv "$work/unpack" "$work/src"
-    rm -rf "$work/download" "$work/apt"
-}
-
 # Runs the build: ninja's one line on a terminal, else a line each tenth of the way.
 run_build() {
     set -- cmake --build "$work/build-$level" --parallel "$jobs" --target faiss faiss_c
@@ -195,6 +133,8 @@ build() {
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=scripts/source.sh
+. "$here/source.sh"
 [ -n "${XDG_CACHE_HOME:-${HOME:-}}" ] || die "neither HOME nor XDG_CACHE_HOME is set"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/doppel
 work=$cache/faiss-work
@@ -222,7 +162,7 @@ if [ -z "$prefix" ]; then
         jobs=$(sed -n '/^MemAvailable:/{s/[^0-9]//g;p;q;}' /proc/meminfo)
         jobs=$((jobs / 1048576 + 1))
         [ "$jobs" -lt "$(nproc)" ] || jobs=$(nproc)
-        [ -d "$work/src" ] || fetch_source
+        [ -d "$work/src" ] || fetch_source faiss
         build
     fi
 fi

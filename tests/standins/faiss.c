@@ -11,6 +11,7 @@
 #include <faiss/c_api/IndexIVFFlat_c.h>
 #include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/Index_c.h>
+#include <faiss/c_api/clone_index_c.h>
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
@@ -28,6 +29,22 @@ int faiss_IndexFlat_new_with(FaissIndexFlat **out, idx_t dim, FaissMetricType me
         abort();
     index->dim = dim;
     *out = (FaissIndexFlat *)index;
+    return 0;
+}
+
+int faiss_clone_index(const FaissIndex *index, FaissIndex **out)
+{
+    const size_t n = (size_t)(index->n * index->dim);
+    FaissIndex *copy = malloc(sizeof *copy);
+
+    if (!copy)
+        abort();
+    *copy = *index;
+    copy->rows = malloc((n + 1) * sizeof *copy->rows);
+    if (!copy->rows)
+        abort();
+    memcpy(copy->rows, index->rows, n * sizeof *copy->rows);
+    *out = copy;
     return 0;
 }
 
@@ -176,6 +193,12 @@ int faiss_IndexIVF_make_direct_map(FaissIndexIVF *index, int yes)
 }
 
 size_t faiss_IndexIVF_nlist(const FaissIndexIVF *index)
+{
+    (void)index;
+    abort();
+}
+
+size_t faiss_IndexIVF_nprobe(const FaissIndexIVF *index)
 {
     (void)index;
     abort();
