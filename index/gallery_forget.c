@@ -69,10 +69,10 @@ static dpl_status trace_name(dpli_traces *traces, const char *name, dpl_error *e
     size_t n;
 
     if (!name)
-        return name ? status : DPL_OK;
+        return DPL_OK;
     status = trace(traces, name, err);
     if (status != DPL_OK)
-        return name ? status : DPL_OK;
+        return status;
     bytes = summed_name(&n, name, err);
     status = bytes ? dpli_traces_add(traces, bytes, n, err) : DPL_E_MEMORY;
     free(bytes);

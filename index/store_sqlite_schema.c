@@ -88,8 +88,9 @@ static const char *const schema_1[] = {
     " photo_id INTEGER NOT NULL REFERENCES photo(id) ON DELETE CASCADE,"
     " model_id INTEGER NOT NULL REFERENCES model(id)," DPLI_FACE_LIST(
         FACE_COLUMN) " weakest TEXT NOT NULL, vector BLOB NOT NULL) STRICT",
-    "CREATE TABLE thumb(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
-    " jpeg BLOB NOT NULL) STRICT",
+    /* In parentheses, or clang takes the comma within for one that is missing. */
+    ("CREATE TABLE thumb(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
+     " jpeg BLOB NOT NULL) STRICT"),
     PHOTO_PERSON,
     PHOTO_SHA256,
     TEMPLATE_PHOTO,
