@@ -68,15 +68,12 @@ static dpl_status see_photo(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
+/* What was changed is refused by its row's sum: nothing else than what was put comes out. */
 static dpl_status see_template(void *ctx, const dpl_template_row *row)
 {
-    float sum = 0;
-
     (void)ctx;
     for (int32_t i = 0; i < row->dim; i++)
-        sum += row->vector[i];
-    /* Every number was read; what they are is the gallery's to check. */
-    fuzz_require(isfinite(sum) || !isfinite(sum));
+        fuzz_require(isfinite(row->vector[i]));
     return DPL_OK;
 }
 
