@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "index/gallery.h"
 #include "index/pipeline.h"
 
 /* @param which  what a photo without a name is called */
@@ -129,6 +130,8 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
 
     if (status == DPL_OK)
         status = choose_face(&v.face_a, photo, "the photo", o.face_a, err);
+    if (status == DPL_OK)
+        status = dpli_gallery_fits(gallery, encoder, err);
     if (status != DPL_OK)
         return status;
     c.probe = photo->vectors + v.face_a * (size_t)c.dim;
