@@ -210,9 +210,19 @@ static int64_t index_bytes(const char *dir)
 }
 
 /* What is told of the settings, in this order. */
-static const char *const keys[] = {"detect",           "model.face.name", "model.face.hash",
-                                   "model.face.dim",   "model.face.head", "model.image.name",
-                                   "model.image.hash", "model.image.dim"};
+static const char *const keys[] = {"detect",
+                                   "model.face.name",
+                                   "model.face.hash",
+                                   "model.face.dim",
+                                   "model.face.head",
+                                   "model.face.path",
+                                   "model.face.preset",
+                                   "model.image.name",
+                                   "model.image.hash",
+                                   "model.image.dim",
+                                   "model.image.head",
+                                   "model.image.path",
+                                   "model.image.preset"};
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 
 /* The gallery as it is told. */
@@ -228,6 +238,15 @@ static const char *setting_of(const facts *f, const char *key)
         if (strcmp(key, keys[k]) == 0)
             return f->settings[k];
     return NULL;
+}
+
+static const char *model_fact(const facts *f, const char *space, const char *fact)
+{
+    char *key = text_format("model.%s.%s", space, fact);
+    const char *value = setting_of(f, key);
+
+    free(key);
+    return value;
 }
 
 static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
@@ -264,16 +283,27 @@ static void gallery_json(const info *i, facts *f)
 
 static void put_model(const facts *f, const char *space)
 {
-    char *name_key = text_format("model.%s.name", space);
-    char *hash_key = text_format("model.%s.hash", space);
-    const char *name = setting_of(f, name_key), *hash = setting_of(f, hash_key);
-    char *shown = name ? text_shown(name) : NULL;
+    const char *name = model_fact(f, space, "name"), *hash = model_fact(f, space, "hash");
+    const char *path = model_fact(f, space, "path"), *preset = model_fact(f, space, "preset");
+    char *title = text_format("%s model", space);
 
-    if (hash)
-        printf("  %s model  %s %.12s\n", space, shown ? shown : "", hash);
-    free(name_key);
-    free(hash_key);
-    free(shown);
+    if (hash) {
+        printf("  %-11s ", title);
+        text_put(stdout, name ? name : "");
+        printf(", vectors %.12s\n", hash);
+    }
+    if (hash && path) {
+        fputs("              ", stdout);
+        text_put(stdout, path);
+        if (!strchr(path, '/'))
+            fputs(", which comes with doppel", stdout);
+        if (preset && preset[0]) {
+            fputs(", preset ", stdout);
+            text_put(stdout, preset);
+        }
+        putchar('\n');
+    }
+    free(title);
 }
 
 static void gallery_text(const info *i, const facts *f)

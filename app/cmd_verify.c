@@ -406,6 +406,7 @@ int cmd_verify(const command *self, int argc, char **argv)
         code = check_arguments(self, &o, n);
     if (code)
         return code;
+    o.common.faces_only = true;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = (size_t)n;
     c.name_a = argv[1];

@@ -28,6 +28,7 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
+    bool faces_only; /* the gallery's model of whole pictures has nothing to do here */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
@@ -76,7 +77,8 @@ dpl_net_options common_model_limits(const common *o);
 
 /**
  * Open the models that the options name.
- * @param gallery  may be NULL; what it remembers decides where --detect is not given
+ * @param gallery  may be NULL; the models, preset and --detect that made it serve where none is
+ *                 given
  */
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);

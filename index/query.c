@@ -68,25 +68,6 @@ static void forget_people(search *s)
     free(s->people);
 }
 
-static dpl_status check_model(const search *s, dpl_error *err)
-{
-    const char *space = dpl_encoder_space(s->encoder);
-    char key[DPLI_MODEL_KEY];
-    const char *held;
-    dpl_status status;
-
-    dpli_model_key(key, space, "hash");
-    status = dpl_gallery_setting(&held, s->gallery, key, err);
-    if (status != DPL_OK)
-        return status;
-    if (held && strcmp(held, dpl_encoder_hash(s->encoder)) != 0)
-        return dpli_fail(
-            err, DPL_E_MISMATCH,
-            "the gallery's %s vectors were made by another model (%.12s, this is %.12s)", space,
-            held, dpl_encoder_hash(s->encoder));
-    return DPL_OK;
-}
-
 static dpl_status take_name(void *ctx, const dpl_template_row *row)
 {
     char **name = ctx;
@@ -379,7 +360,7 @@ static dpl_status answer_all(dpl_answer *answers, search *s, const float *probes
     dpl_search_info info = {0};
     dpl_hit *hits = NULL;
     size_t n_hits, fetch;
-    dpl_status status = check_model(s, err);
+    dpl_status status = dpli_gallery_fits(s->gallery, s->encoder, err);
 
     if (status != DPL_OK)
         return status;

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/options.h"
+#include "index/gallery.h"
 #include "index/person.h"
 #include "index/pipeline.h"
 
@@ -123,6 +124,8 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
         status = choose_face(&v.face_a, photo, "the photo", o.face_a, err);
     if (status == DPL_OK)
         status = check_fitness(&fitness, &judge, photo, "the photo", v.face_a, err);
+    if (status == DPL_OK)
+        status = dpli_gallery_fits(gallery, encoder, err);
     if (status != DPL_OK)
         return status;
     const dpli_side probe = dpli_side_of(&judge, photo->vectors + v.face_a * (size_t)dim, fitness);
