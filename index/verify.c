@@ -145,7 +145,7 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
             c.foreign
                 ? dpli_fail(err, DPL_E_MISMATCH,
                             "the gallery's templates of \"%s\" are another model's", person)
-                : dpli_fail(err, DPL_E_NOT_FOUND, "the gallery \"%s\" holds no template of \"%s\"",
+                : dpli_fail(err, DPL_E_NO_PERSON, "the gallery \"%s\" holds no template of \"%s\"",
                             dpl_gallery_dir(gallery), person);
     if (status == DPL_OK) {
         v.mean_score = score_mean(&c, !normalize || strcmp(normalize, "none") != 0, err);
