@@ -118,6 +118,9 @@ DPL_API dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, co
 DPL_API void dpl_encoder_close(dpl_encoder *encoder);
 DPL_API const dpl_net *dpl_encoder_net(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_preset_name(int32_t i); /* NULL past the last */
+/** What it was opened with: the file, and the preset or NULL. */
+DPL_API const char *dpl_encoder_path(const dpl_encoder *encoder);
+DPL_API const char *dpl_encoder_preset(const dpl_encoder *encoder);
 
 DPL_API int32_t dpl_encoder_width_px(const dpl_encoder *encoder);
 DPL_API int32_t dpl_encoder_height_px(const dpl_encoder *encoder);
