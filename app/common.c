@@ -13,6 +13,7 @@
 
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/nearest.h"
 #include "app/sandbox.h"
 
 /* ------------------------------------------------------------------ options */
@@ -223,6 +224,42 @@ int common_has_person(bool *has, const command *self, const common *o, dpl_galle
     if (dpl_gallery_each_photo(gallery, name, note_photo, has, &err) != DPL_OK)
         return common_fail(self, o, &err);
     return 0;
+}
+
+typedef struct likeness {
+    const char *typed;
+    nearest near;
+} likeness;
+
+static dpl_status see_person(void *ctx, const dpl_person *row)
+{
+    likeness *l = ctx;
+
+    nearest_see(&l->near, l->typed, row->name);
+    return DPL_OK;
+}
+
+int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name)
+{
+    likeness l = {.typed = name};
+    char *words = text_format("%s", "");
+    dpl_error err;
+    int code;
+
+    if (dpl_gallery_each_person(gallery, see_person, &l, &err) != DPL_OK)
+        return common_fail(self, o, &err);
+    for (size_t i = 0; i < l.near.n; i++) {
+        char *longer =
+            text_format("%s%s\"%.80s\"", words, i ? ", " : "; nearest: ", l.near.names[i]);
+        free(words);
+        words = longer;
+    }
+    code = common_refuse(
+        self, o, DPL_E_NO_PERSON, "the gallery \"%.100s\" knows nobody called \"%.80s\"%s",
+        dpl_gallery_dir(gallery), name, words[0] ? words : " (doppel list names whom it knows)");
+    nearest_clear(&l.near);
+    free(words);
+    return code;
 }
 
 char *common_full_path(const char *path)

@@ -91,6 +91,10 @@ const volatile int *common_watch_signals(void);
 int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
                       const char *name);
 
+/** Say that nobody of this name is in the gallery, and who is of a name like it. Returns the exit
+ * code. */
+int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
+
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */
 char *common_full_path(const char *path);

@@ -98,7 +98,7 @@ static dpl_status check_templates(const dpli_person_templates *t, const dpli_jud
         return dpli_fail(err, DPL_E_MISMATCH,
                          "the gallery's templates of \"%s\" are another model's", person);
     if (t->n_templates == 0)
-        return dpli_fail(err, DPL_E_NOT_FOUND, "the gallery \"%s\" holds no template of \"%s\"",
+        return dpli_fail(err, DPL_E_NO_PERSON, "the gallery \"%s\" holds no template of \"%s\"",
                          dpl_gallery_dir(gallery), person);
     if (t->side.fitness == DPL_FITNESS_TOO_POOR && dpli_by_rate(judge))
         return dpli_fail(err, DPL_E_QUALITY,
