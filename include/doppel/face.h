@@ -32,7 +32,8 @@ typedef struct dpl_quality {
     float yaw_deg, pitch_deg, roll_deg; /* from the landmarks; a rough estimate */
     float detector;                     /* the detector's score, 0..1 */
     char weakest[16]; /* the part that decided overall: "size", "sharpness", "exposure", "pose",
-                         "detector" */
+                         "detector", "cut" (much of the chip lies outside of the photo or is a black
+                         frame) */
 } dpl_quality;
 
 typedef struct dpl_face {
