@@ -72,6 +72,13 @@ typedef struct dpl_rate {
     bool beyond; /* past the table's end; rate and high say "no more than this" */
 } dpl_rate;
 
+/* Which faces a calibration's tables are of. A face is fair from this quality on, and turned
+ * sideways by no more than this; below too_poor nothing is claimed of it; else it is poor. A face
+ * whose quality is not known counts as fair. */
+typedef struct dpl_range {
+    float quality, yaw_deg, too_poor;
+} dpl_range;
+
 /**
  * Read a table.
  *
