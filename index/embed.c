@@ -296,14 +296,16 @@ dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *p
         status = open_face(&photo, pipeline, scratch, pictures, i, err);
         if (status != DPL_OK)
             return status;
-        status = dpli_thumb(out, n_out, encoder, photo.chips + dpli_main_face(&photo) * bytes, err);
+        const size_t face = dpli_main_face(&photo);
+        status = dpli_thumb(out, n_out, encoder, &photo.image, &photo.faces[face],
+                            photo.chips + face * bytes, err);
         dpl_photo_clear(&photo);
         return status;
     }
     chip = dpli_alloc(bytes, 1, err);
     status = chip ? cut_whole(chip, &j, 0, i, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
-        status = dpli_thumb(out, n_out, encoder, chip, err);
+        status = dpli_thumb(out, n_out, encoder, NULL, NULL, chip, err);
     free(chip);
     return status;
 }

@@ -22,6 +22,8 @@
 #include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
+#define THUMB_WIDTH_PX 112
+
 struct dpl_pipeline {
     dpl_detector *detector; /* NULL: the whole picture is the chip */
     dpl_encoder *encoder;
@@ -511,16 +513,21 @@ size_t dpli_main_face(const dpl_photo *photo)
     return dpl_main_face(photo->faces, photo->n_faces, &photo->image);
 }
 
-dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,
+dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
+                      const dpl_image *image, const dpl_face *face, const uint8_t *chip,
                       dpl_error *err)
 {
     const int32_t w = dpl_encoder_width_px(encoder), h = dpl_encoder_height_px(encoder);
-    dpl_image image = DPL_IMAGE_INIT;
-    dpl_status status = dpl_image_from_rgb(&image, chip, w, h, (size_t)w * 3, err);
+    dpl_image thumb = DPL_IMAGE_INIT;
+    dpl_status status = DPL_E_INPUT;
 
     *out = NULL;
+    if (face)
+        status = dpl_portrait(&thumb, image, face, THUMB_WIDTH_PX, err);
+    if (status == DPL_E_INPUT)
+        status = dpl_image_from_rgb(&thumb, chip, w, h, (size_t)w * 3, err);
     if (status == DPL_OK)
-        status = dpl_image_to_jpeg(out, n_out, &image, 85, err);
-    dpl_image_clear(&image);
+        status = dpl_image_to_jpeg(out, n_out, &thumb, 85, err);
+    dpl_image_clear(&thumb);
     return status;
 }

@@ -294,7 +294,8 @@ DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
  * person: by cosine with the mean of their fair templates, so that a stranger has one chance
  * however many there are; by other heads with the best, at a rate that counts them.
  *
- * @retval DPL_E_NO_PERSON  nobody of this name; DPL_E_MISMATCH  templates of another model only
+ * @retval DPL_E_NO_PERSON  the gallery holds nothing of a person of this name
+ * @retval DPL_E_MISMATCH   templates of another model only
  * @retval DPL_E_QUALITY    the face, or each of the person's, is too poor (as of dpl_verify)
  */
 DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,

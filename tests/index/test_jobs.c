@@ -576,7 +576,7 @@ static void a_claim_is_judged_by_the_mean_of_the_templates(void **state)
     decide(CONGRESS, BIDEN, &one);
     assert_true(claim.score == one.score && claim.best_score == one.score && !claim.by_mean);
     assert_int_equal(dpl_verify_claim(&claim, g, pipeline, &policy, &photo, "Nobody", NULL, &err),
-                     DPL_E_NOT_FOUND);
+                     DPL_E_NO_PERSON);
     assert_non_null(strstr(err.message, "Nobody"));
     dpl_photo_clear(&photo);
     dpl_gallery_close(g);
