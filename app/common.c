@@ -313,13 +313,14 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
 {
     dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
     const char *remembered = NULL;
-    char *encoder, *detector;
+    char *calibration = NULL, *encoder, *detector;
     dpl_error err;
     int code = dpl_status_exit_code(DPL_E_MODEL);
     bool whole;
 
     *out = NULL;
-    if (gallery && dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK)
+    if (gallery && (dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK ||
+                    dpl_gallery_calibration(&calibration, gallery, &err) != DPL_OK))
         return common_fail(self, o, &err);
     whole = o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
     encoder = common_model_path(self, o, o->model, DPL_MODEL_ENCODER, "model");
@@ -327,6 +328,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
                    ? common_model_path(self, o, o->detector, DPL_MODEL_DETECTOR, "detector")
                    : NULL;
     if (encoder && (whole || detector)) {
+        options.calibration_path = calibration;
         options.encoder_path = encoder;
         options.detector_path = detector;
         options.preset = o->preset;
@@ -341,6 +343,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
             enter_sandbox(o, gallery, &options);
         code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
     }
+    dpl_bytes_free(calibration);
     free(encoder);
     free(detector);
     return code;
