@@ -57,10 +57,10 @@ static json_t *doubles_json(const calibration_run *r, const dpl_calibrated *c)
         const dpl_double *d = &c->doubles[i];
         json_t *row = json_object();
 
-        json_put_text(&row, "person_a", r->samples.people_names[d->person_a]);
-        json_put_text(&row, "person_b", r->samples.people_names[d->person_b]);
-        json_put_text(&row, "photo_a", r->samples.names[d->sample_a]);
-        json_put_text(&row, "photo_b", r->samples.names[d->sample_b]);
+        json_put_text(&row, "person_a", r->own.samples.people_names[d->person_a]);
+        json_put_text(&row, "person_b", r->own.samples.people_names[d->person_b]);
+        json_put_text(&row, "photo_a", r->own.samples.names[d->sample_a]);
+        json_put_text(&row, "photo_b", r->own.samples.names[d->sample_b]);
         json_put_real(&row, "score", (double)d->score);
         json_put_real(&row, "expected", d->expected);
         json_put_int(&row, "pairs", d->n_pairs);
@@ -187,13 +187,13 @@ static void tell_doubles(const calibration_run *r, const dpl_calibrated *c)
         const dpl_double *d = &c->doubles[i];
 
         printf("  %.4f  ", (double)d->score);
-        text_put(stdout, r->samples.people_names[d->person_a]);
+        text_put(stdout, r->own.samples.people_names[d->person_a]);
         fputs(" (", stdout);
-        text_put(stdout, r->samples.names[d->sample_a]);
+        text_put(stdout, r->own.samples.names[d->sample_a]);
         fputs("), ", stdout);
-        text_put(stdout, r->samples.people_names[d->person_b]);
+        text_put(stdout, r->own.samples.people_names[d->person_b]);
         fputs(" (", stdout);
-        text_put(stdout, r->samples.names[d->sample_b]);
+        text_put(stdout, r->own.samples.names[d->sample_b]);
         printf("); %lld of their %lld pairs as alike as one person's\n", (long long)d->n_alike,
                (long long)d->n_pairs);
     }
@@ -205,8 +205,9 @@ void calibrate_tell(const calibration_run *r, const dpl_calibrated *c, const cha
 {
     char people[64], faces[64], pairs[32], one[32], rate[64];
 
-    printf("%s, %s", text_counted(people, c->n_people, "person"),
-           text_counted(faces, c->n_faces, r->samples.quality ? "face" : "picture"));
+    printf(
+        "%s, %s", text_counted(people, c->n_people, "person"),
+        text_counted(faces, c->n_faces, dpl_pipeline_detector(r->pipeline) ? "face" : "picture"));
     if (c->n_too_poor > 0)
         printf(" (%lld more are too poor to be compared)", (long long)c->n_too_poor);
     if (c->n_left_out > 0)

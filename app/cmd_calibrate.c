@@ -39,6 +39,13 @@ static const option_spec own[] = {
      .value = "FILE",
      .help = "who was found to be the same person: lines \"same A B\", \"unsure A B\", \"alike A "
              "B\""},
+    {.name = "cohort",
+     .kind = OPTION_TEXT,
+     .offset = AT(cohort),
+     .value = "N|NAME=N,…",
+     .help = "with DATA and --into: also make a cohort of so many centres, by which scores are "
+             "normalised, from the pictures of role \"cohort\" (NAME: their stratum; without "
+             "roles from half of the classes)"},
     {.name = "source",
      .kind = OPTION_TEXT,
      .offset = AT(source),
@@ -93,6 +100,9 @@ static int check_arguments(const command *self, const calibrate_options *o, int 
                                    "it), or --dry-run");
     if (o->into && o->common.gallery && n == 1)
         return options_usage(self, "--into and --gallery are two places: one of them");
+    if (o->cohort && (n == 0 || (!o->into && !o->dry_run)))
+        return options_usage(self,
+                             "--cohort makes a part of the model: with DATA and --into MODEL");
     if (o->too_poor > o->quality)
         return options_usage(self, "--too-poor %g is above --quality %g", o->too_poor, o->quality);
     return 0;
@@ -123,7 +133,8 @@ static int check_into(const calibration_run *r)
     return code;
 }
 
-static int keep(const calibration_run *r, const dpl_calibrated *c, char **written)
+static int keep(const calibration_run *r, const dpl_calibrated *c, const char *cohort,
+                char **written)
 {
     const calibrate_options *o = r->o;
     dpl_status status;
@@ -133,7 +144,7 @@ static int keep(const calibration_run *r, const dpl_calibrated *c, char **writte
         return 0;
     if (o->into) {
         *written = text_format("%s", o->into);
-        status = dpl_calibration_into_model(o->into, c->json, NULL, &err);
+        status = dpl_calibration_into_model(o->into, c->json, cohort, &err);
     } else {
         *written = text_format("%s/calibration.json", dpl_gallery_dir(r->gallery));
         status = dpl_calibration_beside(r->gallery, c->json, &err);
@@ -152,12 +163,18 @@ static int measure(calibration_run *r)
 {
     const calibrate_options *o = r->o;
     dpl_calibrate_options options = DPL_CALIBRATE_OPTIONS_INIT;
+    const dpl_encoder *encoder = dpl_pipeline_encoder(r->pipeline);
     dpl_calibrated c = {0};
-    char *written = NULL;
+    char *written = NULL, *cohort = NULL;
     dpl_status status;
     dpl_error err;
-    int code;
+    int code = calibrate_cohort(&cohort, r);
 
+    if (code)
+        return code;
+    options.cohort = cohort ? cohort : dpl_encoder_fact(encoder, "cohort");
+    if (!o->into)
+        options.model = dpl_encoder_hash(encoder);
     options.fmr = o->fmr;
     options.range = (dpl_range){(float)o->quality, (float)o->yaw_deg, (float)o->too_poor};
     options.source = r->source;
@@ -167,14 +184,16 @@ static int measure(calibration_run *r)
     options.on_progress = step;
     options.ctx = &r->progress;
     progress_start(&r->progress, "pairs", o->common.quiet);
-    status = dpl_calibrate(&c, &r->samples, dpl_pipeline_head(r->pipeline), &options, &err);
+    status = dpl_calibrate(&c, &r->own.samples, dpl_pipeline_head(r->pipeline), &options, &err);
     progress_wipe(&r->progress);
-    code = status == DPL_OK ? keep(r, &c, &written) : common_fail(r->self, &o->common, &err);
+    code =
+        status == DPL_OK ? keep(r, &c, cohort, &written) : common_fail(r->self, &o->common, &err);
     if (!code && o->common.json)
         json_print(calibrate_json(r, &c, written));
     else if (!code)
         calibrate_tell(r, &c, written);
     free(written);
+    dpl_bytes_free(cohort);
     dpl_calibrated_clear(&c);
     return code;
 }

@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/fail.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/pool.h"
@@ -49,6 +50,11 @@ typedef struct making {
     dpli_faces faces;
     dpli_walking walking;
     bool has_range;
+    dpli_cohort *cohort; /* NULL: none */
+    char cohort_sha256[65];
+    dpl_calibration *marginals; /* with a cohort, once they are known */
+    dpl_point_row *score, *normalised;
+    size_t n_score, n_normalised;
     dpli_tally tallies[DPLI_N_KINDS];
     dpli_edges edges[DPLI_N_KINDS];
     dpli_counts all;
@@ -145,10 +151,53 @@ static dpl_status choose_faces(making *m, const dpl_head *head, dpl_error *err)
     if (status == DPL_OK)
         status = draw_faces(keep, m, err);
     if (status == DPL_OK)
-        status = dpli_faces_make(&m->faces, s, head, keep, is_fair, err);
+        status = dpli_faces_make(&m->faces, s, head, m->cohort, keep, is_fair, err);
     free(keep);
     free(is_fair);
     return status;
+}
+
+/* ------------------------------------------------------------------ as text */
+
+static void put_rows(dpli_buf *json, const char *key, const dpl_point_row *rows, size_t n,
+                     bool bounds)
+{
+    dpli_buf_printf(json, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        dpli_buf_printf(json, "%s[%.9g,%.5g", i ? "," : "", (double)rows[i].at, rows[i].rate);
+        if (bounds)
+            dpli_buf_printf(json, ",%.5g,%.5g", rows[i].low, rows[i].high);
+        dpli_buf_str(json, "]");
+    }
+    dpli_buf_str(json, "]");
+}
+
+/* A string of any bytes; what is not UTF-8, or is not seen, becomes "?". */
+static void put_string(dpli_buf *json, const char *s)
+{
+    uint32_t point;
+
+    dpli_buf_str(json, "\"");
+    for (size_t n; *s; s += n) {
+        n = dpli_utf8_next(&point, s);
+        if (n == 0 || dpli_utf8_is_unsafe(point))
+            dpli_buf_str(json, "?");
+        else if (point == '"' || point == '\\')
+            dpli_buf_printf(json, "\\%c", (char)point);
+        else
+            dpli_buf_add(json, s, n);
+        n += n == 0;
+    }
+    dpli_buf_str(json, "\"");
+}
+
+/* What evidence is made of. */
+static void put_cohort(dpli_buf *json, const making *m)
+{
+    dpli_buf_printf(json, ",\"cohort\":{\"top\":%d,\"sha256\":\"%s\"}", m->o.cohort_top,
+                    m->cohort_sha256);
+    put_rows(json, "score", m->score, m->n_score, false);
+    put_rows(json, "normalised", m->normalised, m->n_normalised, false);
 }
 
 /* ------------------------------------------------------------------ tables */
@@ -167,6 +216,29 @@ static void choose_edges(dpli_edges *edges, const dpli_tally *tally, const doubl
             dpli_tally_point(&at, tally, share) && (edges->n == 0 || at > edges->at[edges->n - 1]))
             edges->at[edges->n++] = at;
     }
+}
+
+/* A marginal's points: rates without bounds, each lower than the one before. */
+static dpl_status make_marginal(dpl_point_row **rows, size_t *n_rows, const dpli_tally *tally,
+                                dpl_error *err)
+{
+    dpli_edges edges;
+
+    choose_edges(&edges, tally, rates, N_RATES, false);
+    *rows = dpli_calloc(edges.n, sizeof **rows, err);
+    if (!*rows)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < edges.n; i++) {
+        const double rate = (double)dpli_tally_count(tally, edges.at[i]) / (double)tally->n;
+
+        if (rate > 0 && (*n_rows == 0 || rate < (*rows)[*n_rows - 1].rate))
+            (*rows)[(*n_rows)++] = (dpl_point_row){edges.at[i], rate, rate, rate};
+    }
+    if (*n_rows < 2)
+        return dpli_fail(err, DPL_E_INPUT,
+                         "%.0f pairs of strangers are too few to normalise scores by a cohort",
+                         (double)tally->n);
+    return DPL_OK;
 }
 
 /* Points that too few pairs reach after all (many at the same score) go; they are the last. */
@@ -253,6 +325,33 @@ static dpl_status add_stratum(making *m, int k, dpl_error *err)
     if (counts.n_pairs[DPLI_POOR] > 0)
         widen(out->poor, out->n_poor, &counts, DPLI_POOR, NULL);
     return DPL_OK;
+}
+
+/* With a cohort: what evidence is, read as it will be. */
+static dpl_status make_marginals(making *m, dpl_error *err)
+{
+    dpli_tally tallies[2] = {{0}, {0}};
+    dpli_buf json = {0};
+    dpl_status status = dpli_strangers_marginals(tallies, &m->faces, &m->walking, err);
+
+    if (status == DPL_OK)
+        status = make_marginal(&m->score, &m->n_score, &tallies[0], err);
+    if (status == DPL_OK)
+        status = make_marginal(&m->normalised, &m->n_normalised, &tallies[1], err);
+    for (int k = 0; k < 2; k++)
+        dpli_tally_clear(&tallies[k]);
+    if (status != DPL_OK)
+        return status;
+    dpli_buf_printf(&json, "{\"version\":2,\"metric\":\"%s\",\"people\":1,\"pairs\":1",
+                    dpl_head_name(m->faces.head));
+    put_cohort(&json, m);
+    dpli_buf_str(&json, ",\"points\":[[0,1,0,1]]}");
+    status = dpli_buf_check(&json, err);
+    if (status == DPL_OK)
+        status = dpl_calibration_parse(&m->marginals, json.data, err);
+    m->faces.marginals = m->marginals;
+    dpli_buf_clear(&json);
+    return status;
 }
 
 static dpl_status make_tables(making *m, dpli_top *top, dpl_error *err)
@@ -378,6 +477,15 @@ static void compare_people(dpl_double *d, double *mean, const making *m, int32_t
         *mean = NAN;
 }
 
+static bool is_judged(const dpl_samples *s, int32_t a, int32_t b)
+{
+    for (size_t i = 0; i < s->n_judged; i++)
+        if ((s->judged[2 * i] == a && s->judged[2 * i + 1] == b) ||
+            (s->judged[2 * i] == b && s->judged[2 * i + 1] == a))
+            return true;
+    return false;
+}
+
 /* Expected this often, a pair is told. */
 #define SELDOM 0.05
 
@@ -396,14 +504,14 @@ static dpl_status find_doubles(making *m, dpli_top *top, dpl_error *err)
                         .person_b = m->samples->people[f->sample[b]],
                         .sample_a = f->sample[a],
                         .sample_b = f->sample[b],
-                        .score = dpli_faces_score(f, a, b),
+                        .score = dpli_faces_raw(f, a, b),
                         .expected = expected_above(&m->tallies[DPLI_FAIR], top->best[i].score)};
         bool told = false;
         double mean;
 
         for (size_t k = 0; k < out->n_doubles && !told; k++)
             told = out->doubles[k].person_a == d.person_a && out->doubles[k].person_b == d.person_b;
-        if (told)
+        if (told || is_judged(m->samples, d.person_a, d.person_b))
             continue;
         compare_people(&d, &mean, m, f->person[a], f->person[b]);
         /* Either one pair is far beyond the tail, or all of them are as of one person. */
@@ -413,39 +521,7 @@ static dpl_status find_doubles(making *m, dpli_top *top, dpl_error *err)
     return DPL_OK;
 }
 
-/* ------------------------------------------------------------------ as text */
-
-static void put_rows(dpli_buf *json, const char *key, const dpl_point_row *rows, size_t n,
-                     bool bounds)
-{
-    dpli_buf_printf(json, ",\"%s\":[", key);
-    for (size_t i = 0; i < n; i++) {
-        dpli_buf_printf(json, "%s[%.9g,%.5g", i ? "," : "", (double)rows[i].at, rows[i].rate);
-        if (bounds)
-            dpli_buf_printf(json, ",%.5g,%.5g", rows[i].low, rows[i].high);
-        dpli_buf_str(json, "]");
-    }
-    dpli_buf_str(json, "]");
-}
-
-/* A string of any bytes; what is not UTF-8, or is not seen, becomes "?". */
-static void put_string(dpli_buf *json, const char *s)
-{
-    uint32_t point;
-
-    dpli_buf_str(json, "\"");
-    for (size_t n; *s; s += n) {
-        n = dpli_utf8_next(&point, s);
-        if (n == 0 || dpli_utf8_is_unsafe(point))
-            dpli_buf_str(json, "?");
-        else if (point == '"' || point == '\\')
-            dpli_buf_printf(json, "\\%c", (char)point);
-        else
-            dpli_buf_add(json, s, n);
-        n += n == 0;
-    }
-    dpli_buf_str(json, "\"");
-}
+/* ------------------------------------------------------------------ the whole as text */
 
 static dpl_status write_json(making *m, dpl_error *err)
 {
@@ -458,6 +534,10 @@ static dpl_status write_json(making *m, dpl_error *err)
                     (long long)out->n_pairs);
     dpli_buf_str(&json, ",\"source\":");
     put_string(&json, m->o.source ? m->o.source : "");
+    if (m->o.model)
+        dpli_buf_printf(&json, ",\"model\":\"%s\"", m->o.model);
+    if (m->cohort)
+        put_cohort(&json, m);
     put_rows(&json, "points", out->points, out->n_points, true);
     if (m->has_range) {
         dpli_buf_printf(&json, ",\"range\":{\"quality\":%.6g,\"yaw_deg\":%.6g,\"too_poor\":%.6g}",
@@ -470,8 +550,10 @@ static dpl_status write_json(making *m, dpl_error *err)
         dpli_buf_printf(&json, ",\"mean_factor\":%.4g", out->mean_factor);
     if (out->n_strata > 0) {
         dpli_buf_str(&json, ",\"strata\":[");
-        for (size_t i = 0; i < out->n_strata; i++) {
-            dpli_buf_printf(&json, "%s{\"name\":", i ? "," : "");
+        for (size_t i = 0, n = 0; i < out->n_strata; i++) {
+            if (out->strata[i].n_pairs < 1)
+                continue;
+            dpli_buf_printf(&json, "%s{\"name\":", n++ ? "," : "");
             put_string(&json, out->strata[i].name);
             dpli_buf_printf(&json, ",\"people\":%lld,\"pairs\":%lld}",
                             (long long)out->strata[i].n_people, (long long)out->strata[i].n_pairs);
@@ -495,11 +577,25 @@ static dpl_status write_json(making *m, dpl_error *err)
 
 /* ------------------------------------------------------------------ all of it */
 
+static dpl_status open_cohort(making *m, const dpl_head *head, dpl_error *err)
+{
+    const char *text = m->o.cohort;
+    dpl_status status;
+
+    if (dpl_head_get_kind(head) != DPL_HEAD_COSINE)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a cohort normalises the cosine, not the head %s",
+                         dpl_head_name(head));
+    status = dpli_sha256_of(m->cohort_sha256, text, strlen(text), err);
+    if (status != DPL_OK)
+        return status;
+    return dpli_cohort_parse(&m->cohort, text, dpl_head_dim(head), m->o.cohort_top, err);
+}
+
 /* Pairs of all walks to come, for who watches. */
 static int64_t all_work(const making *m)
 {
     const dpl_samples *s = m->samples;
-    int64_t work = 2 * dpli_faces_work(&m->faces);
+    int64_t work = (m->cohort ? 3 : 2) * dpli_faces_work(&m->faces);
 
     for (int k = 0; s->strata && k < s->n_strata; k++) {
         dpli_faces of = {0};
@@ -524,6 +620,8 @@ dpl_status dpl_calibrate(dpl_calibrated *out, const dpl_samples *samples, const 
     status = dpli_options(&m.o, sizeof m.o, options, "calibrate", err);
     if (status == DPL_OK)
         status = check_samples(samples, head, &m.o, err);
+    if (status == DPL_OK && m.o.cohort)
+        status = open_cohort(&m, head, err);
     if (status == DPL_OK)
         status = choose_faces(&m, head, err);
     if (status == DPL_OK)
@@ -536,7 +634,11 @@ dpl_status dpl_calibrate(dpl_calibrated *out, const dpl_samples *samples, const 
                                .ctx = m.o.ctx,
                                .n_total = all_work(&m)};
     top.best = dpli_calloc(TOP, sizeof *top.best, err);
-    status = top.best ? make_tables(&m, &top, err) : DPL_E_MEMORY;
+    status = top.best ? DPL_OK : DPL_E_MEMORY;
+    if (status == DPL_OK && m.cohort)
+        status = make_marginals(&m, err);
+    if (status == DPL_OK)
+        status = make_tables(&m, &top, err);
     if (status == DPL_OK)
         status = need_pairs(&m, err);
     if (status == DPL_OK)
@@ -552,6 +654,10 @@ done:
     for (int k = 0; k < DPLI_N_KINDS; k++)
         dpli_tally_clear(&m.tallies[k]);
     dpli_faces_clear(&m.faces);
+    dpl_calibration_free(m.marginals);
+    dpli_cohort_free(m.cohort);
+    free(m.score);
+    free(m.normalised);
     free(top.best);
     if (status != DPL_OK)
         dpl_calibrated_clear(out);

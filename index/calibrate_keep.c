@@ -32,6 +32,8 @@ static int by_name(const void *a, const void *b)
 typedef struct review {
     named *names;
     int32_t n, *into; /* into [n]: the person that each is, itself or another */
+    int32_t *judged;  /* [n_judged, 2] */
+    size_t n_judged, cap;
 } review;
 
 /* A line's three words: parted by tabs if it has any, else by spaces. false when it has not three
@@ -99,12 +101,19 @@ static dpl_status read_line(review *r, char *line, size_t number, int64_t *n_mer
     if (strcmp(word[0], "same") == 0 && who[0] != who[1]) {
         r->into[who[1]] = who[0];
         ++*n_merged;
+        return DPL_OK;
     }
+    int32_t *judged = dpli_grow(r->judged, &r->cap, r->n_judged + 1, 2 * sizeof *judged, err);
+    if (!judged)
+        return DPL_E_MEMORY;
+    r->judged = judged;
+    memcpy(judged + 2 * r->n_judged++, who, sizeof who);
     return DPL_OK;
 }
 
 dpl_status dpl_review_apply(int32_t *people, size_t n, const char *const *people_names,
-                            int32_t n_people, const char *path, int64_t *n_merged, dpl_error *err)
+                            int32_t n_people, const char *path, int64_t *n_merged, int32_t **judged,
+                            size_t *n_judged, dpl_error *err)
 {
     review r = {.n = n_people};
     uint8_t *text = NULL;
@@ -112,6 +121,8 @@ dpl_status dpl_review_apply(int32_t *people, size_t n, const char *const *people
     dpl_status status;
 
     *n_merged = 0;
+    *judged = NULL;
+    *n_judged = 0;
     r.names = dpli_alloc((size_t)n_people, sizeof *r.names, err);
     r.into = dpli_alloc((size_t)n_people, sizeof *r.into, err);
     status = r.names && r.into ? dpli_file_read(&text, &n_text, path, MAX_REVIEW_BYTES, err)
@@ -131,7 +142,16 @@ dpl_status dpl_review_apply(int32_t *people, size_t n, const char *const *people
     }
     for (size_t i = 0; i < n && status == DPL_OK; i++)
         people[i] = root(&r, people[i]);
+    if (status == DPL_OK) {
+        /* Whom they were merged into later. */
+        for (size_t i = 0; i < 2 * r.n_judged; i++)
+            r.judged[i] = root(&r, r.judged[i]);
+        *judged = r.judged;
+        *n_judged = r.n_judged;
+        r.judged = NULL;
+    }
 done:
+    free(r.judged);
     free(r.names);
     free(r.into);
     free(text);

@@ -42,13 +42,17 @@ static dpl_status allot(dpli_faces *f, size_t n, int32_t dim, dpl_error *err)
         return dpli_fail(err, DPL_E_LIMIT, "%zu vectors of %d numbers", n, (int)dim);
     f->dim = dim;
     f->rows = dpli_alloc(floats, sizeof *f->rows, err);
+    f->mean = dpli_alloc(n, sizeof *f->mean, err);
+    f->deviation = dpli_alloc(n, sizeof *f->deviation, err);
     f->strata = dpli_alloc(n, sizeof *f->strata, err);
     f->is_fair = dpli_alloc(n, sizeof *f->is_fair, err);
     f->person = dpli_alloc(n, sizeof *f->person, err);
     f->first = dpli_alloc(n + 1, sizeof *f->first, err);
     f->sample = dpli_alloc(n, sizeof *f->sample, err);
-    return f->rows && f->strata && f->is_fair && f->person && f->first && f->sample ? DPL_OK
-                                                                                    : DPL_E_MEMORY;
+    return f->rows && f->mean && f->deviation && f->strata && f->is_fair && f->person && f->first &&
+                   f->sample
+               ? DPL_OK
+               : DPL_E_MEMORY;
 }
 
 /* Faces come in the order of their people. */
@@ -80,13 +84,14 @@ static int by_person(const void *a, const void *b)
 }
 
 dpl_status dpli_faces_make(dpli_faces *out, const dpl_samples *samples, const dpl_head *head,
-                           const bool *keep, const bool *is_fair, dpl_error *err)
+                           const dpli_cohort *cohort, const bool *keep, const bool *is_fair,
+                           dpl_error *err)
 {
     placed *order = dpli_alloc(samples->n, sizeof *order, err);
     size_t n = 0;
     dpl_status status = DPL_E_MEMORY;
 
-    *out = (dpli_faces){.head = head};
+    *out = (dpli_faces){.head = head, .cohort = cohort};
     if (!order)
         goto done;
     for (size_t i = 0; i < samples->n; i++)
@@ -102,6 +107,9 @@ dpl_status dpli_faces_make(dpli_faces *out, const dpl_samples *samples, const dp
         add_face(out, samples->vectors + at * (size_t)samples->dim,
                  samples->strata ? samples->strata[at] : 1, is_fair[at], at,
                  i == 0 || order[i].person != order[i - 1].person);
+        if (cohort)
+            dpli_cohort_stats(&out->mean[i], &out->deviation[i], cohort,
+                              out->rows + i * (size_t)out->dim);
     }
 done:
     free(order);
@@ -116,7 +124,8 @@ dpl_status dpli_faces_of(dpli_faces *out, const dpli_faces *faces, int stratum, 
     int32_t last = -1;
     dpl_status status;
 
-    *out = (dpli_faces){.head = faces->head};
+    *out =
+        (dpli_faces){.head = faces->head, .cohort = faces->cohort, .marginals = faces->marginals};
     status = allot(out, faces->n, faces->dim, err);
     if (status != DPL_OK) {
         dpli_faces_clear(out);
@@ -125,6 +134,8 @@ dpl_status dpli_faces_of(dpli_faces *out, const dpli_faces *faces, int stratum, 
     out->first[0] = 0;
     for (size_t i = 0; i < faces->n; i++)
         if (faces->strata[i] & bit) {
+            out->mean[out->n] = faces->mean[i];
+            out->deviation[out->n] = faces->deviation[i];
             add_face(out, faces->rows + i * (size_t)faces->dim, bit, faces->is_fair[i],
                      faces->sample[i], faces->person[i] != last);
             last = faces->person[i];
@@ -135,6 +146,8 @@ dpl_status dpli_faces_of(dpli_faces *out, const dpli_faces *faces, int stratum, 
 void dpli_faces_clear(dpli_faces *faces)
 {
     free(faces->rows);
+    free(faces->mean);
+    free(faces->deviation);
     free(faces->strata);
     free(faces->is_fair);
     free(faces->person);
@@ -156,11 +169,29 @@ static void score_rows(float *out, const dpli_faces *f, size_t i, size_t j, size
     dpl_head_scores(out, f->head, f->rows + i * dim, f->rows + j * dim, n);
 }
 
-float dpli_faces_score(const dpli_faces *faces, size_t a, size_t b)
+/* Scores with the faces from j on become evidence. */
+static void weigh(float *scores, const dpli_faces *f, float mean, float deviation, size_t j,
+                  size_t n)
+{
+    for (size_t k = 0; f->marginals && k < n; k++)
+        scores[k] = dpl_calibration_evidence(
+            f->marginals, scores[k],
+            dpli_normalised(scores[k], mean, deviation, f->mean[j + k], f->deviation[j + k]));
+}
+
+float dpli_faces_raw(const dpli_faces *faces, size_t a, size_t b)
 {
     float score;
 
     score_rows(&score, faces, a, b, 1);
+    return score;
+}
+
+float dpli_faces_score(const dpli_faces *faces, size_t a, size_t b)
+{
+    float score = dpli_faces_raw(faces, a, b);
+
+    weigh(&score, faces, faces->mean[a], faces->deviation[a], b, 1);
     return score;
 }
 
@@ -193,8 +224,12 @@ static dpl_status walk_block(void *ctx, int worker, size_t item, dpl_error *err)
     float *scores = w->scores[worker];
 
     (void)err;
-    for (size_t i = b->from; i < b->to; i++)
-        score_rows(scores + (i - b->from) * n + i + 1, w->faces, i, i + 1, n - i - 1);
+    for (size_t i = b->from; i < b->to; i++) {
+        float *row = scores + (i - b->from) * n + i + 1;
+
+        score_rows(row, w->faces, i, i + 1, n - i - 1);
+        weigh(row, w->faces, w->faces->mean[i], w->faces->deviation[i], i + 1, n - i - 1);
+    }
     w->visit(w->ctx, worker, b, scores);
     return DPL_OK;
 }
@@ -285,33 +320,66 @@ static void tally_block(void *ctx, int worker, const block *b, const float *scor
     }
 }
 
-dpl_status dpli_strangers_tally(dpli_tally *tallies, const dpli_faces *faces, dpli_walking *walking,
-                                dpl_error *err)
+/* The first two are the scores and the normalised ones. */
+static void tally_marginals(void *ctx, int worker, const block *b, const float *scores)
+{
+    const tallying *t = ctx;
+    const dpli_faces *f = t->faces;
+    dpli_tally *of = t->of[worker];
+
+    for (size_t i = b->from; i < b->to; i++) {
+        const float *row = scores + (i - b->from) * f->n;
+
+        for (size_t j = f->is_fair[i] ? f->first[f->person[i] + 1] : f->n; j < f->n; j++)
+            if (f->is_fair[j] && is_pair(f, i, j)) {
+                dpli_tally_add(&of[0], row[j]);
+                dpli_tally_add(&of[1], dpli_normalised(row[j], f->mean[i], f->deviation[i],
+                                                       f->mean[j], f->deviation[j]));
+            }
+    }
+}
+
+static dpl_status tally_all(dpli_tally *tallies, int n_kinds, const dpli_faces *faces,
+                            void (*visit)(void *ctx, int worker, const block *b,
+                                          const float *scores),
+                            dpli_walking *walking, dpl_error *err)
 {
     const size_t n_threads = (size_t)walking->n_threads;
     tallying t = {faces, dpli_calloc(n_threads, sizeof *t.of, err)};
     dpl_status status = t.of ? DPL_OK : DPL_E_MEMORY;
 
-    for (int k = 0; k < DPLI_N_KINDS; k++)
+    for (int k = 0; k < n_kinds; k++)
         tallies[k] = (dpli_tally){0};
     for (size_t i = 0; i < n_threads && status == DPL_OK; i++)
-        for (int k = 0; k < DPLI_N_KINDS && status == DPL_OK; k++)
+        for (int k = 0; k < n_kinds && status == DPL_OK; k++)
             status = dpli_tally_init(&t.of[i][k], err);
     if (status == DPL_OK)
-        status = walk_pairs(faces, walking, tally_block, &t, err);
+        status = walk_pairs(faces, walking, visit, &t, err);
     for (size_t i = 1; i < n_threads && status == DPL_OK; i++)
-        for (int k = 0; k < DPLI_N_KINDS; k++)
+        for (int k = 0; k < n_kinds; k++)
             dpli_tally_merge(&t.of[0][k], &t.of[i][k]);
-    for (int k = 0; k < DPLI_N_KINDS && status == DPL_OK; k++) {
+    for (int k = 0; k < n_kinds && status == DPL_OK; k++) {
         tallies[k] = t.of[0][k];
         dpli_tally_close(&tallies[k]);
         t.of[0][k] = (dpli_tally){0};
     }
     for (size_t i = 0; t.of && i < n_threads; i++)
-        for (int k = 0; k < DPLI_N_KINDS; k++)
+        for (int k = 0; k < n_kinds; k++)
             dpli_tally_clear(&t.of[i][k]);
     free(t.of);
     return status;
+}
+
+dpl_status dpli_strangers_tally(dpli_tally *tallies, const dpli_faces *faces, dpli_walking *walking,
+                                dpl_error *err)
+{
+    return tally_all(tallies, DPLI_N_KINDS, faces, tally_block, walking, err);
+}
+
+dpl_status dpli_strangers_marginals(dpli_tally *tallies, const dpli_faces *faces,
+                                    dpli_walking *walking, dpl_error *err)
+{
+    return tally_all(tallies, 2, faces, tally_marginals, walking, err);
 }
 
 /* ------------------------------------------------------------------ draws */
@@ -708,9 +776,12 @@ static void meet(uint64_t *n, uint64_t hits[DPLI_MAX_EDGES], const meetings *m, 
                  const float *vector, int32_t person, uint64_t strata)
 {
     const dpli_faces *f = m->faces;
-    float *scores = m->scores[worker];
+    float *scores = m->scores[worker], mean = NAN, deviation = NAN;
 
     dpl_head_scores(scores, f->head, vector, f->rows, f->n);
+    if (f->cohort)
+        dpli_cohort_stats(&mean, &deviation, f->cohort, vector);
+    weigh(scores, f, mean, deviation, 0, f->n);
     for (size_t j = 0; j < f->n; j++)
         if (f->person[j] != person && f->is_fair[j] && (f->strata[j] & strata)) {
             const size_t reached = edges_reached(m->edges, scores[j]);

@@ -7,25 +7,31 @@
 #include <stdint.h>
 
 #include "doppel/calibrate.h"
+#include "index/cohort.h"
 #include "index/flat.h"
 #include "index/tally.h"
 
-/* Faces in the order of their people. */
+/* Faces in the order of their people. With a cohort a pair's score is its evidence, once there are
+ * marginals to take it from. */
 typedef struct dpli_faces {
     size_t n;
     int32_t dim, n_people;
-    const dpl_head *head; /* borrowed */
-    float *rows;          /* [n, dim] */
-    uint64_t *strata;     /* [n]; a pair counts when both have one in common */
-    bool *is_fair;        /* [n]; else poor */
-    int32_t *person;      /* [n] 0 .. n_people-1, rising */
-    size_t *first;        /* [n_people + 1] */
-    size_t *sample;       /* [n] where it was given */
+    const dpl_head *head;             /* borrowed */
+    const dpli_cohort *cohort;        /* borrowed; NULL: none */
+    const dpl_calibration *marginals; /* borrowed; NULL: none, or not known yet */
+    float *rows;                      /* [n, dim] */
+    float *mean, *deviation;          /* [n] of the cohort; NULL without */
+    uint64_t *strata;                 /* [n]; a pair counts when both have one in common */
+    bool *is_fair;                    /* [n]; else poor */
+    int32_t *person;                  /* [n] 0 .. n_people-1, rising */
+    size_t *first;                    /* [n_people + 1] */
+    size_t *sample;                   /* [n] where it was given */
 } dpli_faces;
 
 /** Those of the samples that keep says; the others are in no pair. */
 dpl_status dpli_faces_make(dpli_faces *out, const dpl_samples *samples, const dpl_head *head,
-                           const bool *keep, const bool *is_fair, dpl_error *err);
+                           const dpli_cohort *cohort, const bool *keep, const bool *is_fair,
+                           dpl_error *err);
 /** Those in one stratum. */
 dpl_status dpli_faces_of(dpli_faces *out, const dpli_faces *faces, int stratum, dpl_error *err);
 void dpli_faces_clear(dpli_faces *faces);
@@ -41,6 +47,11 @@ typedef struct dpli_walking {
 
 /* The kinds of pairs. */
 enum { DPLI_FAIR, DPLI_POOR, DPLI_GENUINE, DPLI_N_KINDS };
+
+/** How the head's scores of fair strangers are distributed, and the normalised ones. tallies [2],
+ * closed; the caller's. */
+dpl_status dpli_strangers_marginals(dpli_tally *tallies, const dpli_faces *faces,
+                                    dpli_walking *walking, dpl_error *err);
 
 /** How the scores of each kind are distributed: of strangers who are both fair, of strangers of
  * whom one is poor, and of one person, both fair. tallies [DPLI_N_KINDS], closed; the caller's. */
@@ -81,7 +92,8 @@ dpl_status dpli_strangers_count(dpli_counts *out, dpli_top *top, const dpli_face
 dpl_status dpli_strangers_mean_factor(double *out, const dpli_faces *faces, const dpli_edges *edges,
                                       dpli_walking *walking, dpl_error *err);
 
-/** The score of two of the faces. */
+/** The head's score of two of the faces; and what it is counted by: their evidence, or the same. */
+float dpli_faces_raw(const dpli_faces *faces, size_t a, size_t b);
 float dpli_faces_score(const dpli_faces *faces, size_t a, size_t b);
 
 /** Pairs of all kinds, those of no common stratum included: what one walk takes. */

@@ -160,3 +160,17 @@ bool dpli_tally_point(float *at, const dpli_tally *tally, double share)
     }
     return false;
 }
+
+uint64_t dpli_tally_count(const dpli_tally *tally, float at)
+{
+    uint64_t n = 0;
+
+    if (tally->n_top > 0 && at > tally->top[tally->n_top - 1]) {
+        while (n < tally->n_top && tally->top[n] >= at)
+            n++;
+        return n;
+    }
+    for (size_t i = rank_of(at) >> BUCKET_BITS; i < N_BUCKETS; i++)
+        n += tally->buckets[i];
+    return n;
+}

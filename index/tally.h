@@ -33,4 +33,7 @@ void dpli_tally_close(dpli_tally *tally);
  * its numbers wide. false when there is none. */
 bool dpli_tally_point(float *at, const dpli_tally *tally, double share);
 
+/** How many of them reach a number that dpli_tally_point gave. */
+uint64_t dpli_tally_count(const dpli_tally *tally, float at);
+
 #endif

@@ -40,6 +40,9 @@ typedef struct dpl_samples {
     const char *const *names;        /* [n] of the files */
     const char *const *people_names; /* [n_people] */
     const char *const *strata_names; /* [n_strata] */
+    const int32_t *judged;           /* [n_judged, 2] people found to be two, whom nobody needs to
+                                        look at again */
+    size_t n_judged;
 } dpl_samples;
 
 typedef struct dpl_calibrate_options {
@@ -47,7 +50,9 @@ typedef struct dpl_calibrate_options {
     double fmr;                 /* the rate that the table has to reach; default DPL_DEFAULT_FMR */
     dpl_range range;            /* where the quality is known; default 0.5, 45, 0.3 */
     const char *source;         /* what the table says of its data; NULL: counts only */
+    const char *model;          /* the encoder's hash that it is to say; NULL: it says none */
     const char *cohort;         /* by which scores are normalised (dpl_cohort_make); NULL: none */
+    int32_t cohort_top;         /* of it, those most like a face; default 40 */
     uint64_t seed;              /* of the bootstrap; default 1 */
     int n_threads;              /* 0: one a core */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: DPL_E_CANCELLED */
@@ -57,8 +62,8 @@ typedef struct dpl_calibrate_options {
 
 #define DPL_CALIBRATE_OPTIONS_INIT                                                                 \
     {                                                                                              \
-        sizeof(dpl_calibrate_options), DPL_DEFAULT_FMR, {0.5f, 45.0f, 0.3f}, NULL, NULL, 1, 0,     \
-            NULL, NULL, NULL                                                                       \
+        sizeof(dpl_calibrate_options), DPL_DEFAULT_FMR, {0.5f, 45.0f, 0.3f}, NULL, NULL, NULL, 40, \
+            1, 0, NULL, NULL, NULL                                                                 \
     }
 
 /** The same by a function, for who has no macros.
@@ -121,6 +126,27 @@ DPL_API dpl_status dpl_calibrate(dpl_calibrated *out, const dpl_samples *samples
                                  dpl_error *err);
 DPL_API void dpl_calibrated_clear(dpl_calibrated *calibrated);
 
+/* ------------------------------------------------------------------ the cohort */
+
+enum { DPL_COHORT_PEOPLE = 5 /* of whom each centre is the mean */ };
+
+/**
+ * Make a cohort: centres by which scores are normalised. Each is the mean of a face drawn at random
+ * and of the nearest faces of four other people, so that nobody's vector is among them. Faces of
+ * different strata are not mixed.
+ *
+ * @param[out] text      the fact "doppel.cohort", freed by dpl_bytes_free
+ * @param      samples   of people who are not calibrated with; quality is not looked at
+ * @param[in]  n_seeds   [n_strata], or [1] where there are none: centres wanted of each; no more
+ *                       than it has faces are made
+ * @param[out] n_centres how many there are
+ * @retval DPL_E_INPUT   a stratum has fewer than five people; fewer than 40 centres in all
+ * @retval DPL_E_ARGUMENT  the head is not the cosine
+ */
+DPL_API dpl_status dpl_cohort_make(char **text, int64_t *n_centres, const dpl_samples *samples,
+                                   const dpl_head *head, const int32_t *n_seeds, uint64_t seed,
+                                   int n_threads, dpl_error *err);
+
 /* ------------------------------------------------------------------ who is the same */
 
 /**
@@ -132,11 +158,12 @@ DPL_API void dpl_calibrated_clear(dpl_calibrated *calibrated);
  *
  * @param[in,out] people    [n] samples->people, which is renumbered
  * @param[out]    n_merged  people who went into another
+ * @param[out]    judged    [n_judged, 2] samples->judged, freed by dpl_bytes_free
  * @retval DPL_E_INPUT  a line is none of these, or names nobody; err names the line
  */
 DPL_API dpl_status dpl_review_apply(int32_t *people, size_t n, const char *const *people_names,
                                     int32_t n_people, const char *path, int64_t *n_merged,
-                                    dpl_error *err);
+                                    int32_t **judged, size_t *n_judged, dpl_error *err);
 
 /* ------------------------------------------------------------------ keeping it */
 
