@@ -316,6 +316,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
         code = html_open(&page, e->self, &o->common, "Enrolment");
     if (code)
         return code;
+    html_heading(&page, "Enrolment");
     if (page.f)
         e->refused_part.f = text_need(open_memstream(&e->refused, &e->n_refused_bytes));
     options.name = o->name;
