@@ -71,7 +71,7 @@ json_t *query_json(const query_facts *f)
     json_put_text(&object, "by", by_picture ? "image" : "face");
     if (by_picture) {
         const dpl_encoder *encoder = dpl_pipeline_image_encoder(f->pipeline);
-        json_put_net(&object, "model", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+        json_put_encoder(&object, "model", encoder);
         json_put_text(&object, "direction", "higher");
     } else {
         json_put_model(&object, f->pipeline);

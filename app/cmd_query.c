@@ -547,6 +547,7 @@ int cmd_query(const command *self, int argc, char **argv)
     cwd = getcwd(NULL, 0);
     q.cwd = cwd ? text_format("%s/", strcmp(cwd, "/") ? cwd : "") : NULL;
     free(cwd);
+    o.common.faces_only = o.by == DPL_QUERY_FACE;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = (size_t)n;
     code = run(&q, n, argv + 1);

@@ -360,7 +360,12 @@ static int run(comparison *c)
     dpl_error err;
     html page;
     int code = c->o->as ? common_open_gallery(&c->gallery, c->self, o, DPL_GALLERY_READ) : 0;
+    bool known = true;
 
+    if (!code && c->o->as)
+        code = common_has_person(&known, c->self, o, c->gallery, c->o->as);
+    if (!code && !known)
+        code = common_no_person(c->self, o, c->gallery, c->o->as);
     if (!code)
         code = common_open_pipeline(&c->pipeline, c->self, o, c->gallery, 0);
     if (!code)
@@ -391,6 +396,7 @@ int cmd_verify(const command *self, int argc, char **argv)
         code = check_arguments(self, &o, n);
     if (code)
         return code;
+    o.common.faces_only = true;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = (size_t)n;
     c.name_a = argv[1];

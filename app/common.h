@@ -26,6 +26,7 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
+    bool faces_only; /* the gallery's model of whole pictures has nothing to do here */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
@@ -74,7 +75,8 @@ dpl_net_options common_model_limits(const common *o);
 
 /**
  * Open the models that the options name.
- * @param gallery  may be NULL; what it remembers decides where --detect is not given
+ * @param gallery  may be NULL; the models, preset and --detect that made it serve where none is
+ *                 given
  */
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);
@@ -86,6 +88,10 @@ const volatile int *common_watch_signals(void);
 /** Whether a person of this name is in the gallery. Returns 0, or an exit code after a message. */
 int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
                       const char *name);
+
+/** Say that nobody of this name is in the gallery, and who is of a name like it. Returns the exit
+ * code. */
+int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
 
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */

@@ -99,13 +99,21 @@ void json_put_status(json_t **object, dpl_status status, const char *reason)
         json_put_text(object, "reason", reason);
 }
 
-void json_put_net(json_t **object, const char *key, const dpl_net *net, const char *hash)
+static void put_net(json_t **object, const char *key, const dpl_net *net, const char *vectors)
 {
-    json_t *model = json_object();
+    json_t *model = json_object(), *hashes = json_object();
 
+    json_put_text(&hashes, "file", dpl_net_file_hash(net));
+    json_put_text(&hashes, "net", dpl_net_hash(net));
+    json_put_text(&hashes, "vectors", vectors);
     json_put_text(&model, "name", model_name(net));
-    json_put_text(&model, "hash", hash);
+    json_put(&model, "hashes", hashes);
     json_put(object, key, model);
+}
+
+void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encoder)
+{
+    put_net(object, key, dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
 }
 
 void json_put_model(json_t **object, const dpl_pipeline *pipeline)
@@ -113,10 +121,9 @@ void json_put_model(json_t **object, const dpl_pipeline *pipeline)
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
     const dpl_detector *detector = dpl_pipeline_detector(pipeline);
 
-    json_put_net(object, "model", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+    json_put_encoder(object, "model", encoder);
     if (detector)
-        json_put_net(object, "detector", dpl_detector_net(detector),
-                     dpl_net_hash(dpl_detector_net(detector)));
+        put_net(object, "detector", dpl_detector_net(detector), NULL);
     json_put_text(object, "metric", dpl_head_name(dpl_pipeline_head(pipeline)));
     json_put_text(object, "direction", "higher");
 }

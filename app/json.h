@@ -34,8 +34,10 @@ void json_put_bool(json_t **object, const char *key, bool v);
 /** "status": "OK" or the status's name, and the "reason" where there is one. */
 void json_put_status(json_t **object, dpl_status status, const char *reason);
 
+/** A model's name and its hashes: of the file, of the net in it, and of what its vectors are. */
+void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encoder);
+
 /** Models, metric, direction, and the thresholds that decide. */
-void json_put_net(json_t **object, const char *key, const dpl_net *net, const char *hash);
 void json_put_model(json_t **object, const dpl_pipeline *pipeline);
 void json_put_policy(json_t **object, const dpl_policy *policy);
 

@@ -37,25 +37,6 @@ typedef struct search {
     const dpl_search_options *options;
 } search;
 
-static dpl_status check_model(const search *s, dpl_error *err)
-{
-    const char *space = dpl_encoder_space(s->encoder);
-    char key[DPLI_MODEL_KEY];
-    const char *held;
-    dpl_status status;
-
-    dpli_model_key(key, space, "hash");
-    status = dpl_gallery_setting(&held, s->gallery, key, err);
-    if (status != DPL_OK)
-        return status;
-    if (held && strcmp(held, dpl_encoder_hash(s->encoder)) != 0)
-        return dpli_fail(
-            err, DPL_E_MISMATCH,
-            "the gallery's %s vectors were made by another model (%.12s, this is %.12s)", space,
-            held, dpl_encoder_hash(s->encoder));
-    return DPL_OK;
-}
-
 /* A hit being filled from its row; failed is set when memory runs out. */
 typedef struct filling {
     dpl_answer_hit *hit;
@@ -122,7 +103,7 @@ static dpl_status answer_all(dpl_answer *answers, const search *s, const float *
     dpl_search_info info = {0};
     dpl_hit *hits;
     size_t n_hits;
-    dpl_status status = check_model(s, err);
+    dpl_status status = dpli_gallery_fits(s->gallery, s->encoder, err);
 
     if (status != DPL_OK)
         return status;

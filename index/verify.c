@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "index/gallery.h"
 #include "index/pipeline.h"
 
 /* @param which  what a photo without a name is called */
@@ -129,6 +130,8 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
 
     if (status == DPL_OK)
         status = choose_face(&v.face_a, photo, "the photo", o.face_a, err);
+    if (status == DPL_OK)
+        status = dpli_gallery_fits(gallery, encoder, err);
     if (status != DPL_OK)
         return status;
     c.probe = photo->vectors + v.face_a * (size_t)c.dim;
@@ -142,7 +145,7 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
             c.foreign
                 ? dpli_fail(err, DPL_E_MISMATCH,
                             "the gallery's templates of \"%s\" are another model's", person)
-                : dpli_fail(err, DPL_E_NOT_FOUND, "the gallery \"%s\" holds no template of \"%s\"",
+                : dpli_fail(err, DPL_E_NO_PERSON, "the gallery \"%s\" holds no template of \"%s\"",
                             dpl_gallery_dir(gallery), person);
     if (status == DPL_OK) {
         v.mean_score = score_mean(&c, !normalize || strcmp(normalize, "none") != 0, err);

@@ -32,7 +32,8 @@ typedef struct dpl_quality {
     float yaw_deg, pitch_deg, roll_deg; /* from the landmarks; a rough estimate */
     float detector;                     /* the detector's score, 0..1 */
     char weakest[16]; /* the part that decided overall: "size", "sharpness", "exposure", "pose",
-                         "detector" */
+                         "detector", "cut" (much of the chip lies outside of the photo or is a black
+                         frame) */
 } dpl_quality;
 
 typedef struct dpl_face {
@@ -117,6 +118,9 @@ DPL_API dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, co
 DPL_API void dpl_encoder_close(dpl_encoder *encoder);
 DPL_API const dpl_net *dpl_encoder_net(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_preset_name(int32_t i); /* NULL past the last */
+/** What it was opened with: the file, and the preset or NULL. */
+DPL_API const char *dpl_encoder_path(const dpl_encoder *encoder);
+DPL_API const char *dpl_encoder_preset(const dpl_encoder *encoder);
 
 DPL_API int32_t dpl_encoder_width_px(const dpl_encoder *encoder);
 DPL_API int32_t dpl_encoder_height_px(const dpl_encoder *encoder);

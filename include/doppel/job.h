@@ -272,7 +272,8 @@ DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
                               const dpl_verify_options *options, dpl_error *err);
 
 /** Compare a photo, of which options says the face as face_a, with what the gallery holds of a
- * person: the best template decides. */
+ * person: the best template decides.
+ * @retval DPL_E_NO_PERSON  the gallery holds nothing of a person of this name */
 DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,
                                     const dpl_pipeline *pipeline, const dpl_policy *policy,
                                     const dpl_photo *photo, const char *person,

@@ -144,13 +144,18 @@ static json_t *make_photo(void)
 
 static json_t *make_gallery(void)
 {
-    static const char *const keys[] = {"detect", "model.face.name"};
-    char *settings[] = {(char *)(uintptr_t) "none", NULL};
+    const gallery_model models[2] = {{.space = "face",
+                                      .name = (char *)(uintptr_t) "face-105",
+                                      .vectors = (char *)(uintptr_t) "01",
+                                      .path = (char *)(uintptr_t) "/models/face-105.onnx",
+                                      .preset = (char *)(uintptr_t) "arcface-112",
+                                      .dim = (char *)(uintptr_t) "192"},
+                                     {.space = "image"}};
     const gallery_facts facts = {.dir = "/gallery",
                                  .n_by_status = n_by_status,
-                                 .keys = keys,
-                                 .settings = settings,
-                                 .n_settings = 2};
+                                 .detect = "none",
+                                 .models = models,
+                                 .n_models = 2};
 
     return info_gallery_json(&facts);
 }

@@ -45,8 +45,11 @@ says page.html "shows Barack Obama"
 exits 1 verify "$demo/congress.jpg" --as "Marie Curie" --threshold 0.5 --json
 is "$("$JSON" out claim.person)" "Marie Curie"
 is "$("$JSON" out claim.n_templates)" "1"
-exits 1 verify "$demo/congress.jpg" --as Nobody --threshold 0.5
-says err "Nobody"
+exits 4 verify "$demo/congress.jpg" --as Nobody --threshold 0.5
+says err 'knows nobody called "Nobody" (doppel list'
+exits 4 verify "$demo/congress.jpg" --as "barak OBAMA" --threshold 0.5 --json
+says err 'knows nobody called "barak OBAMA"; nearest: "Barack Obama"'
+is "$("$JSON" out status)" "E_NO_PERSON"
 
 # By a calibration: a match, no match, and between what the pairs can tell.
 calibrate "[[0, 0.5, 0.4, 0.6], [0.5, 0.001, 0.0009, 0.0011], [0.9, 0.00001, 0.000001, 0.00009]]"

@@ -582,7 +582,7 @@ static void put_zeros(dpl_gallery *g, const char *path, const char *person)
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
     dpli_binding binding = {"face", dpl_encoder_hash(encoder), "face-105", "euclidean",
-                            dpl_encoder_dim(encoder)};
+                            dpl_encoder_dim(encoder), NULL, NULL};
     float *zeros = calloc((size_t)binding.dim, sizeof *zeros);
     const dpl_new_template t = {.space = "face", .vector = zeros, .dim = binding.dim};
     const dpl_new_photo photo = {.row = {.path = path,
