@@ -31,16 +31,39 @@ static json_t *hit_json(const dpl_answer_hit *h)
     return hit;
 }
 
+static json_t *candidate_json(const query_facts *f, const dpl_candidate *c)
+{
+    json_t *candidate = json_object();
+
+    json_put_text(&candidate, "person", c->person);
+    json_put_decision(&candidate, c->comparison.decision);
+    json_put_comparison(&candidate, f->policy->calibration, &c->comparison);
+    json_put_real(&candidate, "threshold", (double)c->comparison.threshold);
+    json_put_int(&candidate, "n_templates", (int64_t)c->n_templates);
+    json_put_int(&candidate, "n_compared", (int64_t)c->n_compared);
+    json_put_text(&candidate, "compared",
+                  c->by_mean          ? "mean"
+                  : c->n_compared > 1 ? "best"
+                                      : "only");
+    return candidate;
+}
+
 static json_t *answer_json(const query_facts *f, const dpl_answer *answer)
 {
     const size_t n = query_n_kept(answer, f->min_fmr);
-    json_t *hits = json_array();
+    json_t *candidates = json_array(), *hits = json_array();
     json_t *object = answer->face >= 0 ? json_face(answer->face + 1, &f->photo->faces[answer->face])
                                        : json_object();
 
     json_put_decision(&object, answer->decision);
     if (answer->decision == DPL_DECISION_MATCH)
         json_put_text(&object, "person", answer->person);
+    for (size_t i = 0; i < answer->n_candidates; i++)
+        json_add(&candidates, candidate_json(f, &answer->candidates[i]));
+    if (answer->face >= 0)
+        json_put(&object, "candidates", candidates);
+    else
+        json_decref(candidates);
     for (size_t i = 0; i < n; i++)
         json_add(&hits, hit_json(&answer->hits[i]));
     json_put(&object, "hits", hits);
@@ -74,6 +97,7 @@ json_t *query_json(const query_facts *f)
         json_put_encoder(&object, "model", encoder);
         json_put_text(&object, "direction", "higher");
     } else {
+        json_put_calibration(&object, f->pipeline);
         json_put_model(&object, f->pipeline);
     }
     if (!by_picture || f->judges_pictures)

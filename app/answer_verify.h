@@ -13,7 +13,7 @@ typedef struct verify_facts {
     const dpl_verdict *verdict;
     const char *name_a, *name_b; /* as they were asked for; of a claim, name_b is the person */
     const dpl_photo *a, *b;      /* b NULL: a claim */
-    const char *template_photo;  /* of a claim: the photo of the template that decided */
+    const char *template_photo;  /* of a claim: the person's photo that is most like */
 } verify_facts;
 
 /** doppel.verify/1; NULL when there is no memory. */

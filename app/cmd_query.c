@@ -177,7 +177,8 @@ static tone tone_of(dpl_decision decision)
 {
     switch (decision) {
     case DPL_DECISION_MATCH: return TONE_GOOD;
-    case DPL_DECISION_INCONCLUSIVE: return TONE_WARN;
+    case DPL_DECISION_INCONCLUSIVE:
+    case DPL_DECISION_TOO_POOR: return TONE_WARN;
     case DPL_DECISION_NO_MATCH:
     case DPL_DECISION_NONE: break;
     }
@@ -189,28 +190,79 @@ static const char *who(const dpl_answer *answer)
     if (answer->decision == DPL_DECISION_MATCH && answer->person)
         return answer->person;
     return answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
+           : answer->decision == DPL_DECISION_TOO_POOR   ? "too poor"
            : answer->decision == DPL_DECISION_NONE       ? "-"
                                                          : "unknown";
+}
+
+/* "sharpness (quality 0.12, at least 0.30 is needed)". Freed by free(). */
+static char *why_too_poor(const query *q, const answered *a, const dpl_answer *answer)
+{
+    const dpl_quality *quality = &a->photo.faces[answer->face].quality;
+    dpl_range range;
+
+    dpl_calibration_range(&range, q->policy.calibration);
+    return text_format("%s (quality %.2f, at least %.2f is needed)", quality->weakest,
+                       (double)quality->overall, (double)range.too_poor);
+}
+
+/* "mean of 3 photos; most like photo.jpg". Freed by free(). */
+static char *compared_with(const query *q, const dpl_candidate *c, const dpl_answer_hit *hit)
+{
+    const bool theirs = hit && hit->hit.person_id == c->person_id;
+    const char *path = theirs ? short_path(q, hit->photo_path) : "";
+
+    if (c->n_compared == 1)
+        return text_format("%s", theirs ? path : "their one photo");
+    return text_format("%s of %zu photos%s%s", c->by_mean ? "mean" : "best", c->n_compared,
+                       theirs ? "; most like " : "", path);
+}
+
+static void tell_too_poor(table *t, const query *q, const answered *a, const dpl_answer *answer)
+{
+    char number[32], *why = why_too_poor(q, a, answer);
+
+    snprintf(number, sizeof number, "%d", (int)answer->face + 1);
+    const char *cells[] = {number, who(answer), "", "", "-", why};
+    table_add(t, tone_of(answer->decision), cells);
+    free(why);
 }
 
 static void tell_answer(table *t, const query *q, const answered *a, const dpl_answer *answer)
 {
     const size_t kept = query_n_kept(answer, q->o->min_fmr);
     const bool brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
+    const dpl_candidate *first = answer->n_candidates > 0 && kept > 0 ? answer->candidates : NULL;
     const size_t n = brief && kept > 1 ? 1 : kept;
     char number[32], score[32], rate[64];
 
+    if (answer->decision == DPL_DECISION_TOO_POOR) {
+        tell_too_poor(t, q, a, answer);
+        return;
+    }
     snprintf(number, sizeof number, "%d", (int)answer->face + 1);
-    for (size_t i = 0; i < (n > 0 ? n : 1); i++) {
+    if (first) { /* who it may be; below, the photos that speak for it */
+        char *with = compared_with(q, first, &answer->hits[0]);
+        snprintf(score, sizeof score, "%.3f", (double)first->comparison.score);
+        const char *cells[] = {number,        who(answer),
+                               score,         text_rate(rate, first->comparison.rate),
+                               first->person, with};
+        table_add(t, tone_of(answer->decision), cells);
+        free(with);
+    }
+    /* A person of one photo has been told. */
+    for (size_t i = first && first->n_compared == 1 ? 1 : 0;
+         i < (n > 0 ? n : 1) && !(first && brief); i++) {
         const dpl_answer_hit *h = n > 0 ? &answer->hits[i] : NULL;
+        const bool led = first || i > 0 || answer->face < 0;
         snprintf(score, sizeof score, "%.3f", h ? (double)h->hit.score : 0);
-        const char *cells[] = {i || answer->face < 0 ? "" : number,
-                               i ? "" : who(answer),
+        const char *cells[] = {led ? "" : number,
+                               first || i > 0 ? "" : who(answer),
                                h ? score : "",
                                h ? text_rate(rate, h->rate) : "",
                                h && h->person ? h->person : "-",
                                h ? short_path(q, h->photo_path) : ""};
-        table_add(t, i ? TONE_PLAIN : tone_of(answer->decision), cells);
+        table_add(t, led ? TONE_PLAIN : tone_of(answer->decision), cells);
     }
 }
 
@@ -276,14 +328,17 @@ static char *explain_policy(const query *q)
     if (!p->decides)
         return text_format("%s", "The model has no calibration: nobody is named without "
                                  "--threshold");
+    const bool by_evidence = p->calibration && dpl_calibration_has_cohort(p->calibration);
+    const bool by_mean = dpl_head_get_kind(dpl_pipeline_head(q->pipeline)) == DPL_HEAD_COSINE;
     if (isnan(p->fmr))
         return text_format("A face is named from score %.3f on, the threshold given",
                            (double)p->threshold);
     fpir = -expm1((double)q->n_persons * log1p(-p->fmr));
-    return text_format("A face is named from score %.3f on, which two strangers reach %s; against "
-                       "%s a stranger is named in up to %.2g %% of searches%s",
-                       (double)p->threshold, text_fmr(pairs, p->fmr),
-                       text_counted(people, q->n_persons, "person"), 100 * fpir,
+    return text_format("A face is named from %s %.3f on, which two strangers reach %s; against "
+                       "%s, each by %s photos, a stranger is named in up to %.2g %% of searches%s",
+                       by_evidence ? "evidence" : "score", (double)p->threshold,
+                       text_fmr(pairs, p->fmr), text_counted(people, q->n_persons, "person"),
+                       by_mean ? "the mean of their" : "the best of their", 100 * fpir,
                        isnan(q->o->fmr) &&
                                fpir > (isnan(q->o->fpir) ? DPL_DEFAULT_FPIR : q->o->fpir)
                            ? ", more than asked for: the model's calibration supports no lower rate"
@@ -364,15 +419,25 @@ static void page_answer(const query *q, const answered *a, const dpl_answer *ans
         fputs("</span>", f);
     }
     fputs("</p>\n", f);
-    if (best) {
-        text_rate(rate, best->rate);
-        fprintf(f, "<p class=\"soft\">score %.3f%s%s; most alike: ", (double)best->hit.score,
+    if (answer->decision == DPL_DECISION_TOO_POOR) {
+        char *why = why_too_poor(q, a, answer);
+        html_paragraph(&q->page, "soft", why);
+        free(why);
+    } else if (best) {
+        const dpl_candidate *first = answer->n_candidates > 0 ? answer->candidates : NULL;
+        char *with = first ? compared_with(q, first, best)
+                           : text_format("%s", short_path(q, best->photo_path));
+        text_rate(rate, first ? first->comparison.rate : best->rate);
+        fprintf(f, "<p class=\"soft\">score %.3f%s%s; ",
+                (double)(first ? first->comparison.score : best->hit.score),
                 rate[0] ? "; a stranger scores this high " : "", rate);
-        html_text(&q->page, short_path(q, best->photo_path));
+        html_text(&q->page, with);
         fputs("</p>\n", f);
-        if (answer->face >= 0)
-            html_axis(&q->page, dpl_pipeline_head(q->pipeline), &q->policy, best->hit.score,
-                      answer->decision);
+        free(with);
+        if (answer->face >= 0 &&
+            !(q->policy.calibration && dpl_calibration_has_cohort(q->policy.calibration)))
+            html_axis(&q->page, dpl_pipeline_head(q->pipeline), &q->policy,
+                      first ? first->comparison.score : best->hit.score, answer->decision);
     }
     if (answer->face >= 0)
         html_quality(&q->page, &a->photo.faces[answer->face]);
@@ -466,6 +531,30 @@ static void page_failure(const query *q, const char *name, const dpl_error *err)
 
 /* ------------------------------------------------------------------ the command */
 
+/* Of a photo that was answered: 0 when somebody was found; else what there is for want of them. */
+static int code_of(const answered *a)
+{
+    size_t n_unsure = 0, n_too_poor = 0;
+
+    for (size_t i = 0; i < a->n; i++) {
+        if (is_found(&a->answers[i]))
+            return 0;
+        n_unsure += a->answers[i].decision == DPL_DECISION_INCONCLUSIVE;
+        n_too_poor += a->answers[i].decision == DPL_DECISION_TOO_POOR;
+    }
+    if (n_unsure > 0)
+        return INCONCLUSIVE_EXIT;
+    return n_too_poor > 0 && n_too_poor == a->n ? dpl_status_exit_code(DPL_E_QUALITY) : 1;
+}
+
+/* A photo that could not be answered is worse than one whose answer is open, and that than a no. */
+static int worse(int a, int b)
+{
+    const int x = a == INCONCLUSIVE_EXIT ? 3 : 2 * a, y = b == INCONCLUSIVE_EXIT ? 3 : 2 * b;
+
+    return x > y ? a : b;
+}
+
 /* Answer one photo and tell it; returns its exit code. */
 static int do_photo(query *q, const char *name)
 {
@@ -481,9 +570,7 @@ static int do_photo(query *q, const char *name)
         if (q->page.f)
             page_failure(q, name, &err);
     } else {
-        for (size_t i = 0; i < a.n; i++)
-            if (is_found(&a.answers[i]))
-                code = 0;
+        code = code_of(&a);
         if (q->o->common.json)
             tell_json(q, &a);
         else
@@ -518,7 +605,7 @@ static int run(query *q, int n, char **photos)
     html_paragraph(&q->page, "soft", explained);
     for (int i = 0; i < n && !*interrupted; i++) {
         code = do_photo(q, photos[i]);
-        worst = code > worst ? code : worst;
+        worst = worse(code, worst);
     }
     common_notice(q->self, o, q->gallery);
     if (!o->json && !o->quiet)
@@ -527,7 +614,7 @@ static int run(query *q, int n, char **photos)
     if (*interrupted)
         worst = dpl_status_exit_code(DPL_E_CANCELLED);
     code = html_close(&q->page, q->self, o);
-    return code > worst ? code : worst;
+    return worse(code, worst);
 }
 
 int cmd_query(const command *self, int argc, char **argv)

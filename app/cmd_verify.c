@@ -80,7 +80,7 @@ typedef struct comparison {
     dpl_policy policy;
     dpl_photo a, b;
     dpl_verdict verdict;
-    char *template_photo; /* path of the template that decided */
+    char *template_photo; /* path of the person's photo that is most like; NULL: none is */
     uint8_t *thumb;
     size_t n_thumb;
 } comparison;
@@ -123,7 +123,7 @@ static dpl_status compare(comparison *c, dpl_error *err)
     }
     status = dpl_verify_claim(&c->verdict, c->gallery, c->pipeline, &c->policy, &c->a, o->as,
                               &which, err);
-    if (status == DPL_OK)
+    if (status == DPL_OK && c->verdict.template_id > 0)
         status =
             dpl_gallery_get_template(c->gallery, c->verdict.template_id, keep_template, c, err);
     return status;
@@ -153,6 +153,7 @@ static char *statement(const comparison *c)
                         : text_format("whether %s and %s show the same %s cannot be told at this "
                                       "rate",
                                       c->name_a, c->name_b, what);
+    case DPL_DECISION_TOO_POOR:
     case DPL_DECISION_NONE: break;
     }
     return text_format("%s and %s were compared; without a calibration in the model, --threshold "
@@ -165,17 +166,24 @@ static char *numbers(const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
     const dpl_policy *p = &c->policy;
-    char rate[64], *limits, *line;
+    /* A rate judges evidence, which without a cohort is the score. */
+    const bool by_evidence =
+        !isnan(p->fmr) && p->calibration && dpl_calibration_has_cohort(p->calibration);
+    char rate[64], evidence[64] = "", *limits, *line;
 
     if (!p->decides)
         limits = text_format("%s", "");
-    else if (p->reject < p->threshold)
-        limits = text_format(", match from %.3f, no match to %.3f", (double)p->threshold,
-                             (double)p->reject);
+    else if (isnan(v->threshold))
+        limits = text_format("%s", ", no score is enough for a match");
+    else if (v->reject < v->threshold)
+        limits = text_format(", match from %.3f, no match to %.3f", (double)v->threshold,
+                             (double)v->reject);
     else
-        limits = text_format(", threshold %.3f", (double)p->threshold);
+        limits = text_format(", threshold %.3f", (double)v->threshold);
+    if (by_evidence)
+        snprintf(evidence, sizeof evidence, ", evidence %.2f", (double)v->evidence);
     text_rate(rate, v->rate);
-    line = text_format("score %.3f%s%s%s", (double)v->score, limits,
+    line = text_format("score %.3f%s%s%s%s", (double)v->score, evidence, limits,
                        rate[0] ? "; a stranger scores this high " : "", rate);
     free(limits);
     return line;
@@ -220,21 +228,26 @@ static void gather_remarks(char *out[7], const comparison *c)
     remarks(out, &c->a, c->name_a, v->face_a, c->o->face_a != 0, c->o->as ? "face" : "face-a");
     if (!c->o->as)
         remarks(out + 3, &c->b, c->name_b, v->face_b, c->o->face_b != 0, "face-b");
-    else if (v->n_templates > 1 && isfinite(v->mean_score))
-        out[6] = text_format("the best of %s decides, %s; against their mean: score %.3f",
+    else if (v->by_mean)
+        out[6] =
+            text_format("compared with the mean of %zu of %s; most like, by itself: %s, score "
+                        "%.3f",
+                        v->n_compared, text_counted(count, (int64_t)v->n_templates, "template"),
+                        c->template_photo ? c->template_photo : "none", (double)v->best_score);
+    else if (v->n_templates > 1)
+        out[6] = text_format("the best of %zu of %s decides: %s", v->n_compared,
                              text_counted(count, (int64_t)v->n_templates, "template"),
-                             c->template_photo, (double)v->mean_score);
-    else
+                             c->template_photo ? c->template_photo : "none");
+    else if (c->template_photo)
         out[6] = text_format("compared with %s", c->template_photo);
 }
 
 static void tell_text(const comparison *c)
 {
     static const tone tones[] = {
-        [DPL_DECISION_NONE] = TONE_WARN,
-        [DPL_DECISION_MATCH] = TONE_GOOD,
-        [DPL_DECISION_NO_MATCH] = TONE_BAD,
-        [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
+        [DPL_DECISION_NONE] = TONE_WARN,     [DPL_DECISION_MATCH] = TONE_GOOD,
+        [DPL_DECISION_NO_MATCH] = TONE_BAD,  [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
+        [DPL_DECISION_TOO_POOR] = TONE_WARN,
     };
     const dpl_decision decision = c->verdict.decision;
     char *said = statement(c), *why = numbers(c), *notes[7];
@@ -317,7 +330,9 @@ static void tell_page(const html *page, const comparison *c)
     html_text(page, said);
     fputs("</p>\n", page->f);
     html_paragraph(page, "soft", why);
-    html_axis(page, dpl_pipeline_head(c->pipeline), &c->policy, v->score, v->decision);
+    /* Its bar is a score's: where evidence decides it has none to show. */
+    if (!c->policy.calibration || !dpl_calibration_has_cohort(c->policy.calibration))
+        html_axis(page, dpl_pipeline_head(c->pipeline), &c->policy, v->score, v->decision);
     fputs("</div></div>\n", page->f);
     for (int i = 0; i < 7; i++) {
         if (notes[i])
@@ -411,5 +426,7 @@ int cmd_verify(const command *self, int argc, char **argv)
     free(c.thumb);
     if (code)
         return code;
-    return c.verdict.decision == DPL_DECISION_MATCH ? 0 : 1;
+    return c.verdict.decision == DPL_DECISION_MATCH          ? 0
+           : c.verdict.decision == DPL_DECISION_INCONCLUSIVE ? INCONCLUSIVE_EXIT
+                                                             : 1;
 }

@@ -414,14 +414,15 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
                          dpl_gallery *gallery, double min_quality)
 {
     dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    char *encoder = NULL, *detector = NULL, *image = NULL;
+    char *encoder = NULL, *detector = NULL, *image = NULL, *calibration = NULL;
     memory m = {NULL};
     dpl_error err;
     int code = dpl_status_exit_code(DPL_E_MODEL);
     bool whole, wants_image;
 
     *out = NULL;
-    if (gallery && recall_all(&m, gallery, &err) != DPL_OK) {
+    if (gallery && (recall_all(&m, gallery, &err) != DPL_OK ||
+                    dpl_gallery_calibration(&calibration, gallery, &err) != DPL_OK)) {
         code = common_fail(self, o, &err);
         goto done;
     }
@@ -440,6 +441,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         if (!detector)
             goto done;
     }
+    options.calibration_path = calibration;
     options.encoder_path = encoder;
     options.detector_path = detector;
     options.preset = o->preset ? o->preset : m.preset;
@@ -455,6 +457,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
 done:
     forget_memory(&m);
+    dpl_bytes_free(calibration);
     free(encoder);
     free(image);
     free(detector);

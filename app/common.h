@@ -14,6 +14,8 @@
 #define COUNT_STATUS(number, name, words, exit_code) +1
 enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 
+#define INCONCLUSIVE_EXIT 6 /* the evidence decides neither way */
+
 #define POOR_QUALITY 0.35f /* a face below this gets a word of warning */
 
 /* First member of every command's options, so that the shared tables fit each of them. */

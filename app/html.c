@@ -301,7 +301,8 @@ const char *html_class(dpl_decision decision)
     switch (decision) {
     case DPL_DECISION_MATCH: return "good";
     case DPL_DECISION_NO_MATCH: return "bad";
-    case DPL_DECISION_INCONCLUSIVE: return "warn";
+    case DPL_DECISION_INCONCLUSIVE:
+    case DPL_DECISION_TOO_POOR: return "warn";
     case DPL_DECISION_NONE: break;
     }
     return "plain";

@@ -3,6 +3,7 @@
 #define DOPPEL_INDEX_PIPELINE_H
 
 #include "doppel/job.h"
+#include "index/compare.h"
 
 /** Read a photo's bytes and name them, once the pipeline has memory for them; given back by
  * dpli_photo_unread. The message does not name the file. */
@@ -31,6 +32,9 @@ dpl_status dpli_photo_from_image(dpl_photo *out, const dpl_pipeline *pipeline, d
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);
 
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
+
+/** What its faces are compared by. */
+dpli_judge dpli_pipeline_judge(const dpl_pipeline *pipeline, const dpl_policy *policy);
 
 /** Bytes of one chip of this encoder. */
 size_t dpli_chip_bytes(const dpl_encoder *encoder);

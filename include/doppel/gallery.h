@@ -74,6 +74,13 @@ DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 DPL_API dpl_status dpl_gallery_setting(const char **value, dpl_gallery *gallery, const char *key,
                                        dpl_error *err);
 
+/** The path of the calibration beside the gallery ("calibration.json" in its folder), which decides
+ * in the place of the model's.
+ * @param[out] path  NULL when there is none; else freed by dpl_bytes_free
+ * @retval DPL_E_GALLERY  it is there and no file, or a link
+ */
+DPL_API dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err);
+
 typedef struct dpl_gallery_counts {
     int64_t n_persons;
     int64_t n_photos; /* lines of the ledger */
@@ -273,8 +280,8 @@ DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, in
 
 /* Something in the gallery that is not what was written. */
 typedef struct dpl_damage {
-    const char *part;    /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
-    int64_t photo_id;    /* 0: of none, or not known */
+    const char *part; /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
+    int64_t photo_id; /* 0: of none, or not known */
     int64_t person_id;   /* of a person; else 0 */
     const char *photo;   /* path of the photo from which it can be had again, NULL: of none */
     const char *message; /* what is wrong */
@@ -289,8 +296,8 @@ typedef struct dpl_check_report {
  * Read all of the gallery: the database's structure, every row against its sum, every snapshot of
  * the index. Damage that is found is no failure.
  *
- * @param fn  gets each finding, whose strings live until it returns; a status other than DPL_OK ends
- *            the check and is passed on. May be NULL
+ * @param fn  gets each finding, whose strings live until it returns; a status other than DPL_OK
+ * ends the check and is passed on. May be NULL
  */
 DPL_API dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
                                      dpl_status (*fn)(void *ctx, const dpl_damage *damage),

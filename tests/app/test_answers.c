@@ -49,7 +49,7 @@ static json_t *make_verify(void)
                                  .rate = rate,
                                  .decision = DPL_DECISION_MATCH,
                                  .face_b = 1,
-                                 .mean_score = NAN};
+                                 .best_score = NAN};
     const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg", &photo, &photo, NULL};
 
     return verify_json(&facts);
@@ -62,7 +62,7 @@ static json_t *make_claim(void)
                                  .rate = rate,
                                  .decision = DPL_DECISION_NO_MATCH,
                                  .template_id = 7,
-                                 .mean_score = 0.5f,
+                                 .best_score = 0.5f,
                                  .n_templates = 3};
     const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann", &photo, NULL, "/t.jpg"};
 
