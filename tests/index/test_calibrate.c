@@ -516,7 +516,7 @@ static void a_person_under_two_names_is_shown_until_somebody_has_judged(void **s
     assert_int_equal(made.doubles[0].person_a, a);
     assert_int_equal(made.doubles[0].person_b, b);
     assert_int_equal(made.doubles[0].n_pairs, 16);
-    assert_true(made.doubles[0].n_alike >= 8);
+    assert_true(made.doubles[0].n_alike >= 4); /* photos as good as the same */
     const int64_t n_pairs = made.n_pairs;
     dpl_calibrated_clear(&made);
 
