@@ -253,22 +253,49 @@ static char *choice(const dpl_photo *photo, const char *name, size_t face, bool 
                        photo->n_faces, face + 1, wanted ? "" : ", the main one,", option);
 }
 
-static char *poor(const dpl_photo *photo, const char *name, size_t face)
+/* What makes a face poor by the calibration's range, or without one by its quality alone: NULL when
+ * it is not. Freed by free(). */
+static char *weakness(const dpl_calibration *calibration, const dpl_face *face)
 {
-    const dpl_quality *q = &photo->faces[face].quality;
+    const dpl_quality *q = &face->quality;
+    dpl_range range;
 
-    if (q->overall >= POOR_QUALITY || !q->weakest[0])
+    if (!q->weakest[0])
         return NULL;
-    return text_format("%s: the face is poor (%s, quality %.2f), so the score is less sure", name,
-                       q->weakest, (double)q->overall);
+    if (!calibration || !dpl_calibration_range(&range, calibration))
+        range = (dpl_range){POOR_QUALITY, 180, 0};
+    if (!(q->overall >= range.quality))
+        return text_format("%s, quality %.2f", q->weakest, (double)q->overall);
+    if (!(fabsf(q->yaw_deg) <= range.yaw_deg))
+        return text_format("turned sideways by %.0f degrees", fabs((double)q->yaw_deg));
+    return NULL;
+}
+
+static char *poor(const comparison *c, const dpl_photo *photo, const char *name, size_t face)
+{
+    const dpl_policy *p = &c->policy;
+    char *why = weakness(p->calibration, &photo->faces[face]), *said;
+    const bool by_rate =
+        dpl_calibration_fitness(p->calibration, &photo->faces[face]) == DPL_FITNESS_POOR &&
+        !isnan(p->fmr);
+
+    if (!why)
+        return NULL;
+    said = text_format("%s: the face is poor (%s), %s", name, why,
+                       !by_rate                   ? "so the score is less sure"
+                       : isnan(p->poor_threshold) ? "and for such faces no match is claimed at "
+                                                    "this rate"
+                                                  : "and such faces need more for a match");
+    free(why);
+    return said;
 }
 
 /* The remarks on one photo, at most three, each NULL or freed by free(). */
-static void remarks(char *out[3], const dpl_photo *photo, const char *name, size_t face,
-                    bool wanted, const char *option)
+static void remarks(char *out[3], const comparison *c, const dpl_photo *photo, const char *name,
+                    size_t face, bool wanted, const char *option)
 {
     out[0] = choice(photo, name, face, wanted, option);
-    out[1] = poor(photo, name, face);
+    out[1] = poor(c, photo, name, face);
     out[2] = photo->image.warning[0] ? text_format("%s: %s", name, photo->image.warning) : NULL;
 }
 
@@ -302,9 +329,10 @@ static void gather_remarks(char *out[N_REMARKS], const comparison *c)
     for (int i = 0; i < N_REMARKS; i++)
         out[i] = NULL;
     out[0] = same_file(c);
-    remarks(out + 1, &c->a, c->name_a, v->face_a, c->o->face_a != 0, c->o->as ? "face" : "face-a");
+    remarks(out + 1, c, &c->a, c->name_a, v->face_a, c->o->face_a != 0,
+            c->o->as ? "face" : "face-a");
     if (!c->o->as)
-        remarks(out + 4, &c->b, c->name_b, v->face_b, c->o->face_b != 0, "face-b");
+        remarks(out + 4, c, &c->b, c->name_b, v->face_b, c->o->face_b != 0, "face-b");
     else if (v->by_mean)
         out[7] =
             text_format("compared with the mean of %zu of %s; most like, by itself: %s, score "

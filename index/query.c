@@ -17,7 +17,7 @@
 #include "index/pipeline.h"
 
 enum {
-    MAX_PEOPLE = 10, /* that are compared; the right one is rarely not among the first few */
+    MAX_PEOPLE = 5,  /* that are compared; the right one is rarely not among the first few */
     MIN_PEOPLE = 3,  /* for so many it is searched deeper, where one has many photos */
     FETCH_TIMES = 4, /* photos fetched for one wanted */
     FETCH_MIN = 20,
@@ -38,8 +38,6 @@ dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration *calibra
     fmr = fmin(DPL_DEFAULT_FMR, fpir / (double)(n_persons > 0 ? n_persons : 1));
     return dpl_policy_make(out, calibration, fmin(fmax(fmr, lowest), 0.5), (double)NAN, err);
 }
-
-/* ------------------------------------------------------------------ people */
 
 /* A person who was compared before in this query: the faces of a photo have some in common. */
 typedef struct known_person {
@@ -68,6 +66,125 @@ static void forget_people(search *s)
     free(s->people);
 }
 
+/* ------------------------------------------------------------------ photos */
+
+/* A hit being filled from its row; failed is set when memory runs out. */
+typedef struct filling {
+    const search *s;
+    const dpli_side *probe;
+    dpl_answer_hit *hit;
+    int failed;
+} filling;
+
+static dpl_status fill_hit(void *ctx, const dpl_template_row *row)
+{
+    filling *f = ctx;
+    dpl_answer_hit *h = f->hit;
+    const dpli_judge *judge = &f->s->judge;
+    const dpl_fitness fitness = dpl_calibration_fitness(judge->calibration, &row->face);
+    const dpli_side side = dpli_side_of(judge, row->vector, fitness);
+    const dpl_comparison c = dpli_compare(judge, f->probe, &side, 1);
+
+    h->rate = c.rate;
+    h->decision = c.decision;
+    h->face = row->face;
+    h->photo_path = dpli_strdup(row->photo_path, NULL);
+    h->person = row->person ? dpli_strdup(row->person, NULL) : NULL;
+    f->failed = !h->photo_path || (row->person && !h->person);
+    if (row->thumb && row->n_thumb > 0) {
+        h->thumb = dpli_alloc(row->n_thumb, 1, NULL);
+        if (h->thumb) {
+            memcpy(h->thumb, row->thumb, row->n_thumb);
+            h->n_thumb = row->n_thumb;
+        }
+        f->failed |= !h->thumb;
+    }
+    return DPL_OK;
+}
+
+/* Append a hit, unless another process has forgotten it since the search. */
+static dpl_status add_hit(dpl_answer *a, const search *s, const dpli_side *probe,
+                          const dpl_hit *hit, dpl_error *err)
+{
+    dpl_answer_hit *h = &a->hits[a->n_hits];
+    filling f = {s, probe, h, 0};
+    dpl_status status = dpl_gallery_get_template(s->gallery, hit->template_id, fill_hit, &f, err);
+
+    if (status == DPL_E_NOT_FOUND)
+        return DPL_OK;
+    if (status == DPL_OK && f.failed)
+        status = dpli_fail(err, DPL_E_MEMORY, "no memory for the answer");
+    a->n_hits++; /* counted also when it failed, so that what it holds is freed */
+    h->hit = *hit;
+    return status;
+}
+
+/* The best k, with room for one more. */
+static dpl_status add_hits(dpl_answer *a, const search *s, const dpli_side *probe,
+                           const dpl_hit *hits, size_t n, dpl_error *err)
+{
+    const size_t k = (size_t)s->options->k;
+    dpl_status status = DPL_OK;
+
+    a->hits = dpli_calloc(k + 1, sizeof *a->hits, err);
+    if (!a->hits)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < n && a->n_hits < k && status == DPL_OK; i++)
+        status = add_hit(a, s, probe, &hits[i], err);
+    return status;
+}
+
+static void clear_hit(dpl_answer_hit *h)
+{
+    free(h->person);
+    free(h->photo_path);
+    free(h->thumb);
+}
+
+/* Bring the best photo of whom it is, or may be, before all others, and let the people decide. */
+static dpl_status lead(dpl_answer *a, const search *s, const dpli_side *probe, const dpl_hit *hits,
+                       size_t n, dpl_error *err)
+{
+    const dpl_candidate *first = a->candidates;
+    size_t at = 0, from = 0;
+    dpl_answer_hit best;
+
+    for (size_t i = 0; i < a->n_hits; i++)
+        for (size_t j = 0; j < a->n_candidates; j++)
+            if (a->candidates[j].person_id == a->hits[i].hit.person_id)
+                a->hits[i].decision = a->candidates[j].comparison.decision;
+    if (a->n_candidates == 0 || (first->comparison.decision != DPL_DECISION_MATCH &&
+                                 first->comparison.decision != DPL_DECISION_INCONCLUSIVE))
+        return DPL_OK;
+    while (at < a->n_hits && a->hits[at].hit.person_id != first->person_id)
+        at++;
+    while (from < n && hits[from].person_id != first->person_id)
+        from++;
+    if (at == a->n_hits &&
+        from < n) { /* further down than was asked for: in the last one's place */
+        dpl_status status = add_hit(a, s, probe, &hits[from], err);
+        if (status != DPL_OK)
+            return status;
+        if (at == a->n_hits) /* forgotten meanwhile */
+            return DPL_OK;
+        a->hits[at].decision = first->comparison.decision;
+        if (a->n_hits > (size_t)s->options->k) {
+            clear_hit(&a->hits[at - 1]);
+            a->hits[at - 1] = a->hits[at];
+            a->n_hits--;
+            at--;
+        }
+    }
+    if (at == a->n_hits)
+        return DPL_OK;
+    best = a->hits[at];
+    memmove(&a->hits[1], &a->hits[0], at * sizeof best);
+    a->hits[0] = best;
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ people */
+
 static dpl_status take_name(void *ctx, const dpl_template_row *row)
 {
     char **name = ctx;
@@ -76,9 +193,28 @@ static dpl_status take_name(void *ctx, const dpl_template_row *row)
     return row->person && !*name ? DPL_E_MEMORY : DPL_OK;
 }
 
+/* The name of a hit's person, freed by free(); NULL when they have been forgotten since the search.
+ */
+static dpl_status name_of(char **name, const search *s, const dpl_answer *a, const dpl_hit *hit,
+                          dpl_error *err)
+{
+    dpl_status status;
+
+    *name = NULL;
+    for (size_t i = 0; i < a->n_hits; i++)
+        if (a->hits[i].person && a->hits[i].hit.person_id == hit->person_id) {
+            *name = dpli_strdup(a->hits[i].person, err);
+            return *name ? DPL_OK : DPL_E_MEMORY;
+        }
+    status = dpl_gallery_get_template(s->gallery, hit->template_id, take_name, name, err);
+    if (status == DPL_E_MEMORY)
+        dpli_fail(err, status, "no memory for the answer");
+    return status == DPL_E_NOT_FOUND ? DPL_OK : status;
+}
+
 /* A person by one of their templates; *out NULL when they have been forgotten since the search. */
-static dpl_status know(const known_person **out, search *s, const dpl_hit *hit, const float *probe,
-                       dpl_error *err)
+static dpl_status know(const known_person **out, search *s, const dpl_answer *a, const dpl_hit *hit,
+                       const float *probe, dpl_error *err)
 {
     const bool for_all = dpl_head_get_kind(s->judge.head) == DPL_HEAD_COSINE;
     known_person k = {.id = hit->person_id};
@@ -95,15 +231,12 @@ static dpl_status know(const known_person **out, search *s, const dpl_hit *hit, 
     if (!people)
         return DPL_E_MEMORY;
     s->people = people;
-    status = dpl_gallery_get_template(s->gallery, hit->template_id, take_name, &k.name, err);
-    if (status == DPL_E_MEMORY)
-        dpli_fail(err, status, "no memory for the answer");
-    if (status == DPL_E_NOT_FOUND || (status == DPL_OK && !k.name))
-        return DPL_OK;
-    if (status == DPL_OK)
-        status = dpli_person_templates_read(
-            &k.templates, s->gallery, &s->judge, k.name, dpl_encoder_space(s->encoder),
-            dpl_encoder_hash(s->encoder), dpl_encoder_dim(s->encoder), for_all ? NULL : probe, err);
+    status = name_of(&k.name, s, a, hit, err);
+    if (status != DPL_OK || !k.name)
+        return status;
+    status = dpli_person_templates_read(&k.templates, s->gallery, &s->judge, k.name,
+                                        dpl_encoder_space(s->encoder), dpl_encoder_hash(s->encoder),
+                                        dpl_encoder_dim(s->encoder), for_all ? NULL : probe, err);
     if (status != DPL_OK || k.templates.n_compared == 0) {
         free(k.name);
         dpli_person_templates_clear(&k.templates);
@@ -163,7 +296,7 @@ static dpl_status compare_people(dpl_answer *a, search *s, const dpli_side *prob
         return DPL_E_MEMORY;
     for (size_t i = 0; i < n_people; i++) {
         const known_person *person;
-        dpl_status status = know(&person, s, &hits[first[i]], probe->vector, err);
+        dpl_status status = know(&person, s, a, &hits[first[i]], probe->vector, err);
         dpl_candidate c = {.person_id = hits[first[i]].person_id};
         size_t at = a->n_candidates;
 
@@ -182,89 +315,6 @@ static dpl_status compare_people(dpl_answer *a, search *s, const dpli_side *prob
             a->candidates[at] = a->candidates[at - 1];
         a->candidates[at] = c;
         a->n_candidates++;
-    }
-    return DPL_OK;
-}
-
-/* ------------------------------------------------------------------ photos */
-
-/* A hit being filled from its row; failed is set when memory runs out. */
-typedef struct filling {
-    const search *s;
-    const dpli_side *probe;
-    dpl_answer_hit *hit;
-    int failed;
-} filling;
-
-static dpl_status fill_hit(void *ctx, const dpl_template_row *row)
-{
-    filling *f = ctx;
-    dpl_answer_hit *h = f->hit;
-    const dpli_judge *judge = &f->s->judge;
-    const dpl_fitness fitness = dpl_calibration_fitness(judge->calibration, &row->face);
-    const dpli_side side = dpli_side_of(judge, row->vector, fitness);
-    const dpl_comparison c = dpli_compare(judge, f->probe, &side, 1);
-
-    h->rate = c.rate;
-    h->decision = c.decision;
-    h->face = row->face;
-    h->photo_path = dpli_strdup(row->photo_path, NULL);
-    h->person = row->person ? dpli_strdup(row->person, NULL) : NULL;
-    f->failed = !h->photo_path || (row->person && !h->person);
-    if (row->thumb && row->n_thumb > 0) {
-        h->thumb = dpli_alloc(row->n_thumb, 1, NULL);
-        if (h->thumb) {
-            memcpy(h->thumb, row->thumb, row->n_thumb);
-            h->n_thumb = row->n_thumb;
-        }
-        f->failed |= !h->thumb;
-    }
-    return DPL_OK;
-}
-
-/* Where the best photo of whom it is, or may be, stands among the hits; 0 when nobody is. */
-static size_t best_photo(const dpl_answer *a, const dpl_hit *hits, size_t n)
-{
-    size_t at = 0;
-
-    if (a->n_candidates == 0 || weight(a->candidates[0].comparison.decision) < 3)
-        return 0;
-    while (at + 1 < n && hits[at].person_id != a->candidates[0].person_id)
-        at++;
-    return at;
-}
-
-static void judge_hit(dpl_answer_hit *h, const dpl_answer *a)
-{
-    for (size_t i = 0; i < a->n_candidates; i++)
-        if (a->candidates[i].person_id == h->hit.person_id)
-            h->decision = a->candidates[i].comparison.decision;
-}
-
-static dpl_status fill_hits(dpl_answer *a, const search *s, const dpli_side *probe,
-                            const dpl_hit *hits, size_t n, dpl_error *err)
-{
-    const size_t k = (size_t)s->options->k, best = best_photo(a, hits, n);
-
-    a->hits = dpli_calloc(k, sizeof *a->hits, err);
-    if (!a->hits)
-        return DPL_E_MEMORY;
-    for (size_t i = 0; i < n && a->n_hits < k; i++) {
-        const size_t from = i == 0 ? best : i <= best ? i - 1 : i;
-        dpl_answer_hit *h = &a->hits[a->n_hits];
-        filling f = {s, probe, h, 0};
-        dpl_status status =
-            dpl_gallery_get_template(s->gallery, hits[from].template_id, fill_hit, &f, err);
-        if (status == DPL_E_NOT_FOUND) /* forgotten by another process since the search */
-            continue;
-        if (status == DPL_OK && f.failed)
-            status = dpli_fail(err, DPL_E_MEMORY, "no memory for the answer");
-        a->n_hits++; /* counted also when it failed, so that what it holds is freed */
-        if (status != DPL_OK)
-            return status;
-        h->hit = hits[from];
-        if (s->by_person)
-            judge_hit(h, a);
     }
     return DPL_OK;
 }
@@ -341,10 +391,12 @@ static dpl_status answer_one(dpl_answer *a, search *s, const dpli_side *probe, c
 
     hits = more ? more : hits;
     n = count_hits(hits, n);
+    if (status == DPL_OK)
+        status = add_hits(a, s, probe, hits, n, err);
     if (status == DPL_OK && s->by_person)
         status = compare_people(a, s, probe, hits, n, err);
-    if (status == DPL_OK)
-        status = fill_hits(a, s, probe, hits, n, err);
+    if (status == DPL_OK && s->by_person)
+        status = lead(a, s, probe, hits, n, err);
     if (status == DPL_OK)
         decide(a, s, probe);
     free(more);
@@ -455,12 +507,8 @@ void dpl_answers_free(dpl_answer *answers, size_t n)
     if (!answers)
         return;
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < answers[i].n_hits; j++) {
-            dpl_answer_hit *h = &answers[i].hits[j];
-            free(h->person);
-            free(h->photo_path);
-            free(h->thumb);
-        }
+        for (size_t j = 0; j < answers[i].n_hits; j++)
+            clear_hit(&answers[i].hits[j]);
         for (size_t j = 0; j < answers[i].n_candidates; j++)
             free(answers[i].candidates[j].person);
         free(answers[i].candidates);

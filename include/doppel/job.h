@@ -395,7 +395,7 @@ typedef enum dpl_query_by {
 /**
  * Ask the gallery about a photo: one answer a face (strongest first), or one for the whole picture.
  *
- * The photos most like a face propose people, at most 10; each is compared as dpl_verify_claim
+ * The photos most like a face propose people, at most 5; each is compared as dpl_verify_claim
  * does, and that decides who it is. The policy's rate is per person: a gallery of many people gives
  * a stranger many chances, which dpl_policy_for_search allows for. Whole pictures are judged only
  * by a threshold given in the policy, photo by photo.
