@@ -22,8 +22,6 @@
 #include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
-#define THUMB_WIDTH_PX 112
-
 struct dpl_pipeline {
     dpl_detector *detector; /* NULL: the whole picture is the chip */
     dpl_encoder *encoder;
@@ -536,7 +534,7 @@ dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
 
     *out = NULL;
     if (face)
-        status = dpl_portrait(&thumb, image, face, THUMB_WIDTH_PX, err);
+        status = dpl_portrait(&thumb, image, face, DPLI_PORTRAIT_WIDTH, err);
     if (status == DPL_E_INPUT)
         status = dpl_image_from_rgb(&thumb, chip, w, h, (size_t)w * 3, err);
     if (status == DPL_OK)
