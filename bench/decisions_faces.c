@@ -410,7 +410,7 @@ void load_utkface(set *s)
 
         /* age 0 is not kept apart from no age: those below 1 are 1 */
         age[n] = atoi(c[1]) > 0 ? atoi(c[1]) : 1;
-        group[n] = atoi(c[3]);
+        group[n] = c[3][0] ? atoi(c[3]) : -1; /* some have none */
         free(name);
     }
     load(s, "utk");

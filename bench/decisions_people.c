@@ -321,9 +321,9 @@ void part_claim(void)
 
 /* ------------------------------------------------------------------ query */
 
-/* Searches of strangers that name somebody, and of known people that name them. */
 static const double fpir_asked = 1e-2;
 
+/* Searches of strangers that name somebody, and of known people that name them. */
 struct searches {
     double strangers, false_named, named_before, known, right, wrong, right_before;
     int n_people;
