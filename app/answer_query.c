@@ -143,6 +143,8 @@ json_t *query_json(const query_facts *f)
     for (size_t i = 0; i < f->n && !by_picture; i++)
         json_add(&faces, answer_json(f, &f->answers[i]));
     json_put(&object, "faces", faces);
+    if (f->doubts)
+        json_put(&object, "doubts", json_incref(f->doubts));
     if (by_picture)
         json_put(&object, "picture", answer_json(f, &f->answers[0]));
     return object;

@@ -18,6 +18,7 @@ typedef struct query_facts {
     const dpl_photo *photo;
     const dpl_answer *answers; /* [n] */
     size_t n;
+    json_t *doubts; /* of the references of who was named, lent; NULL: none */
 } query_facts;
 
 /** People who match, the first of the candidates; of two one should not. */

@@ -15,6 +15,7 @@ typedef struct verify_facts {
     const char *name_a, *name_b; /* as they were asked for; of a claim, name_b is the person */
     const dpl_photo *a, *b;      /* b NULL: a claim */
     const char *template_photo;  /* of a claim: the person's photo that is most like */
+    json_t *doubts;              /* of the person's references, lent; NULL: none */
     bool same_file;              /* both are one file, or the photo is one of the person's own */
 } verify_facts;
 

@@ -13,6 +13,7 @@
 #include "app/answer_query.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/html.h"
 #include "app/json_print.h"
 #include "app/plot.h"
@@ -100,6 +101,7 @@ typedef struct answered {
     dpl_photo photo;
     dpl_answer *answers;
     size_t n;
+    doubt_list doubts; /* of the references of who was named */
 } answered;
 
 /* ------------------------------------------------------------------ answering */
@@ -125,6 +127,26 @@ static int make_policy(query *q)
     return status == DPL_OK ? 0 : common_fail(q->self, &q->o->common, &err);
 }
 
+/* Of the people whom the i-th face was named as, each once a photo. */
+static dpl_status doubt_references(answered *a, query *q, size_t i, dpl_error *err)
+{
+    const dpl_answer *answer = &a->answers[i];
+    dpl_status status = DPL_OK;
+
+    for (size_t j = 0; j < query_n_matches(answer) && status == DPL_OK; j++) {
+        const int64_t id = answer->candidates[j].person_id;
+        bool seen = false;
+
+        for (size_t k = 0; k < i && !seen; k++)
+            for (size_t m = 0; m < query_n_matches(&a->answers[k]) && !seen; m++)
+                seen = a->answers[k].candidates[m].person_id == id;
+        if (!seen)
+            status = dpl_gallery_doubts(q->gallery, q->pipeline, answer->candidates[j].person,
+                                        doubt_gather, &a->doubts, err);
+    }
+    return status;
+}
+
 static dpl_status answer(answered *a, query *q, dpl_error *err)
 {
     dpl_search_options search = DPL_SEARCH_OPTIONS_INIT;
@@ -139,6 +161,8 @@ static dpl_status answer(answered *a, query *q, dpl_error *err)
         dpl_error named = *err;
         snprintf(err->message, sizeof err->message, "\"%.200s\": %.300s", a->name, named.message);
     }
+    for (size_t i = 0; i < a->n && status == DPL_OK; i++)
+        status = doubt_references(a, q, i, err);
     return status;
 }
 
@@ -163,6 +187,7 @@ static void tell_json(const query *q, const answered *a)
         .photo = &a->photo,
         .answers = a->answers,
         .n = a->n,
+        .doubts = a->doubts.json,
     };
 
     json_print(query_json(&facts));
@@ -345,6 +370,12 @@ static void tell_text(const query *q, const answered *a)
             putchar('\n');
         }
         free(note);
+    }
+    for (size_t i = 0; i < a->doubts.n; i++) {
+        fputs("  ", stdout);
+        text_tone(stdout, color, TONE_WARN, "note: ");
+        text_put(stdout, a->doubts.lines[i]);
+        putchar('\n');
     }
     if (a->n > 0 && !a->answers[0].search.exact)
         printf("  searched with the index \"%s\", which finds %.1f %% of what an exact search "
@@ -612,6 +643,8 @@ static void page_photo(query *q, const answered *a)
         if (i == a->n && told)
             fputs("</ul>\n", q->page.f);
     }
+    for (size_t i = 0; i < a->doubts.n; i++)
+        html_paragraph(&q->page, "warnline", a->doubts.lines[i]);
     fputs("<p class=\"soft mono\">sha256 ", q->page.f);
     html_text(&q->page, a->photo.sha256);
     fputs("</p></section>\n", q->page.f);
@@ -689,6 +722,7 @@ static int do_photo(query *q, const char *name)
         if (q->page.f)
             page_photo(q, &a);
     }
+    doubt_list_clear(&a.doubts);
     dpl_answers_free(a.answers, a.n);
     dpl_photo_clear(&a.photo);
     return code;

@@ -11,6 +11,7 @@
 #include "app/answer_verify.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/html.h"
 #include "app/json_print.h"
 #include "app/plot.h"
@@ -82,6 +83,7 @@ typedef struct comparison {
     dpl_policy policy;
     dpl_photo a, b;
     dpl_verdict verdict;
+    doubt_list doubts;      /* of the claimed person's references */
     char *enrolled_as_same; /* path of a photo of the claimed person with the same content */
     char *template_photo;   /* path of the person's photo that is most like; NULL: none is */
     uint8_t *thumb;
@@ -141,6 +143,8 @@ static dpl_status compare(comparison *c, dpl_error *err)
             dpl_gallery_get_template(c->gallery, c->verdict.template_id, keep_template, c, err);
     if (status == DPL_OK)
         status = dpl_gallery_find_photo(c->gallery, NULL, c->a.sha256, keep_same, c, &n_same, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_doubts(c->gallery, c->pipeline, o->as, doubt_gather, &c->doubts, err);
     return status;
 }
 
@@ -375,6 +379,8 @@ static void tell_text(const comparison *c)
     put_line(same_person(c));
     for (int i = 0; i < N_REMARKS; i++)
         put_line(notes[i]);
+    for (size_t i = 0; i < c->doubts.n; i++)
+        put_line(text_format("note: %s", c->doubts.lines[i]));
     free(said);
 }
 
@@ -390,6 +396,7 @@ static void tell_json(const comparison *c)
         .b = c->o->as ? NULL : &c->b,
         .template_photo = c->template_photo,
         .same_file = is_same_file(c),
+        .doubts = c->doubts.json,
     };
 
     json_print(verify_json(&facts));
@@ -527,6 +534,8 @@ static void tell_page(const html *page, const comparison *c)
             html_paragraph(page, "soft", notes[i]);
         free(notes[i]);
     }
+    for (size_t i = 0; i < c->doubts.n; i++)
+        html_paragraph(page, "warnline", c->doubts.lines[i]);
     plot_scores(page, &place);
     fputs("</div></div>\n", page->f);
     fprintf(page->f, "</section>\n<section class=\"card%s\">\n", c->o->as ? "" : " cols even");
@@ -618,6 +627,7 @@ int cmd_verify(const command *self, int argc, char **argv)
     dpl_scratch_free(c.scratch);
     dpl_pipeline_close(c.pipeline);
     dpl_gallery_close(c.gallery);
+    doubt_list_clear(&c.doubts);
     free(c.enrolled_as_same);
     free(c.template_photo);
     free(c.thumb);

@@ -14,7 +14,7 @@
 /* Small, so that the letters stay readable when a telephone shrinks it. */
 #define WIDTH  420.0
 #define HEIGHT 320.0
-#define LEFT   60.0
+#define LEFT   68.0
 #define RIGHT  (WIDTH - 16.0)
 #define TOP    12.0
 #define BOTTOM (HEIGHT - 48.0)

@@ -85,7 +85,7 @@ dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *
                                         {56.0252, 71.7366},
                                         {41.5493, 92.3655},
                                         {70.7299, 92.2041}};
-    const double width = 140, left = (112 - width) / 2, top = -26;
+    const double width = DPLI_PORTRAIT_WIDTH, left = (112 - width) / 2, top = -26.5;
     const double scale = width_px / width;
     dpl_point template[5];
     dpl_image made = DPL_IMAGE_INIT;
