@@ -55,6 +55,9 @@ json_t *verify_json(const verify_facts *f)
     json_put_policy(&answer, &policy);
     json_put_calibration(&answer, f->pipeline);
     json_put_model(&answer, f->pipeline);
+    json_put_bool(&answer, "same_file", f->same_file);
+    if (f->doubts)
+        json_put(&answer, "doubts", json_incref(f->doubts));
     json_put(&answer, "a", side_json(f->name_a, f->a, v->face_a));
     if (f->b)
         json_put(&answer, "b", side_json(f->name_b, f->b, v->face_b));

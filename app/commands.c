@@ -110,7 +110,7 @@ const command commands[] = {
      "checkpoint: one is written at every validation and epoch, and at least every\n"
      "--checkpoint-minutes. When resumed, only --epochs, --steps, --patience, --threads, "
      "--log-steps,\n"
-     "--checkpoint-minutes and --max-memory-gib may be given anew.\n"
+     "--checkpoint-minutes, --max-memory-gib, --max-memory and --max-pixels may be given anew.\n"
      "\n"
      "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
      "mobilefacenet. A loss that is not finite stops the run and names the layer.",

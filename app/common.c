@@ -167,6 +167,24 @@ void common_notice(const command *self, const common *o, const dpl_gallery *gall
     fputc('\n', stderr);
 }
 
+char *common_typed(int argc, char **argv)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_~";
+    char *typed = NULL;
+    size_t n;
+    FILE *f = text_need(open_memstream(&typed, &n));
+
+    fputs("doppel", f);
+    for (int i = 0; i < argc; i++) {
+        const bool bare = argv[i][0] && argv[i][strspn(argv[i], plain)] == '\0';
+        fprintf(f, bare ? " %s" : " \"%s\"", argv[i]);
+    }
+    if (fclose(f) != 0)
+        text_need(NULL);
+    return typed;
+}
+
 /* ------------------------------------------------------------------ gallery */
 
 char *common_gallery_dir(const command *self, const common *o)

@@ -32,6 +32,7 @@ typedef struct common {
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
+    char *typed; /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
 #define COMMON_INIT                                                                                \
@@ -82,6 +83,9 @@ dpl_net_options common_model_limits(const common *o);
  */
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);
+
+/** A command as it was typed, freed by free(). Before options_read, which puts options first. */
+char *common_typed(int argc, char **argv);
 
 /** From now on SIGINT and SIGTERM set the flag returned, the first time; the second time they end
  * the program. */

@@ -26,8 +26,6 @@
 
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
-/* A data set's pictures are small, and as many are decoded at once as there are threads. */
-#define MAX_DECODE_BYTES ((size_t)256 << 20)
 
 /* A picture as its source tells it. */
 typedef struct found {
@@ -681,41 +679,74 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
     return found_name ? found_name->item : -1;
 }
 
-static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const picture *it,
-                               dpl_error *err)
+/* Put before a message where an item is. */
+static dpl_status fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d,
+                               int32_t item)
 {
-    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
-    uint8_t *bytes;
-    size_t n;
-    dpl_status status = dpli_zip_read(&bytes, &n, d->zip, it->member, MAX_FILE_BYTES, err);
+    const char *name = d->items[item].name;
+    char *path = d->zip ? NULL : join(d->root, name, NULL);
 
-    if (status == DPL_OK) {
-        /* As dpl_image_open: the file lies in memory while it is decoded. */
-        options.max_bytes = MAX_DECODE_BYTES - n;
-        status = dpl_image_decode(out, bytes, n, &options, err);
+    dpli_fail_in(err, status, path ? path : name);
+    free(path);
+    return status;
+}
+
+uint64_t dpl_dataset_item_bytes(const dpl_dataset *d, int32_t item)
+{
+    struct stat st;
+    char *path;
+    uint64_t n = 0;
+
+    if (item < 0 || item >= d->n_items)
+        return 0;
+    if (d->zip)
+        return dpli_zip_size(d->zip, d->items[item].member);
+    path = join(d->root, d->items[item].name, NULL);
+    if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        n = (uint64_t)st.st_size;
+    free(path);
+    return n;
+}
+
+dpl_status dpl_dataset_item_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,
+                                 int32_t item, size_t max_bytes, dpl_error *err)
+{
+    const size_t limit = d->zip && max_bytes > MAX_FILE_BYTES ? MAX_FILE_BYTES : max_bytes;
+    dpl_status status;
+    char *path;
+
+    *bytes = NULL;
+    *n_bytes = 0;
+    if (item < 0 || item >= d->n_items)
+        return dpli_fail(err, DPL_E_ARGUMENT, "item %d is not within 0..%d", (int)item,
+                         (int)d->n_items - 1);
+    if (d->zip) {
+        status = dpli_zip_read(bytes, n_bytes, d->zip, d->items[item].member, limit, err);
+    } else {
+        path = join(d->root, d->items[item].name, err);
+        if (!path)
+            return DPL_E_MEMORY;
+        status = dpli_file_read(bytes, n_bytes, path, limit, err);
+        free(path);
     }
-    free(bytes);
-    return status == DPL_OK ? DPL_OK : dpli_fail_in(err, status, it->name);
+    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item, dpl_error *err)
 {
-    const dpl_image empty = DPL_IMAGE_INIT;
     dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
-    dpl_status status;
-    char *path;
+    uint8_t *bytes;
+    size_t n;
+    dpl_status status = dpl_dataset_item_file(&bytes, &n, d, item, options.max_bytes, err);
 
-    *out = empty;
-    if (item < 0 || item >= d->n_items)
-        return dpli_fail(err, DPL_E_ARGUMENT, "item %d is not within 0..%d", (int)item,
-                         (int)d->n_items - 1);
-    if (d->zip)
-        return image_in_zip(out, d, &d->items[item], err);
-    path = join(d->root, d->items[item].name, err);
-    options.max_bytes = MAX_DECODE_BYTES;
-    status = path ? dpl_image_open(out, path, &options, err) : DPL_E_MEMORY;
-    free(path);
-    return status;
+    *out = (dpl_image)DPL_IMAGE_INIT;
+    if (status != DPL_OK)
+        return status;
+    /* As dpl_image_open: the file lies in memory while it is decoded. */
+    options.max_bytes -= n;
+    status = dpl_image_decode(out, bytes, n, &options, err);
+    free(bytes);
+    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,

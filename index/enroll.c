@@ -256,7 +256,8 @@ static dpl_status add_template(item *it, const char *space, const float *vector,
     if (face)
         t->face = *face;
     if (chip) {
-        const dpl_status status = dpli_thumb(&thumb, &t->n_thumb, encoder, chip, err);
+        const dpl_status status =
+            dpli_thumb(&thumb, &t->n_thumb, encoder, &it->photo.image, face, chip, err);
         if (status != DPL_OK)
             return status;
         t->thumb = thumb;

@@ -213,6 +213,39 @@ DPL_API dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pi
                                     const dpl_photo *photo, const char *source,
                                     const dpl_enroll_options *options, dpl_error *err);
 
+/* ------------------------------------------------------------------ doubts */
+
+typedef enum dpl_doubt_kind {
+    DPL_DOUBT_UNLIKE = 0, /* a photo is unlike the person's others */
+    DPL_DOUBT_PAIR = 1,   /* the person's two photos are unlike each other */
+    DPL_DOUBT_SHARED = 2  /* the same file is somebody else's, too */
+} dpl_doubt_kind;
+
+/* A reference that may be wrong. Strings live until the callback returns. */
+typedef struct dpl_doubt {
+    dpl_doubt_kind kind;
+    const char *person, *photo;
+    const char *other_person; /* shared: whose it is, too; else NULL */
+    const char *other_photo;  /* of a pair, the second; shared: where it is; else NULL */
+    int64_t n_others;         /* unlike: compared with the mean of so many */
+    float score;              /* NaN where it is shared */
+    dpl_rate rate;            /* how often strangers are as alike */
+} dpl_doubt;
+
+/**
+ * Look for references of a person that are somebody else's: photos so unlike the others that
+ * strangers come as far more often than once in a hundred pairs, and files that are enrolled as
+ * somebody else, too. Needs a calibration and the cosine for the first; of the person's templates
+ * the first 4,096 are looked at, faces that are too poor left out.
+ *
+ * @param fn  gets each, the least alike first, at most eight that are unlike
+ * Nobody of this name is DPL_OK.
+ */
+DPL_API dpl_status dpl_gallery_doubts(dpl_gallery *gallery, const dpl_pipeline *pipeline,
+                                      const char *person,
+                                      void (*fn)(void *ctx, const dpl_doubt *doubt), void *ctx,
+                                      dpl_error *err);
+
 /* ------------------------------------------------------------------ repair */
 
 typedef struct dpl_repair_event {
@@ -294,7 +327,8 @@ DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
  * person: by cosine with the mean of their fair templates, so that a stranger has one chance
  * however many there are; by other heads with the best, at a rate that counts them.
  *
- * @retval DPL_E_NO_PERSON  nobody of this name; DPL_E_MISMATCH  templates of another model only
+ * @retval DPL_E_NO_PERSON  the gallery holds nothing of a person of this name
+ * @retval DPL_E_MISMATCH   templates of another model only
  * @retval DPL_E_QUALITY    the face, or each of the person's, is too poor (as of dpl_verify)
  */
 DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,

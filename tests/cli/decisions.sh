@@ -11,6 +11,7 @@ printf '{%s, %s, "mean_factor": 1.5, "points": %s}\n' "$second" "$range" "$point
 # The photo looks aside by 15 degrees: a poor pair, for which there is no table.
 exits 6 verify "$demo/congress.jpg" --as "Barack Obama"
 says out "inconclusive: "
+says out "the face is poor (turned sideways by 15 degrees), and for such faces no match is claimed"
 exits 6 verify "$demo/congress.jpg" --as "Barack Obama" --json
 is "$("$JSON" out decision)" "inconclusive"
 is "$("$JSON" out faces)" "poor"
