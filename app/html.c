@@ -289,25 +289,20 @@ static void put_breakable(const html *page, const char *path)
 
 void html_path(const html *page, const char *path)
 {
-    const char *home = getenv("HOME");
-    char *cwd = getcwd(NULL, 0);
-    const size_t n_cwd = cwd ? strlen(cwd) : 0, n_home = home ? strlen(home) : 0;
+    const char *home = getenv("HOME"), *shown = common_from_here(path);
+    const size_t n_home = home ? strlen(home) : 0;
     const char *slash = strrchr(path, '/');
 
-    if (n_cwd > 1 && strncmp(path, cwd, n_cwd) == 0 && path[n_cwd] == '/') {
-        put_breakable(page, path + n_cwd + 1);
-    } else if (n_home > 1 && strncmp(path, home, n_home) == 0 && path[n_home] == '/') {
+    if (shown == path && n_home > 1 && strncmp(path, home, n_home) == 0 && path[n_home] == '/') {
         fputs("~", page->f);
-        put_breakable(page, path + n_home);
-    } else if (path[0] == '/' && slash > path) {
+        shown = path + n_home;
+    } else if (shown == path && path[0] == '/' && slash > path) {
         /* Of another place the folder tells whose it is, and the way there who keeps it. */
         const char *folder = memrchr(path, '/', (size_t)(slash - path));
         fputs(folder > path ? "…" : "", page->f);
-        put_breakable(page, folder ? folder : path);
-    } else {
-        put_breakable(page, path);
+        shown = folder ? folder : path;
     }
-    free(cwd);
+    put_breakable(page, shown);
 }
 
 /* ------------------------------------------------------------------ how it was made */
