@@ -331,15 +331,11 @@ static void put_net(const html *page, const char *what, const dpl_net *net, cons
              vectors ? vectors : "");
 }
 
-void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
+void html_made_begin(const html *page, const common *o)
 {
-    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
-    const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
-    const dpl_detector *detector = dpl_pipeline_detector(pipeline);
-    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
     const time_t now = time(NULL);
     struct tm tm;
-    char when[64] = "", count[64];
+    char when[64] = "";
 
     if (localtime_r(&now, &tm))
         strftime(when, sizeof when, "%Y-%m-%d %H:%M %z", &tm);
@@ -347,6 +343,17 @@ void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
     html_row(page, "date", "%s", when);
     if (o->typed)
         html_row(page, "command", "%s", o->typed);
+}
+
+void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
+    const dpl_detector *detector = dpl_pipeline_detector(pipeline);
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    char count[64];
+
+    html_made_begin(page, o);
     put_net(page, "encoder", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
     if (detector)
         put_net(page, "detector", dpl_detector_net(detector), NULL);
@@ -354,11 +361,9 @@ void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
         put_net(page, "of pictures", dpl_encoder_net(image_encoder),
                 dpl_encoder_hash(image_encoder));
     if (calibration)
-        html_row(page, "rates", "measured on %s%s; %s, %s",
+        html_row(page, "rates", "measured on %s of strangers; by the %s calibration, %s",
                  text_counted(count, (int64_t)dpl_calibration_pairs(calibration), "pair"),
-                 " of strangers",
-                 dpl_pipeline_calibration_is_given(pipeline) ? "by the gallery's own calibration"
-                                                             : "by the encoder's calibration",
+                 dpl_pipeline_calibration_is_given(pipeline) ? "gallery's own" : "encoder's",
                  dpl_calibration_source(calibration));
 }
 
