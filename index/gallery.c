@@ -102,6 +102,7 @@ void dpl_gallery_close(dpl_gallery *gallery)
     dpli_store_close(gallery->store);
     free(gallery->dir);
     free(gallery->setting);
+    dpli_change_end(gallery);
     free(gallery->notice);
     free(gallery);
 }

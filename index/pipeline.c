@@ -16,9 +16,9 @@
 #include "base/options.h"
 #include "index/calibration.h"
 #include "index/space.h"
-#include "net/plan.h"
 #include "net/scratch.h"
 #include "vision/encoder.h"
+#include "vision/face/detect.h"
 #include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
@@ -141,18 +141,12 @@ static dpl_status open_calibration(dpl_pipeline *p, const char *path, const char
 
 /* ------------------------------------------------------------------ open and close */
 
-/* What a thread's scratch grows to. A detector that does not fit its limits says so when it is
- * used.
- */
+/* What a thread's scratch grows to. */
 static size_t measure_plans(const dpl_pipeline *p)
 {
-    enum { STRIDE_PX = 32 };
-    const int64_t side = (p->detect.max_side_px + STRIDE_PX - 1) / STRIDE_PX * STRIDE_PX;
-    const dpl_shape shape = {4, {1, 3, side, side}};
-    size_t most = dpli_encoder_plan_bytes(p->encoder), n = 0;
+    size_t most = dpli_encoder_plan_bytes(p->encoder), n;
 
-    if (p->detector)
-        (void)dpli_plan_measure(&n, dpl_detector_net(p->detector), &shape, DPL_LAYOUT_NHWC, NULL);
+    n = p->detector ? dpli_detector_plan_bytes(p->detector, &p->detect) : 0;
     most = n > most ? n : most;
     n = p->image_encoder ? dpli_encoder_plan_bytes(p->image_encoder) : 0;
     return n > most ? n : most;
@@ -398,6 +392,15 @@ done:
     return status;
 }
 
+/* What was held as n bytes is read, and from here on counts as what it is. */
+static void hold_as_read(const dpl_pipeline *pipeline, size_t n, size_t n_bytes)
+{
+    if (n_bytes > n)
+        dpli_budget_hold_more(pipeline->budget, n_bytes - n);
+    else
+        dpli_budget_release(pipeline->budget, n - n_bytes);
+}
+
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err)
 {
@@ -418,11 +421,21 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
         *bytes = NULL;
         *n_bytes = 0;
     }
-    /* From here on it counts as what it is. */
-    if (*n_bytes > n)
-        dpli_budget_hold_more(pipeline->budget, *n_bytes - n);
-    else
-        dpli_budget_release(pipeline->budget, n - *n_bytes);
+    hold_as_read(pipeline, n, *n_bytes);
+    return status;
+}
+
+dpl_status dpli_item_read(uint8_t **bytes, size_t *n_bytes, const dpl_pipeline *pipeline,
+                          const dpl_dataset *dataset, int32_t item, dpl_error *err)
+{
+    const size_t limit = pipeline->decode.max_bytes;
+    const uint64_t told = dpl_dataset_item_bytes(dataset, item);
+    const size_t n = told == 0 || told > limit ? limit : (size_t)told;
+    dpl_status status;
+
+    dpli_budget_hold(pipeline->budget, n);
+    status = dpl_dataset_item_file(bytes, n_bytes, dataset, item, limit, err);
+    hold_as_read(pipeline, n, *n_bytes);
     return status;
 }
 

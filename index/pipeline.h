@@ -2,6 +2,7 @@
 #ifndef DOPPEL_INDEX_PIPELINE_H
 #define DOPPEL_INDEX_PIPELINE_H
 
+#include "doppel/dataset.h"
 #include "doppel/job.h"
 #include "index/compare.h"
 
@@ -10,10 +11,14 @@
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err);
 
-/** Give back what dpli_photo_read gave, or nothing (NULL, 0). */
+/** As dpli_photo_read, an item of a dataset; the message names it. */
+dpl_status dpli_item_read(uint8_t **bytes, size_t *n_bytes, const dpl_pipeline *pipeline,
+                          const dpl_dataset *dataset, int32_t item, dpl_error *err);
+
+/** Give back what dpli_photo_read or dpli_item_read gave, or nothing (NULL, 0). */
 void dpli_photo_unread(uint8_t *bytes, size_t n_bytes, const dpl_pipeline *pipeline);
 
-/** Wait until there is memory to decode these bytes and run the models on them; returns what
+/** Wait until there is memory to decode these bytes (NULL: none) and run the models; returns what
  * dpli_pipeline_end is told. */
 size_t dpli_pipeline_begin(const dpl_pipeline *pipeline, dpl_scratch *scratch, const void *bytes,
                            size_t n_bytes);

@@ -250,6 +250,7 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
     if (s->in_write && status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
     s->in_write = false;
+    s->change_id = 0;
     return dpli_db_end(s->db, status, err);
 }
 
@@ -558,11 +559,15 @@ static const dpli_store_ops ops = {
     .find_model = find_model,
     .set_model = set_model,
     .has_templates = has_templates,
+    .one_person = dpli_sqlite_one_person,
     .each_person = dpli_sqlite_each_person,
     .each_photo = dpli_sqlite_each_photo,
     .each_template = dpli_sqlite_each_template,
     .n_vectors = dpli_sqlite_n_vectors,
     .each_vector = dpli_sqlite_each_vector,
+    .each_alias = dpli_sqlite_each_alias,
+    .each_refusal = dpli_sqlite_each_refusal,
+    .each_member = dpli_sqlite_each_member,
     .find_person = dpli_sqlite_find_person,
     .add_person = dpli_sqlite_add_person,
     .rename_person = dpli_sqlite_rename_person,
@@ -573,9 +578,23 @@ static const dpli_store_ops ops = {
     .set_photo = dpli_sqlite_set_photo,
     .drop_photo = dpli_sqlite_drop_photo,
     .drop_templates = dpli_sqlite_drop_templates,
+    .drop_template = dpli_sqlite_drop_template,
     .add_vector = dpli_sqlite_add_vector,
     .add_face = dpli_sqlite_add_face,
     .add_thumb = dpli_sqlite_add_thumb,
+    .set_owner = dpli_sqlite_set_owner,
+    .set_file = dpli_sqlite_set_file,
+    .find_alias = dpli_sqlite_find_alias,
+    .set_alias = dpli_sqlite_set_alias,
+    .add_refusal = dpli_sqlite_add_refusal,
+    .drop_refusal = dpli_sqlite_drop_refusal,
+    .set_member = dpli_sqlite_set_member,
+    .drop_members = dpli_sqlite_drop_members,
+    .log_change = dpli_sqlite_log_change,
+    .end_log = dpli_sqlite_end_log,
+    .last_change = dpli_sqlite_last_change,
+    .count_change = dpli_sqlite_count_change,
+    .undo = dpli_sqlite_undo,
     .faults = dpli_sqlite_faults,
     .want_scrub = want_scrub,
     .wants_scrub = wants_scrub,
@@ -620,6 +639,8 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
         status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err);
     if (status == DPL_OK && s->store.writing)
         status = dpli_db_log(s->db, err);
+    if (status == DPL_OK)
+        status = dpli_sqlite_make_log(s, err);
     if (status != DPL_OK)
         goto done;
     *out = &s->store;

@@ -26,7 +26,7 @@ head -c 3000 "$obama" >bad/half.jpg
 cp "$demo/group.jpg" bad/many.jpg
 : >bad/empty.png
 exits 3 enroll bad
-says err "refused: $PWD/bad/text.jpg: is neither a JPEG nor a PNG"
+says err "refused: $PWD/bad/text.jpg: is neither a JPEG, a PNG"
 says err "refused: $PWD/bad/many.jpg: 21 faces found"
 says out "refused, several faces where one is needed: 1"
 exits 3 enroll bad --quiet
@@ -53,7 +53,7 @@ is "$("$JSON" out status | grep -c OK)" "5"
 
 exits 3 enroll bad people --html page.html
 says page.html "Refused, and why"
-says page.html "is neither a JPEG nor a PNG"
+says page.html "is neither a JPEG, a PNG"
 says page.html "Marie Curie"
 
 # Nothing outside the folder is looked at, unless that is asked for.
@@ -102,10 +102,10 @@ says out "2 photos: 2 unchanged"
 exits 0 info --gallery mixed-gallery --json
 lacks out "note.txt"
 printf 'no photo' >mixed/Ann/2.jpg
-printf 'RIFF....WEBPVP8 ' >mixed/Ann/3
+printf 'GIF89a....' >mixed/Ann/3
 exits 3 enroll mixed --gallery mixed-gallery
 says err "refused: $PWD/mixed/Ann/2.jpg: is neither"
-says err "refused: $PWD/mixed/Ann/3: is a WebP picture"
+says err "refused: $PWD/mixed/Ann/3: is a GIF picture"
 exits 3 enroll mixed/Ann/note.txt --gallery mixed-gallery
 says err "refused: $PWD/mixed/Ann/note.txt"
 
