@@ -280,6 +280,16 @@ int common_no_person(const command *self, const common *o, dpl_gallery *gallery,
     return code;
 }
 
+const char *common_from_here(const char *path)
+{
+    char *cwd = getcwd(NULL, 0);
+    const size_t n = cwd ? strlen(cwd) : 0;
+    const bool below = n > 1 && strncmp(path, cwd, n) == 0 && path[n] == '/' && path[n + 1];
+
+    free(cwd);
+    return below ? path + n + 1 : path;
+}
+
 char *common_full_path(const char *path)
 {
     char *full = realpath(path, NULL);
