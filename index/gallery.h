@@ -1,8 +1,9 @@
 /*
  * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
  * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
- * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back), gallery_write.c, search.c,
- * gallery_forget.c, gallery.c (open, close); gallery_export.c and gallery_import.c stand beside.
+ * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back),
+ * gallery_write.c, search.c, gallery_forget.c, gallery.c (open, close); gallery_export.c and
+ * gallery_import.c stand beside.
  */
 #ifndef DOPPEL_INDEX_GALLERY_H
 #define DOPPEL_INDEX_GALLERY_H
@@ -18,10 +19,10 @@
 struct dpl_gallery {
     dpli_store *store;
     char *dir;
-    int walking;   /* depth of row callbacks, in which nothing may be changed */
-    char *change;  /* a change of several transactions that is under way, in words; or NULL */
+    int walking;       /* depth of row callbacks, in which nothing may be changed */
+    char *change;      /* a change of several transactions that is under way, in words; or NULL */
     int64_t change_id; /* what has been logged of it; 0: nothing yet */
-    char *setting; /* what dpl_gallery_setting lent last */
+    char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf; /* the search indexes, shared with other handles on this gallery */
 };

@@ -91,7 +91,8 @@ dpl_status dpl_gallery_last_change(dpl_gallery *gallery,
 
 static const char undo[] = "undo: ";
 
-/* What the change is called that takes this one back: the undoing of an undo is the change again. */
+/* What the change is called that takes this one back: the undoing of an undo is the change again.
+ */
 static dpl_status words_back(void *ctx, const dpli_change_record *r, dpl_error *err)
 {
     char **words = ctx;
@@ -118,8 +119,10 @@ dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err)
         return status;
     status = s->ops->last_change(s, words_back, &words, err);
     if (status == DPL_OK && !words)
-        status = dpli_fail(err, DPL_E_NOT_FOUND, "nothing was changed in gallery \"%s\" yet that "
-                           "could be taken back", gallery->dir);
+        status = dpli_fail(err, DPL_E_NOT_FOUND,
+                           "nothing was changed in gallery \"%s\" yet that "
+                           "could be taken back",
+                           gallery->dir);
     if (status == DPL_OK)
         status = s->ops->undo(s, words, err);
     if (status == DPL_OK)

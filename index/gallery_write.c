@@ -109,8 +109,8 @@ dpl_status dpli_put_file(dpl_gallery *gallery, int64_t photo_id, const dpl_photo
         .file_system = row->file_system,
         .unreadable_since_unix_s = row->unreadable_since_unix_s,
         .status = row->unreadable_since_unix_s ? (int64_t)row->unreadable_status : DPL_OK,
-        .reason = row->unreadable_since_unix_s && row->unreadable_reason ? row->unreadable_reason
-                                                                         : "",
+        .reason =
+            row->unreadable_since_unix_s && row->unreadable_reason ? row->unreadable_reason : "",
     };
 
     r.sum = dpli_file_sum(&r);
@@ -349,15 +349,18 @@ static dpl_status keep_said(void *ctx, const dpli_template_record *r, dpl_error 
 /* How much of two boxes (x, y, w, h) is in both: the area of that over the area of either. */
 static double overlap(const double *a, const dpl_face *b)
 {
-    const double w = fmin(a[0] + a[2], (double)b->x_px + (double)b->w_px) - fmax(a[0], (double)b->x_px);
-    const double h = fmin(a[1] + a[3], (double)b->y_px + (double)b->h_px) - fmax(a[1], (double)b->y_px);
+    const double w =
+        fmin(a[0] + a[2], (double)b->x_px + (double)b->w_px) - fmax(a[0], (double)b->x_px);
+    const double h =
+        fmin(a[1] + a[3], (double)b->y_px + (double)b->h_px) - fmax(a[1], (double)b->y_px);
     const double both = w > 0 && h > 0 ? w * h : 0;
     const double either = a[2] * a[3] + (double)b->w_px * (double)b->h_px - both;
 
     return either > 0 ? both / either : 0;
 }
 
-/* The template among the new ones that is of the same face; NULL when it is not clear that one is. */
+/* The template among the new ones that is of the same face; NULL when it is not clear that one is.
+ */
 static const int64_t *same_face(const int64_t *ids, const dpl_new_photo *photo,
                                 const struct said *said)
 {
@@ -426,7 +429,8 @@ static dpl_status say_again(dpli_putter *p, const struct said_of *said, const in
     dpl_status status = DPL_OK;
 
     for (size_t i = 0; i < said->n && status == DPL_OK; i++) {
-        const int64_t *id = said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
+        const int64_t *id =
+            said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
 
         if (id)
             status = dpli_put_owner(p->gallery, *id, said->items[i].person_id, true, err);
@@ -461,8 +465,7 @@ static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int6
 
         status = owner_of(&owner, p, &photo->templates[i], person_id, err);
         if (status == DPL_OK)
-            status =
-                dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owner, 0, err);
+            status = dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owner, 0, err);
     }
     if (status == DPL_OK)
         status = say_again(p, said, ids, photo, err);
@@ -577,8 +580,8 @@ struct kept_row {
 
 static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
-    const char *const from[N_STRINGS] = {r->sha256,  r->reason, r->options,
-                                          r->meant,   r->uri,    r->file.reason};
+    const char *const from[N_STRINGS] = {r->sha256, r->reason, r->options,
+                                         r->meant,  r->uri,    r->file.reason};
     struct kept_row *k = ctx;
 
     /* Written again, its sum would be right. */

@@ -189,12 +189,12 @@ typedef struct dpli_store_ops {
     dpl_status (*drop_members)(dpli_store *store, dpl_error *err);
 
     /* -------- the last change, and taking it back */
-    /* Within a writing transaction: what it changes from here on can be taken back. *id: of a change
-     * under way, of which this is more, or 0; a change that begins forgets the one before, and its
-     * id is given out. Settings, models and the highest ids are not logged. */
+    /* Within a writing transaction: what it changes from here on can be taken back. *id: of a
+     * change under way, of which this is more, or 0; a change that begins forgets the one before,
+     * and its id is given out. Settings, models and the highest ids are not logged. */
     dpl_status (*log_change)(dpli_store *store, int64_t *id, const char *words, dpl_error *err);
-    /* Within a writing transaction: from here on nothing is logged, the log is emptied, and the last
-       change is a final one of these words. */
+    /* Within a writing transaction: from here on nothing is logged, the log is emptied, and the
+       last change is a final one of these words. */
     dpl_status (*end_log)(dpli_store *store, const char *words, dpl_error *err);
     /* fn is called once, or when nothing was ever changed not at all. */
     dpl_status (*last_change)(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err);

@@ -57,8 +57,8 @@ typedef struct dpli_store_sqlite {
     dpli_store store; /* first: a store is one of these */
     dpli_db *db;
     char *dir;
-    int lock_fd;   /* of gallery.lock, -1 when reading */
-    bool in_write; /* within a transaction that writes */
+    int lock_fd;       /* of gallery.lock, -1 when reading */
+    bool in_write;     /* within a transaction that writes */
     int64_t change_id; /* within one that is logged: of which change; else 0 */
     dpli_stmt kept[DPLI_N_SQLITE];
     dpli_sqlite_walk photos[DPLI_N_SQLITE_PHOTOS], templates[DPLI_N_SQLITE_TEMPLATES];
@@ -147,8 +147,8 @@ void dpli_sqlite_clear_kept(dpli_store_sqlite *s);
 
 /* ------------------------------------------------------------------ store_sqlite_undo.c */
 
-/** From now on the log can be read, and what this connection writes is logged while change_id is not
- * 0. */
+/** From now on the log can be read, and what this connection writes is logged while change_id is
+ * not 0. */
 dpl_status dpli_sqlite_make_log(dpli_store_sqlite *s, dpl_error *err);
 dpl_status dpli_sqlite_log_faults(dpli_store_sqlite *s, dpli_on_fault *fn, void *ctx,
                                   dpl_error *err);

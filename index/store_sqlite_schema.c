@@ -47,7 +47,7 @@ static const int64_t check_up_to_bytes = 4 << 20;
 #define TEMPLATE_PHOTO "CREATE INDEX template_photo ON template(photo_id, model_id)"
 
 #define UNDO_COLUMN_6(a, b, c, d, e, f)                                                            \
-    #a " ANY, " #b " ANY, " #c " ANY, " #d " ANY, " #e " ANY, " #f " ANY, "
+#a " ANY, " #b " ANY, " #c " ANY, " #d " ANY, " #e " ANY, " #f " ANY, "
 #define UNDO_COLUMNS                                                                               \
     UNDO_COLUMN_6(c1, c2, c3, c4, c5, c6)                                                          \
     UNDO_COLUMN_6(c7, c8, c9, c10, c11, c12)                                                       \

@@ -69,8 +69,8 @@ static void put_kept(dpli_buf *sql, const struct logged *t, bool old)
 
 static void put_trigger(dpli_buf *sql, int table, int op)
 {
-    static const char *const words[] = {[ADDED] = "INSERT", [CHANGED] = "UPDATE",
-                                        [REMOVED] = "DELETE"};
+    static const char *const words[] = {
+        [ADDED] = "INSERT", [CHANGED] = "UPDATE", [REMOVED] = "DELETE"};
     const struct logged *t = &tables[table];
     dpli_buf row = {0};
 
@@ -133,9 +133,9 @@ static dpl_status read_change(int64_t *id, dpli_store *store, dpli_on_change *fn
 
         status = dpli_stmt_check(&s, err);
         if (status == DPL_OK && (uint64_t)dpli_get_int(&s, 4) != change_sum(&r))
-            status = dpli_fail(err, DPL_E_GALLERY,
-                               "\"%s\" is damaged: what its last change was is not what was written",
-                               store->name);
+            status = dpli_fail(
+                err, DPL_E_GALLERY,
+                "\"%s\" is damaged: what its last change was is not what was written", store->name);
         *id = r.id;
         if (status == DPL_OK && fn)
             status = fn(ctx, &r, err);
@@ -165,7 +165,8 @@ static dpl_status put_change(dpli_store *store, const dpli_change_record *r, dpl
     return status;
 }
 
-/* The id before this one, whatever else its row says: a damaged one must not stop what comes next. */
+/* The id before this one, whatever else its row says: a damaged one must not stop what comes next.
+ */
 static dpl_status last_change_id(int64_t *id, dpli_store *store, dpl_error *err)
 {
     return dpli_db_int(id, dpli_sqlite_of(store)->db, "SELECT id FROM change", err);
@@ -218,9 +219,9 @@ dpl_status dpli_sqlite_last_change(dpli_store *store, dpli_on_change *fn, void *
 dpl_status dpli_sqlite_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      "SELECT tbl, op, count(DISTINCT row) FROM undo GROUP BY tbl, op",
-                                      err);
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                      "SELECT tbl, op, count(DISTINCT row) FROM undo GROUP BY tbl, op", err);
 
     memset(out, 0, sizeof *out);
     while (dpli_stmt_next(&status, &s, err)) {
@@ -382,10 +383,11 @@ dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err
     if (status == DPL_OK)
         status = dpli_db_int(&n, s->db, lost, err);
     if (status == DPL_OK && n > 0)
-        status = dpli_fail(err, DPL_E_NOT_FOUND,
-                           "the last change removed vectors of a model that \"%s\" is no longer bound "
-                           "to: it cannot be taken back",
-                           store->name);
+        status =
+            dpli_fail(err, DPL_E_NOT_FOUND,
+                      "the last change removed vectors of a model that \"%s\" is no longer bound "
+                      "to: it cannot be taken back",
+                      store->name);
     if (status != DPL_OK)
         return status;
     r.id = id + 1;
