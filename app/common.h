@@ -87,6 +87,9 @@ const volatile int *common_watch_signals(void);
 int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
                       const char *name);
 
+/** Ask on the terminal; whether the answer was yes. Where there is no terminal, it is no. */
+bool common_confirm(const char *question);
+
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */
 char *common_full_path(const char *path);

@@ -744,11 +744,12 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK && in.putter.touched)
         status = s->ops->touch(s, err);
-    status = s->ops->end(s, status, err);
+    status = dpli_end_change(gallery, status, err);
     if (status == DPL_OK) {
         *n_photos = in.counts[PHOTO];
         *n_templates = in.counts[TEMPLATE];
-        dpli_search_drop(gallery);
+        if (!gallery->rehearsing)
+            dpli_search_drop(gallery);
     }
 done:
     if (file != stdin)

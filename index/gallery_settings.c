@@ -91,7 +91,7 @@ dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const cha
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_remember_inside(gallery, key, value, err), err);
+    return dpli_end_change(gallery, dpli_remember_inside(gallery, key, value, err), err);
 }
 
 /* ------------------------------------------------------------------ models */
@@ -223,7 +223,7 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_bind_inside(gallery, binding, err), err);
+    return dpli_end_change(gallery, dpli_bind_inside(gallery, binding, err), err);
 }
 
 dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err)

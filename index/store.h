@@ -86,6 +86,8 @@ typedef dpl_status dpli_on_fault(void *ctx, const char *what, dpl_error *err);
 
 typedef struct dpli_store_ops {
     void (*close)(dpli_store *store);
+    /* As close, and the database is gone. */
+    void (*discard)(dpli_store *store);
 
     /* A transaction: one consistent view when reading; all or nothing, and on disk when it ends,
        when writing. Not nested. end commits when status is DPL_OK, else takes everything back; it
@@ -223,6 +225,7 @@ struct dpli_store {
     const dpli_store_ops *ops;
     char *name;          /* of the database, for messages */
     bool writing;        /* opened for it */
+    bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
 };
 

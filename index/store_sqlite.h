@@ -48,6 +48,10 @@ enum {
     DPLI_N_SQLITE_PHOTOS = DPLI_PHOTO_BY_ID + 1,
     DPLI_N_SQLITE_TEMPLATES = DPLI_TEMPLATE_BY_ID + 1
 };
+/* Told of a folder, by who looks for one in it. */
+#define DPLI_NO_GALLERY                                                                            \
+    "there is no gallery in \"%s\"; \"doppel enroll\" with a folder of photos makes one"
+
 typedef struct dpli_sqlite_walk {
     dpli_stmt stmt;
     bool busy;

@@ -613,10 +613,11 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
         return status;
     if (application_id == 0 && version == 0 && n_objects == 0) {
         if (!may_make)
-            return dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+            return dpli_fail(err, DPL_E_GALLERY, DPLI_NO_GALLERY, s->dir);
         status = make_tables(s, err);
         if (status != DPL_OK)
             return status;
+        s->store.made = true;
         application_id = APPLICATION_ID;
         version = VERSION;
     }

@@ -29,22 +29,24 @@ enum { ADDED = 1, CHANGED = 2, REMOVED = 3 };
    added to face and thumb goes with its template. */
 static const struct logged {
     const char *name, *key, *columns;
-    bool additions;
+    bool additions; /* are logged */
+    bool children;  /* other tables refer to it. Of the others, a row may be there again, by what is
+                       not logged */
 } tables[] = {
-    {"person", "id", "name,sum", true},
+    {"person", "id", "name,sum", true, true},
     {"photo", "id",
      "uri,person_id,meant,sha256,status,reason,options,size_bytes,mtime_ns,enrolled_unix_s,"
      "width_px,height_px,n_faces,sum",
-     true},
-    {"template", "id", "photo_id,model_id,vector,sum", true},
-    {"face", "template_id", DPLI_FACE_LIST(FACE_COLUMN) "weakest,sum", false},
-    {"thumb", "template_id", "jpeg,sum", false},
-    {"owner", "template_id", "person_id,by_hand,sum", true},
+     true, true},
+    {"template", "id", "photo_id,model_id,vector,sum", true, true},
+    {"face", "template_id", DPLI_FACE_LIST(FACE_COLUMN) "weakest,sum", false, false},
+    {"thumb", "template_id", "jpeg,sum", false, false},
+    {"owner", "template_id", "person_id,by_hand,sum", true, false},
     {"file", "photo_id",
-     "file_system,unreadable_since_unix_s,unreadable_status,unreadable_reason,sum", true},
-    {"alias", "id", "name,person_id,sum", true},
-    {"refusal", "id", "template_id,person_id,other_id,sum", true},
-    {"member", "template_id", "group_number,sum", true},
+     "file_system,unreadable_since_unix_s,unreadable_status,unreadable_reason,sum", true, false},
+    {"alias", "id", "name,person_id,sum", true, false},
+    {"refusal", "id", "template_id,person_id,other_id,sum", true, false},
+    {"member", "template_id", "group_number,sum", true, false},
 };
 enum { N_TABLES = sizeof tables / sizeof tables[0] };
 enum { PERSONS, PHOTOS, TEMPLATES, OWNERS = 5 };
@@ -300,7 +302,8 @@ static void put_back(dpli_buf *sql, int table, int op)
     if (op == CHANGED)
         dpli_buf_printf(sql, "UPDATE %s SET (%s) = (SELECT ", t->name, t->columns);
     else
-        dpli_buf_printf(sql, "INSERT INTO %s(%s,%s) SELECT row, ", t->name, t->key, t->columns);
+        dpli_buf_printf(sql, "INSERT%s INTO %s(%s,%s) SELECT row, ",
+                        t->children ? "" : " OR REPLACE", t->name, t->key, t->columns);
     for (int i = 1; i <= n; i++)
         dpli_buf_printf(sql, "c%d%s", i, i < n ? ", " : " FROM undo WHERE seq = ?1");
     if (op == CHANGED)

@@ -175,6 +175,8 @@ typedef struct dpl_new_photo {
     dpl_photo_row row; /* id ignored */
     const dpl_new_template *templates;
     size_t n_templates;
+    int64_t moved_id; /* this is the photo of that id, which has moved to the row's path; 0: the one
+                         that has the path, or a new one */
 } dpl_new_photo;
 
 /**
@@ -287,6 +289,15 @@ DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dp
  */
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);
+
+/**
+ * Rehearse from now on, or no more: changes are checked and made as always, told of, and taken back
+ * at the end of each, so that nothing is changed on disk. A forget has a dry run of its own.
+ */
+DPL_API void dpl_gallery_rehearse(dpl_gallery *gallery, bool on);
+
+/** Close a gallery, and if opening it has made it, remove it again. Takes NULL. */
+DPL_API void dpl_gallery_abandon(dpl_gallery *gallery);
 
 /* ------------------------------------------------------------------ taking back */
 
