@@ -53,7 +53,7 @@ is "$("$JSON" out status | grep -c OK)" "5"
 
 exits 3 enroll bad people --html page.html
 says page.html "Refused, and why"
-says page.html "is neither a JPEG nor a PNG"
+says page.html "is neither a JPEG, a PNG"
 says page.html "Marie Curie"
 
 # Nothing outside the folder is looked at, unless that is asked for.
