@@ -465,7 +465,7 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
     if (by == DPL_QUERY_IMAGE && !image_encoder)
         return dpli_fail(err, DPL_E_MODEL, "searching by picture needs an image encoder");
     if (by == DPL_QUERY_FACE && photo->n_faces == 0)
-        return dpli_fail(err, DPL_E_NO_FACE, "no face found");
+        return dpli_no_face(photo, err);
 
     n = by == DPL_QUERY_FACE ? photo->n_faces : 1;
     answers = dpli_calloc(n, sizeof *answers, err);
