@@ -53,7 +53,8 @@ static uint32_t read_bits(struct bits *bits, unsigned n)
 
     for (; n > 0; n--, bits->at++)
         v = v << 1 |
-            (bits->at < bits->n ? bits->bytes[bits->at / 8] >> (7 - bits->at % 8) & 1u : 0);
+            (bits->at < bits->n ? (uint32_t)bits->bytes[bits->at / 8] >> (7 - bits->at % 8) & 1
+                                : 0);
     return v;
 }
 
