@@ -8,6 +8,7 @@
 typedef struct dpli_point {
     float at;
     double rate, low, high;
+    double bar; /* the rate that decides: one wanted is reached where this is no more */
 } dpli_point;
 
 typedef struct dpli_table {
