@@ -32,6 +32,7 @@ static const char exit_words[] =
     "3    a photo is not usable: unreadable, no face, several faces, over a limit, too poor\n"
     "4    model or gallery missing, damaged, locked, or not made for each other\n"
     "5    system: memory, disk, standard output\n"
+    "6    inconclusive: the evidence decides neither way\n"
     "70   a bug\n"
     "130  interrupted; what was done is kept\n";
 

@@ -167,6 +167,24 @@ void common_notice(const command *self, const common *o, const dpl_gallery *gall
     fputc('\n', stderr);
 }
 
+char *common_typed(int argc, char **argv)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_~";
+    char *typed = NULL;
+    size_t n;
+    FILE *f = text_need(open_memstream(&typed, &n));
+
+    fputs("doppel", f);
+    for (int i = 0; i < argc; i++) {
+        const bool bare = argv[i][0] && argv[i][strspn(argv[i], plain)] == '\0';
+        fprintf(f, bare ? " %s" : " \"%s\"", argv[i]);
+    }
+    if (fclose(f) != 0)
+        text_need(NULL);
+    return typed;
+}
+
 /* ------------------------------------------------------------------ gallery */
 
 char *common_gallery_dir(const command *self, const common *o)
@@ -262,29 +280,49 @@ int common_no_person(const command *self, const common *o, dpl_gallery *gallery,
     return code;
 }
 
+const char *common_from_here(const char *path)
+{
+    char *cwd = getcwd(NULL, 0);
+    const size_t n = cwd ? strlen(cwd) : 0;
+    const bool below = n > 1 && strncmp(path, cwd, n) == 0 && path[n] == '/' && path[n + 1];
+
+    free(cwd);
+    return below ? path + n + 1 : path;
+}
+
+bool common_confirm(const char *question)
+{
+    char line[16];
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    fflush(stderr);
+    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
 char *common_full_path(const char *path)
 {
-    char *full = realpath(path, NULL);
-    char *folder, *slash, *cwd;
+    char *folder = text_format("%s%s", path[0] == '/' ? "" : "./", path), *full = NULL;
+    size_t n = strlen(folder), end = n;
 
-    if (full)
-        return full;
-    /* The file is gone; its folder may be there, and then says what the path really is. */
-    folder = text_format("%s", path);
-    slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
+    /* The file is gone, and perhaps the folders that held it; the nearest one that is there says
+       what the path really is. */
+    while (!full && end > 0) {
+        const char cut = folder[end];
         char *real;
-        *slash = '\0';
+
+        folder[end] = '\0';
         real = realpath(folder, NULL);
-        full = real ? text_format("%s/%s", real, slash + 1) : text_format("%s", path);
+        folder[end] = cut;
+        if (real)
+            full = text_format("%s%s", real[1] || !cut ? real : "", folder + end);
         free(real);
-    } else if (slash) {
-        full = text_format("%s", path);
-    } else {
-        cwd = text_need(getcwd(NULL, 0));
-        full = text_format("%s/%s", cwd, path);
-        free(cwd);
+        while (end > 0 && folder[--end] != '/')
+            ;
     }
+    if (!full)
+        full = text_format("%s", path);
     free(folder);
     return full;
 }
@@ -414,14 +452,15 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
                          dpl_gallery *gallery, double min_quality)
 {
     dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    char *encoder = NULL, *detector = NULL, *image = NULL;
+    char *encoder = NULL, *detector = NULL, *image = NULL, *calibration = NULL;
     memory m = {NULL};
     dpl_error err;
     int code = dpl_status_exit_code(DPL_E_MODEL);
     bool whole, wants_image;
 
     *out = NULL;
-    if (gallery && recall_all(&m, gallery, &err) != DPL_OK) {
+    if (gallery && (recall_all(&m, gallery, &err) != DPL_OK ||
+                    dpl_gallery_calibration(&calibration, gallery, &err) != DPL_OK)) {
         code = common_fail(self, o, &err);
         goto done;
     }
@@ -440,6 +479,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         if (!detector)
             goto done;
     }
+    options.calibration_path = calibration;
     options.encoder_path = encoder;
     options.detector_path = detector;
     options.preset = o->preset ? o->preset : m.preset;
@@ -455,6 +495,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
 done:
     forget_memory(&m);
+    dpl_bytes_free(calibration);
     free(encoder);
     free(image);
     free(detector);

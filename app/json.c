@@ -136,6 +136,42 @@ void json_put_policy(json_t **object, const dpl_policy *policy)
     if (policy->reject < policy->threshold)
         json_put_real(object, "reject", (double)policy->reject);
     json_put_real(object, "wanted_fmr", policy->fmr);
+    if (policy->calibration && dpl_calibration_has_cohort(policy->calibration))
+        json_put_text(object, "threshold_of", isnan(policy->fmr) ? "score" : "evidence");
+}
+
+void json_put_calibration(json_t **object, const dpl_pipeline *pipeline)
+{
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    json_t *facts;
+
+    if (!calibration)
+        return;
+    facts = json_object();
+    json_put_text(&facts, "from",
+                  dpl_pipeline_calibration_is_given(pipeline) ? "gallery" : "model");
+    json_put_text(&facts, "source", dpl_calibration_source(calibration));
+    json_put_int(&facts, "pairs", (int64_t)dpl_calibration_pairs(calibration));
+    if (dpl_calibration_people(calibration) > 0)
+        json_put_int(&facts, "people", (int64_t)dpl_calibration_people(calibration));
+    json_put(object, "calibration", facts);
+}
+
+void json_put_comparison(json_t **object, const dpl_calibration *calibration,
+                         const dpl_comparison *comparison)
+{
+    json_put_real(object, "score", (double)comparison->score);
+    if (calibration && dpl_calibration_has_cohort(calibration)) {
+        json_put_real(object, "normalised", (double)comparison->normalised);
+        json_put_real(object, "evidence", (double)comparison->evidence);
+    }
+    if (comparison->fitness != DPL_FITNESS_FAIR)
+        json_put_text(object, "faces", dpl_fitness_words(comparison->fitness));
+    if (comparison->times > 1)
+        json_put_real(object, "times", comparison->times);
+    json_put_rate(object, comparison->rate);
+    if (calibration)
+        json_put_real(object, "fnmr", dpl_calibration_fnmr(calibration, comparison->evidence));
 }
 
 void json_put_decision(json_t **object, dpl_decision decision)

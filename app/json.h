@@ -41,6 +41,14 @@ void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encod
 void json_put_model(json_t **object, const dpl_pipeline *pipeline);
 void json_put_policy(json_t **object, const dpl_policy *policy);
 
+/** "calibration": whose it is and what it was measured on, where there is one. */
+void json_put_calibration(json_t **object, const dpl_pipeline *pipeline);
+
+/** A comparison: score, "normalised" and "evidence" where the calibration has them, "faces" and
+ * "times" where they are not the usual, "fmr", "fnmr". */
+void json_put_comparison(json_t **object, const dpl_calibration *calibration,
+                         const dpl_comparison *comparison);
+
 /** "decision", if one was made. */
 void json_put_decision(json_t **object, dpl_decision decision);
 

@@ -31,6 +31,7 @@
 typedef struct found {
     char *name, *cls, *group; /* cls and group NULL when plain */
     size_t at;                /* zip: the member; CSV: the line */
+    char *stratum, *role;     /* NULL: not said */
 } found;
 
 typedef struct found_list {
@@ -39,7 +40,7 @@ typedef struct found_list {
 } found_list;
 
 typedef struct picture {
-    char *name;
+    char *name, *stratum, *role; /* the last two NULL where not said */
     size_t member;
     int32_t cls;
 } picture;
@@ -118,6 +119,8 @@ static void clear_found(found *f)
     free(f->name);
     free(f->cls);
     free(f->group);
+    free(f->stratum);
+    free(f->role);
 }
 
 /* Takes what f points to. */
@@ -140,7 +143,7 @@ static dpl_status add_found(found_list *list, found f, dpl_error *err)
 static dpl_status add_by_folder(found_list *list, const char *name, size_t member, bool plain,
                                 dpl_error *err)
 {
-    found f = {dpli_strdup(name, err), NULL, NULL, member};
+    found f = {.name = dpli_strdup(name, err), .at = member};
 
     if (f.name && !plain)
         f.cls = parent_of(name, err);
@@ -172,6 +175,7 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
         return dpli_fail(err, DPL_E_INPUT, "folder \"%s\" holds no files but the kernel's words",
                          path);
     case DPLI_WALKED_LINK:
+    case DPLI_WALKED_LEFT_OUT:
     case DPLI_WALKED_OTHER: return DPL_OK;
     case DPLI_WALKED_FILE: break;
     }
@@ -239,13 +243,17 @@ static int find_column(const dpli_csv *header, const char *names)
     return -1;
 }
 
-static dpl_status add_row(found_list *list, const dpli_csv *row, const int column[3], bool plain,
-                          dpl_error *err)
+enum { PATH, LABEL, GROUP, STRATUM, ROLE, N_COLUMNS };
+
+static dpl_status add_row(found_list *list, const dpli_csv *row, const int column[N_COLUMNS],
+                          bool plain, dpl_error *err)
 {
-    const char *name = row->field[column[0]];
-    const char *label = plain ? NULL : row->field[column[1]];
-    const char *group = plain || column[2] < 0 ? NULL : row->field[column[2]];
-    found f = {NULL, NULL, NULL, row->line};
+    const char *name = row->field[column[PATH]];
+    const char *label = plain ? NULL : row->field[column[LABEL]];
+    const char *group = plain || column[GROUP] < 0 ? NULL : row->field[column[GROUP]];
+    const char *stratum = column[STRATUM] < 0 ? "" : row->field[column[STRATUM]];
+    const char *role = column[ROLE] < 0 ? "" : row->field[column[ROLE]];
+    found f = {.at = row->line};
 
     if (!*name || (label && !*label) || (group && !*group))
         return dpli_fail(err, DPL_E_INPUT, "line %zu: the %s is empty", row->line,
@@ -253,12 +261,17 @@ static dpl_status add_row(found_list *list, const dpli_csv *row, const int colum
                          : label && !*label ? "label"
                                             : "group");
     f.name = dpli_strdup(name, err);
+    if (*stratum)
+        f.stratum = dpli_strdup(stratum, err);
+    if (*role)
+        f.role = dpli_strdup(role, err);
     if (label) {
         /* Named as in a folder: the characters of two alphabets may have the same names. */
         f.cls = group ? dpli_asprintf(err, "%s/%s", group, label) : dpli_strdup(label, err);
         f.group = dpli_strdup(group ? group : ".", err);
     }
-    if (!f.name || (label && (!f.cls || !f.group))) {
+    if (!f.name || (label && (!f.cls || !f.group)) || (*stratum && !f.stratum) ||
+        (*role && !f.role)) {
         clear_found(&f);
         return DPL_E_MEMORY;
     }
@@ -291,12 +304,15 @@ static dpl_status list_csv(found_list *list, dpl_dataset *d, const char *path, c
     if (status != DPL_OK)
         goto done;
     const int n_columns = csv.n_fields;
-    const int column[3] = {find_column(&csv, "path file filename image chip"),
-                           find_column(&csv, "label class identity person"),
-                           find_column(&csv, "group")};
-    if (column[0] < 0)
+    const int column[N_COLUMNS] = {
+        [PATH] = find_column(&csv, "path file filename image chip"),
+        [LABEL] = find_column(&csv, "label class identity person"),
+        [GROUP] = find_column(&csv, "group"),
+        [STRATUM] = find_column(&csv, "stratum strata"),
+        [ROLE] = find_column(&csv, "role")};
+    if (column[PATH] < 0)
         status = dpli_fail(err, DPL_E_INPUT, "line %zu: no column \"path\" or \"file\"", csv.line);
-    else if (column[1] < 0 && !plain)
+    else if (column[LABEL] < 0 && !plain)
         status = dpli_fail(err, DPL_E_INPUT,
                            "line %zu: no column \"label\", \"class\" or \"identity\"", csv.line);
     while (status == DPL_OK) {
@@ -354,8 +370,12 @@ static void take_run(dpl_dataset *d, found *run, size_t n)
         run->cls = run->group = NULL;
     }
     for (size_t i = 0; i < n; i++) {
-        d->items[d->n_items++] = (picture){run[i].name, run[i].at, plain ? -1 : d->n_classes};
-        run[i].name = NULL;
+        d->items[d->n_items++] = (picture){.name = run[i].name,
+                                           .stratum = run[i].stratum,
+                                           .role = run[i].role,
+                                           .member = run[i].at,
+                                           .cls = plain ? -1 : d->n_classes};
+        run[i].name = run[i].stratum = run[i].role = NULL;
     }
     d->n_classes += !plain;
 }
@@ -561,8 +581,11 @@ void dpl_dataset_close(dpl_dataset *d)
 {
     if (!d)
         return;
-    for (int32_t i = 0; i < d->n_items; i++)
+    for (int32_t i = 0; i < d->n_items; i++) {
         free(d->items[i].name);
+        free(d->items[i].stratum);
+        free(d->items[i].role);
+    }
     for (int32_t i = 0; i < d->n_classes; i++)
         free(d->classes[i].name);
     for (int32_t i = 0; i < d->n_groups; i++)
@@ -618,6 +641,16 @@ const char *dpl_dataset_group_name(const dpl_dataset *d, int32_t group)
 int32_t dpl_dataset_class_of(const dpl_dataset *d, int32_t item)
 {
     return d->items[item].cls;
+}
+
+const char *dpl_dataset_stratum_of(const dpl_dataset *d, int32_t item)
+{
+    return d->items[item].stratum ? d->items[item].stratum : "";
+}
+
+const char *dpl_dataset_role_of(const dpl_dataset *d, int32_t item)
+{
+    return d->items[item].role ? d->items[item].role : "";
 }
 
 int32_t dpl_dataset_group_of(const dpl_dataset *d, int32_t cls)

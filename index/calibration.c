@@ -156,6 +156,28 @@ double dpl_calibration_fnmr(const dpl_calibration *calibration, float evidence)
                          ((double)p[1].at - (double)p->at);
 }
 
+/* ------------------------------------------------------------------ faces */
+
+const char *dpl_fitness_words(dpl_fitness fitness)
+{
+    return fitness == DPL_FITNESS_FAIR ? "fair" : fitness == DPL_FITNESS_POOR ? "poor" : "too poor";
+}
+
+dpl_fitness dpl_calibration_fitness(const dpl_calibration *calibration, const dpl_face *face)
+{
+    const dpl_quality *q = &face->quality;
+
+    /* Without a word on what is weakest nobody has looked: a whole picture, an old row. */
+    if (!calibration || !calibration->has_range || !q->weakest[0])
+        return DPL_FITNESS_FAIR;
+    if (!(q->overall >= calibration->range.too_poor))
+        return DPL_FITNESS_TOO_POOR;
+    return q->overall >= calibration->range.quality &&
+                   fabsf(q->yaw_deg) <= calibration->range.yaw_deg
+               ? DPL_FITNESS_FAIR
+               : DPL_FITNESS_POOR;
+}
+
 /* ------------------------------------------------------------------ score to evidence */
 
 /* -log10 of a marginal table's rate, gone on with the first and the last slope past its ends. */

@@ -16,8 +16,11 @@ typedef struct dpli_table {
     dpli_point *points;
 } dpli_table;
 
+#define DPLI_CALIBRATION_MAX_BYTES ((size_t)16 << 20)
+
 struct dpl_calibration {
     int version;
+    char *metric; /* the head's name */
     uint64_t people, pairs;
     char *source;
     char model[65];               /* the encoder's hash, "" when it is not said */

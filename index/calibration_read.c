@@ -21,11 +21,10 @@
 #include "index/binomial.h"
 #include "index/cohort.h"
 
-#define MAX_TEXT_BYTES ((size_t)16 << 20)
-#define MAX_POINTS     4096
-#define MAX_STRATA     4096
-#define MAX_PAIRS      1000000000000 /* up to where the bounds' arithmetic is good */
-#define MAX_FACTOR     100
+#define MAX_POINTS 4096
+#define MAX_STRATA 4096
+#define MAX_PAIRS  1000000000000 /* up to where the bounds' arithmetic is good */
+#define MAX_FACTOR 100
 
 /* What a table's points must be like. */
 typedef enum table_kind {
@@ -311,6 +310,7 @@ static dpl_status read_second(dpl_calibration *c, const json_t *root, dpl_error 
 static dpl_status read_all(dpl_calibration *c, const json_t *root, dpl_error *err)
 {
     const json_t *version = json_object_get(root, "version");
+    const json_t *metric = json_object_get(root, "metric");
     const json_t *source = json_object_get(root, "source");
     dpl_status status;
 
@@ -319,7 +319,7 @@ static dpl_status read_all(dpl_calibration *c, const json_t *root, dpl_error *er
         return dpli_fail(err, DPL_E_MODEL, "calibration: \"version\" is not 1 or 2");
     c->version = (int)json_integer_value(version);
     c->mean_factor = 1;
-    if (!json_is_string(json_object_get(root, "metric")))
+    if (!json_is_string(metric))
         return dpli_fail(err, DPL_E_MODEL, "calibration: \"metric\" is not a string");
     status = read_count(&c->pairs, root, "", "pairs", err);
     if (status != DPL_OK)
@@ -327,7 +327,8 @@ static dpl_status read_all(dpl_calibration *c, const json_t *root, dpl_error *er
     if (source && !json_is_string(source))
         return dpli_fail(err, DPL_E_MODEL, "calibration: \"source\" is not a string");
     c->source = dpli_strdup(source ? json_string_value(source) : "", err);
-    if (!c->source)
+    c->metric = dpli_strdup(json_string_value(metric), err);
+    if (!c->source || !c->metric)
         return DPL_E_MEMORY;
     status = read_table(&c->fair, json_object_get(root, "points"), OF_RATES, "points",
                         (double)c->pairs, err);
@@ -343,13 +344,13 @@ dpl_status dpl_calibration_parse(dpl_calibration **out, const char *json, dpl_er
     dpl_calibration *c = NULL;
     json_t *root = NULL;
     json_error_t where;
-    size_t n = strnlen(json, MAX_TEXT_BYTES + 1);
+    size_t n = strnlen(json, DPLI_CALIBRATION_MAX_BYTES + 1);
     dpl_status status;
 
     *out = NULL;
-    if (n > MAX_TEXT_BYTES)
+    if (n > DPLI_CALIBRATION_MAX_BYTES)
         return dpli_fail(err, DPL_E_MODEL, "calibration: longer than the limit of %zu MiB",
-                         MAX_TEXT_BYTES >> 20);
+                         DPLI_CALIBRATION_MAX_BYTES >> 20);
     root = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where);
     if (!root)
         return dpli_fail(err, DPL_E_MODEL, "calibration: line %d, column %d: %s", where.line,
@@ -378,5 +379,6 @@ void dpl_calibration_free(dpl_calibration *calibration)
     free(calibration->poor.points);
     free(calibration->genuine.points);
     free(calibration->source);
+    free(calibration->metric);
     free(calibration);
 }

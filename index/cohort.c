@@ -16,10 +16,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
 
 #define HEADER_BYTES 12
+#define BLOCK        256 /* members compared at once */
 
 /* A unit vector's numbers as 16-bit whole ones. By Cauchy and Schwarz no sum of products with a row
  * of 8-bit numbers is beyond UNIT * 127 * sqrt(dim), which for the highest dim is half of
@@ -149,13 +151,20 @@ size_t dpli_cohort_n(const dpli_cohort *cohort)
 
 /* ------------------------------------------------------------------ statistics */
 
-static int32_t products(const int16_t *a, const int16_t *b, int32_t n)
+/* Cosines of a direction with n rows [n, dim], each with its scale. */
+DPLI_EACH_CPU(static, void, cosines_of,
+              (float *cosines, const int16_t *direction, const int16_t *rows, const float *scales,
+               size_t n, int32_t dim),
+              (cosines, direction, rows, scales, n, dim))
 {
-    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int16_t *row = rows + i * (size_t)dim;
+        int32_t sum = 0;
 
-    for (int32_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
+        for (int32_t j = 0; j < dim; j++)
+            sum += direction[j] * row[j];
+        cosines[i] = (float)sum * scales[i];
+    }
 }
 
 /* Put a value in the place of a heap's least and let it sink. */
@@ -181,6 +190,7 @@ void dpli_cohort_stats(float *mean, float *deviation, const dpli_cohort *cohort,
     const int32_t dim = cohort->dim, top = cohort->top;
     int16_t direction[MAX_DIM];
     float heap[DPLI_COHORT_MAX_TOP]; /* the most like so far, the least of them first */
+    float cosines[BLOCK];
     double sum = 0, squares = 0;
 
     *mean = *deviation = NAN;
@@ -192,12 +202,14 @@ void dpli_cohort_stats(float *mean, float *deviation, const dpli_cohort *cohort,
         direction[i] = (int16_t)lrint((double)vector[i] * (UNIT / sqrt(sum)));
     for (int32_t i = 0; i < top; i++)
         heap[i] = -INFINITY;
-    for (size_t i = 0; i < cohort->n; i++) {
-        const float cosine =
-            (float)products(direction, cohort->rows + i * (size_t)dim, dim) * cohort->scales[i];
+    for (size_t done = 0; done < cohort->n; done += BLOCK) {
+        const size_t n = cohort->n - done < BLOCK ? cohort->n - done : BLOCK;
 
-        if (cosine > heap[0])
-            replace_least(heap, top, cosine);
+        cosines_of(cosines, direction, cohort->rows + done * (size_t)dim, cohort->scales + done, n,
+                   dim);
+        for (size_t i = 0; i < n; i++)
+            if (cosines[i] > heap[0])
+                replace_least(heap, top, cosines[i]);
     }
     sum = 0;
     for (int32_t i = 0; i < top; i++)

@@ -111,8 +111,9 @@ static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
 
     if (open_face(&photo, j->pipeline, j->scratches[worker], j->pictures, i, &why) != DPL_OK)
         return note_failure(j, i, &why, err);
-    memcpy(j->out->vectors + i * dim, photo.vectors + dpli_main_face(&photo) * dim,
-           dim * sizeof(float));
+    const size_t face = dpli_main_face(&photo);
+    memcpy(j->out->vectors + i * dim, photo.vectors + face * dim, dim * sizeof(float));
+    j->out->faces[i] = photo.faces[face];
     dpl_photo_clear(&photo);
     return DPL_OK;
 }
@@ -213,11 +214,12 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
         goto done;
     }
     e.vectors = dpli_alloc(floats, sizeof *e.vectors, err);
+    e.faces = dpli_calloc(e.n, sizeof *e.faces, err);
     e.errors = dpli_calloc(e.n, sizeof(dpl_error *), err);
     j.scratches = dpli_calloc(n_threads, sizeof(dpl_scratch *), err);
     if (whole)
         j.chips = dpli_calloc(n_threads, sizeof(uint8_t *), err);
-    if (!e.vectors || !e.errors || !j.scratches || (whole && !j.chips))
+    if (!e.vectors || !e.faces || !e.errors || !j.scratches || (whole && !j.chips))
         goto done;
     for (size_t t = 0; t < n_threads; t++) {
         if (whole) {
@@ -267,6 +269,7 @@ void dpl_embeddings_clear(dpl_embeddings *embeddings)
     for (size_t i = 0; embeddings->errors && i < embeddings->n; i++)
         free(embeddings->errors[i]);
     free(embeddings->errors);
+    free(embeddings->faces);
     free(embeddings->vectors);
     *embeddings = (dpl_embeddings){0};
 }
@@ -288,14 +291,16 @@ dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *p
         status = open_face(&photo, pipeline, scratch, pictures, i, err);
         if (status != DPL_OK)
             return status;
-        status = dpli_thumb(out, n_out, encoder, photo.chips + dpli_main_face(&photo) * bytes, err);
+        const size_t face = dpli_main_face(&photo);
+        status = dpli_thumb(out, n_out, encoder, &photo.image, &photo.faces[face],
+                            photo.chips + face * bytes, err);
         dpl_photo_clear(&photo);
         return status;
     }
     chip = dpli_alloc(bytes, 1, err);
     status = chip ? cut_whole(chip, &j, 0, i, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
-        status = dpli_thumb(out, n_out, encoder, chip, err);
+        status = dpli_thumb(out, n_out, encoder, NULL, NULL, chip, err);
     free(chip);
     return status;
 }

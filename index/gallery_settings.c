@@ -2,10 +2,12 @@
  * gallery_settings.c - what a gallery remembers of how it was made, the model that each of its
  * spaces belongs to, and what it counts.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -93,7 +95,28 @@ dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const cha
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_remember_inside(gallery, key, value, err), err);
+    return dpli_end_change(gallery, dpli_remember_inside(gallery, key, value, err), err);
+}
+
+dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err)
+{
+    struct stat st;
+    dpl_status status = DPL_OK;
+
+    *path = dpli_asprintf(err, "%s/calibration.json", gallery->dir);
+    if (!*path)
+        return DPL_E_MEMORY;
+    if (lstat(*path, &st) == 0) {
+        if (S_ISREG(st.st_mode))
+            return DPL_OK;
+        status =
+            dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a link or a folder, not a calibration", *path);
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+        status = dpli_fail_errno(err, DPL_E_GALLERY, errno, "cannot look at \"%s\"", *path);
+    }
+    free(*path);
+    *path = NULL;
+    return status;
 }
 
 /* ------------------------------------------------------------------ models */
@@ -234,7 +257,7 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_bind_inside(gallery, binding, err), err);
+    return dpli_end_change(gallery, dpli_bind_inside(gallery, binding, err), err);
 }
 
 /* What another run is to find the model by, freed by free(): its name when it is one that comes

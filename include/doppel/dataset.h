@@ -6,7 +6,8 @@
  *              their names: item k of each Omniglot character is drawer k.
  *     CSV      a header with the columns path (or file, filename, image, chip) and label (or class,
  *              identity, person), and group if there is one: a class is then named group/label;
- *              paths are relative to the CSV, or to root
+ *              paths are relative to the CSV, or to root. For calibration: stratum (or strata;
+ *              several parted by ";") and role
  *     zip      as a folder; "file.zip" or "file.zip:inner/folder"
  *     plain    all pictures below a folder, without classes (for distillation)
  *
@@ -61,6 +62,9 @@ DPL_API const char *dpl_dataset_item_name(const dpl_dataset *d, int32_t item); /
 DPL_API const char *dpl_dataset_class_name(const dpl_dataset *d, int32_t cls);
 DPL_API const char *dpl_dataset_group_name(const dpl_dataset *d, int32_t group);
 DPL_API int32_t dpl_dataset_class_of(const dpl_dataset *d, int32_t item);
+/** What a CSV's columns stratum and role say of an item; "" where they say nothing. */
+DPL_API const char *dpl_dataset_stratum_of(const dpl_dataset *d, int32_t item);
+DPL_API const char *dpl_dataset_role_of(const dpl_dataset *d, int32_t item);
 DPL_API int32_t dpl_dataset_group_of(const dpl_dataset *d, int32_t cls);
 /** Items of a class are neighbours: first, and how many. */
 DPL_API int32_t dpl_dataset_class_items(const dpl_dataset *d, int32_t cls, int32_t *n);

@@ -147,6 +147,16 @@ DPL_API const char *dpl_encoder_hash(const dpl_encoder *encoder);
 DPL_API dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
                              const dpl_image *image, dpl_error *err);
 
+/**
+ * A face for people to look at: upright as the chip is, but with hair, ears and chin, width_px wide
+ * and a quarter higher; outside the photo is black.
+ *
+ * @param[out] out  cleared by dpl_image_clear
+ * @retval DPL_E_INPUT  the landmarks coincide or are not finite, as those of a whole picture do
+ */
+DPL_API dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *face,
+                                int32_t width_px, dpl_error *err);
+
 /** The whole picture as a chip: its largest centred part of the chip's proportions, resized. */
 DPL_API dpl_status dpl_whole_chip(uint8_t *chip, const dpl_encoder *encoder, const dpl_image *image,
                                   dpl_error *err);

@@ -147,6 +147,20 @@ DPL_API void dpl_calibration_ends(float *low, float *high, const dpl_calibration
 /** The lowest rate that dpl_calibration_threshold can give a threshold for. */
 DPL_API double dpl_calibration_lowest_fmr(const dpl_calibration *calibration);
 
+/* How fit a face is for comparison by a calibration's range. */
+typedef enum dpl_fitness {
+    DPL_FITNESS_FAIR = 0,
+    DPL_FITNESS_POOR = 1,
+    DPL_FITNESS_TOO_POOR = 2 /* nothing is claimed of it */
+} dpl_fitness;
+
+/** "fair", "poor" or "too poor". */
+DPL_API const char *dpl_fitness_words(dpl_fitness fitness);
+
+/** @param calibration  NULL, or one without a range: every face is fair */
+DPL_API dpl_fitness dpl_calibration_fitness(const dpl_calibration *calibration,
+                                            const dpl_face *face);
+
 /** How often two strangers with fair faces come to at least this evidence: log-linear between the
  * table's points, rate and bounds alike. Past the last point with a rate above 0, no more than the
  * high bound of the last point reached. Below the first point, and of what is not finite: no more
@@ -182,19 +196,23 @@ typedef enum dpl_decision {
     DPL_DECISION_NONE = 0, /* no calibration and no threshold: none was made */
     DPL_DECISION_MATCH = 1,
     DPL_DECISION_NO_MATCH = 2,
-    DPL_DECISION_INCONCLUSIVE = 3
+    DPL_DECISION_INCONCLUSIVE = 3,
+    DPL_DECISION_TOO_POOR = 4 /* a face of which the calibration claims nothing */
 } dpl_decision;
 
 /** Whether a score reaches a threshold; what is not a number (also a threshold) never does. The one
  * place that accepts: policies, rates and accuracies all ask it. */
 DPL_API bool dpl_accepts(double score, double threshold);
 
-/* How a score is judged: made once from the user's wish, then applied to any number of scores. */
+/* How a comparison is judged: made once from the user's wish, then applied to any number of them. A
+ * policy by a rate judges evidence, one by a threshold the head's score; without a cohort the two
+ * are the same. */
 typedef struct dpl_policy {
-    bool decides;    /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
-    float threshold; /* dpl_accepts from here on */
-    float reject;    /* above it and below threshold: inconclusive; equal: no such zone */
-    double fmr;      /* the rate asked for; NaN when a threshold was given instead */
+    bool decides;         /* 0: nothing to decide by; every decision is DPL_DECISION_NONE */
+    float threshold;      /* of fair faces: dpl_accepts from here on */
+    float reject;         /* above it and below threshold: inconclusive; equal: no such zone */
+    float poor_threshold; /* as threshold, when a face is poor; NaN: no evidence is enough */
+    double fmr;           /* the rate asked for; NaN when a threshold was given instead */
     const dpl_calibration *calibration; /* borrowed; NULL when there is none */
 } dpl_policy;
 
@@ -212,10 +230,33 @@ DPL_API dpl_status dpl_policy_make(dpl_policy *out, const dpl_calibration *calib
 
 #define DPL_DEFAULT_FMR 1e-4
 
-/** The one place where a score becomes a decision. NaN and infinities never match. */
+/** The one place where a score, or evidence, becomes a decision: of fair faces. NaN and infinities
+ * never match. */
 DPL_API dpl_decision dpl_decide(const dpl_policy *policy, float score);
 
-/** "match", "no match", "inconclusive" or "none". */
+/**
+ * The same by the faces compared. Two fair ones: dpl_decide. A poor one: a match from
+ * poor_threshold on; below, inconclusive where fair faces would not be told apart, and else no
+ * match. One that is too poor: DPL_DECISION_TOO_POOR. A policy by a threshold judges all alike.
+ */
+DPL_API dpl_decision dpl_decide_faces(const dpl_policy *policy, dpl_fitness fitness, float score);
+
+/* What a comparison came to. */
+typedef struct dpl_comparison {
+    float score;         /* the head's */
+    float normalised;    /* the score as the cohort sees it; NaN without a cohort */
+    float evidence;      /* dpl_calibration_evidence; NaN without a calibration */
+    dpl_fitness fitness; /* of the worse side: the table that the rate is of */
+    double times;    /* the rate of a pair counts so many times, for what was compared was chosen or
+                        made from several templates; 1 for a single one */
+    dpl_rate rate;   /* how often strangers come so far; NaN without a table */
+    float threshold; /* that decided, of score or evidence as the policy's; NaN: none is enough, or
+                        nothing was decided */
+    float reject;
+    dpl_decision decision;
+} dpl_comparison;
+
+/** "match", "no match", "inconclusive", "too poor" or "none". */
 DPL_API const char *dpl_decision_words(dpl_decision decision);
 
 #ifdef __cplusplus

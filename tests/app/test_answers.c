@@ -49,8 +49,8 @@ static json_t *make_verify(void)
                                  .rate = rate,
                                  .decision = DPL_DECISION_MATCH,
                                  .face_b = 1,
-                                 .mean_score = NAN};
-    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg", &photo, &photo, NULL};
+                                 .best_score = NAN};
+    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg", &photo, &photo, NULL, NULL, true};
 
     return verify_json(&facts);
 }
@@ -62,9 +62,9 @@ static json_t *make_claim(void)
                                  .rate = rate,
                                  .decision = DPL_DECISION_NO_MATCH,
                                  .template_id = 7,
-                                 .mean_score = 0.5f,
+                                 .best_score = 0.5f,
                                  .n_templates = 3};
-    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann", &photo, NULL, "/t.jpg"};
+    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann", &photo, NULL, "/t.jpg", NULL, false};
 
     return verify_json(&facts);
 }
@@ -85,7 +85,7 @@ static json_t *make_query(void)
                                     .hits = hits,
                                     .search = {1, 1, "flat", 5}},
                                    {.face = 1, .decision = DPL_DECISION_NO_MATCH}};
-    const query_facts facts = {pipeline, &policy, false, 0.1, NAME, &photo, answers, 2};
+    const query_facts facts = {pipeline, &policy, false, 0.1, NAME, &photo, answers, 2, NULL};
 
     return query_json(&facts);
 }

@@ -31,13 +31,17 @@ while read -r header owner; do
     [ -z "$others" ] || complain "only $owner includes <$header>:" "$others"
 done <<EOF
 cblas net/blas.c
+dav1d/ vision/image/avif.c
 faiss/ index/ann.c
 j(peglib|error)\.h vision/image/jpeg.c
+libde265/ vision/image/heic.c
 libexif/ vision/image/exif.c
 onnx/ net/*onnx*.c
 openssl/ base/hash.c
 png\.h vision/image/png.c
 sqlite3 index/db.c
+tiff(io)?\.h vision/image/tiff.c
+webp/ vision/image/webp.c
 xxhash base/hash.c
 zip\.h data/zip.c
 zlib\.h vision/image/png_text.c

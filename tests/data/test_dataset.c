@@ -458,7 +458,7 @@ static void options_leave_out_what_is_asked(void **state)
     must_fail("nowhere", NULL, DPL_E_INPUT, "\"nowhere\": cannot be opened: No such file");
     must_fail("/dev/null", NULL, DPL_E_INPUT, "neither a folder nor a file");
     assert_int_equal(mkdir("empty", 0700), 0);
-    must_fail("empty", NULL, DPL_E_INPUT, "\"empty\": no picture in it (.jpg, .jpeg, .png)");
+    must_fail("empty", NULL, DPL_E_INPUT, "\"empty\": no picture in it (.jpg, .jpeg, .png");
 }
 
 static void links_that_lead_back_end(void **state)

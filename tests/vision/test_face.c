@@ -496,6 +496,40 @@ static void landmarks_in_one_point_are_refused(void **state)
     dpl_image_clear(&image);
 }
 
+/* What models/make/spoilt_pairs.py takes out of an export's thumbnails. */
+static void a_portrait_is_more_of_the_picture_around_the_chip(void **state)
+{
+    const int32_t size = encoder->intake.w, left = 18, top = 30;
+    dpl_image image = open_photo(PORTRAIT, 0), portrait;
+    size_t n;
+    dpl_face *f = find(&n, &image, NULL);
+    uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
+
+    (void)state;
+    assert_int_equal(dpl_align(chip, f, encoder, &image, NULL), DPL_OK);
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 141, NULL), DPL_OK);
+    assert_int_equal(portrait.width_px, 141);
+    assert_int_equal(portrait.height_px, 176);
+    for (int32_t y = 0; y < size; y++)
+        for (int32_t i = 0; i < size * 3; i++) {
+            const int got = portrait.pixels[((y + top) * 141 + left) * 3 + i];
+            assert_in_range(chip[y * size * 3 + i], got > 1 ? got - 1 : 0, got + 1);
+        }
+    dpl_image_clear(&portrait);
+
+    /* Any width; what is no face has none. */
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 40, NULL), DPL_OK);
+    assert_int_equal(portrait.height_px, 50);
+    dpl_image_clear(&portrait);
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 0, NULL), DPL_E_ARGUMENT);
+    memset(f->landmarks, 0, sizeof f->landmarks);
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 141, NULL), DPL_E_INPUT);
+    assert_null(portrait.pixels);
+    free(chip);
+    dpl_faces_free(f);
+    dpl_image_clear(&image);
+}
+
 static void whole_chip_is_the_centre_of_the_picture(void **state)
 {
     const int32_t size = encoder->intake.w;
@@ -862,6 +896,7 @@ int main(void)
         cmocka_unit_test(landmarks_on_the_template_give_the_picture_itself),
         cmocka_unit_test(larger_face_is_reduced_without_a_shift),
         cmocka_unit_test(landmarks_in_one_point_are_refused),
+        cmocka_unit_test(a_portrait_is_more_of_the_picture_around_the_chip),
         cmocka_unit_test(whole_chip_is_the_centre_of_the_picture),
         cmocka_unit_test(whole_chip_is_resized_as_pictures_are),
         cmocka_unit_test(quality_falls_with_blur_and_darkness_and_names_the_cause),
