@@ -3,6 +3,7 @@
  */
 #include "app/answer_gallery.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/json.h"
@@ -47,15 +48,31 @@ json_t *info_template_json(int32_t number, const dpl_template_row *row)
     json_put_int(&object, "template", row->id);
     json_put_text(&object, "person", row->person);
     json_put_text(&object, "space", row->space);
-    json_put_text(&object, "model", row->model_hash);
+    json_put_text(&object, "vectors", row->model_hash);
     json_put_int(&object, "dim", row->dim);
     return object;
+}
+
+static json_t *model_json(const gallery_model *m)
+{
+    json_t *model = json_object(), *hashes = json_object();
+
+    json_put_text(&hashes, "vectors", m->vectors);
+    json_put_text(&model, "name", m->name);
+    json_put(&model, "hashes", hashes);
+    json_put_text(&model, "path", m->path);
+    if (m->preset && m->preset[0])
+        json_put_text(&model, "preset", m->preset);
+    json_put_text(&model, "metric", m->head);
+    if (m->dim)
+        json_put_int(&model, "dim", strtoll(m->dim, NULL, 10));
+    return model;
 }
 
 json_t *info_gallery_json(const gallery_facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
-    json_t *object = json_answer("info"), *settings = json_object();
+    json_t *object = json_answer("info"), *models = json_object();
 
     json_put_text(&object, "gallery", f->dir);
     json_put_int(&object, "n_persons", c->n_persons);
@@ -66,9 +83,11 @@ json_t *info_gallery_json(const gallery_facts *f)
     json_put_int(&object, "db_bytes", c->db_bytes);
     json_put_int(&object, "index_bytes", f->index_bytes);
     json_put_statuses(&object, "failed_by", f->n_by_status);
-    for (size_t i = 0; i < f->n_settings; i++)
-        json_put_text(&settings, f->keys[i], f->settings[i]);
-    json_put(&object, "settings", settings);
+    json_put_text(&object, "detect", f->detect);
+    for (size_t i = 0; i < f->n_models; i++)
+        if (f->models[i].vectors)
+            json_put(&models, f->models[i].space, model_json(&f->models[i]));
+    json_put(&object, "models", models);
     return object;
 }
 

@@ -8,7 +8,9 @@
 #include "app/answer_enroll.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/html.h"
+#include "app/json.h"
 #include "app/json_print.h"
 #include "app/progress.h"
 
@@ -110,7 +112,40 @@ typedef struct enroll {
     int64_t n_refused;
     html refused_part;
     bool made_for_nothing; /* a gallery that was made by this run holds nothing */
+    /* Whose photos were added or changed, and which of these are known to be somebody else's, too.
+     */
+    char **people, **noted;
+    size_t n_people, cap_people, n_noted, cap_noted;
+    doubt_list doubts;
 } enroll;
+
+static void keep_name(char ***names, size_t *n, size_t *cap, const char *name)
+{
+    if (*n > 0 && strcmp((*names)[*n - 1], name) == 0)
+        return; /* a folder's photos come one after the other */
+    if (*n == *cap) {
+        *cap = *cap ? 2 * *cap : 64;
+        *names = text_need(reallocarray(*names, *cap, sizeof **names));
+    }
+    (*names)[(*n)++] = text_format("%s", name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool has_name(char *const *names, size_t n, const char *name)
+{
+    return n > 0 && bsearch(&name, names, n, sizeof *names, by_name);
+}
+
+static void free_names(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
 
 /* ------------------------------------------------------------------ a file's result */
 
@@ -158,8 +193,9 @@ static void event_page(enroll *e, const dpl_enroll_event *event)
     html_text(page, dpl_status_words(event->status));
     fputs("</span></p>", page->f);
     html_paragraph(page, "", event->message);
-    html_paragraph(page, "soft", event->path);
-    fputs("</div></div>\n", page->f);
+    fputs("<p class=\"soft\">", page->f);
+    html_path(page, event->path);
+    fputs("</p></div></div>\n", page->f);
 }
 
 static void on_event(void *ctx, const dpl_enroll_event *event)
@@ -169,6 +205,12 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
     if (event->status != DPL_OK && (size_t)event->status < N_STATUSES &&
         e->n_by_status[event->status]++ == 0)
         e->first[event->status] = text_format("%s: %s", event->path, event->message);
+    if ((event->outcome == DPL_OUTCOME_ADDED || event->outcome == DPL_OUTCOME_UPDATED) &&
+        event->person) {
+        keep_name(&e->people, &e->n_people, &e->cap_people, event->person);
+        if (event->message[0])
+            keep_name(&e->noted, &e->n_noted, &e->cap_noted, event->path);
+    }
     if (event->outcome == DPL_OUTCOME_PASSED_OVER && !e->o->verbose)
         ; /* counted */
     else if (e->o->common.json)
@@ -178,6 +220,48 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
     if (e->refused_part.f)
         event_page(e, event);
     progress_step(&e->progress, event->n_done, event->n_total);
+}
+
+/* ------------------------------------------------------------------ references */
+
+/* A file of two people is told once: not where it was told as it came, nor again of the second. */
+static void on_doubt(void *ctx, const dpl_doubt *doubt)
+{
+    enroll *e = ctx;
+
+    if (doubt->kind == DPL_DOUBT_SHARED &&
+        (has_name(e->noted, e->n_noted, doubt->photo) ||
+         has_name(e->noted, e->n_noted, doubt->other_photo) ||
+         (has_name(e->people, e->n_people, doubt->other_person) &&
+          strcmp(doubt->person, doubt->other_person) > 0)))
+        return;
+    doubt_gather(&e->doubts, doubt);
+    if (e->o->common.json) {
+        json_t *object = json_answer("enroll");
+
+        json_put(&object, "doubt", doubt_json(doubt));
+        json_print(object);
+    } else if (!e->o->common.quiet) {
+        progress_wipe(&e->progress);
+        text_tone(stderr, (color_when)e->o->common.color, TONE_WARN, "note: ");
+        text_put(stderr, e->doubts.lines[e->doubts.n - 1]);
+        fputc('\n', stderr);
+    }
+}
+
+/* The references of everybody whose photos have changed. */
+static dpl_status look_for_doubts(enroll *e, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    if (e->n_people > 0)
+        qsort(e->people, e->n_people, sizeof *e->people, by_name);
+    if (e->n_noted > 0)
+        qsort(e->noted, e->n_noted, sizeof *e->noted, by_name);
+    for (size_t i = 0; i < e->n_people && status == DPL_OK; i++)
+        if (i == 0 || strcmp(e->people[i], e->people[i - 1]) != 0)
+            status = dpl_gallery_doubts(e->gallery, e->pipeline, e->people[i], on_doubt, e, err);
+    return status;
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -301,7 +385,9 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     char shown[32], all[64];
     dpl_status status;
 
-    html_paragraph(page, "soft", dpl_gallery_dir(e->gallery));
+    fputs("<p class=\"soft\">gallery ", page->f);
+    html_path(page, dpl_gallery_dir(e->gallery));
+    fputs("</p>\n", page->f);
     fputs("<section class=\"card\"><h2>This run</h2><dl class=\"facts\">", page->f);
     page_count(page, "photos", r->n_files);
     page_count(page, "added", r->n_added);
@@ -323,6 +409,12 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
                     PAGE_REFUSED, text_count(shown, e->n_refused));
         fputs("</section>\n", page->f);
     }
+    if (e->doubts.n > 0)
+        fputs("<section class=\"card\"><h2>Look at these: the wrong person?</h2>\n", page->f);
+    for (size_t i = 0; i < e->doubts.n; i++)
+        html_paragraph(page, "warnline", e->doubts.lines[i]);
+    if (e->doubts.n > 0)
+        fputs("</section>\n", page->f);
     fputs("<section class=\"card\"><h2>People in the gallery</h2><div class=\"people\">\n",
           page->f);
     status = dpl_gallery_each_person(e->gallery, page_person, &walk, err);
@@ -373,6 +465,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
         code = html_open(&page, e->self, &o->common, "Enrolment");
     if (code)
         return code;
+    html_heading(&page, "Enrolment");
     if (page.f)
         e->refused_part.f = text_need(open_memstream(&e->refused, &e->n_refused_bytes));
     options.name = o->name;
@@ -395,6 +488,8 @@ static int run(enroll *e, size_t n, const char *const *paths)
     code = dpl_status_exit_code(report.worst);
     if (status != DPL_OK)
         code = common_fail(e->self, &e->o->common, &err);
+    else if (look_for_doubts(e, &err) != DPL_OK)
+        code = common_fail(e->self, &e->o->common, &err);
     if (e->refused_part.f && fclose(e->refused_part.f) != 0)
         text_need(NULL);
     if (dpl_gallery_count(&counts, e->gallery, &err) != DPL_OK ||
@@ -416,14 +511,18 @@ int cmd_enroll(const command *self, int argc, char **argv)
 {
     enroll_options o = {.common = COMMON_INIT, .min_quality = DEFAULT_MIN_QUALITY};
     enroll e = {.self = self, .o = &o, .made_for_nothing = true};
+    char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
     char **ignores;
     const char **inputs;
 
-    if (code)
+    if (!code && n < 1)
+        code = options_usage(self, "it takes a folder of photos, or photos");
+    if (code) {
+        free(typed);
         return code;
-    if (n < 1)
-        return options_usage(self, "it takes a folder of photos, or photos");
+    }
+    o.common.typed = typed;
     static const char *const everything[] = {"/"};
     /* Where a shell has listed a folder, its ignore file counts, too. */
     ignores = text_need(calloc((size_t)n, sizeof *ignores));
@@ -439,6 +538,7 @@ int cmd_enroll(const command *self, int argc, char **argv)
     o.common.inputs = o.follow_links ? everything : inputs;
     o.common.n_inputs = o.follow_links ? 1 : 2 * (size_t)n;
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
+    free(typed);
     free(e.refused);
     for (int i = 0; i < n; i++)
         free(ignores[i]);
@@ -446,6 +546,9 @@ int cmd_enroll(const command *self, int argc, char **argv)
     free(inputs);
     for (int i = 0; i < N_STATUSES; i++)
         free(e.first[i]);
+    free_names(e.people, e.n_people);
+    free_names(e.noted, e.n_noted);
+    doubt_list_clear(&e.doubts);
     dpl_pipeline_close(e.pipeline);
     /* None is made for an enrolment that adds nothing. */
     if (e.made_for_nothing)

@@ -80,6 +80,21 @@ const command commands[] = {
      "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
      "damaged, make a new gallery of an export or of the photos.",
      NULL},
+    {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
+     options_of_calibrate,
+     "Decisions by rate (verify --fmr, query --fpir) need a table from score to false match rate.\n"
+     "This makes it from people who are known: the gallery's own, or DATA, a folder with a folder\n"
+     "per person, a zip of such, or a CSV with the columns file and class, and perhaps stratum\n"
+     "(groups whose rates may differ, several parted by \";\": the bounds then hold for each) and\n"
+     "role (calibrate or cohort). All pairs of two people are scored; bounds are of 95 %, by a\n"
+     "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
+     "file (--into), and the gallery's wins.\n"
+     "\n"
+     "With too few people or pairs for --fmr it says how many are needed and writes nothing. Pairs\n"
+     "of strangers who look like one person are shown, and counted as strangers until --review says\n"
+     "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
+     "exit status.",
+     NULL},
     {"eval", cmd_eval, true, "pairs LIST | oneshot DATA",
      "measure an encoder on pictures with known answers", options_of_eval,
      "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"
@@ -109,7 +124,7 @@ const command commands[] = {
      "checkpoint: one is written at every validation and epoch, and at least every\n"
      "--checkpoint-minutes. When resumed, only --epochs, --steps, --patience, --threads, "
      "--log-steps,\n"
-     "--checkpoint-minutes and --max-memory-gib may be given anew.\n"
+     "--checkpoint-minutes, --max-memory-gib, --max-memory and --max-pixels may be given anew.\n"
      "\n"
      "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
      "mobilefacenet. A loss that is not finite stops the run and names the layer.",

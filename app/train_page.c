@@ -218,6 +218,7 @@ int train_page_write(const command *self, const common *o, const char *run, int6
     code = html_open(&page, self, &into, "Training");
     if (!code) {
         page.has_pictures = false;
+        html_heading(&page, "Training");
         line = text_format("%s%s%s; trained on %s; loss %s, optimizer %s", setting(&r, "arch"),
                            *setting(&r, "init") ? "going on from " : "", setting(&r, "init"),
                            setting(&r, "data"), setting(&r, "loss"), setting(&r, "optimizer"));

@@ -1,5 +1,5 @@
-# The libraries that doppel stands on, each as an imported target. All are required, so that a
-# configuration either has everything or names what is missing.
+# The libraries that doppel stands on, each as an imported target. All but some formats of pictures are
+# required, so that a configuration either has everything or names what is missing.
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -22,6 +22,44 @@ foreach(module IN ITEMS libjpeg libpng openblas libprotobuf-c libexif jansson li
                 libxxhash zlib)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
+
+# dpl_format(<NAME> <module>…) - a format of pictures that doppel can do without: DOPPEL_<NAME> takes
+# AUTO (read where its libraries are there), ON (or fail) and OFF. Where it is read, DPL_HAS_<NAME> is
+# set, and dpl_formats and dpl_format_libs have it.
+set(dpl_formats "")
+set(dpl_format_libs "")
+macro(dpl_format name)
+  set(DOPPEL_${name} AUTO CACHE STRING "Read pictures of the format ${name}: AUTO, ON or OFF")
+  set_property(CACHE DOPPEL_${name} PROPERTY STRINGS AUTO ON OFF)
+  set(DPL_HAS_${name} NO)
+  if(DOPPEL_${name})
+    set(DPL_HAS_${name} YES)
+    foreach(module IN ITEMS ${ARGN})
+      string(REGEX REPLACE "[<>=].*" "" target ${module})
+      if(DOPPEL_${name} STREQUAL "AUTO")
+        pkg_check_modules(${target} IMPORTED_TARGET ${module})
+      else()
+        pkg_check_modules(${target} REQUIRED IMPORTED_TARGET ${module})
+      endif()
+      if(NOT ${target}_FOUND)
+        set(DPL_HAS_${name} NO)
+      endif()
+    endforeach()
+  endif()
+  if(DPL_HAS_${name})
+    list(APPEND dpl_formats ${name})
+    foreach(module IN ITEMS ${ARGN})
+      string(REGEX REPLACE "[<>=].*" "" target ${module})
+      list(APPEND dpl_format_libs PkgConfig::${target})
+    endforeach()
+  endif()
+endmacro()
+dpl_format(WEBP libwebp)
+# With handlers of errors that know whose they are.
+dpl_format(TIFF libtiff-4>=4.5)
+list(JOIN dpl_formats ", " said)
+message(STATUS "Formats beside JPEG and PNG: ${said}")
+
 # Digests under one licence with ours: OpenSSL is under Apache's since 3.0.
 pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET libcrypto>=3.0)
 # STRICT tables

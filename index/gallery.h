@@ -66,6 +66,9 @@ dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err);
 typedef struct dpli_binding {
     const char *space, *hash, *name, *head;
     int32_t dim;
+    const char *path; /* of the model: absolute, or the bare name of one that comes with doppel;
+                         NULL: not known, nor the preset */
+    const char *preset; /* "": none */
 } dpli_binding;
 dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
 /** The same within a transaction. */
@@ -81,6 +84,8 @@ dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_sp
                             dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
+/** DPL_E_MISMATCH unless vectors of this encoder can be compared with what the gallery holds. */
+dpl_status dpli_gallery_fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err);
 /* "model.SPACE.FACT", as settings are named that say what a space is bound to. */
 enum { DPLI_MODEL_KEY = 64 };
 void dpli_model_key(char key[DPLI_MODEL_KEY], const char *space, const char *fact);

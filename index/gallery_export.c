@@ -129,27 +129,31 @@ static dpl_status put_setting(void *ctx, const char *key, const char *value, dpl
 
 static dpl_status put_model(struct export *e, const dpli_space *space, dpl_error *err)
 {
-    static const char *const keys[] = {"hash", "name", "head"};
+    static const char *const keys[] = {"hash", "name", "head", "path", "preset"};
+    enum { N_NEEDED = 3, N_KEYS = sizeof keys / sizeof *keys };
     dpli_store *s = e->gallery->store;
-    char *facts[3] = {NULL}, key[DPLI_MODEL_KEY];
+    char *facts[N_KEYS] = {NULL}, key[DPLI_MODEL_KEY];
     dpli_bound bound;
     dpl_status status = dpli_bound_model(&bound, e->gallery, space, err);
     json_t *line;
 
-    for (int i = 0; i < 3 && status == DPL_OK; i++) {
+    for (int i = 0; i < N_KEYS && status == DPL_OK; i++) {
         dpli_model_key(key, space->name, keys[i]);
         status = s->ops->setting(s, &facts[i], key, err);
     }
     if (status == DPL_OK && bound.id && facts[1] && facts[2]) {
         line = new_line("model");
         add_string(e, &line, "space", space->name);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < N_NEEDED; i++)
             add_string(e, &line, keys[i], facts[i]);
         add(&line, "dim", json_integer(bound.dim));
+        /* Galleries of before do not say where their model is. */
+        for (int i = N_NEEDED; i < N_KEYS && facts[N_NEEDED]; i++)
+            add_string(e, &line, keys[i], facts[i] ? facts[i] : "");
         e->n++;
         status = put_line(e, line, err);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_KEYS; i++)
         free(facts[i]);
     return status;
 }

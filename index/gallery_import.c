@@ -276,6 +276,10 @@ static dpl_status read_model(struct import *in, struct fields *f)
     };
     const dpli_space *space;
 
+    if (json_object_get(f->object, "path")) {
+        binding.path = take_text(f, "path");
+        binding.preset = take_text(f, "preset");
+    }
     if (check_taken(f) != DPL_OK)
         return f->status;
     f->status = dpli_space_need(&space, binding.space, f->err);

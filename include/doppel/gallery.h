@@ -75,6 +75,13 @@ DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 DPL_API dpl_status dpl_gallery_setting(const char **value, dpl_gallery *gallery, const char *key,
                                        dpl_error *err);
 
+/** The path of the calibration beside the gallery ("calibration.json" in its folder), which decides
+ * in the place of the model's.
+ * @param[out] path  NULL when there is none; else freed by dpl_bytes_free
+ * @retval DPL_E_GALLERY  it is there and no file, or a link
+ */
+DPL_API dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err);
+
 typedef struct dpl_gallery_counts {
     int64_t n_persons;
     int64_t n_photos; /* lines of the ledger */

@@ -1,5 +1,6 @@
 /*
- * Photos: bytes of a JPEG or PNG file to upright RGB8.
+ * Photos: bytes of a picture file to upright RGB8: JPEG, PNG, and where they are built in TIFF and
+ * WebP.
  *
  * First stage of the pipeline. The format is told by content, never by file name; EXIF orientation
  * is applied; limits are checked before memory is taken.
@@ -22,7 +23,7 @@ typedef struct dpl_image {
     int32_t full_width_px, full_height_px; /* of the upright photo; larger when decoded reduced */
     uint8_t *pixels;                       /* [height_px, width_px, 3], owned */
     int32_t exif_orientation;              /* 1..8 as found and already applied; 1 when absent */
-    char format[8];                        /* "jpeg" or "png" */
+    char format[8];                        /* "jpeg", "png", "tiff", "webp" */
     char warning[160]; /* "" or what is wrong with a photo that gave a picture (truncated …) */
 } dpl_image;
 
@@ -35,8 +36,8 @@ typedef struct dpl_decode_options {
     size_t struct_size;
     uint64_t max_pixels; /* of the photo as stored; default 256e6 (256 megapixels) */
     size_t max_bytes;    /* memory that one decode may take; default 768 MiB */
-    int32_t enough_px; /* 0: full size. Else a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its
-                          larger side stays at least this long */
+    int32_t enough_px;   /* 0: full size. Else a JPEG or WebP may be decoded at 1/2, 1/4 or 1/8 as
+                            long   as its larger side stays at least this long */
 } dpl_decode_options;
 
 #define DPL_DECODE_OPTIONS_INIT                                                                    \
@@ -54,7 +55,7 @@ DPL_API void dpl_decode_options_init(dpl_decode_options *options, size_t struct_
  * @param[out] out      filled on success (clear with dpl_image_clear), cleared on failure
  * @param[in]  bytes    the file's content, n_bytes of it
  * @param[in]  options  NULL for the defaults
- * @retval DPL_E_INPUT  not a JPEG or PNG, or broken beyond a picture; err says how
+ * @retval DPL_E_INPUT  no format that is read, or broken beyond a picture; err says how
  * @retval DPL_E_LIMIT  more pixels or memory than allowed; err gives the numbers
  * Threads: any number at once.
  */

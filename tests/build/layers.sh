@@ -38,6 +38,8 @@ onnx/ net/*onnx*.c
 openssl/ base/hash.c
 png\.h vision/image/png.c
 sqlite3 index/db.c
+tiff(io)?\.h vision/image/tiff.c
+webp/ vision/image/webp.c
 xxhash base/hash.c
 zip\.h data/zip.c
 zlib\.h vision/image/png_text.c

@@ -32,7 +32,7 @@ says out "refused, several faces where one is needed: 1: $PWD/bad/many.jpg: 21 f
 says out "refused, input not usable: 3, such as $PWD/bad/"
 says out "(-v lists them all)"
 exits 3 enroll bad -v
-says err "refused: $PWD/bad/text.jpg: is neither a JPEG nor a PNG"
+says err "refused: $PWD/bad/text.jpg: is neither a JPEG, a PNG"
 says err "refused: $PWD/bad/many.jpg: 21 faces found"
 exits 0 list
 lacks out "text"
@@ -55,7 +55,7 @@ is "$("$JSON" out status | grep -c OK)" "5"
 
 exits 3 enroll bad people --html page.html
 says page.html "Refused, and why"
-says page.html "is neither a JPEG nor a PNG"
+says page.html "is neither a JPEG, a PNG"
 says page.html "Marie Curie"
 
 # Nothing outside the folder is looked at, unless that is asked for.
@@ -104,9 +104,46 @@ says out "2 photos: 2 unchanged"
 exits 0 info --gallery mixed-gallery --json
 lacks out "note.txt"
 printf 'no photo' >mixed/Ann/2.jpg
-printf 'RIFF....WEBPVP8 ' >mixed/Ann/3
+printf 'GIF89a....' >mixed/Ann/3
 exits 3 enroll mixed -v --gallery mixed-gallery
 says err "refused: $PWD/mixed/Ann/2.jpg: is neither"
-says err "refused: $PWD/mixed/Ann/3: is a WebP picture"
+says err "refused: $PWD/mixed/Ann/3: is a GIF picture"
 exits 3 enroll mixed/Ann/note.txt --gallery mixed-gallery
 says out "refused, input not usable: 1: $PWD/mixed/Ann/note.txt"
+
+# A wrong reference is told: a photo unlike its person's others, two unlike each other, one file of two
+# people in one run; of right ones nothing is said.
+mkdir -p doubt/Ann doubt/Pair doubt/Cat doubt/Dan
+cp "$obama" doubt/Ann/1.jpg
+cp "$demo/people/Barack Obama/blue-room.jpg" doubt/Ann/2.jpg
+cp "$demo/congress.jpg" doubt/Ann/3.jpg
+exits 0 enroll doubt/Ann --name Ann --gallery doubted
+lacks err "note:"
+cp "$biden" doubt/Ann/4.jpg
+exits 0 enroll doubt/Ann --name Ann --gallery doubted --html page.html
+says err "doubt/Ann/4.jpg is unlike the other 3 photos of Ann (score "
+says page.html "4.jpg is unlike the other 3 photos of Ann"
+is "$(grep -c note: err)" "1"
+cp "$demo/people/Marie Curie/portrait.png" doubt/Pair/1.png
+cp "$demo/people/Eileen Collins/nasa-portrait.jpg" doubt/Pair/2.jpg
+cp "$demo/stranger.jpg" doubt/Cat/x.jpg
+cp "$demo/stranger.jpg" doubt/Dan/x.jpg
+exits 0 enroll doubt --gallery doubted
+says err "both of Pair, are unlike each other (score "
+says err "Cat/x.jpg is enrolled as Cat, and the same file as Dan ("
+is "$(grep -c note: err)" "2"
+exits 0 enroll doubt --gallery doubted --force --json
+grep -q '"doubt": {"kind": "unlike", "person": "Ann", ' out || fail "no doubt in JSON"
+# Also where the person is asked for.
+exits 0 verify "$demo/congress.jpg" --as Ann --gallery doubted --threshold 0.5
+says out "note: "
+says out "4.jpg is unlike the other 3 photos of Ann"
+exits 0 verify "$demo/congress.jpg" --as Ann --gallery doubted --threshold 0.5 --json
+is "$("$JSON" out doubts.0.kind)" "unlike"
+exits 0 query "$demo/congress.jpg" --gallery doubted --threshold 0.5
+says out "4.jpg is unlike the other 3 photos of Ann"
+exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5
+says out "two people match, "
+says out "is enrolled as Cat, and the same file as Dan"
+exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5 --json
+is "$("$JSON" out doubts.0.kind)" "shared"

@@ -770,7 +770,7 @@ static void a_setting_that_cannot_be_read_is_not_unset(void **state)
 
 static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
 {
-    dpli_binding binding = {"face", KIT_HASH, "kit", "l1-sigmoid", KIT_DIM};
+    dpli_binding binding = {"face", KIT_HASH, "kit", "l1-sigmoid", KIT_DIM, NULL, NULL};
     char *dir = kit_folder();
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
     kit_photo p;
@@ -791,8 +791,8 @@ static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
 static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
 {
     char other_hash[65] = KIT_HASH;
-    dpli_binding other = {"face", other_hash, "other", "euclidean", KIT_DIM};
-    dpli_binding same = {"face", KIT_HASH, "kit, renamed", "l1-sigmoid", KIT_DIM};
+    dpli_binding other = {"face", other_hash, "other", "euclidean", KIT_DIM, NULL, NULL};
+    dpli_binding same = {"face", KIT_HASH, "kit, renamed", "l1-sigmoid", KIT_DIM, NULL, NULL};
     char *dir = kit_folder();
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
     dpl_forget_report report;
@@ -846,7 +846,7 @@ static void an_encoder_is_bound_by_its_own_facts(void **state)
 {
     char *dir = kit_folder(), dim[16];
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
-    dpli_binding other = {"face", KIT_HASH, "kit", "cosine", KIT_DIM};
+    dpli_binding other = {"face", KIT_HASH, "kit", "cosine", KIT_DIM, NULL, NULL};
     dpl_encoder *encoder;
 
     (void)state;

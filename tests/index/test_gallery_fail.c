@@ -78,7 +78,7 @@ enum job { OPEN, READ, PUT, RENAME, MOVE, BIND, REMEMBER, IMPORT, FORGET, N_JOBS
 /* Open dir and do one thing to it. */
 static dpl_status do_job(const char *dir, enum job job)
 {
-    dpli_binding binding = {"face", KIT_HASH, "new name", "cosine", KIT_DIM};
+    dpli_binding binding = {"face", KIT_HASH, "new name", "cosine", KIT_DIM, NULL, NULL};
     dpl_gallery *gallery = NULL;
     dpl_forget_report report;
     int64_t n, m;

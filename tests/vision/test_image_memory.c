@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "doppel/image.h"
 #include "vision/image/decode.h"
+#include "vision/image/formats.h"
 
 /* From the command line: the seed, and the variants of each file. */
 static uint64_t seed = 20261126;
@@ -103,9 +104,7 @@ static size_t damage(uint8_t *bad, const uint8_t *bytes, size_t n, dpli_rng *rng
 
 static int is_picture(const char *name)
 {
-    const char *end = strrchr(name, '.');
-
-    return end && (strcmp(end, ".jpg") == 0 || strcmp(end, ".png") == 0);
+    return dpli_format_is_name(name);
 }
 
 static void pixels_come_from_the_file_whatever_is_done_to_it(void **state)

@@ -3,9 +3,15 @@
  */
 #include "vision/image/decode.h"
 
+#include <string.h>
+
 #include <libexif/exif-data.h>
 
 #include "base/fail.h"
+#include "base/mem.h"
+
+/* As long as a JPEG's segment can be; also the end of what another file can make us parse. */
+enum { MAX_BLOCK = 65535 };
 
 /* The tag's value; 0 when it is not one number. The standard says SHORT; there are phones that
  * write BYTE or LONG. */
@@ -28,8 +34,7 @@ dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size
     ExifEntry *entry;
 
     *orientation = 1;
-    /* As long as a JPEG's segment can be; also the end of what a PNG's chunk can make us parse. */
-    if (n_bytes == 0 || n_bytes > 65535)
+    if (n_bytes == 0 || n_bytes > MAX_BLOCK)
         return DPL_OK;
     data = exif_data_new();
     if (!data)
@@ -47,4 +52,25 @@ dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size
     }
     exif_data_unref(data);
     return DPL_OK;
+}
+
+dpl_status dpli_exif_orientation_bare(int32_t *orientation, const uint8_t *tiff, size_t n_bytes,
+                                      dpl_error *err)
+{
+    dpl_status status;
+    uint8_t *exif;
+
+    *orientation = 1;
+    if (n_bytes >= 6 && memcmp(tiff, "Exif\0", 6) == 0)
+        return dpli_exif_orientation(orientation, tiff, n_bytes, err);
+    if (n_bytes == 0 || n_bytes > MAX_BLOCK - 6)
+        return DPL_OK;
+    exif = dpli_alloc(6 + n_bytes, 1, err);
+    if (!exif)
+        return DPL_E_MEMORY;
+    memcpy(exif, "Exif\0", 6);
+    memcpy(exif + 6, tiff, n_bytes);
+    status = dpli_exif_orientation(orientation, exif, 6 + n_bytes, err);
+    free(exif);
+    return status;
 }

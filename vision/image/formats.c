@@ -16,6 +16,12 @@
 static const dpli_format formats[] = {
     {"a JPEG", {".jpg", ".jpeg"}, dpli_is_jpeg, dpli_jpeg_decode, dpli_jpeg_need},
     {"a PNG", {".png"}, dpli_is_png, dpli_png_decode, dpli_png_need},
+#ifdef DPL_HAS_TIFF
+    {"a TIFF", {".tif", ".tiff"}, dpli_is_tiff, dpli_tiff_decode, dpli_tiff_need},
+#endif
+#ifdef DPL_HAS_WEBP
+    {"a WebP", {".webp"}, dpli_is_webp, dpli_webp_decode, dpli_webp_need},
+#endif
 };
 
 enum {
@@ -42,36 +48,40 @@ bool dpli_format_is_name(const char *file_name)
     return false;
 }
 
-/* What a file may be that no decoder here reads; what completes "is". */
+/* What a file may be that no decoder here reads; what completes "is", and the format's name where
+ * another build reads it. */
 static const struct kind {
     size_t at;
     const char *magic;
     size_t n;
     const char *what;
     bool is_picture;
+    const char *format;
 } kinds[] = {
-    {8, "WEBP", 4, "a WebP picture", true},
-    {4, "ftypheic", 8, "a HEIC picture", true},
-    {4, "ftypheix", 8, "a HEIC picture", true},
-    {4, "ftypmif1", 8, "a HEIF picture", true},
-    {4, "ftypavif", 8, "an AVIF picture", true},
-    {4, "ftypavis", 8, "an AVIF picture", true},
-    {4, "ftyp", 4, "a video", false},
-    {0, "GIF8", 4, "a GIF picture", true},
-    {0, "II*\0", 4, "a TIFF or raw picture", true},
-    {0, "MM\0*", 4, "a TIFF or raw picture", true},
-    {0, "BM", 2, "a BMP picture", true},
-    {0, "\0\0\0\fJXL ", 8, "a JPEG XL picture", true},
-    {0, "\xFF\x0A", 2, "a JPEG XL picture", true},
-    {0, "\0\0\0\fjP  ", 8, "a JPEG 2000 picture", true},
-    {0, "8BPS", 4, "a Photoshop file", true},
-    {0, "%PDF", 4, "a PDF file", false},
-    {0, "PK\3\4", 4, "a ZIP archive", false},
-    {0, "<svg", 4, "an SVG drawing", true},
-    {0, "<?xml", 5, "an XML file", false},
-    {0, "<!DOCTYPE", 9, "an HTML page", false},
-    {0, "<!doctype", 9, "an HTML page", false},
-    {0, "<html", 5, "an HTML page", false},
+    {8, "WEBP", 4, "a WebP picture", true, "WebP"},
+    {4, "ftypheic", 8, "a HEIC picture", true, NULL},
+    {4, "ftypheix", 8, "a HEIC picture", true, NULL},
+    {4, "ftypmif1", 8, "a HEIF picture", true, NULL},
+    {4, "ftypavif", 8, "an AVIF picture", true, NULL},
+    {4, "ftypavis", 8, "an AVIF picture", true, NULL},
+    {4, "ftyp", 4, "a video", false, NULL},
+    {0, "GIF8", 4, "a GIF picture", true, NULL},
+    {0, "II*\0", 4, "a TIFF picture", true, "TIFF"},
+    {0, "MM\0*", 4, "a TIFF picture", true, "TIFF"},
+    {0, "II+\0", 4, "a TIFF picture", true, "TIFF"},
+    {0, "MM\0+", 4, "a TIFF picture", true, "TIFF"},
+    {0, "BM", 2, "a BMP picture", true, NULL},
+    {0, "\0\0\0\fJXL ", 8, "a JPEG XL picture", true, NULL},
+    {0, "\xFF\x0A", 2, "a JPEG XL picture", true, NULL},
+    {0, "\0\0\0\fjP  ", 8, "a JPEG 2000 picture", true, NULL},
+    {0, "8BPS", 4, "a Photoshop file", true, NULL},
+    {0, "%PDF", 4, "a PDF file", false, NULL},
+    {0, "PK\3\4", 4, "a ZIP archive", false, NULL},
+    {0, "<svg", 4, "an SVG drawing", true, NULL},
+    {0, "<?xml", 5, "an XML file", false, NULL},
+    {0, "<!DOCTYPE", 9, "an HTML page", false, NULL},
+    {0, "<!doctype", 9, "an HTML page", false, NULL},
+    {0, "<html", 5, "an HTML page", false, NULL},
 };
 
 /* Names of pictures that cameras and programs write, beside the formats'. */
@@ -128,6 +138,14 @@ static void list(char *out, size_t size, bool with_article, const char *last)
             with_article ? formats[i].name : strchr(formats[i].name, ' ') + 1);
 }
 
+static bool is_built(const char *format)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (strcmp(strchr(formats[i].name, ' ') + 1, format) == 0)
+            return true;
+    return false;
+}
+
 dpl_status dpli_format_refuse(const uint8_t *bytes, size_t n_bytes, dpl_error *err)
 {
     const struct kind *other = kind_of(bytes, n_bytes);
@@ -136,7 +154,10 @@ dpl_status dpli_format_refuse(const uint8_t *bytes, size_t n_bytes, dpl_error *e
 
     if (other) {
         list(read, sizeof read, false, " and ");
-        return dpli_fail(err, DPL_E_INPUT, "is %s; %s are read", other->what, read);
+        return other->format && !is_built(other->format)
+                   ? dpli_fail(err, DPL_E_INPUT, "is %s, and %s is not built in; %s are read",
+                               other->what, other->format, read)
+                   : dpli_fail(err, DPL_E_INPUT, "is %s; %s are read", other->what, read);
     }
     if (n_bytes == 0)
         return dpli_fail(err, DPL_E_INPUT, "is empty");

@@ -5,8 +5,8 @@
 #include "vision/image/decode.h"
 
 typedef struct dpli_format {
-    const char *name;        /* in messages, with its article: "a JPEG" */
-    const char *suffixes[3]; /* of files that collections take for it, NULL past the last */
+    const char *name;         /* in messages, with its article: "a JPEG" */
+    const char *suffixes[12]; /* of files that collections take for it, NULL past the last */
     bool (*is)(const uint8_t *bytes, size_t n_bytes);
     dpl_status (*decode)(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                          const dpl_decode_options *options, uint8_t fill, dpl_error *err);

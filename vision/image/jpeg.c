@@ -410,22 +410,6 @@ static boolean source_resync(j_decompress_ptr cinfo, int desired)
     return done;
 }
 
-/* Bring w x h to the size to decode at, 1/8, 1/4, 1/2 or all of it: the smallest whose larger side
- * is still enough. Returns what it divided by. */
-static unsigned choose_scale(int *w, int *h, int enough_px)
-{
-    for (int by = 8; by > 1 && enough_px > 0; by /= 2) {
-        const int scaled_w = (*w + by - 1) / by, scaled_h = (*h + by - 1) / by;
-
-        if ((scaled_w > scaled_h ? scaled_w : scaled_h) >= enough_px) {
-            *w = scaled_w;
-            *h = scaled_h;
-            return (unsigned)by;
-        }
-    }
-    return 1;
-}
-
 static void read_header(void *what)
 {
     struct reader *reader = what;
@@ -542,14 +526,14 @@ uint64_t dpli_jpeg_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_o
 {
     struct layout layout;
     uint64_t pixels;
-    int w, h;
+    int32_t w, h;
 
     walk(&layout, bytes, n_bytes);
     if (layout.refusal || !layout.has_frame)
         return 0;
-    w = (int)layout.width;
-    h = (int)layout.height;
-    layout.scaled_by = choose_scale(&w, &h, options->enough_px);
+    w = (int32_t)layout.width;
+    h = (int32_t)layout.height;
+    layout.scaled_by = dpli_reduce(&w, &h, options->enough_px);
     pixels = (uint64_t)w * (uint64_t)h;
     return dpli_need(decoder_bytes(&layout) + pixels * (layout.n_components == 4 ? 4 : 3), pixels,
                      layout.n_exif > 0);
@@ -581,7 +565,7 @@ dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
         return status;
     out->width_px = out->full_width_px = (int32_t)layout.width;
     out->height_px = out->full_height_px = (int32_t)layout.height;
-    layout.scaled_by = choose_scale(&out->width_px, &out->height_px, options->enough_px);
+    layout.scaled_by = dpli_reduce(&out->width_px, &out->height_px, options->enough_px);
     w = (uint64_t)out->width_px;
     h = (uint64_t)out->height_px;
     status = dpli_check_bytes(decoder_bytes(&layout) + w * h * (layout.n_components == 4 ? 4 : 3),

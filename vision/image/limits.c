@@ -55,6 +55,20 @@ dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t
     return DPL_OK;
 }
 
+unsigned dpli_reduce(int32_t *w, int32_t *h, int32_t enough_px)
+{
+    for (int32_t by = 8; by > 1 && enough_px > 0; by /= 2) {
+        const int32_t scaled_w = (*w + by - 1) / by, scaled_h = (*h + by - 1) / by;
+
+        if ((scaled_w > scaled_h ? scaled_w : scaled_h) >= enough_px) {
+            *w = scaled_w;
+            *h = scaled_h;
+            return (unsigned)by;
+        }
+    }
+    return 1;
+}
+
 dpl_status dpli_judge_partial(char warning[160], bool cut, int32_t there, int32_t all,
                               const char *unit, const char *reason, dpl_error *err)
 {

@@ -20,6 +20,16 @@ dpl_status dpli_check_bytes(uint64_t n_decoding, uint64_t w, uint64_t h, int32_t
 /** The memory of such a decode: it turns what it made into a second buffer, or may. */
 uint64_t dpli_need(uint64_t n_decoding, uint64_t n_pixels, bool turns);
 
+/** Bring w x h to the size to decode at, 1/8, 1/4, 1/2 or all of it: the smallest whose larger side
+ * is still enough_px; 0 asks for all of it. Returns what it divided by. */
+unsigned dpli_reduce(int32_t *w, int32_t *h, int32_t enough_px);
+
+/** A sample over white by its alpha, both of 8 bits. */
+static inline uint8_t dpli_over_white(unsigned v, unsigned alpha)
+{
+    return (uint8_t)((v * alpha + 255 * (255 - alpha) + 127) / 255);
+}
+
 /**
  * What a decode that met an error is worth: a picture with a warning when at least an eighth of it
  * is there, else DPL_E_INPUT. Less than that is no photo but its remains.

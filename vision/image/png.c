@@ -135,22 +135,10 @@ static dpl_status text_orientation(int32_t *orientation, const struct pixel_chun
 static dpl_status read_orientation(int32_t *orientation, const struct pixel_chunks *chunks,
                                    dpl_error *err)
 {
-    dpl_status status;
-    uint8_t *exif;
-
     *orientation = 1;
     if (!chunks->exif)
         return text_orientation(orientation, chunks, err);
-    if (chunks->n_exif > 65535 - 6)
-        return DPL_OK;
-    exif = dpli_alloc(6 + chunks->n_exif, 1, err);
-    if (!exif)
-        return DPL_E_MEMORY;
-    memcpy(exif, "Exif\0", 6);
-    memcpy(exif + 6, chunks->exif, chunks->n_exif);
-    status = dpli_exif_orientation(orientation, exif, 6 + chunks->n_exif, err);
-    free(exif);
-    return status;
+    return dpli_exif_orientation_bare(orientation, chunks->exif, chunks->n_exif, err);
 }
 
 struct reader {
@@ -215,12 +203,6 @@ static void read_bytes(png_structp png, png_bytep to, size_t n)
     reader->left -= n;
 }
 
-/* A sample over white: 8 bits. */
-static uint8_t over_white_8(unsigned v, unsigned alpha)
-{
-    return (uint8_t)((v * alpha + 255 * (255 - alpha) + 127) / 255);
-}
-
 /* A sample of 16 bits over white, of 8 bits. */
 static uint8_t over_white_16(uint32_t v, uint32_t alpha)
 {
@@ -251,7 +233,7 @@ static void spread_row(uint8_t *to, size_t step, const uint8_t *row, const png_r
             const unsigned alpha = channels == 4 ? from[3] : 255;
 
             for (size_t c = 0; c < 3; c++)
-                to[c] = over_white_8(from[c], alpha);
+                to[c] = dpli_over_white(from[c], alpha);
         }
     }
 }
