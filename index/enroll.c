@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -186,7 +185,6 @@ typedef struct job {
     int n_threads;
     item items[CHUNK];
     size_t n_items;
-    void *contents;                 /* of this run's new photos, for tsearch */
     dpl_enroll_options own_options; /* with the name as it is kept */
     char *name, *last_name;
     dpl_enroll_report *report;
@@ -711,55 +709,6 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return n > 0 && !j->options->dry_run ? dpli_take_steps(j->gallery, steps, n, err) : DPL_OK;
 }
 
-/* ------------------------------------------------------------------ one file under two people */
-
-typedef struct content {
-    char sha256[65];
-    char *person, *path;
-} content;
-
-static int by_content(const void *a, const void *b)
-{
-    return strcmp(((const content *)a)->sha256, ((const content *)b)->sha256);
-}
-
-static void free_content(void *c)
-{
-    free(((content *)c)->person);
-    free(((content *)c)->path);
-    free(c);
-}
-
-/* A photo of this run with the content of an earlier one that is somebody else's gets a word. */
-static dpl_status look_for_twins(job *j, dpl_error *err)
-{
-    for (size_t i = 0; i < j->n_items; i++) {
-        item *it = &j->items[i];
-        content *c, **slot;
-
-        if (!it->looked || !it->record || it->status != DPL_OK || !it->person)
-            continue;
-        c = dpli_calloc(1, sizeof *c, err);
-        if (!c)
-            return DPL_E_MEMORY;
-        memcpy(c->sha256, it->sha256, sizeof c->sha256);
-        c->person = dpli_strdup(it->person, err);
-        c->path = dpli_strdup(it->file->path, err);
-        slot = c->person && c->path ? tsearch(c, &j->contents, by_content) : NULL;
-        if (slot && *slot != c && strcmp((*slot)->person, c->person) != 0 &&
-            !it->error.message[0]) {
-            dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)",
-                      (*slot)->person, (*slot)->path);
-            it->twice = true;
-        }
-        if (!slot || *slot != c)
-            free_content(c);
-        if (!slot)
-            return dpli_fail(err, DPL_E_MEMORY, "no memory for the run's photos");
-    }
-    return DPL_OK;
-}
-
 /* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
 static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 {
@@ -774,9 +723,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
         for (size_t i = 0; i < j->n_items; i++)
             if (stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
-    committed = look_for_twins(j, status == DPL_OK ? err : NULL);
-    if (committed == DPL_OK)
-        committed = commit_chunk(j, status == DPL_OK ? err : NULL);
+    committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     for (size_t i = 0; i < j->n_items; i++) {
         if (j->items[i].looked && committed == DPL_OK)
             report_item(j, &j->items[i]);
@@ -1059,7 +1006,6 @@ static void free_job(job *j)
     for (int i = 0; j->scratches && i < j->n_threads; i++)
         dpl_scratch_free(j->scratches[i]);
     free(j->scratches);
-    tdestroy(j->contents, free_content);
     free(j->name);
     free(j->last_name);
     dpli_found_files_clear(&j->files);

@@ -578,9 +578,10 @@ size_t dpli_main_face(const dpl_photo *photo)
     return dpl_main_face(photo->faces, photo->n_faces, &photo->image);
 }
 
-/* All other faces' area together, over the main one's: half its width in a background of one, less
-   where there are more. docs/archive.md has the error that was measured. */
-#define BACKGROUND_AREA 0.25
+/* All other faces' area together, over the main one's. Of 279 everyday photos that are said to show
+   several people and in which several faces are found, so many pass for one's portrait: 1 % up to
+   0.3, 4 % at 0.4, 7 % at 0.5. */
+#define BACKGROUND_AREA 0.3
 
 bool dpli_has_dominant_face(const dpl_photo *photo)
 {
