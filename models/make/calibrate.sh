@@ -65,10 +65,8 @@ spoilt_rows() { # folder, prefix of the class, stratum, role
         }'
 } >"$work/calibrate.csv"
 
-cat "$make/celeba-reviewed.txt" "$make/utkface-reviewed.txt" >"$work/reviewed.txt"
-
 "${DOPPEL:-doppel}" calibrate "$work/calibrate.csv" --model "$model" --into "$model" \
-    ${DETECTOR:+--detector "$DETECTOR"} --min-score 0.3 --review "$work/reviewed.txt" \
+    ${DETECTOR:+--detector "$DETECTOR"} --min-score 0.3 --review "$make/celeba-reviewed.txt" \
     --cohort "people=600,spoilt=600,ages and groups=2460" \
     --source "CelebA (photos of small faces) and spoilt copies of them; bounds of 95 % by bootstrap over \
 people, for each of both" "$@"
