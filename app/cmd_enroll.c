@@ -111,12 +111,12 @@ typedef struct enroll {
     size_t n_refused_bytes;
     int64_t n_refused;
     html refused_part;
-    bool made_for_nothing; /* a gallery that was made by this run holds nothing */
     /* Whose photos were added or changed, and which of these are known to be somebody else's, too.
      */
     char **people, **noted;
     size_t n_people, cap_people, n_noted, cap_noted;
     doubt_list doubts;
+    bool made_for_nothing; /* a gallery that was made by this run holds nothing */
 } enroll;
 
 static void keep_name(char ***names, size_t *n, size_t *cap, const char *name)
@@ -540,15 +540,15 @@ int cmd_enroll(const command *self, int argc, char **argv)
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
     free(typed);
     free(e.refused);
+    free_names(e.people, e.n_people);
+    free_names(e.noted, e.n_noted);
+    doubt_list_clear(&e.doubts);
     for (int i = 0; i < n; i++)
         free(ignores[i]);
     free(ignores);
     free(inputs);
     for (int i = 0; i < N_STATUSES; i++)
         free(e.first[i]);
-    free_names(e.people, e.n_people);
-    free_names(e.noted, e.n_noted);
-    doubt_list_clear(&e.doubts);
     dpl_pipeline_close(e.pipeline);
     /* None is made for an enrolment that adds nothing. */
     if (e.made_for_nothing)

@@ -244,17 +244,6 @@ int common_has_person(bool *has, const command *self, const common *o, dpl_galle
     return 0;
 }
 
-bool common_confirm(const char *question)
-{
-    char line[16];
-
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return false;
-    fprintf(stderr, "%s [y/N] ", question);
-    fflush(stderr);
-    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
-}
-
 typedef struct likeness {
     const char *typed;
     nearest near;
@@ -289,6 +278,27 @@ int common_no_person(const command *self, const common *o, dpl_gallery *gallery,
     nearest_clear(&l.near);
     free(words);
     return code;
+}
+
+const char *common_from_here(const char *path)
+{
+    char *cwd = getcwd(NULL, 0);
+    const size_t n = cwd ? strlen(cwd) : 0;
+    const bool below = n > 1 && strncmp(path, cwd, n) == 0 && path[n] == '/' && path[n + 1];
+
+    free(cwd);
+    return below ? path + n + 1 : path;
+}
+
+bool common_confirm(const char *question)
+{
+    char line[16];
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    fflush(stderr);
+    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 
 char *common_full_path(const char *path)
