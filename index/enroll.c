@@ -740,7 +740,24 @@ typedef struct gone {
     size_t n;
 } gone;
 
-static dpl_status find_gone(gone *g, const job *j, const char *const *paths, size_t n_paths,
+/* Whether a path is that of a folder, or lies below it. */
+static bool is_under(const char *path, const char *folder)
+{
+    const size_t n = strlen(folder);
+
+    return strncmp(path, folder, n) == 0 &&
+           (path[n] == '/' || path[n] == '\0' || (n == 1 && folder[0] == '/'));
+}
+
+static bool is_under_any(const char *path, char *const *folders, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_under(path, folders[i]))
+            return true;
+    return false;
+}
+
+static dpl_status find_gone(gone *g, const job *j, char *const *roots, size_t n_roots,
                             dpl_error *err)
 {
     g->items = dpli_alloc(j->ledger.n + 1, sizeof *g->items, err);
@@ -749,7 +766,7 @@ static dpl_status find_gone(gone *g, const job *j, const char *const *paths, siz
     for (size_t i = 0; i < j->ledger.n; i++) {
         const known *k = &j->ledger.items[i];
 
-        if (!k->claimed && dpli_path_is_under(k->path, paths, n_paths) && file_gone(k->path))
+        if (!k->claimed && is_under_any(k->path, roots, n_roots) && file_gone(k->path))
             g->items[g->n++] = k;
     }
     return DPL_OK;
@@ -799,7 +816,7 @@ static int64_t file_system_above(const char *path, dpl_error *err)
 
 /* A disk that is not there looks like one from which everything was removed. */
 static dpl_status check_absence(const job *j, const gone *g, const char *const *paths,
-                                size_t n_paths, dpl_error *err)
+                                char *const *roots, size_t n_paths, dpl_error *err)
 {
     static const char insist[] = "nothing was pruned; --prune-absent forgets them all the same";
 
@@ -808,11 +825,11 @@ static dpl_status check_absence(const job *j, const gone *g, const char *const *
 
         for (size_t k = 0; k < j->ledger.n; k++)
             n_known += dpli_source_is_file(j->ledger.items[k].path) &&
-                       dpli_path_is_under(j->ledger.items[k].path, &paths[i], 1);
+                       is_under(j->ledger.items[k].path, roots[i]);
         for (size_t k = 0; k < g->n; k++)
-            n_gone += dpli_path_is_under(g->items[k]->path, &paths[i], 1);
+            n_gone += is_under(g->items[k]->path, roots[i]);
         for (size_t k = 0; k < j->files.n; k++)
-            n_files += dpli_path_is_under(j->files.items[k].path, &paths[i], 1);
+            n_files += is_under(j->files.items[k].path, roots[i]);
         if (n_gone > 0 && n_files == 0)
             return dpli_fail(err, DPL_E_INPUT,
                              "\"%s\" is empty, and %zu photos were enrolled from it: is its disk "
@@ -862,11 +879,19 @@ static dpl_status prune(job *j, const gone *g, dpl_error *err)
 
 static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
 {
+    char **roots = dpli_calloc(n_paths + 1, sizeof *roots, err);
+    dpl_status status = roots ? DPL_OK : DPL_E_MEMORY;
     gone g = {0};
-    dpl_status status = find_gone(&g, j, paths, n_paths, err);
 
+    for (size_t i = 0; i < n_paths && roots; i++) {
+        roots[i] = realpath(paths[i], NULL);
+        if (!roots[i]) /* it was there when the run began */
+            status = dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", paths[i]);
+    }
+    if (status == DPL_OK)
+        status = find_gone(&g, j, roots, n_paths, err);
     if (status == DPL_OK && j->options->prune && !j->options->prune_absent)
-        status = check_absence(j, &g, paths, n_paths, err);
+        status = check_absence(j, &g, paths, roots, n_paths, err);
     if (status == DPL_OK && j->options->prune) {
         status = prune(j, &g, err);
     } else if (g.items) {
@@ -877,6 +902,9 @@ static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, 
         if (status == DPL_OK && noted != DPL_OK)
             status = dpli_fail(err, noted, "%s", why.message);
     }
+    for (size_t i = 0; i < n_paths && roots; i++)
+        free(roots[i]);
+    free(roots);
     free(g.items);
     return status;
 }

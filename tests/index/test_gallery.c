@@ -2006,6 +2006,12 @@ static void what_was_said_of_a_face_outlasts_a_new_encoding_of_it(void **state)
                                                  keep_refusal, &r, &err),
                &err);
     assert_int_equal(r.person_id, bob);
+    /* Nor does its photo make it his. */
+    p.photo.row.person = "bob";
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    assert_int_equal(templates(gallery, "bob", NULL)->n, 1);
+    assert_int_equal(templates(gallery, "ann", NULL)->n, 1);
+    assert_int_equal(templates(gallery, NULL, NULL)->n, 3);
 
     /* Another picture under the same path is another matter. */
     memset(p.sha256, 'a', 64);
