@@ -17,15 +17,21 @@ json_t *info_photo_json(const dpl_photo_row *row);
 /** A template, the number-th of its photo, from 1. */
 json_t *info_template_json(int32_t number, const dpl_template_row *row);
 
+/* The model of one of a gallery's spaces, as settings say it; each NULL when unset. */
+typedef struct gallery_model {
+    const char *space;
+    char *name, *vectors, *path, *preset, *head, *dim;
+} gallery_model;
+
 /* What `info` tells of a gallery. */
 typedef struct gallery_facts {
     const char *dir;
     dpl_gallery_counts counts;
-    int64_t index_bytes;        /* of the snapshots in its folder */
-    const int64_t *n_by_status; /* photos by their status as index */
-    const char *const *keys;    /* [n_settings] */
-    char **settings;            /* [n_settings]; NULL: unset */
-    size_t n_settings;
+    int64_t index_bytes;         /* of the snapshots in its folder */
+    const int64_t *n_by_status;  /* photos by their status as index */
+    const char *detect;          /* "faces", "none", or NULL: unset */
+    const gallery_model *models; /* [n_models] */
+    size_t n_models;
 } gallery_facts;
 
 /** doppel.info/1, the gallery. */
@@ -49,6 +55,10 @@ json_t *check_repair_json(const dpl_repair_event *event);
 
 /** doppel.check/1, the whole. repair: NULL when none was asked for. */
 json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair);
+
+/** doppel.undo/1: the change that would be taken back, or, done, the one that taking it back was.
+ */
+json_t *undo_json(const dpl_change *change, bool done);
 
 /** doppel.import/1. */
 json_t *import_json(int64_t n_photos, int64_t n_templates);

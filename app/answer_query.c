@@ -7,13 +7,47 @@
 
 #include "app/json.h"
 
+/* What half of all strangers reach says nothing of anybody. */
+#define COMMON_RATE 0.5
+
+static bool is_common(double rate, double min_fmr)
+{
+    return isnan(min_fmr) ? rate >= COMMON_RATE : !(rate <= min_fmr);
+}
+
+/* What decides is shown, however common: a threshold may have been given. */
+static bool is_kept(dpl_decision decision, double rate, double min_fmr)
+{
+    return decision == DPL_DECISION_MATCH || decision == DPL_DECISION_INCONCLUSIVE ||
+           !is_common(rate, min_fmr);
+}
+
 size_t query_n_kept(const dpl_answer *answer, double min_fmr)
 {
     size_t n = 0;
 
-    if (isnan(min_fmr))
-        return answer->n_hits;
-    while (n < answer->n_hits && answer->hits[n].rate.rate <= min_fmr)
+    while (n < answer->n_hits &&
+           is_kept(answer->hits[n].decision, answer->hits[n].rate.rate, min_fmr))
+        n++;
+    return n;
+}
+
+size_t query_n_candidates(const dpl_answer *answer, double min_fmr)
+{
+    size_t n = 0;
+
+    while (n < answer->n_candidates && is_kept(answer->candidates[n].comparison.decision,
+                                               answer->candidates[n].comparison.rate.rate, min_fmr))
+        n++;
+    return n;
+}
+
+size_t query_n_matches(const dpl_answer *answer)
+{
+    size_t n = 0;
+
+    while (n < answer->n_candidates &&
+           answer->candidates[n].comparison.decision == DPL_DECISION_MATCH)
         n++;
     return n;
 }
@@ -31,16 +65,41 @@ static json_t *hit_json(const dpl_answer_hit *h)
     return hit;
 }
 
+static json_t *candidate_json(const query_facts *f, const dpl_candidate *c)
+{
+    json_t *candidate = json_object();
+
+    json_put_text(&candidate, "person", c->person);
+    json_put_decision(&candidate, c->comparison.decision);
+    json_put_comparison(&candidate, f->policy->calibration, &c->comparison);
+    json_put_real(&candidate, "threshold", (double)c->comparison.threshold);
+    json_put_int(&candidate, "n_templates", (int64_t)c->n_templates);
+    json_put_int(&candidate, "n_compared", (int64_t)c->n_compared);
+    json_put_text(&candidate, "compared",
+                  c->by_mean          ? "mean"
+                  : c->n_compared > 1 ? "best"
+                                      : "only");
+    return candidate;
+}
+
 static json_t *answer_json(const query_facts *f, const dpl_answer *answer)
 {
     const size_t n = query_n_kept(answer, f->min_fmr);
-    json_t *hits = json_array();
+    json_t *candidates = json_array(), *hits = json_array();
     json_t *object = answer->face >= 0 ? json_face(answer->face + 1, &f->photo->faces[answer->face])
                                        : json_object();
 
     json_put_decision(&object, answer->decision);
     if (answer->decision == DPL_DECISION_MATCH)
         json_put_text(&object, "person", answer->person);
+    if (query_n_matches(answer) > 1)
+        json_put_bool(&object, "two_people_match", true);
+    for (size_t i = 0; i < query_n_candidates(answer, f->min_fmr); i++)
+        json_add(&candidates, candidate_json(f, &answer->candidates[i]));
+    if (answer->face >= 0)
+        json_put(&object, "candidates", candidates);
+    else
+        json_decref(candidates);
     for (size_t i = 0; i < n; i++)
         json_add(&hits, hit_json(&answer->hits[i]));
     json_put(&object, "hits", hits);
@@ -71,9 +130,10 @@ json_t *query_json(const query_facts *f)
     json_put_text(&object, "by", by_picture ? "image" : "face");
     if (by_picture) {
         const dpl_encoder *encoder = dpl_pipeline_image_encoder(f->pipeline);
-        json_put_net(&object, "model", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+        json_put_encoder(&object, "model", encoder);
         json_put_text(&object, "direction", "higher");
     } else {
+        json_put_calibration(&object, f->pipeline);
         json_put_model(&object, f->pipeline);
     }
     if (!by_picture || f->judges_pictures)
@@ -83,6 +143,8 @@ json_t *query_json(const query_facts *f)
     for (size_t i = 0; i < f->n && !by_picture; i++)
         json_add(&faces, answer_json(f, &f->answers[i]));
     json_put(&object, "faces", faces);
+    if (f->doubts)
+        json_put(&object, "doubts", json_incref(f->doubts));
     if (by_picture)
         json_put(&object, "picture", answer_json(f, &f->answers[0]));
     return object;

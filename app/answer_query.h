@@ -12,15 +12,22 @@ typedef struct query_facts {
     const dpl_pipeline *pipeline;
     const dpl_policy *policy;
     bool judges_pictures; /* whether the policy's threshold is of whole pictures, too */
-    double min_fmr;       /* hits that strangers reach more often are left out; NaN: none are */
+    double min_fmr;       /* hits that strangers reach more often are left out; NaN: those that half
+                             of all strangers reach */
     const char *name;     /* the photo as it was asked for */
     const dpl_photo *photo;
     const dpl_answer *answers; /* [n] */
     size_t n;
+    json_t *doubts; /* of the references of who was named, lent; NULL: none */
 } query_facts;
+
+/** People who match, the first of the candidates; of two one should not. */
+size_t query_n_matches(const dpl_answer *answer);
 
 /** Hits that min_fmr leaves: the best first ones, as rates rise down the list. */
 size_t query_n_kept(const dpl_answer *answer, double min_fmr);
+/** The same of candidates. */
+size_t query_n_candidates(const dpl_answer *answer, double min_fmr);
 
 /** doppel.query/1; NULL when there is no memory. */
 json_t *query_json(const query_facts *f);

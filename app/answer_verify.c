@@ -27,21 +27,37 @@ static json_t *claim_json(const verify_facts *f)
     json_put_text(&claim, "photo", f->template_photo);
     json_put_int(&claim, "template", v->template_id);
     json_put_int(&claim, "n_templates", (int64_t)v->n_templates);
-    json_put_real(&claim, "mean_score", (double)v->mean_score);
+    json_put_int(&claim, "n_compared", (int64_t)v->n_compared);
+    json_put_text(&claim, "compared", v->by_mean ? "mean" : v->n_compared > 1 ? "best" : "only");
+    json_put_real(&claim, "best_score", (double)v->best_score);
     return claim;
 }
 
 json_t *verify_json(const verify_facts *f)
 {
     const dpl_verdict *v = f->verdict;
+    const dpl_comparison comparison = {
+        .score = v->score,
+        .normalised = v->normalised,
+        .evidence = v->evidence,
+        .fitness = v->fitness,
+        .times = v->times,
+        .rate = v->rate,
+    };
+    dpl_policy policy = *f->policy;
     json_t *answer = json_answer("verify");
 
     json_put_status(&answer, DPL_OK, NULL);
     json_put_decision(&answer, v->decision);
-    json_put_real(&answer, "score", (double)v->score);
-    json_put_rate(&answer, v->rate);
-    json_put_policy(&answer, f->policy);
+    json_put_comparison(&answer, policy.calibration, &comparison);
+    policy.threshold = v->threshold; /* of these faces, and of what is compared */
+    policy.reject = v->reject;
+    json_put_policy(&answer, &policy);
+    json_put_calibration(&answer, f->pipeline);
     json_put_model(&answer, f->pipeline);
+    json_put_bool(&answer, "same_file", f->same_file);
+    if (f->doubts)
+        json_put(&answer, "doubts", json_incref(f->doubts));
     json_put(&answer, "a", side_json(f->name_a, f->a, v->face_a));
     if (f->b)
         json_put(&answer, "b", side_json(f->name_b, f->b, v->face_b));

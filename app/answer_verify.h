@@ -3,6 +3,7 @@
 #define DOPPEL_APP_ANSWER_VERIFY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "doppel/doppel.h"
 
@@ -13,7 +14,9 @@ typedef struct verify_facts {
     const dpl_verdict *verdict;
     const char *name_a, *name_b; /* as they were asked for; of a claim, name_b is the person */
     const dpl_photo *a, *b;      /* b NULL: a claim */
-    const char *template_photo;  /* of a claim: the photo of the template that decided */
+    const char *template_photo;  /* of a claim: the person's photo that is most like */
+    json_t *doubts;              /* of the person's references, lent; NULL: none */
+    bool same_file;              /* both are one file, or the photo is one of the person's own */
 } verify_facts;
 
 /** doppel.verify/1; NULL when there is no memory. */

@@ -8,7 +8,9 @@
 #include "app/answer_enroll.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/html.h"
+#include "app/json.h"
 #include "app/json_print.h"
 #include "app/progress.h"
 
@@ -23,7 +25,7 @@ typedef struct enroll_options {
     const char *name;
     double min_quality;
     int faces, n_threads;
-    bool prune, follow_links, force, verbose;
+    bool prune, prune_absent, follow_links, force, verbose, dry_run, yes;
 } enroll_options;
 
 #define AT(member) offsetof(enroll_options, member)
@@ -40,8 +42,8 @@ static const option_spec own[] = {
      .kind = OPTION_CHOICE,
      .offset = AT(faces),
      .value = "refuse|largest|all",
-     .help = "what to do with a photo of several faces; largest: the main one, large and near the "
-             "middle (default refuse)",
+     .help = "what to do with a photo of several faces of which none dominates; largest: the main "
+             "one, large and near the middle; all: keep them as nobody's (default refuse)",
      .choices = faces_choices},
     {.name = "min-quality",
      .kind = OPTION_REAL,
@@ -53,7 +55,14 @@ static const option_spec own[] = {
     {.name = "prune",
      .kind = OPTION_FLAG,
      .offset = AT(prune),
-     .help = "forget photos under these folders whose files are gone"},
+     .help =
+         "remove photos under these folders whose files are gone; refused where that looks like "
+         "an absent disk"},
+    {.name = "prune-absent",
+     .kind = OPTION_FLAG,
+     .offset = AT(prune_absent),
+     .help = "--prune, also where a folder is empty, on another file system than before, or lacks "
+             "more than half of its photos"},
     {.name = "follow-links",
      .kind = OPTION_FLAG,
      .offset = AT(follow_links),
@@ -62,6 +71,16 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(force),
      .help = "look at unchanged photos again, too"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .kind = OPTION_FLAG,
+     .offset = AT(dry_run),
+     .help = "look at everything, tell what would become of it, and change nothing"},
+    {.name = "yes",
+     .letter = 'y',
+     .kind = OPTION_FLAG,
+     .offset = AT(yes),
+     .help = "do not ask whether --name may rename other people's photos"},
     {.name = "threads",
      .kind = OPTION_INT,
      .offset = AT(n_threads),
@@ -73,7 +92,7 @@ static const option_spec own[] = {
      .letter = 'v',
      .kind = OPTION_FLAG,
      .offset = AT(verbose),
-     .help = "tell of every file, not only of refused ones"},
+     .help = "tell of every file"},
     {0}};
 
 const option_spec *const options_of_enroll[] = {
@@ -86,23 +105,60 @@ typedef struct enroll {
     dpl_pipeline *pipeline;
     progress progress;
     int64_t n_by_status[N_STATUSES];
+    char *first[N_STATUSES]; /* of each status, a file and its reason */
     /* For the page: the refused files' part of it, written as they come. */
     char *refused;
     size_t n_refused_bytes;
     int64_t n_refused;
     html refused_part;
+    /* Whose photos were added or changed, and which of these are known to be somebody else's, too.
+     */
+    char **people, **noted;
+    size_t n_people, cap_people, n_noted, cap_noted;
+    doubt_list doubts;
+    bool made_for_nothing; /* a gallery that was made by this run holds nothing */
 } enroll;
+
+static void keep_name(char ***names, size_t *n, size_t *cap, const char *name)
+{
+    if (*n > 0 && strcmp((*names)[*n - 1], name) == 0)
+        return; /* a folder's photos come one after the other */
+    if (*n == *cap) {
+        *cap = *cap ? 2 * *cap : 64;
+        *names = text_need(reallocarray(*names, *cap, sizeof **names));
+    }
+    (*names)[(*n)++] = text_format("%s", name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool has_name(char *const *names, size_t n, const char *name)
+{
+    return n > 0 && bsearch(&name, names, n, sizeof *names, by_name);
+}
+
+static void free_names(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
 
 /* ------------------------------------------------------------------ a file's result */
 
 static void event_text(enroll *e, const dpl_enroll_event *event)
 {
     const enroll_options *o = e->o;
-    const bool refused = event->outcome == DPL_OUTCOME_REFUSED;
-    const bool noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED;
+    const bool refused =
+        event->outcome == DPL_OUTCOME_REFUSED || event->outcome == DPL_OUTCOME_KEPT;
+    const bool noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED &&
+                       event->outcome != DPL_OUTCOME_PRUNED;
     const tone t = refused ? TONE_BAD : noted ? TONE_WARN : TONE_PLAIN;
 
-    if (!refused && !o->verbose && (!noted || o->common.quiet))
+    if (!o->verbose && (!noted || o->common.quiet))
         return;
     progress_wipe(&e->progress);
     text_tone(stderr, (color_when)o->common.color, t, enroll_outcome_words(event->outcome));
@@ -137,16 +193,24 @@ static void event_page(enroll *e, const dpl_enroll_event *event)
     html_text(page, dpl_status_words(event->status));
     fputs("</span></p>", page->f);
     html_paragraph(page, "", event->message);
-    html_paragraph(page, "soft", event->path);
-    fputs("</div></div>\n", page->f);
+    fputs("<p class=\"soft\">", page->f);
+    html_path(page, event->path);
+    fputs("</p></div></div>\n", page->f);
 }
 
 static void on_event(void *ctx, const dpl_enroll_event *event)
 {
     enroll *e = ctx;
 
-    if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
-        e->n_by_status[event->status]++;
+    if (event->status != DPL_OK && (size_t)event->status < N_STATUSES &&
+        e->n_by_status[event->status]++ == 0)
+        e->first[event->status] = text_format("%s: %s", event->path, event->message);
+    if ((event->outcome == DPL_OUTCOME_ADDED || event->outcome == DPL_OUTCOME_UPDATED) &&
+        event->person) {
+        keep_name(&e->people, &e->n_people, &e->cap_people, event->person);
+        if (event->message[0])
+            keep_name(&e->noted, &e->n_noted, &e->cap_noted, event->path);
+    }
     if (event->outcome == DPL_OUTCOME_PASSED_OVER && !e->o->verbose)
         ; /* counted */
     else if (e->o->common.json)
@@ -158,18 +222,61 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
     progress_step(&e->progress, event->n_done, event->n_total);
 }
 
+/* ------------------------------------------------------------------ references */
+
+/* A file of two people is told once: not where it was told as it came, nor again of the second. */
+static void on_doubt(void *ctx, const dpl_doubt *doubt)
+{
+    enroll *e = ctx;
+
+    if (doubt->kind == DPL_DOUBT_SHARED &&
+        (has_name(e->noted, e->n_noted, doubt->photo) ||
+         has_name(e->noted, e->n_noted, doubt->other_photo) ||
+         (has_name(e->people, e->n_people, doubt->other_person) &&
+          strcmp(doubt->person, doubt->other_person) > 0)))
+        return;
+    doubt_gather(&e->doubts, doubt);
+    if (e->o->common.json) {
+        json_t *object = json_answer("enroll");
+
+        json_put(&object, "doubt", doubt_json(doubt));
+        json_print(object);
+    } else if (!e->o->common.quiet) {
+        progress_wipe(&e->progress);
+        text_tone(stderr, (color_when)e->o->common.color, TONE_WARN, "note: ");
+        text_put(stderr, e->doubts.lines[e->doubts.n - 1]);
+        fputc('\n', stderr);
+    }
+}
+
+/* The references of everybody whose photos have changed. */
+static dpl_status look_for_doubts(enroll *e, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    if (e->n_people > 0)
+        qsort(e->people, e->n_people, sizeof *e->people, by_name);
+    if (e->n_noted > 0)
+        qsort(e->noted, e->n_noted, sizeof *e->noted, by_name);
+    for (size_t i = 0; i < e->n_people && status == DPL_OK; i++)
+        if (i == 0 || strcmp(e->people[i], e->people[i - 1]) != 0)
+            status = dpl_gallery_doubts(e->gallery, e->pipeline, e->people[i], on_doubt, e, err);
+    return status;
+}
+
 /* ------------------------------------------------------------------ the whole */
 
 static void report_text(const enroll *e, const dpl_enroll_report *r,
                         const dpl_gallery_counts *counts)
 {
-    static const char *const words[] = {"added",     "updated", "moved",
-                                        "unchanged", "refused", "pruned"};
-    const int64_t numbers[] = {r->n_added,     r->n_updated, r->n_moved,
-                               r->n_unchanged, r->n_refused, r->n_pruned};
+    static const char *const words[] = {"added",   "updated", "moved", "unchanged",
+                                        "refused", "kept",    "pruned"};
+    const int64_t numbers[] = {r->n_added,   r->n_updated, r->n_moved, r->n_unchanged,
+                               r->n_refused, r->n_kept,    r->n_pruned};
     char a[64], b[64];
 
-    printf("%s", text_counted(a, r->n_files, "photo"));
+    printf("%s%s", e->o->dry_run ? "nothing is changed; " : "",
+           text_counted(a, r->n_files, "photo"));
     for (size_t i = 0, told = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i])
             printf("%s%s %s", told++ ? ", " : ": ", text_count(b, numbers[i]), words[i]);
@@ -178,9 +285,24 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
         printf(", %.1f a second", (double)r->n_files / r->seconds);
     putchar('\n');
     for (int i = 0; i < N_STATUSES; i++)
-        if (e->n_by_status[i])
-            printf("  refused, %s: %s\n", dpl_status_words((dpl_status)i),
+        if (e->n_by_status[i]) {
+            printf("  refused, %s: %s", dpl_status_words((dpl_status)i),
                    text_count(b, e->n_by_status[i]));
+            fputs(e->n_by_status[i] == 1 ? ": " : ", such as ", stdout);
+            text_put(stdout, e->first[i]);
+            putchar('\n');
+        }
+    if (r->n_refused + r->n_kept > 1 && !e->o->verbose)
+        fputs("  (-v lists them all)\n", stdout);
+    if (r->n_kept)
+        printf("  %s unreadable today: what was enrolled before stays\n",
+               text_counted(b, r->n_kept, "photo"));
+    if (r->n_gone)
+        printf("  %s not there any more: what was enrolled stays (--prune removes it)\n",
+               text_counted(b, r->n_gone, "photo"));
+    if (r->n_left_out)
+        printf("  %s left out: what machines put aside, or an ignore file names\n",
+               text_counted(b, r->n_left_out, "name"));
     if (r->n_passed_over)
         printf("  %s passed over: no pictures\n", text_counted(b, r->n_passed_over, "file"));
     if (r->n_links)
@@ -263,7 +385,9 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     char shown[32], all[64];
     dpl_status status;
 
-    html_paragraph(page, "soft", dpl_gallery_dir(e->gallery));
+    fputs("<p class=\"soft\">gallery ", page->f);
+    html_path(page, dpl_gallery_dir(e->gallery));
+    fputs("</p>\n", page->f);
     fputs("<section class=\"card\"><h2>This run</h2><dl class=\"facts\">", page->f);
     page_count(page, "photos", r->n_files);
     page_count(page, "added", r->n_added);
@@ -271,6 +395,7 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     page_count(page, "moved", r->n_moved);
     page_count(page, "unchanged", r->n_unchanged);
     page_count(page, "refused", r->n_refused);
+    page_count(page, "unreadable, kept", r->n_kept);
     page_count(page, "pruned", r->n_pruned);
     page_count(page, "people in the gallery", counts->n_persons);
     fputs("</dl></section>\n", page->f);
@@ -284,6 +409,12 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
                     PAGE_REFUSED, text_count(shown, e->n_refused));
         fputs("</section>\n", page->f);
     }
+    if (e->doubts.n > 0)
+        fputs("<section class=\"card\"><h2>Look at these: the wrong person?</h2>\n", page->f);
+    for (size_t i = 0; i < e->doubts.n; i++)
+        html_paragraph(page, "warnline", e->doubts.lines[i]);
+    if (e->doubts.n > 0)
+        fputs("</section>\n", page->f);
     fputs("<section class=\"card\"><h2>People in the gallery</h2><div class=\"people\">\n",
           page->f);
     status = dpl_gallery_each_person(e->gallery, page_person, &walk, err);
@@ -299,6 +430,24 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
 }
 
 /* ------------------------------------------------------------------ the command */
+
+static bool may_rename(void *ctx, const char *name, int64_t n_photos, const char *person,
+                       bool several)
+{
+    const enroll *e = ctx;
+    char photos[64];
+    char *question;
+    bool yes;
+
+    if (e->o->yes)
+        return true;
+    question = text_format("%s of \"%s\"%s would become \"%s\"'s. Is that meant?",
+                           text_counted(photos, n_photos, "photo"), person,
+                           several ? " and others" : "", name);
+    yes = common_confirm(question);
+    free(question);
+    return yes;
+}
 
 static int run(enroll *e, size_t n, const char *const *paths)
 {
@@ -316,14 +465,18 @@ static int run(enroll *e, size_t n, const char *const *paths)
         code = html_open(&page, e->self, &o->common, "Enrolment");
     if (code)
         return code;
+    html_heading(&page, "Enrolment");
     if (page.f)
         e->refused_part.f = text_need(open_memstream(&e->refused, &e->n_refused_bytes));
     options.name = o->name;
     options.faces = (dpl_faces_policy)o->faces;
-    options.prune = o->prune;
     options.follow_links = o->follow_links;
     options.force = o->force;
     options.n_threads = o->n_threads;
+    options.prune = o->prune || o->prune_absent;
+    options.prune_absent = o->prune_absent;
+    options.dry_run = o->dry_run;
+    options.may_rename = may_rename;
     options.preview_px = page.f ? PREVIEW_SIDE_PX : 0;
     options.cancel = common_watch_signals();
     options.on_event = on_event;
@@ -335,6 +488,8 @@ static int run(enroll *e, size_t n, const char *const *paths)
     code = dpl_status_exit_code(report.worst);
     if (status != DPL_OK)
         code = common_fail(e->self, &e->o->common, &err);
+    else if (look_for_doubts(e, &err) != DPL_OK)
+        code = common_fail(e->self, &e->o->common, &err);
     if (e->refused_part.f && fclose(e->refused_part.f) != 0)
         text_need(NULL);
     if (dpl_gallery_count(&counts, e->gallery, &err) != DPL_OK ||
@@ -342,6 +497,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
         html_abandon(&page);
         return common_fail(e->self, &e->o->common, &err);
     }
+    e->made_for_nothing = report.n_added + report.n_updated + report.n_moved == 0 || o->dry_run;
     if (o->common.json)
         json_print(enroll_report_json(&report, e->n_by_status, &counts, dpl_gallery_dir(e->gallery),
                                       e->pipeline));
@@ -354,19 +510,50 @@ static int run(enroll *e, size_t n, const char *const *paths)
 int cmd_enroll(const command *self, int argc, char **argv)
 {
     enroll_options o = {.common = COMMON_INIT, .min_quality = DEFAULT_MIN_QUALITY};
-    enroll e = {.self = self, .o = &o};
+    enroll e = {.self = self, .o = &o, .made_for_nothing = true};
+    char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
+    char **ignores;
+    const char **inputs;
 
-    if (code)
+    if (!code && n < 1)
+        code = options_usage(self, "it takes a folder of photos, or photos");
+    if (code) {
+        free(typed);
         return code;
-    if (n < 1)
-        return options_usage(self, "it takes a folder of photos, or photos");
+    }
+    o.common.typed = typed;
     static const char *const everything[] = {"/"};
-    o.common.inputs = o.follow_links ? everything : (const char *const *)(argv + 1);
-    o.common.n_inputs = o.follow_links ? 1 : (size_t)n;
+    /* Where a shell has listed a folder, its ignore file counts, too. */
+    ignores = text_need(calloc((size_t)n, sizeof *ignores));
+    inputs = text_need(calloc(2 * (size_t)n, sizeof *inputs));
+    for (int i = 0; i < n; i++) {
+        char *full = common_full_path(argv[1 + i]), *slash = strrchr(full, '/');
+
+        ignores[i] = text_format("%.*s/.doppelignore", (int)(slash ? slash - full : 0), full);
+        inputs[i] = argv[1 + i];
+        inputs[n + i] = ignores[i];
+        free(full);
+    }
+    o.common.inputs = o.follow_links ? everything : inputs;
+    o.common.n_inputs = o.follow_links ? 1 : 2 * (size_t)n;
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
+    free(typed);
     free(e.refused);
+    free_names(e.people, e.n_people);
+    free_names(e.noted, e.n_noted);
+    doubt_list_clear(&e.doubts);
+    for (int i = 0; i < n; i++)
+        free(ignores[i]);
+    free(ignores);
+    free(inputs);
+    for (int i = 0; i < N_STATUSES; i++)
+        free(e.first[i]);
     dpl_pipeline_close(e.pipeline);
-    dpl_gallery_close(e.gallery);
+    /* None is made for an enrolment that adds nothing. */
+    if (e.made_for_nothing)
+        dpl_gallery_abandon(e.gallery);
+    else
+        dpl_gallery_close(e.gallery);
     return code;
 }

@@ -108,12 +108,16 @@ int cmd_eval(const command *self, int argc, char **argv)
 {
     eval_options o = {.common = COMMON_INIT, .seed = 1};
     evaluation e = {.self = self, .o = &o};
+    char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code)
         code = check_arguments(self, &o, n, argv + 1);
-    if (code)
+    if (code) {
+        free(typed);
         return code;
+    }
+    o.common.typed = typed;
     const bool pairs = strcmp(argv[1], "pairs") == 0;
     e.source = o.runs ? o.runs : argv[2];
     if (!o.way)
@@ -121,11 +125,16 @@ int cmd_eval(const command *self, int argc, char **argv)
     if (!o.trials)
         o.trials = 400;
     e.cancel = common_watch_signals();
-    code = html_open(&e.page, self, &o.common,
-                     pairs ? "How well pairs are told apart" : "How well one example is enough");
-    if (code)
-        return code;
-    code = pairs ? eval_pairs(&e) : eval_oneshot(&e);
+    const char *heading =
+        pairs ? "How well pairs are told apart" : "How well one example is enough";
+    code = html_open(&e.page, self, &o.common, heading);
+    html_heading(&e.page, heading);
+    if (!code)
+        code = pairs ? eval_pairs(&e) : eval_oneshot(&e);
+    if (!code && e.page.f) {
+        html_made(&e.page, &o.common, e.pipeline);
+        html_made_end(&e.page);
+    }
     if (code)
         html_abandon(&e.page);
     else
@@ -134,5 +143,6 @@ int cmd_eval(const command *self, int argc, char **argv)
     dpl_dataset_close(e.dataset);
     dpl_pipeline_close(e.pipeline);
     free(e.dir);
+    free(typed);
     return code ? code : dpl_status_exit_code(e.worst);
 }

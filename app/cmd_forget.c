@@ -49,13 +49,21 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
     }
     printf("%s, %s", text_counted(photos, r->n_photos, "photo"),
            text_counted(templates, r->n_templates, "template"));
+    if (r->n_photos_kept)
+        printf(" (of %s that show others, too, only faces)",
+               text_counted(photos, r->n_photos_kept, "photo"));
     if (!f->o->dry_run) {
         fputs("; ", stdout);
-        char *proof = text_format(
-            "%s of %s are still found by a search, %s of %s names, paths and hashes in "
-            "the gallery's files",
-            text_count(left, r->n_left), text_counted(templates, r->n_templates, "vector"),
-            text_count(strings_left, r->n_strings_left), text_count(strings, r->n_strings));
+        char *search = r->n_templates == 0
+                           ? text_format("%s", "")
+                           : text_format("a search still finds %s of %s, and ",
+                                         r->n_left ? text_count(left, r->n_left) : "none",
+                                         text_counted(templates, r->n_templates, "vector"));
+        char *proof =
+            text_format("%sthe gallery's files hold %s of %s names, paths and hashes", search,
+                        r->n_strings_left ? text_count(strings_left, r->n_strings_left) : "none",
+                        text_count(strings, r->n_strings));
+        free(search);
         text_tone(stdout, (color_when)f->o->common.color, is_left ? TONE_BAD : TONE_GOOD, proof);
         free(proof);
         if (r->left_in[0]) {

@@ -32,6 +32,7 @@ static const char exit_words[] =
     "3    a photo is not usable: unreadable, no face, several faces, over a limit, too poor\n"
     "4    model or gallery missing, damaged, locked, or not made for each other\n"
     "5    system: memory, disk, standard output\n"
+    "6    inconclusive: the evidence decides neither way\n"
     "70   a bug\n"
     "130  interrupted; what was done is kept\n";
 
@@ -134,32 +135,48 @@ int cmd_help(const command *self, int argc, char **argv)
 
 /* ------------------------------------------------------------------ version */
 
-static void version_model(const char *what, const char *file)
+static void version_net(const char *what, const char *path, const dpl_net *net, const char *vectors)
 {
-    dpl_net *net = NULL;
+    printf("%-9s ", what);
+    text_put(stdout, model_name(net));
+    fputs(", ", stdout);
+    text_put(stdout, path);
+    printf("\n          file %.12s, net %.12s", dpl_net_file_hash(net), dpl_net_hash(net));
+    if (vectors)
+        printf(", vectors %.12s", vectors);
+    putchar('\n');
+}
+
+static void version_model(const char *what, const char *file, bool is_encoder)
+{
+    dpl_encoder *encoder = NULL;
+    dpl_detector *detector = NULL;
     dpl_error err;
     char *path;
+    dpl_status status = dpl_models_find(&path, file, &err);
 
-    printf("%-9s ", what);
-    if (dpl_models_find(&path, file, &err) != DPL_OK ||
-        dpl_net_open(&net, path, NULL, &err) != DPL_OK) {
+    if (status == DPL_OK)
+        status = is_encoder ? dpl_encoder_open(&encoder, path, NULL, &err)
+                            : dpl_detector_open(&detector, path, &err);
+    if (status != DPL_OK) {
+        printf("%-9s ", what);
         text_put(stdout, err.message);
         putchar('\n');
+    } else if (is_encoder) {
+        version_net(what, path, dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
     } else {
-        text_put(stdout, model_name(net));
-        printf(" %.12s (", dpl_net_hash(net));
-        text_put(stdout, path);
-        puts(")");
+        version_net(what, path, dpl_detector_net(detector), NULL);
     }
-    dpl_net_close(net);
+    dpl_encoder_close(encoder);
+    dpl_detector_close(detector);
     dpl_bytes_free(path);
 }
 
 void help_version(void)
 {
     printf("doppel %s\n", dpl_version());
-    version_model("encoder", DPL_MODEL_ENCODER);
-    version_model("detector", DPL_MODEL_DETECTOR);
+    version_model("encoder", DPL_MODEL_ENCODER, true);
+    version_model("detector", DPL_MODEL_DETECTOR, false);
     printf("processor %s\n", dpl_cpu_level());
     printf("BLAS      %s, core %s\n", dpl_blas_words(), dpl_blas_core());
     printf("FAISS     %s\n", dpl_faiss_version());

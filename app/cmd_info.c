@@ -96,14 +96,14 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
     if (array) {
         json_add(array, info_template_json((int32_t)json_array_size(*array) + 1, row));
     } else if (row->is_face) {
-        printf("  template %lld: face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers by "
-               "model %.12s\n",
-               (long long)row->id, (double)f->x_px, (double)f->y_px, (double)f->w_px,
-               (double)f->h_px, (double)f->quality.overall,
-               f->quality.weakest[0] ? ", least good: " : "", f->quality.weakest, (int)row->dim,
-               row->model_hash);
+        printf("  template %lld: ", (long long)row->id);
+        text_put(stdout, row->person ? row->person : "nobody");
+        printf("'s face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers, vectors %.12s\n",
+               (double)f->x_px, (double)f->y_px, (double)f->w_px, (double)f->h_px,
+               (double)f->quality.overall, f->quality.weakest[0] ? ", least good: " : "",
+               f->quality.weakest, (int)row->dim, row->model_hash);
     } else {
-        printf("  template %lld: the whole picture, %d numbers by model %.12s\n",
+        printf("  template %lld: the whole picture, %d numbers, vectors %.12s\n",
                (long long)row->id, (int)row->dim, row->model_hash);
     }
     return DPL_OK;
@@ -144,6 +144,12 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
            (int)row->height_px, text_count(bytes, row->size_bytes), (int)row->n_faces, when);
     if (row->sha256[0])
         printf("  sha256 %s\n", row->sha256);
+    if (row->unreadable_since_unix_s) {
+        put_time(when, row->unreadable_since_unix_s);
+        printf("  unreadable since %s: ", when);
+        text_put(stdout, row->unreadable_reason);
+        fputs("; what was enrolled stays\n", stdout);
+    }
     return DPL_OK;
 }
 
@@ -209,41 +215,69 @@ static int64_t index_bytes(const char *dir)
     return bytes;
 }
 
-/* What is told of the settings, in this order. */
-static const char *const keys[] = {"detect",           "model.face.name", "model.face.hash",
-                                   "model.face.dim",   "model.face.head", "model.image.name",
-                                   "model.image.hash", "model.image.dim"};
-enum { N_KEYS = sizeof keys / sizeof keys[0] };
+enum { N_MODELS = 2 };
 
 /* The gallery as it is told. */
 typedef struct facts {
     dpl_gallery_counts counts;
     int64_t by_status[N_STATUSES];
-    char *settings[N_KEYS]; /* NULL: unset */
+    char *detect; /* NULL: unset */
+    gallery_model models[N_MODELS];
 } facts;
 
-static const char *setting_of(const facts *f, const char *key)
+static dpl_status read_setting(char **value, dpl_gallery *gallery, const char *key, dpl_error *err)
 {
-    for (size_t k = 0; k < N_KEYS; k++)
-        if (strcmp(key, keys[k]) == 0)
-            return f->settings[k];
-    return NULL;
+    const char *text;
+    const dpl_status status = dpl_gallery_setting(&text, gallery, key, err);
+
+    *value = text ? text_format("%s", text) : NULL;
+    return status;
+}
+
+static dpl_status read_model(gallery_model *m, dpl_gallery *gallery, const char *space,
+                             dpl_error *err)
+{
+    char **const values[] = {&m->name, &m->vectors, &m->path, &m->preset, &m->head, &m->dim};
+    static const char *const names[] = {"name", "hash", "path", "preset", "head", "dim"};
+    dpl_status status = DPL_OK;
+
+    m->space = space;
+    for (size_t i = 0; i < sizeof names / sizeof *names && status == DPL_OK; i++) {
+        char *key = text_format("model.%s.%s", space, names[i]);
+
+        status = read_setting(values[i], gallery, key, err);
+        free(key);
+    }
+    return status;
 }
 
 static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
 {
+    static const char *const spaces[N_MODELS] = {"face", "image"};
     dpl_status status = dpl_gallery_count(&f->counts, gallery, err);
 
     if (status == DPL_OK)
         status = dpl_gallery_each_photo(gallery, NULL, count_reason, f->by_status, err);
-    for (size_t k = 0; k < N_KEYS && status == DPL_OK; k++) {
-        const char *value;
-
-        status = dpl_gallery_setting(&value, gallery, keys[k], err);
-        if (value)
-            f->settings[k] = text_format("%s", value);
-    }
+    if (status == DPL_OK)
+        status = read_setting(&f->detect, gallery, "detect", err);
+    for (int i = 0; i < N_MODELS && status == DPL_OK; i++)
+        status = read_model(&f->models[i], gallery, spaces[i], err);
     return status;
+}
+
+static void free_facts(facts *f)
+{
+    for (int i = 0; i < N_MODELS; i++) {
+        gallery_model *m = &f->models[i];
+
+        free(m->name);
+        free(m->vectors);
+        free(m->path);
+        free(m->preset);
+        free(m->head);
+        free(m->dim);
+    }
+    free(f->detect);
 }
 
 static void gallery_json(const info *i, facts *f)
@@ -254,32 +288,40 @@ static void gallery_json(const info *i, facts *f)
         .counts = f->counts,
         .index_bytes = index_bytes(dir),
         .n_by_status = f->by_status,
-        .keys = keys,
-        .settings = f->settings,
-        .n_settings = N_KEYS,
+        .detect = f->detect,
+        .models = f->models,
+        .n_models = N_MODELS,
     };
 
     json_print(info_gallery_json(&told));
 }
 
-static void put_model(const facts *f, const char *space)
+static void put_model(const gallery_model *m)
 {
-    char *name_key = text_format("model.%s.name", space);
-    char *hash_key = text_format("model.%s.hash", space);
-    const char *name = setting_of(f, name_key), *hash = setting_of(f, hash_key);
-    char *shown = name ? text_shown(name) : NULL;
+    char *title = text_format("%s model", m->space);
 
-    if (hash)
-        printf("  %s model  %s %.12s\n", space, shown ? shown : "", hash);
-    free(name_key);
-    free(hash_key);
-    free(shown);
+    if (m->vectors) {
+        printf("  %-11s ", title);
+        text_put(stdout, m->name ? m->name : "");
+        printf(", vectors %.12s\n", m->vectors);
+    }
+    if (m->vectors && m->path) {
+        fputs("              ", stdout);
+        text_put(stdout, m->path);
+        if (!strchr(m->path, '/'))
+            fputs(", which comes with doppel", stdout);
+        if (m->preset && m->preset[0]) {
+            fputs(", preset ", stdout);
+            text_put(stdout, m->preset);
+        }
+        putchar('\n');
+    }
+    free(title);
 }
 
 static void gallery_text(const info *i, const facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
-    const char *detect = setting_of(f, "detect");
     const int64_t bytes = index_bytes(dpl_gallery_dir(i->gallery));
     char a[64], b[64];
 
@@ -288,10 +330,10 @@ static void gallery_text(const info *i, const facts *f)
            text_counted(b, c->n_photos - c->n_failed, "photo"));
     printf("  %s of faces, %s of whole pictures\n",
            text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
-    put_model(f, "face");
-    put_model(f, "image");
-    if (detect)
-        printf("  faces       %s\n", strcmp(detect, "none") == 0
+    for (int m = 0; m < N_MODELS; m++)
+        put_model(&f->models[m]);
+    if (f->detect)
+        printf("  faces       %s\n", strcmp(f->detect, "none") == 0
                                          ? "none are looked for: each picture is taken whole"
                                          : "are found in the photos");
     printf("  database    %s bytes\n", text_count(a, c->db_bytes));
@@ -318,8 +360,7 @@ static int tell_gallery(info *i)
         gallery_json(i, &f);
     else
         gallery_text(i, &f);
-    for (size_t k = 0; k < N_KEYS; k++)
-        free(f.settings[k]);
+    free_facts(&f);
     return code;
 }
 

@@ -13,8 +13,10 @@
 #include "app/answer_query.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/html.h"
 #include "app/json_print.h"
+#include "app/plot.h"
 
 #define DEFAULT_K 5
 
@@ -69,7 +71,9 @@ static const option_spec own[] = {
      .kind = OPTION_REAL,
      .offset = AT(min_fmr),
      .value = "RATE",
-     .help = "leave out what strangers reach more often than this",
+     .help =
+         "leave out what strangers reach more often than this (default what half of them reach; 1: "
+         "nothing)",
      .low = 0,
      .high = 1},
     {0}};
@@ -85,7 +89,8 @@ typedef struct query {
     dpl_scratch *scratch;
     dpl_policy policy;
     int64_t n_persons;
-    char *cwd; /* with a slash at the end; NULL when unknown */
+    size_t n_photos;
+    int64_t n_asked, n_searched; /* faces; of them, those that were compared with somebody */
     html page;
 } query;
 
@@ -95,6 +100,7 @@ typedef struct answered {
     dpl_photo photo;
     dpl_answer *answers;
     size_t n;
+    doubt_list doubts; /* of the references of who was named */
 } answered;
 
 /* ------------------------------------------------------------------ answering */
@@ -120,6 +126,26 @@ static int make_policy(query *q)
     return status == DPL_OK ? 0 : common_fail(q->self, &q->o->common, &err);
 }
 
+/* Of the people whom the i-th face was named as, each once a photo. */
+static dpl_status doubt_references(answered *a, query *q, size_t i, dpl_error *err)
+{
+    const dpl_answer *answer = &a->answers[i];
+    dpl_status status = DPL_OK;
+
+    for (size_t j = 0; j < query_n_matches(answer) && status == DPL_OK; j++) {
+        const int64_t id = answer->candidates[j].person_id;
+        bool seen = false;
+
+        for (size_t k = 0; k < i && !seen; k++)
+            for (size_t m = 0; m < query_n_matches(&a->answers[k]) && !seen; m++)
+                seen = a->answers[k].candidates[m].person_id == id;
+        if (!seen)
+            status = dpl_gallery_doubts(q->gallery, q->pipeline, answer->candidates[j].person,
+                                        doubt_gather, &a->doubts, err);
+    }
+    return status;
+}
+
 static dpl_status answer(answered *a, query *q, dpl_error *err)
 {
     dpl_search_options search = DPL_SEARCH_OPTIONS_INIT;
@@ -134,6 +160,8 @@ static dpl_status answer(answered *a, query *q, dpl_error *err)
         dpl_error named = *err;
         snprintf(err->message, sizeof err->message, "\"%.200s\": %.300s", a->name, named.message);
     }
+    for (size_t i = 0; i < a->n && status == DPL_OK; i++)
+        status = doubt_references(a, q, i, err);
     return status;
 }
 
@@ -158,6 +186,7 @@ static void tell_json(const query *q, const answered *a)
         .photo = &a->photo,
         .answers = a->answers,
         .n = a->n,
+        .doubts = a->doubts.json,
     };
 
     json_print(query_json(&facts));
@@ -165,19 +194,12 @@ static void tell_json(const query *q, const answered *a)
 
 /* ------------------------------------------------------------------ text */
 
-/* A path as short as it is still right from here. */
-static const char *short_path(const query *q, const char *path)
-{
-    const size_t n = q->cwd ? strlen(q->cwd) : 0;
-
-    return n && strncmp(path, q->cwd, n) == 0 && path[n] ? path + n : path;
-}
-
 static tone tone_of(dpl_decision decision)
 {
     switch (decision) {
     case DPL_DECISION_MATCH: return TONE_GOOD;
-    case DPL_DECISION_INCONCLUSIVE: return TONE_WARN;
+    case DPL_DECISION_INCONCLUSIVE:
+    case DPL_DECISION_TOO_POOR: return TONE_WARN;
     case DPL_DECISION_NO_MATCH:
     case DPL_DECISION_NONE: break;
     }
@@ -189,28 +211,100 @@ static const char *who(const dpl_answer *answer)
     if (answer->decision == DPL_DECISION_MATCH && answer->person)
         return answer->person;
     return answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
+           : answer->decision == DPL_DECISION_TOO_POOR   ? "too poor"
            : answer->decision == DPL_DECISION_NONE       ? "-"
                                                          : "unknown";
+}
+
+/* "sharpness (quality 0.12, at least 0.30 is needed)". Freed by free(). */
+static char *why_too_poor(const query *q, const answered *a, const dpl_answer *answer)
+{
+    const dpl_quality *quality = &a->photo.faces[answer->face].quality;
+    dpl_range range;
+
+    dpl_calibration_range(&range, q->policy.calibration);
+    return text_format("%s (quality %.2f, at least %.2f is needed)", quality->weakest,
+                       (double)quality->overall, (double)range.too_poor);
+}
+
+/* "mean of 3 photos; most like photo.jpg". Freed by free(). */
+static char *compared_with(const dpl_candidate *c, const dpl_answer_hit *hit)
+{
+    const bool theirs = hit && hit->hit.person_id == c->person_id;
+    const char *path = theirs ? common_from_here(hit->photo_path) : "";
+
+    if (c->n_compared == 1)
+        return text_format("%s", theirs ? path : "their one photo");
+    return text_format("%s of %zu photos%s%s", c->by_mean ? "mean" : "best", c->n_compared,
+                       theirs ? "; most like " : "", path);
+}
+
+static void tell_too_poor(table *t, const query *q, const answered *a, const dpl_answer *answer)
+{
+    char number[32], *why = why_too_poor(q, a, answer);
+
+    snprintf(number, sizeof number, "%d", (int)answer->face + 1);
+    const char *cells[] = {number, who(answer), "", "", "-", why};
+    table_add(t, tone_of(answer->decision), cells);
+    free(why);
+}
+
+/* The person to be told of, unless every other stranger is as like them. */
+static const dpl_candidate *leading(const query *q, const dpl_answer *answer)
+{
+    return query_n_candidates(answer, q->o->min_fmr) > 0 ? answer->candidates : NULL;
+}
+
+/* "face 2: two people match, Ann and Bob: …", or NULL: as it should be. Freed by free(). */
+static char *two_people(const dpl_answer *answer)
+{
+    const dpl_candidate *c = answer->candidates;
+    const size_t n = query_n_matches(answer);
+
+    if (n < 2)
+        return NULL;
+    return text_format(
+        "face %d: %s people match, %s and %s%s: a photo of one may be enrolled as the "
+        "other, or they look very alike",
+        (int)answer->face + 1, n == 2 ? "two" : "several", c[0].person, c[1].person,
+        n > 2 ? " and more" : "");
 }
 
 static void tell_answer(table *t, const query *q, const answered *a, const dpl_answer *answer)
 {
     const size_t kept = query_n_kept(answer, q->o->min_fmr);
     const bool brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
+    const dpl_candidate *first = leading(q, answer);
     const size_t n = brief && kept > 1 ? 1 : kept;
     char number[32], score[32], rate[64];
 
+    if (answer->decision == DPL_DECISION_TOO_POOR) {
+        tell_too_poor(t, q, a, answer);
+        return;
+    }
     snprintf(number, sizeof number, "%d", (int)answer->face + 1);
-    for (size_t i = 0; i < (n > 0 ? n : 1); i++) {
+    if (first) { /* who it may be; below, the photos that speak for it */
+        char *with = compared_with(first, &answer->hits[0]);
+        snprintf(score, sizeof score, "%.3f", (double)first->comparison.score);
+        const char *cells[] = {number,        who(answer),
+                               score,         text_rate(rate, first->comparison.rate),
+                               first->person, with};
+        table_add(t, tone_of(answer->decision), cells);
+        free(with);
+    }
+    /* A person of one photo has been told. */
+    for (size_t i = first && first->n_compared == 1 ? 1 : 0;
+         i < (n > 0 ? n : 1) && !(first && brief); i++) {
         const dpl_answer_hit *h = n > 0 ? &answer->hits[i] : NULL;
+        const bool led = first || i > 0 || answer->face < 0;
         snprintf(score, sizeof score, "%.3f", h ? (double)h->hit.score : 0);
-        const char *cells[] = {i || answer->face < 0 ? "" : number,
-                               i ? "" : who(answer),
+        const char *cells[] = {led ? "" : number,
+                               first || i > 0 ? "" : who(answer),
                                h ? score : "",
                                h ? text_rate(rate, h->rate) : "",
                                h && h->person ? h->person : "-",
-                               h ? short_path(q, h->photo_path) : ""};
-        table_add(t, i ? TONE_PLAIN : tone_of(answer->decision), cells);
+                               h ? common_from_here(h->photo_path) : ""};
+        table_add(t, led ? TONE_PLAIN : tone_of(answer->decision), cells);
     }
 }
 
@@ -258,6 +352,22 @@ static void tell_text(const query *q, const answered *a)
         tell_answer(&t, q, a, &a->answers[i]);
     table_print(&t, stdout, color, 2);
     table_clear(&t);
+    for (size_t i = 0; i < a->n; i++) {
+        char *note = two_people(&a->answers[i]);
+        if (note) {
+            fputs("  ", stdout);
+            text_tone(stdout, color, TONE_WARN, "note: ");
+            text_put(stdout, note);
+            putchar('\n');
+        }
+        free(note);
+    }
+    for (size_t i = 0; i < a->doubts.n; i++) {
+        fputs("  ", stdout);
+        text_tone(stdout, color, TONE_WARN, "note: ");
+        text_put(stdout, a->doubts.lines[i]);
+        putchar('\n');
+    }
     if (a->n > 0 && !a->answers[0].search.exact)
         printf("  searched with the index \"%s\", which finds %.1f %% of what an exact search "
                "would\n",
@@ -276,14 +386,17 @@ static char *explain_policy(const query *q)
     if (!p->decides)
         return text_format("%s", "The model has no calibration: nobody is named without "
                                  "--threshold");
+    const bool by_evidence = p->calibration && dpl_calibration_has_cohort(p->calibration);
+    const bool by_mean = dpl_head_get_kind(dpl_pipeline_head(q->pipeline)) == DPL_HEAD_COSINE;
     if (isnan(p->fmr))
         return text_format("A face is named from score %.3f on, the threshold given",
                            (double)p->threshold);
     fpir = -expm1((double)q->n_persons * log1p(-p->fmr));
-    return text_format("A face is named from score %.3f on, which two strangers reach %s; against "
-                       "%s a stranger is named in up to %.2g %% of searches%s",
-                       (double)p->threshold, text_fmr(pairs, p->fmr),
-                       text_counted(people, q->n_persons, "person"), 100 * fpir,
+    return text_format("A face is named from %s %.3f on, which two strangers reach %s; against "
+                       "%s, each by %s photos, a stranger is named in up to %.2g %% of searches%s",
+                       by_evidence ? "evidence" : "score", (double)p->threshold,
+                       text_fmr(pairs, p->fmr), text_counted(people, q->n_persons, "person"),
+                       by_mean ? "the mean of their" : "the best of their", 100 * fpir,
                        isnan(q->o->fmr) &&
                                fpir > (isnan(q->o->fpir) ? DPL_DEFAULT_FPIR : q->o->fpir)
                            ? ", more than asked for: the model's calibration supports no lower rate"
@@ -311,7 +424,7 @@ static void page_hits(const query *q, const dpl_answer *answer)
         html_text(&q->page, h->person ? h->person : "-");
         fprintf(f, "</td><td class=\"num\">%.3f</td><td>%s</td><td>", (double)h->hit.score,
                 text_rate(rate, h->rate));
-        html_text(&q->page, short_path(q, h->photo_path));
+        html_text(&q->page, common_from_here(h->photo_path));
         fputs("</td></tr>\n", f);
     }
     fputs("</table></div></details>\n", f);
@@ -328,56 +441,88 @@ static void page_pair(const query *q, const answered *a, const dpl_answer *answe
     if (answer->face >= 0) {
         alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
         fputs("<figure>", f);
-        html_chip(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
+        html_portrait(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
         fprintf(f, "<figcaption>face %d</figcaption></figure>", (int)answer->face + 1);
         free(alt);
     }
     if (best && best->n_thumb > 0) {
         alt = text_format("%s, from %s", best->person ? best->person : "nobody's",
-                          short_path(q, best->photo_path));
+                          common_from_here(best->photo_path));
         fputs("<figure>", f);
         html_jpeg(&q->page, best->thumb, best->n_thumb, alt);
-        fputs("<figcaption>most like</figcaption></figure>", f);
+        fputs("<figcaption>", f);
+        html_path(&q->page, best->photo_path);
+        fputs("</figcaption></figure>", f);
         free(alt);
     }
     fputs("</div>", f);
+}
+
+/* What a policy by a rate looks at; NaN of what was decided otherwise. */
+static plot_place place_of(const query *q, const dpl_candidate *c)
+{
+    const dpl_calibration *calibration = q->policy.calibration;
+    const bool of_score =
+        isnan(q->policy.fmr) && calibration && dpl_calibration_has_cohort(calibration);
+
+    return (plot_place){
+        .calibration = calibration,
+        .head = dpl_pipeline_head(q->pipeline),
+        .at = c->comparison.evidence,
+        .threshold = of_score ? NAN : c->comparison.threshold,
+        .reject = c->comparison.reject,
+    };
 }
 
 static void page_answer(const query *q, const answered *a, const dpl_answer *answer)
 {
     FILE *f = q->page.f;
     const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
-    char rate[64];
+    const dpl_candidate *first = leading(q, answer);
+    const bool unknown = answer->decision == DPL_DECISION_NO_MATCH;
+    char rate[64], *note = two_people(answer);
 
     fprintf(f, "<li class=\"face\" id=\"p%df%d\"><div class=\"pair\">", q->page.n_photos,
             (int)answer->face + 1);
     page_pair(q, a, answer);
     fputs("<div class=\"say\"><p class=\"big\">", f);
-    html_verdict(&q->page, answer->decision,
-                 answer->decision == DPL_DECISION_NO_MATCH ? "unknown"
-                                                           : dpl_decision_words(answer->decision));
+    if (answer->decision != DPL_DECISION_NONE)
+        html_verdict(&q->page, unknown ? DPL_DECISION_NONE : answer->decision,
+                     unknown ? "unknown" : dpl_decision_words(answer->decision));
     if (answer->decision == DPL_DECISION_MATCH)
         html_text(&q->page, who(answer));
-    else if (best && best->person) {
+    else if (first || (best && best->person)) {
         fputs("<span class=\"soft\">most like ", f);
-        html_text(&q->page, best->person);
+        html_text(&q->page, first ? first->person : best->person);
         fputs("</span>", f);
     }
     fputs("</p>\n", f);
-    if (best) {
-        text_rate(rate, best->rate);
-        fprintf(f, "<p class=\"soft\">score %.3f%s%s; most alike: ", (double)best->hit.score,
+    if (note)
+        html_paragraph(&q->page, "warnline", note);
+    if (answer->decision == DPL_DECISION_TOO_POOR) {
+        char *why = why_too_poor(q, a, answer);
+        html_paragraph(&q->page, "soft", why);
+        free(why);
+    } else if (first || best) {
+        char *with = first ? compared_with(first, best)
+                           : text_format("%s", common_from_here(best->photo_path));
+        text_rate(rate, first ? first->comparison.rate : best->rate);
+        fprintf(f, "<p class=\"soft\">score %.3f%s%s; ",
+                (double)(first ? first->comparison.score : best->hit.score),
                 rate[0] ? "; a stranger scores this high " : "", rate);
-        html_text(&q->page, short_path(q, best->photo_path));
+        html_text(&q->page, with);
         fputs("</p>\n", f);
-        if (answer->face >= 0)
-            html_axis(&q->page, dpl_pipeline_head(q->pipeline), &q->policy, best->hit.score,
-                      answer->decision);
+        free(with);
+        if (first) {
+            const plot_place place = place_of(q, first);
+            plot_scores(&q->page, &place);
+        }
     }
     if (answer->face >= 0)
         html_quality(&q->page, &a->photo.faces[answer->face]);
     page_hits(q, answer);
     fputs("</div></div></li>\n", f);
+    free(note);
 }
 
 /* A stranger among several faces: small, as there is nothing to compare at leisure. */
@@ -389,11 +534,17 @@ static void page_stranger(const query *q, const answered *a, const dpl_answer *a
     char rate[64], *alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
 
     fprintf(f, "<li id=\"p%df%d\">", q->page.n_photos, (int)answer->face + 1);
-    html_chip(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
+    html_portrait(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
     fprintf(f, "<div><p><b>face %d</b></p>", (int)answer->face + 1);
-    if (best) {
+    if (answer->decision == DPL_DECISION_TOO_POOR) {
+        char *why = why_too_poor(q, a, answer);
+        fputs("<p class=\"soft\">too poor: ", f);
+        html_text(&q->page, why);
+        fputs("</p>", f);
+        free(why);
+    } else if (best) {
         fputs("<p class=\"soft\">most like ", f);
-        html_text(&q->page, best->person ? best->person : short_path(q, best->photo_path));
+        html_text(&q->page, best->person ? best->person : common_from_here(best->photo_path));
         fprintf(f, ": %.3f", (double)best->hit.score);
         if (text_rate(rate, best->rate)[0])
             fprintf(f, ", reached %s", rate);
@@ -411,11 +562,45 @@ static int page_rank(const dpl_answer *answer)
                                                            : 2;
 }
 
+/* What the photo came to, in a word and with whom. */
+static void page_headline(const query *q, const answered *a)
+{
+    const char *element = q->n_photos == 1 ? "h1" : "h2";
+    dpl_decision decision = DPL_DECISION_NONE;
+    char *line = headline(a), rate[64];
+
+    for (int rank = 1; rank >= 0; rank--)
+        for (size_t i = 0; i < a->n; i++)
+            if (page_rank(&a->answers[i]) == rank)
+                decision = a->answers[i].decision;
+    if (a->n == 1 && a->answers[0].face >= 0 && decision != DPL_DECISION_NONE) {
+        const dpl_answer *answer = &a->answers[0];
+        const bool match = decision == DPL_DECISION_MATCH;
+
+        html_headline(&q->page, element, decision, match ? who(answer) : "Inconclusive:",
+                      match                      ? ""
+                      : answer->n_candidates > 0 ? answer->candidates[0].person
+                                                 : "");
+        if (match && answer->n_candidates > 0 &&
+            text_rate(rate, answer->candidates[0].comparison.rate)[0]) {
+            char *lead = text_format("A stranger scores this high %s.", rate);
+            html_paragraph(&q->page, "lead", lead);
+            free(lead);
+        }
+    } else if (a->n == 1 && a->answers[0].face >= 0) {
+        html_headline(
+            &q->page, element, DPL_DECISION_NONE,
+            a->answers[0].decision == DPL_DECISION_TOO_POOR ? "Too poor to tell" : "Unknown", "");
+    } else {
+        html_headline(&q->page, element, decision, line, "");
+    }
+    free(line);
+}
+
 static void page_photo(query *q, const answered *a)
 {
     html_box *boxes = text_need(calloc(a->n + 1, sizeof *boxes));
     char(*anchors)[32] = text_need(calloc(a->n + 1, sizeof *anchors));
-    char *line = headline(a);
     size_t n = 0;
 
     q->page.n_photos++;
@@ -430,9 +615,9 @@ static void page_photo(query *q, const answered *a)
     }
     /* Strangers in a group come after the photo, small, so that who was found is not lost. */
     const bool small = a->n > 3;
-    fputs("<section class=\"card\"><h2>", q->page.f);
-    html_text(&q->page, line);
-    fputs("</h2><div class=\"cols\">\n<div class=\"sticky\">", q->page.f);
+    fputs("<section class=\"card photo\">", q->page.f);
+    page_headline(q, a);
+    fputs("<div class=\"cols\">\n<div class=\"sticky\">", q->page.f);
     html_photo(&q->page, &a->photo, a->name, boxes, n);
     fputs("</div><div><ul class=\"faces\">\n", q->page.f);
     for (int rank = 0; rank < (small ? 2 : 3); rank++)
@@ -449,10 +634,21 @@ static void page_photo(query *q, const answered *a)
         if (i == a->n && told)
             fputs("</ul>\n", q->page.f);
     }
-    fputs("</section>\n", q->page.f);
-    free(line);
+    for (size_t i = 0; i < a->doubts.n; i++)
+        html_paragraph(&q->page, "warnline", a->doubts.lines[i]);
+    fputs("<p class=\"soft mono\">sha256 ", q->page.f);
+    html_text(&q->page, a->photo.sha256);
+    fputs("</p></section>\n", q->page.f);
     free(anchors);
     free(boxes);
+}
+
+static void page_how(const query *q, const char *explained)
+{
+    html_made(&q->page, &q->o->common, q->pipeline);
+    if (explained)
+        html_row(&q->page, "names", "%s", explained);
+    html_made_end(&q->page);
 }
 
 static void page_failure(const query *q, const char *name, const dpl_error *err)
@@ -465,6 +661,30 @@ static void page_failure(const query *q, const char *name, const dpl_error *err)
 }
 
 /* ------------------------------------------------------------------ the command */
+
+/* Of a photo that was answered: 0 when somebody was found; else what there is for want of them. */
+static int code_of(const answered *a)
+{
+    size_t n_unsure = 0, n_too_poor = 0;
+
+    for (size_t i = 0; i < a->n; i++) {
+        if (is_found(&a->answers[i]))
+            return 0;
+        n_unsure += a->answers[i].decision == DPL_DECISION_INCONCLUSIVE;
+        n_too_poor += a->answers[i].decision == DPL_DECISION_TOO_POOR;
+    }
+    if (n_unsure > 0)
+        return INCONCLUSIVE_EXIT;
+    return n_too_poor > 0 && n_too_poor == a->n ? dpl_status_exit_code(DPL_E_QUALITY) : 1;
+}
+
+/* A photo that could not be answered is worse than one whose answer is open, and that than a no. */
+static int worse(int a, int b)
+{
+    const int x = a == INCONCLUSIVE_EXIT ? 3 : 2 * a, y = b == INCONCLUSIVE_EXIT ? 3 : 2 * b;
+
+    return x > y ? a : b;
+}
 
 /* Answer one photo and tell it; returns its exit code. */
 static int do_photo(query *q, const char *name)
@@ -481,9 +701,11 @@ static int do_photo(query *q, const char *name)
         if (q->page.f)
             page_failure(q, name, &err);
     } else {
-        for (size_t i = 0; i < a.n; i++)
-            if (is_found(&a.answers[i]))
-                code = 0;
+        code = code_of(&a);
+        for (size_t i = 0; i < a.n; i++) {
+            q->n_asked += a.answers[i].face >= 0;
+            q->n_searched += a.answers[i].face >= 0 && a.answers[i].search.n_templates > 0;
+        }
         if (q->o->common.json)
             tell_json(q, &a);
         else
@@ -491,6 +713,7 @@ static int do_photo(query *q, const char *name)
         if (q->page.f)
             page_photo(q, &a);
     }
+    doubt_list_clear(&a.doubts);
     dpl_answers_free(a.answers, a.n);
     dpl_photo_clear(&a.photo);
     return code;
@@ -514,20 +737,27 @@ static int run(query *q, int n, char **photos)
         code = html_open(&q->page, q->self, o, "Who is in the photos?");
     if (code)
         return code;
-    explained = explain_policy(q);
-    html_paragraph(&q->page, "soft", explained);
+    q->n_photos = (size_t)n;
+    if (n > 1)
+        html_heading(&q->page, "Who is in the photos?");
     for (int i = 0; i < n && !*interrupted; i++) {
         code = do_photo(q, photos[i]);
-        worst = code > worst ? code : worst;
+        worst = worse(code, worst);
     }
     common_notice(q->self, o, q->gallery);
-    if (!o->json && !o->quiet)
+    explained = q->n_searched > 0 ? explain_policy(q)
+                : q->n_asked > 0 ? text_format("The gallery holds no faces to compare with (doppel "
+                                               "enroll adds them)")
+                                 : NULL;
+    if (explained && !o->json && !o->quiet)
         printf("%s.\n", explained);
+    if (q->page.f)
+        page_how(q, explained);
     free(explained);
     if (*interrupted)
         worst = dpl_status_exit_code(DPL_E_CANCELLED);
     code = html_close(&q->page, q->self, o);
-    return code > worst ? code : worst;
+    return worse(code, worst);
 }
 
 int cmd_query(const command *self, int argc, char **argv)
@@ -535,24 +765,25 @@ int cmd_query(const command *self, int argc, char **argv)
     query_options o = {
         .common = COMMON_INIT, .fmr = NAN, .fpir = NAN, .threshold = NAN, .min_fmr = NAN};
     query q = {.self = self, .o = &o};
-    char *cwd;
+    char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
 
-    if (code)
+    if (!code && n < 1)
+        code = options_usage(self, "it takes a photo, or several");
+    if (!code && !isnan(o.fmr) + !isnan(o.fpir) + !isnan(o.threshold) > 1)
+        code = options_usage(self, "--fmr, --fpir and --threshold exclude each other");
+    if (code) {
+        free(typed);
         return code;
-    if (n < 1)
-        return options_usage(self, "it takes a photo, or several");
-    if (!isnan(o.fmr) + !isnan(o.fpir) + !isnan(o.threshold) > 1)
-        return options_usage(self, "--fmr, --fpir and --threshold exclude each other");
-    cwd = getcwd(NULL, 0);
-    q.cwd = cwd ? text_format("%s/", strcmp(cwd, "/") ? cwd : "") : NULL;
-    free(cwd);
+    }
+    o.common.typed = typed;
+    o.common.faces_only = o.by == DPL_QUERY_FACE;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = (size_t)n;
     code = run(&q, n, argv + 1);
+    free(typed);
     dpl_scratch_free(q.scratch);
     dpl_pipeline_close(q.pipeline);
     dpl_gallery_close(q.gallery);
-    free(q.cwd);
     return code;
 }

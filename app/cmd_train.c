@@ -21,6 +21,7 @@ typedef struct train_options {
     dpl_train_options t;
     option_list freeze, layer, teacher, hold_group;
     const char *batch, *resume, *detector;
+    size_t max_memory_bytes; /* 0: not given */
     bool align, batch_norm, plain, rotate_classes;
 } train_options;
 
@@ -150,6 +151,14 @@ static const option_spec own[] = {
          "a checkpoint at least so often (default 5), and at every validation"),
     REAL("max-memory-gib", max_memory_gib, "GIB", 1e5,
          "refuse a network and batch that need more (default 16)"),
+    INT("max-pixels", max_pixels, "N", 1,
+        "leave out pictures of more pixels than this (default 256000000)"),
+    {.name = "max-memory",
+     .kind = OPTION_BYTES,
+     .offset = AT(max_memory_bytes),
+     .value = "BYTES",
+     .help = "memory to read and decode pictures in, of all threads together; one that needs more "
+             "is left out (256M, 1G; default 768M)"},
     {0}};
 
 const option_spec *const options_of_train[] = {own, options_output, NULL};
@@ -296,7 +305,7 @@ static const char *const *given(const option_list *list)
     return list->n ? list->items : NULL;
 }
 
-int cmd_train(const command *self, int argc, char **argv)
+static int train_as_told(const command *self, int argc, char **argv, char *typed)
 {
     train_options o = {.common = COMMON_INIT, .t = DPL_TRAIN_OPTIONS_INIT};
     train t = {.self = self, .o = &o};
@@ -305,6 +314,7 @@ int cmd_train(const command *self, int argc, char **argv)
     char *detector = NULL;
     int n, code = options_read(self, &o, argc, argv, &n);
 
+    o.common.typed = typed;
     if (!code)
         code = read_batch(self, &o);
     if (code)
@@ -326,6 +336,8 @@ int cmd_train(const command *self, int argc, char **argv)
     /* Unset ones stay unset: they are the run's own when it is resumed. */
     if (o.batch_norm)
         o.t.batch_norm = 1;
+    if (o.max_memory_bytes > 0)
+        o.t.max_picture_bytes = fmin((double)o.max_memory_bytes, 0x1p53);
     if (o.plain)
         o.t.plain = 1;
     if (o.rotate_classes)
@@ -352,4 +364,13 @@ int cmd_train(const command *self, int argc, char **argv)
         return common_fail(self, &o.common, &err);
     tell_end(&t, &report);
     return t.page_code;
+}
+
+int cmd_train(const command *self, int argc, char **argv)
+{
+    char *typed = common_typed(argc, argv);
+    const int code = train_as_told(self, argc, argv, typed);
+
+    free(typed);
+    return code;
 }

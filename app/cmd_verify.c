@@ -3,6 +3,8 @@
  *
  * Exit code 0 means that a match was decided; it leaves this file through one return, the last.
  */
+#include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,10 @@
 #include "app/answer_verify.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/html.h"
 #include "app/json_print.h"
+#include "app/plot.h"
 
 typedef struct verify_options {
     common common;
@@ -80,7 +84,9 @@ typedef struct comparison {
     dpl_policy policy;
     dpl_photo a, b;
     dpl_verdict verdict;
-    char *template_photo; /* path of the template that decided */
+    doubt_list doubts;      /* of the claimed person's references */
+    char *enrolled_as_same; /* path of a photo of the claimed person with the same content */
+    char *template_photo;   /* path of the person's photo that is most like; NULL: none is */
     uint8_t *thumb;
     size_t n_thumb;
 } comparison;
@@ -100,10 +106,20 @@ static dpl_status keep_template(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
+static dpl_status keep_same(void *ctx, const dpl_photo_row *row)
+{
+    comparison *c = ctx;
+
+    if (row->person && strcmp(row->person, c->o->as) == 0 && !c->enrolled_as_same)
+        c->enrolled_as_same = text_format("%s", row->path);
+    return DPL_OK;
+}
+
 static dpl_status compare(comparison *c, dpl_error *err)
 {
     const verify_options *o = c->o;
     dpl_verify_options which = DPL_VERIFY_OPTIONS_INIT;
+    int n_same;
     dpl_status status = dpl_policy_make(&c->policy, dpl_pipeline_calibration(c->pipeline), o->fmr,
                                         o->threshold, err);
 
@@ -123,9 +139,13 @@ static dpl_status compare(comparison *c, dpl_error *err)
     }
     status = dpl_verify_claim(&c->verdict, c->gallery, c->pipeline, &c->policy, &c->a, o->as,
                               &which, err);
-    if (status == DPL_OK)
+    if (status == DPL_OK && c->verdict.template_id > 0)
         status =
             dpl_gallery_get_template(c->gallery, c->verdict.template_id, keep_template, c, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_find_photo(c->gallery, NULL, c->a.sha256, keep_same, c, &n_same, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_doubts(c->gallery, c->pipeline, o->as, doubt_gather, &c->doubts, err);
     return status;
 }
 
@@ -153,6 +173,7 @@ static char *statement(const comparison *c)
                         : text_format("whether %s and %s show the same %s cannot be told at this "
                                       "rate",
                                       c->name_a, c->name_b, what);
+    case DPL_DECISION_TOO_POOR:
     case DPL_DECISION_NONE: break;
     }
     return text_format("%s and %s were compared; without a calibration in the model, --threshold "
@@ -160,25 +181,70 @@ static char *statement(const comparison *c)
                        c->name_a, c->name_b);
 }
 
-/* "score 0.71, threshold 0.42; a stranger scores this high once in 120,000 pairs". */
+/* A rate judges evidence, which without a cohort is the score. */
+static bool by_evidence(const comparison *c)
+{
+    const dpl_policy *p = &c->policy;
+
+    return !isnan(p->fmr) && p->calibration && dpl_calibration_has_cohort(p->calibration);
+}
+
+/* "score 0.776; a match from 0.573 on, which strangers reach once in 10,000 pairs; so high as this
+ * they come less than once in 660,000 pairs". */
 static char *numbers(const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
     const dpl_policy *p = &c->policy;
-    char rate[64], *limits, *line;
+    const char *of = by_evidence(c) ? "evidence " : "";
+    const int digits = by_evidence(c) ? 2 : 3;
+    char rate[64], wanted[64], evidence[64] = "", *bar, *line;
 
     if (!p->decides)
-        limits = text_format("%s", "");
-    else if (p->reject < p->threshold)
-        limits = text_format(", match from %.3f, no match to %.3f", (double)p->threshold,
-                             (double)p->reject);
+        bar = text_format("%s", "");
+    else if (isnan(v->threshold))
+        bar = text_format("; no score is enough for a match of faces so poor");
+    else if (isnan(p->fmr))
+        bar = text_format("; a match from %.3f on, the threshold given", (double)v->threshold);
+    else if (v->decision == DPL_DECISION_INCONCLUSIVE && v->reject < v->threshold)
+        bar = text_format(
+            "; a match from %s%.*f on, which strangers reach %s, and none up to %.*f: "
+            "between, the measurement does not tell",
+            of, digits, (double)v->threshold, text_fmr(wanted, p->fmr), digits, (double)v->reject);
     else
-        limits = text_format(", threshold %.3f", (double)p->threshold);
+        bar = text_format("; a match from %s%.*f on, which strangers reach %s", of, digits,
+                          (double)v->threshold, text_fmr(wanted, p->fmr));
+    if (by_evidence(c))
+        snprintf(evidence, sizeof evidence, ", evidence %.2f", (double)v->evidence);
     text_rate(rate, v->rate);
-    line = text_format("score %.3f%s%s%s", (double)v->score, limits,
-                       rate[0] ? "; a stranger scores this high " : "", rate);
-    free(limits);
+    line = text_format("score %.3f%s%s%s%s%s", (double)v->score, evidence, bar,
+                       rate[0] ? "; a stranger scores this high " : "", rate,
+                       rate[0] && v->fitness == DPL_FITNESS_POOR ? ", by what poor faces do" : "");
+    free(bar);
     return line;
+}
+
+/* "the same person scores this low or lower in 62 % of pairs"; NULL where nobody measured it. */
+static char *same_person(const comparison *c)
+{
+    const dpl_verdict *v = &c->verdict;
+    const dpl_calibration *calibration = c->policy.calibration;
+    char often[64];
+    double fnmr;
+
+    if (!calibration || !dpl_calibration_genuine_pairs(calibration))
+        return NULL;
+    fnmr = dpl_calibration_fnmr(calibration, v->evidence);
+    if (!isfinite(fnmr))
+        return NULL;
+    /* Past its ends the table has but its last rates. */
+    const bool low = fnmr <= dpl_calibration_fnmr(calibration, -FLT_MAX);
+    const bool high = fnmr >= dpl_calibration_fnmr(calibration, FLT_MAX);
+    return text_format("the same person scores this low or lower %s%s%s", text_fmr(often, fnmr),
+                       fnmr > 0.995 || fnmr <= 0 ? ""
+                       : high                    ? ", or more often"
+                       : low                     ? ", or more seldom"
+                                                 : "",
+                       v->fitness == DPL_FITNESS_POOR ? ", by what good photos do" : "");
 }
 
 /* "a.jpg has 3 faces: face 2, the main one, was compared", or NULL for the usual single face. */
@@ -191,70 +257,135 @@ static char *choice(const dpl_photo *photo, const char *name, size_t face, bool 
                        photo->n_faces, face + 1, wanted ? "" : ", the main one,", option);
 }
 
-static char *poor(const dpl_photo *photo, const char *name, size_t face)
+/* What makes a face poor by the calibration's range, or without one by its quality alone: NULL when
+ * it is not. Freed by free(). */
+static char *weakness(const dpl_calibration *calibration, const dpl_face *face)
 {
-    const dpl_quality *q = &photo->faces[face].quality;
+    const dpl_quality *q = &face->quality;
+    dpl_range range;
 
-    if (q->overall >= POOR_QUALITY || !q->weakest[0])
+    if (!q->weakest[0])
         return NULL;
-    return text_format("%s: the face is poor (%s, quality %.2f), so the score is less sure", name,
-                       q->weakest, (double)q->overall);
+    if (!calibration || !dpl_calibration_range(&range, calibration))
+        range = (dpl_range){POOR_QUALITY, 180, 0};
+    if (!(q->overall >= range.quality))
+        return text_format("%s, quality %.2f", q->weakest, (double)q->overall);
+    if (!(fabsf(q->yaw_deg) <= range.yaw_deg))
+        return text_format("turned sideways by %.0f degrees", fabs((double)q->yaw_deg));
+    return NULL;
+}
+
+static char *poor(const comparison *c, const dpl_photo *photo, const char *name, size_t face)
+{
+    const dpl_policy *p = &c->policy;
+    char *why = weakness(p->calibration, &photo->faces[face]), *said;
+    const bool by_rate =
+        dpl_calibration_fitness(p->calibration, &photo->faces[face]) == DPL_FITNESS_POOR &&
+        !isnan(p->fmr);
+
+    if (!why)
+        return NULL;
+    said = text_format("%s: the face is poor (%s), %s", name, why,
+                       !by_rate                   ? "so the score is less sure"
+                       : isnan(p->poor_threshold) ? "and for such faces no match is claimed at "
+                                                    "this rate"
+                                                  : "and such faces need more for a match");
+    free(why);
+    return said;
 }
 
 /* The remarks on one photo, at most three, each NULL or freed by free(). */
-static void remarks(char *out[3], const dpl_photo *photo, const char *name, size_t face,
-                    bool wanted, const char *option)
+static void remarks(char *out[3], const comparison *c, const dpl_photo *photo, const char *name,
+                    size_t face, bool wanted, const char *option)
 {
     out[0] = choice(photo, name, face, wanted, option);
-    out[1] = poor(photo, name, face);
+    out[1] = poor(c, photo, name, face);
     out[2] = photo->image.warning[0] ? text_format("%s: %s", name, photo->image.warning) : NULL;
 }
 
-static void gather_remarks(char *out[7], const comparison *c)
+static bool is_same_file(const comparison *c)
 {
-    const dpl_verdict *v = &c->verdict;
-    char count[64];
-
-    for (int i = 0; i < 7; i++)
-        out[i] = NULL;
-    remarks(out, &c->a, c->name_a, v->face_a, c->o->face_a != 0, c->o->as ? "face" : "face-a");
-    if (!c->o->as)
-        remarks(out + 3, &c->b, c->name_b, v->face_b, c->o->face_b != 0, "face-b");
-    else if (v->n_templates > 1 && isfinite(v->mean_score))
-        out[6] = text_format("the best of %s decides, %s; against their mean: score %.3f",
-                             text_counted(count, (int64_t)v->n_templates, "template"),
-                             c->template_photo, (double)v->mean_score);
-    else
-        out[6] = text_format("compared with %s", c->template_photo);
+    return c->o->as ? c->enrolled_as_same != NULL
+                    : c->a.sha256[0] && strcmp(c->a.sha256, c->b.sha256) == 0;
 }
 
+/* The one file given twice, or the photo of a claim among the person's own: told, as its score says
+ * nothing of the person. */
+static char *same_file(const comparison *c)
+{
+    if (!is_same_file(c))
+        return NULL;
+    return c->o->as
+               ? text_format("%s is itself one of the photos of %s in the gallery, byte for byte "
+                             "(%s): that says nothing of who is in it",
+                             c->name_a, c->name_b, c->enrolled_as_same)
+               : text_format("both are the same file, byte for byte: that says nothing of who is "
+                             "in it");
+}
+
+enum { N_REMARKS = 8 };
+
+static void gather_remarks(char *out[N_REMARKS], const comparison *c)
+{
+    const dpl_verdict *v = &c->verdict;
+    const char *theirs = c->template_photo ? common_from_here(c->template_photo) : "none";
+    char count[64];
+
+    for (int i = 0; i < N_REMARKS; i++)
+        out[i] = NULL;
+    out[0] = same_file(c);
+    remarks(out + 1, c, &c->a, c->name_a, v->face_a, c->o->face_a != 0,
+            c->o->as ? "face" : "face-a");
+    if (!c->o->as)
+        remarks(out + 4, c, &c->b, c->name_b, v->face_b, c->o->face_b != 0, "face-b");
+    else if (v->by_mean)
+        out[7] =
+            text_format("compared with the mean of %zu of %s; most like, by itself: %s, score "
+                        "%.3f",
+                        v->n_compared, text_counted(count, (int64_t)v->n_templates, "template"),
+                        theirs, (double)v->best_score);
+    else if (v->n_templates > 1)
+        out[7] = text_format("the best of %zu of %s decides: %s", v->n_compared,
+                             text_counted(count, (int64_t)v->n_templates, "template"), theirs);
+    else if (c->template_photo)
+        out[7] = text_format("compared with %s", theirs);
+}
+
+static void put_line(char *line)
+{
+    if (!line)
+        return;
+    fputs("  ", stdout);
+    text_put(stdout, line);
+    putchar('\n');
+    free(line);
+}
+
+/* The verdict; the score, the bar and its rate; how the same person scores; then what else there is
+ * to say. */
 static void tell_text(const comparison *c)
 {
     static const tone tones[] = {
-        [DPL_DECISION_NONE] = TONE_WARN,
-        [DPL_DECISION_MATCH] = TONE_GOOD,
-        [DPL_DECISION_NO_MATCH] = TONE_BAD,
-        [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
+        [DPL_DECISION_NONE] = TONE_WARN,     [DPL_DECISION_MATCH] = TONE_GOOD,
+        [DPL_DECISION_NO_MATCH] = TONE_BAD,  [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
+        [DPL_DECISION_TOO_POOR] = TONE_WARN,
     };
     const dpl_decision decision = c->verdict.decision;
-    char *said = statement(c), *why = numbers(c), *notes[7];
+    char *said = statement(c), *notes[N_REMARKS];
 
     gather_remarks(notes, c);
     text_tone(stdout, (color_when)c->o->common.color, tones[decision],
               decision == DPL_DECISION_NONE ? "no decision" : dpl_decision_words(decision));
     fputs(": ", stdout);
     text_put(stdout, said);
-    printf(" (%s)\n", why);
-    for (int i = 0; i < 7; i++) {
-        if (notes[i]) {
-            fputs("  ", stdout);
-            text_put(stdout, notes[i]);
-            putchar('\n');
-        }
-        free(notes[i]);
-    }
+    putchar('\n');
+    put_line(numbers(c));
+    put_line(same_person(c));
+    for (int i = 0; i < N_REMARKS; i++)
+        put_line(notes[i]);
+    for (size_t i = 0; i < c->doubts.n; i++)
+        put_line(text_format("note: %s", c->doubts.lines[i]));
     free(said);
-    free(why);
 }
 
 static void tell_json(const comparison *c)
@@ -268,6 +399,8 @@ static void tell_json(const comparison *c)
         .a = &c->a,
         .b = c->o->as ? NULL : &c->b,
         .template_photo = c->template_photo,
+        .same_file = is_same_file(c),
+        .doubts = c->doubts.json,
     };
 
     json_print(verify_json(&facts));
@@ -287,43 +420,128 @@ static void page_photo(const html *page, const dpl_photo *photo, const char *nam
     free(boxes);
 }
 
-static void page_chip(const html *page, const comparison *c, const dpl_photo *photo,
+static void page_face(const html *page, const comparison *c, const dpl_photo *photo,
                       const char *name, size_t face)
 {
     fputs("<figure>", page->f);
-    html_chip(page, dpl_pipeline_encoder(c->pipeline), photo, face, name);
-    fprintf(page->f, "<figcaption>face %zu</figcaption></figure>\n", face + 1);
+    html_portrait(page, dpl_pipeline_encoder(c->pipeline), photo, face, name);
+    fputs("<figcaption>", page->f);
+    html_path(page, name);
+    if (photo->n_faces > 1)
+        fprintf(page->f, ", face %zu", face + 1);
+    fputs("</figcaption></figure>\n", page->f);
+}
+
+/* "Match" "the same person", and how often that is wrong. */
+static void page_headline(const html *page, const comparison *c)
+{
+    const dpl_verdict *v = &c->verdict;
+    const bool people = dpl_pipeline_detector(c->pipeline) != NULL;
+    const char *what = people ? "person" : "thing";
+    char rate[64], *rest;
+
+    switch (v->decision) {
+    case DPL_DECISION_MATCH:
+        rest = c->o->as ? text_format("this is %s", c->name_b) : text_format("the same %s", what);
+        html_headline(page, "h1", v->decision, "Match:", rest);
+        break;
+    case DPL_DECISION_NO_MATCH:
+        rest = c->o->as ? text_format("not %s, as far as the score tells", c->name_b)
+                        : text_format("not the same %s, as far as the score tells", what);
+        html_headline(page, "h1", v->decision, "No match:", rest);
+        break;
+    case DPL_DECISION_INCONCLUSIVE:
+        rest = c->o->as
+                   ? text_format("whether this is %s cannot be told at this rate", c->name_b)
+                   : text_format("whether it is the same %s cannot be told at this rate", what);
+        html_headline(page, "h1", v->decision, "Inconclusive:", rest);
+        break;
+    case DPL_DECISION_TOO_POOR:
+    case DPL_DECISION_NONE:
+    default:
+        rest = text_format("without a calibration a --threshold decides");
+        html_headline(page, "h1", v->decision, "No decision:", rest);
+        break;
+    }
+    free(rest);
+    if (text_rate(rate, v->rate)[0]) {
+        char *line = text_format("A stranger scores this high %s.", rate);
+        html_paragraph(page, "lead", line);
+        free(line);
+    }
+}
+
+static void page_how(const html *page, const comparison *c)
+{
+    const dpl_policy *p = &c->policy;
+    char wanted[64];
+
+    html_made(page, &c->o->common, c->pipeline);
+    if (p->decides && !isnan(c->verdict.threshold))
+        html_row(page, "threshold", "%s%.4f%s%s", by_evidence(c) ? "evidence " : "",
+                 (double)c->verdict.threshold,
+                 isnan(p->fmr) ? ", as given" : ", for strangers to pass ",
+                 isnan(p->fmr) ? "" : text_fmr(wanted, p->fmr));
+    html_row(page, c->o->as ? "the photo" : "first photo", "sha256 %s", c->a.sha256);
+    if (!c->o->as)
+        html_row(page, "second photo", "sha256 %s", c->b.sha256);
+    html_made_end(page);
+}
+
+/* What text says as a line of its own, as a sentence. */
+static void page_sentence(const html *page, const char *line)
+{
+    char *sentence = line ? text_format("%c%s.", toupper((unsigned char)line[0]), line + 1) : NULL;
+
+    if (sentence)
+        html_paragraph(page, "", sentence);
+    free(sentence);
 }
 
 static void tell_page(const html *page, const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
-    char *said = statement(c), *why = numbers(c), *notes[7];
+    const plot_place place = {
+        .calibration = c->policy.calibration,
+        .head = dpl_pipeline_head(c->pipeline),
+        .at = v->evidence,
+        .threshold = isnan(c->policy.fmr) && c->policy.calibration &&
+                             dpl_calibration_has_cohort(c->policy.calibration)
+                         ? NAN /* of the score, where the plot is of evidence */
+                         : v->threshold,
+        .reject = v->reject,
+    };
+    char *why = numbers(c), *same = same_person(c), *notes[N_REMARKS];
 
     gather_remarks(notes, c);
-    fputs("<section class=\"card\"><div class=\"pair\"><div class=\"chips\">\n", page->f);
-    page_chip(page, c, &c->a, c->name_a, v->face_a);
+    page_headline(page, c);
+    fputs("<section class=\"card\"><div class=\"pair\"><div class=\"chips large\">\n", page->f);
+    page_face(page, c, &c->a, c->name_a, v->face_a);
     if (!c->o->as) {
-        page_chip(page, c, &c->b, c->name_b, v->face_b);
+        page_face(page, c, &c->b, c->name_b, v->face_b);
     } else {
         fputs("<figure>", page->f);
         html_jpeg(page, c->thumb, c->n_thumb, c->o->as);
         fputs("<figcaption>", page->f);
         html_text(page, c->o->as);
+        if (c->template_photo) {
+            fputs(", ", page->f);
+            html_path(page, c->template_photo);
+        }
         fputs("</figcaption></figure>\n", page->f);
     }
-    fputs("</div><div class=\"say\"><p class=\"big\">", page->f);
-    html_verdict(page, v->decision, dpl_decision_words(v->decision));
-    html_text(page, said);
-    fputs("</p>\n", page->f);
-    html_paragraph(page, "soft", why);
-    html_axis(page, dpl_pipeline_head(c->pipeline), &c->policy, v->score, v->decision);
-    fputs("</div></div>\n", page->f);
-    for (int i = 0; i < 7; i++) {
+    fputs("</div><div class=\"say\">", page->f);
+    page_sentence(page, why);
+    page_sentence(page, same);
+    for (int i = 0; i < N_REMARKS; i++) {
         if (notes[i])
             html_paragraph(page, "soft", notes[i]);
         free(notes[i]);
     }
+    for (size_t i = 0; i < c->doubts.n; i++)
+        html_paragraph(page, "warnline", c->doubts.lines[i]);
+    plot_scores(page, &place);
+    fputs("</div></div>\n", page->f);
     fprintf(page->f, "</section>\n<section class=\"card%s\">\n", c->o->as ? "" : " cols even");
     fputs("<div>", page->f);
     page_photo(page, &c->a, c->name_a, v->face_a, v->decision);
@@ -334,7 +552,8 @@ static void tell_page(const html *page, const comparison *c)
         fputs("</div>", page->f);
     }
     fputs("</section>\n", page->f);
-    free(said);
+    page_how(page, c);
+    free(same);
     free(why);
 }
 
@@ -360,11 +579,16 @@ static int run(comparison *c)
     dpl_error err;
     html page;
     int code = c->o->as ? common_open_gallery(&c->gallery, c->self, o, DPL_GALLERY_READ) : 0;
+    bool known = true;
 
+    if (!code && c->o->as)
+        code = common_has_person(&known, c->self, o, c->gallery, c->o->as);
+    if (!code && !known)
+        code = common_no_person(c->self, o, c->gallery, c->o->as);
     if (!code)
         code = common_open_pipeline(&c->pipeline, c->self, o, c->gallery, 0);
     if (!code)
-        code = html_open(&page, c->self, o, "Do these photos show the same person?");
+        code = html_open(&page, c->self, o, "The same person?");
     if (code)
         return code;
     if (compare(c, &err) != DPL_OK) {
@@ -385,25 +609,35 @@ int cmd_verify(const command *self, int argc, char **argv)
     verify_options o = {.common = COMMON_INIT, .fmr = NAN, .threshold = NAN};
     comparison c = {
         .self = self, .o = &o, .a = {.image = DPL_IMAGE_INIT}, .b = {.image = DPL_IMAGE_INIT}};
+    char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code)
         code = check_arguments(self, &o, n);
-    if (code)
+    if (code) {
+        free(typed);
         return code;
+    }
+    o.common.typed = typed;
+    o.common.faces_only = true;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = (size_t)n;
     c.name_a = argv[1];
     c.name_b = o.as ? o.as : argv[2];
     code = run(&c);
+    free(typed);
     dpl_photo_clear(&c.a);
     dpl_photo_clear(&c.b);
     dpl_scratch_free(c.scratch);
     dpl_pipeline_close(c.pipeline);
     dpl_gallery_close(c.gallery);
+    doubt_list_clear(&c.doubts);
+    free(c.enrolled_as_same);
     free(c.template_photo);
     free(c.thumb);
     if (code)
         return code;
-    return c.verdict.decision == DPL_DECISION_MATCH ? 0 : 1;
+    return c.verdict.decision == DPL_DECISION_MATCH          ? 0
+           : c.verdict.decision == DPL_DECISION_INCONCLUSIVE ? INCONCLUSIVE_EXIT
+                                                             : 1;
 }

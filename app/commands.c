@@ -9,11 +9,20 @@ const command commands[] = {
     {"enroll", cmd_enroll, true, "DIR|FILE…", "put people's photos into the gallery",
      options_of_enroll,
      "In a folder, a photo belongs to the person whom the folder that holds it is named after, at\n"
-     "any depth. Photos directly in the folder given, and files given one by one, are one person\n"
-     "each, named by the file without its ending; --name gives one name to all. Enrolling again\n"
-     "looks only at what has changed; a photo that has moved keeps its person.\n"
+     "any depth. Photos directly in the folder given, and files given from one folder, are one\n"
+     "person each, named by the file without its ending; people/* and people/*/*.jpg mean what\n"
+     "people does. A year or a date is nobody: the folder above names its photos. --name gives\n"
+     "one name to all. Enrolling again looks only at what has changed; a photo that has moved\n"
+     "keeps its person.\n"
      "\n"
-     "Every refused file is told with its reason, and its status counts in the exit status.\n"
+     "A file that is gone, empty or unreadable takes nothing away: what was enrolled of it\n"
+     "stays. --prune removes the photos whose files are gone, unless that looks like an absent\n"
+     "disk. doppel undo takes back what a run has done.\n"
+     "\n"
+     "Refused files are counted by their reason, -v lists them; their status counts in the exit\n"
+     "status. What is no picture is only counted. Left out are hidden files, what file servers\n"
+     "and desktops put aside (@eaDir, #recycle, lost+found, __MACOSX and their like), and what\n"
+     "a file .doppelignore in a folder names, a pattern a line.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again.",
      NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
@@ -48,7 +57,12 @@ const command commands[] = {
      "they are.\n"
      "A person's name is taken first; ./NAME is always a photo.",
      NULL},
-    {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename, NULL,
+    {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename,
+     "The old name goes on meaning the same person: a folder of that name is still theirs.", NULL},
+    {"undo", cmd_undo, false, "", "take the last change back", options_of_undo,
+     "It first says what the last change was, and asks. Taken back twice, it is there again.\n"
+     "What one run of a command has done is one change. A forget is final at once: --dry-run\n"
+     "shows what it would do.",
      NULL},
     {"export", cmd_export, false, "FILE|-", "write the whole gallery as JSON lines",
      options_of_export,
@@ -65,6 +79,21 @@ const command commands[] = {
      "--repair reads those photos again, each in one transaction, where the file has the content\n"
      "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
      "damaged, make a new gallery of an export or of the photos.",
+     NULL},
+    {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
+     options_of_calibrate,
+     "Decisions by rate (verify --fmr, query --fpir) need a table from score to false match rate.\n"
+     "This makes it from people who are known: the gallery's own, or DATA, a folder with a folder\n"
+     "per person, a zip of such, or a CSV with the columns file and class, and perhaps stratum\n"
+     "(groups whose rates may differ, several parted by \";\": the bounds then hold for each) and\n"
+     "role (calibrate or cohort). All pairs of two people are scored; bounds are of 95 %, by a\n"
+     "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
+     "file (--into), and the gallery's wins.\n"
+     "\n"
+     "With too few people or pairs for --fmr it says how many are needed and writes nothing. Pairs\n"
+     "of strangers who look like one person are shown, and counted as strangers until --review says\n"
+     "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
+     "exit status.",
      NULL},
     {"eval", cmd_eval, true, "pairs LIST | oneshot DATA",
      "measure an encoder on pictures with known answers", options_of_eval,
@@ -95,7 +124,7 @@ const command commands[] = {
      "checkpoint: one is written at every validation and epoch, and at least every\n"
      "--checkpoint-minutes. When resumed, only --epochs, --steps, --patience, --threads, "
      "--log-steps,\n"
-     "--checkpoint-minutes and --max-memory-gib may be given anew.\n"
+     "--checkpoint-minutes, --max-memory-gib, --max-memory and --max-pixels may be given anew.\n"
      "\n"
      "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
      "mobilefacenet. A loss that is not finite stops the run and names the layer.",

@@ -9,6 +9,7 @@
 extern const command commands[]; /* ends at a NULL name */
 
 /* Each returns the exit code, or -1 after printing its help. */
+int cmd_calibrate(const command *self, int argc, char **argv);
 int cmd_check(const command *self, int argc, char **argv);
 int cmd_enroll(const command *self, int argc, char **argv);
 int cmd_eval(const command *self, int argc, char **argv);
@@ -21,9 +22,11 @@ int cmd_list(const command *self, int argc, char **argv);
 int cmd_query(const command *self, int argc, char **argv);
 int cmd_rename(const command *self, int argc, char **argv);
 int cmd_train(const command *self, int argc, char **argv);
+int cmd_undo(const command *self, int argc, char **argv);
 int cmd_verify(const command *self, int argc, char **argv);
 
 /* The options of each, NULL-terminated lists of tables. */
+extern const option_spec *const options_of_calibrate[];
 extern const option_spec *const options_of_check[];
 extern const option_spec *const options_of_enroll[];
 extern const option_spec *const options_of_eval[];
@@ -36,6 +39,7 @@ extern const option_spec *const options_of_list[];
 extern const option_spec *const options_of_query[];
 extern const option_spec *const options_of_rename[];
 extern const option_spec *const options_of_train[];
+extern const option_spec *const options_of_undo[];
 extern const option_spec *const options_of_verify[];
 
 /** What `doppel` says alone: all commands, a line each. */

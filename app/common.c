@@ -13,6 +13,7 @@
 
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/nearest.h"
 #include "app/sandbox.h"
 
 /* ------------------------------------------------------------------ options */
@@ -35,12 +36,15 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(model),
      .value = "FILE",
-     .help = "the face encoder (ONNX; default " DPL_MODEL_ENCODER ")"},
+     .help =
+         "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER ")"},
     {.name = "preset",
      .kind = OPTION_TEXT,
      .offset = AT(preset),
      .value = "NAME",
-     .help = "what --model expects, where its file does not say (doppel help lists them)"},
+     .help =
+         "what --model expects, where its file does not say (doppel help lists them; default as "
+         "the gallery was made)"},
     {.name = "detector",
      .kind = OPTION_TEXT,
      .offset = AT(detector),
@@ -50,7 +54,7 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(image_model),
      .value = "FILE",
-     .help = "an encoder for whole pictures (ONNX; default none)"},
+     .help = "an encoder for whole pictures (ONNX; default the gallery's, else none)"},
     {.name = "detect",
      .kind = OPTION_CHOICE,
      .offset = AT(detect),
@@ -163,6 +167,24 @@ void common_notice(const command *self, const common *o, const dpl_gallery *gall
     fputc('\n', stderr);
 }
 
+char *common_typed(int argc, char **argv)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "%+,-./:=@_~";
+    char *typed = NULL;
+    size_t n;
+    FILE *f = text_need(open_memstream(&typed, &n));
+
+    fputs("doppel", f);
+    for (int i = 0; i < argc; i++) {
+        const bool bare = argv[i][0] && argv[i][strspn(argv[i], plain)] == '\0';
+        fprintf(f, bare ? " %s" : " \"%s\"", argv[i]);
+    }
+    if (fclose(f) != 0)
+        text_need(NULL);
+    return typed;
+}
+
 /* ------------------------------------------------------------------ gallery */
 
 char *common_gallery_dir(const command *self, const common *o)
@@ -222,29 +244,85 @@ int common_has_person(bool *has, const command *self, const common *o, dpl_galle
     return 0;
 }
 
+typedef struct likeness {
+    const char *typed;
+    nearest near;
+} likeness;
+
+static dpl_status see_person(void *ctx, const dpl_person *row)
+{
+    likeness *l = ctx;
+
+    nearest_see(&l->near, l->typed, row->name);
+    return DPL_OK;
+}
+
+int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name)
+{
+    likeness l = {.typed = name};
+    char *words = text_format("%s", "");
+    dpl_error err;
+    int code;
+
+    if (dpl_gallery_each_person(gallery, see_person, &l, &err) != DPL_OK)
+        return common_fail(self, o, &err);
+    for (size_t i = 0; i < l.near.n; i++) {
+        char *longer =
+            text_format("%s%s\"%.80s\"", words, i ? ", " : "; nearest: ", l.near.names[i]);
+        free(words);
+        words = longer;
+    }
+    code = common_refuse(
+        self, o, DPL_E_NO_PERSON, "the gallery \"%.100s\" knows nobody called \"%.80s\"%s",
+        dpl_gallery_dir(gallery), name, words[0] ? words : " (doppel list names whom it knows)");
+    nearest_clear(&l.near);
+    free(words);
+    return code;
+}
+
+const char *common_from_here(const char *path)
+{
+    char *cwd = getcwd(NULL, 0);
+    const size_t n = cwd ? strlen(cwd) : 0;
+    const bool below = n > 1 && strncmp(path, cwd, n) == 0 && path[n] == '/' && path[n + 1];
+
+    free(cwd);
+    return below ? path + n + 1 : path;
+}
+
+bool common_confirm(const char *question)
+{
+    char line[16];
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    fflush(stderr);
+    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
 char *common_full_path(const char *path)
 {
-    char *full = realpath(path, NULL);
-    char *folder, *slash, *cwd;
+    char *folder = text_format("%s%s", path[0] == '/' ? "" : "./", path), *full = NULL;
+    size_t n = strlen(folder), end = n;
 
-    if (full)
-        return full;
-    /* The file is gone; its folder may be there, and then says what the path really is. */
-    folder = text_format("%s", path);
-    slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
+    /* The file is gone, and perhaps the folders that held it; the nearest one that is there says
+       what the path really is. */
+    while (!full && end > 0) {
+        const char cut = folder[end];
         char *real;
-        *slash = '\0';
+
+        folder[end] = '\0';
         real = realpath(folder, NULL);
-        full = real ? text_format("%s/%s", real, slash + 1) : text_format("%s", path);
+        folder[end] = cut;
+        if (real)
+            full = text_format("%s%s", real[1] || !cut ? real : "", folder + end);
         free(real);
-    } else if (slash) {
-        full = text_format("%s", path);
-    } else {
-        cwd = text_need(getcwd(NULL, 0));
-        full = text_format("%s/%s", cwd, path);
-        free(cwd);
+        while (end > 0 && folder[--end] != '/')
+            ;
     }
+    if (!full)
+        full = text_format("%s", path);
     free(folder);
     return full;
 }
@@ -308,40 +386,118 @@ static void enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipel
     free(read);
 }
 
+/* What the gallery remembers of how its vectors were made, each freed by free(), or NULL. */
+typedef struct memory {
+    char *detect, *model, *preset, *image_model;
+} memory;
+
+static dpl_status recall(char **value, dpl_gallery *gallery, const char *key, dpl_error *err)
+{
+    const char *text;
+    const dpl_status status = dpl_gallery_setting(&text, gallery, key, err);
+
+    *value = text && text[0] ? text_format("%s", text) : NULL;
+    return status;
+}
+
+static dpl_status recall_all(memory *m, dpl_gallery *gallery, dpl_error *err)
+{
+    char *faces;
+    dpl_status status = recall(&faces, gallery, "model.face.hash", err);
+    /* A gallery of whole pictures alone was made by --model; one of faces, too, has theirs from it
+       and the pictures' from --image-model. */
+    const bool by_faces = faces != NULL;
+
+    free(faces);
+    if (status == DPL_OK)
+        status = recall(&m->detect, gallery, "detect", err);
+    if (status == DPL_OK)
+        status = recall(&m->model, gallery, by_faces ? "model.face.path" : "model.image.path", err);
+    if (status == DPL_OK)
+        status =
+            recall(&m->preset, gallery, by_faces ? "model.face.preset" : "model.image.preset", err);
+    if (status == DPL_OK && by_faces)
+        status = recall(&m->image_model, gallery, "model.image.path", err);
+    return status;
+}
+
+static void forget_memory(memory *m)
+{
+    free(m->detect);
+    free(m->model);
+    free(m->preset);
+    free(m->image_model);
+}
+
+/* A model's path, freed by free(): as given, else as the gallery remembers it, else (with a name)
+ * the one of that name. NULL after a message. */
+static char *find_model(const command *self, const common *o, const dpl_gallery *gallery,
+                        const char *given, const char *remembered, const char *name,
+                        const char *option)
+{
+    if (given || !remembered)
+        return common_model_path(self, o, given, name, option);
+    if (!strchr(remembered, '/'))
+        return common_model_path(self, o, NULL, remembered, option);
+    if (access(remembered, F_OK) == 0)
+        return text_format("%s", remembered);
+    common_refuse(self, o, DPL_E_MODEL,
+                  "the model \"%.200s\" that made gallery \"%.100s\" is not there; --%s FILE says "
+                  "where it is now",
+                  remembered, dpl_gallery_dir(gallery), option);
+    return NULL;
+}
+
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality)
 {
     dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    const char *remembered = NULL;
-    char *encoder, *detector;
+    char *encoder = NULL, *detector = NULL, *image = NULL, *calibration = NULL;
+    memory m = {NULL};
     dpl_error err;
     int code = dpl_status_exit_code(DPL_E_MODEL);
-    bool whole;
+    bool whole, wants_image;
 
     *out = NULL;
-    if (gallery && dpl_gallery_setting(&remembered, gallery, "detect", &err) != DPL_OK)
-        return common_fail(self, o, &err);
-    whole = o->detect >= 0 ? o->detect == 1 : remembered && strcmp(remembered, "none") == 0;
-    encoder = common_model_path(self, o, o->model, DPL_MODEL_ENCODER, "model");
-    detector = encoder && !whole
-                   ? common_model_path(self, o, o->detector, DPL_MODEL_DETECTOR, "detector")
-                   : NULL;
-    if (encoder && (whole || detector)) {
-        options.encoder_path = encoder;
-        options.detector_path = detector;
-        options.preset = o->preset;
-        options.image_path = o->image_model;
-        options.decode.max_pixels = (uint64_t)o->max_pixels;
-        options.decode.max_bytes = o->max_memory_bytes;
-        options.detect.max_side_px = o->detect_side_px;
-        options.detect.min_score = (float)o->min_score;
-        options.min_quality = (float)min_quality;
-        options.net = common_model_limits(o);
-        if (o->inputs)
-            enter_sandbox(o, gallery, &options);
-        code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
+    if (gallery && (recall_all(&m, gallery, &err) != DPL_OK ||
+                    dpl_gallery_calibration(&calibration, gallery, &err) != DPL_OK)) {
+        code = common_fail(self, o, &err);
+        goto done;
     }
+    whole = o->detect >= 0 ? o->detect == 1 : m.detect && strcmp(m.detect, "none") == 0;
+    wants_image = o->image_model || (m.image_model && !o->faces_only);
+    encoder = find_model(self, o, gallery, o->model, m.model, DPL_MODEL_ENCODER, "model");
+    if (!encoder)
+        goto done;
+    if (wants_image) {
+        image = find_model(self, o, gallery, o->image_model, m.image_model, NULL, "image-model");
+        if (!image)
+            goto done;
+    }
+    if (!whole) {
+        detector = common_model_path(self, o, o->detector, DPL_MODEL_DETECTOR, "detector");
+        if (!detector)
+            goto done;
+    }
+    options.calibration_path = calibration;
+    options.encoder_path = encoder;
+    options.detector_path = detector;
+    options.preset = o->preset ? o->preset : m.preset;
+    options.image_path = image;
+    options.decode.max_pixels = (uint64_t)o->max_pixels;
+    options.decode.max_bytes = o->max_memory_bytes;
+    options.detect.max_side_px = o->detect_side_px;
+    options.detect.min_score = (float)o->min_score;
+    options.min_quality = (float)min_quality;
+    options.net = common_model_limits(o);
+    if (o->inputs)
+        enter_sandbox(o, gallery, &options);
+    code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
+done:
+    forget_memory(&m);
+    dpl_bytes_free(calibration);
     free(encoder);
+    free(image);
     free(detector);
     return code;
 }

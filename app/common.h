@@ -14,6 +14,8 @@
 #define COUNT_STATUS(number, name, words, exit_code) +1
 enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 
+#define INCONCLUSIVE_EXIT 6 /* the evidence decides neither way */
+
 #define POOR_QUALITY 0.35f /* a face below this gets a word of warning */
 
 /* First member of every command's options, so that the shared tables fit each of them. */
@@ -26,9 +28,11 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
+    bool faces_only; /* the gallery's model of whole pictures has nothing to do here */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
+    char *typed; /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
 #define COMMON_INIT                                                                                \
@@ -74,10 +78,14 @@ dpl_net_options common_model_limits(const common *o);
 
 /**
  * Open the models that the options name.
- * @param gallery  may be NULL; what it remembers decides where --detect is not given
+ * @param gallery  may be NULL; the models, preset and --detect that made it serve where none is
+ *                 given
  */
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);
+
+/** A command as it was typed, freed by free(). Before options_read, which puts options first. */
+char *common_typed(int argc, char **argv);
 
 /** From now on SIGINT and SIGTERM set the flag returned, the first time; the second time they end
  * the program. */
@@ -86,6 +94,16 @@ const volatile int *common_watch_signals(void);
 /** Whether a person of this name is in the gallery. Returns 0, or an exit code after a message. */
 int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
                       const char *name);
+
+/** Say that nobody of this name is in the gallery, and who is of a name like it. Returns the exit
+ * code. */
+int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
+
+/** A path as short as it is still right from here: the end of what was given. */
+const char *common_from_here(const char *path);
+
+/** Ask on the terminal; whether the answer was yes. Where there is no terminal, it is no. */
+bool common_confirm(const char *question);
 
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */

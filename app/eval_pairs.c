@@ -328,6 +328,7 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     const dpl_metrics *m = &r->metrics;
     const html *page = &e->page;
     char *line = describe_pairs(r);
+    bool short_of = false;
 
     eval_page_source(e, line);
     free(line);
@@ -348,19 +349,28 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     html_paragraph(page, "soft", all);
     free(all);
     free(line);
-    fputs("<div class=\"scroll\"><table><tr><th class=\"num\">false match rate</th>"
+    fputs("<table class=\"stack\"><tr class=\"heads\"><th class=\"num\">false match rate</th>"
           "<th class=\"num\">true match rate</th><th class=\"num\">95 %</th>"
-          "<th class=\"num\">threshold</th><th>false matches</th></tr>\n",
+          "<th class=\"num\">threshold</th><th class=\"num\">false matches</th></tr>\n",
           page->f);
     for (int i = 0; i < DPL_N_TAR; i++) {
         const dpl_tar *t = &m->tar[i];
         fprintf(page->f,
-                "<tr><td class=\"num\">%g</td><td class=\"num\">%.4f</td><td class=\"num\">%.4f to "
-                "%.4f</td><td class=\"num\">%.4g</td><td>%lld of %lld%s</td></tr>\n",
+                "<tr><td class=\"num\" data-name=\"false match rate\">%g</td>"
+                "<td class=\"num\" data-name=\"true match rate\">%.4f</td>"
+                "<td class=\"num\" data-name=\"95 %%\">%.4f to %.4f</td>"
+                "<td class=\"num\" data-name=\"threshold\">%.4g</td>"
+                "<td class=\"num\" data-name=\"false matches\">%lld of %lld</td></tr>\n",
                 t->far, t->tar.rate, t->tar.low, t->tar.high, t->threshold, (long long)t->reached.n,
-                (long long)t->reached.of, too_short(t));
+                (long long)t->reached.of);
+        short_of |= *too_short(t) != '\0';
     }
-    fputs("</table></div></section>\n<section class=\"card\" style=\"display:grid;gap:24px;"
+    fputs("</table>", page->f);
+    if (short_of)
+        html_paragraph(page, "soft",
+                       "At the rates with no false match there are too few pairs of "
+                       "two: their true match rate is that of a rate not measured.");
+    fputs("</section>\n<section class=\"card\" style=\"display:grid;gap:24px;"
           "grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr))\">\n",
           page->f);
     plot_roc(page, m);

@@ -155,18 +155,23 @@ void eval_page_thumb(const evaluation *e, dpl_scratch *scratch, int32_t picture,
         html_jpeg(&e->page, jpeg, n, dpl_picture_name(&e->pictures, (size_t)picture));
     dpl_bytes_free(jpeg);
     fputs("<figcaption>", e->page.f);
-    html_text(&e->page, caption);
+    html_path(&e->page, caption);
     fputs("</figcaption></figure>\n", e->page.f);
     free(caption);
 }
 
 void eval_page_source(const evaluation *e, const char *what)
 {
-    char *line = text_format("%s; %s; encoder %s, head %s", what, e->source,
+    char *line = text_format("; encoder %s, head %s",
                              model_name(dpl_encoder_net(dpl_pipeline_encoder(e->pipeline))),
                              dpl_head_name(dpl_pipeline_head(e->pipeline)));
 
-    html_paragraph(&e->page, "soft", line);
+    fputs("<p class=\"soft\">", e->page.f);
+    html_text(&e->page, what);
+    fputs("; ", e->page.f);
+    html_path(&e->page, e->source);
+    html_text(&e->page, line);
+    fputs("</p>\n", e->page.f);
     free(line);
 }
 

@@ -14,9 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PHOTO_SIDE_PX 900
+#include "app/model_name.h"
+
+#define PHOTO_SIDE_PX     900
+#define PORTRAIT_WIDTH_PX 224
 
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -39,6 +43,14 @@ static const char style[] =
     "sans-serif;overflow-wrap:anywhere}\n"
     "main,footer{max-width:1180px;margin:0 auto;padding:0 20px}\n"
     "h1{font-size:1.6rem;line-height:1.25;margin:28px 0 4px}\n"
+    ".verdict{display:flex;align-items:flex-start;gap:10px}.verdict svg{flex:none;width:1.25em;"
+    "height:1.25em;fill:none;stroke:currentColor;stroke-width:2.2;stroke-linecap:round;"
+    "stroke-linejoin:round}\n"
+    ".verdict.good{color:var(--good)}.verdict.bad{color:var(--bad)}.verdict.warn{color:var(--warn)}"
+    ".verdict span{color:var(--ink)}\n"
+    ".card>.verdict{margin:0 0 "
+    "12px}.verdict+.lead{margin-top:-4px}.card>.lead{margin-bottom:12px}\n"
+    ".lead{font-size:1.1rem;line-height:1.4;margin:0 0 4px}\n"
     "h2{font-size:1.15rem;line-height:1.3;margin:0 0 "
     "12px}\nh3{font-size:1rem;margin:0}\n.cols+h3{margin-top:20px}\n"
     "p{margin:0 0 6px}\n.soft,figcaption,footer{color:var(--soft);font-size:.875rem}\n"
@@ -64,8 +76,9 @@ static const char style[] =
     ".face:first-child{border-top:0;padding-top:0}\n"
     ".face:target{outline:2px solid var(--warn);outline-offset:6px;border-radius:6px}\n"
     ".pair{display:flex;gap:16px;align-items:flex-start}\n.chips{display:flex;gap:8px;flex:none}\n"
-    ".chips figure{width:96px}\n.chips img,.strip img{width:96px;height:96px;object-fit:cover;"
-    "border-radius:10px;display:block;background:var(--line)}\n"
+    ".chips figure{width:112px}.chips.large figure{width:152px}\n"
+    ".chips img,.strip img,.many img,.refused img{display:block;width:100%;height:auto;"
+    "border-radius:10px;background:var(--line)}\n"
     ".chips figcaption{text-align:center;line-height:1.25}\n.say{flex:1;min-width:0}\n"
     ".big{font-size:1.15rem;font-weight:650;line-height:1.3;margin:0 0 4px}\n"
     ".tag{display:inline-block;font-size:.8125rem;font-weight:650;line-height:1.4;padding:1px 9px;"
@@ -73,18 +86,6 @@ static const char style[] =
     ".tag.good{background:var(--goodbg);color:var(--good)}\n"
     ".tag.bad{background:var(--badbg);color:var(--bad)}\n"
     ".tag.warn{background:var(--warnbg);color:var(--warn)}\n.warnline{color:var(--warn)}\n"
-    ".axis{position:relative;height:8px;border-radius:99px;margin:20px 0 26px;background:"
-    "var(--badbg);border:1px solid var(--line)}\n"
-    ".axis i{position:absolute;top:-1px;bottom:-1px;right:0;border-radius:0 99px 99px 0;"
-    "background:var(--goodbg)}\n.axis i.mid{background:var(--warnbg);border-radius:0}\n"
-    ".axis u{position:absolute;top:-5px;bottom:-5px;width:2px;margin-left:-1px;"
-    "background:var(--soft)}\n"
-    ".axis s{position:absolute;top:-5px;width:16px;height:16px;margin-left:-8px;"
-    "border-radius:99px;background:var(--ink);border:3px solid var(--card);text-decoration:none}\n"
-    ".axis span{position:absolute;font-size:.75rem;line-height:1;color:var(--soft);"
-    "white-space:nowrap}\n.axis .t{top:15px;transform:translateX(-50%)}\n"
-    ".axis .e{top:15px}\n"
-    ".axis .v{top:-20px;transform:translateX(-50%);color:var(--ink);font-weight:650}\n"
     "details{margin-top:6px}\nsummary{cursor:pointer;color:var(--soft);font-size:.875rem}\n"
     ".scroll{overflow-x:auto}\n"
     "table{border-collapse:collapse;width:100%;font-size:.875rem;margin-top:6px}\n"
@@ -93,7 +94,7 @@ static const char style[] =
     ".num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     ".people{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:16px}\n"
     ".strip{display:flex;flex-wrap:wrap;gap:6px;margin-top:8px}\n"
-    ".strip img{width:64px;height:64px;border-radius:8px}\n"
+    ".strip img{width:64px;border-radius:8px}\n"
     ".facts{display:flex;flex-wrap:wrap;gap:8px 28px;margin:12px 0 0}\n"
     ".facts div{min-width:72px}.facts dt{color:var(--soft);font-size:.8125rem}\n"
     ".facts dd{margin:0;font-size:1.35rem;font-weight:650;line-height:1.2;"
@@ -101,19 +102,46 @@ static const char style[] =
     ".many{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:14px 20px;"
     "list-style:none;margin:12px 0 0;padding:0}\n"
     ".many li{display:grid;grid-template-columns:56px minmax(0,1fr);gap:10px;"
-    "scroll-margin-top:12px}\n.many img{width:56px;height:56px;border-radius:8px;display:block}\n"
+    "scroll-margin-top:12px}\n"
     ".many p{font-size:.875rem;line-height:1.35;margin:0}\n"
     ".many li:target{outline:2px solid var(--warn);outline-offset:4px;border-radius:6px}\n"
     ".refused{display:grid;grid-template-columns:72px minmax(0,1fr);gap:12px;padding:10px 0;"
     "border-top:1px solid var(--line)}\n"
-    ".refused img{width:72px;height:72px;object-fit:cover;border-radius:8px;display:block}\n"
     ".refused:first-of-type{border-top:0}\n"
-    "@media(max-width:760px){main,footer{padding:0 14px}.card{padding:14px;margin:14px 0}"
+    ".plot{margin-top:8px}.plot svg{display:block;width:100%;max-width:520px;height:auto;"
+    "font-size:12.5px;fill:var(--ink)}\n"
+    ".plot .grid{stroke:var(--line)}.plot .curve{fill:none;stroke:var(--good);stroke-width:2.5}"
+    ".plot .bar{stroke:var(--ink)}.plot .dot{fill:var(--ink)}\n"
+    ".plot .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}\n"
+    "table.made th{width:8.5em}.mono{font-family:ui-monospace,\"DejaVu Sans Mono\",monospace;"
+    "font-size:.8125rem}\n"
+    "@media screen and (max-width:760px){main,footer{padding:0 14px}.card{padding:14px;margin:14px "
+    "0}"
+    "table.stack,table.stack tbody,table.stack tr,table.stack td{display:block;text-align:left}"
+    "table.stack tr.heads{display:none}table.stack tr{padding:8px 0;"
+    "border-bottom:1px solid var(--line)}table.stack td{display:flex;justify-content:space-between;"
+    "gap:16px;border:0;padding:1px 0;white-space:normal}"
+    "table.stack td::before{content:attr(data-name);color:var(--soft)}"
     ".cols{grid-template-columns:minmax(0,1fr)}.cols.even{gap:12px}"
     ".pair{flex-direction:column;gap:12px}.say{width:100%}"
     ".sticky{position:static}.frame>img{max-height:none}"
     ".box b{font-size:10px;min-width:13px;padding:1px 2px}}\n"
-    "@media print{body{background:#fff}.card{break-inside:avoid}}\n"
+    "@page{margin:12mm}\n"
+    "@media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--good:#0b5a2a;"
+    "--bad:#8c1c16;--warn:#6b4600;--goodbg:#fff;--badbg:#fff;--warnbg:#fff}"
+    "body{background:#fff;font-size:9.5pt;line-height:1.35}main,footer{max-width:none;padding:0}"
+    "h1{margin-top:0;font-size:15pt}.lead{font-size:11pt}footer{padding:0}"
+    ".card{break-inside:avoid;border-radius:0;padding:6px 8px;margin:6px 0}.tag{border:1px solid}"
+    ".card.photo+.card.photo{break-before:page}.sticky{position:"
+    "static}"
+    ".cols{grid-template-columns:minmax(0,4fr) minmax(0,5fr);gap:10px}"
+    ".cols.even{grid-template-columns:1fr 1fr}.frame>img{max-height:84mm}"
+    ".plot svg{max-width:74mm}.plot figcaption,.soft,figcaption,footer,table{font-size:7.5pt}"
+    ".many{grid-template-columns:repeat(5,1fr);gap:4px 6px}"
+    ".many li{grid-template-columns:28px minmax(0,1fr);gap:5px}.many p{font-size:6.5pt;"
+    "line-height:1.2}.face{padding:6px 0;break-inside:avoid}.pair{gap:8px}"
+    ".chips figure{width:62px}.chips.large figure{width:104px}"
+    "th,td{padding:2px 8px 2px 0}details:not([open]){display:none}}\n"
     "</style>\n";
 
 /* ------------------------------------------------------------------ the file */
@@ -126,7 +154,7 @@ static int cannot_write(html *page, const command *self, const common *o)
     return common_refuse(self, o, DPL_E_SYSTEM, "cannot write \"%s\": %s", o->html, strerror(why));
 }
 
-int html_open(html *page, const command *self, const common *o, const char *heading)
+int html_open(html *page, const command *self, const common *o, const char *title)
 {
     const char *path = o->html;
     struct stat st;
@@ -159,13 +187,20 @@ int html_open(html *page, const command *self, const common *o, const char *head
     }
     fputs(head, page->f);
     fputs("<title>", page->f);
-    html_text(page, heading);
+    html_text(page, title);
     fputs("</title>\n", page->f);
     fputs(style, page->f);
-    fputs("</head>\n<body>\n<main>\n<h1>", page->f);
-    html_text(page, heading);
-    fputs("</h1>\n", page->f);
+    fputs("</head>\n<body>\n<main>\n", page->f);
     return 0;
+}
+
+void html_heading(const html *page, const char *text)
+{
+    if (!page->f)
+        return;
+    fputs("<h1>", page->f);
+    html_text(page, text);
+    fputs("</h1>\n", page->f);
 }
 
 int html_close(html *page, const command *self, const common *o)
@@ -237,6 +272,106 @@ void html_fact(const html *page, const char *name, const char *format, ...)
     free(value);
 }
 
+/* A name too long for its place breaks after a slash before it does anywhere else. */
+static void put_breakable(const html *page, const char *path)
+{
+    while (*path) {
+        const size_t n = strcspn(path, "/");
+        char *part = text_format("%.*s", (int)(n + (path[n] == '/')), path);
+
+        html_text(page, part);
+        if (path[n] == '/')
+            fputs("<wbr>", page->f);
+        path += strlen(part);
+        free(part);
+    }
+}
+
+void html_path(const html *page, const char *path)
+{
+    const char *home = getenv("HOME"), *shown = common_from_here(path);
+    const size_t n_home = home ? strlen(home) : 0;
+    const char *slash = strrchr(path, '/');
+
+    if (shown == path && n_home > 1 && strncmp(path, home, n_home) == 0 && path[n_home] == '/') {
+        fputs("~", page->f);
+        shown = path + n_home;
+    } else if (shown == path && path[0] == '/' && slash > path) {
+        /* Of another place the folder tells whose it is, and the way there who keeps it. */
+        const char *folder = memrchr(path, '/', (size_t)(slash - path));
+        fputs(folder > path ? "…" : "", page->f);
+        shown = folder ? folder : path;
+    }
+    put_breakable(page, shown);
+}
+
+/* ------------------------------------------------------------------ how it was made */
+
+void html_row(const html *page, const char *name, const char *format, ...)
+{
+    char *value = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&value, format, args) < 0)
+        text_need(NULL);
+    va_end(args);
+    fputs("<tr><th>", page->f);
+    html_text(page, name);
+    fputs("</th><td>", page->f);
+    html_text(page, value);
+    fputs("</td></tr>\n", page->f);
+    free(value);
+}
+
+static void put_net(const html *page, const char *what, const dpl_net *net, const char *vectors)
+{
+    html_row(page, what, "%s; file %.12s, net %.12s%s%.12s", model_name(net),
+             dpl_net_file_hash(net), dpl_net_hash(net), vectors ? ", vectors " : "",
+             vectors ? vectors : "");
+}
+
+void html_made_begin(const html *page, const common *o)
+{
+    const time_t now = time(NULL);
+    struct tm tm;
+    char when[64] = "";
+
+    if (localtime_r(&now, &tm))
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M %z", &tm);
+    fputs("<section class=\"card\"><h2>How this was made</h2><table class=\"made\">\n", page->f);
+    html_row(page, "date", "%s", when);
+    if (o->typed)
+        html_row(page, "command", "%s", o->typed);
+}
+
+void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
+    const dpl_detector *detector = dpl_pipeline_detector(pipeline);
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    char count[64];
+
+    html_made_begin(page, o);
+    put_net(page, "encoder", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+    if (detector)
+        put_net(page, "detector", dpl_detector_net(detector), NULL);
+    if (image_encoder)
+        put_net(page, "of pictures", dpl_encoder_net(image_encoder),
+                dpl_encoder_hash(image_encoder));
+    if (calibration)
+        html_row(page, "rates", "measured on %s of strangers; by the %s calibration, %s",
+                 text_counted(count, (int64_t)dpl_calibration_pairs(calibration), "pair"),
+                 dpl_pipeline_calibration_is_given(pipeline) ? "gallery's own" : "encoder's",
+                 dpl_calibration_source(calibration));
+}
+
+void html_made_end(const html *page)
+{
+    fputs("</table></section>\n", page->f);
+}
+
 void html_paragraph(const html *page, const char *class_name, const char *text)
 {
     if (!page->f)
@@ -282,26 +417,32 @@ static void put_image(const html *page, const dpl_image *image, const char *alt)
     dpl_bytes_free(jpeg);
 }
 
-void html_chip(const html *page, const dpl_encoder *encoder, const dpl_photo *photo, size_t face,
-               const char *alt)
+void html_portrait(const html *page, const dpl_encoder *encoder, const dpl_photo *photo,
+                   size_t face, const char *alt)
 {
     const int32_t w = dpl_encoder_width_px(encoder), h = dpl_encoder_height_px(encoder);
     const uint8_t *chip = photo->chips + face * (size_t)w * (size_t)h * 3;
     dpl_image image = DPL_IMAGE_INIT;
+    dpl_status status =
+        dpl_portrait(&image, &photo->image, &photo->faces[face], PORTRAIT_WIDTH_PX, NULL);
 
-    if (dpl_image_from_rgb(&image, chip, w, h, (size_t)w * 3, NULL) == DPL_OK)
+    if (status == DPL_E_INPUT) /* a whole picture has no landmarks: as the encoder saw it */
+        status = dpl_image_from_rgb(&image, chip, w, h, (size_t)w * 3, NULL);
+    if (status == DPL_OK)
         put_image(page, &image, alt);
     dpl_image_clear(&image);
 }
 
 /* ------------------------------------------------------------------ a photo and its faces */
 
-const char *html_class(dpl_decision decision)
+/* Class of a decision in the page's styles. */
+static const char *class_of(dpl_decision decision)
 {
     switch (decision) {
     case DPL_DECISION_MATCH: return "good";
     case DPL_DECISION_NO_MATCH: return "bad";
-    case DPL_DECISION_INCONCLUSIVE: return "warn";
+    case DPL_DECISION_INCONCLUSIVE:
+    case DPL_DECISION_TOO_POOR: return "warn";
     case DPL_DECISION_NONE: break;
     }
     return "plain";
@@ -319,7 +460,7 @@ static void put_box(const html *page, const dpl_image *image, const html_box *bo
         return;
     fprintf(page->f,
             "<%s class=\"box %s%s\" style=\"left:%.2f%%;top:%.2f%%;width:%.2f%%;height:%.2f%%\"",
-            box->anchor ? "a" : "span", html_class(box->decision), top < 0.04 ? " in" : "",
+            box->anchor ? "a" : "span", class_of(box->decision), top < 0.04 ? " in" : "",
             100 * left, 100 * top, 100 * (right - left), 100 * (bottom - top));
     if (box->anchor)
         fprintf(page->f, " href=\"#%s\"", box->anchor);
@@ -348,7 +489,7 @@ void html_photo(const html *page, const dpl_photo *photo, const char *name, cons
     for (size_t i = 0; i < n; i++)
         put_box(page, image, &boxes[i]);
     fputs("</div><figcaption>", page->f);
-    html_text(page, name);
+    html_path(page, name);
     fprintf(page->f, ", %d × %d pixels", (int)image->full_width_px, (int)image->full_height_px);
     if (image->warning[0]) {
         fputs("; <span class=\"warnline\">", page->f);
@@ -359,53 +500,46 @@ void html_photo(const html *page, const dpl_photo *photo, const char *name, cons
     dpl_image_clear(&small);
 }
 
-/* ------------------------------------------------------------------ scores */
+/* ------------------------------------------------------------------ verdicts */
+
+/* A mark that says the same as the colour: tick, cross, question mark, dash. */
+static void put_icon(const html *page, dpl_decision decision)
+{
+    static const char *const paths[] = {
+        [DPL_DECISION_NONE] = "M8 12h8",
+        [DPL_DECISION_MATCH] = "M7.5 12.5l3 3 6-7",
+        [DPL_DECISION_NO_MATCH] = "M8.5 8.5l7 7M15.5 8.5l-7 7",
+        [DPL_DECISION_INCONCLUSIVE] =
+            "M9.5 9.6a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.1.9-1.1 1.7M12 16.8v.1",
+        [DPL_DECISION_TOO_POOR] = "M12 7.5v6M12 16.8v.1",
+    };
+
+    fprintf(page->f,
+            "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><circle cx=\"12\" cy=\"12\" "
+            "r=\"9.5\"/><path d=\"%s\"/></svg>",
+            paths[decision]);
+}
+
+void html_headline(const html *page, const char *element, dpl_decision decision, const char *word,
+                   const char *rest)
+{
+    fprintf(page->f, "<%s class=\"verdict %s\">", element, class_of(decision));
+    put_icon(page, decision);
+    fputs("<div>", page->f);
+    html_text(page, word);
+    if (rest[0]) {
+        fputs(" <span>", page->f);
+        html_text(page, rest);
+        fputs("</span>", page->f);
+    }
+    fprintf(page->f, "</div></%s>\n", element);
+}
 
 void html_verdict(const html *page, dpl_decision decision, const char *words)
 {
-    if (decision == DPL_DECISION_NONE)
-        return;
-    fprintf(page->f, "<span class=\"tag %s\">", html_class(decision));
+    fprintf(page->f, "<span class=\"tag %s\">", class_of(decision));
     html_text(page, words);
     fputs("</span>", page->f);
-}
-
-void html_axis(const html *page, const dpl_head *head_used, const dpl_policy *policy, float score,
-               dpl_decision decision)
-{
-    const dpl_head_kind kind = dpl_head_get_kind(head_used);
-    const bool zone = policy->decides && policy->reject < policy->threshold;
-    double low = kind == DPL_HEAD_EUCLIDEAN ? -2 : kind == DPL_HEAD_COSINE ? -0.2 : 0;
-    const double high = kind == DPL_HEAD_EUCLIDEAN ? 0 : 1;
-
-    if (!isfinite(score))
-        return;
-    low = fmin(low, (double)score);
-    const double at = fmin(1, fmax(0, ((double)score - low) / (high - low))) * 100;
-    fputs("<div class=\"axis\" role=\"img\" aria-label=\"score ", page->f);
-    fprintf(page->f, "%.2f", (double)score);
-    if (policy->decides)
-        fprintf(page->f, ", threshold %.2f: %s", (double)policy->threshold,
-                dpl_decision_words(decision));
-    fputs("\">", page->f);
-    if (policy->decides) {
-        const double threshold =
-            fmin(1, fmax(0, ((double)policy->threshold - low) / (high - low))) * 100;
-        const double reject = fmin(1, fmax(0, ((double)policy->reject - low) / (high - low))) * 100;
-        fprintf(page->f, "<i style=\"left:%.2f%%\"></i>", threshold);
-        if (zone)
-            fprintf(page->f, "<i class=\"mid\" style=\"left:%.2f%%;right:%.2f%%\"></i>", reject,
-                    100 - threshold);
-        fprintf(page->f,
-                "<u style=\"left:%.2f%%\"></u><span class=\"t\" style=\"left:%.2f%%\">threshold "
-                "%.2f</span>",
-                threshold, threshold, (double)policy->threshold);
-    }
-    fprintf(page->f,
-            "<s style=\"left:%.2f%%\"></s><span class=\"v\" style=\"left:%.2f%%\">%.2f</span>"
-            "<span class=\"e\" style=\"left:0\">%.1f</span><span class=\"e\" style=\"right:0\">"
-            "%.0f</span></div>\n",
-            at, fmin(96, fmax(4, at)), (double)score, low, high);
 }
 
 void html_quality(const html *page, const dpl_face *face)

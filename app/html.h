@@ -20,11 +20,13 @@ typedef struct html {
 } html;
 
 /**
- * Begin a page, or nothing where --html does not name one.
- * @param heading  of the page; lead: a sentence under it; both plain text
+ * Begin a page, or nothing where --html does not name one. The first thing on it is a heading.
  * @return 0, or 5 after a message
  */
-int html_open(html *page, const command *self, const common *o, const char *heading);
+int html_open(html *page, const command *self, const common *o, const char *title);
+
+/** What the page is about; nothing where there is no page. */
+void html_heading(const html *page, const char *text);
 
 /** End the page and put it in its place. 0, or 5 after a message. */
 int html_close(html *page, const command *self, const common *o);
@@ -45,9 +47,10 @@ void html_paragraph(const html *page, const char *class_name, const char *text);
 /** An <img> from JPEG bytes; nothing when there are none. */
 void html_jpeg(const html *page, const uint8_t *jpeg, size_t n, const char *alt);
 
-/** An <img> of a photo's face as the encoder saw it. */
-void html_chip(const html *page, const dpl_encoder *encoder, const dpl_photo *photo, size_t face,
-               const char *alt);
+/** An <img> of a photo's face, upright and with hair and chin; of a whole picture, of what the
+ * encoder saw. */
+void html_portrait(const html *page, const dpl_encoder *encoder, const dpl_photo *photo,
+                   size_t face, const char *alt);
 
 /* A face to be boxed on a photo. */
 typedef struct html_box {
@@ -62,9 +65,9 @@ typedef struct html_box {
 void html_photo(const html *page, const dpl_photo *photo, const char *name, const html_box *boxes,
                 size_t n);
 
-/** Where a score lies between strangers and the same person. */
-void html_axis(const html *page, const dpl_head *head, const dpl_policy *policy, float score,
-               dpl_decision decision);
+/** A verdict as the heading of a page or a part of it: mark, word, and the rest of the sentence. */
+void html_headline(const html *page, const char *element, dpl_decision decision, const char *word,
+                   const char *rest);
 
 /** "match" as a coloured word. */
 void html_verdict(const html *page, dpl_decision decision, const char *words);
@@ -72,7 +75,15 @@ void html_verdict(const html *page, dpl_decision decision, const char *words);
 /** What a face's quality says: a line of its numbers, with a warning where it is poor. */
 void html_quality(const html *page, const dpl_face *face);
 
-/** Class of a decision in the page's styles. */
-const char *html_class(dpl_decision decision);
+/** A path without what leads to it: from here, from home, or its folder and file. */
+void html_path(const html *page, const char *path);
+
+/** "How this was made": a table begun with date and command, gone on with html_row; html_made adds
+ * the models and the calibration. */
+void html_made_begin(const html *page, const common *o);
+void html_made(const html *page, const common *o, const dpl_pipeline *pipeline);
+void html_row(const html *page, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void html_made_end(const html *page);
 
 #endif

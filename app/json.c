@@ -99,13 +99,21 @@ void json_put_status(json_t **object, dpl_status status, const char *reason)
         json_put_text(object, "reason", reason);
 }
 
-void json_put_net(json_t **object, const char *key, const dpl_net *net, const char *hash)
+static void put_net(json_t **object, const char *key, const dpl_net *net, const char *vectors)
 {
-    json_t *model = json_object();
+    json_t *model = json_object(), *hashes = json_object();
 
+    json_put_text(&hashes, "file", dpl_net_file_hash(net));
+    json_put_text(&hashes, "net", dpl_net_hash(net));
+    json_put_text(&hashes, "vectors", vectors);
     json_put_text(&model, "name", model_name(net));
-    json_put_text(&model, "hash", hash);
+    json_put(&model, "hashes", hashes);
     json_put(object, key, model);
+}
+
+void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encoder)
+{
+    put_net(object, key, dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
 }
 
 void json_put_model(json_t **object, const dpl_pipeline *pipeline)
@@ -113,10 +121,9 @@ void json_put_model(json_t **object, const dpl_pipeline *pipeline)
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
     const dpl_detector *detector = dpl_pipeline_detector(pipeline);
 
-    json_put_net(object, "model", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+    json_put_encoder(object, "model", encoder);
     if (detector)
-        json_put_net(object, "detector", dpl_detector_net(detector),
-                     dpl_net_hash(dpl_detector_net(detector)));
+        put_net(object, "detector", dpl_detector_net(detector), NULL);
     json_put_text(object, "metric", dpl_head_name(dpl_pipeline_head(pipeline)));
     json_put_text(object, "direction", "higher");
 }
@@ -129,6 +136,42 @@ void json_put_policy(json_t **object, const dpl_policy *policy)
     if (policy->reject < policy->threshold)
         json_put_real(object, "reject", (double)policy->reject);
     json_put_real(object, "wanted_fmr", policy->fmr);
+    if (policy->calibration && dpl_calibration_has_cohort(policy->calibration))
+        json_put_text(object, "threshold_of", isnan(policy->fmr) ? "score" : "evidence");
+}
+
+void json_put_calibration(json_t **object, const dpl_pipeline *pipeline)
+{
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    json_t *facts;
+
+    if (!calibration)
+        return;
+    facts = json_object();
+    json_put_text(&facts, "from",
+                  dpl_pipeline_calibration_is_given(pipeline) ? "gallery" : "model");
+    json_put_text(&facts, "source", dpl_calibration_source(calibration));
+    json_put_int(&facts, "pairs", (int64_t)dpl_calibration_pairs(calibration));
+    if (dpl_calibration_people(calibration) > 0)
+        json_put_int(&facts, "people", (int64_t)dpl_calibration_people(calibration));
+    json_put(object, "calibration", facts);
+}
+
+void json_put_comparison(json_t **object, const dpl_calibration *calibration,
+                         const dpl_comparison *comparison)
+{
+    json_put_real(object, "score", (double)comparison->score);
+    if (calibration && dpl_calibration_has_cohort(calibration)) {
+        json_put_real(object, "normalised", (double)comparison->normalised);
+        json_put_real(object, "evidence", (double)comparison->evidence);
+    }
+    if (comparison->fitness != DPL_FITNESS_FAIR)
+        json_put_text(object, "faces", dpl_fitness_words(comparison->fitness));
+    if (comparison->times > 1)
+        json_put_real(object, "times", comparison->times);
+    json_put_rate(object, comparison->rate);
+    if (calibration)
+        json_put_real(object, "fnmr", dpl_calibration_fnmr(calibration, comparison->evidence));
 }
 
 void json_put_decision(json_t **object, dpl_decision decision)

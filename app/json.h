@@ -34,10 +34,20 @@ void json_put_bool(json_t **object, const char *key, bool v);
 /** "status": "OK" or the status's name, and the "reason" where there is one. */
 void json_put_status(json_t **object, dpl_status status, const char *reason);
 
+/** A model's name and its hashes: of the file, of the net in it, and of what its vectors are. */
+void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encoder);
+
 /** Models, metric, direction, and the thresholds that decide. */
-void json_put_net(json_t **object, const char *key, const dpl_net *net, const char *hash);
 void json_put_model(json_t **object, const dpl_pipeline *pipeline);
 void json_put_policy(json_t **object, const dpl_policy *policy);
+
+/** "calibration": whose it is and what it was measured on, where there is one. */
+void json_put_calibration(json_t **object, const dpl_pipeline *pipeline);
+
+/** A comparison: score, "normalised" and "evidence" where the calibration has them, "faces" and
+ * "times" where they are not the usual, "fmr", "fnmr". */
+void json_put_comparison(json_t **object, const dpl_calibration *calibration,
+                         const dpl_comparison *comparison);
 
 /** "decision", if one was made. */
 void json_put_decision(json_t **object, dpl_decision decision);

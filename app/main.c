@@ -22,6 +22,7 @@
 
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/nearest.h"
 
 /*
  * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
@@ -74,44 +75,18 @@ static void keep_memory_small(void)
 #endif
 }
 
-/* Edits (insert, remove, replace) from a to b; b has at most 15 letters. */
-static int distance(const char *a, const char *b)
-{
-    int row[16];
-    const int n = (int)strlen(b);
-
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 0; a[i]; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 1; j <= n; j++) {
-            const int replaced = diagonal + (a[i] != b[j - 1]);
-            const int edited = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = replaced < edited ? replaced : edited;
-        }
-    }
-    return row[n];
-}
-
 static int unknown_command(const char *name)
 {
-    const command *nearest = NULL;
-    int least = 3; /* further away is another word */
+    nearest like = {0};
 
-    for (const command *c = commands; c->name; c++) {
-        const int d = distance(name, c->name);
-        if (d < least) {
-            least = d;
-            nearest = c;
-        }
-    }
+    for (const command *c = commands; c->name; c++)
+        nearest_see(&like, name, c->name);
     fputs("doppel: there is no command \"", stderr);
     text_put(stderr, name);
     fputs("\"", stderr);
-    if (nearest)
-        fprintf(stderr, ", is \"%s\" meant?", nearest->name);
+    if (like.n > 0)
+        fprintf(stderr, ", is \"%s\" meant?", like.names[0]);
+    nearest_clear(&like);
     fputs("\n(see: doppel help)\n", stderr);
     return 2;
 }

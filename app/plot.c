@@ -1,6 +1,7 @@
 /*
  * plot.c - curves as SVG inside a page, in the page's colours, so that they follow light and dark:
- * error rates of an evaluation, and what a training logs over its steps.
+ * error rates of an evaluation, and what a training logs over its steps; each with its numbers as a
+ * table behind it.
  *
  * A logarithmic axis ends at the decade below one pair out of all: what is 0 there lies on its end.
  */
@@ -10,12 +11,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define WIDTH  520.0
-#define HEIGHT 380.0
-#define LEFT   64.0
+/* Small, so that the letters stay readable when a telephone shrinks it. */
+#define WIDTH  420.0
+#define HEIGHT 320.0
+#define LEFT   68.0
 #define RIGHT  (WIDTH - 16.0)
 #define TOP    12.0
-#define BOTTOM (HEIGHT - 52.0)
+#define BOTTOM (HEIGHT - 48.0)
 
 /* One axis: from low to high, logarithmic when decades is above 0. */
 typedef struct axis {
@@ -144,13 +146,33 @@ static void put_rates(FILE *f, const dpl_metrics *m, const axis *x, const axis *
 
 static void begin(FILE *f, const axis *x, const axis *y, const char *said)
 {
-    fprintf(f,
-            "<figure><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\" "
-            "style=\"width:100%%;max-width:%.0fpx;height:auto;font-size:12px;fill:var(--ink)\">\n"
-            "<style>.grid{stroke:var(--line)}.curve{fill:none;stroke:var(--good);stroke-width:2.5}"
-            ".bar{stroke:var(--ink)}.dot{fill:var(--ink)}</style>\n",
-            WIDTH, HEIGHT, said, WIDTH);
+    fprintf(
+        f,
+        "<figure class=\"plot\"><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n",
+        WIDTH, HEIGHT, said);
     put_grid(f, x, y);
+}
+
+/* The curve at the decades of false matches, and at the points with intervals. */
+static void put_roc_table(FILE *f, const dpl_metrics *m, bool true_accepts)
+{
+    fprintf(f,
+            "<details><summary>the numbers</summary><table><tr><th class=\"num\">false match "
+            "rate</th><th class=\"num\">%s</th><th class=\"num\">95 %%</th></tr>\n",
+            true_accepts ? "true match rate" : "false non-match rate");
+    for (int i = 0; i < DPL_N_TAR; i++) {
+        const dpl_tar *t = &m->tar[i];
+        fprintf(f,
+                "<tr><td class=\"num\">%g</td><td class=\"num\">%.4f</td>"
+                "<td class=\"num\">%.4f–%.4f</td></tr>\n",
+                t->far, true_accepts ? t->tar.rate : 1 - t->tar.rate,
+                true_accepts ? t->tar.low : 1 - t->tar.high,
+                true_accepts ? t->tar.high : 1 - t->tar.low);
+    }
+    fprintf(f,
+            "<tr><td class=\"num\">%.4f</td><td class=\"num\">%.4f</td><td class=\"num\">equal "
+            "errors</td></tr></table></details>\n",
+            m->eer, true_accepts ? 1 - m->eer : m->eer);
 }
 
 static void put_plot(const html *page, const dpl_metrics *m, const axis *x, const axis *y,
@@ -159,7 +181,9 @@ static void put_plot(const html *page, const dpl_metrics *m, const axis *x, cons
     begin(page->f, x, y, said);
     put_curve(page->f, m, x, y, true_accepts);
     put_rates(page->f, m, x, y, true_accepts);
-    fprintf(page->f, "</svg><figcaption>%s; bars: 95 %% intervals</figcaption></figure>\n", said);
+    fprintf(page->f, "</svg><figcaption>%s; bars: 95 %% intervals</figcaption>\n", said);
+    put_roc_table(page->f, m, true_accepts);
+    fputs("</figure>\n", page->f);
 }
 
 void plot_roc(const html *page, const dpl_metrics *metrics)
@@ -186,12 +210,49 @@ void plot_det(const html *page, const dpl_metrics *metrics)
 
 /* ------------------------------------------------------------------ lines over steps */
 
-/* The colours of the lines, in light and in dark. */
+/* The colours of the lines, in light and in dark, and dashes for who sees none. */
 static const char series_style[] =
-    "<style>.s0{--s:#17703a}.s1{--s:#1f5fbf}.s2{--s:#8a5a00}.s3{--s:#7a3fb0}"
+    "<style>.s0{--s:#17703a}.s1{--s:#1f5fbf;stroke-dasharray:7 3}"
+    ".s2{--s:#8a5a00;stroke-dasharray:2 3}.s3{--s:#7a3fb0;stroke-dasharray:9 3 2 3}"
     "@media(prefers-color-scheme:dark){.s0{--s:#6fd693}.s1{--s:#7fb2ff}.s2{--s:#f0c05a}"
-    ".s3{--s:#c9a2f2}}polyline{fill:none;stroke:var(--s);stroke-width:2}"
-    "figcaption b{color:var(--s)}</style>\n";
+    ".s3{--s:#c9a2f2}}polyline,.key line{fill:none;stroke:var(--s);stroke-width:2}"
+    ".key{width:28px!important;height:8px!important;display:inline!important;"
+    "vertical-align:middle}</style>\n";
+
+enum { N_ROWS = 12 }; /* of a table: enough to read the curve's course */
+
+/* Where the curves stand at some of the steps of the longest. */
+static void put_curves_table(FILE *f, const char *x_label, const plot_curve *curves, int n)
+{
+    const plot_curve *longest = &curves[0];
+
+    for (int s = 1; s < n; s++)
+        if (curves[s].n > longest->n)
+            longest = &curves[s];
+    fprintf(f,
+            "<details><summary>the numbers</summary><div class=\"scroll\"><table><tr>"
+            "<th class=\"num\">%s</th>",
+            x_label);
+    for (int s = 0; s < n; s++)
+        fprintf(f, "<th class=\"num\">%s</th>", curves[s].name);
+    fputs("</tr>\n", f);
+    for (size_t r = 0; r < N_ROWS && r < longest->n; r++) {
+        const size_t rows = longest->n < N_ROWS ? longest->n : N_ROWS;
+        const size_t i = rows > 1 ? r * (longest->n - 1) / (rows - 1) : 0;
+        fprintf(f, "<tr><td class=\"num\">%.6g</td>", longest->x[i]);
+        for (int s = 0; s < n; s++) {
+            size_t j = 0; /* the last point that is no further */
+            while (j + 1 < curves[s].n && curves[s].x[j + 1] <= longest->x[i])
+                j++;
+            if (curves[s].n > 0 && curves[s].x[j] <= longest->x[i])
+                fprintf(f, "<td class=\"num\">%.4g</td>", curves[s].y[j]);
+            else
+                fputs("<td></td>", f);
+        }
+        fputs("</tr>\n", f);
+    }
+    fputs("</table></div></details>\n", f);
+}
 
 void plot_curves(const html *page, const char *said, const char *x_label, const char *y_label,
                  double x_end, const plot_curve *curves, int n)
@@ -226,8 +287,11 @@ void plot_curves(const html *page, const char *said, const char *x_label, const 
     for (int s = 0; s < n; s++)
         if (curves[s].n > 0)
             fprintf(page->f,
-                    " <span style=\"white-space:nowrap\"><b class=\"s%d\">&#9632;</b> %s "
+                    " <span style=\"white-space:nowrap\"><svg class=\"key\" viewBox=\"0 0 28 8\">"
+                    "<line class=\"s%d\" x1=\"0\" y1=\"4\" x2=\"28\" y2=\"4\"/></svg> %s "
                     "%.4g</span>",
                     s, curves[s].name, curves[s].y[curves[s].n - 1]);
-    fputs("</figcaption></figure>\n", page->f);
+    fputs("</figcaption>\n", page->f);
+    put_curves_table(page->f, x_label, curves, n);
+    fputs("</figure>\n", page->f);
 }

@@ -17,6 +17,17 @@ typedef struct plot_curve {
 void plot_curves(const html *page, const char *said, const char *x_label, const char *y_label,
                  double x_end, const plot_curve *curves, int n);
 
+/* A comparison among those that its calibration was measured on. */
+typedef struct plot_place {
+    const dpl_calibration *calibration; /* NULL: nothing is drawn */
+    const dpl_head *head;
+    float at;                /* its evidence: the score, where there is no cohort */
+    float threshold, reject; /* of the same; NaN: none */
+} plot_place;
+
+/** How strangers and the same person score, with where this comparison stands. */
+void plot_scores(const html *page, const plot_place *place);
+
 /** True accepts over false ones (ROC): false ones on a logarithmic axis. */
 void plot_roc(const html *page, const dpl_metrics *metrics);
 

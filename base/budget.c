@@ -89,7 +89,8 @@ void dpli_budget_release(dpli_budget *b, size_t n)
 
 void dpli_budget_begin(dpli_budget *b, size_t n, dpli_kept *kept)
 {
-    dpli_budget_forget(kept);
+    if (kept)
+        dpli_budget_forget(kept);
     pthread_mutex_lock(&b->lock);
     while (!fits(b->worked_on + b->n_kept, n, b->total)) {
         dpli_kept *other = b->kept;
@@ -98,7 +99,8 @@ void dpli_budget_begin(dpli_budget *b, size_t n, dpli_kept *kept)
             take_off(b, other);
             other->drop(other->what);
         } else {
-            kept->drop(kept->what);
+            if (kept)
+                kept->drop(kept->what);
             pthread_cond_wait(&b->freed, &b->lock);
         }
     }
@@ -110,11 +112,13 @@ void dpli_budget_end(dpli_budget *b, size_t n, dpli_kept *kept, size_t n_kept)
 {
     pthread_mutex_lock(&b->lock);
     b->worked_on -= n;
-    __atomic_store_n(&kept->budget, b, __ATOMIC_RELEASE);
-    kept->n = n_kept;
-    kept->next = b->kept;
-    b->kept = kept;
-    b->n_kept += n_kept;
+    if (kept) {
+        __atomic_store_n(&kept->budget, b, __ATOMIC_RELEASE);
+        kept->n = n_kept;
+        kept->next = b->kept;
+        b->kept = kept;
+        b->n_kept += n_kept;
+    }
     pthread_cond_broadcast(&b->freed);
     pthread_mutex_unlock(&b->lock);
 }

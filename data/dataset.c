@@ -26,13 +26,12 @@
 
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
-/* A data set's pictures are small, and as many are decoded at once as there are threads. */
-#define MAX_DECODE_BYTES ((size_t)256 << 20)
 
 /* A picture as its source tells it. */
 typedef struct found {
     char *name, *cls, *group; /* cls and group NULL when plain */
     size_t at;                /* zip: the member; CSV: the line */
+    char *stratum, *role;     /* NULL: not said */
 } found;
 
 typedef struct found_list {
@@ -41,7 +40,7 @@ typedef struct found_list {
 } found_list;
 
 typedef struct picture {
-    char *name;
+    char *name, *stratum, *role; /* the last two NULL where not said */
     size_t member;
     int32_t cls;
 } picture;
@@ -120,6 +119,8 @@ static void clear_found(found *f)
     free(f->name);
     free(f->cls);
     free(f->group);
+    free(f->stratum);
+    free(f->role);
 }
 
 /* Takes what f points to. */
@@ -142,7 +143,7 @@ static dpl_status add_found(found_list *list, found f, dpl_error *err)
 static dpl_status add_by_folder(found_list *list, const char *name, size_t member, bool plain,
                                 dpl_error *err)
 {
-    found f = {dpli_strdup(name, err), NULL, NULL, member};
+    found f = {.name = dpli_strdup(name, err), .at = member};
 
     if (f.name && !plain)
         f.cls = parent_of(name, err);
@@ -174,6 +175,7 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
         return dpli_fail(err, DPL_E_INPUT, "folder \"%s\" holds no files but the kernel's words",
                          path);
     case DPLI_WALKED_LINK:
+    case DPLI_WALKED_LEFT_OUT:
     case DPLI_WALKED_OTHER: return DPL_OK;
     case DPLI_WALKED_FILE: break;
     }
@@ -241,13 +243,17 @@ static int find_column(const dpli_csv *header, const char *names)
     return -1;
 }
 
-static dpl_status add_row(found_list *list, const dpli_csv *row, const int column[3], bool plain,
-                          dpl_error *err)
+enum { PATH, LABEL, GROUP, STRATUM, ROLE, N_COLUMNS };
+
+static dpl_status add_row(found_list *list, const dpli_csv *row, const int column[N_COLUMNS],
+                          bool plain, dpl_error *err)
 {
-    const char *name = row->field[column[0]];
-    const char *label = plain ? NULL : row->field[column[1]];
-    const char *group = plain || column[2] < 0 ? NULL : row->field[column[2]];
-    found f = {NULL, NULL, NULL, row->line};
+    const char *name = row->field[column[PATH]];
+    const char *label = plain ? NULL : row->field[column[LABEL]];
+    const char *group = plain || column[GROUP] < 0 ? NULL : row->field[column[GROUP]];
+    const char *stratum = column[STRATUM] < 0 ? "" : row->field[column[STRATUM]];
+    const char *role = column[ROLE] < 0 ? "" : row->field[column[ROLE]];
+    found f = {.at = row->line};
 
     if (!*name || (label && !*label) || (group && !*group))
         return dpli_fail(err, DPL_E_INPUT, "line %zu: the %s is empty", row->line,
@@ -255,12 +261,17 @@ static dpl_status add_row(found_list *list, const dpli_csv *row, const int colum
                          : label && !*label ? "label"
                                             : "group");
     f.name = dpli_strdup(name, err);
+    if (*stratum)
+        f.stratum = dpli_strdup(stratum, err);
+    if (*role)
+        f.role = dpli_strdup(role, err);
     if (label) {
         /* Named as in a folder: the characters of two alphabets may have the same names. */
         f.cls = group ? dpli_asprintf(err, "%s/%s", group, label) : dpli_strdup(label, err);
         f.group = dpli_strdup(group ? group : ".", err);
     }
-    if (!f.name || (label && (!f.cls || !f.group))) {
+    if (!f.name || (label && (!f.cls || !f.group)) || (*stratum && !f.stratum) ||
+        (*role && !f.role)) {
         clear_found(&f);
         return DPL_E_MEMORY;
     }
@@ -293,12 +304,15 @@ static dpl_status list_csv(found_list *list, dpl_dataset *d, const char *path, c
     if (status != DPL_OK)
         goto done;
     const int n_columns = csv.n_fields;
-    const int column[3] = {find_column(&csv, "path file filename image chip"),
-                           find_column(&csv, "label class identity person"),
-                           find_column(&csv, "group")};
-    if (column[0] < 0)
+    const int column[N_COLUMNS] = {
+        [PATH] = find_column(&csv, "path file filename image chip"),
+        [LABEL] = find_column(&csv, "label class identity person"),
+        [GROUP] = find_column(&csv, "group"),
+        [STRATUM] = find_column(&csv, "stratum strata"),
+        [ROLE] = find_column(&csv, "role")};
+    if (column[PATH] < 0)
         status = dpli_fail(err, DPL_E_INPUT, "line %zu: no column \"path\" or \"file\"", csv.line);
-    else if (column[1] < 0 && !plain)
+    else if (column[LABEL] < 0 && !plain)
         status = dpli_fail(err, DPL_E_INPUT,
                            "line %zu: no column \"label\", \"class\" or \"identity\"", csv.line);
     while (status == DPL_OK) {
@@ -356,8 +370,12 @@ static void take_run(dpl_dataset *d, found *run, size_t n)
         run->cls = run->group = NULL;
     }
     for (size_t i = 0; i < n; i++) {
-        d->items[d->n_items++] = (picture){run[i].name, run[i].at, plain ? -1 : d->n_classes};
-        run[i].name = NULL;
+        d->items[d->n_items++] = (picture){.name = run[i].name,
+                                           .stratum = run[i].stratum,
+                                           .role = run[i].role,
+                                           .member = run[i].at,
+                                           .cls = plain ? -1 : d->n_classes};
+        run[i].name = run[i].stratum = run[i].role = NULL;
     }
     d->n_classes += !plain;
 }
@@ -563,8 +581,11 @@ void dpl_dataset_close(dpl_dataset *d)
 {
     if (!d)
         return;
-    for (int32_t i = 0; i < d->n_items; i++)
+    for (int32_t i = 0; i < d->n_items; i++) {
         free(d->items[i].name);
+        free(d->items[i].stratum);
+        free(d->items[i].role);
+    }
     for (int32_t i = 0; i < d->n_classes; i++)
         free(d->classes[i].name);
     for (int32_t i = 0; i < d->n_groups; i++)
@@ -622,6 +643,16 @@ int32_t dpl_dataset_class_of(const dpl_dataset *d, int32_t item)
     return d->items[item].cls;
 }
 
+const char *dpl_dataset_stratum_of(const dpl_dataset *d, int32_t item)
+{
+    return d->items[item].stratum ? d->items[item].stratum : "";
+}
+
+const char *dpl_dataset_role_of(const dpl_dataset *d, int32_t item)
+{
+    return d->items[item].role ? d->items[item].role : "";
+}
+
 int32_t dpl_dataset_group_of(const dpl_dataset *d, int32_t cls)
 {
     return d->classes[cls].group;
@@ -649,41 +680,74 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
     return found_name ? found_name->item : -1;
 }
 
-static dpl_status image_in_zip(dpl_image *out, const dpl_dataset *d, const picture *it,
-                               dpl_error *err)
+/* Put before a message where an item is. */
+static dpl_status fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d,
+                               int32_t item)
 {
-    dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
-    uint8_t *bytes;
-    size_t n;
-    dpl_status status = dpli_zip_read(&bytes, &n, d->zip, it->member, MAX_FILE_BYTES, err);
+    const char *name = d->items[item].name;
+    char *path = d->zip ? NULL : join(d->root, name, NULL);
 
-    if (status == DPL_OK) {
-        /* As dpl_image_open: the file lies in memory while it is decoded. */
-        options.max_bytes = MAX_DECODE_BYTES - n;
-        status = dpl_image_decode(out, bytes, n, &options, err);
+    dpli_fail_in(err, status, path ? path : name);
+    free(path);
+    return status;
+}
+
+uint64_t dpl_dataset_item_bytes(const dpl_dataset *d, int32_t item)
+{
+    struct stat st;
+    char *path;
+    uint64_t n = 0;
+
+    if (item < 0 || item >= d->n_items)
+        return 0;
+    if (d->zip)
+        return dpli_zip_size(d->zip, d->items[item].member);
+    path = join(d->root, d->items[item].name, NULL);
+    if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        n = (uint64_t)st.st_size;
+    free(path);
+    return n;
+}
+
+dpl_status dpl_dataset_item_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,
+                                 int32_t item, size_t max_bytes, dpl_error *err)
+{
+    const size_t limit = d->zip && max_bytes > MAX_FILE_BYTES ? MAX_FILE_BYTES : max_bytes;
+    dpl_status status;
+    char *path;
+
+    *bytes = NULL;
+    *n_bytes = 0;
+    if (item < 0 || item >= d->n_items)
+        return dpli_fail(err, DPL_E_ARGUMENT, "item %d is not within 0..%d", (int)item,
+                         (int)d->n_items - 1);
+    if (d->zip) {
+        status = dpli_zip_read(bytes, n_bytes, d->zip, d->items[item].member, limit, err);
+    } else {
+        path = join(d->root, d->items[item].name, err);
+        if (!path)
+            return DPL_E_MEMORY;
+        status = dpli_file_read(bytes, n_bytes, path, limit, err);
+        free(path);
     }
-    free(bytes);
-    return status == DPL_OK ? DPL_OK : dpli_fail_in(err, status, it->name);
+    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item, dpl_error *err)
 {
-    const dpl_image empty = DPL_IMAGE_INIT;
     dpl_decode_options options = DPL_DECODE_OPTIONS_INIT;
-    dpl_status status;
-    char *path;
+    uint8_t *bytes;
+    size_t n;
+    dpl_status status = dpl_dataset_item_file(&bytes, &n, d, item, options.max_bytes, err);
 
-    *out = empty;
-    if (item < 0 || item >= d->n_items)
-        return dpli_fail(err, DPL_E_ARGUMENT, "item %d is not within 0..%d", (int)item,
-                         (int)d->n_items - 1);
-    if (d->zip)
-        return image_in_zip(out, d, &d->items[item], err);
-    path = join(d->root, d->items[item].name, err);
-    options.max_bytes = MAX_DECODE_BYTES;
-    status = path ? dpl_image_open(out, path, &options, err) : DPL_E_MEMORY;
-    free(path);
-    return status;
+    *out = (dpl_image)DPL_IMAGE_INIT;
+    if (status != DPL_OK)
+        return status;
+    /* As dpl_image_open: the file lies in memory while it is decoded. */
+    options.max_bytes -= n;
+    status = dpl_image_decode(out, bytes, n, &options, err);
+    free(bytes);
+    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,

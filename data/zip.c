@@ -8,6 +8,7 @@
 #include "data/zip.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include <zip.h>
 
@@ -88,6 +89,18 @@ dpl_status dpli_zip_find(size_t *member, dpli_zip *z, const char *name, dpl_erro
     pthread_mutex_unlock(&z->lock);
     *member = found < 0 ? 0 : (size_t)found;
     return found < 0 ? dpli_fail(err, DPL_E_INPUT, "is not in the archive") : DPL_OK;
+}
+
+uint64_t dpli_zip_size(dpli_zip *z, size_t member)
+{
+    zip_stat_t st;
+    bool told;
+
+    zip_stat_init(&st);
+    pthread_mutex_lock(&z->lock);
+    told = zip_stat_index(z->archive, member, 0, &st) == 0 && (st.valid & ZIP_STAT_SIZE);
+    pthread_mutex_unlock(&z->lock);
+    return told ? st.size : 0;
 }
 
 /* The lock is held. */

@@ -21,6 +21,9 @@ const char *dpli_zip_name(const dpli_zip *z, size_t member);
 /** *member of exactly this name, else DPL_E_INPUT. Threads: any number at once. */
 dpl_status dpli_zip_find(size_t *member, dpli_zip *z, const char *name, dpl_error *err);
 
+/** Bytes that a member says it unpacks to; 0 when it does not. Threads: as dpli_zip_find. */
+uint64_t dpli_zip_size(dpli_zip *z, size_t member);
+
 /**
  * A member's content, its checksum verified; freed with free(). Errors do not name it.
  * @retval DPL_E_INPUT  encrypted, damaged, or packed in a way that is not known

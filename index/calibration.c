@@ -1,170 +1,20 @@
 /*
- * Calibration: a score to a false match rate, a wanted rate to thresholds.
+ * Calibration: a score to evidence, evidence to a false match rate, a wanted rate to thresholds.
  *
- * A table measured on impostor pairs, from a model's facts or from `calibrate`. Between its points
- * the rate's logarithm is linear in the score; past its ends nothing is known but that a higher
- * score is not more common, so the rate there is a bound and says so. A table is a stranger's word
- * until parsed: every number is checked.
+ * Tables measured on impostor pairs, from a model's facts or from `calibrate`. Between a table's
+ * points the rate's logarithm is linear in the evidence; past its ends nothing is known but that
+ * more evidence is not more common, so the rate there is a bound and says so.
  *
- * Does not decide (policy.c) and does not measure.
+ * Does not read (calibration_read.c), decide (policy.c) or measure.
  */
-#include "doppel/score.h"
+#include "index/calibration.h"
 
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/fail.h"
-#include "base/mem.h"
-#include "index/binomial.h"
-
-#define MAX_TEXT_BYTES ((size_t)16 << 20)
-#define MAX_POINTS     4096
-#define MAX_PAIRS      1000000000000 /* up to where the bounds' arithmetic is good */
-
-typedef struct point {
-    float score;
-    double rate, low, high;
-} point;
-
-struct dpl_calibration {
-    uint64_t pairs;
-    char *source;
-    size_t n;       /* points, at least 1 */
-    size_t n_known; /* of them, from the first, those with a rate above 0 */
-    point points[];
-};
-
-/* ------------------------------------------------------------------ reading */
-
-static dpl_status read_point(point *p, const json_t *json, size_t i, double pairs, dpl_error *err)
-{
-    double v[4];
-    size_t n = json_array_size(json); /* 0 when it is not an array */
-
-    if (n != 2 && n != 4)
-        return dpli_fail(err, DPL_E_MODEL,
-                         "calibration: point %zu is not [score, fmr] or [score, fmr, low, high]",
-                         i + 1);
-    for (size_t j = 0; j < n; j++) {
-        const json_t *number = json_array_get(json, j);
-
-        v[j] = json_number_value(number);
-        if (!json_is_number(number) || !isfinite(v[j]))
-            return dpli_fail(err, DPL_E_MODEL,
-                             "calibration: point %zu holds something not a number", i + 1);
-    }
-    p->score = (float)v[0];
-    p->rate = v[1];
-    if (!isfinite(p->score))
-        return dpli_fail(err, DPL_E_MODEL, "calibration: point %zu has a score out of range",
-                         i + 1);
-    if (!(p->rate >= 0.0 && p->rate <= 1.0))
-        return dpli_fail(err, DPL_E_MODEL, "calibration: point %zu has a rate outside 0..1", i + 1);
-    if (n == 4) {
-        p->low = v[2];
-        p->high = v[3];
-    } else {
-        dpli_binomial_bounds(&p->low, &p->high, p->rate, pairs);
-    }
-    /* An upper bound of 0 would claim that something cannot happen: no measurement shows that. */
-    if (!(p->low >= 0.0 && p->low <= p->rate && p->rate <= p->high && p->high <= 1.0 &&
-          p->high > 0.0))
-        return dpli_fail(err, DPL_E_MODEL,
-                         "calibration: point %zu has bounds that do not hold its rate", i + 1);
-    return DPL_OK;
-}
-
-static dpl_status read_table(dpl_calibration **out, const json_t *root, dpl_error *err)
-{
-    const json_t *version = json_object_get(root, "version");
-    const json_t *metric = json_object_get(root, "metric");
-    const json_t *pairs = json_object_get(root, "pairs");
-    const json_t *source = json_object_get(root, "source");
-    const json_t *points = json_object_get(root, "points");
-    size_t n = json_array_size(points);
-    dpl_calibration *c;
-
-    if (!json_is_integer(version) || json_integer_value(version) != 1)
-        return dpli_fail(err, DPL_E_MODEL, "calibration: \"version\" is not 1");
-    if (!json_is_string(metric))
-        return dpli_fail(err, DPL_E_MODEL, "calibration: \"metric\" is not a string");
-    if (!json_is_integer(pairs) || json_integer_value(pairs) < 1 ||
-        json_integer_value(pairs) > MAX_PAIRS)
-        return dpli_fail(err, DPL_E_MODEL, "calibration: \"pairs\" is not a number of pairs");
-    if (source && !json_is_string(source))
-        return dpli_fail(err, DPL_E_MODEL, "calibration: \"source\" is not a string");
-    if (n < 1 || n > MAX_POINTS)
-        return dpli_fail(err, DPL_E_MODEL,
-                         "calibration: \"points\" is not an array of 1 to %d points", MAX_POINTS);
-
-    c = dpli_calloc(1, sizeof *c + n * sizeof c->points[0], err);
-    if (!c)
-        return DPL_E_MEMORY;
-    *out = c;
-    c->pairs = (uint64_t)json_integer_value(pairs);
-    c->n = n;
-    c->source = dpli_strdup(source ? json_string_value(source) : "", err);
-    if (!c->source)
-        return DPL_E_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        point *p = c->points + i;
-        dpl_status status = read_point(p, json_array_get(points, i), i, (double)c->pairs, err);
-
-        if (status != DPL_OK)
-            return status;
-        if (p->rate > 0.0)
-            c->n_known = i + 1;
-        if (i == 0)
-            continue;
-        if (!(p->score > p[-1].score))
-            return dpli_fail(err, DPL_E_MODEL,
-                             "calibration: point %zu has no higher score than the one before",
-                             i + 1);
-        if (!(p->rate <= p[-1].rate && p->low <= p[-1].low && p->high <= p[-1].high))
-            return dpli_fail(err, DPL_E_MODEL,
-                             "calibration: point %zu has a higher rate than the one before", i + 1);
-    }
-    return DPL_OK;
-}
-
-dpl_status dpl_calibration_parse(dpl_calibration **out, const char *json, dpl_error *err)
-{
-    dpl_calibration *c = NULL;
-    json_t *root = NULL;
-    json_error_t where;
-    size_t n = strnlen(json, MAX_TEXT_BYTES + 1);
-    dpl_status status;
-
-    *out = NULL;
-    if (n > MAX_TEXT_BYTES)
-        return dpli_fail(err, DPL_E_MODEL, "calibration: longer than the limit of %zu MiB",
-                         MAX_TEXT_BYTES >> 20);
-    root = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where);
-    if (!root)
-        return dpli_fail(err, DPL_E_MODEL, "calibration: line %d, column %d: %s", where.line,
-                         where.column, where.text);
-    status = read_table(&c, root, err);
-    if (status == DPL_OK) {
-        *out = c;
-        c = NULL;
-    }
-    dpl_calibration_free(c);
-    json_decref(root);
-    return status;
-}
-
-void dpl_calibration_free(dpl_calibration *calibration)
-{
-    if (!calibration)
-        return;
-    free(calibration->source);
-    free(calibration);
-}
 
 uint64_t dpl_calibration_pairs(const dpl_calibration *calibration)
 {
@@ -176,7 +26,59 @@ const char *dpl_calibration_source(const dpl_calibration *calibration)
     return calibration->source;
 }
 
-/* ------------------------------------------------------------------ score to rate */
+int dpl_calibration_version(const dpl_calibration *calibration)
+{
+    return calibration->version;
+}
+
+uint64_t dpl_calibration_people(const dpl_calibration *calibration)
+{
+    return calibration->people;
+}
+
+bool dpl_calibration_has_cohort(const dpl_calibration *calibration)
+{
+    return calibration->top > 0;
+}
+
+bool dpl_calibration_has_poor(const dpl_calibration *calibration)
+{
+    return calibration->poor.n > 0;
+}
+
+bool dpl_calibration_range(dpl_range *out, const dpl_calibration *calibration)
+{
+    *out = calibration->has_range ? calibration->range : (dpl_range){0, 180, 0};
+    return calibration->has_range;
+}
+
+double dpl_calibration_mean_factor(const dpl_calibration *calibration)
+{
+    return calibration->mean_factor;
+}
+
+size_t dpl_calibration_n_strata(const dpl_calibration *calibration)
+{
+    return calibration->n_strata;
+}
+
+const dpl_stratum *dpl_calibration_stratum(const dpl_calibration *calibration, size_t i)
+{
+    return i < calibration->n_strata ? &calibration->strata[i] : NULL;
+}
+
+void dpl_calibration_ends(float *low, float *high, const dpl_calibration *calibration)
+{
+    *low = calibration->fair.points[0].at;
+    *high = calibration->fair.points[calibration->fair.n - 1].at;
+}
+
+uint64_t dpl_calibration_genuine_pairs(const dpl_calibration *calibration)
+{
+    return calibration->genuine_pairs;
+}
+
+/* ------------------------------------------------------------------ evidence to rate */
 
 /* Between a and b <= a; where b is 0 there is no logarithm, and the lower of the two is taken. */
 static double between(double a, double b, double t)
@@ -186,36 +88,125 @@ static double between(double a, double b, double t)
     return b > 0.0 ? exp(log(a) + t * (log(b) - log(a))) : b;
 }
 
-dpl_rate dpl_calibration_fmr(const dpl_calibration *calibration, float score)
+/* The last point at or below x, which is not below the first. */
+static size_t find(const dpli_table *table, float x)
 {
-    const point *p = calibration->points;
-    size_t low = 0, high = calibration->n;
+    size_t low = 0, high = table->n;
 
-    if (!isfinite(score))
-        return (dpl_rate){1.0, 0.0, 1.0, 1};
-    if (score < p[0].score)
-        return (dpl_rate){1.0, p[0].low, 1.0, 1};
-    while (high - low > 1) { /* p[low].score <= score, and below p[high].score where there is one */
+    while (high - low > 1) { /* points[low].at <= x, and below points[high].at where there is one */
         size_t mid = low + (high - low) / 2;
 
-        if (p[mid].score <= score)
+        if (table->points[mid].at <= x)
             low = mid;
         else
             high = mid;
     }
-    p += low;
-    if (low + 1 < calibration->n_known) {
-        double t = ((double)score - p->score) / ((double)p[1].score - p->score);
+    return low;
+}
+
+static dpl_rate rate_of(const dpli_table *table, float x)
+{
+    const dpli_point *p = table->points;
+    size_t at;
+
+    if (!isfinite(x))
+        return (dpl_rate){1.0, 0.0, 1.0, 1};
+    if (x < p[0].at)
+        return (dpl_rate){1.0, p[0].low, 1.0, 1};
+    at = find(table, x);
+    p += at;
+    if (at + 1 < table->n_known) {
+        double t = ((double)x - (double)p->at) / ((double)p[1].at - (double)p->at);
 
         return (dpl_rate){between(p->rate, p[1].rate, t), between(p->low, p[1].low, t),
                           between(p->high, p[1].high, t), 0};
     }
-    if (low + 1 == calibration->n_known && score == p->score)
+    if (at + 1 == table->n_known && x == p->at)
         return (dpl_rate){p->rate, p->low, p->high, 0};
     return (dpl_rate){p->high, 0.0, p->high, 1};
 }
 
-/* ------------------------------------------------------------------ rate to score */
+dpl_rate dpl_calibration_fmr(const dpl_calibration *calibration, float evidence)
+{
+    return rate_of(&calibration->fair, evidence);
+}
+
+dpl_rate dpl_calibration_poor_fmr(const dpl_calibration *calibration, float evidence)
+{
+    if (calibration->poor.n == 0)
+        return (dpl_rate){(double)NAN, (double)NAN, (double)NAN, 0};
+    return rate_of(&calibration->poor, evidence);
+}
+
+double dpl_calibration_fnmr(const dpl_calibration *calibration, float evidence)
+{
+    const dpli_table *table = &calibration->genuine;
+    const dpli_point *p = table->points;
+    size_t at;
+
+    if (table->n == 0 || !isfinite(evidence))
+        return (double)NAN;
+    if (evidence <= p[0].at)
+        return p[0].rate;
+    at = find(table, evidence);
+    p += at;
+    if (at + 1 == table->n)
+        return p->rate;
+    return p->rate + (p[1].rate - p->rate) * ((double)evidence - (double)p->at) /
+                         ((double)p[1].at - (double)p->at);
+}
+
+/* ------------------------------------------------------------------ faces */
+
+const char *dpl_fitness_words(dpl_fitness fitness)
+{
+    return fitness == DPL_FITNESS_FAIR ? "fair" : fitness == DPL_FITNESS_POOR ? "poor" : "too poor";
+}
+
+dpl_fitness dpl_calibration_fitness(const dpl_calibration *calibration, const dpl_face *face)
+{
+    const dpl_quality *q = &face->quality;
+
+    /* Without a word on what is weakest nobody has looked: a whole picture, an old row. */
+    if (!calibration || !calibration->has_range || !q->weakest[0])
+        return DPL_FITNESS_FAIR;
+    if (!(q->overall >= calibration->range.too_poor))
+        return DPL_FITNESS_TOO_POOR;
+    return q->overall >= calibration->range.quality &&
+                   fabsf(q->yaw_deg) <= calibration->range.yaw_deg
+               ? DPL_FITNESS_FAIR
+               : DPL_FITNESS_POOR;
+}
+
+/* ------------------------------------------------------------------ score to evidence */
+
+/* -log10 of a marginal table's rate, gone on with the first and the last slope past its ends. */
+static double evidence_by(const dpli_table *table, float x)
+{
+    const dpli_point *p = table->points;
+    size_t at = x < p[0].at ? 0 : find(table, x);
+    double a, b;
+
+    p += at + 1 < table->n ? at : table->n - 2;
+    a = -log10(p->rate);
+    b = -log10(p[1].rate);
+    return a + (b - a) * (((double)x - (double)p->at) / ((double)p[1].at - (double)p->at));
+}
+
+float dpl_calibration_evidence(const dpl_calibration *calibration, float score, float normalised)
+{
+    float least;
+
+    if (calibration->top == 0)
+        return score;
+    if (!isfinite(score) || !isfinite(normalised))
+        return NAN;
+    least = (float)fmin(evidence_by(&calibration->score, score),
+                        evidence_by(&calibration->normalised, normalised));
+    return isfinite(least) ? least : NAN;
+}
+
+/* ------------------------------------------------------------------ rate to evidence */
 
 /* Floats as whole numbers in the same order, so that a bisection ends at neighbours. */
 static int64_t rank_of(float x)
@@ -245,14 +236,38 @@ static double two_digits_up(double x)
 
 double dpl_calibration_lowest_fmr(const dpl_calibration *calibration)
 {
-    return calibration->points[calibration->n - 1].high;
+    return calibration->fair.points[calibration->fair.n - 1].high;
+}
+
+/* The lowest evidence whose upper bound is within fmr, of a table whose last is. */
+static float accept_from(const dpli_table *table, double fmr)
+{
+    int64_t low = rank_of(table->points[0].at), high = rank_of(table->points[table->n - 1].at);
+
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+
+        if (rate_of(table, float_of(mid)).high <= fmr)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return float_of(high);
+}
+
+float dpli_calibration_poor_threshold(const dpl_calibration *calibration, double fmr)
+{
+    const dpli_table *table = &calibration->poor;
+
+    return table->n > 0 && table->points[table->n - 1].high <= fmr ? accept_from(table, fmr) : NAN;
 }
 
 dpl_status dpl_calibration_threshold(float *accept, float *reject,
                                      const dpl_calibration *calibration, double fmr, dpl_error *err)
 {
-    const point *first = calibration->points, *last = first + calibration->n - 1;
-    int64_t low = rank_of(first->score), high = rank_of(last->score);
+    const dpli_table *table = &calibration->fair;
+    const dpli_point *first = table->points, *last = first + table->n - 1;
+    int64_t low, high;
 
     if (!(fmr > 0.0 && fmr < 1.0))
         return dpli_fail(err, DPL_E_ARGUMENT, "a false match rate of %g is not between 0 and 1",
@@ -263,27 +278,19 @@ dpl_status dpl_calibration_threshold(float *accept, float *reject,
                          " pairs support, lowest is %.2g",
                          fmr, calibration->pairs, two_digits_up(last->high));
 
-    while (low < high) {
-        int64_t mid = low + (high - low) / 2;
-
-        if (dpl_calibration_fmr(calibration, float_of(mid)).high <= fmr)
-            high = mid;
-        else
-            low = mid + 1;
-    }
-    *accept = float_of(high);
+    *accept = accept_from(table, fmr);
 
     /* A table that begins below the wanted rate cannot say of any score that it is too low. */
     if (first->low < fmr) {
         *reject = -FLT_MAX;
         return DPL_OK;
     }
-    low = rank_of(first->score);
+    low = rank_of(first->at);
     high = rank_of(*accept); /* no further: where both bounds equal the rate, it is a match */
     while (low < high) {
         int64_t mid = low + (high - low + 1) / 2;
 
-        if (dpl_calibration_fmr(calibration, float_of(mid)).low >= fmr)
+        if (rate_of(table, float_of(mid)).low >= fmr)
             low = mid;
         else
             high = mid - 1;

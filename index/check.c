@@ -85,7 +85,11 @@ static dpl_status on_photo(void *ctx, const dpli_photo_record *r, dpl_error *err
         return status;
     if (status == DPL_OK)
         return DPL_OK;
-    return tell_photo(c, "photo", r, r->sum != dpli_photo_sum(r) ? changed : why.message);
+    return tell_photo(c, "photo", r,
+                      r->sum != dpli_photo_sum(r) ||
+                              (r->file.photo_id && r->file.sum != dpli_file_sum(&r->file))
+                          ? changed
+                          : why.message);
 }
 
 static bool is_finite(const dpli_vector_record *v)
@@ -114,6 +118,9 @@ static dpl_status on_template(void *ctx, const dpli_template_record *r, dpl_erro
     if (status == DPL_OK && r->has_face &&
         r->face_sum != dpli_face_sum(r->vector.id, r->face, r->weakest))
         status = tell_photo(c, "face", &r->photo, changed);
+    if (status == DPL_OK && r->vector.owner.person_id &&
+        r->vector.owner.sum != dpli_owner_sum(&r->vector.owner))
+        status = tell_photo(c, "person", &r->photo, changed);
     if (status == DPL_OK && r->thumb &&
         r->thumb_sum != dpli_thumb_sum(r->vector.id, r->thumb, r->n_thumb))
         status = tell_photo(c, "thumbnail", &r->photo, changed);
@@ -147,21 +154,47 @@ static dpl_status check_snapshots(check *c, dpl_error *err)
     return DPL_OK;
 }
 
+static dpl_status on_alias(void *ctx, const dpli_alias_record *r, dpl_error *err)
+{
+    return r->sum == dpli_alias_sum(r) ? DPL_OK
+                                       : on_fault(ctx,
+                                                  "another name of a person is not what was "
+                                                  "written",
+                                                  err);
+}
+
+static dpl_status on_refusal(void *ctx, const dpli_refusal_record *r, dpl_error *err)
+{
+    return r->sum == dpli_refusal_sum(r)
+               ? DPL_OK
+               : on_fault(ctx, "what a face was said not to be is not what was written", err);
+}
+
+static dpl_status on_member(void *ctx, const dpli_member_record *r, dpl_error *err)
+{
+    return r->sum == dpli_member_sum(r)
+               ? DPL_OK
+               : on_fault(ctx, "the group of a face is not what was written", err);
+}
+
 /* One kind of row after the other; where the database itself gives up, that is a finding, too. */
 static dpl_status check_rows(check *c, dpl_error *err)
 {
     static const dpli_photo_query photos = {DPLI_ALL_PHOTOS_BY_ID, NULL, 0};
-    static const dpli_template_query templates = {DPLI_ALL_TEMPLATES, NULL, 0, NULL};
+    static const dpli_template_query templates = {DPLI_ALL_TEMPLATES, 0, NULL};
     dpli_store *s = c->gallery->store;
     dpl_status status = DPL_OK;
 
-    for (int i = 0; i < 4 && status == DPL_OK; i++) {
+    for (int i = 0; i < 7 && status == DPL_OK; i++) {
         dpl_error why = {DPL_OK, ""};
 
         switch (i) {
         case 0: status = s->ops->faults(s, on_fault, c, &why); break;
         case 1: status = s->ops->each_person(s, true, on_person, c, &why); break;
         case 2: status = s->ops->each_photo(s, &photos, on_photo, c, &why); break;
+        case 3: status = s->ops->each_alias(s, on_alias, c, &why); break;
+        case 4: status = s->ops->each_refusal(s, 0, on_refusal, c, &why); break;
+        case 5: status = s->ops->each_member(s, on_member, c, &why); break;
         default: status = s->ops->each_template(s, &templates, on_template, c, &why); break;
         }
         if (status == DPL_E_GALLERY && why.message[0])

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/fail.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "doppel/version.h"
 
@@ -289,6 +290,53 @@ int64_t dpli_db_last_id(const dpli_db *db)
 int64_t dpli_db_changes(const dpli_db *db)
 {
     return sqlite3_changes64(db->handle);
+}
+
+static void change_function(sqlite3_context *out, int n, sqlite3_value **values)
+{
+    (void)n;
+    (void)values;
+    sqlite3_result_int64(out, *(const int64_t *)sqlite3_user_data(out));
+}
+
+/* Each value as its type and its bytes, so that no two lists that differ give the same. */
+static void sum_function(sqlite3_context *out, int n, sqlite3_value **values)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < n; i++) {
+        const int type = sqlite3_value_type(values[i]);
+        const int64_t whole = type == SQLITE_INTEGER ? sqlite3_value_int64(values[i]) : 0;
+        const double real = type == SQLITE_FLOAT ? sqlite3_value_double(values[i]) : 0;
+        int64_t head[2] = {type, whole};
+
+        if (type == SQLITE_FLOAT)
+            memcpy(&head[1], &real, sizeof real);
+        if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
+            const void *bytes = sqlite3_value_blob(values[i]);
+
+            head[1] = sqlite3_value_bytes(values[i]);
+            if (!bytes && head[1] > 0) {
+                sqlite3_result_error_nomem(out);
+                return;
+            }
+            sum = dpli_sum64(sum, bytes ? bytes : "", (size_t)head[1]);
+        }
+        sum = dpli_sum64(sum, head, sizeof head);
+    }
+    sqlite3_result_int64(out, (int64_t)sum);
+}
+
+dpl_status dpli_db_log_functions(dpli_db *db, const int64_t *change, dpl_error *err)
+{
+    int code = sqlite3_create_function(db->handle, "dpl_change", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS,
+                                       (void *)(uintptr_t)change, change_function, NULL, NULL);
+
+    if (code == SQLITE_OK)
+        code = sqlite3_create_function(db->handle, "dpl_sum", -1,
+                                       SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, NULL,
+                                       sum_function, NULL, NULL);
+    return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
 dpl_status dpli_db_begin(dpli_db *db, int write, dpl_error *err)

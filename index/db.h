@@ -42,6 +42,9 @@ dpl_status dpli_db_begin(dpli_db *db, int write, dpl_error *err);
  * rolled back, too). */
 dpl_status dpli_db_end(dpli_db *db, dpl_status status, dpl_error *err);
 
+/** Give SQL dpl_change(), which reads *change, and dpl_sum(…), the sum of its values. */
+dpl_status dpli_db_log_functions(dpli_db *db, const int64_t *change, dpl_error *err);
+
 /** Everything to the database file, and the write-ahead log cut to nothing. DPL_E_LOCKED when a
  * reader still needs the log. */
 dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err);

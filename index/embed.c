@@ -34,33 +34,21 @@ static char *picture_path(const dpl_pictures *pictures, size_t i, dpl_error *err
                                            : dpli_strdup(name, err);
 }
 
-/* @param[out] claim  what dpli_pipeline_end is told once the picture is done with, also on failure
- */
-static dpl_status decode_picture(dpl_image *out, size_t *claim, const dpl_pipeline *pipeline,
-                                 dpl_scratch *scratch, const dpl_pictures *pictures, size_t i,
-                                 dpl_error *err)
+/* A picture's file, given back by dpli_photo_unread. */
+static dpl_status read_picture(uint8_t **bytes, size_t *n_bytes, const dpl_pipeline *pipeline,
+                               const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
-    dpl_decode_options limits = *dpli_pipeline_decode(pipeline);
-    uint8_t *bytes = NULL;
-    size_t n_bytes = 0;
     char *path, sha256[65];
     dpl_status status;
 
-    if (pictures->dataset) {
-        *claim = dpli_pipeline_begin(pipeline, scratch, NULL, 0);
-        return dpl_dataset_image(out, pictures->dataset, pictures->items[i], err);
-    }
-    *claim = 0;
+    *bytes = NULL;
+    *n_bytes = 0;
+    if (pictures->dataset)
+        return dpli_item_read(bytes, n_bytes, pipeline, pictures->dataset, pictures->items[i], err);
     path = picture_path(pictures, i, err);
     if (!path)
         return DPL_E_MEMORY;
-    status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
-    if (status == DPL_OK) {
-        *claim = dpli_pipeline_begin(pipeline, scratch, bytes, n_bytes);
-        limits.max_bytes -= n_bytes;
-        status = dpl_image_decode(out, bytes, n_bytes, &limits, err);
-    }
-    dpli_photo_unread(bytes, n_bytes, pipeline);
+    status = dpli_photo_read(bytes, n_bytes, sha256, pipeline, path, err);
     if (status != DPL_OK)
         dpli_fail_in(err, status, path);
     free(path);
@@ -71,17 +59,15 @@ static dpl_status decode_picture(dpl_image *out, size_t *claim, const dpl_pipeli
 static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                             const dpl_pictures *pictures, size_t i, dpl_error *err)
 {
-    dpl_image image = DPL_IMAGE_INIT;
-    size_t claim;
-    dpl_status status = decode_picture(&image, &claim, pipeline, scratch, pictures, i, err);
+    uint8_t *bytes;
+    size_t n_bytes;
+    dpl_status status = read_picture(&bytes, &n_bytes, pipeline, pictures, i, err);
 
     *photo = (dpl_photo)DPL_PHOTO_INIT;
-    if (status != DPL_OK) {
-        dpli_pipeline_end(pipeline, scratch, claim);
+    if (status != DPL_OK)
         return status;
-    }
-    status = dpli_photo_from_image(photo, pipeline, scratch, &image, err);
-    dpli_pipeline_end(pipeline, scratch, claim);
+    status = dpli_photo_process(photo, pipeline, scratch, bytes, n_bytes, err);
+    dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK && photo->n_faces == 0) {
         dpl_photo_clear(photo);
         status = dpli_fail(err, DPL_E_NO_FACE, "no face found");
@@ -125,8 +111,9 @@ static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
 
     if (open_face(&photo, j->pipeline, j->scratches[worker], j->pictures, i, &why) != DPL_OK)
         return note_failure(j, i, &why, err);
-    memcpy(j->out->vectors + i * dim, photo.vectors + dpli_main_face(&photo) * dim,
-           dim * sizeof(float));
+    const size_t face = dpli_main_face(&photo);
+    memcpy(j->out->vectors + i * dim, photo.vectors + face * dim, dim * sizeof(float));
+    j->out->faces[i] = photo.faces[face];
     dpl_photo_clear(&photo);
     return DPL_OK;
 }
@@ -134,18 +121,23 @@ static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
 /* Cut the whole of picture i into a chip. */
 static dpl_status cut_whole(uint8_t *chip, const job *j, int worker, size_t i, dpl_error *err)
 {
-    dpl_image image = DPL_IMAGE_INIT;
+    dpl_decode_options limits = *dpli_pipeline_decode(j->pipeline);
     dpl_scratch *scratch = j->scratches[worker];
-    size_t claim;
-    dpl_status status = decode_picture(&image, &claim, j->pipeline, scratch, j->pictures, i, err);
+    dpl_image image = DPL_IMAGE_INIT;
+    uint8_t *bytes;
+    size_t n_bytes, claim;
+    dpl_status status = read_picture(&bytes, &n_bytes, j->pipeline, j->pictures, i, err);
 
-    if (status != DPL_OK) {
-        dpli_pipeline_end(j->pipeline, scratch, claim);
+    if (status != DPL_OK)
         return status;
-    }
-    status = dpl_whole_chip(chip, dpl_pipeline_encoder(j->pipeline), &image, err);
+    claim = dpli_pipeline_begin(j->pipeline, scratch, bytes, n_bytes);
+    limits.max_bytes -= n_bytes;
+    status = dpl_image_decode(&image, bytes, n_bytes, &limits, err);
+    if (status == DPL_OK)
+        status = dpl_whole_chip(chip, dpl_pipeline_encoder(j->pipeline), &image, err);
     dpl_image_clear(&image);
     dpli_pipeline_end(j->pipeline, scratch, claim);
+    dpli_photo_unread(bytes, n_bytes, j->pipeline);
     return status == DPL_OK ? status : dpli_fail_in(err, status, dpl_picture_name(j->pictures, i));
 }
 
@@ -154,7 +146,7 @@ static dpl_status embed_whole(job *j, int worker, size_t from, size_t to, dpl_er
     const dpl_encoder *encoder = dpl_pipeline_encoder(j->pipeline);
     const size_t dim = (size_t)j->out->dim, bytes = dpli_chip_bytes(encoder);
     uint8_t *chips = j->chips[worker];
-    size_t good[BATCH], n = 0;
+    size_t good[BATCH], n = 0, claim;
     float *rows = dpli_alloc(BATCH * dim, sizeof *rows, err);
     dpl_status status = DPL_OK;
     dpl_error why;
@@ -167,8 +159,11 @@ static dpl_status embed_whole(job *j, int worker, size_t from, size_t to, dpl_er
         else
             status = note_failure(j, i, &why, err);
     }
-    if (status != DPL_OK || n == 0)
-        goto done;
+    if (status != DPL_OK || n == 0) {
+        free(rows);
+        return status;
+    }
+    claim = dpli_pipeline_begin(j->pipeline, j->scratches[worker], NULL, 0);
     if (dpl_encode(rows, encoder, j->scratches[worker], chips, n, &why) == DPL_OK) {
         for (size_t k = 0; k < n; k++)
             memcpy(j->out->vectors + good[k] * dim, rows + k * dim, dim * sizeof *rows);
@@ -182,6 +177,7 @@ static dpl_status embed_whole(job *j, int worker, size_t from, size_t to, dpl_er
             status = note_failure(j, good[k], &why, err);
         }
 done:
+    dpli_pipeline_end(j->pipeline, j->scratches[worker], claim);
     free(rows);
     return status;
 }
@@ -218,11 +214,12 @@ dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
         goto done;
     }
     e.vectors = dpli_alloc(floats, sizeof *e.vectors, err);
+    e.faces = dpli_calloc(e.n, sizeof *e.faces, err);
     e.errors = dpli_calloc(e.n, sizeof(dpl_error *), err);
     j.scratches = dpli_calloc(n_threads, sizeof(dpl_scratch *), err);
     if (whole)
         j.chips = dpli_calloc(n_threads, sizeof(uint8_t *), err);
-    if (!e.vectors || !e.errors || !j.scratches || (whole && !j.chips))
+    if (!e.vectors || !e.faces || !e.errors || !j.scratches || (whole && !j.chips))
         goto done;
     for (size_t t = 0; t < n_threads; t++) {
         if (whole) {
@@ -272,6 +269,7 @@ void dpl_embeddings_clear(dpl_embeddings *embeddings)
     for (size_t i = 0; embeddings->errors && i < embeddings->n; i++)
         free(embeddings->errors[i]);
     free(embeddings->errors);
+    free(embeddings->faces);
     free(embeddings->vectors);
     *embeddings = (dpl_embeddings){0};
 }
@@ -293,14 +291,16 @@ dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *p
         status = open_face(&photo, pipeline, scratch, pictures, i, err);
         if (status != DPL_OK)
             return status;
-        status = dpli_thumb(out, n_out, encoder, photo.chips + dpli_main_face(&photo) * bytes, err);
+        const size_t face = dpli_main_face(&photo);
+        status = dpli_thumb(out, n_out, encoder, &photo.image, &photo.faces[face],
+                            photo.chips + face * bytes, err);
         dpl_photo_clear(&photo);
         return status;
     }
     chip = dpli_alloc(bytes, 1, err);
     status = chip ? cut_whole(chip, &j, 0, i, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
-        status = dpli_thumb(out, n_out, encoder, chip, err);
+        status = dpli_thumb(out, n_out, encoder, NULL, NULL, chip, err);
     free(chip);
     return status;
 }

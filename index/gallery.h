@@ -1,8 +1,9 @@
 /*
  * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
  * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
- * (settings, models), gallery_rows.c (reading), gallery_write.c, search.c, gallery_forget.c,
- * gallery.c (open, close); gallery_export.c and gallery_import.c stand beside.
+ * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back),
+ * gallery_write.c, search.c, gallery_forget.c, gallery.c (open, close); gallery_export.c and
+ * gallery_import.c stand beside.
  */
 #ifndef DOPPEL_INDEX_GALLERY_H
 #define DOPPEL_INDEX_GALLERY_H
@@ -18,8 +19,11 @@
 struct dpl_gallery {
     dpli_store *store;
     char *dir;
-    int walking;   /* depth of row callbacks, in which nothing may be changed */
-    char *setting; /* what dpl_gallery_setting lent last */
+    int walking;       /* depth of row callbacks, in which nothing may be changed */
+    bool rehearsing;   /* what is changed is taken back at the end */
+    char *change;      /* a change of several transactions that is under way, in words; or NULL */
+    int64_t change_id; /* what has been logged of it; 0: nothing yet */
+    char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf; /* the search indexes, shared with other handles on this gallery */
 };
@@ -62,6 +66,9 @@ dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err);
 typedef struct dpli_binding {
     const char *space, *hash, *name, *head;
     int32_t dim;
+    const char *path; /* of the model: absolute, or the bare name of one that comes with doppel;
+                         NULL: not known, nor the preset */
+    const char *preset; /* "": none */
 } dpli_binding;
 dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
 /** The same within a transaction. */
@@ -77,6 +84,8 @@ dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_sp
                             dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
+/** DPL_E_MISMATCH unless vectors of this encoder can be compared with what the gallery holds. */
+dpl_status dpli_gallery_fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err);
 /* "model.SPACE.FACT", as settings are named that say what a space is bound to. */
 enum { DPLI_MODEL_KEY = 64 };
 void dpli_model_key(char key[DPLI_MODEL_KEY], const char *space, const char *fact);
@@ -89,6 +98,17 @@ dpl_status dpli_person_checked(const dpl_gallery *gallery, const dpli_person_rec
                                dpl_error *err);
 dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpli_photo_record *r,
                               dpl_error *err);
+
+/** The person whom a name means: who is called so, in any Unicode form, or once was. *id 0:
+ * nobody. */
+dpl_status dpli_find_person(int64_t *id, dpl_gallery *gallery, const char *name, dpl_error *err);
+/** The person who is called so, in any Unicode form; *id 0: nobody. A name that somebody only once
+ * had is not taken for theirs where something is removed: DPL_E_NOT_FOUND tells what it is now.
+ * *name: as it is kept, whatever its sum; the caller's. */
+dpl_status dpli_find_called(int64_t *id, char **name, dpl_gallery *gallery, const char *called,
+                            dpl_error *err);
+/** Their name as it is kept; the caller's, NULL when there is no such person. */
+dpl_status dpli_name_of(char **name, dpl_gallery *gallery, int64_t id, dpl_error *err);
 
 /* All vectors of a space in one consistent read, by rising id: ids [n], owners [n] (person or 0),
  *  photos [n], rows [n, dim], each freed with free(). Each row is checked (DPL_E_GALLERY).
@@ -104,6 +124,20 @@ dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char
                              int32_t dim, bool with_rows, dpl_error *err);
 void dpli_vectors_clear(dpli_vectors *v);
 
+/* ------------------------------------------------------------------ gallery_change.c */
+
+/** From now until dpli_change_end all transactions are one change, which begins with the first of
+ * them. */
+dpl_status dpli_change_begin(dpl_gallery *gallery, const char *what, dpl_error *err);
+void dpli_change_end(dpl_gallery *gallery);
+
+/** Begin a transaction whose changes can be taken back: as part of the change under way, or as one
+ * of its own that is told by what. */
+dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err);
+/** End any transaction that writes: as the store's end, or when rehearsing, taking back what is
+ * right, too. */
+dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err);
+
 /* ------------------------------------------------------------------ gallery_write.c */
 
 /* What putting photos keeps for a transaction. */
@@ -111,6 +145,8 @@ typedef struct dpli_putter {
     dpl_gallery *gallery;
     dpli_bound models[DPLI_N_SPACES]; /* id 0: not looked up yet */
     bool touched;                     /* a template has come or gone */
+    bool keep_persons; /* who loses their last photo stays, as another may come; the caller drops
+                          the lonely in the end */
 } dpli_putter;
 
 /** *id: the person's, made (under the id wanted, unless that is 0) when there is none. */
@@ -125,12 +161,34 @@ dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row,
                           bool replace, dpl_error *err);
 /** Remove a photo with its templates, and the person if no photo of theirs is left. */
 dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_error *err);
+/** What is known of a photo's file, over what was. */
+dpl_status dpli_put_file(dpl_gallery *gallery, int64_t photo_id, const dpl_photo_row *row,
+                         dpl_error *err);
+/** Whose a template is; person_id 0: nobody's. */
+dpl_status dpli_put_owner(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
+                          bool by_hand, dpl_error *err);
+/** A photo's row becomes nobody's, meant for nobody. */
+dpl_status dpli_disown_photo(dpl_gallery *gallery, int64_t photo_id, dpl_error *err);
+/* What becomes of a photo that a run has looked at. */
+typedef struct dpli_step {
+    const dpl_new_photo *put; /* NULL: */
+    int64_t photo_id;         /* this one */
+    const char *path;         /* is here now; NULL: where it was */
+    int64_t mtime_ns;
+    const dpl_photo_row *file; /* what is known of its file: what the row says of that */
+    bool is_note;              /* of a file only, which changes nothing that people know of */
+} dpli_step;
+/** All of them in one transaction; if all are notes, it is no change that is to be taken back. */
+dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err);
+/** Remove photos by id, so that it can be taken back. */
+dpl_status dpli_drop_photos(dpl_gallery *gallery, const int64_t *ids, size_t n, dpl_error *err);
 /** Size and time of a photo's file, by path. */
 dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_bytes,
                           int64_t mtime_ns, dpl_error *err);
-/** Add a template, under the id wanted unless that is 0. */
-dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t photo_id,
-                             int64_t wanted, dpl_error *err);
+/** Add a template, under the id wanted unless that is 0; person_id 0: nobody's. *id: which it got,
+ * may be NULL. */
+dpl_status dpli_put_template(int64_t *id, dpli_putter *p, const dpl_new_template *t,
+                             int64_t photo_id, int64_t person_id, int64_t wanted, dpl_error *err);
 
 /* ------------------------------------------------------------------ search.c */
 

@@ -129,27 +129,31 @@ static dpl_status put_setting(void *ctx, const char *key, const char *value, dpl
 
 static dpl_status put_model(struct export *e, const dpli_space *space, dpl_error *err)
 {
-    static const char *const keys[] = {"hash", "name", "head"};
+    static const char *const keys[] = {"hash", "name", "head", "path", "preset"};
+    enum { N_NEEDED = 3, N_KEYS = sizeof keys / sizeof *keys };
     dpli_store *s = e->gallery->store;
-    char *facts[3] = {NULL}, key[DPLI_MODEL_KEY];
+    char *facts[N_KEYS] = {NULL}, key[DPLI_MODEL_KEY];
     dpli_bound bound;
     dpl_status status = dpli_bound_model(&bound, e->gallery, space, err);
     json_t *line;
 
-    for (int i = 0; i < 3 && status == DPL_OK; i++) {
+    for (int i = 0; i < N_KEYS && status == DPL_OK; i++) {
         dpli_model_key(key, space->name, keys[i]);
         status = s->ops->setting(s, &facts[i], key, err);
     }
     if (status == DPL_OK && bound.id && facts[1] && facts[2]) {
         line = new_line("model");
         add_string(e, &line, "space", space->name);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < N_NEEDED; i++)
             add_string(e, &line, keys[i], facts[i]);
         add(&line, "dim", json_integer(bound.dim));
+        /* Galleries of before do not say where their model is. */
+        for (int i = N_NEEDED; i < N_KEYS && facts[N_NEEDED]; i++)
+            add_string(e, &line, keys[i], facts[i] ? facts[i] : "");
         e->n++;
         status = put_line(e, line, err);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < N_KEYS; i++)
         free(facts[i]);
     return status;
 }
@@ -167,6 +171,69 @@ static dpl_status put_person(void *ctx, const dpli_person_record *r, dpl_error *
     add_string(e, &line, "name", r->name);
     e->n++;
     return put_line(e, line, err);
+}
+
+static dpl_status put_name(void *ctx, const dpli_alias_record *r, dpl_error *err)
+{
+    struct export *e = ctx;
+    json_t *line;
+
+    if (r->sum != dpli_alias_sum(r))
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "\"%s\" is damaged: another name of person %lld is not what was written",
+                         e->gallery->store->name, (long long)r->person_id);
+    line = new_line("name");
+    add(&line, "person", json_integer(r->person_id));
+    add_string(e, &line, "name", r->name);
+    e->n++;
+    return put_line(e, line, err);
+}
+
+static dpl_status damaged(const struct export *e, const char *what, int64_t id, dpl_error *err)
+{
+    return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s %lld is not what was written",
+                     e->gallery->store->name, what, (long long)id);
+}
+
+static dpl_status put_refusal(void *ctx, const dpli_refusal_record *r, dpl_error *err)
+{
+    struct export *e = ctx;
+    json_t *line;
+
+    if (r->sum != dpli_refusal_sum(r))
+        return damaged(e, "refusal", r->id, err);
+    line = new_line("refusal");
+    add(&line, "template", json_integer(r->template_id));
+    add(&line, r->person_id ? "person" : "other",
+        json_integer(r->person_id ? r->person_id : r->other_id));
+    e->n++;
+    return put_line(e, line, err);
+}
+
+static dpl_status put_member(void *ctx, const dpli_member_record *r, dpl_error *err)
+{
+    struct export *e = ctx;
+    json_t *line;
+
+    if (r->sum != dpli_member_sum(r))
+        return damaged(e, "the group of template", r->template_id, err);
+    line = new_line("member");
+    add(&line, "template", json_integer(r->template_id));
+    add(&line, "group", json_integer(r->group_number));
+    e->n++;
+    return put_line(e, line, err);
+}
+
+/* What is known of the file beside its content, where anything is. */
+static void add_file(struct export *e, json_t **line, const dpli_file_record *r)
+{
+    if (r->file_system)
+        add(line, "file_system", json_integer(r->file_system));
+    if (!r->unreadable_since_unix_s)
+        return;
+    add(line, "unreadable_since_unix_s", json_integer(r->unreadable_since_unix_s));
+    add(line, "unreadable_status", json_string(dpl_status_name((dpl_status)r->status)));
+    add_string(e, line, "unreadable_reason", r->reason);
 }
 
 static dpl_status put_photo(void *ctx, const dpli_photo_record *r, dpl_error *err)
@@ -202,6 +269,7 @@ static dpl_status put_photo(void *ctx, const dpli_photo_record *r, dpl_error *er
     add_string(e, &line, "options", r->options);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         add(&line, numbers[i].key, json_integer(numbers[i].value));
+    add_file(e, &line, &r->file);
     e->n++;
     free(path);
     return put_line(e, line, err);
@@ -216,6 +284,10 @@ static dpl_status put_template(void *ctx, const dpl_template_row *row)
     add(&line, "id", json_integer(row->id));
     add(&line, "photo", json_integer(row->photo_id));
     add_string(e, &line, "space", row->space);
+    if (row->person_id != row->photo_person_id)
+        add(&line, "person", json_integer(row->person_id));
+    if (row->by_hand)
+        add(&line, "by_hand", json_integer(1));
     if (dpli_face_is_known(&row->face)) {
         face = json_object();
         for (int i = 0; i < DPLI_N_FACE; i++)
@@ -266,20 +338,30 @@ static dpl_status put_section(struct export *e, int section, dpl_error *err)
             status = put_model(e, &dpli_spaces[i], err);
         return status;
     case 2: return s->ops->each_person(s, true, put_person, e, err);
-    case 3: return s->ops->each_photo(s, &all, put_photo, e, err);
+    case 3: return s->ops->each_alias(s, put_name, e, err);
+    case 4: return s->ops->each_photo(s, &all, put_photo, e, err);
+    case 6: return s->ops->each_refusal(s, 0, put_refusal, e, err);
+    case 7: return s->ops->each_member(s, put_member, e, err);
     default: return dpl_gallery_each_template(e->gallery, NULL, NULL, put_template, e, err);
     }
 }
 
 static dpl_status put_all(struct export *e, dpl_error *err)
 {
-    static const char *const sections[] = {"settings", "models", "persons", "photos", "templates"};
+    static const struct {
+        const char *key;
+        bool always; /* counted where there is none, too */
+    } sections[] = {
+        {"settings", true}, {"models", true},    {"persons", true},   {"names", false},
+        {"photos", true},   {"templates", true}, {"refusals", false}, {"members", false},
+    };
     json_t *end = new_line("end");
     dpl_status status = put_header(e, err);
 
-    for (int i = 0; i < 5 && status == DPL_OK; i++) {
+    for (int i = 0; i < (int)(sizeof sections / sizeof sections[0]) && status == DPL_OK; i++) {
         status = put_section(e, i, err);
-        add(&end, sections[i], json_integer(e->n));
+        if (sections[i].always || e->n > 0)
+            add(&end, sections[i].key, json_integer(e->n));
     }
     if (status == DPL_OK)
         return put_line(e, end, err);

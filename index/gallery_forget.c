@@ -31,12 +31,35 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
 /* ------------------------------------------------------------------ what goes */
 
 /* The ids of the photos that are to go, rising, and the strings that go with them: names, sources,
-   hashes. */
+   hashes. Of photos that show others by name, too, only templates go. */
 struct target {
     int64_t *ids;
     size_t n, cap;
+    int64_t *templates; /* of photos that stay */
+    size_t n_templates, cap_templates;
+    int64_t *disowned; /* photos that stay, and were the person's as a whole */
+    size_t n_disowned, cap_disowned, n_kept;
     dpli_traces traces;
 };
+
+static void target_clear(struct target *t)
+{
+    free(t->ids);
+    free(t->templates);
+    free(t->disowned);
+    dpli_traces_clear(&t->traces);
+}
+
+static dpl_status add_id(int64_t **ids, size_t *n, size_t *cap, int64_t id, dpl_error *err)
+{
+    int64_t *grown = dpli_grow(*ids, cap, *n + 1, sizeof *grown, err);
+
+    if (!grown)
+        return DPL_E_MEMORY;
+    *ids = grown;
+    grown[(*n)++] = id;
+    return DPL_OK;
+}
 
 static dpl_status trace(dpli_traces *traces, const char *s, dpl_error *err)
 {
@@ -82,14 +105,10 @@ static dpl_status trace_name(dpli_traces *traces, const char *name, dpl_error *e
 static dpl_status target_add(void *ctx, const dpli_photo_record *row, dpl_error *err)
 {
     struct target *t = ctx;
-    int64_t *ids = dpli_grow(t->ids, &t->cap, t->n + 1, sizeof *ids, err);
-    dpl_status status;
+    dpl_status status = add_id(&t->ids, &t->n, &t->cap, row->id, err);
 
-    if (!ids)
-        return DPL_E_MEMORY;
-    t->ids = ids;
-    t->ids[t->n++] = row->id;
-    status = trace(&t->traces, row->uri, err);
+    if (status == DPL_OK)
+        status = trace(&t->traces, row->uri, err);
     if (status == DPL_OK)
         status = trace(&t->traces, row->sha256, err);
     if (status == DPL_OK)
@@ -136,19 +155,103 @@ static dpl_status target_path(struct target *t, dpl_gallery *gallery, const char
     return status;
 }
 
-/* A person's photos, and the refused ones that were to be theirs. */
+/* A person who is to go, in one photo after the other. */
+struct leaving {
+    struct target *target;
+    dpl_gallery *gallery;
+    int64_t person_id; /* 0: only refused photos were to be theirs */
+    bool shows_others; /* the photo that is looked at: by name */
+    bool is_theirs;
+};
+
+static dpl_status look_for_others(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    struct leaving *l = ctx;
+
+    (void)err;
+    l->shows_others |= r->vector.owner.person_id && r->vector.owner.person_id != l->person_id;
+    return DPL_OK;
+}
+
+/* Of a photo that was theirs, faces of nobody's may be theirs, too. */
+static dpl_status take_theirs(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    struct leaving *l = ctx;
+    struct target *t = l->target;
+    const int64_t owner = r->vector.owner.person_id;
+
+    return owner == l->person_id || (!owner && l->is_theirs)
+               ? add_id(&t->templates, &t->n_templates, &t->cap_templates, r->vector.id, err)
+               : DPL_OK;
+}
+
+static dpl_status leave_photo(struct leaving *l, const dpli_photo_record *row, bool is_theirs,
+                              dpl_error *err)
+{
+    const dpli_template_query query = {DPLI_TEMPLATES_IN, row->id, NULL};
+    dpli_store *s = l->gallery->store;
+    struct target *t = l->target;
+    dpl_status status;
+
+    l->is_theirs = is_theirs;
+    l->shows_others = false;
+    status = s->ops->each_template(s, &query, look_for_others, l, err);
+    /* A damaged row cannot be written again. */
+    if (status == DPL_OK && is_theirs && (!l->shows_others || row->sum != dpli_photo_sum(row)))
+        return target_add(t, row, err);
+    if (status == DPL_OK && is_theirs)
+        status = add_id(&t->disowned, &t->n_disowned, &t->cap_disowned, row->id, err);
+    t->n_kept++;
+    return status == DPL_OK ? s->ops->each_template(s, &query, take_theirs, l, err) : status;
+}
+
+static dpl_status leave_own(void *ctx, const dpli_photo_record *row, dpl_error *err)
+{
+    struct leaving *l = ctx;
+
+    return leave_photo(l, row, row->person_id == l->person_id, err);
+}
+
+static dpl_status leave_meant(void *ctx, const dpli_photo_record *row, dpl_error *err)
+{
+    struct leaving *l = ctx;
+
+    /* Among theirs by a face, it was looked at already. */
+    return row->person_id && row->person_id == l->person_id ? DPL_OK
+                                                            : leave_photo(l, row, true, err);
+}
+
+static dpl_status trace_alias(void *ctx, const dpli_alias_record *r, dpl_error *err)
+{
+    const struct leaving *l = ctx;
+
+    return r->person_id == l->person_id ? trace(&l->target->traces, r->name, err) : DPL_OK;
+}
+
+/* A person's photos and faces, and photos that were to be theirs. */
 static dpl_status target_person(struct target *t, dpl_gallery *gallery, const char *person,
                                 dpl_error *err)
 {
-    const dpli_photo_query theirs = {DPLI_PHOTOS_OF, person, 0};
-    const dpli_photo_query meant = {DPLI_PHOTOS_MEANT_FOR, person, 0};
-    bool any, any_meant;
-    dpl_status status = target_ask(&any, t, gallery, &theirs, err);
+    struct leaving l = {.target = t, .gallery = gallery};
+    dpli_photo_query theirs = {DPLI_PHOTOS_OF, NULL, 0}, meant = {DPLI_PHOTOS_MEANT_FOR, person, 0};
+    dpli_store *s = gallery->store;
+    char *name = NULL;
+    dpl_status status = dpli_find_called(&l.person_id, &name, gallery, person, err);
 
+    if (status == DPL_OK && name) {
+        theirs.id = l.person_id;
+        meant.text = name;
+        status = trace_name(&t->traces, name, err);
+        if (status == DPL_OK)
+            status = s->ops->each_photo(s, &theirs, leave_own, &l, err);
+        if (status == DPL_OK)
+            status = s->ops->each_alias(s, trace_alias, &l, err);
+    }
     if (status == DPL_OK)
-        status = target_ask(&any_meant, t, gallery, &meant, err);
-    if (status == DPL_OK && !any && !any_meant)
+        status = s->ops->each_photo(s, &meant, leave_meant, &l, err);
+    if (status == DPL_OK && !l.person_id && t->n + t->n_kept == 0)
         status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", person);
+    free(name);
     return status;
 }
 
@@ -263,7 +366,12 @@ static dpl_status going_collect(struct going *going, dpl_gallery *gallery, const
         going->spaces[i].dim = bound.dim;
     }
     for (size_t i = 0; i < t->n && status == DPL_OK; i++) {
-        const dpli_template_query query = {DPLI_TEMPLATES_IN, NULL, t->ids[i], NULL};
+        const dpli_template_query query = {DPLI_TEMPLATES_IN, t->ids[i], NULL};
+
+        status = s->ops->each_template(s, &query, going_add, going, err);
+    }
+    for (size_t i = 0; i < t->n_templates && status == DPL_OK; i++) {
+        const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, t->templates[i], NULL};
 
         status = s->ops->each_template(s, &query, going_add, going, err);
     }
@@ -334,7 +442,7 @@ static dpl_status gone_prove(int64_t *n_left, struct gone *g, dpl_gallery *galle
     dpl_status status = g->n_rows ? gone_search(g, gallery, space, err) : DPL_OK;
 
     for (size_t i = 0; i < g->n && status == DPL_OK; i++) {
-        const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, NULL, g->ids[i], NULL};
+        const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, g->ids[i], NULL};
         bool there = false;
 
         status = s->ops->each_template(s, &query, found_one, &there, err);
@@ -406,8 +514,7 @@ static dpl_status person_is_left(bool *left, dpl_gallery *gallery, const char *p
     if (status == DPL_OK)
         status = s->ops->each_photo(s, &meant, target_add, &t, err);
     *left |= t.n > 0;
-    free(t.ids);
-    dpli_traces_clear(&t.traces);
+    target_clear(&t);
     return status;
 }
 
@@ -446,9 +553,15 @@ static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_
     dpli_store *s = gallery->store;
     dpl_status status = DPL_OK;
 
+    /* What could be taken back of the change before would still hold them. */
+    status = s->ops->end_log(s, "forget", err);
     /* Templates go with their photo, a person with the last one. */
     for (size_t i = 0; i < t->n && status == DPL_OK; i++)
         status = s->ops->drop_photo(s, t->ids[i], err);
+    for (size_t i = 0; i < t->n_templates && status == DPL_OK; i++)
+        status = s->ops->drop_template(s, t->templates[i], err);
+    for (size_t i = 0; i < t->n_disowned && status == DPL_OK; i++)
+        status = dpli_disown_photo(gallery, t->disowned[i], err);
     if (status == DPL_OK)
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK)
@@ -478,6 +591,7 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     if (status == DPL_OK)
         status = going_collect(&going, gallery, &t, err);
     out->n_photos = (int64_t)t.n;
+    out->n_photos_kept = (int64_t)t.n_kept;
     out->n_templates = going.n;
     if (status == DPL_OK && !dry_run)
         status = remove_rows(gallery, &t, err);
@@ -498,8 +612,7 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     if (status == DPL_OK)
         status = prove_strings(out, gallery, &t, person, err);
 done:
-    free(t.ids);
-    dpli_traces_clear(&t.traces);
+    target_clear(&t);
     going_clear(&going);
     return status;
 }

@@ -33,7 +33,19 @@ struct id_map {
 };
 
 /* The order of the lines. */
-enum section { HEADER, SETTING, MODEL, PERSON, PHOTO, TEMPLATE, END, N_SECTIONS };
+enum section {
+    HEADER,
+    SETTING,
+    MODEL,
+    PERSON,
+    NAME,
+    PHOTO,
+    TEMPLATE,
+    REFUSAL,
+    MEMBER,
+    END,
+    N_SECTIONS
+};
 
 struct import {
     dpl_gallery *gallery;
@@ -44,7 +56,10 @@ struct import {
     int64_t first_ids[DPLI_N_NUMBERED]; /* the gallery's before: above them are this file's */
     int64_t last_template;              /* the file's latest */
     int64_t last_person;                /* the highest of ours that a line has given */
-    struct id_map persons, photos;
+    struct id_map persons, photos, templates;
+    struct id_map owners; /* the file's photos to our people, 0: nobody */
+    char *last_name;      /* of the other names */
+    int64_t last_member;  /* the file's template in a group that came last */
     int64_t counts[N_SECTIONS];
     char *last_key;                /* of the settings */
     bool has_model[DPLI_N_SPACES]; /* the file has said which model a space has */
@@ -101,7 +116,7 @@ struct fields {
     size_t n_taken;
     dpl_status status;
     dpl_error *err;
-    char *strings[4]; /* decoded, freed with the line */
+    char *strings[8]; /* decoded, freed with the line */
     size_t n_strings;
 };
 
@@ -261,6 +276,10 @@ static dpl_status read_model(struct import *in, struct fields *f)
     };
     const dpli_space *space;
 
+    if (json_object_get(f->object, "path")) {
+        binding.path = take_text(f, "path");
+        binding.preset = take_text(f, "preset");
+    }
     if (check_taken(f) != DPL_OK)
         return f->status;
     f->status = dpli_space_need(&space, binding.space, f->err);
@@ -300,6 +319,33 @@ static dpl_status read_person(struct import *in, struct fields *f)
     return id_map_add(m, id, ours, f->err);
 }
 
+/* Another name of a person, unless it is somebody's own here. */
+static dpl_status read_name(struct import *in, struct fields *f)
+{
+    int64_t person = take_int(f, "person", 1, ID_MAX), taken = 0;
+    dpli_alias_record r = {.name = take_string(f, "name"),
+                           .person_id = id_map_find(&in->persons, person)};
+    dpli_store *s = in->gallery->store;
+
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    if (!r.person_id)
+        return dpli_fail(f->err, DPL_E_INPUT, "there is no person %" PRId64, person);
+    f->status = dpli_check_string("person's name", r.name, 0, DPLI_NAME_MAX_BYTES, f->err);
+    if (f->status != DPL_OK)
+        return f->status;
+    if (in->last_name && strcmp(in->last_name, r.name) >= 0)
+        return dpli_fail(f->err, DPL_E_INPUT, "name \"%.100s\" comes after \"%.100s\"", r.name,
+                         in->last_name);
+    free(in->last_name);
+    in->last_name = dpli_strdup(r.name, f->err);
+    if (!in->last_name)
+        return DPL_E_MEMORY;
+    f->status = dpli_find_person(&taken, in->gallery, r.name, f->err);
+    r.sum = dpli_alias_sum(&r);
+    return f->status == DPL_OK && !taken ? s->ops->set_alias(s, &r, f->err) : f->status;
+}
+
 static dpl_status status_by_name(dpl_status *out, const char *name, dpl_error *err)
 {
     for (int i = DPL_OK; i <= DPL_E_BUG; i++) {
@@ -315,7 +361,7 @@ static dpl_status read_photo(struct import *in, struct fields *f)
     int64_t id = take_int(f, "id", 1, ID_MAX), person_id = 0, old_id, old_person_id, ours;
     dpl_photo_row row = {.path = take_string(f, "path")};
     struct id_map *m = &in->photos;
-    const char *status;
+    const char *status, *unreadable = NULL;
 
     if (json_object_get(f->object, "person")) {
         int64_t person = take_int(f, "person", 1, ID_MAX);
@@ -336,9 +382,18 @@ static dpl_status read_photo(struct import *in, struct fields *f)
     row.width_px = (int32_t)take_int(f, "width_px", 0, INT32_MAX);
     row.height_px = (int32_t)take_int(f, "height_px", 0, INT32_MAX);
     row.n_faces = (int32_t)take_int(f, "n_faces", 0, INT32_MAX);
+    if (json_object_get(f->object, "file_system"))
+        row.file_system = take_int(f, "file_system", INT64_MIN, INT64_MAX);
+    if (json_object_get(f->object, "unreadable_since_unix_s")) {
+        row.unreadable_since_unix_s = take_int(f, "unreadable_since_unix_s", 1, INT64_MAX);
+        unreadable = take_text(f, "unreadable_status");
+        row.unreadable_reason = take_string(f, "unreadable_reason");
+    }
     if (check_taken(f) != DPL_OK)
         return f->status;
     f->status = status_by_name(&row.status, status, f->err);
+    if (f->status == DPL_OK && unreadable)
+        f->status = status_by_name(&row.unreadable_status, unreadable, f->err);
     if (f->status != DPL_OK)
         return f->status;
     f->status =
@@ -357,6 +412,8 @@ static dpl_status read_photo(struct import *in, struct fields *f)
     f->status = old_id ? dpli_drop_photo(&in->putter, old_id, 0, f->err) : DPL_OK;
     if (f->status == DPL_OK)
         f->status = dpli_put_photo(&ours, &in->putter, &row, person_id, 0, f->err);
+    if (f->status == DPL_OK)
+        f->status = id_map_add(&in->owners, id, person_id, f->err);
     if (f->status != DPL_OK)
         return f->status;
     return id_map_add(m, id, ours, f->err);
@@ -403,13 +460,30 @@ static dpl_status check_thumb(const uint8_t *bytes, size_t n, dpl_error *err)
     return status;
 }
 
+/* Whose a template is: the photo's, unless the line says another, or nobody. */
+static int64_t take_owner(const struct import *in, struct fields *f, int64_t photo, bool *by_hand)
+{
+    int64_t person, owner = id_map_find(&in->owners, photo);
+
+    if (json_object_get(f->object, "person")) {
+        person = take_int(f, "person", 0, ID_MAX);
+        owner = person ? id_map_find(&in->persons, person) : 0;
+        if (f->status == DPL_OK && person && !owner)
+            f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no person %" PRId64, person);
+    }
+    if (json_object_get(f->object, "by_hand"))
+        *by_hand = take_int(f, "by_hand", 0, 1) != 0;
+    return owner;
+}
+
 static dpl_status read_template(struct import *in, struct fields *f)
 {
     int64_t id = take_int(f, "id", 1, ID_MAX), photo = take_int(f, "photo", 1, ID_MAX);
     dpl_new_template t = {.space = take_text(f, "space")};
     json_t *face = take(f, "face", JSON_OBJECT, 1);
     uint8_t *vector = NULL, *thumb = NULL;
-    int64_t photo_id = id_map_find(&in->photos, photo);
+    int64_t photo_id = id_map_find(&in->photos, photo), ours = 0;
+    int64_t owner = take_owner(in, f, photo, &t.by_hand);
     size_t n_vector;
 
     vector = take_base64(f, "vector", 0, &n_vector);
@@ -434,22 +508,77 @@ static dpl_status read_template(struct import *in, struct fields *f)
     }
     t.vector = (const float *)(const void *)vector;
     t.dim = (int32_t)(n_vector / sizeof(float));
-    f->status = dpli_put_template(&in->putter, &t, photo_id, in->keep_ids ? id : 0, f->err);
+    f->status =
+        dpli_put_template(&ours, &in->putter, &t, photo_id, owner, in->keep_ids ? id : 0, f->err);
     in->last_template = id;
+    if (f->status == DPL_OK)
+        f->status = id_map_add(&in->templates, id, ours, f->err);
 done:
     free(vector);
     free(thumb);
     return f->status;
 }
 
+static dpl_status need_template(int64_t *ours, const struct import *in, int64_t theirs,
+                                dpl_error *err)
+{
+    *ours = id_map_find(&in->templates, theirs);
+    return *ours ? DPL_OK : dpli_fail(err, DPL_E_INPUT, "there is no template %" PRId64, theirs);
+}
+
+static dpl_status read_refusal(struct import *in, struct fields *f)
+{
+    int64_t template_id = take_int(f, "template", 1, ID_MAX), id = 0;
+    bool of_person = json_object_get(f->object, "person") != NULL;
+    int64_t other = take_int(f, of_person ? "person" : "other", 1, ID_MAX);
+    dpli_refusal_record r = {.id = 0};
+    dpli_store *s = in->gallery->store;
+
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    f->status = need_template(&r.template_id, in, template_id, f->err);
+    if (f->status == DPL_OK && of_person) {
+        r.person_id = id_map_find(&in->persons, other);
+        if (!r.person_id)
+            f->status = dpli_fail(f->err, DPL_E_INPUT, "there is no person %" PRId64, other);
+    } else if (f->status == DPL_OK) {
+        f->status = need_template(&r.other_id, in, other, f->err);
+    }
+    r.sum = dpli_refusal_sum(&r);
+    return f->status == DPL_OK ? s->ops->add_refusal(s, &id, &r, f->err) : f->status;
+}
+
+static dpl_status read_member(struct import *in, struct fields *f)
+{
+    int64_t template_id = take_int(f, "template", 1, ID_MAX);
+    dpli_member_record r = {.group_number = take_int(f, "group", 1, ID_MAX)};
+    dpli_store *s = in->gallery->store;
+
+    if (check_taken(f) != DPL_OK)
+        return f->status;
+    if (template_id <= in->last_member)
+        return dpli_fail(f->err, DPL_E_INPUT, "template %" PRId64 " does not rise above %" PRId64,
+                         template_id, in->last_member);
+    in->last_member = template_id;
+    f->status = need_template(&r.template_id, in, template_id, f->err);
+    r.sum = dpli_member_sum(&r);
+    /* Numbers of groups are this gallery's own, which another's would mix with. */
+    return f->status == DPL_OK && in->keep_ids ? s->ops->set_member(s, &r, f->err) : f->status;
+}
+
 static dpl_status read_end(struct import *in, struct fields *f)
 {
     static const char *const keys[N_SECTIONS] = {
-        [SETTING] = "settings", [MODEL] = "models",       [PERSON] = "persons",
-        [PHOTO] = "photos",     [TEMPLATE] = "templates",
+        [SETTING] = "settings",   [MODEL] = "models", [PERSON] = "persons",   [PHOTO] = "photos",
+        [TEMPLATE] = "templates", [NAME] = "names",   [REFUSAL] = "refusals", [MEMBER] = "members",
     };
 
-    for (int i = SETTING; i <= TEMPLATE; i++) {
+    for (int i = SETTING; i < END; i++) {
+        /* What few galleries have is not counted where there is none. */
+        if ((i == NAME || i == REFUSAL || i == MEMBER) && in->counts[i] == 0 &&
+            !json_object_get(f->object, keys[i]))
+            continue;
+
         int64_t n = take_int(f, keys[i], 0, INT64_MAX);
 
         if (f->status == DPL_OK && n != in->counts[i])
@@ -468,9 +597,15 @@ static dpl_status read_line(struct import *in, const char *text, size_t n, dpl_e
         const char *type;
         dpl_status (*read)(struct import *in, struct fields *f);
     } sections[N_SECTIONS] = {
-        [HEADER] = {NULL, read_header},  [SETTING] = {"setting", read_setting},
-        [MODEL] = {"model", read_model}, [PERSON] = {"person", read_person},
-        [PHOTO] = {"photo", read_photo}, [TEMPLATE] = {"template", read_template},
+        [HEADER] = {NULL, read_header},
+        [SETTING] = {"setting", read_setting},
+        [MODEL] = {"model", read_model},
+        [PERSON] = {"person", read_person},
+        [NAME] = {"name", read_name},
+        [PHOTO] = {"photo", read_photo},
+        [TEMPLATE] = {"template", read_template},
+        [REFUSAL] = {"refusal", read_refusal},
+        [MEMBER] = {"member", read_member},
         [END] = {"end", read_end},
     };
     struct fields f = {.status = DPL_OK, .err = err};
@@ -587,7 +722,7 @@ static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl
 dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                               int64_t *n_templates, dpl_error *err)
 {
-    struct import in = {.gallery = gallery, .putter = {.gallery = gallery}};
+    struct import in = {.gallery = gallery, .putter = {.gallery = gallery, .keep_persons = true}};
     dpli_store *s = gallery->store;
     FILE *file = NULL;
     dpl_status status;
@@ -602,7 +737,7 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
     file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
     if (!file)
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" cannot be opened", path);
-    status = s->ops->begin(s, true, err);
+    status = dpli_begin_change(gallery, "import", err);
     if (status != DPL_OK)
         goto done;
     status = read_file(&in, file, path, err);
@@ -613,11 +748,12 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK && in.putter.touched)
         status = s->ops->touch(s, err);
-    status = s->ops->end(s, status, err);
+    status = dpli_end_change(gallery, status, err);
     if (status == DPL_OK) {
         *n_photos = in.counts[PHOTO];
         *n_templates = in.counts[TEMPLATE];
-        dpli_search_drop(gallery);
+        if (!gallery->rehearsing)
+            dpli_search_drop(gallery);
     }
 done:
     if (file != stdin)
@@ -625,5 +761,8 @@ done:
     free(in.last_key);
     free(in.persons.pairs);
     free(in.photos.pairs);
+    free(in.templates.pairs);
+    free(in.owners.pairs);
+    free(in.last_name);
     return status;
 }

@@ -14,6 +14,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "index/gallery.h"
 #include "index/source.h"
 
@@ -46,6 +47,90 @@ static dpl_status walked(dpl_gallery *gallery, dpl_status status)
 }
 
 /* ------------------------------------------------------------------ people */
+
+dpl_status dpli_find_person(int64_t *id, dpl_gallery *gallery, const char *name, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    char *composed = NULL;
+    dpl_status status = s->ops->find_person(s, id, name, err);
+
+    if (status != DPL_OK || *id)
+        return status;
+    composed = dpli_name_composed(name, err);
+    if (!composed)
+        return DPL_E_MEMORY;
+    if (strcmp(composed, name) != 0)
+        status = s->ops->find_person(s, id, composed, err);
+    if (status == DPL_OK && !*id)
+        status = s->ops->find_alias(s, id, composed, err);
+    free(composed);
+    return status;
+}
+
+static dpl_status keep_name(void *ctx, const dpli_person_record *r, dpl_error *err)
+{
+    char **name = ctx;
+
+    *name = dpli_strdup(r->name, err);
+    return *name ? DPL_OK : DPL_E_MEMORY;
+}
+
+dpl_status dpli_find_called(int64_t *id, char **name, dpl_gallery *gallery, const char *called,
+                            dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    char *a = NULL, *b = NULL;
+    dpl_status status = dpli_find_person(id, gallery, called, err);
+
+    *name = NULL;
+    if (status != DPL_OK || !*id)
+        return status;
+    status = s->ops->one_person(s, *id, keep_name, name, err);
+    if (status == DPL_OK && *name) {
+        a = dpli_name_composed(called, err);
+        b = a ? dpli_name_composed(*name, err) : NULL;
+        if (!b)
+            status = DPL_E_MEMORY;
+        else if (strcmp(a, b) != 0)
+            status = dpli_fail(err, DPL_E_NOT_FOUND,
+                               "there is no person \"%s\": who was called so is now \"%s\"", called,
+                               *name);
+    }
+    free(a);
+    free(b);
+    if (status != DPL_OK) {
+        free(*name);
+        *name = NULL;
+    }
+    return status;
+}
+
+struct name_walk {
+    const dpl_gallery *gallery;
+    char *name;
+};
+
+static dpl_status take_name(void *ctx, const dpli_person_record *r, dpl_error *err)
+{
+    struct name_walk *w = ctx;
+    dpl_status status = dpli_person_checked(w->gallery, r, err);
+
+    if (status == DPL_OK) {
+        w->name = dpli_strdup(r->name, err);
+        status = w->name ? DPL_OK : DPL_E_MEMORY;
+    }
+    return status;
+}
+
+dpl_status dpli_name_of(char **name, dpl_gallery *gallery, int64_t id, dpl_error *err)
+{
+    struct name_walk w = {gallery, NULL};
+    dpli_store *s = gallery->store;
+    dpl_status status = s->ops->one_person(s, id, take_name, &w, err);
+
+    *name = w.name;
+    return status;
+}
 
 struct person_walk {
     dpl_gallery *gallery;
@@ -101,6 +186,12 @@ dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpl
     if (r->status < DPL_OK || r->status > DPL_E_BUG || r->width_px < 0 || r->width_px > INT32_MAX ||
         r->height_px < 0 || r->height_px > INT32_MAX || r->n_faces < 0 || r->n_faces > INT32_MAX)
         return damaged(gallery, "photo", r->id, err);
+    if (r->file.photo_id) {
+        if (r->file.sum != dpli_file_sum(&r->file))
+            return changed(gallery, "file", r->uri, err);
+        if (r->file.status < DPL_OK || r->file.status > DPL_E_BUG)
+            return damaged(gallery, "photo", r->id, err);
+    }
     if (r->person_id && !r->owner.name)
         return damaged(gallery, "the person of photo", r->id, err);
     if (r->owner.name) {
@@ -136,6 +227,10 @@ static dpl_status take_photo(void *ctx, const dpli_photo_record *r, dpl_error *e
         .width_px = (int32_t)r->width_px,
         .height_px = (int32_t)r->height_px,
         .n_faces = (int32_t)r->n_faces,
+        .file_system = r->file.file_system,
+        .unreadable_since_unix_s = r->file.unreadable_since_unix_s,
+        .unreadable_status = (dpl_status)r->file.status,
+        .unreadable_reason = r->file.reason,
     };
 
     if (status != DPL_OK)
@@ -164,10 +259,11 @@ dpl_status dpl_gallery_each_photo(dpl_gallery *gallery, const char *person,
                                   dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
                                   dpl_error *err)
 {
-    const dpli_photo_query query = {person ? DPLI_PHOTOS_OF : DPLI_ALL_PHOTOS, person, 0};
+    dpli_photo_query query = {person ? DPLI_PHOTOS_OF : DPLI_ALL_PHOTOS, NULL, 0};
+    dpl_status status = person ? dpli_find_person(&query.id, gallery, person, err) : DPL_OK;
     int n;
 
-    return walk_photos(&n, gallery, &query, fn, ctx, err);
+    return status == DPL_OK ? walk_photos(&n, gallery, &query, fn, ctx, err) : status;
 }
 
 dpl_status dpl_gallery_find_photo(dpl_gallery *gallery, const char *path, const char *sha256,
@@ -247,6 +343,19 @@ static dpl_status take_face(dpl_face *face, const dpl_gallery *gallery,
     return DPL_OK;
 }
 
+/* Whose a template is. */
+static dpl_status check_owner(const dpl_gallery *gallery, const dpli_template_record *r,
+                              dpl_error *err)
+{
+    if (!r->vector.owner.person_id)
+        return DPL_OK;
+    if (r->vector.owner.sum != dpli_owner_sum(&r->vector.owner))
+        return changed(gallery, "person of a face", r->photo.uri, err);
+    if (!r->person.name)
+        return damaged(gallery, "the person of template", r->vector.id, err);
+    return dpli_person_checked(gallery, &r->person, err);
+}
+
 static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_error *err)
 {
     struct template_walk *w = ctx;
@@ -256,7 +365,10 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
     dpl_template_row row = {
         .id = r->vector.id,
         .photo_id = r->vector.photo_id,
-        .person = r->photo.owner.name,
+        .person = r->person.name,
+        .person_id = r->vector.owner.person_id,
+        .photo_person_id = r->photo.person_id,
+        .by_hand = r->vector.owner.by_hand,
         .photo_path = path,
         .photo_sha256 = r->photo.sha256,
         .space = r->space,
@@ -285,6 +397,8 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
     }
     row.vector = w->vector;
     status = take_floats(w->vector, (size_t)row.dim, w->gallery, &r->vector, r->photo.uri, err);
+    if (status == DPL_OK)
+        status = check_owner(w->gallery, r, err);
     if (status == DPL_OK)
         status = take_face(&row.face, w->gallery, r, err);
     if (status == DPL_OK && r->thumb &&
@@ -318,18 +432,18 @@ dpl_status dpl_gallery_each_template(dpl_gallery *gallery, const char *person, c
                                      dpl_status (*fn)(void *ctx, const dpl_template_row *row),
                                      void *ctx, dpl_error *err)
 {
-    const dpli_template_query query = {person ? DPLI_TEMPLATES_OF : DPLI_ALL_TEMPLATES, person, 0,
-                                       space};
+    dpli_template_query query = {person ? DPLI_TEMPLATES_OF : DPLI_ALL_TEMPLATES, 0, space};
+    dpl_status status = person ? dpli_find_person(&query.id, gallery, person, err) : DPL_OK;
     int n;
 
-    return walk_templates(&n, gallery, &query, fn, ctx, err);
+    return status == DPL_OK ? walk_templates(&n, gallery, &query, fn, ctx, err) : status;
 }
 
 dpl_status dpl_gallery_each_template_of(dpl_gallery *gallery, int64_t photo_id,
                                         dpl_status (*fn)(void *ctx, const dpl_template_row *row),
                                         void *ctx, dpl_error *err)
 {
-    const dpli_template_query query = {DPLI_TEMPLATES_IN, NULL, photo_id, NULL};
+    const dpli_template_query query = {DPLI_TEMPLATES_IN, photo_id, NULL};
     int n;
 
     return walk_templates(&n, gallery, &query, fn, ctx, err);
@@ -339,7 +453,7 @@ dpl_status dpl_gallery_get_template(dpl_gallery *gallery, int64_t template_id,
                                     dpl_status (*fn)(void *ctx, const dpl_template_row *row),
                                     void *ctx, dpl_error *err)
 {
-    const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, NULL, template_id, NULL};
+    const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, template_id, NULL};
     int n;
     dpl_status status = walk_templates(&n, gallery, &query, fn, ctx, err);
 
@@ -386,7 +500,9 @@ static dpl_status take_vector(void *ctx, const dpli_vector_record *r, dpl_error 
         return damaged(l->gallery, "template", r->id, err);
     out->ids[out->n] = r->id;
     out->photos[out->n] = r->photo_id;
-    out->owners[out->n] = r->person_id;
+    out->owners[out->n] = r->owner.person_id;
+    if (r->owner.person_id && r->owner.sum != dpli_owner_sum(&r->owner))
+        return damaged(l->gallery, "the person of template", r->id, err);
     if (out->rows) {
         dpl_status status = take_floats(out->rows + out->n * dim, dim, l->gallery, r, "", err);
 

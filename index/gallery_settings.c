@@ -2,14 +2,18 @@
  * gallery_settings.c - what a gallery remembers of how it was made, the model that each of its
  * spaces belongs to, and what it counts.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "doppel/models.h"
 #include "index/gallery.h"
 
 dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_error *err)
@@ -91,7 +95,28 @@ dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const cha
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_remember_inside(gallery, key, value, err), err);
+    return dpli_end_change(gallery, dpli_remember_inside(gallery, key, value, err), err);
+}
+
+dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err)
+{
+    struct stat st;
+    dpl_status status = DPL_OK;
+
+    *path = dpli_asprintf(err, "%s/calibration.json", gallery->dir);
+    if (!*path)
+        return DPL_E_MEMORY;
+    if (lstat(*path, &st) == 0) {
+        if (S_ISREG(st.st_mode))
+            return DPL_OK;
+        status =
+            dpli_fail(err, DPL_E_GALLERY, "\"%s\" is a link or a folder, not a calibration", *path);
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+        status = dpli_fail_errno(err, DPL_E_GALLERY, errno, "cannot look at \"%s\"", *path);
+    }
+    free(*path);
+    *path = NULL;
+    return status;
 }
 
 /* ------------------------------------------------------------------ models */
@@ -158,6 +183,15 @@ static dpl_status check_binding(const dpli_space **space, const dpli_binding *b,
         return status;
     if (!dpli_is_utf8(b->name) || !dpli_is_utf8(b->head))
         return dpli_fail(err, DPL_E_ARGUMENT, "the model's name or head is not UTF-8");
+    if (b->path) {
+        status = dpli_check_string("model's path", b->path, 0, DPLI_PATH_MAX_BYTES, err);
+        if (status == DPL_OK)
+            status = dpli_check_string("preset", b->preset, 1, DPLI_NAME_MAX_BYTES, err);
+        if (status != DPL_OK)
+            return status;
+        if (!dpli_is_utf8(b->path) || !dpli_is_utf8(b->preset))
+            return dpli_fail(err, DPL_E_ARGUMENT, "the model's path or preset is not UTF-8");
+    }
     if (b->dim < 1 || b->dim > DPLI_DIM_MAX)
         return dpli_fail(err, DPL_E_LIMIT, "the model's vectors have %d numbers, limit is %d",
                          (int)b->dim, DPLI_DIM_MAX);
@@ -167,8 +201,9 @@ static dpl_status check_binding(const dpli_space **space, const dpli_binding *b,
 dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *b, dpl_error *err)
 {
     char key[DPLI_MODEL_KEY], dim_text[16];
-    const char *const facts[4][2] = {
-        {"hash", b->hash}, {"name", b->name}, {"head", b->head}, {"dim", dim_text}};
+    const char *const facts[][2] = {{"hash", b->hash}, {"name", b->name}, {"head", b->head},
+                                    {"dim", dim_text}, {"path", b->path}, {"preset", b->preset}};
+    const size_t n_facts = b->path ? 6 : 4;
     dpli_store *s = gallery->store;
     char *hash = NULL, *name = NULL;
     const dpli_space *space;
@@ -203,10 +238,9 @@ dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *b, dpl_err
                 goto done;
         }
     }
-    /* Name and head do not change a vector, so the latest counts. A reader has nothing to record.
-     */
+    /* The rest does not change a vector, so the latest counts. A reader has nothing to record. */
     snprintf(dim_text, sizeof dim_text, "%d", (int)b->dim);
-    for (size_t i = 0; i < 4 && s->writing && status == DPL_OK; i++) {
+    for (size_t i = 0; i < n_facts && s->writing && status == DPL_OK; i++) {
         dpli_model_key(key, space->name, facts[i][0]);
         status = s->ops->set_setting(s, key, facts[i][1], err);
     }
@@ -223,19 +257,98 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_bind_inside(gallery, binding, err), err);
+    return dpli_end_change(gallery, dpli_bind_inside(gallery, binding, err), err);
+}
+
+/* What another run is to find the model by, freed by free(): its name when it is one that comes
+ * with doppel, wherever that is installed then, else its absolute path. *path NULL: by nothing that
+ * a setting can hold. Links stay, as a sidecar lies beside the name that was given. */
+static dpl_status model_path(char **path, const dpl_encoder *encoder, dpl_error *err)
+{
+    const char *given = dpl_encoder_path(encoder), *slash = strrchr(given, '/');
+    const char *name = slash ? slash + 1 : given;
+    char *ours = NULL, *cwd = NULL;
+    const bool comes_with_us =
+        dpl_models_find(&ours, name, NULL) == DPL_OK && strcmp(ours, given) == 0;
+
+    free(ours);
+    *path = NULL;
+    if (!dpli_is_utf8(given))
+        return DPL_OK;
+    if (comes_with_us || given[0] == '/') {
+        *path = dpli_strdup(comes_with_us ? name : given, err);
+        return *path ? DPL_OK : DPL_E_MEMORY;
+    }
+    while (strncmp(given, "./", 2) == 0)
+        given += 2;
+    cwd = getcwd(NULL, 0);
+    if (!cwd || !dpli_is_utf8(cwd)) {
+        free(cwd);
+        return DPL_OK;
+    }
+    *path = dpli_asprintf(err, "%s/%s", cwd, given);
+    free(cwd);
+    return *path ? DPL_OK : DPL_E_MEMORY;
 }
 
 dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err)
 {
     const char *name = dpl_encoder_fact(encoder, "name"), *head = dpl_encoder_fact(encoder, "head");
+    const char *preset = dpl_encoder_preset(encoder);
     dpli_binding binding = {
         .space = dpl_encoder_space(encoder),
         .hash = dpl_encoder_hash(encoder),
         .name = name ? name : "",
         .head = head ? head : "cosine",
         .dim = dpl_encoder_dim(encoder),
+        .preset = preset ? preset : "",
     };
+    char *path;
+    dpl_status status = model_path(&path, encoder, err);
 
-    return dpli_gallery_bind(gallery, &binding, err);
+    if (status != DPL_OK)
+        return status;
+    binding.path = path;
+    status = dpli_gallery_bind(gallery, &binding, err);
+    free(path);
+    return status;
+}
+
+/* Within a transaction. */
+static dpl_status fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    const char *space = dpl_encoder_space(encoder), *held = space;
+    char *hash = NULL, *name = NULL;
+    bool any, here;
+    dpl_status status = s->ops->has_templates(s, &any, NULL, err);
+
+    if (status == DPL_OK)
+        status = s->ops->has_templates(s, &here, space, err);
+    if (status != DPL_OK || !any)
+        return status;
+    for (int i = 0; !here && i < DPLI_N_SPACES; i++)
+        if (strcmp(dpli_spaces[i].name, space) != 0)
+            held = dpli_spaces[i].name;
+    status = model_fact(&hash, gallery, held, "hash", err);
+    if (status == DPL_OK)
+        status = model_fact(&name, gallery, held, "name", err);
+    if (status == DPL_OK && (!here || (hash && strcmp(hash, dpl_encoder_hash(encoder)) != 0)))
+        status =
+            dpli_fail(err, DPL_E_MISMATCH,
+                      "gallery \"%.150s\" was made by model \"%.60s\" (%s vectors %.12s), not by "
+                      "\"%.150s\" (%s vectors %.12s)",
+                      gallery->dir, name ? name : "", held, hash ? hash : "",
+                      dpl_encoder_path(encoder), space, dpl_encoder_hash(encoder));
+    free(hash);
+    free(name);
+    return status;
+}
+
+dpl_status dpli_gallery_fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpl_status status = s->ops->begin(s, false, err);
+
+    return status == DPL_OK ? s->ops->end(s, fits(gallery, encoder, err), err) : status;
 }

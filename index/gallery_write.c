@@ -13,21 +13,46 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/utf8.h"
 #include "index/gallery.h"
 
 /* ------------------------------------------------------------------ rows */
 
+static dpl_status put_alias(dpl_gallery *gallery, int64_t person_id, const char *name,
+                            dpl_error *err)
+{
+    dpli_alias_record r = {.person_id = person_id, .name = name};
+    dpli_store *s = gallery->store;
+
+    r.sum = dpli_alias_sum(&r);
+    return s->ops->set_alias(s, &r, err);
+}
+
+/* A name that is not in its composed form is found by that, too. */
+static dpl_status put_composed(dpl_gallery *gallery, int64_t person_id, const char *name,
+                               dpl_error *err)
+{
+    char *composed = dpli_name_composed(name, err);
+    dpl_status status = composed ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK && strcmp(composed, name) != 0)
+        status = put_alias(gallery, person_id, composed, err);
+    free(composed);
+    return status;
+}
+
 dpl_status dpli_put_person(int64_t *id, dpli_putter *p, const char *name, int64_t wanted,
                            dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
-    dpl_status status = s->ops->find_person(s, id, name, err);
+    dpl_status status = dpli_find_person(id, p->gallery, name, err);
 
     if (status != DPL_OK || *id)
         return status;
     *id = wanted;
-    return s->ops->add_person(s, id, name, dpli_person_sum(name), err);
+    status = s->ops->add_person(s, id, name, dpli_person_sum(name), err);
+    return status == DPL_OK ? put_composed(p->gallery, *id, name, err) : status;
 }
 
 dpl_status dpli_find_path(int64_t *id, int64_t *person_id, dpli_putter *p, const char *path,
@@ -72,37 +97,116 @@ dpl_status dpli_put_photo(int64_t *id, dpli_putter *p, const dpl_photo_row *row,
     r.sum = dpli_photo_sum(&r);
     status = replace ? s->ops->set_photo(s, &r, err) : s->ops->add_photo(s, id, &r, err);
     free(uri);
-    return status;
+    return status == DPL_OK ? dpli_put_file(p->gallery, *id, row, err) : status;
+}
+
+dpl_status dpli_put_file(dpl_gallery *gallery, int64_t photo_id, const dpl_photo_row *row,
+                         dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpli_file_record r = {
+        .photo_id = photo_id,
+        .file_system = row->file_system,
+        .unreadable_since_unix_s = row->unreadable_since_unix_s,
+        .status = row->unreadable_since_unix_s ? (int64_t)row->unreadable_status : DPL_OK,
+        .reason =
+            row->unreadable_since_unix_s && row->unreadable_reason ? row->unreadable_reason : "",
+    };
+
+    r.sum = dpli_file_sum(&r);
+    return s->ops->set_file(s, &r, err);
+}
+
+dpl_status dpli_put_owner(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
+                          bool by_hand, dpl_error *err)
+{
+    dpli_owner_record r = {template_id, person_id, by_hand, 0};
+    dpli_store *s = gallery->store;
+
+    r.sum = dpli_owner_sum(&r);
+    return s->ops->set_owner(s, &r, err);
 }
 
 static dpl_status drop_person(dpli_putter *p, int64_t person_id, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
 
-    return person_id ? s->ops->drop_if_lonely(s, person_id, err) : DPL_OK;
+    return person_id && !p->keep_persons ? s->ops->drop_if_lonely(s, person_id, err) : DPL_OK;
 }
 
-static dpl_status drop_templates(dpli_putter *p, int64_t photo_id, dpl_error *err)
+/* The templates of a photo, and whose they are. */
+struct older {
+    int64_t *ids, *owners;
+    size_t n, cap;
+};
+
+static dpl_status keep_template(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    struct older *o = ctx;
+
+    if (o->n == o->cap) {
+        const size_t cap = o->cap ? 2 * o->cap : 8;
+        int64_t *ids = dpli_realloc(o->ids, cap, sizeof *ids, err), *owners;
+
+        if (!ids)
+            return DPL_E_MEMORY;
+        o->ids = ids;
+        owners = dpli_realloc(o->owners, cap, sizeof *owners, err);
+        if (!owners)
+            return DPL_E_MEMORY;
+        o->owners = owners;
+        o->cap = cap;
+    }
+    o->ids[o->n] = r->vector.id;
+    o->owners[o->n++] = r->vector.owner.person_id;
+    return DPL_OK;
+}
+
+static dpl_status find_older(struct older *o, dpl_gallery *gallery, int64_t photo_id,
+                             dpl_error *err)
+{
+    const dpli_template_query query = {DPLI_TEMPLATES_IN, photo_id, NULL};
+    dpli_store *s = gallery->store;
+
+    return s->ops->each_template(s, &query, keep_template, o, err);
+}
+
+static void older_clear(struct older *o)
+{
+    free(o->ids);
+    free(o->owners);
+}
+
+/* They go, and whoever was only in them. */
+static dpl_status drop_older(dpli_putter *p, const struct older *o, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
-    int64_t n;
-    dpl_status status = s->ops->drop_templates(s, &n, photo_id, err);
+    dpl_status status = DPL_OK;
 
-    p->touched |= n > 0;
+    for (size_t i = 0; i < o->n && status == DPL_OK; i++)
+        status = s->ops->drop_template(s, o->ids[i], err);
+    p->touched |= o->n > 0;
+    for (size_t i = 0; i < o->n && status == DPL_OK; i++)
+        if (i == 0 || o->owners[i] != o->owners[i - 1])
+            status = drop_person(p, o->owners[i], err);
     return status;
 }
 
 dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
-    dpl_status status;
+    struct older older = {0};
+    dpl_status status = find_older(&older, p->gallery, id, err);
 
-    status = drop_templates(p, id, err);
     if (status == DPL_OK)
         status = s->ops->drop_photo(s, id, err);
-    if (status != DPL_OK)
-        return status;
-    return drop_person(p, person_id, err);
+    p->touched |= older.n > 0;
+    older.n = status == DPL_OK ? older.n : 0;
+    status = status == DPL_OK ? drop_person(p, person_id, err) : status;
+    for (size_t i = 0; i < older.n && status == DPL_OK; i++)
+        status = drop_person(p, older.owners[i], err);
+    older_clear(&older);
+    return status;
 }
 
 /* ------------------------------------------------------------------ templates */
@@ -163,8 +267,8 @@ static dpl_status put_face(dpli_store *s, int64_t id, const dpl_face *from, dpl_
                             dpli_face_sum(id, numbers, face.quality.weakest), err);
 }
 
-dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t photo_id,
-                             int64_t wanted, dpl_error *err)
+dpl_status dpli_put_template(int64_t *given, dpli_putter *p, const dpl_new_template *t,
+                             int64_t photo_id, int64_t person_id, int64_t wanted, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
     dpli_vector_record r = {.photo_id = photo_id, .bytes = t->vector};
@@ -193,6 +297,13 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
     if (status != DPL_OK)
         return status;
     p->touched = true;
+    if (given)
+        *given = id;
+    if (person_id) {
+        status = dpli_put_owner(p->gallery, id, person_id, t->by_hand, err);
+        if (status != DPL_OK)
+            return status;
+    }
     if (dpli_face_is_known(&t->face)) {
         status = put_face(s, id, &t->face, err);
         if (status != DPL_OK)
@@ -205,57 +316,271 @@ dpl_status dpli_put_template(dpli_putter *p, const dpl_new_template *t, int64_t 
 
 /* ------------------------------------------------------------------ put */
 
+/* What somebody has said of a face, to be said of the one that is in its place. */
+struct said {
+    int64_t template_id; /* as it was */
+    int64_t person_id;   /* 0: nothing */
+    double face[DPLI_N_FACE];
+};
+
+struct said_of {
+    struct said *items;
+    size_t n, cap;
+};
+
+static dpl_status keep_said(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    struct said_of *all = ctx;
+    struct said *items;
+
+    if (!r->has_face)
+        return DPL_OK;
+    items = dpli_grow(all->items, &all->cap, all->n + 1, sizeof *items, err);
+    if (!items)
+        return DPL_E_MEMORY;
+    all->items = items;
+    items[all->n] = (struct said){.template_id = r->vector.id};
+    if (r->vector.owner.by_hand && r->vector.owner.sum == dpli_owner_sum(&r->vector.owner))
+        items[all->n].person_id = r->vector.owner.person_id;
+    memcpy(items[all->n++].face, r->face, sizeof r->face);
+    return DPL_OK;
+}
+
+/* How much of two boxes (x, y, w, h) is in both: the area of that over the area of either. */
+static double overlap(const double *a, const dpl_face *b)
+{
+    const double w =
+        fmin(a[0] + a[2], (double)b->x_px + (double)b->w_px) - fmax(a[0], (double)b->x_px);
+    const double h =
+        fmin(a[1] + a[3], (double)b->y_px + (double)b->h_px) - fmax(a[1], (double)b->y_px);
+    const double both = w > 0 && h > 0 ? w * h : 0;
+    const double either = a[2] * a[3] + (double)b->w_px * (double)b->h_px - both;
+
+    return either > 0 ? both / either : 0;
+}
+
+/* The template among the new ones that is of the same face; NULL when it is not clear that one is.
+ */
+static const int64_t *same_face(const int64_t *ids, const dpl_new_photo *photo,
+                                const struct said *said)
+{
+    const int64_t *best = NULL;
+    double most = 0.5;
+
+    for (size_t i = 0; i < photo->n_templates; i++) {
+        const double o = dpli_face_is_known(&photo->templates[i].face)
+                             ? overlap(said->face, &photo->templates[i].face)
+                             : 0;
+
+        if (o > most) {
+            most = o;
+            best = &ids[i];
+        }
+    }
+    return best;
+}
+
+struct refused {
+    const struct said_of *said;
+    const int64_t *ids;
+    const dpl_new_photo *photo;
+    dpli_refusal_record *items;
+    size_t n, cap;
+};
+
+/* A refusal that names a template that is to go, as it reads of the one in its place. */
+static dpl_status keep_refusal(void *ctx, const dpli_refusal_record *r, dpl_error *err)
+{
+    struct refused *all = ctx;
+    dpli_refusal_record now = *r, *items;
+
+    if (r->sum != dpli_refusal_sum(r))
+        return DPL_OK; /* said of whom is not known any more */
+
+    for (size_t i = 0; i < all->said->n; i++) {
+        const struct said *said = &all->said->items[i];
+        const int64_t *id = said->template_id == r->template_id || said->template_id == r->other_id
+                                ? same_face(all->ids, all->photo, said)
+                                : NULL;
+
+        if (id && said->template_id == r->template_id)
+            now.template_id = *id;
+        else if (id)
+            now.other_id = *id;
+    }
+    if (now.template_id == r->template_id && now.other_id == r->other_id)
+        return DPL_OK;
+    items = dpli_grow(all->items, &all->cap, all->n + 1, sizeof *items, err);
+    if (!items)
+        return DPL_E_MEMORY;
+    all->items = items;
+    now.id = 0;
+    now.sum = dpli_refusal_sum(&now);
+    items[all->n++] = now;
+    return DPL_OK;
+}
+
+/* The new templates get what was said of the old ones, which are still there. */
+static dpl_status say_again(dpli_putter *p, const struct said_of *said, const int64_t *ids,
+                            const dpl_new_photo *photo, dpl_error *err)
+{
+    struct refused refused = {.said = said, .ids = ids, .photo = photo};
+    dpli_store *s = p->gallery->store;
+    dpl_status status = DPL_OK;
+
+    for (size_t i = 0; i < said->n && status == DPL_OK; i++) {
+        const int64_t *id =
+            said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
+
+        if (id)
+            status = dpli_put_owner(p->gallery, *id, said->items[i].person_id, true, err);
+    }
+    for (size_t i = 0; i < said->n && status == DPL_OK; i++)
+        status = s->ops->each_refusal(s, said->items[i].template_id, keep_refusal, &refused, err);
+    for (size_t i = 0; i < refused.n && status == DPL_OK; i++) {
+        int64_t id = 0;
+
+        status = s->ops->add_refusal(s, &id, &refused.items[i], err);
+    }
+    free(refused.items);
+    return status;
+}
+
+/* Whose a new template is. */
+static dpl_status owner_of(int64_t *id, dpli_putter *p, const dpl_new_template *t,
+                           int64_t photos_person_id, dpl_error *err)
+{
+    *id = t->is_nobodys ? 0 : photos_person_id;
+    return t->person ? dpli_put_person(id, p, t->person, 0, err) : DPL_OK;
+}
+
+static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int64_t photo_id,
+                                int64_t person_id, const struct said_of *said, dpl_error *err)
+{
+    int64_t *ids = dpli_calloc(photo->n_templates + 1, sizeof *ids, err);
+    dpl_status status = ids ? DPL_OK : DPL_E_MEMORY;
+
+    for (size_t i = 0; i < photo->n_templates && status == DPL_OK; i++) {
+        int64_t owner;
+
+        status = owner_of(&owner, p, &photo->templates[i], person_id, err);
+        if (status == DPL_OK)
+            status = dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owner, 0, err);
+    }
+    if (status == DPL_OK)
+        status = say_again(p, said, ids, photo, err);
+    free(ids);
+    return status;
+}
+
+/* A row of the same content, of which what was said of its faces is kept. */
+struct before {
+    const char *sha256;
+    bool same;
+};
+
+static dpl_status compare_content(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    struct before *b = ctx;
+
+    (void)err;
+    b->same = *r->sha256 && strcmp(r->sha256, b->sha256) == 0;
+    return DPL_OK;
+}
+
+static dpl_status what_was_said(struct said_of *said, dpli_putter *p, int64_t photo_id,
+                                const char *sha256, dpl_error *err)
+{
+    const dpli_photo_query photo = {DPLI_PHOTO_BY_ID, NULL, photo_id};
+    const dpli_template_query templates = {DPLI_TEMPLATES_IN, photo_id, NULL};
+    dpli_store *s = p->gallery->store;
+    struct before before = {.sha256 = sha256};
+    dpl_status status = s->ops->each_photo(s, &photo, compare_content, &before, err);
+
+    return status == DPL_OK && before.same
+               ? s->ops->each_template(s, &templates, keep_said, said, err)
+               : status;
+}
+
+static dpl_status keep_ids(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    dpli_photo_record *to = ctx;
+
+    (void)err;
+    to->id = r->id;
+    to->person_id = r->person_id;
+    return DPL_OK;
+}
+
+/* A photo that has moved takes the place of what was known of its new path. */
+static dpl_status make_way(int64_t *id, int64_t *person_id, dpli_putter *p, int64_t moved_id,
+                           dpl_error *err)
+{
+    const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, moved_id};
+    dpli_store *s = p->gallery->store;
+    dpli_photo_record moved = {0};
+    dpl_status status = *id ? dpli_drop_photo(p, *id, *person_id, err) : DPL_OK;
+
+    if (status == DPL_OK)
+        status = s->ops->each_photo(s, &query, keep_ids, &moved, err);
+    if (status == DPL_OK && !moved.id)
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no photo %" PRId64, moved_id);
+    *id = moved.id;
+    *person_id = moved.person_id;
+    return status;
+}
+
 /* One file's outcome, over what was known of the same path. */
 static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error *err)
 {
     dpl_photo_row row = photo->row;
-    int64_t id, person_id = 0, old_person_id;
+    int64_t id, person_id = 0, old_person_id, meant_id = 0;
+    struct older older = {0};
+    struct said_of said = {0};
+    char *meant = NULL;
     dpl_status status;
 
     status = dpli_find_path(&id, &old_person_id, p, row.path, err);
     if (status == DPL_OK)
         status = dpli_check_photo(&row, err);
+    if (status == DPL_OK && photo->moved_id && photo->moved_id != id)
+        status = make_way(&id, &old_person_id, p, photo->moved_id, err);
     if (status != DPL_OK)
         return status;
     if (row.enrolled_unix_s == 0)
         row.enrolled_unix_s = time(NULL);
-    status = row.person ? dpli_put_person(&person_id, p, row.person, 0, err) : DPL_OK;
+    /* What was meant is kept by the name that the person has. */
+    if (row.meant) {
+        status = dpli_find_person(&meant_id, p->gallery, row.meant, err);
+        if (status == DPL_OK && meant_id)
+            status = dpli_name_of(&meant, p->gallery, meant_id, err);
+        if (meant)
+            row.meant = meant;
+    }
+    if (status == DPL_OK && row.person)
+        status = dpli_put_person(&person_id, p, row.person, 0, err);
     if (status == DPL_OK && id)
-        status = drop_templates(p, id, err);
+        status = what_was_said(&said, p, id, row.sha256, err);
+    if (status == DPL_OK && id)
+        status = find_older(&older, p->gallery, id, err);
     if (status == DPL_OK)
         status = dpli_put_photo(&id, p, &row, person_id, id != 0, err);
-    if (status != DPL_OK)
-        return status;
-    for (size_t i = 0; i < photo->n_templates; i++) {
-        status = dpli_put_template(p, &photo->templates[i], id, 0, err);
-        if (status != DPL_OK)
-            return status;
-    }
-    return drop_person(p, old_person_id, err);
-}
-
-dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
-                           dpl_error *err)
-{
-    dpli_putter p = {.gallery = gallery};
-    dpli_store *s = gallery->store;
-    dpl_status status;
-
-    status = dpli_gallery_may_write(gallery, err);
+    /* The old ones go last: what was said of them refers to them. */
     if (status == DPL_OK)
-        status = s->ops->begin(s, true, err);
-    if (status != DPL_OK)
-        return status;
-    for (size_t i = 0; i < n && status == DPL_OK; i++)
-        status = put_one(&p, &photos[i], err);
-    if (status == DPL_OK && p.touched)
-        status = s->ops->touch(s, err);
-    return s->ops->end(s, status, err);
+        status = put_templates(p, photo, id, person_id, &said, err);
+    if (status == DPL_OK)
+        status = drop_older(p, &older, err);
+    if (status == DPL_OK)
+        status = drop_person(p, old_person_id, err);
+    free(said.items);
+    older_clear(&older);
+    free(meant);
+    return status;
 }
 
 /* ------------------------------------------------------------------ move, rename */
 
-enum { N_STRINGS = 5 };
+enum { N_STRINGS = 6 };
 
 /* A photo's row as it is, to be written again: its strings are the caller's. */
 struct kept_row {
@@ -266,7 +591,8 @@ struct kept_row {
 
 static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
-    const char *const from[N_STRINGS] = {r->sha256, r->reason, r->options, r->meant, r->uri};
+    const char *const from[N_STRINGS] = {r->sha256, r->reason, r->options,
+                                         r->meant,  r->uri,    r->file.reason};
     struct kept_row *k = ctx;
 
     /* Written again, its sum would be right. */
@@ -288,6 +614,7 @@ static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err
     k->row.options = k->strings[2];
     k->row.meant = k->strings[3];
     k->row.uri = k->strings[4];
+    k->row.file.reason = k->strings[5];
     return DPL_OK;
 }
 
@@ -318,6 +645,24 @@ static dpl_status change_row(dpl_gallery *gallery, int64_t photo_id, const char 
     return status;
 }
 
+dpl_status dpli_disown_photo(dpl_gallery *gallery, int64_t photo_id, dpl_error *err)
+{
+    const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, photo_id};
+    struct kept_row k = {.gallery = gallery};
+    dpli_store *s = gallery->store;
+    dpl_status status = s->ops->each_photo(s, &query, keep_row, &k, err);
+
+    if (status == DPL_OK && k.row.id) {
+        k.row.person_id = 0;
+        k.row.meant = NULL;
+        k.row.sum = dpli_photo_sum(&k.row);
+        status = s->ops->set_photo(s, &k.row, err);
+    }
+    for (int i = 0; i < N_STRINGS; i++)
+        free(k.strings[i]);
+    return status;
+}
+
 dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_bytes,
                           int64_t mtime_ns, dpl_error *err)
 {
@@ -329,7 +674,7 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
 
     query.text = uri;
     if (status == DPL_OK) {
-        status = s->ops->begin(s, true, err);
+        status = dpli_begin_change(gallery, "a photo's file noted", err);
         if (status == DPL_OK) {
             status = s->ops->each_photo(s, &query, keep_row, &k, err);
             if (status == DPL_OK && k.row.id) {
@@ -338,7 +683,7 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
                 k.row.sum = dpli_photo_sum(&k.row);
                 status = s->ops->set_photo(s, &k.row, err);
             }
-            status = s->ops->end(s, status, err);
+            status = dpli_end_change(gallery, status, err);
         }
     }
     for (int i = 0; i < N_STRINGS; i++)
@@ -347,34 +692,107 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
     return status;
 }
 
+static dpl_status move_inside(dpli_putter *p, int64_t photo_id, const char *path, int64_t mtime_ns,
+                              dpl_error *err)
+{
+    dpli_store *s = p->gallery->store;
+    int64_t taken, taken_person_id;
+    char *uri = NULL;
+    dpl_status status = dpli_check_path(&uri, path, err);
+
+    if (status == DPL_OK)
+        status = s->ops->find_photo(s, &taken, &taken_person_id, uri, err);
+    if (status == DPL_OK && taken && taken != photo_id)
+        status = dpli_drop_photo(p, taken, taken_person_id, err);
+    if (status == DPL_OK)
+        status = change_row(p->gallery, photo_id, uri, mtime_ns, NULL, err);
+    free(uri);
+    return status;
+}
+
 dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const char *path,
                                   int64_t mtime_ns, dpl_error *err)
 {
+    const dpli_step step = {.photo_id = photo_id, .path = path, .mtime_ns = mtime_ns};
+
+    return dpli_take_steps(gallery, &step, 1, err);
+}
+
+static dpl_status take_step(dpli_putter *p, const dpli_step *step, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    if (step->put)
+        return put_one(p, step->put, err);
+    if (step->path)
+        status = move_inside(p, step->photo_id, step->path, step->mtime_ns, err);
+    return status == DPL_OK && step->file
+               ? dpli_put_file(p->gallery, step->photo_id, step->file, err)
+               : status;
+}
+
+dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err)
+{
     dpli_putter p = {.gallery = gallery};
     dpli_store *s = gallery->store;
-    int64_t taken, taken_person_id;
-    char *uri = NULL;
-    dpl_status status;
+    dpl_status status = dpli_gallery_may_write(gallery, err);
+    bool notes = n > 0;
 
-    status = dpli_gallery_may_write(gallery, err);
-    if (status == DPL_OK)
-        status = dpli_check_path(&uri, path, err);
+    for (size_t i = 0; i < n; i++)
+        notes &= steps[i].is_note;
+    if (status == DPL_OK && notes)
+        status = s->ops->begin(s, true, err);
+    else if (status == DPL_OK)
+        status = dpli_begin_change(gallery,
+                                   n != 1          ? "photos put"
+                                   : steps[0].put  ? "a photo put"
+                                   : steps[0].path ? "a photo moved"
+                                                   : "a photo's file noted",
+                                   err);
     if (status != DPL_OK)
         return status;
-    status = s->ops->begin(s, true, err);
-    if (status != DPL_OK)
-        goto done;
-    status = s->ops->find_photo(s, &taken, &taken_person_id, uri, err);
-    if (status == DPL_OK && taken && taken != photo_id)
-        status = dpli_drop_photo(&p, taken, taken_person_id, err);
-    if (status == DPL_OK)
-        status = change_row(gallery, photo_id, uri, mtime_ns, NULL, err);
+    for (size_t i = 0; i < n && status == DPL_OK; i++)
+        status = take_step(&p, &steps[i], err);
     if (status == DPL_OK && p.touched)
         status = s->ops->touch(s, err);
-    status = s->ops->end(s, status, err);
-done:
-    free(uri);
+    return dpli_end_change(gallery, status, err);
+}
+
+dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
+                           dpl_error *err)
+{
+    dpli_step *steps = dpli_calloc(n + 1, sizeof *steps, err);
+    dpl_status status = DPL_E_MEMORY;
+
+    for (size_t i = 0; steps && i < n; i++)
+        steps[i].put = &photos[i];
+    if (steps)
+        status = dpli_take_steps(gallery, steps, n, err);
+    free(steps);
     return status;
+}
+
+dpl_status dpli_drop_photos(dpl_gallery *gallery, const int64_t *ids, size_t n, dpl_error *err)
+{
+    dpli_putter p = {.gallery = gallery};
+    dpli_store *s = gallery->store;
+    dpl_status status = dpli_gallery_may_write(gallery, err);
+
+    if (status == DPL_OK)
+        status = dpli_begin_change(gallery, "photos removed", err);
+    if (status != DPL_OK)
+        return status;
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, ids[i]};
+        dpli_photo_record r = {0};
+
+        status = s->ops->each_photo(s, &query, keep_ids, &r, err);
+        if (status == DPL_OK && r.id)
+            status = dpli_drop_photo(&p, r.id, r.person_id, err);
+    }
+    if (status == DPL_OK)
+        status = s->ops->touch(s, err);
+    return dpli_end_change(gallery, status, err);
 }
 
 /* Photos of a query, by id. */
@@ -411,11 +829,57 @@ static dpl_status rename_meant(int64_t *n, dpl_gallery *gallery, const char *fro
     return status;
 }
 
-dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
-                              dpl_error *err)
+/* From now on the person is called so, and is meant by the name that they had. */
+static dpl_status give_name(dpl_gallery *gallery, int64_t id, const char *old, const char *to,
+                            dpl_error *err)
+{
+    char *composed = dpli_name_composed(old, err), *now = dpli_name_composed(to, err);
+    dpli_store *s = gallery->store;
+    dpl_status status = composed && now ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK)
+        status = s->ops->rename_person(s, id, to, dpli_person_sum(to), err);
+    /* What the new name meant before, if anything, it does not any more. */
+    if (status == DPL_OK)
+        status = put_alias(gallery, strcmp(now, to) != 0 ? id : 0, now, err);
+    if (status == DPL_OK && strcmp(composed, now) != 0)
+        status = put_alias(gallery, id, composed, err);
+    free(composed);
+    free(now);
+    return status;
+}
+
+static dpl_status rename_inside(dpl_gallery *gallery, const char *from, const char *to,
+                                dpl_error *err)
 {
     dpli_store *s = gallery->store;
     int64_t from_id, to_id, n_meant = 0;
+    char *composed = NULL, *old = NULL;
+    dpl_status status = dpli_find_called(&from_id, &old, gallery, from, err);
+
+    if (status == DPL_OK)
+        status = s->ops->find_person(s, &to_id, to, err);
+    if (status == DPL_OK && !to_id) {
+        composed = dpli_name_composed(to, err);
+        status = composed ? s->ops->find_person(s, &to_id, composed, err) : DPL_E_MEMORY;
+    }
+    if (status == DPL_OK)
+        status = rename_meant(&n_meant, gallery, old ? old : from, to, err);
+    if (status == DPL_OK && !from_id && !n_meant)
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);
+    else if (status == DPL_OK && to_id && to_id != from_id)
+        status = dpli_fail(err, DPL_E_ARGUMENT, "there is a person \"%s\" already", to);
+    else if (status == DPL_OK && from_id)
+        status = give_name(gallery, from_id, old ? old : from, to, err);
+    free(composed);
+    free(old);
+    return status;
+}
+
+dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
+                              dpl_error *err)
+{
+    char *what = NULL;
     dpl_status status;
 
     status = dpli_gallery_may_write(gallery, err);
@@ -423,20 +887,12 @@ dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char
         status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err);
     if (status == DPL_OK)
         status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err);
-    if (status == DPL_OK)
-        status = s->ops->begin(s, true, err);
     if (status != DPL_OK)
         return status;
-    status = s->ops->find_person(s, &from_id, from, err);
-    if (status == DPL_OK)
-        status = s->ops->find_person(s, &to_id, to, err);
-    if (status == DPL_OK)
-        status = rename_meant(&n_meant, gallery, from, to, err);
-    if (status == DPL_OK && !from_id && !n_meant)
-        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);
-    else if (status == DPL_OK && to_id && to_id != from_id)
-        status = dpli_fail(err, DPL_E_ARGUMENT, "there is a person \"%s\" already", to);
-    else if (status == DPL_OK && from_id)
-        status = s->ops->rename_person(s, from_id, to, dpli_person_sum(to), err);
-    return s->ops->end(s, status, err);
+    what = dpli_asprintf(err, "rename \"%s\" to \"%s\"", from, to);
+    status = what ? dpli_begin_change(gallery, what, err) : DPL_E_MEMORY;
+    free(what);
+    if (status != DPL_OK)
+        return status;
+    return dpli_end_change(gallery, rename_inside(gallery, from, to, err), err);
 }

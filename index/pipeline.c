@@ -14,10 +14,11 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "index/calibration.h"
 #include "index/space.h"
-#include "net/plan.h"
 #include "net/scratch.h"
 #include "vision/encoder.h"
+#include "vision/face/detect.h"
 #include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
@@ -27,6 +28,8 @@ struct dpl_pipeline {
     dpl_encoder *image_encoder; /* NULL: none */
     dpl_head *head;
     dpl_calibration *calibration; /* NULL: none */
+    dpli_cohort *cohort;          /* NULL: the calibration needs none */
+    bool foreign;                 /* the calibration is not the model's own */
     dpl_decode_options decode;
     dpl_detect_options detect;
     float min_quality;
@@ -58,18 +61,92 @@ static dpl_status read_options(dpl_pipeline_options *o, const dpl_pipeline_optio
     return status;
 }
 
-/* What a thread's scratch grows to. A detector that does not fit its limits says so when it is
- * used.
- */
+/* ------------------------------------------------------------------ calibration */
+
+/* What a calibration's evidence needs, from the model's facts. */
+static dpl_status open_cohort(dpl_pipeline *p, dpl_error *err)
+{
+    const char *text = dpl_encoder_fact(p->encoder, "cohort");
+    char sha256[65];
+    dpl_status status;
+
+    if (p->calibration->top == 0)
+        return DPL_OK;
+    if (!text)
+        return dpli_fail(err, DPL_E_MODEL,
+                         "the calibration needs a cohort (doppel.cohort), and the model has none");
+    if (dpl_head_get_kind(p->head) != DPL_HEAD_COSINE)
+        return dpli_fail(err, DPL_E_MODEL,
+                         "the calibration has a cohort, which is for the head cosine, not for %s",
+                         dpl_head_name(p->head));
+    status = dpli_sha256_of(sha256, text, strlen(text), err);
+    if (status == DPL_OK && strcmp(sha256, p->calibration->cohort_sha256) != 0)
+        status = dpli_fail(err, DPL_E_MODEL,
+                           "the calibration was made with another cohort (%.12s, the model's is "
+                           "%.12s)",
+                           p->calibration->cohort_sha256, sha256);
+    if (status == DPL_OK)
+        status = dpli_cohort_parse(&p->cohort, text, dpl_encoder_dim(p->encoder),
+                                   p->calibration->top, err);
+    return status;
+}
+
+/* Of version 2, which says what it is of. */
+static dpl_status check_calibration(const dpl_pipeline *p, dpl_error *err)
+{
+    const char *hash = dpl_encoder_hash(p->encoder), *head = dpl_head_name(p->head);
+
+    if (p->calibration->model[0] && strcmp(p->calibration->model, hash) != 0)
+        return dpli_fail(err, DPL_E_MISMATCH,
+                         "the calibration is of another model (%.12s, this is %.12s)",
+                         p->calibration->model, hash);
+    if (p->calibration->version > 1 && strcmp(p->calibration->metric, head) != 0)
+        return dpli_fail(err, DPL_E_MISMATCH,
+                         "the calibration is of the metric \"%.40s\", the model's is \"%s\"",
+                         p->calibration->metric, head);
+    return DPL_OK;
+}
+
+/* From the file at path, or with NULL from the model's facts; in both cases an error names it. */
+static dpl_status open_calibration(dpl_pipeline *p, const char *path, const char *model_path,
+                                   dpl_error *err)
+{
+    const char *table = dpl_encoder_fact(p->encoder, "calibration");
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    dpl_status status;
+
+    if (path) {
+        status = dpli_file_read(&bytes, &n, path, DPLI_CALIBRATION_MAX_BYTES, err);
+        if (status != DPL_OK) /* which names it */
+            return status;
+        p->foreign = true;
+        table = (const char *)bytes;
+        if (memchr(bytes, '\0', n))
+            status = dpli_fail(err, DPL_E_MODEL, "calibration: not text");
+    } else if (!table) {
+        return DPL_OK;
+    } else {
+        status = DPL_OK;
+    }
+    if (status == DPL_OK)
+        status = dpl_calibration_parse(&p->calibration, table, err);
+    if (status == DPL_OK)
+        status = check_calibration(p, err);
+    if (status == DPL_OK)
+        status = open_cohort(p, err);
+    free(bytes);
+    return status == DPL_OK ? status : dpli_fail_in(err, status, path ? path : model_path);
+}
+
+/* ------------------------------------------------------------------ open and close */
+
+/* What a thread's scratch grows to. */
 static size_t measure_plans(const dpl_pipeline *p)
 {
-    enum { STRIDE_PX = 32 };
-    const int64_t side = (p->detect.max_side_px + STRIDE_PX - 1) / STRIDE_PX * STRIDE_PX;
-    const dpl_shape shape = {4, {1, 3, side, side}};
-    size_t most = dpli_encoder_plan_bytes(p->encoder), n = 0;
+    size_t most = dpli_encoder_plan_bytes(p->encoder), n;
 
-    if (p->detector)
-        (void)dpli_plan_measure(&n, dpl_detector_net(p->detector), &shape, DPL_LAYOUT_NHWC, NULL);
+    n = p->detector ? dpli_detector_plan_bytes(p->detector, &p->detect) : 0;
     most = n > most ? n : most;
     n = p->image_encoder ? dpli_encoder_plan_bytes(p->image_encoder) : 0;
     return n > most ? n : most;
@@ -79,7 +156,6 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
                              dpl_error *err)
 {
     dpl_pipeline_options o;
-    const char *table;
     dpl_pipeline *p;
     dpl_status status;
 
@@ -128,15 +204,13 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         }
     }
     status = dpl_head_open(&p->head, p->encoder, err);
-    if (status == DPL_OK) {
-        table = dpl_encoder_fact(p->encoder, "calibration");
-        if (table)
-            status = dpl_calibration_parse(&p->calibration, table, err);
-    }
     if (status != DPL_OK) {
         dpli_fail_in(err, status, o.encoder_path);
         goto done;
     }
+    status = open_calibration(p, o.calibration_path, o.encoder_path, err);
+    if (status != DPL_OK)
+        goto done;
     p->plan_bytes = measure_plans(p);
     *out = p;
     p = NULL;
@@ -149,6 +223,7 @@ void dpl_pipeline_close(dpl_pipeline *pipeline)
 {
     if (!pipeline)
         return;
+    dpli_cohort_free(pipeline->cohort);
     dpl_calibration_free(pipeline->calibration);
     dpl_head_free(pipeline->head);
     dpl_encoder_close(pipeline->image_encoder);
@@ -181,6 +256,16 @@ const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline)
 const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline)
 {
     return pipeline->calibration;
+}
+
+bool dpl_pipeline_calibration_is_given(const dpl_pipeline *pipeline)
+{
+    return pipeline->foreign;
+}
+
+dpli_judge dpli_pipeline_judge(const dpl_pipeline *pipeline, const dpl_policy *policy)
+{
+    return (dpli_judge){pipeline->head, pipeline->calibration, pipeline->cohort, policy};
 }
 
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline)
@@ -307,6 +392,15 @@ done:
     return status;
 }
 
+/* What was held as n bytes is read, and from here on counts as what it is. */
+static void hold_as_read(const dpl_pipeline *pipeline, size_t n, size_t n_bytes)
+{
+    if (n_bytes > n)
+        dpli_budget_hold_more(pipeline->budget, n_bytes - n);
+    else
+        dpli_budget_release(pipeline->budget, n - n_bytes);
+}
+
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err)
 {
@@ -327,11 +421,21 @@ dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
         *bytes = NULL;
         *n_bytes = 0;
     }
-    /* From here on it counts as what it is. */
-    if (*n_bytes > n)
-        dpli_budget_hold_more(pipeline->budget, *n_bytes - n);
-    else
-        dpli_budget_release(pipeline->budget, n - *n_bytes);
+    hold_as_read(pipeline, n, *n_bytes);
+    return status;
+}
+
+dpl_status dpli_item_read(uint8_t **bytes, size_t *n_bytes, const dpl_pipeline *pipeline,
+                          const dpl_dataset *dataset, int32_t item, dpl_error *err)
+{
+    const size_t limit = pipeline->decode.max_bytes;
+    const uint64_t told = dpl_dataset_item_bytes(dataset, item);
+    const size_t n = told == 0 || told > limit ? limit : (size_t)told;
+    dpl_status status;
+
+    dpli_budget_hold(pipeline->budget, n);
+    status = dpl_dataset_item_file(bytes, n_bytes, dataset, item, limit, err);
+    hold_as_read(pipeline, n, *n_bytes);
     return status;
 }
 
@@ -420,16 +524,35 @@ size_t dpli_main_face(const dpl_photo *photo)
     return dpl_main_face(photo->faces, photo->n_faces, &photo->image);
 }
 
-dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,
+/* All other faces' area together, over the main one's: half its width in a background of one, less
+   where there are more. docs/archive.md has the error that was measured. */
+#define BACKGROUND_AREA 0.25
+
+bool dpli_has_dominant_face(const dpl_photo *photo)
+{
+    const size_t main_face = dpli_main_face(photo);
+    double area[2] = {0, 0};
+
+    for (size_t i = 0; i < photo->n_faces; i++)
+        area[i == main_face] += (double)photo->faces[i].w_px * (double)photo->faces[i].h_px;
+    return area[0] <= BACKGROUND_AREA * area[1];
+}
+
+dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
+                      const dpl_image *image, const dpl_face *face, const uint8_t *chip,
                       dpl_error *err)
 {
     const int32_t w = dpl_encoder_width_px(encoder), h = dpl_encoder_height_px(encoder);
-    dpl_image image = DPL_IMAGE_INIT;
-    dpl_status status = dpl_image_from_rgb(&image, chip, w, h, (size_t)w * 3, err);
+    dpl_image thumb = DPL_IMAGE_INIT;
+    dpl_status status = DPL_E_INPUT;
 
     *out = NULL;
+    if (face)
+        status = dpl_portrait(&thumb, image, face, DPLI_PORTRAIT_WIDTH, err);
+    if (status == DPL_E_INPUT)
+        status = dpl_image_from_rgb(&thumb, chip, w, h, (size_t)w * 3, err);
     if (status == DPL_OK)
-        status = dpl_image_to_jpeg(out, n_out, &image, 85, err);
-    dpl_image_clear(&image);
+        status = dpl_image_to_jpeg(out, n_out, &thumb, 85, err);
+    dpl_image_clear(&thumb);
     return status;
 }

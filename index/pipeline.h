@@ -2,17 +2,23 @@
 #ifndef DOPPEL_INDEX_PIPELINE_H
 #define DOPPEL_INDEX_PIPELINE_H
 
+#include "doppel/dataset.h"
 #include "doppel/job.h"
+#include "index/compare.h"
 
 /** Read a photo's bytes and name them, once the pipeline has memory for them; given back by
  * dpli_photo_unread. The message does not name the file. */
 dpl_status dpli_photo_read(uint8_t **bytes, size_t *n_bytes, char sha256[65],
                            const dpl_pipeline *pipeline, const char *path, dpl_error *err);
 
-/** Give back what dpli_photo_read gave, or nothing (NULL, 0). */
+/** As dpli_photo_read, an item of a dataset; the message names it. */
+dpl_status dpli_item_read(uint8_t **bytes, size_t *n_bytes, const dpl_pipeline *pipeline,
+                          const dpl_dataset *dataset, int32_t item, dpl_error *err);
+
+/** Give back what dpli_photo_read or dpli_item_read gave, or nothing (NULL, 0). */
 void dpli_photo_unread(uint8_t *bytes, size_t n_bytes, const dpl_pipeline *pipeline);
 
-/** Wait until there is memory to decode these bytes and run the models on them; returns what
+/** Wait until there is memory to decode these bytes (NULL: none) and run the models; returns what
  * dpli_pipeline_end is told. */
 size_t dpli_pipeline_begin(const dpl_pipeline *pipeline, dpl_scratch *scratch, const void *bytes,
                            size_t n_bytes);
@@ -32,14 +38,23 @@ const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);
 
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
 
+/** What its faces are compared by. */
+dpli_judge dpli_pipeline_judge(const dpl_pipeline *pipeline, const dpl_policy *policy);
+
 /** Bytes of one chip of this encoder. */
 size_t dpli_chip_bytes(const dpl_encoder *encoder);
 
 /** Index of the face that the photo is of (dpl_main_face); n_faces must be positive. */
 size_t dpli_main_face(const dpl_photo *photo);
 
-/** JPEG of a chip [height, width, 3] of this encoder; freed with dpl_bytes_free. */
-dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder, const uint8_t *chip,
+/** Whether of several faces one is so much larger than the others together that the photo is its
+ * portrait, and they are in its background. */
+bool dpli_has_dominant_face(const dpl_photo *photo);
+
+/** JPEG of a face for people to look at, or of its chip [height, width, 3] where there are no
+ * landmarks: a whole picture; freed with dpl_bytes_free. */
+dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
+                      const dpl_image *image, const dpl_face *face, const uint8_t *chip,
                       dpl_error *err);
 
 #endif

@@ -1,5 +1,9 @@
 /*
  * query.c - a photo to answers: who each face is, and what looks like it.
+ *
+ * The search finds the photos most like a face. They only propose: of a person with many photos one
+ * is always a little more like a stranger, so it is the people of these photos that are compared,
+ * each as a whole (person.c), and the best of them decides. The photos are shown.
  */
 #include <math.h>
 #include <stdio.h>
@@ -9,55 +13,65 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "index/gallery.h"
+#include "index/person.h"
 #include "index/pipeline.h"
 
-#define NO_RATE ((dpl_rate){(double)NAN, (double)NAN, (double)NAN, 0})
+enum {
+    MAX_PEOPLE = 5,  /* that are compared; the right one is rarely not among the first few */
+    MIN_PEOPLE = 3,  /* for so many it is searched deeper, where one has many photos */
+    FETCH_TIMES = 4, /* photos fetched for one wanted */
+    FETCH_MIN = 20,
+    FETCH_MAX = 2048 /* deeper than this it is not searched */
+};
 
 dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration *calibration, double fpir,
                                  int64_t n_persons, dpl_error *err)
 {
-    double fmr;
+    double fmr, lowest;
 
     if (!(fpir > 0 && fpir < 1))
         return dpli_fail(err, DPL_E_ARGUMENT, "a rate must lie between 0 and 1, not at %g", fpir);
     if (!calibration)
         return dpl_policy_make(out, NULL, (double)NAN, (double)NAN, err);
+    /* What a comparison with several photos divides by the factor must be supported, too. */
+    lowest = dpl_calibration_lowest_fmr(calibration) * dpl_calibration_mean_factor(calibration);
     fmr = fmin(DPL_DEFAULT_FMR, fpir / (double)(n_persons > 0 ? n_persons : 1));
-    fmr = fmax(fmr, dpl_calibration_lowest_fmr(calibration));
-    return dpl_policy_make(out, calibration, fmr, (double)NAN, err);
+    return dpl_policy_make(out, calibration, fmin(fmax(fmr, lowest), 0.5), (double)NAN, err);
 }
+
+/* A person who was compared before in this query: the faces of a photo have some in common. */
+typedef struct known_person {
+    int64_t id;
+    char *name;
+    dpli_person_templates templates;
+} known_person;
 
 /* One kind of search: which vectors, judged how. */
 typedef struct search {
     dpl_gallery *gallery;
     const dpl_encoder *encoder;
-    const dpl_head *head;
-    const dpl_calibration *calibration; /* NULL: no rates */
-    const dpl_policy *policy;           /* NULL: no decisions */
+    dpli_judge judge;
+    bool by_person; /* faces: the people decide; else each photo by itself */
     const dpl_search_options *options;
+    known_person *people;
+    size_t n_people, cap;
 } search;
 
-static dpl_status check_model(const search *s, dpl_error *err)
+static void forget_people(search *s)
 {
-    const char *space = dpl_encoder_space(s->encoder);
-    char key[DPLI_MODEL_KEY];
-    const char *held;
-    dpl_status status;
-
-    dpli_model_key(key, space, "hash");
-    status = dpl_gallery_setting(&held, s->gallery, key, err);
-    if (status != DPL_OK)
-        return status;
-    if (held && strcmp(held, dpl_encoder_hash(s->encoder)) != 0)
-        return dpli_fail(
-            err, DPL_E_MISMATCH,
-            "the gallery's %s vectors were made by another model (%.12s, this is %.12s)", space,
-            held, dpl_encoder_hash(s->encoder));
-    return DPL_OK;
+    for (size_t i = 0; i < s->n_people; i++) {
+        free(s->people[i].name);
+        dpli_person_templates_clear(&s->people[i].templates);
+    }
+    free(s->people);
 }
+
+/* ------------------------------------------------------------------ photos */
 
 /* A hit being filled from its row; failed is set when memory runs out. */
 typedef struct filling {
+    const search *s;
+    const dpli_side *probe;
     dpl_answer_hit *hit;
     int failed;
 } filling;
@@ -66,7 +80,13 @@ static dpl_status fill_hit(void *ctx, const dpl_template_row *row)
 {
     filling *f = ctx;
     dpl_answer_hit *h = f->hit;
+    const dpli_judge *judge = &f->s->judge;
+    const dpl_fitness fitness = dpl_calibration_fitness(judge->calibration, &row->face);
+    const dpli_side side = dpli_side_of(judge, row->vector, fitness);
+    const dpl_comparison c = dpli_compare(judge, f->probe, &side, 1);
 
+    h->rate = c.rate;
+    h->decision = c.decision;
     h->face = row->face;
     h->photo_path = dpli_strdup(row->photo_path, NULL);
     h->person = row->person ? dpli_strdup(row->person, NULL) : NULL;
@@ -82,60 +102,342 @@ static dpl_status fill_hit(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-static dpl_status answer_one(dpl_answer *a, const search *s, const dpl_hit *hits, int32_t k,
-                             dpl_error *err)
+/* Append a hit, unless another process has forgotten it since the search. */
+static dpl_status add_hit(dpl_answer *a, const search *s, const dpli_side *probe,
+                          const dpl_hit *hit, dpl_error *err)
 {
-    a->hits = dpli_calloc((size_t)k, sizeof *a->hits, err);
+    dpl_answer_hit *h = &a->hits[a->n_hits];
+    filling f = {s, probe, h, 0};
+    dpl_status status = dpl_gallery_get_template(s->gallery, hit->template_id, fill_hit, &f, err);
+
+    if (status == DPL_E_NOT_FOUND)
+        return DPL_OK;
+    if (status == DPL_OK && f.failed)
+        status = dpli_fail(err, DPL_E_MEMORY, "no memory for the answer");
+    a->n_hits++; /* counted also when it failed, so that what it holds is freed */
+    h->hit = *hit;
+    return status;
+}
+
+/* The best k, with room for one more. */
+static dpl_status add_hits(dpl_answer *a, const search *s, const dpli_side *probe,
+                           const dpl_hit *hits, size_t n, dpl_error *err)
+{
+    const size_t k = (size_t)s->options->k;
+    dpl_status status = DPL_OK;
+
+    a->hits = dpli_calloc(k + 1, sizeof *a->hits, err);
     if (!a->hits)
         return DPL_E_MEMORY;
-    for (int32_t i = 0; i < k && hits[i].template_id >= 0; i++) {
-        dpl_answer_hit *h = &a->hits[a->n_hits];
-        filling f = {h, 0};
-        dpl_status status =
-            dpl_gallery_get_template(s->gallery, hits[i].template_id, fill_hit, &f, err);
-        if (status == DPL_E_NOT_FOUND) /* forgotten by another process since the search */
-            continue;
-        if (status == DPL_OK && f.failed)
-            status = dpli_fail(err, DPL_E_MEMORY, "no memory for the answer");
-        a->n_hits++; /* counted also when it failed, so that what it holds is freed */
+    for (size_t i = 0; i < n && a->n_hits < k && status == DPL_OK; i++)
+        status = add_hit(a, s, probe, &hits[i], err);
+    return status;
+}
+
+static void clear_hit(dpl_answer_hit *h)
+{
+    free(h->person);
+    free(h->photo_path);
+    free(h->thumb);
+}
+
+/* Bring the best photo of whom it is, or may be, before all others, and let the people decide. */
+static dpl_status lead(dpl_answer *a, const search *s, const dpli_side *probe, const dpl_hit *hits,
+                       size_t n, dpl_error *err)
+{
+    const dpl_candidate *first = a->candidates;
+    size_t at = 0, from = 0;
+    dpl_answer_hit best;
+
+    for (size_t i = 0; i < a->n_hits; i++)
+        for (size_t j = 0; j < a->n_candidates; j++)
+            if (a->candidates[j].person_id == a->hits[i].hit.person_id)
+                a->hits[i].decision = a->candidates[j].comparison.decision;
+    if (a->n_candidates == 0 || (first->comparison.decision != DPL_DECISION_MATCH &&
+                                 first->comparison.decision != DPL_DECISION_INCONCLUSIVE))
+        return DPL_OK;
+    while (at < a->n_hits && a->hits[at].hit.person_id != first->person_id)
+        at++;
+    while (from < n && hits[from].person_id != first->person_id)
+        from++;
+    if (at == a->n_hits &&
+        from < n) { /* further down than was asked for: in the last one's place */
+        dpl_status status = add_hit(a, s, probe, &hits[from], err);
         if (status != DPL_OK)
             return status;
-        h->hit = hits[i];
-        h->rate = s->calibration ? dpl_calibration_fmr(s->calibration, h->hit.score) : NO_RATE;
-        h->decision = s->policy ? dpl_decide(s->policy, h->hit.score) : DPL_DECISION_NONE;
-        /* Hits come best first: the first that has a name decides who it is. */
-        if (h->person && a->decision == DPL_DECISION_NONE) {
-            a->decision = h->decision;
-            if (h->decision == DPL_DECISION_MATCH)
-                a->person = h->person;
+        if (at == a->n_hits) /* forgotten meanwhile */
+            return DPL_OK;
+        a->hits[at].decision = first->comparison.decision;
+        if (a->n_hits > (size_t)s->options->k) {
+            clear_hit(&a->hits[at - 1]);
+            a->hits[at - 1] = a->hits[at];
+            a->n_hits--;
+            at--;
         }
     }
-    if (a->decision == DPL_DECISION_NONE && s->policy && s->policy->decides)
-        a->decision = DPL_DECISION_NO_MATCH;
+    if (at == a->n_hits)
+        return DPL_OK;
+    best = a->hits[at];
+    memmove(&a->hits[1], &a->hits[0], at * sizeof best);
+    a->hits[0] = best;
     return DPL_OK;
 }
 
-static dpl_status answer_all(dpl_answer *answers, const search *s, const float *probes, size_t n,
-                             dpl_error *err)
+/* ------------------------------------------------------------------ people */
+
+static dpl_status take_name(void *ctx, const dpl_template_row *row)
 {
-    const int32_t k = s->options->k;
+    char **name = ctx;
+
+    *name = row->person ? dpli_strdup(row->person, NULL) : NULL;
+    return row->person && !*name ? DPL_E_MEMORY : DPL_OK;
+}
+
+/* The name of a hit's person, freed by free(); NULL when they have been forgotten since the search.
+ */
+static dpl_status name_of(char **name, const search *s, const dpl_answer *a, const dpl_hit *hit,
+                          dpl_error *err)
+{
+    dpl_status status;
+
+    *name = NULL;
+    for (size_t i = 0; i < a->n_hits; i++)
+        if (a->hits[i].person && a->hits[i].hit.person_id == hit->person_id) {
+            *name = dpli_strdup(a->hits[i].person, err);
+            return *name ? DPL_OK : DPL_E_MEMORY;
+        }
+    status = dpl_gallery_get_template(s->gallery, hit->template_id, take_name, name, err);
+    if (status == DPL_E_MEMORY)
+        dpli_fail(err, status, "no memory for the answer");
+    return status == DPL_E_NOT_FOUND ? DPL_OK : status;
+}
+
+/* A person by one of their templates; *out NULL when they have been forgotten since the search. */
+static dpl_status know(const known_person **out, search *s, const dpl_answer *a, const dpl_hit *hit,
+                       const float *probe, dpl_error *err)
+{
+    const bool for_all = dpl_head_get_kind(s->judge.head) == DPL_HEAD_COSINE;
+    known_person k = {.id = hit->person_id};
+    known_person *people;
+    dpl_status status;
+
+    *out = NULL;
+    for (size_t i = 0; i < s->n_people && for_all; i++)
+        if (s->people[i].id == hit->person_id) {
+            *out = &s->people[i];
+            return DPL_OK;
+        }
+    people = dpli_grow(s->people, &s->cap, s->n_people + 1, sizeof *people, err);
+    if (!people)
+        return DPL_E_MEMORY;
+    s->people = people;
+    status = name_of(&k.name, s, a, hit, err);
+    if (status != DPL_OK || !k.name)
+        return status;
+    status = dpli_person_templates_read(&k.templates, s->gallery, &s->judge, k.name,
+                                        dpl_encoder_space(s->encoder), dpl_encoder_hash(s->encoder),
+                                        dpl_encoder_dim(s->encoder), for_all ? NULL : probe, err);
+    if (status != DPL_OK || k.templates.n_compared == 0) {
+        free(k.name);
+        dpli_person_templates_clear(&k.templates);
+        return status;
+    }
+    people[s->n_people] = k;
+    *out = &people[s->n_people++];
+    return DPL_OK;
+}
+
+/* Of decisions, which says more. */
+static int weight(dpl_decision decision)
+{
+    switch (decision) {
+    case DPL_DECISION_MATCH: return 4;
+    case DPL_DECISION_INCONCLUSIVE: return 3;
+    case DPL_DECISION_NO_MATCH:
+    case DPL_DECISION_NONE: return 2;
+    case DPL_DECISION_TOO_POOR: break;
+    }
+    return 1;
+}
+
+static bool is_before(const search *s, const dpl_comparison *a, const dpl_comparison *b)
+{
+    const float x = dpli_decisive(&s->judge, a), y = dpli_decisive(&s->judge, b);
+
+    if (weight(a->decision) != weight(b->decision))
+        return weight(a->decision) > weight(b->decision);
+    return isfinite(x) && (!isfinite(y) || x > y);
+}
+
+/* The people of the hits, in their order at most as many as are compared, each once. */
+static size_t people_of(size_t first[MAX_PEOPLE], const dpl_hit *hits, size_t n)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < n && hits[i].template_id >= 0 && found < MAX_PEOPLE; i++) {
+        bool seen = hits[i].person_id == 0;
+
+        for (size_t j = 0; j < found && !seen; j++)
+            seen = hits[first[j]].person_id == hits[i].person_id;
+        if (!seen)
+            first[found++] = i;
+    }
+    return found;
+}
+
+static dpl_status compare_people(dpl_answer *a, search *s, const dpli_side *probe,
+                                 const dpl_hit *hits, size_t n, dpl_error *err)
+{
+    size_t first[MAX_PEOPLE];
+    const size_t n_people = people_of(first, hits, n);
+
+    a->candidates = dpli_calloc(n_people, sizeof *a->candidates, err);
+    if (!a->candidates)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < n_people; i++) {
+        const known_person *person;
+        dpl_status status = know(&person, s, a, &hits[first[i]], probe->vector, err);
+        dpl_candidate c = {.person_id = hits[first[i]].person_id};
+        size_t at = a->n_candidates;
+
+        if (status != DPL_OK)
+            return status;
+        if (!person)
+            continue;
+        c.person = dpli_strdup(person->name, err);
+        if (!c.person)
+            return DPL_E_MEMORY;
+        c.comparison = dpli_compare_person(&s->judge, probe, &person->templates);
+        c.n_templates = (size_t)person->templates.n_templates;
+        c.n_compared = (size_t)person->templates.n_compared;
+        c.by_mean = person->templates.mean != NULL && c.n_compared > 1;
+        for (; at > 0 && is_before(s, &c.comparison, &a->candidates[at - 1].comparison); at--)
+            a->candidates[at] = a->candidates[at - 1];
+        a->candidates[at] = c;
+        a->n_candidates++;
+    }
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void decide(dpl_answer *a, const search *s, const dpli_side *probe)
+{
+    const dpl_policy *policy = s->judge.policy;
+
+    if (!policy || !policy->decides)
+        return;
+    if (s->by_person && a->n_candidates > 0) {
+        a->decision = a->candidates[0].comparison.decision;
+        a->person = a->decision == DPL_DECISION_MATCH ? a->candidates[0].person : NULL;
+    }
+    /* Of a picture, the first hit that has a name decides. */
+    for (size_t i = 0; i < a->n_hits && !s->by_person; i++)
+        if (a->hits[i].person && a->decision == DPL_DECISION_NONE) {
+            a->decision = a->hits[i].decision;
+            a->person = a->decision == DPL_DECISION_MATCH ? a->hits[i].person : NULL;
+        }
+    /* Nobody there to compare with, or only people whose photos tell nothing. */
+    if (a->decision == DPL_DECISION_NONE || a->decision == DPL_DECISION_TOO_POOR)
+        a->decision = DPL_DECISION_NO_MATCH;
+    if (dpli_by_rate(&s->judge) && probe->fitness == DPL_FITNESS_TOO_POOR)
+        a->decision = DPL_DECISION_TOO_POOR;
+}
+
+static size_t count_hits(const dpl_hit *hits, size_t n)
+{
+    size_t found = 0;
+
+    while (found < n && hits[found].template_id >= 0)
+        found++;
+    return found;
+}
+
+/* Where a few people take up all that was fetched, search again for more. *out is the caller's,
+ * NULL when the hits that there are will do. */
+static dpl_status fetch_more(dpl_hit **out, size_t *n, const search *s, const float *probe,
+                             const dpl_hit *hits, dpl_error *err)
+{
+    dpl_search_options options = *s->options;
+    size_t fetched = *n, first[MAX_PEOPLE];
+
+    *out = NULL;
+    while (s->by_person && count_hits(hits, fetched) == fetched && fetched < FETCH_MAX &&
+           people_of(first, hits, fetched) < MIN_PEOPLE) {
+        dpl_hit *more;
+        dpl_status status;
+
+        fetched = 4 * fetched < FETCH_MAX ? 4 * fetched : FETCH_MAX;
+        more = dpli_realloc(*out, fetched, sizeof *more, err);
+        if (!more)
+            return DPL_E_MEMORY;
+        *out = more;
+        options.k = (int32_t)fetched;
+        status = dpl_gallery_search(more, s->gallery, s->judge.head, dpl_encoder_space(s->encoder),
+                                    probe, 1, dpl_encoder_dim(s->encoder), &options, NULL, err);
+        if (status != DPL_OK)
+            return status;
+        hits = more;
+        *n = fetched;
+    }
+    return DPL_OK;
+}
+
+static dpl_status answer_one(dpl_answer *a, search *s, const dpli_side *probe, const dpl_hit *hits,
+                             size_t n, dpl_error *err)
+{
+    dpl_hit *more = NULL;
+    dpl_status status = fetch_more(&more, &n, s, probe->vector, hits, err);
+
+    hits = more ? more : hits;
+    n = count_hits(hits, n);
+    if (status == DPL_OK)
+        status = add_hits(a, s, probe, hits, n, err);
+    if (status == DPL_OK && s->by_person)
+        status = compare_people(a, s, probe, hits, n, err);
+    if (status == DPL_OK && s->by_person)
+        status = lead(a, s, probe, hits, n, err);
+    if (status == DPL_OK)
+        decide(a, s, probe);
+    free(more);
+    return status;
+}
+
+/* @param faces  of the probes; NULL: they are none's */
+static dpl_status answer_all(dpl_answer *answers, search *s, const float *probes,
+                             const dpl_face *faces, size_t n, dpl_error *err)
+{
+    dpl_search_options options = *s->options;
+    const int32_t dim = dpl_encoder_dim(s->encoder);
     dpl_search_info info = {0};
-    dpl_hit *hits;
-    size_t n_hits;
-    dpl_status status = check_model(s, err);
+    dpl_hit *hits = NULL;
+    size_t n_hits, fetch;
+    dpl_status status = dpli_gallery_fits(s->gallery, s->encoder, err);
 
     if (status != DPL_OK)
         return status;
-    if (k < 1 || !dpli_mul(&n_hits, n, (size_t)k))
-        return dpli_fail(err, DPL_E_ARGUMENT, "k must be positive, not %d", (int)k);
+    if (options.k < 1)
+        return dpli_fail(err, DPL_E_ARGUMENT, "k must be positive, not %d", (int)options.k);
+    fetch = (size_t)options.k;
+    if (s->by_person)
+        fetch = fetch * FETCH_TIMES > FETCH_MIN ? fetch * FETCH_TIMES : FETCH_MIN;
+    if (fetch > FETCH_MAX) /* what was asked for is fetched in any case */
+        fetch = (size_t)options.k > FETCH_MAX ? (size_t)options.k : FETCH_MAX;
+    if (!dpli_mul(&n_hits, n, fetch))
+        return dpli_fail(err, DPL_E_ARGUMENT, "k is too large: %d", (int)options.k);
     hits = dpli_alloc(n_hits, sizeof *hits, err);
     if (!hits)
         return DPL_E_MEMORY;
-    status = dpl_gallery_search(hits, s->gallery, s->head, dpl_encoder_space(s->encoder), probes, n,
-                                dpl_encoder_dim(s->encoder), s->options, &info, err);
+    options.k = (int32_t)fetch;
+    status = dpl_gallery_search(hits, s->gallery, s->judge.head, dpl_encoder_space(s->encoder),
+                                probes, n, dim, &options, &info, err);
     for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        const dpl_fitness fitness =
+            faces ? dpl_calibration_fitness(s->judge.calibration, &faces[i]) : DPL_FITNESS_FAIR;
+        const dpli_side probe = dpli_side_of(&s->judge, probes + i * (size_t)dim, fitness);
+
         answers[i].search = info;
-        status = answer_one(&answers[i], s, hits + i * (size_t)k, k, err);
+        status = answer_one(&answers[i], s, &probe, hits + i * fetch, fetch, err);
     }
     free(hits);
     return status;
@@ -171,25 +473,25 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
         return DPL_E_MEMORY;
     if (by == DPL_QUERY_FACE) {
         s.encoder = dpl_pipeline_encoder(pipeline);
-        s.head = dpl_pipeline_head(pipeline);
-        s.calibration = dpl_pipeline_calibration(pipeline);
-        s.policy = policy;
+        s.judge = dpli_pipeline_judge(pipeline, policy);
+        s.by_person = true;
         for (size_t i = 0; i < n; i++)
             answers[i].face = (int32_t)i;
-        status = answer_all(answers, &s, photo->vectors, n, err);
+        status = answer_all(answers, &s, photo->vectors, photo->faces, n, err);
     } else {
         s.encoder = image_encoder;
         /* A face's rate says nothing of a picture. */
-        s.policy =
+        s.judge.policy =
             isnan(policy->fmr) || dpli_space_find(dpl_encoder_space(image_encoder))->has_rates
                 ? policy
                 : NULL;
         answers[0].face = -1;
         status = dpl_head_open(&image_head, image_encoder, err);
-        s.head = image_head;
+        s.judge.head = image_head;
         if (status == DPL_OK)
-            status = answer_all(answers, &s, photo->image_vector, 1, err);
+            status = answer_all(answers, &s, photo->image_vector, NULL, 1, err);
     }
+    forget_people(&s);
     dpl_head_free(image_head);
     if (status != DPL_OK) {
         dpl_answers_free(answers, n);
@@ -205,12 +507,11 @@ void dpl_answers_free(dpl_answer *answers, size_t n)
     if (!answers)
         return;
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < answers[i].n_hits; j++) {
-            dpl_answer_hit *h = &answers[i].hits[j];
-            free(h->person);
-            free(h->photo_path);
-            free(h->thumb);
-        }
+        for (size_t j = 0; j < answers[i].n_hits; j++)
+            clear_hit(&answers[i].hits[j]);
+        for (size_t j = 0; j < answers[i].n_candidates; j++)
+            free(answers[i].candidates[j].person);
+        free(answers[i].candidates);
         free(answers[i].hits);
     }
     free(answers);

@@ -66,3 +66,36 @@ uint64_t dpli_thumb_sum(int64_t template_id, const void *bytes, size_t n)
 {
     return dpli_sum64(add_ints(0, &template_id, 1), bytes, n);
 }
+
+uint64_t dpli_owner_sum(const dpli_owner_record *r)
+{
+    const int64_t numbers[] = {r->template_id, r->person_id, r->by_hand};
+
+    return add_ints(0, numbers, sizeof numbers / sizeof numbers[0]);
+}
+
+uint64_t dpli_file_sum(const dpli_file_record *r)
+{
+    const int64_t numbers[] = {r->photo_id, r->file_system, r->unreadable_since_unix_s, r->status};
+
+    return add_string(add_ints(0, numbers, sizeof numbers / sizeof numbers[0]), r->reason);
+}
+
+uint64_t dpli_alias_sum(const dpli_alias_record *r)
+{
+    return add_string(add_ints(0, &r->person_id, 1), r->name);
+}
+
+uint64_t dpli_refusal_sum(const dpli_refusal_record *r)
+{
+    const int64_t numbers[] = {r->template_id, r->person_id, r->other_id};
+
+    return add_ints(0, numbers, sizeof numbers / sizeof numbers[0]);
+}
+
+uint64_t dpli_member_sum(const dpli_member_record *r)
+{
+    const int64_t numbers[] = {r->template_id, r->group_number};
+
+    return add_ints(0, numbers, sizeof numbers / sizeof numbers[0]);
+}

@@ -29,7 +29,7 @@ typedef struct dpli_counts {
 typedef enum dpli_photos_by {
     DPLI_ALL_PHOTOS,       /* by source */
     DPLI_ALL_PHOTOS_BY_ID, /* by id */
-    DPLI_PHOTOS_OF,        /* a person's, by source; text: the name */
+    DPLI_PHOTOS_OF,        /* a person's, or with a face of theirs, by source; id: the person */
     DPLI_PHOTOS_MEANT_FOR, /* refused ones that were to be a person's, by source; text: the name */
     DPLI_PHOTO_AT,         /* text: the source */
     DPLI_PHOTOS_LIKE,      /* text: the content's SHA-256; by id */
@@ -43,16 +43,31 @@ typedef struct dpli_photo_query {
 
 typedef enum dpli_templates_by {
     DPLI_ALL_TEMPLATES, /* by id, as all */
-    DPLI_TEMPLATES_OF,  /* a person's; text: the name */
+    DPLI_TEMPLATES_OF,  /* a person's; id: the person */
     DPLI_TEMPLATES_IN,  /* a photo's; id */
     DPLI_TEMPLATE_BY_ID
 } dpli_templates_by;
 typedef struct dpli_template_query {
     dpli_templates_by by;
-    const char *text;
     int64_t id;
     const char *space; /* NULL: of any; not looked at when by id */
 } dpli_template_query;
+
+/* The last change: what a run of a command, or a call of a function, has made of the gallery. */
+typedef struct dpli_change_record {
+    int64_t id; /* 0: there is none */
+    int64_t made_unix_s;
+    bool is_final;     /* it cannot be taken back */
+    const char *words; /* what it was */
+} dpli_change_record;
+
+/* What is in the log of the last change, by table. */
+typedef struct dpli_change_rows {
+    int64_t n_added, n_changed, n_removed;
+} dpli_change_rows;
+typedef struct dpli_change_counts {
+    dpli_change_rows persons, photos, templates, owners, others;
+} dpli_change_counts;
 
 /* A row's strings and bytes live until the function returns. A status other than DPL_OK ends the
    walk and is passed on. The function may read, but not change. */
@@ -61,12 +76,18 @@ typedef dpl_status dpli_on_person(void *ctx, const dpli_person_record *row, dpl_
 typedef dpl_status dpli_on_photo(void *ctx, const dpli_photo_record *row, dpl_error *err);
 typedef dpl_status dpli_on_template(void *ctx, const dpli_template_record *row, dpl_error *err);
 typedef dpl_status dpli_on_vector(void *ctx, const dpli_vector_record *row, dpl_error *err);
+typedef dpl_status dpli_on_alias(void *ctx, const dpli_alias_record *row, dpl_error *err);
+typedef dpl_status dpli_on_refusal(void *ctx, const dpli_refusal_record *row, dpl_error *err);
+typedef dpl_status dpli_on_member(void *ctx, const dpli_member_record *row, dpl_error *err);
+typedef dpl_status dpli_on_change(void *ctx, const dpli_change_record *row, dpl_error *err);
 
 /* Something that is wrong with the database, in words; a status as above. */
 typedef dpl_status dpli_on_fault(void *ctx, const char *what, dpl_error *err);
 
 typedef struct dpli_store_ops {
     void (*close)(dpli_store *store);
+    /* As close, and the database is gone. */
+    void (*discard)(dpli_store *store);
 
     /* A transaction: one consistent view when reading; all or nothing, and on disk when it ends,
        when writing. Not nested. end commits when status is DPL_OK, else takes everything back; it
@@ -102,6 +123,9 @@ typedef struct dpli_store_ops {
     dpl_status (*has_templates)(dpli_store *store, bool *any, const char *space, dpl_error *err);
 
     /* -------- reading; a walk is of one instant whatever a writer does meanwhile */
+    /* One person, without their numbers; fn is not called when there is none of this id. */
+    dpl_status (*one_person)(dpli_store *store, int64_t id, dpli_on_person *fn, void *ctx,
+                             dpl_error *err);
     /* By name and with their numbers of photos and templates, or by id without. */
     dpl_status (*each_person)(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
                               dpl_error *err);
@@ -113,6 +137,11 @@ typedef struct dpli_store_ops {
     dpl_status (*n_vectors)(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err);
     dpl_status (*each_vector)(dpli_store *store, int64_t model_id, bool with_bytes,
                               dpli_on_vector *fn, void *ctx, dpl_error *err);
+    /* By name; by id, all or those that name a template; by template. */
+    dpl_status (*each_alias)(dpli_store *store, dpli_on_alias *fn, void *ctx, dpl_error *err);
+    dpl_status (*each_refusal)(dpli_store *store, int64_t template_id, dpli_on_refusal *fn,
+                               void *ctx, dpl_error *err);
+    dpl_status (*each_member)(dpli_store *store, dpli_on_member *fn, void *ctx, dpl_error *err);
 
     /* -------- writing; within a transaction. An id that is 0 is chosen, and given out */
     /* *id 0 when there is none of this name. */
@@ -121,7 +150,8 @@ typedef struct dpli_store_ops {
                              dpl_error *err);
     dpl_status (*rename_person)(dpli_store *store, int64_t id, const char *name, uint64_t sum,
                                 dpl_error *err);
-    /* Remove a person if no photo names them; everybody whom no photo names. */
+    /* Remove a person if neither a photo nor a template is theirs; everybody of whom none is. With
+       a person go their other names, and what was said not to be them. */
     dpl_status (*drop_if_lonely)(dpli_store *store, int64_t id, dpl_error *err);
     dpl_status (*drop_lonely)(dpli_store *store, dpl_error *err);
     /* *id 0 when the source is unknown; *person_id 0 when the photo is nobody's. */
@@ -135,12 +165,45 @@ typedef struct dpli_store_ops {
     dpl_status (*drop_photo)(dpli_store *store, int64_t id, dpl_error *err);
     /* A photo's; *n: how many there were. */
     dpl_status (*drop_templates)(dpli_store *store, int64_t *n, int64_t photo_id, dpl_error *err);
+    dpl_status (*drop_template)(dpli_store *store, int64_t id, dpl_error *err);
     dpl_status (*add_vector)(dpli_store *store, int64_t *id, const dpli_vector_record *row,
                              dpl_error *err);
     dpl_status (*add_face)(dpli_store *store, int64_t template_id, const double face[DPLI_N_FACE],
                            const char *weakest, uint64_t sum, dpl_error *err);
     dpl_status (*add_thumb)(dpli_store *store, int64_t template_id, const void *bytes, size_t n,
                             uint64_t sum, dpl_error *err);
+
+    /* Whose a template is, over what was known; person_id 0: nobody's. */
+    dpl_status (*set_owner)(dpli_store *store, const dpli_owner_record *row, dpl_error *err);
+    /* What is known of a photo's file, over what was; nothing: no row. */
+    dpl_status (*set_file)(dpli_store *store, const dpli_file_record *row, dpl_error *err);
+    /* The person whom another name than theirs means; *person_id 0: none. Set: over whom it meant;
+       person_id 0: nobody any more. */
+    dpl_status (*find_alias)(dpli_store *store, int64_t *person_id, const char *name,
+                             dpl_error *err);
+    dpl_status (*set_alias)(dpli_store *store, const dpli_alias_record *row, dpl_error *err);
+    /* One that is there already is not added again. */
+    dpl_status (*add_refusal)(dpli_store *store, int64_t *id, const dpli_refusal_record *row,
+                              dpl_error *err);
+    dpl_status (*drop_refusal)(dpli_store *store, int64_t id, dpl_error *err);
+    /* group_number 0: in none. */
+    dpl_status (*set_member)(dpli_store *store, const dpli_member_record *row, dpl_error *err);
+    dpl_status (*drop_members)(dpli_store *store, dpl_error *err);
+
+    /* -------- the last change, and taking it back */
+    /* Within a writing transaction: what it changes from here on can be taken back. *id: of a
+     * change under way, of which this is more, or 0; a change that begins forgets the one before,
+     * and its id is given out. Settings, models and the highest ids are not logged. */
+    dpl_status (*log_change)(dpli_store *store, int64_t *id, const char *words, dpl_error *err);
+    /* Within a writing transaction: from here on nothing is logged, the log is emptied, and the
+       last change is a final one of these words. */
+    dpl_status (*end_log)(dpli_store *store, const char *words, dpl_error *err);
+    /* fn is called once, or when nothing was ever changed not at all. */
+    dpl_status (*last_change)(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err);
+    dpl_status (*count_change)(dpli_store *store, dpli_change_counts *out, dpl_error *err);
+    /* Within a writing transaction: take the last change back, which is itself one that can be.
+     * DPL_E_GALLERY when the log is not what was written. */
+    dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
 
     /* -------- damage */
     /* Read all of it and tell what is wrong (up to some hundred findings) beyond what the rows' own
@@ -162,6 +225,7 @@ struct dpli_store {
     const dpli_store_ops *ops;
     char *name;          /* of the database, for messages */
     bool writing;        /* opened for it */
+    bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
 };
 

@@ -7,6 +7,7 @@
  */
 #include "index/store_sqlite.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -169,6 +170,31 @@ done:
     return status;
 }
 
+/* A gallery is made in a folder of its own: whoever names one by mistake (their photos', their
+   home) would have it among their files. What lies hidden is the desktop's. */
+static dpl_status check_free(const dpli_store_sqlite *s, dpl_error *err)
+{
+    static const char *const own[] = {"gallery.", "face.faiss", "image.faiss", "lost+found", "."};
+    DIR *dir = opendir(s->dir);
+    const struct dirent *entry;
+    dpl_status status = DPL_OK;
+
+    for (entry = dir ? readdir(dir) : NULL; entry && status == DPL_OK; entry = readdir(dir)) {
+        bool is_own = false;
+
+        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+            is_own |= strncmp(entry->d_name, own[i], strlen(own[i])) == 0;
+        if (!is_own)
+            status = dpli_fail(err, DPL_E_GALLERY,
+                               "\"%s\" holds other files (\"%s\") and no gallery; one is made in a "
+                               "folder of its own",
+                               s->dir, entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return status;
+}
+
 /* No database file is made for one who only asks, and nothing but a file is opened. */
 static dpl_status look_at_file(const dpli_store_sqlite *s, bool may_make, int64_t *n_bytes,
                                dpl_error *err)
@@ -180,8 +206,8 @@ static dpl_status look_at_file(const dpli_store_sqlite *s, bool may_make, int64_
         if (errno != ENOENT && errno != ENOTDIR)
             return dpli_fail_errno(err, DPL_E_GALLERY, errno, "\"%s\" cannot be opened",
                                    s->store.name);
-        return may_make ? DPL_OK
-                        : dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+        return may_make ? check_free(s, err)
+                        : dpli_fail(err, DPL_E_GALLERY, DPLI_NO_GALLERY, s->dir);
     }
     if (!S_ISREG(st.st_mode))
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", s->store.name);
@@ -232,6 +258,30 @@ static void close_store(dpli_store *store)
     free(s);
 }
 
+/* The lock is held until its file is gone: nobody else makes a gallery here meanwhile. */
+static void discard_store(dpli_store *store)
+{
+    static const char *const names[] = {"gallery.db-wal", "gallery.db-shm", "gallery.db-journal",
+                                        "gallery.db", "gallery.lock"};
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+
+    dpli_sqlite_clear_kept(s);
+    dpli_sqlite_clear_walks(s);
+    dpli_db_close(s->db);
+    s->db = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = dpli_asprintf(NULL, "%s/%s", s->dir, names[i]);
+
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    /* Whatever it says: where the folder holds more, or may not be removed, it stays. */
+    if (rmdir(s->dir) != 0)
+        errno = 0;
+    close_store(store);
+}
+
 /* ------------------------------------------------------------------ transactions */
 
 static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
@@ -250,6 +300,7 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
     if (s->in_write && status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
     s->in_write = false;
+    s->change_id = 0;
     return dpli_db_end(s->db, status, err);
 }
 
@@ -545,6 +596,7 @@ static dpl_status scrub(dpli_store *store, dpl_error *err)
 
 static const dpli_store_ops ops = {
     .close = close_store,
+    .discard = discard_store,
     .begin = begin,
     .end = end,
     .generation = generation,
@@ -558,11 +610,15 @@ static const dpli_store_ops ops = {
     .find_model = find_model,
     .set_model = set_model,
     .has_templates = has_templates,
+    .one_person = dpli_sqlite_one_person,
     .each_person = dpli_sqlite_each_person,
     .each_photo = dpli_sqlite_each_photo,
     .each_template = dpli_sqlite_each_template,
     .n_vectors = dpli_sqlite_n_vectors,
     .each_vector = dpli_sqlite_each_vector,
+    .each_alias = dpli_sqlite_each_alias,
+    .each_refusal = dpli_sqlite_each_refusal,
+    .each_member = dpli_sqlite_each_member,
     .find_person = dpli_sqlite_find_person,
     .add_person = dpli_sqlite_add_person,
     .rename_person = dpli_sqlite_rename_person,
@@ -573,9 +629,23 @@ static const dpli_store_ops ops = {
     .set_photo = dpli_sqlite_set_photo,
     .drop_photo = dpli_sqlite_drop_photo,
     .drop_templates = dpli_sqlite_drop_templates,
+    .drop_template = dpli_sqlite_drop_template,
     .add_vector = dpli_sqlite_add_vector,
     .add_face = dpli_sqlite_add_face,
     .add_thumb = dpli_sqlite_add_thumb,
+    .set_owner = dpli_sqlite_set_owner,
+    .set_file = dpli_sqlite_set_file,
+    .find_alias = dpli_sqlite_find_alias,
+    .set_alias = dpli_sqlite_set_alias,
+    .add_refusal = dpli_sqlite_add_refusal,
+    .drop_refusal = dpli_sqlite_drop_refusal,
+    .set_member = dpli_sqlite_set_member,
+    .drop_members = dpli_sqlite_drop_members,
+    .log_change = dpli_sqlite_log_change,
+    .end_log = dpli_sqlite_end_log,
+    .last_change = dpli_sqlite_last_change,
+    .count_change = dpli_sqlite_count_change,
+    .undo = dpli_sqlite_undo,
     .faults = dpli_sqlite_faults,
     .want_scrub = want_scrub,
     .wants_scrub = wants_scrub,
@@ -620,6 +690,8 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
         status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err);
     if (status == DPL_OK && s->store.writing)
         status = dpli_db_log(s->db, err);
+    if (status == DPL_OK)
+        status = dpli_sqlite_make_log(s, err);
     if (status != DPL_OK)
         goto done;
     *out = &s->store;

@@ -104,9 +104,11 @@ dpl_status dpli_sqlite_each_person(dpli_store *store, bool by_id, dpli_on_person
         dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
                       by_id ? "SELECT id, name, sum, 0, 0 FROM person ORDER BY id"
                             : "SELECT id, name, sum,"
-                              " (SELECT count(*) FROM photo p WHERE p.person_id = person.id),"
-                              " (SELECT count(*) FROM photo p JOIN template t ON t.photo_id = p.id"
-                              "  WHERE p.person_id = person.id)"
+                              " (SELECT count(*) FROM (SELECT id FROM photo"
+                              "  WHERE person_id = person.id UNION SELECT photo_id FROM owner"
+                              "  JOIN template t ON t.id = template_id"
+                              "  WHERE person_id = person.id)),"
+                              " (SELECT count(*) FROM owner WHERE person_id = person.id)"
                               " FROM person ORDER BY name",
                       err);
 
@@ -116,12 +118,32 @@ dpl_status dpli_sqlite_each_person(dpli_store *store, bool by_id, dpli_on_person
     return status;
 }
 
+dpl_status dpli_sqlite_one_person(dpli_store *store, int64_t id, dpli_on_person *fn, void *ctx,
+                                  dpl_error *err)
+{
+    struct person_walk w = {fn, ctx};
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                      "SELECT id, name, sum, 0, 0 FROM person WHERE id = ?", err);
+
+    if (status == DPL_OK) {
+        dpli_bind_int(&s, 1, id);
+        status = walk(&s, read_person, &w, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
 /* ------------------------------------------------------------------ photos */
 
 #define PHOTO_COLUMNS                                                                              \
     "p.id, p.uri, p.sha256, p.person_id, n.name, n.sum, p.meant, p.status, p.reason, p.options,"   \
-    " p.size_bytes, p.mtime_ns, p.enrolled_unix_s, p.width_px, p.height_px, p.n_faces, p.sum"
-#define PHOTO_TABLES " FROM photo p LEFT JOIN person n ON n.id = p.person_id "
+    " p.size_bytes, p.mtime_ns, p.enrolled_unix_s, p.width_px, p.height_px, p.n_faces, p.sum,"     \
+    " d.photo_id, d.file_system, d.unreadable_since_unix_s, d.unreadable_status,"                  \
+    " d.unreadable_reason, d.sum"
+#define PHOTO_JOINS                                                                                \
+    " LEFT JOIN person n ON n.id = p.person_id LEFT JOIN file d ON d.photo_id = p.id "
+#define PHOTO_TABLES " FROM photo p" PHOTO_JOINS
 
 static dpli_photo_record photo_of(dpli_stmt *s, int at)
 {
@@ -144,6 +166,12 @@ static dpli_photo_record photo_of(dpli_stmt *s, int at)
         .height_px = dpli_get_int(s, at + 14),
         .n_faces = dpli_get_int(s, at + 15),
         .sum = (uint64_t)dpli_get_int(s, at + 16),
+        .file = {.photo_id = dpli_get_int(s, at + 17),
+                 .file_system = dpli_get_int(s, at + 18),
+                 .unreadable_since_unix_s = dpli_get_int(s, at + 19),
+                 .status = dpli_get_int(s, at + 20),
+                 .reason = dpli_get_string(s, at + 21),
+                 .sum = (uint64_t)dpli_get_int(s, at + 22)},
     };
 }
 
@@ -168,7 +196,8 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
         [DPLI_ALL_PHOTOS] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "ORDER BY p.uri",
         [DPLI_ALL_PHOTOS_BY_ID] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "ORDER BY p.id",
         [DPLI_PHOTOS_OF] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
-                           "WHERE p.person_id = (SELECT id FROM person WHERE name = ?)"
+                           "WHERE p.person_id = ?1 OR p.id IN (SELECT t.photo_id FROM owner o"
+                           " JOIN template t ON t.id = o.template_id WHERE o.person_id = ?1)"
                            " ORDER BY p.uri",
         [DPLI_PHOTOS_MEANT_FOR] =
             "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.meant = ? ORDER BY p.uri",
@@ -183,11 +212,11 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
     dpl_status status = take(&s, kept, &spare, dpli_sqlite_of(store)->db, sql[query->by], err);
 
     if (status == DPL_OK) {
-        if (query->by == DPLI_PHOTOS_OF || query->by == DPLI_PHOTOS_MEANT_FOR)
+        if (query->by == DPLI_PHOTOS_MEANT_FOR)
             dpli_bind_bytes(s, 1, query->text);
         else if (query->by == DPLI_PHOTO_AT || query->by == DPLI_PHOTOS_LIKE)
             dpli_bind_text(s, 1, query->text);
-        else if (query->by == DPLI_PHOTO_BY_ID)
+        else if (query->by == DPLI_PHOTO_BY_ID || query->by == DPLI_PHOTOS_OF)
             dpli_bind_int(s, 1, query->id);
         status = walk(s, read_photo, &w, err);
     }
@@ -201,10 +230,11 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
 #define TEMPLATE_COLUMNS                                                                           \
     DPLI_FACE_LIST(FACE_COLUMN)                                                                    \
     "f.weakest, f.sum, t.id, t.photo_id, t.model_id, t.vector, t.sum, m.space, m.hash, m.dim,"     \
-    " b.jpeg, b.sum, " PHOTO_COLUMNS                                                               \
+    " b.jpeg, b.sum, o.person_id, o.by_hand, o.sum, w.name, w.sum, " PHOTO_COLUMNS                 \
     " FROM template t JOIN photo p ON p.id = t.photo_id JOIN model m ON m.id = t.model_id"         \
-    " LEFT JOIN face f ON f.template_id = t.id"                                                    \
-    " LEFT JOIN person n ON n.id = p.person_id LEFT JOIN thumb b ON b.template_id = t.id "
+    " LEFT JOIN face f ON f.template_id = t.id LEFT JOIN thumb b ON b.template_id = t.id"          \
+    " LEFT JOIN owner o ON o.template_id = t.id LEFT JOIN person w ON w.id = "                     \
+    "o.person_id" PHOTO_JOINS
 
 struct template_walk {
     dpli_on_template *fn;
@@ -227,11 +257,17 @@ static dpl_status read_template(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
         .model_hash = dpli_get_string(s, after + 8),
         .dim = dpli_get_int(s, after + 9),
         .thumb_sum = (uint64_t)dpli_get_int(s, after + 11),
-        .photo = photo_of(s, after + 12),
+        .person = {.id = dpli_get_int(s, after + 12),
+                   .name = string_or_null(s, after + 15),
+                   .sum = (uint64_t)dpli_get_int(s, after + 16)},
+        .photo = photo_of(s, after + 17),
     };
     dpl_status status;
 
-    r.vector.person_id = r.photo.person_id;
+    r.vector.owner = (dpli_owner_record){.template_id = r.vector.id,
+                                         .person_id = dpli_get_int(s, after + 12),
+                                         .by_hand = dpli_get_int(s, after + 13) != 0,
+                                         .sum = (uint64_t)dpli_get_int(s, after + 14)};
     r.vector.bytes = dpli_get_blob(s, after + 5, &r.vector.n_bytes);
     r.thumb = dpli_get_blob(s, after + 10, &r.n_thumb);
     for (int i = 0; i < DPLI_N_FACE; i++)
@@ -246,9 +282,8 @@ dpl_status dpli_sqlite_each_template(dpli_store *store, const dpli_template_quer
     static const char *const sql[] = {
         [DPLI_ALL_TEMPLATES] =
             "SELECT " TEMPLATE_COLUMNS "WHERE ?1 IS NULL OR m.space = ?1 ORDER BY t.id",
-        [DPLI_TEMPLATES_OF] =
-            "SELECT " TEMPLATE_COLUMNS "WHERE p.person_id = (SELECT id FROM person WHERE name = ?2)"
-            " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
+        [DPLI_TEMPLATES_OF] = "SELECT " TEMPLATE_COLUMNS "WHERE o.person_id = ?2"
+                              " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
         [DPLI_TEMPLATES_IN] = "SELECT " TEMPLATE_COLUMNS "WHERE t.photo_id = ?2"
                               " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
         [DPLI_TEMPLATE_BY_ID] = "SELECT " TEMPLATE_COLUMNS "WHERE t.id = ?2",
@@ -261,9 +296,7 @@ dpl_status dpli_sqlite_each_template(dpli_store *store, const dpli_template_quer
     if (status == DPL_OK) {
         if (query->space && query->by != DPLI_TEMPLATE_BY_ID)
             dpli_bind_text(s, 1, query->space);
-        if (query->by == DPLI_TEMPLATES_OF)
-            dpli_bind_bytes(s, 2, query->text);
-        else if (query->by != DPLI_ALL_TEMPLATES)
+        if (query->by != DPLI_ALL_TEMPLATES)
             dpli_bind_int(s, 2, query->id);
         status = walk(s, read_template, &w, err);
     }
@@ -286,14 +319,17 @@ static dpl_status read_vector(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     dpli_vector_record r = {
         .id = dpli_get_int(s, 0),
         .photo_id = dpli_get_int(s, 1),
-        .person_id = dpli_get_int(s, 2),
         .model_id = w->model_id,
     };
     dpl_status status;
 
+    r.owner = (dpli_owner_record){.template_id = r.id,
+                                  .person_id = dpli_get_int(s, 2),
+                                  .by_hand = dpli_get_int(s, 3) != 0,
+                                  .sum = (uint64_t)dpli_get_int(s, 4)};
     if (w->with_bytes) {
-        r.sum = (uint64_t)dpli_get_int(s, 3);
-        r.bytes = dpli_get_blob(s, 4, &r.n_bytes);
+        r.sum = (uint64_t)dpli_get_int(s, 5);
+        r.bytes = dpli_get_blob(s, 6, &r.n_bytes);
         status = dpli_stmt_check(s, err);
         if (status != DPL_OK)
             return status;
@@ -325,15 +361,84 @@ dpl_status dpli_sqlite_each_vector(dpli_store *store, int64_t model_id, bool wit
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(
         &s, dpli_sqlite_of(store)->db,
-        with_bytes ? "SELECT t.id, t.photo_id, p.person_id, t.sum, t.vector FROM template t"
-                     " JOIN photo p ON p.id = t.photo_id WHERE t.model_id = ? ORDER BY t.id"
-                   : "SELECT t.id, t.photo_id, p.person_id FROM template t"
-                     " JOIN photo p ON p.id = t.photo_id WHERE t.model_id = ? ORDER BY t.id",
+        with_bytes ? "SELECT t.id, t.photo_id, o.person_id, o.by_hand, o.sum, t.sum, t.vector"
+                     " FROM template t LEFT JOIN owner o ON o.template_id = t.id"
+                     " WHERE t.model_id = ? ORDER BY t.id"
+                   : "SELECT t.id, t.photo_id, o.person_id, o.by_hand, o.sum"
+                     " FROM template t LEFT JOIN owner o ON o.template_id = t.id"
+                     " WHERE t.model_id = ? ORDER BY t.id",
         err);
 
     if (status == DPL_OK) {
         dpli_bind_int(&s, 1, model_id);
         status = walk(&s, read_vector, &w, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* ------------------------------------------------------------------ names, refusals, groups */
+
+dpl_status dpli_sqlite_each_alias(dpli_store *store, dpli_on_alias *fn, void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                      "SELECT id, person_id, name, sum FROM alias ORDER BY name", err);
+
+    while (dpli_stmt_next(&status, &s, err)) {
+        const dpli_alias_record r = {.id = dpli_get_int(&s, 0),
+                                     .person_id = dpli_get_int(&s, 1),
+                                     .name = dpli_get_string(&s, 2),
+                                     .sum = (uint64_t)dpli_get_int(&s, 3)};
+
+        status = dpli_stmt_check(&s, err);
+        if (status == DPL_OK)
+            status = fn(ctx, &r, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_sqlite_each_refusal(dpli_store *store, int64_t template_id, dpli_on_refusal *fn,
+                                    void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(
+        &s, dpli_sqlite_of(store)->db,
+        template_id ? "SELECT id, template_id, person_id, other_id, sum FROM refusal"
+                      " WHERE template_id = ?1 OR other_id = ?1 ORDER BY id"
+                    : "SELECT id, template_id, person_id, other_id, sum FROM refusal ORDER BY id",
+        err);
+
+    if (status == DPL_OK && template_id)
+        dpli_bind_int(&s, 1, template_id);
+    while (dpli_stmt_next(&status, &s, err)) {
+        const dpli_refusal_record r = {.id = dpli_get_int(&s, 0),
+                                       .template_id = dpli_get_int(&s, 1),
+                                       .person_id = dpli_get_int(&s, 2),
+                                       .other_id = dpli_get_int(&s, 3),
+                                       .sum = (uint64_t)dpli_get_int(&s, 4)};
+
+        status = fn(ctx, &r, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_sqlite_each_member(dpli_store *store, dpli_on_member *fn, void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(
+        &s, dpli_sqlite_of(store)->db,
+        "SELECT template_id, group_number, sum FROM member ORDER BY template_id", err);
+
+    while (dpli_stmt_next(&status, &s, err)) {
+        const dpli_member_record r = {.template_id = dpli_get_int(&s, 0),
+                                      .group_number = dpli_get_int(&s, 1),
+                                      .sum = (uint64_t)dpli_get_int(&s, 2)};
+
+        status = fn(ctx, &r, err);
     }
     dpli_stmt_clear(&s);
     return status;

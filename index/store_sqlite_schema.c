@@ -15,11 +15,12 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "index/source.h"
 #include "index/store_sqlite.h"
 
 /* "dplg", in the place where file(1) and SQLite look for whose file it is. */
-enum { APPLICATION_ID = 0x64706c67, VERSION = 2 };
+enum { APPLICATION_ID = 0x64706c67, VERSION = 3 };
 
 /* Up to this size all of the file is checked whenever it is opened (about 10 ms); beyond it what a
    check would find is found when it is read. */
@@ -45,7 +46,17 @@ static const int64_t check_up_to_bytes = 4 << 20;
 #define PHOTO_SHA256   "CREATE INDEX photo_sha256 ON photo(sha256)"
 #define TEMPLATE_PHOTO "CREATE INDEX template_photo ON template(photo_id, model_id)"
 
-/* What the migration makes: all but the first three. */
+#define UNDO_COLUMN_6(a, b, c, d, e, f)                                                            \
+#a " ANY, " #b " ANY, " #c " ANY, " #d " ANY, " #e " ANY, " #f " ANY, "
+#define UNDO_COLUMNS                                                                               \
+    UNDO_COLUMN_6(c1, c2, c3, c4, c5, c6)                                                          \
+    UNDO_COLUMN_6(c7, c8, c9, c10, c11, c12)                                                       \
+    UNDO_COLUMN_6(c13, c14, c15, c16, c17, c18)                                                    \
+    UNDO_COLUMN_6(c19, c20, c21, c22, c23, c24)                                                    \
+    "c25 ANY, c26 ANY, "
+_Static_assert(DPLI_SQLITE_UNDO_COLUMNS == 26, "undo has these columns");
+
+/* All but the first three are made anew from version 1, the last ones from version 2. */
 static const char *const schema[] = {
     GALLERY,
     SETTING,
@@ -70,7 +81,38 @@ static const char *const schema[] = {
     PHOTO_PERSON,
     PHOTO_SHA256,
     TEMPLATE_PHOTO,
+    /* Since version 3. What changes often, and what few rows have, is apart from photos and
+       templates, whose rows are long. */
+    "CREATE TABLE owner(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
+    " person_id INTEGER NOT NULL REFERENCES person(id), by_hand INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE file(photo_id INTEGER PRIMARY KEY REFERENCES photo(id) ON DELETE CASCADE,"
+    " file_system INTEGER NOT NULL, unreadable_since_unix_s INTEGER NOT NULL,"
+    " unreadable_status INTEGER NOT NULL, unreadable_reason BLOB NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE alias(id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE,"
+    " person_id INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE refusal(id INTEGER PRIMARY KEY,"
+    " template_id INTEGER NOT NULL REFERENCES template(id) ON DELETE CASCADE,"
+    " person_id INTEGER REFERENCES person(id) ON DELETE CASCADE,"
+    " other_id INTEGER REFERENCES template(id) ON DELETE CASCADE, sum INTEGER NOT NULL,"
+    " CHECK((person_id IS NULL) <> (other_id IS NULL))) STRICT",
+    "CREATE TABLE member(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE,"
+    " group_number INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE change(one INTEGER PRIMARY KEY CHECK(one = 1), id INTEGER NOT NULL,"
+    " made_unix_s INTEGER NOT NULL, is_final INTEGER NOT NULL, words BLOB NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE undo(seq INTEGER PRIMARY KEY, change_id INTEGER NOT NULL, tbl INTEGER NOT NULL,"
+    " op INTEGER NOT NULL, row INTEGER NOT NULL, " UNDO_COLUMNS "sum INTEGER NOT NULL) STRICT",
+    "CREATE INDEX owner_person ON owner(person_id)",
+    "CREATE INDEX alias_person ON alias(person_id)",
+    "CREATE INDEX refusal_template ON refusal(template_id)",
+    "CREATE INDEX refusal_person ON refusal(person_id)",
+    "CREATE INDEX refusal_other ON refusal(other_id)",
+    "CREATE INDEX member_group ON member(group_number)",
 };
+enum { N_SCHEMA_2 = 12 };
 enum { N_KEPT = 3, N_SCHEMA = sizeof schema / sizeof *schema };
 
 static const char *const schema_1[] = {
@@ -170,8 +212,10 @@ dpl_status dpli_sqlite_faults(dpli_store *store, dpli_on_fault *fn, void *ctx, d
         return status;
     status = check_seal(s, &why);
     if (status == DPL_E_GALLERY)
-        return fn(ctx, "settings, models or counters are not what was written", err);
-    return status == DPL_OK ? DPL_OK : dpli_fail(err, status, "%s", why.message);
+        status = fn(ctx, "settings, models or counters are not what was written", err);
+    else if (status != DPL_OK)
+        dpli_fail(err, status, "%s", why.message);
+    return status == DPL_OK ? dpli_sqlite_log_faults(s, fn, ctx, err) : status;
 }
 
 /* ------------------------------------------------------------------ make */
@@ -425,6 +469,82 @@ static dpl_status copy_templates(dpli_store_sqlite *to, dpl_error *err)
     return status;
 }
 
+/* ------------------------------------------------------------------ from version 2 */
+
+/* Until version 3 every template of a photo was the photo's person's. */
+static dpl_status make_owners(dpli_store_sqlite *to, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, to->db,
+                                      "SELECT t.id, p.person_id FROM template t"
+                                      " JOIN photo p ON p.id = t.photo_id"
+                                      " WHERE p.person_id IS NOT NULL ORDER BY t.id",
+                                      err);
+
+    while (dpli_stmt_next(&status, &s, err)) {
+        dpli_owner_record r = {.template_id = dpli_get_int(&s, 0),
+                               .person_id = dpli_get_int(&s, 1)};
+
+        r.sum = dpli_owner_sum(&r);
+        status = dpli_sqlite_set_owner(&to->store, &r, err);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* A name that was written in another form than the composed one is found by that, too, unless
+   somebody is called so. */
+static dpl_status make_aliases(dpli_store_sqlite *to, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, to->db, "SELECT id, name FROM person ORDER BY id", err);
+
+    while (dpli_stmt_next(&status, &s, err)) {
+        dpli_alias_record r = {.person_id = dpli_get_int(&s, 0)};
+        const char *name = dpli_get_string(&s, 1);
+        char *composed = dpli_name_composed(name, err);
+        int64_t taken = 0, meant = 0;
+
+        status = composed ? DPL_OK : DPL_E_MEMORY;
+        if (status == DPL_OK && strcmp(composed, name) != 0) {
+            status = dpli_sqlite_find_person(&to->store, &taken, composed, err);
+            if (status == DPL_OK)
+                status = dpli_sqlite_find_alias(&to->store, &meant, composed, err);
+            r.name = composed;
+            r.sum = dpli_alias_sum(&r);
+            if (status == DPL_OK && !taken && !meant)
+                status = dpli_sqlite_set_alias(&to->store, &r, err);
+        }
+        free(composed);
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+/* One transaction: a kill leaves version 2. */
+static dpl_status migrate_2(dpli_store_sqlite *s, dpl_error *err)
+{
+    dpl_status status = dpli_db_begin(s->db, 1, err);
+
+    if (status != DPL_OK)
+        return status;
+    for (size_t i = N_SCHEMA_2; i < N_SCHEMA && status == DPL_OK; i++)
+        status = dpli_db_exec(s->db, schema[i], err);
+    if (status == DPL_OK)
+        status = make_owners(s, err);
+    if (status == DPL_OK)
+        status = make_aliases(s, err);
+    dpli_sqlite_clear_kept(s);
+    if (status == DPL_OK)
+        status = set_version(s->db, err);
+    if (status == DPL_OK)
+        status = dpli_sqlite_seal(s, err);
+    status = dpli_db_end(s->db, status, err);
+    if (status == DPL_OK)
+        s->store.was_version = 2;
+    return status;
+}
+
 /* One transaction: a kill leaves version 1. */
 static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
 {
@@ -455,6 +575,10 @@ static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
         status = copy_photos(s, err);
     if (status == DPL_OK)
         status = copy_templates(s, err);
+    if (status == DPL_OK)
+        status = make_owners(s, err);
+    if (status == DPL_OK)
+        status = make_aliases(s, err);
     dpli_sqlite_clear_kept(s);
     if (status == DPL_OK)
         status = dpli_db_exec(s->db, away, err);
@@ -489,10 +613,11 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
         return status;
     if (application_id == 0 && version == 0 && n_objects == 0) {
         if (!may_make)
-            return dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+            return dpli_fail(err, DPL_E_GALLERY, DPLI_NO_GALLERY, s->dir);
         status = make_tables(s, err);
         if (status != DPL_OK)
             return status;
+        s->store.made = true;
         application_id = APPLICATION_ID;
         version = VERSION;
     }
@@ -511,10 +636,10 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
     if (!utf8)
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its texts are not UTF-8", name);
     status = version == 1 ? check_tables(s, schema_1, N_SCHEMA_1, err)
-                          : check_tables(s, schema, N_SCHEMA, err);
+                          : check_tables(s, schema, version == 2 ? N_SCHEMA_2 : N_SCHEMA, err);
     if (status == DPL_OK && n_bytes <= check_up_to_bytes)
         status = dpli_db_check(db, err);
-    if (status == DPL_OK && version == VERSION) {
+    if (status == DPL_OK && version > 1) {
         status = dpli_db_begin(db, 0, err);
         if (status == DPL_OK)
             status = dpli_db_end(db, check_seal(s, err), err);
@@ -527,5 +652,5 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
                          ", which has to be brought to version %d first: open it for writing once, "
                          "as \"doppel enroll\" does",
                          name, version, VERSION);
-    return migrate_1(s, err);
+    return version == 1 ? migrate_1(s, err) : migrate_2(s, err);
 }

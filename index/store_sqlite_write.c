@@ -11,8 +11,9 @@ static const char *const sql[DPLI_N_SQLITE] = {
     [DPLI_SQLITE_FIND_PERSON] = "SELECT id FROM person WHERE name = ?",
     [DPLI_SQLITE_ADD_PERSON] = "INSERT INTO person(id, name, sum) VALUES(?, ?, ?)",
     [DPLI_SQLITE_RENAME_PERSON] = "UPDATE person SET name = ?2, sum = ?3 WHERE id = ?1",
-    [DPLI_SQLITE_DROP_PERSON] = "DELETE FROM person WHERE id = ?1 AND NOT EXISTS"
-                                "(SELECT 1 FROM photo WHERE person_id = ?1)",
+    [DPLI_SQLITE_DROP_PERSON] = "DELETE FROM person WHERE id = ?1"
+                                " AND NOT EXISTS(SELECT 1 FROM photo WHERE person_id = ?1)"
+                                " AND NOT EXISTS(SELECT 1 FROM owner WHERE person_id = ?1)",
     [DPLI_SQLITE_FIND_PHOTO] = "SELECT id, person_id FROM photo WHERE uri = ?",
     [DPLI_SQLITE_ADD_PHOTO] =
         "INSERT INTO photo(id, uri, person_id, meant, sha256, status, reason, options, size_bytes,"
@@ -24,11 +25,35 @@ static const char *const sql[DPLI_N_SQLITE] = {
         " width_px = ?12, height_px = ?13, n_faces = ?14, sum = ?15 WHERE id = ?1",
     [DPLI_SQLITE_DROP_PHOTO] = "DELETE FROM photo WHERE id = ?",
     [DPLI_SQLITE_DROP_TEMPLATES] = "DELETE FROM template WHERE photo_id = ?",
+    [DPLI_SQLITE_DROP_TEMPLATE] = "DELETE FROM template WHERE id = ?",
     [DPLI_SQLITE_ADD_VECTOR] =
         "INSERT INTO template(id, photo_id, model_id, vector, sum) VALUES(?,?,?,?,?)",
     [DPLI_SQLITE_ADD_FACE] = "INSERT INTO face(" DPLI_FACE_LIST(
         FACE_COLUMN) "weakest, sum, template_id) VALUES(" DPLI_FACE_LIST(FACE_MARK) "?,?,?)",
     [DPLI_SQLITE_ADD_THUMB] = "INSERT INTO thumb(template_id, jpeg, sum) VALUES(?, ?, ?)",
+    [DPLI_SQLITE_SET_OWNER] =
+        "INSERT INTO owner(template_id, person_id, by_hand, sum) VALUES(?1, ?2, ?3, ?4)"
+        " ON CONFLICT(template_id) DO UPDATE SET person_id = ?2, by_hand = ?3, sum = ?4",
+    [DPLI_SQLITE_DROP_OWNER] = "DELETE FROM owner WHERE template_id = ?",
+    [DPLI_SQLITE_SET_FILE] =
+        "INSERT INTO file(photo_id, file_system, unreadable_since_unix_s, unreadable_status,"
+        " unreadable_reason, sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(photo_id) DO UPDATE"
+        " SET file_system = ?2, unreadable_since_unix_s = ?3, unreadable_status = ?4,"
+        " unreadable_reason = ?5, sum = ?6 WHERE sum <> ?6",
+    [DPLI_SQLITE_DROP_FILE] = "DELETE FROM file WHERE photo_id = ?",
+    [DPLI_SQLITE_FIND_ALIAS] = "SELECT person_id FROM alias WHERE name = ?",
+    [DPLI_SQLITE_SET_ALIAS] = "INSERT INTO alias(name, person_id, sum) VALUES(?1, ?2, ?3)"
+                              " ON CONFLICT(name) DO UPDATE SET person_id = ?2, sum = ?3",
+    [DPLI_SQLITE_DROP_ALIAS] = "DELETE FROM alias WHERE name = ?",
+    [DPLI_SQLITE_FIND_REFUSAL] = "SELECT id FROM refusal WHERE template_id = ?1"
+                                 " AND person_id IS ?2 AND other_id IS ?3",
+    [DPLI_SQLITE_ADD_REFUSAL] =
+        "INSERT INTO refusal(id, template_id, person_id, other_id, sum) VALUES(?, ?, ?, ?, ?)",
+    [DPLI_SQLITE_DROP_REFUSAL] = "DELETE FROM refusal WHERE id = ?",
+    [DPLI_SQLITE_SET_MEMBER] =
+        "INSERT INTO member(template_id, group_number, sum) VALUES(?1, ?2, ?3)"
+        " ON CONFLICT(template_id) DO UPDATE SET group_number = ?2, sum = ?3",
+    [DPLI_SQLITE_DROP_MEMBER] = "DELETE FROM member WHERE template_id = ?",
 };
 
 static dpl_status prepare(dpli_stmt **out, dpli_store *store, int which, dpl_error *err)
@@ -142,7 +167,8 @@ dpl_status dpli_sqlite_drop_lonely(dpli_store *store, dpl_error *err)
 {
     return dpli_db_exec(dpli_sqlite_of(store)->db,
                         "DELETE FROM person WHERE NOT EXISTS"
-                        "(SELECT 1 FROM photo WHERE person_id = person.id)",
+                        "(SELECT 1 FROM photo WHERE person_id = person.id)"
+                        " AND NOT EXISTS(SELECT 1 FROM owner WHERE person_id = person.id)",
                         err);
 }
 
@@ -219,6 +245,11 @@ dpl_status dpli_sqlite_drop_templates(dpli_store *store, int64_t *n, int64_t pho
     return status;
 }
 
+dpl_status dpli_sqlite_drop_template(dpli_store *store, int64_t id, dpl_error *err)
+{
+    return run_on(store, DPLI_SQLITE_DROP_TEMPLATE, id, err);
+}
+
 /* ------------------------------------------------------------------ templates */
 
 dpl_status dpli_sqlite_add_vector(dpli_store *store, int64_t *id, const dpli_vector_record *row,
@@ -266,4 +297,126 @@ dpl_status dpli_sqlite_add_thumb(dpli_store *store, int64_t template_id, const v
     dpli_bind_blob(s, 2, bytes, n);
     dpli_bind_int(s, 3, (int64_t)sum);
     return dpli_stmt_run(s, err);
+}
+
+/* ------------------------------------------------------------------ who, where, in which group */
+
+dpl_status dpli_sqlite_set_owner(dpli_store *store, const dpli_owner_record *row, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status;
+
+    if (!row->person_id)
+        return run_on(store, DPLI_SQLITE_DROP_OWNER, row->template_id, err);
+    status = prepare(&s, store, DPLI_SQLITE_SET_OWNER, err);
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, row->template_id);
+    dpli_bind_int(s, 2, row->person_id);
+    dpli_bind_int(s, 3, row->by_hand);
+    dpli_bind_int(s, 4, (int64_t)row->sum);
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_set_file(dpli_store *store, const dpli_file_record *row, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status;
+
+    if (!row->file_system && !row->unreadable_since_unix_s)
+        return run_on(store, DPLI_SQLITE_DROP_FILE, row->photo_id, err);
+    status = prepare(&s, store, DPLI_SQLITE_SET_FILE, err);
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, row->photo_id);
+    dpli_bind_int(s, 2, row->file_system);
+    dpli_bind_int(s, 3, row->unreadable_since_unix_s);
+    dpli_bind_int(s, 4, row->status);
+    dpli_bind_bytes(s, 5, row->reason);
+    dpli_bind_int(s, 6, (int64_t)row->sum);
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_find_alias(dpli_store *store, int64_t *person_id, const char *name,
+                                  dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_FIND_ALIAS, err);
+
+    *person_id = 0;
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_bytes(s, 1, name);
+    return find_ids(person_id, NULL, s, err);
+}
+
+dpl_status dpli_sqlite_set_alias(dpli_store *store, const dpli_alias_record *row, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status =
+        prepare(&s, store, row->person_id ? DPLI_SQLITE_SET_ALIAS : DPLI_SQLITE_DROP_ALIAS, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_bytes(s, 1, row->name);
+    if (row->person_id) {
+        dpli_bind_int(s, 2, row->person_id);
+        dpli_bind_int(s, 3, (int64_t)row->sum);
+    }
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_add_refusal(dpli_store *store, int64_t *id, const dpli_refusal_record *row,
+                                   dpl_error *err)
+{
+    dpli_stmt *s;
+    int64_t there = 0;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_FIND_REFUSAL, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, row->template_id);
+    bind_id(s, 2, row->person_id);
+    bind_id(s, 3, row->other_id);
+    status = find_ids(&there, NULL, s, err);
+    if (status == DPL_OK && there) {
+        *id = there;
+        return DPL_OK;
+    }
+    if (status == DPL_OK)
+        status = prepare(&s, store, DPLI_SQLITE_ADD_REFUSAL, err);
+    if (status != DPL_OK)
+        return status;
+    bind_id(s, 1, *id);
+    dpli_bind_int(s, 2, row->template_id);
+    bind_id(s, 3, row->person_id);
+    bind_id(s, 4, row->other_id);
+    dpli_bind_int(s, 5, (int64_t)row->sum);
+    return add(id, store, s, err);
+}
+
+dpl_status dpli_sqlite_drop_refusal(dpli_store *store, int64_t id, dpl_error *err)
+{
+    return run_on(store, DPLI_SQLITE_DROP_REFUSAL, id, err);
+}
+
+dpl_status dpli_sqlite_set_member(dpli_store *store, const dpli_member_record *row, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status;
+
+    if (!row->group_number)
+        return run_on(store, DPLI_SQLITE_DROP_MEMBER, row->template_id, err);
+    status = prepare(&s, store, DPLI_SQLITE_SET_MEMBER, err);
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, row->template_id);
+    dpli_bind_int(s, 2, row->group_number);
+    dpli_bind_int(s, 3, (int64_t)row->sum);
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_drop_members(dpli_store *store, dpl_error *err)
+{
+    return dpli_db_exec(dpli_sqlite_of(store)->db, "DELETE FROM member", err);
 }

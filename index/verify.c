@@ -2,13 +2,11 @@
  * verify.c - two photos, or a photo and a claim, to a verdict.
  */
 #include <math.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/fail.h"
-#include "base/mem.h"
 #include "base/options.h"
+#include "index/gallery.h"
+#include "index/person.h"
 #include "index/pipeline.h"
 
 /* @param which  what a photo without a name is called */
@@ -29,13 +27,36 @@ static dpl_status choose_face(size_t *out, const dpl_photo *photo, const char *w
     return DPL_OK;
 }
 
-static void judge(dpl_verdict *v, const dpl_pipeline *pipeline, const dpl_policy *policy)
+/* A face that is too poor is no side of a comparison by a rate. */
+static dpl_status check_fitness(dpl_fitness *out, const dpli_judge *judge, const dpl_photo *photo,
+                                const char *which, size_t face, dpl_error *err)
 {
-    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    const dpl_quality *q = &photo->faces[face].quality;
+    dpl_range range;
 
-    v->decision = dpl_decide(policy, v->score);
-    v->rate = calibration ? dpl_calibration_fmr(calibration, v->score)
-                          : (dpl_rate){(double)NAN, (double)NAN, (double)NAN, 0};
+    *out = dpl_calibration_fitness(judge->calibration, &photo->faces[face]);
+    if (*out != DPL_FITNESS_TOO_POOR || !dpli_by_rate(judge))
+        return DPL_OK;
+    dpl_calibration_range(&range, judge->calibration);
+    return dpli_fail_in(err,
+                        dpli_fail(err, DPL_E_QUALITY,
+                                  "the face is too poor to tell by a rate: %s (quality %.2f, at "
+                                  "least %.2f is needed)",
+                                  q->weakest, (double)q->overall, (double)range.too_poor),
+                        photo->name ? photo->name : which);
+}
+
+static void keep(dpl_verdict *v, const dpl_comparison *c)
+{
+    v->score = c->score;
+    v->normalised = c->normalised;
+    v->evidence = c->evidence;
+    v->fitness = c->fitness;
+    v->times = c->times;
+    v->rate = c->rate;
+    v->threshold = c->threshold;
+    v->reject = c->reject;
+    v->decision = c->decision;
 }
 
 dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_policy *policy,
@@ -43,71 +64,47 @@ dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_
                       dpl_error *err)
 {
     const size_t dim = (size_t)dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
+    const dpli_judge judge = dpli_pipeline_judge(pipeline, policy);
     dpl_verify_options o = DPL_VERIFY_OPTIONS_INIT;
-    dpl_verdict v = {.mean_score = NAN};
+    dpl_verdict v = {.best_score = NAN};
+    dpl_fitness fitness_a, fitness_b;
     dpl_status status = dpli_options(&o, sizeof o, options, "verify", err);
 
     if (status == DPL_OK)
         status = choose_face(&v.face_a, a, "photo a", o.face_a, err);
     if (status == DPL_OK)
         status = choose_face(&v.face_b, b, "photo b", o.face_b, err);
+    if (status == DPL_OK)
+        status = check_fitness(&fitness_a, &judge, a, "photo a", v.face_a, err);
+    if (status == DPL_OK)
+        status = check_fitness(&fitness_b, &judge, b, "photo b", v.face_b, err);
     if (status != DPL_OK)
         return status;
-    v.score = dpl_head_score(dpl_pipeline_head(pipeline), a->vectors + v.face_a * dim,
-                             b->vectors + v.face_b * dim);
-    judge(&v, pipeline, policy);
+    const dpli_side side_a = dpli_side_of(&judge, a->vectors + v.face_a * dim, fitness_a);
+    const dpli_side side_b = dpli_side_of(&judge, b->vectors + v.face_b * dim, fitness_b);
+    const dpl_comparison c = dpli_compare(&judge, &side_a, &side_b, 1);
+    keep(&v, &c);
     *out = v;
     return DPL_OK;
 }
 
-/* What a walk over a person's templates gathers. */
-typedef struct claim {
-    const dpl_head *head;
-    const char *model_hash;
-    const float *probe;
-    int32_t dim;
-    double *sum; /* [dim] */
-    dpl_verdict *verdict;
-    bool foreign; /* a template of another model was seen */
-} claim;
+/* ------------------------------------------------------------------ claims */
 
-static dpl_status take_template(void *ctx, const dpl_template_row *row)
+/* Whether there is something to compare with, in words where there is not. */
+static dpl_status check_templates(const dpli_person_templates *t, const dpli_judge *judge,
+                                  const dpl_gallery *gallery, const char *person, dpl_error *err)
 {
-    claim *c = ctx;
-
-    if (row->dim != c->dim || strcmp(row->model_hash, c->model_hash) != 0) {
-        c->foreign = true;
-        return DPL_OK;
-    }
-    const float score = dpl_head_score(c->head, c->probe, row->vector);
-    /* A score that is not a number is passed over: kept, it would be above every other. */
-    if (isfinite(score) && !(score <= c->verdict->score)) {
-        c->verdict->score = score;
-        c->verdict->template_id = row->id;
-    }
-    for (int32_t i = 0; i < c->dim; i++)
-        c->sum[i] += (double)row->vector[i];
-    c->verdict->n_templates++;
+    if (t->n_templates == 0 && t->foreign)
+        return dpli_fail(err, DPL_E_MISMATCH,
+                         "the gallery's templates of \"%s\" are another model's", person);
+    if (t->n_templates == 0)
+        return dpli_fail(err, DPL_E_NO_PERSON, "the gallery \"%s\" holds no template of \"%s\"",
+                         dpl_gallery_dir(gallery), person);
+    if (t->side.fitness == DPL_FITNESS_TOO_POOR && dpli_by_rate(judge))
+        return dpli_fail(err, DPL_E_QUALITY,
+                         "every photo of \"%s\" in the gallery is too poor to tell by a rate",
+                         person);
     return DPL_OK;
-}
-
-/* Score against the mean of the templates: of unit length when the vectors are. */
-static float score_mean(const claim *c, bool unit, dpl_error *err)
-{
-    float *mean = dpli_alloc((size_t)c->dim, sizeof *mean, err);
-    double norm = 0;
-    float score;
-
-    if (!mean)
-        return NAN;
-    for (int32_t i = 0; i < c->dim; i++)
-        norm += c->sum[i] * c->sum[i];
-    const double scale = unit ? 1 / sqrt(norm) : 1 / (double)c->verdict->n_templates;
-    for (int32_t i = 0; i < c->dim; i++)
-        mean[i] = (float)(c->sum[i] * scale);
-    score = dpl_head_score(c->head, c->probe, mean);
-    free(mean);
-    return score;
 }
 
 dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pipeline *pipeline,
@@ -115,40 +112,39 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
                             const dpl_verify_options *options, dpl_error *err)
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
-    const char *normalize = dpl_encoder_fact(encoder, "normalize");
+    const int32_t dim = dpl_encoder_dim(encoder);
+    const dpli_judge judge = dpli_pipeline_judge(pipeline, policy);
     dpl_verify_options o = DPL_VERIFY_OPTIONS_INIT;
-    dpl_verdict v = {.mean_score = NAN, .score = NAN};
-    claim c = {dpl_pipeline_head(pipeline),
-               dpl_encoder_hash(encoder),
-               NULL,
-               dpl_encoder_dim(encoder),
-               NULL,
-               &v,
-               0};
+    dpl_verdict v = {.best_score = NAN};
+    dpli_person_templates templates;
+    dpl_fitness fitness;
     dpl_status status = dpli_options(&o, sizeof o, options, "verify", err);
 
     if (status == DPL_OK)
         status = choose_face(&v.face_a, photo, "the photo", o.face_a, err);
+    if (status == DPL_OK)
+        status = check_fitness(&fitness, &judge, photo, "the photo", v.face_a, err);
+    if (status == DPL_OK)
+        status = dpli_gallery_fits(gallery, encoder, err);
     if (status != DPL_OK)
         return status;
-    c.probe = photo->vectors + v.face_a * (size_t)c.dim;
-    c.sum = dpli_calloc((size_t)c.dim, sizeof *c.sum, err);
-    if (!c.sum)
-        return DPL_E_MEMORY;
-    status = dpl_gallery_each_template(gallery, person, dpl_encoder_space(encoder), take_template,
-                                       &c, err);
-    if (status == DPL_OK && v.n_templates == 0)
-        status =
-            c.foreign
-                ? dpli_fail(err, DPL_E_MISMATCH,
-                            "the gallery's templates of \"%s\" are another model's", person)
-                : dpli_fail(err, DPL_E_NOT_FOUND, "the gallery \"%s\" holds no template of \"%s\"",
-                            dpl_gallery_dir(gallery), person);
+    const dpli_side probe = dpli_side_of(&judge, photo->vectors + v.face_a * (size_t)dim, fitness);
+    status =
+        dpli_person_templates_read(&templates, gallery, &judge, person, dpl_encoder_space(encoder),
+                                   dpl_encoder_hash(encoder), dim, probe.vector, err);
+    if (status == DPL_OK)
+        status = check_templates(&templates, &judge, gallery, person, err);
     if (status == DPL_OK) {
-        v.mean_score = score_mean(&c, !normalize || strcmp(normalize, "none") != 0, err);
-        judge(&v, pipeline, policy);
+        const dpl_comparison c = dpli_compare_person(&judge, &probe, &templates);
+
+        keep(&v, &c);
+        v.n_templates = (size_t)templates.n_templates;
+        v.n_compared = (size_t)templates.n_compared;
+        v.by_mean = templates.mean != NULL && templates.n_compared > 1;
+        v.template_id = templates.best_id;
+        v.best_score = templates.best_score;
         *out = v;
     }
-    free(c.sum);
+    dpli_person_templates_clear(&templates);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "base/cpu.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "net/load.h"
@@ -42,6 +43,8 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     status = dpli_load_for_running(&net->graph, bytes, n_bytes, err ? err : &own);
     if (status == DPL_OK)
         status = dpli_model_hash(net->hash, bytes, n_bytes, err);
+    if (status == DPL_OK)
+        status = dpli_sha256_of(net->file_hash, bytes, n_bytes, err);
     if (status != DPL_OK) {
         dpl_net_close(net);
         return status;
@@ -119,6 +122,11 @@ const char *dpl_net_meta(const dpl_net *net, const char *key)
 const char *dpl_net_hash(const dpl_net *net)
 {
     return net->hash;
+}
+
+const char *dpl_net_file_hash(const dpl_net *net)
+{
+    return net->file_hash;
 }
 
 int32_t dpl_net_n_inputs(const dpl_net *net)

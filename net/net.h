@@ -6,7 +6,7 @@
 
 struct dpl_net {
     dpli_graph graph;
-    char hash[65];
+    char hash[65], file_hash[65];
 };
 
 #endif

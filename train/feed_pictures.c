@@ -162,13 +162,14 @@ dpl_status dpli_picture_feed_new(dpli_feed **out, const dpli_picture_feed_option
     f->target_dims = dpli_calloc((size_t)(n ? n : 1), sizeof *f->target_dims, err);
     if (f->target_dims)
         status = dpli_pixels_load(&f->pixels, options->data, in->h, in->w, in->c, options->aligner,
-                                  team, warn, ctx, err);
+                                  options->limits, team, warn, ctx, err);
     if (status != DPL_OK) {
         free_feed(&f->feed);
         return status;
     }
     f->o.data = NULL;
     f->o.aligner = NULL;
+    f->o.limits = NULL;
     for (int32_t i = 0; i < n; i++)
         f->target_dims[i] = dpl_encoder_dim(options->teachers[i]);
     f->feed = (dpli_feed){

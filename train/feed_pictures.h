@@ -11,7 +11,8 @@
 typedef struct dpli_picture_feed_options {
     const dpl_dataset *data; /* of pictures; read now, not kept */
     dpli_intake intake;
-    const dpli_aligner *aligner; /* NULL: taken whole; not kept */
+    const dpli_aligner *aligner;      /* NULL: taken whole; not kept */
+    const dpl_decode_options *limits; /* of all threads together; NULL: the defaults; not kept */
     dpli_augment augment;
     const dpl_encoder *const *teachers; /* kept: what each says of a row is a target */
     int32_t n_teachers;

@@ -10,9 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/scratch.h"
 #include "vision/encoder.h"
+#include "vision/face/detect.h"
+#include "vision/image/decode.h"
 
 struct dpli_pixels {
     uint8_t *bytes; /* [n_items, h, w, c] */
@@ -25,6 +29,9 @@ typedef struct loading {
     const dpl_dataset *d;
     int32_t h, w, c;
     const dpli_aligner *aligner;
+    dpl_decode_options limits; /* max_bytes: of all workers together */
+    dpli_budget *budget;
+    size_t plan_bytes;     /* what the aligner works in */
     dpl_scratch **scratch; /* [team], with an aligner */
     dpl_error *troubles;   /* [team], the first lack of memory of each worker */
     char **warnings;       /* [n_items], NULL or what is wrong with it */
@@ -48,25 +55,30 @@ static dpl_status align(uint8_t *chip, const loading *l, int worker, const dpl_i
     return status;
 }
 
-static dpl_status load_item(loading *l, int worker, int32_t item, dpl_error *err)
+/* The picture as the net takes it, from its file's bytes. */
+static dpl_status convert(uint8_t *to, const loading *l, int worker, int32_t item,
+                          const uint8_t *bytes, size_t n_bytes, dpl_error *err)
 {
     const char *name = dpl_dataset_item_name(l->d, item);
     const size_t n = (size_t)l->h * (size_t)l->w;
-    uint8_t *to = l->p->bytes + (size_t)item * l->p->item_bytes, *chip = NULL;
+    dpl_decode_options limits = l->limits;
     dpl_image photo = DPL_IMAGE_INIT;
-    dpl_status status = dpl_dataset_image(&photo, l->d, item, err);
+    uint8_t *chip = NULL;
+    dpl_status status;
 
-    if (status != DPL_OK)
-        return status;
-    if (photo.warning[0])
+    limits.max_bytes -= n_bytes;
+    status = dpl_image_decode(&photo, bytes, n_bytes, &limits, err);
+    if (status == DPL_OK && photo.warning[0])
         l->warnings[item] = dpli_asprintf(NULL, "\"%s\": %s", name, photo.warning);
-    chip = l->c == 3 ? to : dpli_alloc(n, 3, err);
-    if (!chip)
-        status = DPL_E_MEMORY;
-    else if (l->aligner)
-        status = align(chip, l, worker, &photo, err);
-    else
-        status = dpli_whole_chip(chip, l->w, l->h, &photo, err);
+    if (status == DPL_OK) {
+        chip = l->c == 3 ? to : dpli_alloc(n, 3, err);
+        if (!chip)
+            status = DPL_E_MEMORY;
+        else if (l->aligner)
+            status = align(chip, l, worker, &photo, err);
+        else
+            status = dpli_whole_chip(chip, l->w, l->h, &photo, err);
+    }
     if (status != DPL_OK)
         dpli_fail_in(err, status, name);
     /* The encoder takes the luma as it is; here it is rounded to a level, which changes no grey. */
@@ -75,6 +87,35 @@ static dpl_status load_item(loading *l, int worker, int32_t item, dpl_error *err
     if (chip != to)
         free(chip);
     dpl_image_clear(&photo);
+    return status;
+}
+
+/* Read and convert, once there is memory for it. */
+static dpl_status load_item(const loading *l, int worker, int32_t item, dpl_error *err)
+{
+    const size_t limit = l->limits.max_bytes;
+    const uint64_t told = dpl_dataset_item_bytes(l->d, item);
+    const size_t n_held = told == 0 || told > limit ? limit : (size_t)told;
+    dpl_scratch *scratch = l->scratch[worker];
+    dpli_kept *kept = scratch ? dpli_scratch_kept(scratch) : NULL;
+    uint8_t *bytes;
+    size_t n_bytes;
+    dpl_status status;
+
+    dpli_budget_hold(l->budget, n_held);
+    status = dpl_dataset_item_file(&bytes, &n_bytes, l->d, item, limit, err);
+    if (status == DPL_OK) {
+        const uint64_t need = dpli_image_need(bytes, n_bytes, &l->limits);
+        /* What is over the limit is refused before it is taken. */
+        const size_t n = (need <= limit ? (size_t)need : 0) + l->plan_bytes;
+
+        dpli_budget_begin(l->budget, n, kept);
+        status = convert(l->p->bytes + (size_t)item * l->p->item_bytes, l, worker, item, bytes,
+                         n_bytes, err);
+        dpli_budget_end(l->budget, n, kept, scratch ? dpli_scratch_bytes(scratch) : 0);
+    }
+    free(bytes);
+    dpli_budget_release(l->budget, n_held);
     return status;
 }
 
@@ -131,7 +172,8 @@ static dpl_status judge(const loading *l, int n_workers, void (*warn)(void *ctx,
 }
 
 dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
-                            int32_t channels, const dpli_aligner *aligner, dpli_team *team,
+                            int32_t channels, const dpli_aligner *aligner,
+                            const dpl_decode_options *limits, dpli_team *team,
                             void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err)
 {
     const size_t n = (size_t)dpl_dataset_n_items(d);
@@ -140,6 +182,7 @@ dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, 
     size_t n_bytes;
 
     *out = NULL;
+    l.limits = limits ? *limits : (dpl_decode_options)DPL_DECODE_OPTIONS_INIT;
     if (h < 1 || w < 1 || h > 65535 || w > 65535 || (channels != 1 && channels != 3))
         return dpli_fail(err, DPL_E_ARGUMENT, "pictures of %dx%d pixels and %d channels", (int)w,
                          (int)h, (int)channels);
@@ -157,6 +200,11 @@ dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, 
     for (int i = 0; i < dpli_team_size(team) && aligner; i++)
         if (dpl_scratch_new(&l.scratch[i], 0, err) != DPL_OK)
             goto done;
+    status = dpli_budget_new(&l.budget, l.limits.max_bytes, err);
+    if (status != DPL_OK)
+        goto done;
+    l.plan_bytes = aligner ? dpli_detector_plan_bytes(aligner->detector, NULL) : 0;
+    status = DPL_E_MEMORY;
     l.p->n_items = n;
     l.p->item_bytes = item_bytes;
     l.p->bytes = dpli_alloc(n_bytes, 1, err);
@@ -174,6 +222,7 @@ done:
         free(l.warnings[i]);
     for (int i = 0; l.scratch && i < dpli_team_size(team); i++)
         dpl_scratch_free(l.scratch[i]);
+    dpli_budget_free(l.budget);
     free(l.scratch);
     free(l.warnings);
     free(l.troubles);

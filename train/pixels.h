@@ -20,9 +20,11 @@ typedef struct dpli_aligner {
 } dpli_aligner;
 
 /** @param[in] aligner  NULL: pictures are taken whole. Else each gives the face that it is of
- *  (dpl_main_face), and none is a picture that cannot be read; h and w are the encoder's. */
+ *  (dpl_main_face), and none is a picture that cannot be read; h and w are the encoder's.
+ *  @param[in] limits  max_bytes is what all threads together read and decode in; NULL: defaults */
 dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
-                            int32_t channels, const dpli_aligner *aligner, dpli_team *team,
+                            int32_t channels, const dpli_aligner *aligner,
+                            const dpl_decode_options *limits, dpli_team *team,
                             void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err);
 void dpli_pixels_free(dpli_pixels *p);
 const uint8_t *dpli_pixels_at(const dpli_pixels *p, int32_t item);

@@ -16,6 +16,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "doppel/image.h"
 
 #define MAX_ROWS 2048
 
@@ -308,6 +309,7 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
 {
     const bool koch = !s->o.init && (!s->o.arch || strcmp(s->o.arch, "koch2015") == 0);
     const bool grey = s->o.channels != 3 && !s->o.init;
+    const dpl_decode_options usual_limits = DPL_DECODE_OPTIONS_INIT;
     int kind = DPLI_ADAM;
     dpl_status status;
 
@@ -365,6 +367,8 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     DEFAULT_INT(log_steps, 20);
     DEFAULT_REAL(checkpoint_minutes, 5);
     DEFAULT_REAL(max_memory_gib, 16);
+    DEFAULT_INT(max_pixels, (int)usual_limits.max_pixels);
+    DEFAULT_REAL(max_picture_bytes, (double)usual_limits.max_bytes);
     return DPL_OK;
 }
 
@@ -402,6 +406,8 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
         {"log-steps", o->log_steps, 1, 1e9},
         {"checkpoint-minutes", o->checkpoint_minutes, 0.01, 1e5},
         {"max-memory-gib", o->max_memory_gib, 0.001, 1e5},
+        {"max-pixels", o->max_pixels, 1, INT32_MAX},
+        {"max-picture-bytes", o->max_picture_bytes, 1, 0x1p53},
     };
     dpl_status status = DPL_OK;
 

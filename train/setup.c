@@ -223,16 +223,20 @@ static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tow
     char *path = dpli_run_model(t, "start", 0, err);
     dpl_detector *detector = NULL;
     dpl_encoder *encoder = NULL;
+    dpl_decode_options limits = DPL_DECODE_OPTIONS_INIT;
     dpli_aligner aligner;
     dpli_picture_feed_options options = {
         .data = data,
         .intake = w->intake,
+        .limits = &limits,
         .augment = t->settings.augment,
         .teachers = (const dpl_encoder *const *)t->teachers,
         .n_teachers = t->settings.n_teachers,
     };
     dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
 
+    limits.max_pixels = (uint64_t)t->settings.o.max_pixels;
+    limits.max_bytes = (size_t)t->settings.o.max_picture_bytes;
     if (status == DPL_OK && t->settings.o.rotate_classes && w->intake.h != w->intake.w)
         status =
             dpli_fail(err, DPL_E_ARGUMENT, "\"rotate-classes\" needs a square input, this is %dx%d",

@@ -356,6 +356,10 @@ dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, const char
         dpli_fail_in(err, status, path);
         goto done;
     }
+    e->path = dpli_strdup(path, err);
+    status = e->path ? DPL_OK : DPL_E_MEMORY;
+    if (status != DPL_OK)
+        goto done;
     *out = e;
     e = NULL;
 done:
@@ -368,12 +372,23 @@ void dpl_encoder_close(dpl_encoder *encoder)
     if (!encoder)
         return;
     dpl_net_close(encoder->net);
+    free(encoder->path);
     free(encoder);
 }
 
 const dpl_net *dpl_encoder_net(const dpl_encoder *encoder)
 {
     return encoder->net;
+}
+
+const char *dpl_encoder_path(const dpl_encoder *encoder)
+{
+    return encoder->path;
+}
+
+const char *dpl_encoder_preset(const dpl_encoder *encoder)
+{
+    return encoder->preset ? encoder->preset->name : NULL;
 }
 
 int32_t dpl_encoder_width_px(const dpl_encoder *encoder)

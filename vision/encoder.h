@@ -9,6 +9,7 @@
 
 struct dpl_encoder {
     dpl_net *net;
+    char *path; /* as it was given */
     const struct dpli_preset *preset; /* NULL: none */
     dpli_intake intake;
     int32_t dim;
@@ -23,6 +24,10 @@ struct dpl_encoder {
 
 /** What dpl_encode's largest batch works in. */
 size_t dpli_encoder_plan_bytes(const dpl_encoder *encoder);
+
+/* What a portrait shows in pixels of ArcFace's template of 112. At this width it holds the chip of
+ * face-105, which lies 3.5 pixels within that template, at (18, 30), pixel for pixel. */
+enum { DPLI_PORTRAIT_WIDTH = 141 };
 
 /** dpl_whole_chip without an encoder: the training's pictures are cut as the encoder's are. The
  * filter is dpl_image_resize's. */

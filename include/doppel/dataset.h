@@ -6,7 +6,8 @@
  *              their names: item k of each Omniglot character is drawer k.
  *     CSV      a header with the columns path (or file, filename, image, chip) and label (or class,
  *              identity, person), and group if there is one: a class is then named group/label;
- *              paths are relative to the CSV, or to root
+ *              paths are relative to the CSV, or to root. For calibration: stratum (or strata;
+ *              several parted by ";") and role
  *     zip      as a folder; "file.zip" or "file.zip:inner/folder"
  *     plain    all pictures below a folder, without classes (for distillation)
  *
@@ -61,6 +62,9 @@ DPL_API const char *dpl_dataset_item_name(const dpl_dataset *d, int32_t item); /
 DPL_API const char *dpl_dataset_class_name(const dpl_dataset *d, int32_t cls);
 DPL_API const char *dpl_dataset_group_name(const dpl_dataset *d, int32_t group);
 DPL_API int32_t dpl_dataset_class_of(const dpl_dataset *d, int32_t item);
+/** What a CSV's columns stratum and role say of an item; "" where they say nothing. */
+DPL_API const char *dpl_dataset_stratum_of(const dpl_dataset *d, int32_t item);
+DPL_API const char *dpl_dataset_role_of(const dpl_dataset *d, int32_t item);
 DPL_API int32_t dpl_dataset_group_of(const dpl_dataset *d, int32_t cls);
 /** Items of a class are neighbours: first, and how many. */
 DPL_API int32_t dpl_dataset_class_items(const dpl_dataset *d, int32_t cls, int32_t *n);
@@ -68,7 +72,18 @@ DPL_API int32_t dpl_dataset_class_items(const dpl_dataset *d, int32_t cls, int32
 DPL_API int32_t dpl_dataset_find_class(const dpl_dataset *d, const char *name);
 DPL_API int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name);
 
-/** Decode an item of kind DPL_ITEM_PICTURE. Threads: any number at once. */
+/** Bytes of an item's file, unpacked, to decide whether there is memory for it; 0 when that cannot
+ * be told. Threads: any number at once. */
+DPL_API uint64_t dpl_dataset_item_bytes(const dpl_dataset *d, int32_t item);
+/**
+ * An item's file as it is, unpacked; freed by dpl_bytes_free. err names it.
+ * @retval DPL_E_LIMIT  more than max_bytes, or than 64 MiB in a zip; told before memory is taken
+ * Threads: any number at once.
+ */
+DPL_API dpl_status dpl_dataset_item_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,
+                                         int32_t item, size_t max_bytes, dpl_error *err);
+/** Decode an item of kind DPL_ITEM_PICTURE, within the limits of DPL_DECODE_OPTIONS_INIT. Threads:
+ * any number at once, each with its own memory. */
 DPL_API dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
                                      dpl_error *err);
 /** The bytes of a file inside the zip or folder that is not a picture (Lake's class_labels.txt);

@@ -32,7 +32,8 @@ extern "C" {
     X(13, E_MEMORY, "out of memory", 5)                                                            \
     X(14, E_SYSTEM, "system error", 5)                                                             \
     X(15, E_CANCELLED, "interrupted", 130)                                                         \
-    X(16, E_BUG, "internal error", 70)
+    X(16, E_BUG, "internal error", 70)                                                             \
+    X(17, E_NO_PERSON, "no such person", 4)
 
 typedef enum dpl_status {
 #define DPL_STATUS_ENUM(number, name, words, exit_code) DPL_##name = number,
@@ -51,7 +52,7 @@ DPL_API const char *dpl_status_words(dpl_status status);
 /** The status's pinned name without prefix ("E_NO_FACE"), for logs and JSON; never NULL. */
 DPL_API const char *dpl_status_name(dpl_status status);
 
-/** The exit code that the program gives for this status (DESIGN: 0, 1, 2, 3, 4, 5, 70, 130). */
+/** The exit code that the program gives for this status (0, 1, 2, 3, 4, 5, 70, 130). */
 DPL_API int dpl_status_exit_code(dpl_status status);
 
 #ifdef __cplusplus

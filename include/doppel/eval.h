@@ -139,6 +139,8 @@ typedef struct dpl_embeddings {
     size_t n, n_failed;
     int32_t dim;
     float *vectors;     /* [n, dim]; of a picture that failed: not a number */
+    dpl_face *faces;    /* [n] which each vector is of, with its quality; zero where a picture was
+                           taken whole or failed */
     dpl_error **errors; /* [n]: NULL, or why there is no vector; names the picture */
 } dpl_embeddings;
 

@@ -32,7 +32,8 @@ typedef struct dpl_quality {
     float yaw_deg, pitch_deg, roll_deg; /* from the landmarks; a rough estimate */
     float detector;                     /* the detector's score, 0..1 */
     char weakest[16]; /* the part that decided overall: "size", "sharpness", "exposure", "pose",
-                         "detector" */
+                         "detector", "cut" (much of the chip lies outside of the photo or is a black
+                         frame) */
 } dpl_quality;
 
 typedef struct dpl_face {
@@ -117,6 +118,9 @@ DPL_API dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, co
 DPL_API void dpl_encoder_close(dpl_encoder *encoder);
 DPL_API const dpl_net *dpl_encoder_net(const dpl_encoder *encoder);
 DPL_API const char *dpl_encoder_preset_name(int32_t i); /* NULL past the last */
+/** What it was opened with: the file, and the preset or NULL. */
+DPL_API const char *dpl_encoder_path(const dpl_encoder *encoder);
+DPL_API const char *dpl_encoder_preset(const dpl_encoder *encoder);
 
 DPL_API int32_t dpl_encoder_width_px(const dpl_encoder *encoder);
 DPL_API int32_t dpl_encoder_height_px(const dpl_encoder *encoder);
@@ -142,6 +146,16 @@ DPL_API const char *dpl_encoder_hash(const dpl_encoder *encoder);
  */
 DPL_API dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
                              const dpl_image *image, dpl_error *err);
+
+/**
+ * A face for people to look at: upright as the chip is, but with hair, ears and chin, width_px wide
+ * and a quarter higher; outside the photo is black.
+ *
+ * @param[out] out  cleared by dpl_image_clear
+ * @retval DPL_E_INPUT  the landmarks coincide or are not finite, as those of a whole picture do
+ */
+DPL_API dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *face,
+                                int32_t width_px, dpl_error *err);
 
 /** The whole picture as a chip: its largest centred part of the chip's proportions, resized. */
 DPL_API dpl_status dpl_whole_chip(uint8_t *chip, const dpl_encoder *encoder, const dpl_image *image,

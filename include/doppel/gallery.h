@@ -10,8 +10,9 @@
  * for writing gets DPL_E_LOCKED. Every row carries a sum of its content, which is checked wherever
  * one is read: DPL_E_GALLERY names the photo whose row a disk has changed.
  *
- * Names of people and paths of photos are bytes: whatever a file system allows, compared byte by
- * byte. docs/gallery.md says what is stored, and what a kill and a forget leave.
+ * Names of people and paths of photos are bytes, whatever a file system allows. Paths are compared
+ * byte by byte, names in their composed Unicode form, and kept as they were first written.
+ * docs/gallery.md says what is stored, and what a kill and a forget leave.
  */
 #ifndef DOPPEL_GALLERY_H
 #define DOPPEL_GALLERY_H
@@ -74,6 +75,13 @@ DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 DPL_API dpl_status dpl_gallery_setting(const char **value, dpl_gallery *gallery, const char *key,
                                        dpl_error *err);
 
+/** The path of the calibration beside the gallery ("calibration.json" in its folder), which decides
+ * in the place of the model's.
+ * @param[out] path  NULL when there is none; else freed by dpl_bytes_free
+ * @retval DPL_E_GALLERY  it is there and no file, or a link
+ */
+DPL_API dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err);
+
 typedef struct dpl_gallery_counts {
     int64_t n_persons;
     int64_t n_photos; /* lines of the ledger */
@@ -96,19 +104,29 @@ typedef struct dpl_photo_row {
     int64_t id;
     const char *path;    /* absolute; or the URI of a source that is no file */
     const char *sha256;  /* of the file's content, 64 hex digits, "" when it could not be read */
-    const char *person;  /* NULL when it belongs to nobody */
-    const char *meant;   /* whose a photo that was refused was to be; NULL: of others, or unknown */
+    const char *person;  /* whose the photo as a whole is; NULL: nobody's. Its faces have people of
+                            their own (dpl_template_row) */
+    const char *meant;   /* whose a photo was to be that is not, because it was refused or which of
+                            its faces is theirs is not known; NULL: of others, or unknown */
     dpl_status status;   /* DPL_OK: enrolled */
     const char *reason;  /* "" or why not, or the decoder's warning */
     const char *options; /* of the run that looked at it: a refusal is tried again under others;
                             never NULL */
     int64_t size_bytes, mtime_ns, enrolled_unix_s;
     int32_t width_px, height_px, n_faces;
+    int64_t file_system; /* a number of the one that the file was on when it was last read; 0: not
+                            known */
+    int64_t unreadable_since_unix_s; /* the file could not be read when it was last looked for,
+                                        since then; what was enrolled of it stays. 0: it could */
+    dpl_status unreadable_status;    /* and why */
+    const char *unreadable_reason;   /* "" when it could; NULL, for a row that is put, the same */
 } dpl_photo_row;
 
 typedef struct dpl_template_row {
     int64_t id, photo_id;
-    const char *person; /* NULL: nobody's */
+    const char *person; /* whose face it is, whosever the photo is; NULL: nobody's */
+    int64_t person_id, photo_person_id; /* whose it is and whose the photo is; 0: nobody's */
+    bool by_hand; /* somebody has said so, and enrolling the photo again does not change it */
     const char *photo_path, *photo_sha256;
     const char *space;      /* "face" or "image" */
     const char *model_hash; /* 64 hex digits */
@@ -155,12 +173,17 @@ typedef struct dpl_new_template {
     dpl_face face;
     const uint8_t *thumb; /* JPEG, may be NULL */
     size_t n_thumb;
+    const char *person; /* whose it is; NULL: whosever the photo is, unless is_nobodys */
+    bool is_nobodys;
+    bool by_hand; /* see dpl_template_row */
 } dpl_new_template;
 
 typedef struct dpl_new_photo {
     dpl_photo_row row; /* id ignored */
     const dpl_new_template *templates;
     size_t n_templates;
+    int64_t moved_id; /* this is the photo of that id, which has moved to the row's path; 0: the one
+                         that has the path, or a new one */
 } dpl_new_photo;
 
 /**
@@ -183,9 +206,12 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  * Record n files' outcomes in one transaction: replaces what was known of the same path, with all
  * its templates. On DPL_OK it is on disk; otherwise nothing was changed.
  *
- * A photo keeps its id when it is replaced; its templates get new ones, and no id ever comes back.
- * A person is made by the first photo that names them and vanishes with the last. An
- * enrolled_unix_s of 0 is taken as now.
+ * A photo keeps its id when it is replaced; its templates get new ones, and no id is ever given
+ * again. A face of the same content that somebody has named by hand keeps that name, and what it
+ * was said not to be: the new face that covers most of the old one gets both. A person is made by
+ * the first photo or face that names them and vanishes with the last. A name is a person's when it
+ * is theirs in any Unicode form, or one that they had before a rename. An enrolled_unix_s of 0 is
+ * taken as now.
  *
  * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite, or one of a vector beyond
  *                         1e16; a vector is all zero, which by the cosine has no direction
@@ -214,6 +240,7 @@ DPL_API dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id
 
 typedef struct dpl_forget_report {
     int64_t n_photos, n_templates;
+    int64_t n_photos_kept; /* that show others by name, too: only the person's faces in them went */
     int64_t n_left;    /* of the forgotten templates, still found by a search afterwards; 0 is the
                           proof */
     int64_t n_strings; /* names, paths and hashes that went */
@@ -243,7 +270,8 @@ DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *galle
                                       const char *person, const char *const *paths, size_t n_paths,
                                       bool dry_run, dpl_error *err);
 
-/** Of a person, and of refused photos that were to be theirs.
+/** Of a person, and of photos that were to be theirs. The old name means the same person from then
+ * on, so that a folder of that name goes on being theirs.
  * @retval DPL_E_ARGUMENT  to is taken or empty; DPL_E_NOT_FOUND  from is nobody */
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                                       dpl_error *err);
@@ -269,12 +297,51 @@ DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dp
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);
 
+/**
+ * Rehearse from now on, or no more: changes are checked and made as always, told of, and taken back
+ * at the end of each, so that nothing is changed on disk. A forget has a dry run of its own.
+ */
+DPL_API void dpl_gallery_rehearse(dpl_gallery *gallery, bool on);
+
+/** Close a gallery, and if opening it has made it, remove it again. Takes NULL. */
+DPL_API void dpl_gallery_abandon(dpl_gallery *gallery);
+
+/* ------------------------------------------------------------------ taking back */
+
+/* The last change, and what taking it back does. A change is one call of a function that changes
+   people, photos or faces, or all that one dpl_enroll does. */
+typedef struct dpl_change {
+    const char *what; /* in words: "enroll /photos"; NULL: nothing was changed yet */
+    int64_t made_unix_s;
+    bool is_final; /* a forget: it cannot be taken back */
+    int64_t n_persons_added, n_persons_changed, n_persons_removed;
+    int64_t n_photos_added, n_photos_changed, n_photos_removed;
+    int64_t n_templates_added, n_templates_removed;
+    int64_t n_owners_changed; /* faces that it gave to somebody else, or to nobody */
+} dpl_change;
+
+/**
+ * Tell of the last change. fn is called once.
+ */
+DPL_API dpl_status dpl_gallery_last_change(dpl_gallery *gallery,
+                                           dpl_status (*fn)(void *ctx, const dpl_change *change),
+                                           void *ctx, dpl_error *err);
+
+/**
+ * Take the last change back, in one transaction. This is then the last change, so that calling it
+ * again brings the former back. What a forget removed is gone: its change is final at once.
+ *
+ * @retval DPL_E_NOT_FOUND  there is no change, or it is final; err says which
+ * @retval DPL_E_GALLERY    the log of it is damaged; nothing was changed
+ */
+DPL_API dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err);
+
 /* ------------------------------------------------------------------ damage */
 
 /* Something in the gallery that is not what was written. */
 typedef struct dpl_damage {
-    const char *part;    /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
-    int64_t photo_id;    /* 0: of none, or not known */
+    const char *part; /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
+    int64_t photo_id; /* 0: of none, or not known */
     int64_t person_id;   /* of a person; else 0 */
     const char *photo;   /* path of the photo from which it can be had again, NULL: of none */
     const char *message; /* what is wrong */
@@ -289,8 +356,8 @@ typedef struct dpl_check_report {
  * Read all of the gallery: the database's structure, every row against its sum, every snapshot of
  * the index. Damage that is found is no failure.
  *
- * @param fn  gets each finding, whose strings live until it returns; a status other than DPL_OK ends
- *            the check and is passed on. May be NULL
+ * @param fn  gets each finding, whose strings live until it returns; a status other than DPL_OK
+ * ends the check and is passed on. May be NULL
  */
 DPL_API dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
                                      dpl_status (*fn)(void *ctx, const dpl_damage *damage),

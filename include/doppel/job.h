@@ -33,20 +33,28 @@ typedef struct dpl_pipeline_options {
     dpl_decode_options decode; /* its max_bytes also bound what all threads decode and detect at
                                   once: one waits for another */
     dpl_detect_options detect;
-    float min_quality;   /* enrolment refuses faces below; 0: off; default 0.1 */
-    dpl_net_options net; /* of each model */
+    float min_quality;            /* enrolment refuses faces below; 0: off; default 0.1 */
+    dpl_net_options net;          /* of each model */
+    const char *calibration_path; /* a file that decides in the place of the encoder's own
+                                     calibration, as dpl_gallery_calibration gives it; NULL: none */
 } dpl_pipeline_options;
 
 #define DPL_PIPELINE_OPTIONS_INIT                                                                  \
     {                                                                                              \
         sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,             \
-            DPL_DETECT_OPTIONS_INIT, 0.1f, DPL_NET_OPTIONS_INIT                                    \
+            DPL_DETECT_OPTIONS_INIT, 0.1f, DPL_NET_OPTIONS_INIT, NULL                              \
     }
 
 /** The same by a function, for who has no macros.
  * @param struct_size  of the caller's own struct */
 DPL_API void dpl_pipeline_options_init(dpl_pipeline_options *options, size_t struct_size);
 
+/**
+ * Open the models and what they are judged by.
+ *
+ * @retval DPL_E_MODEL     a model or a calibration that is none, or does not fit the encoder
+ * @retval DPL_E_MISMATCH  the calibration is of another model; err names the file
+ */
 DPL_API dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
                                      dpl_error *err);
 DPL_API void dpl_pipeline_close(dpl_pipeline *pipeline);
@@ -55,6 +63,8 @@ DPL_API const dpl_encoder *dpl_pipeline_image_encoder(const dpl_pipeline *pipeli
 DPL_API const dpl_detector *dpl_pipeline_detector(const dpl_pipeline *pipeline);     /* or NULL */
 DPL_API const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline);
 DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline); /* or NULL */
+/** Whether its calibration came from the options' calibration_path, not from the encoder. */
+DPL_API bool dpl_pipeline_calibration_is_given(const dpl_pipeline *pipeline);
 
 /* A photo after the pipeline. */
 typedef struct dpl_photo {
@@ -109,19 +119,22 @@ DPL_API void dpl_photo_clear(dpl_photo *photo);
 /* ------------------------------------------------------------------ enroll */
 
 typedef enum dpl_faces_policy {
-    DPL_FACES_REFUSE = 0,  /* several faces: not enrolled, with the reason */
+    DPL_FACES_REFUSE = 0,  /* several faces, of which none dominates the photo: not enrolled, with
+                              the reason; else the one that does */
     DPL_FACES_LARGEST = 1, /* the main one: large, nearness to the middle counted */
-    DPL_FACES_ALL = 2
+    DPL_FACES_ALL = 2      /* all; the one that dominates the photo is the person's, the others
+                              nobody's, and where none does, all are */
 } dpl_faces_policy;
 
 typedef enum dpl_outcome {
     DPL_OUTCOME_ADDED = 0,
-    DPL_OUTCOME_UPDATED = 1,    /* content, person or options changed */
-    DPL_OUTCOME_UNCHANGED = 2,  /* known and the same: only looked at */
-    DPL_OUTCOME_MOVED = 3,      /* known content under a new path, the old path gone */
-    DPL_OUTCOME_REFUSED = 4,    /* status and message say why */
-    DPL_OUTCOME_PRUNED = 5,     /* vanished file forgotten (prune) */
-    DPL_OUTCOME_PASSED_OVER = 6 /* no picture (a note, a cache, a video): counted, not recorded */
+    DPL_OUTCOME_UPDATED = 1,     /* content, person or options changed */
+    DPL_OUTCOME_UNCHANGED = 2,   /* known and the same: only looked at */
+    DPL_OUTCOME_MOVED = 3,       /* known content under a new path, the old path gone */
+    DPL_OUTCOME_REFUSED = 4,     /* status and message say why */
+    DPL_OUTCOME_PRUNED = 5,      /* vanished file's photo removed (prune) */
+    DPL_OUTCOME_PASSED_OVER = 6, /* no picture (a note, a cache, a video): counted, not recorded */
+    DPL_OUTCOME_KEPT = 7         /* unreadable today; what was enrolled of it before stays */
 } dpl_outcome;
 
 /* One file's result, reported as it is committed. Strings live until the callback returns. */
@@ -139,20 +152,28 @@ typedef struct dpl_enroll_options {
     size_t struct_size;
     const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
     dpl_faces_policy faces;
-    bool prune;                 /* forget photos under the given folders whose files are gone */
-    bool follow_links;          /* links that lead out of the folders given are followed, too */
-    bool force;                 /* encode again what is unchanged, too */
-    int n_threads;              /* 0: one a core */
-    int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
+    bool prune;         /* remove photos under the given folders whose files are gone, unless
+                           that looks like an absent disk: DPL_E_INPUT then says why */
+    bool follow_links;  /* links that lead out of the folders given are followed, too */
+    bool force;         /* encode again what is unchanged, too */
+    int n_threads;      /* 0: one a core */
+    int32_t preview_px; /* larger side of event->photo's picture; 0: it has no pixels */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: finish the photos in hand,
                                    commit, return DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_enroll_event *event); /* caller's thread; may be NULL */
     void *ctx;
+    bool prune_absent; /* prune, also where it looks like an absent disk */
+    bool dry_run;      /* look at everything and report it, and change nothing */
+    /* Whether n photos that are a person's, or several people's, may become name's; NULL: they may.
+       If not, nothing is done, and the status is DPL_E_ARGUMENT. */
+    bool (*may_rename)(void *ctx, const char *name, int64_t n_photos, const char *person,
+                       bool several);
 } dpl_enroll_options;
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
+        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, \
+            NULL                                                                                   \
     }
 
 /** The same by a function, for who has no macros.
@@ -164,7 +185,10 @@ typedef struct dpl_enroll_report {
     int64_t n_refused_again; /* of n_refused: known from before, nothing changed, not tried again */
     int64_t n_passed_over;   /* no pictures: not of n_files */
     int64_t n_links;         /* links that lead out of the folders given, not followed */
-    dpl_status worst;        /* of the files' statuses */
+    int64_t n_left_out;      /* files and folders: what machines put aside, ignore files name */
+    int64_t n_kept;          /* could not be read; what was enrolled of them stays */
+    int64_t n_gone;   /* enrolled from these folders, and not there; they stay. Not of n_files */
+    dpl_status worst; /* of the files' statuses */
     double seconds;
 } dpl_enroll_report;
 
@@ -172,12 +196,22 @@ typedef struct dpl_enroll_report {
  * Enrol files and folders.
  *
  * In a folder given, a photo belongs to the person named by the folder that holds it, at any depth;
- * photos directly in the folder given, and files given one by one, are one person each, named by
- * the file without its ending. options->name overrides both. A photo already known keeps its
- * person, also when it has moved. Folders are walked recursively in the order of names; a folder
- * reached twice (symbolic links) is walked once, and a link that leads out of the folders given is
- * followed only with follow_links; hidden files are passed over, and what is
- * no picture by name or content (dpl_image_is_meant); a picture that cannot be read is refused.
+ * photos directly in the folder given, and files given from one folder, are one person each, named
+ * by the file without its ending. Several folders of one folder are named as if that were given,
+ * and files of several folders by these. A folder named by a date is nobody's: whoever is known
+ * among the folders above it wins, else the nearest that is no date. Where files of different
+ * folders would get one name by how they are called, or nothing names one, they are refused, and
+ * not recorded. options->name overrides all of it. A photo already known keeps its person, also
+ * when it has moved.
+ *
+ * Folders are walked recursively in the order of names; a folder reached twice (symbolic links) is
+ * walked once, and a link that leads out of the folders given is followed only with follow_links.
+ * Hidden files are passed over, what file servers and desktops put aside, what a ".doppelignore"
+ * names (docs/archive.md), and what is no picture by name or content (dpl_image_is_meant).
+ *
+ * A picture that cannot be read is refused, but takes nothing away: what was enrolled of it, or of
+ * a file that is gone, stays, and its row says since when. Content that was read and judged
+ * replaces. All that one call does is one change (dpl_gallery_undo).
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.
@@ -202,6 +236,39 @@ DPL_API dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery,
 DPL_API dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
                                     const dpl_photo *photo, const char *source,
                                     const dpl_enroll_options *options, dpl_error *err);
+
+/* ------------------------------------------------------------------ doubts */
+
+typedef enum dpl_doubt_kind {
+    DPL_DOUBT_UNLIKE = 0, /* a photo is unlike the person's others */
+    DPL_DOUBT_PAIR = 1,   /* the person's two photos are unlike each other */
+    DPL_DOUBT_SHARED = 2  /* the same file is somebody else's, too */
+} dpl_doubt_kind;
+
+/* A reference that may be wrong. Strings live until the callback returns. */
+typedef struct dpl_doubt {
+    dpl_doubt_kind kind;
+    const char *person, *photo;
+    const char *other_person; /* shared: whose it is, too; else NULL */
+    const char *other_photo;  /* of a pair, the second; shared: where it is; else NULL */
+    int64_t n_others;         /* unlike: compared with the mean of so many */
+    float score;              /* NaN where it is shared */
+    dpl_rate rate;            /* how often strangers are as alike */
+} dpl_doubt;
+
+/**
+ * Look for references of a person that are somebody else's: photos so unlike the others that
+ * strangers come as far more often than once in a hundred pairs, and files that are enrolled as
+ * somebody else, too. Needs a calibration and the cosine for the first; of the person's templates
+ * the first 4,096 are looked at, faces that are too poor left out.
+ *
+ * @param fn  gets each, the least alike first, at most eight that are unlike
+ * Nobody of this name is DPL_OK.
+ */
+DPL_API dpl_status dpl_gallery_doubts(dpl_gallery *gallery, const dpl_pipeline *pipeline,
+                                      const char *person,
+                                      void (*fn)(void *ctx, const dpl_doubt *doubt), void *ctx,
+                                      dpl_error *err);
 
 /* ------------------------------------------------------------------ repair */
 
@@ -249,30 +316,45 @@ typedef struct dpl_verify_options {
  * @param struct_size  of the caller's own struct */
 DPL_API void dpl_verify_options_init(dpl_verify_options *options, size_t struct_size);
 
-/* A comparison and its verdict. */
+/* A comparison and its verdict. The first nine are dpl_comparison's. */
 typedef struct dpl_verdict {
-    float score;   /* head's, higher is more alike */
-    dpl_rate rate; /* how often strangers score this high; rate NaN without calibration */
+    float score, normalised, evidence;
+    dpl_fitness fitness;
+    double times;
+    dpl_rate rate;
+    float threshold, reject;
     dpl_decision decision;
     size_t face_a, face_b; /* which faces were compared */
     /* of a claim: */
-    int64_t template_id; /* best template of the person, else 0 */
-    float mean_score;    /* against the mean of the person's templates; NaN otherwise */
-    size_t n_templates;
+    size_t n_templates;  /* of the person; else 0 */
+    size_t n_compared;   /* of them, those that the score is of: fair ones, if there are any */
+    bool by_mean;        /* the score is against their mean; else against the best */
+    int64_t template_id; /* the one most like among them, else 0 */
+    float best_score;    /* against it; NaN otherwise */
 } dpl_verdict;
 
 /**
  * Compare two photos.
  *
+ * @param policy   by a rate, a face that is too poor for the calibration is refused; by a
+ * threshold, all are compared
  * @param options  NULL for the defaults
  * @retval DPL_E_NO_FACE, DPL_E_ARGUMENT  no face, or no face of that number; err names the photo
+ * @retval DPL_E_QUALITY  a face too poor; err names the photo, and the part that decided
  */
 DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
                               const dpl_policy *policy, const dpl_photo *a, const dpl_photo *b,
                               const dpl_verify_options *options, dpl_error *err);
 
-/** Compare a photo, of which options says the face as face_a, with what the gallery holds of a
- * person: the best template decides. */
+/**
+ * Compare a photo, of which options says the face as face_a, with what the gallery holds of a
+ * person: by cosine with the mean of their fair templates, so that a stranger has one chance
+ * however many there are; by other heads with the best, at a rate that counts them.
+ *
+ * @retval DPL_E_NO_PERSON  the gallery holds nothing of a person of this name
+ * @retval DPL_E_MISMATCH   templates of another model only
+ * @retval DPL_E_QUALITY    the face, or each of the person's, is too poor (as of dpl_verify)
+ */
 DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,
                                     const dpl_pipeline *pipeline, const dpl_policy *policy,
                                     const dpl_photo *photo, const char *person,
@@ -280,21 +362,34 @@ DPL_API dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery,
 
 /* ------------------------------------------------------------------ query */
 
+/* A photo like the one asked about: what speaks for an answer. */
 typedef struct dpl_answer_hit {
     dpl_hit hit;
-    dpl_rate rate;
-    dpl_decision decision;
-    char *person; /* NULL: nobody's */
+    dpl_rate rate;         /* of the two photos by themselves */
+    dpl_decision decision; /* of its person as a whole, when it has one */
+    char *person;          /* NULL: nobody's */
     char *photo_path;
     dpl_face face; /* where in that photo */
     uint8_t *thumb;
     size_t n_thumb;
 } dpl_answer_hit;
 
+/* A person whom it may be. */
+typedef struct dpl_candidate {
+    int64_t person_id;
+    char *person;
+    dpl_comparison comparison; /* with all that is compared of them */
+    size_t n_templates;        /* of the person */
+    size_t n_compared;         /* of them, those that the score is of */
+    bool by_mean;              /* the score is against their mean; else against the best */
+} dpl_candidate;
+
 /**
- * The policy for asking a gallery of n_persons: a rate per comparison such that a stranger is named
- * with probability at most fpir (1 - (1 - fmr)^n <= n * fmr), and at most DPL_DEFAULT_FMR; when the
- * calibration does not reach so far down, the lowest rate that it supports.
+ * The policy for asking a gallery of n_persons: a rate per person such that a stranger is named
+ * with probability at most fpir (1 - (1 - fmr)^n <= n * fmr), and at most DPL_DEFAULT_FMR. It holds
+ * however many photos each of them has: a comparison with several counts dpl_comparison.times. When
+ * the calibration does not reach so far down, it is the lowest rate that it supports for a mean of
+ * several.
  */
 DPL_API dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration *calibration,
                                          double fpir, int64_t n_persons, dpl_error *err);
@@ -304,10 +399,14 @@ DPL_API dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration 
 /* Who one face is, and what looks like it. */
 typedef struct dpl_answer {
     int32_t face;       /* index into the photo's faces; -1: the whole picture */
-    const char *person; /* of hits[0] when it matches; NULL: unknown. Borrowed from hits[0] */
-    dpl_decision decision;
+    const char *person; /* when it is a match; NULL: unknown. Borrowed from the candidate, or of a
+                           picture from the hit */
+    dpl_decision decision; /* of candidates[0]; DPL_DECISION_TOO_POOR: of the face itself */
+    size_t n_candidates;
+    dpl_candidate *candidates; /* most likely first; none of a picture */
     size_t n_hits;
-    dpl_answer_hit *hits; /* best first */
+    dpl_answer_hit *hits; /* best first, but for the best photo of whom it is, or may be, before
+                             all others */
     dpl_search_info search;
 } dpl_answer;
 
@@ -320,9 +419,10 @@ typedef enum dpl_query_by {
 /**
  * Ask the gallery about a photo: one answer a face (strongest first), or one for the whole picture.
  *
- * The policy's rate is per comparison: a gallery of many people gives a stranger many chances,
- * which dpl_policy_for_search allows for. Whole pictures are judged only by a threshold given in
- * the policy.
+ * The photos most like a face propose people, at most 5; each is compared as dpl_verify_claim
+ * does, and that decides who it is. The policy's rate is per person: a gallery of many people gives
+ * a stranger many chances, which dpl_policy_for_search allows for. Whole pictures are judged only
+ * by a threshold given in the policy, photo by photo.
  *
  * @param[out] out  [*n_out], freed by dpl_answers_free
  * @retval DPL_E_NO_FACE   by face, and there is none

@@ -91,6 +91,8 @@ DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
 /** SHA-256 of the file without its metadata, 64 lower-case hex digits: the net's name, which a new
  *  calibration or a sidecar does not change; borrowed from the net. */
 DPL_API const char *dpl_net_hash(const dpl_net *net);
+/** SHA-256 of the whole file, as sha256sum gives it. */
+DPL_API const char *dpl_net_file_hash(const dpl_net *net);
 
 DPL_API int32_t dpl_net_n_inputs(const dpl_net *net);
 DPL_API int32_t dpl_net_n_outputs(const dpl_net *net);

@@ -100,6 +100,8 @@ def read_chips(path):
                 photos[row["id"]] = os.path.splitext(os.path.basename(row["path"]))[0]
             elif row.get("type") == "template":
                 chip = Image.open(io.BytesIO(base64.b64decode(row["thumb"]))).convert("RGB")
+                if chip.size == (141, 176):  # a portrait: the chip is a part of it (vision/encoder.h)
+                    chip = chip.crop((18, 30, 123, 135))
                 chips[photos[row["photo"]]] = chip.resize((105, 105), Image.BICUBIC)
     return chips
 

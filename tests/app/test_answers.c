@@ -49,8 +49,8 @@ static json_t *make_verify(void)
                                  .rate = rate,
                                  .decision = DPL_DECISION_MATCH,
                                  .face_b = 1,
-                                 .mean_score = NAN};
-    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg", &photo, &photo, NULL};
+                                 .best_score = NAN};
+    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg", &photo, &photo, NULL, NULL, true};
 
     return verify_json(&facts);
 }
@@ -62,9 +62,9 @@ static json_t *make_claim(void)
                                  .rate = rate,
                                  .decision = DPL_DECISION_NO_MATCH,
                                  .template_id = 7,
-                                 .mean_score = 0.5f,
+                                 .best_score = 0.5f,
                                  .n_templates = 3};
-    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann", &photo, NULL, "/t.jpg"};
+    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann", &photo, NULL, "/t.jpg", NULL, false};
 
     return verify_json(&facts);
 }
@@ -85,7 +85,7 @@ static json_t *make_query(void)
                                     .hits = hits,
                                     .search = {1, 1, "flat", 5}},
                                    {.face = 1, .decision = DPL_DECISION_NO_MATCH}};
-    const query_facts facts = {pipeline, &policy, false, 0.1, NAME, &photo, answers, 2};
+    const query_facts facts = {pipeline, &policy, false, 0.1, NAME, &photo, answers, 2, NULL};
 
     return query_json(&facts);
 }
@@ -144,13 +144,18 @@ static json_t *make_photo(void)
 
 static json_t *make_gallery(void)
 {
-    static const char *const keys[] = {"detect", "model.face.name"};
-    char *settings[] = {(char *)(uintptr_t) "none", NULL};
+    const gallery_model models[2] = {{.space = "face",
+                                      .name = (char *)(uintptr_t) "face-105",
+                                      .vectors = (char *)(uintptr_t) "01",
+                                      .path = (char *)(uintptr_t) "/models/face-105.onnx",
+                                      .preset = (char *)(uintptr_t) "arcface-112",
+                                      .dim = (char *)(uintptr_t) "192"},
+                                     {.space = "image"}};
     const gallery_facts facts = {.dir = "/gallery",
                                  .n_by_status = n_by_status,
-                                 .keys = keys,
-                                 .settings = settings,
-                                 .n_settings = 2};
+                                 .detect = "none",
+                                 .models = models,
+                                 .n_models = 2};
 
     return info_gallery_json(&facts);
 }

@@ -100,6 +100,16 @@ static dpl_status call_embed(const void *options, dpl_error *err)
     return status;
 }
 
+/* Nobody is too few. */
+static dpl_status call_calibrate(const void *options, dpl_error *err)
+{
+    const dpl_head *head = dpl_pipeline_head(pipeline);
+    const dpl_samples samples = {.dim = dpl_head_dim(head)};
+    dpl_calibrated calibrated;
+
+    return dpl_calibrate(&calibrated, &samples, head, options, err);
+}
+
 static dpl_status call_enroll(const void *options, dpl_error *err)
 {
     static const char *const paths[] = {PICTURE};
@@ -175,6 +185,7 @@ typedef dpl_status (*call_fn)(const void *options, dpl_error *err);
     {                                                                                              \
         dpl_##kind##_options_init(options, size);                                                  \
     }
+INIT(calibrate)
 INIT(dataset)
 INIT(decode)
 INIT(detect)
@@ -199,6 +210,7 @@ static const struct row {
     ROW("dpl_net_load", net, call_net_load, DPL_E_MODEL),
     ROW("dpl_dataset_open", dataset, call_dataset, DPL_OK),
     ROW("dpl_pipeline_open", pipeline, call_pipeline, DPL_E_ARGUMENT),
+    ROW("dpl_calibrate", calibrate, call_calibrate, DPL_E_INPUT),
     ROW("dpl_embed", embed, call_embed, DPL_OK),
     ROW("dpl_enroll", enroll, call_enroll, DPL_OK),
     ROW("dpl_gallery_search", search, call_search, DPL_OK),

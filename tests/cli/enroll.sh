@@ -26,12 +26,14 @@ head -c 3000 "$obama" >bad/half.jpg
 cp "$demo/group.jpg" bad/many.jpg
 : >bad/empty.png
 exits 3 enroll bad
+# Refusals are counted by reason, and listed when that is asked for.
+lacks err "refused: $PWD/bad"
+says out "refused, several faces where one is needed: 1: $PWD/bad/many.jpg: 21 faces found"
+says out "refused, input not usable: 3, such as $PWD/bad/"
+says out "(-v lists them all)"
+exits 3 enroll bad -v
 says err "refused: $PWD/bad/text.jpg: is neither a JPEG, a PNG"
 says err "refused: $PWD/bad/many.jpg: 21 faces found"
-says out "refused, several faces where one is needed: 1"
-exits 3 enroll bad --quiet
-says err "refused: $PWD/bad/text.jpg"
-lacks out "added"
 exits 0 list
 lacks out "text"
 exits 0 info --failed
@@ -42,7 +44,7 @@ exits 0 enroll "$demo/group.jpg" --faces all --gallery crowd
 exits 0 export - --gallery crowd
 sed -n 's/.*"thumb":"\([^"]*\)".*/\1/p' out | sed -n 5p | base64 -d >poor.jpg
 exits 3 enroll poor.jpg --faces largest --min-quality 1
-says err "too poor"
+says out "too poor"
 exits 3 enroll nowhere
 says err "nowhere"
 
@@ -103,8 +105,45 @@ exits 0 info --gallery mixed-gallery --json
 lacks out "note.txt"
 printf 'no photo' >mixed/Ann/2.jpg
 printf 'GIF89a....' >mixed/Ann/3
-exits 3 enroll mixed --gallery mixed-gallery
+exits 3 enroll mixed -v --gallery mixed-gallery
 says err "refused: $PWD/mixed/Ann/2.jpg: is neither"
 says err "refused: $PWD/mixed/Ann/3: is a GIF picture"
 exits 3 enroll mixed/Ann/note.txt --gallery mixed-gallery
-says err "refused: $PWD/mixed/Ann/note.txt"
+says out "refused, input not usable: 1: $PWD/mixed/Ann/note.txt"
+
+# A wrong reference is told: a photo unlike its person's others, two unlike each other, one file of two
+# people in one run; of right ones nothing is said.
+mkdir -p doubt/Ann doubt/Pair doubt/Cat doubt/Dan
+cp "$obama" doubt/Ann/1.jpg
+cp "$demo/people/Barack Obama/blue-room.jpg" doubt/Ann/2.jpg
+cp "$demo/congress.jpg" doubt/Ann/3.jpg
+exits 0 enroll doubt/Ann --name Ann --gallery doubted
+lacks err "note:"
+cp "$biden" doubt/Ann/4.jpg
+exits 0 enroll doubt/Ann --name Ann --gallery doubted --html page.html
+says err "doubt/Ann/4.jpg is unlike the other 3 photos of Ann (score "
+says page.html "4.jpg is unlike the other 3 photos of Ann"
+is "$(grep -c note: err)" "1"
+cp "$demo/people/Marie Curie/portrait.png" doubt/Pair/1.png
+cp "$demo/people/Eileen Collins/nasa-portrait.jpg" doubt/Pair/2.jpg
+cp "$demo/stranger.jpg" doubt/Cat/x.jpg
+cp "$demo/stranger.jpg" doubt/Dan/x.jpg
+exits 0 enroll doubt --gallery doubted
+says err "both of Pair, are unlike each other (score "
+says err "doubt/Dan/x.jpg: the same photo is enrolled as \"Cat\""
+is "$(grep -c note: err)" "1"
+exits 0 enroll doubt --gallery doubted --force --json
+grep -q '"doubt": {"kind": "unlike", "person": "Ann", ' out || fail "no doubt in JSON"
+# Also where the person is asked for.
+exits 0 verify "$demo/congress.jpg" --as Ann --gallery doubted --threshold 0.5
+says out "note: "
+says out "4.jpg is unlike the other 3 photos of Ann"
+exits 0 verify "$demo/congress.jpg" --as Ann --gallery doubted --threshold 0.5 --json
+is "$("$JSON" out doubts.0.kind)" "unlike"
+exits 0 query "$demo/congress.jpg" --gallery doubted --threshold 0.5
+says out "4.jpg is unlike the other 3 photos of Ann"
+exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5
+says out "two people match, "
+says out "is enrolled as Cat, and the same file as Dan"
+exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5 --json
+is "$("$JSON" out doubts.0.kind)" "shared"

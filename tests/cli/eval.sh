@@ -27,6 +27,9 @@ is "$("$JSON" out failed.0.status)" "E_NO_FACE"
 is "$("$JSON" out accuracy.n)" "4"
 is "$("$JSON" out threshold_from)" "one.txt"
 says page.html "DET: false non-matches over false matches"
+says page.html '<td class="num" data-name="true match rate">' # a card a row on a narrow screen
+says page.html '<th class="num">false non-match rate</th><th class="num">95 %</th>' # behind the plot
+says page.html "<th>command</th><td>doppel eval pairs two.txt"
 says page.html "no face found"
 lacks page.html "<script"
 lacks page.html "http:"

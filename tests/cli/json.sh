@@ -55,7 +55,7 @@ answers 0 info "$obama"
 refuses 1 info nobody
 answers 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5
 answers 0 verify "$demo/congress.jpg" --as "Barack Obama" --threshold 0.5
-refuses 1 verify "$obama" --as Nobody
+refuses 4 verify "$obama" --as Nobody
 answers 0 query "$obama" "$demo/group.jpg" --threshold 0.5
 refuses 3 query "$obama" nowhere.jpg --threshold 0.5
 answers 0 rename "Joe Biden" Joe

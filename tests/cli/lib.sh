@@ -35,13 +35,15 @@ is() {
     [ "$1" = "$2" ] || fail "got \"$1\", not \"$2\""
 }
 
-# calibrate POINTS - the models of the tree with a calibration of the test's own, in ./models.
+# calibrate POINTS [MORE] - the models of the tree with a calibration of the test's own, in ./models.
+# MORE: further keys of it, each ", \\\"key\\\": value".
 calibrate() {
+    : "${tree_models:=$DOPPEL_MODELS}"
     mkdir -p models
-    for model in "$DOPPEL_MODELS"/*.onnx; do
+    for model in "$tree_models"/*.onnx; do
         ln -sf "$model" models/
     done
-    printf '{"calibration": "{\\"version\\": 1, \\"metric\\": \\"cosine\\", \\"pairs\\": 1000000, \\"points\\": %s}"}\n' \
-        "$1" >models/face-105.onnx.json
+    printf '{"calibration": "{\\"version\\": 1, \\"metric\\": \\"cosine\\", \\"pairs\\": 1000000, \\"points\\": %s%s}"}\n' \
+        "$1" "${2:-}" >models/face-105.onnx.json
     export DOPPEL_MODELS="$PWD/models"
 }

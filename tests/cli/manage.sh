@@ -51,8 +51,8 @@ says err "nothing was forgotten"
 exits 0 list
 says out "Barack Obama"
 exits 0 forget "Barack Obama" "$biden"
-says out "forgot Barack Obama: 2 photos, 2 templates; 0 of 2 vectors are still found by a search, 0 of 6 names, paths and hashes in the gallery's files"
-says out "forgot 1 photo, 1 template; 0 of 1 vector are still found"
+says out "forgot Barack Obama: 2 photos, 2 templates; a search still finds none of 2 vectors, and the gallery's files hold none of 6 names, paths and hashes"
+says out "forgot 1 photo, 1 template; a search still finds none of 1 vector, and"
 exits 0 list
 lacks out "Obama"
 lacks out "Biden"
@@ -65,10 +65,10 @@ head -c 2000 /dev/zero >refused/Annabell/secret.jpg
 exits 3 enroll refused
 cp gallery/gallery.db gallery/copy.db
 exits 70 forget Annabell
-says out "names, paths and hashes in the gallery's files (copy.db)"
+says out "the gallery's files hold 3 of 4 names, paths and hashes (copy.db)"
 rm gallery/copy.db
 exits 3 enroll refused
 exits 0 forget Annabell
-says out "forgot Annabell: 1 photo, 0 templates"
+says out "forgot Annabell: 1 photo, 0 templates; the gallery's files hold none of 4 names, paths and hashes"
 ! grep -qa "Annabell\|$(sha256sum <refused/Annabell/secret.jpg | cut -c 1-64)" gallery/* ||
     fail "a refused photo's row is left"

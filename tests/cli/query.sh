@@ -44,3 +44,52 @@ exits 0 query "$demo/group.jpg" --fpir 0.5 --json
 low=$("$JSON" out threshold)
 exits 0 query "$demo/group.jpg" --fpir 0.0002 --json
 [ "$low" != "$("$JSON" out threshold)" ] || fail "--fpir changes nothing"
+
+# What half of all strangers reach is left out, unless it is asked for; nothing is said of how names
+# are given where nobody was looked for.
+calibrate "[[0.18, 0.5], [0.2, 0.1], [0.5, 0.001], [0.7, 0.00001]]"
+exits 0 query "$demo/group.jpg" --json -k 5
+grep -q '"rate": 0.5[,}]' out && fail "a hit that half of all strangers reach"
+grep -q '"rate": 1.0[,}]' out && fail "a hit that all strangers reach"
+n=$(grep -o '"template":' out | wc -l)
+exits 0 query "$demo/group.jpg" --json -k 5 --min-fmr 1
+[ "$(grep -o '"template":' out | wc -l)" -gt "$n" ] || fail "--min-fmr 1 leaves out as much"
+exits 1 query "$demo/stranger.jpg"
+says out "Barack Obama"
+lacks out "Eileen Collins"
+exits 3 query "$SRCDIR/README.md"
+lacks out "A face is named"
+exits 0 enroll "$demo/stranger.jpg" --gallery nobody
+exits 0 forget stranger --gallery nobody
+exits 1 query "$demo/stranger.jpg" --gallery nobody
+says out "The gallery holds no faces to compare with"
+lacks out "A face is named"
+
+# The page: who it is as the headline, unknown in no colour, names and hashes, what it was made with.
+exits 0 query "$demo/congress.jpg" --html page.html
+says page.html '<h1 class="verdict good"><svg'
+says page.html '</svg><div>Barack Obama</div></h1>'
+says page.html 'class="strangers-fill"'
+says page.html "sha256 $(sha256sum <"$demo/congress.jpg" | cut -c 1-64)"
+says page.html "<th>names</th><td>A face is named from score"
+exits 1 query "$demo/stranger.jpg" --html page.html
+says page.html '<h1 class="verdict plain"><svg'
+says page.html '<span class="tag plain">unknown</span>'
+lacks page.html 'tag bad'
+# Of several photos, a page each when it is printed.
+exits 1 query "$demo/congress.jpg" "$demo/stranger.jpg" --html page.html
+is "$(grep -c '<section class="card photo">' page.html)" "2"
+says page.html '.card.photo+.card.photo{break-before:page}'
+
+# Two people who are both a match: one reference is wrong, or they are very alike.
+mkdir -p two/Ann two/Bob
+cp "$obama" two/Ann/1.jpg
+cp "$demo/people/Barack Obama/blue-room.jpg" two/Bob/1.jpg
+exits 0 enroll two --gallery two-gallery
+exits 0 query "$demo/congress.jpg" --gallery two-gallery --html page.html
+says out "face 1: two people match, "
+says page.html "two people match, "
+exits 0 query "$demo/congress.jpg" --gallery two-gallery --json
+is "$("$JSON" out faces.0.two_people_match)" "true"
+exits 0 query "$demo/congress.jpg" --json
+[ -z "$("$JSON" out faces.0.two_people_match)" ] || fail "two people where one matches"

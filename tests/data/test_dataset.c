@@ -12,9 +12,12 @@
 
 #include <cmocka.h>
 #include <ftw.h>
+#include <malloc.h>
 #include <png.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zip.h>
 
@@ -568,13 +571,13 @@ static int survive(const char *path)
     return n;
 }
 
-/* 8000 x 8000 pixels take 183 of 256 MiB; with the 60 of the archive's file beside them it is more.
- * Without those the picture would be found to have no pixels. */
+/* 15900 x 15900 pixels take 723 of 768 MiB; with the 60 of the archive's file beside them it is
+ * more. Without those the picture would be found to have no pixels. */
 static void a_picture_in_a_zip_counts_as_memory_while_it_is_decoded(void **state)
 {
     static const uint8_t head[33] = {0x89, 'P',  'N', 'G', '\r', '\n', 0x1A, '\n', 0,
                                      0,    0,    13,  'I', 'H',  'D',  'R',  0,    0,
-                                     0x1F, 0x40, 0,   0,   0x1F, 0x40, 8,    2};
+                                     0x3E, 0x1C, 0,   0,   0x3E, 0x1C, 8,    2};
     const size_t n = (size_t)60 << 20;
     uint8_t *png = calloc(n, 1);
     dpl_image image;
@@ -723,7 +726,7 @@ static void drawing_of_the_nets_size_comes_through_unchanged(void **state)
     d = must_open("d", NULL);
     for (int c = 1; c <= 3; c += 2) {
         w.n = 0;
-        assert_int_equal(dpli_pixels_load(&p, d, SIDE, SIDE, c, NULL, team, warn, &w, NULL),
+        assert_int_equal(dpli_pixels_load(&p, d, SIDE, SIDE, c, NULL, NULL, team, warn, &w, NULL),
                          DPL_OK);
         assert_int_equal(dpli_pixels_bytes(p), 3 * SIDE * SIDE * c);
         assert_int_equal(w.n, 1);
@@ -767,10 +770,12 @@ static void pixels_are_the_encoders_chip_and_its_grey(void **state)
     assert_int_equal(dpl_dataset_image(&photo, d, 0, NULL), DPL_OK);
     /* Wider than the chip's proportions: cut at the sides, and reduced. */
     assert_int_equal(dpli_whole_chip(chip, 20, 30, &photo, NULL), DPL_OK);
-    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 3, NULL, team, NULL, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 3, NULL, NULL, team, NULL, NULL, NULL),
+                     DPL_OK);
     assert_memory_equal(dpli_pixels_at(p, 0), chip, 30 * 20 * 3);
     dpli_pixels_free(p);
-    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 1, NULL, team, NULL, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_pixels_load(&p, d, 30, 20, 1, NULL, NULL, team, NULL, NULL, NULL),
+                     DPL_OK);
     for (int i = 0; i < 30 * 20; i++) {
         const uint8_t *rgb = chip + 3 * i;
         const double luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
@@ -789,15 +794,91 @@ static void pixels_are_the_encoders_chip_and_its_grey(void **state)
     }
     fclose(f);
     d = must_open("many.csv", NULL);
-    assert_int_equal(dpli_pixels_load(&p, d, 65535, 65535, 3, NULL, team, NULL, NULL, &err),
+    assert_int_equal(dpli_pixels_load(&p, d, 65535, 65535, 3, NULL, NULL, team, NULL, NULL, &err),
                      DPL_E_LIMIT);
     assert_non_null(strstr(err.message, "do not fit into the memory"));
     assert_null(p);
     warnings w = {0};
-    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 3, NULL, team, warn, &w, &err), DPL_E_INPUT);
+    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 3, NULL, NULL, team, warn, &w, &err),
+                     DPL_E_INPUT);
     assert_string_equal(err.message, "none of 2000 pictures can be read");
     assert_int_equal(w.n, 2000);
-    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 2, NULL, team, warn, &w, &err), DPL_E_ARGUMENT);
+    assert_int_equal(dpli_pixels_load(&p, d, 8, 8, 2, NULL, NULL, team, warn, &w, &err),
+                     DPL_E_ARGUMENT);
+    dpl_dataset_close(d);
+    dpli_team_free(team);
+}
+
+/* Photos that each take most of what there is: threads take turns, and none is refused. Without a
+ * budget eight of them would be decoded at once. */
+static void pictures_for_training_keep_to_one_memory_for_all_threads(void **state)
+{
+    enum { SIDE = 3000, N = 16, LIMIT_MIB = 40 };
+    const dpl_decode_options usual = DPL_DECODE_OPTIONS_INIT;
+    dpl_decode_options limits = usual;
+    dpl_image photo;
+    uint8_t *grey = malloc((size_t)SIDE * SIDE * 3), *bytes;
+    struct rusage before, after;
+    warnings w = {0};
+    dpli_team *team;
+    dpli_pixels *p;
+    dpl_dataset *d;
+    dpl_error err;
+    size_t n;
+    int ends[2], status;
+    pid_t child;
+    long kib = -1;
+
+    (void)state;
+    assert_non_null(grey);
+    memset(grey, 90, (size_t)SIDE * SIDE * 3);
+    assert_int_equal(dpl_image_from_rgb(&photo, grey, SIDE, SIDE, SIDE * 3, NULL), DPL_OK);
+    assert_int_equal(dpl_image_to_jpeg(&bytes, &n, &photo, 50, NULL), DPL_OK);
+    dpl_image_clear(&photo);
+    free(grey);
+    for (int i = 0; i < N; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "d/c%d/%d.jpg", i % 2, i);
+        write_file(name, bytes, n);
+    }
+    dpl_bytes_free(bytes);
+    d = must_open("d", NULL);
+    limits.max_bytes = (size_t)LIMIT_MIB << 20;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they keep what is freed */
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        mallopt(M_ARENA_MAX, 1); /* as the program does */
+        if (getrusage(RUSAGE_SELF, &before) == 0 && dpli_team_new(&team, 8, NULL) == DPL_OK &&
+            dpli_pixels_load(&p, d, 20, 20, 3, NULL, &limits, team, NULL, NULL, NULL) == DPL_OK &&
+            getrusage(RUSAGE_SELF, &after) == 0)
+            kib = after.ru_maxrss - before.ru_maxrss;
+        _exit(write(ends[1], &kib, sizeof kib) == sizeof kib ? 0 : 1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &kib, sizeof kib), sizeof kib);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    print_message("8 threads: %ld MiB\n", kib >> 10);
+    /* A quarter for the files, and what threads and rows of a picture take. */
+    assert_in_range(kib, 1, (LIMIT_MIB + LIMIT_MIB / 4 + 8) << 10);
+#else
+    (void)before, (void)after, (void)ends, (void)status, (void)child, (void)kib;
+#endif
+
+    assert_int_equal(dpli_team_new(&team, 2, NULL), DPL_OK);
+    limits.max_bytes = (size_t)10 << 20;
+    assert_int_equal(dpli_pixels_load(&p, d, 20, 20, 3, NULL, &limits, team, warn, &w, &err),
+                     DPL_E_INPUT);
+    assert_int_equal(w.n, N);
+    assert_non_null(strstr(w.last, "MiB (--max-memory); the picture is left out"));
+    limits = usual;
+    limits.max_pixels = SIDE * SIDE - 1;
+    assert_int_equal(dpli_pixels_load(&p, d, 20, 20, 3, NULL, &limits, team, warn, &w, &err),
+                     DPL_E_INPUT);
+    assert_non_null(strstr(w.last, "(--max-pixels); the picture is left out"));
     dpl_dataset_close(d);
     dpli_team_free(team);
 }
@@ -807,6 +888,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
     const struct CMUnitTest tests[] = {
         TEST(folder_is_a_class_and_its_parent_a_group),
+        TEST(pictures_for_training_keep_to_one_memory_for_all_threads),
         TEST(zip_is_as_its_folder),
         TEST(csv_is_as_it_says),
         TEST(csv_that_is_wrong_is_refused_by_line),

@@ -72,7 +72,7 @@ dpli_db *kit_db(dpl_gallery *gallery)
 dpl_gallery *kit_new(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
-    dpli_binding binding = {"face", KIT_HASH, "kit", "cosine", KIT_DIM};
+    dpli_binding binding = {"face", KIT_HASH, "kit", "cosine", KIT_DIM, NULL, NULL};
     dpl_error err;
 
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);

@@ -460,7 +460,7 @@ static void the_largest_rows_pass_through_an_export(void **state)
         value[DPLI_SETTING_MAX_BYTES + 1];
     static uint8_t thumb[DPLI_THUMB_MAX_BYTES];
     static float vector[DPLI_DIM_MAX];
-    dpli_binding binding = {"face", KIT_HASH, name, "euclidean", DPLI_DIM_MAX};
+    dpli_binding binding = {"face", KIT_HASH, name, "euclidean", DPLI_DIM_MAX, NULL, NULL};
     char *dir = kit_folder(), *other = kit_folder(), *text, *again;
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
     kit_photo p;

@@ -209,8 +209,8 @@ static void opening_another_database_says_what_it_is(void **state)
     static const struct {
         const char *sql, *message;
     } cases[] = {
-        {"PRAGMA user_version=3", "later doppel"},
-        {"PRAGMA user_version=0", "this doppel knows version 2"},
+        {"PRAGMA user_version=4", "later doppel"},
+        {"PRAGMA user_version=0", "this doppel knows version 3"},
         {"PRAGMA user_version=1", "not a gallery's"},
         {"PRAGMA application_id=7", "not a gallery"},
         {"DROP INDEX photo_sha256", "not a gallery's"},
@@ -770,7 +770,7 @@ static void a_setting_that_cannot_be_read_is_not_unset(void **state)
 
 static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
 {
-    dpli_binding binding = {"face", KIT_HASH, "kit", "l1-sigmoid", KIT_DIM};
+    dpli_binding binding = {"face", KIT_HASH, "kit", "l1-sigmoid", KIT_DIM, NULL, NULL};
     char *dir = kit_folder();
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
     kit_photo p;
@@ -791,8 +791,8 @@ static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
 static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
 {
     char other_hash[65] = KIT_HASH;
-    dpli_binding other = {"face", other_hash, "other", "euclidean", KIT_DIM};
-    dpli_binding same = {"face", KIT_HASH, "kit, renamed", "l1-sigmoid", KIT_DIM};
+    dpli_binding other = {"face", other_hash, "other", "euclidean", KIT_DIM, NULL, NULL};
+    dpli_binding same = {"face", KIT_HASH, "kit, renamed", "l1-sigmoid", KIT_DIM, NULL, NULL};
     char *dir = kit_folder();
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
     dpl_forget_report report;
@@ -846,7 +846,7 @@ static void an_encoder_is_bound_by_its_own_facts(void **state)
 {
     char *dir = kit_folder(), dim[16];
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
-    dpli_binding other = {"face", KIT_HASH, "kit", "cosine", KIT_DIM};
+    dpli_binding other = {"face", KIT_HASH, "kit", "cosine", KIT_DIM, NULL, NULL};
     dpl_encoder *encoder;
 
     (void)state;
@@ -1247,7 +1247,7 @@ static void the_proof_finds_what_any_file_of_the_folder_still_has(void **state)
     free(filler);
 }
 
-static void of_what_is_replaced_the_database_keeps_no_byte(void **state)
+static void of_what_is_replaced_the_database_keeps_no_byte_after_the_next_change(void **state)
 {
     char *dir = kit_folder();
     dpl_gallery *gallery = kit_new(dir);
@@ -1259,6 +1259,8 @@ static void of_what_is_replaced_the_database_keeps_no_byte(void **state)
     kit_photo_make(&p, 10, "/a.jpg", "ann", 1);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 1);
     put(gallery, 12, "/a.jpg", "ann", 0);
+    /* It could be taken back until then. */
+    put(gallery, 14, "/b.jpg", "ann", 0);
     kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 0);
     assert_int_equal(kit_files_with(dir, p.thumbs[0], KIT_THUMB), 0);
@@ -1845,6 +1847,400 @@ static void any_sequence_of_changes_gives_what_a_simple_model_gives(void **state
     kit_drop(dir);
 }
 
+/* ------------------------------------------------------------------ faces' own people, undo */
+
+static void every_face_has_a_person_of_its_own(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    const struct kept *k;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/crowd.jpg", "ann", 3);
+    p.templates[1].is_nobodys = true;
+    p.templates[2].person = "bob";
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, 3);
+    assert_string_equal(k->rows[0].person, "ann");
+    assert_string_equal(k->rows[1].person, "(nobody)");
+    assert_string_equal(k->rows[2].person, "bob");
+    assert_int_equal(templates(gallery, "ann", NULL)->n, 1);
+    assert_int_equal(templates(gallery, "bob", NULL)->n, 1);
+    /* His face is in her photo. */
+    assert_int_equal(photos(gallery, "bob")->n, 1);
+    assert_int_equal(photos(gallery, "ann")->n, 1);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_search_tells_the_faces_person_and_not_the_photos(void **state)
+{
+    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_head *head;
+    dpl_hit hits[3];
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/crowd.jpg", "ann", 3);
+    p.templates[1].is_nobodys = true;
+    p.templates[2].person = "bob";
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    kit_expect(DPL_OK, dpl_head_new(&head, DPL_HEAD_COSINE, KIT_DIM, NULL, 0, &err), &err);
+    options.k = 1;
+    for (int i = 0; i < 3; i++)
+        kit_expect(DPL_OK,
+                   dpl_gallery_search(&hits[i], gallery, head, "face", p.vectors[i], 1, KIT_DIM,
+                                      &options, NULL, &err),
+                   &err);
+    assert_true(hits[0].person_id > 0);
+    assert_int_equal(hits[1].person_id, 0);
+    assert_true(hits[2].person_id > 0 && hits[2].person_id != hits[0].person_id);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void forgetting_somebody_leaves_the_others_in_a_photo(void **state)
+{
+    char *dir = kit_folder(), *text;
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+    const struct kept *k;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/crowd.jpg", "ann somebody", 3);
+    p.templates[1].is_nobodys = true;
+    p.templates[2].person = "bob";
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    put(gallery, 3, "/ann.jpg", "ann somebody", 1);
+    /* In her photo, nobody's face may be hers. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "ann somebody", NULL, 0, false, &err),
+               &err);
+    assert_int_equal(report.n_photos, 1);
+    assert_int_equal(report.n_photos_kept, 1);
+    assert_int_equal(report.n_templates, 3);
+    assert_int_equal(report.n_left + report.n_strings_left, 0);
+    k = templates(gallery, NULL, NULL);
+    assert_int_equal(k->n, 1);
+    assert_string_equal(k->rows[0].person, "bob");
+    k = photos(gallery, NULL);
+    assert_int_equal(k->n, 1);
+    assert_string_equal(k->rows[0].person, "(nobody)");
+    text = kit_dump(gallery);
+    assert_null(strstr(text, "ann somebody"));
+    free(text);
+    /* In a photo of nobody's, only the face is his. */
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "bob", NULL, 0, false, &err), &err);
+    assert_int_equal(report.n_photos, 0);
+    assert_int_equal(report.n_photos_kept, 1);
+    assert_int_equal(photos(gallery, NULL)->n, 1);
+    assert_int_equal(templates(gallery, NULL, NULL)->n, 0);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static int64_t refuse(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
+                      int64_t other_id)
+{
+    dpli_refusal_record r = {0, template_id, person_id, other_id, 0};
+    dpli_store *s = gallery->store;
+    int64_t id = 0;
+
+    r.sum = dpli_refusal_sum(&r);
+    kit_expect(DPL_OK, s->ops->begin(s, true, &err), &err);
+    kit_expect(DPL_OK, s->ops->end(s, s->ops->add_refusal(s, &id, &r, &err), &err), &err);
+    return id;
+}
+
+static dpl_status keep_refusal(void *ctx, const dpli_refusal_record *r, dpl_error *e)
+{
+    (void)e;
+    assert_true(r->sum == dpli_refusal_sum(r));
+    *(dpli_refusal_record *)ctx = *r;
+    return DPL_OK;
+}
+
+static void what_was_said_of_a_face_outlasts_a_new_encoding_of_it(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpli_refusal_record r = {0};
+    const struct kept *k;
+    int64_t bob;
+    kit_photo p;
+
+    (void)state;
+    kit_photo_make(&p, 1, "/crowd.jpg", NULL, 2);
+    for (int i = 0; i < 2; i++) {
+        p.templates[i].face.x_px = 100.0F * (float)i;
+        p.templates[i].face.y_px = 10;
+        p.templates[i].face.w_px = p.templates[i].face.h_px = 50;
+    }
+    p.templates[0].person = "ann";
+    p.templates[0].by_hand = true;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    put(gallery, 3, "/bob.jpg", "bob", 1);
+    bob = templates(gallery, "bob", NULL)->rows[0].template.person_id;
+    refuse(gallery, templates(gallery, NULL, NULL)->rows[1].template.id, bob, 0);
+
+    /* Found again in another order, a little aside, and named after a folder. */
+    p.photo.row.person = "folder";
+    p.templates[0].person = NULL;
+    p.templates[0].by_hand = false;
+    p.templates[0].face.x_px = 103;
+    p.templates[1].face.x_px = 2;
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    k = templates(gallery, "ann", NULL);
+    assert_int_equal(k->n, 1);
+    assert_true(k->rows[0].template.by_hand);
+    assert_true(k->rows[0].template.face.x_px == 2);
+    k = templates(gallery, "folder", NULL);
+    assert_int_equal(k->n, 1);
+    kit_expect(DPL_OK,
+               gallery->store->ops->each_refusal(gallery->store, k->rows[0].template.id,
+                                                 keep_refusal, &r, &err),
+               &err);
+    assert_int_equal(r.person_id, bob);
+
+    /* Another picture under the same path is another matter. */
+    memset(p.sha256, 'a', 64);
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    assert_int_equal(templates(gallery, "ann", NULL)->n, 0);
+    r = (dpli_refusal_record){0};
+    kit_expect(DPL_OK, gallery->store->ops->each_refusal(gallery->store, 0, keep_refusal, &r, &err),
+               &err);
+    assert_int_equal(r.id, 0);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void two_spellings_of_a_name_are_one_person(void **state)
+{
+    static const char composed[] = "Jos\303\251", decomposed[] = "Jose\314\201";
+
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        char *dir = kit_folder();
+        dpl_gallery *gallery = kit_new(dir);
+        const char *const names[] = {composed, decomposed};
+        dpl_forget_report report;
+
+        put(gallery, 1, "/1.jpg", names[first], 1);
+        put(gallery, 3, "/2.jpg", names[!first], 1);
+        put(gallery, 5, "/3.jpg", "JOS\303\211", 1); /* case is kept */
+        assert_int_equal(photos(gallery, names[first])->n, 2);
+        assert_int_equal(photos(gallery, names[!first])->n, 2);
+        /* As it was first written. */
+        assert_string_equal(photos(gallery, names[!first])->rows[0].person, names[first]);
+        kit_expect(DPL_OK, dpl_gallery_rename(gallery, names[!first], "Zoe", &err), &err);
+        put(gallery, 7, "/4.jpg", names[!first], 1);
+        assert_int_equal(photos(gallery, "Zoe")->n, 3);
+        kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Zoe", NULL, 0, false, &err), &err);
+        assert_int_equal(report.n_strings_left, 0);
+        assert_int_equal(kit_files_with(dir, composed, sizeof composed - 1), 0);
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+}
+
+static void a_former_name_goes_on_meaning_the_person(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+
+    (void)state;
+    put(gallery, 1, "/Barack Obama/1.jpg", "Barack Obama", 1);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Barack Obama", "Obama", &err), &err);
+    put(gallery, 3, "/Barack Obama/2.jpg", "Barack Obama", 1);
+    assert_int_equal(photos(gallery, "Obama")->n, 2);
+    /* What removes wants the name that they have. */
+    kit_expect(DPL_E_NOT_FOUND,
+               dpl_gallery_forget(&report, gallery, "Barack Obama", NULL, 0, true, &err), &err);
+    assert_non_null(strstr(err.message, "is now \"Obama\""));
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_rename(gallery, "Barack Obama", "B", &err), &err);
+    /* And back. */
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Obama", "Barack Obama", &err), &err);
+    assert_int_equal(photos(gallery, "Barack Obama")->n, 2);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Barack Obama", NULL, 0, false, &err),
+               &err);
+    assert_int_equal(report.n_strings_left, 0);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+/* All that an export tells, but for the ids that were given. */
+static char *content(dpl_gallery *gallery)
+{
+    char *text = kit_dump(gallery), *end = strchr(text, '\n');
+
+    memmove(text, end, strlen(end) + 1);
+    return text;
+}
+
+static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
+{
+    (void)state;
+    for (int change = 0; change < 5; change++) {
+        char *dir = kit_folder(), *before, *after, *again;
+        dpl_gallery *gallery = kit_new(dir);
+        int64_t n_photos, n_templates, generation;
+
+        put(gallery, 10, "/a.jpg", "ann", 3);
+        put(gallery, 12, "/b.jpg", "bob", 2);
+        kit_expect(DPL_OK, dpl_gallery_export(gallery, "undo.jsonl", &err), &err);
+        put(gallery, 14, "/c.jpg", "cid", 2);
+        before = content(gallery);
+        switch (change) {
+        case 0: put(gallery, 16, "/d.jpg", "dora", 3); break;
+        case 1: put(gallery, 18, "/a.jpg", "bob", 1); break;
+        case 2:
+            kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "Jose\314\201", &err), &err);
+            break;
+        case 3:
+            kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/b.jpg", 7, &err), &err);
+            break;
+        default:
+            kit_expect(DPL_OK,
+                       dpl_gallery_import(gallery, "undo.jsonl", &n_photos, &n_templates, &err),
+                       &err);
+            break;
+        }
+        after = content(gallery);
+        assert_string_not_equal(before, after);
+        kit_expect(
+            DPL_OK,
+            dpli_db_int(&generation, kit_db(gallery), "SELECT generation FROM gallery", &err),
+            &err);
+        for (int i = 0; i < 3; i++) {
+            int64_t now;
+
+            kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
+            again = content(gallery);
+            assert_string_equal(again, i % 2 ? after : before);
+            free(again);
+            kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
+            kit_expect(DPL_OK,
+                       dpli_db_int(&now, kit_db(gallery), "SELECT generation FROM gallery", &err),
+                       &err);
+            assert_true(now > generation);
+            generation = now;
+        }
+        free(before);
+        free(after);
+        unlink("undo.jsonl");
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+}
+
+static dpl_status keep_change(void *ctx, const dpl_change *change)
+{
+    dpl_change *to = ctx;
+
+    *to = *change;
+    to->what = change->what ? strdup(change->what) : NULL;
+    return DPL_OK;
+}
+
+static void the_last_change_is_told(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_change change;
+
+    (void)state;
+    kit_expect(DPL_OK, dpl_gallery_last_change(gallery, keep_change, &change, &err), &err);
+    assert_null(change.what);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_undo(gallery, &err), &err);
+    put(gallery, 1, "/a.jpg", "ann", 3);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "bea", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_last_change(gallery, keep_change, &change, &err), &err);
+    assert_string_equal(change.what, "rename \"ann\" to \"bea\"");
+    assert_int_equal(change.n_persons_changed, 1);
+    assert_int_equal(change.n_photos_added + change.n_photos_changed + change.n_photos_removed, 0);
+    free((char *)(uintptr_t)change.what);
+    put(gallery, 3, "/a.jpg", "bob", 2);
+    kit_expect(DPL_OK, dpl_gallery_last_change(gallery, keep_change, &change, &err), &err);
+    assert_int_equal(change.n_persons_added, 1);
+    assert_int_equal(change.n_persons_removed, 1);
+    assert_int_equal(change.n_photos_changed, 1);
+    assert_int_equal(change.n_templates_added, 2);
+    assert_int_equal(change.n_templates_removed, 3);
+    free((char *)(uintptr_t)change.what);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_forget_is_final_and_leaves_no_change_before_it(void **state)
+{
+    char *dir = kit_folder(), *before, *after;
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+    kit_photo p;
+
+    (void)state;
+    put(gallery, 2, "/b.jpg", "bob", 1);
+    put(gallery, 1, "/a.jpg", "somebody gone", 3);
+    kit_photo_make(&p, 1, "/a.jpg", "somebody gone", 3);
+    /* Replaced: what was is kept for undo. */
+    put(gallery, 3, "/a.jpg", "somebody gone", 1);
+    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
+    assert_int_equal(kit_files_with(dir, p.vectors[0], KIT_DIM * sizeof(float)), 1);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "somebody gone", NULL, 0, false, &err),
+               &err);
+    assert_int_equal(report.n_left + report.n_strings_left, 0);
+    assert_int_equal(kit_files_with(dir, p.vectors[0], KIT_DIM * sizeof(float)), 0);
+    assert_int_equal(kit_files_with(dir, p.thumbs[0], KIT_THUMB), 0);
+    assert_int_equal(kit_files_with(dir, "somebody gone", 13), 0);
+    before = kit_dump(gallery);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_undo(gallery, &err), &err);
+    assert_non_null(strstr(err.message, "forget, which is final"));
+    after = kit_dump(gallery);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_damaged_log_takes_nothing_back(void **state)
+{
+    static const char *const sql[] = {
+        "UPDATE undo SET row = row + 1 WHERE seq = 1",
+        "UPDATE undo SET op = 2 WHERE seq = 1",
+        "UPDATE undo SET c2 = 7 WHERE op = 3",
+        "DELETE FROM undo WHERE seq = 2",
+        "UPDATE change SET words = x'61'",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        char *dir = kit_folder();
+        dpl_gallery *gallery = kit_new(dir);
+        dpl_check_report report;
+
+        put(gallery, 1, "/a.jpg", "ann", 3);
+        put(gallery, 3, "/a.jpg", "bob", 2);
+        kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), sql[i], &err), &err);
+        kit_expect(DPL_E_GALLERY, dpl_gallery_undo(gallery, &err), &err);
+        assert_non_null(strstr(err.message, "is damaged"));
+        assert_int_equal(photos(gallery, "bob")->n, 1);
+        kit_expect(DPL_OK, dpl_gallery_check(&report, gallery, NULL, NULL, &err), &err);
+        assert_int_equal(report.n_damaged, 1);
+        /* The next change clears it away. */
+        put(gallery, 5, "/c.jpg", "cid", 1);
+        kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1880,7 +2276,7 @@ int main(void)
         cmocka_unit_test(refused_photos_are_forgotten_with_whom_they_were_meant_for),
         cmocka_unit_test(refused_photos_are_renamed_with_whom_they_were_meant_for),
         cmocka_unit_test(the_proof_finds_what_any_file_of_the_folder_still_has),
-        cmocka_unit_test(of_what_is_replaced_the_database_keeps_no_byte),
+        cmocka_unit_test(of_what_is_replaced_the_database_keeps_no_byte_after_the_next_change),
         cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
         cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),
         cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),
@@ -1890,6 +2286,16 @@ int main(void)
         cmocka_unit_test(whose_a_refused_photo_was_to_be_is_kept),
         cmocka_unit_test(a_photo_may_have_another_source_than_a_file),
         cmocka_unit_test(an_address_of_no_keeper_is_refused_without_its_secrets),
+        cmocka_unit_test(every_face_has_a_person_of_its_own),
+        cmocka_unit_test(a_search_tells_the_faces_person_and_not_the_photos),
+        cmocka_unit_test(forgetting_somebody_leaves_the_others_in_a_photo),
+        cmocka_unit_test(what_was_said_of_a_face_outlasts_a_new_encoding_of_it),
+        cmocka_unit_test(two_spellings_of_a_name_are_one_person),
+        cmocka_unit_test(a_former_name_goes_on_meaning_the_person),
+        cmocka_unit_test(undo_brings_back_what_was_and_undone_again_what_came),
+        cmocka_unit_test(the_last_change_is_told),
+        cmocka_unit_test(a_forget_is_final_and_leaves_no_change_before_it),
+        cmocka_unit_test(a_damaged_log_takes_nothing_back),
         cmocka_unit_test(load_gives_all_vectors_of_a_space),
         cmocka_unit_test(readers_see_one_instant_while_a_writer_writes),
         cmocka_unit_test(any_sequence_of_changes_gives_what_a_simple_model_gives),

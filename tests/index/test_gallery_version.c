@@ -2,7 +2,8 @@
  * test_gallery_version.c - a gallery of an older version: what is in it afterwards, what a kill in
  * the middle leaves, and what one who only reads is told.
  *
- * tests/fixtures/gallery-1 is such a gallery, and its export by the doppel that made it.
+ * tests/fixtures/gallery-1 and gallery-2 are such galleries, and their exports by the doppel that
+ * made them.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -21,16 +22,17 @@
 #include "index/gallery.h"
 #include "tests/index/gallery_kit.h"
 
-#define FIXTURE DPL_SOURCE_DIR "/tests/fixtures/gallery-1/"
+#define FIXTURE DPL_SOURCE_DIR "/tests/fixtures/gallery-"
 
 static dpl_error err;
 
-static char *old_gallery(void)
+static char *old_gallery(int version)
 {
     char *dir = kit_folder(), path[256], *bytes;
     size_t n;
 
-    bytes = kit_read(FIXTURE "gallery.db", &n);
+    snprintf(path, sizeof path, FIXTURE "%d/gallery.db", version);
+    bytes = kit_read(path, &n);
     snprintf(path, sizeof path, "%s/gallery.db", dir);
     kit_write(path, bytes, n);
     free(bytes);
@@ -50,13 +52,22 @@ static char *replaced(char *text, const char *from, const char *to)
     return made;
 }
 
-/* The old export as it reads now: the reasons name nobody, and the row says whose the photo of many
-   faces was to be. */
-static char *wanted(void)
+/* The old export as it reads now. */
+static char *wanted(int version)
 {
+    char path[256], *text;
     size_t n;
-    char *text = kit_read(FIXTURE "export.jsonl", &n);
 
+    snprintf(path, sizeof path, FIXTURE "%d/export.jsonl", version);
+    text = kit_read(path, &n);
+    if (version == 2) {
+        /* A name that was decomposed is found by the composed one, too. */
+        text = replaced(text, "{\"type\":\"photo\",\"id\":1,",
+                        "{\"type\":\"name\",\"person\":3,\"name\":\"Jos\303\251\"}\n"
+                        "{\"type\":\"photo\",\"id\":1,");
+        return replaced(text, "\"persons\":6,", "\"persons\":6,\"names\":1,");
+    }
+    /* The reasons name nobody, and the row says whose the photo of many faces was to be. */
     text = replaced(text, "which one is \\\"crowd\\\" is not clear",
                     "which one is meant is not clear");
     text = replaced(text, "people/crowd.jpg\",\"sha256\"",
@@ -67,47 +78,80 @@ static char *wanted(void)
                     "the same photo is enrolled as somebody else");
 }
 
-static void a_gallery_of_version_1_holds_the_same_when_brought_up_to_date(void **state)
+static void an_old_gallery_holds_the_same_when_brought_up_to_date(void **state)
 {
-    char *dir = old_gallery(), *want = wanted(), *got;
-    dpl_gallery *gallery;
-    int64_t version;
+    static const struct {
+        int person, photo, template; /* the highest ids that were given */
+    } last[] = {{0, 0, 0}, {6, 9, 15}, {7, 9, 37}};
 
     (void)state;
-    gallery = kit_open(dir, DPL_GALLERY_WRITE);
-    assert_string_equal(dpl_gallery_notice(gallery),
-                        "the gallery was of version 1 and has been brought up to date");
-    kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
-    kit_expect(DPL_OK, dpli_db_int(&version, kit_db(gallery), "PRAGMA user_version", &err), &err);
-    assert_int_equal(version, 2);
-    got = kit_dump(gallery);
-    assert_string_equal(got, want);
-    free(got);
-    dpl_gallery_close(gallery);
+    for (int v = 1; v <= 2; v++) {
+        char *dir = old_gallery(v), *want = wanted(v), *got, text[256];
+        dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
+        int64_t version;
 
-    gallery = kit_open(dir, DPL_GALLERY_READ);
-    assert_string_equal(dpl_gallery_notice(gallery), "");
-    got = kit_dump(gallery);
-    assert_string_equal(got, want);
-    free(got);
-    free(want);
-    dpl_gallery_close(gallery);
+        snprintf(text, sizeof text, "the gallery was of version %d and has been brought up to date",
+                 v);
+        assert_string_equal(dpl_gallery_notice(gallery), text);
+        kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
+        kit_expect(DPL_OK, dpli_db_int(&version, kit_db(gallery), "PRAGMA user_version", &err),
+                   &err);
+        assert_int_equal(version, 3);
+        got = kit_dump(gallery);
+        assert_string_equal(got, want);
+        free(got);
+        dpl_gallery_close(gallery);
 
-    /* Ids that were forgotten before do not come back. */
-    gallery = kit_open(dir, DPL_GALLERY_WRITE);
-    kit_expect(DPL_OK, kit_put(gallery, 1, "/new.jpg", "new", 0, &err), &err);
-    got = kit_dump(gallery);
-    assert_non_null(strstr(got, "{\"type\":\"person\",\"id\":7,\"name\":\"new\"}"));
-    assert_non_null(strstr(got, "\"type\":\"photo\",\"id\":10,"));
-    assert_non_null(strstr(got, "\"last_ids\":{\"person\":7,\"photo\":10,\"template\":15}"));
-    free(got);
+        gallery = kit_open(dir, DPL_GALLERY_READ);
+        assert_string_equal(dpl_gallery_notice(gallery), "");
+        got = kit_dump(gallery);
+        assert_string_equal(got, want);
+        free(got);
+        free(want);
+        dpl_gallery_close(gallery);
+
+        /* Ids that were forgotten before do not come back. */
+        gallery = kit_open(dir, DPL_GALLERY_WRITE);
+        kit_expect(DPL_OK, kit_put(gallery, 1, "/new.jpg", "new", 0, &err), &err);
+        got = kit_dump(gallery);
+        snprintf(text, sizeof text, "{\"type\":\"person\",\"id\":%d,\"name\":\"new\"}",
+                 last[v].person + 1);
+        assert_non_null(strstr(got, text));
+        snprintf(text, sizeof text, "\"last_ids\":{\"person\":%d,\"photo\":%d,\"template\":%d}",
+                 last[v].person + 1, last[v].photo + 1, last[v].template);
+        assert_non_null(strstr(got, text));
+        free(got);
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+}
+
+/* Until version 3 faces had no people of their own. */
+static dpl_status count_theirs(void *ctx, const dpl_template_row *row)
+{
+    assert_string_equal(row->person, "Jose\314\201");
+    ++*(int *)ctx;
+    return DPL_OK;
+}
+
+static void a_decomposed_name_of_version_2_is_found_by_the_composed_one(void **state)
+{
+    char *dir = old_gallery(2);
+    dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    int n = 0;
+
+    (void)state;
+    kit_expect(DPL_OK,
+               dpl_gallery_each_template(gallery, "Jos\303\251", "face", count_theirs, &n, &err),
+               &err);
+    assert_int_equal(n, 1);
     dpl_gallery_close(gallery);
     kit_drop(dir);
 }
 
 static void who_only_reads_is_told_what_to_do(void **state)
 {
-    char *dir = old_gallery(), path[256], *before, *after;
+    char *dir = old_gallery(1), path[256], *before, *after;
     dpl_gallery *gallery;
     size_t n_before, n_after;
 
@@ -133,16 +177,15 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void a_kill_in_the_middle_loses_nothing(void **state)
+static void kill_in_the_middle(int version)
 {
     enum { N_KILLS = 60 };
-    char *want = wanted();
+    char *want = wanted(version);
     double took = 0;
     int n_old = 0;
 
-    (void)state;
     for (int i = 0; i <= N_KILLS; i++) {
-        char *dir = old_gallery(), *got;
+        char *dir = old_gallery(version), *got;
         const double start = now_s();
         dpl_gallery *gallery;
         int status;
@@ -177,29 +220,42 @@ static void a_kill_in_the_middle_loses_nothing(void **state)
     free(want);
 }
 
+static void a_kill_in_the_middle_loses_nothing(void **state)
+{
+    (void)state;
+    kill_in_the_middle(1);
+    kill_in_the_middle(2);
+}
+
 static void a_damaged_old_gallery_is_not_brought_up_to_date(void **state)
 {
-    static const char *const sql[] = {
-        "UPDATE photo SET path = x'7a' WHERE id = 3",
-        "DROP INDEX photo_sha256",
+    static const struct {
+        int version;
+        const char *sql;
+    } cases[] = {
+        {1, "UPDATE photo SET path = x'7a' WHERE id = 3"},
+        {1, "DROP INDEX photo_sha256"},
+        {2, "DROP INDEX photo_sha256"},
+        {2, "UPDATE gallery SET generation = 1000"},
+        {2, "CREATE TABLE owner(template_id INTEGER PRIMARY KEY)"},
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
-        char *dir = old_gallery(), path[256];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *dir = old_gallery(cases[i].version), path[256];
         dpl_gallery *gallery;
         int64_t version;
         dpli_db *db;
 
         snprintf(path, sizeof path, "%s/gallery.db", dir);
         kit_expect(DPL_OK, dpli_db_open(&db, path, DPLI_DB_WRITE, &err), &err);
-        kit_expect(DPL_OK, dpli_db_exec(db, sql[i], &err), &err);
+        kit_expect(DPL_OK, dpli_db_exec(db, cases[i].sql, &err), &err);
         dpli_db_close(db);
         kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err), &err);
         assert_non_null(strstr(err.message, "is damaged"));
         kit_expect(DPL_OK, dpli_db_open(&db, path, DPLI_DB_WRITE, &err), &err);
         kit_expect(DPL_OK, dpli_db_int(&version, db, "PRAGMA user_version", &err), &err);
-        assert_int_equal(version, 1);
+        assert_int_equal(version, cases[i].version);
         dpli_db_close(db);
         kit_drop(dir);
     }
@@ -208,7 +264,8 @@ static void a_damaged_old_gallery_is_not_brought_up_to_date(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_gallery_of_version_1_holds_the_same_when_brought_up_to_date),
+        cmocka_unit_test(an_old_gallery_holds_the_same_when_brought_up_to_date),
+        cmocka_unit_test(a_decomposed_name_of_version_2_is_found_by_the_composed_one),
         cmocka_unit_test(who_only_reads_is_told_what_to_do),
         cmocka_unit_test(a_kill_in_the_middle_loses_nothing),
         cmocka_unit_test(a_damaged_old_gallery_is_not_brought_up_to_date),

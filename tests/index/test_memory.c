@@ -1,6 +1,6 @@
 /*
- * test_memory.c - the most memory that enrolment takes, over sizes of photos and numbers of
- * threads.
+ * test_memory.c - the most memory that enrolment and evaluation take, over sizes of photos and
+ * numbers of threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,8 @@
 
 #include "doppel/doppel.h"
 
-#define BOUND_MIB 160
+#define BOUND_MIB      160
+#define EVALUATION_MIB 60
 
 /* Width and height of the photos: all shapes that a detector's input can have, small and large. */
 static const int sizes[][2] = {{640, 480},   {3000, 2000}, {1000, 1500}, {4000, 1800},
@@ -93,7 +94,41 @@ static long enrol(const char *gallery_dir, int n_threads)
     return most;
 }
 
-static long enrol_aside(int n_threads)
+/* The same for an evaluation of one photo of a data set, many times. */
+static long evaluate(const char *unused, int n_threads)
+{
+    enum { BATCH = 16 }; /* as many are a thread's work */
+    dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_embed_options how = DPL_EMBED_OPTIONS_INIT;
+    dpl_pictures pictures = {.n = (size_t)n_threads * BATCH};
+    int32_t *items = calloc(pictures.n, sizeof *items);
+    dpl_embeddings embeddings;
+    dpl_pipeline *pipeline;
+    dpl_dataset *dataset;
+    dpl_error err;
+    long before, most = -1;
+
+    (void)unused;
+    options.encoder_path = DPL_MODELS_DIR "/" DPL_MODEL_ENCODER;
+    options.decode.max_bytes = (size_t)EVALUATION_MIB << 20;
+    how.n_threads = n_threads;
+    if (!items || dpl_dataset_open(&dataset, "set", NULL, &err) != DPL_OK ||
+        dpl_pipeline_open(&pipeline, &options, &err) != DPL_OK)
+        return -1;
+    pictures.dataset = dataset;
+    pictures.items = items;
+    before = kib_of("VmHWM:");
+    if (dpl_embed(&embeddings, pipeline, &pictures, &how, &err) == DPL_OK &&
+        embeddings.n_failed == 0)
+        most = kib_of("VmHWM:") - before;
+    dpl_embeddings_clear(&embeddings);
+    dpl_dataset_close(dataset);
+    dpl_pipeline_close(pipeline);
+    free(items);
+    return most;
+}
+
+static long aside(long (*work)(const char *dir, int n_threads), int n_threads)
 {
     char dir[] = "gallery-XXXXXX";
     long kib = -1;
@@ -106,7 +141,7 @@ static long enrol_aside(int n_threads)
     assert_true(child >= 0);
     if (child == 0) {
         mallopt(M_ARENA_MAX, 1); /* as the program does */
-        kib = enrol(dir, n_threads);
+        kib = work(dir, n_threads);
         _exit(write(ends[1], &kib, sizeof kib) == sizeof kib ? 0 : 1);
     }
     close(ends[1]);
@@ -133,7 +168,7 @@ static void enrolment_keeps_to_its_memory_whatever_the_sizes_and_the_threads(voi
         write_photo(path, sizes[i][0], sizes[i][1]);
     }
     for (size_t i = 0; i < sizeof n_threads / sizeof *n_threads; i++) {
-        const long kib = enrol_aside(n_threads[i]);
+        const long kib = aside(enrol, n_threads[i]);
 
         print_message("%d threads: %ld MiB\n", n_threads[i], kib >> 10);
         assert_true(kib >= 0);
@@ -143,10 +178,27 @@ static void enrolment_keeps_to_its_memory_whatever_the_sizes_and_the_threads(voi
     }
 }
 
+/* Twelve threads that each had a photo of 17 MiB would take 206. */
+static void evaluation_of_a_data_set_keeps_to_its_memory(void **state)
+{
+    long kib;
+
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* as above */
+#endif
+    assert_true(mkdir("set", 0700) == 0 || errno == EEXIST);
+    write_photo("set/one.jpg", 3000, 2000);
+    kib = aside(evaluate, 12);
+    print_message("12 threads: %ld MiB\n", kib >> 10);
+    assert_in_range(kib, 1, (EVALUATION_MIB + EVALUATION_MIB / 4 + 48) << 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(enrolment_keeps_to_its_memory_whatever_the_sizes_and_the_threads),
+        cmocka_unit_test(evaluation_of_a_data_set_keeps_to_its_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -638,7 +638,7 @@ static void the_nearest_wins_ties_and_failures_lose(void **state)
     float vectors[] = {0, 0.001f, 0.002f, 50, 60, 50};
     const float weight = -1;
     dpl_error failure = {DPL_E_INPUT, "broken"}, *errors[6] = {NULL};
-    dpl_embeddings e = {6, 0, 1, vectors, errors};
+    dpl_embeddings e = {.n = 6, .dim = 1, .vectors = vectors, .errors = errors};
     int32_t candidates[] = {2, 1, 3, 5, 4};
     dpl_trial list[] = {{0, 1, 0, 2, 0}, {0, 0, 0, 2, 0}, {0, 0, 2, 3, 1}, {4, 2, 2, 3, 1}};
     dpl_trials t = {

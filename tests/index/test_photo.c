@@ -195,11 +195,11 @@ static void what_is_no_photo_is_refused_by_the_name_given(void **state)
     memset(&photo, 0xEE, sizeof photo);
     assert_int_equal(dpl_photo_from_bytes(&photo, pipeline, scratch, "upload 7", "hello", 5, &err),
                      DPL_E_INPUT);
-    assert_memory_equal(err.message, "\"upload 7\": is neither a JPEG, a PNG", 36);
+    assert_non_null(strstr(err.message, "\"upload 7\": is neither a "));
     must_be_cleared(&photo);
     assert_int_equal(dpl_photo_from_bytes(&photo, pipeline, scratch, NULL, "hello", 5, &err),
                      DPL_E_INPUT);
-    assert_memory_equal(err.message, "is neither a JPEG, a PNG", 24);
+    assert_non_null(strstr(err.message, "is neither a "));
     assert_int_equal(dpl_photo_from_bytes(&photo, pipeline, scratch, NULL, "", 0, NULL),
                      DPL_E_INPUT);
 

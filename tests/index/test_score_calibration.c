@@ -161,7 +161,7 @@ static void what_is_not_a_table_is_refused_with_the_place(void **state)
         {"", "line 1"},
         {"[]", "\"version\""},
         {"{\"version\":1", "line 1"},
-        {"{\"version\":2,\"metric\":\"cosine\",\"pairs\":1,\"points\":[[0,1]]}", "\"version\""},
+        {"{\"version\":3,\"metric\":\"cosine\",\"pairs\":1,\"points\":[[0,1]]}", "\"version\""},
         {"{\"version\":1.0,\"metric\":\"cosine\",\"pairs\":1,\"points\":[[0,1]]}", "\"version\""},
         {"{\"version\":1,\"metric\":7,\"pairs\":1,\"points\":[[0,1]]}", "\"metric\""},
         {"{\"version\":1,\"metric\":\"cosine\",\"pairs\":0,\"points\":[[0,1]]}", "\"pairs\""},
@@ -189,12 +189,13 @@ static void what_is_not_a_table_is_refused_with_the_place(void **state)
         {HEAD "[[0,0.5,-0.1,0.6]]}", "bounds"},
         {HEAD "[[0,0.5,0.4,1.1]]}", "bounds"},
         {HEAD "[[0,0,0,0]]}", "bounds"},
-        {HEAD "[[0,0.5],[0,0.4]]}", "point 2 has no higher score"},
-        {HEAD "[[0,0.5],[1,0.4],[0.5,0.3]]}", "point 3 has no higher score"},
-        {HEAD "[[1,0.5],[1.00000001,0.4]]}", "point 2 has no higher score"}, /* the same float */
-        {HEAD "[[0,0.5],[1,0.6]]}", "point 2 has a higher rate"},
-        {HEAD "[[0,0.5,0.4,0.6],[1,0.5,0.45,0.6]]}", "point 2 has a higher rate"},
-        {HEAD "[[0,0.5,0.4,0.6],[1,0.5,0.4,0.7]]}", "point 2 has a higher rate"},
+        {HEAD "[[0,0.5],[0,0.4]]}", "point 2 of \"points\" has no higher score"},
+        {HEAD "[[0,0.5],[1,0.4],[0.5,0.3]]}", "point 3 of \"points\" has no higher score"},
+        {HEAD "[[1,0.5],[1.00000001,0.4]]}",
+         "point 2 of \"points\" has no higher score"}, /* the same float */
+        {HEAD "[[0,0.5],[1,0.6]]}", "point 2 of \"points\" has a higher rate"},
+        {HEAD "[[0,0.5,0.4,0.6],[1,0.5,0.45,0.6]]}", "point 2 of \"points\" has a higher rate"},
+        {HEAD "[[0,0.5,0.4,0.6],[1,0.5,0.4,0.7]]}", "point 2 of \"points\" has a higher rate"},
     };
 
     (void)state;
@@ -254,6 +255,272 @@ static void the_worst_table_is_read_in_bounded_time(void **state)
     printf("%.0f points in %.2f s\n", points, dpli_now() - start);
     assert_true(dpli_now() - start < 20);
     dpli_buf_clear(&buf);
+}
+
+/* ------------------------------------------------------------------ version 2 */
+
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* A calibration of version 2 in parts, so that each can be replaced. */
+static char *second(const char *part, const char *with)
+{
+    static const char *const parts[][2] = {
+        {"people", "\"people\":200"},
+        {"pairs", "\"pairs\":1000000"},
+        {"model", "\"model\":\"" SHA "\""},
+        {"cohort", "\"cohort\":{\"top\":40,\"sha256\":\"" SHA "\"}"},
+        {"score", "\"score\":[[0.1,0.5],[0.3,0.01],[0.5,0.0001]]"},
+        {"normalised", "\"normalised\":[[0,0.5],[2,0.01],[6,0.0001]]"},
+        {"points", "\"points\":[[0,0.5,0.4,0.6],[2,0.01,0.005,0.02],[4,0.0001,0.00005,0.0002]]"},
+        {"poor", "\"poor\":[[0,0.6,0.5,0.7],[2,0.03,0.02,0.05],[4,0.001,0.0005,0.002]]"},
+        {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":45,\"too_poor\":0.25}"},
+        {"mean_factor", "\"mean_factor\":1.5"},
+        {"strata", "\"strata\":[{\"name\":\"young\",\"people\":60,\"pairs\":5000},"
+                   "{\"name\":\"old\",\"people\":50,\"pairs\":4000}]"},
+        {"genuine", "\"genuine\":{\"pairs\":700,\"points\":[[0,0.01],[2,0.05],[4,0.25]]}"},
+    };
+    dpli_buf buf = {0};
+    bool found = !part;
+
+    dpli_buf_str(&buf, "{\"version\":2,\"metric\":\"cosine\"");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const bool here = part && strcmp(parts[i][0], part) == 0;
+
+        found |= here;
+        if (!here || with[0])
+            dpli_buf_printf(&buf, ",%s", here ? with : parts[i][1]);
+    }
+    dpli_buf_str(&buf, "}");
+    assert_true(found);
+    assert_int_equal(dpli_buf_check(&buf, NULL), DPL_OK);
+    return buf.data;
+}
+
+static dpl_calibration *parse_second(const char *part, const char *with)
+{
+    char *text = second(part, with);
+    dpl_calibration *c = parse(text);
+
+    free(text);
+    return c;
+}
+
+static void all_of_version_2_is_read(void **state)
+{
+    dpl_calibration *c = parse_second(NULL, NULL);
+    dpl_range range;
+    dpl_rate r;
+    float low, high;
+
+    (void)state;
+    assert_int_equal(dpl_calibration_version(c), 2);
+    assert_true(dpl_calibration_people(c) == 200 && dpl_calibration_pairs(c) == 1000000);
+    assert_true(dpl_calibration_has_cohort(c) && dpl_calibration_has_poor(c));
+    assert_true(dpl_calibration_range(&range, c));
+    assert_true(range.quality == 0.5F && range.yaw_deg == 45 && range.too_poor == 0.25F);
+    assert_true(dpl_calibration_mean_factor(c) == 1.5);
+    assert_int_equal(dpl_calibration_n_strata(c), 2);
+    assert_string_equal(dpl_calibration_stratum(c, 1)->name, "old");
+    assert_true(dpl_calibration_stratum(c, 0)->people == 60);
+    assert_true(dpl_calibration_stratum(c, 0)->pairs == 5000);
+    assert_null(dpl_calibration_stratum(c, 2));
+    assert_true(dpl_calibration_genuine_pairs(c) == 700);
+    dpl_calibration_ends(&low, &high, c);
+    assert_true(low == 0 && high == 4);
+    r = dpl_calibration_fmr(c, 2);
+    assert_true(r.rate == 0.01 && r.low == 0.005 && r.high == 0.02);
+    r = dpl_calibration_poor_fmr(c, 2);
+    assert_true(r.rate == 0.03 && r.low == 0.02 && r.high == 0.05);
+    dpl_calibration_free(c);
+}
+
+static void what_may_be_absent_of_version_2_has_its_default(void **state)
+{
+    dpl_calibration *c = parse("{\"version\":2,\"metric\":\"cosine\",\"people\":9,\"pairs\":1000,"
+                               "\"points\":[[0.1,0.5],[0.4,0.01]]}");
+    dpl_range range;
+
+    (void)state;
+    assert_false(dpl_calibration_has_cohort(c) || dpl_calibration_has_poor(c));
+    assert_false(dpl_calibration_range(&range, c));
+    assert_true(range.quality == 0 && range.yaw_deg == 180 && range.too_poor == 0);
+    assert_true(dpl_calibration_mean_factor(c) == 1);
+    assert_int_equal(dpl_calibration_n_strata(c), 0);
+    assert_true(isnan(dpl_calibration_fnmr(c, 0.3F)));
+    assert_true(dpl_calibration_genuine_pairs(c) == 0);
+    assert_true(isnan(dpl_calibration_poor_fmr(c, 0.3F).rate));
+    assert_true(dpl_calibration_evidence(c, 0.3F, NAN) == 0.3F);
+    dpl_calibration_free(c);
+}
+
+static void each_part_of_version_2_is_checked(void **state)
+{
+    static const char *const bad[][3] = {
+        {"people", "", "\"people\""},
+        {"people", "\"people\":0", "\"people\""},
+        {"people", "\"people\":2.5", "\"people\""},
+        {"pairs", "", "\"pairs\""},
+        {"model", "\"model\":\"abc\"", "\"model\""},
+        {"model", "\"model\":7", "\"model\""},
+        {"cohort", "", "go together"},
+        {"score", "", "go together"},
+        {"normalised", "", "go together"},
+        {"cohort", "\"cohort\":[]", "\"top\""},
+        {"cohort", "\"cohort\":{\"sha256\":\"" SHA "\"}", "\"top\""},
+        {"cohort", "\"cohort\":{\"top\":1,\"sha256\":\"" SHA "\"}", "\"top\""},
+        {"cohort", "\"cohort\":{\"top\":2000,\"sha256\":\"" SHA "\"}", "\"top\""},
+        {"cohort", "\"cohort\":{\"top\":4.5,\"sha256\":\"" SHA "\"}", "not whole"},
+        {"cohort", "\"cohort\":{\"top\":40}", "\"sha256\""},
+        {"cohort", "\"cohort\":{\"top\":40,\"sha256\":\"x" SHA "\"}", "\"sha256\""},
+        {"cohort", "\"cohort\":{\"top\":40,\"sha256\":5}", "\"sha256\""},
+        {"score", "\"score\":[[0.1,0.5]]", "2 to"},
+        {"score", "\"score\":7", "\"score\""},
+        {"score", "\"score\":[[0.1,0.5],[0.1,0.1]]", "point 2 of \"score\""},
+        {"score", "\"score\":[[0.1,0.5],[0.2,0.6]]", "point 2 of \"score\""},
+        {"score", "\"score\":[[0.1,0.5],[0.2,0.5]]", "last rate of \"score\""},
+        {"score", "\"score\":[[0.1,0.5],[0.2,0]]", "rate of 0"},
+        {"score", "\"score\":[[0.1,0.5],[0.2,0.1,0.1,0.1]]", "[score, rate]"},
+        {"score", "\"score\":[[0.1,0.5],[1e40,0.1]]", "out of range"},
+        {"score", "\"score\":[[0.1,1.5],[0.2,0.1]]", "outside 0..1"},
+        {"normalised", "\"normalised\":[[0,0.5],[\"x\",0.1]]", "point 2 of \"normalised\""},
+        {"normalised", "\"normalised\":[[0,0.5],[1,-0.1]]", "outside 0..1"},
+        {"points", "\"points\":[]", "\"points\""},
+        {"points", "\"points\":[[0,0.5,0.6,0.7]]", "bounds"},
+        {"poor", "\"poor\":[[0,0.5]]", "[score, fmr, low, high]"},
+        {"poor", "\"poor\":[]", "\"poor\""},
+        {"poor", "\"poor\":{}", "\"poor\""},
+        {"poor", "\"poor\":[[0,0.5,0.4,0.3]]", "bounds"},
+        {"poor", "\"poor\":[[0,0.5,0.4,0.6],[1,0.6,0.4,0.6]]", "higher rate"},
+        {"range", "", "needs a \"range\""},
+        {"range", "\"range\":[]", "\"quality\""},
+        {"range", "\"range\":{\"yaw_deg\":45,\"too_poor\":0.3}", "\"quality\""},
+        {"range", "\"range\":{\"quality\":1.5,\"yaw_deg\":45,\"too_poor\":0.3}", "\"quality\""},
+        {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":-1,\"too_poor\":0.3}", "\"yaw_deg\""},
+        {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":45}", "\"too_poor\""},
+        {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":45,\"too_poor\":0.6}", "\"too_poor\""},
+        {"mean_factor", "\"mean_factor\":0.5", "\"mean_factor\""},
+        {"mean_factor", "\"mean_factor\":1000", "\"mean_factor\""},
+        {"mean_factor", "\"mean_factor\":\"2\"", "\"mean_factor\""},
+        {"strata", "\"strata\":5", "\"strata\""},
+        {"strata", "\"strata\":[7]", "stratum 1"},
+        {"strata", "\"strata\":[{\"name\":\"\",\"people\":1,\"pairs\":1}]", "stratum 1"},
+        {"strata", "\"strata\":[{\"name\":\"a\",\"people\":0,\"pairs\":1}]", "\"people\""},
+        {"strata", "\"strata\":[{\"name\":\"a\",\"people\":1}]", "\"pairs\""},
+        {"genuine", "\"genuine\":[]", "\"pairs\""},
+        {"genuine", "\"genuine\":{\"points\":[[0,0]]}", "\"pairs\""},
+        {"genuine", "\"genuine\":{\"pairs\":7}", "\"genuine\""},
+        {"genuine", "\"genuine\":{\"pairs\":7,\"points\":[[0,0.5],[1,0.4]]}", "lower rate"},
+        {"genuine", "\"genuine\":{\"pairs\":7,\"points\":[[0,0.5],[0,0.6]]}", "no higher score"},
+        {"genuine", "\"genuine\":{\"pairs\":7,\"points\":[[0,2]]}", "outside 0..1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char *text = second(bad[i][0], bad[i][1]);
+        dpl_calibration *c = (dpl_calibration *)&i;
+        dpl_error err = {0};
+
+        if (dpl_calibration_parse(&c, text, &err) != DPL_E_MODEL)
+            fail_msg("%s was read", bad[i][1]);
+        assert_null(c);
+        if (!strstr(err.message, bad[i][2]))
+            fail_msg("%s: \"%s\" does not say %s", bad[i][1], err.message, bad[i][2]);
+        free(text);
+    }
+}
+
+static void no_cut_or_changed_byte_of_version_2_crashes(void **state)
+{
+    char *good = second(NULL, NULL), *text = strdup(good);
+    size_t n = strlen(good);
+    int read = 0;
+
+    (void)state;
+    for (size_t at = 0; at < n; at++) {
+        for (int change = -1; change < 128; change += change < 0 ? 1 : 13) {
+            dpl_calibration *c = NULL;
+
+            memcpy(text, good, n + 1);
+            text[at] = change < 0 ? '\0' : (char)change;
+            if (dpl_calibration_parse(&c, text, NULL) != DPL_OK)
+                continue;
+            read++;
+            for (float s = -1; s < 6; s += 0.5F) {
+                const dpl_rate r = dpl_calibration_fmr(c, s), p = dpl_calibration_poor_fmr(c, s);
+                const double f = dpl_calibration_fnmr(c, s);
+
+                assert_true(0 <= r.low && r.low <= r.rate && r.rate <= r.high && r.high <= 1);
+                assert_true(isnan(p.rate) || (0 <= p.low && p.low <= p.high && p.high <= 1));
+                assert_true(isnan(f) || (f >= 0 && f <= 1));
+                assert_false(isinf(dpl_calibration_evidence(c, s, 2 * s)));
+            }
+            dpl_calibration_free(c);
+        }
+    }
+    assert_true(read > 10);
+    free(text);
+    free(good);
+}
+
+static void evidence_is_the_less_of_what_both_scores_say(void **state)
+{
+    dpl_calibration *c = parse_second(NULL, NULL);
+
+    (void)state;
+    close_to((double)dpl_calibration_evidence(c, 0.3F, 6), 2, 1e-6, "the score decides");
+    close_to((double)dpl_calibration_evidence(c, 0.5F, 2), 2, 1e-6, "the normalised decides");
+    close_to((double)dpl_calibration_evidence(c, 0.4F, 4), 3, 1e-6, "between the points");
+    /* Two decades in 0.2 of the score, in 4 of the normalised: gone on past the end. */
+    close_to((double)dpl_calibration_evidence(c, 0.6F, 8), 5, 1e-6, "past the end");
+    close_to((double)dpl_calibration_evidence(c, 0.5F, 99), 4, 1e-6, "at the end");
+    /* log10(50) in 0.2 below the first point, too. */
+    close_to((double)dpl_calibration_evidence(c, 0, 9), log10(2) - log10(50) / 2, 1e-6,
+             "before it");
+    assert_true(isnan(dpl_calibration_evidence(c, NAN, 3)));
+    assert_true(isnan(dpl_calibration_evidence(c, 0.4F, NAN)));
+    assert_true(isnan(dpl_calibration_evidence(c, INFINITY, 3)));
+    assert_true(isnan(dpl_calibration_evidence(c, 0.4F, -INFINITY)));
+    dpl_calibration_free(c);
+}
+
+static void more_of_either_score_is_never_less_evidence(void **state)
+{
+    dpl_calibration *c = parse_second("score", "\"score\":[[0.1,0.5],[0.2,0.5],[0.3,0.01],"
+                                               "[0.4,0.01],[0.5,0.0001]]");
+
+    (void)state;
+    for (float n = -3; n < 12; n += 0.25F) {
+        float last = -FLT_MAX;
+
+        for (float s = -1; s < 1; s += 0.01F) {
+            const float e = dpl_calibration_evidence(c, s, n);
+
+            assert_true(e >= last);
+            assert_true(e <= dpl_calibration_evidence(c, s, n + 0.25F));
+            last = e;
+        }
+    }
+    dpl_calibration_free(c);
+}
+
+static void how_often_the_same_person_scores_so_low_is_told(void **state)
+{
+    dpl_calibration *c = parse_second(NULL, NULL);
+    dpl_calibration *first = parse(
+        "{\"version\":1,\"metric\":\"cosine\",\"pairs\":1000,\"points\":[[0.1,0.5],[0.4,0.01]],"
+        "\"genuine\":{\"pairs\":50,\"points\":[[0.1,0.02],[0.4,0.2]]}}");
+
+    (void)state;
+    close_to(dpl_calibration_fnmr(c, 2), 0.05, 1e-12, "at a point");
+    close_to(dpl_calibration_fnmr(c, 3), 0.15, 1e-12, "between two");
+    close_to(dpl_calibration_fnmr(c, -9), 0.01, 1e-12, "below the first");
+    close_to(dpl_calibration_fnmr(c, 9), 0.25, 1e-12, "above the last");
+    assert_true(isnan(dpl_calibration_fnmr(c, NAN)));
+    assert_true(isnan(dpl_calibration_fnmr(c, INFINITY)));
+    close_to(dpl_calibration_fnmr(first, 0.25F), 0.11, 1e-6, "of version 1");
+    assert_true(dpl_calibration_genuine_pairs(first) == 50);
+    dpl_calibration_free(first);
+    dpl_calibration_free(c);
 }
 
 /* ------------------------------------------------------------------ rates and thresholds */
@@ -398,6 +665,13 @@ int main(void)
         cmocka_unit_test(what_is_not_a_table_is_refused_with_the_place),
         cmocka_unit_test(no_cut_or_changed_byte_crashes_or_gives_a_rate_outside_0_to_1),
         cmocka_unit_test(the_worst_table_is_read_in_bounded_time),
+        cmocka_unit_test(all_of_version_2_is_read),
+        cmocka_unit_test(what_may_be_absent_of_version_2_has_its_default),
+        cmocka_unit_test(each_part_of_version_2_is_checked),
+        cmocka_unit_test(no_cut_or_changed_byte_of_version_2_crashes),
+        cmocka_unit_test(evidence_is_the_less_of_what_both_scores_say),
+        cmocka_unit_test(more_of_either_score_is_never_less_evidence),
+        cmocka_unit_test(how_often_the_same_person_scores_so_low_is_told),
         cmocka_unit_test(between_points_the_logarithm_of_the_rate_is_linear),
         cmocka_unit_test(beyond_the_table_a_rate_is_a_bound_and_says_so),
         cmocka_unit_test(a_higher_score_never_has_a_higher_rate),

@@ -154,6 +154,7 @@ static void decisions_have_words(void **state)
     assert_string_equal(dpl_decision_words(DPL_DECISION_MATCH), "match");
     assert_string_equal(dpl_decision_words(DPL_DECISION_NO_MATCH), "no match");
     assert_string_equal(dpl_decision_words(DPL_DECISION_INCONCLUSIVE), "inconclusive");
+    assert_string_equal(dpl_decision_words(DPL_DECISION_TOO_POOR), "too poor");
     assert_string_equal(dpl_decision_words(DPL_DECISION_NONE), "none");
     assert_string_equal(dpl_decision_words((dpl_decision)77), "none");
 }

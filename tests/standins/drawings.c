@@ -4,7 +4,7 @@
  * drawings FOLDER makes there, named as Omniglot's files are:
  *
  *     drawings/ALPHABET/characterNN/CCCC_DD.png     8 alphabets of 20 characters by 10 drawers
- *     evaluation/ALPHABET/characterNN/CCCC_DD.png   2 more, the first of them Angelic
+ *     evaluation/ALPHABET/characterNN/CCCC_DD.png   4 more, the first of them Angelic
  *     all_runs.zip                                  2 runs of 20 trials, as Lake's
  *
  * A character is two to four quadratic curves; a drawer moves their points a little. Pictures are
@@ -157,6 +157,8 @@ int main(int argc, char **argv)
     make_folder("evaluation");
     alphabet("evaluation", "Angelic", 965);
     alphabet("evaluation", "Zed", 965 + N_CHARACTERS);
+    alphabet("evaluation", "Yod", 965 + 2 * N_CHARACTERS);
+    alphabet("evaluation", "Xi", 965 + 3 * N_CHARACTERS);
     zip = zip_open("all_runs.zip", ZIP_CREATE | ZIP_EXCL, NULL);
     if (!zip)
         fail("all_runs.zip");

@@ -496,6 +496,40 @@ static void landmarks_in_one_point_are_refused(void **state)
     dpl_image_clear(&image);
 }
 
+/* What models/make/spoilt_pairs.py takes out of an export's thumbnails. */
+static void a_portrait_is_more_of_the_picture_around_the_chip(void **state)
+{
+    const int32_t size = encoder->intake.w, left = 18, top = 30;
+    dpl_image image = open_photo(PORTRAIT, 0), portrait;
+    size_t n;
+    dpl_face *f = find(&n, &image, NULL);
+    uint8_t *chip = malloc((size_t)size * (size_t)size * 3);
+
+    (void)state;
+    assert_int_equal(dpl_align(chip, f, encoder, &image, NULL), DPL_OK);
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 141, NULL), DPL_OK);
+    assert_int_equal(portrait.width_px, 141);
+    assert_int_equal(portrait.height_px, 176);
+    for (int32_t y = 0; y < size; y++)
+        for (int32_t i = 0; i < size * 3; i++) {
+            const int got = portrait.pixels[((y + top) * 141 + left) * 3 + i];
+            assert_in_range(chip[y * size * 3 + i], got > 1 ? got - 1 : 0, got + 1);
+        }
+    dpl_image_clear(&portrait);
+
+    /* Any width; what is no face has none. */
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 40, NULL), DPL_OK);
+    assert_int_equal(portrait.height_px, 50);
+    dpl_image_clear(&portrait);
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 0, NULL), DPL_E_ARGUMENT);
+    memset(f->landmarks, 0, sizeof f->landmarks);
+    assert_int_equal(dpl_portrait(&portrait, &image, f, 141, NULL), DPL_E_INPUT);
+    assert_null(portrait.pixels);
+    free(chip);
+    dpl_faces_free(f);
+    dpl_image_clear(&image);
+}
+
 static void whole_chip_is_the_centre_of_the_picture(void **state)
 {
     const int32_t size = encoder->intake.w;
@@ -583,6 +617,89 @@ static void quality_falls_with_blur_and_darkness_and_names_the_cause(void **stat
     dpl_faces_free(f);
     dpl_image_clear(&coarse);
     dpl_image_clear(&blurred);
+    dpl_image_clear(&image);
+}
+
+/* Noise, which is as sharp and as bright as can be wished, with a face on it that fits the chip. */
+static dpl_image noise_with_face(dpl_face *face, float shift)
+{
+    const int32_t size = encoder->intake.w;
+    dpl_image image = new_image(size, size, 0);
+    uint32_t s = 777;
+
+    for (size_t i = 0; i < (size_t)size * (size_t)size * 3; i++) {
+        s = s * 1664525 + 1013904223;
+        image.pixels[i] = (uint8_t)(30 + (s >> 24) % 220);
+    }
+    *face = face_on_template(0, 1, shift);
+    face->score = 1;
+    return image;
+}
+
+static void quality_falls_with_what_lies_outside_of_the_photo(void **state)
+{
+    const double size = encoder->intake.w;
+    dpl_face f;
+    dpl_image image = noise_with_face(&f, 0);
+    dpl_quality q = quality_of(&image, &f);
+
+    (void)state;
+    assert_true(q.overall > 0.99f);
+    /* moved by s to the left and up, s columns and s rows of the chip show nothing */
+    for (int s = 8; s <= 24; s += 8) {
+        const double kept = (size - s) / size;
+
+        f = face_on_template(0, 1, (float)-s);
+        f.score = 1;
+        q = quality_of(&image, &f);
+        assert_string_equal(q.weakest, "cut");
+        assert_near((double)q.overall, fmax(0, (0.4 - (1 - kept * kept)) / 0.35), 1e-4);
+    }
+    dpl_image_clear(&image);
+}
+
+static void a_black_frame_is_as_poor_as_the_edge_of_the_photo(void **state)
+{
+    dpl_image image = open_photo(PORTRAIT, 0);
+    size_t n;
+    dpl_face *f = find(&n, &image, NULL);
+    const int32_t w = image.width_px, h = image.height_px;
+    const int32_t kept = (int32_t)f->landmarks[1].x_px + 2; /* up to the second eye */
+    dpl_image cut = new_image(kept, h, 0);
+
+    (void)state;
+    assert_true(quality_of(&image, f).overall > 0.5f);
+    for (int32_t y = 0; y < h; y++) {
+        uint8_t *row = image.pixels + (size_t)y * (size_t)w * 3;
+
+        memcpy(cut.pixels + (size_t)y * (size_t)kept * 3, row, (size_t)kept * 3);
+        /* as JPEG leaves it: not quite black */
+        for (int32_t i = kept * 3; i < w * 3; i++)
+            row[i] = (uint8_t)((i + y) % 4);
+    }
+    const dpl_quality outside = quality_of(&cut, f), framed = quality_of(&image, f);
+    assert_string_equal(outside.weakest, "cut");
+    assert_string_equal(framed.weakest, "cut");
+    assert_true(outside.overall < 0.5f);
+    assert_near((double)framed.overall, (double)outside.overall, 0.05);
+    dpl_faces_free(f);
+    dpl_image_clear(&cut);
+    dpl_image_clear(&image);
+}
+
+static void black_hair_is_no_frame(void **state)
+{
+    dpl_face f;
+    dpl_image image = noise_with_face(&f, 0);
+    const int32_t size = image.width_px;
+
+    (void)state;
+    /* over the middle of the upper edge, a fifth of the chip: along its rows there is photo */
+    for (int32_t y = 0; y < size / 3; y++)
+        memset(image.pixels + ((size_t)y * (size_t)size + (size_t)size / 5) * 3, 0,
+               (size_t)size * 3 / 5 * 3);
+    const dpl_quality q = quality_of(&image, &f);
+    assert_string_not_equal(q.weakest, "cut");
     dpl_image_clear(&image);
 }
 
@@ -779,9 +896,13 @@ int main(void)
         cmocka_unit_test(landmarks_on_the_template_give_the_picture_itself),
         cmocka_unit_test(larger_face_is_reduced_without_a_shift),
         cmocka_unit_test(landmarks_in_one_point_are_refused),
+        cmocka_unit_test(a_portrait_is_more_of_the_picture_around_the_chip),
         cmocka_unit_test(whole_chip_is_the_centre_of_the_picture),
         cmocka_unit_test(whole_chip_is_resized_as_pictures_are),
         cmocka_unit_test(quality_falls_with_blur_and_darkness_and_names_the_cause),
+        cmocka_unit_test(quality_falls_with_what_lies_outside_of_the_photo),
+        cmocka_unit_test(a_black_frame_is_as_poor_as_the_edge_of_the_photo),
+        cmocka_unit_test(black_hair_is_no_frame),
         cmocka_unit_test(nose_to_the_side_is_yaw_and_nose_up_is_pitch),
         cmocka_unit_test(vectors_are_of_unit_length_and_a_batch_equals_single_ones),
         cmocka_unit_test(grey_net_gets_luma_and_keeps_its_own_lengths),

@@ -20,6 +20,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "net/plan.h"
+#include "vision/face/detect.h"
 #include "vision/face/look.h"
 #include "vision/face/upright.h"
 #include "vision/image/resample.h"
@@ -146,6 +148,20 @@ void dpl_detector_close(dpl_detector *detector)
 const dpl_net *dpl_detector_net(const dpl_detector *detector)
 {
     return detector->net;
+}
+
+size_t dpli_detector_plan_bytes(const dpl_detector *detector, const dpl_detect_options *options)
+{
+    const dpl_detect_options usual = DPL_DETECT_OPTIONS_INIT;
+    const int32_t stride = dpli_detector_strides[DPLI_N_STRIDES - 1];
+    const int32_t max_side = options ? options->max_side_px : usual.max_side_px;
+    const int64_t larger = max_side > TILE_PX ? max_side : TILE_PX;
+    const int64_t side = (larger + stride - 1) / stride * stride;
+    const dpl_shape shape = {4, {1, 3, side, side}};
+    size_t n = 0;
+
+    (void)dpli_plan_measure(&n, detector->net, &shape, DPL_LAYOUT_NHWC, NULL);
+    return n;
 }
 
 static int32_t larger_side(const dpl_image *image)

@@ -2,8 +2,11 @@
  * quality.c - how fit a face is for comparison.
  *
  * Each part is a plain measurement and a line that maps it to 0..1; the weakest part is the answer,
- * so that a refusal can name its reason. Pose is estimated from the five landmarks by a rigid face
- * whose nose tip stands 0.6 eye distances before the plane of eyes and mouth: rough, but free.
+ * so that a refusal can name its reason. "cut" is how much of the chip shows no photo: what
+ * dpl_align found outside of it, or a black frame around it, as a photo has that was rotated or cut
+ * out before; two faces cut off alike are alike in that. Pose is estimated from the five landmarks
+ * by a rigid face whose nose tip stands 0.6 eye distances before the plane of eyes and mouth:
+ * rough, but free.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +18,8 @@
 #define NOSE_BY_MOUTH 0.52f /* the same in distances from eyes to mouth */
 #define NOSE_REST                                                                                  \
     0.495f /* where the nose lies from eyes (0) to mouth (1) on a face seen frontally */
-#define DEG 57.29578f
+#define DEG   57.29578f
+#define BLACK 4 /* a channel's largest value where a frame is black: JPEG leaves ripples in it */
 
 /* 0 at worst and before, 1 at best and after; worst may lie above best. */
 static float ramp(float v, float worst, float best)
@@ -80,6 +84,44 @@ static void measure_pixels(dpl_quality *q, const uint8_t *chip, int32_t width_px
     q->sharpness = variance > 1e-9 ? (float)(lap_variance / variance) : 0;
 }
 
+/* How many of n pixels, step bytes apart, are black before the first that is not. */
+static int32_t black_run(const uint8_t *p, ptrdiff_t step, int32_t n)
+{
+    int32_t i = 0;
+
+    for (; i < n && p[0] <= BLACK && p[1] <= BLACK && p[2] <= BLACK; i++)
+        p += step;
+    return i;
+}
+
+/* The share of n_lines lines of n pixels that is black from either of their ends on. */
+static float black_ends(const uint8_t *chip, int32_t n_lines, ptrdiff_t line, int32_t n,
+                        ptrdiff_t step)
+{
+    int64_t black = 0;
+
+    for (int32_t i = 0; i < n_lines; i++) {
+        const uint8_t *p = chip + i * line;
+        const int32_t before = black_run(p, step, n);
+
+        black += before;
+        if (before < n)
+            black += black_run(p + (n - 1) * step, -step, n);
+    }
+    return (float)black / (float)((int64_t)n_lines * n);
+}
+
+/* How much of the chip shows no photo. A photo's rectangle is convex, so that what lies outside of
+   it is black from the chip's border on, along rows and along columns alike; black hair or a dark
+   backdrop mostly is along one of them only, hence the lesser of the two. */
+static float measure_cut(const uint8_t *chip, int32_t width_px, int32_t height_px)
+{
+    const ptrdiff_t row = (ptrdiff_t)width_px * 3;
+
+    return fminf(black_ends(chip, height_px, row, width_px, 3),
+                 black_ends(chip, width_px, 3, height_px, row));
+}
+
 void dpli_quality_measure(dpl_face *face, const uint8_t *chip, int32_t width_px, int32_t height_px)
 {
     dpl_quality q = {0};
@@ -98,6 +140,7 @@ void dpli_quality_measure(dpl_face *face, const uint8_t *chip, int32_t width_px,
                            ramp(q.contrast, 0.02f, 0.10f))},
         {"pose", fminf(ramp(fabsf(q.yaw_deg), 80, 30), ramp(fabsf(q.pitch_deg), 70, 30))},
         {"detector", ramp(q.detector, 0.4f, 0.85f)},
+        {"cut", ramp(measure_cut(chip, width_px, height_px), 0.4f, 0.05f)},
     };
     const size_t n_parts = sizeof parts / sizeof parts[0];
     size_t weakest = 0;

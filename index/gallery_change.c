@@ -1,0 +1,149 @@
+/*
+ * gallery_change.c - the last change to a gallery: begun, told, taken back.
+ *
+ * The store logs what a transaction does; here is which transactions are one change, and what
+ * people are told of it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "index/gallery.h"
+
+dpl_status dpli_change_begin(dpl_gallery *gallery, const char *what, dpl_error *err)
+{
+    dpli_change_end(gallery);
+    gallery->change = dpli_strdup(what, err);
+    return gallery->change ? DPL_OK : DPL_E_MEMORY;
+}
+
+void dpli_change_end(dpl_gallery *gallery)
+{
+    free(gallery->change);
+    gallery->change = NULL;
+    gallery->change_id = 0;
+}
+
+dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    int64_t alone = 0;
+    dpl_status status = s->ops->begin(s, true, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = s->ops->log_change(s, gallery->change ? &gallery->change_id : &alone,
+                                gallery->change ? gallery->change : what, err);
+    return status == DPL_OK ? DPL_OK : s->ops->end(s, status, err);
+}
+
+dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpl_status ended;
+
+    if (!gallery->rehearsing || status != DPL_OK)
+        return s->ops->end(s, status, err);
+    ended = s->ops->end(s, DPL_E_CANCELLED, NULL);
+    return ended == DPL_E_CANCELLED ? DPL_OK : dpli_fail(err, ended, "a rehearsal did not end");
+}
+
+void dpl_gallery_rehearse(dpl_gallery *gallery, bool on)
+{
+    gallery->rehearsing = on;
+}
+
+/* ------------------------------------------------------------------ told */
+
+struct telling {
+    dpl_gallery *gallery;
+    dpl_status (*fn)(void *ctx, const dpl_change *change);
+    void *ctx;
+    bool told;
+};
+
+static dpl_status tell_change(void *ctx, const dpli_change_record *r, dpl_error *err)
+{
+    struct telling *t = ctx;
+    dpli_store *s = t->gallery->store;
+    dpl_change change = {.what = r->words, .made_unix_s = r->made_unix_s, .is_final = r->is_final};
+    dpli_change_counts n;
+    dpl_status status = s->ops->count_change(s, &n, err);
+
+    if (status != DPL_OK)
+        return status;
+    change.n_persons_added = n.persons.n_added;
+    change.n_persons_changed = n.persons.n_changed;
+    change.n_persons_removed = n.persons.n_removed;
+    change.n_photos_added = n.photos.n_added;
+    change.n_photos_changed = n.photos.n_changed;
+    change.n_photos_removed = n.photos.n_removed;
+    change.n_templates_added = n.templates.n_added;
+    change.n_templates_removed = n.templates.n_removed;
+    change.n_owners_changed = n.owners.n_changed;
+    t->told = true;
+    return t->fn(t->ctx, &change);
+}
+
+dpl_status dpl_gallery_last_change(dpl_gallery *gallery,
+                                   dpl_status (*fn)(void *ctx, const dpl_change *change), void *ctx,
+                                   dpl_error *err)
+{
+    static const dpl_change none = {.what = NULL};
+    struct telling t = {gallery, fn, ctx, false};
+    dpli_store *s = gallery->store;
+    dpl_status status;
+
+    gallery->walking++;
+    status = s->ops->last_change(s, tell_change, &t, err);
+    if (status == DPL_OK && !t.told)
+        status = fn(ctx, &none);
+    gallery->walking--;
+    return status;
+}
+
+/* ------------------------------------------------------------------ taken back */
+
+static const char undo[] = "undo: ";
+
+/* What the change is called that takes this one back: the undoing of an undo is the change again.
+ */
+static dpl_status words_back(void *ctx, const dpli_change_record *r, dpl_error *err)
+{
+    char **words = ctx;
+    const size_t n = sizeof undo - 1;
+
+    if (r->is_final)
+        return dpli_fail(err, DPL_E_NOT_FOUND,
+                         "the last change was a %s, which is final: it cannot be taken back",
+                         r->words);
+    *words = strncmp(r->words, undo, n) == 0 ? dpli_strdup(r->words + n, err)
+                                             : dpli_asprintf(err, "%s%s", undo, r->words);
+    return *words ? DPL_OK : DPL_E_MEMORY;
+}
+
+dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    char *words = NULL;
+    dpl_status status = dpli_gallery_may_write(gallery, err);
+
+    if (status == DPL_OK)
+        status = s->ops->begin(s, true, err);
+    if (status != DPL_OK)
+        return status;
+    status = s->ops->last_change(s, words_back, &words, err);
+    if (status == DPL_OK && !words)
+        status = dpli_fail(err, DPL_E_NOT_FOUND,
+                           "nothing was changed in gallery \"%s\" yet that "
+                           "could be taken back",
+                           gallery->dir);
+    if (status == DPL_OK)
+        status = s->ops->undo(s, words, err);
+    if (status == DPL_OK)
+        status = s->ops->touch(s, err);
+    status = dpli_end_change(gallery, status, err);
+    free(words);
+    return status;
+}
