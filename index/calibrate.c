@@ -452,13 +452,12 @@ static double expected_above(const dpli_tally *tally, float score)
            pow(10, -((double)score - (double)hundredth) / ((double)hundredth - (double)thousandth));
 }
 
-/* Two people's pairs: how many, how many of them as alike as half of one's, and their mean. */
-static void compare_people(dpl_double *d, double *mean, const making *m, int32_t a, int32_t b)
+/* Two people's pairs: how many, and how many of them as alike as half of one person's. */
+static void compare_people(dpl_double *d, const making *m, int32_t a, int32_t b)
 {
     const dpli_faces *f = &m->faces;
     const dpl_calibrated *out = m->out;
     float half = INFINITY;
-    double sum = 0;
 
     for (size_t i = 0; i < out->n_genuine; i++)
         if (out->genuine[i].rate <= .5)
@@ -466,15 +465,9 @@ static void compare_people(dpl_double *d, double *mean, const making *m, int32_t
     for (size_t i = f->first[a]; i < f->first[a + 1]; i++)
         for (size_t j = f->first[b]; j < f->first[b + 1]; j++)
             if (f->is_fair[i] && f->is_fair[j] && (f->strata[i] & f->strata[j])) {
-                const float score = dpli_faces_score(f, i, j);
-
-                sum += (double)score;
                 d->n_pairs++;
-                d->n_alike += score >= half;
+                d->n_alike += dpli_faces_score(f, i, j) >= half;
             }
-    *mean = d->n_pairs > 0 ? sum / (double)d->n_pairs : (double)NAN;
-    if (!(*mean >= (double)half))
-        *mean = NAN;
 }
 
 static bool is_judged(const dpl_samples *s, int32_t a, int32_t b)
@@ -507,15 +500,15 @@ static dpl_status find_doubles(making *m, dpli_top *top, dpl_error *err)
                         .score = dpli_faces_raw(f, a, b),
                         .expected = expected_above(&m->tallies[DPLI_FAIR], top->best[i].score)};
         bool told = false;
-        double mean;
 
         for (size_t k = 0; k < out->n_doubles && !told; k++)
             told = out->doubles[k].person_a == d.person_a && out->doubles[k].person_b == d.person_b;
         if (told || is_judged(m->samples, d.person_a, d.person_b))
             continue;
-        compare_people(&d, &mean, m, f->person[a], f->person[b]);
-        /* Either one pair is far beyond the tail, or all of them are as of one person. */
-        if (d.expected < SELDOM || (d.n_pairs > 1 && isfinite(mean)))
+        compare_people(&d, m, f->person[a], f->person[b]);
+        /* Either one pair is far beyond the tail, or several are as of one person, of whose own
+           pairs half would be. */
+        if (d.expected < SELDOM || (d.n_alike > 1 && 4 * d.n_alike >= d.n_pairs))
             out->doubles[out->n_doubles++] = d;
     }
     return DPL_OK;
