@@ -14,6 +14,7 @@ const char *enroll_outcome_words(dpl_outcome outcome)
     case DPL_OUTCOME_MOVED: return "moved";
     case DPL_OUTCOME_REFUSED: return "refused";
     case DPL_OUTCOME_PRUNED: return "pruned";
+    case DPL_OUTCOME_KEPT: return "kept";
     case DPL_OUTCOME_PASSED_OVER: break;
     }
     return "passed over";
@@ -48,6 +49,9 @@ json_t *enroll_report_json(const dpl_enroll_report *r, const int64_t *n_by_statu
     json_put_int(&summary, "n_refused", r->n_refused);
     json_put_int(&summary, "n_refused_again", r->n_refused_again);
     json_put_int(&summary, "n_pruned", r->n_pruned);
+    json_put_int(&summary, "n_kept", r->n_kept);
+    json_put_int(&summary, "n_gone", r->n_gone);
+    json_put_int(&summary, "n_left_out", r->n_left_out);
     json_put_int(&summary, "n_passed_over", r->n_passed_over);
     json_put_int(&summary, "n_links", r->n_links);
     json_put_statuses(&summary, "refused_by", n_by_status);

@@ -34,6 +34,10 @@ json_t *info_photo_json(const dpl_photo_row *row)
     json_put_int(&object, "height_px", row->height_px);
     json_put_int(&object, "n_faces", row->n_faces);
     json_put_int(&object, "enrolled_unix_s", row->enrolled_unix_s);
+    if (row->unreadable_since_unix_s) {
+        json_put_int(&object, "unreadable_since_unix_s", row->unreadable_since_unix_s);
+        json_put_text(&object, "unreadable_reason", row->unreadable_reason);
+    }
     return object;
 }
 
@@ -42,6 +46,7 @@ json_t *info_template_json(int32_t number, const dpl_template_row *row)
     json_t *object = row->is_face ? json_face(number, &row->face) : json_object();
 
     json_put_int(&object, "template", row->id);
+    json_put_text(&object, "person", row->person);
     json_put_text(&object, "space", row->space);
     json_put_text(&object, "vectors", row->model_hash);
     json_put_int(&object, "dim", row->dim);
@@ -112,6 +117,7 @@ json_t *forget_json(const char *person, const char *const *paths, size_t n_paths
         json_put(&object, "photos", photos);
     json_put_bool(&object, "dry_run", dry_run);
     json_put_int(&object, "n_photos", report->n_photos);
+    json_put_int(&object, "n_photos_kept", report->n_photos_kept);
     json_put_int(&object, "n_templates", report->n_templates);
     if (!dry_run) {
         json_put_int(&object, "n_left", report->n_left);
@@ -129,6 +135,25 @@ json_t *export_json(const dpl_gallery_counts *counts)
 
     json_put_int(&object, "n_persons", counts->n_persons);
     json_put_int(&object, "n_photos", counts->n_photos);
+    return object;
+}
+
+json_t *undo_json(const dpl_change *c, bool done)
+{
+    json_t *object = json_answer("undo");
+
+    json_put_text(&object, "change", c->what);
+    json_put_bool(&object, "dry_run", !done);
+    json_put_int(&object, "made_unix_s", c->made_unix_s);
+    json_put_int(&object, "n_persons_added", c->n_persons_added);
+    json_put_int(&object, "n_persons_changed", c->n_persons_changed);
+    json_put_int(&object, "n_persons_removed", c->n_persons_removed);
+    json_put_int(&object, "n_photos_added", c->n_photos_added);
+    json_put_int(&object, "n_photos_changed", c->n_photos_changed);
+    json_put_int(&object, "n_photos_removed", c->n_photos_removed);
+    json_put_int(&object, "n_templates_added", c->n_templates_added);
+    json_put_int(&object, "n_templates_removed", c->n_templates_removed);
+    json_put_int(&object, "n_owners_changed", c->n_owners_changed);
     return object;
 }
 

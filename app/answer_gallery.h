@@ -56,6 +56,10 @@ json_t *check_repair_json(const dpl_repair_event *event);
 /** doppel.check/1, the whole. repair: NULL when none was asked for. */
 json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair);
 
+/** doppel.undo/1: the change that would be taken back, or, done, the one that taking it back was.
+ */
+json_t *undo_json(const dpl_change *change, bool done);
+
 /** doppel.import/1. */
 json_t *import_json(int64_t n_photos, int64_t n_templates);
 

@@ -25,7 +25,7 @@ typedef struct enroll_options {
     const char *name;
     double min_quality;
     int faces, n_threads;
-    bool prune, follow_links, force, verbose;
+    bool prune, prune_absent, follow_links, force, verbose, dry_run, yes;
 } enroll_options;
 
 #define AT(member) offsetof(enroll_options, member)
@@ -42,8 +42,8 @@ static const option_spec own[] = {
      .kind = OPTION_CHOICE,
      .offset = AT(faces),
      .value = "refuse|largest|all",
-     .help = "what to do with a photo of several faces; largest: the main one, large and near the "
-             "middle (default refuse)",
+     .help = "what to do with a photo of several faces of which none dominates; largest: the main "
+             "one, large and near the middle; all: keep them as nobody's (default refuse)",
      .choices = faces_choices},
     {.name = "min-quality",
      .kind = OPTION_REAL,
@@ -55,7 +55,14 @@ static const option_spec own[] = {
     {.name = "prune",
      .kind = OPTION_FLAG,
      .offset = AT(prune),
-     .help = "forget photos under these folders whose files are gone"},
+     .help =
+         "remove photos under these folders whose files are gone; refused where that looks like "
+         "an absent disk"},
+    {.name = "prune-absent",
+     .kind = OPTION_FLAG,
+     .offset = AT(prune_absent),
+     .help = "--prune, also where a folder is empty, on another file system than before, or lacks "
+             "more than half of its photos"},
     {.name = "follow-links",
      .kind = OPTION_FLAG,
      .offset = AT(follow_links),
@@ -64,6 +71,16 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(force),
      .help = "look at unchanged photos again, too"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .kind = OPTION_FLAG,
+     .offset = AT(dry_run),
+     .help = "look at everything, tell what would become of it, and change nothing"},
+    {.name = "yes",
+     .letter = 'y',
+     .kind = OPTION_FLAG,
+     .offset = AT(yes),
+     .help = "do not ask whether --name may rename other people's photos"},
     {.name = "threads",
      .kind = OPTION_INT,
      .offset = AT(n_threads),
@@ -75,7 +92,7 @@ static const option_spec own[] = {
      .letter = 'v',
      .kind = OPTION_FLAG,
      .offset = AT(verbose),
-     .help = "tell of every file, not only of refused ones"},
+     .help = "tell of every file"},
     {0}};
 
 const option_spec *const options_of_enroll[] = {
@@ -88,6 +105,7 @@ typedef struct enroll {
     dpl_pipeline *pipeline;
     progress progress;
     int64_t n_by_status[N_STATUSES];
+    char *first[N_STATUSES]; /* of each status, a file and its reason */
     /* For the page: the refused files' part of it, written as they come. */
     char *refused;
     size_t n_refused_bytes;
@@ -98,6 +116,7 @@ typedef struct enroll {
     char **people, **noted;
     size_t n_people, cap_people, n_noted, cap_noted;
     doubt_list doubts;
+    bool made_for_nothing; /* a gallery that was made by this run holds nothing */
 } enroll;
 
 static void keep_name(char ***names, size_t *n, size_t *cap, const char *name)
@@ -133,11 +152,13 @@ static void free_names(char **names, size_t n)
 static void event_text(enroll *e, const dpl_enroll_event *event)
 {
     const enroll_options *o = e->o;
-    const bool refused = event->outcome == DPL_OUTCOME_REFUSED;
-    const bool noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED;
+    const bool refused =
+        event->outcome == DPL_OUTCOME_REFUSED || event->outcome == DPL_OUTCOME_KEPT;
+    const bool noted = event->message[0] && !refused && event->outcome != DPL_OUTCOME_UNCHANGED &&
+                       event->outcome != DPL_OUTCOME_PRUNED;
     const tone t = refused ? TONE_BAD : noted ? TONE_WARN : TONE_PLAIN;
 
-    if (!refused && !o->verbose && (!noted || o->common.quiet))
+    if (!o->verbose && (!noted || o->common.quiet))
         return;
     progress_wipe(&e->progress);
     text_tone(stderr, (color_when)o->common.color, t, enroll_outcome_words(event->outcome));
@@ -181,8 +202,9 @@ static void on_event(void *ctx, const dpl_enroll_event *event)
 {
     enroll *e = ctx;
 
-    if (event->status != DPL_OK && (size_t)event->status < N_STATUSES)
-        e->n_by_status[event->status]++;
+    if (event->status != DPL_OK && (size_t)event->status < N_STATUSES &&
+        e->n_by_status[event->status]++ == 0)
+        e->first[event->status] = text_format("%s: %s", event->path, event->message);
     if ((event->outcome == DPL_OUTCOME_ADDED || event->outcome == DPL_OUTCOME_UPDATED) &&
         event->person) {
         keep_name(&e->people, &e->n_people, &e->cap_people, event->person);
@@ -247,13 +269,14 @@ static dpl_status look_for_doubts(enroll *e, dpl_error *err)
 static void report_text(const enroll *e, const dpl_enroll_report *r,
                         const dpl_gallery_counts *counts)
 {
-    static const char *const words[] = {"added",     "updated", "moved",
-                                        "unchanged", "refused", "pruned"};
-    const int64_t numbers[] = {r->n_added,     r->n_updated, r->n_moved,
-                               r->n_unchanged, r->n_refused, r->n_pruned};
+    static const char *const words[] = {"added",   "updated", "moved", "unchanged",
+                                        "refused", "kept",    "pruned"};
+    const int64_t numbers[] = {r->n_added,   r->n_updated, r->n_moved, r->n_unchanged,
+                               r->n_refused, r->n_kept,    r->n_pruned};
     char a[64], b[64];
 
-    printf("%s", text_counted(a, r->n_files, "photo"));
+    printf("%s%s", e->o->dry_run ? "nothing is changed; " : "",
+           text_counted(a, r->n_files, "photo"));
     for (size_t i = 0, told = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i])
             printf("%s%s %s", told++ ? ", " : ": ", text_count(b, numbers[i]), words[i]);
@@ -262,9 +285,24 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
         printf(", %.1f a second", (double)r->n_files / r->seconds);
     putchar('\n');
     for (int i = 0; i < N_STATUSES; i++)
-        if (e->n_by_status[i])
-            printf("  refused, %s: %s\n", dpl_status_words((dpl_status)i),
+        if (e->n_by_status[i]) {
+            printf("  refused, %s: %s", dpl_status_words((dpl_status)i),
                    text_count(b, e->n_by_status[i]));
+            fputs(e->n_by_status[i] == 1 ? ": " : ", such as ", stdout);
+            text_put(stdout, e->first[i]);
+            putchar('\n');
+        }
+    if (r->n_refused + r->n_kept > 1 && !e->o->verbose)
+        fputs("  (-v lists them all)\n", stdout);
+    if (r->n_kept)
+        printf("  %s unreadable today: what was enrolled before stays\n",
+               text_counted(b, r->n_kept, "photo"));
+    if (r->n_gone)
+        printf("  %s not there any more: what was enrolled stays (--prune removes it)\n",
+               text_counted(b, r->n_gone, "photo"));
+    if (r->n_left_out)
+        printf("  %s left out: what machines put aside, or an ignore file names\n",
+               text_counted(b, r->n_left_out, "name"));
     if (r->n_passed_over)
         printf("  %s passed over: no pictures\n", text_counted(b, r->n_passed_over, "file"));
     if (r->n_links)
@@ -357,6 +395,7 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     page_count(page, "moved", r->n_moved);
     page_count(page, "unchanged", r->n_unchanged);
     page_count(page, "refused", r->n_refused);
+    page_count(page, "unreadable, kept", r->n_kept);
     page_count(page, "pruned", r->n_pruned);
     page_count(page, "people in the gallery", counts->n_persons);
     fputs("</dl></section>\n", page->f);
@@ -392,6 +431,24 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
 
 /* ------------------------------------------------------------------ the command */
 
+static bool may_rename(void *ctx, const char *name, int64_t n_photos, const char *person,
+                       bool several)
+{
+    const enroll *e = ctx;
+    char photos[64];
+    char *question;
+    bool yes;
+
+    if (e->o->yes)
+        return true;
+    question = text_format("%s of \"%s\"%s would become \"%s\"'s. Is that meant?",
+                           text_counted(photos, n_photos, "photo"), person,
+                           several ? " and others" : "", name);
+    yes = common_confirm(question);
+    free(question);
+    return yes;
+}
+
 static int run(enroll *e, size_t n, const char *const *paths)
 {
     const enroll_options *o = e->o;
@@ -413,10 +470,13 @@ static int run(enroll *e, size_t n, const char *const *paths)
         e->refused_part.f = text_need(open_memstream(&e->refused, &e->n_refused_bytes));
     options.name = o->name;
     options.faces = (dpl_faces_policy)o->faces;
-    options.prune = o->prune;
     options.follow_links = o->follow_links;
     options.force = o->force;
     options.n_threads = o->n_threads;
+    options.prune = o->prune || o->prune_absent;
+    options.prune_absent = o->prune_absent;
+    options.dry_run = o->dry_run;
+    options.may_rename = may_rename;
     options.preview_px = page.f ? PREVIEW_SIDE_PX : 0;
     options.cancel = common_watch_signals();
     options.on_event = on_event;
@@ -437,6 +497,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
         html_abandon(&page);
         return common_fail(e->self, &e->o->common, &err);
     }
+    e->made_for_nothing = report.n_added + report.n_updated + report.n_moved == 0 || o->dry_run;
     if (o->common.json)
         json_print(enroll_report_json(&report, e->n_by_status, &counts, dpl_gallery_dir(e->gallery),
                                       e->pipeline));
@@ -449,9 +510,11 @@ static int run(enroll *e, size_t n, const char *const *paths)
 int cmd_enroll(const command *self, int argc, char **argv)
 {
     enroll_options o = {.common = COMMON_INIT, .min_quality = DEFAULT_MIN_QUALITY};
-    enroll e = {.self = self, .o = &o};
+    enroll e = {.self = self, .o = &o, .made_for_nothing = true};
     char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
+    char **ignores;
+    const char **inputs;
 
     if (!code && n < 1)
         code = options_usage(self, "it takes a folder of photos, or photos");
@@ -461,15 +524,36 @@ int cmd_enroll(const command *self, int argc, char **argv)
     }
     o.common.typed = typed;
     static const char *const everything[] = {"/"};
-    o.common.inputs = o.follow_links ? everything : (const char *const *)(argv + 1);
-    o.common.n_inputs = o.follow_links ? 1 : (size_t)n;
+    /* Where a shell has listed a folder, its ignore file counts, too. */
+    ignores = text_need(calloc((size_t)n, sizeof *ignores));
+    inputs = text_need(calloc(2 * (size_t)n, sizeof *inputs));
+    for (int i = 0; i < n; i++) {
+        char *full = common_full_path(argv[1 + i]), *slash = strrchr(full, '/');
+
+        ignores[i] = text_format("%.*s/.doppelignore", (int)(slash ? slash - full : 0), full);
+        inputs[i] = argv[1 + i];
+        inputs[n + i] = ignores[i];
+        free(full);
+    }
+    o.common.inputs = o.follow_links ? everything : inputs;
+    o.common.n_inputs = o.follow_links ? 1 : 2 * (size_t)n;
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
     free(typed);
     free(e.refused);
     free_names(e.people, e.n_people);
     free_names(e.noted, e.n_noted);
     doubt_list_clear(&e.doubts);
+    for (int i = 0; i < n; i++)
+        free(ignores[i]);
+    free(ignores);
+    free(inputs);
+    for (int i = 0; i < N_STATUSES; i++)
+        free(e.first[i]);
     dpl_pipeline_close(e.pipeline);
-    dpl_gallery_close(e.gallery);
+    /* None is made for an enrolment that adds nothing. */
+    if (e.made_for_nothing)
+        dpl_gallery_abandon(e.gallery);
+    else
+        dpl_gallery_close(e.gallery);
     return code;
 }

@@ -49,6 +49,9 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
     }
     printf("%s, %s", text_counted(photos, r->n_photos, "photo"),
            text_counted(templates, r->n_templates, "template"));
+    if (r->n_photos_kept)
+        printf(" (of %s that show others, too, only faces)",
+               text_counted(photos, r->n_photos_kept, "photo"));
     if (!f->o->dry_run) {
         fputs("; ", stdout);
         char *search = r->n_templates == 0

@@ -6,11 +6,23 @@
 #include "app/common.h"
 #include "app/json_print.h"
 
-const option_spec *const options_of_import[] = {options_gallery, options_output, NULL};
+typedef struct import_options {
+    common common;
+    bool dry_run;
+} import_options;
+
+static const option_spec own[] = {{.name = "dry-run",
+                                   .letter = 'n',
+                                   .kind = OPTION_FLAG,
+                                   .offset = offsetof(import_options, dry_run),
+                                   .help = "read all of it and change nothing"},
+                                  {0}};
+
+const option_spec *const options_of_import[] = {own, options_gallery, options_output, NULL};
 
 int cmd_import(const command *self, int argc, char **argv)
 {
-    common o = COMMON_INIT;
+    import_options o = {.common = COMMON_INIT};
     dpl_gallery *gallery = NULL;
     char photos[64], templates[64];
     int64_t n_photos = 0, n_templates = 0;
@@ -20,17 +32,23 @@ int cmd_import(const command *self, int argc, char **argv)
     if (!code && n != 1)
         code = options_usage(self, "it takes a file that doppel export wrote");
     if (!code)
-        code = common_open_gallery(&gallery, self, &o, DPL_GALLERY_CREATE);
+        code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_CREATE);
     if (code)
         return code;
+    dpl_gallery_rehearse(gallery, o.dry_run);
     if (dpl_gallery_import(gallery, argv[1], &n_photos, &n_templates, &err) != DPL_OK) {
-        code = common_fail(self, &o, &err);
-    } else if (o.json) {
+        code = common_fail(self, &o.common, &err);
+    } else if (o.common.json) {
         json_print(import_json(n_photos, n_templates));
     } else {
-        printf("imported %s, %s\n", text_counted(photos, n_photos, "photo"),
+        printf("%s %s, %s\n", o.dry_run ? "would import" : "imported",
+               text_counted(photos, n_photos, "photo"),
                text_counted(templates, n_templates, "template"));
     }
-    dpl_gallery_close(gallery);
+    /* One that was made for nothing is none. */
+    if (code || o.dry_run)
+        dpl_gallery_abandon(gallery);
+    else
+        dpl_gallery_close(gallery);
     return code;
 }

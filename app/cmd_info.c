@@ -96,12 +96,12 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
     if (array) {
         json_add(array, info_template_json((int32_t)json_array_size(*array) + 1, row));
     } else if (row->is_face) {
-        printf("  template %lld: face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers, "
-               "vectors %.12s\n",
-               (long long)row->id, (double)f->x_px, (double)f->y_px, (double)f->w_px,
-               (double)f->h_px, (double)f->quality.overall,
-               f->quality.weakest[0] ? ", least good: " : "", f->quality.weakest, (int)row->dim,
-               row->model_hash);
+        printf("  template %lld: ", (long long)row->id);
+        text_put(stdout, row->person ? row->person : "nobody");
+        printf("'s face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers, vectors %.12s\n",
+               (double)f->x_px, (double)f->y_px, (double)f->w_px, (double)f->h_px,
+               (double)f->quality.overall, f->quality.weakest[0] ? ", least good: " : "",
+               f->quality.weakest, (int)row->dim, row->model_hash);
     } else {
         printf("  template %lld: the whole picture, %d numbers, vectors %.12s\n",
                (long long)row->id, (int)row->dim, row->model_hash);
@@ -144,6 +144,12 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
            (int)row->height_px, text_count(bytes, row->size_bytes), (int)row->n_faces, when);
     if (row->sha256[0])
         printf("  sha256 %s\n", row->sha256);
+    if (row->unreadable_since_unix_s) {
+        put_time(when, row->unreadable_since_unix_s);
+        printf("  unreadable since %s: ", when);
+        text_put(stdout, row->unreadable_reason);
+        fputs("; what was enrolled stays\n", stdout);
+    }
     return DPL_OK;
 }
 

@@ -89,7 +89,6 @@ typedef struct query {
     dpl_scratch *scratch;
     dpl_policy policy;
     int64_t n_persons;
-    char *cwd; /* with a slash at the end; NULL when unknown */
     size_t n_photos;
     int64_t n_asked, n_searched; /* faces; of them, those that were compared with somebody */
     html page;
@@ -195,14 +194,6 @@ static void tell_json(const query *q, const answered *a)
 
 /* ------------------------------------------------------------------ text */
 
-/* A path as short as it is still right from here. */
-static const char *short_path(const query *q, const char *path)
-{
-    const size_t n = q->cwd ? strlen(q->cwd) : 0;
-
-    return n && strncmp(path, q->cwd, n) == 0 && path[n] ? path + n : path;
-}
-
 static tone tone_of(dpl_decision decision)
 {
     switch (decision) {
@@ -237,10 +228,10 @@ static char *why_too_poor(const query *q, const answered *a, const dpl_answer *a
 }
 
 /* "mean of 3 photos; most like photo.jpg". Freed by free(). */
-static char *compared_with(const query *q, const dpl_candidate *c, const dpl_answer_hit *hit)
+static char *compared_with(const dpl_candidate *c, const dpl_answer_hit *hit)
 {
     const bool theirs = hit && hit->hit.person_id == c->person_id;
-    const char *path = theirs ? short_path(q, hit->photo_path) : "";
+    const char *path = theirs ? common_from_here(hit->photo_path) : "";
 
     if (c->n_compared == 1)
         return text_format("%s", theirs ? path : "their one photo");
@@ -293,7 +284,7 @@ static void tell_answer(table *t, const query *q, const answered *a, const dpl_a
     }
     snprintf(number, sizeof number, "%d", (int)answer->face + 1);
     if (first) { /* who it may be; below, the photos that speak for it */
-        char *with = compared_with(q, first, &answer->hits[0]);
+        char *with = compared_with(first, &answer->hits[0]);
         snprintf(score, sizeof score, "%.3f", (double)first->comparison.score);
         const char *cells[] = {number,        who(answer),
                                score,         text_rate(rate, first->comparison.rate),
@@ -312,7 +303,7 @@ static void tell_answer(table *t, const query *q, const answered *a, const dpl_a
                                h ? score : "",
                                h ? text_rate(rate, h->rate) : "",
                                h && h->person ? h->person : "-",
-                               h ? short_path(q, h->photo_path) : ""};
+                               h ? common_from_here(h->photo_path) : ""};
         table_add(t, led ? TONE_PLAIN : tone_of(answer->decision), cells);
     }
 }
@@ -433,7 +424,7 @@ static void page_hits(const query *q, const dpl_answer *answer)
         html_text(&q->page, h->person ? h->person : "-");
         fprintf(f, "</td><td class=\"num\">%.3f</td><td>%s</td><td>", (double)h->hit.score,
                 text_rate(rate, h->rate));
-        html_text(&q->page, short_path(q, h->photo_path));
+        html_text(&q->page, common_from_here(h->photo_path));
         fputs("</td></tr>\n", f);
     }
     fputs("</table></div></details>\n", f);
@@ -456,7 +447,7 @@ static void page_pair(const query *q, const answered *a, const dpl_answer *answe
     }
     if (best && best->n_thumb > 0) {
         alt = text_format("%s, from %s", best->person ? best->person : "nobody's",
-                          short_path(q, best->photo_path));
+                          common_from_here(best->photo_path));
         fputs("<figure>", f);
         html_jpeg(&q->page, best->thumb, best->n_thumb, alt);
         fputs("<figcaption>", f);
@@ -513,8 +504,8 @@ static void page_answer(const query *q, const answered *a, const dpl_answer *ans
         html_paragraph(&q->page, "soft", why);
         free(why);
     } else if (first || best) {
-        char *with = first ? compared_with(q, first, best)
-                           : text_format("%s", short_path(q, best->photo_path));
+        char *with = first ? compared_with(first, best)
+                           : text_format("%s", common_from_here(best->photo_path));
         text_rate(rate, first ? first->comparison.rate : best->rate);
         fprintf(f, "<p class=\"soft\">score %.3f%s%s; ",
                 (double)(first ? first->comparison.score : best->hit.score),
@@ -553,7 +544,7 @@ static void page_stranger(const query *q, const answered *a, const dpl_answer *a
         free(why);
     } else if (best) {
         fputs("<p class=\"soft\">most like ", f);
-        html_text(&q->page, best->person ? best->person : short_path(q, best->photo_path));
+        html_text(&q->page, best->person ? best->person : common_from_here(best->photo_path));
         fprintf(f, ": %.3f", (double)best->hit.score);
         if (text_rate(rate, best->rate)[0])
             fprintf(f, ", reached %s", rate);
@@ -774,7 +765,6 @@ int cmd_query(const command *self, int argc, char **argv)
     query_options o = {
         .common = COMMON_INIT, .fmr = NAN, .fpir = NAN, .threshold = NAN, .min_fmr = NAN};
     query q = {.self = self, .o = &o};
-    char *cwd;
     char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
 
@@ -787,9 +777,6 @@ int cmd_query(const command *self, int argc, char **argv)
         return code;
     }
     o.common.typed = typed;
-    cwd = getcwd(NULL, 0);
-    q.cwd = cwd ? text_format("%s/", strcmp(cwd, "/") ? cwd : "") : NULL;
-    free(cwd);
     o.common.faces_only = o.by == DPL_QUERY_FACE;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = (size_t)n;
@@ -798,6 +785,5 @@ int cmd_query(const command *self, int argc, char **argv)
     dpl_scratch_free(q.scratch);
     dpl_pipeline_close(q.pipeline);
     dpl_gallery_close(q.gallery);
-    free(q.cwd);
     return code;
 }

@@ -6,11 +6,23 @@
 #include "app/common.h"
 #include "app/json_print.h"
 
-const option_spec *const options_of_rename[] = {options_gallery, options_output, NULL};
+typedef struct rename_options {
+    common common;
+    bool dry_run;
+} rename_options;
+
+static const option_spec own[] = {{.name = "dry-run",
+                                   .letter = 'n',
+                                   .kind = OPTION_FLAG,
+                                   .offset = offsetof(rename_options, dry_run),
+                                   .help = "only tell whether it can be done"},
+                                  {0}};
+
+const option_spec *const options_of_rename[] = {own, options_gallery, options_output, NULL};
 
 int cmd_rename(const command *self, int argc, char **argv)
 {
-    common o = COMMON_INIT;
+    rename_options o = {.common = COMMON_INIT};
     dpl_gallery *gallery = NULL;
     dpl_error err;
     int n, code = options_read(self, &o, argc, argv, &n);
@@ -18,16 +30,17 @@ int cmd_rename(const command *self, int argc, char **argv)
     if (!code && n != 2)
         code = options_usage(self, "it takes the old name and the new one");
     if (!code)
-        code = common_open_gallery(&gallery, self, &o, DPL_GALLERY_WRITE);
+        code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_WRITE);
     if (code)
         return code;
+    dpl_gallery_rehearse(gallery, o.dry_run);
     if (dpl_gallery_rename(gallery, argv[1], argv[2], &err) != DPL_OK) {
-        code = common_fail(self, &o, &err);
-    } else if (o.json) {
+        code = common_fail(self, &o.common, &err);
+    } else if (o.common.json) {
         json_print(rename_json(argv[1], argv[2]));
     } else {
         text_put(stdout, argv[1]);
-        fputs(" is now ", stdout);
+        fputs(o.dry_run ? " would be " : " is now ", stdout);
         text_put(stdout, argv[2]);
         putchar('\n');
     }

@@ -305,7 +305,7 @@ static const char *const *given(const option_list *list)
     return list->n ? list->items : NULL;
 }
 
-int cmd_train(const command *self, int argc, char **argv)
+static int train_as_told(const command *self, int argc, char **argv, char *typed)
 {
     train_options o = {.common = COMMON_INIT, .t = DPL_TRAIN_OPTIONS_INIT};
     train t = {.self = self, .o = &o};
@@ -314,6 +314,7 @@ int cmd_train(const command *self, int argc, char **argv)
     char *detector = NULL;
     int n, code = options_read(self, &o, argc, argv, &n);
 
+    o.common.typed = typed;
     if (!code)
         code = read_batch(self, &o);
     if (code)
@@ -363,4 +364,13 @@ int cmd_train(const command *self, int argc, char **argv)
         return common_fail(self, &o.common, &err);
     tell_end(&t, &report);
     return t.page_code;
+}
+
+int cmd_train(const command *self, int argc, char **argv)
+{
+    char *typed = common_typed(argc, argv);
+    const int code = train_as_told(self, argc, argv, typed);
+
+    free(typed);
+    return code;
 }

@@ -4,6 +4,7 @@
  * Exit code 0 means that a match was decided; it leaves this file through one return, the last.
  */
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,7 @@ static char *numbers(const comparison *c)
     const dpl_verdict *v = &c->verdict;
     const dpl_policy *p = &c->policy;
     const char *of = by_evidence(c) ? "evidence " : "";
+    const int digits = by_evidence(c) ? 2 : 3;
     char rate[64], wanted[64], evidence[64] = "", *bar, *line;
 
     if (!p->decides)
@@ -204,12 +206,12 @@ static char *numbers(const comparison *c)
     else if (isnan(p->fmr))
         bar = text_format("; a match from %.3f on, the threshold given", (double)v->threshold);
     else if (v->decision == DPL_DECISION_INCONCLUSIVE && v->reject < v->threshold)
-        bar =
-            text_format("; a match from %s%.3f on, which strangers reach %s, and none up to %.3f: "
-                        "between, the measurement does not tell",
-                        of, (double)v->threshold, text_fmr(wanted, p->fmr), (double)v->reject);
+        bar = text_format(
+            "; a match from %s%.*f on, which strangers reach %s, and none up to %.*f: "
+            "between, the measurement does not tell",
+            of, digits, (double)v->threshold, text_fmr(wanted, p->fmr), digits, (double)v->reject);
     else
-        bar = text_format("; a match from %s%.3f on, which strangers reach %s", of,
+        bar = text_format("; a match from %s%.*f on, which strangers reach %s", of, digits,
                           (double)v->threshold, text_fmr(wanted, p->fmr));
     if (by_evidence(c))
         snprintf(evidence, sizeof evidence, ", evidence %.2f", (double)v->evidence);
@@ -226,7 +228,6 @@ static char *same_person(const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
     const dpl_calibration *calibration = c->policy.calibration;
-    float low, high;
     char often[64];
     double fnmr;
 
@@ -235,11 +236,14 @@ static char *same_person(const comparison *c)
     fnmr = dpl_calibration_fnmr(calibration, v->evidence);
     if (!isfinite(fnmr))
         return NULL;
-    dpl_calibration_ends(&low, &high, calibration);
+    /* Past its ends the table has but its last rates. */
+    const bool low = fnmr <= dpl_calibration_fnmr(calibration, -FLT_MAX);
+    const bool high = fnmr >= dpl_calibration_fnmr(calibration, FLT_MAX);
     return text_format("the same person scores this low or lower %s%s%s", text_fmr(often, fnmr),
-                       v->evidence > high  ? ", or more often"
-                       : v->evidence < low ? ", or more seldom"
-                                           : "",
+                       fnmr > 0.995 || fnmr <= 0 ? ""
+                       : high                    ? ", or more often"
+                       : low                     ? ", or more seldom"
+                                                 : "",
                        v->fitness == DPL_FITNESS_POOR ? ", by what good photos do" : "");
 }
 
@@ -324,6 +328,7 @@ enum { N_REMARKS = 8 };
 static void gather_remarks(char *out[N_REMARKS], const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
+    const char *theirs = c->template_photo ? common_from_here(c->template_photo) : "none";
     char count[64];
 
     for (int i = 0; i < N_REMARKS; i++)
@@ -338,13 +343,12 @@ static void gather_remarks(char *out[N_REMARKS], const comparison *c)
             text_format("compared with the mean of %zu of %s; most like, by itself: %s, score "
                         "%.3f",
                         v->n_compared, text_counted(count, (int64_t)v->n_templates, "template"),
-                        c->template_photo ? c->template_photo : "none", (double)v->best_score);
+                        theirs, (double)v->best_score);
     else if (v->n_templates > 1)
         out[7] = text_format("the best of %zu of %s decides: %s", v->n_compared,
-                             text_counted(count, (int64_t)v->n_templates, "template"),
-                             c->template_photo ? c->template_photo : "none");
+                             text_counted(count, (int64_t)v->n_templates, "template"), theirs);
     else if (c->template_photo)
-        out[7] = text_format("compared with %s", c->template_photo);
+        out[7] = text_format("compared with %s", theirs);
 }
 
 static void put_line(char *line)

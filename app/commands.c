@@ -9,11 +9,20 @@ const command commands[] = {
     {"enroll", cmd_enroll, true, "DIR|FILE…", "put people's photos into the gallery",
      options_of_enroll,
      "In a folder, a photo belongs to the person whom the folder that holds it is named after, at\n"
-     "any depth. Photos directly in the folder given, and files given one by one, are one person\n"
-     "each, named by the file without its ending; --name gives one name to all. Enrolling again\n"
-     "looks only at what has changed; a photo that has moved keeps its person.\n"
+     "any depth. Photos directly in the folder given, and files given from one folder, are one\n"
+     "person each, named by the file without its ending; people/* and people/*/*.jpg mean what\n"
+     "people does. A year or a date is nobody: the folder above names its photos. --name gives\n"
+     "one name to all. Enrolling again looks only at what has changed; a photo that has moved\n"
+     "keeps its person.\n"
      "\n"
-     "Every refused file is told with its reason, and its status counts in the exit status.\n"
+     "A file that is gone, empty or unreadable takes nothing away: what was enrolled of it\n"
+     "stays. --prune removes the photos whose files are gone, unless that looks like an absent\n"
+     "disk. doppel undo takes back what a run has done.\n"
+     "\n"
+     "Refused files are counted by their reason, -v lists them; their status counts in the exit\n"
+     "status. What is no picture is only counted. Left out are hidden files, what file servers\n"
+     "and desktops put aside (@eaDir, #recycle, lost+found, __MACOSX and their like), and what\n"
+     "a file .doppelignore in a folder names, a pattern a line.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again.",
      NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
@@ -48,7 +57,12 @@ const command commands[] = {
      "they are.\n"
      "A person's name is taken first; ./NAME is always a photo.",
      NULL},
-    {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename, NULL,
+    {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename,
+     "The old name goes on meaning the same person: a folder of that name is still theirs.", NULL},
+    {"undo", cmd_undo, false, "", "take the last change back", options_of_undo,
+     "It first says what the last change was, and asks. Taken back twice, it is there again.\n"
+     "What one run of a command has done is one change. A forget is final at once: --dry-run\n"
+     "shows what it would do.",
      NULL},
     {"export", cmd_export, false, "FILE|-", "write the whole gallery as JSON lines",
      options_of_export,

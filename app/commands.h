@@ -22,6 +22,7 @@ int cmd_list(const command *self, int argc, char **argv);
 int cmd_query(const command *self, int argc, char **argv);
 int cmd_rename(const command *self, int argc, char **argv);
 int cmd_train(const command *self, int argc, char **argv);
+int cmd_undo(const command *self, int argc, char **argv);
 int cmd_verify(const command *self, int argc, char **argv);
 
 /* The options of each, NULL-terminated lists of tables. */
@@ -38,6 +39,7 @@ extern const option_spec *const options_of_list[];
 extern const option_spec *const options_of_query[];
 extern const option_spec *const options_of_rename[];
 extern const option_spec *const options_of_train[];
+extern const option_spec *const options_of_undo[];
 extern const option_spec *const options_of_verify[];
 
 /** What `doppel` says alone: all commands, a line each. */

@@ -280,29 +280,49 @@ int common_no_person(const command *self, const common *o, dpl_gallery *gallery,
     return code;
 }
 
+const char *common_from_here(const char *path)
+{
+    char *cwd = getcwd(NULL, 0);
+    const size_t n = cwd ? strlen(cwd) : 0;
+    const bool below = n > 1 && strncmp(path, cwd, n) == 0 && path[n] == '/' && path[n + 1];
+
+    free(cwd);
+    return below ? path + n + 1 : path;
+}
+
+bool common_confirm(const char *question)
+{
+    char line[16];
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    fflush(stderr);
+    return fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
 char *common_full_path(const char *path)
 {
-    char *full = realpath(path, NULL);
-    char *folder, *slash, *cwd;
+    char *folder = text_format("%s%s", path[0] == '/' ? "" : "./", path), *full = NULL;
+    size_t n = strlen(folder), end = n;
 
-    if (full)
-        return full;
-    /* The file is gone; its folder may be there, and then says what the path really is. */
-    folder = text_format("%s", path);
-    slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
+    /* The file is gone, and perhaps the folders that held it; the nearest one that is there says
+       what the path really is. */
+    while (!full && end > 0) {
+        const char cut = folder[end];
         char *real;
-        *slash = '\0';
+
+        folder[end] = '\0';
         real = realpath(folder, NULL);
-        full = real ? text_format("%s/%s", real, slash + 1) : text_format("%s", path);
+        folder[end] = cut;
+        if (real)
+            full = text_format("%s%s", real[1] || !cut ? real : "", folder + end);
         free(real);
-    } else if (slash) {
-        full = text_format("%s", path);
-    } else {
-        cwd = text_need(getcwd(NULL, 0));
-        full = text_format("%s/%s", cwd, path);
-        free(cwd);
+        while (end > 0 && folder[--end] != '/')
+            ;
     }
+    if (!full)
+        full = text_format("%s", path);
     free(folder);
     return full;
 }

@@ -99,6 +99,12 @@ int common_has_person(bool *has, const command *self, const common *o, dpl_galle
  * code. */
 int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
 
+/** A path as short as it is still right from here: the end of what was given. */
+const char *common_from_here(const char *path);
+
+/** Ask on the terminal; whether the answer was yes. Where there is no terminal, it is no. */
+bool common_confirm(const char *question);
+
 /** The absolute path that the ledger would have for a path as typed, also of a file that is gone.
  * Freed by free(). */
 char *common_full_path(const char *path);

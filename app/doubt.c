@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "app/common.h"
 #include "app/json.h"
 #include "app/text.h"
 
@@ -18,10 +19,11 @@ char *doubt_words(const dpl_doubt *d)
             d->person, d->other_person, d->other_photo);
     text_rate(rate, d->rate);
     if (d->kind == DPL_DOUBT_PAIR)
-        words = text_format("%s and %s, both of %s, are unlike each other", d->photo,
-                            d->other_photo, d->person);
+        words =
+            text_format("%s and %s, both of %s, are unlike each other", common_from_here(d->photo),
+                        common_from_here(d->other_photo), d->person);
     else
-        words = text_format("%s is unlike the other %s of %s", d->photo,
+        words = text_format("%s is unlike the other %s of %s", common_from_here(d->photo),
                             text_counted(count, d->n_others, "photo"), d->person);
     char *line = text_format("%s (score %.3f, which strangers reach %s): is it somebody else?",
                              words, (double)d->score, rate);

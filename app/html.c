@@ -289,25 +289,20 @@ static void put_breakable(const html *page, const char *path)
 
 void html_path(const html *page, const char *path)
 {
-    const char *home = getenv("HOME");
-    char *cwd = getcwd(NULL, 0);
-    const size_t n_cwd = cwd ? strlen(cwd) : 0, n_home = home ? strlen(home) : 0;
+    const char *home = getenv("HOME"), *shown = common_from_here(path);
+    const size_t n_home = home ? strlen(home) : 0;
     const char *slash = strrchr(path, '/');
 
-    if (n_cwd > 1 && strncmp(path, cwd, n_cwd) == 0 && path[n_cwd] == '/') {
-        put_breakable(page, path + n_cwd + 1);
-    } else if (n_home > 1 && strncmp(path, home, n_home) == 0 && path[n_home] == '/') {
+    if (shown == path && n_home > 1 && strncmp(path, home, n_home) == 0 && path[n_home] == '/') {
         fputs("~", page->f);
-        put_breakable(page, path + n_home);
-    } else if (path[0] == '/' && slash > path) {
+        shown = path + n_home;
+    } else if (shown == path && path[0] == '/' && slash > path) {
         /* Of another place the folder tells whose it is, and the way there who keeps it. */
         const char *folder = memrchr(path, '/', (size_t)(slash - path));
         fputs(folder > path ? "…" : "", page->f);
-        put_breakable(page, folder ? folder : path);
-    } else {
-        put_breakable(page, path);
+        shown = folder ? folder : path;
     }
-    free(cwd);
+    put_breakable(page, shown);
 }
 
 /* ------------------------------------------------------------------ how it was made */
@@ -336,15 +331,11 @@ static void put_net(const html *page, const char *what, const dpl_net *net, cons
              vectors ? vectors : "");
 }
 
-void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
+void html_made_begin(const html *page, const common *o)
 {
-    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
-    const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
-    const dpl_detector *detector = dpl_pipeline_detector(pipeline);
-    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
     const time_t now = time(NULL);
     struct tm tm;
-    char when[64] = "", count[64];
+    char when[64] = "";
 
     if (localtime_r(&now, &tm))
         strftime(when, sizeof when, "%Y-%m-%d %H:%M %z", &tm);
@@ -352,6 +343,17 @@ void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
     html_row(page, "date", "%s", when);
     if (o->typed)
         html_row(page, "command", "%s", o->typed);
+}
+
+void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
+    const dpl_detector *detector = dpl_pipeline_detector(pipeline);
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    char count[64];
+
+    html_made_begin(page, o);
     put_net(page, "encoder", dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
     if (detector)
         put_net(page, "detector", dpl_detector_net(detector), NULL);
@@ -359,11 +361,9 @@ void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
         put_net(page, "of pictures", dpl_encoder_net(image_encoder),
                 dpl_encoder_hash(image_encoder));
     if (calibration)
-        html_row(page, "rates", "measured on %s%s; %s, %s",
+        html_row(page, "rates", "measured on %s of strangers; by the %s calibration, %s",
                  text_counted(count, (int64_t)dpl_calibration_pairs(calibration), "pair"),
-                 " of strangers",
-                 dpl_pipeline_calibration_is_given(pipeline) ? "by the gallery's own calibration"
-                                                             : "by the encoder's calibration",
+                 dpl_pipeline_calibration_is_given(pipeline) ? "gallery's own" : "encoder's",
                  dpl_calibration_source(calibration));
 }
 

@@ -78,8 +78,9 @@ void html_quality(const html *page, const dpl_face *face);
 /** A path without what leads to it: from here, from home, or its folder and file. */
 void html_path(const html *page, const char *path);
 
-/** "How this was made": a table begun with date, command, models and calibration, gone on with
- * html_row. */
+/** "How this was made": a table begun with date and command, gone on with html_row; html_made adds
+ * the models and the calibration. */
+void html_made_begin(const html *page, const common *o);
 void html_made(const html *page, const common *o, const dpl_pipeline *pipeline);
 void html_row(const html *page, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -84,12 +84,35 @@ static double density(const shape *s, double x)
     return fmax(0, slope) * exp(-z * z / 2);
 }
 
+/* The ends of the table of the same person, which are where it stops changing: it may go further
+ * than that of strangers. */
+static void find_ends(double *low, double *high, const dpl_calibration *c)
+{
+    const double step = (*high - *low) / 16;
+
+    for (int i = 0; i < 64; i++) {
+        const double to = *high + step;
+        if (!(dpl_calibration_fnmr(c, (float)to) > dpl_calibration_fnmr(c, (float)*high)))
+            break;
+        *high = to;
+    }
+    for (int i = 0; i < 64; i++) {
+        const double to = *low - step;
+        if (!(dpl_calibration_fnmr(c, (float)to) < dpl_calibration_fnmr(c, (float)*low)))
+            break;
+        *low = to;
+    }
+}
+
 /* false when the calibration says nothing of it. */
 static bool read_shape(shape *s, const dpl_calibration *c, const frame *f, bool same)
 {
+    double low = f->low, high = f->high;
+
+    if (same)
+        find_ends(&low, &high, c);
     for (int i = 0; i < N_KNOTS; i++) {
-        const float x = i + 1 < N_KNOTS ? (float)(f->low + (f->high - f->low) * i / (N_KNOTS - 1))
-                                        : (float)f->high;
+        const float x = (float)(i + 1 < N_KNOTS ? low + (high - low) * i / (N_KNOTS - 1) : high);
         const double p = same ? dpl_calibration_fnmr(c, x) : 1 - dpl_calibration_fmr(c, x).rate;
         if (!isfinite(p))
             return false;
@@ -107,6 +130,11 @@ static void widen(frame *f, const shape *s)
 {
     const double z = 2.3;
 
+    for (int i = 0; i < N_KNOTS; i++)
+        if (fabs(s->z[i]) < z) {
+            f->x0 = fmin(f->x0, s->x[i]);
+            f->x1 = fmax(f->x1, s->x[i + 1 < N_KNOTS ? i + 1 : i]);
+        }
     if (s->slope[0] > 0 && s->z[0] > -z)
         f->x0 = fmin(f->x0, s->x[0] - (s->z[0] + z) / s->slope[0]);
     if (s->slope[N_KNOTS - 1] > 0 && s->z[N_KNOTS - 1] < z)
@@ -187,15 +215,16 @@ static void put_shape(FILE *out, const frame *f, shape *s, const char *name)
     find_peak(s, f);
     if (!(s->peak > 0))
         return;
+    const double low = fmax(f->x0, s->x[0]), high = fmin(f->x1, s->x[N_KNOTS - 1]);
     char fill[16], line[16];
     snprintf(fill, sizeof fill, "%s-fill", name);
     snprintf(line, sizeof line, "%s-line", name);
-    put_outline(out, f, s, f->low, f->high, fill, true);
-    put_outline(out, f, s, f->low, f->high, line, false);
-    if (f->x0 < f->low)
-        put_outline(out, f, s, f->x0, f->low, "guess", false);
-    if (f->x1 > f->high)
-        put_outline(out, f, s, f->high, f->x1, "guess", false);
+    put_outline(out, f, s, low, high, fill, true);
+    put_outline(out, f, s, low, high, line, false);
+    if (f->x0 < low)
+        put_outline(out, f, s, f->x0, low, "guess", false);
+    if (f->x1 > high)
+        put_outline(out, f, s, high, f->x1, "guess", false);
 }
 
 static void put_ticks(FILE *out, const frame *f)

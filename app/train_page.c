@@ -219,14 +219,24 @@ int train_page_write(const command *self, const common *o, const char *run, int6
     if (!code) {
         page.has_pictures = false;
         html_heading(&page, "Training");
-        line = text_format("%s%s%s; trained on %s; loss %s, optimizer %s", setting(&r, "arch"),
-                           *setting(&r, "init") ? "going on from " : "", setting(&r, "init"),
-                           setting(&r, "data"), setting(&r, "loss"), setting(&r, "optimizer"));
-        html_paragraph(&page, "soft", line);
+        line =
+            text_format("; loss %s, optimizer %s", setting(&r, "loss"), setting(&r, "optimizer"));
+        fputs("<p class=\"soft\">", page.f);
+        html_text(&page, setting(&r, "arch"));
+        if (*setting(&r, "init")) {
+            fputs("going on from ", page.f);
+            html_path(&page, setting(&r, "init"));
+        }
+        fputs("; trained on ", page.f);
+        html_path(&page, setting(&r, "data"));
+        html_text(&page, line);
+        fputs("</p>\n", page.f);
         free(line);
         put_facts(&page, &r, step, n_steps);
         put_charts(&page, &r);
         put_settings(&page, &r);
+        html_made_begin(&page, &into);
+        html_made_end(&page);
         code = html_close(&page, self, &into);
     }
     clear_record(&r);

@@ -22,6 +22,7 @@
 #endif
 
 #include "base/fail.h"
+#include "base/ignore.h"
 #include "base/mem.h"
 
 typedef struct walk {
@@ -111,15 +112,25 @@ static char *join(const char *folder, const char *name, dpl_error *err)
 }
 
 static dpl_status walk_folder(const walk *w, const char *folder, const char *below, int depth,
-                              dpl_error *err);
+                              dpli_ignore *above, dpl_error *err);
+
+static bool is_left_out(const walk *w, const dpli_ignore *ignore, const char *below, bool is_folder)
+{
+    const char *slash = strrchr(below, '/');
+
+    return w->walker->tidy && ((is_folder && dpli_is_junk_folder(slash ? slash + 1 : below)) ||
+                               dpli_is_ignored(ignore, below, is_folder));
+}
 
 static dpl_status walk_entry(const walk *w, const char *path, const char *below, int depth,
-                             dpl_error *err)
+                             dpli_ignore *ignore, dpl_error *err)
 {
     struct stat st;
     bool fresh;
     dpl_status status;
 
+    if (is_left_out(w, ignore, below, stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+        return w->fn(w->ctx, DPLI_WALKED_LEFT_OUT, path, below, err);
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && !w->walker->follow_links &&
         stat(path, &st) == 0 && !stays_inside(w, path))
         return w->fn(w->ctx, DPLI_WALKED_LINK, path, below, err);
@@ -128,12 +139,13 @@ static dpl_status walk_entry(const walk *w, const char *path, const char *below,
     if (S_ISREG(st.st_mode))
         return w->fn(w->ctx, DPLI_WALKED_FILE, path, below, err);
     status = visit(w->walker, &st, &fresh, err);
-    return status == DPL_OK && fresh ? walk_folder(w, path, below, depth + 1, err) : status;
+    return status == DPL_OK && fresh ? walk_folder(w, path, below, depth + 1, ignore, err) : status;
 }
 
 static dpl_status walk_folder(const walk *w, const char *folder, const char *below, int depth,
-                              dpl_error *err)
+                              dpli_ignore *above, dpl_error *err)
 {
+    dpli_ignore *ignore = above;
     struct dirent **entries = NULL;
     dpl_status status = DPL_OK;
     int n;
@@ -145,18 +157,21 @@ static dpl_status walk_folder(const walk *w, const char *folder, const char *bel
     n = scandir(folder, &entries, not_hidden, by_bytes);
     if (n < 0)
         return w->fn(w->ctx, DPLI_WALKED_UNREADABLE, folder, below, err);
+    if (w->walker->tidy)
+        status = dpli_ignore_read(&ignore, above, folder, below, err);
     for (int i = 0; i < n; i++) {
         if (status == DPL_OK) {
             char *path = join(folder, entries[i]->d_name, err);
             char *name = join(below, entries[i]->d_name, err);
 
-            status = path && name ? walk_entry(w, path, name, depth, err) : DPL_E_MEMORY;
+            status = path && name ? walk_entry(w, path, name, depth, ignore, err) : DPL_E_MEMORY;
             free(path);
             free(name);
         }
         free(entries[i]);
     }
     free(entries);
+    dpli_ignore_free(ignore, above);
     return status;
 }
 
@@ -174,7 +189,7 @@ dpl_status dpli_walk(dpli_walker *walker, const char *folder, dpli_walk_fn fn, v
     } else {
         status = visit(walker, &st, &fresh, err);
         if (status == DPL_OK && fresh)
-            status = walk_folder(&w, folder, "", 0, err);
+            status = walk_folder(&w, folder, "", 0, NULL, err);
     }
     free(root);
     return status;

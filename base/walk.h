@@ -12,7 +12,8 @@ typedef enum dpli_walked {
     DPLI_WALKED_LINK,       /* a link that leads out of the folder walked, not followed */
     DPLI_WALKED_PSEUDO,     /* a folder of a file system that holds no files (proc, sys …) */
     DPLI_WALKED_UNREADABLE, /* a folder that cannot be listed: errno is set */
-    DPLI_WALKED_DEEP        /* a folder at DPLI_WALK_DEPTH, not listed */
+    DPLI_WALKED_DEEP,       /* a folder at DPLI_WALK_DEPTH, not listed */
+    DPLI_WALKED_LEFT_OUT    /* a file or folder that a tidy walk leaves out */
 } dpli_walked;
 
 #define DPLI_WALK_DEPTH 200
@@ -24,6 +25,7 @@ typedef dpl_status (*dpli_walk_fn)(void *ctx, dpli_walked what, const char *path
 /* Begins zeroed. */
 typedef struct dpli_walker {
     bool follow_links; /* out of the folder walked, too */
+    bool tidy;         /* leave out what base/ignore.h does */
     void *seen;        /* folders visited so far, by device and inode: each is walked once, whatever
                           links lead to it */
 } dpli_walker;

@@ -57,6 +57,8 @@ endmacro()
 dpl_format(WEBP libwebp)
 # With handlers of errors that know whose they are.
 dpl_format(TIFF libtiff-4>=4.5)
+dpl_format(HEIC libde265)
+dpl_format(AVIF dav1d>=1.0)
 list(JOIN dpl_formats ", " said)
 message(STATUS "Formats beside JPEG and PNG: ${said}")
 

@@ -175,6 +175,7 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
         return dpli_fail(err, DPL_E_INPUT, "folder \"%s\" holds no files but the kernel's words",
                          path);
     case DPLI_WALKED_LINK:
+    case DPLI_WALKED_LEFT_OUT:
     case DPLI_WALKED_OTHER: return DPL_OK;
     case DPLI_WALKED_FILE: break;
     }

@@ -157,8 +157,10 @@ static dpl_status check_snapshots(check *c, dpl_error *err)
 static dpl_status on_alias(void *ctx, const dpli_alias_record *r, dpl_error *err)
 {
     return r->sum == dpli_alias_sum(r) ? DPL_OK
-                                       : on_fault(ctx, "another name of a person is not what was "
-                                                       "written", err);
+                                       : on_fault(ctx,
+                                                  "another name of a person is not what was "
+                                                  "written",
+                                                  err);
 }
 
 static dpl_status on_refusal(void *ctx, const dpli_refusal_record *r, dpl_error *err)

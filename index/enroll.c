@@ -9,9 +9,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@
 #include "base/options.h"
 #include "base/pool.h"
 #include "index/files.h"
+#include "index/gallery.h"
 #include "index/pipeline.h"
 #include "index/source.h"
 
@@ -30,9 +33,9 @@
 /* ------------------------------------------------------------------ ledger */
 
 typedef struct known {
-    int64_t id, size_bytes, mtime_ns;
+    int64_t id, size_bytes, mtime_ns, file_system, unreadable_since_unix_s;
     char *path, *person, *tried; /* person NULL: nobody's; tried: see row.options */
-    bool meant;                  /* of a refused one, whose it was to be is known */
+    char *meant;                 /* whose it was to be; NULL: not known */
     char sha256[65], reason[200];
     dpl_status status;
     int32_t n_faces;
@@ -51,7 +54,8 @@ static dpl_status add_known(void *ctx, const dpl_photo_row *row)
     known k = {.id = row->id,
                .size_bytes = row->size_bytes,
                .mtime_ns = row->mtime_ns,
-               .meant = row->meant != NULL,
+               .file_system = row->file_system,
+               .unreadable_since_unix_s = row->unreadable_since_unix_s,
                .status = row->status,
                .n_faces = row->n_faces};
     known *items = dpli_grow(l->items, &l->cap, l->n + 1, sizeof *items, NULL);
@@ -64,8 +68,11 @@ static dpl_status add_known(void *ctx, const dpl_photo_row *row)
     k.path = dpli_strdup(row->path, NULL);
     k.person = row->person ? dpli_strdup(row->person, NULL) : NULL;
     k.tried = dpli_strdup(row->options, NULL);
+    k.meant = row->meant ? dpli_strdup(row->meant, NULL) : NULL;
     l->items[l->n++] = k;
-    return k.path && k.tried && (k.person || !row->person) ? DPL_OK : DPL_E_MEMORY;
+    return k.path && k.tried && (k.person || !row->person) && (k.meant || !row->meant)
+               ? DPL_OK
+               : DPL_E_MEMORY;
 }
 
 static int by_path(const void *a, const void *b)
@@ -102,6 +109,7 @@ static void clear_ledger(ledger *l)
         free(l->items[i].path);
         free(l->items[i].person);
         free(l->items[i].tried);
+        free(l->items[i].meant);
     }
     free(l->items);
     free(l->by_sha256);
@@ -150,7 +158,12 @@ typedef struct item {
     known *before; /* what the ledger knows of this path, or of the photo that has moved here */
     bool looked;   /* a worker came to it */
     bool record;   /* photo and templates are to be put */
+    bool moved;    /* before is another path's, whose file is gone */
     bool twice;    /* error names somebody else, whose photo it is, too */
+    bool nobodys;  /* none of its faces is known to be the person's */
+    bool unread;   /* it could not be read, and what was enrolled of it stays */
+    const char *person; /* whose it is, or was to be; NULL: nobody's */
+    int64_t file_system;
     dpl_outcome outcome;
     dpl_status status;
     dpl_error error; /* reason or warning */
@@ -173,6 +186,9 @@ typedef struct job {
     int n_threads;
     item items[CHUNK];
     size_t n_items;
+    void *contents;                 /* of this run's new photos, for tsearch */
+    dpl_enroll_options own_options; /* with the name as it is kept */
+    char *name, *last_name;
     dpl_enroll_report *report;
 } job;
 
@@ -195,14 +211,18 @@ static const char *person_of(const job *j, const item *it)
 {
     if (j->options->name)
         return j->options->name;
-    return it->before && it->before->person ? it->before->person : it->file->person;
+    if (it->before && it->before->person)
+        return it->before->person;
+    return it->before && it->before->meant ? it->before->meant : it->file->person;
 }
 
 /* A refused photo is nobody's, and would be refused whoever's it were. */
 static bool same_person(const job *j, const known *k)
 {
+    const char *whose = k->person ? k->person : k->meant;
+
     return !j->options->name || k->status != DPL_OK ||
-           (k->person && strcmp(k->person, j->options->name) == 0);
+           (whose && strcmp(whose, j->options->name) == 0);
 }
 
 /* Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
@@ -227,6 +247,7 @@ static void keep(item *it, dpl_outcome outcome)
  * worth a word when it is somebody else's. */
 static void look_for_same(const job *j, item *it)
 {
+    const char *person;
     size_t n;
     known **same = find_content(&j->ledger, it->sha256, &n);
 
@@ -234,11 +255,13 @@ static void look_for_same(const job *j, item *it)
         if (file_gone(same[i]->path) &&
             !__atomic_test_and_set(&same[i]->claimed, __ATOMIC_RELAXED)) {
             it->before = same[i];
+            it->moved = true;
             return;
         }
     }
+    person = person_of(j, it);
     for (size_t i = 0; i < n; i++)
-        if (same[i]->person && strcmp(same[i]->person, person_of(j, it)) != 0) {
+        if (same[i]->person && person && strcmp(same[i]->person, person) != 0) {
             dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)",
                       same[i]->person, same[i]->path);
             it->twice = true;
@@ -281,30 +304,52 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
                         face, encoder, it->photo.chips + i * dpli_chip_bytes(encoder), err);
 }
 
+/* All faces, of which the main one is the person's if it is clear which that is: the others are
+   nobody's. A face that is too poor is left out. */
+static dpl_status take_all_faces(const job *j, item *it, bool clear, dpl_error *err)
+{
+    const size_t main_face = dpli_main_face(&it->photo);
+    dpl_status status = DPL_OK;
+
+    it->nobodys = true;
+    for (size_t i = 0; i < it->photo.n_faces; i++) {
+        const dpl_status one = add_face(j, it, i, err);
+
+        if (one != DPL_OK && one != DPL_E_QUALITY)
+            return one;
+        if (one != DPL_OK) {
+            status = one;
+            continue;
+        }
+        it->templates[it->n_templates - 1].is_nobodys = !clear || i != main_face;
+        it->nobodys &= it->templates[it->n_templates - 1].is_nobodys;
+    }
+    if (it->n_templates == 0)
+        return status;
+    if (it->nobodys && it->photo.n_faces > 1 && it->person)
+        dpli_fail(&it->error, DPL_OK,
+                  "%zu faces, and which one is meant is not clear: they are nobody's",
+                  it->photo.n_faces);
+    return DPL_OK;
+}
+
 /* Which of the photo's faces become templates. */
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
     const dpl_photo *photo = &it->photo;
-    dpl_status status = DPL_OK;
+    const bool clear = photo->n_faces == 1 || (photo->n_faces > 1 && dpli_has_dominant_face(photo));
 
     if (photo->n_faces == 0)
         return dpli_fail(err, DPL_E_NO_FACE, "no face found");
-    if (photo->n_faces > 1 && j->options->faces == DPL_FACES_REFUSE)
+    if (!clear && j->options->faces == DPL_FACES_REFUSE)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
             "%zu faces found, which one is meant is not clear (--faces largest takes the "
             "main one)",
             photo->n_faces);
-    if (j->options->faces != DPL_FACES_ALL)
-        return add_face(j, it, dpli_main_face(photo), err);
-    for (size_t i = 0; i < photo->n_faces; i++) {
-        const dpl_status one = add_face(j, it, i, err);
-        if (one != DPL_OK && one != DPL_E_QUALITY)
-            return one;
-        if (one != DPL_OK)
-            status = one;
-    }
-    return it->n_templates > 0 ? DPL_OK : status;
+    if (j->options->faces == DPL_FACES_ALL)
+        return take_all_faces(j, it, clear, err);
+    return add_face(j, it, dpli_main_face(photo), err);
 }
 
 /* The picture kept for the event: small, or only its size. */
@@ -399,6 +444,58 @@ static bool stops_the_run(dpl_status status)
     return status == DPL_E_MODEL || dpl_status_exit_code(status) > 4;
 }
 
+/* Whether what was enrolled of a photo would be lost for a reason that is not the photo's: its file
+   is gone, empty, unreadable or no picture today. What was read and judged is another matter. */
+static bool keeps_what_was(const item *it, dpl_status status)
+{
+    return it->before && it->before->status == DPL_OK && status != DPL_E_NO_FACE &&
+           status != DPL_E_MANY_FACES && status != DPL_E_QUALITY && !stops_the_run(status);
+}
+
+static void keep_unread(item *it, dpl_status status)
+{
+    it->unread = true;
+    it->record = false;
+    it->outcome = DPL_OUTCOME_KEPT;
+    it->status = status;
+    it->nobodys = false;
+}
+
+/* A photo that moved keeps its person, which may not be whom its folder is named after. */
+static void tell_move(const job *j, item *it)
+{
+    const char *kept = it->before->person, *by_folder = it->file->person;
+
+    if (it->moved && kept && by_folder && !j->options->name && strcmp(kept, by_folder) != 0 &&
+        !it->error.message[0])
+        dpli_fail(
+            &it->error, DPL_OK,
+            "it stays %s's (\"doppel enroll --yes --name NAME FILE\" makes it somebody else's)",
+            kept);
+}
+
+/* Not enrolled for want of a name: told, not recorded, so that another run may name it. */
+static void refuse_nameless(item *it)
+{
+    it->outcome = DPL_OUTCOME_REFUSED;
+    it->status = DPL_E_INPUT;
+    it->sha256[0] = '\0';
+    it->twice = false;
+    dpli_fail(&it->error, DPL_OK, "%s", it->file->nobody);
+}
+
+static int64_t file_system_of(const char *path)
+{
+    struct statfs st;
+    uint64_t id = 0;
+
+    if (statfs(path, &st) != 0)
+        return 0;
+    memcpy(&id, &st.f_fsid, sizeof id < sizeof st.f_fsid ? sizeof id : sizeof st.f_fsid);
+    id = id * 0x9E3779B97F4A7C15U + (uint64_t)st.f_type;
+    return (int64_t)(id >> 1) + (id < 2);
+}
+
 /* Look at one file. A file's own failure is its status; only the system's and the model's stop the
  * run.
  */
@@ -415,11 +512,13 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         return DPL_OK;
     it->looked = true;
     it->before = find_path(&j->ledger, it->file->path);
+    it->person = person_of(j, it);
     if (it->before)
         __atomic_store_n(&it->before->claimed, true, __ATOMIC_RELAXED);
     if (stat(it->file->path, &st) == 0) {
         it->size_bytes = (int64_t)st.st_size;
         it->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        it->file_system = file_system_of(it->file->path);
     }
     if (it->before && is_settled(j, it->before) && it->before->sha256[0] &&
         it->before->size_bytes == it->size_bytes && it->before->mtime_ns == it->mtime_ns) {
@@ -427,7 +526,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         return DPL_OK;
     }
 
-    if (!is_meant(it->file, &st)) {
+    if (!keeps_what_was(it, DPL_E_INPUT) && !is_meant(it->file, &st)) {
         it->outcome = DPL_OUTCOME_PASSED_OVER;
         dpli_fail(&it->error, DPL_OK, "is no picture");
         return DPL_OK;
@@ -437,9 +536,16 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
     if (status == DPL_OK) {
         if (!had_path)
             look_for_same(j, it);
+        it->person = person_of(j, it);
         if (it->before && is_settled(j, it->before) &&
             strcmp(it->before->sha256, it->sha256) == 0) {
             keep(it, had_path ? DPL_OUTCOME_UNCHANGED : DPL_OUTCOME_MOVED);
+            tell_move(j, it);
+            dpli_photo_unread(bytes, n_bytes, j->pipeline);
+            return DPL_OK;
+        }
+        if (!it->person && it->file->nobody) {
+            refuse_nameless(it);
             dpli_photo_unread(bytes, n_bytes, j->pipeline);
             return DPL_OK;
         }
@@ -453,7 +559,12 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
     it->record = true;
     it->outcome = status != DPL_OK ? DPL_OUTCOME_REFUSED
                   : had_path       ? DPL_OUTCOME_UPDATED
+                  : it->moved      ? DPL_OUTCOME_MOVED
                                    : DPL_OUTCOME_ADDED;
+    if (status != DPL_OK && keeps_what_was(it, status))
+        keep_unread(it, status);
+    else if (it->moved)
+        tell_move(j, it);
     if (stops_the_run(status)) {
         *err = it->error;
         return dpli_fail_in(err, status, it->file->path);
@@ -479,8 +590,8 @@ static void clear_item(item *it)
 static void report_event(job *j, const dpl_enroll_event *event)
 {
     dpl_enroll_report *r = j->report;
-    int64_t *const counts[] = {&r->n_added,   &r->n_updated, &r->n_unchanged,  &r->n_moved,
-                               &r->n_refused, &r->n_pruned,  &r->n_passed_over};
+    int64_t *const counts[] = {&r->n_added,   &r->n_updated, &r->n_unchanged,   &r->n_moved,
+                               &r->n_refused, &r->n_pruned,  &r->n_passed_over, &r->n_kept};
 
     (*counts[event->outcome])++;
     /* the worst is the one with the highest exit code */
@@ -497,7 +608,7 @@ static void report_item(job *j, const item *it)
     j->report->n_files += !passed_over;
     const dpl_enroll_event event = {
         .path = it->file->path,
-        .person = person_of(j, it),
+        .person = it->nobodys ? NULL : it->person,
         .outcome = it->outcome,
         .status = it->status,
         .message = it->error.message,
@@ -516,56 +627,135 @@ static void report_item(job *j, const item *it)
 
 static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
 {
+    const bool theirs = it->status == DPL_OK && !it->nobodys;
+
     return (dpl_new_photo){
         .row = {.path = it->file->path,
                 .sha256 = it->sha256,
-                .person = it->status == DPL_OK ? person_of(j, it) : NULL,
-                .meant = it->status != DPL_OK ? person_of(j, it) : NULL,
+                .person = theirs ? it->person : NULL,
+                .meant = theirs ? NULL : it->person,
                 .status = it->status,
                 /* No name stays in a row but its own person's: it would outlive the other. */
                 .reason = it->twice && it->status == DPL_OK
                               ? "the same photo is enrolled as somebody else"
-                              : it->error.message,
+                          : it->moved && it->status == DPL_OK ? it->photo.image.warning
+                                                              : it->error.message,
                 .options = j->tried,
                 .size_bytes = it->size_bytes,
                 .mtime_ns = it->mtime_ns,
                 .enrolled_unix_s = now_s,
                 .width_px = it->width_px,
                 .height_px = it->height_px,
-                .n_faces = (int32_t)it->photo.n_faces},
+                .n_faces = (int32_t)it->photo.n_faces,
+                .file_system = it->file_system},
         .templates = it->templates,
         .n_templates = it->n_templates,
+        .moved_id = it->moved ? it->before->id : 0,
     };
 }
 
-/* A known photo under a new path, or touched without a change: only where and when it is. */
-static dpl_status commit_moves(job *j, dpl_error *err)
+/* What is known now of the file of a photo whose row stays. */
+static dpl_photo_row file_row(const item *it, int64_t now_s)
 {
-    for (size_t i = 0; i < j->n_items; i++) {
-        const item *it = &j->items[i];
-        if (!it->looked || it->record || !it->sha256[0])
-            continue;
-        const dpl_status status =
-            dpl_gallery_move_photo(j->gallery, it->before->id, it->file->path, it->mtime_ns, err);
-        if (status != DPL_OK)
-            return status;
-    }
-    return DPL_OK;
+    const known *k = it->before;
+
+    if (!it->unread)
+        return (dpl_photo_row){.file_system = it->file_system ? it->file_system : k->file_system};
+    return (dpl_photo_row){
+        .file_system = k->file_system,
+        .unreadable_since_unix_s = k->unreadable_since_unix_s ? k->unreadable_since_unix_s : now_s,
+        .unreadable_status = it->status,
+        .unreadable_reason = it->error.message,
+    };
 }
 
+/* Whether anything of a file is new whose photo was not put. */
+static bool is_news(const item *it)
+{
+    const known *k = it->before;
+
+    if (it->unread)
+        return !k->unreadable_since_unix_s;
+    return it->sha256[0] || k->unreadable_since_unix_s ||
+           (it->file_system && it->file_system != k->file_system);
+}
+
+/* All of a chunk in one transaction: photos put, moved, touched without a change, unreadable. */
 static dpl_status commit_chunk(job *j, dpl_error *err)
 {
     dpl_new_photo photos[CHUNK];
+    dpl_photo_row files[CHUNK];
+    dpli_step steps[CHUNK];
     const int64_t now_s = (int64_t)time(NULL);
     size_t n = 0;
-    dpl_status status = commit_moves(j, err);
 
-    for (size_t i = 0; i < j->n_items; i++)
-        if (j->items[i].looked && j->items[i].record)
-            photos[n++] = new_photo(j, &j->items[i], now_s);
-    if (status == DPL_OK && n > 0)
-        status = dpl_gallery_put(j->gallery, photos, n, err);
-    return status;
+    for (size_t i = 0; i < j->n_items; i++) {
+        const item *it = &j->items[i];
+
+        if (it->looked && it->record) {
+            photos[n] = new_photo(j, it, now_s);
+            steps[n] = (dpli_step){.put = &photos[n]};
+            n++;
+        } else if (it->looked && it->before && is_news(it)) {
+            files[n] = file_row(it, now_s);
+            steps[n] = (dpli_step){.photo_id = it->before->id,
+                                   .path = it->sha256[0] && !it->unread ? it->file->path : NULL,
+                                   .mtime_ns = it->mtime_ns,
+                                   .file = &files[n],
+                                   .is_note = !it->moved};
+            n++;
+        }
+    }
+    return n > 0 && !j->options->dry_run ? dpli_take_steps(j->gallery, steps, n, err) : DPL_OK;
+}
+
+/* ------------------------------------------------------------------ one file under two people */
+
+typedef struct content {
+    char sha256[65];
+    char *person, *path;
+} content;
+
+static int by_content(const void *a, const void *b)
+{
+    return strcmp(((const content *)a)->sha256, ((const content *)b)->sha256);
+}
+
+static void free_content(void *c)
+{
+    free(((content *)c)->person);
+    free(((content *)c)->path);
+    free(c);
+}
+
+/* A photo of this run with the content of an earlier one that is somebody else's gets a word. */
+static dpl_status look_for_twins(job *j, dpl_error *err)
+{
+    for (size_t i = 0; i < j->n_items; i++) {
+        item *it = &j->items[i];
+        content *c, **slot;
+
+        if (!it->looked || !it->record || it->status != DPL_OK || !it->person)
+            continue;
+        c = dpli_calloc(1, sizeof *c, err);
+        if (!c)
+            return DPL_E_MEMORY;
+        memcpy(c->sha256, it->sha256, sizeof c->sha256);
+        c->person = dpli_strdup(it->person, err);
+        c->path = dpli_strdup(it->file->path, err);
+        slot = c->person && c->path ? tsearch(c, &j->contents, by_content) : NULL;
+        if (slot && *slot != c && strcmp((*slot)->person, c->person) != 0 &&
+            !it->error.message[0]) {
+            dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)",
+                      (*slot)->person, (*slot)->path);
+            it->twice = true;
+        }
+        if (!slot || *slot != c)
+            free_content(c);
+        if (!slot)
+            return dpli_fail(err, DPL_E_MEMORY, "no memory for the run's photos");
+    }
+    return DPL_OK;
 }
 
 /* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
@@ -582,7 +772,9 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
         for (size_t i = 0; i < j->n_items; i++)
             if (stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
-    committed = commit_chunk(j, status == DPL_OK ? err : NULL);
+    committed = look_for_twins(j, status == DPL_OK ? err : NULL);
+    if (committed == DPL_OK)
+        committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     for (size_t i = 0; i < j->n_items; i++) {
         if (j->items[i].looked && committed == DPL_OK)
             report_item(j, &j->items[i]);
@@ -591,34 +783,152 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     return status != DPL_OK ? status : committed;
 }
 
-/* Forget photos under the folders given whose files are gone. */
-static dpl_status prune(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
-{
-    const char **gone = dpli_alloc(j->ledger.n, sizeof *gone, err);
-    dpl_forget_report forgotten;
-    size_t n = 0;
-    dpl_status status = DPL_OK;
+/* ------------------------------------------------------------------ what is gone */
 
-    if (!gone)
+/* Photos of the ledger under the folders given that no file of this run is. */
+typedef struct gone {
+    const known **items;
+    size_t n;
+} gone;
+
+static dpl_status find_gone(gone *g, const job *j, const char *const *paths, size_t n_paths,
+                            dpl_error *err)
+{
+    g->items = dpli_alloc(j->ledger.n + 1, sizeof *g->items, err);
+    if (!g->items)
         return DPL_E_MEMORY;
     for (size_t i = 0; i < j->ledger.n; i++) {
         const known *k = &j->ledger.items[i];
+
         if (!k->claimed && dpli_path_is_under(k->path, paths, n_paths) && file_gone(k->path))
-            gone[n++] = k->path;
+            g->items[g->n++] = k;
     }
-    if (n > 0)
-        status = dpl_gallery_forget(&forgotten, j->gallery, NULL, gone, n, 0, err);
-    for (size_t i = 0; i < n && status == DPL_OK; i++) {
-        const known *k = find_path(&j->ledger, gone[i]);
-        const dpl_enroll_event event = {.path = k->path,
-                                        .person = k->person,
+    return DPL_OK;
+}
+
+/* They stay, and the ledger says since when their files are gone. */
+static dpl_status note_gone(job *j, const gone *g, dpl_error *err)
+{
+    const int64_t now_s = (int64_t)time(NULL);
+    dpl_photo_row files[CHUNK];
+    dpli_step steps[CHUNK];
+    dpl_status status = DPL_OK;
+    size_t n = 0;
+
+    for (size_t i = 0; i <= g->n && status == DPL_OK; i++) {
+        if (n > 0 && (n == CHUNK || i == g->n)) {
+            status = dpli_take_steps(j->gallery, steps, n, err);
+            n = 0;
+        }
+        if (i == g->n || g->items[i]->unreadable_since_unix_s)
+            continue;
+        files[n] = (dpl_photo_row){.file_system = g->items[i]->file_system,
+                                   .unreadable_since_unix_s = now_s,
+                                   .unreadable_status = DPL_E_INPUT,
+                                   .unreadable_reason = "file is gone"};
+        steps[n] = (dpli_step){.photo_id = g->items[i]->id, .file = &files[n], .is_note = true};
+        n++;
+    }
+    return status;
+}
+
+/* The file system of the nearest folder above a path that is there. */
+static int64_t file_system_above(const char *path, dpl_error *err)
+{
+    char *folder = dpli_strdup(path, err), *slash;
+    int64_t id = 0;
+
+    for (slash = folder ? strrchr(folder, '/') : NULL; slash && !id; slash = strrchr(folder, '/')) {
+        slash[slash == folder] = '\0';
+        id = file_system_of(folder);
+        if (slash == folder)
+            break;
+    }
+    free(folder);
+    return id;
+}
+
+/* A disk that is not there looks like one from which everything was removed. */
+static dpl_status check_absence(const job *j, const gone *g, const char *const *paths,
+                                size_t n_paths, dpl_error *err)
+{
+    static const char insist[] = "nothing was pruned; --prune-absent forgets them all the same";
+
+    for (size_t i = 0; i < n_paths; i++) {
+        size_t n_known = 0, n_gone = 0, n_files = 0;
+
+        for (size_t k = 0; k < j->ledger.n; k++)
+            n_known += dpli_source_is_file(j->ledger.items[k].path) &&
+                       dpli_path_is_under(j->ledger.items[k].path, &paths[i], 1);
+        for (size_t k = 0; k < g->n; k++)
+            n_gone += dpli_path_is_under(g->items[k]->path, &paths[i], 1);
+        for (size_t k = 0; k < j->files.n; k++)
+            n_files += dpli_path_is_under(j->files.items[k].path, &paths[i], 1);
+        if (n_gone > 0 && n_files == 0)
+            return dpli_fail(err, DPL_E_INPUT,
+                             "\"%s\" is empty, and %zu photos were enrolled from it: is its disk "
+                             "there? %s",
+                             paths[i], n_gone, insist);
+        if (n_gone > n_known / 2)
+            return dpli_fail(
+                err, DPL_E_INPUT,
+                "of the %zu photos that were enrolled from \"%s\" %zu are gone: is its "
+                "disk there? %s",
+                n_known, paths[i], n_gone, insist);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        const known *k = g->items[i];
+
+        if (k->file_system && file_system_above(k->path, NULL) != k->file_system)
+            return dpli_fail(
+                err, DPL_E_INPUT,
+                "\"%s\" was on another file system than its folder is now: is its disk "
+                "there? %s",
+                k->path, insist);
+    }
+    return DPL_OK;
+}
+
+static dpl_status prune(job *j, const gone *g, dpl_error *err)
+{
+    int64_t *ids = dpli_alloc(g->n + 1, sizeof *ids, err);
+    dpl_status status = ids ? DPL_OK : DPL_E_MEMORY;
+
+    for (size_t i = 0; i < g->n && ids; i++)
+        ids[i] = g->items[i]->id;
+    if (status == DPL_OK && g->n > 0 && !j->options->dry_run)
+        status = dpli_drop_photos(j->gallery, ids, g->n, err);
+    for (size_t i = 0; i < g->n && status == DPL_OK; i++) {
+        const dpl_enroll_event event = {.path = g->items[i]->path,
+                                        .person = g->items[i]->person,
                                         .outcome = DPL_OUTCOME_PRUNED,
                                         .message = "file is gone",
                                         .n_done = j->report->n_files,
                                         .n_total = (int64_t)j->files.n};
         report_event(j, &event);
     }
-    free(gone);
+    free(ids);
+    return status;
+}
+
+static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
+{
+    gone g = {0};
+    dpl_status status = find_gone(&g, j, paths, n_paths, err);
+
+    if (status == DPL_OK && j->options->prune && !j->options->prune_absent)
+        status = check_absence(j, &g, paths, n_paths, err);
+    if (status == DPL_OK && j->options->prune) {
+        status = prune(j, &g, err);
+    } else if (g.items) {
+        dpl_error why = {DPL_OK, ""};
+        const dpl_status noted = j->options->dry_run ? DPL_OK : note_gone(j, &g, &why);
+
+        j->report->n_gone = (int64_t)g.n;
+        if (status == DPL_OK && noted != DPL_OK)
+            status = dpli_fail(err, noted, "%s", why.message);
+    }
+    free(g.items);
     return status;
 }
 
@@ -634,6 +944,98 @@ static dpl_status bind_gallery(const job *j, dpl_error *err)
         status = dpl_gallery_bind(j->gallery, image_encoder, err);
     if (status == DPL_OK)
         status = dpl_gallery_remember(j->gallery, "detect", detect, err);
+    return status;
+}
+
+static dpl_status is_known(void *ctx, bool *is, const char *name, dpl_error *err)
+{
+    int64_t id;
+    dpl_status status = dpli_find_person(&id, ctx, name, err);
+
+    *is = status == DPL_OK && id;
+    return status;
+}
+
+/* A name as the gallery has it, if it has: the caller's. */
+static dpl_status kept_name(char **kept, dpl_gallery *gallery, const char *name, dpl_error *err)
+{
+    int64_t id;
+    dpl_status status = dpli_find_person(&id, gallery, name, err);
+
+    *kept = NULL;
+    return status == DPL_OK && id ? dpli_name_of(kept, gallery, id, err) : status;
+}
+
+/* People are called as they are called in the gallery, whatever a folder says. */
+static dpl_status keep_names(job *j, dpl_error *err)
+{
+    const char *last = NULL;
+    dpl_status status = DPL_OK;
+    char *kept = NULL;
+
+    for (size_t i = 0; i < j->files.n && status == DPL_OK; i++) {
+        dpli_found_file *file = &j->files.items[i];
+
+        if (!file->person)
+            continue;
+        if (!last || strcmp(last, file->person) != 0) {
+            free(kept);
+            status = kept_name(&kept, j->gallery, file->person, err);
+            free(j->last_name);
+            last = j->last_name = dpli_strdup(file->person, err);
+            if (!last)
+                status = DPL_E_MEMORY;
+        }
+        if (status == DPL_OK && kept && strcmp(kept, file->person) != 0) {
+            char *copy = dpli_strdup(kept, err);
+
+            if (!copy)
+                status = DPL_E_MEMORY;
+            free(file->person);
+            file->person = copy;
+        }
+    }
+    free(kept);
+    if (status == DPL_OK && j->options->name)
+        status = kept_name(&j->name, j->gallery, j->options->name, err);
+    if (j->name)
+        j->own_options.name = j->name;
+    return status;
+}
+
+/* --name over photos of other people renames these: it is asked whether that is meant. */
+static dpl_status may_rename(job *j, dpl_error *err)
+{
+    const char *name = j->options->name, *other = NULL;
+    size_t n_photos = 0, n_people = 0;
+
+    for (size_t i = 0; i < j->files.n && name; i++) {
+        const known *k = find_path(&j->ledger, j->files.items[i].path);
+
+        if (!k || !k->person || strcmp(k->person, name) == 0)
+            continue;
+        n_photos++;
+        n_people += !other || strcmp(other, k->person) != 0;
+        other = k->person;
+    }
+    if (n_photos == 0 || !j->options->may_rename ||
+        j->options->may_rename(j->options->ctx, name, (int64_t)n_photos, other, n_people > 1))
+        return DPL_OK;
+    return dpli_fail(err, DPL_E_ARGUMENT,
+                     "%zu photos of \"%s\"%s would become \"%s\"'s (--yes says that it is meant)",
+                     n_photos, other, n_people > 1 ? " and others" : "", name);
+}
+
+static dpl_status begin_change(const job *j, const char *const *paths, size_t n_paths,
+                               dpl_error *err)
+{
+    char *words =
+        dpli_asprintf(err, "enroll \"%s\"%s%s%s%s", n_paths > 0 ? paths[0] : "",
+                      n_paths > 1 ? " and more" : "", j->options->name ? " --name \"" : "",
+                      j->options->name ? j->options->name : "", j->options->name ? "\"" : "");
+    dpl_status status = words ? dpli_change_begin(j->gallery, words, err) : DPL_E_MEMORY;
+
+    free(words);
     return status;
 }
 
@@ -655,6 +1057,9 @@ static void free_job(job *j)
     for (int i = 0; j->scratches && i < j->n_threads; i++)
         dpl_scratch_free(j->scratches[i]);
     free(j->scratches);
+    tdestroy(j->contents, free_content);
+    free(j->name);
+    free(j->last_name);
     dpli_found_files_clear(&j->files);
     clear_ledger(&j->ledger);
     free(j);
@@ -671,7 +1076,8 @@ static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *p
         return DPL_E_MEMORY;
     j->gallery = gallery;
     j->pipeline = pipeline;
-    j->options = options;
+    j->own_options = *options;
+    j->options = &j->own_options;
     snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)options->faces,
              (double)dpli_pipeline_min_quality(pipeline));
     return DPL_OK;
@@ -683,6 +1089,8 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
 {
     dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
     const double start = dpli_now();
+    dpli_find_options find = {.is_known = is_known, .ctx = gallery};
+    const bool rehearsing = gallery->rehearsing;
     job *j;
     dpl_status status;
 
@@ -693,15 +1101,24 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
     if (status != DPL_OK)
         return status;
     j->report = report;
+    find.follow_links = o.follow_links;
+    dpl_gallery_rehearse(gallery, rehearsing || o.dry_run);
     j->n_threads = o.n_threads > 0 ? o.n_threads : dpli_n_cores();
     status = bind_gallery(j, err);
     if (status == DPL_OK)
         status = make_scratches(j, err);
     if (status == DPL_OK)
-        status = dpli_find_files(&j->files, paths, n_paths, j->options->follow_links, err);
+        status = dpli_find_files(&j->files, paths, n_paths, &find, err);
     report->n_links = j->files.n_links;
+    report->n_left_out = j->files.n_left_out;
+    if (status == DPL_OK)
+        status = keep_names(j, err);
     if (status == DPL_OK)
         status = read_ledger(&j->ledger, gallery, err);
+    if (status == DPL_OK)
+        status = may_rename(j, err);
+    if (status == DPL_OK)
+        status = begin_change(j, paths, n_paths, err);
     for (size_t first = 0; status == DPL_OK && first < j->files.n && !cancelled(j); first += CHUNK)
         status = do_chunk(j, first, err);
     if (status == DPL_OK && cancelled(j))
@@ -709,8 +1126,10 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
             err, DPL_E_CANCELLED,
             "interrupted after %lld of %zu files; what was done is kept, run it again to go on",
             (long long)report->n_files, j->files.n);
-    if (status == DPL_OK && o.prune && j->ledger.n > 0)
-        status = prune(j, paths, n_paths, err);
+    if (status == DPL_OK && j->ledger.n > 0)
+        status = see_to_gone(j, paths, n_paths, err);
+    dpli_change_end(gallery);
+    dpl_gallery_rehearse(gallery, rehearsing);
     report->seconds = dpli_now() - start;
     free_job(j);
     return status;
@@ -733,7 +1152,7 @@ dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
     if (status != DPL_OK)
         return status;
     it = &j->items[0];
-    *it = (item){.file = &file, .photo = *photo};
+    *it = (item){.file = &file, .photo = *photo, .person = o.name};
     memcpy(it->sha256, photo->sha256, sizeof it->sha256);
     status = bind_gallery(j, err);
     if (status != DPL_OK)

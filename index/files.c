@@ -1,12 +1,17 @@
 /*
  * files.c - the photos under some paths, and whose they are.
  *
+ * A photo is named after the folder that holds it. What lies directly in a folder given is named by
+ * the file, as a folder of one portrait a person is; but a list of paths that a shell has made of a
+ * folder means that folder.
+ *
  * Folders are walked by name order (base/walk.c). A folder that cannot be read is itself listed, so
  * that it gets a status and a reason like any file; links that lead out of the folder given, and
  * file systems without files in them, are counted.
  */
 #include "index/files.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -15,11 +20,15 @@
 #include <sys/stat.h>
 
 #include "base/fail.h"
+#include "base/ignore.h"
 #include "base/mem.h"
 #include "base/walk.h"
 
 /* Some 150 bytes each. */
 enum { MAX_FILES = 10000000 };
+
+/* Of a longer path no month is told from a name. */
+enum { SHORT_PATH = 4096 };
 
 /* The name that a file stands for without its folder's: "ann.jpg" is "ann". */
 static char *stem(const char *path, dpl_error *err)
@@ -33,65 +42,225 @@ static char *stem(const char *path, dpl_error *err)
     return name;
 }
 
-/* Takes path. person NULL: by the file's own name. */
-static dpl_status add_file(dpli_found_files *out, char *path, const char *person, bool told,
-                           dpl_error *err)
+static bool are_digits(const char *s, size_t n)
 {
-    char *name = person ? dpli_strdup(person, err) : stem(path, err);
-    dpli_found_file *items = NULL;
-    dpl_status status = DPL_E_MEMORY;
-
-    if (name && out->n >= MAX_FILES)
-        status = dpli_fail(err, DPL_E_LIMIT, "more than %d files; give fewer folders at a time",
-                           MAX_FILES);
-    else if (name)
-        items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
-    if (!items) {
-        free(name);
-        free(path);
-        return status;
-    }
-    out->items = items;
-    out->items[out->n++] = (dpli_found_file){path, name, told};
-    return DPL_OK;
+    return strspn(s, "0123456789") >= n;
 }
 
-/* What is in a folder given is of the person that its own folder is named by; what lies in the
- * folder given itself, of the person that its name says. */
+bool dpli_is_date(const char *name)
+{
+    const size_t n = strspn(name, "0123456789");
+    const bool is_year = n >= 4 && (strncmp(name, "18", 2) == 0 || strncmp(name, "19", 2) == 0 ||
+                                    strncmp(name, "20", 2) == 0);
+
+    if (!is_year || (n != 4 && n != 8))
+        return false;
+    if (n == 8) /* 20190714 */
+        return strncmp(name + 4, "12", 2) <= 0 && strncmp(name + 6, "31", 2) <= 0 &&
+               !isalnum((unsigned char)name[8]);
+    if (!name[4])
+        return true;
+    return strchr("-_.", name[4]) && are_digits(name + 5, 2) && strncmp(name + 5, "12", 2) <= 0 &&
+           !isalnum((unsigned char)name[7]);
+}
+
+/* ------------------------------------------------------------------ whose */
+
+/* Where a path given belongs: what is below root is named by its folders there. */
+typedef struct place {
+    char *path; /* as given, absolute */
+    char *root; /* a folder at or above it */
+    bool is_folder, skip;
+} place;
+
+typedef struct finding {
+    dpli_found_files *out;
+    const dpli_find_options *o;
+    const place *at;
+    char *folder; /* the last one asked about, and what it gave */
+    char *person;
+} finding;
+
+/* The last part of a path: of "/" it is "". */
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static char *folder_of(const char *path, dpl_error *err)
+{
+    char *folder = dpli_strdup(path, err);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+
+    if (slash)
+        slash[slash == folder] = '\0';
+    return folder;
+}
+
+static dpl_status is_known(const finding *f, bool *known, const char *name, dpl_error *err)
+{
+    *known = false;
+    return f->o->is_known && *name ? f->o->is_known(f->o->ctx, known, name, err) : DPL_OK;
+}
+
+/* Whether a folder is of a time: a date, or within one a month or a day ("2019/07"). */
+static bool is_time(const char *folder)
+{
+    const char *name = base_of(folder);
+    const size_t n = strspn(name, "0123456789");
+    char above[SHORT_PATH];
+
+    if (dpli_is_date(name))
+        return true;
+    if (n < 1 || n > 2 || isalnum((unsigned char)name[n]) || name == folder ||
+        (size_t)(name - folder) > sizeof above)
+        return false;
+    memcpy(above, folder, (size_t)(name - folder) - 1);
+    above[name - folder - 1] = '\0';
+    return is_time(above);
+}
+
+/* Of what lies in a folder, at root or below: the folder it is named after. A date's photos are of
+   whoever is known among the folders above, else of the nearest that is no date. */
+static dpl_status name_by_folder(char **person, const finding *f, const char *folder,
+                                 dpl_error *err)
+{
+    const size_t n_root = strlen(f->at->root);
+    char *walk = dpli_strdup(folder, err), *nearest = NULL;
+    dpl_status status = walk ? DPL_OK : DPL_E_MEMORY;
+
+    *person = NULL;
+    while (status == DPL_OK && !*person) {
+        const bool is_below = strlen(walk) > n_root;
+        const char *name = base_of(walk);
+        bool known = false;
+
+        if (!is_time(walk)) {
+            if (strcmp(walk, folder) == 0 && is_below) {
+                nearest = dpli_strdup(name, err);
+                status = nearest ? DPL_OK : DPL_E_MEMORY;
+                break;
+            }
+            status = is_known(f, &known, name, err);
+            if (status == DPL_OK && (known || (is_below && !nearest))) {
+                char *copy = dpli_strdup(name, err);
+
+                status = copy ? DPL_OK : DPL_E_MEMORY;
+                if (known)
+                    *person = copy;
+                else
+                    nearest = copy;
+            }
+            if (!is_below)
+                break;
+        }
+        /* A date that was given itself may be somebody's: the folder that it is in is asked, too.
+         */
+        walk[name - walk - 1] = '\0';
+    }
+    if (status == DPL_OK && !*person) {
+        *person = nearest;
+        nearest = NULL;
+    }
+    free(nearest);
+    free(walk);
+    return status;
+}
+
+/* The person of a file that lies in a folder, and the folder's own if it is not by_file. */
+static dpl_status name_file(dpli_found_file *file, finding *f, dpl_error *err)
+{
+    char *folder = folder_of(file->path, err), *name = NULL;
+    const bool direct = folder && strcmp(folder, f->at->root) == 0;
+    dpl_status status = folder ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK && (!f->folder || strcmp(folder, f->folder) != 0)) {
+        free(f->folder);
+        free(f->person);
+        f->folder = folder;
+        folder = NULL;
+        f->person = NULL;
+        status = name_by_folder(&f->person, f, f->folder, err);
+    }
+    free(folder);
+    if (status != DPL_OK)
+        return status;
+    if (f->person) {
+        file->person = dpli_strdup(f->person, err);
+        return file->person ? DPL_OK : DPL_E_MEMORY;
+    }
+    if (direct) {
+        name = stem(file->path, err);
+        if (!name)
+            return DPL_E_MEMORY;
+        if (!dpli_is_date(name)) {
+            file->person = name;
+            file->by_file = true;
+            return DPL_OK;
+        }
+        free(name);
+    }
+    file->nobody = dpli_asprintf(err, "it is named by a date, which is nobody's name (--name gives "
+                                      "one)");
+    return file->nobody ? DPL_OK : DPL_E_MEMORY;
+}
+
+/* ------------------------------------------------------------------ files */
+
+/* Takes path. */
+static dpl_status add_file(finding *f, char *path, bool told, dpl_error *err)
+{
+    dpli_found_files *out = f->out;
+    dpli_found_file file = {.path = path, .told = told}, *items = NULL;
+    dpl_status status = DPL_E_MEMORY;
+
+    if (out->n >= MAX_FILES)
+        status = dpli_fail(err, DPL_E_LIMIT, "more than %d files; give fewer folders at a time",
+                           MAX_FILES);
+    else
+        items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
+    if (items) {
+        out->items = items;
+        status = name_file(&file, f, err);
+    }
+    if (status == DPL_OK)
+        out->items[out->n++] = file;
+    else
+        free(path);
+    return status;
+}
+
 static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const char *below,
                             dpl_error *err)
 {
-    dpli_found_files *out = ctx;
+    finding *f = ctx;
     const bool is_folder = what == DPLI_WALKED_UNREADABLE || what == DPLI_WALKED_DEEP;
-    char *copy, *names, *person = NULL, *slash;
-    dpl_status status = DPL_E_MEMORY;
+    char *copy;
 
     if (what == DPLI_WALKED_PSEUDO && !*below)
         return dpli_fail(err, DPL_E_INPUT, "folder \"%s\" holds no files but the kernel's words",
                          path);
-    if (what == DPLI_WALKED_LINK || what == DPLI_WALKED_PSEUDO) {
-        out->n_links += what == DPLI_WALKED_LINK;
+    if (what == DPLI_WALKED_LINK || what == DPLI_WALKED_PSEUDO || what == DPLI_WALKED_LEFT_OUT) {
+        f->out->n_links += what == DPLI_WALKED_LINK;
+        f->out->n_left_out += what == DPLI_WALKED_LEFT_OUT;
         return DPL_OK;
     }
     copy = dpli_strdup(path, err);
-    names = dpli_strdup(below, err);
-    if (copy && names) {
-        slash = strrchr(names, '/');
-        if (!is_folder && slash)
-            *slash = '\0';
-        if (is_folder ? *names : slash != NULL)
-            person = strrchr(names, '/') ? strrchr(names, '/') + 1 : names;
-        status = add_file(out, copy, person, is_folder, err);
-        copy = NULL;
-    }
-    free(copy);
-    free(names);
-    return status;
+    return copy ? add_file(f, copy, is_folder, err) : DPL_E_MEMORY;
 }
 
 static int by_path(const void *a, const void *b)
 {
     return strcmp(((const dpli_found_file *)a)->path, ((const dpli_found_file *)b)->path);
+}
+
+static void clear_file(dpli_found_file *file)
+{
+    free(file->path);
+    free(file->person);
+    free(file->nobody);
 }
 
 static void drop_repeated(dpli_found_files *files)
@@ -103,8 +272,7 @@ static void drop_repeated(dpli_found_files *files)
     qsort(files->items, files->n, sizeof files->items[0], by_path);
     for (size_t i = 1; i < files->n; i++) {
         if (strcmp(files->items[i].path, files->items[kept].path) == 0) {
-            free(files->items[i].path);
-            free(files->items[i].person);
+            clear_file(&files->items[i]);
         } else {
             files->items[++kept] = files->items[i];
         }
@@ -112,40 +280,191 @@ static void drop_repeated(dpli_found_files *files)
     files->n = kept + 1;
 }
 
-dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size_t n_paths,
-                           bool follow_links, dpl_error *err)
+/* The path that was given, absolute: of a link, where it leads, if it leads anywhere. */
+static dpl_status place_path(place *p, const char *path, dpl_error *err)
 {
-    dpli_walker walker = {.follow_links = follow_links};
-    dpl_status status = DPL_OK;
+    struct stat st;
+
+    p->path = realpath(path, NULL);
+    if (!p->path || stat(p->path, &st) != 0)
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", path);
+    p->is_folder = S_ISDIR(st.st_mode);
+    p->root = p->is_folder ? dpli_strdup(p->path, err) : folder_of(p->path, err);
+    return p->root ? DPL_OK : DPL_E_MEMORY;
+}
+
+/* Cut a folder's path to what it has in common with another. */
+static void cut_to_common(char *folder, const char *other)
+{
+    size_t n = 0, i;
+
+    for (i = 0; folder[i] && folder[i] == other[i]; i++)
+        if (folder[i] == '/')
+            n = i;
+    if ((folder[i] == '\0' && (other[i] == '/' || other[i] == '\0')) ||
+        (other[i] == '\0' && folder[i] == '/'))
+        n = i;
+    folder[n == 0 ? 1 : n] = '\0';
+}
+
+static dpl_status set_root(place *p, const char *root, dpl_error *err)
+{
+    free(p->root);
+    p->root = dpli_strdup(root, err);
+    return p->root ? DPL_OK : DPL_E_MEMORY;
+}
+
+/* What a folder says is left out is left out where a shell has listed the folder, too. */
+static dpl_status leave_out(place *p, const char *folder, dpli_found_files *out, dpl_error *err)
+{
+    const char *name = base_of(p->path);
+    dpli_ignore *ignore = NULL;
+    dpl_status status = dpli_ignore_read(&ignore, NULL, folder, "", err);
+
+    p->skip = status == DPL_OK && (dpli_is_junk_folder(p->is_folder ? name : base_of(folder)) ||
+                                   *name == '.' || dpli_is_ignored(ignore, name, p->is_folder));
+    out->n_left_out += p->skip;
+    dpli_ignore_free(ignore, NULL);
+    return status;
+}
+
+/* Several paths are mostly a shell's list of a folder: "people/" and a star mean what the folder
+   "people" does, and so does a list of all files that lie two deep. */
+static dpl_status place_together(place *places, size_t n, dpli_found_files *out, dpl_error *err)
+{
+    char *first = folder_of(places[0].path, err), *common = NULL;
+    bool same = true, files_apart = false;
+    dpl_status status = first ? DPL_OK : DPL_E_MEMORY;
+    const char *file_folder = NULL;
+
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        char *folder = folder_of(places[i].path, err);
+
+        status = folder ? leave_out(&places[i], folder, out, err) : DPL_E_MEMORY;
+        same &= folder && strcmp(folder, first) == 0;
+        free(folder);
+        if (status != DPL_OK || places[i].is_folder || places[i].skip)
+            continue;
+        if (!common) {
+            file_folder = places[i].root;
+            common = dpli_strdup(places[i].root, err);
+            status = common ? DPL_OK : DPL_E_MEMORY;
+        } else {
+            files_apart |= strcmp(places[i].root, file_folder) != 0;
+            cut_to_common(common, places[i].root);
+        }
+    }
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        if (same) {
+            status = set_root(&places[i], first, err);
+        } else if (!places[i].is_folder && files_apart) {
+            status = set_root(&places[i], common, err);
+        }
+    }
+    free(first);
+    free(common);
+    return status;
+}
+
+static int by_person(const void *a, const void *b)
+{
+    const dpli_found_file *x = *(dpli_found_file *const *)a, *y = *(dpli_found_file *const *)b;
+    const int order = strcmp(x->person, y->person);
+
+    return order ? order : strcmp(x->path, y->path);
+}
+
+static bool in_one_folder(const dpli_found_file *a, const dpli_found_file *b)
+{
+    const size_t n = (size_t)(base_of(a->path) - a->path);
+
+    return n == (size_t)(base_of(b->path) - b->path) && strncmp(a->path, b->path, n) == 0;
+}
+
+static dpl_status unname(dpli_found_file *file, const char *other, dpl_error *err)
+{
+    file->nobody = dpli_asprintf(err,
+                                 "\"%s\" would be the name of files in different folders (\"%s\"): "
+                                 "--name gives one, or the folder that holds the people's folders",
+                                 file->person, other);
+    if (!file->nobody)
+        return DPL_E_MEMORY;
+    free(file->person);
+    file->person = NULL;
+    return DPL_OK;
+}
+
+/* Files of different folders that only share how they are called are not one person's. */
+static dpl_status part_namesakes(dpli_found_files *out, dpl_error *err)
+{
+    dpli_found_file **named = dpli_alloc(out->n + 1, sizeof *named, err);
+    size_t n = 0, end;
+    dpl_status status = named ? DPL_OK : DPL_E_MEMORY;
+
+    for (size_t i = 0; i < out->n && named; i++)
+        if (out->items[i].by_file)
+            named[n++] = &out->items[i];
+    if (n > 0)
+        qsort(named, n, sizeof *named, by_person);
+    for (size_t i = 0; i < n && status == DPL_OK; i = end) {
+        bool apart = false;
+
+        for (end = i + 1; end < n && strcmp(named[end]->person, named[i]->person) == 0; end++)
+            apart |= !in_one_folder(named[i], named[end]);
+        for (size_t k = i; k < end && apart && status == DPL_OK; k++)
+            status = unname(named[k], named[k == i ? end - 1 : i]->path, err);
+    }
+    free(named);
+    return status;
+}
+
+dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size_t n_paths,
+                           const dpli_find_options *options, dpl_error *err)
+{
+    dpli_walker walker = {.follow_links = options->follow_links, .tidy = true};
+    place *places = dpli_calloc(n_paths + 1, sizeof *places, err);
+    finding f = {.out = out, .o = options};
+    dpl_status status = places ? DPL_OK : DPL_E_MEMORY;
 
     *out = (dpli_found_files){0};
+    for (size_t i = 0; i < n_paths && status == DPL_OK; i++)
+        status = place_path(&places[i], paths[i], err);
+    if (status == DPL_OK && n_paths > 1)
+        status = place_together(places, n_paths, out, err);
     for (size_t i = 0; i < n_paths && status == DPL_OK; i++) {
-        char *full = realpath(paths[i], NULL);
-        struct stat st;
-        if (!full || stat(full, &st) != 0) {
-            status = dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", paths[i]);
-            free(full);
-        } else if (S_ISDIR(st.st_mode)) {
-            status = dpli_walk(&walker, full, on_walked, out, err);
-            free(full);
+        f.at = &places[i];
+        free(f.folder);
+        f.folder = NULL;
+        if (places[i].skip)
+            continue;
+        if (places[i].is_folder) {
+            status = dpli_walk(&walker, places[i].path, on_walked, &f, err);
         } else {
-            status = add_file(out, full, NULL, true, err);
+            status = add_file(&f, places[i].path, n_paths == 1, err);
+            places[i].path = NULL;
         }
     }
     if (status == DPL_OK)
         drop_repeated(out);
-    else
+    if (status == DPL_OK)
+        status = part_namesakes(out, err);
+    if (status != DPL_OK)
         dpli_found_files_clear(out);
     dpli_walker_clear(&walker);
+    for (size_t i = 0; places && i < n_paths; i++) {
+        free(places[i].path);
+        free(places[i].root);
+    }
+    free(places);
+    free(f.folder);
+    free(f.person);
     return status;
 }
 
 void dpli_found_files_clear(dpli_found_files *files)
 {
-    for (size_t i = 0; i < files->n; i++) {
-        free(files->items[i].path);
-        free(files->items[i].person);
-    }
+    for (size_t i = 0; i < files->n; i++)
+        clear_file(&files->items[i]);
     free(files->items);
     *files = (dpli_found_files){0};
 }

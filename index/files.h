@@ -10,26 +10,41 @@
 
 typedef struct dpli_found_file {
     char *path;   /* absolute */
-    char *person; /* by the rule of dpl_enroll */
-    bool told; /* it gets a status whatever it is: given by name, or a folder that cannot be read */
+    char *person; /* by the rule of dpl_enroll; NULL: it names nobody */
+    char *nobody; /* and why it does not */
+    bool by_file; /* the person is named by the file, not by a folder */
+    bool told; /* it gets a status whatever it is: given by name alone, or a folder that cannot be
+                  read */
 } dpli_found_file;
 
 typedef struct dpli_found_files {
     dpli_found_file *items; /* in the order of names; a path given twice is there once */
     size_t n, cap;
-    int64_t n_links; /* that lead out of the folders given and were not followed */
+    int64_t n_links;    /* that lead out of the folders given and were not followed */
+    int64_t n_left_out; /* files and folders, by base/ignore.h */
 } dpli_found_files;
 
+typedef struct dpli_find_options {
+    bool follow_links; /* that lead out of the folders given, too */
+    /* Whether there is a person of this name. */
+    dpl_status (*is_known)(void *ctx, bool *known, const char *name, dpl_error *err);
+    void *ctx;
+} dpli_find_options;
+
 /**
- * List files: those given, and those in the folders given, recursively.
+ * List files: those given, and those in the folders given, recursively, but for what base/ignore.h
+ * leaves out.
  *
- * @param follow_links  links that lead out of the folders given are followed, too
  * @retval DPL_E_INPUT  a path given does not exist or cannot be read; err names it
  * @retval DPL_E_LIMIT  more files than one run takes
  */
 dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size_t n_paths,
-                           bool follow_links, dpl_error *err);
+                           const dpli_find_options *options, dpl_error *err);
 void dpli_found_files_clear(dpli_found_files *files);
+
+/** Whether a name is a year, or begins with a date ("2019", "2019-07", "2019-07-14 Wedding",
+ * "20190714"): of a time, and no person's. */
+bool dpli_is_date(const char *name);
 
 /** Whether an absolute path lies under one of the paths given (made absolute in the same way). */
 bool dpli_path_is_under(const char *path, const char *const *roots, size_t n_roots);

@@ -94,17 +94,30 @@ dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery,
     return open_gallery(out, gallery->dir, DPL_GALLERY_READ, gallery->shelf, err);
 }
 
-void dpl_gallery_close(dpl_gallery *gallery)
+static void close_gallery(dpl_gallery *gallery, bool discard)
 {
     if (!gallery)
         return;
     dpli_shelf_close(gallery->shelf);
-    dpli_store_close(gallery->store);
+    if (gallery->store && discard && gallery->store->made)
+        gallery->store->ops->discard(gallery->store);
+    else
+        dpli_store_close(gallery->store);
     free(gallery->dir);
     free(gallery->setting);
     dpli_change_end(gallery);
     free(gallery->notice);
     free(gallery);
+}
+
+void dpl_gallery_close(dpl_gallery *gallery)
+{
+    close_gallery(gallery, false);
+}
+
+void dpl_gallery_abandon(dpl_gallery *gallery)
+{
+    close_gallery(gallery, true);
 }
 
 const char *dpl_gallery_dir(const dpl_gallery *gallery)

@@ -1,8 +1,9 @@
 /*
  * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
  * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
- * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back), gallery_write.c, search.c,
- * gallery_forget.c, gallery.c (open, close); gallery_export.c and gallery_import.c stand beside.
+ * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back),
+ * gallery_write.c, search.c, gallery_forget.c, gallery.c (open, close); gallery_export.c and
+ * gallery_import.c stand beside.
  */
 #ifndef DOPPEL_INDEX_GALLERY_H
 #define DOPPEL_INDEX_GALLERY_H
@@ -18,10 +19,11 @@
 struct dpl_gallery {
     dpli_store *store;
     char *dir;
-    int walking;   /* depth of row callbacks, in which nothing may be changed */
-    char *change;  /* a change of several transactions that is under way, in words; or NULL */
+    int walking;       /* depth of row callbacks, in which nothing may be changed */
+    bool rehearsing;   /* what is changed is taken back at the end */
+    char *change;      /* a change of several transactions that is under way, in words; or NULL */
     int64_t change_id; /* what has been logged of it; 0: nothing yet */
-    char *setting; /* what dpl_gallery_setting lent last */
+    char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf; /* the search indexes, shared with other handles on this gallery */
 };
@@ -132,6 +134,9 @@ void dpli_change_end(dpl_gallery *gallery);
 /** Begin a transaction whose changes can be taken back: as part of the change under way, or as one
  * of its own that is told by what. */
 dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err);
+/** End any transaction that writes: as the store's end, or when rehearsing, taking back what is
+ * right, too. */
+dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err);
 
 /* ------------------------------------------------------------------ gallery_write.c */
 
@@ -164,6 +169,19 @@ dpl_status dpli_put_owner(dpl_gallery *gallery, int64_t template_id, int64_t per
                           bool by_hand, dpl_error *err);
 /** A photo's row becomes nobody's, meant for nobody. */
 dpl_status dpli_disown_photo(dpl_gallery *gallery, int64_t photo_id, dpl_error *err);
+/* What becomes of a photo that a run has looked at. */
+typedef struct dpli_step {
+    const dpl_new_photo *put; /* NULL: */
+    int64_t photo_id;         /* this one */
+    const char *path;         /* is here now; NULL: where it was */
+    int64_t mtime_ns;
+    const dpl_photo_row *file; /* what is known of its file: what the row says of that */
+    bool is_note;              /* of a file only, which changes nothing that people know of */
+} dpli_step;
+/** All of them in one transaction; if all are notes, it is no change that is to be taken back. */
+dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err);
+/** Remove photos by id, so that it can be taken back. */
+dpl_status dpli_drop_photos(dpl_gallery *gallery, const int64_t *ids, size_t n, dpl_error *err);
 /** Size and time of a photo's file, by path. */
 dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_bytes,
                           int64_t mtime_ns, dpl_error *err);

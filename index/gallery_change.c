@@ -38,6 +38,22 @@ dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *
     return status == DPL_OK ? DPL_OK : s->ops->end(s, status, err);
 }
 
+dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpl_status ended;
+
+    if (!gallery->rehearsing || status != DPL_OK)
+        return s->ops->end(s, status, err);
+    ended = s->ops->end(s, DPL_E_CANCELLED, NULL);
+    return ended == DPL_E_CANCELLED ? DPL_OK : dpli_fail(err, ended, "a rehearsal did not end");
+}
+
+void dpl_gallery_rehearse(dpl_gallery *gallery, bool on)
+{
+    gallery->rehearsing = on;
+}
+
 /* ------------------------------------------------------------------ told */
 
 struct telling {
@@ -91,7 +107,8 @@ dpl_status dpl_gallery_last_change(dpl_gallery *gallery,
 
 static const char undo[] = "undo: ";
 
-/* What the change is called that takes this one back: the undoing of an undo is the change again. */
+/* What the change is called that takes this one back: the undoing of an undo is the change again.
+ */
 static dpl_status words_back(void *ctx, const dpli_change_record *r, dpl_error *err)
 {
     char **words = ctx;
@@ -118,13 +135,15 @@ dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err)
         return status;
     status = s->ops->last_change(s, words_back, &words, err);
     if (status == DPL_OK && !words)
-        status = dpli_fail(err, DPL_E_NOT_FOUND, "nothing was changed in gallery \"%s\" yet that "
-                           "could be taken back", gallery->dir);
+        status = dpli_fail(err, DPL_E_NOT_FOUND,
+                           "nothing was changed in gallery \"%s\" yet that "
+                           "could be taken back",
+                           gallery->dir);
     if (status == DPL_OK)
         status = s->ops->undo(s, words, err);
     if (status == DPL_OK)
         status = s->ops->touch(s, err);
-    status = s->ops->end(s, status, err);
+    status = dpli_end_change(gallery, status, err);
     free(words);
     return status;
 }

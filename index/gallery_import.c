@@ -523,8 +523,7 @@ static dpl_status need_template(int64_t *ours, const struct import *in, int64_t 
                                 dpl_error *err)
 {
     *ours = id_map_find(&in->templates, theirs);
-    return *ours ? DPL_OK
-                 : dpli_fail(err, DPL_E_INPUT, "there is no template %" PRId64, theirs);
+    return *ours ? DPL_OK : dpli_fail(err, DPL_E_INPUT, "there is no template %" PRId64, theirs);
 }
 
 static dpl_status read_refusal(struct import *in, struct fields *f)
@@ -570,9 +569,8 @@ static dpl_status read_member(struct import *in, struct fields *f)
 static dpl_status read_end(struct import *in, struct fields *f)
 {
     static const char *const keys[N_SECTIONS] = {
-        [SETTING] = "settings", [MODEL] = "models",       [PERSON] = "persons",
-        [PHOTO] = "photos",     [TEMPLATE] = "templates", [NAME] = "names",
-        [REFUSAL] = "refusals", [MEMBER] = "members",
+        [SETTING] = "settings",   [MODEL] = "models", [PERSON] = "persons",   [PHOTO] = "photos",
+        [TEMPLATE] = "templates", [NAME] = "names",   [REFUSAL] = "refusals", [MEMBER] = "members",
     };
 
     for (int i = SETTING; i < END; i++) {
@@ -599,11 +597,16 @@ static dpl_status read_line(struct import *in, const char *text, size_t n, dpl_e
         const char *type;
         dpl_status (*read)(struct import *in, struct fields *f);
     } sections[N_SECTIONS] = {
-        [HEADER] = {NULL, read_header},  [SETTING] = {"setting", read_setting},
-        [MODEL] = {"model", read_model}, [PERSON] = {"person", read_person},
-        [NAME] = {"name", read_name},    [PHOTO] = {"photo", read_photo},
-        [TEMPLATE] = {"template", read_template}, [REFUSAL] = {"refusal", read_refusal},
-        [MEMBER] = {"member", read_member}, [END] = {"end", read_end},
+        [HEADER] = {NULL, read_header},
+        [SETTING] = {"setting", read_setting},
+        [MODEL] = {"model", read_model},
+        [PERSON] = {"person", read_person},
+        [NAME] = {"name", read_name},
+        [PHOTO] = {"photo", read_photo},
+        [TEMPLATE] = {"template", read_template},
+        [REFUSAL] = {"refusal", read_refusal},
+        [MEMBER] = {"member", read_member},
+        [END] = {"end", read_end},
     };
     struct fields f = {.status = DPL_OK, .err = err};
     enum section section = HEADER;
@@ -745,11 +748,12 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK && in.putter.touched)
         status = s->ops->touch(s, err);
-    status = s->ops->end(s, status, err);
+    status = dpli_end_change(gallery, status, err);
     if (status == DPL_OK) {
         *n_photos = in.counts[PHOTO];
         *n_templates = in.counts[TEMPLATE];
-        dpli_search_drop(gallery);
+        if (!gallery->rehearsing)
+            dpli_search_drop(gallery);
     }
 done:
     if (file != stdin)

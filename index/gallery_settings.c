@@ -95,7 +95,7 @@ dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const cha
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_remember_inside(gallery, key, value, err), err);
+    return dpli_end_change(gallery, dpli_remember_inside(gallery, key, value, err), err);
 }
 
 dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err)
@@ -257,7 +257,7 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, dpli_bind_inside(gallery, binding, err), err);
+    return dpli_end_change(gallery, dpli_bind_inside(gallery, binding, err), err);
 }
 
 /* What another run is to find the model by, freed by free(): its name when it is one that comes

@@ -109,8 +109,8 @@ dpl_status dpli_put_file(dpl_gallery *gallery, int64_t photo_id, const dpl_photo
         .file_system = row->file_system,
         .unreadable_since_unix_s = row->unreadable_since_unix_s,
         .status = row->unreadable_since_unix_s ? (int64_t)row->unreadable_status : DPL_OK,
-        .reason = row->unreadable_since_unix_s && row->unreadable_reason ? row->unreadable_reason
-                                                                         : "",
+        .reason =
+            row->unreadable_since_unix_s && row->unreadable_reason ? row->unreadable_reason : "",
     };
 
     r.sum = dpli_file_sum(&r);
@@ -349,15 +349,18 @@ static dpl_status keep_said(void *ctx, const dpli_template_record *r, dpl_error 
 /* How much of two boxes (x, y, w, h) is in both: the area of that over the area of either. */
 static double overlap(const double *a, const dpl_face *b)
 {
-    const double w = fmin(a[0] + a[2], (double)b->x_px + (double)b->w_px) - fmax(a[0], (double)b->x_px);
-    const double h = fmin(a[1] + a[3], (double)b->y_px + (double)b->h_px) - fmax(a[1], (double)b->y_px);
+    const double w =
+        fmin(a[0] + a[2], (double)b->x_px + (double)b->w_px) - fmax(a[0], (double)b->x_px);
+    const double h =
+        fmin(a[1] + a[3], (double)b->y_px + (double)b->h_px) - fmax(a[1], (double)b->y_px);
     const double both = w > 0 && h > 0 ? w * h : 0;
     const double either = a[2] * a[3] + (double)b->w_px * (double)b->h_px - both;
 
     return either > 0 ? both / either : 0;
 }
 
-/* The template among the new ones that is of the same face; NULL when it is not clear that one is. */
+/* The template among the new ones that is of the same face; NULL when it is not clear that one is.
+ */
 static const int64_t *same_face(const int64_t *ids, const dpl_new_photo *photo,
                                 const struct said *said)
 {
@@ -426,7 +429,8 @@ static dpl_status say_again(dpli_putter *p, const struct said_of *said, const in
     dpl_status status = DPL_OK;
 
     for (size_t i = 0; i < said->n && status == DPL_OK; i++) {
-        const int64_t *id = said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
+        const int64_t *id =
+            said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
 
         if (id)
             status = dpli_put_owner(p->gallery, *id, said->items[i].person_id, true, err);
@@ -461,8 +465,7 @@ static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int6
 
         status = owner_of(&owner, p, &photo->templates[i], person_id, err);
         if (status == DPL_OK)
-            status =
-                dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owner, 0, err);
+            status = dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owner, 0, err);
     }
     if (status == DPL_OK)
         status = say_again(p, said, ids, photo, err);
@@ -499,6 +502,34 @@ static dpl_status what_was_said(struct said_of *said, dpli_putter *p, int64_t ph
                : status;
 }
 
+static dpl_status keep_ids(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    dpli_photo_record *to = ctx;
+
+    (void)err;
+    to->id = r->id;
+    to->person_id = r->person_id;
+    return DPL_OK;
+}
+
+/* A photo that has moved takes the place of what was known of its new path. */
+static dpl_status make_way(int64_t *id, int64_t *person_id, dpli_putter *p, int64_t moved_id,
+                           dpl_error *err)
+{
+    const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, moved_id};
+    dpli_store *s = p->gallery->store;
+    dpli_photo_record moved = {0};
+    dpl_status status = *id ? dpli_drop_photo(p, *id, *person_id, err) : DPL_OK;
+
+    if (status == DPL_OK)
+        status = s->ops->each_photo(s, &query, keep_ids, &moved, err);
+    if (status == DPL_OK && !moved.id)
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no photo %" PRId64, moved_id);
+    *id = moved.id;
+    *person_id = moved.person_id;
+    return status;
+}
+
 /* One file's outcome, over what was known of the same path. */
 static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error *err)
 {
@@ -512,6 +543,8 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     status = dpli_find_path(&id, &old_person_id, p, row.path, err);
     if (status == DPL_OK)
         status = dpli_check_photo(&row, err);
+    if (status == DPL_OK && photo->moved_id && photo->moved_id != id)
+        status = make_way(&id, &old_person_id, p, photo->moved_id, err);
     if (status != DPL_OK)
         return status;
     if (row.enrolled_unix_s == 0)
@@ -545,25 +578,6 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     return status;
 }
 
-dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
-                           dpl_error *err)
-{
-    dpli_putter p = {.gallery = gallery};
-    dpli_store *s = gallery->store;
-    dpl_status status;
-
-    status = dpli_gallery_may_write(gallery, err);
-    if (status == DPL_OK)
-        status = dpli_begin_change(gallery, n == 1 ? "a photo put" : "photos put", err);
-    if (status != DPL_OK)
-        return status;
-    for (size_t i = 0; i < n && status == DPL_OK; i++)
-        status = put_one(&p, &photos[i], err);
-    if (status == DPL_OK && p.touched)
-        status = s->ops->touch(s, err);
-    return s->ops->end(s, status, err);
-}
-
 /* ------------------------------------------------------------------ move, rename */
 
 enum { N_STRINGS = 6 };
@@ -577,8 +591,8 @@ struct kept_row {
 
 static dpl_status keep_row(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
-    const char *const from[N_STRINGS] = {r->sha256,  r->reason, r->options,
-                                          r->meant,   r->uri,    r->file.reason};
+    const char *const from[N_STRINGS] = {r->sha256, r->reason, r->options,
+                                         r->meant,  r->uri,    r->file.reason};
     struct kept_row *k = ctx;
 
     /* Written again, its sum would be right. */
@@ -669,7 +683,7 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
                 k.row.sum = dpli_photo_sum(&k.row);
                 status = s->ops->set_photo(s, &k.row, err);
             }
-            status = s->ops->end(s, status, err);
+            status = dpli_end_change(gallery, status, err);
         }
     }
     for (int i = 0; i < N_STRINGS; i++)
@@ -678,34 +692,107 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
     return status;
 }
 
+static dpl_status move_inside(dpli_putter *p, int64_t photo_id, const char *path, int64_t mtime_ns,
+                              dpl_error *err)
+{
+    dpli_store *s = p->gallery->store;
+    int64_t taken, taken_person_id;
+    char *uri = NULL;
+    dpl_status status = dpli_check_path(&uri, path, err);
+
+    if (status == DPL_OK)
+        status = s->ops->find_photo(s, &taken, &taken_person_id, uri, err);
+    if (status == DPL_OK && taken && taken != photo_id)
+        status = dpli_drop_photo(p, taken, taken_person_id, err);
+    if (status == DPL_OK)
+        status = change_row(p->gallery, photo_id, uri, mtime_ns, NULL, err);
+    free(uri);
+    return status;
+}
+
 dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const char *path,
                                   int64_t mtime_ns, dpl_error *err)
 {
+    const dpli_step step = {.photo_id = photo_id, .path = path, .mtime_ns = mtime_ns};
+
+    return dpli_take_steps(gallery, &step, 1, err);
+}
+
+static dpl_status take_step(dpli_putter *p, const dpli_step *step, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    if (step->put)
+        return put_one(p, step->put, err);
+    if (step->path)
+        status = move_inside(p, step->photo_id, step->path, step->mtime_ns, err);
+    return status == DPL_OK && step->file
+               ? dpli_put_file(p->gallery, step->photo_id, step->file, err)
+               : status;
+}
+
+dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err)
+{
     dpli_putter p = {.gallery = gallery};
     dpli_store *s = gallery->store;
-    int64_t taken, taken_person_id;
-    char *uri = NULL;
-    dpl_status status;
+    dpl_status status = dpli_gallery_may_write(gallery, err);
+    bool notes = n > 0;
 
-    status = dpli_gallery_may_write(gallery, err);
-    if (status == DPL_OK)
-        status = dpli_check_path(&uri, path, err);
+    for (size_t i = 0; i < n; i++)
+        notes &= steps[i].is_note;
+    if (status == DPL_OK && notes)
+        status = s->ops->begin(s, true, err);
+    else if (status == DPL_OK)
+        status = dpli_begin_change(gallery,
+                                   n != 1          ? "photos put"
+                                   : steps[0].put  ? "a photo put"
+                                   : steps[0].path ? "a photo moved"
+                                                   : "a photo's file noted",
+                                   err);
     if (status != DPL_OK)
         return status;
-    status = dpli_begin_change(gallery, "a photo moved", err);
-    if (status != DPL_OK)
-        goto done;
-    status = s->ops->find_photo(s, &taken, &taken_person_id, uri, err);
-    if (status == DPL_OK && taken && taken != photo_id)
-        status = dpli_drop_photo(&p, taken, taken_person_id, err);
-    if (status == DPL_OK)
-        status = change_row(gallery, photo_id, uri, mtime_ns, NULL, err);
+    for (size_t i = 0; i < n && status == DPL_OK; i++)
+        status = take_step(&p, &steps[i], err);
     if (status == DPL_OK && p.touched)
         status = s->ops->touch(s, err);
-    status = s->ops->end(s, status, err);
-done:
-    free(uri);
+    return dpli_end_change(gallery, status, err);
+}
+
+dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
+                           dpl_error *err)
+{
+    dpli_step *steps = dpli_calloc(n + 1, sizeof *steps, err);
+    dpl_status status = DPL_E_MEMORY;
+
+    for (size_t i = 0; steps && i < n; i++)
+        steps[i].put = &photos[i];
+    if (steps)
+        status = dpli_take_steps(gallery, steps, n, err);
+    free(steps);
     return status;
+}
+
+dpl_status dpli_drop_photos(dpl_gallery *gallery, const int64_t *ids, size_t n, dpl_error *err)
+{
+    dpli_putter p = {.gallery = gallery};
+    dpli_store *s = gallery->store;
+    dpl_status status = dpli_gallery_may_write(gallery, err);
+
+    if (status == DPL_OK)
+        status = dpli_begin_change(gallery, "photos removed", err);
+    if (status != DPL_OK)
+        return status;
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, ids[i]};
+        dpli_photo_record r = {0};
+
+        status = s->ops->each_photo(s, &query, keep_ids, &r, err);
+        if (status == DPL_OK && r.id)
+            status = dpli_drop_photo(&p, r.id, r.person_id, err);
+    }
+    if (status == DPL_OK)
+        status = s->ops->touch(s, err);
+    return dpli_end_change(gallery, status, err);
 }
 
 /* Photos of a query, by id. */
@@ -792,7 +879,6 @@ static dpl_status rename_inside(dpl_gallery *gallery, const char *from, const ch
 dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                               dpl_error *err)
 {
-    dpli_store *s = gallery->store;
     char *what = NULL;
     dpl_status status;
 
@@ -808,5 +894,5 @@ dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char
     free(what);
     if (status != DPL_OK)
         return status;
-    return s->ops->end(s, rename_inside(gallery, from, to, err), err);
+    return dpli_end_change(gallery, rename_inside(gallery, from, to, err), err);
 }

@@ -524,6 +524,20 @@ size_t dpli_main_face(const dpl_photo *photo)
     return dpl_main_face(photo->faces, photo->n_faces, &photo->image);
 }
 
+/* All other faces' area together, over the main one's: half its width in a background of one, less
+   where there are more. docs/archive.md has the error that was measured. */
+#define BACKGROUND_AREA 0.25
+
+bool dpli_has_dominant_face(const dpl_photo *photo)
+{
+    const size_t main_face = dpli_main_face(photo);
+    double area[2] = {0, 0};
+
+    for (size_t i = 0; i < photo->n_faces; i++)
+        area[i == main_face] += (double)photo->faces[i].w_px * (double)photo->faces[i].h_px;
+    return area[0] <= BACKGROUND_AREA * area[1];
+}
+
 dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
                       const dpl_image *image, const dpl_face *face, const uint8_t *chip,
                       dpl_error *err)

@@ -47,6 +47,10 @@ size_t dpli_chip_bytes(const dpl_encoder *encoder);
 /** Index of the face that the photo is of (dpl_main_face); n_faces must be positive. */
 size_t dpli_main_face(const dpl_photo *photo);
 
+/** Whether of several faces one is so much larger than the others together that the photo is its
+ * portrait, and they are in its background. */
+bool dpli_has_dominant_face(const dpl_photo *photo);
+
 /** JPEG of a face for people to look at, or of its chip [height, width, 3] where there are no
  * landmarks: a whole picture; freed with dpl_bytes_free. */
 dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,

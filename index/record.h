@@ -27,7 +27,8 @@ typedef struct dpli_person_record {
     uint64_t sum;
 } dpli_person_record;
 
-/* What is known of a photo's file beside its content; a photo of which nothing is has no such row. */
+/* What is known of a photo's file beside its content; a photo of which nothing is has no such row.
+ */
 typedef struct dpli_file_record {
     int64_t photo_id;
     int64_t file_system;             /* that it was on when it was last read; 0: not known */
@@ -79,7 +80,7 @@ typedef struct dpli_member_record {
 typedef struct dpli_vector_record {
     int64_t id, photo_id, model_id;
     dpli_owner_record owner; /* read only; person_id 0: nobody's */
-    const void *bytes; /* little-endian float32, aligned to nothing */
+    const void *bytes;       /* little-endian float32, aligned to nothing */
     size_t n_bytes;
     uint64_t sum;
 } dpli_vector_record;

@@ -86,6 +86,8 @@ typedef dpl_status dpli_on_fault(void *ctx, const char *what, dpl_error *err);
 
 typedef struct dpli_store_ops {
     void (*close)(dpli_store *store);
+    /* As close, and the database is gone. */
+    void (*discard)(dpli_store *store);
 
     /* A transaction: one consistent view when reading; all or nothing, and on disk when it ends,
        when writing. Not nested. end commits when status is DPL_OK, else takes everything back; it
@@ -189,12 +191,12 @@ typedef struct dpli_store_ops {
     dpl_status (*drop_members)(dpli_store *store, dpl_error *err);
 
     /* -------- the last change, and taking it back */
-    /* Within a writing transaction: what it changes from here on can be taken back. *id: of a change
-     * under way, of which this is more, or 0; a change that begins forgets the one before, and its
-     * id is given out. Settings, models and the highest ids are not logged. */
+    /* Within a writing transaction: what it changes from here on can be taken back. *id: of a
+     * change under way, of which this is more, or 0; a change that begins forgets the one before,
+     * and its id is given out. Settings, models and the highest ids are not logged. */
     dpl_status (*log_change)(dpli_store *store, int64_t *id, const char *words, dpl_error *err);
-    /* Within a writing transaction: from here on nothing is logged, the log is emptied, and the last
-       change is a final one of these words. */
+    /* Within a writing transaction: from here on nothing is logged, the log is emptied, and the
+       last change is a final one of these words. */
     dpl_status (*end_log)(dpli_store *store, const char *words, dpl_error *err);
     /* fn is called once, or when nothing was ever changed not at all. */
     dpl_status (*last_change)(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err);
@@ -223,6 +225,7 @@ struct dpli_store {
     const dpli_store_ops *ops;
     char *name;          /* of the database, for messages */
     bool writing;        /* opened for it */
+    bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
 };
 

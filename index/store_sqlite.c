@@ -7,6 +7,7 @@
  */
 #include "index/store_sqlite.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -169,6 +170,31 @@ done:
     return status;
 }
 
+/* A gallery is made in a folder of its own: whoever names one by mistake (their photos', their
+   home) would have it among their files. What lies hidden is the desktop's. */
+static dpl_status check_free(const dpli_store_sqlite *s, dpl_error *err)
+{
+    static const char *const own[] = {"gallery.", "face.faiss", "image.faiss", "lost+found", "."};
+    DIR *dir = opendir(s->dir);
+    const struct dirent *entry;
+    dpl_status status = DPL_OK;
+
+    for (entry = dir ? readdir(dir) : NULL; entry && status == DPL_OK; entry = readdir(dir)) {
+        bool is_own = false;
+
+        for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+            is_own |= strncmp(entry->d_name, own[i], strlen(own[i])) == 0;
+        if (!is_own)
+            status = dpli_fail(err, DPL_E_GALLERY,
+                               "\"%s\" holds other files (\"%s\") and no gallery; one is made in a "
+                               "folder of its own",
+                               s->dir, entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return status;
+}
+
 /* No database file is made for one who only asks, and nothing but a file is opened. */
 static dpl_status look_at_file(const dpli_store_sqlite *s, bool may_make, int64_t *n_bytes,
                                dpl_error *err)
@@ -180,8 +206,8 @@ static dpl_status look_at_file(const dpli_store_sqlite *s, bool may_make, int64_
         if (errno != ENOENT && errno != ENOTDIR)
             return dpli_fail_errno(err, DPL_E_GALLERY, errno, "\"%s\" cannot be opened",
                                    s->store.name);
-        return may_make ? DPL_OK
-                        : dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+        return may_make ? check_free(s, err)
+                        : dpli_fail(err, DPL_E_GALLERY, DPLI_NO_GALLERY, s->dir);
     }
     if (!S_ISREG(st.st_mode))
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", s->store.name);
@@ -230,6 +256,30 @@ static void close_store(dpli_store *store)
     free(s->dir);
     free(s->store.name);
     free(s);
+}
+
+/* The lock is held until its file is gone: nobody else makes a gallery here meanwhile. */
+static void discard_store(dpli_store *store)
+{
+    static const char *const names[] = {"gallery.db-wal", "gallery.db-shm", "gallery.db-journal",
+                                        "gallery.db", "gallery.lock"};
+    dpli_store_sqlite *s = dpli_sqlite_of(store);
+
+    dpli_sqlite_clear_kept(s);
+    dpli_sqlite_clear_walks(s);
+    dpli_db_close(s->db);
+    s->db = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = dpli_asprintf(NULL, "%s/%s", s->dir, names[i]);
+
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    /* Whatever it says: where the folder holds more, or may not be removed, it stays. */
+    if (rmdir(s->dir) != 0)
+        errno = 0;
+    close_store(store);
 }
 
 /* ------------------------------------------------------------------ transactions */
@@ -546,6 +596,7 @@ static dpl_status scrub(dpli_store *store, dpl_error *err)
 
 static const dpli_store_ops ops = {
     .close = close_store,
+    .discard = discard_store,
     .begin = begin,
     .end = end,
     .generation = generation,

@@ -48,6 +48,10 @@ enum {
     DPLI_N_SQLITE_PHOTOS = DPLI_PHOTO_BY_ID + 1,
     DPLI_N_SQLITE_TEMPLATES = DPLI_TEMPLATE_BY_ID + 1
 };
+/* Told of a folder, by who looks for one in it. */
+#define DPLI_NO_GALLERY                                                                            \
+    "there is no gallery in \"%s\"; \"doppel enroll\" with a folder of photos makes one"
+
 typedef struct dpli_sqlite_walk {
     dpli_stmt stmt;
     bool busy;
@@ -57,8 +61,8 @@ typedef struct dpli_store_sqlite {
     dpli_store store; /* first: a store is one of these */
     dpli_db *db;
     char *dir;
-    int lock_fd;   /* of gallery.lock, -1 when reading */
-    bool in_write; /* within a transaction that writes */
+    int lock_fd;       /* of gallery.lock, -1 when reading */
+    bool in_write;     /* within a transaction that writes */
     int64_t change_id; /* within one that is logged: of which change; else 0 */
     dpli_stmt kept[DPLI_N_SQLITE];
     dpli_sqlite_walk photos[DPLI_N_SQLITE_PHOTOS], templates[DPLI_N_SQLITE_TEMPLATES];
@@ -147,8 +151,8 @@ void dpli_sqlite_clear_kept(dpli_store_sqlite *s);
 
 /* ------------------------------------------------------------------ store_sqlite_undo.c */
 
-/** From now on the log can be read, and what this connection writes is logged while change_id is not
- * 0. */
+/** From now on the log can be read, and what this connection writes is logged while change_id is
+ * not 0. */
 dpl_status dpli_sqlite_make_log(dpli_store_sqlite *s, dpl_error *err);
 dpl_status dpli_sqlite_log_faults(dpli_store_sqlite *s, dpli_on_fault *fn, void *ctx,
                                   dpl_error *err);

@@ -233,8 +233,8 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
     " b.jpeg, b.sum, o.person_id, o.by_hand, o.sum, w.name, w.sum, " PHOTO_COLUMNS                 \
     " FROM template t JOIN photo p ON p.id = t.photo_id JOIN model m ON m.id = t.model_id"         \
     " LEFT JOIN face f ON f.template_id = t.id LEFT JOIN thumb b ON b.template_id = t.id"          \
-    " LEFT JOIN owner o ON o.template_id = t.id LEFT JOIN person w ON w.id = o.person_id"          \
-    PHOTO_JOINS
+    " LEFT JOIN owner o ON o.template_id = t.id LEFT JOIN person w ON w.id = "                     \
+    "o.person_id" PHOTO_JOINS
 
 struct template_walk {
     dpli_on_template *fn;
@@ -282,9 +282,8 @@ dpl_status dpli_sqlite_each_template(dpli_store *store, const dpli_template_quer
     static const char *const sql[] = {
         [DPLI_ALL_TEMPLATES] =
             "SELECT " TEMPLATE_COLUMNS "WHERE ?1 IS NULL OR m.space = ?1 ORDER BY t.id",
-        [DPLI_TEMPLATES_OF] =
-            "SELECT " TEMPLATE_COLUMNS "WHERE o.person_id = ?2"
-            " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
+        [DPLI_TEMPLATES_OF] = "SELECT " TEMPLATE_COLUMNS "WHERE o.person_id = ?2"
+                              " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
         [DPLI_TEMPLATES_IN] = "SELECT " TEMPLATE_COLUMNS "WHERE t.photo_id = ?2"
                               " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
         [DPLI_TEMPLATE_BY_ID] = "SELECT " TEMPLATE_COLUMNS "WHERE t.id = ?2",
@@ -383,9 +382,9 @@ dpl_status dpli_sqlite_each_vector(dpli_store *store, int64_t model_id, bool wit
 dpl_status dpli_sqlite_each_alias(dpli_store *store, dpli_on_alias *fn, void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      "SELECT id, person_id, name, sum FROM alias ORDER BY name",
-                                      err);
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                      "SELECT id, person_id, name, sum FROM alias ORDER BY name", err);
 
     while (dpli_stmt_next(&status, &s, err)) {
         const dpli_alias_record r = {.id = dpli_get_int(&s, 0),
@@ -430,9 +429,9 @@ dpl_status dpli_sqlite_each_refusal(dpli_store *store, int64_t template_id, dpli
 dpl_status dpli_sqlite_each_member(dpli_store *store, dpli_on_member *fn, void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "SELECT template_id, group_number, sum FROM member ORDER BY template_id", err);
+    dpl_status status = dpli_stmt_new(
+        &s, dpli_sqlite_of(store)->db,
+        "SELECT template_id, group_number, sum FROM member ORDER BY template_id", err);
 
     while (dpli_stmt_next(&status, &s, err)) {
         const dpli_member_record r = {.template_id = dpli_get_int(&s, 0),

@@ -47,7 +47,7 @@ static const int64_t check_up_to_bytes = 4 << 20;
 #define TEMPLATE_PHOTO "CREATE INDEX template_photo ON template(photo_id, model_id)"
 
 #define UNDO_COLUMN_6(a, b, c, d, e, f)                                                            \
-    #a " ANY, " #b " ANY, " #c " ANY, " #d " ANY, " #e " ANY, " #f " ANY, "
+#a " ANY, " #b " ANY, " #c " ANY, " #d " ANY, " #e " ANY, " #f " ANY, "
 #define UNDO_COLUMNS                                                                               \
     UNDO_COLUMN_6(c1, c2, c3, c4, c5, c6)                                                          \
     UNDO_COLUMN_6(c7, c8, c9, c10, c11, c12)                                                       \
@@ -613,10 +613,11 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
         return status;
     if (application_id == 0 && version == 0 && n_objects == 0) {
         if (!may_make)
-            return dpli_fail(err, DPL_E_GALLERY, "there is no gallery in \"%s\"", s->dir);
+            return dpli_fail(err, DPL_E_GALLERY, DPLI_NO_GALLERY, s->dir);
         status = make_tables(s, err);
         if (status != DPL_OK)
             return status;
+        s->store.made = true;
         application_id = APPLICATION_ID;
         version = VERSION;
     }

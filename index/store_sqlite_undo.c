@@ -29,22 +29,24 @@ enum { ADDED = 1, CHANGED = 2, REMOVED = 3 };
    added to face and thumb goes with its template. */
 static const struct logged {
     const char *name, *key, *columns;
-    bool additions;
+    bool additions; /* are logged */
+    bool children;  /* other tables refer to it. Of the others, a row may be there again, by what is
+                       not logged */
 } tables[] = {
-    {"person", "id", "name,sum", true},
+    {"person", "id", "name,sum", true, true},
     {"photo", "id",
      "uri,person_id,meant,sha256,status,reason,options,size_bytes,mtime_ns,enrolled_unix_s,"
      "width_px,height_px,n_faces,sum",
-     true},
-    {"template", "id", "photo_id,model_id,vector,sum", true},
-    {"face", "template_id", DPLI_FACE_LIST(FACE_COLUMN) "weakest,sum", false},
-    {"thumb", "template_id", "jpeg,sum", false},
-    {"owner", "template_id", "person_id,by_hand,sum", true},
+     true, true},
+    {"template", "id", "photo_id,model_id,vector,sum", true, true},
+    {"face", "template_id", DPLI_FACE_LIST(FACE_COLUMN) "weakest,sum", false, false},
+    {"thumb", "template_id", "jpeg,sum", false, false},
+    {"owner", "template_id", "person_id,by_hand,sum", true, false},
     {"file", "photo_id",
-     "file_system,unreadable_since_unix_s,unreadable_status,unreadable_reason,sum", true},
-    {"alias", "id", "name,person_id,sum", true},
-    {"refusal", "id", "template_id,person_id,other_id,sum", true},
-    {"member", "template_id", "group_number,sum", true},
+     "file_system,unreadable_since_unix_s,unreadable_status,unreadable_reason,sum", true, false},
+    {"alias", "id", "name,person_id,sum", true, false},
+    {"refusal", "id", "template_id,person_id,other_id,sum", true, false},
+    {"member", "template_id", "group_number,sum", true, false},
 };
 enum { N_TABLES = sizeof tables / sizeof tables[0] };
 enum { PERSONS, PHOTOS, TEMPLATES, OWNERS = 5 };
@@ -69,8 +71,8 @@ static void put_kept(dpli_buf *sql, const struct logged *t, bool old)
 
 static void put_trigger(dpli_buf *sql, int table, int op)
 {
-    static const char *const words[] = {[ADDED] = "INSERT", [CHANGED] = "UPDATE",
-                                        [REMOVED] = "DELETE"};
+    static const char *const words[] = {
+        [ADDED] = "INSERT", [CHANGED] = "UPDATE", [REMOVED] = "DELETE"};
     const struct logged *t = &tables[table];
     dpli_buf row = {0};
 
@@ -133,9 +135,9 @@ static dpl_status read_change(int64_t *id, dpli_store *store, dpli_on_change *fn
 
         status = dpli_stmt_check(&s, err);
         if (status == DPL_OK && (uint64_t)dpli_get_int(&s, 4) != change_sum(&r))
-            status = dpli_fail(err, DPL_E_GALLERY,
-                               "\"%s\" is damaged: what its last change was is not what was written",
-                               store->name);
+            status = dpli_fail(
+                err, DPL_E_GALLERY,
+                "\"%s\" is damaged: what its last change was is not what was written", store->name);
         *id = r.id;
         if (status == DPL_OK && fn)
             status = fn(ctx, &r, err);
@@ -165,7 +167,8 @@ static dpl_status put_change(dpli_store *store, const dpli_change_record *r, dpl
     return status;
 }
 
-/* The id before this one, whatever else its row says: a damaged one must not stop what comes next. */
+/* The id before this one, whatever else its row says: a damaged one must not stop what comes next.
+ */
 static dpl_status last_change_id(int64_t *id, dpli_store *store, dpl_error *err)
 {
     return dpli_db_int(id, dpli_sqlite_of(store)->db, "SELECT id FROM change", err);
@@ -218,9 +221,9 @@ dpl_status dpli_sqlite_last_change(dpli_store *store, dpli_on_change *fn, void *
 dpl_status dpli_sqlite_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      "SELECT tbl, op, count(DISTINCT row) FROM undo GROUP BY tbl, op",
-                                      err);
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                      "SELECT tbl, op, count(DISTINCT row) FROM undo GROUP BY tbl, op", err);
 
     memset(out, 0, sizeof *out);
     while (dpli_stmt_next(&status, &s, err)) {
@@ -299,7 +302,8 @@ static void put_back(dpli_buf *sql, int table, int op)
     if (op == CHANGED)
         dpli_buf_printf(sql, "UPDATE %s SET (%s) = (SELECT ", t->name, t->columns);
     else
-        dpli_buf_printf(sql, "INSERT INTO %s(%s,%s) SELECT row, ", t->name, t->key, t->columns);
+        dpli_buf_printf(sql, "INSERT%s INTO %s(%s,%s) SELECT row, ",
+                        t->children ? "" : " OR REPLACE", t->name, t->key, t->columns);
     for (int i = 1; i <= n; i++)
         dpli_buf_printf(sql, "c%d%s", i, i < n ? ", " : " FROM undo WHERE seq = ?1");
     if (op == CHANGED)
@@ -382,10 +386,11 @@ dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err
     if (status == DPL_OK)
         status = dpli_db_int(&n, s->db, lost, err);
     if (status == DPL_OK && n > 0)
-        status = dpli_fail(err, DPL_E_NOT_FOUND,
-                           "the last change removed vectors of a model that \"%s\" is no longer bound "
-                           "to: it cannot be taken back",
-                           store->name);
+        status =
+            dpli_fail(err, DPL_E_NOT_FOUND,
+                      "the last change removed vectors of a model that \"%s\" is no longer bound "
+                      "to: it cannot be taken back",
+                      store->name);
     if (status != DPL_OK)
         return status;
     r.id = id + 1;

@@ -50,8 +50,9 @@ static const char *const sql[DPLI_N_SQLITE] = {
     [DPLI_SQLITE_ADD_REFUSAL] =
         "INSERT INTO refusal(id, template_id, person_id, other_id, sum) VALUES(?, ?, ?, ?, ?)",
     [DPLI_SQLITE_DROP_REFUSAL] = "DELETE FROM refusal WHERE id = ?",
-    [DPLI_SQLITE_SET_MEMBER] = "INSERT INTO member(template_id, group_number, sum) VALUES(?1, ?2, ?3)"
-                               " ON CONFLICT(template_id) DO UPDATE SET group_number = ?2, sum = ?3",
+    [DPLI_SQLITE_SET_MEMBER] =
+        "INSERT INTO member(template_id, group_number, sum) VALUES(?1, ?2, ?3)"
+        " ON CONFLICT(template_id) DO UPDATE SET group_number = ?2, sum = ?3",
     [DPLI_SQLITE_DROP_MEMBER] = "DELETE FROM member WHERE template_id = ?",
 };
 

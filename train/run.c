@@ -232,6 +232,7 @@ dpl_status dpli_run_export(dpli_trainer *t, const char *stem, dpl_error *err)
         uint8_t *bytes = NULL;
         size_t n;
         forget_meta(g, "doppel.calibration");
+        forget_meta(g, "doppel.cohort"); /* of the vectors that it gave before */
         forget_meta(g, "doppel.head.weights");
         forget_meta(g, "doppel.head.bias");
         status = path ? set_head(t, g, err) : DPL_E_MEMORY;

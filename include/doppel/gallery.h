@@ -116,8 +116,8 @@ typedef struct dpl_photo_row {
     int32_t width_px, height_px, n_faces;
     int64_t file_system; /* a number of the one that the file was on when it was last read; 0: not
                             known */
-    int64_t unreadable_since_unix_s; /* the file could not be read when it was last looked for, since
-                                        then; what was enrolled of it stays. 0: it could */
+    int64_t unreadable_since_unix_s; /* the file could not be read when it was last looked for,
+                                        since then; what was enrolled of it stays. 0: it could */
     dpl_status unreadable_status;    /* and why */
     const char *unreadable_reason;   /* "" when it could; NULL, for a row that is put, the same */
 } dpl_photo_row;
@@ -182,6 +182,8 @@ typedef struct dpl_new_photo {
     dpl_photo_row row; /* id ignored */
     const dpl_new_template *templates;
     size_t n_templates;
+    int64_t moved_id; /* this is the photo of that id, which has moved to the row's path; 0: the one
+                         that has the path, or a new one */
 } dpl_new_photo;
 
 /**
@@ -205,11 +207,11 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  * its templates. On DPL_OK it is on disk; otherwise nothing was changed.
  *
  * A photo keeps its id when it is replaced; its templates get new ones, and no id is ever given
- * again. A face of the same content that somebody has named by hand keeps that name, and what it was
- * said not to be: the new face that covers most of the old one gets both. A person is made by the
- * first photo or face that names them and vanishes with the last. A name is a person's when it is
- * theirs in any Unicode form, or one that they had before a rename. An enrolled_unix_s of 0 is taken
- * as now.
+ * again. A face of the same content that somebody has named by hand keeps that name, and what it
+ * was said not to be: the new face that covers most of the old one gets both. A person is made by
+ * the first photo or face that names them and vanishes with the last. A name is a person's when it
+ * is theirs in any Unicode form, or one that they had before a rename. An enrolled_unix_s of 0 is
+ * taken as now.
  *
  * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite, or one of a vector beyond
  *                         1e16; a vector is all zero, which by the cosine has no direction
@@ -295,14 +297,23 @@ DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dp
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);
 
+/**
+ * Rehearse from now on, or no more: changes are checked and made as always, told of, and taken back
+ * at the end of each, so that nothing is changed on disk. A forget has a dry run of its own.
+ */
+DPL_API void dpl_gallery_rehearse(dpl_gallery *gallery, bool on);
+
+/** Close a gallery, and if opening it has made it, remove it again. Takes NULL. */
+DPL_API void dpl_gallery_abandon(dpl_gallery *gallery);
+
 /* ------------------------------------------------------------------ taking back */
 
 /* The last change, and what taking it back does. A change is one call of a function that changes
    people, photos or faces, or all that one dpl_enroll does. */
 typedef struct dpl_change {
-    const char *what;    /* in words: "enroll /photos"; NULL: nothing was changed yet */
+    const char *what; /* in words: "enroll /photos"; NULL: nothing was changed yet */
     int64_t made_unix_s;
-    bool is_final;       /* a forget: it cannot be taken back */
+    bool is_final; /* a forget: it cannot be taken back */
     int64_t n_persons_added, n_persons_changed, n_persons_removed;
     int64_t n_photos_added, n_photos_changed, n_photos_removed;
     int64_t n_templates_added, n_templates_removed;

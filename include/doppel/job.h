@@ -119,19 +119,22 @@ DPL_API void dpl_photo_clear(dpl_photo *photo);
 /* ------------------------------------------------------------------ enroll */
 
 typedef enum dpl_faces_policy {
-    DPL_FACES_REFUSE = 0,  /* several faces: not enrolled, with the reason */
+    DPL_FACES_REFUSE = 0,  /* several faces, of which none dominates the photo: not enrolled, with
+                              the reason; else the one that does */
     DPL_FACES_LARGEST = 1, /* the main one: large, nearness to the middle counted */
-    DPL_FACES_ALL = 2
+    DPL_FACES_ALL = 2      /* all; the one that dominates the photo is the person's, the others
+                              nobody's, and where none does, all are */
 } dpl_faces_policy;
 
 typedef enum dpl_outcome {
     DPL_OUTCOME_ADDED = 0,
-    DPL_OUTCOME_UPDATED = 1,    /* content, person or options changed */
-    DPL_OUTCOME_UNCHANGED = 2,  /* known and the same: only looked at */
-    DPL_OUTCOME_MOVED = 3,      /* known content under a new path, the old path gone */
-    DPL_OUTCOME_REFUSED = 4,    /* status and message say why */
-    DPL_OUTCOME_PRUNED = 5,     /* vanished file forgotten (prune) */
-    DPL_OUTCOME_PASSED_OVER = 6 /* no picture (a note, a cache, a video): counted, not recorded */
+    DPL_OUTCOME_UPDATED = 1,     /* content, person or options changed */
+    DPL_OUTCOME_UNCHANGED = 2,   /* known and the same: only looked at */
+    DPL_OUTCOME_MOVED = 3,       /* known content under a new path, the old path gone */
+    DPL_OUTCOME_REFUSED = 4,     /* status and message say why */
+    DPL_OUTCOME_PRUNED = 5,      /* vanished file's photo removed (prune) */
+    DPL_OUTCOME_PASSED_OVER = 6, /* no picture (a note, a cache, a video): counted, not recorded */
+    DPL_OUTCOME_KEPT = 7         /* unreadable today; what was enrolled of it before stays */
 } dpl_outcome;
 
 /* One file's result, reported as it is committed. Strings live until the callback returns. */
@@ -149,20 +152,28 @@ typedef struct dpl_enroll_options {
     size_t struct_size;
     const char *name; /* all files are this person's (flat); NULL: by folder or by file name */
     dpl_faces_policy faces;
-    bool prune;                 /* forget photos under the given folders whose files are gone */
-    bool follow_links;          /* links that lead out of the folders given are followed, too */
-    bool force;                 /* encode again what is unchanged, too */
-    int n_threads;              /* 0: one a core */
-    int32_t preview_px;         /* larger side of event->photo's picture; 0: it has no pixels */
+    bool prune;         /* remove photos under the given folders whose files are gone, unless
+                           that looks like an absent disk: DPL_E_INPUT then says why */
+    bool follow_links;  /* links that lead out of the folders given are followed, too */
+    bool force;         /* encode again what is unchanged, too */
+    int n_threads;      /* 0: one a core */
+    int32_t preview_px; /* larger side of event->photo's picture; 0: it has no pixels */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: finish the photos in hand,
                                    commit, return DPL_E_CANCELLED */
     void (*on_event)(void *ctx, const dpl_enroll_event *event); /* caller's thread; may be NULL */
     void *ctx;
+    bool prune_absent; /* prune, also where it looks like an absent disk */
+    bool dry_run;      /* look at everything and report it, and change nothing */
+    /* Whether n photos that are a person's, or several people's, may become name's; NULL: they may.
+       If not, nothing is done, and the status is DPL_E_ARGUMENT. */
+    bool (*may_rename)(void *ctx, const char *name, int64_t n_photos, const char *person,
+                       bool several);
 } dpl_enroll_options;
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL        \
+        sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, \
+            NULL                                                                                   \
     }
 
 /** The same by a function, for who has no macros.
@@ -174,7 +185,10 @@ typedef struct dpl_enroll_report {
     int64_t n_refused_again; /* of n_refused: known from before, nothing changed, not tried again */
     int64_t n_passed_over;   /* no pictures: not of n_files */
     int64_t n_links;         /* links that lead out of the folders given, not followed */
-    dpl_status worst;        /* of the files' statuses */
+    int64_t n_left_out;      /* files and folders: what machines put aside, ignore files name */
+    int64_t n_kept;          /* could not be read; what was enrolled of them stays */
+    int64_t n_gone;   /* enrolled from these folders, and not there; they stay. Not of n_files */
+    dpl_status worst; /* of the files' statuses */
     double seconds;
 } dpl_enroll_report;
 
@@ -182,12 +196,22 @@ typedef struct dpl_enroll_report {
  * Enrol files and folders.
  *
  * In a folder given, a photo belongs to the person named by the folder that holds it, at any depth;
- * photos directly in the folder given, and files given one by one, are one person each, named by
- * the file without its ending. options->name overrides both. A photo already known keeps its
- * person, also when it has moved. Folders are walked recursively in the order of names; a folder
- * reached twice (symbolic links) is walked once, and a link that leads out of the folders given is
- * followed only with follow_links; hidden files are passed over, and what is
- * no picture by name or content (dpl_image_is_meant); a picture that cannot be read is refused.
+ * photos directly in the folder given, and files given from one folder, are one person each, named
+ * by the file without its ending. Several folders of one folder are named as if that were given,
+ * and files of several folders by these. A folder named by a date is nobody's: whoever is known
+ * among the folders above it wins, else the nearest that is no date. Where files of different
+ * folders would get one name by how they are called, or nothing names one, they are refused, and
+ * not recorded. options->name overrides all of it. A photo already known keeps its person, also
+ * when it has moved.
+ *
+ * Folders are walked recursively in the order of names; a folder reached twice (symbolic links) is
+ * walked once, and a link that leads out of the folders given is followed only with follow_links.
+ * Hidden files are passed over, what file servers and desktops put aside, what a ".doppelignore"
+ * names (docs/archive.md), and what is no picture by name or content (dpl_image_is_meant).
+ *
+ * A picture that cannot be read is refused, but takes nothing away: what was enrolled of it, or of
+ * a file that is gone, stays, and its row says since when. Content that was read and judged
+ * replaces. All that one call does is one change (dpl_gallery_undo).
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.

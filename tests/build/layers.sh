@@ -31,8 +31,10 @@ while read -r header owner; do
     [ -z "$others" ] || complain "only $owner includes <$header>:" "$others"
 done <<EOF
 cblas net/blas.c
+dav1d/ vision/image/avif.c
 faiss/ index/ann.c
 j(peglib|error)\.h vision/image/jpeg.c
+libde265/ vision/image/heic.c
 libexif/ vision/image/exif.c
 onnx/ net/*onnx*.c
 openssl/ base/hash.c

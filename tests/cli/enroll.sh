@@ -26,12 +26,14 @@ head -c 3000 "$obama" >bad/half.jpg
 cp "$demo/group.jpg" bad/many.jpg
 : >bad/empty.png
 exits 3 enroll bad
+# Refusals are counted by reason, and listed when that is asked for.
+lacks err "refused: $PWD/bad"
+says out "refused, several faces where one is needed: 1: $PWD/bad/many.jpg: 21 faces found"
+says out "refused, input not usable: 3, such as $PWD/bad/"
+says out "(-v lists them all)"
+exits 3 enroll bad -v
 says err "refused: $PWD/bad/text.jpg: is neither a JPEG, a PNG"
 says err "refused: $PWD/bad/many.jpg: 21 faces found"
-says out "refused, several faces where one is needed: 1"
-exits 3 enroll bad --quiet
-says err "refused: $PWD/bad/text.jpg"
-lacks out "added"
 exits 0 list
 lacks out "text"
 exits 0 info --failed
@@ -42,7 +44,7 @@ exits 0 enroll "$demo/group.jpg" --faces all --gallery crowd
 exits 0 export - --gallery crowd
 sed -n 's/.*"thumb":"\([^"]*\)".*/\1/p' out | sed -n 5p | base64 -d >poor.jpg
 exits 3 enroll poor.jpg --faces largest --min-quality 1
-says err "too poor"
+says out "too poor"
 exits 3 enroll nowhere
 says err "nowhere"
 
@@ -103,11 +105,11 @@ exits 0 info --gallery mixed-gallery --json
 lacks out "note.txt"
 printf 'no photo' >mixed/Ann/2.jpg
 printf 'GIF89a....' >mixed/Ann/3
-exits 3 enroll mixed --gallery mixed-gallery
+exits 3 enroll mixed -v --gallery mixed-gallery
 says err "refused: $PWD/mixed/Ann/2.jpg: is neither"
 says err "refused: $PWD/mixed/Ann/3: is a GIF picture"
 exits 3 enroll mixed/Ann/note.txt --gallery mixed-gallery
-says err "refused: $PWD/mixed/Ann/note.txt"
+says out "refused, input not usable: 1: $PWD/mixed/Ann/note.txt"
 
 # A wrong reference is told: a photo unlike its person's others, two unlike each other, one file of two
 # people in one run; of right ones nothing is said.
@@ -128,8 +130,8 @@ cp "$demo/stranger.jpg" doubt/Cat/x.jpg
 cp "$demo/stranger.jpg" doubt/Dan/x.jpg
 exits 0 enroll doubt --gallery doubted
 says err "both of Pair, are unlike each other (score "
-says err "Cat/x.jpg is enrolled as Cat, and the same file as Dan ("
-is "$(grep -c note: err)" "2"
+says err "doubt/Dan/x.jpg: the same photo is enrolled as \"Cat\""
+is "$(grep -c note: err)" "1"
 exits 0 enroll doubt --gallery doubted --force --json
 grep -q '"doubt": {"kind": "unlike", "person": "Ann", ' out || fail "no doubt in JSON"
 # Also where the person is asked for.

@@ -82,8 +82,8 @@ limited verify "$demo/congress.jpg" "$obama" --threshold 0.5 --html limited.html
 says err 'cannot write "limited.html": File too large'
 limited enroll "$demo/stranger.jpg" --gallery wide --force
 is "$(find . -name '*.jsonl*' -o -name 'limited*')" ""
-exits 0 list --gallery wide
-says out "1 person, 1 photo"
+exits 0 info --gallery wide
+says out "0 people, 1 photo"
 
 # Its memory holds vectors: no core file of it is left lying. It waits at a pipe when it is killed.
 mkfifo pipe

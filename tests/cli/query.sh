@@ -59,8 +59,8 @@ says out "Barack Obama"
 lacks out "Eileen Collins"
 exits 3 query "$SRCDIR/README.md"
 lacks out "A face is named"
-mkdir none
-exits 0 enroll none --gallery nobody
+exits 0 enroll "$demo/stranger.jpg" --gallery nobody
+exits 0 forget stranger --gallery nobody
 exits 1 query "$demo/stranger.jpg" --gallery nobody
 says out "The gallery holds no faces to compare with"
 lacks out "A face is named"

@@ -45,6 +45,8 @@ done
 lacks run/report.html "http://"
 lacks run/report.html "https://"
 lacks run/report.html "pictures of faces"
+says run/report.html "<th>command</th><td>doppel train "
+says run/report.html "<summary>the numbers</summary>"
 for part in '<polyline class="s0" points="' "Loss, at the end" "one-shot accuracy" "4 of 4" \
     "best oneshot" "hold-classes" "color-scheme:light dark" "</html>"; do
     says run/report.html "$part"

@@ -1944,7 +1944,8 @@ static void forgetting_somebody_leaves_the_others_in_a_photo(void **state)
     kit_drop(dir);
 }
 
-static int64_t refuse(dpl_gallery *gallery, int64_t template_id, int64_t person_id, int64_t other_id)
+static int64_t refuse(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
+                      int64_t other_id)
 {
     dpli_refusal_record r = {0, template_id, person_id, other_id, 0};
     dpli_store *s = gallery->store;
@@ -2011,8 +2012,8 @@ static void what_was_said_of_a_face_outlasts_a_new_encoding_of_it(void **state)
     kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
     assert_int_equal(templates(gallery, "ann", NULL)->n, 0);
     r = (dpli_refusal_record){0};
-    kit_expect(DPL_OK,
-               gallery->store->ops->each_refusal(gallery->store, 0, keep_refusal, &r, &err), &err);
+    kit_expect(DPL_OK, gallery->store->ops->each_refusal(gallery->store, 0, keep_refusal, &r, &err),
+               &err);
     assert_int_equal(r.id, 0);
     dpl_gallery_close(gallery);
     kit_drop(dir);
@@ -2101,7 +2102,9 @@ static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
         case 2:
             kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "Jose\314\201", &err), &err);
             break;
-        case 3: kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/b.jpg", 7, &err), &err); break;
+        case 3:
+            kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/b.jpg", 7, &err), &err);
+            break;
         default:
             kit_expect(DPL_OK,
                        dpl_gallery_import(gallery, "undo.jsonl", &n_photos, &n_templates, &err),
@@ -2110,8 +2113,10 @@ static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
         }
         after = content(gallery);
         assert_string_not_equal(before, after);
-        kit_expect(DPL_OK, dpli_db_int(&generation, kit_db(gallery),
-                                       "SELECT generation FROM gallery", &err), &err);
+        kit_expect(
+            DPL_OK,
+            dpli_db_int(&generation, kit_db(gallery), "SELECT generation FROM gallery", &err),
+            &err);
         for (int i = 0; i < 3; i++) {
             int64_t now;
 
@@ -2120,8 +2125,9 @@ static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
             assert_string_equal(again, i % 2 ? after : before);
             free(again);
             kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
-            kit_expect(DPL_OK, dpli_db_int(&now, kit_db(gallery),
-                                           "SELECT generation FROM gallery", &err), &err);
+            kit_expect(DPL_OK,
+                       dpli_db_int(&now, kit_db(gallery), "SELECT generation FROM gallery", &err),
+                       &err);
             assert_true(now > generation);
             generation = now;
         }

@@ -626,8 +626,8 @@ static dpl_status try_file(const char *dir, const char *name, const char *bytes,
 
 static void a_database_cut_off_anywhere_is_refused(void **state)
 {
-    char *dir = kit_folder(), path[256], *bytes;
-    size_t n;
+    char *dir = kit_folder(), path[256], *bytes, *all;
+    size_t n, n_all;
 
     (void)state;
     make_gallery(dir);
@@ -635,14 +635,24 @@ static void a_database_cut_off_anywhere_is_refused(void **state)
     bytes = kit_read(path, &n);
     assert_true(n > 8 * PAGE);
     assert_int_equal(try_file(dir, "gallery.db", bytes, n), DPL_OK);
+    all = kit_read("all.jsonl", &n_all);
     for (size_t cut = 0; cut < n; cut += cut % PAGE == 0 || cut < 100 ? 1 : 1 + cut % (PAGE - 1)) {
         dpl_status status = try_file(dir, "gallery.db", bytes, cut);
 
+        /* The last page may be one that is free, of which a part is as good as all. */
+        if (status == DPL_OK && cut > n - PAGE) {
+            char *rest = kit_read("all.jsonl", &n_all);
+
+            assert_string_equal(rest, all);
+            free(rest);
+            continue;
+        }
         if (status != DPL_E_GALLERY)
             print_error("cut at %zu\n", cut);
         assert_int_equal(status, DPL_E_GALLERY);
     }
     free(bytes);
+    free(all);
     unlink("all.jsonl");
     kit_drop(dir);
 }

@@ -2,8 +2,8 @@
  * test_gallery_version.c - a gallery of an older version: what is in it afterwards, what a kill in
  * the middle leaves, and what one who only reads is told.
  *
- * tests/fixtures/gallery-1 and gallery-2 are such galleries, and their exports by the doppel that made
- * them.
+ * tests/fixtures/gallery-1 and gallery-2 are such galleries, and their exports by the doppel that
+ * made them.
  */
 #include <setjmp.h>
 #include <signal.h>

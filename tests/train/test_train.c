@@ -12,6 +12,7 @@
 #include "doppel/face.h"
 #include "doppel/score.h"
 #include "net/load.h"
+#include "net/onnx_write.h"
 
 /* ------------------------------------------------------------------ helpers */
 
@@ -532,6 +533,47 @@ static void a_model_is_gone_on_with_and_frozen_layers_stay(void **state)
     assert_true(w.first_loss != fresh.first_loss);
 }
 
+/* Give a model facts that hold for its vectors only. */
+static void tag(const char *path)
+{
+    dpli_graph g;
+    size_t n;
+    uint8_t *bytes = read_whole(path, &n);
+
+    assert_int_equal(dpli_graph_for_training(&g, bytes, n, NULL), DPL_OK);
+    free(bytes);
+    assert_int_equal(dpli_graph_set_meta(&g, "calibration", "{}", NULL), DPL_OK);
+    assert_int_equal(dpli_graph_set_meta(&g, "cohort", "AAAA", NULL), DPL_OK);
+    assert_int_equal(dpli_onnx_write(&bytes, &n, &g, NULL), DPL_OK);
+    assert_int_equal(dpli_file_replace(path, bytes, n, NULL), DPL_OK);
+    free(bytes);
+    dpli_graph_clear(&g);
+}
+
+static void what_held_for_the_old_vectors_is_not_said_of_the_new(void **state)
+{
+    (void)state;
+    watcher w = {0};
+    dpl_encoder *encoder;
+
+    kit_make("data", 3, 4, 4, 0);
+    assert_int_equal(train(kit_options("data", "a"), &w, NULL), DPL_OK);
+    tag("a/last.onnx");
+    assert_int_equal(dpl_encoder_open(&encoder, "a/last.onnx", NULL, NULL), DPL_OK);
+    assert_non_null(dpl_encoder_fact(encoder, "calibration"));
+    assert_non_null(dpl_encoder_fact(encoder, "cohort"));
+    dpl_encoder_close(encoder);
+    dpl_train_options next = kit_options("data", "b");
+    next.arch = NULL;
+    next.side = next.dim = DPL_TRAIN_UNSET_INT;
+    next.init = "a/last.onnx";
+    assert_int_equal(train(next, &w, NULL), DPL_OK);
+    assert_int_equal(dpl_encoder_open(&encoder, "b/last.onnx", NULL, NULL), DPL_OK);
+    assert_null(dpl_encoder_fact(encoder, "calibration"));
+    assert_null(dpl_encoder_fact(encoder, "cohort"));
+    dpl_encoder_close(encoder);
+}
+
 static void two_towers_give_two_encoders(void **state)
 {
     (void)state;
@@ -612,6 +654,7 @@ int main(void)
         TEST(every_loss_trains_to_an_encoder_with_its_head),
         TEST(training_learns),
         TEST(a_model_is_gone_on_with_and_frozen_layers_stay),
+        TEST(what_held_for_the_old_vectors_is_not_said_of_the_new),
         TEST(two_towers_give_two_encoders),
         TEST(a_teacher_is_learnt_from_without_classes),
         TEST(patience_ends_a_run),

@@ -280,6 +280,14 @@ static void format_that_is_not_built_in_is_refused_by_name(void **state)
     } optional[] = {
         {".webp", "RIFF\x20\0\0\0WEBPVP8 ", 16,
          "is a WebP picture, and WebP is not built in; JPEG, "},
+        {".heic",
+         "\0\0\0\x18"
+         "ftypheic\0\0\0\0",
+         16, "is a HEIC picture, and HEIC is not built in; JPEG, "},
+        {".avif",
+         "\0\0\0\x18"
+         "ftypavif\0\0\0\0",
+         16, "is an AVIF picture, and AVIF is not built in; JPEG, "},
         {".tif", "II*\0\x08\0\0\0", 8, "is a TIFF picture, and TIFF is not built in; JPEG, "},
     };
 

@@ -18,6 +18,10 @@ dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
                             const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                            const dpl_decode_options *options, uint8_t fill, dpl_error *err);
+dpl_status dpli_avif_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
+                            const dpl_decode_options *options, uint8_t fill, dpl_error *err);
+dpl_status dpli_heic_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
+                            const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_tiff_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                             const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_webp_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
@@ -25,10 +29,14 @@ dpl_status dpli_webp_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
 /** The most memory that decoding these bytes takes beside them; 0 when they are refused at once. */
 uint64_t dpli_jpeg_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_png_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
+uint64_t dpli_avif_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
+uint64_t dpli_heic_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_tiff_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_webp_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 /** The same, of whichever format they are. */
 uint64_t dpli_image_need(const void *bytes, size_t n_bytes, const dpl_decode_options *options);
+bool dpli_is_avif(const uint8_t *bytes, size_t n_bytes);
+bool dpli_is_heic(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_jpeg(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_png(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_tiff(const uint8_t *bytes, size_t n_bytes);

@@ -22,6 +22,12 @@ static const dpli_format formats[] = {
 #ifdef DPL_HAS_WEBP
     {"a WebP", {".webp"}, dpli_is_webp, dpli_webp_decode, dpli_webp_need},
 #endif
+#ifdef DPL_HAS_HEIC
+    {"a HEIC", {".heic", ".heif", ".hif"}, dpli_is_heic, dpli_heic_decode, dpli_heic_need},
+#endif
+#ifdef DPL_HAS_AVIF
+    {"an AVIF", {".avif"}, dpli_is_avif, dpli_avif_decode, dpli_avif_need},
+#endif
 };
 
 enum {
@@ -59,11 +65,15 @@ static const struct kind {
     const char *format;
 } kinds[] = {
     {8, "WEBP", 4, "a WebP picture", true, "WebP"},
-    {4, "ftypheic", 8, "a HEIC picture", true, NULL},
-    {4, "ftypheix", 8, "a HEIC picture", true, NULL},
-    {4, "ftypmif1", 8, "a HEIF picture", true, NULL},
-    {4, "ftypavif", 8, "an AVIF picture", true, NULL},
-    {4, "ftypavis", 8, "an AVIF picture", true, NULL},
+    {4, "ftypheic", 8, "a HEIC picture", true, "HEIC"},
+    {4, "ftypheix", 8, "a HEIC picture", true, "HEIC"},
+    {4, "ftypheim", 8, "a HEIC picture", true, "HEIC"},
+    {4, "ftypheis", 8, "a HEIC picture", true, "HEIC"},
+    {4, "ftyphevc", 8, "a HEIC picture", true, "HEIC"},
+    {4, "ftypmif1", 8, "a HEIF picture", true, "HEIC"},
+    {4, "ftypmsf1", 8, "a HEIF picture", true, "HEIC"},
+    {4, "ftypavif", 8, "an AVIF picture", true, "AVIF"},
+    {4, "ftypavis", 8, "an AVIF picture", true, "AVIF"},
     {4, "ftyp", 4, "a video", false, NULL},
     {0, "GIF8", 4, "a GIF picture", true, NULL},
     {0, "II*\0", 4, "a TIFF picture", true, "TIFF"},
@@ -85,9 +95,9 @@ static const struct kind {
 };
 
 /* Names of pictures that cameras and programs write, beside the formats'. */
-static const char *const other_suffixes[] = {".webp", ".heic", ".heif", ".avif", ".jxl", ".jp2",
-                                             ".gif",  ".bmp",  ".tif",  ".tiff", ".dng", ".cr2",
-                                             ".cr3",  ".nef",  ".arw",  ".raf",  ".orf", ".rw2"};
+static const char *const other_suffixes[] = {
+    ".webp", ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".gif", ".bmp", ".tif",
+    ".tiff", ".dng",  ".cr2",  ".cr3", ".nef",  ".arw", ".raf", ".orf", ".rw2"};
 
 static const struct kind *kind_of(const uint8_t *bytes, size_t n)
 {
