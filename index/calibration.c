@@ -188,8 +188,8 @@ static double evidence_by(const dpli_table *table, float x)
     double a, b;
 
     p += at + 1 < table->n ? at : table->n - 2;
-    a = -log10(p->rate);
-    b = -log10(p[1].rate);
+    a = p->bar;
+    b = p[1].bar;
     return a + (b - a) * (((double)x - (double)p->at) / ((double)p[1].at - (double)p->at));
 }
 

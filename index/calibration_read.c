@@ -111,7 +111,8 @@ static dpl_status read_point(dpli_point *p, const json_t *json, table_kind kind,
         return dpli_fail(err, DPL_E_MODEL, "calibration: point %zu of \"%s\" has a rate of 0",
                          i + 1, name);
     if (bare) {
-        p->low = p->high = p->bar = p->rate;
+        p->low = p->high = p->rate;
+        p->bar = kind == OF_MARGIN ? -log10(p->rate) : p->rate;
         return DPL_OK;
     }
     if (n >= 4) {
@@ -147,8 +148,9 @@ static dpl_status check_step(const dpli_point *p, table_kind kind, const char *n
         return dpli_fail(err, DPL_E_MODEL,
                          "calibration: point %zu of \"%s\" has a lower rate than the one before",
                          i + 1, name);
-    if (kind != OF_GENUINE && !(p->rate <= p[-1].rate && p->low <= p[-1].low &&
-                                p->high <= p[-1].high && p->bar <= p[-1].bar))
+    if (kind != OF_GENUINE &&
+        !(p->rate <= p[-1].rate && p->low <= p[-1].low && p->high <= p[-1].high &&
+          (kind == OF_MARGIN || p->bar <= p[-1].bar)))
         return dpli_fail(err, DPL_E_MODEL,
                          "calibration: point %zu of \"%s\" has a higher rate than the one before",
                          i + 1, name);
