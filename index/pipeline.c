@@ -72,7 +72,7 @@ static dpl_status open_cohort(dpl_pipeline *p, dpl_error *err)
 
     if (p->calibration->top == 0)
         return DPL_OK;
-    if (!text)
+    if (!text || !*text)
         return dpli_fail(err, DPL_E_MODEL,
                          "the calibration needs a cohort (doppel.cohort), and the model has none");
     if (dpl_head_get_kind(p->head) != DPL_HEAD_COSINE)
