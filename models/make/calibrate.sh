@@ -72,8 +72,10 @@ spoilt_rows() { # folder, prefix of the class, stratum, role
         }'
 } >"$work/calibrate.csv"
 
+cat "$make/celeba-reviewed.txt" "$make/utkface-reviewed.txt" >"$work/reviewed.txt"
+
 "${DOPPEL:-doppel}" calibrate "$work/calibrate.csv" --model "$model" --into "$model" \
-    ${DETECTOR:+--detector "$DETECTOR"} --min-score 0.3 --review "$make/celeba-reviewed.txt" \
+    ${DETECTOR:+--detector "$DETECTOR"} --min-score 0.3 --review "$work/reviewed.txt" \
     --cohort "people=600,spoilt=600,ages and groups=1200" \
     --source "CelebA (photos of small faces) and spoilt copies, UTKFace by age and group; bounds of \
 95 % by bootstrap over people, for each stratum" "$@"
