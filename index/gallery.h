@@ -67,8 +67,8 @@ dpl_status dpli_check_photo(const dpl_photo_row *row, dpl_error *err);
 typedef struct dpli_binding {
     const char *space, *hash, *name, *head;
     int32_t dim;
-    const char *path; /* of the model: absolute, or the bare name of one that comes with doppel;
-                         NULL: not known, nor the preset */
+    const char *path;   /* of the model: absolute, or the bare name of one that comes with doppel;
+                           NULL: not known, nor the preset */
     const char *preset; /* "": none */
 } dpli_binding;
 dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);

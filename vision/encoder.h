@@ -9,7 +9,7 @@
 
 struct dpl_encoder {
     dpl_net *net;
-    char *path; /* as it was given */
+    char *path;                       /* as it was given */
     const struct dpli_preset *preset; /* NULL: none */
     dpli_intake intake;
     int32_t dim;
