@@ -5,7 +5,7 @@
  * and decodes nothing. Whatever the source, it first becomes a list of (picture, class, group),
  * which build() sorts, checks and numbers.
  */
-#include "doppel/dataset.h"
+#include "data/dataset.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -304,12 +304,11 @@ static dpl_status list_csv(found_list *list, dpl_dataset *d, const char *path, c
     if (status != DPL_OK)
         goto done;
     const int n_columns = csv.n_fields;
-    const int column[N_COLUMNS] = {
-        [PATH] = find_column(&csv, "path file filename image chip"),
-        [LABEL] = find_column(&csv, "label class identity person"),
-        [GROUP] = find_column(&csv, "group"),
-        [STRATUM] = find_column(&csv, "stratum strata"),
-        [ROLE] = find_column(&csv, "role")};
+    const int column[N_COLUMNS] = {[PATH] = find_column(&csv, "path file filename image chip"),
+                                   [LABEL] = find_column(&csv, "label class identity person"),
+                                   [GROUP] = find_column(&csv, "group"),
+                                   [STRATUM] = find_column(&csv, "stratum strata"),
+                                   [ROLE] = find_column(&csv, "role")};
     if (column[PATH] < 0)
         status = dpli_fail(err, DPL_E_INPUT, "line %zu: no column \"path\" or \"file\"", csv.line);
     else if (column[LABEL] < 0 && !plain)
@@ -680,9 +679,7 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
     return found_name ? found_name->item : -1;
 }
 
-/* Put before a message where an item is. */
-static dpl_status fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d,
-                               int32_t item)
+dpl_status dpli_fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d, int32_t item)
 {
     const char *name = d->items[item].name;
     char *path = d->zip ? NULL : join(d->root, name, NULL);
@@ -730,7 +727,7 @@ dpl_status dpl_dataset_item_file(uint8_t **bytes, size_t *n_bytes, const dpl_dat
         status = dpli_file_read(bytes, n_bytes, path, limit, err);
         free(path);
     }
-    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
+    return status == DPL_OK ? DPL_OK : dpli_fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item, dpl_error *err)
@@ -747,7 +744,7 @@ dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
     options.max_bytes -= n;
     status = dpl_image_decode(out, bytes, n, &options, err);
     free(bytes);
-    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
+    return status == DPL_OK ? DPL_OK : dpli_fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,

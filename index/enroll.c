@@ -294,10 +294,12 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
     const dpl_face *face = &it->photo.faces[i];
 
     if (face->quality.overall < dpli_pipeline_min_quality(j->pipeline))
-        return dpli_fail(err, DPL_E_QUALITY,
-                         "face is too poor: %s (quality %.2f, at least %.2f is asked)",
-                         face->quality.weakest, (double)face->quality.overall,
-                         (double)dpli_pipeline_min_quality(j->pipeline));
+        return dpli_fail(
+            err, DPL_E_QUALITY,
+            "face is too poor: %s (quality %.2f, at least %.2f is asked; "
+            "--min-quality)",
+            strcmp(face->quality.weakest, "size") == 0 ? "too small" : face->quality.weakest,
+            (double)face->quality.overall, (double)dpli_pipeline_min_quality(j->pipeline));
     return add_template(it, dpl_encoder_space(encoder), it->photo.vectors + i * dim, (int32_t)dim,
                         face, encoder, it->photo.chips + i * dpli_chip_bytes(encoder), err);
 }
@@ -338,7 +340,7 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     const bool clear = photo->n_faces == 1 || (photo->n_faces > 1 && dpli_has_dominant_face(photo));
 
     if (photo->n_faces == 0)
-        return dpli_fail(err, DPL_E_NO_FACE, "no face found");
+        return dpli_no_face(photo, err);
     if (!clear && j->options->faces == DPL_FACES_REFUSE)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
