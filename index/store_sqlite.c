@@ -171,7 +171,8 @@ done:
 }
 
 /* A gallery is made in a folder of its own: whoever names one by mistake (their photos', their
-   home) would have it among their files. What lies hidden is the desktop's. */
+   home) would have it among their files. What lies hidden is the desktop's;
+   "models" is there where doppel is installed for one user. */
 static dpl_status check_free(const dpli_store_sqlite *s, dpl_error *err)
 {
     static const char *const own[] = {"gallery.", "face.faiss", "image.faiss", "lost+found", "."};
@@ -180,7 +181,7 @@ static dpl_status check_free(const dpli_store_sqlite *s, dpl_error *err)
     dpl_status status = DPL_OK;
 
     for (entry = dir ? readdir(dir) : NULL; entry && status == DPL_OK; entry = readdir(dir)) {
-        bool is_own = false;
+        bool is_own = strcmp(entry->d_name, "models") == 0;
 
         for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
             is_own |= strncmp(entry->d_name, own[i], strlen(own[i])) == 0;

@@ -112,6 +112,9 @@ exits 0 enroll people --name Everyone --gallery f
 exits 4 enroll people --gallery people
 says err "holds other files"
 [ ! -e people/gallery.db ] || fail "a gallery among photos"
+# As it is where doppel is installed for one user.
+mkdir -p own/models
+exits 0 enroll people/Ann --gallery own
 mkdir empty
 exits 0 enroll empty --gallery l
 [ ! -e l/gallery.db ] || fail "a gallery was made for nothing"
