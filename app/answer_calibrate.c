@@ -25,6 +25,7 @@ static json_t *rows_json(const dpl_point_row *rows, size_t n, bool genuine)
         if (!genuine) {
             json_put_real(&row, "low", rows[i].low);
             json_put_real(&row, "high", rows[i].high);
+            json_put_real(&row, "bar", rows[i].bar);
         }
         json_add(&all, row);
     }
@@ -85,7 +86,7 @@ json_t *calibrate_json(const calibration_run *r, const dpl_calibrated *c, const 
     json_put_int(&answer, "pairs", c->n_pairs);
     json_put_int(&answer, "poor_pairs", c->n_poor_pairs);
     json_put_int(&answer, "genuine_pairs", c->n_genuine_pairs);
-    json_put_real(&answer, "lowest_fmr", c->points[c->n_points - 1].high);
+    json_put_real(&answer, "lowest_fmr", c->points[c->n_points - 1].bar);
     json_put(&answer, "points", rows_json(c->points, c->n_points, false));
     if (c->n_poor > 0)
         json_put(&answer, "poor", rows_json(c->poor, c->n_poor, false));
@@ -222,8 +223,8 @@ void calibrate_tell(const calibration_run *r, const dpl_calibrated *c, const cha
         printf("\nagainst the mean of several photos of a person: up to %.2f times as often\n",
                c->mean_factor);
     tell_doubles(r, c);
-    printf("\nsupports false match rates down to %.2g (%s)\n", c->points[c->n_points - 1].high,
-           text_fmr(rate, c->points[c->n_points - 1].high));
+    printf("\nsupports false match rates down to %.2g (%s)\n", c->points[c->n_points - 1].bar,
+           text_fmr(rate, c->points[c->n_points - 1].bar));
     if (written) {
         fputs("written to ", stdout);
         text_put(stdout, written);

@@ -51,6 +51,14 @@ static const option_spec own[] = {
      .offset = AT(source),
      .value = "TEXT",
      .help = "what the calibration says of its data (default the data's name)"},
+    {.name = "strata-within",
+     .kind = OPTION_REAL,
+     .offset = AT(strata_within),
+     .value = "TIMES",
+     .help = "a stratum may come to so many times the rate asked for (default 3; 1: no more than "
+             "all)",
+     .low = 1,
+     .high = 100},
     {.name = "quality",
      .kind = OPTION_REAL,
      .offset = AT(quality),
@@ -176,6 +184,7 @@ static int measure(calibration_run *r)
     if (!o->into)
         options.model = dpl_encoder_hash(encoder);
     options.fmr = o->fmr;
+    options.strata_within = o->strata_within;
     options.range = (dpl_range){(float)o->quality, (float)o->yaw_deg, (float)o->too_poor};
     options.source = r->source;
     options.seed = (uint64_t)o->seed;
@@ -202,6 +211,7 @@ int cmd_calibrate(const command *self, int argc, char **argv)
 {
     calibrate_options o = {.common = COMMON_INIT,
                            .fmr = DPL_DEFAULT_FMR,
+                           .strata_within = 3,
                            .quality = 0.5,
                            .yaw_deg = 45,
                            .too_poor = 0.3,

@@ -304,12 +304,11 @@ static dpl_status list_csv(found_list *list, dpl_dataset *d, const char *path, c
     if (status != DPL_OK)
         goto done;
     const int n_columns = csv.n_fields;
-    const int column[N_COLUMNS] = {
-        [PATH] = find_column(&csv, "path file filename image chip"),
-        [LABEL] = find_column(&csv, "label class identity person"),
-        [GROUP] = find_column(&csv, "group"),
-        [STRATUM] = find_column(&csv, "stratum strata"),
-        [ROLE] = find_column(&csv, "role")};
+    const int column[N_COLUMNS] = {[PATH] = find_column(&csv, "path file filename image chip"),
+                                   [LABEL] = find_column(&csv, "label class identity person"),
+                                   [GROUP] = find_column(&csv, "group"),
+                                   [STRATUM] = find_column(&csv, "stratum strata"),
+                                   [ROLE] = find_column(&csv, "role")};
     if (column[PATH] < 0)
         status = dpli_fail(err, DPL_E_INPUT, "line %zu: no column \"path\" or \"file\"", csv.line);
     else if (column[LABEL] < 0 && !plain)

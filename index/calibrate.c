@@ -71,6 +71,10 @@ static dpl_status check_samples(const dpl_samples *s, const dpl_head *head,
     if (!(o->fmr > 0 && o->fmr < 1))
         return dpli_fail(err, DPL_E_ARGUMENT, "a false match rate of %g is not between 0 and 1",
                          o->fmr);
+    if (!(o->strata_within >= 1 && o->strata_within <= 100))
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "strata within %g times the rate, 1 to 100 are possible",
+                         o->strata_within);
     if (!(o->range.too_poor <= o->range.quality) || !(o->range.too_poor >= 0) ||
         !(o->range.quality <= 1) || !(o->range.yaw_deg >= 0))
         return dpli_fail(err, DPL_E_ARGUMENT, "fair faces from quality %g, too poor below %g",
@@ -166,7 +170,7 @@ static void put_rows(dpli_buf *json, const char *key, const dpl_point_row *rows,
     for (size_t i = 0; i < n; i++) {
         dpli_buf_printf(json, "%s[%.9g,%.5g", i ? "," : "", (double)rows[i].at, rows[i].rate);
         if (bounds)
-            dpli_buf_printf(json, ",%.5g,%.5g", rows[i].low, rows[i].high);
+            dpli_buf_printf(json, ",%.5g,%.5g,%.5g", rows[i].low, rows[i].high, rows[i].bar);
         dpli_buf_str(json, "]");
     }
     dpli_buf_str(json, "]");
@@ -232,7 +236,7 @@ static dpl_status make_marginal(dpl_point_row **rows, size_t *n_rows, const dpli
         const double rate = (double)dpli_tally_count(tally, edges.at[i]) / (double)tally->n;
 
         if (rate > 0 && (*n_rows == 0 || rate < (*rows)[*n_rows - 1].rate))
-            (*rows)[(*n_rows)++] = (dpl_point_row){edges.at[i], rate, rate, rate};
+            (*rows)[(*n_rows)++] = (dpl_point_row){edges.at[i], rate, rate, rate, rate};
     }
     if (*n_rows < 2)
         return dpli_fail(err, DPL_E_INPUT,
@@ -262,7 +266,7 @@ static dpl_status make_rows(dpl_point_row **rows, size_t *n_rows, const making *
             row->rate = 1 - row->rate;
         } else {
             row->low = m->all.low[kind][i];
-            row->high = m->all.high[kind][i];
+            row->high = row->bar = m->all.high[kind][i];
         }
         ++*n_rows;
     }
@@ -275,11 +279,12 @@ static void let_fall(dpl_point_row *rows, size_t n)
     for (size_t i = 1; i < n; i++) {
         rows[i].low = fmin(rows[i].low, rows[i - 1].low);
         rows[i].high = fmin(rows[i].high, rows[i - 1].high);
+        rows[i].bar = fmin(rows[i].bar, rows[i - 1].bar);
     }
 }
 
 /* Widen the bounds for what a stratum says. */
-static void widen(dpl_point_row *rows, size_t n, const dpli_counts *c, int kind,
+static void widen(dpl_point_row *rows, size_t n, const dpli_counts *c, int kind, double within,
                   dpl_stratum_row *told)
 {
     double low = 1, high = 1;
@@ -301,6 +306,7 @@ static void widen(dpl_point_row *rows, size_t n, const dpli_counts *c, int kind,
             continue;
         rows[i].low = fmin(rows[i].low, low * rows[i].rate);
         rows[i].high = fmax(rows[i].high, fmin(high * rows[i].rate, 1));
+        rows[i].bar = fmax(rows[i].bar, fmin(high * rows[i].rate, 1) / within);
     }
 }
 
@@ -321,9 +327,9 @@ static dpl_status add_stratum(making *m, int k, dpl_error *err)
     *told = (dpl_stratum_row){m->samples->strata_names[k], counts.n_people[DPLI_FAIR],
                               (int64_t)counts.n_pairs[DPLI_FAIR], NAN, NAN};
     if (counts.n_pairs[DPLI_FAIR] > 0)
-        widen(out->points, out->n_points, &counts, DPLI_FAIR, told);
+        widen(out->points, out->n_points, &counts, DPLI_FAIR, m->o.strata_within, told);
     if (counts.n_pairs[DPLI_POOR] > 0)
-        widen(out->poor, out->n_poor, &counts, DPLI_POOR, NULL);
+        widen(out->poor, out->n_poor, &counts, DPLI_POOR, m->o.strata_within, NULL);
     return DPL_OK;
 }
 
@@ -417,16 +423,16 @@ static dpl_status need_pairs(const making *m, dpl_error *err)
     const dpl_point_row *last = out->n_points > 0 ? &out->points[out->n_points - 1] : NULL;
     /* Bounds of a rate that 10 pairs exceed reach about twice as high. */
     const double have = fmax((double)out->n_pairs, 1);
-    const double need = two_digits_up(last ? have * last->high / m->o.fmr : 20 / m->o.fmr);
+    const double need = two_digits_up(last ? have * last->bar / m->o.fmr : 20 / m->o.fmr);
 
-    if (last && last->high <= m->o.fmr)
+    if (last && last->bar <= m->o.fmr)
         return DPL_OK;
     if (last)
         return dpli_fail(err, DPL_E_INPUT,
                          "for a false match rate of %g about %.0f pairs of strangers are needed, "
                          "the %.0f pairs of %lld people support %.2g: about %.0f people with as "
                          "many photos each, or a higher --fmr",
-                         m->o.fmr, need, have, (long long)out->n_people, two_digits_up(last->high),
+                         m->o.fmr, need, have, (long long)out->n_people, two_digits_up(last->bar),
                          two_digits_up((double)out->n_people * sqrt(need / have)));
     return dpli_fail(err, DPL_E_INPUT,
                      "for a false match rate of %g about %.0f pairs of strangers are needed, there "

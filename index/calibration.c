@@ -188,8 +188,8 @@ static double evidence_by(const dpli_table *table, float x)
     double a, b;
 
     p += at + 1 < table->n ? at : table->n - 2;
-    a = -log10(p->rate);
-    b = -log10(p[1].rate);
+    a = p->bar;
+    b = p[1].bar;
     return a + (b - a) * (((double)x - (double)p->at) / ((double)p[1].at - (double)p->at));
 }
 
@@ -236,10 +236,22 @@ static double two_digits_up(double x)
 
 double dpl_calibration_lowest_fmr(const dpl_calibration *calibration)
 {
-    return calibration->fair.points[calibration->fair.n - 1].high;
+    return calibration->fair.points[calibration->fair.n - 1].bar;
 }
 
-/* The lowest evidence whose upper bound is within fmr, of a table whose last is. */
+/* The rate that decides, as rate_of has the others. */
+static double bar_of(const dpli_table *table, float x)
+{
+    const size_t at = find(table, x);
+    const dpli_point *p = table->points + at;
+
+    if (at + 1 >= table->n_known)
+        return p->bar;
+    return between(p->bar, p[1].bar,
+                   ((double)x - (double)p->at) / ((double)p[1].at - (double)p->at));
+}
+
+/* The lowest evidence whose bar is within fmr, of a table whose last is. */
 static float accept_from(const dpli_table *table, double fmr)
 {
     int64_t low = rank_of(table->points[0].at), high = rank_of(table->points[table->n - 1].at);
@@ -247,7 +259,7 @@ static float accept_from(const dpli_table *table, double fmr)
     while (low < high) {
         int64_t mid = low + (high - low) / 2;
 
-        if (rate_of(table, float_of(mid)).high <= fmr)
+        if (bar_of(table, float_of(mid)) <= fmr)
             high = mid;
         else
             low = mid + 1;
@@ -259,7 +271,7 @@ float dpli_calibration_poor_threshold(const dpl_calibration *calibration, double
 {
     const dpli_table *table = &calibration->poor;
 
-    return table->n > 0 && table->points[table->n - 1].high <= fmr ? accept_from(table, fmr) : NAN;
+    return table->n > 0 && table->points[table->n - 1].bar <= fmr ? accept_from(table, fmr) : NAN;
 }
 
 dpl_status dpl_calibration_threshold(float *accept, float *reject,
@@ -272,11 +284,11 @@ dpl_status dpl_calibration_threshold(float *accept, float *reject,
     if (!(fmr > 0.0 && fmr < 1.0))
         return dpli_fail(err, DPL_E_ARGUMENT, "a false match rate of %g is not between 0 and 1",
                          fmr);
-    if (last->high > fmr)
+    if (last->bar > fmr)
         return dpli_fail(err, DPL_E_ARGUMENT,
                          "a false match rate of %g is lower than the calibration's %" PRIu64
                          " pairs support, lowest is %.2g",
-                         fmr, calibration->pairs, two_digits_up(last->high));
+                         fmr, calibration->pairs, two_digits_up(last->bar));
 
     *accept = accept_from(table, fmr);
 

@@ -8,6 +8,8 @@
 typedef struct dpli_point {
     float at;
     double rate, low, high;
+    double bar; /* the rate that decides: one wanted is reached where this is no more; of a marginal
+                   -log10 of its rate, which every comparison asks for */
 } dpli_point;
 
 typedef struct dpli_table {

@@ -81,10 +81,10 @@ static dpl_status read_point(dpli_point *p, const json_t *json, table_kind kind,
                              size_t i, double pairs, dpl_error *err)
 {
     const bool bare = kind == OF_MARGIN || kind == OF_GENUINE;
-    double v[4];
+    double v[5];
     size_t n = json_array_size(json); /* 0 when it is not an array */
 
-    if (!(n == 2 && kind != OF_BOUNDS) && !(n == 4 && !bare))
+    if (!(n == 2 && kind != OF_BOUNDS) && !((n == 4 || n == 5) && !bare))
         return dpli_fail(err, DPL_E_MODEL, "calibration: point %zu of \"%s\" is not %s", i + 1,
                          name,
                          bare                ? "[score, rate]"
@@ -112,9 +112,10 @@ static dpl_status read_point(dpli_point *p, const json_t *json, table_kind kind,
                          i + 1, name);
     if (bare) {
         p->low = p->high = p->rate;
+        p->bar = kind == OF_MARGIN ? -log10(p->rate) : p->rate;
         return DPL_OK;
     }
-    if (n == 4) {
+    if (n >= 4) {
         p->low = v[2];
         p->high = v[3];
     } else {
@@ -125,6 +126,12 @@ static dpl_status read_point(dpli_point *p, const json_t *json, table_kind kind,
           p->high > 0.0))
         return dpli_fail(err, DPL_E_MODEL,
                          "calibration: point %zu of \"%s\" has bounds that do not hold its rate",
+                         i + 1, name);
+    p->bar = n == 5 ? v[4] : p->high;
+    if (!(p->bar >= p->rate && p->bar <= p->high))
+        return dpli_fail(err, DPL_E_MODEL,
+                         "calibration: point %zu of \"%s\" has a deciding rate that is not between "
+                         "its rate and its upper bound",
                          i + 1, name);
     return DPL_OK;
 }
@@ -142,7 +149,8 @@ static dpl_status check_step(const dpli_point *p, table_kind kind, const char *n
                          "calibration: point %zu of \"%s\" has a lower rate than the one before",
                          i + 1, name);
     if (kind != OF_GENUINE &&
-        !(p->rate <= p[-1].rate && p->low <= p[-1].low && p->high <= p[-1].high))
+        !(p->rate <= p[-1].rate && p->low <= p[-1].low && p->high <= p[-1].high &&
+          (kind == OF_MARGIN || p->bar <= p[-1].bar)))
         return dpli_fail(err, DPL_E_MODEL,
                          "calibration: point %zu of \"%s\" has a higher rate than the one before",
                          i + 1, name);

@@ -47,14 +47,15 @@ typedef struct dpl_samples {
 
 typedef struct dpl_calibrate_options {
     size_t struct_size;
-    double fmr;                 /* the rate that the table has to reach; default DPL_DEFAULT_FMR */
-    dpl_range range;            /* where the quality is known; default 0.5, 45, 0.3 */
-    const char *source;         /* what the table says of its data; NULL: counts only */
-    const char *model;          /* the encoder's hash that it is to say; NULL: it says none */
-    const char *cohort;         /* by which scores are normalised (dpl_cohort_make); NULL: none */
-    int32_t cohort_top;         /* of it, those most like a face; default 40 */
-    uint64_t seed;              /* of the bootstrap; default 1 */
-    int n_threads;              /* 0: one a core */
+    double fmr;           /* the rate that the table has to reach; default DPL_DEFAULT_FMR */
+    dpl_range range;      /* where the quality is known; default 0.5, 45, 0.3 */
+    double strata_within; /* a stratum may come to so many times the rate asked for; default 3 */
+    const char *source;   /* what the table says of its data; NULL: counts only */
+    const char *model;    /* the encoder's hash that it is to say; NULL: it says none */
+    const char *cohort;   /* by which scores are normalised (dpl_cohort_make); NULL: none */
+    int32_t cohort_top;   /* of it, those most like a face; default 40 */
+    uint64_t seed;        /* of the bootstrap; default 1 */
+    int n_threads;        /* 0: one a core */
     const volatile int *cancel; /* may be NULL; raised by dpl_cancel: DPL_E_CANCELLED */
     void (*on_progress)(void *ctx, int64_t n_done, int64_t n_total); /* caller's thread, or NULL */
     void *ctx;
@@ -62,8 +63,8 @@ typedef struct dpl_calibrate_options {
 
 #define DPL_CALIBRATE_OPTIONS_INIT                                                                 \
     {                                                                                              \
-        sizeof(dpl_calibrate_options), DPL_DEFAULT_FMR, {0.5f, 45.0f, 0.3f}, NULL, NULL, NULL, 40, \
-            1, 0, NULL, NULL, NULL                                                                 \
+        sizeof(dpl_calibrate_options), DPL_DEFAULT_FMR, {0.5f, 45.0f, 0.3f}, 3.0, NULL, NULL,      \
+            NULL, 40, 1, 0, NULL, NULL, NULL                                                       \
     }
 
 /** The same by a function, for who has no macros.
@@ -74,6 +75,7 @@ DPL_API void dpl_calibrate_options_init(dpl_calibrate_options *options, size_t s
 typedef struct dpl_point_row {
     float at; /* evidence: without a cohort the score */
     double rate, low, high;
+    double bar; /* the rate that decides */
 } dpl_point_row;
 
 /* A stratum's part in the bounds. */
@@ -112,7 +114,9 @@ typedef struct dpl_calibrated {
  *
  * Rates go down to those that 10 pairs exceed. Bounds of 95 %: bootstrap over people, never
  * narrower than those of as many independent pairs (Clopper and Pearson 1934), and wide enough for
- * every stratum. A pair counts when both are in one stratum. What is past the table's end is not
+ * every stratum. What decides is the upper bound of all pairs, and of every stratum's its
+ * strata_within-th part: a rate asked for is kept by all, and exceeded by no stratum more than so
+ * many times. A pair counts when both are in one stratum. What is past the table's end is not
  * guessed.
  *
  * @param[out] out  cleared by dpl_calibrated_clear

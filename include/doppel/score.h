@@ -96,7 +96,8 @@ typedef struct dpl_stratum {
  * no measurement shows that something cannot happen. May be there: "genuine":{"pairs":n,
  * "points":[[score, fnmr],…]}, rates not decreasing. Other keys are ignored.
  *
- * Version 2 has "points" and "genuine" over the evidence, and "people":N. What evidence is:
+ * Version 2 has "points" and "genuine" over the evidence, and "people":N. A point may have a fifth
+ * number, from fmr to high: the rate that decides (dpl_calibration_threshold), which else is high. What evidence is:
  *  - "cohort":{"top":40, "sha256":"…"}, "score":[[score, fmr],…], "normalised":[[score, fmr],…]:
  *    dpl_calibration_evidence; the sum is of the text of the model's fact "cohort". Two points at
  *    least, rates above 0, the last below the one before;
@@ -180,7 +181,8 @@ DPL_API uint64_t dpl_calibration_genuine_pairs(const dpl_calibration *calibratio
 /**
  * The thresholds for a wanted rate, of fair faces.
  *
- * @param[out] accept  least evidence whose upper bound is at most fmr: from here on, a match
+ * @param[out] accept  least evidence whose deciding rate (upper bound) is at most fmr: from
+ * here on, a match
  * @param[out] reject  most evidence whose lower bound is at least fmr: up to here, no match; at
  * most accept; -FLT_MAX when the table begins below fmr and so can reject nothing
  * @retval DPL_E_ARGUMENT  fmr is not in (0, 1), or lower than the table supports; err says the

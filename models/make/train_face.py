@@ -7,7 +7,7 @@
         --dlib package/model --init v1-105.onnx --out run --minutes 6.8
 
 --dlib is the folder model of the npm package @vladmandic/face-api 1.7.15, --init version 1 at 105 as
-make_encoder.py writes it. run/face.onnx is the result; calibrate.py makes it whole.
+make_encoder.py writes it. run/face.onnx is the result; calibrate.sh makes it whole.
 
 Teachers: version 1 at 112, foamliu's MobileFaceNet at 112, dlib's ResNet at 150. Each sees a clean chip
 and its mirror image; their unit vectors (dlib's less their mean) are weighted, joined and turned onto

@@ -353,6 +353,26 @@ static void csv_is_as_it_says(void **state)
     dpl_dataset_close(d);
 }
 
+static void csv_may_say_stratum_and_role(void **state)
+{
+    dpl_dataset *d;
+
+    (void)state;
+    write_text("list.csv", "file,class,stratum,role\nb.png,x,old;grey,\na.png,y,,cohort\n");
+    d = must_open("list.csv", NULL);
+    assert_string_equal(dpl_dataset_item_name(d, 0), "b.png");
+    assert_string_equal(dpl_dataset_stratum_of(d, 0), "old;grey");
+    assert_string_equal(dpl_dataset_role_of(d, 0), "");
+    assert_string_equal(dpl_dataset_stratum_of(d, 1), "");
+    assert_string_equal(dpl_dataset_role_of(d, 1), "cohort");
+    dpl_dataset_close(d);
+    write_text("list.csv", "file,class\nb.png,x\n");
+    d = must_open("list.csv", NULL);
+    assert_string_equal(dpl_dataset_stratum_of(d, 0), "");
+    assert_string_equal(dpl_dataset_role_of(d, 0), "");
+    dpl_dataset_close(d);
+}
+
 static void csv_that_is_wrong_is_refused_by_line(void **state)
 {
     static const struct {
@@ -891,6 +911,7 @@ int main(void)
         TEST(pictures_for_training_keep_to_one_memory_for_all_threads),
         TEST(zip_is_as_its_folder),
         TEST(csv_is_as_it_says),
+        TEST(csv_may_say_stratum_and_role),
         TEST(csv_that_is_wrong_is_refused_by_line),
         TEST(csv_of_any_bytes_is_read_or_refused),
         TEST(options_leave_out_what_is_asked),

@@ -187,6 +187,7 @@ static void expect_rates(const crowd *c, const dpl_head *head, const dpl_range *
             assert_true(t.reach >= DPL_CALIBRATE_MIN_ABOVE);
             assert_true(rows[i].low <= rate && rate <= rows[i].high);
             assert_true(rows[i].high > 0);
+            assert_true(rate <= rows[i].bar && rows[i].bar <= rows[i].high);
         }
         if (i > 0)
             assert_true(rows[i].at > rows[i - 1].at);
@@ -276,6 +277,16 @@ static void pairs_count_within_strata_whose_bounds_the_table_holds(void **state)
         assert_true(made.points[i].low <= low && high <= made.points[i].high);
     }
     assert_true(made.points[made.n_points / 2].high > 1.5 * made.points[made.n_points / 2].rate);
+    /* What decides is a part of the worst stratum's bound: with a smaller part it is stricter. */
+    dpl_calibrate_options strict = o;
+    strict.strata_within = 1;
+    alone = calibrate(&c, head, &strict);
+    for (size_t i = 0; i < made.n_points; i++) {
+        assert_true(alone.points[i].bar == alone.points[i].high);
+        assert_true(made.points[i].bar >= made.points[i].high / 3);
+        assert_true(made.points[i].bar <= alone.points[i].bar);
+    }
+    dpl_calibrated_clear(&alone);
     c.s.n_strata = 0;
     c.s.strata = NULL;
     alone = calibrate(&c, head, &o);
@@ -300,13 +311,13 @@ static void bounds_are_those_of_people_drawn_anew(void **state)
     enum { DRAWS = DPL_CALIBRATE_DRAWS };
     static const dpl_range all = {0, 180, 0};
     dpl_head *head = make_head(DPL_HEAD_COSINE);
-    crowd c = make_crowd(60, 4, .5, SEED);
+    crowd c = make_crowd(60, 2, .5, SEED);
     const dpl_calibrate_options o = of_rate(.2);
     dpl_calibrated made = calibrate(&c, head, &o);
     static double rates[DRAWS];
 
     (void)state;
-    for (size_t row = 0; row < made.n_points; row += 3) {
+    for (size_t row = 0; row < made.n_points; row += 4) {
         const float at = made.points[row].at;
         double low, high;
         dpli_rng rng;

@@ -398,6 +398,10 @@ static void each_part_of_version_2_is_checked(void **state)
         {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":-1,\"too_poor\":0.3}", "\"yaw_deg\""},
         {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":45}", "\"too_poor\""},
         {"range", "\"range\":{\"quality\":0.5,\"yaw_deg\":45,\"too_poor\":0.6}", "\"too_poor\""},
+        {"poor", "\"poor\":[[0,0.5,0.4,0.6,0.45]]", "deciding rate"},
+        {"poor", "\"poor\":[[0,0.5,0.4,0.6,0.7]]", "deciding rate"},
+        {"poor", "\"poor\":[[0,0.5,0.4,0.6,0.5],[1,0.4,0.3,0.6,0.51]]", "higher rate"},
+        {"poor", "\"poor\":[[0,0.5,0.4,0.6,0.6,0.6]]", "is not [score, fmr, low, high]"},
         {"mean_factor", "\"mean_factor\":0.5", "\"mean_factor\""},
         {"mean_factor", "\"mean_factor\":1000", "\"mean_factor\""},
         {"mean_factor", "\"mean_factor\":\"2\"", "\"mean_factor\""},
@@ -608,6 +612,28 @@ static void thresholds_keep_what_they_promise(void **state)
     dpl_calibration_free(c);
 }
 
+static void a_fifth_number_of_a_point_decides_in_the_place_of_its_bound(void **state)
+{
+    dpl_calibration *c = parse("{\"version\":2,\"metric\":\"cosine\",\"people\":100,\"pairs\":1000,"
+                               "\"points\":[[0,0.1,0.05,0.4,0.2],[1,0.01,0.005,0.04,0.02],"
+                               "[2,0.001,0.0005,0.004,0.002]]}");
+    float accept, reject;
+    dpl_error err;
+
+    (void)state;
+    assert_int_equal(dpl_calibration_threshold(&accept, &reject, c, 0.02, &err), DPL_OK);
+    assert_true(accept == 1.0F);
+    assert_true(dpl_calibration_fmr(c, accept).high == 0.04);
+    /* Half way between, by the logarithm. */
+    assert_int_equal(dpl_calibration_threshold(&accept, &reject, c, sqrt(0.02 * 0.002), &err),
+                     DPL_OK);
+    assert_true(fabsf(accept - 1.5F) < 1e-6F);
+    assert_true(dpl_calibration_lowest_fmr(c) == 0.002);
+    assert_int_equal(dpl_calibration_threshold(&accept, &reject, c, 0.0019, &err), DPL_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "lowest is 0.002"));
+    dpl_calibration_free(c);
+}
+
 static void a_rate_that_the_table_does_not_support_is_refused(void **state)
 {
     dpl_calibration *c = parse(HEAD "[[0,0.5],[1,0.01],[2,0]]}");
@@ -676,6 +702,7 @@ int main(void)
         cmocka_unit_test(beyond_the_table_a_rate_is_a_bound_and_says_so),
         cmocka_unit_test(a_higher_score_never_has_a_higher_rate),
         cmocka_unit_test(thresholds_keep_what_they_promise),
+        cmocka_unit_test(a_fifth_number_of_a_point_decides_in_the_place_of_its_bound),
         cmocka_unit_test(a_rate_that_the_table_does_not_support_is_refused),
         cmocka_unit_test(a_table_that_begins_too_low_rejects_nothing),
         cmocka_unit_test(bounds_that_meet_leave_no_score_on_both_sides),
