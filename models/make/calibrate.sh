@@ -67,6 +67,6 @@ spoilt_rows() { # folder, prefix of the class, stratum, role
 
 "${DOPPEL:-doppel}" calibrate "$work/calibrate.csv" --model "$model" --into "$model" \
     ${DETECTOR:+--detector "$DETECTOR"} --min-score 0.3 --review "$make/celeba-reviewed.txt" \
-    --cohort "people=600,spoilt=600,ages and groups=2460" \
+    --cohort "people=600,spoilt=600,ages and groups=2460" --strata-within 1 \
     --source "CelebA (photos of small faces) and spoilt copies of them; bounds of 95 % by bootstrap over \
 people, for each of both" "$@"
