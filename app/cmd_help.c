@@ -30,7 +30,7 @@ static const char exit_words[] =
     "1    the answer is no: no match, unknown, nothing found\n"
     "2    usage\n"
     "3    a photo is not usable: unreadable, no face, several faces, over a limit, too poor\n"
-    "4    model or gallery missing, damaged, locked, or not made for each other\n"
+    "4    model or gallery missing, damaged, locked, or not made for each other; nobody of the name claimed\n"
     "5    system: memory, disk, standard output\n"
     "6    inconclusive: the evidence decides neither way\n"
     "70   a bug\n"
@@ -82,22 +82,25 @@ static void manual_list(const char *lines)
 
 static void help_manual(const command *all)
 {
-    printf(".\\\" Made by \"doppel help --manual\" from the tables that the program itself reads.\n"
-           ".TH DOPPEL 1 \"\" \"doppel %s\" \"User Commands\"\n"
-           ".SH NAME\ndoppel \\- tells whether two photos show the same person, and finds photos "
-           "alike\n"
-           ".SH SYNOPSIS\n.B doppel\n.I COMMAND\n[OPTION\\&...] ARGUMENT\\&...\n.br\n"
-           ".B doppel help\n.RI [ COMMAND ]\n.br\n.B doppel \\-\\-version\n"
-           ".SH DESCRIPTION\n"
-           "doppel compares faces in photos on this machine: no cloud, no account. Results go to "
-           "standard output, all else to standard error. Options may stand anywhere after the "
-           "command; \"\\-\\-\" ends them. Names in output are made safe for the terminal: what is "
-           "not printable appears as \\ex1b or \\eu{202e}. With \\-\\-json each line of standard "
-           "output is one JSON object whose schema names the command, as doppel.verify/1; what "
-           "fails has its line, too, with status and reason. Wrong usage is told on standard error "
-           "alone.\n"
-           ".SH COMMANDS\n",
-           dpl_version());
+    printf(
+        ".\\\" Made by \"doppel help --manual\" from the tables that the program itself reads.\n"
+        ".TH DOPPEL 1 \"\" \"doppel %s\" \"User Commands\"\n"
+        ".SH NAME\ndoppel \\- tells whether two photos show the same person, and finds photos "
+        "alike\n"
+        ".SH SYNOPSIS\n.B doppel\n.I COMMAND\n[OPTION\\&...] ARGUMENT\\&...\n.br\n"
+        ".B doppel help\n.RI [ COMMAND ]\n.br\n.B doppel \\-\\-version\n"
+        ".SH DESCRIPTION\n"
+        "doppel compares faces in photos on this machine: no cloud, no account. Photos are told "
+        "by their content: JPEG, PNG, the preview in a camera's raw file, and TIFF, WebP, HEIC and "
+        "AVIF where they are built in. Results go to standard output, all else to standard error. "
+        "Options may stand anywhere after the "
+        "command; \"\\-\\-\" ends them. Names in output are made safe for the terminal: what is "
+        "not printable appears as \\ex1b or \\eu{202e}. With \\-\\-json each line of standard "
+        "output is one JSON object whose schema names the command, as doppel.verify/1; what "
+        "fails has its line, too, with status and reason. Wrong usage is told on standard error "
+        "alone.\n"
+        ".SH COMMANDS\n",
+        dpl_version());
     for (const command *c = all; c->name; c++)
         options_manual(stdout, c);
     fputs(".SH PRESETS\nNames for \\-\\-preset: ", stdout);

@@ -156,7 +156,7 @@ static const char *in_pairs(char buffer[64], const char *before, double rate)
     char count[32];
 
     if (rate > 0.1)
-        snprintf(buffer, 64, "%sin %.0f %% of pairs", before, 100 * rate);
+        snprintf(buffer, 64, "in %s%.0f %% of pairs", before, 100 * rate);
     else if (rate > 1e-15)
         snprintf(buffer, 64, "%sonce in %s pairs", before,
                  text_count(count, (int64_t)two_digits_down(1 / rate)));

@@ -5,7 +5,7 @@
  * and decodes nothing. Whatever the source, it first becomes a list of (picture, class, group),
  * which build() sorts, checks and numbers.
  */
-#include "doppel/dataset.h"
+#include "data/dataset.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -679,9 +679,7 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
     return found_name ? found_name->item : -1;
 }
 
-/* Put before a message where an item is. */
-static dpl_status fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d,
-                               int32_t item)
+dpl_status dpli_fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d, int32_t item)
 {
     const char *name = d->items[item].name;
     char *path = d->zip ? NULL : join(d->root, name, NULL);
@@ -729,7 +727,7 @@ dpl_status dpl_dataset_item_file(uint8_t **bytes, size_t *n_bytes, const dpl_dat
         status = dpli_file_read(bytes, n_bytes, path, limit, err);
         free(path);
     }
-    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
+    return status == DPL_OK ? DPL_OK : dpli_fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item, dpl_error *err)
@@ -746,7 +744,7 @@ dpl_status dpl_dataset_image(dpl_image *out, const dpl_dataset *d, int32_t item,
     options.max_bytes -= n;
     status = dpl_image_decode(out, bytes, n, &options, err);
     free(bytes);
-    return status == DPL_OK ? DPL_OK : fail_in_item(err, status, d, item);
+    return status == DPL_OK ? DPL_OK : dpli_fail_in_item(err, status, d, item);
 }
 
 dpl_status dpl_dataset_file(uint8_t **bytes, size_t *n_bytes, const dpl_dataset *d,

@@ -14,19 +14,20 @@
 #include "index/gallery.h"
 #include "index/store_sqlite.h"
 
-static char dir[64], in_path[96], out_path[96], again_path[96];
+/* The gallery lies in a folder of its own: none is made beside other files. */
+static char dir[64], gallery_dir[96], in_path[96], out_path[96], again_path[96];
 static dpl_gallery *gallery;
 
 static void clean(void)
 {
     static const char *const names[] = {"gallery.db", "gallery.db-wal", "gallery.db-shm",
                                         "gallery.lock"};
-    char path[128];
+    char path[160];
 
     dpl_gallery_close(gallery);
     gallery = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        snprintf(path, sizeof path, "%s/%s", gallery_dir, names[i]);
         unlink(path);
     }
 }
@@ -37,6 +38,7 @@ static void clean_up(void)
     unlink(in_path);
     unlink(out_path);
     unlink(again_path);
+    rmdir(gallery_dir);
     rmdir(dir);
 }
 
@@ -47,6 +49,7 @@ static void set_up(void)
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(dir))
         abort();
+    snprintf(gallery_dir, sizeof gallery_dir, "%s/gallery", dir);
     snprintf(in_path, sizeof in_path, "%s/in", dir);
     snprintf(out_path, sizeof out_path, "%s/out", dir);
     snprintf(again_path, sizeof again_path, "%s/again", dir);
@@ -56,7 +59,7 @@ static void set_up(void)
 static void open_new(void)
 {
     clean();
-    if (dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, NULL) != DPL_OK)
+    if (dpl_gallery_open(&gallery, gallery_dir, DPL_GALLERY_CREATE, NULL) != DPL_OK)
         abort();
 }
 

@@ -69,8 +69,8 @@ static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_
     status = dpli_photo_process(photo, pipeline, scratch, bytes, n_bytes, err);
     dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK && photo->n_faces == 0) {
+        status = dpli_no_face(photo, err);
         dpl_photo_clear(photo);
-        status = dpli_fail(err, DPL_E_NO_FACE, "no face found");
     }
     return status == DPL_OK ? status : dpli_fail_in(err, status, dpl_picture_name(pictures, i));
 }

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -186,7 +185,6 @@ typedef struct job {
     int n_threads;
     item items[CHUNK];
     size_t n_items;
-    void *contents;                 /* of this run's new photos, for tsearch */
     dpl_enroll_options own_options; /* with the name as it is kept */
     char *name, *last_name;
     dpl_enroll_report *report;
@@ -296,10 +294,12 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
     const dpl_face *face = &it->photo.faces[i];
 
     if (face->quality.overall < dpli_pipeline_min_quality(j->pipeline))
-        return dpli_fail(err, DPL_E_QUALITY,
-                         "face is too poor: %s (quality %.2f, at least %.2f is asked)",
-                         face->quality.weakest, (double)face->quality.overall,
-                         (double)dpli_pipeline_min_quality(j->pipeline));
+        return dpli_fail(
+            err, DPL_E_QUALITY,
+            "face is too poor: %s (quality %.2f, at least %.2f is asked; "
+            "--min-quality)",
+            strcmp(face->quality.weakest, "size") == 0 ? "too small" : face->quality.weakest,
+            (double)face->quality.overall, (double)dpli_pipeline_min_quality(j->pipeline));
     return add_template(it, dpl_encoder_space(encoder), it->photo.vectors + i * dim, (int32_t)dim,
                         face, encoder, it->photo.chips + i * dpli_chip_bytes(encoder), err);
 }
@@ -340,7 +340,7 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     const bool clear = photo->n_faces == 1 || (photo->n_faces > 1 && dpli_has_dominant_face(photo));
 
     if (photo->n_faces == 0)
-        return dpli_fail(err, DPL_E_NO_FACE, "no face found");
+        return dpli_no_face(photo, err);
     if (!clear && j->options->faces == DPL_FACES_REFUSE)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
@@ -709,55 +709,6 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return n > 0 && !j->options->dry_run ? dpli_take_steps(j->gallery, steps, n, err) : DPL_OK;
 }
 
-/* ------------------------------------------------------------------ one file under two people */
-
-typedef struct content {
-    char sha256[65];
-    char *person, *path;
-} content;
-
-static int by_content(const void *a, const void *b)
-{
-    return strcmp(((const content *)a)->sha256, ((const content *)b)->sha256);
-}
-
-static void free_content(void *c)
-{
-    free(((content *)c)->person);
-    free(((content *)c)->path);
-    free(c);
-}
-
-/* A photo of this run with the content of an earlier one that is somebody else's gets a word. */
-static dpl_status look_for_twins(job *j, dpl_error *err)
-{
-    for (size_t i = 0; i < j->n_items; i++) {
-        item *it = &j->items[i];
-        content *c, **slot;
-
-        if (!it->looked || !it->record || it->status != DPL_OK || !it->person)
-            continue;
-        c = dpli_calloc(1, sizeof *c, err);
-        if (!c)
-            return DPL_E_MEMORY;
-        memcpy(c->sha256, it->sha256, sizeof c->sha256);
-        c->person = dpli_strdup(it->person, err);
-        c->path = dpli_strdup(it->file->path, err);
-        slot = c->person && c->path ? tsearch(c, &j->contents, by_content) : NULL;
-        if (slot && *slot != c && strcmp((*slot)->person, c->person) != 0 &&
-            !it->error.message[0]) {
-            dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)",
-                      (*slot)->person, (*slot)->path);
-            it->twice = true;
-        }
-        if (!slot || *slot != c)
-            free_content(c);
-        if (!slot)
-            return dpli_fail(err, DPL_E_MEMORY, "no memory for the run's photos");
-    }
-    return DPL_OK;
-}
-
 /* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
 static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 {
@@ -772,9 +723,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
         for (size_t i = 0; i < j->n_items; i++)
             if (stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
-    committed = look_for_twins(j, status == DPL_OK ? err : NULL);
-    if (committed == DPL_OK)
-        committed = commit_chunk(j, status == DPL_OK ? err : NULL);
+    committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     for (size_t i = 0; i < j->n_items; i++) {
         if (j->items[i].looked && committed == DPL_OK)
             report_item(j, &j->items[i]);
@@ -791,7 +740,24 @@ typedef struct gone {
     size_t n;
 } gone;
 
-static dpl_status find_gone(gone *g, const job *j, const char *const *paths, size_t n_paths,
+/* Whether a path is that of a folder, or lies below it. */
+static bool is_under(const char *path, const char *folder)
+{
+    const size_t n = strlen(folder);
+
+    return strncmp(path, folder, n) == 0 &&
+           (path[n] == '/' || path[n] == '\0' || (n == 1 && folder[0] == '/'));
+}
+
+static bool is_under_any(const char *path, char *const *folders, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_under(path, folders[i]))
+            return true;
+    return false;
+}
+
+static dpl_status find_gone(gone *g, const job *j, char *const *roots, size_t n_roots,
                             dpl_error *err)
 {
     g->items = dpli_alloc(j->ledger.n + 1, sizeof *g->items, err);
@@ -800,7 +766,7 @@ static dpl_status find_gone(gone *g, const job *j, const char *const *paths, siz
     for (size_t i = 0; i < j->ledger.n; i++) {
         const known *k = &j->ledger.items[i];
 
-        if (!k->claimed && dpli_path_is_under(k->path, paths, n_paths) && file_gone(k->path))
+        if (!k->claimed && is_under_any(k->path, roots, n_roots) && file_gone(k->path))
             g->items[g->n++] = k;
     }
     return DPL_OK;
@@ -850,7 +816,7 @@ static int64_t file_system_above(const char *path, dpl_error *err)
 
 /* A disk that is not there looks like one from which everything was removed. */
 static dpl_status check_absence(const job *j, const gone *g, const char *const *paths,
-                                size_t n_paths, dpl_error *err)
+                                char *const *roots, size_t n_paths, dpl_error *err)
 {
     static const char insist[] = "nothing was pruned; --prune-absent forgets them all the same";
 
@@ -859,11 +825,11 @@ static dpl_status check_absence(const job *j, const gone *g, const char *const *
 
         for (size_t k = 0; k < j->ledger.n; k++)
             n_known += dpli_source_is_file(j->ledger.items[k].path) &&
-                       dpli_path_is_under(j->ledger.items[k].path, &paths[i], 1);
+                       is_under(j->ledger.items[k].path, roots[i]);
         for (size_t k = 0; k < g->n; k++)
-            n_gone += dpli_path_is_under(g->items[k]->path, &paths[i], 1);
+            n_gone += is_under(g->items[k]->path, roots[i]);
         for (size_t k = 0; k < j->files.n; k++)
-            n_files += dpli_path_is_under(j->files.items[k].path, &paths[i], 1);
+            n_files += is_under(j->files.items[k].path, roots[i]);
         if (n_gone > 0 && n_files == 0)
             return dpli_fail(err, DPL_E_INPUT,
                              "\"%s\" is empty, and %zu photos were enrolled from it: is its disk "
@@ -913,11 +879,19 @@ static dpl_status prune(job *j, const gone *g, dpl_error *err)
 
 static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
 {
+    char **roots = dpli_calloc(n_paths + 1, sizeof *roots, err);
+    dpl_status status = roots ? DPL_OK : DPL_E_MEMORY;
     gone g = {0};
-    dpl_status status = find_gone(&g, j, paths, n_paths, err);
 
+    for (size_t i = 0; i < n_paths && roots; i++) {
+        roots[i] = realpath(paths[i], NULL);
+        if (!roots[i]) /* it was there when the run began */
+            status = dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", paths[i]);
+    }
+    if (status == DPL_OK)
+        status = find_gone(&g, j, roots, n_paths, err);
     if (status == DPL_OK && j->options->prune && !j->options->prune_absent)
-        status = check_absence(j, &g, paths, n_paths, err);
+        status = check_absence(j, &g, paths, roots, n_paths, err);
     if (status == DPL_OK && j->options->prune) {
         status = prune(j, &g, err);
     } else if (g.items) {
@@ -928,6 +902,9 @@ static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, 
         if (status == DPL_OK && noted != DPL_OK)
             status = dpli_fail(err, noted, "%s", why.message);
     }
+    for (size_t i = 0; i < n_paths && roots; i++)
+        free(roots[i]);
+    free(roots);
     free(g.items);
     return status;
 }
@@ -1057,7 +1034,6 @@ static void free_job(job *j)
     for (int i = 0; j->scratches && i < j->n_threads; i++)
         dpl_scratch_free(j->scratches[i]);
     free(j->scratches);
-    tdestroy(j->contents, free_content);
     free(j->name);
     free(j->last_name);
     dpli_found_files_clear(&j->files);

@@ -468,17 +468,3 @@ void dpli_found_files_clear(dpli_found_files *files)
     free(files->items);
     *files = (dpli_found_files){0};
 }
-
-bool dpli_path_is_under(const char *path, const char *const *roots, size_t n_roots)
-{
-    for (size_t i = 0; i < n_roots; i++) {
-        char *full = realpath(roots[i], NULL);
-        const size_t n = full ? strlen(full) : 0;
-        const bool under = full && strncmp(path, full, n) == 0 &&
-                           (path[n] == '/' || path[n] == '\0' || (n == 1 && full[0] == '/'));
-        free(full);
-        if (under)
-            return true;
-    }
-    return false;
-}

@@ -46,7 +46,4 @@ void dpli_found_files_clear(dpli_found_files *files);
  * "20190714"): of a time, and no person's. */
 bool dpli_is_date(const char *name);
 
-/** Whether an absolute path lies under one of the paths given (made absolute in the same way). */
-bool dpli_path_is_under(const char *path, const char *const *roots, size_t n_roots);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "index/people.h"
 
 /* A forget was killed, or had to wait for a reader: its rows are gone, their bytes may not be. */
 static dpl_status finish_forget(dpl_gallery *gallery, dpl_error *err)
@@ -98,6 +99,7 @@ static void close_gallery(dpl_gallery *gallery, bool discard)
 {
     if (!gallery)
         return;
+    dpli_people_free(gallery->people);
     dpli_shelf_close(gallery->shelf);
     if (gallery->store && discard && gallery->store->made)
         gallery->store->ops->discard(gallery->store);

@@ -26,6 +26,7 @@ struct dpl_gallery {
     char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf; /* the search indexes, shared with other handles on this gallery */
+    struct dpli_people *people; /* what people are compared as; NULL until somebody asks */
 };
 
 /* Limits of what a gallery takes. A line of an export that keeps them is below

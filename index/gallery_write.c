@@ -420,27 +420,32 @@ static dpl_status keep_refusal(void *ctx, const dpli_refusal_record *r, dpl_erro
     return DPL_OK;
 }
 
-/* The new templates get what was said of the old ones, which are still there. */
+/* The new templates get what was said of the old ones, which are still there. Who a face was said
+   not to be, it is not by its photo either. */
 static dpl_status say_again(dpli_putter *p, const struct said_of *said, const int64_t *ids,
-                            const dpl_new_photo *photo, dpl_error *err)
+                            const int64_t *owners, const dpl_new_photo *photo, dpl_error *err)
 {
     struct refused refused = {.said = said, .ids = ids, .photo = photo};
     dpli_store *s = p->gallery->store;
     dpl_status status = DPL_OK;
 
+    for (size_t i = 0; i < said->n && status == DPL_OK; i++)
+        status = s->ops->each_refusal(s, said->items[i].template_id, keep_refusal, &refused, err);
+    for (size_t i = 0; i < refused.n && status == DPL_OK; i++) {
+        const dpli_refusal_record *r = &refused.items[i];
+        int64_t id = 0;
+
+        status = s->ops->add_refusal(s, &id, r, err);
+        for (size_t k = 0; k < photo->n_templates && status == DPL_OK; k++)
+            if (r->person_id && ids[k] == r->template_id && owners[k] == r->person_id)
+                status = dpli_put_owner(p->gallery, ids[k], 0, false, err);
+    }
     for (size_t i = 0; i < said->n && status == DPL_OK; i++) {
         const int64_t *id =
             said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
 
         if (id)
             status = dpli_put_owner(p->gallery, *id, said->items[i].person_id, true, err);
-    }
-    for (size_t i = 0; i < said->n && status == DPL_OK; i++)
-        status = s->ops->each_refusal(s, said->items[i].template_id, keep_refusal, &refused, err);
-    for (size_t i = 0; i < refused.n && status == DPL_OK; i++) {
-        int64_t id = 0;
-
-        status = s->ops->add_refusal(s, &id, &refused.items[i], err);
     }
     free(refused.items);
     return status;
@@ -457,18 +462,18 @@ static dpl_status owner_of(int64_t *id, dpli_putter *p, const dpl_new_template *
 static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int64_t photo_id,
                                 int64_t person_id, const struct said_of *said, dpl_error *err)
 {
-    int64_t *ids = dpli_calloc(photo->n_templates + 1, sizeof *ids, err);
+    int64_t *ids = dpli_calloc(2 * photo->n_templates + 1, sizeof *ids, err);
+    int64_t *owners = ids ? ids + photo->n_templates : NULL;
     dpl_status status = ids ? DPL_OK : DPL_E_MEMORY;
 
     for (size_t i = 0; i < photo->n_templates && status == DPL_OK; i++) {
-        int64_t owner;
-
-        status = owner_of(&owner, p, &photo->templates[i], person_id, err);
+        status = owner_of(&owners[i], p, &photo->templates[i], person_id, err);
         if (status == DPL_OK)
-            status = dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owner, 0, err);
+            status =
+                dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owners[i], 0, err);
     }
     if (status == DPL_OK)
-        status = say_again(p, said, ids, photo, err);
+        status = say_again(p, said, ids, owners, photo, err);
     free(ids);
     return status;
 }

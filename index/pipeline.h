@@ -29,9 +29,9 @@ void dpli_pipeline_end(const dpl_pipeline *pipeline, dpl_scratch *scratch, size_
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err);
 
-/** The stages after decoding; takes the image, also on failure. */
-dpl_status dpli_photo_from_image(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
-                                 dpl_image *image, dpl_error *err);
+/** That a photo has no face; and where small ones may have been missed, the option that looks
+ * closer. The message does not name the file. */
+dpl_status dpli_no_face(const dpl_photo *photo, dpl_error *err);
 
 /** The pipeline's limits on decoding. */
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "index/gallery.h"
-#include "index/person.h"
+#include "index/people.h"
 #include "index/pipeline.h"
 
 enum {
@@ -39,13 +39,6 @@ dpl_status dpl_policy_for_search(dpl_policy *out, const dpl_calibration *calibra
     return dpl_policy_make(out, calibration, fmin(fmax(fmr, lowest), 0.5), (double)NAN, err);
 }
 
-/* A person who was compared before in this query: the faces of a photo have some in common. */
-typedef struct known_person {
-    int64_t id;
-    char *name;
-    dpli_person_templates templates;
-} known_person;
-
 /* One kind of search: which vectors, judged how. */
 typedef struct search {
     dpl_gallery *gallery;
@@ -53,18 +46,9 @@ typedef struct search {
     dpli_judge judge;
     bool by_person; /* faces: the people decide; else each photo by itself */
     const dpl_search_options *options;
-    known_person *people;
-    size_t n_people, cap;
+    dpli_people *people;         /* NULL: by its head each photo is compared */
+    dpli_person_templates alone; /* of the person compared last, where they are not kept */
 } search;
-
-static void forget_people(search *s)
-{
-    for (size_t i = 0; i < s->n_people; i++) {
-        free(s->people[i].name);
-        dpli_person_templates_clear(&s->people[i].templates);
-    }
-    free(s->people);
-}
 
 /* ------------------------------------------------------------------ photos */
 
@@ -212,38 +196,27 @@ static dpl_status name_of(char **name, const search *s, const dpl_answer *a, con
     return status == DPL_E_NOT_FOUND ? DPL_OK : status;
 }
 
-/* A person by one of their templates; *out NULL when they have been forgotten since the search. */
-static dpl_status know(const known_person **out, search *s, const dpl_answer *a, const dpl_hit *hit,
-                       const float *probe, dpl_error *err)
+/* What a hit's person is compared as; *out NULL when they have been forgotten since the search, or
+ * have nothing to compare. Borrowed until the next call. */
+static dpl_status know(const dpli_person_templates **out, search *s, const char *name,
+                       const dpl_hit *hit, const float *probe, dpl_error *err)
 {
-    const bool for_all = dpl_head_get_kind(s->judge.head) == DPL_HEAD_COSINE;
-    known_person k = {.id = hit->person_id};
-    known_person *people;
     dpl_status status;
 
-    *out = NULL;
-    for (size_t i = 0; i < s->n_people && for_all; i++)
-        if (s->people[i].id == hit->person_id) {
-            *out = &s->people[i];
-            return DPL_OK;
-        }
-    people = dpli_grow(s->people, &s->cap, s->n_people + 1, sizeof *people, err);
-    if (!people)
-        return DPL_E_MEMORY;
-    s->people = people;
-    status = name_of(&k.name, s, a, hit, err);
-    if (status != DPL_OK || !k.name)
-        return status;
-    status = dpli_person_templates_read(&k.templates, s->gallery, &s->judge, k.name,
+    *out = s->people ? dpli_people_find(s->people, hit->person_id) : NULL;
+    if (*out)
+        return DPL_OK;
+    dpli_person_templates_clear(&s->alone);
+    status = dpli_person_templates_read(&s->alone, s->gallery, &s->judge, name,
                                         dpl_encoder_space(s->encoder), dpl_encoder_hash(s->encoder),
-                                        dpl_encoder_dim(s->encoder), for_all ? NULL : probe, err);
-    if (status != DPL_OK || k.templates.n_compared == 0) {
-        free(k.name);
-        dpli_person_templates_clear(&k.templates);
+                                        dpl_encoder_dim(s->encoder), s->people ? NULL : probe, err);
+    if (status != DPL_OK || s->alone.n_compared == 0)
         return status;
+    *out = &s->alone;
+    if (s->people) {
+        dpli_people_keep(s->people, hit->person_id, &s->alone);
+        *out = dpli_people_find(s->people, hit->person_id);
     }
-    people[s->n_people] = k;
-    *out = &people[s->n_people++];
     return DPL_OK;
 }
 
@@ -295,22 +268,24 @@ static dpl_status compare_people(dpl_answer *a, search *s, const dpli_side *prob
     if (!a->candidates)
         return DPL_E_MEMORY;
     for (size_t i = 0; i < n_people; i++) {
-        const known_person *person;
-        dpl_status status = know(&person, s, a, &hits[first[i]], probe->vector, err);
-        dpl_candidate c = {.person_id = hits[first[i]].person_id};
+        const dpl_hit *hit = &hits[first[i]];
+        const dpli_person_templates *templates = NULL;
+        dpl_candidate c = {.person_id = hit->person_id};
         size_t at = a->n_candidates;
+        dpl_status status = name_of(&c.person, s, a, hit, err);
 
+        if (status == DPL_OK && c.person)
+            status = know(&templates, s, c.person, hit, probe->vector, err);
+        if (status != DPL_OK || !templates)
+            free(c.person);
         if (status != DPL_OK)
             return status;
-        if (!person)
+        if (!templates)
             continue;
-        c.person = dpli_strdup(person->name, err);
-        if (!c.person)
-            return DPL_E_MEMORY;
-        c.comparison = dpli_compare_person(&s->judge, probe, &person->templates);
-        c.n_templates = (size_t)person->templates.n_templates;
-        c.n_compared = (size_t)person->templates.n_compared;
-        c.by_mean = person->templates.mean != NULL && c.n_compared > 1;
+        c.comparison = dpli_compare_person(&s->judge, probe, templates);
+        c.n_templates = (size_t)templates->n_templates;
+        c.n_compared = (size_t)templates->n_compared;
+        c.by_mean = templates->mean != NULL && c.n_compared > 1;
         for (; at > 0 && is_before(s, &c.comparison, &a->candidates[at - 1].comparison); at--)
             a->candidates[at] = a->candidates[at - 1];
         a->candidates[at] = c;
@@ -465,7 +440,7 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
     if (by == DPL_QUERY_IMAGE && !image_encoder)
         return dpli_fail(err, DPL_E_MODEL, "searching by picture needs an image encoder");
     if (by == DPL_QUERY_FACE && photo->n_faces == 0)
-        return dpli_fail(err, DPL_E_NO_FACE, "no face found");
+        return dpli_no_face(photo, err);
 
     n = by == DPL_QUERY_FACE ? photo->n_faces : 1;
     answers = dpli_calloc(n, sizeof *answers, err);
@@ -475,9 +450,12 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
         s.encoder = dpl_pipeline_encoder(pipeline);
         s.judge = dpli_pipeline_judge(pipeline, policy);
         s.by_person = true;
+        if (dpl_head_get_kind(s.judge.head) == DPL_HEAD_COSINE)
+            status = dpli_people_open(&s.people, gallery, &s.judge, s.encoder, err);
         for (size_t i = 0; i < n; i++)
             answers[i].face = (int32_t)i;
-        status = answer_all(answers, &s, photo->vectors, photo->faces, n, err);
+        if (status == DPL_OK)
+            status = answer_all(answers, &s, photo->vectors, photo->faces, n, err);
     } else {
         s.encoder = image_encoder;
         /* A face's rate says nothing of a picture. */
@@ -491,7 +469,7 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
         if (status == DPL_OK)
             status = answer_all(answers, &s, photo->image_vector, NULL, 1, err);
     }
-    forget_people(&s);
+    dpli_person_templates_clear(&s.alone);
     dpl_head_free(image_head);
     if (status != DPL_OK) {
         dpl_answers_free(answers, n);

@@ -255,6 +255,12 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
         status = DPL_E_INPUT;
         goto done;
     }
+    /* Of equal scores the earlier row is given, which is to be the lower id. */
+    for (size_t i = 1; i < index.n && status == DPL_OK; i++)
+        if (index.ids[i] <= index.ids[i - 1])
+            status = dpli_fail(err, DPL_E_INPUT, "the ids are not in order");
+    if (status != DPL_OK)
+        goto done;
     *out = index;
     memset(&index, 0, sizeof index);
 done:

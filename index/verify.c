@@ -16,7 +16,7 @@ static dpl_status choose_face(size_t *out, const dpl_photo *photo, const char *w
     const char *name = photo->name ? photo->name : which;
 
     if (photo->n_faces == 0)
-        return dpli_fail_in(err, dpli_fail(err, DPL_E_NO_FACE, "no face found"), name);
+        return dpli_fail_in(err, dpli_no_face(photo, err), name);
     if (wanted >= 0 && (size_t)wanted >= photo->n_faces)
         return dpli_fail_in(err,
                             dpli_fail(err, DPL_E_ARGUMENT,

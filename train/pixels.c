@@ -13,6 +13,7 @@
 #include "base/budget.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "data/dataset.h"
 #include "net/scratch.h"
 #include "vision/encoder.h"
 #include "vision/face/detect.h"
@@ -80,7 +81,7 @@ static dpl_status convert(uint8_t *to, const loading *l, int worker, int32_t ite
             status = dpli_whole_chip(chip, l->w, l->h, &photo, err);
     }
     if (status != DPL_OK)
-        dpli_fail_in(err, status, name);
+        dpli_fail_in_item(err, status, l->d, item);
     /* The encoder takes the luma as it is; here it is rounded to a level, which changes no grey. */
     for (size_t i = 0; i < n && status == DPL_OK && l->c == 1; i++)
         to[i] = (uint8_t)(dpli_luma(chip + 3 * i) + 0.5f);

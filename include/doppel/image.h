@@ -1,6 +1,6 @@
 /*
- * Photos: bytes of a picture file to upright RGB8: JPEG, PNG, and where they are built in TIFF,
- * WebP, HEIC and AVIF.
+ * Photos: bytes of a picture file to upright RGB8: JPEG, PNG, the preview in a camera's raw
+ * file, and where they are built in TIFF, WebP, HEIC and AVIF.
  *
  * First stage of the pipeline. The format is told by content, never by file name; EXIF orientation
  * is applied; limits are checked before memory is taken.
@@ -23,7 +23,7 @@ typedef struct dpl_image {
     int32_t full_width_px, full_height_px; /* of the upright photo; larger when decoded reduced */
     uint8_t *pixels;                       /* [height_px, width_px, 3], owned */
     int32_t exif_orientation;              /* 1..8 as found and already applied; 1 when absent */
-    char format[8];                        /* "jpeg", "png", "tiff", "webp", "heic", "avif" */
+    char format[8];                        /* "jpeg", "png", "tiff", "webp", "heic", "avif", "raw" */
     char warning[160]; /* "" or what is wrong with a photo that gave a picture (truncated …) */
 } dpl_image;
 

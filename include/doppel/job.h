@@ -74,13 +74,15 @@ typedef struct dpl_photo {
     dpl_face *faces; /* strongest first; with --detect none one face that is the whole picture */
     uint8_t *chips;  /* [n_faces, chip height, chip width, 3] */
     float *vectors;  /* [n_faces, dim] */
-    float *image_vector; /* [image dim], or NULL without an image encoder */
-    char sha256[65];     /* of the file's content; "" when the photo came as pixels */
+    float *image_vector;    /* [image dim], or NULL without an image encoder */
+    char sha256[65];        /* of the file's content; "" when the photo came as pixels */
+    int32_t closer_side_px; /* 0, or: no face was found, but only a reduced picture was looked at;
+                               with this detect.max_side_px all of it is */
 } dpl_photo;
 
 #define DPL_PHOTO_INIT                                                                             \
     {                                                                                              \
-        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, ""                                        \
+        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, "", 0                                     \
     }
 
 /**

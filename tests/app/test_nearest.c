@@ -27,8 +27,8 @@ static void case_accents_and_punctuation_are_no_difference(void **state)
 static void an_edit_a_letter_counts_and_two_swapped_are_one(void **state)
 {
     (void)state;
-    assert_true(fabs(nearest_distance("Barack Obma", "Barack Obama") - 1) < 1e-9);
-    assert_true(fabs(nearest_distance("Mraie Curie", "Marie Curie") - 1) < 1e-9);
+    assert_true(fabs(nearest_distance("Obma", "Obama") - 1) < 1e-9);
+    assert_true(fabs(nearest_distance("Mraie", "Marie") - 1) < 1e-9);
     assert_true(fabs(nearest_distance("Ann", "Anna") - 0.5) < 1e-9); /* is in it */
 }
 

@@ -561,7 +561,7 @@ static void a_calibration_must_fit_its_model(void **state)
     assert_non_null(dpli_pipeline_judge(p, NULL).cohort);
     dpl_pipeline_close(p);
 
-    assert_int_equal(open_with(&p, NULL, json, &err), DPL_E_MODEL);
+    assert_int_equal(open_with(&p, "{\"cohort\":\"\"}", json, &err), DPL_E_MODEL);
     assert_non_null(strstr(err.message, "calibration.json"));
     assert_non_null(strstr(err.message, "needs a cohort"));
     snprintf(json, sizeof json, form, "cosine", dpl_encoder_hash(encoder), 40, other);
@@ -770,6 +770,66 @@ static void one_persons_photos_do_not_crowd_out_another(void **state)
     free(own);
     free(calibration);
     dpl_pipeline_close(p);
+}
+
+static size_t n_compared(shelf *s, const dpl_pipeline *p, const dpl_photo *photo)
+{
+    const dpl_policy policy = policy_of(p, 1e-4, (double)NAN);
+    dpl_answer *answers;
+    dpl_error err;
+    size_t n, n_first;
+
+    kit_expect(DPL_OK,
+               dpl_query(&answers, &n, s->gallery, p, &policy, photo, DPL_QUERY_FACE, NULL, &err),
+               &err);
+    assert_int_equal(answers[0].decision, DPL_DECISION_MATCH);
+    assert_string_equal(answers[0].person, "Ann");
+    n_first = answers[0].candidates[0].n_compared;
+    dpl_answers_free(answers, n);
+    return n_first;
+}
+
+static void what_is_kept_of_people_goes_with_a_change(void **state)
+{
+    char *calibration = true_calibration(192, RANGE), *plain = true_calibration(192, "");
+    dpl_pipeline *p = open_pipeline(NULL, calibration), *other;
+    const int32_t dim = dpl_encoder_dim(dpl_pipeline_encoder(p));
+    const dpl_face fair = face_of(0.9F, 0), poor = face_of(0.4F, 0);
+    float *v = random_units(2, dim);
+    dpl_face face = fair;
+    dpl_photo photo = photo_of(v, &face, 1);
+    shelf s = new_shelf(p);
+    const char *const first[] = {"/000000.jpg"};
+    dpl_forget_report report;
+    dpl_gallery *reader;
+    dpl_error err;
+
+    (void)state;
+    memcpy(v + dim, v, (size_t)dim * sizeof *v);
+    put_photos(&s, "Ann", v, 1, &fair);
+    assert_int_equal(n_compared(&s, p, &photo), 1);
+    assert_int_equal(n_compared(&s, p, &photo), 1);
+    put_photos(&s, "Ann", v, 2, &fair);
+    put_photos(&s, "Ann", v, 1, &poor);
+    assert_int_equal(n_compared(&s, p, &photo), 3);
+    /* Another handle sees what this one changes. */
+    kit_expect(DPL_OK, dpl_gallery_open_again(&reader, s.gallery, &err), &err);
+    shelf again = {.gallery = reader, .dim = dim};
+    assert_int_equal(n_compared(&again, p, &photo), 3);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, s.gallery, NULL, first, 1, false, &err), &err);
+    assert_int_equal(n_compared(&again, p, &photo), 2);
+    assert_int_equal(n_compared(&s, p, &photo), 2);
+    /* By a calibration without a range all are fair. */
+    other = open_pipeline(NULL, plain);
+    assert_int_equal(n_compared(&s, other, &photo), 3);
+    assert_int_equal(n_compared(&s, p, &photo), 2);
+    dpl_gallery_close(reader);
+    dpl_gallery_close(s.gallery);
+    dpl_pipeline_close(other);
+    dpl_pipeline_close(p);
+    free(v);
+    free(calibration);
+    free(plain);
 }
 
 static void a_face_too_poor_is_never_named(void **state)
@@ -986,6 +1046,7 @@ int main(void)
         DECISION(one_poor_or_wrong_reference_attracts_no_stranger),
         DECISION(many_templates_under_one_name_are_one_chance),
         DECISION(one_persons_photos_do_not_crowd_out_another),
+        DECISION(what_is_kept_of_people_goes_with_a_change),
         DECISION(a_face_too_poor_is_never_named),
         DECISION(a_gallerys_rate_holds_from_10_to_5000_people),
         DECISION(a_mean_of_several_costs_what_was_measured),

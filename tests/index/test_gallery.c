@@ -2006,6 +2006,12 @@ static void what_was_said_of_a_face_outlasts_a_new_encoding_of_it(void **state)
                                                  keep_refusal, &r, &err),
                &err);
     assert_int_equal(r.person_id, bob);
+    /* Nor does its photo make it his. */
+    p.photo.row.person = "bob";
+    kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
+    assert_int_equal(templates(gallery, "bob", NULL)->n, 1);
+    assert_int_equal(templates(gallery, "ann", NULL)->n, 1);
+    assert_int_equal(templates(gallery, NULL, NULL)->n, 3);
 
     /* Another picture under the same path is another matter. */
     memset(p.sha256, 'a', 64);
@@ -2137,6 +2143,95 @@ static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
         dpl_gallery_close(gallery);
         kit_drop(dir);
     }
+}
+
+static void several_transactions_may_be_one_change(void **state)
+{
+    char *dir = kit_folder(), *before, *after;
+    dpl_gallery *gallery = kit_new(dir);
+    dpli_step note = {.photo_id = 1, .is_note = true};
+    const dpl_photo_row row = {.file_system = 7};
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    before = content(gallery);
+    kit_expect(DPL_OK, dpli_change_begin(gallery, "a run", &err), &err);
+    put(gallery, 3, "/b.jpg", "bob", 2);
+    /* One that fails is not of it. */
+    kit_expect(DPL_E_ARGUMENT, kit_put(gallery, 5, "no path", "bob", 2, &err), &err);
+    put(gallery, 7, "/a.jpg", "bob", 1);
+    put(gallery, 9, "/c.jpg", "cid", 1);
+    dpli_change_end(gallery);
+    /* What is only noted of a file is no change. */
+    note.file = &row;
+    kit_expect(DPL_OK, dpli_take_steps(gallery, &note, 1, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
+    note.file = &(dpl_photo_row){0};
+    kit_expect(DPL_OK, dpli_take_steps(gallery, &note, 1, &err), &err);
+    after = content(gallery);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_rehearsal_changes_nothing(void **state)
+{
+    char *dir = kit_folder(), *before, *after;
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t n_photos, n_templates;
+
+    (void)state;
+    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_expect(DPL_OK, dpl_gallery_export(gallery, "rehearsed.jsonl", &err), &err);
+    before = kit_dump(gallery);
+    dpl_gallery_rehearse(gallery, true);
+    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "bea", &err), &err);
+    kit_expect(DPL_E_NOT_FOUND, dpl_gallery_rename(gallery, "bob", "bea", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/c.jpg", 0, &err), &err);
+    kit_expect(DPL_OK,
+               dpl_gallery_import(gallery, "rehearsed.jsonl", &n_photos, &n_templates, &err),
+               &err);
+    assert_int_equal(n_photos, 1);
+    kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
+    after = kit_dump(gallery);
+    assert_string_equal(before, after);
+    free(after);
+    dpl_gallery_rehearse(gallery, false);
+    put(gallery, 3, "/b.jpg", "bob", 2);
+    after = kit_dump(gallery);
+    assert_string_not_equal(before, after);
+    free(before);
+    free(after);
+    unlink("rehearsed.jsonl");
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void a_gallery_made_for_nothing_is_gone_when_abandoned(void **state)
+{
+    char *dir = kit_folder(), path[256];
+    dpl_gallery *gallery;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/g", dir);
+    gallery = kit_open(path, DPL_GALLERY_CREATE);
+    dpl_gallery_abandon(gallery);
+    assert_int_not_equal(access(path, F_OK), 0);
+    gallery = kit_open(path, DPL_GALLERY_CREATE);
+    dpl_gallery_close(gallery);
+    /* One that was there stays. */
+    gallery = kit_open(path, DPL_GALLERY_CREATE);
+    dpl_gallery_abandon(gallery);
+    gallery = kit_open(path, DPL_GALLERY_READ);
+    dpl_gallery_close(gallery);
+    /* Among other files none is made. */
+    kit_expect(DPL_E_GALLERY, dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err), &err);
+    assert_non_null(strstr(err.message, "holds other files (\"g\")"));
+    kit_drop(strdup(path));
+    kit_drop(dir);
 }
 
 static dpl_status keep_change(void *ctx, const dpl_change *change)
@@ -2293,6 +2388,9 @@ int main(void)
         cmocka_unit_test(two_spellings_of_a_name_are_one_person),
         cmocka_unit_test(a_former_name_goes_on_meaning_the_person),
         cmocka_unit_test(undo_brings_back_what_was_and_undone_again_what_came),
+        cmocka_unit_test(several_transactions_may_be_one_change),
+        cmocka_unit_test(a_rehearsal_changes_nothing),
+        cmocka_unit_test(a_gallery_made_for_nothing_is_gone_when_abandoned),
         cmocka_unit_test(the_last_change_is_told),
         cmocka_unit_test(a_forget_is_final_and_leaves_no_change_before_it),
         cmocka_unit_test(a_damaged_log_takes_nothing_back),

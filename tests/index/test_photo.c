@@ -145,7 +145,113 @@ static void must_be_same_bits(const dpl_photo *a, const dpl_photo *b)
                         (size_t)dpl_encoder_dim(whole) * sizeof(float));
 }
 
+/* A JPEG of w x h grey pixels, with a face of this height, as detected, at x, y; freed by
+ * dpl_bytes_free. */
+static uint8_t *lone_face(size_t *n, int32_t w, int32_t h, float face_px, int32_t x, int32_t y)
+{
+    dpl_photo portrait = from_path(OBAMA);
+    const float by = face_px / portrait.faces[0].h_px;
+    dpl_image photo = DPL_IMAGE_INIT, small = DPL_IMAGE_INIT;
+    uint8_t *grey = malloc((size_t)w * (size_t)h * 3), *jpeg;
+
+    assert_non_null(grey);
+    memset(grey, 120, (size_t)w * (size_t)h * 3);
+    need(dpl_image_from_rgb(&photo, grey, w, h, (size_t)w * 3, &err));
+    free(grey);
+    need(dpl_image_resize(&small, &portrait.image, (int32_t)((float)portrait.image.width_px * by),
+                          (int32_t)((float)portrait.image.height_px * by), &err));
+    for (int32_t row = 0; row < small.height_px; row++)
+        memcpy(photo.pixels + ((size_t)(y + row) * (size_t)w + (size_t)x) * 3,
+               small.pixels + (size_t)row * (size_t)small.width_px * 3, (size_t)small.width_px * 3);
+    need(dpl_image_to_jpeg(&jpeg, n, &photo, 92, &err));
+    dpl_image_clear(&small);
+    dpl_image_clear(&photo);
+    dpl_photo_clear(&portrait);
+    return jpeg;
+}
+
 /* ------------------------------------------------------------------ tests */
+
+/* Decoded at half its size, as such a photo is at first, the smaller one is lost. */
+static void face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found(void **state)
+{
+    enum { X = 4100, Y = 3000 };
+
+    (void)state;
+    for (float px = 40; px >= 28; px -= 12) {
+        size_t n;
+        uint8_t *jpeg = lone_face(&n, 6000, 4000, px, X, Y);
+        dpl_photo photo;
+
+        need(dpl_photo_from_bytes(&photo, pipeline, scratch, NULL, jpeg, n, &err));
+        assert_int_equal(photo.n_faces, 1);
+        assert_in_range((int)photo.faces[0].x_px, X, X + 100);
+        assert_in_range((int)photo.faces[0].y_px, Y, Y + 100);
+        assert_in_range((int)photo.faces[0].h_px, 0.7f * px, 1.3f * px);
+        assert_int_equal(photo.image.width_px, 6000);
+        dpl_photo_clear(&photo);
+        dpl_bytes_free(jpeg);
+    }
+}
+
+/* At half its size it is 18 MiB, whole it is 69. */
+static void what_is_too_large_to_be_decoded_again_is_looked_at_as_it_is(void **state)
+{
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_pipeline *small;
+    size_t n;
+    uint8_t *jpeg = lone_face(&n, 6000, 4000, 40, 4100, 3000);
+    dpl_photo photo;
+
+    (void)state;
+    o.detector_path = DPL_MODELS_DIR "/face-detect.onnx";
+    o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+    o.decode.max_bytes = (size_t)60 << 20;
+    need(dpl_pipeline_open(&small, &o, &err));
+    need(dpl_photo_from_bytes(&photo, small, scratch, NULL, jpeg, n, &err));
+    assert_int_equal(photo.image.width_px, 3000);
+    assert_int_equal(photo.n_faces, 1);
+    dpl_photo_clear(&photo);
+    dpl_pipeline_close(small);
+    dpl_bytes_free(jpeg);
+}
+
+/* Of 36 megapixels the closer look sees 24, where this face is too small; the option named shows
+ * it. */
+static void photo_that_may_have_smaller_faces_than_were_looked_for_names_the_option(void **state)
+{
+    static const char *const words[] = {"(--detect-side 1560)", "(--max-memory)"};
+    const dpl_policy policy = {0};
+    dpl_photo portrait = from_path(OBAMA);
+    dpl_verdict verdict;
+    size_t n;
+    uint8_t *jpeg = lone_face(&n, 12000, 3000, 17, 600, 500);
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+        dpl_pipeline *p;
+        dpl_photo photo;
+
+        o.detector_path = DPL_MODELS_DIR "/face-detect.onnx";
+        o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+        o.detect.max_side_px = i == 0 ? 1280 : 1560;
+        o.decode.max_bytes = (size_t)(i == 1 ? 70 : 768) << 20;
+        need(dpl_pipeline_open(&p, &o, &err));
+        need(dpl_photo_from_bytes(&photo, p, scratch, NULL, jpeg, n, &err));
+        assert_int_equal(photo.n_faces, i == 2);
+        if (i < 2) {
+            assert_int_equal(dpl_verify(&verdict, p, &policy, &portrait, &photo, NULL, &err),
+                             DPL_E_NO_FACE);
+            if (!strstr(err.message, words[i]))
+                fail_msg("%s", err.message);
+        }
+        dpl_photo_clear(&photo);
+        dpl_pipeline_close(p);
+    }
+    dpl_photo_clear(&portrait);
+    dpl_bytes_free(jpeg);
+}
 
 static void photos_in_memory_give_the_bits_of_their_files(void **state)
 {
@@ -394,6 +500,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found),
+        TEST(what_is_too_large_to_be_decoded_again_is_looked_at_as_it_is),
+        TEST(photo_that_may_have_smaller_faces_than_were_looked_for_names_the_option),
         TEST(photos_in_memory_give_the_bits_of_their_files),
         TEST(what_is_no_photo_is_refused_by_the_name_given),
         TEST(more_pixels_than_the_pipeline_takes_are_refused),

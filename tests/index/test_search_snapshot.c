@@ -152,6 +152,22 @@ static void a_file_cut_or_changed_anywhere_is_refused(void **state)
     dpl_head_free(head);
 }
 
+static void ids_out_of_order_are_refused_though_the_sum_is_right(void **state)
+{
+    dpl_head *head = cosine();
+    dpli_index index = make(20, 100, head), read;
+    dpl_error err;
+
+    (void)state;
+    index.ids[7] = index.ids[6];
+    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", &err), DPL_E_INPUT);
+    assert_string_equal(err.message, "the ids are not in order");
+    assert_null(read.ann);
+    dpli_index_clear(&index);
+    dpl_head_free(head);
+}
+
 static void what_is_not_a_file_is_refused_and_what_is_not_there_not_found(void **state)
 {
     dpli_index read;
@@ -212,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saved_loaded_and_saved_again_is_the_same_file),
         cmocka_unit_test(a_file_cut_or_changed_anywhere_is_refused),
+        cmocka_unit_test(ids_out_of_order_are_refused_though_the_sum_is_right),
         cmocka_unit_test(what_is_not_a_file_is_refused_and_what_is_not_there_not_found),
         cmocka_unit_test(a_write_that_fails_leaves_the_old_file),
     };

@@ -61,10 +61,11 @@
 /* Faces of this larger side in the first look are not missed by it; without one, the closer look is
    taken, which is asked for no larger ones than twice that. */
 #define FAIR_PX 48
-/* The closer look: pixels of the picture that it sees at most, and a tile's side. */
-#define CLOSER_PIXELS 24e6
-#define TILE_PX       1024
-#define TILE_OVERLAP  96
+/* The closer look: its area, at most, in those of the first (24 megapixels of 1.2), and a tile's
+   side. */
+#define CLOSER_BY    20
+#define TILE_PX      1024
+#define TILE_OVERLAP 96
 
 static int find_output(const dpl_net *net, const char *prefix, int stride)
 {
@@ -466,9 +467,44 @@ static dpl_status look_again(dpli_candidate *faces, size_t *n, const search *s, 
     return DPL_OK;
 }
 
+/* Pixels of a picture that the closer look sees at most. */
+static double closer_pixels(const dpl_detect_options *o)
+{
+    return CLOSER_BY * PROPORTION * o->max_side_px * o->max_side_px;
+}
+
+/* The larger side at which the closer look can use a photo that was decoded smaller; else 0. */
+static int32_t closer_side(const dpl_image *image, const dpl_detect_options *o)
+{
+    const double w = image->full_width_px, h = image->full_height_px;
+    const int32_t side = (int32_t)ceil(fmax(w, h) * fmin(1, sqrt(closer_pixels(o) / (w * h))));
+
+    return side > larger_side(image) ? side : 0;
+}
+
+/* The max_side_px with which the closer look sees all of a photo; 0 when it does. */
+static int32_t side_for_all(const dpl_image *image, const dpl_detect_options *o)
+{
+    enum { ROUND = 20 };
+    const double pixels = (double)image->full_width_px * image->full_height_px;
+
+    return pixels > closer_pixels(o)
+               ? (int32_t)ceil(sqrt(pixels / (CLOSER_BY * PROPORTION)) / ROUND) * ROUND
+               : 0;
+}
+
 dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detector,
                       dpl_scratch *scratch, const dpl_image *image,
                       const dpl_detect_options *options, dpl_error *err)
+{
+    dpli_seen seen;
+
+    return dpli_detect(out, n_out, &seen, false, detector, scratch, image, options, err);
+}
+
+dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_decode_again,
+                       const dpl_detector *detector, dpl_scratch *scratch, const dpl_image *image,
+                       const dpl_detect_options *options, dpl_error *err)
 {
     dpl_detect_options known;
     const dpl_detect_options *o = &known;
@@ -479,6 +515,7 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
 
     *out = NULL;
     *n_out = 0;
+    *seen = (dpli_seen){0};
     status = read_options(&known, options, err);
     if (status != DPL_OK)
         return status;
@@ -493,8 +530,12 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
     status = look_upright(&s, scale, err);
     if (status == DPL_OK && strongest(&s.found) < FAIRLY_UPRIGHT)
         status = look_all_turns(&s, scale, err);
-    if (status == DPL_OK && scale < 1 && largest_px(&s) < FAIR_PX * s.photo_px)
-        status = look_closer(&s, fmin(1, sqrt(CLOSER_PIXELS / pixels)), err);
+    if (status == DPL_OK && scale < 1 && largest_px(&s) < FAIR_PX * s.photo_px) {
+        seen->closer_px = may_decode_again ? closer_side(image, o) : 0;
+        if (seen->closer_px > 0)
+            goto done;
+        status = look_closer(&s, fmin(1, sqrt(closer_pixels(o) / pixels)), err);
+    }
     if (status != DPL_OK || s.found.n == 0)
         goto done;
     sort_candidates(&s.found);
@@ -512,6 +553,8 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
         goto done;
     status = give_out(out, n_out, faces, n, o, err);
 done:
+    if (status == DPL_OK && *n_out == 0 && seen->closer_px == 0)
+        seen->side_px = side_for_all(image, o);
     free(faces);
     free(s.found.items);
     return status;

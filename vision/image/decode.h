@@ -22,6 +22,8 @@ dpl_status dpli_avif_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
                             const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_heic_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                             const dpl_decode_options *options, uint8_t fill, dpl_error *err);
+dpl_status dpli_raw_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
+                           const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_tiff_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                             const dpl_decode_options *options, uint8_t fill, dpl_error *err);
 dpl_status dpli_webp_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
@@ -31,6 +33,7 @@ uint64_t dpli_jpeg_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_o
 uint64_t dpli_png_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_avif_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_heic_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
+uint64_t dpli_raw_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_tiff_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 uint64_t dpli_webp_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options);
 /** The same, of whichever format they are. */
@@ -39,8 +42,14 @@ bool dpli_is_avif(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_heic(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_jpeg(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_png(const uint8_t *bytes, size_t n_bytes);
+bool dpli_is_raw(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_tiff(const uint8_t *bytes, size_t n_bytes);
 bool dpli_is_webp(const uint8_t *bytes, size_t n_bytes);
+
+/** The size of a JPEG as stored, and whether it has an EXIF block; false when its kind is not read or
+ * it ends before it says. */
+bool dpli_jpeg_measure(uint32_t *width_px, uint32_t *height_px, bool *has_exif,
+                       const uint8_t *bytes, size_t n_bytes);
 
 /** dpl_image_decode, with what every buffer of pixels holds before a decoder writes to it. Whatever
  * it is, the same comes out. */

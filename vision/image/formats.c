@@ -16,6 +16,12 @@
 static const dpli_format formats[] = {
     {"a JPEG", {".jpg", ".jpeg"}, dpli_is_jpeg, dpli_jpeg_decode, dpli_jpeg_need},
     {"a PNG", {".png"}, dpli_is_png, dpli_png_decode, dpli_png_need},
+    /* Before TIFF, as which most begin. */
+    {"a camera raw",
+     {".dng", ".cr2", ".nef", ".nrw", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"},
+     dpli_is_raw,
+     dpli_raw_decode,
+     dpli_raw_need},
 #ifdef DPL_HAS_TIFF
     {"a TIFF", {".tif", ".tiff"}, dpli_is_tiff, dpli_tiff_decode, dpli_tiff_need},
 #endif
@@ -74,8 +80,14 @@ static const struct kind {
     {4, "ftypmsf1", 8, "a HEIF picture", true, "HEIC"},
     {4, "ftypavif", 8, "an AVIF picture", true, "AVIF"},
     {4, "ftypavis", 8, "an AVIF picture", true, "AVIF"},
+    {4, "ftypcrx ", 8, "a CR3 raw file", true, NULL},
     {4, "ftyp", 4, "a video", false, NULL},
     {0, "GIF8", 4, "a GIF picture", true, NULL},
+    {0, "FUJIFILMCCD", 11, "a camera raw", true, NULL},
+    {0, "IIRO", 4, "a camera raw", true, NULL},
+    {0, "IIRS", 4, "a camera raw", true, NULL},
+    {0, "MMOR", 4, "a camera raw", true, NULL},
+    {0, "IIU\0", 4, "a camera raw", true, NULL},
     {0, "II*\0", 4, "a TIFF picture", true, "TIFF"},
     {0, "MM\0*", 4, "a TIFF picture", true, "TIFF"},
     {0, "II+\0", 4, "a TIFF picture", true, "TIFF"},

@@ -53,7 +53,8 @@ static uint32_t read_bits(struct bits *bits, unsigned n)
 
     for (; n > 0; n--, bits->at++)
         v = v << 1 |
-            (bits->at < bits->n ? bits->bytes[bits->at / 8] >> (7 - bits->at % 8) & 1u : 0);
+            (bits->at < bits->n ? (uint32_t)bits->bytes[bits->at / 8] >> (7 - bits->at % 8) & 1
+                                : 0);
     return v;
 }
 
@@ -130,11 +131,12 @@ static int type_of(const uint8_t *nal)
 static bool walk_config(struct layout *layout, uint32_t crop[2], de265_decoder_context *decoder,
                         const dpli_coded *coded)
 {
-    const uint8_t *p = coded->config, *end = p + coded->n_config;
+    const uint8_t *p = coded->config, *end;
     int n_arrays;
 
     if (coded->n_config < 23)
         return false;
+    end = p + coded->n_config;
     layout->length_bytes = (p[21] & 3u) + 1;
     n_arrays = p[22];
     p += 23;

@@ -40,6 +40,18 @@ struct box {
     struct span body;
 };
 
+static void skip(struct span *span, size_t n)
+{
+    if (span->n < n) {
+        span->bad = true;
+        n = span->n;
+    }
+    /* A box that is not there has no place to count from. */
+    if (n > 0)
+        span->p += n;
+    span->n -= n;
+}
+
 static uint64_t take_number(struct span *span, unsigned n_bytes)
 {
     uint64_t v = 0;
@@ -51,19 +63,8 @@ static uint64_t take_number(struct span *span, unsigned n_bytes)
     }
     for (unsigned i = 0; i < n_bytes; i++)
         v = v << 8 | span->p[i];
-    span->p += n_bytes;
-    span->n -= n_bytes;
+    skip(span, n_bytes);
     return v;
-}
-
-static void skip(struct span *span, size_t n)
-{
-    if (span->n < n) {
-        span->bad = true;
-        n = span->n;
-    }
-    span->p += n;
-    span->n -= n;
 }
 
 /* The next box, taken off rest. Of one that goes on past the end of rest there is as much as there
@@ -262,7 +263,7 @@ static bool item_data(struct span *data, bool *cut, const struct heif *heif, uin
         if (__builtin_add_overflow(offset, take_number(&rest, offset_bytes), &offset))
             return false;
         length = take_number(&rest, length_bytes);
-        if (rest.bad || elsewhere || method > 1 || n_extents != 1)
+        if (rest.bad || elsewhere || method > 1 || n_extents != 1 || !in->p)
             return false;
         if (offset > in->n || length > in->n - offset) {
             *cut = true;

@@ -522,6 +522,18 @@ static dpl_status decode_pixels(dpl_image *out, struct reader *reader, uint8_t f
                               "rows", reason, err);
 }
 
+bool dpli_jpeg_measure(uint32_t *width_px, uint32_t *height_px, bool *has_exif,
+                       const uint8_t *bytes, size_t n_bytes)
+{
+    struct layout layout;
+
+    walk(&layout, bytes, n_bytes);
+    *width_px = layout.width;
+    *height_px = layout.height;
+    *has_exif = layout.n_exif > 0;
+    return !layout.refusal && layout.has_frame;
+}
+
 uint64_t dpli_jpeg_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options)
 {
     struct layout layout;
