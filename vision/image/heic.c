@@ -206,10 +206,10 @@ static uint64_t need(const dpli_coded *coded, dpl_error *err)
         return 0;
     plane_bytes(n, &layout);
     blocks = ((uint64_t)layout.w / 4 + 16) * ((uint64_t)layout.h / 4 + 16);
-    /* The planes, what is known of each block of 4x4 and the tables of a
-     * picture parameter set, the data with what the decoder keeps of them. */
+    /* The planes, what is known of each block of 4x4 and the tables of a picture parameter set, the
+     * data with what the decoder keeps of them, and its own tables (measured: up to 2 MiB). */
     return n[0] + 2 * (uint64_t)n[1] + blocks * (32 + 8 * (uint64_t)layout.n_pps) +
-           2 * (uint64_t)coded->n_data + 256 * 1024;
+           2 * (uint64_t)coded->n_data + 4 * 1024 * 1024;
 }
 
 /* ------------------------------------------------------------------ memory for the picture */

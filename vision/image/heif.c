@@ -23,8 +23,9 @@
 /* A pixel that is missing, as in a JPEG. */
 enum { GREY = 128 };
 
-/* Phones use tiles of 512x512: this is enough for 256 megapixels. */
-enum { MAX_TILES = 1024 };
+/* Phones use tiles of 512x512: this is enough for 256 megapixels. Items have a handful of
+ * properties, of which a file has at most a few for each. */
+enum { MAX_TILES = 1024, MAX_PROPERTIES = 32, MAX_KINDS = 4096 };
 
 /* ------------------------------------------------------------------ boxes */
 
@@ -304,6 +305,8 @@ static bool property(struct box *box, bool *essential, const struct heif *heif, 
         index &= bytes == 1 ? 0x7F : 0x7FFF;
         /* 0 is no property. */
         *box = (struct box){.body = {NULL, 0, false}};
+        if (k >= MAX_PROPERTIES || index > MAX_KINDS)
+            return false;
         for (; index > 0; index--)
             if (!next_box(box, &children))
                 return false;
@@ -697,6 +700,19 @@ struct whole {
     bool has_alpha, multiplied;
 };
 
+/* What an auxiliary picture's type says. */
+static bool is_alpha(struct span type)
+{
+    static const char *const names[] = {"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
+                                        "urn:mpeg:hevc:2015:auxid:1"};
+
+    skip(&type, 4);
+    for (size_t i = 0; i < 2; i++)
+        if (type.n >= strlen(names[i]) && memcmp(type.p, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
 /* The picture that is shown, and its alpha. */
 static dpl_status read_whole(struct whole *whole, const uint8_t *bytes, size_t n, const char *name,
                              dpl_error *err)
@@ -716,12 +732,7 @@ static dpl_status read_whole(struct whole *whole, const uint8_t *bytes, size_t n
 
         id = reference(heif, "auxl", heif->primary, true, k);
         for (unsigned i = 0; id && property(&box, &essential, heif, id, i); i++)
-            whole->has_alpha |=
-                strcmp(box.type, "auxC") == 0 && box.body.n > 4 &&
-                (strncmp((const char *)box.body.p + 4,
-                         "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", box.body.n - 4) == 0 ||
-                 strncmp((const char *)box.body.p + 4, "urn:mpeg:hevc:2015:auxid:1",
-                         box.body.n - 4) == 0);
+            whole->has_alpha |= strcmp(box.type, "auxC") == 0 && is_alpha(box.body);
         if (whole->has_alpha)
             status = read_picture(&whole->alpha, heif, id, err);
     }
