@@ -357,6 +357,49 @@ static void bounds_are_those_of_people_drawn_anew(void **state)
     dpl_head_free(head);
 }
 
+static void the_factor_of_a_mean_is_that_of_strangers_against_it(void **state)
+{
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    crowd c = make_crowd(100, 4, .6, SEED);
+    const dpl_calibrate_options o = of_rate(.05);
+    dpl_calibrated made = calibrate(&c, head, &o);
+    double worst = 1;
+
+    (void)state;
+    for (size_t row = 0; row < made.n_points; row++) {
+        double single = 0, n_single = 0, by_mean = 0, n_mean = 0;
+
+        for (int32_t p = 0; p < 100; p++) {
+            float mean[DIM] = {0};
+            size_t n = 0;
+
+            for (size_t i = 0; i < c.s.n; i++)
+                for (size_t k = 0; c.people[i] == p && k < DIM; k++, n += k == DIM)
+                    mean[k] += c.vectors[i * DIM + k];
+            for (size_t i = 0; n > 1 && i < c.s.n; i++) {
+                if (c.people[i] == p)
+                    continue;
+                n_mean++;
+                by_mean += dpl_head_score(head, mean, c.vectors + i * DIM) >= made.points[row].at;
+                for (size_t j = 0; j < c.s.n; j++)
+                    if (c.people[j] == p) {
+                        n_single++;
+                        single += dpl_head_score(head, c.vectors + j * DIM, c.vectors + i * DIM) >=
+                                  made.points[row].at;
+                    }
+            }
+        }
+        if (single >= 100 && by_mean >= 100 && single <= .01 * n_single)
+            worst = fmax(worst, by_mean / n_mean / (single / n_single));
+    }
+    assert_true(worst > 1);
+    if (fabs(made.mean_factor - ceil(worst * 100) / 100) > .01 + 1e-9)
+        fail_msg("%g, not %g", made.mean_factor, worst);
+    dpl_calibrated_clear(&made);
+    clear_crowd(&c);
+    dpl_head_free(head);
+}
+
 static void threads_do_not_change_a_byte(void **state)
 {
     dpl_head *head = make_head(DPL_HEAD_COSINE);
@@ -802,6 +845,7 @@ int main(void)
         cmocka_unit_test(poor_faces_have_a_table_of_their_own_and_too_poor_ones_none),
         cmocka_unit_test(pairs_count_within_strata_whose_bounds_the_table_holds),
         cmocka_unit_test(bounds_are_those_of_people_drawn_anew),
+        cmocka_unit_test(the_factor_of_a_mean_is_that_of_strangers_against_it),
         cmocka_unit_test(threads_do_not_change_a_byte),
         cmocka_unit_test(what_is_stated_holds_for_other_people),
         cmocka_unit_test(too_few_people_or_pairs_are_refused_with_how_many_are_needed),
