@@ -264,6 +264,34 @@ static void picture_without_its_slices_is_no_picture(void **state)
     free(bytes);
 }
 
+/* The slices of one unit of four: libde265 has no complaint. */
+static void picture_without_one_of_its_slices_is_refused(void **state)
+{
+    size_t n;
+    uint8_t *bytes = kit_load(&n, "heic_missing.heic");
+
+    (void)state;
+    kit_refuse(bytes, n, NULL, DPL_E_INPUT, "damaged: some of its slices are missing");
+    free(bytes);
+}
+
+static void data_in_pieces_that_follow_each_other_are_read(void **state)
+{
+    size_t n, at;
+    uint8_t *bytes = kit_load(&n, "heic_pieces.heic");
+    dpl_image image;
+
+    (void)state;
+    kit_decode(&image, "heic_pieces.heic", NULL);
+    kit_must_be_photo(&image, "heic_pieces.heic", 1, 0.5);
+    dpl_image_clear(&image);
+    /* The second one further on. */
+    at = find(bytes, n, "iloc", 4, 0) + 4 + 8 + 6 + 8;
+    bytes[at + 3]++;
+    kit_refuse(bytes, n, NULL, DPL_E_INPUT, "broken HEIC: it does not say where its pixels are");
+    free(bytes);
+}
+
 /* Damage in one tile costs its row of tiles, or is refused; what else is shown is the file's. */
 static void damage_in_a_tile_is_told_or_shown_nowhere(void **state)
 {
@@ -340,6 +368,8 @@ int main(void)
         cmocka_unit_test(size_is_limited_before_memory_is_taken),
         cmocka_unit_test(hostile_containers_are_refused),
         cmocka_unit_test(picture_without_its_slices_is_no_picture),
+        cmocka_unit_test(picture_without_one_of_its_slices_is_refused),
+        cmocka_unit_test(data_in_pieces_that_follow_each_other_are_read),
         cmocka_unit_test(damage_in_a_tile_is_told_or_shown_nowhere),
         cmocka_unit_test(what_a_decode_will_take_is_known_before),
         cmocka_unit_test(lack_of_memory_is_told_and_leaks_nothing),

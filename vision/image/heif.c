@@ -252,19 +252,33 @@ static bool item_data(struct span *data, bool *cut, const struct heif *heif, uin
         const uint64_t this_id = take_number(&rest, version < 2 ? 2 : 4);
         const uint64_t method = version ? take_number(&rest, 2) & 15 : 0;
         const uint64_t elsewhere = take_number(&rest, 2);
-        uint64_t offset = take_number(&rest, base_bytes), length;
+        const uint64_t base = take_number(&rest, base_bytes);
         const uint64_t n_extents = take_number(&rest, 2);
         const struct span *in = method ? &heif->idat : &heif->file;
+        uint64_t offset = 0, length;
 
         if (this_id != id) {
             skip(&rest, n_extents * (index_bytes + offset_bytes + length_bytes));
             continue;
         }
-        skip(&rest, index_bytes);
-        if (__builtin_add_overflow(offset, take_number(&rest, offset_bytes), &offset))
-            return false;
-        length = take_number(&rest, length_bytes);
-        if (rest.bad || elsewhere || method > 1 || n_extents != 1 || !in->p)
+        length = 0;
+        /* Pieces that follow each other are one. */
+        for (uint64_t i = 0; i < n_extents && !rest.bad; i++) {
+            uint64_t at, n;
+
+            skip(&rest, index_bytes);
+            at = take_number(&rest, offset_bytes);
+            n = take_number(&rest, length_bytes);
+            if (n > in->n) {
+                *cut = true;
+                return false;
+            }
+            if (__builtin_add_overflow(at, base, &at) || (i > 0 && at != offset + length))
+                return false;
+            offset = i ? offset : at;
+            length += n;
+        }
+        if (rest.bad || elsewhere || method > 1 || n_extents == 0 || !in->p)
             return false;
         if (offset > in->n || length > in->n - offset) {
             *cut = true;
