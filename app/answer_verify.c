@@ -30,6 +30,8 @@ static json_t *claim_json(const verify_facts *f)
     json_put_int(&claim, "n_compared", (int64_t)v->n_compared);
     json_put_text(&claim, "compared", v->by_mean ? "mean" : v->n_compared > 1 ? "best" : "only");
     json_put_real(&claim, "best_score", (double)v->best_score);
+    if (f->rival)
+        json_put_text(&claim, "also_matches", f->rival);
     return claim;
 }
 

@@ -16,6 +16,7 @@ typedef struct verify_facts {
     const dpl_photo *a, *b;      /* b NULL: a claim */
     const char *template_photo;  /* of a claim: the person's photo that is most like */
     json_t *doubts;              /* of the person's references, lent; NULL: none */
+    const char *rival;           /* of a claim: somebody else who matches; NULL: nobody */
     bool same_file;              /* both are one file, or the photo is one of the person's own */
 } verify_facts;
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/answer_query.h"
 #include "app/answer_verify.h"
 #include "app/commands.h"
 #include "app/common.h"
@@ -85,6 +86,8 @@ typedef struct comparison {
     dpl_photo a, b;
     dpl_verdict verdict;
     doubt_list doubts;      /* of the claimed person's references */
+    char *person;           /* the claimed person's name as the gallery has it */
+    char *rival;            /* somebody else whom the face matches, too; NULL: nobody */
     char *enrolled_as_same; /* path of a photo of the claimed person with the same content */
     char *template_photo;   /* path of the person's photo that is most like; NULL: none is */
     uint8_t *thumb;
@@ -98,6 +101,8 @@ static dpl_status keep_template(void *ctx, const dpl_template_row *row)
     comparison *c = ctx;
 
     c->template_photo = text_format("%s", row->photo_path);
+    if (row->person)
+        c->person = text_format("%s", row->person);
     if (row->n_thumb > 0) {
         c->thumb = text_need(malloc(row->n_thumb));
         memcpy(c->thumb, row->thumb, row->n_thumb);
@@ -109,9 +114,33 @@ static dpl_status keep_template(void *ctx, const dpl_template_row *row)
 static dpl_status keep_same(void *ctx, const dpl_photo_row *row)
 {
     comparison *c = ctx;
+    const char *person = c->person ? c->person : c->o->as;
 
-    if (row->person && strcmp(row->person, c->o->as) == 0 && !c->enrolled_as_same)
+    if (row->person && strcmp(row->person, person) == 0 && !c->enrolled_as_same)
         c->enrolled_as_same = text_format("%s", row->path);
+    return DPL_OK;
+}
+
+/* Whether the gallery knows somebody else whom the face matches. */
+static dpl_status look_for_rival(comparison *c, dpl_error *err)
+{
+    dpl_answer *answers;
+    size_t n;
+    dpl_status status = dpl_query(&answers, &n, c->gallery, c->pipeline, &c->policy, &c->a,
+                                  DPL_QUERY_FACE, NULL, err);
+
+    if (status != DPL_OK)
+        return status;
+    for (size_t i = 0; i < n; i++) {
+        const dpl_answer *answer = &answers[i];
+        const size_t n_matches =
+            (size_t)answer->face == c->verdict.face_a ? query_n_matches(answer) : 0;
+
+        for (size_t k = 0; k < n_matches && !c->rival; k++)
+            if (strcmp(answer->candidates[k].person, c->person ? c->person : c->o->as) != 0)
+                c->rival = text_format("%s", answer->candidates[k].person);
+    }
+    dpl_answers_free(answers, n);
     return DPL_OK;
 }
 
@@ -146,6 +175,8 @@ static dpl_status compare(comparison *c, dpl_error *err)
         status = dpl_gallery_find_photo(c->gallery, NULL, c->a.sha256, keep_same, c, &n_same, err);
     if (status == DPL_OK)
         status = dpl_gallery_doubts(c->gallery, c->pipeline, o->as, doubt_gather, &c->doubts, err);
+    if (status == DPL_OK)
+        status = look_for_rival(c, err);
     return status;
 }
 
@@ -323,7 +354,7 @@ static char *same_file(const comparison *c)
                              "in it");
 }
 
-enum { N_REMARKS = 8 };
+enum { N_REMARKS = 9 };
 
 static void gather_remarks(char *out[N_REMARKS], const comparison *c)
 {
@@ -349,6 +380,10 @@ static void gather_remarks(char *out[N_REMARKS], const comparison *c)
                              text_counted(count, (int64_t)v->n_templates, "template"), theirs);
     else if (c->template_photo)
         out[7] = text_format("compared with %s", theirs);
+    if (c->rival)
+        out[8] = text_format("%s matches, too: a photo of one may be enrolled as the other, or they "
+                             "look very alike",
+                             c->rival);
 }
 
 static void put_line(char *line)
@@ -401,6 +436,7 @@ static void tell_json(const comparison *c)
         .template_photo = c->template_photo,
         .same_file = is_same_file(c),
         .doubts = c->doubts.json,
+        .rival = c->rival,
     };
 
     json_print(verify_json(&facts));
@@ -632,6 +668,8 @@ int cmd_verify(const command *self, int argc, char **argv)
     dpl_pipeline_close(c.pipeline);
     dpl_gallery_close(c.gallery);
     doubt_list_clear(&c.doubts);
+    free(c.person);
+    free(c.rival);
     free(c.enrolled_as_same);
     free(c.template_photo);
     free(c.thumb);

@@ -141,6 +141,11 @@ says out "note: "
 says out "4.jpg is unlike the other 3 photos of Ann"
 exits 0 verify "$demo/congress.jpg" --as Ann --gallery doubted --threshold 0.5 --json
 is "$("$JSON" out doubts.0.kind)" "unlike"
+lacks out "also_matches"
+exits 0 verify "$demo/stranger.jpg" --as Cat --gallery doubted --threshold 0.5
+says out "Dan matches, too: "
+exits 0 verify "$demo/stranger.jpg" --as Cat --gallery doubted --threshold 0.5 --json
+is "$("$JSON" out claim.also_matches)" "Dan"
 exits 0 query "$demo/congress.jpg" --gallery doubted --threshold 0.5
 says out "4.jpg is unlike the other 3 photos of Ann"
 exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5
