@@ -195,7 +195,7 @@ static dpl_status read_cohort(dpl_calibration *c, const json_t *root, dpl_error 
     const json_t *cohort = json_object_get(root, "cohort");
     const json_t *score = json_object_get(root, "score");
     const json_t *normalised = json_object_get(root, "normalised");
-    double top;
+    double top = 0;
     dpl_status status;
 
     if (!cohort && !score && !normalised)
@@ -222,7 +222,7 @@ static dpl_status read_cohort(dpl_calibration *c, const json_t *root, dpl_error 
 static dpl_status read_range(dpl_calibration *c, const json_t *root, dpl_error *err)
 {
     const json_t *range = json_object_get(root, "range");
-    double quality, yaw, too_poor;
+    double quality = 0, yaw = 0, too_poor = 0;
     dpl_status status;
 
     if (!range)

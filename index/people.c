@@ -9,6 +9,7 @@
  */
 #include "index/people.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,9 +67,9 @@ dpl_status dpli_people_open(dpli_people **out, dpl_gallery *gallery, const dpli_
     *out = NULL;
     if (status != DPL_OK)
         return status;
-    strncpy(now.model, dpl_encoder_hash(encoder), sizeof now.model - 1);
+    snprintf(now.model, sizeof now.model, "%s", dpl_encoder_hash(encoder));
     if (calibration) {
-        strncpy(now.cohort, calibration->cohort_sha256, sizeof now.cohort - 1);
+        snprintf(now.cohort, sizeof now.cohort, "%s", calibration->cohort_sha256);
         now.top = calibration->top;
         now.has_range = dpl_calibration_range(&now.range, calibration);
     }

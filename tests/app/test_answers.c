@@ -51,7 +51,8 @@ static json_t *make_verify(void)
                                  .face_b = 1,
                                  .best_score = NAN};
     const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg",
-                                &photo,   &photo,  NULL,     NULL, true};
+                                &photo,   &photo,  NULL,     NULL, NULL,
+                                true};
 
     return verify_json(&facts);
 }
@@ -66,7 +67,8 @@ static json_t *make_claim(void)
                                  .best_score = 0.5f,
                                  .n_templates = 3};
     const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann",
-                                &photo,   NULL,    "/t.jpg", NULL, false};
+                                &photo,   NULL,    "/t.jpg", NULL, NULL,
+                                false};
 
     return verify_json(&facts);
 }
