@@ -381,9 +381,10 @@ static void gather_remarks(char *out[N_REMARKS], const comparison *c)
     else if (c->template_photo)
         out[7] = text_format("compared with %s", theirs);
     if (c->rival)
-        out[8] = text_format("%s matches, too: a photo of one may be enrolled as the other, or they "
-                             "look very alike",
-                             c->rival);
+        out[8] =
+            text_format("%s matches, too: a photo of one may be enrolled as the other, or they "
+                        "look very alike",
+                        c->rival);
 }
 
 static void put_line(char *line)

@@ -50,9 +50,8 @@ static json_t *make_verify(void)
                                  .decision = DPL_DECISION_MATCH,
                                  .face_b = 1,
                                  .best_score = NAN};
-    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg",
-                                &photo,   &photo,  NULL,     NULL, NULL,
-                                true};
+    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "b.jpg", &photo,
+                                &photo,   NULL,    NULL,     NULL, true};
 
     return verify_json(&facts);
 }
@@ -66,9 +65,8 @@ static json_t *make_claim(void)
                                  .template_id = 7,
                                  .best_score = 0.5f,
                                  .n_templates = 3};
-    const verify_facts facts = {pipeline, &policy, &verdict, NAME, "Ann",
-                                &photo,   NULL,    "/t.jpg", NULL, NULL,
-                                false};
+    const verify_facts facts = {pipeline, &policy,  &verdict, NAME, "Ann", &photo,
+                                NULL,     "/t.jpg", NULL,     NULL, false};
 
     return verify_json(&facts);
 }
