@@ -231,15 +231,21 @@ static void put_ticks(FILE *out, const frame *f)
 {
     const double base = pow(10, floor(log10((f->x1 - f->x0) / 5))), x = (f->x1 - f->x0) / 5 / base;
     const double step = base * (x < 1.5 ? 1 : x < 3.5 ? 2 : x < 7.5 ? 5 : 10);
+    const double first = ceil(f->x0 / step);
 
     fprintf(out, "<line class=\"bar\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", LEFT,
             BOTTOM, RIGHT, BOTTOM);
-    for (double v = ceil(f->x0 / step) * step; v <= f->x1 + step * 1e-9; v += step)
+    for (int i = 0; i <= 20; i++) {
+        const double v = (first + i) * step;
+
+        if (v > f->x1 + step * 1e-9)
+            break;
         fprintf(out,
                 "<line class=\"bar\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.3g</text>\n",
                 at_x(f, v), BOTTOM, at_x(f, v), BOTTOM + 4, at_x(f, v), BOTTOM + 17,
                 fabs(v) < step / 2 ? 0 : v);
+    }
 }
 
 /* A mark with words that stay within the picture. */

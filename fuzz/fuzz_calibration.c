@@ -27,6 +27,7 @@ static void try_calibration(const char *text)
     dpl_error err = {DPL_OK, ""};
     dpl_calibration *c;
     dpl_policy policy;
+    double fmr = 0.5;
 
     if (dpl_calibration_parse(&c, text, &err) != DPL_OK) {
         fuzz_require(err.message[0] != '\0' && !c);
@@ -41,7 +42,7 @@ static void try_calibration(const char *text)
         fuzz_require(isnan(f) || (f >= 0 && f <= 1));
         fuzz_require(!isinf(e) || !dpl_calibration_has_cohort(c));
     }
-    for (double fmr = 0.5; fmr > 1e-8; fmr /= 7)
+    for (int i = 0; i < 10; i++, fmr /= 7)
         if (dpl_policy_make(&policy, c, fmr, (double)NAN, NULL) == DPL_OK) {
             const dpl_rate r = dpl_calibration_fmr(c, policy.threshold);
 

@@ -68,7 +68,7 @@ dpl_status dpli_cohort_new(dpli_cohort **out, const int8_t *rows, size_t n, int3
         double sum = 0;
 
         for (size_t j = i * (size_t)dim; j < (i + 1) * (size_t)dim; j++) {
-            c->rows[j] = rows[j];
+            c->rows[j] = (int16_t)rows[j];
             sum += (double)rows[j] * (double)rows[j];
         }
         if (sum <= 0) {

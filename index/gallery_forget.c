@@ -79,7 +79,8 @@ static uint8_t *summed_name(size_t *n, const char *name, dpl_error *err)
     *n = n_name + sizeof sum;
     if (!bytes)
         return NULL;
-    memcpy(bytes, name, n_name);
+    for (size_t i = 0; i < n_name; i++)
+        bytes[i] = (uint8_t)name[i];
     for (size_t i = 0; i < sizeof sum; i++)
         bytes[n_name + i] = (uint8_t)(sum >> (56 - 8 * i));
     return bytes;
