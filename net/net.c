@@ -23,6 +23,7 @@
 dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
                         const dpl_net_options *options, dpl_error *err)
 {
+    static uint64_t n_nets;
     dpl_net_options o = DPL_NET_OPTIONS_INIT;
     dpl_net *net;
     dpl_error own;
@@ -38,6 +39,7 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     net = dpli_calloc(1, sizeof *net, err);
     if (!net)
         return DPL_E_MEMORY;
+    net->serial = __atomic_add_fetch(&n_nets, 1, __ATOMIC_RELAXED);
     net->graph.max_arena_bytes = o.max_arena_bytes;
     net->graph.max_operations = o.max_operations;
     status = dpli_load_for_running(&net->graph, bytes, n_bytes, err ? err : &own);

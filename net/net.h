@@ -7,6 +7,7 @@
 struct dpl_net {
     dpli_graph graph;
     char hash[65], file_hash[65];
+    uint64_t serial; /* of all nets of this process; an address comes back */
 };
 
 #endif

@@ -19,7 +19,7 @@
 
 typedef struct entry {
     dpl_plan *plan;
-    const dpl_net *net;
+    uint64_t net; /* its serial: the plans of one that was closed are for no other */
     dpl_shape shape;
     dpl_layout layout;
     uint64_t last_use;
@@ -107,7 +107,7 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
     dpli_budget_forget(&scratch->kept);
     for (size_t i = 0; i < scratch->n_entries; i++) {
         entry *e = &scratch->entries[i];
-        if (e->net == net && e->layout == layout && same_shape(&e->shape, shape)) {
+        if (e->net == net->serial && e->layout == layout && same_shape(&e->shape, shape)) {
             e->last_use = ++scratch->clock;
             *out = e->plan;
             return DPL_OK;
@@ -124,7 +124,8 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
         return status;
     if (scratch->n_entries == MAX_PLANS)
         drop_oldest(scratch);
-    scratch->entries[scratch->n_entries++] = (entry){plan, net, *shape, layout, ++scratch->clock};
+    scratch->entries[scratch->n_entries++] =
+        (entry){plan, net->serial, *shape, layout, ++scratch->clock};
     *out = plan;
     return DPL_OK;
 }

@@ -629,11 +629,10 @@ static void spread_row(uint16_t *to, uint16_t *scratch, const dpli_planes *plane
     const uint32_t n_rows = (planes->height_px + 1) >> planes->halved_y;
     const uint32_t used = planes->halved_x ? (w + 2) / 2 < n ? (w + 2) / 2 : n : w;
     const uint32_t near = y >> planes->halved_y;
-    uint32_t next = near;
 
     load_row(to, planes, plane, near, used);
     if (planes->halved_y) {
-        next = y & 1 ? (near + 1 < n_rows ? near + 1 : near) : near ? near - 1 : 0;
+        const uint32_t next = y & 1 ? (near + 1 < n_rows ? near + 1 : near) : near ? near - 1 : 0;
         load_row(scratch, planes, plane, next, used);
         for (uint32_t i = 0; i < used; i++)
             scratch[i] = (uint16_t)(3 * to[i] + scratch[i]);

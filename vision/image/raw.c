@@ -250,7 +250,9 @@ static dpl_status read_orientation(int32_t *orientation, const uint8_t *bytes, s
     if (!head)
         return DPL_E_MEMORY;
     memcpy(head, bytes, n_head);
-    memcpy(head, head[0] == 'M' ? "MM\0*" : "II*\0", 4);
+    head[0] = head[1];
+    head[2] = head[0] == 'M' ? 0 : '*';
+    head[3] = head[0] == 'M' ? '*' : 0;
     status = dpli_exif_orientation_bare(orientation, head, n_head, err);
     free(head);
     return status;
