@@ -157,8 +157,8 @@ DPL_API dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_r
                                      dpl_error *err);
 
 /* Scratch of one thread: the plans of the nets it has run, kept by shape, and the memory that all
- * of them work in, as much as the largest needs. It may outlive a net; a plan of one that was closed
- * is not used again. */
+ * of them work in, as much as the largest needs. It may outlive a net; a plan of one that was
+ * closed is not used again. */
 typedef struct dpl_scratch dpl_scratch;
 
 /** @param max_bytes  memory kept when a plan has taken more; 0 for the default, 512 MiB */
