@@ -296,6 +296,44 @@ static size_t list_items(int32_t *items, const calibration_run *r, const bool *c
     return n;
 }
 
+/* What can be refused before anything is encoded, which takes long: what the strata are, and whom
+ * the review names. */
+static int check_pictures(calibration_run *r, const bool *chosen, const int32_t *items, size_t n)
+{
+    sample_set *sets[] = {&r->own, &r->others};
+    const int32_t n_classes = dpl_dataset_n_classes(r->dataset);
+    const char **names = text_need(calloc((size_t)n_classes + 1, sizeof *names));
+    int32_t n_names = 0, none[2] = {-1, -1}, *judged = NULL;
+    int64_t n_merged;
+    size_t n_judged;
+    dpl_error err;
+    int code = 0;
+
+    for (size_t i = 0; i < n && !code; i++) {
+        const bool which = chosen[dpl_dataset_class_of(r->dataset, items[i])];
+        uint64_t strata;
+
+        code = read_strata(&strata, r, sets[which], items[i]);
+        if (!strata && none[which] < 0)
+            none[which] = items[i];
+    }
+    for (int k = 0; k < 2 && !code; k++)
+        if (sets[k]->samples.n_strata > 0 && none[k] >= 0)
+            code = common_refuse(r->self, &r->o->common, DPL_E_INPUT,
+                                 "\"%.200s\": \"%.200s\" is in no stratum, others are", r->data,
+                                 dpl_dataset_item_name(r->dataset, none[k]));
+    for (int32_t cls = 0; cls < n_classes; cls++)
+        if (!chosen[cls])
+            names[n_names++] = dpl_dataset_class_name(r->dataset, cls);
+    if (!code && r->o->review &&
+        dpl_review_apply(NULL, 0, names, n_names, r->o->review, &n_merged, &judged, &n_judged,
+                         &err) != DPL_OK)
+        code = common_fail(r->self, &r->o->common, &err);
+    dpl_bytes_free(judged);
+    free(names);
+    return code;
+}
+
 static int add_pictures(calibration_run *r, const bool *chosen, const int32_t *items,
                         const dpl_embeddings *e)
 {
@@ -309,25 +347,19 @@ static int add_pictures(calibration_run *r, const bool *chosen, const int32_t *i
         dpl_quality quality = e->faces[i].quality;
         uint64_t strata;
 
-        code = read_strata(&strata, r, set, items[i]);
-        if (!code && e->errors[i]) {
+        if (e->errors[i]) {
             tell_failed(r, e->errors[i]);
-        } else if (!code) {
-            if (now != cls)
-                add_person(set, dpl_dataset_class_name(r->dataset, now));
-            cls = now;
-            if (!dpl_pipeline_detector(r->pipeline))
-                quality.overall = NAN;
-            add_sample(set, e->vectors + i * (size_t)e->dim, set->samples.n_people - 1, &quality,
-                       strata, text_format("%s", dpl_dataset_item_name(r->dataset, items[i])));
+            continue;
         }
+        code = read_strata(&strata, r, set, items[i]);
+        if (now != cls)
+            add_person(set, dpl_dataset_class_name(r->dataset, now));
+        cls = now;
+        if (!dpl_pipeline_detector(r->pipeline))
+            quality.overall = NAN;
+        add_sample(set, e->vectors + i * (size_t)e->dim, set->samples.n_people - 1, &quality,
+                   strata, text_format("%s", dpl_dataset_item_name(r->dataset, items[i])));
     }
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; sets[k]->samples.n_strata > 0 && i < sets[k]->samples.n && !code; i++)
-            if (!sets[k]->strata[i])
-                code = common_refuse(r->self, &r->o->common, DPL_E_INPUT,
-                                     "\"%.200s\": \"%.200s\" is in no stratum, others are", r->data,
-                                     sets[k]->names[i]);
     return code;
 }
 
@@ -355,6 +387,9 @@ static int read_pictures(calibration_run *r)
         items = text_need(malloc(((size_t)dpl_dataset_n_items(r->dataset) + 1) * sizeof *items));
         pictures.n = list_items(items, r, chosen);
         pictures.items = items;
+        code = check_pictures(r, chosen, items, pictures.n);
+    }
+    if (!code) {
         options.cancel = r->cancel;
         options.n_threads = r->o->threads;
         options.on_progress = step;
