@@ -392,15 +392,15 @@ static char *explain_policy(const query *q)
         return text_format("A face is named from score %.3f on, the threshold given",
                            (double)p->threshold);
     fpir = -expm1((double)q->n_persons * log1p(-p->fmr));
-    return text_format("A face is named from %s %.3f on, which two strangers reach %s; against "
-                       "%s, each by %s photos, a stranger is named in up to %.2g %% of searches%s",
-                       by_evidence ? "evidence" : "score", (double)p->threshold,
-                       text_fmr(pairs, p->fmr), text_counted(people, q->n_persons, "person"),
-                       by_mean ? "the mean of their" : "the best of their", 100 * fpir,
-                       isnan(q->o->fmr) &&
-                               fpir > (isnan(q->o->fpir) ? DPL_DEFAULT_FPIR : q->o->fpir)
-                           ? ", more than asked for: the model's calibration supports no lower rate"
-                           : "");
+    return text_format(
+        "A face is named from %s %.3f on, which two strangers reach at most %s; against "
+        "%s, each by %s photos, a stranger is named in up to %.2g %% of searches%s",
+        by_evidence ? "evidence" : "score", (double)p->threshold, text_fmr(pairs, p->fmr),
+        text_counted(people, q->n_persons, "person"),
+        by_mean ? "the mean of their" : "the best of their", 100 * fpir,
+        isnan(q->o->fmr) && fpir > (isnan(q->o->fpir) ? DPL_DEFAULT_FPIR : q->o->fpir)
+            ? ", more than asked for: the model's calibration supports no lower rate"
+            : "");
 }
 
 /* ------------------------------------------------------------------ the page */

@@ -220,8 +220,8 @@ static bool by_evidence(const comparison *c)
     return !isnan(p->fmr) && p->calibration && dpl_calibration_has_cohort(p->calibration);
 }
 
-/* "score 0.776; a match from 0.573 on, which strangers reach once in 10,000 pairs; so high as this
- * they come less than once in 660,000 pairs". */
+/* "score 0.776; a match from 0.573 on, which strangers reach at most once in 10,000 pairs; so high
+ * as this they come less than once in 660,000 pairs". */
 static char *numbers(const comparison *c)
 {
     const dpl_verdict *v = &c->verdict;
@@ -238,11 +238,11 @@ static char *numbers(const comparison *c)
         bar = text_format("; a match from %.3f on, the threshold given", (double)v->threshold);
     else if (v->decision == DPL_DECISION_INCONCLUSIVE && v->reject < v->threshold)
         bar = text_format(
-            "; a match from %s%.*f on, which strangers reach %s, and none up to %.*f: "
+            "; a match from %s%.*f on, which strangers reach at most %s, and none up to %.*f: "
             "between, the measurement does not tell",
             of, digits, (double)v->threshold, text_fmr(wanted, p->fmr), digits, (double)v->reject);
     else
-        bar = text_format("; a match from %s%.*f on, which strangers reach %s", of, digits,
+        bar = text_format("; a match from %s%.*f on, which strangers reach at most %s", of, digits,
                           (double)v->threshold, text_fmr(wanted, p->fmr));
     if (by_evidence(c))
         snprintf(evidence, sizeof evidence, ", evidence %.2f", (double)v->evidence);
