@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "doppel/image.h"
+#include "tests/failing_alloc.h"
 #include "vision/image/decode.h"
 
 enum { KIT_W = 37, KIT_H = 29 };
@@ -185,6 +186,50 @@ static inline void kit_need_is_known(const char *name)
     if (need < kit_least_bytes(name, &options) || need > 2 * kit_least_bytes(name, &options))
         fail_msg("%s: %zu are needed, %zu asked for", name, need, kit_least_bytes(name, &options));
     assert_int_equal(dpli_image_need(bytes, 20, &options), 0);
+    free(bytes);
+}
+
+/* The photo in all eight orientations, turn_1 to turn_8 with this ending. */
+static inline void kit_turns(const char *ending)
+{
+    for (int n = 1; n <= 8; n++) {
+        char name[32];
+        dpl_image image;
+
+        snprintf(name, sizeof name, "turn_%d.%s", n, ending);
+        kit_decode(&image, name, NULL);
+        assert_int_equal(image.exif_orientation, n);
+        assert_int_equal(image.full_width_px, KIT_W);
+        kit_must_be_photo(&image, name, 0, 0);
+        dpl_image_clear(&image);
+    }
+}
+
+/* Each allocation of a decode fails once: that is told, and nothing is left; of least to most of
+ * them it is the end. */
+static inline void kit_lack_of_memory(const char *name, int least, int most)
+{
+    size_t n_bytes;
+    uint8_t *bytes = kit_load(&n_bytes, name);
+    int n_failed = 0;
+
+    for (size_t n = 1;; n++) {
+        dpl_image image;
+        dpl_status status;
+
+        fail_allocation(n);
+        status = dpl_image_decode(&image, bytes, n_bytes, NULL, NULL);
+        fail_at = 0;
+        if (status != DPL_OK) {
+            assert_int_equal(status, DPL_E_MEMORY);
+            assert_null(image.pixels);
+            n_failed++;
+        }
+        dpl_image_clear(&image);
+        if (n_allocations < n)
+            break;
+    }
+    assert_in_range(n_failed, least, most);
     free(bytes);
 }
 

@@ -5,8 +5,6 @@
  */
 #include "tests/vision/picture_kit.h"
 
-#include "tests/failing_alloc.h"
-
 static const char *const kinds[] = {"heic", "avif"};
 
 static const char *name_of(const char *what, const char *kind)
@@ -330,30 +328,8 @@ static void lack_of_memory_is_told_and_leaks_nothing(void **state)
                                         "avif_alpha.avif"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t n_bytes;
-        uint8_t *bytes = kit_load(&n_bytes, names[i]);
-        int n_failed = 0;
-
-        for (size_t n = 1;; n++) {
-            dpl_image image;
-            dpl_status status;
-
-            fail_allocation(n);
-            status = dpl_image_decode(&image, bytes, n_bytes, NULL, NULL);
-            fail_at = 0;
-            if (status != DPL_OK) {
-                assert_int_equal(status, DPL_E_MEMORY);
-                assert_null(image.pixels);
-                n_failed++;
-            }
-            dpl_image_clear(&image);
-            if (n_allocations < n)
-                break;
-        }
-        assert_in_range(n_failed, 5, 20);
-        free(bytes);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        kit_lack_of_memory(names[i], 5, 20);
 }
 
 int main(void)

@@ -4,8 +4,6 @@
  */
 #include "tests/vision/picture_kit.h"
 
-#include "tests/failing_alloc.h"
-
 static const char *const names[] = {"raw_dng.dng", "raw_dng_mm.dng", "raw_nef.nef", "raw_cr2.cr2",
                                     "raw_arw.arw", "raw_rw2.rw2",    "raw_raf.raf", "raw_orf.orf"};
 
@@ -127,29 +125,8 @@ static void limits_are_those_of_the_preview(void **state)
 
 static void lack_of_memory_is_told_and_leaks_nothing(void **state)
 {
-    size_t n_bytes;
-    uint8_t *bytes = kit_load(&n_bytes, "raw_nef.nef");
-    int n_failed = 0;
-
     (void)state;
-    for (size_t n = 1;; n++) {
-        dpl_image image;
-        dpl_status status;
-
-        fail_allocation(n);
-        status = dpl_image_decode(&image, bytes, n_bytes, NULL, NULL);
-        fail_at = 0;
-        if (status != DPL_OK) {
-            assert_int_equal(status, DPL_E_MEMORY);
-            assert_null(image.pixels);
-            n_failed++;
-        }
-        dpl_image_clear(&image);
-        if (n_allocations < n)
-            break;
-    }
-    assert_in_range(n_failed, 3, 20);
-    free(bytes);
+    kit_lack_of_memory("raw_nef.nef", 3, 20);
 }
 
 int main(void)

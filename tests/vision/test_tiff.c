@@ -4,8 +4,6 @@
  */
 #include "tests/vision/picture_kit.h"
 
-#include "tests/failing_alloc.h"
-
 static void every_tiff_of_the_photo_decodes_exactly(void **state)
 {
     static const char *const names[] = {
@@ -62,17 +60,7 @@ static void jpeg_in_a_tiff_decodes_to_the_photo(void **state)
 static void orientation_is_applied_exactly(void **state)
 {
     (void)state;
-    for (int n = 1; n <= 8; n++) {
-        char name[32];
-        dpl_image image;
-
-        snprintf(name, sizeof name, "turn_%d.tif", n);
-        kit_decode(&image, name, NULL);
-        assert_int_equal(image.exif_orientation, n);
-        assert_int_equal(image.full_width_px, KIT_W);
-        kit_must_be_photo(&image, name, 0, 0);
-        dpl_image_clear(&image);
-    }
+    kit_turns("tif");
 }
 
 static void kinds_that_are_not_read_are_refused_by_name(void **state)
@@ -275,29 +263,8 @@ static void what_a_decode_will_take_is_known_before(void **state)
 
 static void lack_of_memory_is_told_and_leaks_nothing(void **state)
 {
-    size_t n_bytes;
-    uint8_t *bytes = kit_load(&n_bytes, "turn_6.tif");
-    int n_failed = 0;
-
     (void)state;
-    for (size_t n = 1;; n++) {
-        dpl_image image;
-        dpl_status status;
-
-        fail_allocation(n);
-        status = dpl_image_decode(&image, bytes, n_bytes, NULL, NULL);
-        fail_at = 0;
-        if (status != DPL_OK) {
-            assert_int_equal(status, DPL_E_MEMORY);
-            assert_null(image.pixels);
-            n_failed++;
-        }
-        dpl_image_clear(&image);
-        if (n_allocations < n)
-            break;
-    }
-    assert_int_equal(n_failed, 3);
-    free(bytes);
+    kit_lack_of_memory("turn_6.tif", 3, 3);
 }
 
 int main(void)

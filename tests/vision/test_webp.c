@@ -4,8 +4,6 @@
  */
 #include "tests/vision/picture_kit.h"
 
-#include "tests/failing_alloc.h"
-
 /* What lossy WebP of quality 95, with colour at half the size, does to slopes of at most 8 a pixel.
  */
 static void lossy_webp_decodes_to_the_photo(void **state)
@@ -70,17 +68,7 @@ static void first_frame_lies_on_a_white_canvas(void **state)
 static void orientation_is_applied_exactly(void **state)
 {
     (void)state;
-    for (int n = 1; n <= 8; n++) {
-        char name[32];
-        dpl_image image;
-
-        snprintf(name, sizeof name, "turn_%d.webp", n);
-        kit_decode(&image, name, NULL);
-        assert_int_equal(image.exif_orientation, n);
-        assert_int_equal(image.full_width_px, KIT_W);
-        kit_must_be_photo(&image, name, 0, 0);
-        dpl_image_clear(&image);
-    }
+    kit_turns("webp");
 }
 
 static void webp_is_decoded_smaller_while_that_is_enough(void **state)
@@ -211,30 +199,8 @@ static void lack_of_memory_is_told_and_leaks_nothing(void **state)
                                         "webp_placed.webp"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t n_bytes;
-        uint8_t *bytes = kit_load(&n_bytes, names[i]);
-        int n_failed = 0;
-
-        for (size_t n = 1;; n++) {
-            dpl_image image;
-            dpl_status status;
-
-            fail_allocation(n);
-            status = dpl_image_decode(&image, bytes, n_bytes, NULL, NULL);
-            fail_at = 0;
-            if (status != DPL_OK) {
-                assert_int_equal(status, DPL_E_MEMORY);
-                assert_null(image.pixels);
-                n_failed++;
-            }
-            dpl_image_clear(&image);
-            if (n_allocations < n)
-                break;
-        }
-        assert_in_range(n_failed, 1, 20);
-        free(bytes);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        kit_lack_of_memory(names[i], 1, 20);
 }
 
 int main(void)
