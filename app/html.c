@@ -255,21 +255,30 @@ void html_text(const html *page, const char *bytes)
     free(shown);
 }
 
-void html_fact(const html *page, const char *name, const char *format, ...)
+/* A name and a value between the marks of a list or of a table. */
+static void put_pair(const html *page, const char *const marks[3], const char *name,
+                     const char *format, va_list args)
 {
     char *value = NULL;
+
+    if (vasprintf(&value, format, args) < 0)
+        text_need(NULL);
+    fputs(marks[0], page->f);
+    html_text(page, name);
+    fputs(marks[1], page->f);
+    html_text(page, value);
+    fputs(marks[2], page->f);
+    free(value);
+}
+
+void html_fact(const html *page, const char *name, const char *format, ...)
+{
+    static const char *const marks[] = {"<div><dt>", "</dt><dd>", "</dd></div>\n"};
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&value, format, args) < 0)
-        text_need(NULL);
+    put_pair(page, marks, name, format, args);
     va_end(args);
-    fputs("<div><dt>", page->f);
-    html_text(page, name);
-    fputs("</dt><dd>", page->f);
-    html_text(page, value);
-    fputs("</dd></div>\n", page->f);
-    free(value);
 }
 
 /* A name too long for its place breaks after a slash before it does anywhere else. */
@@ -309,19 +318,12 @@ void html_path(const html *page, const char *path)
 
 void html_row(const html *page, const char *name, const char *format, ...)
 {
-    char *value = NULL;
+    static const char *const marks[] = {"<tr><th>", "</th><td>", "</td></tr>\n"};
     va_list args;
 
     va_start(args, format);
-    if (vasprintf(&value, format, args) < 0)
-        text_need(NULL);
+    put_pair(page, marks, name, format, args);
     va_end(args);
-    fputs("<tr><th>", page->f);
-    html_text(page, name);
-    fputs("</th><td>", page->f);
-    html_text(page, value);
-    fputs("</td></tr>\n", page->f);
-    free(value);
 }
 
 static void put_net(const html *page, const char *what, const dpl_net *net, const char *vectors)
