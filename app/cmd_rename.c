@@ -20,6 +20,19 @@ static const option_spec own[] = {{.name = "dry-run",
 
 const option_spec *const options_of_rename[] = {own, options_gallery, options_output, NULL};
 
+/* Why it failed: for want of such a person, with whom else the name may be of. */
+static int tell_failure(const command *self, const common *o, dpl_gallery *gallery,
+                        const char *name, const dpl_error *why)
+{
+    bool known = true;
+    int code =
+        why->status == DPL_E_NOT_FOUND ? common_has_person(&known, self, o, gallery, name) : 0;
+
+    if (code)
+        return code;
+    return known ? common_fail(self, o, why) : common_no_person(self, o, gallery, name);
+}
+
 int cmd_rename(const command *self, int argc, char **argv)
 {
     rename_options o = {.common = COMMON_INIT};
@@ -35,7 +48,7 @@ int cmd_rename(const command *self, int argc, char **argv)
         return code;
     dpl_gallery_rehearse(gallery, o.dry_run);
     if (dpl_gallery_rename(gallery, argv[1], argv[2], &err) != DPL_OK) {
-        code = common_fail(self, &o.common, &err);
+        code = tell_failure(self, &o.common, gallery, argv[1], &err);
     } else if (o.common.json) {
         json_print(rename_json(argv[1], argv[2]));
     } else {

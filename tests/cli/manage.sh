@@ -29,7 +29,9 @@ says err '"nobody" is no person and no photo'
 exits 0 rename "Joe Biden" "Joseph R. Biden"
 says out "Joe Biden is now Joseph R. Biden"
 exits 2 rename "Joseph R. Biden" "Marie Curie"
-exits 1 rename Nobody Somebody
+exits 4 rename Nobody Somebody
+exits 4 rename "Mary Curie" Somebody
+says err 'nearest: "Marie Curie"'
 
 exits 0 export all.jsonl
 exits 0 export -
