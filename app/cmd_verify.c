@@ -121,7 +121,7 @@ static dpl_status keep_same(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
-/* Whether the gallery knows somebody else whom the face matches. */
+/* Whether the gallery knows somebody else whom the face matches, when it matches whom it should. */
 static dpl_status look_for_rival(comparison *c, dpl_error *err)
 {
     dpl_answer *answers;
@@ -175,7 +175,7 @@ static dpl_status compare(comparison *c, dpl_error *err)
         status = dpl_gallery_find_photo(c->gallery, NULL, c->a.sha256, keep_same, c, &n_same, err);
     if (status == DPL_OK)
         status = dpl_gallery_doubts(c->gallery, c->pipeline, o->as, doubt_gather, &c->doubts, err);
-    if (status == DPL_OK)
+    if (status == DPL_OK && c->verdict.decision == DPL_DECISION_MATCH)
         status = look_for_rival(c, err);
     return status;
 }

@@ -146,6 +146,8 @@ exits 0 verify "$demo/stranger.jpg" --as Cat --gallery doubted --threshold 0.5
 says out "Dan matches, too: "
 exits 0 verify "$demo/stranger.jpg" --as Cat --gallery doubted --threshold 0.5 --json
 is "$("$JSON" out claim.also_matches)" "Dan"
+exits 1 verify "$demo/stranger.jpg" --as Ann --gallery doubted --threshold 0.5
+lacks out "matches, too"
 exits 0 query "$demo/congress.jpg" --gallery doubted --threshold 0.5
 says out "4.jpg is unlike the other 3 photos of Ann"
 exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5
