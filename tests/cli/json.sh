@@ -59,7 +59,7 @@ refuses 4 verify "$obama" --as Nobody
 answers 0 query "$obama" "$demo/group.jpg" --threshold 0.5
 refuses 3 query "$obama" nowhere.jpg --threshold 0.5
 answers 0 rename "Joe Biden" Joe
-refuses 1 rename Nobody Somebody
+refuses 4 rename Nobody Somebody
 answers 0 export all.jsonl
 is "$("$JSON" out n_photos)" "6"
 answers 0 import all.jsonl --gallery other
