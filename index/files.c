@@ -223,7 +223,7 @@ static dpl_status add_file(finding *f, char *path, bool told, dpl_error *err)
         items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
     if (items) {
         out->items = items;
-        status = name_file(&file, f, err);
+        status = f->o->nameless ? DPL_OK : name_file(&file, f, err);
     }
     if (status == DPL_OK)
         out->items[out->n++] = file;
