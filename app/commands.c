@@ -27,20 +27,16 @@ const command commands[] = {
      NULL},
     {"scan", cmd_scan, true, "DIR|FILE…", "put photos into the gallery, whosever they are",
      options_of_scan,
-     "Every photo, with all its faces, which are nobody's, and with an image model "
-     "(--image-model)\n"
-     "its whole picture's vector, so that both are found by query. Names of folders play no part. "
-     "A\n"
-     "photo without a face, or with faces too poor, is no failure.\n"
+     "Every photo, with all its faces, which are nobody's, and with an image model its whole\n"
+     "picture's vector (--image-model), so that query finds both. Names of folders play no part.\n"
+     "A photo without a face, or with faces too poor, is no failure.\n"
      "\n"
-     "Nobody loses anything by it: photos that are somebody's, and faces named by hand, stay "
-     "theirs.\n"
+     "Nobody loses anything by it: photos that are somebody's, and faces named by hand, stay so.\n"
      "The other way, enroll makes photos of nobody's a person's.\n"
      "\n"
-     "All else is as of enroll: scanning again looks only at what is new, a photo that has moved "
-     "is\n"
-     "the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and one\n"
-     "that is interrupted keeps what is done and goes on when run again.",
+     "All else is as of enroll: scanning again looks only at what is new, a photo that has moved\n"
+     "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
+     "one that is interrupted keeps what is done and goes on when run again.",
      NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
      "tell whether two photos show the same person", options_of_verify,
@@ -90,13 +86,11 @@ const command commands[] = {
     {"check", cmd_check, true, "", "read all of the gallery, and mend what is damaged",
      options_of_check,
      "Structure, every row and every index are compared with what was written. Each finding names\n"
-     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and "
-     "4\n"
+     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and 4\n"
      "when something is, or with --repair still is.\n"
      "\n"
      "--repair reads those photos again, each in one transaction, where the file has the content\n"
-     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure "
-     "is\n"
+     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
      "damaged, make a new gallery of an export or of the photos.",
      NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
@@ -109,10 +103,8 @@ const command commands[] = {
      "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
      "file (--into), and the gallery's wins.\n"
      "\n"
-     "With too few people or pairs for --fmr it says how many are needed and writes nothing. "
-     "Pairs\n"
-     "of strangers who look like one person are shown, and counted as strangers until --review "
-     "says\n"
+     "With too few people or pairs for --fmr it says how many are needed and writes nothing. Pairs\n"
+     "of strangers who look like one person are shown, and counted as strangers until --review says\n"
      "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
      "exit status.",
      NULL},
