@@ -2,7 +2,7 @@
  * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
  * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
  * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back),
- * gallery_write.c, gallery_right.c (whose faces are), search.c, gallery_forget.c, gallery.c (open,
+ * gallery_write.c, gallery_right.c (who is who), search.c, gallery_forget.c, gallery.c (open,
  * close); gallery_export.c and gallery_import.c stand beside.
  */
 #ifndef DOPPEL_INDEX_GALLERY_H
@@ -205,9 +205,6 @@ dpl_status dpli_put_template(int64_t *id, dpli_putter *p, const dpl_new_template
 
 /* ------------------------------------------------------------------ gallery_right.c */
 
-/** Of somebody who is known only by who was said not to be them, all goes to to_id, and they
- * vanish: *id is 0 then. Of others nothing changes. */
-dpl_status dpli_take_over(int64_t *id, dpl_gallery *gallery, int64_t to_id, dpl_error *err);
 /** What was said not to be a person is forgotten. */
 dpl_status dpli_drop_refusals_of(dpl_gallery *gallery, int64_t person_id, dpl_error *err);
 

@@ -1,6 +1,6 @@
 /*
- * gallery_right.c - whose faces are, put right by hand: a face is a person's, or is not; two people
- * are one, or are two.
+ * gallery_right.c - who is who, put right by hand: a face is a person's, or is not; two people are
+ * one, or are two; a person has another name.
  *
  * What was said not to be somebody lasts, so the name that it was said of lasts, too: a person of
  * whom there is neither photo nor face stays in the database as long as a refusal names them, and
@@ -455,7 +455,9 @@ static dpl_status merge_people(dpl_merge_report *out, dpl_gallery *gallery, int6
     return status == DPL_OK ? s->ops->drop_if_lonely(s, from, err) : status;
 }
 
-dpl_status dpli_take_over(int64_t *id, dpl_gallery *gallery, int64_t to_id, dpl_error *err)
+/* Of somebody who is known only by what was said not to be theirs, all goes to to_id, and they
+   vanish: *id is 0 then. Of others nothing changes. */
+static dpl_status take_over(int64_t *id, dpl_gallery *gallery, int64_t to_id, dpl_error *err)
 {
     const dpli_photo_query photos = {DPLI_PHOTOS_OF, NULL, *id};
     struct their_photos theirs = {0};
@@ -565,4 +567,76 @@ dpl_status dpl_gallery_set_apart(dpl_gallery *gallery, const char *a, const char
 
     return status == DPL_OK ? dpli_end_change(gallery, set_apart_inside(gallery, names, err), err)
                             : status;
+}
+
+/* ------------------------------------------------------------------ rename */
+
+/* From now on the person is called so, and is meant by the name that they had. */
+static dpl_status give_name(dpl_gallery *gallery, int64_t id, const char *old, const char *to,
+                            dpl_error *err)
+{
+    char *composed = dpli_name_composed(old, err), *now = dpli_name_composed(to, err);
+    dpli_store *s = gallery->store;
+    dpl_status status = composed && now ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK)
+        status = s->ops->rename_person(s, id, to, dpli_person_sum(to), err);
+    /* What the new name meant before, if anything, it does not any more. */
+    if (status == DPL_OK)
+        status = dpli_put_alias(gallery, strcmp(now, to) != 0 ? id : 0, now, err);
+    if (status == DPL_OK && strcmp(composed, now) != 0)
+        status = dpli_put_alias(gallery, id, composed, err);
+    free(composed);
+    free(now);
+    return status;
+}
+
+static dpl_status rename_inside(dpl_gallery *gallery, const char *from, const char *to,
+                                dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    int64_t from_id, to_id, n_meant = 0;
+    char *composed = NULL, *old = NULL;
+    dpl_status status = dpli_find_called(&from_id, &old, gallery, from, err);
+
+    if (status == DPL_OK)
+        status = s->ops->find_person(s, &to_id, to, err);
+    if (status == DPL_OK && !to_id) {
+        composed = dpli_name_composed(to, err);
+        status = composed ? s->ops->find_person(s, &to_id, composed, err) : DPL_E_MEMORY;
+    }
+    if (status == DPL_OK && from_id && to_id && to_id != from_id)
+        status = take_over(&to_id, gallery, from_id, err);
+    if (status == DPL_OK)
+        status = dpli_rename_meant(&n_meant, gallery, old ? old : from, to, err);
+    if (status == DPL_OK && !from_id && !n_meant)
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);
+    else if (status == DPL_OK && to_id && to_id != from_id)
+        status = dpli_fail(err, DPL_E_ARGUMENT, "there is a person \"%s\" already", to);
+    else if (status == DPL_OK && from_id)
+        status = give_name(gallery, from_id, old ? old : from, to, err);
+    free(composed);
+    free(old);
+    return status;
+}
+
+dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
+                              dpl_error *err)
+{
+    char *what = NULL;
+    dpl_status status;
+
+    status = dpli_gallery_may_write(gallery, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err);
+    if (status != DPL_OK)
+        return status;
+    what = dpli_asprintf(err, "rename \"%s\" to \"%s\"", from, to);
+    status = what ? dpli_begin_change(gallery, what, err) : DPL_E_MEMORY;
+    free(what);
+    if (status != DPL_OK)
+        return status;
+    return dpli_end_change(gallery, rename_inside(gallery, from, to, err), err);
 }

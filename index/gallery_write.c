@@ -1,5 +1,5 @@
 /*
- * gallery_write.c - changing the gallery: put, move, rename.
+ * gallery_write.c - changing the gallery: put and move photos.
  *
  * Each public function is one transaction: what it has returned DPL_OK for is on disk, and after a
  * failure, or a kill, nothing of it is. A person exists as long as a photo names them.
@@ -640,7 +640,7 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     return status;
 }
 
-/* ------------------------------------------------------------------ move, rename */
+/* ------------------------------------------------------------------ move */
 
 enum { N_STRINGS = 6 };
 
@@ -953,74 +953,4 @@ dpl_status dpli_rename_meant(int64_t *n, dpl_gallery *gallery, const char *from,
         status = change_row(gallery, p.ids[i], NULL, 0, to, err);
     free(p.ids);
     return status;
-}
-
-/* From now on the person is called so, and is meant by the name that they had. */
-static dpl_status give_name(dpl_gallery *gallery, int64_t id, const char *old, const char *to,
-                            dpl_error *err)
-{
-    char *composed = dpli_name_composed(old, err), *now = dpli_name_composed(to, err);
-    dpli_store *s = gallery->store;
-    dpl_status status = composed && now ? DPL_OK : DPL_E_MEMORY;
-
-    if (status == DPL_OK)
-        status = s->ops->rename_person(s, id, to, dpli_person_sum(to), err);
-    /* What the new name meant before, if anything, it does not any more. */
-    if (status == DPL_OK)
-        status = dpli_put_alias(gallery, strcmp(now, to) != 0 ? id : 0, now, err);
-    if (status == DPL_OK && strcmp(composed, now) != 0)
-        status = dpli_put_alias(gallery, id, composed, err);
-    free(composed);
-    free(now);
-    return status;
-}
-
-static dpl_status rename_inside(dpl_gallery *gallery, const char *from, const char *to,
-                                dpl_error *err)
-{
-    dpli_store *s = gallery->store;
-    int64_t from_id, to_id, n_meant = 0;
-    char *composed = NULL, *old = NULL;
-    dpl_status status = dpli_find_called(&from_id, &old, gallery, from, err);
-
-    if (status == DPL_OK)
-        status = s->ops->find_person(s, &to_id, to, err);
-    if (status == DPL_OK && !to_id) {
-        composed = dpli_name_composed(to, err);
-        status = composed ? s->ops->find_person(s, &to_id, composed, err) : DPL_E_MEMORY;
-    }
-    if (status == DPL_OK && from_id && to_id && to_id != from_id)
-        status = dpli_take_over(&to_id, gallery, from_id, err);
-    if (status == DPL_OK)
-        status = dpli_rename_meant(&n_meant, gallery, old ? old : from, to, err);
-    if (status == DPL_OK && !from_id && !n_meant)
-        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);
-    else if (status == DPL_OK && to_id && to_id != from_id)
-        status = dpli_fail(err, DPL_E_ARGUMENT, "there is a person \"%s\" already", to);
-    else if (status == DPL_OK && from_id)
-        status = give_name(gallery, from_id, old ? old : from, to, err);
-    free(composed);
-    free(old);
-    return status;
-}
-
-dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
-                              dpl_error *err)
-{
-    char *what = NULL;
-    dpl_status status;
-
-    status = dpli_gallery_may_write(gallery, err);
-    if (status == DPL_OK)
-        status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err);
-    if (status == DPL_OK)
-        status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err);
-    if (status != DPL_OK)
-        return status;
-    what = dpli_asprintf(err, "rename \"%s\" to \"%s\"", from, to);
-    status = what ? dpli_begin_change(gallery, what, err) : DPL_E_MEMORY;
-    free(what);
-    if (status != DPL_OK)
-        return status;
-    return dpli_end_change(gallery, rename_inside(gallery, from, to, err), err);
 }
