@@ -291,6 +291,18 @@ DPL_API dpl_status dpl_gallery_doubts(dpl_gallery *gallery, const dpl_pipeline *
                                       void (*fn)(void *ctx, const dpl_doubt *doubt), void *ctx,
                                       dpl_error *err);
 
+/**
+ * Compare what the gallery holds of two people: by cosine, the mean of one's fair templates with
+ * the other's. That strangers come so far against the mean of several more often is allowed for on
+ * both sides (dpl_comparison.times).
+ *
+ * @retval DPL_E_NO_PERSON  the gallery holds no template of one of them
+ * @retval DPL_E_ARGUMENT   by the head there is no mean
+ */
+DPL_API dpl_status dpl_compare_people(dpl_comparison *out, dpl_gallery *gallery,
+                                      const dpl_pipeline *pipeline, const dpl_policy *policy,
+                                      const char *a, const char *b, dpl_error *err);
+
 /* ------------------------------------------------------------------ repair */
 
 typedef struct dpl_repair_event {
