@@ -68,8 +68,10 @@ json_t *check_damage_json(const dpl_damage *damage);
 /** doppel.check/1, what became of a photo or a name. */
 json_t *check_repair_json(const dpl_repair_event *event);
 
-/** doppel.check/1, the whole. repair: NULL when none was asked for. */
-json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair);
+/** doppel.check/1, the whole. repair: NULL when none was asked for; doubts: NULL when references
+ * were not compared. */
+json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair,
+                   const dpl_doubts_report *doubts);
 
 /** doppel.undo/1: the change that would be taken back, or, done, the one that taking it back was.
  */

@@ -1,10 +1,13 @@
 /*
  * cmd_check.c - `doppel check`: all of the gallery compared with what was written; with --repair,
- * had again from the photos.
+ * had again from the photos. Where nothing is damaged, what is wrong with its people.
  */
+#include <stdlib.h>
+
 #include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/doubt.h"
 #include "app/json_print.h"
 
 typedef struct check_options {
@@ -40,6 +43,8 @@ typedef struct checking {
     const command *self;
     const check_options *o;
     dpl_gallery *gallery;
+    dpl_doubts_report doubts;
+    bool compared; /* references were */
 } checking;
 
 static dpl_status on_damage(void *ctx, const dpl_damage *damage)
@@ -98,6 +103,95 @@ static void tell_text(const dpl_check_report *r, const dpl_repair_report *repair
         puts("nothing is damaged");
 }
 
+/* ------------------------------------------------------------------ references */
+
+static void on_doubt(void *ctx, const dpl_doubt *doubt)
+{
+    static const char *const kinds[] = {"unlike",    "unlike", "two names",
+                                        "two names", "alike",  "attracts"};
+    const checking *c = ctx;
+    doubt_mend mends[DOUBT_MENDS];
+    char *words;
+
+    doubt_mends(mends, c->gallery, doubt);
+    if (c->o->common.json) {
+        json_print(doubt_check_json(doubt, mends));
+    } else {
+        words = doubt_words(doubt);
+        text_tone(stdout, (color_when)c->o->common.color, TONE_WARN, kinds[doubt->kind]);
+        fputs(": ", stdout);
+        text_put(stdout, words);
+        putchar('\n');
+        free(words);
+    }
+    for (int i = 0; i < DOUBT_MENDS && !c->o->common.json; i++) {
+        if (!mends[i].command)
+            continue;
+        fputs("  ", stdout);
+        text_put(stdout, mends[i].when);
+        fputs(": ", stdout);
+        text_put(stdout, mends[i].command);
+        putchar('\n');
+    }
+    doubt_mends_clear(mends);
+}
+
+/* Whether there is something to compare: faces, whose model is there. A model that is not is told,
+   and is no damage. */
+static int open_faces(dpl_pipeline **out, checking *c)
+{
+    common o = c->o->common;
+    dpl_gallery_counts counts;
+    const char *hash;
+    dpl_error err;
+
+    *out = NULL;
+    if (dpl_gallery_setting(&hash, c->gallery, "model.face.hash", &err) != DPL_OK ||
+        dpl_gallery_count(&counts, c->gallery, &err) != DPL_OK)
+        return common_fail(c->self, &c->o->common, &err);
+    if (!hash || counts.n_templates_face == 0)
+        return 0;
+    o.json = false;
+    o.faces_only = true;
+    if (common_open_pipeline(out, c->self, &o, c->gallery, 0) != 0)
+        fprintf(stderr, "doppel %s: references were not compared\n", c->self->name);
+    return 0;
+}
+
+static int compare_references(checking *c)
+{
+    dpl_pipeline *pipeline;
+    dpl_error err;
+    int code = open_faces(&pipeline, c);
+
+    if (code || !pipeline)
+        return code;
+    if (dpl_gallery_all_doubts(&c->doubts, c->gallery, pipeline, 0, on_doubt, c, &err) == DPL_OK)
+        c->compared = true;
+    else
+        code = common_fail(c->self, &c->o->common, &err);
+    dpl_pipeline_close(pipeline);
+    return code;
+}
+
+static void tell_doubts(const dpl_doubts_report *r)
+{
+    char people[64], references[64], n[64];
+
+    printf("%s of %s compared: ", text_counted(references, r->n_references, "reference"),
+           text_counted(people, r->n_people, "person"));
+    if (r->n_doubts)
+        printf("%s\n", text_counted(n, r->n_doubts, "doubt"));
+    else
+        puts("nothing is in doubt");
+    if (r->n_references_left + r->n_people_left)
+        printf("there are too many to compare all with all: %s and %s were left\n",
+               text_counted(references, r->n_references_left, "reference"),
+               text_counted(people, r->n_people_left, "person"));
+}
+
+/* ------------------------------------------------------------------ all of it */
+
 static int repair(dpl_repair_report *report, checking *c)
 {
     dpl_pipeline *pipeline = NULL;
@@ -105,8 +199,8 @@ static int repair(dpl_repair_report *report, checking *c)
     int code =
         common_open_pipeline(&pipeline, c->self, &c->o->common, c->gallery, c->o->min_quality);
 
-    if (!code && dpl_gallery_repair(report, c->gallery, pipeline, c->o->drop, on_repair, c, &err) !=
-                     DPL_OK)
+    if (!code &&
+        dpl_gallery_repair(report, c->gallery, pipeline, c->o->drop, on_repair, c, &err) != DPL_OK)
         code = common_fail(c->self, &c->o->common, &err);
     dpl_pipeline_close(pipeline);
     return code;
@@ -130,17 +224,24 @@ static int run(checking *c)
         if (dpl_gallery_check(&report, c->gallery, NULL, NULL, &err) != DPL_OK)
             return common_fail(c->self, &o->common, &err);
     }
+    if (report.n_damaged == 0)
+        code = compare_references(c);
     if (o->common.json)
-        json_print(check_json(&report, o->repair ? &mended : NULL));
+        json_print(
+            check_json(&report, o->repair ? &mended : NULL, c->compared ? &c->doubts : NULL));
     else
         tell_text(&report, o->repair ? &mended : NULL);
+    if (c->compared && !o->common.json)
+        tell_doubts(&c->doubts);
+    if (code)
+        return code;
     return report.n_damaged > 0 ? dpl_status_exit_code(DPL_E_GALLERY) : 0;
 }
 
 int cmd_check(const command *self, int argc, char **argv)
 {
     check_options o = {.common = COMMON_INIT, .min_quality = 0.1};
-    checking c = {self, &o, NULL};
+    checking c = {.self = self, .o = &o};
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code && n != 0)
