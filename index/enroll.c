@@ -470,7 +470,7 @@ static void tell_move(const job *j, item *it)
         !it->error.message[0])
         dpli_fail(
             &it->error, DPL_OK,
-            "it stays %s's (\"doppel enroll --yes --name NAME FILE\" makes it somebody else's)",
+            "it stays %s's (\"doppel assign FILE NAME\" makes it somebody else's)",
             kept);
 }
 

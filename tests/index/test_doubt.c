@@ -17,6 +17,7 @@
 
 #include "base/rng.h"
 #include "doppel/job.h"
+#include "tests/failing_alloc.h"
 #include "tests/index/gallery_kit.h"
 
 static dpl_pipeline *pipeline;
@@ -465,6 +466,48 @@ static void a_reference_that_attracts_everyone_is_told_until_it_is_said_to_be_ri
     pipeline = usual;
 }
 
+static void without_memory_all_is_told_or_it_is_said(void **state)
+{
+    static const char sha[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    dpl_gallery *g = open_bound();
+    dpl_doubts_report report;
+    long n_failures = 0;
+    dpl_error err;
+    told all, t;
+
+    (void)state;
+    put_people(g, 100, 3);
+    put_copy(g, "/P101/copy.jpg", "P101", 100, 1000);
+    put_photo(g, "/P102/a.jpg", "P102", 3, 1, sha);
+    put_photo(g, "/ann/a.jpg", "Ann", 3, 1, sha);
+    put_photo(g, "/bob/1.jpg", "Bob", 9, 3, "");
+    put_photo(g, "/ben/1.jpg", "Ben", 9, 4, "");
+    kit_expect(DPL_OK, dpl_gallery_set_apart(g, "P100", "Bob", &err), &err);
+    all = all_doubts(g);
+    assert_true(all.n >= 5);
+    for (int on = 0; on < 2; on++)
+        for (size_t n = 1;; n++) {
+            dpl_status status;
+            bool hit;
+
+            memset(&t, 0, sizeof t);
+            fail_on = on;
+            fail_allocation(n);
+            status = dpl_gallery_all_doubts(&report, g, pipeline, 1, on_doubt, &t, &err);
+            hit = n_allocations >= n;
+            fail_at = 0;
+            if (status == DPL_OK) /* two who have a file in common may be told as alike, too */
+                assert_true(t.n >= all.n);
+            else
+                kit_expect(DPL_E_MEMORY, status, &err);
+            n_failures += status != DPL_OK;
+            if (!hit)
+                break;
+        }
+    assert_true(n_failures > 100);
+    dpl_gallery_close(g);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -526,6 +569,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_reference_that_attracts_everyone_is_told_until_it_is_said_to_be_right, make_folder,
             drop_folder),
+        cmocka_unit_test_setup_teardown(without_memory_all_is_told_or_it_is_said, make_folder,
+                                        drop_folder),
     };
 
     return cmocka_run_group_tests(tests, open_pipeline, close_pipeline);
