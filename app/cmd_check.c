@@ -3,11 +3,13 @@
  * had again from the photos. Where nothing is damaged, what is wrong with its people.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/doubt.h"
+#include "app/html.h"
 #include "app/json_print.h"
 
 typedef struct check_options {
@@ -36,8 +38,8 @@ static const option_spec own[] = {
      .high = 1},
     {0}};
 
-const option_spec *const options_of_check[] = {own, options_gallery, options_models, options_output,
-                                               NULL};
+const option_spec *const options_of_check[] = {
+    own, options_html, options_gallery, options_models, options_output, NULL};
 
 typedef struct checking {
     const command *self;
@@ -45,6 +47,7 @@ typedef struct checking {
     dpl_gallery *gallery;
     dpl_doubts_report doubts;
     bool compared; /* references were */
+    html page;     /* of the doubts */
 } checking;
 
 static dpl_status on_damage(void *ctx, const dpl_damage *damage)
@@ -105,25 +108,81 @@ static void tell_text(const dpl_check_report *r, const dpl_repair_report *repair
 
 /* ------------------------------------------------------------------ references */
 
-static void on_doubt(void *ctx, const dpl_doubt *doubt)
+/* As a doubt is told. */
+static const char *kind_words(dpl_doubt_kind kind)
 {
     static const char *const kinds[] = {"unlike",    "unlike", "two names",
                                         "two names", "alike",  "attracts"};
-    const checking *c = ctx;
+
+    return kinds[kind];
+}
+
+typedef struct figure {
+    const html *page;
+    const char *person;
+} figure;
+
+static dpl_status put_figure(void *ctx, const dpl_template_row *row)
+{
+    const figure *f = ctx;
+    const char *slash = strrchr(row->photo_path, '/');
+
+    fputs("<figure>", f->page->f);
+    html_jpeg(f->page, row->thumb, row->n_thumb, slash ? slash + 1 : row->photo_path);
+    fputs("<figcaption>", f->page->f);
+    html_text(f->page, f->person);
+    fputs("<br>", f->page->f);
+    html_path(f->page, row->photo_path);
+    fputs("</figcaption></figure>", f->page->f);
+    return DPL_OK;
+}
+
+/* Both faces beside each other, and beside them what is told. */
+static void page_doubt(checking *c, const dpl_doubt *d, const char *words, const doubt_mend *mends)
+{
+    const html *page = &c->page;
+    figure f = {page, d->person};
+
+    fputs("<section class=\"card\"><div class=\"pair\"><div class=\"chips large\">", page->f);
+    if (d->template_id)
+        dpl_gallery_get_template(c->gallery, d->template_id, put_figure, &f, NULL);
+    f.person = d->other_person ? d->other_person : d->person;
+    if (d->other_id)
+        dpl_gallery_get_template(c->gallery, d->other_id, put_figure, &f, NULL);
+    fputs("</div><div class=\"say\"><h2>", page->f);
+    html_text(page, kind_words(d->kind));
+    fputs("</h2>", page->f);
+    html_paragraph(page, "", words);
+    for (int i = 0; i < DOUBT_MENDS; i++) {
+        if (!mends[i].command)
+            continue;
+        fputs("<p>", page->f);
+        html_text(page, mends[i].when);
+        fputs(": <span class=\"mono\">", page->f);
+        html_text(page, mends[i].command);
+        fputs("</span></p>", page->f);
+    }
+    fputs("</div></div></section>\n", page->f);
+}
+
+static void on_doubt(void *ctx, const dpl_doubt *doubt)
+{
+    checking *c = ctx;
     doubt_mend mends[DOUBT_MENDS];
-    char *words;
+    char *words = doubt_words(doubt);
 
     doubt_mends(mends, c->gallery, doubt);
+    if (c->page.f)
+        page_doubt(c, doubt, words, mends);
     if (c->o->common.json) {
         json_print(doubt_check_json(doubt, mends));
     } else {
-        words = doubt_words(doubt);
-        text_tone(stdout, (color_when)c->o->common.color, TONE_WARN, kinds[doubt->kind]);
+        text_tone(stdout, (color_when)c->o->common.color, TONE_WARN, kind_words(doubt->kind));
         fputs(": ", stdout);
         text_put(stdout, words);
         putchar('\n');
-        free(words);
     }
+    free(words);
     for (int i = 0; i < DOUBT_MENDS && !c->o->common.json; i++) {
         if (!mends[i].command)
             continue;
@@ -158,10 +217,22 @@ static int open_faces(dpl_pipeline **out, checking *c)
     return 0;
 }
 
+/* "5 references of 4 people compared: 2 doubts"; freed by free(). */
+static char *doubts_words(const dpl_doubts_report *r)
+{
+    char people[64], references[64], n[64];
+
+    return text_format("%s of %s compared: %s",
+                       text_counted(references, r->n_references, "reference"),
+                       text_counted(people, r->n_people, "person"),
+                       r->n_doubts ? text_counted(n, r->n_doubts, "doubt") : "nothing is in doubt");
+}
+
 static int compare_references(checking *c)
 {
     dpl_pipeline *pipeline;
     dpl_error err;
+    char *words;
     int code = open_faces(&pipeline, c);
 
     if (code || !pipeline)
@@ -170,20 +241,23 @@ static int compare_references(checking *c)
         c->compared = true;
     else
         code = common_fail(c->self, &c->o->common, &err);
+    if (c->page.f) {
+        words = doubts_words(&c->doubts);
+        html_paragraph(&c->page, "lead", words);
+        html_made(&c->page, &c->o->common, pipeline);
+        html_made_end(&c->page);
+        free(words);
+    }
     dpl_pipeline_close(pipeline);
     return code;
 }
 
 static void tell_doubts(const dpl_doubts_report *r)
 {
-    char people[64], references[64], n[64];
+    char people[64], references[64], *words = doubts_words(r);
 
-    printf("%s of %s compared: ", text_counted(references, r->n_references, "reference"),
-           text_counted(people, r->n_people, "person"));
-    if (r->n_doubts)
-        printf("%s\n", text_counted(n, r->n_doubts, "doubt"));
-    else
-        puts("nothing is in doubt");
+    puts(words);
+    free(words);
     if (r->n_references_left + r->n_people_left)
         printf("there are too many to compare all with all: %s and %s were left\n",
                text_counted(references, r->n_references_left, "reference"),
@@ -206,7 +280,7 @@ static int repair(dpl_repair_report *report, checking *c)
     return code;
 }
 
-static int run(checking *c)
+static int check(checking *c)
 {
     const check_options *o = c->o;
     dpl_repair_report mended = {0};
@@ -226,6 +300,9 @@ static int run(checking *c)
     }
     if (report.n_damaged == 0)
         code = compare_references(c);
+    else if (c->page.f)
+        html_paragraph(&c->page, "lead",
+                       "The gallery is damaged: its references were not compared.");
     if (o->common.json)
         json_print(
             check_json(&report, o->repair ? &mended : NULL, c->compared ? &c->doubts : NULL));
@@ -238,10 +315,24 @@ static int run(checking *c)
     return report.n_damaged > 0 ? dpl_status_exit_code(DPL_E_GALLERY) : 0;
 }
 
+static int run(checking *c)
+{
+    int code = html_open(&c->page, c->self, &c->o->common, "Which references are in doubt?"),
+        written;
+
+    if (code)
+        return code;
+    html_heading(&c->page, "Which references are in doubt?");
+    code = check(c);
+    written = html_close(&c->page, c->self, &c->o->common);
+    return code ? code : written;
+}
+
 int cmd_check(const command *self, int argc, char **argv)
 {
     check_options o = {.common = COMMON_INIT, .min_quality = 0.1};
     checking c = {.self = self, .o = &o};
+    char *typed = common_typed(argc, argv);
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code && n != 0)
@@ -251,9 +342,10 @@ int cmd_check(const command *self, int argc, char **argv)
     if (!code)
         code = common_open_gallery(&c.gallery, self, &o.common,
                                    o.repair ? DPL_GALLERY_WRITE : DPL_GALLERY_READ);
-    if (code)
-        return code;
-    code = run(&c);
+    o.common.typed = typed;
+    if (!code)
+        code = run(&c);
     dpl_gallery_close(c.gallery);
+    free(typed);
     return code;
 }

@@ -52,8 +52,9 @@ char *doubt_words(const dpl_doubt *d)
         return words_of_two(d);
     if (d->kind == DPL_DOUBT_SHARED)
         return text_format(
-            "%s is enrolled as %s, and the same file as %s (%s): one of them is wrong", d->photo,
-            d->person, d->other_person, d->other_photo);
+            "%s is enrolled as %s, and the same file as %s (%s): one of them is wrong",
+            common_from_here(d->photo), d->person, d->other_person,
+            common_from_here(d->other_photo));
     text_rate(rate, d->rate);
     if (d->kind == DPL_DOUBT_PAIR)
         words =

@@ -112,6 +112,10 @@ says out "two names: "
 says out "if it is It's Joe: doppel assign 'people/Joe Biden/blue-room.jpg' 'It'\\''s Joe'"
 says out "compared: 2 doubts"
 lacks out "Joe Biden and"
+exits 0 check --html doubts.html
+says doubts.html "6 references of 6 people compared: 2 doubts"
+says doubts.html "doppel merge &#39;Barack Obama&#39; Barry"
+is "$(grep -o "<figure>" doubts.html | wc -l)" "4"
 exits 0 check --json
 "$JSON" out kind | sort -u >kinds
 is "$(tr '\n' ' ' <kinds)" "alike shared "

@@ -73,7 +73,11 @@ exits 0 enroll people
 exits 0 enroll people --force
 cp "people/Joe Biden/moved.jpg" "people/Joe Biden/copy.jpg"
 exits 0 enroll people
-exits 0 enroll people --force --name "Joe Biden" --yes
+exits 0 enroll "people/Joe Biden" --force --name "Joe Biden" --yes
+says err "it is not Joe Biden's, as was said by hand"
+exits 0 enroll "people/Joe Biden" --force --name "Joe Biden" --yes --json
+"$JSON" out person >persons || true
+lacks persons Biden
 exits 0 info "people/Joe Biden/moved.jpg"
 says out "said not to be Joe Biden"
 exits 0 info "people/Joe Biden/copy.jpg"
