@@ -199,6 +199,7 @@ static void on_doubt(void *ctx, const dpl_doubt *doubt)
    and is no damage. */
 static int open_faces(dpl_pipeline **out, checking *c)
 {
+    static const char *const no_photos[1];
     common o = c->o->common;
     dpl_gallery_counts counts;
     const char *hash;
@@ -212,6 +213,7 @@ static int open_faces(dpl_pipeline **out, checking *c)
         return 0;
     o.json = false;
     o.faces_only = true;
+    o.inputs = no_photos;
     if (common_open_pipeline(out, c->self, &o, c->gallery, 0) != 0)
         fprintf(stderr, "doppel %s: references were not compared\n", c->self->name);
     return 0;
