@@ -54,6 +54,7 @@ typedef struct reference {
     bool by_hand;
     dpl_fitness fitness;
     int64_t n_like, n_compared;
+    bool told;       /* as unlike its person's, and matching whom it matches */
     int32_t matched; /* the person whom it matches most, of the others; NOBODY */
     dpl_comparison match;
     int64_t same; /* index of the one after it that is the most like it, of another person */
@@ -544,11 +545,12 @@ static void on_own(void *ctx, const dpl_doubt *doubt)
 {
     job *j = ctx;
     dpl_doubt d = *doubt;
-    const reference *r = find_reference(j, d.template_id);
+    reference *r = find_reference(j, d.template_id);
 
     if (d.kind == DPL_DOUBT_SHARED && strcmp(d.photo, d.other_photo) > 0)
         return;
     if (d.kind == DPL_DOUBT_UNLIKE && r && r->matched != NOBODY) {
+        r->told = true;
         d.other_person = j->people[r->matched].name;
         d.other_score = r->match.score;
         d.other_rate = r->match.rate;
@@ -657,12 +659,13 @@ static dpl_status tell_alike(job *j, const person *p, const person *o, dpl_error
 }
 
 /* Of two who match as people, that is what is told; who are two all the same have one picture too
-   many. */
+   many. Nor is it news of one that was told to be the other's. */
 static bool is_told_same(const job *j, const reference *r)
 {
     const reference *o = r->same != NOBODY ? &j->references[r->same] : NULL;
 
-    return o && !(r->by_hand && o->by_hand) &&
+    return o && !(r->by_hand && o->by_hand) && !(r->told && r->matched == o->person) &&
+           !(o->told && o->matched == r->person) &&
            (!are_alike(j, r->person, o->person) || are_apart(j, r->person, o->person));
 }
 
