@@ -135,6 +135,29 @@ says out "nothing is in doubt"
 exits 0 info "people/It's Joe/copy.jpg"
 says out "Joe Biden's face (by hand)"
 
+# A name that is known only because a face was said not to be theirs.
+cp "$demo/group.jpg" people/Carl.jpg
+exits 0 enroll people/Carl.jpg --faces largest --name Carl
+exits 0 reject people/Carl.jpg Carl
+exits 0 check
+cp gallery/gallery.db whole.db
+damage "UPDATE person SET name = x'41' WHERE name = CAST('Carl' AS BLOB)"
+exits 4 check
+exits 4 check --repair
+exits 0 check --repair --drop
+says out "dropped: a name that faces were said not to be"
+exits 0 info people/Carl.jpg
+lacks out "said not to be"
+
+# A merge writes no damaged row anew.
+exits 0 check
+cp gallery/gallery.db whole.db
+damage "UPDATE owner SET by_hand = 7 WHERE person_id =
+          (SELECT id FROM person WHERE name = CAST('Marie Curie' AS BLOB))"
+exits 4 merge "Marie Curie" "Joe Biden" --yes
+says err "is not what was written"
+cp whole.db gallery/gallery.db
+
 # Without the model what is damaged is told all the same.
 DOPPEL_MODELS=$PWD/none exits 0 check
 says out "nothing is damaged"
