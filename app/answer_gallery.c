@@ -134,6 +134,16 @@ json_t *reject_json(const char *photo, int32_t face, int64_t template_id, const 
     return object;
 }
 
+json_t *reject_from_group_json(const char *photo, int32_t face, int64_t template_id, int64_t group,
+                               bool dry_run)
+{
+    json_t *object = face_answer("reject", photo, face, template_id, NULL);
+
+    json_put_int(&object, "group", group);
+    json_put_bool(&object, "dry_run", dry_run);
+    return object;
+}
+
 json_t *set_apart_json(const char *a, const char *b, bool dry_run)
 {
     json_t *object = json_answer("reject"), *people = json_array();

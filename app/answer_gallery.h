@@ -44,10 +44,12 @@ json_t *rename_json(const char *from, const char *to);
 json_t *assign_json(const char *photo, int32_t face, int64_t template_id, const char *from,
                     const char *to, bool dry_run);
 
-/** doppel.reject/1: a face of a photo, whose it was (NULL: nobody's) and is not; or two people who
- * are two. */
+/** doppel.reject/1: a face of a photo, whose it was (NULL: nobody's) and is not; or the number of
+ * the group that it was in; or two people who are two. */
 json_t *reject_json(const char *photo, int32_t face, int64_t template_id, const char *from,
                     const char *not_to, bool dry_run);
+json_t *reject_from_group_json(const char *photo, int32_t face, int64_t template_id, int64_t group,
+                               bool dry_run);
 json_t *set_apart_json(const char *a, const char *b, bool dry_run);
 
 /** doppel.merge/1: report NULL: nothing was changed. alike: how alike the two are; NULL: not known.

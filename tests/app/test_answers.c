@@ -177,6 +177,11 @@ static json_t *make_reject(void)
     return reject_json("/a.jpg", 1, 17, "Ann", "Ann", false);
 }
 
+static json_t *make_reject_from_group(void)
+{
+    return reject_from_group_json(NAME, 2, 17, 3, false);
+}
+
 static json_t *make_set_apart(void)
 {
     return set_apart_json("Ann", NAME, false);
@@ -229,16 +234,27 @@ static const struct {
     json_t *(*make)(void);
     const char *schema;
 } answers[] = {
-    {make_verify, "doppel.verify/1"},        {make_claim, "doppel.verify/1"},
-    {make_query, "doppel.query/1"},          {make_query_failure, "doppel.query/1"},
-    {make_failure, "doppel.list/1"},         {make_enroll_event, "doppel.enroll/1"},
-    {make_enroll_report, "doppel.enroll/1"}, {make_person, "doppel.list/1"},
-    {make_photo, "doppel.info/1"},           {make_gallery, "doppel.info/1"},
-    {make_rename, "doppel.rename/1"},        {make_forget, "doppel.forget/1"},
-    {make_assign, "doppel.assign/1"},        {make_reject, "doppel.reject/1"},
-    {make_set_apart, "doppel.reject/1"},     {make_merge, "doppel.merge/1"},
-    {make_export, "doppel.export/1"},        {make_import, "doppel.import/1"},
-    {make_train_event, "doppel.train/1"},    {make_train_report, "doppel.train/1"},
+    {make_verify, "doppel.verify/1"},
+    {make_claim, "doppel.verify/1"},
+    {make_query, "doppel.query/1"},
+    {make_query_failure, "doppel.query/1"},
+    {make_failure, "doppel.list/1"},
+    {make_enroll_event, "doppel.enroll/1"},
+    {make_enroll_report, "doppel.enroll/1"},
+    {make_person, "doppel.list/1"},
+    {make_photo, "doppel.info/1"},
+    {make_gallery, "doppel.info/1"},
+    {make_rename, "doppel.rename/1"},
+    {make_forget, "doppel.forget/1"},
+    {make_assign, "doppel.assign/1"},
+    {make_reject, "doppel.reject/1"},
+    {make_set_apart, "doppel.reject/1"},
+    {make_merge, "doppel.merge/1"},
+    {make_reject_from_group, "doppel.reject/1"},
+    {make_export, "doppel.export/1"},
+    {make_import, "doppel.import/1"},
+    {make_train_event, "doppel.train/1"},
+    {make_train_report, "doppel.train/1"},
 };
 enum { N_ANSWERS = sizeof answers / sizeof answers[0] };
 
