@@ -134,6 +134,16 @@ json_t *reject_json(const char *photo, int32_t face, int64_t template_id, const 
     return object;
 }
 
+json_t *reject_from_group_json(const char *photo, int32_t face, int64_t template_id, int64_t group,
+                               bool dry_run)
+{
+    json_t *object = face_answer("reject", photo, face, template_id, NULL);
+
+    json_put_int(&object, "group", group);
+    json_put_bool(&object, "dry_run", dry_run);
+    return object;
+}
+
 json_t *set_apart_json(const char *a, const char *b, bool dry_run)
 {
     json_t *object = json_answer("reject"), *people = json_array();
@@ -259,7 +269,8 @@ json_t *check_repair_json(const dpl_repair_event *event)
     return object;
 }
 
-json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair)
+json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair,
+                   const dpl_doubts_report *doubts)
 {
     json_t *object = json_answer("check");
 
@@ -272,6 +283,12 @@ json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repa
         json_put_int(&object, "n_mended", repair->n_mended);
         json_put_int(&object, "n_dropped", repair->n_dropped);
         json_put_int(&object, "n_left", repair->n_left);
+    }
+    if (doubts) {
+        json_put_int(&object, "n_doubts", doubts->n_doubts);
+        json_put_int(&object, "n_references", doubts->n_references);
+        json_put_int(&object, "n_references_left", doubts->n_references_left);
+        json_put_int(&object, "n_people_left", doubts->n_people_left);
     }
     return object;
 }

@@ -44,10 +44,12 @@ json_t *rename_json(const char *from, const char *to);
 json_t *assign_json(const char *photo, int32_t face, int64_t template_id, const char *from,
                     const char *to, bool dry_run);
 
-/** doppel.reject/1: a face of a photo, whose it was (NULL: nobody's) and is not; or two people who
- * are two. */
+/** doppel.reject/1: a face of a photo, whose it was (NULL: nobody's) and is not; or the number of
+ * the group that it was in; or two people who are two. */
 json_t *reject_json(const char *photo, int32_t face, int64_t template_id, const char *from,
                     const char *not_to, bool dry_run);
+json_t *reject_from_group_json(const char *photo, int32_t face, int64_t template_id, int64_t group,
+                               bool dry_run);
 json_t *set_apart_json(const char *a, const char *b, bool dry_run);
 
 /** doppel.merge/1: report NULL: nothing was changed. alike: how alike the two are; NULL: not known.
@@ -68,8 +70,10 @@ json_t *check_damage_json(const dpl_damage *damage);
 /** doppel.check/1, what became of a photo or a name. */
 json_t *check_repair_json(const dpl_repair_event *event);
 
-/** doppel.check/1, the whole. repair: NULL when none was asked for. */
-json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair);
+/** doppel.check/1, the whole. repair: NULL when none was asked for; doubts: NULL when references
+ * were not compared. */
+json_t *check_json(const dpl_check_report *report, const dpl_repair_report *repair,
+                   const dpl_doubts_report *doubts);
 
 /** doppel.undo/1: the change that would be taken back, or, done, the one that taking it back was.
  */

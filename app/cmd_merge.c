@@ -43,6 +43,7 @@ typedef struct merging {
    without a mean, no template of one of them) nothing is known, which is no failure. */
 static int compare(merging *m)
 {
+    static const char *const no_photos[1];
     common faces = m->o->common;
     dpl_gallery_counts counts;
     dpl_policy policy;
@@ -56,6 +57,7 @@ static int compare(merging *m)
     if (!hash)
         return 0;
     faces.faces_only = true;
+    faces.inputs = no_photos;
     code = common_open_pipeline(&m->pipeline, m->self, &faces, m->gallery, 0);
     if (code)
         return code;

@@ -1,6 +1,9 @@
 /*
  * cmd_reject.c - `doppel reject`: a face is not a person's, or two people are two, and that lasts.
  */
+#include <inttypes.h>
+#include <stdlib.h>
+
 #include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common_face.h"
@@ -68,6 +71,36 @@ static int reject(const command *self, const reject_options *o, dpl_gallery *gal
     return 0;
 }
 
+/* Of nobody's face: it is not who the others of its group are. */
+static int reject_from_group(const command *self, const reject_options *o, dpl_gallery *gallery,
+                             const common_faces *faces, const common_face *face)
+{
+    dpl_error err;
+    int64_t number = 0;
+    char *typed = common_face_typed(faces->path, faces->number, faces->n);
+    const dpl_status status =
+        dpl_gallery_reject_from_group(gallery, face->template_id, &number, &err);
+    int code = 0;
+
+    if (status == DPL_E_NOT_FOUND) {
+        code = common_refuse(self, &o->common, DPL_E_ARGUMENT,
+                             "%s is nobody's and in no group; doppel reject PHOTO NAME says who it "
+                             "is not",
+                             typed);
+    } else if (status != DPL_OK) {
+        code = common_fail(self, &o->common, &err);
+    } else if (o->common.json) {
+        json_print(reject_from_group_json(faces->path, (int32_t)faces->number, face->template_id,
+                                          number, o->dry_run));
+    } else {
+        text_put(stdout, typed);
+        printf(" %s not who group %" PRId64 " shows\n", o->dry_run ? "would be" : "is", number);
+        tell_undo(o);
+    }
+    free(typed);
+    return code;
+}
+
 static int reject_face(const command *self, const reject_options *o, dpl_gallery *gallery,
                        const char *typed, const char *name)
 {
@@ -76,10 +109,7 @@ static int reject_face(const command *self, const reject_options *o, dpl_gallery
     int code = common_find_face(&face, &faces, self, &o->common, gallery, typed);
 
     if (!code && !name && !face->person)
-        code = common_refuse(self, &o->common, DPL_E_ARGUMENT,
-                             "\"%s\" is nobody's already; doppel reject PHOTO NAME says who it is "
-                             "not",
-                             typed);
+        code = reject_from_group(self, o, gallery, &faces, face);
     else if (!code)
         code = reject(self, o, gallery, &faces, face, name ? name : face->person);
     common_faces_clear(&faces);

@@ -99,8 +99,9 @@ const command commands[] = {
      "say whose a face is not, for good", options_of_reject,
      "Without NAME: whose it is now. The face is nobody's then, and no enrolment of the same\n"
      "content gives it back to them, wherever the file lies. doppel assign does, and doppel\n"
-     "undo. With --people: A and B are two people, however alike, and doppel check tells it no\n"
-     "more.",
+     "undo. Nobody's face without NAME is not who the others of its group are, and is in none\n"
+     "with them again. With --people: A and B are two people, however alike, and doppel check\n"
+     "tells it no more.",
      NULL},
     {"merge", cmd_merge, true, "A B", "two people are one: all that is A's becomes B's",
      options_of_merge,
@@ -119,17 +120,21 @@ const command commands[] = {
      NULL},
     {"import", cmd_import, false, "FILE", "read an export into a gallery", options_of_import,
      "All of it or nothing. Photos that the gallery knows by path are replaced.", NULL},
-    {"check", cmd_check, true, "", "read all of the gallery, and mend what is damaged",
+    {"check", cmd_check, true, "", "read all of the gallery, mend damage, find wrong references",
      options_of_check,
      "Structure, every row and every index are compared with what was written. Each finding names\n"
-     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and "
-     "4\n"
+     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and 4\n"
      "when something is, or with --repair still is.\n"
      "\n"
      "--repair reads those photos again, each in one transaction, where the file has the content\n"
-     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure "
-     "is\n"
-     "damaged, make a new gallery of an export or of the photos.",
+     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
+     "damaged, make a new gallery of an export or of the photos.\n"
+     "\n"
+     "Where nothing is damaged, references are compared with each other: photos unlike their\n"
+     "person's others, one file or face under two names, people who match, photos that attract\n"
+     "everyone. Each doubt has its evidence and the commands that mend it, to be pasted. Doubts\n"
+     "change no exit status; what was said by hand (assign, reject, reject --people) is not\n"
+     "doubted again.",
      NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
      options_of_calibrate,
@@ -141,10 +146,8 @@ const command commands[] = {
      "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
      "file (--into), and the gallery's wins.\n"
      "\n"
-     "With too few people or pairs for --fmr it says how many are needed and writes nothing. "
-     "Pairs\n"
-     "of strangers who look like one person are shown, and counted as strangers until --review "
-     "says\n"
+     "With too few people or pairs for --fmr it says how many are needed and writes nothing. Pairs\n"
+     "of strangers who look like one person are shown, and counted as strangers until --review says\n"
      "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
      "exit status.",
      NULL},

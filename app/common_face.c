@@ -218,3 +218,40 @@ char *common_face_typed(const char *path, size_t number, size_t n)
     free(word);
     return quoted;
 }
+
+typedef struct numbered {
+    int64_t template_id, photo_id;
+    char *path;
+    size_t number, n;
+} numbered;
+
+static dpl_status keep_place(void *ctx, const dpl_template_row *row)
+{
+    numbered *t = ctx;
+
+    t->photo_id = row->photo_id;
+    t->path = text_format("%s", row->photo_path);
+    return DPL_OK;
+}
+
+static dpl_status count_face(void *ctx, const dpl_template_row *row)
+{
+    numbered *t = ctx;
+
+    t->n += row->is_face;
+    if (row->id == t->template_id)
+        t->number = t->n;
+    return DPL_OK;
+}
+
+char *common_template_typed(dpl_gallery *gallery, int64_t template_id)
+{
+    numbered t = {.template_id = template_id};
+    char *typed = NULL;
+
+    if (dpl_gallery_get_template(gallery, template_id, keep_place, &t, NULL) == DPL_OK &&
+        dpl_gallery_each_template_of(gallery, t.photo_id, count_face, &t, NULL) == DPL_OK)
+        typed = common_face_typed(t.path, t.number, t.n);
+    free(t.path);
+    return typed;
+}

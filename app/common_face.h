@@ -46,8 +46,10 @@ void common_faces_clear(common_faces *faces);
  * the only one of a photo without its number. number 0: the photo. Freed by free(). */
 char *common_face_typed(const char *path, size_t number, size_t n);
 
-/** A word quoted for a shell where need be; one that begins with '-' gets a "./" when it is a path.
- * Freed by free(). */
+/** The same of a template; NULL when it is not there. */
+char *common_template_typed(dpl_gallery *gallery, int64_t template_id);
+
+/** A word quoted for a shell where need be. Freed by free(). */
 char *common_quoted(const char *word);
 
 #endif

@@ -166,7 +166,8 @@ static dpl_status pass_refusals(dpl_gallery *gallery, int64_t from, int64_t to, 
         if (all.items[i].person_id != from)
             continue;
         status = s->ops->drop_refusal(s, all.items[i].id, err);
-        if (status == DPL_OK && to)
+        /* Written again, the sum of a damaged one would be right. */
+        if (status == DPL_OK && to && all.items[i].sum == dpli_refusal_sum(&all.items[i]))
             status = refuse(gallery, all.items[i].template_id, to, err);
     }
     free(all.items);
@@ -327,6 +328,7 @@ dpl_status dpl_gallery_reject(dpl_gallery *gallery, int64_t template_id, const c
 
 /* A person's templates. */
 struct theirs {
+    const dpl_gallery *gallery;
     struct ids all, faces, by_hand;
 };
 
@@ -334,7 +336,14 @@ static dpl_status keep_template(void *ctx, const dpli_template_record *r, dpl_er
 {
     struct theirs *t = ctx;
     const dpli_space *space = dpli_space_find(r->space);
-    dpl_status status = add_id(&t->all, r->vector.id, err);
+    dpl_status status;
+
+    if (r->vector.owner.sum != dpli_owner_sum(&r->vector.owner))
+        return dpli_fail(err, DPL_E_GALLERY,
+                         "\"%s\" is damaged: whose template %" PRId64
+                         " is, is not what was written",
+                         t->gallery->store->name, r->vector.id);
+    status = add_id(&t->all, r->vector.id, err);
 
     if (status == DPL_OK)
         status = add_id(&t->by_hand, r->vector.owner.by_hand, err);
@@ -348,7 +357,7 @@ static dpl_status find_theirs(struct theirs *t, dpl_gallery *gallery, int64_t pe
     const dpli_template_query query = {DPLI_TEMPLATES_OF, person_id, NULL};
     dpli_store *s = gallery->store;
 
-    *t = (struct theirs){0};
+    *t = (struct theirs){.gallery = gallery};
     return s->ops->each_template(s, &query, keep_template, t, err);
 }
 
@@ -414,7 +423,7 @@ static dpl_status keep_name(void *ctx, const dpli_alias_record *r, dpl_error *er
     struct names *names = ctx;
     char **items;
 
-    if (r->person_id != names->person_id)
+    if (r->person_id != names->person_id || r->sum != dpli_alias_sum(r))
         return DPL_OK;
     items = dpli_grow(names->items, &names->cap, names->n + 1, sizeof *items, err);
     if (!items)

@@ -2,7 +2,8 @@
  * gallery_write.c - changing the gallery: put and move photos.
  *
  * Each public function is one transaction: what it has returned DPL_OK for is on disk, and after a
- * failure, or a kill, nothing of it is. A person exists as long as a photo names them.
+ * failure, or a kill, nothing of it is. A person exists as long as a photo or a face is theirs, or
+ * was said not to be.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -359,7 +360,8 @@ struct said {
 struct said_of {
     dpl_gallery *gallery;
     int64_t photo_id; /* that is put; 0: a new one. Of others of its content only refusals count */
-    bool is_copy;     /* what is looked at is one of those */
+    const char *sha256; /* its content */
+    bool is_copy;       /* what is looked at is one of those */
     struct said *items;
     size_t n, cap;
 };
@@ -551,16 +553,36 @@ static dpl_status what_was_said_there(void *ctx, const dpli_photo_record *r, dpl
     dpli_store *s = said->gallery->store;
 
     said->is_copy = r->id != said->photo_id;
+    if (strcmp(r->sha256, said->sha256) != 0)
+        return DPL_OK;
     return s->ops->each_template(s, &templates, keep_said, said, err);
 }
 
-/* Of the faces of this content. */
+static dpl_status stop_at_any(void *ctx, const dpli_refusal_record *r, dpl_error *err)
+{
+    (void)r;
+    (void)err;
+    *(bool *)ctx = true;
+    return DPL_E_CANCELLED;
+}
+
+/* Of the faces of this content. Copies of it are looked at only where anything was ever refused: of
+   a picture that is everywhere there are as many as of photos. */
 static dpl_status what_was_said(struct said_of *said, const char *sha256, dpl_error *err)
 {
-    const dpli_photo_query query = {DPLI_PHOTOS_LIKE, sha256, 0};
+    const dpli_photo_query alike = {DPLI_PHOTOS_LIKE, sha256, 0};
+    const dpli_photo_query itself = {DPLI_PHOTO_BY_ID, NULL, said->photo_id};
     dpli_store *s = said->gallery->store;
+    bool any = false;
+    dpl_status status;
 
-    return *sha256 ? s->ops->each_photo(s, &query, what_was_said_there, said, err) : DPL_OK;
+    said->sha256 = sha256;
+    if (!*sha256)
+        return DPL_OK;
+    status = s->ops->each_refusal(s, 0, stop_at_any, &any, err);
+    if (status != DPL_OK && !any)
+        return status;
+    return s->ops->each_photo(s, any ? &alike : &itself, what_was_said_there, said, err);
 }
 
 static dpl_status keep_ids(void *ctx, const dpli_photo_record *r, dpl_error *err)

@@ -73,13 +73,17 @@ exits 0 enroll people
 exits 0 enroll people --force
 cp "people/Joe Biden/moved.jpg" "people/Joe Biden/copy.jpg"
 exits 0 enroll people
-exits 0 enroll people --force --name "Joe Biden" --yes
+exits 0 enroll "people/Joe Biden" --force --name "Joe Biden" --yes
+says err "it is not Joe Biden's, as was said by hand"
+exits 0 enroll "people/Joe Biden" --force --name "Joe Biden" --yes --json
+"$JSON" out person >persons || true
+lacks persons Biden
 exits 0 info "people/Joe Biden/moved.jpg"
 says out "said not to be Joe Biden"
 exits 0 info "people/Joe Biden/copy.jpg"
 says out "nobody's face"
 exits 2 reject "people/Joe Biden/copy.jpg"
-says err "is nobody's already"
+says err "is nobody's and in no group"
 exits 0 assign "people/Joe Biden/copy.jpg" "Joe Biden"
 exits 0 info "Joe Biden"
 says out "copy.jpg"
@@ -140,3 +144,23 @@ exits 0 export all.jsonl
 exits 0 import all.jsonl --gallery other
 exits 0 info "people/Marie Curie/portrait.png" --gallery other
 says out "said not to be Barack Obama"
+
+# Nobody's face is not who the others of its group are, and in none with them again.
+exits 0 export all.jsonl
+sed -e '/^{"type":"\(photo\|template\)"/s/"person":[0-9]*,//' -e '/^{"type":"\(person\|refusal\|name\)"/d' \
+    -e '/^{"type":"end"/s/"persons":[0-9]*/"persons":0/' \
+    -e '/^{"type":"end"/s/,"\(refusals\|names\)":[0-9]*//g' -e 's/,"by_hand":1//' all.jsonl >unsorted.jsonl
+exits 0 import unsorted.jsonl --gallery unsorted
+export DOPPEL_GALLERY="$PWD/unsorted"
+exits 2 reject "$a"
+exits 0 group
+says out "blue-room.jpg"
+exits 0 reject "$a" --dry-run
+says out "'$a' would be not who group "
+exits 0 reject "$a"
+says out "'$a' is not who group "
+exits 0 group
+exits 2 reject "$a"
+exits 0 undo --yes
+exits 0 reject "$a" --json
+"$JSON" out group >group && [ -s group ] || fail "no group"
