@@ -51,6 +51,19 @@ exits 2 scan
 exits 2 scan nas --name Ann
 exits 2 scan nas --faces all
 
+# A file that cannot be read is tried each time, and is no change when it still cannot.
+ln -s nowhere nas/gone.jpg
+exits 3 scan nas
+exits 0 export scanned.jsonl
+sleep 1
+exits 3 scan nas
+says out "4 unchanged, 2 refused"
+exits 0 export now.jsonl
+cmp scanned.jsonl now.jsonl || fail "looking again has changed something"
+rm nas/gone.jpg
+exits 3 scan nas --prune
+exits 0 export scanned.jsonl
+
 # ---- poor faces are left out and counted; a photo of these only is no failure
 exits 3 scan nas --gallery strict --min-quality 0.99 -v
 says out "of them too poor and left out (--min-quality)"
