@@ -1,0 +1,172 @@
+#!/bin/sh
+# archive.sh - an archivist's way through a made library: photos by year with all that lies about in one, scanned,
+# grouped, named, asked, moved, unmounted, scanned again, and the last change taken back. After each step nothing
+# must be lost. Prints how well the groups agree with who the people are (B-cubed: Bagga, Baldwin 1998; Amigo et al.
+# 2009), each photo's largest face counted.
+#
+# usage: bench/archive.sh PEOPLE WORK [N]
+#   PEOPLE  a folder with a folder per person, such as lfw/images
+#   WORK    a folder to be made: its library of N photos (default 3000), and new/, of which doppel hears last
+# $DOPPEL is the program (default build/release/bin/doppel), $DOPPEL_MODELS its models. Pictures become HEIC and WebP
+# where heif-enc and cwebp are there.
+# Exits with 1 and a word where something was lost.
+set -eu
+[ $# -ge 2 ] || { sed -n 's/^# \(usage.*\)/\1/p' "$0" >&2; exit 2; }
+people=$(cd "$1" && pwd)
+mkdir "$2"
+work=$(cd "$2" && pwd)
+n=${3:-3000}
+tree=$(cd "$(dirname "$0")/.." && pwd)
+D=${DOPPEL:-$tree/build/release/bin/doppel}
+export DOPPEL_MODELS="${DOPPEL_MODELS:-$tree/models}" DOPPEL_GALLERY="$work/gallery" LC_ALL=C
+cd "$work"
+
+fail() {
+    echo "LOST: $*" >&2
+    [ ! -s err ] || { echo "--- its stderr"; tail -20 err; } >&2
+    exit 1
+}
+
+# must CODE WORD... - run doppel; output in out and err.
+must() {
+    want=$1
+    shift
+    got=0
+    "$D" "$@" >out 2>err || got=$?
+    [ "$got" -eq "$want" ] || fail "exit status $got, not $want: doppel $*"
+}
+
+# number KEY - of the last object in out.
+number() {
+    tail -1 out | sed -n 's/.*"'"$1"'": *\([-0-9.e]*\).*/\1/p'
+}
+
+# is WHAT GOT WANTED
+is() {
+    [ "$2" = "$3" ] || fail "$1: $2, not $3"
+}
+
+# content FILE - all that the gallery holds, in an order of its own.
+content() {
+    must 0 export full.jsonl
+    grep -v '"schema":\|"type":"end"' full.jsonl | sort >"$1"
+}
+
+same() {
+    cmp -s "$1" "$2" || {
+        diff "$1" "$2" | cut -c1-300 | head -5 >&2
+        fail "the gallery is not as it was: $3"
+    }
+}
+
+began=$(date +%s)
+step() {
+    now=$(date +%s)
+    echo "[$((now - began)) s] $*"
+}
+
+# ------------------------------------------------------------------ the library
+
+# Every 25th photo is kept back for new/. A folder has eight of the others, of whoever comes; names repeat.
+find "$people" -mindepth 2 -type f \( -name '*.jpg' -o -name '*.png' \) | awk -v n="$n" '
+    BEGIN { for (i = 1; i < 256; i++) ord[sprintf("%c", i)] = i }
+    {
+        h = 7
+        for (i = 1; i <= length($0); i++) h = (h * 131 + ord[substr($0, i, 1)]) % 2147483647
+        printf "%010d\t%s\n", h, $0
+    }' | sort | cut -f2 | head -n "$n" | awk -v n="$n" '
+    {
+        parts = split($0, part, "/"); person = part[parts - 1]; ending = $0; sub(/.*\./, "", ending)
+        if (NR % 25 == 0) { printf "%s\t%s\tnew/%s_%d.%s\tcopy\n", $0, person, person, NR, ending; next }
+        i = NR - 1; block = int(i / 8); year = 2001 + int(20 * i / n); month = block % 12 + 1
+        if (block % 5 == 0) folder = sprintf("%d/%d-%02d-14 Birthday", year, year, month)
+        if (block % 5 == 1) folder = sprintf("%d/%02d", year, month)
+        if (block % 5 == 2) folder = sprintf("%d/%02d/%02d_beach & lunch", year, month, i % 28 + 1 - i % 8 % 4)
+        if (block % 5 == 3) folder = sprintf("%d/Anna, Bob %02d", year, month)
+        if (block % 5 == 4) folder = sprintf("%d/%02d Ski/100CANON", year, month)
+        name = i % 3 == 0 ? "IMG_%04d" : i % 3 == 1 ? "DSC%05d" : "Bild (%d)"
+        how = i % 40 == 7 ? "heic" : i % 40 == 23 ? "webp" : "copy"
+        printf "%s\t%s\tlibrary/%s/" name ".%s\t%s\n", $0, person, folder, i % 8 + 1, i % 16 < 8 ? ending : toupper(ending), how
+    }' >plan
+heic=$(command -v heif-enc || true)
+webp=$(command -v cwebp || true)
+mkdir library new outside
+: >truth
+while IFS='	' read -r from person to how; do
+    mkdir -p "${to%/*}"
+    if [ "$how" = heic ] && [ "$heic" ] && "$heic" -q 90 "$from" -o "${to%.*}.heic" >/dev/null 2>&1; then
+        to="${to%.*}.heic"
+    elif [ "$how" = webp ] && [ "$webp" ] && "$webp" -quiet -q 90 "$from" -o "${to%.*}.webp" 2>/dev/null; then
+        to="${to%.*}.webp"
+    else
+        cp "$from" "$to"
+    fi
+    printf '%s\t%s\n' "$work/$to" "$person" >>truth
+done <plan
+n_new=$(grep -c "^$work/new/" truth)
+n_known=$(grep -c "^$work/library/" truth)
+first=$(sed -n 1p truth | cut -f1)
+
+# What servers, desktops, cameras and other programs leave beside the photos.
+find library -mindepth 2 -type d | while read -r folder; do
+    mkdir "$folder/@eaDir"
+    cp "$first" "$folder/@eaDir/SYNOFILE_THUMB_M.jpg"
+    cp "$first" "$folder/.IMG_0001.jpg"
+    printf 'cache' >"$folder/Thumbs.db"
+    printf 'store' >"$folder/.DS_Store"
+    printf '{"title": "IMG_0001.jpg"}' >"$folder/IMG_0001.jpg.json"
+done
+for folder in '#recycle' __MACOSX .thumbnails lost+found drafts; do
+    mkdir "library/$folder"
+    cp "$first" "library/$folder/1.jpg"
+done
+echo 'drafts/' >library/.doppelignore
+printf '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>' >library/2001/IMG_0001.xmp
+printf '\000\000\000\024ftypqt  ' >library/2001/MVI_0001.MOV
+# Links: to a photo, to a folder that is walked anyway, out of the library, to nothing.
+cp "$first" outside/1.jpg
+mkdir library/favourites
+ln -s "$first" library/favourites/best.jpg
+ln -s ../2001 library/favourites/first-year
+ln -s ../outside library/elsewhere
+ln -s nowhere.jpg library/favourites/gone.jpg
+# Broken.
+mkdir library/damaged
+: >library/damaged/empty.jpg
+printf 'no photo' >library/damaged/text.jpg
+head -c 300 "$first" >library/damaged/cut.jpg
+# Names that are no words.
+mkdir library/odd
+for name in 'a#2.jpg' "tab	tab.jpg" "two
+lines.jpg" "quote'\".jpg" "$(printf 'e\314\201.jpg')" "$(printf 'bytes\377.jpg')" '-n.jpg' 'more  spaces .jpg'; do
+    cp "$first" "library/odd/$name"
+done
+# Copies, and other formats, of which nobody is.
+mkdir library/Backup library/scans
+sed -n 's/\t.*//; 1~50p' truth | grep /library/ | while read -r photo; do
+    cp "$photo" "library/Backup/$(echo "$photo" | cksum | cut -d' ' -f1).${photo##*.}"
+done
+n_copies=$(find library/Backup -type f | wc -l)
+fixtures=$tree/tests/fixtures/image
+n_scans=0
+for file in heic_444.heic webp_lossless.webp tiff_rgb8.tif avif_444.avif grey.jpg; do
+    [ ! -e "$fixtures/$file" ] || cp "$fixtures/$file" library/scans/
+done
+n_scans=$(find library/scans -type f | wc -l)
+n_photos=$((n_known + n_copies + n_scans + 8 + 1))
+step "made: $n_known photos of known people in $(find library -mindepth 2 -type d ! -name '@eaDir' | wc -l) folders, $((n_photos - n_known)) others, $n_new more for later"
+
+# ------------------------------------------------------------------ scan
+
+must 3 scan library --json
+is "photos added" "$(number n_added)" "$n_photos"
+is "files refused" "$(number n_refused)" 4
+n_faces=$(($(number n_faces) - $(number n_poor)))
+step "scanned: $n_photos photos, $(number n_faces) faces, $(number n_poor) of them too poor, in $(number seconds) s"
+content scanned
+is "photos in the export" "$(grep -c '"type":"photo"' scanned)" $((n_photos + 4))
+is "faces in the export" "$(grep -c '"type":"template"' scanned)" "$n_faces"
+must 3 scan library --json
+is "photos unchanged" "$(number n_unchanged)" "$n_photos"
+content again
+same scanned again "nothing was new"
