@@ -54,6 +54,23 @@ const command commands[] = {
      "whole\n"
      "picture (--by image, --image-model) nothing is decided unless --threshold is given.",
      NULL},
+    {"group", cmd_group, true, "", "gather nobody's faces by who they show", options_of_group,
+     "Faces of nobody are put into groups of one person each, the largest first, and each group has\n"
+     "a number, which it keeps when more photos come and groups are made anew. doppel name gives a\n"
+     "group its name. A group that matches somebody known by a search's decision is told as\n"
+     "\"perhaps\" them. With --html: a page with the faces of each.\n"
+     "\n"
+     "--precision asks how much of the groups shall be right, by a table measured on other photos;\n"
+     "a higher one splits people into more groups. What was said by hand holds: a face that is not\n"
+     "somebody, or not the same as another, never comes back to them. Faces too poor to tell stay\n"
+     "out. Interrupted, everything is as it was.",
+     NULL},
+    {"name", cmd_name, true, "NUMBER NAME…", "say who a group of faces shows", options_of_name,
+     "All faces of the group become that person's, known or new, as if each had been assigned by\n"
+     "hand; those that were said not to be theirs stay out. Several groups are named by several\n"
+     "pairs. Where the group does not look like the known person of that name, it asks. doppel undo\n"
+     "takes it back.",
+     NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
     {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
      "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "
