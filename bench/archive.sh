@@ -67,14 +67,18 @@ step() {
 
 # ------------------------------------------------------------------ the library
 
-# Every 25th photo is kept back for new/. A folder has eight of the others, of whoever comes; names repeat.
-find "$people" -mindepth 2 -type f \( -name '*.jpg' -o -name '*.png' \) | awk -v n="$n" '
+# Of the people with the most photos, in an order of no meaning. Every 25th photo is kept back for new/. A folder has
+# eight of the others, of whoever comes; names repeat.
+find "$people" -mindepth 2 -type f \( -name '*.jpg' -o -name '*.png' \) | awk '
+    { person = $0; sub("/[^/]*$", "", person); sub(".*/", "", person); count[person]++; of[NR] = person; path[NR] = $0 }
+    END { for (i = 1; i <= NR; i++) printf "%06d\t%s\t%s\n", 999999 - count[of[i]], of[i], path[i] }' |
+    sort | cut -f3 | head -n "$n" | awk '
     BEGIN { for (i = 1; i < 256; i++) ord[sprintf("%c", i)] = i }
     {
         h = 7
         for (i = 1; i <= length($0); i++) h = (h * 131 + ord[substr($0, i, 1)]) % 2147483647
         printf "%010d\t%s\n", h, $0
-    }' | sort | cut -f2 | head -n "$n" | awk -v n="$n" '
+    }' | sort | cut -f2 | awk -v n="$n" '
     {
         parts = split($0, part, "/"); person = part[parts - 1]; ending = $0; sub(/.*\./, "", ending)
         if (NR % 25 == 0) { printf "%s\t%s\tnew/%s_%d.%s\tcopy\n", $0, person, person, NR, ending; next }
@@ -149,7 +153,7 @@ done
 n_copies=$(find library/Backup -type f | wc -l)
 fixtures=$tree/tests/fixtures/image
 n_scans=0
-for file in heic_444.heic webp_lossless.webp tiff_rgb8.tif avif_444.avif grey.jpg; do
+for file in heic_444.heic webp_large.webp tiff_rgb8.tif avif_444.avif grey.jpg; do
     [ ! -e "$fixtures/$file" ] || cp "$fixtures/$file" library/scans/
 done
 n_scans=$(find library/scans -type f | wc -l)
@@ -170,3 +174,154 @@ must 3 scan library --json
 is "photos unchanged" "$(number n_unchanged)" "$n_photos"
 content again
 same scanned again "nothing was new"
+
+# ------------------------------------------------------------------ group
+
+# The largest face of each photo of a known person, by its template's id: truth.id.
+awk -F'\t' 'NR == FNR { person[$1] = $2; next }
+    /"type":"photo"/ {
+        id = $0; sub(/.*"type":"photo","id":/, "", id); sub(/,.*/, "", id)
+        path = $0; sub(/.*"path":"/, "", path); sub(/".*/, "", path)
+        if (path in person) who[id] = person[path]
+    }
+    /"type":"template"/ && /"w_px"/ {
+        photo = $0; sub(/.*"photo":/, "", photo); sub(/,.*/, "", photo)
+        id = $0; sub(/.*"id":/, "", id); sub(/,.*/, "", id)
+        w = $0; sub(/.*"w_px":/, "", w); sub(/,.*/, "", w)
+        h = $0; sub(/.*"h_px":/, "", h); sub(/,.*/, "", h)
+        if (photo in who && w * h > size[photo]) { size[photo] = w * h; face[photo] = id }
+    }
+    END { for (photo in face) print face[photo] "\t" who[photo] }' truth full.jsonl >truth.id
+
+must 0 group --limit 0 --json
+cp out groups
+# GROUP<tab>ID of every face in a group, the largest group first.
+awk '/"group": *\{/ {
+        number = $0; sub(/.*"number": */, "", number); sub(/[,}].*/, "", number)
+        n = split($0, part, /"template_id": */)
+        for (i = 2; i <= n; i++) { id = part[i]; sub(/[^0-9].*/, "", id); print number "\t" id }
+    }' groups >members
+cp groups out
+step "grouped: $(number n_grouped) faces in $(number n_groups) groups, $(number n_single) alone, $(number n_too_poor) too poor"
+
+# A face in no group is one of its own.
+b_cubed() { # MEMBERS
+    awk -F'\t' 'NR == FNR { who[$1] = $2; next }
+        $2 in who { group[$2] = $1 }
+        END {
+            for (id in who) {
+                g = id in group ? group[id] : "alone " id
+                n_group[g]++; n_who[who[id]]++; n_both[g, who[id]]++; of[id] = g; n++
+            }
+            for (id in who) {
+                precision += n_both[of[id], who[id]] / n_group[of[id]]
+                recall += n_both[of[id], who[id]] / n_who[who[id]]
+            }
+            printf "%.3f %.3f %d\n", precision / n, recall / n, n
+        }' truth.id "$1"
+}
+b_cubed members >b3
+step "B-cubed precision and recall, and faces: $(cat b3)"
+
+# ------------------------------------------------------------------ name
+
+# The ten largest groups, by whom most of their faces are of.
+awk -F'\t' 'NR == FNR { who[$1] = $2; next }
+    !($1 in seen) { seen[$1] = ++n; number[n] = $1 }
+    seen[$1] <= 10 && $2 in who { count[$1, who[$2]]++; if (count[$1, who[$2]] > most[$1]) { most[$1] = count[$1, who[$2]]; name[$1] = who[$2] } }
+    END { for (i = 1; i <= 10 && i <= n; i++) if (number[i] in name) print number[i] "\t" name[number[i]] }' truth.id members >names
+n_named=0
+while IFS='	' read -r group name; do
+    must 0 name "$group" "$name" --yes --json </dev/null
+    n_named=$((n_named + $(number n_named)))
+done <names
+cut -f2 names | sort -u >people
+must 0 list --json
+is "people" "$(grep -c '"person"' out)" "$(wc -l <people)"
+step "named: $(wc -l <names) groups, $(wc -l <people) people, $n_named faces"
+content named
+is "photos and faces" "$(grep -c '"type":"photo"\|"type":"template"' named)" "$(grep -c '"type":"photo"\|"type":"template"' scanned)"
+is "faces with a name" "$(grep -c '"by_hand"' named)" "$n_named"
+# Neither looking again nor grouping again takes a name away.
+must 3 scan library --json
+must 3 scan library --force --json
+must 0 group --json
+must 0 list --json
+is "people" "$(grep -c '"person"' out)" "$(wc -l <people)"
+must 0 export full.jsonl
+is "faces with a name" "$(grep -c '"by_hand"' full.jsonl)" "$n_named"
+content named
+
+# ------------------------------------------------------------------ query a folder
+
+# Of photos that doppel has not seen: who is called by whose name.
+ask() {
+    got=0
+    "$D" query new --lines >lines 2>err || got=$?
+    [ "$got" -le 1 ] || fail "exit status $got: doppel query new --lines"
+    awk -F'\t' 'FILENAME == "people" { known[$1]; next }
+        FILENAME == "truth" { n = split($1, part, "/"); person[part[n]] = $2; next }
+        {
+            n = split($1, part, "/"); who = person[part[n]]
+            if ($3 != "" && $3 != "-" && $3 == who) right[part[n]] = 1
+            else if ($3 != "" && $3 != "-") wrong[$1, $2] = 1
+            if (who in known) asked[part[n]] = 1
+        }
+        END {
+            for (i in asked) { n_asked++; n_right += i in right }
+            for (i in wrong) n_wrong++
+            printf "%d of %d photos of the people named are told, %d faces wrongly\n", n_right, n_asked, n_wrong
+        }' people truth lines
+}
+ask >asked
+step "asked: $(cat asked)"
+
+# ------------------------------------------------------------------ move, unmount, scan again, undo
+
+content named
+year=$(ls library | grep '^20' | sed -n 3p)
+mv "library/$year" "library/Sorted $year"
+n_moved=$(awk -F'\t' -v year="$work/library/$year/" 'index($1, year) == 1' truth | wc -l)
+must 3 scan library --json
+is "photos moved" "$(number n_moved)" "$n_moved"
+content moved
+sed "s|$work/library/$year/|$work/library/Sorted $year/|" named | sort >as_moved
+same as_moved moved "a folder was moved"
+step "moved: $n_moved photos"
+
+mv library elsewhere
+mkdir library
+must 0 scan library --json
+is "photos gone" "$(number n_gone)" $((n_photos + 4))
+must 3 scan library --prune --json
+must 0 list --json
+is "people" "$(grep -c '"person"' out)" "$(wc -l <people)"
+ask >asked_again
+same asked asked_again "the disk was away"
+rmdir library
+mv elsewhere library
+must 3 scan library --json
+is "photos unchanged" "$(number n_unchanged)" "$n_photos"
+content back
+same moved back "the disk was away"
+step "unmounted, and there again"
+
+cp -r new library/new
+must 3 scan library --json
+is "photos added" "$(number n_added)" "$n_new"
+step "scanned again: $n_new new photos"
+content more
+must 0 undo --yes
+content undone
+same back undone "the scan was taken back"
+must 0 undo --yes
+content redone
+same more redone "the scan was done again"
+must 0 check
+is "what must be moved, dropped or mended" "$(number n_damaged)" ""
+step "taken back and done again; the gallery is sound: $(tail -1 out)"
+cp -r gallery copy
+rm -r library
+must 0 list --json
+is "people" "$(grep -c '"person"' out)" "$(wc -l <people)"
+echo "nothing was lost"
