@@ -30,7 +30,7 @@ says out "0 people, 4 photos"
 is "$(faces nas/2012/"Barack Obama"/1.jpg)" " 1 nobody;"
 is "$(faces nas/landscape.jpg)" ""
 says out "enrolled"
-exits 1 query "$obama"
+exits 1 query "$obama" --json
 says out "nas/2012/Barack Obama/1.jpg"
 exits 0 list
 says out "0 people, 0 photos"
