@@ -505,10 +505,8 @@ static void tell_move(const job *j, item *it)
 
     if (it->moved && kept && by_folder && !j->options->name && strcmp(kept, by_folder) != 0 &&
         !it->error.message[0])
-        dpli_fail(
-            &it->error, DPL_OK,
-            "it stays %s's (\"doppel enroll --yes --name NAME FILE\" makes it somebody else's)",
-            kept);
+        dpli_fail(&it->error, DPL_OK,
+                  "it stays %s's (\"doppel assign FILE NAME\" makes it somebody else's)", kept);
 }
 
 /* Not enrolled for want of a name: told, not recorded, so that another run may name it. */
@@ -817,6 +815,37 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return n > 0 && !j->options->dry_run ? dpli_take_steps(j->gallery, steps, n, err) : DPL_OK;
 }
 
+/* Whose a photo has become, where what somebody has said of its faces goes before what its folder
+   or
+   --name says. */
+static dpl_status see_owner(void *ctx, const dpl_photo_row *row)
+{
+    item *it = ctx;
+
+    if (row->person && strcmp(row->person, it->person) == 0)
+        return DPL_OK;
+    if (!it->error.message[0])
+        dpli_fail(&it->error, DPL_OK,
+                  "it is not %s's, as was said by hand (\"doppel assign FILE NAME\" says whose it "
+                  "is)",
+                  it->person);
+    it->nobodys = true; /* or somebody else's: in no case theirs */
+    return DPL_OK;
+}
+
+static void see_owners(job *j)
+{
+    int found;
+
+    for (size_t i = 0; i < j->n_items && !j->options->dry_run; i++) {
+        item *it = &j->items[i];
+
+        if (it->looked && it->record && it->status == DPL_OK && it->person && !it->nobodys)
+            (void)dpl_gallery_find_photo(j->gallery, it->file->path, NULL, see_owner, it, &found,
+                                         NULL);
+    }
+}
+
 /* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
 static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 {
@@ -832,6 +861,8 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
             if (dpli_stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
     committed = commit_chunk(j, status == DPL_OK ? err : NULL);
+    if (committed == DPL_OK)
+        see_owners(j);
     for (size_t i = 0; i < j->n_items; i++) {
         if (j->items[i].looked && committed == DPL_OK)
             report_item(j, &j->items[i]);

@@ -2,7 +2,8 @@
  * gallery_write.c - changing the gallery: put and move photos.
  *
  * Each public function is one transaction: what it has returned DPL_OK for is on disk, and after a
- * failure, or a kill, nothing of it is. A person exists as long as a photo names them.
+ * failure, or a kill, nothing of it is. A person exists as long as a photo or a face is theirs, or
+ * was said not to be.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -208,10 +208,11 @@ DPL_API dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, c
  *
  * A photo keeps its id when it is replaced; its templates get new ones, and no id is ever given
  * again. A face of the same content that somebody has named by hand keeps that name, and what it
- * was said not to be: the new face that covers most of the old one gets both. A person is made by
- * the first photo or face that names them and vanishes with the last. A name is a person's when it
- * is theirs in any Unicode form, or one that they had before a rename. An enrolled_unix_s of 0 is
- * taken as now.
+ * was said not to be: the new face that covers most of the old one gets both, and the photo follows
+ * as by dpl_gallery_assign. A copy of the same content is said not to be the same. A person is made
+ * by the first photo or face that names them and vanishes with the last. A name is a person's when
+ * it is theirs in any Unicode form, or one that they had before a rename. An enrolled_unix_s of 0
+ * is taken as now.
  *
  * @retval DPL_E_NUMERIC   a number of a vector or a face is not finite, or one of a vector beyond
  *                         1e16; a vector is all zero, which by the cosine has no direction
