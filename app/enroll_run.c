@@ -289,8 +289,11 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
                text_counted(b, r->n_links, "link"));
     fputs("gallery ", stdout);
     text_put(stdout, dpl_gallery_dir(e->gallery));
-    printf(": %s, %s\n", text_counted(a, counts->n_persons, "person"),
+    printf(": %s, %s", text_counted(a, counts->n_persons, "person"),
            text_counted(b, counts->n_photos - counts->n_failed, "photo"));
+    if (e->o->nobodys && counts->n_faces_nobodys)
+        printf(", %s of nobody", text_counted(a, counts->n_faces_nobodys, "face"));
+    putchar('\n');
 }
 
 /* ------------------------------------------------------------------ the page */

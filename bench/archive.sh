@@ -67,7 +67,7 @@ step() {
 
 # ------------------------------------------------------------------ the library
 
-# Of the people with the most photos, in an order of no meaning. Every 25th photo is kept back for new/. A folder has
+# Of the people with the most photos, in an order of no meaning. Every tenth photo is kept back for new/. A folder has
 # eight of the others, of whoever comes; names repeat.
 find "$people" -mindepth 2 -type f \( -name '*.jpg' -o -name '*.png' \) | awk '
     { person = $0; sub("/[^/]*$", "", person); sub(".*/", "", person); count[person]++; of[NR] = person; path[NR] = $0 }
@@ -81,7 +81,7 @@ find "$people" -mindepth 2 -type f \( -name '*.jpg' -o -name '*.png' \) | awk '
     }' | sort | cut -f2 | awk -v n="$n" '
     {
         parts = split($0, part, "/"); person = part[parts - 1]; ending = $0; sub(/.*\./, "", ending)
-        if (NR % 25 == 0) { printf "%s\t%s\tnew/%s_%d.%s\tcopy\n", $0, person, person, NR, ending; next }
+        if (NR % 10 == 0) { printf "%s\t%s\tnew/%s_%d.%s\tcopy\n", $0, person, person, NR, ending; next }
         i = NR - 1; block = int(i / 8); year = 2001 + int(20 * i / n); month = block % 12 + 1
         if (block % 5 == 0) folder = sprintf("%d/%d-%02d-14 Birthday", year, year, month)
         if (block % 5 == 1) folder = sprintf("%d/%02d", year, month)
