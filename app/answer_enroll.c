@@ -62,6 +62,7 @@ json_t *enroll_report_json(const char *command, const dpl_enroll_report *r,
     json_put_real(&summary, "seconds", r->seconds);
     json_put_int(&summary, "gallery_persons", counts->n_persons);
     json_put_int(&summary, "gallery_photos", counts->n_photos);
+    json_put_int(&summary, "gallery_faces_nobodys", counts->n_faces_nobodys);
     json_put(&object, "summary", summary);
     json_put_text(&object, "gallery", gallery_dir);
     json_put_model(&object, pipeline);

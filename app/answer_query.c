@@ -150,6 +150,16 @@ json_t *query_json(const query_facts *f)
     return object;
 }
 
+json_t *query_person_json(const char *person, const char *photo)
+{
+    json_t *object = json_answer("query");
+
+    json_put_text(&object, "photo", photo);
+    json_put_status(&object, DPL_OK, NULL);
+    json_put_text(&object, "person", person);
+    return object;
+}
+
 json_t *query_failure_json(const char *name, const dpl_error *err)
 {
     json_t *object = json_answer("query");

@@ -35,4 +35,7 @@ json_t *query_json(const query_facts *f);
 /** The same of a photo that cannot be answered. */
 json_t *query_failure_json(const char *name, const dpl_error *err);
 
+/** And of one in which a person is who was asked for. */
+json_t *query_person_json(const char *person, const char *photo);
+
 #endif

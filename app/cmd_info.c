@@ -385,6 +385,9 @@ static void gallery_text(const info *i, const facts *f)
            text_counted(b, c->n_photos - c->n_failed, "photo"));
     printf("  %s of faces, %s of whole pictures\n",
            text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
+    if (c->n_faces_nobodys)
+        printf("  %s nobody's: doppel group gathers them by who they show\n",
+               text_counted(a, c->n_faces_nobodys, "face"));
     for (int m = 0; m < N_MODELS; m++)
         put_model(&f->models[m]);
     if (f->detect)

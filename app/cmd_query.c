@@ -1,13 +1,15 @@
 /*
  * cmd_query.c - `doppel query`: who is in the photos, and what looks like them.
  *
- * Photos are answered one by one and told as they come, so a batch needs no more memory than its
- * largest photo. A photo that cannot be answered has its own status and reason, and the worst
- * exit code of all wins.
+ * Photos are opened several at a time, answered one by one and told as they come, so that no number
+ * of them needs more memory than a few. A photo that cannot be answered has its own status and
+ * reason, and the worst exit code of all wins.
  */
 #include <math.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/answer_query.h"
@@ -17,14 +19,22 @@
 #include "app/html.h"
 #include "app/json_print.h"
 #include "app/plot.h"
+#include "app/progress.h"
+#include "app/query_lines.h"
+#include "app/query_person.h"
 
-#define DEFAULT_K 5
+#define DEFAULT_K     5
+#define PREVIEW_PX    2048 /* of a photo for the page: enough for the faces of a group */
+#define PAGE_PHOTOS   100  /* photos that the page shows */
+#define PAGE_FAILURES 100  /* photos without an answer that it names */
 
 typedef struct query_options {
     common common;
     double fmr, fpir, threshold, min_fmr;
+    const char *person;
     int k; /* 0: not given */
-    int by;
+    int by, n_threads;
+    bool lines, nul, text, follow_links;
 } query_options;
 
 #define AT(member) offsetof(query_options, member)
@@ -76,6 +86,35 @@ static const option_spec own[] = {
          "nothing)",
      .low = 0,
      .high = 1},
+    {.name = "person",
+     .kind = OPTION_TEXT,
+     .offset = AT(person),
+     .value = "NAME",
+     .help = "list the photos of the gallery in which this person is, instead"},
+    {.name = "lines",
+     .kind = OPTION_FLAG,
+     .offset = AT(lines),
+     .help = "print a line a face for programs (default where the output is no terminal)"},
+    {.name = "null",
+     .letter = '0',
+     .kind = OPTION_FLAG,
+     .offset = AT(nul),
+     .help = "--lines that end with NUL, with paths as they are"},
+    {.name = "text",
+     .kind = OPTION_FLAG,
+     .offset = AT(text),
+     .help = "print tables for people (default on a terminal, and with -k)"},
+    {.name = "follow-links",
+     .kind = OPTION_FLAG,
+     .offset = AT(follow_links),
+     .help = "follow links that lead out of these folders, too"},
+    {.name = "threads",
+     .kind = OPTION_INT,
+     .offset = AT(n_threads),
+     .value = "N",
+     .help = "photos worked on at the same time (default 0: one a core)",
+     .low = 0,
+     .high = 1024},
     {0}};
 
 const option_spec *const options_of_query[] = {
@@ -84,23 +123,35 @@ const option_spec *const options_of_query[] = {
 typedef struct query {
     const command *self;
     const query_options *o;
+    query_form form;
     dpl_gallery *gallery;
     dpl_pipeline *pipeline;
-    dpl_scratch *scratch;
     dpl_policy policy;
+    progress progress;
     int64_t n_persons;
-    size_t n_photos;
+    int64_t n_photos;            /* files; 0: not known yet */
+    int64_t n_known, n_no_face;  /* photos in which somebody was found; without a face */
     int64_t n_asked, n_searched; /* faces; of them, those that were compared with somebody */
+    int worst;                   /* exit code */
+    void *doubted;               /* tree of those whose references have been looked at */
     html page;
+    int64_t n_page_failures;
 } query;
+
+/* A person, with the doubts of their references. */
+typedef struct doubted {
+    int64_t person_id;
+    doubt_list doubts;
+} doubted;
 
 /* A photo and its answers. */
 typedef struct answered {
     const char *name;
-    dpl_photo photo;
+    const dpl_photo *photo;
     dpl_answer *answers;
     size_t n;
     doubt_list doubts; /* of the references of who was named */
+    doubt_list news;   /* of these, those that no photo before had */
 } answered;
 
 /* ------------------------------------------------------------------ answering */
@@ -126,6 +177,39 @@ static int make_policy(query *q)
     return status == DPL_OK ? 0 : common_fail(q->self, &q->o->common, &err);
 }
 
+static int by_person_id(const void *a, const void *b)
+{
+    const doubted *x = a, *y = b;
+
+    return (x->person_id > y->person_id) - (x->person_id < y->person_id);
+}
+
+static void free_doubted(void *p)
+{
+    doubt_list_clear(&((doubted *)p)->doubts);
+    free(p);
+}
+
+/* Of a person's references. Looked for once, however many photos they are in: all their rows are
+ * read for it. */
+static dpl_status add_doubts(answered *a, query *q, const dpl_candidate *c, dpl_error *err)
+{
+    doubted *d = text_need(calloc(1, sizeof *d)), **slot;
+    dpl_status status = DPL_OK;
+
+    d->person_id = c->person_id;
+    slot = text_need(tsearch(d, &q->doubted, by_person_id));
+    if (*slot == d) {
+        status =
+            dpl_gallery_doubts(q->gallery, q->pipeline, c->person, doubt_gather, &d->doubts, err);
+        doubt_add_all(&a->news, &d->doubts);
+    } else {
+        free(d);
+    }
+    doubt_add_all(&a->doubts, &(*slot)->doubts);
+    return status;
+}
+
 /* Of the people whom the i-th face was named as, each once a photo. */
 static dpl_status doubt_references(answered *a, query *q, size_t i, dpl_error *err)
 {
@@ -140,8 +224,7 @@ static dpl_status doubt_references(answered *a, query *q, size_t i, dpl_error *e
             for (size_t m = 0; m < query_n_matches(&a->answers[k]) && !seen; m++)
                 seen = a->answers[k].candidates[m].person_id == id;
         if (!seen)
-            status = dpl_gallery_doubts(q->gallery, q->pipeline, answer->candidates[j].person,
-                                        doubt_gather, &a->doubts, err);
+            status = add_doubts(a, q, &answer->candidates[j], err);
     }
     return status;
 }
@@ -149,12 +232,10 @@ static dpl_status doubt_references(answered *a, query *q, size_t i, dpl_error *e
 static dpl_status answer(answered *a, query *q, dpl_error *err)
 {
     dpl_search_options search = DPL_SEARCH_OPTIONS_INIT;
-    dpl_status status = dpl_photo_open(&a->photo, q->pipeline, q->scratch, a->name, err);
+    dpl_status status;
 
     search.k = q->o->k > 0 ? q->o->k : DEFAULT_K;
-    if (status != DPL_OK)
-        return status;
-    status = dpl_query(&a->answers, &a->n, q->gallery, q->pipeline, &q->policy, &a->photo,
+    status = dpl_query(&a->answers, &a->n, q->gallery, q->pipeline, &q->policy, a->photo,
                        (dpl_query_by)q->o->by, &search, err);
     if (status != DPL_OK && err->status == status && !strstr(err->message, a->name)) {
         dpl_error named = *err;
@@ -173,23 +254,21 @@ static bool is_found(const dpl_answer *a)
     return a->decision == DPL_DECISION_MATCH;
 }
 
-/* ------------------------------------------------------------------ JSON */
+/* ------------------------------------------------------------------ for programs */
 
-static void tell_json(const query *q, const answered *a)
+static query_facts facts_of(const query *q, const answered *a)
 {
-    const query_facts facts = {
+    return (query_facts){
         .pipeline = q->pipeline,
         .policy = &q->policy,
         .judges_pictures = !isnan(q->o->threshold),
         .min_fmr = q->o->min_fmr,
         .name = a->name,
-        .photo = &a->photo,
+        .photo = a->photo,
         .answers = a->answers,
         .n = a->n,
         .doubts = a->doubts.json,
     };
-
-    json_print(query_json(&facts));
 }
 
 /* ------------------------------------------------------------------ text */
@@ -219,7 +298,7 @@ static const char *who(const dpl_answer *answer)
 /* "sharpness (quality 0.12, at least 0.30 is needed)". Freed by free(). */
 static char *why_too_poor(const query *q, const answered *a, const dpl_answer *answer)
 {
-    const dpl_quality *quality = &a->photo.faces[answer->face].quality;
+    const dpl_quality *quality = &a->photo->faces[answer->face].quality;
     dpl_range range;
 
     dpl_calibration_range(&range, q->policy.calibration);
@@ -330,6 +409,30 @@ static char *headline(const answered *a)
     return line;
 }
 
+static void tell_note(const query *q, FILE *f, const char *indent, const char *where,
+                      const char *note)
+{
+    fputs(indent, f);
+    text_tone(f, (color_when)q->o->common.color, TONE_WARN, "note: ");
+    text_put(f, where);
+    text_put(f, note);
+    fputc('\n', f);
+}
+
+/* What is odd about who was named. @param where  before what is of this photo alone */
+static void tell_notes(const query *q, const answered *a, FILE *f, const char *indent,
+                       const char *where)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        char *note = two_people(&a->answers[i]);
+        if (note)
+            tell_note(q, f, indent, where, note);
+        free(note);
+    }
+    for (size_t i = 0; i < a->news.n; i++)
+        tell_note(q, f, indent, "", a->news.lines[i]);
+}
+
 static void tell_text(const query *q, const answered *a)
 {
     static const char *const heads[] = {"face",      "who",  "score", "strangers score this high",
@@ -342,9 +445,9 @@ static void tell_text(const query *q, const answered *a)
     fputs(": ", stdout);
     text_put(stdout, line);
     putchar('\n');
-    if (a->photo.image.warning[0]) {
+    if (a->photo->image.warning[0]) {
         fputs("  ", stdout);
-        text_put(stdout, a->photo.image.warning);
+        text_put(stdout, a->photo->image.warning);
         putchar('\n');
     }
     table_add(&t, TONE_FAINT, heads);
@@ -352,22 +455,7 @@ static void tell_text(const query *q, const answered *a)
         tell_answer(&t, q, a, &a->answers[i]);
     table_print(&t, stdout, color, 2);
     table_clear(&t);
-    for (size_t i = 0; i < a->n; i++) {
-        char *note = two_people(&a->answers[i]);
-        if (note) {
-            fputs("  ", stdout);
-            text_tone(stdout, color, TONE_WARN, "note: ");
-            text_put(stdout, note);
-            putchar('\n');
-        }
-        free(note);
-    }
-    for (size_t i = 0; i < a->doubts.n; i++) {
-        fputs("  ", stdout);
-        text_tone(stdout, color, TONE_WARN, "note: ");
-        text_put(stdout, a->doubts.lines[i]);
-        putchar('\n');
-    }
+    tell_notes(q, a, stdout, "  ", "");
     if (a->n > 0 && !a->answers[0].search.exact)
         printf("  searched with the index \"%s\", which finds %.1f %% of what an exact search "
                "would\n",
@@ -441,7 +529,7 @@ static void page_pair(const query *q, const answered *a, const dpl_answer *answe
     if (answer->face >= 0) {
         alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
         fputs("<figure>", f);
-        html_portrait(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
+        html_portrait(&q->page, encoder, a->photo, (size_t)answer->face, alt);
         fprintf(f, "<figcaption>face %d</figcaption></figure>", (int)answer->face + 1);
         free(alt);
     }
@@ -519,7 +607,7 @@ static void page_answer(const query *q, const answered *a, const dpl_answer *ans
         }
     }
     if (answer->face >= 0)
-        html_quality(&q->page, &a->photo.faces[answer->face]);
+        html_quality(&q->page, &a->photo->faces[answer->face]);
     page_hits(q, answer);
     fputs("</div></div></li>\n", f);
     free(note);
@@ -534,7 +622,7 @@ static void page_stranger(const query *q, const answered *a, const dpl_answer *a
     char rate[64], *alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
 
     fprintf(f, "<li id=\"p%df%d\">", q->page.n_photos, (int)answer->face + 1);
-    html_portrait(&q->page, encoder, &a->photo, (size_t)answer->face, alt);
+    html_portrait(&q->page, encoder, a->photo, (size_t)answer->face, alt);
     fprintf(f, "<div><p><b>face %d</b></p>", (int)answer->face + 1);
     if (answer->decision == DPL_DECISION_TOO_POOR) {
         char *why = why_too_poor(q, a, answer);
@@ -609,7 +697,7 @@ static void page_photo(query *q, const answered *a)
         if (answer->face < 0)
             continue;
         snprintf(anchors[n], sizeof anchors[n], "p%df%d", q->page.n_photos, (int)answer->face + 1);
-        boxes[n] = (html_box){&a->photo.faces[answer->face], answer->face + 1, answer->decision,
+        boxes[n] = (html_box){&a->photo->faces[answer->face], answer->face + 1, answer->decision,
                               who(answer), anchors[n]};
         n++;
     }
@@ -618,7 +706,7 @@ static void page_photo(query *q, const answered *a)
     fputs("<section class=\"card photo\">", q->page.f);
     page_headline(q, a);
     fputs("<div class=\"cols\">\n<div class=\"sticky\">", q->page.f);
-    html_photo(&q->page, &a->photo, a->name, boxes, n);
+    html_photo(&q->page, a->photo, a->name, boxes, n);
     fputs("</div><div><ul class=\"faces\">\n", q->page.f);
     for (int rank = 0; rank < (small ? 2 : 3); rank++)
         for (size_t i = 0; i < a->n; i++)
@@ -637,7 +725,7 @@ static void page_photo(query *q, const answered *a)
     for (size_t i = 0; i < a->doubts.n; i++)
         html_paragraph(&q->page, "warnline", a->doubts.lines[i]);
     fputs("<p class=\"soft mono\">sha256 ", q->page.f);
-    html_text(&q->page, a->photo.sha256);
+    html_text(&q->page, a->photo->sha256);
     fputs("</p></section>\n", q->page.f);
     free(anchors);
     free(boxes);
@@ -686,78 +774,214 @@ static int worse(int a, int b)
     return x > y ? a : b;
 }
 
-/* Answer one photo and tell it; returns its exit code. */
-static int do_photo(query *q, const char *name)
+/* Tell of a photo that there is no answer for; returns its exit code. */
+static int tell_failure(query *q, const char *name, const dpl_error *err)
 {
-    answered a = {.name = name, .photo = {.image = DPL_IMAGE_INIT}};
-    dpl_error err = {DPL_OK, ""};
-    const dpl_status status = answer(&a, q, &err);
-    int code = 1;
+    const bool is_line = q->form == QUERY_LINES || q->form == QUERY_NUL;
 
-    if (status != DPL_OK) {
-        code = common_say(q->self, &err);
-        if (q->o->common.json)
-            json_print(query_failure_json(name, &err));
-        if (q->page.f)
-            page_failure(q, name, &err);
-    } else {
-        code = code_of(&a);
-        for (size_t i = 0; i < a.n; i++) {
-            q->n_asked += a.answers[i].face >= 0;
-            q->n_searched += a.answers[i].face >= 0 && a.answers[i].search.n_templates > 0;
-        }
-        if (q->o->common.json)
-            tell_json(q, &a);
-        else
-            tell_text(q, &a);
-        if (q->page.f)
-            page_photo(q, &a);
-    }
-    doubt_list_clear(&a.doubts);
-    dpl_answers_free(a.answers, a.n);
-    dpl_photo_clear(&a.photo);
-    return code;
+    if (is_line && err->status == DPL_E_NO_FACE)
+        query_line_of_none(name, q->form == QUERY_NUL);
+    else
+        common_say(q->self, err);
+    if (q->form == QUERY_JSON)
+        json_print(query_failure_json(name, err));
+    if (q->page.f && q->n_page_failures++ < PAGE_FAILURES)
+        page_failure(q, name, err);
+    return dpl_status_exit_code(err->status);
 }
 
-static int run(query *q, int n, char **photos)
+static void tell_answers(query *q, const answered *a)
+{
+    const query_facts facts = facts_of(q, a);
+
+    for (size_t i = 0; i < a->n; i++) {
+        q->n_asked += a->answers[i].face >= 0;
+        q->n_searched += a->answers[i].face >= 0 && a->answers[i].search.n_templates > 0;
+    }
+    switch (q->form) {
+    case QUERY_TEXT: tell_text(q, a); break;
+    case QUERY_LINES:
+    case QUERY_NUL:
+        query_lines(&facts, q->form == QUERY_NUL);
+        if (!q->o->common.quiet) {
+            char *where = text_format("%s, ", a->name);
+            tell_notes(q, a, stderr, "", where);
+            free(where);
+        }
+        break;
+    case QUERY_JSON: json_print(query_json(&facts)); break;
+    }
+    if (q->page.f && q->page.n_photos < PAGE_PHOTOS)
+        page_photo(q, a);
+    else
+        q->page.n_photos++;
+}
+
+static void on_photo(void *ctx, const dpl_photos_event *event)
+{
+    query *q = ctx;
+    answered a = {.name = event->path, .photo = event->photo};
+    dpl_error err = {event->status, ""};
+    dpl_status status;
+    int code = 1;
+
+    if (q->n_photos == 0) {
+        q->n_photos = event->n_total;
+        if (q->n_photos > 1)
+            html_heading(&q->page, "Who is in the photos?");
+    }
+    snprintf(err.message, sizeof err.message, "%s", event->message);
+    status = event->photo ? answer(&a, q, &err) : event->status;
+    if (!event->passed_over) {
+        progress_wipe(&q->progress);
+        if (status != DPL_OK) {
+            code = tell_failure(q, event->path, &err);
+        } else {
+            code = code_of(&a);
+            tell_answers(q, &a);
+        }
+        q->n_known += code == 0;
+        q->n_no_face += status == DPL_E_NO_FACE;
+        q->worst = worse(code, q->worst);
+    }
+    if (q->n_photos > 1)
+        progress_step(&q->progress, event->n_done, event->n_total);
+    doubt_list_clear(&a.doubts);
+    doubt_list_clear(&a.news);
+    dpl_answers_free(a.answers, a.n);
+}
+
+/* How it went with the files of folders: what a list of answers does not say. */
+static void sum_up(const query *q, const dpl_photos_report *r, const char *explained)
+{
+    char a[64], b[64];
+
+    fprintf(stderr, "%s: ", text_counted(a, r->n_files, "photo"));
+    fprintf(stderr, "%s with somebody known", text_count(a, q->n_known));
+    if (q->n_no_face)
+        fprintf(stderr, ", %s without a face", text_count(b, q->n_no_face));
+    if (r->n_failed)
+        fprintf(stderr, ", %s refused", text_count(b, r->n_failed));
+    fprintf(stderr, "; %.1f s", r->seconds);
+    if (r->n_files > 1 && r->seconds > 0)
+        fprintf(stderr, ", %.1f a second", (double)r->n_files / r->seconds);
+    fputc('\n', stderr);
+    if (r->n_left_out)
+        fprintf(stderr, "  %s left out: what machines put aside, or an ignore file names\n",
+                text_counted(a, r->n_left_out, "name"));
+    if (r->n_passed_over)
+        fprintf(stderr, "  %s passed over: no pictures\n",
+                text_counted(a, r->n_passed_over, "file"));
+    if (r->n_links)
+        fprintf(stderr, "  %s out of these folders not followed (--follow-links follows them)\n",
+                text_counted(a, r->n_links, "link"));
+    if (explained && q->form != QUERY_TEXT)
+        fprintf(stderr, "  %s\n", explained);
+}
+
+static bool has_folder(const char *const *paths, size_t n)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < n; i++)
+        if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode))
+            return true;
+    return false;
+}
+
+static void page_rest(const query *q)
+{
+    char all[64];
+
+    if (q->page.n_photos > PAGE_PHOTOS)
+        fprintf(q->page.f,
+                "<p class=\"soft\">The first %d of %s with an answer; --lines or --json "
+                "tell of all.</p>\n",
+                PAGE_PHOTOS, text_counted(all, q->page.n_photos, "photo"));
+    if (q->n_page_failures > PAGE_FAILURES)
+        fprintf(q->page.f, "<p class=\"soft\">The first %d of %s without one.</p>\n", PAGE_FAILURES,
+                text_counted(all, q->n_page_failures, "photo"));
+}
+
+static int run(query *q, size_t n, const char *const *paths)
 {
     const common *o = &q->o->common;
-    const volatile int *interrupted = common_watch_signals();
+    dpl_photos_options options = DPL_PHOTOS_OPTIONS_INIT;
+    dpl_photos_report report;
+    dpl_status status;
     char *explained;
     dpl_error err;
-    int worst = 0, code = common_open_gallery(&q->gallery, q->self, o, DPL_GALLERY_READ);
+    int code = common_open_gallery(&q->gallery, q->self, o, DPL_GALLERY_READ);
 
     if (!code)
         code = common_open_pipeline(&q->pipeline, q->self, o, q->gallery, 0);
     if (!code)
         code = make_policy(q);
-    if (!code && dpl_scratch_new(&q->scratch, 0, &err) != DPL_OK)
-        code = common_fail(q->self, &q->o->common, &err);
     if (!code)
         code = html_open(&q->page, q->self, o, "Who is in the photos?");
     if (code)
         return code;
-    q->n_photos = (size_t)n;
-    if (n > 1)
-        html_heading(&q->page, "Who is in the photos?");
-    for (int i = 0; i < n && !*interrupted; i++) {
-        code = do_photo(q, photos[i]);
-        worst = worse(code, worst);
-    }
+    options.cancel = common_watch_signals();
+    options.follow_links = q->o->follow_links;
+    options.n_threads = q->o->n_threads;
+    options.preview_px = q->page.f ? PREVIEW_PX : 0;
+    options.on_photo = on_photo;
+    options.ctx = q;
+    progress_start(&q->progress, "photos", o->quiet);
+    status = dpl_photos_each(&report, q->pipeline, paths, n, &options, &err);
+    progress_wipe(&q->progress);
     common_notice(q->self, o, q->gallery);
     explained = q->n_searched > 0 ? explain_policy(q)
                 : q->n_asked > 0 ? text_format("The gallery holds no faces to compare with (doppel "
                                                "enroll adds them)")
                                  : NULL;
-    if (explained && !o->json && !o->quiet)
+    if (explained && q->form == QUERY_TEXT && !o->quiet)
         printf("%s.\n", explained);
-    if (q->page.f)
+    if (q->page.f) {
+        page_rest(q);
         page_how(q, explained);
+    }
+    if (!o->quiet && has_folder(paths, n))
+        sum_up(q, &report, explained);
     free(explained);
-    if (*interrupted)
-        worst = dpl_status_exit_code(DPL_E_CANCELLED);
+    if (report.n_files == 0) /* nobody was found */
+        q->worst = worse(1, q->worst);
+    if (status != DPL_OK)
+        q->worst = worse(common_fail(q->self, o, &err), q->worst);
     code = html_close(&q->page, q->self, o);
-    return worse(code, worst);
+    return worse(code, q->worst);
+}
+
+/* What an option cannot be said with. Returns 0 or the exit code 2 after a message. */
+static int check_options(const command *self, const query_options *o, int n)
+{
+    const bool lines = o->lines || o->nul;
+    const bool asks = o->k || o->by || !isnan(o->fmr) || !isnan(o->fpir) || !isnan(o->threshold) ||
+                      !isnan(o->min_fmr) || o->follow_links || o->n_threads || o->common.html;
+
+    if (o->person && (n > 0 || asks))
+        return options_usage(self, "--person lists what is enrolled: it takes no photo, and no "
+                                   "option that says how to look at one");
+    if (!o->person && n < 1)
+        return options_usage(self, "it takes a photo, or several, or folders of them");
+    if (lines + o->text + o->common.json > 1)
+        return options_usage(self, "--lines (-0), --text and --json exclude each other");
+    if (lines && o->k && !o->common.html)
+        return options_usage(self, "-k is of --text, --json and --html: a face has one line");
+    if (!isnan(o->fmr) + !isnan(o->fpir) + !isnan(o->threshold) > 1)
+        return options_usage(self, "--fmr, --fpir and --threshold exclude each other");
+    return 0;
+}
+
+static query_form form_of(const query_options *o)
+{
+    if (o->common.json)
+        return QUERY_JSON;
+    if (o->nul)
+        return QUERY_NUL;
+    if (o->lines)
+        return QUERY_LINES;
+    return o->text || o->k || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
 }
 
 int cmd_query(const command *self, int argc, char **argv)
@@ -766,23 +990,28 @@ int cmd_query(const command *self, int argc, char **argv)
         .common = COMMON_INIT, .fmr = NAN, .fpir = NAN, .threshold = NAN, .min_fmr = NAN};
     query q = {.self = self, .o = &o};
     char *typed = common_typed(argc, argv);
+    const char *const *paths = (const char *const *)(argv + 1);
+    const char **inputs = NULL;
     int n, code = options_read(self, &o, argc, argv, &n);
 
-    if (!code && n < 1)
-        code = options_usage(self, "it takes a photo, or several");
-    if (!code && !isnan(o.fmr) + !isnan(o.fpir) + !isnan(o.threshold) > 1)
-        code = options_usage(self, "--fmr, --fpir and --threshold exclude each other");
-    if (code) {
-        free(typed);
-        return code;
+    if (!code)
+        code = check_options(self, &o, n);
+    if (code)
+        goto done;
+    q.form = form_of(&o);
+    if (o.person) {
+        code = query_person(self, &o.common, o.person, q.form);
+        goto done;
     }
+    inputs = common_inputs(&o.common.n_inputs, paths, (size_t)n, o.follow_links);
     o.common.typed = typed;
     o.common.faces_only = o.by == DPL_QUERY_FACE;
-    o.common.inputs = (const char *const *)(argv + 1);
-    o.common.n_inputs = (size_t)n;
-    code = run(&q, n, argv + 1);
+    o.common.inputs = inputs;
+    code = run(&q, (size_t)n, paths);
+done:
     free(typed);
-    dpl_scratch_free(q.scratch);
+    common_inputs_free(inputs, o.common.n_inputs);
+    tdestroy(q.doubted, free_doubted);
     dpl_pipeline_close(q.pipeline);
     dpl_gallery_close(q.gallery);
     return code;

@@ -46,13 +46,41 @@ const command commands[] = {
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\".",
      NULL},
-    {"query", cmd_query, true, "PHOTO…", "tell who is in the photos, and what looks like them",
+    {"query", cmd_query, true, "PHOTO|DIR…", "tell who is in the photos, and what looks like them",
      options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
      "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
      "whole\n"
-     "picture (--by image, --image-model) nothing is decided unless --threshold is given.",
+     "picture (--by image, --image-model) nothing is decided unless --threshold is given.\n"
+     "\n"
+     "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
+     "is\n"
+     "no picture are passed over, and counted. Where the output is no terminal, there is a line a\n"
+     "face, its fields parted by tabs:\n"
+     "\n"
+     "file  face  name  score  rate\n"
+     "\n"
+     "face is its number from 1, 0 for the whole picture; rate is how often strangers score this\n"
+     "high, from 0 to 1; what there is nothing of is \"-\". In the place of a name stands\n"
+     "unknown_person, inconclusive (the evidence decides neither way), too_poor (a face of which\n"
+     "nothing is claimed), not_judged (there is no calibration and no threshold), or\n"
+     "no_persons_found, for a photo without a face. Score and rate are of the person most like, "
+     "also\n"
+     "where nobody is named, unless --min-fmr leaves them out. In a name or a path, tab, newline "
+     "and\n"
+     "backslash are written \\t, \\n and \\\\, and what else is no harmless text, or would be one "
+     "of\n"
+     "these words, as \\xNN a byte: bash's printf %b gives the bytes back. With --null a line ends "
+     "with "
+     "NUL\n"
+     "and the path is as it is, tabs and all: the last four fields hold none. A photo that cannot "
+     "be\n"
+     "read has no line; it is told on standard error.\n"
+     "\n"
+     "The exit status is the worst of all photos': 3 where one is unreadable or has no face, then "
+     "6,\n"
+     "then 1 where nobody in it is known.",
      NULL},
     {"group", cmd_group, true, "", "gather nobody's faces by who they show", options_of_group,
      "Faces of nobody are put into groups of one person each, the largest first, and each group has\n"
@@ -146,8 +174,10 @@ const command commands[] = {
      "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
      "file (--into), and the gallery's wins.\n"
      "\n"
-     "With too few people or pairs for --fmr it says how many are needed and writes nothing. Pairs\n"
-     "of strangers who look like one person are shown, and counted as strangers until --review says\n"
+     "With too few people or pairs for --fmr it says how many are needed and writes nothing. "
+     "Pairs\n"
+     "of strangers who look like one person are shown, and counted as strangers until --review "
+     "says\n"
      "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
      "exit status.",
      NULL},

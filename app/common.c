@@ -280,6 +280,31 @@ int common_no_person(const command *self, const common *o, dpl_gallery *gallery,
     return code;
 }
 
+const char **common_inputs(size_t *n_inputs, const char *const *paths, size_t n, bool follow_links)
+{
+    const char **inputs = text_need(calloc(2 * n + 1, sizeof *inputs));
+
+    *n_inputs = 2 * n;
+    for (size_t i = 0; i < n; i++) {
+        char *full = common_full_path(paths[i]), *slash = strrchr(full, '/');
+
+        inputs[i] = text_format("%s", paths[i]);
+        /* Where a shell has listed a folder, its ignore file counts, too. */
+        inputs[n + i] = text_format("%.*s/.doppelignore", (int)(slash ? slash - full : 0), full);
+        free(full);
+    }
+    if (follow_links)
+        inputs[(*n_inputs)++] = text_format("/");
+    return inputs;
+}
+
+void common_inputs_free(const char **inputs, size_t n_inputs)
+{
+    for (size_t i = 0; i < n_inputs; i++)
+        free((void *)(uintptr_t)inputs[i]);
+    free(inputs);
+}
+
 const char *common_from_here(const char *path)
 {
     char *cwd = getcwd(NULL, 0);

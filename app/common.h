@@ -99,6 +99,11 @@ int common_has_person(bool *has, const command *self, const common *o, dpl_galle
  * code. */
 int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
 
+/** What common.inputs is of a command that walks folders: these, with what is beside them and says
+ * what is left out; all there is where links are followed. Freed by common_inputs_free. */
+const char **common_inputs(size_t *n_inputs, const char *const *paths, size_t n, bool follow_links);
+void common_inputs_free(const char **inputs, size_t n_inputs);
+
 /** A path as short as it is still right from here: the end of what was given. */
 const char *common_from_here(const char *path);
 

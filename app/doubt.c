@@ -241,18 +241,28 @@ json_t *doubt_check_json(const dpl_doubt *d, const doubt_mend mends[DOUBT_MENDS]
     return object;
 }
 
-void doubt_gather(void *ctx, const dpl_doubt *doubt)
+/* Takes both. */
+static void add(doubt_list *list, char *line, json_t *json)
 {
-    doubt_list *list = ctx;
-
     if (list->n == list->cap) {
         list->cap = list->cap ? 2 * list->cap : 8;
         list->lines = text_need(reallocarray(list->lines, list->cap, sizeof *list->lines));
     }
-    list->lines[list->n++] = doubt_words(doubt);
+    list->lines[list->n++] = line;
     if (!list->json)
         list->json = text_need(json_array());
-    json_add(&list->json, doubt_json(doubt));
+    json_add(&list->json, json);
+}
+
+void doubt_gather(void *ctx, const dpl_doubt *doubt)
+{
+    add(ctx, doubt_words(doubt), doubt_json(doubt));
+}
+
+void doubt_add_all(doubt_list *to, const doubt_list *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        add(to, text_format("%s", from->lines[i]), json_incref(json_array_get(from->json, i)));
 }
 
 void doubt_list_clear(doubt_list *list)

@@ -36,6 +36,8 @@ typedef struct doubt_list {
 
 /** Gather what dpl_gallery_doubts tells: its fn, with the list as ctx. */
 void doubt_gather(void *ctx, const dpl_doubt *doubt);
+/** Add all of another list's. */
+void doubt_add_all(doubt_list *to, const doubt_list *from);
 void doubt_list_clear(doubt_list *list);
 
 #endif

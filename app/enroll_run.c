@@ -289,8 +289,11 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
                text_counted(b, r->n_links, "link"));
     fputs("gallery ", stdout);
     text_put(stdout, dpl_gallery_dir(e->gallery));
-    printf(": %s, %s\n", text_counted(a, counts->n_persons, "person"),
+    printf(": %s, %s", text_counted(a, counts->n_persons, "person"),
            text_counted(b, counts->n_photos - counts->n_failed, "photo"));
+    if (e->o->nobodys && counts->n_faces_nobodys)
+        printf(", %s of nobody", text_counted(a, counts->n_faces_nobodys, "face"));
+    putchar('\n');
 }
 
 /* ------------------------------------------------------------------ the page */
@@ -498,7 +501,6 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     enroll e = {.self = self, .o = o, .made_for_nothing = true};
     char *typed = common_typed(argc, argv);
     int n, code = options_read(self, o, argc, argv, &n);
-    char **ignores;
     const char **inputs;
 
     if (!code && n < 1)
@@ -508,30 +510,16 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
         return code;
     }
     o->common.typed = typed;
-    static const char *const everything[] = {"/"};
-    /* Where a shell has listed a folder, its ignore file counts, too. */
-    ignores = text_need(calloc((size_t)n, sizeof *ignores));
-    inputs = text_need(calloc(2 * (size_t)n, sizeof *inputs));
-    for (int i = 0; i < n; i++) {
-        char *full = common_full_path(argv[1 + i]), *slash = strrchr(full, '/');
-
-        ignores[i] = text_format("%.*s/.doppelignore", (int)(slash ? slash - full : 0), full);
-        inputs[i] = argv[1 + i];
-        inputs[n + i] = ignores[i];
-        free(full);
-    }
-    o->common.inputs = o->follow_links ? everything : inputs;
-    o->common.n_inputs = o->follow_links ? 1 : 2 * (size_t)n;
+    inputs = common_inputs(&o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n,
+                           o->follow_links);
+    o->common.inputs = inputs;
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
     free(typed);
     free(e.refused);
     free_names(e.people, e.n_people);
     free_names(e.noted, e.n_noted);
     doubt_list_clear(&e.doubts);
-    for (int i = 0; i < n; i++)
-        free(ignores[i]);
-    free(ignores);
-    free(inputs);
+    common_inputs_free(inputs, o->common.n_inputs);
     for (int i = 0; i < N_STATUSES; i++)
         free(e.first[i]);
     dpl_pipeline_close(e.pipeline);

@@ -49,6 +49,25 @@ void text_put(FILE *f, const char *bytes)
     }
 }
 
+void text_put_field(FILE *f, const char *bytes)
+{
+    const char *s = bytes;
+
+    while (*s) {
+        uint32_t c = 0;
+        const size_t n = dpli_utf8_next(&c, s);
+
+        if (n == 1 && strchr("\t\n\\", *s))
+            fprintf(f, "\\%c", *s == '\t' ? 't' : *s == '\n' ? 'n' : '\\');
+        else if (n > 0 && !text_is_unsafe(c))
+            fwrite(s, 1, n, f);
+        else
+            for (size_t i = 0; i < (n ? n : 1); i++)
+                fprintf(f, "\\x%02x", (unsigned char)s[i]);
+        s += n ? n : 1;
+    }
+}
+
 void *text_need(void *p)
 {
     if (!p) {

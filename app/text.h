@@ -26,6 +26,12 @@ void text_start(void);
  */
 void text_put(FILE *f, const char *bytes);
 
+/**
+ * Print the same bytes as a field of a line for programs: tab, newline and backslash as \t, \n and
+ * \\, each byte of the others as \xNN, so that bash's printf %b gives back what was there.
+ */
+void text_put_field(FILE *f, const char *bytes);
+
 /** Whether a character is one of those: moves the cursor, ends a line, or turns the direction of
  * the text after it. */
 bool text_is_unsafe(uint32_t c);

@@ -473,6 +473,22 @@ static bool keeps_what_was(const item *it, dpl_status status)
            !dpli_stops_the_run(status);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Whether the ledger says already what became of a file that is tried again each time, as it cannot
+   be read: to write it once more would be a change, and the last change can be taken back. */
+static bool is_known_refusal(const job *j, const item *it, dpl_status status)
+{
+    const known *k = it->before;
+
+    return k && status != DPL_OK && k->status == status && !k->sha256[0] && !it->sha256[0] &&
+           strcmp(k->tried, j->tried) == 0 && same_text(k->reason, it->error.message) &&
+           same_text(k->meant, it->person ? it->person : k->meant);
+}
+
 static void keep_unread(item *it, dpl_status status)
 {
     it->unread = true;
@@ -621,7 +637,7 @@ static dpl_status look_at_file(job *j, int worker, item *it, dpl_error *err)
     }
     dpli_photo_unread(bytes, n_bytes, j->pipeline);
     it->status = status;
-    it->record = true;
+    it->record = !is_known_refusal(j, it, status);
     it->outcome = status != DPL_OK ? DPL_OUTCOME_REFUSED
                   : had_path       ? DPL_OUTCOME_UPDATED
                   : it->moved      ? DPL_OUTCOME_MOVED

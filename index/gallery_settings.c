@@ -31,6 +31,7 @@ dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_
     out->n_templates_face = counts.n_templates[DPLI_FACE_SPACE];
     out->n_templates_image = counts.n_templates[DPLI_IMAGE_SPACE];
     out->db_bytes = counts.n_bytes;
+    out->n_faces_nobodys = counts.n_nobodys;
     return DPL_OK;
 }
 

@@ -24,6 +24,7 @@ enum { DPLI_IDENTITY = 33 }; /* 32 hex digits, made at creation, and a NUL */
 
 typedef struct dpli_counts {
     int64_t n_persons, n_photos, n_failed, n_templates[DPLI_N_SPACES], n_bytes;
+    int64_t n_nobodys; /* of the templates of faces */
 } dpli_counts;
 
 typedef enum dpli_photos_by {

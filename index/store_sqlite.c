@@ -353,6 +353,11 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
                         ", (SELECT count(*) FROM template WHERE model_id IN"
                         " (SELECT id FROM model WHERE space = ?%d))",
                         i + 1);
+    dpli_buf_printf(&sql,
+                    ", (SELECT count(*) FROM template WHERE model_id IN"
+                    " (SELECT id FROM model WHERE space = ?%d) AND NOT EXISTS"
+                    " (SELECT 1 FROM owner WHERE template_id = template.id))",
+                    DPLI_FACE_SPACE + 1);
     status = dpli_buf_check(&sql, err);
     if (status == DPL_OK)
         status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql.data, err);
@@ -368,6 +373,7 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
     out->n_failed = dpli_get_int(&s, 2);
     for (int i = 0; i < DPLI_N_SPACES; i++)
         out->n_templates[i] = dpli_get_int(&s, 3 + i);
+    out->n_nobodys = dpli_get_int(&s, 3 + DPLI_N_SPACES);
     out->n_bytes = file_bytes(store->name, "") + file_bytes(store->name, "-wal");
 done:
     dpli_stmt_clear(&s);

@@ -87,7 +87,8 @@ typedef struct dpl_gallery_counts {
     int64_t n_photos; /* lines of the ledger */
     int64_t n_failed; /* of them, those whose status is not DPL_OK */
     int64_t n_templates_face, n_templates_image;
-    int64_t db_bytes; /* of the database and its log */
+    int64_t db_bytes;        /* of the database and its log */
+    int64_t n_faces_nobodys; /* of n_templates_face */
 } dpl_gallery_counts;
 DPL_API dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_error *err);
 

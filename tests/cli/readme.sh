@@ -17,6 +17,6 @@ sed -n 's/^\$ \(doppel [^#]*\).*/\1/p' "$SRCDIR/README.md" >commands
 while read -r line; do
     sh -c "$line" >out 2>err </dev/null || fail "$line"
 done <commands
-says out "known: Ann"
+says out "$(printf 'party.jpg\t1\tAnn\t')"
 [ -s party.html ] || fail "there is no party.html"
 [ -d .local/share/doppel ] || fail "the gallery is not where the README says"

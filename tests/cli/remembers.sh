@@ -8,7 +8,7 @@ cp "$biden" people/biden.jpg
 cp "$SRCDIR/models/drawing-64.onnx" mine.onnx
 exits 0 enroll people --model ./mine.onnx --detect none
 exits 0 query "$obama" --threshold 0.99
-says out "1 known: obama"
+says out "$(printf '\t1\tobama\t1.0000\t')"
 exits 0 verify "$obama" --as obama --threshold 0.99
 exits 0 enroll people
 says out "2 unchanged"
@@ -46,7 +46,7 @@ says err "made by model \"resnet-drawing\""
 export DOPPEL_GALLERY="$PWD/pictures"
 cp "$SRCDIR/models/image-105.onnx" image.onnx
 exits 0 enroll people --model image.onnx --detect none
-exits 0 query "$obama" --threshold 0.99
+exits 0 query "$obama" --threshold 0.99 --text
 says out "1 known: obama"
 
 # Beside faces; a claim needs no model of whole pictures, nor does a search by faces.

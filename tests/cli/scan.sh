@@ -4,7 +4,7 @@
 
 faces() { # PHOTO: whose its faces are, with their number
     exits 0 info "$1"
-    sed -n "s/^  template [0-9]*: \(.*\)'s face at .*/\1/p" out | sort | uniq -c | tr -s ' ' | tr '\n' ';'
+    sed -n "s/^  #[0-9]*, template [0-9]*: \(.*\)'s face.* at .*/\1/p" out | sort | uniq -c | tr -s ' ' | tr '\n' ';'
 }
 
 mkdir -p nas/2012/"Barack Obama" nas/2013/07/trip nas/@eaDir outside
@@ -30,7 +30,7 @@ says out "0 people, 4 photos"
 is "$(faces nas/2012/"Barack Obama"/1.jpg)" " 1 nobody;"
 is "$(faces nas/landscape.jpg)" ""
 says out "enrolled"
-exits 1 query "$obama"
+exits 1 query "$obama" --json
 says out "nas/2012/Barack Obama/1.jpg"
 exits 0 list
 says out "0 people, 0 photos"
@@ -50,6 +50,19 @@ is "$("$JSON" out summary.n_unchanged) $("$JSON" out summary.n_refused_again)" "
 exits 2 scan
 exits 2 scan nas --name Ann
 exits 2 scan nas --faces all
+
+# A file that cannot be read is tried each time, and is no change when it still cannot.
+ln -s nowhere nas/gone.jpg
+exits 3 scan nas
+exits 0 export scanned.jsonl
+sleep 1
+exits 3 scan nas
+says out "4 unchanged, 2 refused"
+exits 0 export now.jsonl
+cmp scanned.jsonl now.jsonl || fail "looking again has changed something"
+rm nas/gone.jpg
+exits 3 scan nas --prune
+exits 0 export scanned.jsonl
 
 # ---- poor faces are left out and counted; a photo of these only is no failure
 exits 3 scan nas --gallery strict --min-quality 0.99 -v

@@ -536,6 +536,13 @@ static void a_scan_names_nobody(void **state)
     assert_int_equal(counts.n_persons, 0);
     assert_int_equal(counts.n_failed, 0);
     assert_int_equal(counts.n_templates_face, r.n_faces - r.n_poor);
+    assert_int_equal(counts.n_faces_nobodys, counts.n_templates_face);
+    put(BIDEN, "Joe/1.jpg"); /* is somebody's */
+    dpl_gallery_close(g);
+    enroll(&v, pipeline, at("photos/Joe"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    g = open_gallery(DPL_GALLERY_READ);
+    assert_int_equal(dpl_gallery_count(&counts, g, NULL), DPL_OK);
+    assert_int_equal(counts.n_faces_nobodys, counts.n_templates_face - 1);
     dpl_gallery_close(g);
 }
 
