@@ -65,7 +65,8 @@ const command commands[] = {
      "be\n"
      "read has no line; it is told on standard error.\n"
      "\n"
-     "The exit status is the worst of all photos': 3 where one is unreadable, has no face, or only\n"
+     "The exit status is the worst of all photos': 3 where one is unreadable, has no face, or "
+     "only\n"
      "faces too poor; then 6; then 1 where nobody in it is known.",
      NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
