@@ -78,9 +78,9 @@ const command commands[] = {
      "be\n"
      "read has no line; it is told on standard error.\n"
      "\n"
-     "The exit status is the worst of all photos': 3 where one is unreadable or has no face, then "
-     "6,\n"
-     "then 1 where nobody in it is known.",
+     "The exit status is the worst of all photos': 3 where one is unreadable, has no face, or "
+     "only\n"
+     "faces too poor; then 6; then 1 where nobody in it is known.",
      NULL},
     {"group", cmd_group, true, "", "gather nobody's faces by who they show", options_of_group,
      "Faces of nobody are put into groups of one person each, the largest first, and each group has\n"

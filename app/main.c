@@ -27,8 +27,9 @@
 /*
  * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
  * processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15 instead of 85 GFLOP/s).
- * Both are read from the environment when the library is loaded, which is before any line of ours,
- * so the program starts itself once more.
+ * The threads of OpenMP, which a search is divided among, are to sleep until the next one:
+ * spinning, they take the cores of those that open photos. All are read from the environment when
+ * the library is loaded, which is before any line of ours, so the program starts itself once more.
  */
 static void settle_blas(char **argv)
 {
@@ -41,6 +42,7 @@ static void settle_blas(char **argv)
         return;
     n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     if (n > 0 && setenv("OPENBLAS_NUM_THREADS", "1", 0) == 0 &&
+        setenv("OMP_WAIT_POLICY", "passive", 0) == 0 &&
         (!old ||
          setenv("OPENBLAS_CORETYPE", strcmp(level, "avx512") ? "Haswell" : "SkylakeX", 0) == 0)) {
         exe[n] = '\0';
