@@ -16,5 +16,6 @@
 #include "doppel/score.h"
 #include "doppel/train.h"
 #include "doppel/version.h"
+#include "doppel/xmp.h"
 
 #endif
