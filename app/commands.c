@@ -59,6 +59,25 @@ const command commands[] = {
      NULL},
     {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename,
      "The old name goes on meaning the same person: a folder of that name is still theirs.", NULL},
+    {"assign", cmd_assign, false, "PHOTO[#FACE]… NAME", "say whose a face is", options_of_assign,
+     "A photo that shows several faces is given with the face's number, from 1, as doppel info\n"
+     "PHOTO lists them; a file whose own name ends in #N is taken first. Enrolling the photo\n"
+     "again does not change what was said. A photo whose only named face it is becomes NAME's, "
+     "too.",
+     NULL},
+    {"reject", cmd_reject, false, "PHOTO[#FACE] [NAME] | --people A B",
+     "say whose a face is not, for good", options_of_reject,
+     "Without NAME: whose it is now. The face is nobody's then, and no enrolment of the same\n"
+     "content gives it back to them, wherever the file lies. doppel assign does, and doppel\n"
+     "undo. With --people: A and B are two people, however alike, and doppel check tells it no\n"
+     "more.",
+     NULL},
+    {"merge", cmd_merge, true, "A B", "two people are one: all that is A's becomes B's",
+     options_of_merge,
+     "Photos, faces, refused photos, names that A had, what was said not to be A. A's name means\n"
+     "B from then on: a folder of that name is B's. It says how alike the two are, and asks where\n"
+     "they do not match at the rate of a gallery of so many people.",
+     NULL},
     {"undo", cmd_undo, false, "", "take the last change back", options_of_undo,
      "It first says what the last change was, and asks. Taken back twice, it is there again.\n"
      "What one run of a command has done is one change. A forget is final at once: --dry-run\n"
@@ -70,7 +89,7 @@ const command commands[] = {
      NULL},
     {"import", cmd_import, false, "FILE", "read an export into a gallery", options_of_import,
      "All of it or nothing. Photos that the gallery knows by path are replaced.", NULL},
-    {"check", cmd_check, true, "", "read all of the gallery, and mend what is damaged",
+    {"check", cmd_check, true, "", "read all of the gallery, mend damage, find wrong references",
      options_of_check,
      "Structure, every row and every index are compared with what was written. Each finding names\n"
      "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and 4\n"
@@ -78,7 +97,13 @@ const command commands[] = {
      "\n"
      "--repair reads those photos again, each in one transaction, where the file has the content\n"
      "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
-     "damaged, make a new gallery of an export or of the photos.",
+     "damaged, make a new gallery of an export or of the photos.\n"
+     "\n"
+     "Where nothing is damaged, references are compared with each other: photos unlike their\n"
+     "person's others, one file or face under two names, people who match, photos that attract\n"
+     "everyone. Each doubt has its evidence and the commands that mend it, to be pasted. Doubts\n"
+     "change no exit status; what was said by hand (assign, reject, reject --people) is not\n"
+     "doubted again.",
      NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
      options_of_calibrate,

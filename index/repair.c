@@ -347,6 +347,40 @@ static dpl_status mend_photos(repair *r, bool drop, dpl_error *err)
     return status;
 }
 
+static dpl_status is_there(void *ctx, const dpli_person_record *r, dpl_error *err)
+{
+    (void)r;
+    (void)err;
+    *(bool *)ctx = true;
+    return DPL_OK;
+}
+
+/* People without a name who are left only because something was said not to be theirs. */
+static dpl_status drop_people(repair *r, dpl_error *err)
+{
+    dpli_store *s = r->gallery->store;
+    dpl_status status = DPL_OK;
+
+    for (size_t i = 0; i < r->n_persons && status == DPL_OK; i++) {
+        bool before = false, after = false;
+
+        status = s->ops->begin(s, true, err);
+        if (status != DPL_OK)
+            break;
+        status = s->ops->one_person(s, r->persons[i], is_there, &before, err);
+        if (status == DPL_OK && before)
+            status = dpli_drop_refusals_of(r->gallery, r->persons[i], err);
+        if (status == DPL_OK && before)
+            status = s->ops->drop_if_lonely(s, r->persons[i], err);
+        if (status == DPL_OK)
+            status = s->ops->one_person(s, r->persons[i], is_there, &after, err);
+        status = s->ops->end(s, status, err);
+        if (status == DPL_OK && before && !after)
+            tell(r, NULL, 0, 1, "a name that faces were said not to be, which cannot be had again");
+    }
+    return status;
+}
+
 /* ------------------------------------------------------------------ repair */
 
 /* Putting a photo replaces all its templates: those of a space whose encoder is not here would go.
@@ -400,6 +434,8 @@ dpl_status dpl_gallery_repair(dpl_repair_report *out, dpl_gallery *gallery,
             status = mend_names(&r, err);
         if (status == DPL_OK)
             status = mend_photos(&r, drop != 0, err);
+        if (status == DPL_OK && drop)
+            status = drop_people(&r, err);
         if (status != DPL_OK)
             goto done;
     }

@@ -244,25 +244,36 @@ DPL_API dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pi
 typedef enum dpl_doubt_kind {
     DPL_DOUBT_UNLIKE = 0, /* a photo is unlike the person's others */
     DPL_DOUBT_PAIR = 1,   /* the person's two photos are unlike each other */
-    DPL_DOUBT_SHARED = 2  /* the same file is somebody else's, too */
+    DPL_DOUBT_SHARED = 2, /* a face of the same file is somebody else's, too */
+    /* Of dpl_gallery_all_doubts only: */
+    DPL_DOUBT_SAME = 3,  /* two people's photos are so alike that they are one picture */
+    DPL_DOUBT_ALIKE = 4, /* two people match: one person, or two who will be confused */
+    DPL_DOUBT_HUB = 5    /* a photo that is like far more strangers than its share */
 } dpl_doubt_kind;
 
-/* A reference that may be wrong. Strings live until the callback returns. */
+/* A reference that may be wrong, or two people who may be. Strings live until the callback returns.
+ */
 typedef struct dpl_doubt {
     dpl_doubt_kind kind;
-    const char *person, *photo;
-    const char *other_person; /* shared: whose it is, too; else NULL */
-    const char *other_photo;  /* of a pair, the second; shared: where it is; else NULL */
-    int64_t n_others;         /* unlike: compared with the mean of so many */
-    float score;              /* NaN where it is shared */
-    dpl_rate rate;            /* how often strangers are as alike */
+    const char *person, *photo; /* of people: the photo that is most like the other */
+    const char *other_person; /* shared, same, alike: who else; unlike: whom it matches, if anybody;
+                                 else NULL */
+    const char *other_photo;  /* shared, same, alike, and of a pair the second; else NULL */
+    int64_t n_others; /* unlike: compared with the mean of so many; hub: with so many people */
+    float score;      /* NaN where it is shared, or of a hub */
+    dpl_rate rate;    /* how often strangers are as alike */
+    int64_t template_id, other_id; /* of the two faces; 0: not known */
+    int64_t n_like;                /* hub: so many of the others are as like it as rate says */
+    float other_score;             /* unlike, with other_person: the score with them */
+    dpl_rate other_rate;
 } dpl_doubt;
 
 /**
  * Look for references of a person that are somebody else's: photos so unlike the others that
- * strangers come as far more often than once in a hundred pairs, and files that are enrolled as
- * somebody else, too. Needs a calibration and the cosine for the first; of the person's templates
- * the first 4,096 are looked at, faces that are too poor left out.
+ * strangers come as far more often than once in a hundred pairs, and files a face of which is
+ * somebody else's, too. Needs a calibration and the cosine for the first; of the person's templates
+ * the first 4,096 are looked at, faces that are too poor left out. What somebody has said by hand
+ * is not doubted.
  *
  * @param fn  gets each, the least alike first, at most eight that are unlike
  * Nobody of this name is DPL_OK.
@@ -271,6 +282,42 @@ DPL_API dpl_status dpl_gallery_doubts(dpl_gallery *gallery, const dpl_pipeline *
                                       const char *person,
                                       void (*fn)(void *ctx, const dpl_doubt *doubt), void *ctx,
                                       dpl_error *err);
+
+typedef struct dpl_doubts_report {
+    int64_t n_people, n_references;           /* that were compared with all others */
+    int64_t n_people_left, n_references_left; /* that were not: there are too many */
+    int64_t n_doubts;
+} dpl_doubts_report;
+
+/**
+ * The same of everybody, and what only shows beside all others: photos of two people that are one
+ * picture, people who match at the rate of a gallery of so many, and references that attract
+ * strangers. Each is compared with each, up to 20,000 people and 20,000 references (of larger
+ * galleries, the first by id); what needs no comparison with all is found in any. Of two people who
+ * were set apart, or of whom a face was said not to be the other's, it is not told that they match,
+ * nor what was said by hand.
+ *
+ * Without a calibration, or by a head other than the cosine, only shared files are told.
+ *
+ * @param n_threads  0: the process's cores
+ * @retval DPL_E_MISMATCH  the gallery's vectors are another model's
+ */
+DPL_API dpl_status dpl_gallery_all_doubts(dpl_doubts_report *out, dpl_gallery *gallery,
+                                          const dpl_pipeline *pipeline, int n_threads,
+                                          void (*fn)(void *ctx, const dpl_doubt *doubt), void *ctx,
+                                          dpl_error *err);
+
+/**
+ * Compare what the gallery holds of two people: by cosine, the mean of one's fair templates with
+ * the other's. That strangers come so far against the mean of several more often is allowed for on
+ * both sides (dpl_comparison.times).
+ *
+ * @retval DPL_E_NO_PERSON  the gallery holds no template of one of them
+ * @retval DPL_E_ARGUMENT   by the head there is no mean
+ */
+DPL_API dpl_status dpl_compare_people(dpl_comparison *out, dpl_gallery *gallery,
+                                      const dpl_pipeline *pipeline, const dpl_policy *policy,
+                                      const char *a, const char *b, dpl_error *err);
 
 /* ------------------------------------------------------------------ repair */
 

@@ -167,6 +167,30 @@ static json_t *make_rename(void)
     return rename_json("Ann", "Bea");
 }
 
+static json_t *make_assign(void)
+{
+    return assign_json(NAME, 2, 17, NULL, "Ann", true);
+}
+
+static json_t *make_reject(void)
+{
+    return reject_json("/a.jpg", 1, 17, "Ann", "Ann", false);
+}
+
+static json_t *make_set_apart(void)
+{
+    return set_apart_json("Ann", NAME, false);
+}
+
+static json_t *make_merge(void)
+{
+    const dpl_merge_report report = {.n_photos = 2, .n_faces = 3};
+    const dpl_comparison alike = {
+        .score = 0.75f, .normalised = NAN, .evidence = NAN, .times = 1, .rate = rate};
+
+    return merge_json("Ann", "Bea", &report, NULL, &alike, false);
+}
+
 static json_t *make_forget(void)
 {
     static const char *const paths[] = {"/a.jpg", NAME};
@@ -211,6 +235,8 @@ static const struct {
     {make_enroll_report, "doppel.enroll/1"}, {make_person, "doppel.list/1"},
     {make_photo, "doppel.info/1"},           {make_gallery, "doppel.info/1"},
     {make_rename, "doppel.rename/1"},        {make_forget, "doppel.forget/1"},
+    {make_assign, "doppel.assign/1"},        {make_reject, "doppel.reject/1"},
+    {make_set_apart, "doppel.reject/1"},     {make_merge, "doppel.merge/1"},
     {make_export, "doppel.export/1"},        {make_import, "doppel.import/1"},
     {make_train_event, "doppel.train/1"},    {make_train_report, "doppel.train/1"},
 };

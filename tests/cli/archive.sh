@@ -117,7 +117,7 @@ for how in "" "--force" "--force --faces largest"; do
     exits 0 enroll people $how --prune
     says out "1 moved"
     says err "it stays Ann's"
-    says err "--name NAME"
+    says err "doppel assign FILE NAME"
     says out "2 people, 2 photos"
     exits 0 export moved.jsonl
     is "$(grep -c '"type":"photo"' moved.jsonl)" "2"

@@ -90,3 +90,75 @@ exits 4 check
 says out "damaged, snapshot: face.faiss: no trailer"
 exits 0 check --repair
 [ ! -e gallery/face.faiss ] || fail "the snapshot is still there"
+
+# References: nothing is in doubt; then one person under two names, one file under two, and a photo
+# that is somebody else's, each with what mends it.
+rm -rf gallery people
+cp -r "$demo/people" people
+exits 0 enroll people
+exits 0 check
+says out "5 references of 4 people compared: nothing is in doubt"
+mkdir people/Barry "people/It's Joe"
+mv "people/Barack Obama/presidential-portrait.jpg" people/Barry/1.jpg 2>/dev/null ||
+    mv "people/Barack Obama/$(ls "people/Barack Obama" | tail -n 1)" people/Barry/1.jpg
+cp "people/Joe Biden/blue-room.jpg" "people/It's Joe/copy.jpg"
+rm -rf gallery
+exits 0 enroll people
+exits 0 check
+says out "alike: Barack Obama and Barry match"
+says out "if they are one: doppel merge 'Barack Obama' Barry"
+says out "if they are two: doppel reject --people 'Barack Obama' Barry"
+says out "two names: "
+says out "if it is It's Joe: doppel assign 'people/Joe Biden/blue-room.jpg' 'It'\\''s Joe'"
+says out "compared: 2 doubts"
+lacks out "Joe Biden and"
+exits 0 check --html doubts.html
+says doubts.html "6 references of 6 people compared: 2 doubts"
+says doubts.html "doppel merge &#39;Barack Obama&#39; Barry"
+is "$(grep -o "<figure>" doubts.html | wc -l)" "4"
+exits 0 check --json
+"$JSON" out kind | sort -u >kinds
+is "$(tr '\n' ' ' <kinds)" "alike shared "
+is "$("$JSON" out schema | sort -u)" "doppel.check/1"
+# Pasted as they are.
+mended() {
+    sed -n "s/^  $1: doppel //p" out >command
+    eval "exits 0 $(cat command)"
+    exits 0 check
+}
+exits 0 check
+mended "if they are two"
+lacks out "Barry"
+mended "if it is Joe Biden"
+lacks out "two names"
+says out "nothing is in doubt"
+exits 0 info "people/It's Joe/copy.jpg"
+says out "Joe Biden's face (by hand)"
+
+# A name that is known only because a face was said not to be theirs.
+cp "$demo/group.jpg" people/Carl.jpg
+exits 0 enroll people/Carl.jpg --faces largest --name Carl
+exits 0 reject people/Carl.jpg Carl
+exits 0 check
+cp gallery/gallery.db whole.db
+damage "UPDATE person SET name = x'41' WHERE name = CAST('Carl' AS BLOB)"
+exits 4 check
+exits 4 check --repair
+exits 0 check --repair --drop
+says out "dropped: a name that faces were said not to be"
+exits 0 info people/Carl.jpg
+lacks out "said not to be"
+
+# A merge writes no damaged row anew.
+exits 0 check
+cp gallery/gallery.db whole.db
+damage "UPDATE owner SET by_hand = 7 WHERE person_id =
+          (SELECT id FROM person WHERE name = CAST('Marie Curie' AS BLOB))"
+exits 4 merge "Marie Curie" "Joe Biden" --yes
+says err "is not what was written"
+cp whole.db gallery/gallery.db
+
+# Without the model what is damaged is told all the same.
+DOPPEL_MODELS=$PWD/none exits 0 check
+says out "nothing is damaged"
+says err "references were not compared"
