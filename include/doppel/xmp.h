@@ -15,6 +15,7 @@
 
 #include "doppel/error.h"
 #include "doppel/gallery.h"
+#include "doppel/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -137,6 +138,91 @@ typedef struct dpl_sidecar_report {
 DPL_API dpl_status dpl_sidecar_write(dpl_sidecar_report *out, const char *path, const char *photo,
                                      const dpl_photo_shape *shape, const dpl_region *faces,
                                      size_t n, const dpl_sidecar_options *options, dpl_error *err);
+
+/* ------------------------------------------------------------------ a gallery's names */
+
+/* What became of a region that was read. */
+typedef enum dpl_region_fate {
+    DPL_REGION_NAMED = 0,   /* its face is now the person's */
+    DPL_REGION_SAME = 1,    /* it was already */
+    DPL_REGION_KEPT = 2,    /* the gallery says otherwise, which stays */
+    DPL_REGION_NO_FACE = 3, /* the gallery has no face there */
+    DPL_REGION_UNNAMED = 4  /* it names nobody */
+} dpl_region_fate;
+
+/* One photo's result. Strings and arrays live until the callback returns. */
+typedef struct dpl_xmp_event {
+    const char *photo, *sidecar; /* sidecar NULL: the photo could not be looked at */
+    dpl_status status;
+    const char *message;               /* "", or why nothing was done */
+    const dpl_sidecar_report *written; /* by dpl_xmp_write; NULL: nothing */
+    const dpl_regions *regions;        /* by dpl_xmp_read, and */
+    const dpl_region_fate *fates;      /* [regions->n]; NULL: nothing */
+    int64_t n_done, n_total;
+} dpl_xmp_event;
+
+typedef struct dpl_xmp_options {
+    size_t struct_size;
+    bool overwrite; /* written: names that others gave; read: names that somebody gave by hand */
+    bool dry_run;   /* report all of it, and change nothing */
+    dpl_decode_options decode;
+    const volatile int *cancel; /* may be NULL; raised by dpl_cancel: finish the photo in hand */
+    void (*on_event)(void *ctx, const dpl_xmp_event *event); /* caller's thread; may be NULL */
+    void *ctx;
+} dpl_xmp_options;
+
+#define DPL_XMP_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(dpl_xmp_options), false, false, DPL_DECODE_OPTIONS_INIT, NULL, NULL, NULL           \
+    }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_xmp_options_init(dpl_xmp_options *options, size_t struct_size);
+
+typedef struct dpl_xmp_report {
+    int64_t n_photos;  /* looked at: with named faces or a sidecar when writing, with a sidecar when
+                          reading */
+    int64_t n_refused; /* of them, those whose status is not DPL_OK */
+    int64_t n_sidecars_new, n_sidecars_changed;            /* written */
+    int64_t n_added, n_renamed, n_removed, n_same, n_kept; /* regions, as in dpl_sidecar_report */
+    int64_t n_named, n_no_face, n_unnamed;                 /* read, beside n_same and n_kept */
+    int64_t n_not_enrolled; /* photos with a sidecar that are not in the gallery; not of n_photos */
+    dpl_status worst;       /* of the photos' statuses */
+    double seconds;
+} dpl_xmp_report;
+
+/**
+ * Write the names of faces into the sidecars of their photos, by dpl_sidecar_write: all named faces
+ * of each photo that is there and unchanged since it was enrolled. A photo without named faces is
+ * looked at only if it has a sidecar, from which what doppel wrote before then goes.
+ *
+ * @param persons, paths  of these people's photos, and those at or below these absolute paths; none
+ *                        of either: of all photos
+ * @retval DPL_E_NOT_FOUND  the gallery has no such person, or no photo there; err names it
+ * @retval DPL_E_CANCELLED  stopped on request; what was done stays
+ * Any photo's own failure is reported in its event and in report->worst, not returned.
+ */
+DPL_API dpl_status dpl_xmp_write(dpl_xmp_report *report, dpl_gallery *gallery,
+                                 const char *const *persons, size_t n_persons,
+                                 const char *const *paths, size_t n_paths,
+                                 const dpl_xmp_options *options, dpl_error *err);
+
+/**
+ * Read names from the sidecars of photos: a face of the gallery that a region is of
+ * (dpl_regions_pair) becomes, by hand, the person's whom the region names. All of it is one change.
+ *
+ * A face's own name stays where somebody gave it by hand, or has said that it is not this person,
+ * unless options->overwrite; and where the region is what doppel itself wrote before.
+ *
+ * @param paths  photos, and folders that are walked as dpl_enroll does
+ * @retval DPL_E_INPUT      a path that is not there; err names it
+ * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
+ * Any photo's own failure is reported in its event and in report->worst, not returned.
+ */
+DPL_API dpl_status dpl_xmp_read(dpl_xmp_report *report, dpl_gallery *gallery,
+                                const char *const *paths, size_t n_paths,
+                                const dpl_xmp_options *options, dpl_error *err);
 
 #ifdef __cplusplus
 }
