@@ -164,6 +164,21 @@ const command commands[] = {
      "change no exit status; what was said by hand (assign, reject, reject --people) is not\n"
      "doubted again.",
      NULL},
+    {"xmp", cmd_xmp, false, "write [PERSON|PHOTO|DIR…] | read PHOTO|DIR…",
+     "bring names of faces into sidecars, or in from them", options_of_xmp,
+     "Sidecars are the files PHOTO.EXT.xmp (or PHOTO.xmp) that digiKam, immich, PhotoPrism,\n"
+     "Lightroom and others keep beside photos, with face regions as the Metadata Working Group\n"
+     "describes them. Photos are never touched.\n"
+     "\n"
+     "write brings the named faces of photos that are there into their sidecars, and leaves all\n"
+     "else in them. A name that doppel wrote follows the gallery; one that somebody else gave to a\n"
+     "face stays unless --overwrite is said. A person's name is taken first; ./NAME is always a\n"
+     "photo or a folder.\n"
+     "\n"
+     "read gives faces of the gallery the names of the regions that lie on them, as assign does. A\n"
+     "name that somebody gave by hand stays unless --overwrite is said. Photos have to be in the\n"
+     "gallery: doppel scan or enroll puts them there. doppel undo takes it back.",
+     NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
      options_of_calibrate,
      "Decisions by rate (verify --fmr, query --fpir) need a table from score to false match rate.\n"

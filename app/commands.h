@@ -30,6 +30,7 @@ int cmd_scan(const command *self, int argc, char **argv);
 int cmd_train(const command *self, int argc, char **argv);
 int cmd_undo(const command *self, int argc, char **argv);
 int cmd_verify(const command *self, int argc, char **argv);
+int cmd_xmp(const command *self, int argc, char **argv);
 
 /* The options of each, NULL-terminated lists of tables. */
 extern const option_spec *const options_of_assign[];
@@ -53,6 +54,7 @@ extern const option_spec *const options_of_scan[];
 extern const option_spec *const options_of_train[];
 extern const option_spec *const options_of_undo[];
 extern const option_spec *const options_of_verify[];
+extern const option_spec *const options_of_xmp[];
 
 /** What `doppel` says alone: all commands, a line each. */
 void help_overview(const command *all, FILE *f);

@@ -1,5 +1,5 @@
-# The libraries that doppel stands on, each as an imported target. All but some formats of pictures are
-# required, so that a configuration either has everything or names what is missing.
+# The libraries that doppel stands on, each as an imported target. All but some formats of pictures and
+# XMP are required, so that a configuration either has everything or names what is missing.
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -23,15 +23,14 @@ foreach(module IN ITEMS libjpeg libpng openblas libprotobuf-c libexif jansson li
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
 
-# dpl_format(<NAME> <module>…) - a format of pictures that doppel can do without: DOPPEL_<NAME> takes
-# AUTO (read where its libraries are there), ON (or fail) and OFF. Where it is read, DPL_HAS_<NAME> is
-# set, and dpl_formats and dpl_format_libs have it.
-set(dpl_formats "")
-set(dpl_format_libs "")
-macro(dpl_format name)
-  set(DOPPEL_${name} AUTO CACHE STRING "Read pictures of the format ${name}: AUTO, ON or OFF")
+# dpl_optional(<NAME> <what it is for> <module>…) - something that doppel can do without: DOPPEL_<NAME>
+# takes AUTO (done where its libraries are there), ON (or fail) and OFF. Where it is done, DPL_HAS_<NAME>
+# is set, and DPL_<NAME>_LIBS has the libraries.
+macro(dpl_optional name what)
+  set(DOPPEL_${name} AUTO CACHE STRING "${what}: AUTO, ON or OFF")
   set_property(CACHE DOPPEL_${name} PROPERTY STRINGS AUTO ON OFF)
   set(DPL_HAS_${name} NO)
+  set(DPL_${name}_LIBS "")
   if(DOPPEL_${name})
     set(DPL_HAS_${name} YES)
     foreach(module IN ITEMS ${ARGN})
@@ -44,14 +43,23 @@ macro(dpl_format name)
       if(NOT ${target}_FOUND)
         set(DPL_HAS_${name} NO)
       endif()
+      list(APPEND DPL_${name}_LIBS PkgConfig::${target})
     endforeach()
   endif()
+  if(NOT DPL_HAS_${name})
+    set(DPL_${name}_LIBS "")
+  endif()
+endmacro()
+
+# dpl_format(<NAME> <module>…) - a format of pictures that doppel can do without. Where it is read,
+# dpl_formats and dpl_format_libs have it, too.
+set(dpl_formats "")
+set(dpl_format_libs "")
+macro(dpl_format name)
+  dpl_optional(${name} "Read pictures of the format ${name}" ${ARGN})
   if(DPL_HAS_${name})
     list(APPEND dpl_formats ${name})
-    foreach(module IN ITEMS ${ARGN})
-      string(REGEX REPLACE "[<>=].*" "" target ${module})
-      list(APPEND dpl_format_libs PkgConfig::${target})
-    endforeach()
+    list(APPEND dpl_format_libs ${DPL_${name}_LIBS})
   endif()
 endmacro()
 dpl_format(WEBP libwebp)
@@ -61,6 +69,10 @@ dpl_format(HEIC libde265)
 dpl_format(AVIF dav1d>=1.0)
 list(JOIN dpl_formats ", " said)
 message(STATUS "Formats beside JPEG and PNG: ${said}")
+
+# Names of faces in sidecars: exempi for their content, expat to look at them before it does.
+dpl_optional(XMP "Names of faces in XMP sidecars" exempi-2.0>=2.5 expat)
+message(STATUS "XMP sidecars: ${DPL_HAS_XMP}")
 
 # Digests under one licence with ours: OpenSSL is under Apache's since 3.0.
 pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET libcrypto>=3.0)

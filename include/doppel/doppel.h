@@ -18,5 +18,6 @@
 #include "doppel/score.h"
 #include "doppel/train.h"
 #include "doppel/version.h"
+#include "doppel/xmp.h"
 
 #endif

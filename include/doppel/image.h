@@ -66,6 +66,16 @@ DPL_API dpl_status dpl_image_decode(dpl_image *out, const void *bytes, size_t n_
 DPL_API dpl_status dpl_image_open(dpl_image *out, const char *path,
                                   const dpl_decode_options *options, dpl_error *err);
 
+/**
+ * How a photo lies in its file: the orientation, 1 to 8, that decoding it applies. Of a JPEG only
+ * the beginning is read; others are decoded.
+ *
+ * @param[in] options  NULL for the defaults
+ * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_image_open; err names the file
+ */
+DPL_API dpl_status dpl_image_orientation(int32_t *out, const char *path,
+                                         const dpl_decode_options *options, dpl_error *err);
+
 /** Copy pixels, uint8 RGB [height_px, width_px, 3] with stride_bytes a row, into an image. */
 DPL_API dpl_status dpl_image_from_rgb(dpl_image *out, const uint8_t *rgb, int32_t width_px,
                                       int32_t height_px, size_t stride_bytes, dpl_error *err);

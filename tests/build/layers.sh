@@ -32,6 +32,8 @@ while read -r header owner; do
 done <<EOF
 cblas net/blas.c
 dav1d/ vision/image/avif.c
+exempi/ data/packet.c
+expat data/packet_guard.c
 faiss/ index/ann.c
 j(peglib|error)\.h vision/image/jpeg.c
 libde265/ vision/image/heic.c

@@ -495,6 +495,25 @@ static void orientation_is_applied_to_png_exactly_and_to_jpeg(void **state)
     }
 }
 
+static void the_orientation_alone_is_that_of_decoding(void **state)
+{
+    static const char *const endings[] = {"png", "jpg"};
+    char path[4096];
+    int32_t got = 0;
+    dpl_error err;
+
+    (void)state;
+    for (int n = 1; n <= 8; n++)
+        for (int i = 0; i < 2; i++) {
+            snprintf(path, sizeof path, DPL_SOURCE_DIR "/tests/fixtures/image/turn_%d.%s", n,
+                     endings[i]);
+            assert_int_equal(dpl_image_orientation(&got, path, NULL, &err), DPL_OK);
+            assert_int_equal(got, n);
+        }
+    assert_int_equal(dpl_image_orientation(&got, "/dev/null", NULL, &err), DPL_E_INPUT);
+    assert_non_null(strstr(err.message, "/dev/null"));
+}
+
 /* Phones write the tag as BYTE, SHORT or LONG. turn_6.jpg's block begins at byte 12 (little
    endian): a header of 8, the number of tags, then tag, type, count and value. */
 static void orientation_is_read_as_byte_short_or_long(void **state)
@@ -1176,6 +1195,7 @@ int main(void)
         cmocka_unit_test(name_of_the_file_counts_only_in_messages),
         cmocka_unit_test(orientation_is_read_from_the_text_of_a_png),
         cmocka_unit_test(orientation_is_applied_to_png_exactly_and_to_jpeg),
+        cmocka_unit_test(the_orientation_alone_is_that_of_decoding),
         cmocka_unit_test(orientation_is_read_as_byte_short_or_long),
         cmocka_unit_test(jpeg_is_decoded_smaller_while_that_is_enough),
         cmocka_unit_test(sideways_photo_decoded_smaller_keeps_its_proportions),

@@ -3,7 +3,10 @@
  *
  * First stage of the pipeline. formats.c lists the decoders, limits.c has what they must keep to.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -129,6 +132,62 @@ dpl_status dpl_image_open(dpl_image *out, const char *path, const dpl_decode_opt
     }
     free(bytes);
     return status ? dpli_fail_in(err, status, path) : DPL_OK;
+}
+
+/* As much of a file as holds what cameras and editors put before the picture. Files on a server are
+ * read no further. */
+enum { HEAD_BYTES = 256 << 10 };
+
+static size_t read_head(uint8_t *head, const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    size_t n = 0;
+
+    if (fd < 0)
+        return 0;
+    while (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && n < HEAD_BYTES) {
+        const ssize_t got = read(fd, head + n, HEAD_BYTES - n);
+
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+    }
+    close(fd);
+    return n;
+}
+
+dpl_status dpl_image_orientation(int32_t *out, const char *path, const dpl_decode_options *options,
+                                 dpl_error *err)
+{
+    uint8_t *head = dpli_alloc(HEAD_BYTES, 1, err);
+    dpl_image image = DPL_IMAGE_INIT;
+    dpl_decode_options known;
+    dpl_status status;
+    uint32_t w, h;
+    bool has_exif;
+    size_t n;
+
+    *out = 1;
+    if (!head)
+        return DPL_E_MEMORY;
+    n = read_head(head, path);
+    /* Its size comes behind its EXIF block. */
+    if (dpli_is_jpeg(head, n) && dpli_jpeg_measure(&w, &h, &has_exif, head, n)) {
+        status = dpli_jpeg_orientation(out, head, n, err);
+        free(head);
+        return status ? dpli_fail_in(err, status, path) : DPL_OK;
+    }
+    free(head);
+    status = read_options(&known, options, err);
+    if (status)
+        return status;
+    known.enough_px = 1;
+    status = dpl_image_open(&image, path, &known, err);
+    if (status == DPL_OK)
+        *out = image.exif_orientation;
+    dpl_image_clear(&image);
+    return status;
 }
 
 dpl_status dpl_image_from_rgb(dpl_image *out, const uint8_t *rgb, int32_t width_px,

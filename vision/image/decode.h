@@ -51,6 +51,10 @@ bool dpli_is_webp(const uint8_t *bytes, size_t n_bytes);
 bool dpli_jpeg_measure(uint32_t *width_px, uint32_t *height_px, bool *has_exif,
                        const uint8_t *bytes, size_t n_bytes);
 
+/** The orientation that a JPEG says, of which only the beginning need be there. */
+dpl_status dpli_jpeg_orientation(int32_t *orientation, const uint8_t *bytes, size_t n_bytes,
+                                 dpl_error *err);
+
 /** dpl_image_decode, with what every buffer of pixels holds before a decoder writes to it. Whatever
  * it is, the same comes out. */
 dpl_status dpli_image_decode_filled(dpl_image *out, const void *bytes, size_t n_bytes,

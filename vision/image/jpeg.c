@@ -534,6 +534,15 @@ bool dpli_jpeg_measure(uint32_t *width_px, uint32_t *height_px, bool *has_exif,
     return !layout.refusal && layout.has_frame;
 }
 
+dpl_status dpli_jpeg_orientation(int32_t *orientation, const uint8_t *bytes, size_t n_bytes,
+                                 dpl_error *err)
+{
+    struct layout layout;
+
+    walk(&layout, bytes, n_bytes);
+    return dpli_exif_orientation(orientation, layout.exif, layout.n_exif, err);
+}
+
 uint64_t dpli_jpeg_need(const uint8_t *bytes, size_t n_bytes, const dpl_decode_options *options)
 {
     struct layout layout;
