@@ -41,6 +41,19 @@ const command commands[] = {
      "whole\n"
      "picture (--by image, --image-model) nothing is decided unless --threshold is given.",
      NULL},
+    {"dupes", cmd_dupes, true, "[DIR|PHOTO…]", "find copies, near copies and bursts",
+     options_of_dupes,
+     "Without an argument: of the gallery's photos. Copies have the same bytes, the same pixels, or\n"
+     "show the same picture: reduced, recompressed, cropped, turned, mirrored, tilted a little, in a\n"
+     "frame, with a caption, recoloured, blurred. Each is laid over the one to keep, and what was\n"
+     "found is said, with how often other pictures agree as well. Photos taken at two moments are no\n"
+     "copies: what is alike and was taken within seconds is a burst, by the camera's clock, or where\n"
+     "none of the two photos has it by the files' time.\n"
+     "\n"
+     "The one to keep is the largest in pixels, then the sharpest, then the oldest. A group is what\n"
+     "is a copy of that one, not of another copy. Nothing is removed. The exit status is 1 when\n"
+     "there is nothing to tell.",
+     NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
     {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
      "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "

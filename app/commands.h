@@ -11,6 +11,7 @@ extern const command commands[]; /* ends at a NULL name */
 /* Each returns the exit code, or -1 after printing its help. */
 int cmd_calibrate(const command *self, int argc, char **argv);
 int cmd_check(const command *self, int argc, char **argv);
+int cmd_dupes(const command *self, int argc, char **argv);
 int cmd_enroll(const command *self, int argc, char **argv);
 int cmd_eval(const command *self, int argc, char **argv);
 int cmd_export(const command *self, int argc, char **argv);
@@ -28,6 +29,7 @@ int cmd_verify(const command *self, int argc, char **argv);
 /* The options of each, NULL-terminated lists of tables. */
 extern const option_spec *const options_of_calibrate[];
 extern const option_spec *const options_of_check[];
+extern const option_spec *const options_of_dupes[];
 extern const option_spec *const options_of_enroll[];
 extern const option_spec *const options_of_eval[];
 extern const option_spec *const options_of_export[];

@@ -356,11 +356,14 @@ dpl_net_options common_model_limits(const common *o)
     return limits;
 }
 
-/* From here on: the photos, the models with what lies beside them, the gallery, the page. */
-static void enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+/* The photos, the models with what lies beside them, the gallery, the page. */
+void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
 {
     const char *paths[] = {models->encoder_path, models->detector_path, models->image_path};
     enum { N_MODELS = sizeof paths / sizeof *paths };
+
+    if (!o->inputs)
+        return;
     const char **read = text_need(calloc(o->n_inputs + 2 * N_MODELS, sizeof *read));
     char *beside[N_MODELS] = {NULL}, *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
     const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
@@ -490,8 +493,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     options.detect.min_score = (float)o->min_score;
     options.min_quality = (float)min_quality;
     options.net = common_model_limits(o);
-    if (o->inputs)
-        enter_sandbox(o, gallery, &options);
+    common_enter_sandbox(o, gallery, &options);
     code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
 done:
     forget_memory(&m);

@@ -42,13 +42,15 @@ enum {
 #define VERY_ALIKE   0.8f
 #define EXACT_UP_TO  50000 /* pictures; from there on an index proposes */
 #define MIN_RECALL   0.95
-#define SAME_SCORE   0.9995f /* near copies of one size that agree so well may have the same pixels \
-                              */
-#define SHARPER 1.05         /* that one photo is sharper than another */
-/* Photos of a burst are alike; where only their files tell the time, very much so: files that were
-   copied or unpacked have times close together. */
+#define SAME_SCORE                                                                                 \
+    0.9995f          /* near copies of one size that agree so well may have the same pixels        \
+                      */
+#define SHARPER 1.1f /* one photo than another, to be kept for it */
+/* Photos of a burst are alike; where only their files tell the time, very much so, and not written
+ * within a second: files that were copied or unpacked have times close together, too. */
 #define BURST_ALIKE         0.6f
 #define BURST_ALIKE_BY_FILE 0.85f
+#define BURST_FILES_APART_S 1.0
 
 /* ------------------------------------------------------------------ rates */
 
@@ -190,31 +192,34 @@ static int compare_numbers(double a, double b)
     return (a > b) - (a < b);
 }
 
-/* In steps, so that the order is one. */
-static double sharpness_step(float sharpness)
+static int64_t area(const picture *p)
 {
-    return sharpness > 0 ? floor(log((double)sharpness) / log(SHARPER)) : -1e9;
+    return (int64_t)p->sketch->full_width_px * p->sketch->full_height_px;
+}
+
+static int by_age(const picture *a, const picture *b)
+{
+    const bool known_a = !isnan(a->taken_s), known_b = !isnan(b->taken_s);
+    int order = 0;
+
+    if (known_a != known_b)
+        return known_a ? -1 : 1;
+    if (known_a)
+        order = compare_numbers(a->taken_s, b->taken_s);
+    if (order == 0)
+        order = (a->mtime_ns > b->mtime_ns) - (a->mtime_ns < b->mtime_ns);
+    return order ? order : strcmp(a->path, b->path);
 }
 
 static int rather_kept(const void *x, const void *y, void *ctx)
 {
     const picture *pictures = ctx;
     const picture *a = &pictures[*(const size_t *)x], *b = &pictures[*(const size_t *)y];
-    const int64_t size_a = (int64_t)a->sketch->full_width_px * a->sketch->full_height_px;
-    const int64_t size_b = (int64_t)b->sketch->full_width_px * b->sketch->full_height_px;
-    const bool known_a = !isnan(a->taken_s), known_b = !isnan(b->taken_s);
-    int order = (size_b > size_a) - (size_b < size_a);
+    int order = (area(b) > area(a)) - (area(b) < area(a));
 
     if (order == 0)
-        order = compare_numbers(sharpness_step(b->sketch->sharpness),
-                                sharpness_step(a->sketch->sharpness));
-    if (order == 0 && known_a != known_b)
-        order = known_a ? -1 : 1;
-    if (order == 0 && known_a && known_b)
-        order = compare_numbers(a->taken_s, b->taken_s);
-    if (order == 0)
-        order = (a->mtime_ns > b->mtime_ns) - (a->mtime_ns < b->mtime_ns);
-    return order ? order : strcmp(a->path, b->path);
+        order = compare_numbers((double)b->sketch->sharpness, (double)a->sketch->sharpness);
+    return order ? order : by_age(a, b);
 }
 
 static int by_content(const void *x, const void *y, void *ctx)
@@ -456,8 +461,10 @@ static dpl_status judge(job *j, pair *p, dpl_error *err)
 
     p->kind = DPL_COPY_NEAR;
     p->is_copy = p->overlay.evidence >= DPL_COPY_EVIDENCE && !two_moments;
-    p->is_burst = !p->is_copy && timed && j->options.burst_s > 0 &&
-                  p->alike >= (p->by_file_time ? BURST_ALIKE_BY_FILE : BURST_ALIKE);
+    p->is_burst =
+        !p->is_copy && timed && j->options.burst_s > 0 &&
+        (p->by_file_time ? p->alike >= BURST_ALIKE_BY_FILE && p->apart_s >= BURST_FILES_APART_S
+                         : p->alike >= BURST_ALIKE);
     return look_at_pixels(j, p, err);
 }
 
@@ -560,21 +567,79 @@ static dpl_status join_all(job *j, group *g, size_t keeper, size_t first, const 
     return status;
 }
 
-/* The best photo's group. Left as it was when there is nobody to join it. */
-static dpl_status gather(job *j, group *g, size_t keeper, bool bursts, dpl_error *err)
+/* Of the first one's copies and itself, the oldest of those as large and about as sharp: a copy's
+ * new compression makes it no better. */
+static size_t elect(const job *j, size_t first)
+{
+    const picture *p = &j->pictures[first], *best = p;
+
+    for (size_t i = pairs_of(j, first); i < j->n_pairs && j->pairs[i].a == first; i++) {
+        const picture *other = &j->pictures[j->pairs[i].b];
+
+        if (j->pairs[i].is_copy && other->keeper == NOTHING && area(other) == area(p) &&
+            other->sketch->sharpness * SHARPER >= p->sketch->sharpness && by_age(other, best) < 0)
+            best = other;
+    }
+    return (size_t)(best - j->pictures);
+}
+
+/* The cosine of two pictures' vectors, which are of unit length. */
+static float alike_of(const job *j, size_t a, size_t b)
+{
+    const float *x = j->vectors + a * (size_t)j->dim, *y = j->vectors + b * (size_t)j->dim;
+    double sum = 0;
+
+    for (int32_t i = 0; i < j->dim; i++)
+        sum += (double)x[i] * (double)y[i];
+    return (float)sum;
+}
+
+/* Join a copy of the first one, as what it is of the one to keep. */
+static dpl_status join_copy(job *j, group *g, size_t keeper, size_t first, const pair *known,
+                            size_t member, dpl_error *err)
+{
+    pair p = {.a = keeper, .b = member, .alike = alike_of(j, keeper, member)};
+    dpl_status status;
+
+    if (keeper == first)
+        return join_all(j, g, keeper, member, known, err);
+    dpl_sketch_compare(&p.overlay, j->pictures[keeper].sketch, j->pictures[member].sketch);
+    status = judge(j, &p, err);
+    return status == DPL_OK && p.is_copy ? join_all(j, g, keeper, member, &p, err) : status;
+}
+
+/* The first one's group. Left as it was when there is nobody to join it. */
+static dpl_status gather_copies(job *j, group *g, size_t first, dpl_error *err)
+{
+    const size_t keeper = elect(j, first);
+    dpl_status status;
+
+    g->n = 0;
+    status = join_all(j, g, keeper, keeper, NULL, err);
+    for (size_t i = pairs_of(j, first); i < j->n_pairs && j->pairs[i].a == first; i++) {
+        const pair *p = &j->pairs[i];
+
+        if (status == DPL_OK && p->b == keeper)
+            status = join_copy(j, g, keeper, first, p, first, err);
+        else if (status == DPL_OK && p->is_copy && j->pictures[p->b].keeper == NOTHING)
+            status = join_copy(j, g, keeper, first, p, p->b, err);
+    }
+    if (status == DPL_OK && g->n < 2)
+        j->pictures[keeper].keeper = NOTHING;
+    return status;
+}
+
+static dpl_status gather_burst(job *j, group *g, size_t keeper, dpl_error *err)
 {
     dpl_status status;
 
     g->n = 0;
-    status =
-        bursts ? join(j, g, keeper, keeper, NULL, err) : join_all(j, g, keeper, keeper, NULL, err);
+    status = join(j, g, keeper, keeper, NULL, err);
     for (size_t i = pairs_of(j, keeper); i < j->n_pairs && j->pairs[i].a == keeper; i++) {
         const pair *p = &j->pairs[i];
 
-        if (status == DPL_OK && (bursts ? p->is_burst : p->is_copy) &&
-            j->pictures[p->b].keeper == NOTHING)
-            status =
-                bursts ? join(j, g, keeper, p->b, p, err) : join_all(j, g, keeper, p->b, p, err);
+        if (status == DPL_OK && p->is_burst && j->pictures[p->b].keeper == NOTHING)
+            status = join(j, g, keeper, p->b, p, err);
     }
     if (status == DPL_OK && g->n < 2)
         j->pictures[keeper].keeper = NOTHING;
@@ -591,7 +656,8 @@ static dpl_status tell_groups(job *j, group *g, bool bursts, dpl_error *err)
 
         if (p->first != j->order[i] || p->keeper != NOTHING)
             continue;
-        status = gather(j, g, j->order[i], bursts, err);
+        status =
+            bursts ? gather_burst(j, g, j->order[i], err) : gather_copies(j, g, j->order[i], err);
         if (status != DPL_OK || g->n < 2)
             continue;
         *(bursts ? &r->n_bursts : &r->n_groups) += 1;

@@ -96,8 +96,9 @@ typedef struct dpl_copies_options {
     int n_threads;     /* 0: one a core */
     double burst_s; /* photos alike that were taken within so many seconds are a burst; 0: none are;
                        default 10 */
-    const volatile int *cancel;                                      /* may be NULL */
-    void (*on_photo)(void *ctx, const dpl_photos_event *event);      /* each photo, as of
+    const volatile int *cancel; /* may be NULL */
+    void (*on_photo)(void *ctx,
+                     const dpl_photos_event *event);                 /* each photo, as of
                                                                         dpl_photos_each;      may be NULL */
     void (*on_compared)(void *ctx, int64_t n_done, int64_t n_total); /* pairs; may be NULL */
     /* A group, the copies' first. photos[0] is the one to keep; all live until it returns. */
@@ -136,11 +137,11 @@ typedef struct dpl_copies_report {
  * DPL_COPY_EVIDENCE on they are one picture, but for photos that were taken at two moments within
  * burst_s.
  *
- * Of all photos the one to keep comes first that is largest in pixels; then sharpest, by more than
- * a twentieth; then that says when it was taken, and earliest, or has the oldest file; then the
- * first by name. A group is the best photo that is in none yet, with all that are copies of it, not
- * of each other: what is like a copy, but not like what is kept, is not in the group. Bursts are
- * made likewise of what is left.
+ * Of copies the one to keep is the largest in pixels; of such the sharpest, by more than a tenth;
+ * of such the one that says when it was taken, and earliest, or has the oldest file; then the first
+ * by name. A group is what is a copy of that one, not of another copy: what is like a copy, but not
+ * like what is kept, is in no group with it. Bursts are made likewise of what is left, but for the
+ * tenth.
  *
  * @param pipeline  with an encoder of whole pictures as image_path, or as encoder_path without a
  *                  detector, which is the quicker way. Some 5 KB are kept of each photo
