@@ -88,8 +88,8 @@ char *dupes_evidence(const dpl_copy *copy)
         return text_format("alike %.2f", (double)copy->alike);
     if (copy->kind != DPL_COPY_NEAR)
         return text_format("%s", "");
-    return text_format("score %.3f; other pictures come so far %s", (double)copy->overlay.score,
-                       text_rate(rate, copy->rate));
+    return text_format("score %.3f; different photos are taken for one %s",
+                       (double)copy->overlay.score, text_rate(rate, copy->rate));
 }
 
 /* ------------------------------------------------------------------ JSON */

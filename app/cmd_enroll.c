@@ -523,6 +523,7 @@ int cmd_enroll(const command *self, int argc, char **argv)
         return code;
     }
     o.common.typed = typed;
+    o.common.adds_pictures = true;
     static const char *const everything[] = {"/"};
     /* Where a shell has listed a folder, its ignore file counts, too. */
     ignores = text_need(calloc((size_t)n, sizeof *ignores));

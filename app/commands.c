@@ -5,6 +5,8 @@
  */
 #include "app/commands.h"
 
+#include "doppel/models.h"
+
 const command commands[] = {
     {"enroll", cmd_enroll, true, "DIR|FILE…", "put people's photos into the gallery",
      options_of_enroll,
@@ -18,6 +20,10 @@ const command commands[] = {
      "A file that is gone, empty or unreadable takes nothing away: what was enrolled of it\n"
      "stays. --prune removes the photos whose files are gone, unless that looks like an absent\n"
      "disk. doppel undo takes back what a run has done.\n"
+     "\n"
+     "A vector of the whole picture is kept, too, for query --by image, where " DPL_MODEL_IMAGE "\n"
+     "is installed, unless --image-model none is given. Photos enrolled without one get it with\n"
+     "--force.\n"
      "\n"
      "Refused files are counted by their reason, -v lists them; their status counts in the exit\n"
      "status. What is no picture is only counted. Left out are hidden files, what file servers\n"
@@ -39,20 +45,22 @@ const command commands[] = {
      "number\n"
      "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
      "whole\n"
-     "picture (--by image, --image-model) nothing is decided unless --threshold is given.",
+     "picture (--by image, and photos without a face where the gallery has pictures' vectors)\n"
+     "what is alike is ranked, and a copy of the same picture is told by how often others are as\n"
+     "alike.",
      NULL},
     {"dupes", cmd_dupes, true, "[DIR|PHOTO…]", "find copies, near copies and bursts",
      options_of_dupes,
-     "Without an argument: of the gallery's photos. Copies have the same bytes, the same pixels, or\n"
-     "show the same picture: reduced, recompressed, cropped, turned, mirrored, tilted a little, in a\n"
-     "frame, with a caption, recoloured, blurred. Each is laid over the one to keep, and what was\n"
-     "found is said, with how often other pictures agree as well. Photos taken at two moments are no\n"
-     "copies: what is alike and was taken within seconds is a burst, by the camera's clock, or where\n"
-     "none of the two photos has it by the files' time.\n"
+     "Without an argument: of the gallery's photos. Copies have the same bytes, the same\n"
+     "pixels, or show the same picture: reduced, recompressed, cropped, turned, mirrored,\n"
+     "tilted a little, in a frame, with a caption, recoloured, blurred. Each is laid over the\n"
+     "one to keep, and what was found is said, with how often other pictures agree as well.\n"
+     "Photos taken at two moments are no copies: what is alike and was taken within seconds is\n"
+     "a burst, by the camera's clock, or where neither photo has it by the files' time.\n"
      "\n"
-     "The one to keep is the largest in pixels, then the sharpest, then the oldest. A group is what\n"
-     "is a copy of that one, not of another copy. Nothing is removed. The exit status is 1 when\n"
-     "there is nothing to tell.",
+     "The one to keep is the largest in pixels, then the sharpest, then the oldest. A group is\n"
+     "what is a copy of that one, not of another copy. Nothing is removed. The exit status is\n"
+     "1 when there is nothing to tell.",
      NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
     {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,

@@ -54,7 +54,9 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(image_model),
      .value = "FILE",
-     .help = "an encoder for whole pictures (ONNX; default the gallery's, else none)"},
+     .help =
+         "an encoder for whole pictures (ONNX; default the gallery's; enroll and scan otherwise "
+         "take " DPL_MODEL_IMAGE " where it is installed; none: no vectors of pictures)"},
     {.name = "detect",
      .kind = OPTION_CHOICE,
      .offset = AT(detect),
@@ -468,7 +470,8 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         goto done;
     }
     whole = o->detect >= 0 ? o->detect == 1 : m.detect && strcmp(m.detect, "none") == 0;
-    wants_image = o->image_model || (m.image_model && !o->faces_only);
+    wants_image =
+        o->image_model ? strcmp(o->image_model, "none") != 0 : m.image_model && !o->faces_only;
     encoder = find_model(self, o, gallery, o->model, m.model, DPL_MODEL_ENCODER, "model");
     if (!encoder)
         goto done;
@@ -476,6 +479,8 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         image = find_model(self, o, gallery, o->image_model, m.image_model, NULL, "image-model");
         if (!image)
             goto done;
+    } else if (o->adds_pictures && !o->image_model && !whole) {
+        (void)dpl_models_find(&image, DPL_MODEL_IMAGE, NULL);
     }
     if (!whole) {
         detector = common_model_path(self, o, o->detector, DPL_MODEL_DETECTOR, "detector");

@@ -28,7 +28,8 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
-    bool faces_only; /* the gallery's model of whole pictures has nothing to do here */
+    bool faces_only;    /* the gallery's model of whole pictures has nothing to do here */
+    bool adds_pictures; /* where the gallery has none, the one that comes with doppel is used */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;

@@ -14,9 +14,9 @@
 static void on_pair(void *ctx, const char *a, const char *b, float alike, const dpl_overlay *o)
 {
     (void)ctx;
-    printf("%.4f,%.4f,%.2f,%d,%.2f,%.3f,%.3f,%.3f,%s,%s\n", (double)alike, (double)o->score,
-           (double)o->evidence, (int)o->orientation, (double)o->angle_deg, (double)o->shown_a,
-           (double)o->shown_b, (double)o->scale, a, b);
+    printf("%.4f,%.4f,%.2f,%.4f,%d,%.2f,%.3f,%.3f,%.3f,%s,%s\n", (double)alike, (double)o->score,
+           (double)o->evidence, (double)o->all_over, (int)o->orientation, (double)o->angle_deg,
+           (double)o->shown_a, (double)o->shown_b, (double)o->scale, a, b);
 }
 
 int main(int argc, char **argv)
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
     models.decode.enough_px = 512;
     options.on_pair = on_pair;
     status = dpl_pipeline_open(&pipeline, &models, &err);
-    puts("alike,score,evidence,orientation,angle_deg,shown_a,shown_b,scale,a,b");
+    puts("alike,score,evidence,all_over,orientation,angle_deg,shown_a,shown_b,scale,a,b");
     if (status == DPL_OK)
         status = dpl_find_copies(&report, pipeline, (const char *const *)(argv + 2),
                                  (size_t)(argc - 2), &options, &err);

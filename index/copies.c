@@ -54,25 +54,22 @@ enum {
 
 /* ------------------------------------------------------------------ rates */
 
-/* Evidence, and the share of pairs of different pictures that reach it, with its 95 % bounds. See
- * docs/accuracy-log.md. */
-static const struct {
-    float evidence;
-    double rate, low, high;
-} rates[] = {
-    {40, 1, 0, 1},
-};
-enum { N_RATES = sizeof rates / sizeof *rates };
+/* Chosen on Flickr8k's and Caltech-101's training parts: docs/accuracy-log.md. */
+#define COPY_SCORE    0.93f
+#define COPY_EVIDENCE 100.0f
+#define COPY_ALL_OVER 0.75f
 
-dpl_rate dpl_copy_rate(float evidence)
+bool dpl_overlay_is_copy(const dpl_overlay *o)
 {
-    int i = N_RATES - 1;
+    return o->score >= COPY_SCORE && o->evidence >= COPY_EVIDENCE && o->all_over >= COPY_ALL_OVER;
+}
 
-    if (!(evidence >= rates[0].evidence))
-        return (dpl_rate){1, 0, 1, false};
-    while (rates[i].evidence > evidence)
-        i--;
-    return (dpl_rate){rates[i].rate, rates[i].low, rates[i].high, i == N_RATES - 1};
+dpl_rate dpl_copy_rate(const dpl_overlay *overlay)
+{
+    /* Pairs of 7,079 photos, and the 95 % bounds of a Poisson distribution. */
+    static const dpl_rate measured = {5 / 25052581.0, 1.6 / 25052581.0, 11.7 / 25052581.0, false};
+
+    return dpl_overlay_is_copy(overlay) ? measured : (dpl_rate){1, 0, 1, false};
 }
 
 /* ------------------------------------------------------------------ photos */
@@ -460,7 +457,7 @@ static dpl_status judge(job *j, pair *p, dpl_error *err)
     const bool two_moments = timed && !p->by_file_time && p->apart_s > 0;
 
     p->kind = DPL_COPY_NEAR;
-    p->is_copy = p->overlay.evidence >= DPL_COPY_EVIDENCE && !two_moments;
+    p->is_copy = dpl_overlay_is_copy(&p->overlay) && !two_moments;
     p->is_burst =
         !p->is_copy && timed && j->options.burst_s > 0 &&
         (p->by_file_time ? p->alike >= BURST_ALIKE_BY_FILE && p->apart_s >= BURST_FILES_APART_S
@@ -544,7 +541,7 @@ static dpl_status join(job *j, group *g, size_t keeper, size_t member, const pai
         c.alike = p->alike;
         if (c.kind != DPL_COPY_PIXELS) {
             c.overlay = p->overlay;
-            c.rate = dpl_copy_rate(p->overlay.evidence);
+            c.rate = dpl_copy_rate(&p->overlay);
         }
         if (c.kind == DPL_COPY_BURST) {
             c.apart_s = p->apart_s;

@@ -35,6 +35,7 @@ enum {
     EARLY_ROUND = 2,   /* after which a fit that leads nowhere ends */
     SHARP_ROUNDS = 8,  /* at SIDE */
     MIN_PIXELS = 64,   /* that a fit needs */
+    N_CELLS = 5,       /* across and down, that are looked at by themselves */
     BESIDE = 2,        /* pixels around a place that are looked at with it */
     PIXELS_A_FACT = 12 /* neighbours agree with each other: so many count as one */
 };
@@ -43,14 +44,17 @@ enum {
 #define TILT       0.12  /* radians */
 #define FAINT      8.0f  /* grey levels: what varies less is not made as strong as the rest */
 #define PLAIN      0.125 /* deviation of what is made even, below which it tells nothing */
+#define CELL_PLAIN 0.25  /* deviation below which a cell shows nothing */
 #define DROPPED    0.2f  /* of the pixels */
 #define MIN_SHOWN  0.7f  /* so much of the one must lie within the other */
-#define MIN_COARSE 0.55f /* correlations below which it is not gone on with: where pictures lie,   \
+#define MIN_COARSE                                                                                 \
+    0.55f                /* correlations below which it is not gone on with: where pictures lie,   \
                           */
 #define MIN_EVEN  0.45f  /* where those made even do, */
 #define MIN_EARLY 0.6f   /* of a fit begun, */
 #define MIN_SOFT  0.75f  /* and of one at half of SIDE */
-#define SURE      250.0f /* evidence past which nothing better is looked for */
+#define SURE      250.0f /* evidence, and what is reached all over, past which nothing better is */
+#define SURE_ALL  0.8f   /* looked for */
 
 typedef struct plane {
     int w, h;
@@ -330,7 +334,7 @@ typedef struct affine {
 
 typedef struct fit {
     affine map;
-    float score, evidence;
+    float score, evidence, all_over;
     float inside; /* how much of the drawn picture lies within the other */
     int w, h;     /* of the template that map is for */
 } fit;
@@ -542,6 +546,62 @@ static float correlation(const reading *r, const plane *t)
     return dev_t < PLAIN || dev < PLAIN || m == 0 ? 0 : (float)(sum / (m * dev_t * dev));
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The correlation within a cell; -2 where there is too little of it, or it is plain. */
+static float cell_correlation(const reading *r, const plane *t, int x0, int y0, int x1, int y1)
+{
+    double st = 0, sr = 0, stt = 0, srr = 0, str = 0;
+    int n = 0;
+
+    for (int y = y0; y < y1; y++)
+        for (int x = x0; x < x1; x++) {
+            const int at = y * t->w + x;
+            const double a = (double)t->v[at], b = (double)r->v[at];
+
+            if (!r->in[at])
+                continue;
+            st += a;
+            sr += b;
+            stt += a * a;
+            srr += b * b;
+            str += a * b;
+            n++;
+        }
+    if (n < 2 * (x1 - x0) * (y1 - y0) / 3 || n == 0)
+        return -2;
+    const double vt = stt / n - st / n * (st / n), vr = srr / n - sr / n * (sr / n);
+    if (fmax(vt, vr) < CELL_PLAIN * CELL_PLAIN)
+        return -2;
+    return (float)((str / n - st / n * (sr / n)) / sqrt(fmax(vt, 1e-4) * fmax(vr, 1e-4)));
+}
+
+/* How well they agree all over: of the cells that show something, the correlation that a third does
+ * not reach, of which a caption takes a part. What is of one kind, on a plain ground, agrees in its
+ * outline alone. */
+static float all_over(const reading *r, const plane *t)
+{
+    float cells[N_CELLS * N_CELLS];
+    int n = 0;
+
+    for (int j = 0; j < N_CELLS; j++)
+        for (int i = 0; i < N_CELLS; i++) {
+            const float c = cell_correlation(r, t, i * t->w / N_CELLS, j * t->h / N_CELLS,
+                                             (i + 1) * t->w / N_CELLS, (j + 1) * t->h / N_CELLS);
+            if (c >= -1.5f)
+                cells[n++] = c;
+        }
+    if (n == 0)
+        return 0;
+    qsort(cells, (size_t)n, sizeof *cells, by_value);
+    return cells[n / 3];
+}
+
 /* Fit the map on pictures of one degree of detail. The last round only looks. */
 static bool refine(fit *f, reading *r, const plane *t, const plane *other, int n_rounds)
 {
@@ -560,6 +620,7 @@ static bool refine(fit *f, reading *r, const plane *t, const plane *other, int n
             return false;
     }
     f->score = correlation(r, t);
+    f->all_over = all_over(r, t);
     f->evidence = evidence(f->score, (1 - DROPPED) * (float)r->n_in);
     return true;
 }
@@ -648,6 +709,7 @@ static void tell(dpl_overlay *out, const fit *f, int o, bool second, const dpl_s
 
     out->score = f->score;
     out->evidence = f->evidence;
+    out->all_over = f->all_over;
     out->orientation = exif_of[second ? o : opposite[o]];
     /* The drawn picture lies turned by the angle in the other; a mirror image of it the other way.
      */
@@ -693,7 +755,8 @@ void dpli_overlay(dpl_overlay *out, const dpl_sketch *a, const dpl_sketch *b)
         const int n = propose(tried, planes, wide);
 
         /* All as they lie, then the best of them tilted. */
-        for (int k = 0; k < n + 2 * N_TILTED && out->evidence < SURE; k++) {
+        for (int k = 0;
+             k < n + 2 * N_TILTED && !(out->evidence >= SURE && out->all_over >= SURE_ALL); k++) {
             const place *p = &tried[k < n ? k : (k - n) / 2];
             const double angle = k < n ? 0 : (k - n) % 2 ? -TILT : TILT;
             fit f;

@@ -40,7 +40,8 @@ DPL_API dpl_status dpl_sketch_make(dpl_sketch *out, const dpl_image *image, dpl_
 typedef struct dpl_overlay {
     float score; /* the correlation of what they share, the fifth that agrees least left out: 1 for
                     the same, 0 for pictures that have nothing in common or are too plain to tell */
-    float evidence;      /* what the score is worth for so much of them: it decides */
+    float all_over; /* the same correlation in parts: that which a third of them do not reach */
+    float evidence; /* what the score is worth for so much of them */
     int32_t orientation; /* what the second needs to lie as the first, in EXIF's numbers: 1 nothing,
                             2 mirrored, 3 turned 180 degrees, 6 and 8 turned by a quarter … */
     float angle_deg;     /* and how much it is tilted beside that, clockwise as it is seen */
@@ -60,11 +61,14 @@ typedef struct dpl_overlay {
  */
 DPL_API void dpl_sketch_compare(dpl_overlay *out, const dpl_sketch *a, const dpl_sketch *b);
 
-/** How often two different pictures have so much evidence by chance: of all pairs of a collection,
- * not only of those that look alike. Measured; docs/accuracy-log.md has how. */
-DPL_API dpl_rate dpl_copy_rate(float evidence);
+/** Whether the two are the same picture: they agree, in enough of it, and all over. */
+DPL_API bool dpl_overlay_is_copy(const dpl_overlay *overlay);
 
-#define DPL_COPY_EVIDENCE 110.0f /* from here on pictures are taken for one */
+/** How often two different photos, of all pairs of a collection, are taken for one by
+ * dpl_overlay_is_copy; 1 of an overlay that is not. Measured on everyday photos, where nearly all
+ * of them are the same scene photographed twice; pictures of one kind of thing, in one pose on a
+ * plain ground, are taken for each other far more often (docs/accuracy-log.md). */
+DPL_API dpl_rate dpl_copy_rate(const dpl_overlay *overlay);
 
 /* ------------------------------------------------------------------ many pictures */
 
@@ -133,9 +137,8 @@ typedef struct dpl_copies_report {
  * Find the photos that show the same picture, and those taken in a burst. Nothing is removed.
  *
  * A file's content and the pixels of the upright photo tell the same ones. Of the others, those
- * with the most like vectors are laid over each other (dpl_sketch_compare), and from
- * DPL_COPY_EVIDENCE on they are one picture, but for photos that were taken at two moments within
- * burst_s.
+ * with the most like vectors are laid over each other (dpl_sketch_compare), and dpl_overlay_is_copy
+ * decides, but for photos that were taken at two moments within burst_s.
  *
  * Of copies the one to keep is the largest in pixels; of such the sharpest, by more than a tenth;
  * of such the one that says when it was taken, and earliest, or has the oldest file; then the first

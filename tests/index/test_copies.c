@@ -224,9 +224,10 @@ static dpl_overlay known_again(int photo, dpl_image edited, const char *how)
 
     dpl_sketch_compare(&o, &sketches[photo], &s);
     dpl_sketch_compare(&back, &s, &sketches[photo]);
-    if (!(o.evidence >= DPL_COPY_EVIDENCE) || !(back.evidence >= DPL_COPY_EVIDENCE))
-        fail_msg("%s %s: evidence %g, the other way round %g", photos[photo], how,
-                 (double)o.evidence, (double)back.evidence);
+    if (!dpl_overlay_is_copy(&o) || !dpl_overlay_is_copy(&back))
+        fail_msg("%s %s: score %g, evidence %g, all over %g; the other way round %g, %g, %g",
+                 photos[photo], how, (double)o.score, (double)o.evidence, (double)o.all_over,
+                 (double)back.score, (double)back.evidence, (double)back.all_over);
     dpl_image_clear(&edited);
     return o;
 }
@@ -354,7 +355,7 @@ static void other_pictures_are_not_taken_for_copies(void **state)
             dpl_overlay o;
 
             dpl_sketch_compare(&o, &sketches[i], &sketches[k]);
-            if (i != k && !(o.evidence < DPL_COPY_EVIDENCE))
+            if (i != k && dpl_overlay_is_copy(&o))
                 fail_msg("%s and %s: evidence %g", photos[i], photos[k], (double)o.evidence);
         }
 }
@@ -400,7 +401,7 @@ static void any_two_pictures_give_numbers_within_bounds(void **state)
             assert_true(o.evidence >= 0 && isfinite(o.evidence) && isfinite(o.angle_deg));
             assert_true(o.shown_a >= 0 && o.shown_a <= 1 && o.shown_b >= 0 && o.shown_b <= 1);
             assert_true(o.score == 0 || (o.scale > 0 && isfinite(o.scale)));
-            assert_true(k == i || o.evidence < DPL_COPY_EVIDENCE);
+            assert_true(k == i || !dpl_overlay_is_copy(&o));
         }
 }
 
@@ -415,18 +416,17 @@ static void blurred_copies_are_less_sharp(void **state)
     }
 }
 
-static void rates_fall_as_evidence_rises(void **state)
+static void only_copies_have_a_rate(void **state)
 {
-    double last = 1;
+    dpl_overlay o;
 
     (void)state;
-    for (float e = -10; e < 500; e += 1) {
-        const dpl_rate r = dpl_copy_rate(e);
-
-        assert_true(r.rate <= last && r.low <= r.rate && r.rate <= r.high && r.high <= 1);
-        last = r.rate;
-    }
-    assert_true(dpl_copy_rate((float)NAN).rate == 1);
+    dpl_sketch_compare(&o, &sketches[0], &sketches[0]);
+    assert_true(dpl_copy_rate(&o).high < 1e-6);
+    dpl_sketch_compare(&o, &sketches[0], &sketches[1]);
+    assert_true(dpl_copy_rate(&o).rate == 1);
+    o.score = o.evidence = o.all_over = (float)NAN;
+    assert_false(dpl_overlay_is_copy(&o));
 }
 
 int main(void)
@@ -444,7 +444,7 @@ int main(void)
         cmocka_unit_test(plain_pictures_tell_nothing),
         cmocka_unit_test(any_two_pictures_give_numbers_within_bounds),
         cmocka_unit_test(blurred_copies_are_less_sharp),
-        cmocka_unit_test(rates_fall_as_evidence_rises),
+        cmocka_unit_test(only_copies_have_a_rate),
     };
 
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
