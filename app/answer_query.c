@@ -90,6 +90,8 @@ static json_t *answer_json(const query_facts *f, const dpl_answer *answer)
                                        : json_object();
 
     json_put_decision(&object, answer->decision);
+    if (answer->face < 0 && !f->judges_pictures && answer->decision != DPL_DECISION_NONE)
+        json_put_bool(&object, "copy", answer->decision == DPL_DECISION_MATCH);
     if (answer->decision == DPL_DECISION_MATCH)
         json_put_text(&object, "person", answer->person);
     if (query_n_matches(answer) > 1)

@@ -287,6 +287,10 @@ static tone tone_of(dpl_decision decision)
 
 static const char *who(const dpl_answer *answer)
 {
+    if (answer->face < 0 && answer->decision != DPL_DECISION_NONE)
+        return answer->decision == DPL_DECISION_MATCH          ? "copy"
+               : answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
+                                                               : "no copy";
     if (answer->decision == DPL_DECISION_MATCH && answer->person)
         return answer->person;
     return answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
@@ -395,7 +399,9 @@ static char *headline(const answered *a)
     FILE *f;
 
     if (a->n == 1 && a->answers[0].face < 0)
-        return text_format("%s", "the whole picture");
+        return text_format("%s", a->answers[0].decision == DPL_DECISION_MATCH
+                                     ? "the whole picture, which is a copy"
+                                     : "the whole picture");
     f = text_need(open_memstream(&line, &size));
     fprintf(f, "%s", text_counted(count, (int64_t)a->n, "face"));
     for (size_t i = 0; i < a->n; i++)
@@ -435,8 +441,13 @@ static void tell_notes(const query *q, const answered *a, FILE *f, const char *i
 
 static void tell_text(const query *q, const answered *a)
 {
-    static const char *const heads[] = {"face",      "who",  "score", "strangers score this high",
-                                        "most like", "photo"};
+    const bool by_picture = a->n == 1 && a->answers[0].face < 0;
+    const char *heads[] = {by_picture ? "" : "face",
+                           by_picture ? "" : "who",
+                           "score",
+                           by_picture ? "other pictures do" : "strangers score this high",
+                           "most like",
+                           "photo"};
     const color_when color = (color_when)q->o->common.color;
     table t = {.align = "rlrlll"};
     char *line = headline(a);
@@ -576,8 +587,10 @@ static void page_answer(const query *q, const answered *a, const dpl_answer *ans
     fputs("<div class=\"say\"><p class=\"big\">", f);
     if (answer->decision != DPL_DECISION_NONE)
         html_verdict(&q->page, unknown ? DPL_DECISION_NONE : answer->decision,
-                     unknown ? "unknown" : dpl_decision_words(answer->decision));
-    if (answer->decision == DPL_DECISION_MATCH)
+                     answer->face < 0 ? who(answer)
+                     : unknown        ? "unknown"
+                                      : dpl_decision_words(answer->decision));
+    if (answer->decision == DPL_DECISION_MATCH && answer->face >= 0)
         html_text(&q->page, who(answer));
     else if (first || (best && best->person)) {
         fputs("<span class=\"soft\">most like ", f);

@@ -5,6 +5,8 @@
  */
 #include "app/commands.h"
 
+#include "doppel/models.h"
+
 const command commands[] = {
     {"enroll", cmd_enroll, true, "DIR|FILE…", "put people's photos into the gallery",
      options_of_enroll,
@@ -18,6 +20,10 @@ const command commands[] = {
      "A file that is gone, empty or unreadable takes nothing away: what was enrolled of it\n"
      "stays. --prune removes the photos whose files are gone, unless that looks like an absent\n"
      "disk. doppel undo takes back what a run has done.\n"
+     "\n"
+     "A vector of the whole picture is kept, too, for query --by image, where " DPL_MODEL_IMAGE "\n"
+     "is installed, unless --image-model none is given. Photos enrolled without one get it with\n"
+     "--force.\n"
      "\n"
      "Refused files are counted by their reason, -v lists them; their status counts in the exit\n"
      "status. What is no picture is only counted. Left out are hidden files, what file servers\n"
@@ -52,7 +58,9 @@ const command commands[] = {
      "number\n"
      "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
      "whole\n"
-     "picture (--by image, --image-model) nothing is decided unless --threshold is given.\n"
+     "picture (--by image, and photos without a face where the gallery has pictures' vectors)\n"
+     "what is alike is ranked, and a copy of the same picture is told by how often others are as\n"
+     "alike.\n"
      "\n"
      "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
      "is\n"
@@ -83,21 +91,39 @@ const command commands[] = {
      "faces too poor; then 6; then 1 where nobody in it is known.",
      NULL},
     {"group", cmd_group, true, "", "gather nobody's faces by who they show", options_of_group,
-     "Faces of nobody are put into groups of one person each, the largest first, and each group has\n"
-     "a number, which it keeps when more photos come and groups are made anew. doppel name gives a\n"
+     "Faces of nobody are put into groups of one person each, the largest first, and each group "
+     "has\n"
+     "a number, which it keeps when more photos come and groups are made anew. doppel name gives "
+     "a\n"
      "group its name. A group that matches somebody known by a search's decision is told as\n"
      "\"perhaps\" them. With --html: a page with the faces of each.\n"
      "\n"
-     "--precision asks how much of the groups shall be right, by a table measured on other photos;\n"
-     "a higher one splits people into more groups. What was said by hand holds: a face that is not\n"
+     "--precision asks how much of the groups shall be right, by a table measured on other "
+     "photos;\n"
+     "a higher one splits people into more groups. What was said by hand holds: a face that is "
+     "not\n"
      "somebody, or not the same as another, never comes back to them. Faces too poor to tell stay\n"
      "out. Interrupted, everything is as it was.",
      NULL},
     {"name", cmd_name, true, "NUMBER NAME…", "say who a group of faces shows", options_of_name,
      "All faces of the group become that person's, known or new, as if each had been assigned by\n"
      "hand; those that were said not to be theirs stay out. Several groups are named by several\n"
-     "pairs. Where the group does not look like the known person of that name, it asks. doppel undo\n"
+     "pairs. Where the group does not look like the known person of that name, it asks. doppel "
+     "undo\n"
      "takes it back.",
+     NULL},
+    {"dupes", cmd_dupes, true, "[DIR|PHOTO…]", "find copies, near copies and bursts",
+     options_of_dupes,
+     "Without an argument: of the gallery's photos. Copies have the same bytes, the same\n"
+     "pixels, or show the same picture: reduced, recompressed, cropped, turned, mirrored,\n"
+     "tilted a little, in a frame, with a caption, recoloured, blurred. Each is laid over the\n"
+     "one to keep, and what was found is said, with how often other pictures agree as well.\n"
+     "Photos taken at two moments are no copies: what is alike and was taken within seconds is\n"
+     "a burst, by the camera's clock, or where neither photo has it by the files' time.\n"
+     "\n"
+     "The one to keep is the largest in pixels, then the sharpest, then the oldest. A group is\n"
+     "what is a copy of that one, not of another copy. Nothing is removed. The exit status is\n"
+     "1 when there is nothing to tell.",
      NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
     {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
@@ -151,11 +177,13 @@ const command commands[] = {
     {"check", cmd_check, true, "", "read all of the gallery, mend damage, find wrong references",
      options_of_check,
      "Structure, every row and every index are compared with what was written. Each finding names\n"
-     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and 4\n"
+     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and "
+     "4\n"
      "when something is, or with --repair still is.\n"
      "\n"
      "--repair reads those photos again, each in one transaction, where the file has the content\n"
-     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
+     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure "
+     "is\n"
      "damaged, make a new gallery of an export or of the photos.\n"
      "\n"
      "Where nothing is damaged, references are compared with each other: photos unlike their\n"
@@ -171,11 +199,13 @@ const command commands[] = {
      "describes them. Photos are never touched.\n"
      "\n"
      "write brings the named faces of photos that are there into their sidecars, and leaves all\n"
-     "else in them. A name that doppel wrote follows the gallery; one that somebody else gave to a\n"
+     "else in them. A name that doppel wrote follows the gallery; one that somebody else gave to "
+     "a\n"
      "face stays unless --overwrite is said. A person's name is taken first; ./NAME is always a\n"
      "photo or a folder.\n"
      "\n"
-     "read gives faces of the gallery the names of the regions that lie on them, as assign does. A\n"
+     "read gives faces of the gallery the names of the regions that lie on them, as assign does. "
+     "A\n"
      "name that somebody gave by hand stays unless --overwrite is said. Photos have to be in the\n"
      "gallery: doppel scan or enroll puts them there. doppel undo takes it back.",
      NULL},

@@ -12,6 +12,7 @@ extern const command commands[]; /* ends at a NULL name */
 int cmd_assign(const command *self, int argc, char **argv);
 int cmd_calibrate(const command *self, int argc, char **argv);
 int cmd_check(const command *self, int argc, char **argv);
+int cmd_dupes(const command *self, int argc, char **argv);
 int cmd_enroll(const command *self, int argc, char **argv);
 int cmd_eval(const command *self, int argc, char **argv);
 int cmd_export(const command *self, int argc, char **argv);
@@ -36,6 +37,7 @@ int cmd_xmp(const command *self, int argc, char **argv);
 extern const option_spec *const options_of_assign[];
 extern const option_spec *const options_of_calibrate[];
 extern const option_spec *const options_of_check[];
+extern const option_spec *const options_of_dupes[];
 extern const option_spec *const options_of_enroll[];
 extern const option_spec *const options_of_eval[];
 extern const option_spec *const options_of_export[];

@@ -54,7 +54,9 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(image_model),
      .value = "FILE",
-     .help = "an encoder for whole pictures (ONNX; default the gallery's, else none)"},
+     .help =
+         "an encoder for whole pictures (ONNX; default the gallery's; enroll and scan otherwise "
+         "take " DPL_MODEL_IMAGE " where it is installed; none: no vectors of pictures)"},
     {.name = "detect",
      .kind = OPTION_CHOICE,
      .offset = AT(detect),
@@ -381,11 +383,14 @@ dpl_net_options common_model_limits(const common *o)
     return limits;
 }
 
-/* From here on: the photos, the models with what lies beside them, the gallery, the page. */
-static void enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+/* The photos, the models with what lies beside them, the gallery, the page. */
+void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
 {
     const char *paths[] = {models->encoder_path, models->detector_path, models->image_path};
     enum { N_MODELS = sizeof paths / sizeof *paths };
+
+    if (!o->inputs)
+        return;
     const char **read = text_need(calloc(o->n_inputs + 2 * N_MODELS, sizeof *read));
     char *beside[N_MODELS] = {NULL}, *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
     const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
@@ -490,7 +495,8 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         goto done;
     }
     whole = o->detect >= 0 ? o->detect == 1 : m.detect && strcmp(m.detect, "none") == 0;
-    wants_image = o->image_model || (m.image_model && !o->faces_only);
+    wants_image =
+        o->image_model ? strcmp(o->image_model, "none") != 0 : m.image_model && !o->faces_only;
     encoder = find_model(self, o, gallery, o->model, m.model, DPL_MODEL_ENCODER, "model");
     if (!encoder)
         goto done;
@@ -498,6 +504,8 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         image = find_model(self, o, gallery, o->image_model, m.image_model, NULL, "image-model");
         if (!image)
             goto done;
+    } else if (o->adds_pictures && !o->image_model && !whole) {
+        (void)dpl_models_find(&image, DPL_MODEL_IMAGE, NULL);
     }
     if (!whole) {
         detector = common_model_path(self, o, o->detector, DPL_MODEL_DETECTOR, "detector");
@@ -515,8 +523,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     options.detect.min_score = (float)o->min_score;
     options.min_quality = (float)min_quality;
     options.net = common_model_limits(o);
-    if (o->inputs)
-        enter_sandbox(o, gallery, &options);
+    common_enter_sandbox(o, gallery, &options);
     code = dpl_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
 done:
     forget_memory(&m);

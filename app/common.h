@@ -28,7 +28,8 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
-    bool faces_only; /* the gallery's model of whole pictures has nothing to do here */
+    bool faces_only;    /* the gallery's model of whole pictures has nothing to do here */
+    bool adds_pictures; /* where the gallery has none, the one that comes with doppel is used */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
@@ -83,6 +84,11 @@ dpl_net_options common_model_limits(const common *o);
  */
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);
+
+/** From here on only what the command reads, the models, the gallery (may be NULL) and the page are
+ * touched. Nothing is restricted where the command has not said what it reads. */
+void common_enter_sandbox(const common *o, dpl_gallery *gallery,
+                          const dpl_pipeline_options *models);
 
 /** A command as it was typed, freed by free(). Before options_read, which puts options first. */
 char *common_typed(int argc, char **argv);

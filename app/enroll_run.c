@@ -510,6 +510,7 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
         return code;
     }
     o->common.typed = typed;
+    o->common.adds_pictures = true;
     inputs = common_inputs(&o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n,
                            o->follow_links);
     o->common.inputs = inputs;

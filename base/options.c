@@ -42,6 +42,7 @@ static void fill(void *theirs, size_t their_size, const void *ours, size_t our_s
     }
 
 OPTIONS_INIT(calibrate, DPL_CALIBRATE_OPTIONS_INIT)
+OPTIONS_INIT(copies, DPL_COPIES_OPTIONS_INIT)
 OPTIONS_INIT(dataset, DPL_DATASET_OPTIONS_INIT)
 OPTIONS_INIT(decode, DPL_DECODE_OPTIONS_INIT)
 OPTIONS_INIT(detect, DPL_DETECT_OPTIONS_INIT)

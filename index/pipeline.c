@@ -27,9 +27,10 @@ struct dpl_pipeline {
     dpl_encoder *encoder;
     dpl_encoder *image_encoder; /* NULL: none */
     dpl_head *head;
-    dpl_calibration *calibration; /* NULL: none */
-    dpli_cohort *cohort;          /* NULL: the calibration needs none */
-    bool foreign;                 /* the calibration is not the model's own */
+    dpl_calibration *calibration;       /* NULL: none */
+    dpli_cohort *cohort;                /* NULL: the calibration needs none */
+    bool foreign;                       /* the calibration is not the model's own */
+    dpl_calibration *image_calibration; /* of copies; NULL: none */
     dpl_decode_options decode;
     dpl_detect_options detect;
     float min_quality;
@@ -139,6 +140,20 @@ static dpl_status open_calibration(dpl_pipeline *p, const char *path, const char
     return status == DPL_OK ? status : dpli_fail_in(err, status, path ? path : model_path);
 }
 
+/* How often two different pictures are as alike, from the facts of the pictures' encoder. */
+static dpl_status open_image_calibration(dpl_pipeline *p, const char *path, dpl_error *err)
+{
+    const char *table = dpl_encoder_fact(p->image_encoder, "calibration");
+    dpl_status status;
+
+    if (!table)
+        return DPL_OK;
+    status = dpl_calibration_parse(&p->image_calibration, table, err);
+    if (status == DPL_OK && p->image_calibration->top > 0)
+        status = dpli_fail(err, DPL_E_MODEL, "a calibration of pictures has no cohort");
+    return status == DPL_OK ? status : dpli_fail_in(err, status, path);
+}
+
 /* ------------------------------------------------------------------ open and close */
 
 /* What a thread's scratch grows to. */
@@ -202,6 +217,9 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
                                o.image_path);
             goto done;
         }
+        status = open_image_calibration(p, o.image_path, err);
+        if (status != DPL_OK)
+            goto done;
     }
     status = dpl_head_open(&p->head, p->encoder, err);
     if (status != DPL_OK) {
@@ -225,6 +243,7 @@ void dpl_pipeline_close(dpl_pipeline *pipeline)
         return;
     dpli_cohort_free(pipeline->cohort);
     dpl_calibration_free(pipeline->calibration);
+    dpl_calibration_free(pipeline->image_calibration);
     dpl_head_free(pipeline->head);
     dpl_encoder_close(pipeline->image_encoder);
     dpl_encoder_close(pipeline->encoder);
@@ -256,6 +275,11 @@ const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline)
 const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline)
 {
     return pipeline->calibration;
+}
+
+const dpl_calibration *dpl_pipeline_image_calibration(const dpl_pipeline *pipeline)
+{
+    return pipeline->image_calibration;
 }
 
 bool dpl_pipeline_calibration_is_given(const dpl_pipeline *pipeline)

@@ -306,12 +306,14 @@ static void decide(dpl_answer *a, const search *s, const dpli_side *probe)
         a->decision = a->candidates[0].comparison.decision;
         a->person = a->decision == DPL_DECISION_MATCH ? a->candidates[0].person : NULL;
     }
-    /* Of a picture, the first hit that has a name decides. */
+    /* Of a picture, the first hit that has a name decides; a copy of nobody's is one, too. */
     for (size_t i = 0; i < a->n_hits && !s->by_person; i++)
         if (a->hits[i].person && a->decision == DPL_DECISION_NONE) {
             a->decision = a->hits[i].decision;
             a->person = a->decision == DPL_DECISION_MATCH ? a->hits[i].person : NULL;
         }
+    if (!s->by_person && a->n_hits > 0 && a->hits[0].decision == DPL_DECISION_MATCH)
+        a->decision = DPL_DECISION_MATCH;
     /* Nobody there to compare with, or only people whose photos tell nothing. */
     if (a->decision == DPL_DECISION_NONE || a->decision == DPL_DECISION_TOO_POOR)
         a->decision = DPL_DECISION_NO_MATCH;
@@ -418,6 +420,25 @@ static dpl_status answer_all(dpl_answer *answers, search *s, const float *probes
     return status;
 }
 
+/* A face's rate says nothing of a picture: by the pictures' own, one is a copy or is not. */
+static dpl_status judge_pictures(search *s, dpl_policy *of_copies, const dpl_pipeline *pipeline,
+                                 const dpl_policy *policy, dpl_error *err)
+{
+    dpl_gallery_counts counts;
+    dpl_status status;
+
+    s->judge.calibration = dpl_pipeline_image_calibration(pipeline);
+    s->judge.policy = policy && isnan(policy->fmr) && policy->decides ? policy : NULL;
+    if (s->judge.policy || !s->judge.calibration)
+        return DPL_OK;
+    status = dpl_gallery_count(&counts, s->gallery, err);
+    if (status == DPL_OK)
+        status = dpl_policy_for_search(of_copies, s->judge.calibration, DPL_DEFAULT_FPIR,
+                                       counts.n_templates_image, err);
+    s->judge.policy = of_copies;
+    return status;
+}
+
 dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
                      const dpl_pipeline *pipeline, const dpl_policy *policy, const dpl_photo *photo,
                      dpl_query_by by, const dpl_search_options *options, dpl_error *err)
@@ -425,6 +446,7 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
     dpl_search_options known = DPL_SEARCH_OPTIONS_INIT;
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
     dpl_head *image_head = NULL;
+    dpl_policy of_copies;
     search s = {.gallery = gallery, .options = &known};
     dpl_answer *answers;
     size_t n;
@@ -458,13 +480,10 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
             status = answer_all(answers, &s, photo->vectors, photo->faces, n, err);
     } else {
         s.encoder = image_encoder;
-        /* A face's rate says nothing of a picture. */
-        s.judge.policy =
-            isnan(policy->fmr) || dpli_space_find(dpl_encoder_space(image_encoder))->has_rates
-                ? policy
-                : NULL;
         answers[0].face = -1;
         status = dpl_head_open(&image_head, image_encoder, err);
+        if (status == DPL_OK)
+            status = judge_pictures(&s, &of_copies, pipeline, policy, err);
         s.judge.head = image_head;
         if (status == DPL_OK)
             status = answer_all(answers, &s, photo->image_vector, NULL, 1, err);

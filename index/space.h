@@ -16,7 +16,6 @@ typedef struct dpli_space {
     const char *name; /* in the database, in exports, of the snapshot's file */
     bool is_face;     /* one vector is of a face, told with its box, landmarks, quality; else of a
                          whole picture */
-    bool has_rates;   /* a false match rate can be asked for; else only a threshold decides */
 } dpli_space;
 extern const dpli_space dpli_spaces[DPLI_N_SPACES];
 

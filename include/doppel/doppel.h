@@ -4,6 +4,7 @@
 
 #include "doppel/calibrate.h"
 #include "doppel/cancel.h"
+#include "doppel/copies.h"
 #include "doppel/dataset.h"
 #include "doppel/error.h"
 #include "doppel/eval.h"

@@ -63,6 +63,8 @@ DPL_API const dpl_encoder *dpl_pipeline_image_encoder(const dpl_pipeline *pipeli
 DPL_API const dpl_detector *dpl_pipeline_detector(const dpl_pipeline *pipeline);     /* or NULL */
 DPL_API const dpl_head *dpl_pipeline_head(const dpl_pipeline *pipeline);
 DPL_API const dpl_calibration *dpl_pipeline_calibration(const dpl_pipeline *pipeline); /* or NULL */
+/** How often two different pictures are as alike, from the facts of the image encoder; or NULL. */
+DPL_API const dpl_calibration *dpl_pipeline_image_calibration(const dpl_pipeline *pipeline);
 /** Whether its calibration came from the options' calibration_path, not from the encoder. */
 DPL_API bool dpl_pipeline_calibration_is_given(const dpl_pipeline *pipeline);
 
@@ -489,8 +491,10 @@ typedef enum dpl_query_by {
  *
  * The photos most like a face propose people, at most 5; each is compared as dpl_verify_claim
  * does, and that decides who it is. The policy's rate is per person: a gallery of many people gives
- * a stranger many chances, which dpl_policy_for_search allows for. Whole pictures are judged only
- * by a threshold given in the policy, photo by photo.
+ * a stranger many chances, which dpl_policy_for_search allows for. Whole pictures are ranked by how
+ * alike they are, and judged photo by photo: by a threshold given in the policy, else, where the
+ * image encoder has a calibration, as copies of the same picture, of which a picture that has none is
+ * told one in at most DPL_DEFAULT_FPIR of searches, or as often as the calibration supports.
  *
  * @param[out] out  [*n_out], freed by dpl_answers_free
  * @retval DPL_E_NO_FACE   by face, and there is none

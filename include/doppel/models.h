@@ -10,6 +10,7 @@ extern "C" {
 
 #define DPL_MODEL_ENCODER  "face-105.onnx"    /* of faces */
 #define DPL_MODEL_DETECTOR "face-detect.onnx" /* of faces */
+#define DPL_MODEL_IMAGE    "image-105.onnx"   /* of whole pictures */
 
 /**
  * Find a model that comes with doppel.

@@ -167,6 +167,14 @@ static dpl_status call_verify_claim(const void *options, dpl_error *err)
     return dpl_verify_claim(&verdict, gallery, pipeline, &policy, &photo, "grey", options, err);
 }
 
+/* Of a pipeline without an encoder of whole pictures. */
+static dpl_status call_copies(const void *options, dpl_error *err)
+{
+    dpl_copies_report report;
+
+    return dpl_find_copies(&report, pipeline, NULL, 0, options, err);
+}
+
 static dpl_status call_photos(const void *options, dpl_error *err)
 {
     dpl_photos_report report;
@@ -193,6 +201,7 @@ typedef dpl_status (*call_fn)(const void *options, dpl_error *err);
         dpl_##kind##_options_init(options, size);                                                  \
     }
 INIT(calibrate)
+INIT(copies)
 INIT(dataset)
 INIT(decode)
 INIT(detect)
@@ -221,6 +230,7 @@ static const struct row {
     ROW("dpl_calibrate", calibrate, call_calibrate, DPL_E_INPUT),
     ROW("dpl_embed", embed, call_embed, DPL_OK),
     ROW("dpl_enroll", enroll, call_enroll, DPL_OK),
+    ROW("dpl_find_copies", copies, call_copies, DPL_E_MODEL),
     ROW("dpl_photos_each", photos, call_photos, DPL_OK),
     ROW("dpl_gallery_search", search, call_search, DPL_OK),
     ROW("dpl_query", search, call_query, DPL_OK),

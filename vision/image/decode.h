@@ -69,4 +69,11 @@ dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size
 dpl_status dpli_exif_orientation_bare(int32_t *orientation, const uint8_t *tiff, size_t n_bytes,
                                       dpl_error *err);
 
+/** When the photo was taken, as dpl_image says it; "" when it is not said. */
+enum { DPLI_TAKEN_BYTES = sizeof((dpl_image *)0)->taken };
+dpl_status dpli_exif_taken(char taken[DPLI_TAKEN_BYTES], const uint8_t *exif, size_t n_bytes,
+                           dpl_error *err);
+dpl_status dpli_exif_taken_bare(char taken[DPLI_TAKEN_BYTES], const uint8_t *tiff, size_t n_bytes,
+                                dpl_error *err);
+
 #endif

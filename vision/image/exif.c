@@ -1,8 +1,10 @@
 /*
- * exif.c - the orientation tag of an EXIF block.
+ * exif.c - of an EXIF block: the orientation, and when the photo was taken.
  */
 #include "vision/image/decode.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libexif/exif-data.h>
@@ -27,21 +29,31 @@ static uint32_t read_value(const ExifEntry *entry, ExifByteOrder order)
     }
 }
 
+/* *out NULL where there is no block; freed by exif_data_unref. */
+static dpl_status parse(ExifData **out, const uint8_t *exif, size_t n_bytes, dpl_error *err)
+{
+    *out = NULL;
+    if (n_bytes == 0 || n_bytes > MAX_BLOCK)
+        return DPL_OK;
+    *out = exif_data_new();
+    if (!*out)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory for the EXIF block");
+    /* The file is read as it is: nothing is added that the standard wants. */
+    exif_data_unset_option(*out, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION);
+    exif_data_load_data(*out, exif, (unsigned)n_bytes);
+    return DPL_OK;
+}
+
 dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size_t n_bytes,
                                  dpl_error *err)
 {
     ExifData *data;
     ExifEntry *entry;
+    dpl_status status = parse(&data, exif, n_bytes, err);
 
     *orientation = 1;
-    if (n_bytes == 0 || n_bytes > MAX_BLOCK)
-        return DPL_OK;
-    data = exif_data_new();
     if (!data)
-        return dpli_fail(err, DPL_E_MEMORY, "out of memory for the EXIF block");
-    /* The file is read as it is: nothing is added that the standard wants. */
-    exif_data_unset_option(data, EXIF_DATA_OPTION_FOLLOW_SPECIFICATION);
-    exif_data_load_data(data, exif, (unsigned)n_bytes);
+        return status;
     /* IFD 0 describes the photo, IFD 1 its thumbnail. */
     entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
     if (entry) {
@@ -54,23 +66,94 @@ dpl_status dpli_exif_orientation(int32_t *orientation, const uint8_t *exif, size
     return DPL_OK;
 }
 
+/* Whether text is like the pattern, in which 0 stands for any digit. */
+static bool is_like(const char *text, const char *pattern)
+{
+    for (; *pattern; text++, pattern++)
+        if (*pattern == '0' ? *text < '0' || *text > '9' : *text != *pattern)
+            return false;
+    return true;
+}
+
+dpl_status dpli_exif_taken(char taken[DPLI_TAKEN_BYTES], const uint8_t *exif, size_t n_bytes,
+                           dpl_error *err)
+{
+    const char *date = "0000:00:00 00:00:00";
+    ExifData *data;
+    ExifEntry *entry, *part;
+    dpl_status status = parse(&data, exif, n_bytes, err);
+
+    taken[0] = '\0';
+    if (!data)
+        return status;
+    entry = exif_content_get_entry(data->ifd[EXIF_IFD_EXIF], EXIF_TAG_DATE_TIME_ORIGINAL);
+    part = exif_content_get_entry(data->ifd[EXIF_IFD_EXIF], EXIF_TAG_SUB_SEC_TIME_ORIGINAL);
+    if (entry && entry->format == EXIF_FORMAT_ASCII && entry->size >= strlen(date) &&
+        is_like((const char *)entry->data, date)) {
+        memcpy(taken, entry->data, strlen(date));
+        taken[strlen(date)] = '\0';
+        taken[4] = taken[7] = '-';
+        taken[10] = 'T';
+        if (part && part->format == EXIF_FORMAT_ASCII && part->size > 0 && part->data[0] >= '0' &&
+            part->data[0] <= '9') {
+            size_t at = strlen(taken), i = 0;
+
+            taken[at++] = '.';
+            for (; i < part->size && i < 6 && part->data[i] >= '0' && part->data[i] <= '9'; i++)
+                taken[at++] = (char)part->data[i];
+            taken[at] = '\0';
+        }
+        /* A camera whose clock was never set says so in zeros. */
+        if (strncmp(taken, "0000", 4) == 0)
+            taken[0] = '\0';
+    }
+    exif_data_unref(data);
+    return DPL_OK;
+}
+
+/* Put "Exif" in front, where it is not. *out is freed by free(), NULL where nothing needed doing or
+ * there is nothing to read. */
+static dpl_status with_head(uint8_t **out, const uint8_t **exif, size_t *n_bytes, dpl_error *err)
+{
+    *out = NULL;
+    if (*n_bytes >= 6 && memcmp(*exif, "Exif\0", 6) == 0)
+        return DPL_OK;
+    if (*n_bytes == 0 || *n_bytes > MAX_BLOCK - 6) {
+        *n_bytes = 0;
+        return DPL_OK;
+    }
+    *out = dpli_alloc(6 + *n_bytes, 1, err);
+    if (!*out)
+        return DPL_E_MEMORY;
+    memcpy(*out, "Exif\0", 6);
+    memcpy(*out + 6, *exif, *n_bytes);
+    *exif = *out;
+    *n_bytes += 6;
+    return DPL_OK;
+}
+
 dpl_status dpli_exif_orientation_bare(int32_t *orientation, const uint8_t *tiff, size_t n_bytes,
                                       dpl_error *err)
 {
-    dpl_status status;
     uint8_t *exif;
+    dpl_status status = with_head(&exif, &tiff, &n_bytes, err);
 
     *orientation = 1;
-    if (n_bytes >= 6 && memcmp(tiff, "Exif\0", 6) == 0)
-        return dpli_exif_orientation(orientation, tiff, n_bytes, err);
-    if (n_bytes == 0 || n_bytes > MAX_BLOCK - 6)
-        return DPL_OK;
-    exif = dpli_alloc(6 + n_bytes, 1, err);
-    if (!exif)
-        return DPL_E_MEMORY;
-    memcpy(exif, "Exif\0", 6);
-    memcpy(exif + 6, tiff, n_bytes);
-    status = dpli_exif_orientation(orientation, exif, 6 + n_bytes, err);
+    if (status == DPL_OK)
+        status = dpli_exif_orientation(orientation, tiff, n_bytes, err);
+    free(exif);
+    return status;
+}
+
+dpl_status dpli_exif_taken_bare(char taken[DPLI_TAKEN_BYTES], const uint8_t *tiff, size_t n_bytes,
+                                dpl_error *err)
+{
+    uint8_t *exif;
+    dpl_status status = with_head(&exif, &tiff, &n_bytes, err);
+
+    taken[0] = '\0';
+    if (status == DPL_OK)
+        status = dpli_exif_taken(taken, tiff, n_bytes, err);
     free(exif);
     return status;
 }

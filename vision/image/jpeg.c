@@ -582,6 +582,8 @@ dpl_status dpli_jpeg_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
         return dpli_fail(err, DPL_E_LIMIT, "JPEG has %d scans, limit is %d", layout.n_scans,
                          MAX_SCANS);
     status = dpli_exif_orientation(&out->exif_orientation, layout.exif, layout.n_exif, err);
+    if (!status)
+        status = dpli_exif_taken(out->taken, layout.exif, layout.n_exif, err);
     if (status)
         return status;
     out->width_px = out->full_width_px = (int32_t)layout.width;

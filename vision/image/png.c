@@ -447,6 +447,8 @@ dpl_status dpli_png_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes,
                                         : "truncated: ends before its pixels");
     if (!status)
         status = read_orientation(&out->exif_orientation, &chunks, err);
+    if (status == DPL_OK && chunks.exif)
+        status = dpli_exif_taken_bare(out->taken, chunks.exif, chunks.n_exif, err);
     if (!status)
         status = decode_pixels(out, &chunks, options, fill, err);
     free(chunks.bytes);

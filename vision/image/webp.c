@@ -300,6 +300,8 @@ dpl_status dpli_webp_decode(dpl_image *out, const uint8_t *bytes, size_t n_bytes
     if (status == DPL_OK && layout.exif)
         status =
             dpli_exif_orientation_bare(&out->exif_orientation, layout.exif, layout.n_exif, err);
+    if (status == DPL_OK && layout.exif)
+        status = dpli_exif_taken_bare(out->taken, layout.exif, layout.n_exif, err);
     if (status)
         return status;
     strcpy(out->format, "webp");

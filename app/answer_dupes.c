@@ -1,0 +1,192 @@
+/*
+ * answer_dupes.c - the answers of `dupes`: in words and as JSON.
+ */
+#include "app/answer_dupes.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "app/json.h"
+#include "app/text.h"
+
+/* Below these an edit is not worth a word, or not sure. */
+#define ALL_SHOWN  0.96f
+#define SAME_SCALE 0.03f
+#define NO_TILT    1.5f
+
+static const char *turn_words(int32_t orientation)
+{
+    switch (orientation) {
+    case 2: return "mirrored";
+    case 3: return "turned 180°";
+    case 4: return "mirrored and turned 180°";
+    case 5: return "mirrored and turned 90° clockwise";
+    case 6: return "turned 90° counter-clockwise";
+    case 7: return "mirrored and turned 90° counter-clockwise";
+    case 8: return "turned 90° clockwise";
+    default: return NULL;
+    }
+}
+
+/* One more edit in a list of words, which is taken. */
+static char *add(char *words, char *edit)
+{
+    char *longer = text_format("%s%s%s", words, words[0] ? ", " : "", edit);
+
+    free(words);
+    free(edit);
+    return longer;
+}
+
+static char *edits(const dpl_copy *copy)
+{
+    const dpl_overlay *o = &copy->overlay;
+    const char *turn = turn_words(o->orientation);
+    char *words = text_format("%s", "");
+
+    if (turn)
+        words = add(words, text_format("%s", turn));
+    if (fabsf(o->angle_deg) >= NO_TILT)
+        words = add(words, text_format("tilted %.0f°", fabs((double)o->angle_deg)));
+    if (o->shown_a < ALL_SHOWN)
+        words = add(words, text_format("cropped to %.0f %% of the area", 100 * (double)o->shown_a));
+    if (o->shown_b < ALL_SHOWN)
+        words = add(words, text_format("more around it, %.0f %% of the area: a frame, or what the "
+                                       "one to keep lacks",
+                                       100 * (1 - (double)o->shown_b)));
+    if (fabsf(o->scale - 1) >= SAME_SCALE)
+        words = add(words, text_format("%s to %.0f %%", o->scale < 1 ? "reduced" : "enlarged",
+                                       100 * (double)o->scale));
+    if (!words[0])
+        words = add(words, text_format("all of it at the same size, other pixels"));
+    return words;
+}
+
+char *dupes_words(const dpl_copy *copy)
+{
+    char *list, *words;
+
+    switch (copy->kind) {
+    case DPL_COPY_BYTES: return text_format("same bytes");
+    case DPL_COPY_PIXELS: return text_format("same pixels");
+    case DPL_COPY_BURST:
+        return text_format("not a copy: alike, taken %.3g s apart by %s", copy->apart_s,
+                           copy->by_file_time ? "the files' time" : "the camera's clock");
+    case DPL_COPY_NEAR: break;
+    }
+    list = edits(copy);
+    words = text_format("same picture: %s", list);
+    free(list);
+    return words;
+}
+
+char *dupes_evidence(const dpl_copy *copy)
+{
+    char rate[64];
+
+    if (copy->kind == DPL_COPY_BURST)
+        return text_format("alike %.2f", (double)copy->alike);
+    if (copy->kind != DPL_COPY_NEAR)
+        return text_format("%s", "");
+    return text_format("score %.3f; different photos are taken for one %s",
+                       (double)copy->overlay.score, text_rate(rate, copy->rate));
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static json_t *photo_json(const dpl_copy *c)
+{
+    json_t *photo = json_object();
+
+    json_put_text(&photo, "photo", c->path);
+    json_put_int(&photo, "width_px", c->width_px);
+    json_put_int(&photo, "height_px", c->height_px);
+    json_put_int(&photo, "bytes", c->size_bytes);
+    json_put_real(&photo, "sharpness", (double)c->sharpness);
+    if (c->taken[0])
+        json_put_text(&photo, "taken", c->taken);
+    return photo;
+}
+
+static const char *kind_word(dpl_copy_kind kind)
+{
+    switch (kind) {
+    case DPL_COPY_BYTES: return "bytes";
+    case DPL_COPY_PIXELS: return "pixels";
+    case DPL_COPY_NEAR: return "near";
+    case DPL_COPY_BURST: break;
+    }
+    return "burst";
+}
+
+static json_t *member_json(const dpl_copy *c)
+{
+    json_t *photo = photo_json(c);
+    char *words = dupes_words(c);
+
+    json_put_text(&photo, "kind", kind_word(c->kind));
+    json_put_text(&photo, "evidence", words);
+    free(words);
+    if (c->kind == DPL_COPY_NEAR || c->kind == DPL_COPY_BURST)
+        json_put_real(&photo, "alike", (double)c->alike);
+    if (c->kind == DPL_COPY_NEAR) {
+        json_put_real(&photo, "score", (double)c->overlay.score);
+        json_put_rate(&photo, c->rate);
+        json_put_int(&photo, "orientation", c->overlay.orientation);
+        json_put_real(&photo, "angle_deg", (double)c->overlay.angle_deg);
+        json_put_real(&photo, "kept_shown", (double)c->overlay.shown_a);
+        json_put_real(&photo, "copy_shown", (double)c->overlay.shown_b);
+        json_put_real(&photo, "scale", (double)c->overlay.scale);
+    }
+    if (c->kind == DPL_COPY_BURST) {
+        json_put_real(&photo, "apart_s", c->apart_s);
+        json_put_text(&photo, "time", c->by_file_time ? "file" : "camera");
+    }
+    return photo;
+}
+
+json_t *dupes_group_json(const dpl_copy *photos, size_t n)
+{
+    json_t *object = json_answer("dupes"), *others = json_array();
+
+    json_put_status(&object, DPL_OK, NULL);
+    json_put_text(&object, "group", photos[1].kind == DPL_COPY_BURST ? "burst" : "copies");
+    json_put(&object, "keep", photo_json(&photos[0]));
+    for (size_t i = 1; i < n; i++)
+        json_add(&others, member_json(&photos[i]));
+    json_put(&object, "photos", others);
+    return object;
+}
+
+json_t *dupes_failure_json(const dpl_photos_event *event)
+{
+    json_t *object = json_answer("dupes");
+
+    json_put_text(&object, "photo", event->path);
+    json_put_status(&object, event->status, event->message);
+    return object;
+}
+
+json_t *dupes_report_json(const dpl_copies_report *r, const dpl_pipeline *pipeline)
+{
+    json_t *object = json_answer("dupes"), *summary = json_object();
+
+    json_put_int(&summary, "n_files", r->photos.n_files);
+    json_put_int(&summary, "n_failed", r->photos.n_failed);
+    json_put_int(&summary, "n_passed_over", r->photos.n_passed_over);
+    json_put_int(&summary, "n_links", r->photos.n_links);
+    json_put_int(&summary, "n_left_out", r->photos.n_left_out);
+    json_put_int(&summary, "n_pairs_compared", r->n_pairs);
+    json_put_int(&summary, "n_groups", r->n_groups);
+    json_put_int(&summary, "n_copies", r->n_copies);
+    json_put_int(&summary, "copies_bytes", r->copies_bytes);
+    json_put_int(&summary, "n_bursts", r->n_bursts);
+    json_put_int(&summary, "n_burst_photos", r->n_burst_photos);
+    json_put_int(&summary, "n_pairs_untold", r->n_untold);
+    json_put_bool(&summary, "exact", r->exact);
+    json_put_real(&summary, "recall", r->recall);
+    json_put_real(&summary, "seconds", r->photos.seconds);
+    json_put(&object, "summary", summary);
+    json_put_encoder(&object, "model", dpl_pipeline_encoder(pipeline));
+    return object;
+}
