@@ -1,6 +1,6 @@
 /*
- * binary.c - Add, Sub, Mul, Div, Pow with NumPy broadcasting, on floats while running and on known
- * integers and floats while planning.
+ * binary.c - Add, Sub, Mul, Div, Pow with NumPy broadcasting, on floats and on integers. A run
+ * adds, subtracts and multiplies integers; it does not divide by what may be 0.
  *
  * Source: ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15.
  */
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "net/ops/train.h"
+#include "net/ops/walk.h"
 
 typedef struct binary_step {
     dpli_binary_kind kind;
@@ -178,6 +179,58 @@ static dpl_status compute(dpli_planner *p, const dpli_node *node, dpli_binary_ki
     return DPL_OK;
 }
 
+/* ------------------------------------------------------------------ integers of a run */
+
+typedef struct int_step {
+    dpli_walk walk;
+    dpli_binary_kind kind;
+} int_step;
+
+static void run_ints(const dpli_step *step)
+{
+    const int_step *s = step->params;
+    const dpli_walk *w = &s->walk;
+    dpli_place at = {0};
+
+    do {
+        const int64_t *a = (const int64_t *)step->in[0] + at.at[1];
+        const int64_t *b = (const int64_t *)step->in[1] + at.at[2];
+        int64_t *y = (int64_t *)step->out + at.at[0];
+
+        for (int64_t i = 0; i < dpli_walk_row(w); i++)
+            compute_int(s->kind, a[i * dpli_walk_step(w, 1)], b[i * dpli_walk_step(w, 2)],
+                        &y[i * dpli_walk_step(w, 0)]);
+    } while (dpli_walk_next(w, &at));
+}
+
+static dpl_status plan_ints(dpli_planner *p, const dpli_node *node, dpli_binary_kind kind,
+                            dpli_planned *a, dpli_planned *b, const dpl_shape *shape,
+                            dpl_error *err)
+{
+    dpli_ref in[2], out;
+    dpli_step *step;
+    int_step *s;
+    dpl_status status = dpli_plan_use(p, node, a, DPLI_PLAIN, &in[0], err);
+
+    if (status == DPL_OK)
+        status = dpli_plan_use(p, node, b, DPLI_PLAIN, &in[1], err);
+    if (status == DPL_OK)
+        status = dpli_plan_out_of(p, node, 0, DPLI_I64, shape, DPLI_PLAIN, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_ints, sizeof *s, shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    s->kind = kind;
+    dpli_walk_over(&s->walk, shape, DPLI_PLAIN, 3,
+                   (const dpl_shape *const[]){shape, &a->shape, &b->shape});
+    step->in_ref[0] = in[0];
+    step->in_ref[1] = in[1];
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 /* ------------------------------------------------------------------ planning */
 
 static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_kind kind,
@@ -198,6 +251,9 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_
     if (b->known && node->act.kind == DPLI_ACT_NONE &&
         dpli_plan_foldable(a, dpli_shape_elements(&shape)))
         return compute(p, node, kind, a, b, &shape, err);
+    if (a->type == DPLI_I64 && kind != DPLI_DIV && kind != DPLI_POW &&
+        node->act.kind == DPLI_ACT_NONE && dpli_shape_elements(&shape) > 0)
+        return plan_ints(p, node, kind, a, b, &shape, err);
     status = dpli_plan_float(p, node, 0, &a, err);
     if (status == DPL_OK)
         status = dpli_plan_float(p, node, 1, &b, err);

@@ -520,7 +520,7 @@ static void gather_rows(const gather *s, void *to, const void *from, const int64
             if (id < -s->n_from || id >= s->n_from) {
                 memset(y, 0, row);
                 if (!fault->node)
-                    *fault = (dpli_fault){s->node, id, s->n_from};
+                    *fault = (dpli_fault){s->node, id, s->n_from, DPLI_FAULT_ID};
                 continue;
             }
             memcpy(y,
@@ -679,7 +679,7 @@ static void forward_gather(dpli_tape_step *s)
 
     for (size_t k = 0; k < n_ids && !s->fault.node; k++) {
         if (row_of(s, k) >= n_rows(s))
-            s->fault = (dpli_fault){s->node, s->in[1]->ids[k], (int64_t)n_rows(s)};
+            s->fault = (dpli_fault){s->node, s->in[1]->ids[k], (int64_t)n_rows(s), DPLI_FAULT_ID};
     }
     dpli_team_run(s->team, n_ids, look_up_range, s);
 }

@@ -1,8 +1,9 @@
 /*
- * normalize.c - Softmax and LpNormalization: what divides along one axis.
+ * normalize.c - Softmax, LpNormalization and LayerNormalization: what divides along an axis.
  *
- * Source: ONNX Softmax-13 (along the axis), Softmax-11 (over the axis and all behind it),
- * LpNormalization-1, where a zero vector stays zero.
+ * Source: ONNX Softmax-13 (along the axis; of nothing but minus infinity it is NaN), Softmax-11
+ * (over the axis and all behind it), LpNormalization-1, where a zero vector stays zero,
+ * LayerNormalization-17 (over the axis and all behind it).
  */
 #include "net/ops/normalize.h"
 
@@ -146,6 +147,121 @@ static dpl_status plan_lp(dpli_planner *p, const dpli_node *node, dpl_error *err
     return plan_along(p, node, false, run_lp, err);
 }
 
+/* ------------------------------------------------------------------ LayerNormalization */
+
+typedef struct layer_norm_params {
+    int64_t axis;
+    float epsilon;
+} layer_norm_params;
+
+typedef struct layer_norm_step {
+    size_t n_rows, n;
+    double epsilon;
+} layer_norm_step;
+
+static dpl_status load_layer_norm(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    layer_norm_params *params = dpli_node_params(node, sizeof *params, err);
+    int64_t stash_type = 1; /* how precise the sums are at least: ours are double */
+    dpl_status status;
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->axis = -1;
+    params->epsilon = 1e-5f;
+    status = dpli_attr_int(g, node, "axis", &params->axis, err);
+    if (status == DPL_OK)
+        status = dpli_attr_float(g, node, "epsilon", &params->epsilon, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "stash_type", &stash_type, err);
+    if (status == DPL_OK && !(params->epsilon >= 0.0f))
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "epsilon %g is negative",
+                              (double)params->epsilon);
+    return status;
+}
+
+/* y = (x - mean) / sqrt(variance + epsilon) scale + shift over n values; y may be x. What is left
+ * of the two is given back: the inverse of the deviation, and the mean. */
+static float normalize_row(size_t n, double epsilon, float *y, const float *x, const float *scale,
+                           const float *shift, float *mean_out)
+{
+    double mean = 0.0, squares = 0.0;
+    float middle, inverse;
+
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i];
+    mean /= (double)n;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - mean;
+
+        squares += d * d;
+    }
+    middle = (float)mean;
+    inverse = (float)(1.0 / sqrt(squares / (double)n + epsilon));
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - middle) * inverse * scale[i] + (shift ? shift[i] : 0.0f);
+    *mean_out = middle;
+    return inverse;
+}
+
+static void run_layer_norm(const dpli_step *step)
+{
+    const layer_norm_step *s = step->params;
+    float mean;
+
+    for (size_t r = 0; r < s->n_rows; r++)
+        normalize_row(s->n, s->epsilon, (float *)step->out + r * s->n,
+                      (const float *)step->in[0] + r * s->n, step->in[1], step->in[2], &mean);
+}
+
+static dpl_status plan_layer_norm(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const layer_norm_params *params = node->params;
+    int64_t axis = params->axis;
+    dpl_shape rest = {0};
+    dpli_planned *x;
+    dpli_ref in[3] = {DPLI_NO_REF, DPLI_NO_REF, DPLI_NO_REF}, out;
+    dpli_step *step;
+    layer_norm_step *s;
+    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (!dpli_axis(&axis, x->shape.rank))
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                              "axis %lld does not fit rank %d", (long long)params->axis,
+                              (int)x->shape.rank);
+    for (int64_t i = axis; i < x->shape.rank; i++)
+        rest.dims[rest.rank++] = x->shape.dims[i];
+    status = dpli_plan_use(p, node, x, DPLI_PLAIN, &in[0], err);
+    for (int32_t i = 1; i < 3 && status == DPL_OK; i++) {
+        dpli_planned *v = dpli_plan_in(p, node, i);
+        char words[2][DPLI_SHAPE_TEXT];
+
+        if (!v)
+            continue;
+        if (v->type != DPLI_F32 || !dpli_shape_equal(&v->shape, &rest))
+            return dpli_node_fail(
+                dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "input %d is %s, not floats of %s",
+                (int)i, dpli_shape_text(&v->shape, words[0]), dpli_shape_text(&rest, words[1]));
+        status = dpli_plan_use(p, node, v, DPLI_PLAIN, &in[i], err);
+    }
+    if (status == DPL_OK)
+        status = dpli_plan_out_over(p, node, 0, x, &x->shape, DPLI_PLAIN, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_layer_norm, sizeof *s, &x->shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    s->epsilon = (double)params->epsilon;
+    s->n = (size_t)dpli_shape_elements(&rest);
+    s->n_rows = (size_t)dpli_shape_elements(&x->shape) / s->n;
+    memcpy(step->in_ref, in, sizeof in);
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 /* ------------------------------------------------------------------ training */
 
 /* Below it PyTorch divides by this and not by the length; 1e-12 is its own. */
@@ -249,13 +365,15 @@ static void backward_lp(dpli_tape_step *s)
 
 static const dpli_trained trained = {0, plan_trained, forward_lp, backward_lp};
 
-enum { OP_SOFTMAX, OP_LP };
+enum { OP_SOFTMAX, OP_LP, OP_LAYER_NORM };
 
 const dpli_op dpli_ops_normalize[] = {
     [OP_SOFTMAX] = {"Softmax", DPLI_ROLE_OTHER, 1, 1, 1, false, load_softmax, NULL, plan_softmax,
                     NULL},
     [OP_LP] = {"LpNormalization", DPLI_ROLE_OTHER, 1, 1, 1, false, load_lp, NULL, plan_lp,
                &trained},
+    [OP_LAYER_NORM] = {"LayerNormalization", DPLI_ROLE_OTHER, 2, 3, 1, false, load_layer_norm, NULL,
+                       plan_layer_norm, NULL},
     {0},
 };
 

@@ -1,5 +1,5 @@
 /*
- * reduce.c - ReduceMean, ReduceSum, ReduceL2.
+ * reduce.c - ReduceMean, ReduceSum, ReduceL2 of floats, ReduceSum of integers.
  *
  * Sums are taken in double: a mean over a whole picture has 10^5 terms and more.
  * Source: ONNX ReduceMean-18, ReduceSum-13, ReduceL2-18.
@@ -84,6 +84,24 @@ static void run_reduce(const dpli_step *step)
     } while (advance(s->n_kept, s->kept, s->kept_step, kept_index, &at));
 }
 
+static void run_int_sum(const dpli_step *step)
+{
+    const reduce_step *s = step->params;
+    int64_t kept_index[DPL_MAX_RANK] = {0}, at = 0;
+    const int64_t *in = step->in[0];
+    int64_t *y = step->out;
+
+    do {
+        int64_t gone_index[DPL_MAX_RANK] = {0}, from = at;
+        uint64_t sum = 0; /* wraps, as ONNX's integers do */
+
+        do {
+            sum += (uint64_t)in[from];
+        } while (advance(s->n_gone, s->gone, s->gone_step, gone_index, &from));
+        *y++ = (int64_t)sum;
+    } while (advance(s->n_kept, s->kept, s->kept_step, kept_index, &at));
+}
+
 static dpl_status axes_of(dpli_planner *p, const dpli_node *node, int32_t rank, uint32_t *mask,
                           bool *none, dpl_error *err)
 {
@@ -116,7 +134,11 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, reduce_kind 
     uint32_t mask;
     bool none;
     int64_t count = 1;
-    dpl_status status = dpli_plan_float(p, node, 0, &x, err);
+    dpl_status status = DPL_OK;
+
+    x = dpli_plan_in(p, node, 0);
+    if (kind != REDUCE_SUM || x->type != DPLI_I64 || dpli_shape_elements(&x->shape) < 1)
+        status = dpli_plan_float(p, node, 0, &x, err);
 
     if (status == DPL_OK)
         status = axes_of(p, node, x->shape.rank, &mask, &none, err);
@@ -143,10 +165,11 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, reduce_kind 
     order = shape.rank == 4 && x->shape.rank == 4 ? dpli_plan_order(x) : DPLI_PLAIN;
     status = dpli_plan_use(p, node, x, dpli_plan_order(x), &in, err);
     if (status == DPL_OK)
-        status = dpli_plan_out(p, node, 0, &shape, order, &out, err);
+        status = dpli_plan_out_of(p, node, 0, x->type, &shape, order, &out, err);
     if (status != DPL_OK)
         return status;
-    step = dpli_plan_step(p, node, run_reduce, sizeof *s, &shape, err);
+    step = dpli_plan_step(p, node, x->type == DPLI_I64 ? run_int_sum : run_reduce, sizeof *s,
+                          &shape, err);
     if (!step)
         return DPL_E_MEMORY;
     s = step->params;

@@ -463,7 +463,7 @@ static dpl_status load_constant(dpli_graph *g, dpli_node *node, dpl_error *err)
         const float *from = list ? attr->floats : &attr->f;
 
         for (size_t i = 0; i < n; i++) {
-            if (!isfinite(from[i]))
+            if (!isfinite(from[i]) && from[i] != -INFINITY)
                 return dpli_node_fail(g, node, DPL_E_MODEL, err, "is not finite");
         }
         *value = dpli_graph_constant(g, "constant", DPLI_F32, &shape, err);
@@ -618,6 +618,64 @@ static dpl_status load_cast(dpli_graph *g, dpli_node *node, dpl_error *err)
                           (long long)number);
 }
 
+typedef struct cast_step {
+    int32_t to;
+    bool from_float;
+    size_t n;
+} cast_step;
+
+/* What does not fit the type becomes the nearest that does; what is not a number, 0. */
+static void run_cast(const dpli_step *step)
+{
+    const cast_step *s = step->params;
+    const int64_t min = cast_types[s->to].min, max = cast_types[s->to].max;
+    const bool whether = cast_types[s->to].number == CAST_BOOL;
+    const int64_t *ints = step->in[0];
+    const float *floats = step->in[0];
+    int64_t *y = step->out;
+
+    if (cast_types[s->to].is_float) {
+        for (size_t i = 0; i < s->n; i++)
+            ((float *)step->out)[i] = (float)ints[i];
+        return;
+    }
+    for (size_t i = 0; i < s->n && !s->from_float; i++)
+        y[i] = whether ? ints[i] != 0 : ints[i] < min ? min : ints[i] > max ? max : ints[i];
+    for (size_t i = 0; i < s->n && s->from_float; i++) {
+        const float x = floats[i];
+
+        if (whether)
+            y[i] = x != 0.0f;
+        else if (x != x)
+            y[i] = 0;
+        else
+            y[i] = x <= (float)min ? min : x >= (float)max ? max : (int64_t)x;
+    }
+}
+
+static dpl_status plan_cast_step(dpli_planner *p, const dpli_node *node, dpli_planned *x,
+                                 int32_t to, dpl_error *err)
+{
+    const dpli_order order = dpli_plan_order(x);
+    const dpli_type type = cast_types[to].is_float ? DPLI_F32 : DPLI_I64;
+    dpli_ref in, out;
+    dpli_step *step;
+    dpl_status status = dpli_plan_use(p, node, x, order, &in, err);
+
+    if (status == DPL_OK)
+        status = dpli_plan_out_of(p, node, 0, type, &x->shape, order, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_cast, sizeof(cast_step), &x->shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    *(cast_step *)step->params =
+        (cast_step){to, x->type == DPLI_F32, (size_t)dpli_shape_elements(&x->shape)};
+    step->in_ref[0] = in;
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
     int32_t to = *(const int32_t *)node->params;
@@ -631,9 +689,7 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
     if (x->type == DPLI_I64 && cast_types[to].number == CAST_INT64)
         return plan_identity(p, node, err);
     if (!x->known)
-        return dpli_node_fail(
-            dpli_plan_graph(p), node, DPL_E_MODEL, err,
-            "of what is no constant is supported from float to float and from int64 to int64 only");
+        return plan_cast_step(p, node, x, to, err);
     status = dpli_plan_known(p, node, 0, cast_types[to].is_float ? DPLI_F32 : DPLI_I64, &x->shape,
                              &data, err);
     if (status != DPL_OK)
