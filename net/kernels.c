@@ -71,6 +71,26 @@ void dpli_gru_finish_run(const dpli_cell_step *step)
     kernels()->gru_finish(step);
 }
 
+void dpli_lstm_back_run(const dpli_cell_back *back)
+{
+    kernels()->lstm_back(back);
+}
+
+void dpli_gru_back_run(const dpli_cell_back *back)
+{
+    kernels()->gru_back(back);
+}
+
+void dpli_gru_finish_back_run(const dpli_cell_back *back)
+{
+    kernels()->gru_finish_back(back);
+}
+
+void dpli_gru_reset_back_run(const dpli_cell_back *back)
+{
+    kernels()->gru_reset_back(back);
+}
+
 /* ------------------------------------------------------------------ float16 */
 
 void dpli_half_to_float(float *out, const uint16_t *in, size_t n)

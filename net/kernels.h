@@ -62,6 +62,13 @@ void dpli_gru_run(const dpli_cell_step *step);
 void dpli_gru_reset_run(const dpli_cell_step *step);
 void dpli_gru_finish_run(const dpli_cell_step *step);
 
+/** Back through each of them, in the opposite order. Between the two of the reset before the
+ * product comes ds: the last third of the gates by that of R. */
+void dpli_lstm_back_run(const dpli_cell_back *back);
+void dpli_gru_back_run(const dpli_cell_back *back);
+void dpli_gru_finish_back_run(const dpli_cell_back *back);
+void dpli_gru_reset_back_run(const dpli_cell_back *back);
+
 /* ------------------------------------------------------------------ float16 */
 
 /** IEEE half to float, n values. */

@@ -25,4 +25,8 @@ const dpli_kernels DPLI_LEVEL_TABLE = {.act = act_run,
                                        .lstm = cell_lstm,
                                        .gru = cell_gru,
                                        .gru_reset = cell_gru_reset,
-                                       .gru_finish = cell_gru_finish};
+                                       .gru_finish = cell_gru_finish,
+                                       .lstm_back = cell_lstm_back,
+                                       .gru_back = cell_gru_back,
+                                       .gru_finish_back = cell_gru_finish_back,
+                                       .gru_reset_back = cell_gru_reset_back};

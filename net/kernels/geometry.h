@@ -145,6 +145,18 @@ typedef struct dpli_cell_step {
     float *h, *c; /* may be h_prev, c_prev */
 } dpli_cell_step;
 
+/* The way back through such a step: the gates become the gradients of what they were before their
+ * activation. */
+typedef struct dpli_cell_back {
+    size_t n_rows, hidden;
+    float *gates;
+    float *side;                  /* as in the step; GRU with the reset behind: gradients as well */
+    const float *c;               /* LSTM */
+    const float *h_prev, *c_prev; /* NULL for zeros */
+    float *dh, *dc; /* of h and c; then of c_prev, and of h_prev but for the products */
+    float *ds;      /* GRU with the reset before the product: d side, [n_rows, hidden] */
+} dpli_cell_back;
+
 /* ------------------------------------------------------------------ elementwise */
 
 typedef enum dpli_binary_kind { DPLI_ADD, DPLI_SUB, DPLI_MUL, DPLI_DIV, DPLI_POW } dpli_binary_kind;

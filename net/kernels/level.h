@@ -23,6 +23,10 @@ typedef struct dpli_kernels {
     void (*gru)(const dpli_cell_step *step);
     void (*gru_reset)(const dpli_cell_step *step);
     void (*gru_finish)(const dpli_cell_step *step);
+    void (*lstm_back)(const dpli_cell_back *back);
+    void (*gru_back)(const dpli_cell_back *back);
+    void (*gru_finish_back)(const dpli_cell_back *back);
+    void (*gru_reset_back)(const dpli_cell_back *back);
 } dpli_kernels;
 
 extern const dpli_kernels dpli_kernels_baseline;

@@ -131,3 +131,94 @@ static void cell_gru_finish(const dpli_cell_step *s)
         }
     }
 }
+
+/* ------------------------------------------------------------------ the way back */
+
+static void cell_lstm_back(const dpli_cell_back *s)
+{
+    const size_t h = s->hidden;
+
+    for (size_t r = 0; r < s->n_rows; r++) {
+        float *row = s->gates + r * 4 * h;
+
+        for (size_t i = 0; i < h; i += DPLI_LANES) {
+            const size_t n = h - i, at = r * h + i;
+            const vf in = cell_load(row + i, n), out = cell_load(row + h + i, n);
+            const vf keep = cell_load(row + 2 * h + i, n), g = cell_load(row + 3 * h + i, n);
+            const vf tc = vf_tanh(cell_load(s->c + at, n)), dh = cell_load(s->dh + at, n);
+            const vf dc = cell_load(s->dc + at, n) + dh * out * (1.0f - tc * tc);
+
+            cell_store(row + i, dc * g * in * (1.0f - in), n);
+            cell_store(row + h + i, dh * tc * out * (1.0f - out), n);
+            cell_store(row + 2 * h + i,
+                       dc * cell_load(cell_at(s->c_prev, at), n) * keep * (1.0f - keep), n);
+            cell_store(row + 3 * h + i, dc * in * (1.0f - g * g), n);
+            cell_store(s->dc + at, dc * keep, n);
+        }
+    }
+}
+
+static void cell_gru_back(const dpli_cell_back *s)
+{
+    const size_t h = s->hidden;
+
+    for (size_t r = 0; r < s->n_rows; r++) {
+        float *row = s->gates + r * 3 * h, *side = s->side + r * 3 * h;
+
+        for (size_t i = 0; i < h; i += DPLI_LANES) {
+            const size_t n = h - i, at = r * h + i;
+            const vf z = cell_load(row + i, n), reset = cell_load(row + h + i, n);
+            const vf g = cell_load(row + 2 * h + i, n), q = cell_load(side + 2 * h + i, n);
+            const vf dh = cell_load(s->dh + at, n), h_prev = cell_load(cell_at(s->h_prev, at), n);
+            const vf da = dh * (1.0f - z) * (1.0f - g * g);
+            const vf dz = dh * (h_prev - g) * z * (1.0f - z);
+            const vf dr = da * q * reset * (1.0f - reset);
+
+            cell_store(row + i, dz, n);
+            cell_store(row + h + i, dr, n);
+            cell_store(row + 2 * h + i, da, n);
+            cell_store(side + i, dz, n);
+            cell_store(side + h + i, dr, n);
+            cell_store(side + 2 * h + i, da * reset, n);
+            cell_store(s->dh + at, dh * z, n);
+        }
+    }
+}
+
+/* In two halves again: up to the product that gives ds, and from there on. */
+static void cell_gru_finish_back(const dpli_cell_back *s)
+{
+    const size_t h = s->hidden;
+
+    for (size_t r = 0; r < s->n_rows; r++) {
+        float *row = s->gates + r * 3 * h;
+
+        for (size_t i = 0; i < h; i += DPLI_LANES) {
+            const size_t n = h - i, at = r * h + i;
+            const vf z = cell_load(row + i, n), g = cell_load(row + 2 * h + i, n);
+            const vf dh = cell_load(s->dh + at, n), h_prev = cell_load(cell_at(s->h_prev, at), n);
+
+            cell_store(row + i, dh * (h_prev - g) * z * (1.0f - z), n);
+            cell_store(row + 2 * h + i, dh * (1.0f - z) * (1.0f - g * g), n);
+            cell_store(s->dh + at, dh * z, n);
+        }
+    }
+}
+
+static void cell_gru_reset_back(const dpli_cell_back *s)
+{
+    const size_t h = s->hidden;
+
+    for (size_t r = 0; r < s->n_rows; r++) {
+        float *row = s->gates + r * 3 * h;
+
+        for (size_t i = 0; i < h; i += DPLI_LANES) {
+            const size_t n = h - i, at = r * h + i;
+            const vf reset = cell_load(row + h + i, n), ds = cell_load(s->ds + at, n);
+
+            cell_store(row + h + i,
+                       ds * cell_load(cell_at(s->h_prev, at), n) * reset * (1.0f - reset), n);
+            cell_store(s->dh + at, cell_load(s->dh + at, n) + ds * reset, n);
+        }
+    }
+}

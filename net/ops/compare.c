@@ -8,15 +8,29 @@
  */
 #include "net/ops/compare.h"
 
-#include <math.h>
+#include <string.h>
 
 #include "net/ops/binary.h"
-#include "net/ops/walk.h"
+#include "net/ops/train.h"
 #include "net/planner.h"
+
+/* In the order of the table of operators below. */
+typedef enum compare_kind {
+    EQUAL,
+    LESS,
+    LESS_EQUAL,
+    GREATER,
+    GREATER_EQUAL,
+    IS_NAN,
+    AND,
+    OR,
+    XOR,
+    NOT
+} compare_kind;
 
 typedef struct compare_step {
     dpli_walk walk; /* the result, and behind it what it is made of */
-    dpli_compare_kind kind;
+    compare_kind kind;
     dpli_type type; /* of the operands; of Where's result */
 } compare_step;
 
@@ -26,20 +40,20 @@ typedef struct compare_step {
 
 /* A row of a result that says whether. */
 #define COMPARE(type)                                                                              \
-    static void compare_##type(dpli_compare_kind kind, int64_t *y, int64_t to, const type *a,      \
+    static void compare_##type(compare_kind kind, int64_t *y, int64_t to, const type *a,           \
                                int64_t sa, const type *b, int64_t sb, int64_t n)                   \
     {                                                                                              \
         switch (kind) {                                                                            \
-        case DPLI_EQUAL: ROW(a[i * sa] == b[i * sb]); break;                                       \
-        case DPLI_LESS: ROW(a[i * sa] < b[i * sb]); break;                                         \
-        case DPLI_LESS_EQUAL: ROW(a[i * sa] <= b[i * sb]); break;                                  \
-        case DPLI_GREATER: ROW(a[i * sa] > b[i * sb]); break;                                      \
-        case DPLI_GREATER_EQUAL: ROW(a[i * sa] >= b[i * sb]); break;                               \
-        case DPLI_IS_NAN: ROW(a[i * sa] != a[i * sa]); break;                                      \
-        case DPLI_AND: ROW(a[i * sa] != 0 && b[i * sb] != 0); break;                               \
-        case DPLI_OR: ROW(a[i * sa] != 0 || b[i * sb] != 0); break;                                \
-        case DPLI_XOR: ROW((a[i * sa] != 0) != (b[i * sb] != 0)); break;                           \
-        case DPLI_NOT: ROW(a[i * sa] == 0); break;                                                 \
+        case EQUAL: ROW(a[i * sa] == b[i * sb]); break;                                            \
+        case LESS: ROW(a[i * sa] < b[i * sb]); break;                                              \
+        case LESS_EQUAL: ROW(a[i * sa] <= b[i * sb]); break;                                       \
+        case GREATER: ROW(a[i * sa] > b[i * sb]); break;                                           \
+        case GREATER_EQUAL: ROW(a[i * sa] >= b[i * sb]); break;                                    \
+        case IS_NAN: ROW(a[i * sa] != a[i * sa]); break;                                           \
+        case AND: ROW(a[i * sa] != 0 && b[i * sb] != 0); break;                                    \
+        case OR: ROW(a[i * sa] != 0 || b[i * sb] != 0); break;                                     \
+        case XOR: ROW((a[i * sa] != 0) != (b[i * sb] != 0)); break;                                \
+        case NOT: ROW(a[i * sa] == 0); break;                                                      \
         }                                                                                          \
     }
 
@@ -157,7 +171,7 @@ static dpl_status plan_inputs(dpli_planner *p, const dpli_node *node, int32_t n,
     return DPL_OK;
 }
 
-static dpl_status plan_compare(dpli_planner *p, const dpli_node *node, dpli_compare_kind kind,
+static dpl_status plan_compare(dpli_planner *p, const dpli_node *node, compare_kind kind,
                                bool of_logic, dpl_error *err)
 {
     const dpli_planned *a = dpli_plan_in(p, node, 0), *b = dpli_plan_in(p, node, 1);
@@ -181,34 +195,182 @@ static dpl_status plan_where(dpli_planner *p, const dpli_node *node, dpl_error *
     return plan_inputs(p, node, 3, &s, a->type, run_where, err);
 }
 
+/* ------------------------------------------------------------------ training */
+
+/* The table is in the order of the kinds. */
+static compare_kind kind_of(const dpli_op *op)
+{
+    return (compare_kind)(op - dpli_ops_compare);
+}
+
+typedef struct trained_state {
+    compare_step step;
+    dpli_items items;
+    const void *constant[3]; /* by the node's input; NULL where that is computed */
+} trained_state;
+
+/* A result of all inputs; true and false have no gradient. */
+static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    trained_state *state = s->state;
+    dpli_view views[3];
+    dpl_status status;
+
+    for (int32_t i = 0; i < s->n_in; i++) {
+        if (!dpli_train_view(g, s, i, &views[i]))
+            return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input %d is left out", (int)i);
+        if (!s->in[i])
+            state->constant[i] = dpli_train_elements(s, g, i);
+    }
+    status = dpli_train_broadcast(g, s, s->n_in, views, s->out, err);
+    if (status != DPL_OK)
+        return status;
+    dpli_items_over(&state->items, s->out, s->n_in, views);
+    state->step = (compare_step){.walk = state->items.walk, .type = views[s->n_in == 3].type};
+    return DPL_OK;
+}
+
+static dpl_status plan_trained_compare(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    trained_state *state = s->state;
+    dpl_status status = plan_trained(g, s, err);
+    dpli_view b;
+
+    if (status != DPL_OK)
+        return status;
+    s->out->type = DPLI_I64;
+    state->step.kind = kind_of(s->node->op);
+    if ((s->n_in == 2 && dpli_train_view(g, s, 1, &b) && b.type != state->step.type) ||
+        (s->node->op->role == DPLI_ROLE_LOGIC && state->step.type != DPLI_I64))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "operands are not of one type");
+    return DPL_OK;
+}
+
+static dpl_status plan_trained_where(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const trained_state *state = s->state;
+    dpl_status status = plan_trained(g, s, err);
+    dpli_view condition, b;
+
+    if (status != DPL_OK)
+        return status;
+    dpli_train_view(g, s, 0, &condition);
+    dpli_train_view(g, s, 2, &b);
+    s->out->type = state->step.type;
+    if (condition.type != DPLI_I64 || b.type != state->step.type)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "condition is not true or false, or operands are of different types");
+    return DPL_OK;
+}
+
+/* Where item k of input i begins. */
+static const void *item_of(const dpli_tape_step *s, int32_t i, size_t k)
+{
+    const trained_state *state = s->state;
+    const int64_t at = (int64_t)k * state->items.batch[i + 1];
+
+    if (!s->in[i])
+        return state->constant[i];
+    return s->in[i]->type == DPLI_I64 ? (const void *)(s->in[i]->ids + at) : s->in[i]->value + at;
+}
+
+static void forward_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const trained_state *state = s->state;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++) {
+        const int64_t at = (int64_t)k * state->items.batch[0];
+
+        if (s->n_in == 3)
+            choose(&state->step,
+                   s->out->type == DPLI_I64 ? (void *)(s->out->ids + at) : s->out->value + at,
+                   item_of(s, 0, k), item_of(s, 1, k), item_of(s, 2, k));
+        else
+            compare(&state->step, s->out->ids + at, item_of(s, 0, k),
+                    s->n_in == 2 ? item_of(s, 1, k) : NULL);
+    }
+}
+
+static void forward_trained(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, (size_t)s->out->n, forward_range, s);
+}
+
+/* The gradient goes where the value came from. */
+static void where_back_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const trained_state *state = s->state;
+    const dpli_walk *w = &state->items.walk;
+    const int64_t n = dpli_walk_row(w), sy = dpli_walk_step(w, 0), sc = dpli_walk_step(w, 1);
+
+    (void)worker;
+    for (size_t k = from; k < to; k++) {
+        const int64_t *condition = item_of(s, 0, k);
+        const float *dy = s->out->grad + (int64_t)k * state->items.batch[0];
+
+        for (int32_t i = 1; i < 3; i++) {
+            const int64_t sx = dpli_walk_step(w, i + 1);
+            float *dx = s->in[i] && s->in[i]->grad
+                            ? s->in[i]->grad + (int64_t)k * state->items.batch[i + 1]
+                            : NULL;
+            dpli_place at = {0};
+
+            if (!dx)
+                continue;
+            if (!s->add[i])
+                memset(dx, 0, dpli_tensor_item(s->in[i]) * sizeof *dx);
+            do {
+                for (int64_t e = 0; e < n; e++) {
+                    if ((condition[at.at[1] + e * sc] != 0) == (i == 1))
+                        dx[at.at[i + 1] + e * sx] += dy[at.at[0] + e * sy];
+                }
+            } while (dpli_walk_next(w, &at));
+        }
+    }
+}
+
+static void backward_where(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, (size_t)s->out->n, where_back_range, s);
+}
+
+static const dpli_trained trained_compare = {sizeof(trained_state), plan_trained_compare,
+                                             forward_trained, NULL};
+static const dpli_trained trained_where = {sizeof(trained_state), plan_trained_where,
+                                           forward_trained, backward_where};
+
 #define PLAN(name, kind, of_logic)                                                                 \
     static dpl_status plan_##name(dpli_planner *p, const dpli_node *node, dpl_error *err)          \
     {                                                                                              \
         return plan_compare(p, node, kind, of_logic, err);                                         \
     }
 
-PLAN(equal, DPLI_EQUAL, false)
-PLAN(less, DPLI_LESS, false)
-PLAN(less_equal, DPLI_LESS_EQUAL, false)
-PLAN(greater, DPLI_GREATER, false)
-PLAN(greater_equal, DPLI_GREATER_EQUAL, false)
-PLAN(is_nan, DPLI_IS_NAN, false)
-PLAN(and, DPLI_AND, true)
-PLAN(or, DPLI_OR, true)
-PLAN(xor, DPLI_XOR, true)
-PLAN(not, DPLI_NOT, true)
+PLAN(equal, EQUAL, false)
+PLAN(less, LESS, false)
+PLAN(less_equal, LESS_EQUAL, false)
+PLAN(greater, GREATER, false)
+PLAN(greater_equal, GREATER_EQUAL, false)
+PLAN(is_nan, IS_NAN, false)
+PLAN(and, AND, true)
+PLAN(or, OR, true)
+PLAN(xor, XOR, true)
+PLAN(not, NOT, true)
 
 const dpli_op dpli_ops_compare[] = {
-    {"Equal", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_equal, NULL},
-    {"Less", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_less, NULL},
-    {"LessOrEqual", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_less_equal, NULL},
-    {"Greater", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_greater, NULL},
-    {"GreaterOrEqual", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_greater_equal, NULL},
-    {"IsNaN", DPLI_ROLE_OTHER, 1, 1, 1, false, NULL, NULL, plan_is_nan, NULL},
-    {"And", DPLI_ROLE_LOGIC, 2, 2, 1, false, NULL, NULL, plan_and, NULL},
-    {"Or", DPLI_ROLE_LOGIC, 2, 2, 1, false, NULL, NULL, plan_or, NULL},
-    {"Xor", DPLI_ROLE_LOGIC, 2, 2, 1, false, NULL, NULL, plan_xor, NULL},
-    {"Not", DPLI_ROLE_LOGIC, 1, 1, 1, false, NULL, NULL, plan_not, NULL},
-    {"Where", DPLI_ROLE_WHERE, 3, 3, 1, false, NULL, NULL, plan_where, NULL},
+    {"Equal", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_equal, &trained_compare},
+    {"Less", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_less, &trained_compare},
+    {"LessOrEqual", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_less_equal, &trained_compare},
+    {"Greater", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_greater, &trained_compare},
+    {"GreaterOrEqual", DPLI_ROLE_OTHER, 2, 2, 1, false, NULL, NULL, plan_greater_equal,
+     &trained_compare},
+    {"IsNaN", DPLI_ROLE_OTHER, 1, 1, 1, false, NULL, NULL, plan_is_nan, &trained_compare},
+    {"And", DPLI_ROLE_LOGIC, 2, 2, 1, false, NULL, NULL, plan_and, &trained_compare},
+    {"Or", DPLI_ROLE_LOGIC, 2, 2, 1, false, NULL, NULL, plan_or, &trained_compare},
+    {"Xor", DPLI_ROLE_LOGIC, 2, 2, 1, false, NULL, NULL, plan_xor, &trained_compare},
+    {"Not", DPLI_ROLE_LOGIC, 1, 1, 1, false, NULL, NULL, plan_not, &trained_compare},
+    {"Where", DPLI_ROLE_WHERE, 3, 3, 1, false, NULL, NULL, plan_where, &trained_where},
     {0},
 };

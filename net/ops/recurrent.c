@@ -18,10 +18,6 @@
 #include "net/blas.h"
 #include "net/planner.h"
 
-/* Rows whose products with the input are made at once: enough for BLAS to be at its speed, so few
- * that they stay in the second cache. */
-#define CHUNK_ROWS 512
-
 /* ------------------------------------------------------------------ loading */
 
 static dpl_status load(dpli_graph *g, dpli_node *node, dpli_cell cell, dpl_error *err)
@@ -210,9 +206,8 @@ void dpli_recurrent_lay_out(dpli_recurrent_rooms *rooms, float *memory, const dp
     lay_out(rooms, memory, l, n_seq, chunk_rows);
 }
 
-/* [n_seq, hidden] in the order of the packed sequences; NULL for zeros. */
-static const float *initial(const dpli_packed *p, float *to, const float *from, int32_t dir,
-                            const dpli_recurrent_io *io, size_t hidden)
+const float *dpli_recurrent_initial(const dpli_packed *p, float *to, const float *from, int32_t dir,
+                                    const dpli_recurrent_io *io, size_t hidden)
 {
     if (!from)
         return NULL;
@@ -273,13 +268,14 @@ void dpli_recurrent_forward(const dpli_recurrent *l, int32_t dir, const dpli_pac
     const size_t h = l->hidden, width = dpli_recurrent_gates(l->cell) * h;
     const size_t side_width = l->cell == DPLI_CELL_GRU ? h : 3 * h;
     const float *w = l->w + (size_t)dir * width * l->in;
-    const float *h0 = initial(p, rooms->h0, io->h0, dir, io, h);
-    const float *c0 = initial(p, rooms->c0, io->c0, dir, io, h);
+    const float *h0 = dpli_recurrent_initial(p, rooms->h0, io->h0, dir, io, h);
+    const float *c0 = dpli_recurrent_initial(p, rooms->c0, io->c0, dir, io, h);
     size_t n_before = 0, at_before = 0; /* rows of the step before, and where they are kept */
 
     for (size_t first = 0, last; first < p->n_steps; first = last) {
         /* Steps first to last - 1 in the order of the run; low is the least of them in time. */
         size_t n_rows = 0, low;
+        float *products;
 
         for (last = first; last < p->n_steps; last++) {
             const size_t n = dpli_packed_n(p, reverse ? p->n_steps - 1 - last : last);
@@ -289,17 +285,18 @@ void dpli_recurrent_forward(const dpli_recurrent *l, int32_t dir, const dpli_pac
             n_rows += n;
         }
         low = reverse ? p->n_steps - last : first;
+        products = rooms->gates + (rooms->keep ? (size_t)p->offsets[low] * width : 0);
         dpli_packed_gather(p, rooms->x, io->x, io->x_t, io->x_b, l->in, low, low + last - first);
         dpli_gemm(false, true, n_rows, width, l->in, 1.0f, rooms->x, l->in, w, l->in, 0.0f,
-                  rooms->gates, width);
+                  products, width);
         for (size_t k = first; k < last; k++) {
             const size_t t = reverse ? p->n_steps - 1 - k : k, n = dpli_packed_n(p, t);
             const size_t row = (size_t)(p->offsets[t] - p->offsets[low]);
             const size_t at = rooms->keep ? (size_t)p->offsets[t] : 0;
             /* Those that were there before, then those that begin here. */
             const size_t n_old = n < n_before ? n : n_before;
-            float *gates = rooms->gates + row * width;
-            float *side = rooms->side ? rooms->side + (rooms->keep ? row : 0) * side_width : NULL;
+            float *gates = products + row * width;
+            float *side = rooms->side ? rooms->side + at * side_width : NULL;
 
             for (int begins = 0; begins < 2; begins++) {
                 const size_t from = begins ? n_old : 0;
@@ -459,9 +456,9 @@ static dpl_status plan_recurrent(dpli_planner *p, const dpli_node *node, dpl_err
     s.io.y_b = s.layer.hidden * (params->layout ? (size_t)params->n_dirs * s.n_steps : 1);
     s.io.s_d = s.layer.hidden * (params->layout ? 1 : s.n_seq);
     s.io.s_b = s.layer.hidden * (params->layout ? (size_t)params->n_dirs : 1);
-    s.chunk_rows = s.n_seq > CHUNK_ROWS               ? s.n_seq
-                   : s.n_seq * s.n_steps < CHUNK_ROWS ? s.n_seq * s.n_steps
-                                                      : CHUNK_ROWS;
+    s.chunk_rows = s.n_seq > DPLI_RECURRENT_CHUNK               ? s.n_seq
+                   : s.n_seq * s.n_steps < DPLI_RECURRENT_CHUNK ? s.n_seq * s.n_steps
+                                                                : DPLI_RECURRENT_CHUNK;
     status = dpli_plan_use(p, node, x, DPLI_PLAIN, &in[0], err);
     if (status == DPL_OK)
         status = extra(p, node, DPLI_RECURRENT_LENGTHS, DPLI_I64, &lengths, &in[1], err);
@@ -496,7 +493,9 @@ static dpl_status plan_recurrent(dpli_planner *p, const dpli_node *node, dpl_err
 }
 
 const dpli_op dpli_ops_recurrent[] = {
-    {"LSTM", DPLI_ROLE_RECURRENT, 3, 8, 3, false, load_lstm, NULL, plan_recurrent, NULL},
-    {"GRU", DPLI_ROLE_RECURRENT, 3, 6, 2, false, load_gru, NULL, plan_recurrent, NULL},
+    {"LSTM", DPLI_ROLE_RECURRENT, 3, 8, 3, false, load_lstm, NULL, plan_recurrent,
+     &dpli_recurrent_trained},
+    {"GRU", DPLI_ROLE_RECURRENT, 3, 6, 2, false, load_gru, NULL, plan_recurrent,
+     &dpli_recurrent_trained},
     {0},
 };

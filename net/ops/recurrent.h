@@ -5,8 +5,13 @@
 #include "net/kernels.h"
 #include "net/ops/op.h"
 
+/* Rows whose products with the input are made at once: enough for BLAS to be at its speed, so few
+ * that they stay in the second cache. */
+#define DPLI_RECURRENT_CHUNK 512
+
 /* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_recurrent[];
+extern const struct dpli_trained dpli_recurrent_trained;
 
 typedef enum dpli_cell {
     DPLI_CELL_LSTM,
@@ -97,22 +102,26 @@ typedef struct dpli_recurrent_io {
     size_t s_b, s_d; /* of h0, c0, yh, yc */
 } dpli_recurrent_io;
 
-/* Where a direction works. For training all rows are kept, else those of a chunk and the state. */
+/* Where a direction works. For training all rows are kept, else the state. */
 typedef struct dpli_recurrent_rooms {
     float *x;     /* [chunk rows, in] */
-    float *gates; /* [chunk rows, gates hidden] */
+    float *gates; /* [rows, gates hidden] when they are kept, else of a chunk */
     /* Of all rows when they are kept, else of one step's. */
     float *side;       /* of GRU: [rows, 3 hidden] with the reset behind, [rows, hidden] before */
     float *h, *c;      /* [rows, hidden] */
     float *h0, *c0;    /* [n_seq, hidden] */
     size_t chunk_rows; /* at least n_seq */
-    bool keep;         /* everything: chunk_rows are all rows there are */
+    bool keep;         /* for the way back */
 } dpli_recurrent_rooms;
 
 /** The floats that rooms with all their parts take. */
 size_t dpli_recurrent_floats(const dpli_recurrent *l, size_t n_seq, size_t chunk_rows);
 void dpli_recurrent_lay_out(dpli_recurrent_rooms *rooms, float *memory, const dpli_recurrent *l,
                             size_t n_seq, size_t chunk_rows);
+
+/** [n_seq, hidden] in to, in the order of the packed sequences; NULL when from is: zeros. */
+const float *dpli_recurrent_initial(const dpli_packed *p, float *to, const float *from, int32_t dir,
+                                    const dpli_recurrent_io *io, size_t hidden);
 
 /** A direction of a layer over packed sequences. Padding in y is the caller's to fill. */
 void dpli_recurrent_forward(const dpli_recurrent *l, int32_t dir, const dpli_packed *p,
