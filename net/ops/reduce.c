@@ -1,8 +1,9 @@
 /*
- * reduce.c - ReduceMean, ReduceSum, ReduceL2 of floats, ReduceSum of integers.
+ * reduce.c - ReduceMean, ReduceSum, ReduceL2 and ArgMax of floats, ReduceSum and ArgMax of
+ * integers.
  *
  * Sums are taken in double: a mean over a whole picture has 10^5 terms and more.
- * Source: ONNX ReduceMean-18, ReduceSum-13, ReduceL2-18.
+ * Source: ONNX ReduceMean-18, ReduceSum-13, ReduceL2-18, ArgMax-13.
  */
 #include "net/ops/reduce.h"
 
@@ -209,6 +210,101 @@ static dpl_status plan_l2(dpli_planner *p, const dpli_node *node, dpl_error *err
     return plan_kind(p, node, REDUCE_L2, err);
 }
 
+/* ------------------------------------------------------------------ ArgMax */
+
+typedef struct arg_params {
+    int64_t axis, keep_dims, last;
+} arg_params;
+
+/* n values stride apart, for each of outer * stride places. */
+typedef struct arg_step {
+    int64_t outer, n, stride;
+    dpli_type type;
+    bool last;
+} arg_step;
+
+static dpl_status load_argmax(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    arg_params *params = dpli_node_params(node, sizeof *params, err);
+    dpl_status status;
+
+    if (!params)
+        return DPL_E_MEMORY;
+    params->keep_dims = 1;
+    status = dpli_attr_int(g, node, "axis", &params->axis, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "keepdims", &params->keep_dims, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "select_last_index", &params->last, err);
+    return status;
+}
+
+#define ARGMAX(type)                                                                               \
+    static int64_t argmax_##type(const type *x, const arg_step *s)                                 \
+    {                                                                                              \
+        int64_t best = 0;                                                                          \
+                                                                                                   \
+        for (int64_t i = 1; i < s->n; i++) {                                                       \
+            if (x[i * s->stride] > x[best * s->stride] ||                                          \
+                (s->last && x[i * s->stride] == x[best * s->stride]))                              \
+                best = i;                                                                          \
+        }                                                                                          \
+        return best;                                                                               \
+    }
+
+ARGMAX(float)
+ARGMAX(int64_t)
+
+static void run_argmax(const dpli_step *step)
+{
+    const arg_step *s = step->params;
+    int64_t *y = step->out;
+
+    for (int64_t o = 0; o < s->outer * s->stride; o++) {
+        const int64_t at = o / s->stride * s->stride * s->n + o % s->stride;
+
+        y[o] = s->type == DPLI_F32 ? argmax_float((const float *)step->in[0] + at, s)
+                                   : argmax_int64_t((const int64_t *)step->in[0] + at, s);
+    }
+}
+
+static dpl_status plan_argmax(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const arg_params *params = node->params;
+    dpli_planned *x = dpli_plan_in(p, node, 0);
+    arg_step s = {.outer = 1, .stride = 1, .type = x->type, .last = params->last != 0};
+    int64_t axis = params->axis;
+    dpl_shape shape = {0};
+    dpli_ref in, out;
+    dpli_step *step;
+    dpl_status status;
+
+    if (!dpli_axis(&axis, x->shape.rank) || dpli_shape_elements(&x->shape) < 1)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                              "axis %lld does not fit rank %d, or input 0 is empty",
+                              (long long)params->axis, (int)x->shape.rank);
+    for (int32_t i = 0; i < x->shape.rank; i++) {
+        s.outer *= i < axis ? x->shape.dims[i] : 1;
+        s.stride *= i > axis ? x->shape.dims[i] : 1;
+        if (i != axis || params->keep_dims)
+            shape.dims[shape.rank++] = i == axis ? 1 : x->shape.dims[i];
+    }
+    s.n = x->shape.dims[axis];
+    status = dpli_plan_use(p, node, x, DPLI_PLAIN, &in, err);
+    if (status == DPL_OK)
+        status = dpli_plan_out_of(p, node, 0, DPLI_I64, &shape, DPLI_PLAIN, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_argmax, sizeof s, &shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    memcpy(step->params, &s, sizeof s);
+    step->macs = (double)dpli_shape_elements(&x->shape);
+    step->in_ref[0] = in;
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 /* ------------------------------------------------------------------ training */
 
 /* The mean over height and width of pictures, and that of a sentence, over the middle dimension of
@@ -376,6 +472,7 @@ static const dpli_trained trained = {sizeof(trained_state), plan_trained, forwar
 const dpli_op dpli_ops_reduce[] = {
     {"ReduceMean", DPLI_ROLE_OTHER, 1, 2, 1, false, load_reduce, NULL, plan_mean, &trained},
     {"ReduceSum", DPLI_ROLE_OTHER, 1, 2, 1, false, load_reduce, NULL, plan_sum, &trained},
+    {"ArgMax", DPLI_ROLE_OTHER, 1, 1, 1, false, load_argmax, NULL, plan_argmax, NULL},
     {"ReduceL2", DPLI_ROLE_LENGTH, 1, 2, 1, false, load_reduce, NULL, plan_l2, NULL},
     {0},
 };

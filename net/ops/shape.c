@@ -1,11 +1,11 @@
 /*
  * shape.c - what changes how a value is seen and moves nothing: Reshape, Flatten, Squeeze,
  * Unsqueeze, Identity, Dropout; and where constants come from: Constant, ConstantOfShape, Shape,
- * Cast.
+ * Range, Mod, Cast.
  *
  * float16 and double are computed as float32, so a Cast between them does nothing.
  * Source: ONNX Reshape-14, Flatten-13, Squeeze-13, Unsqueeze-13, Dropout-13, Constant-13,
- * ConstantOfShape-9, Shape-15, Cast-13.
+ * ConstantOfShape-9, Shape-15, Range-11, Mod-13, Cast-13.
  */
 #include "net/ops/shape.h"
 
@@ -676,6 +676,84 @@ static dpl_status plan_shape(dpli_planner *p, const dpli_node *node, dpl_error *
     return status;
 }
 
+/* ------------------------------------------------------------------ Range, Mod */
+
+/* Exporters write both where they count with shapes: of integers that are known while planning. */
+static dpl_status known_int(dpli_planner *p, const dpli_node *node, int32_t i, int64_t *out,
+                            dpl_error *err)
+{
+    const int64_t *list;
+    int64_t n;
+    dpl_status status = dpli_plan_ints(p, node, i, &list, &n, err);
+
+    if (status == DPL_OK && n != 1)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "input %d is not one integer", (int)i);
+    if (status == DPL_OK)
+        *out = *list;
+    return status;
+}
+
+static dpl_status plan_range(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    int64_t bounds[3] = {0}, *to;
+    dpl_shape shape = {.rank = 1};
+    void *data;
+    dpl_status status = DPL_OK;
+
+    for (int32_t i = 0; i < 3 && status == DPL_OK; i++)
+        status = known_int(p, node, i, &bounds[i], err);
+    if (status != DPL_OK)
+        return status;
+    for (int32_t i = 0; i < 3; i++) {
+        if (bounds[i] > DPLI_MAX_ELEMENTS || bounds[i] < -DPLI_MAX_ELEMENTS || bounds[2] == 0)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "from %lld to %lld by %lld is no range", (long long)bounds[0],
+                                  (long long)bounds[1], (long long)bounds[2]);
+    }
+    if ((bounds[2] > 0) == (bounds[1] > bounds[0]) && bounds[1] != bounds[0])
+        shape.dims[0] = (bounds[1] - bounds[0] + bounds[2] - (bounds[2] > 0 ? 1 : -1)) / bounds[2];
+    status = dpli_plan_known(p, node, 0, DPLI_I64, &shape, &data, err);
+    to = data;
+    for (int64_t i = 0; i < shape.dims[0] && status == DPL_OK; i++)
+        to[i] = bounds[0] + i * bounds[2];
+    return status;
+}
+
+static dpl_status load_mod(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    int64_t fmod = 0;
+    dpl_status status = dpli_attr_int(g, node, "fmod", &fmod, err);
+
+    if (status == DPL_OK && fmod != 0)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "fmod is not supported");
+    return status;
+}
+
+static dpl_status plan_mod(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    dpl_shape shape = dpli_plan_in(p, node, 0)->shape;
+    const int64_t *list;
+    int64_t by = 0, n;
+    void *data;
+    dpl_status status = dpli_plan_ints(p, node, 0, &list, &n, err);
+
+    if (status == DPL_OK)
+        status = known_int(p, node, 1, &by, err);
+    if (status == DPL_OK && by == 0)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "is by 0");
+    if (status == DPL_OK)
+        status = dpli_plan_known(p, node, 0, DPLI_I64, &shape, &data, err);
+    for (int64_t i = 0; i < n && status == DPL_OK; i++) {
+        /* The result has the divisor's sign, as Python's; by -1 there is none, and C's overflows.
+         */
+        const int64_t rest = by == -1 ? 0 : list[i] % by;
+
+        ((int64_t *)data)[i] = rest != 0 && (rest < 0) != (by < 0) ? rest + by : rest;
+    }
+    return status;
+}
+
 /* ------------------------------------------------------------------ Cast */
 
 /* ONNX's numbers of types (TensorProto.DataType) and what they can hold. */
@@ -876,6 +954,8 @@ const dpli_op dpli_ops_shape[] = {
     {"ConstantOfShape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_constant_of_shape, NULL,
      plan_constant_of_shape, NULL},
     {"Shape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
+    {"Range", DPLI_ROLE_OTHER, 3, 3, 1, false, NULL, NULL, plan_range, NULL},
+    {"Mod", DPLI_ROLE_OTHER, 2, 2, 1, false, load_mod, NULL, plan_mod, NULL},
     {"Cast", DPLI_ROLE_CAST, 1, 1, 1, false, load_cast, NULL, plan_cast, &trained_cast},
     {0},
 };

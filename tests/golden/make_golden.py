@@ -896,6 +896,30 @@ def add_sentences():
                  g.node("Softmax", [g.node("Where", [there, x, np.float32(-np.inf)])], axis=-1),
                  g.node("Softmax", [g.node("Add", [x, causal])], axis=2))
 
+    @build("argmax")
+    def _(g):
+        """Where a sentence ends, as CLIP's towers find it; of floats, first and last of equals."""
+        ids = g.given(np.array([[3, 9, 1], [9, 2, 9]]), np.array([[1, 1, 1]]), free=(0,))
+        x = g.input((2, 3, 5), (1, 3, 5), free=(0,))
+        end = g.node("ArgMax", [ids], axis=-1, keepdims=0)
+        last = g.node("ArgMax", [ids], axis=1, select_last_index=1)
+        g.output(g.node("Cast", [end], to=F32), g.node("Cast", [last], to=F32),
+                 g.node("Cast", [g.node("ArgMax", [x], axis=1, keepdims=0)], to=F32))
+
+    @build("range_mod")
+    def _(g):
+        """Rows and columns from a shape: x[i, end of i]."""
+        x, ids = g.input((2, 3, 4), (5, 3, 4), free=(0,)), g.given(
+            np.array([[3, 9, 1], [1, 2, 9]]), np.arange(15).reshape(5, 3) * 7 % 11, free=(0,))
+        n = g.node("Squeeze", [g.node("Slice", [g.node("Shape", [x]), ints(0), ints(1)])])
+        rows = g.node("Range", [np.int64(0), n, np.int64(1)])
+        rows = g.node("Mul", [g.node("Mod", [rows, n]), np.int64(3)])
+        at = g.node("Add", [rows, g.node("ArgMax", [ids], axis=-1, keepdims=0)])
+        back = g.node("Mod", [g.node("Range", [np.int64(7), np.int64(-9), np.int64(-3)]),
+                              np.int64(4)])
+        g.output(g.node("Gather", [g.node("Flatten", [x], axis=2), at]),
+                 g.node("Gather", [g.rand(4, 3), back]))
+
     @build("transformer_layer", opset=17)
     def _(g):
         """A small encoder of sentences: attention under a mask, two layer norms, Gelu, mean."""
@@ -1305,6 +1329,12 @@ def write_bad(folder):
     one("and-floats", "And", ["x0", "x0"])
     one("where-floats", "Where", ["x0", "x0", "x0"])
     one("where-shapes", "Where", lambda g: [g.ids(3, (2, 3)), g.input((2, 4)), np.float32(1)])
+    one("range-of-the-run", "Range", lambda g: [g.given(np.array(1)), np.int64(3), np.int64(1)])
+    one("range-step-0", "Range", [np.int64(0), np.int64(3), np.int64(0)])
+    one("range-huge", "Range", [np.int64(0), np.int64(1 << 50), np.int64(1)])
+    one("mod-by-0", "Mod", [ints(4, 5), np.int64(0)])
+    one("mod-floats", "Mod", ["x0", np.float32(2)], fmod=1)
+    one("argmax-axis", "ArgMax", ["x0"], axis=4)
     one("erf-ids", "Erf", lambda g: [g.ids(3, (2, 3))])
     one("gelu-word", "Gelu", ["x0"], opset=20, approximate="sigmoid")
     one("layernorm-scale", "LayerNormalization", lambda g: ["x0", g.rand(5)], opset=17)
