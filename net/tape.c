@@ -475,6 +475,18 @@ static dpl_status make_gradients(dpli_tape *t, dpl_error *err)
         memset(p->grad, 0, p->n * sizeof *p->grad);
         t->bytes += p->n * sizeof *p->grad;
     }
+    for (int32_t k = 0; k < t->n_steps && !t->forward_only; k++) {
+        dpli_tape_step *s = &t->steps[k];
+        dpli_param *p = s->param[0];
+
+        if (!p || p->kind != DPLI_PARAM_TABLE || !p->grad || p->shape.dims[0] > INT32_MAX)
+            continue;
+        p->max_rows = dpli_tensor_floats(s->in[1]);
+        p->rows = dpli_alloc(p->max_rows, sizeof *p->rows, err);
+        if (!p->rows)
+            return DPL_E_MEMORY;
+        t->bytes += p->max_rows * sizeof *p->rows;
+    }
     return DPL_OK;
 }
 
@@ -507,8 +519,10 @@ void dpli_tape_free(dpli_tape *t)
 {
     if (!t)
         return;
-    for (int32_t i = 0; i < t->n_params; i++)
+    for (int32_t i = 0; i < t->n_params; i++) {
         free(t->params[i].grad);
+        free(t->params[i].rows);
+    }
     for (int32_t k = 0; k < t->n_steps; k++)
         free(t->steps[k].state);
     free(t->params);

@@ -79,6 +79,11 @@ typedef struct dpli_param {
     bool frozen;  /* not to be changed; grad is NULL then, as it is without a gradient */
     float *value; /* the graph's own memory */
     float *grad;
+    /* Of a table: the rows whose gradient the last backward has written, so that a step costs what
+     * its words cost and not what the language has; all others are zeros. NULL: all were written.
+     */
+    int32_t *rows;
+    size_t n_rows, max_rows;
 } dpli_param;
 
 #define DPLI_TAPE_INPUTS 8

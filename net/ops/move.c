@@ -804,16 +804,25 @@ static void forward_gather(dpli_tape_step *s)
     dpli_team_run(s->team, n_ids, look_up_range, s);
 }
 
-/* Rows of the table: each is one thread's, which goes through all ids, so that the terms of a sum
- * have one order whatever the team's size. */
+/* Rows of the table, of which those that the last step has written are cleared: each is one
+ * thread's, which goes through all ids, so that the terms of a sum have one order whatever the
+ * team's size. */
 static void table_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
     const size_t n = row_floats(s), n_ids = dpli_tensor_floats(s->in[1]);
-    float *dtable = s->param[0]->grad;
+    const dpli_param *table = s->param[0];
+    float *dtable = table->grad;
 
     (void)worker;
-    memset(dtable + from * n, 0, (to - from) * n * sizeof *dtable);
+    if (!table->rows)
+        memset(dtable + from * n, 0, (to - from) * n * sizeof *dtable);
+    for (size_t k = 0; k < table->n_rows; k++) {
+        const size_t row = (size_t)table->rows[k];
+
+        if (row >= from && row < to)
+            memset(dtable + row * n, 0, n * sizeof *dtable);
+    }
     for (size_t k = 0; k < n_ids; k++) {
         const size_t row = row_of(s, k);
         const float *dy = s->out->grad + k * n;
@@ -825,8 +834,17 @@ static void table_range(void *ctx, int worker, size_t from, size_t to)
 
 static void backward_gather(dpli_tape_step *s)
 {
-    if (s->param[0]->grad)
-        dpli_team_run(s->team, n_rows(s), table_range, s);
+    dpli_param *table = s->param[0];
+    const size_t n_ids = dpli_tensor_floats(s->in[1]);
+
+    if (!table->grad)
+        return;
+    dpli_team_run(s->team, n_rows(s), table_range, s);
+    table->n_rows = 0;
+    for (size_t k = 0; k < n_ids && table->rows; k++) {
+        if (row_of(s, k) < n_rows(s))
+            table->rows[table->n_rows++] = (int32_t)row_of(s, k);
+    }
 }
 
 static const dpli_trained trained_gather = {0, plan_trained_gather, forward_gather,

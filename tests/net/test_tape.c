@@ -181,6 +181,39 @@ static void so_does_a_batch_that_is_not_full(void **state)
     run_all(2, 3);
 }
 
+static void of_a_table_no_row_of_the_step_before_is_left(void **state)
+{
+    golden k;
+    dpli_graph g[2] = {{0}};
+    dpli_team *team;
+    dpli_tape *tape, *fresh;
+
+    (void)state;
+    open_golden(&k, "mean_under_mask");
+    assert_int_equal(dpli_team_new(&team, 2, NULL), DPL_OK);
+    tape = run(&k, &g[0], team, 0, 1);
+    for (size_t i = 0; i < n_elements(&k.in[0].shape); i++)
+        k.in[0].ids[i] = k.in[0].ids[i] == 0 ? 0 : 10 - k.in[0].ids[i] % 3;
+    fresh = run(&k, &g[1], team, 0, 1);
+    memcpy(dpli_tape_input(tape)->ids, k.in[0].ids, n_elements(&k.in[0].shape) * sizeof(int64_t));
+    dpli_tape_forward(tape, (int32_t)k.in[0].shape.dims[0], true, 1);
+    memcpy(dpli_tape_output(tape)->grad, k.in[1].values,
+           n_elements(&k.in[1].shape) * sizeof(float));
+    dpli_tape_backward(tape);
+    for (uint32_t i = 1; i < k.n_out; i++) {
+        const dpli_param *p = named(tape, k.out[i].name);
+
+        assert_non_null(p->rows);
+        assert_memory_equal(p->grad, named(fresh, k.out[i].name)->grad, p->n * sizeof(float));
+    }
+    dpli_tape_free(tape);
+    dpli_tape_free(fresh);
+    dpli_graph_clear(&g[0]);
+    dpli_graph_clear(&g[1]);
+    dpli_team_free(team);
+    close_golden(&k);
+}
+
 static void only_what_goes_back_is_kept(void **state)
 {
     golden k;
@@ -216,6 +249,7 @@ int main(void)
         cmocka_unit_test(networks_of_sentences_go_back_as_pytorch_does),
         cmocka_unit_test(so_they_do_on_three_threads),
         cmocka_unit_test(so_does_a_batch_that_is_not_full),
+        cmocka_unit_test(of_a_table_no_row_of_the_step_before_is_left),
         cmocka_unit_test(only_what_goes_back_is_kept),
     };
 
