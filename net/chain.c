@@ -102,6 +102,8 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
     first->out_ref = last.out_ref;
     first->in_ref[2] = last.in_ref[2];
     first->in_ref[3] = last.in_ref[3];
+    first->before = last.before;
+    first->after = last.after;
     return dpli_plan_scratch(p, first, dpli_chain_scratch_bytes(c->links, n), err);
 }
 

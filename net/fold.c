@@ -92,7 +92,7 @@ static dpl_status keep_result(dpli_graph *g, int32_t id, const dpli_planned *res
     for (size_t i = 0; i < n && v->type == DPLI_F32; i++) {
         float *x = &((float *)v->data)[i];
 
-        if (!isfinite(*x))
+        if (!isfinite(*x) && *x != -INFINITY)
             return dpli_fail(err, DPL_E_MODEL, "\"%.200s\", computed from constants, is not finite",
                              v->name);
         if (fpclassify(*x) == FP_SUBNORMAL)

@@ -176,7 +176,7 @@ static dpl_status fuse_affine(dpli_graph *g, dpli_node *node, dpl_error *err)
         if (dpli_graph_input(g, product, 2) &&
             (!dpli_graph_floats(g, product, 2, &shape) || dpli_shape_elements(&shape) != channels))
             return DPL_OK;
-    } else if (!dpli_gemm_take_bias(product, product->n_inputs > 2 ? product->inputs[2] : -1)) {
+    } else if (!dpli_gemm_can_take_bias(product)) {
         return DPL_OK;
     }
     scale = dpli_alloc((size_t)channels, 2 * sizeof *scale, err);

@@ -272,9 +272,13 @@ dpl_status dpli_fault_fail(const dpli_graph *g, const dpli_fault *fault, dpl_err
 {
     if (!fault->node)
         return DPL_OK;
+    if (fault->kind == DPLI_FAULT_LENGTH)
+        return dpli_node_fail(g, fault->node, DPL_E_INPUT, err,
+                              "a sequence of %" PRId64 " is not of 0 to %" PRId64 " steps",
+                              fault->value, fault->limit);
     return dpli_node_fail(g, fault->node, DPL_E_INPUT, err,
-                          "id %" PRId64 " is not in its table of %" PRId64 " rows", fault->id,
-                          fault->n_rows);
+                          "id %" PRId64 " of \"%.60s\" is not in its table of %" PRId64 " rows",
+                          fault->value, g->values[fault->node->inputs[1]].name, fault->limit);
 }
 
 dpl_status dpli_graph_set_meta(dpli_graph *g, const char *name, const char *text, dpl_error *err)
@@ -360,6 +364,19 @@ dpl_status dpli_attr_string(const dpli_graph *g, dpli_node *node, const char *na
         return DPL_OK;
     if (attr->kind != DPLI_ATTR_STRING)
         return wrong_kind(g, node, name, "a string", err);
+    *out = attr->s;
+    return DPL_OK;
+}
+
+dpl_status dpli_attr_strings(const dpli_graph *g, dpli_node *node, const char *name,
+                             const char **out, dpl_error *err)
+{
+    const dpli_attr *attr = dpli_attr_find(node, name);
+
+    if (!attr)
+        return DPL_OK;
+    if (attr->kind != DPLI_ATTR_STRINGS)
+        return wrong_kind(g, node, name, "a list of strings", err);
     *out = attr->s;
     return DPL_OK;
 }

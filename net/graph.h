@@ -46,10 +46,12 @@ typedef struct dpli_value {
 
 struct dpli_node;
 
-/* An id that its table does not have, met by a run. */
+/* An integer that a run cannot follow: an id that its table does not have, a length over that of
+ * the longest sequence. */
 typedef struct dpli_fault {
     const struct dpli_node *node; /* the first that met one; NULL while all is well */
-    int64_t id, n_rows;
+    int64_t value, limit;
+    enum { DPLI_FAULT_ID, DPLI_FAULT_LENGTH } kind;
 } dpli_fault;
 
 typedef struct dpli_attr {
@@ -60,6 +62,7 @@ typedef struct dpli_attr {
         DPLI_ATTR_STRING,
         DPLI_ATTR_FLOATS,
         DPLI_ATTR_INTS,
+        DPLI_ATTR_STRINGS, /* s: each with a space behind it */
         DPLI_ATTR_TENSOR
     } kind;
     float f;
@@ -170,6 +173,9 @@ dpl_status dpli_attr_float(const dpli_graph *g, dpli_node *node, const char *nam
 /** *out is borrowed from the node. */
 dpl_status dpli_attr_string(const dpli_graph *g, dpli_node *node, const char *name,
                             const char **out, dpl_error *err);
+/** As dpli_attr_string, of a list: its words, each with a space behind it. */
+dpl_status dpli_attr_strings(const dpli_graph *g, dpli_node *node, const char *name,
+                             const char **out, dpl_error *err);
 dpl_status dpli_attr_ints(const dpli_graph *g, dpli_node *node, const char *name, int64_t *out,
                           int32_t max, int32_t *n, dpl_error *err);
 /** The index of a string attribute's value among the NULL-terminated words. */

@@ -51,6 +51,46 @@ void dpli_binary_run(dpli_binary_kind kind, float *y, const float *a, const floa
     kernels()->binary(kind, y, a, b, rank, dims, strides_a, strides_b);
 }
 
+void dpli_lstm_run(const dpli_cell_step *step)
+{
+    kernels()->lstm(step);
+}
+
+void dpli_gru_run(const dpli_cell_step *step)
+{
+    kernels()->gru(step);
+}
+
+void dpli_gru_reset_run(const dpli_cell_step *step)
+{
+    kernels()->gru_reset(step);
+}
+
+void dpli_gru_finish_run(const dpli_cell_step *step)
+{
+    kernels()->gru_finish(step);
+}
+
+void dpli_lstm_back_run(const dpli_cell_back *back)
+{
+    kernels()->lstm_back(back);
+}
+
+void dpli_gru_back_run(const dpli_cell_back *back)
+{
+    kernels()->gru_back(back);
+}
+
+void dpli_gru_finish_back_run(const dpli_cell_back *back)
+{
+    kernels()->gru_finish_back(back);
+}
+
+void dpli_gru_reset_back_run(const dpli_cell_back *back)
+{
+    kernels()->gru_reset_back(back);
+}
+
 /* ------------------------------------------------------------------ float16 */
 
 void dpli_half_to_float(float *out, const uint16_t *in, size_t n)

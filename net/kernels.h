@@ -51,6 +51,24 @@ void dpli_chain_run(const dpli_link *links, int32_t n_links, float *out, const f
 void dpli_binary_run(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
                      const int64_t *dims, const int64_t *strides_a, const int64_t *strides_b);
 
+/* ------------------------------------------------------------------ recurrent cells */
+
+/** A step of LSTM; of GRU, the reset behind the product. */
+void dpli_lstm_run(const dpli_cell_step *step);
+void dpli_gru_run(const dpli_cell_step *step);
+
+/** A step of GRU with the reset before the product: up to side, which is multiplied by the last
+ * third of R^T and added to the last third of the gates; then from there on. */
+void dpli_gru_reset_run(const dpli_cell_step *step);
+void dpli_gru_finish_run(const dpli_cell_step *step);
+
+/** Back through each of them, in the opposite order. Between the two of the reset before the
+ * product comes ds: the last third of the gates by that of R. */
+void dpli_lstm_back_run(const dpli_cell_back *back);
+void dpli_gru_back_run(const dpli_cell_back *back);
+void dpli_gru_finish_back_run(const dpli_cell_back *back);
+void dpli_gru_reset_back_run(const dpli_cell_back *back);
+
 /* ------------------------------------------------------------------ float16 */
 
 /** IEEE half to float, n values. */

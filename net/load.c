@@ -4,6 +4,7 @@
  */
 #include "net/load.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,30 @@ static void free_packed(dpli_graph *g)
     }
 }
 
+/* Minus infinity is for masks: added to scores, or put where a condition does not hold. Any other
+ * reader would make nothing of it but more that is not finite. */
+static dpl_status check_infinite(const dpli_graph *g, dpl_error *err)
+{
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        const dpli_node *node = &g->nodes[k];
+        const bool masks = node->op->role == DPLI_ROLE_ADD || node->op->role == DPLI_ROLE_WHERE;
+
+        for (int32_t i = 0; i < node->n_inputs && !masks; i++) {
+            dpl_shape shape;
+            const float *x = dpli_graph_floats(g, node, i, &shape);
+            const int64_t n = x ? dpli_shape_elements(&shape) : 0;
+
+            for (int64_t j = 0; j < n; j++) {
+                if (!isfinite(x[j]))
+                    return dpli_node_fail(g, node, DPL_E_MODEL, err,
+                                          "input %d holds a value that is not finite, at %lld",
+                                          (int)i, (long long)j);
+            }
+        }
+    }
+    return DPL_OK;
+}
+
 /* What a file asks for beyond what its size can need is its own fault, also where it was met as a
  * limit or as memory that was refused. */
 static dpl_status blame(dpl_error *err)
@@ -98,6 +123,8 @@ static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, b
         status = dpli_graph_load(g, err);
     if (status == DPL_OK)
         status = dpli_graph_fold(g, training, err);
+    if (status == DPL_OK)
+        status = check_infinite(g, err);
     return status == DPL_OK ? status : blame(err);
 }
 

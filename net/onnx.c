@@ -6,7 +6,7 @@
  * without denormals. What an operator's inputs and attributes mean is not looked at here, but in
  * ops/.
  *
- * Source: onnx/onnx.proto and the IR specification of ONNX 1.12 (opset 9 to 18).
+ * Source: onnx/onnx.proto and the IR specification of ONNX 1.12 (opset 9 to 20).
  */
 #include "net/onnx.h"
 
@@ -23,7 +23,7 @@
 #include "net/ops/table.h"
 
 #define MIN_OPSET 9
-#define MAX_OPSET 18
+#define MAX_OPSET 20
 
 /* ------------------------------------------------------------------ protobuf's memory */
 
@@ -188,11 +188,13 @@ static int64_t read_int(const tensor *t, size_t i)
     }
 }
 
-/* Denormals cost a hundred cycles each where they are not flushed, and mean nothing in a weight. */
+/* Denormals cost a hundred cycles each where they are not flushed, and mean nothing in a weight.
+ * Minus infinity is what masks are made of: who may read it is checked when all is read (load.c).
+ */
 static dpl_status settle_floats(float *x, size_t n, const char *name, dpl_error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
+        if (!isfinite(x[i]) && x[i] != -INFINITY)
             return dpli_fail(err, DPL_E_MODEL,
                              "\"%.200s\" holds a value that is not finite, at %zu", name, i);
         if (fpclassify(x[i]) == FP_SUBNORMAL)
@@ -339,6 +341,27 @@ static dpl_status collect_names(dpli_graph *g, const Onnx__GraphProto *proto, na
 
 /* ------------------------------------------------------------------ nodes */
 
+static dpl_status copy_strings(dpli_attr *attr, const Onnx__AttributeProto *proto, dpl_error *err)
+{
+    size_t n_bytes = 1, at = 0;
+
+    for (size_t i = 0; i < proto->n_strings; i++)
+        n_bytes += proto->strings[i].len + 1;
+    attr->s = dpli_calloc(n_bytes, 1, err);
+    if (!attr->s)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < proto->n_strings; i++) {
+        const ProtobufCBinaryData *s = &proto->strings[i];
+
+        if (s->len > 0)
+            memcpy(attr->s + at, s->data, s->len);
+        at += s->len;
+        attr->s[at++] = ' ';
+    }
+    attr->n = proto->n_strings;
+    return DPL_OK;
+}
+
 static dpl_status read_attr(dpli_graph *g, const dpli_node *node, dpli_attr *attr,
                             const Onnx__AttributeProto *proto, dpl_error *err)
 {
@@ -378,6 +401,9 @@ static dpl_status read_attr(dpli_graph *g, const dpli_node *node, dpli_attr *att
         if (attr->n > 0)
             memcpy(attr->ints, proto->ints, attr->n * sizeof *attr->ints);
         return DPL_OK;
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS:
+        attr->kind = DPLI_ATTR_STRINGS;
+        return copy_strings(attr, proto, err);
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
         attr->kind = DPLI_ATTR_TENSOR;
         if (!proto->t)

@@ -92,11 +92,29 @@ static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const cha
     return t;
 }
 
+/* Integers that a node takes for true or false are of a type of their own in a file. */
+static void as_bools(writer *w, Onnx__TensorProto *t)
+{
+    const size_t n = t ? t->raw_data.len / sizeof(int64_t) : 0;
+    const int64_t *from = t ? (const int64_t *)(const void *)t->raw_data.data : NULL;
+    uint8_t *bools = take(w, n, 1);
+
+    if (!t || !bools)
+        return;
+    for (size_t i = 0; i < n; i++)
+        bools[i] = from[i] != 0;
+    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+    t->raw_data.data = bools;
+    t->raw_data.len = n;
+}
+
 /* All constants but those that are inside an attribute. */
 static void write_initializers(writer *w, Onnx__GraphProto *graph)
 {
     const dpli_graph *g = w->g;
     bool *inside = take(w, (size_t)g->n_values, sizeof *inside);
+
+    bool *says_whether = take(w, (size_t)g->n_values, sizeof *says_whether);
 
     graph->initializer = take(w, (size_t)g->n_values, sizeof(void *));
     if (w->failed)
@@ -106,15 +124,44 @@ static void write_initializers(writer *w, Onnx__GraphProto *graph)
             if (g->nodes[k].attrs[i].kind == DPLI_ATTR_TENSOR)
                 inside[g->nodes[k].attrs[i].tensor] = true;
         }
+        for (int32_t i = 0; i < g->nodes[k].n_inputs; i++) {
+            const dpli_role role = g->nodes[k].op->role;
+            const int32_t id = g->nodes[k].inputs[i];
+
+            if (id >= 0 && g->values[id].type == DPLI_I64 &&
+                (role == DPLI_ROLE_LOGIC || (role == DPLI_ROLE_WHERE && i == 0)))
+                says_whether[id] = true;
+        }
     }
     for (int32_t i = 0; i < g->n_values; i++) {
         if (g->values[i].data && !inside[i])
             graph->initializer[graph->n_initializer++] =
                 write_tensor(w, &g->values[i], g->values[i].name);
+        if (g->values[i].data && !inside[i] && says_whether[i])
+            as_bools(w, graph->initializer[graph->n_initializer - 1]);
     }
 }
 
 /* ------------------------------------------------------------------ nodes */
+
+/* The lengths of a recurrent layer's sequences: int32 in a file, int64 here. */
+#define LENGTHS 4
+
+static bool has_lengths(const dpli_node *node)
+{
+    return node->op->role == DPLI_ROLE_RECURRENT && node->n_inputs > LENGTHS &&
+           node->inputs[LENGTHS] >= 0;
+}
+
+/* A Cast whose result is the lengths of recurrent layers and nothing else. */
+static bool makes_lengths(const dpli_graph *g, const dpli_node *node)
+{
+    int32_t n = 0;
+
+    for (int32_t k = 0; k < g->n_nodes; k++)
+        n += has_lengths(&g->nodes[k]) && g->nodes[k].inputs[LENGTHS] == node->outputs[0];
+    return node->op->role == DPLI_ROLE_CAST && n > 0 && g->values[node->outputs[0]].n_uses == n;
+}
 
 /* The type that a Cast gives here, where there are only float, int64 and bool. */
 static int64_t cast_type(int64_t type)
@@ -145,7 +192,10 @@ static Onnx__AttributeProto *write_attr(writer *w, const dpli_node *node, const 
     case DPLI_ATTR_INT:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
         a->has_i = 1;
-        a->i = node->op->role == DPLI_ROLE_CAST ? cast_type(attr->i) : attr->i;
+        a->i = attr->i;
+        if (node->op->role == DPLI_ROLE_CAST)
+            a->i = makes_lengths(w->g, node) ? ONNX__TENSOR_PROTO__DATA_TYPE__INT32
+                                             : cast_type(attr->i);
         break;
     case DPLI_ATTR_STRING:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
@@ -162,6 +212,16 @@ static Onnx__AttributeProto *write_attr(writer *w, const dpli_node *node, const 
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
         a->n_ints = attr->n;
         a->ints = attr->ints;
+        break;
+    case DPLI_ATTR_STRINGS:
+        a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS;
+        a->strings = take(w, attr->n, sizeof *a->strings);
+        a->n_strings = a->strings ? attr->n : 0;
+        for (size_t i = 0, at = 0; i < a->n_strings; i++) {
+            a->strings[i].data = (uint8_t *)attr->s + at;
+            a->strings[i].len = strcspn(attr->s + at, " ");
+            at += a->strings[i].len + (attr->s[at + a->strings[i].len] != '\0');
+        }
         break;
     case DPLI_ATTR_TENSOR:
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
@@ -200,6 +260,46 @@ static Onnx__NodeProto *write_node(writer *w, const dpli_node *node)
     p->attribute = attrs;
     for (int32_t i = 0; i < node->n_attrs; i++)
         attrs[i] = write_attr(w, node, &node->attrs[i]);
+    return p;
+}
+
+/* A Cast to int32 before the lengths of a node already written, where none is; NULL where it needs
+ * none. */
+static Onnx__NodeProto *cast_lengths(writer *w, const dpli_node *node, Onnx__NodeProto *written)
+{
+    static char op[] = "Cast", to[] = "to", end[] = ".int32";
+    const dpli_value *v = has_lengths(node) ? &w->g->values[node->inputs[LENGTHS]] : NULL;
+    const char *own = w->g->values[node->outputs[0]].name;
+    Onnx__NodeProto *p;
+    Onnx__AttributeProto *attr;
+    size_t n_name = strlen(own);
+    char **names, *name;
+
+    if (!v || w->failed || (v->producer >= 0 && makes_lengths(w->g, &w->g->nodes[v->producer])))
+        return NULL;
+    p = NEW(w, Onnx__NodeProto, onnx__node_proto);
+    attr = NEW(w, Onnx__AttributeProto, onnx__attribute_proto);
+    names = take(w, 2, sizeof *names);
+    name = take(w, n_name + sizeof end, 1);
+    if (w->failed)
+        return NULL;
+    memcpy(name, own, n_name);
+    memcpy(name + n_name, end, sizeof end);
+    attr->name = to;
+    attr->has_type = attr->has_i = 1;
+    attr->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+    attr->i = ONNX__TENSOR_PROTO__DATA_TYPE__INT32;
+    names[0] = v->name;
+    names[1] = name;
+    p->op_type = op;
+    p->n_input = p->n_output = p->n_attribute = 1;
+    p->input = names;
+    p->output = names + 1;
+    p->attribute = take(w, 1, sizeof *p->attribute);
+    if (w->failed)
+        return NULL;
+    p->attribute[0] = attr;
+    written->input[LENGTHS] = name;
     return p;
 }
 
@@ -262,17 +362,22 @@ static Onnx__GraphProto *write_graph(writer *w)
     if (!p)
         return NULL;
     p->name = name;
-    p->node = take(w, (size_t)g->n_nodes, sizeof *p->node);
+    p->node = take(w, (size_t)g->n_nodes * 2, sizeof *p->node);
     p->input = write_declarations(w, g->inputs, g->n_inputs);
     p->output = write_declarations(w, g->outputs, g->n_outputs);
     write_initializers(w, p);
     if (w->failed)
         return NULL;
-    p->n_node = (size_t)g->n_nodes;
     p->n_input = (size_t)g->n_inputs;
     p->n_output = (size_t)g->n_outputs;
-    for (int32_t k = 0; k < g->n_nodes; k++)
-        p->node[k] = write_node(w, &g->nodes[k]);
+    for (int32_t k = 0; k < g->n_nodes; k++) {
+        Onnx__NodeProto *node = write_node(w, &g->nodes[k]);
+        Onnx__NodeProto *cast = node ? cast_lengths(w, &g->nodes[k], node) : NULL;
+
+        if (cast)
+            p->node[p->n_node++] = cast;
+        p->node[p->n_node++] = node;
+    }
     return p;
 }
 

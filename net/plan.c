@@ -67,6 +67,8 @@ static dpl_status find_lives(dpl_plan *plan, dpl_error *err)
 
         touch(plan->places, &step->out_ref, s);
         touch(plan->places, &step->scratch_ref, s);
+        for (int32_t i = 0; i < DPLI_STEP_MORE; i++)
+            touch(plan->places, &step->more_ref[i], s);
         for (int32_t i = 0; i < DPLI_STEP_INPUTS; i++)
             touch(plan->places, &step->in_ref[i], s);
     }
@@ -301,6 +303,8 @@ static dpl_status make(dpl_plan *plan, const dpli_plan_request *request, dpli_re
         step->out = resolve(plan, &step->out_ref);
         step->scratch = resolve(plan, &step->scratch_ref);
         step->fault = &plan->fault;
+        for (int32_t i = 0; i < DPLI_STEP_MORE; i++)
+            step->more[i] = resolve(plan, &step->more_ref[i]);
         for (int32_t i = 0; i < DPLI_STEP_INPUTS; i++)
             step->in[i] = resolve(plan, &step->in_ref[i]);
     }
@@ -349,6 +353,12 @@ dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_r
     return DPL_OK;
 }
 
+size_t dpli_plan_own_bytes(const dpl_plan *plan)
+{
+    return sizeof *plan + (size_t)plan->p.n_steps * sizeof *plan->p.steps + plan->p.params_bytes +
+           plan->p.known_bytes + (size_t)plan->n_outputs * sizeof *plan->results;
+}
+
 double dpli_plan_macs(const dpl_plan *plan)
 {
     return plan->macs;
@@ -372,9 +382,9 @@ static dpli_plan_request request_for(const dpl_net *net, const dpl_shape *input_
 }
 
 dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, const dpl_net *net,
-                            const dpl_shape *input_shape, dpl_layout layout, dpl_error *err)
+                            const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err)
 {
-    dpli_plan_request request = request_for(net, input_shape, layout);
+    dpli_plan_request request = request_for(net, input_shapes, layout);
 
     request.block = block;
     return dpli_plan_make(out, &net->graph, &request, err);
@@ -477,9 +487,9 @@ dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err)
 
 static const char *act_name(dpli_act_kind kind)
 {
-    static const char *const names[] = {"",      "+Relu",    "+PRelu",       "+LeakyRelu",
-                                        "+Clip", "+Sigmoid", "+HardSigmoid", "+HardSwish",
-                                        "+Tanh", "+Exp",     "+Sqrt",        "+Abs"};
+    static const char *const names[] = {
+        "",      "+Relu", "+PRelu", "+LeakyRelu", "+Clip", "+Sigmoid", "+HardSigmoid", "+HardSwish",
+        "+Tanh", "+Exp",  "+Sqrt",  "+Abs",       "+Erf",  "+Gelu",    "+Gelu"};
 
     return names[kind];
 }
@@ -511,8 +521,8 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
         char what[96];
 
         snprintf(what, sizeof what, "%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
-                 step->in_ref[2].buffer >= 0 ? "+residual" : "", act_name(step->act),
-                 step->in_ref[3].buffer >= 0 ? "+residual" : "");
+                 step->before ? "+residual" : "", act_name(step->act),
+                 step->after ? "+residual" : "");
         dpli_buf_printf(&text, "%4d  %-32s %-20s %14.0f", (int)i, what,
                         dpli_shape_text(&step->shape, shape), step->macs);
         if (timed_runs > 0)

@@ -28,9 +28,11 @@ typedef struct dpli_plan_request {
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,
                           dpl_error *err);
-/** dpl_plan_new for a net of one input, working in the block, which outlives the plan. */
+/** dpl_plan_new, working in the block, which outlives the plan. */
 dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, const dpl_net *net,
-                            const dpl_shape *input_shape, dpl_layout layout, dpl_error *err);
+                            const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err);
+/** The memory that a plan takes beside what it works in. */
+size_t dpli_plan_own_bytes(const dpl_plan *plan);
 /** The memory that such a plan works in. */
 dpl_status dpli_plan_measure(size_t *n_bytes, const dpl_net *net, const dpl_shape *input_shape,
                              dpl_layout layout, dpl_error *err);

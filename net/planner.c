@@ -325,9 +325,12 @@ dpli_step *dpli_plan_step(dpli_planner *p, const dpli_node *node,
     step->out_ref = step->scratch_ref = DPLI_NO_REF;
     for (int32_t i = 0; i < DPLI_STEP_INPUTS; i++)
         step->in_ref[i] = DPLI_NO_REF;
+    for (int32_t i = 0; i < DPLI_STEP_MORE; i++)
+        step->more_ref[i] = DPLI_NO_REF;
     step->params = dpli_calloc(1, params_size, err);
     if (!step->params)
         return NULL;
+    p->params_bytes += params_size;
     p->n_steps++;
     return step;
 }
@@ -390,6 +393,8 @@ void dpli_tail_attach(const dpli_tail *tail, dpli_step *step)
     step->out_ref = tail->out;
     step->in_ref[2] = tail->before;
     step->in_ref[3] = tail->after;
+    step->before = tail->before.buffer >= 0;
+    step->after = tail->after.buffer >= 0;
     step->act = tail->act.kind;
 }
 

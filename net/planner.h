@@ -32,6 +32,7 @@ typedef struct dpli_planned {
 } dpli_planned;
 
 #define DPLI_STEP_INPUTS 4
+#define DPLI_STEP_MORE   2
 
 typedef struct dpli_step {
     void (*run)(const struct dpli_step *step);
@@ -39,16 +40,17 @@ typedef struct dpli_step {
     void (*link)(const struct dpli_step *step, dpli_link *link);
     void *params; /* the operator's own, freed with the plan */
     void *out;    /* of the type that the operator has given its output; so the inputs */
+    void *more[DPLI_STEP_MORE]; /* results behind the first; NULL where nobody wants them */
     const void *in[DPLI_STEP_INPUTS];
     void *scratch;
-    dpli_fault *fault; /* of the run, to be filled in by a step that meets an id it cannot follow */
-    dpli_ref out_ref, in_ref[DPLI_STEP_INPUTS], scratch_ref;
+    dpli_fault *fault; /* of the run, to be filled in by a step that meets what it cannot follow */
+    dpli_ref out_ref, more_ref[DPLI_STEP_MORE], in_ref[DPLI_STEP_INPUTS], scratch_ref;
     const dpli_node *node; /* whose work it is; NULL for the border of the plan */
     const char *what;
     dpl_shape shape; /* of the result, for describing */
     double macs, seconds;
-    dpli_act_kind act; /* fused in, for describing, as is bias */
-    bool bias;
+    dpli_act_kind act;        /* fused in, for describing */
+    bool bias, before, after; /* these too, as in dpli_epilogue */
 } dpli_step;
 
 const dpli_graph *dpli_plan_graph(const dpli_planner *p);
@@ -160,7 +162,7 @@ struct dpli_planner {
     int32_t n_steps, cap_steps;
     void **owned; /* known values made while planning */
     int32_t n_owned, cap_owned;
-    size_t known_bytes;
+    size_t known_bytes, params_bytes; /* of known values, of steps' params */
 };
 
 /** The error of a plan over max_bytes; node may be NULL. */

@@ -43,27 +43,64 @@ struct dpli_tape {
 /* ------------------------------------------------------------------ what steps say of themselves
  */
 
-bool dpli_tensor_shape(dpli_tensor *t, const dpl_shape *shape)
+bool dpli_tensor_shape_at(dpli_tensor *t, const dpl_shape *shape, int32_t batch_axis)
 {
-    const int32_t rank = shape->rank;
     const int64_t n = dpli_shape_elements(shape);
-    int64_t between = 1;
+    int64_t between = 1, last = 1;
 
-    if (rank < 1 || rank > DPL_MAX_RANK || n < 1)
+    if (shape->rank < 1 || shape->rank > DPL_MAX_RANK || n < 1)
         return false;
-    for (int32_t i = 0; i < rank; i++) {
+    for (int32_t i = 0; i < shape->rank; i++) {
         if (shape->dims[i] > INT32_MAX)
             return false;
-        between *= i > 0 && i < rank - 1 ? shape->dims[i] : 1;
+        if (i != batch_axis) {
+            between *= last;
+            last = shape->dims[i];
+        }
     }
     if (between > INT32_MAX)
         return false;
     t->shape = *shape;
-    t->n = (int32_t)shape->dims[0];
-    t->h = rank == 4 ? (int32_t)shape->dims[2] : 1;
-    t->w = rank == 4 ? (int32_t)shape->dims[3] : (int32_t)between;
-    t->c = rank == 4 ? (int32_t)shape->dims[1] : rank > 1 ? (int32_t)shape->dims[rank - 1] : 1;
+    t->batch_axis = batch_axis;
+    t->picture = false;
+    t->n = (int32_t)shape->dims[batch_axis];
+    t->h = 1;
+    t->w = (int32_t)between;
+    t->c = (int32_t)last;
     return true;
+}
+
+bool dpli_tensor_shape(dpli_tensor *t, const dpl_shape *shape)
+{
+    if (!dpli_tensor_shape_at(t, shape, 0))
+        return false;
+    if (shape->rank == 4) {
+        t->picture = true;
+        t->h = (int32_t)shape->dims[2];
+        t->w = (int32_t)shape->dims[3];
+        t->c = (int32_t)shape->dims[1];
+    }
+    return true;
+}
+
+void dpli_tensor_strides(const dpli_tensor *t, int64_t strides[DPL_MAX_RANK])
+{
+    int64_t step = 1;
+
+    if (t->picture) {
+        strides[1] = 1;
+        strides[3] = t->c;
+        strides[2] = (int64_t)t->w * t->c;
+        strides[0] = (int64_t)dpli_tensor_item(t);
+        return;
+    }
+    for (int32_t i = t->shape.rank - 1; i >= 0; i--) {
+        if (i == t->batch_axis)
+            continue;
+        strides[i] = step;
+        step *= t->shape.dims[i];
+    }
+    strides[t->batch_axis] = step;
 }
 
 dpl_status dpli_tape_need(const dpli_graph *g, const dpli_tape_step *s, int32_t i, dpl_error *err)
@@ -129,6 +166,19 @@ static dpl_status make_params(dpli_tape *t, dpli_param **by_value, dpl_error *er
     return DPL_OK;
 }
 
+static dpli_tensor **output_at(dpli_tape_step *s, int32_t i)
+{
+    return i == 0 ? &s->out : &s->more[i - 1];
+}
+
+/* Whose memory a tensor lies in. */
+static dpli_tensor *root_of(dpli_tensor *t)
+{
+    while (t->root)
+        t = t->root;
+    return t;
+}
+
 static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **tensor_of,
                             dpli_param **param_of, const dpli_tape_options *o, dpl_error *err)
 {
@@ -154,15 +204,25 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     s->state = dpli_calloc(1, op->state_bytes ? op->state_bytes : 1, err);
     if (!s->state)
         return DPL_E_MEMORY;
-    s->out = &t->tensors[t->n_tensors++];
-    if (node->outputs[0] >= 0)
-        tensor_of[node->outputs[0]] = s->out;
+    for (int32_t i = 0; i < node->n_outputs; i++) {
+        if (i > 0 && (node->outputs[i] < 0 || g->values[node->outputs[i]].n_uses == 0))
+            continue;
+        if (i > DPLI_TAPE_MORE)
+            return dpli_node_fail(g, node, DPL_E_MODEL, err,
+                                  "has %d outputs, at most %d are trained", (int)node->n_outputs,
+                                  DPLI_TAPE_MORE + 1);
+        *output_at(s, i) = &t->tensors[t->n_tensors++];
+        if (node->outputs[i] >= 0)
+            tensor_of[node->outputs[i]] = *output_at(s, i);
+    }
     status = op->plan(g, s, err);
     if (status != DPL_OK)
         return status;
-    if (s->out->n != t->batch)
-        return dpli_node_fail(g, node, DPL_E_MODEL, err,
-                              "output is not one result a picture; it cannot be trained");
+    for (int32_t i = 0; i <= DPLI_TAPE_MORE; i++) {
+        if (*output_at(s, i) && (*output_at(s, i))->n != t->batch)
+            return dpli_node_fail(g, node, DPL_E_MODEL, err,
+                                  "output is not one result a picture; it cannot be trained");
+    }
     for (int32_t i = 0; i < s->n_in; i++) {
         dpli_param *p = s->param[i];
 
@@ -171,10 +231,44 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
         back = back || (p && is_trained(p)) || (s->in[i] && s->in[i]->grad);
     }
     /* Until there is an arena, a gradient that is wanted is any address but NULL. */
-    if (back && !o->forward_only) {
+    if (back && op->backward && !o->forward_only) {
         t->goes_back[t->n_steps - 1] = true;
-        s->out->grad = s->out->value = (float *)(void *)s;
+        for (int32_t i = 0; i <= DPLI_TAPE_MORE; i++) {
+            if (*output_at(s, i) && (*output_at(s, i))->type == DPLI_F32)
+                (*output_at(s, i))->grad = (float *)(void *)s;
+        }
     }
+    return DPL_OK;
+}
+
+/* Gradients that nothing behind them writes are none, and steps without any do not go back. */
+static dpl_status drop_unwanted(dpli_tape *t, dpl_error *err)
+{
+    bool *wanted = dpli_calloc((size_t)t->n_tensors + 1, sizeof *wanted, err);
+
+    if (!wanted)
+        return DPL_E_MEMORY;
+    wanted[t->output - t->tensors] = true;
+    for (int32_t k = t->n_steps - 1; k >= 0; k--) {
+        dpli_tape_step *s = &t->steps[k];
+        bool any = false;
+
+        for (int32_t i = 0; i <= DPLI_TAPE_MORE; i++) {
+            const dpli_tensor *out = *output_at(s, i);
+
+            any = any || (out && out->grad && wanted[out - t->tensors]);
+        }
+        t->goes_back[k] = t->goes_back[k] && any;
+        for (int32_t i = 0; i < s->n_in && t->goes_back[k]; i++) {
+            if (s->in[i])
+                wanted[s->in[i] - t->tensors] = true;
+        }
+    }
+    for (int32_t i = 0; i < t->n_tensors; i++) {
+        if (!wanted[i])
+            t->tensors[i].grad = NULL;
+    }
+    free(wanted);
     return DPL_OK;
 }
 
@@ -182,12 +276,12 @@ static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_ta
                              dpl_error *err)
 {
     dpli_graph *g = t->graph;
-    size_t n = (size_t)g->n_nodes + 1;
+    size_t n = (size_t)g->n_nodes + 1, n_tensors = n * (DPLI_TAPE_MORE + 1);
     dpli_tensor **tensor_of = dpli_calloc((size_t)g->n_values + 1, sizeof *tensor_of, err);
     dpli_param **param_of = dpli_calloc((size_t)g->n_values + 1, sizeof *param_of, err);
     dpl_status status = DPL_E_MEMORY;
 
-    t->tensors = dpli_calloc(n, sizeof *t->tensors, err);
+    t->tensors = dpli_calloc(n_tensors, sizeof *t->tensors, err);
     t->steps = dpli_calloc(n, sizeof *t->steps, err);
     t->goes_back = dpli_calloc(n, sizeof *t->goes_back, err);
     if (!tensor_of || !param_of || !t->tensors || !t->steps || !t->goes_back)
@@ -202,7 +296,8 @@ static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_ta
     }
     t->input = &t->tensors[t->n_tensors++];
     t->input->type = g->values[g->inputs[0]].type;
-    if (!dpli_tensor_shape(t->input, input)) {
+    if (t->input->type == DPLI_I64 ? !dpli_tensor_shape_at(t->input, input, 0)
+                                   : !dpli_tensor_shape(t->input, input)) {
         char words[DPLI_SHAPE_TEXT];
 
         status = dpli_fail(err, DPL_E_ARGUMENT, "shape %s makes no sense",
@@ -218,10 +313,13 @@ static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_ta
     if (status != DPL_OK)
         goto done;
     t->output = tensor_of[g->outputs[0]];
-    if (!t->output || t->output == t->input || t->output->h != 1 || t->output->w != 1)
+    if (!t->output || root_of(t->output) == t->input || t->output->h != 1 || t->output->w != 1 ||
+        t->output->batch_axis != 0 || t->output->type != DPLI_F32)
         status = dpli_fail(err, DPL_E_MODEL, "net's output is not one vector a picture");
     else if (!t->output->grad && !o->forward_only)
         status = dpli_fail(err, DPL_E_MODEL, "every layer is frozen, or none has parameters");
+    else
+        status = drop_unwanted(t, err);
 done:
     free(tensor_of);
     free(param_of);
@@ -248,47 +346,60 @@ static void add_block(blocks *b, size_t floats, int32_t from, int32_t to, float 
     b->places[b->n++] = place;
 }
 
+/* Floats of memory: an integer takes two. */
+static size_t room_of(const dpli_tensor *t)
+{
+    return dpli_tensor_floats(t) * (t->type == DPLI_I64 ? 2 : 1);
+}
+
+/* An output of step k with memory of its own, which those that share it read too. */
+static void add_tensor(dpli_tape *t, blocks *b, dpli_tensor *out, int32_t k)
+{
+    const int32_t turn = t->n_steps, back = 2 * turn - k;
+    const bool is_output = root_of(t->output) == out;
+    int32_t last = k, first = back;
+    bool wanted = out->grad != NULL;
+
+    for (int32_t j = k + 1; j < t->n_steps; j++) {
+        for (int32_t i = 0; i < t->steps[j].n_in; i++) {
+            if (!t->steps[j].in[i] || root_of(t->steps[j].in[i]) != out)
+                continue;
+            last = j;
+            first = t->goes_back[j] && 2 * turn - j < first ? 2 * turn - j : first;
+        }
+    }
+    if (is_output)
+        last = first = turn;
+    add_block(b, room_of(out), k,
+              is_output          ? 2 * turn + 1
+              : !t->forward_only ? back
+                                 : last,
+              &out->value);
+    if (wanted)
+        add_block(b, room_of(out), first, back, &out->grad);
+}
+
 /* Ticks: step k runs forward at k and backward at 2 n_steps - k; the loss comes at n_steps. */
 static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
 {
     const int32_t turn = t->n_steps;
-    const size_t most = (size_t)t->n_steps * 3 + 2;
+    const size_t most = (size_t)t->n_steps * (2 * (DPLI_TAPE_MORE + 1) + 1) + 2;
     blocks b = {.stretches = dpli_calloc(most, sizeof *b.stretches, err),
                 .places = dpli_calloc(most, sizeof *b.places, err)};
     size_t scratch = 0, arena, bytes;
-    float *ids = NULL; /* the place of the input's ids: each takes two floats' room */
     dpl_status status = DPL_E_MEMORY;
 
     if (!b.stretches || !b.places)
         goto done;
-    if (t->input->type == DPLI_I64)
-        add_block(&b, dpli_tensor_floats(t->input) * 2, -1, 2 * turn + 1, &ids);
-    else
-        add_block(&b, dpli_tensor_floats(t->input), -1, 2 * turn + 1, &t->input->value);
+    add_block(&b, room_of(t->input), -1, 2 * turn + 1, &t->input->value);
     for (int32_t k = 0; k < t->n_steps; k++) {
         dpli_tape_step *s = &t->steps[k];
-        dpli_tensor *out = s->out;
         const int32_t back = 2 * turn - k;
-        int32_t last = k, first = back;
-        bool wanted = out->grad != NULL;
 
-        for (int32_t j = k + 1; j < t->n_steps; j++) {
-            for (int32_t i = 0; i < t->steps[j].n_in; i++) {
-                if (t->steps[j].in[i] != out)
-                    continue;
-                last = j;
-                first = t->goes_back[j] && 2 * turn - j < first ? 2 * turn - j : first;
-            }
+        for (int32_t o = 0; o <= DPLI_TAPE_MORE; o++) {
+            if (*output_at(s, o) && !(*output_at(s, o))->root)
+                add_tensor(t, &b, *output_at(s, o), k);
         }
-        if (out == t->output)
-            last = first = turn;
-        add_block(&b, dpli_tensor_floats(out), k,
-                  out == t->output   ? 2 * turn + 1
-                  : !t->forward_only ? back
-                                     : last,
-                  &out->value);
-        if (wanted)
-            add_block(&b, dpli_tensor_floats(out), first, back, &out->grad);
         add_block(&b, s->kept_floats, k, t->goes_back[k] ? back : k, &s->kept);
         scratch = s->scratch_floats > scratch ? s->scratch_floats : scratch;
     }
@@ -314,7 +425,19 @@ static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
     memset(t->arena, 0, arena);
     for (int32_t i = 0; i < b.n; i++)
         *b.places[i] = (float *)(void *)(t->arena + b.stretches[i].offset);
-    t->input->ids = (int64_t *)(void *)ids;
+    for (int32_t i = 0; i < t->n_tensors; i++) {
+        dpli_tensor *own = &t->tensors[i];
+        const dpli_tensor *root = root_of(own);
+
+        own->value = root->value;
+        own->grad = own->grad ? root->grad : NULL;
+    }
+    for (int32_t i = 0; i < t->n_tensors; i++) {
+        if (t->tensors[i].type != DPLI_I64)
+            continue;
+        t->tensors[i].ids = (int64_t *)(void *)t->tensors[i].value;
+        t->tensors[i].value = NULL;
+    }
 done:
     free(b.stretches);
     free(b.places);
@@ -327,15 +450,17 @@ static dpl_status make_gradients(dpli_tape *t, dpl_error *err)
 
     if (!written)
         return DPL_E_MEMORY;
+    /* What the loss has said of the output. */
+    written[root_of(t->output) - t->tensors] = true;
     for (int32_t k = t->n_steps - 1; k >= 0; k--) {
         dpli_tape_step *s = &t->steps[k];
 
         s->scratch = t->scratch;
-        for (int32_t i = 0; i < s->n_in && t->goes_back[k]; i++) {
+        for (int32_t i = 0; i < s->n_in && t->goes_back[k] && !s->out->root; i++) {
             if (!s->in[i] || !s->in[i]->grad)
                 continue;
-            s->add[i] = written[s->in[i] - t->tensors];
-            written[s->in[i] - t->tensors] = true;
+            s->add[i] = written[root_of(s->in[i]) - t->tensors];
+            written[root_of(s->in[i]) - t->tensors] = true;
         }
     }
     free(written);
@@ -349,6 +474,18 @@ static dpl_status make_gradients(dpli_tape *t, dpl_error *err)
             return DPL_E_MEMORY;
         memset(p->grad, 0, p->n * sizeof *p->grad);
         t->bytes += p->n * sizeof *p->grad;
+    }
+    for (int32_t k = 0; k < t->n_steps && !t->forward_only; k++) {
+        dpli_tape_step *s = &t->steps[k];
+        dpli_param *p = s->param[0];
+
+        if (!p || p->kind != DPLI_PARAM_TABLE || !p->grad || p->shape.dims[0] > INT32_MAX)
+            continue;
+        p->max_rows = dpli_tensor_floats(s->in[1]);
+        p->rows = dpli_alloc(p->max_rows, sizeof *p->rows, err);
+        if (!p->rows)
+            return DPL_E_MEMORY;
+        t->bytes += p->max_rows * sizeof *p->rows;
     }
     return DPL_OK;
 }
@@ -382,8 +519,10 @@ void dpli_tape_free(dpli_tape *t)
 {
     if (!t)
         return;
-    for (int32_t i = 0; i < t->n_params; i++)
+    for (int32_t i = 0; i < t->n_params; i++) {
         free(t->params[i].grad);
+        free(t->params[i].rows);
+    }
     for (int32_t k = 0; k < t->n_steps; k++)
         free(t->steps[k].state);
     free(t->params);
@@ -458,7 +597,8 @@ void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed)
         s->training = training;
         s->fault.node = NULL;
         dpli_rng_seed(&s->rng, seed + (uint64_t)k);
-        s->op->forward(s);
+        if (!s->out->root)
+            s->op->forward(s);
         s->forward_s += dpli_now() - start;
     }
     dpli_fpu_restore(state);
@@ -472,7 +612,7 @@ void dpli_tape_backward(dpli_tape *t)
         dpli_tape_step *s = &t->steps[k];
         const double start = dpli_now();
 
-        if (t->goes_back[k])
+        if (t->goes_back[k] && !s->out->root)
             s->op->backward(s);
         s->backward_s += dpli_now() - start;
     }
@@ -488,10 +628,11 @@ dpl_status dpli_tape_fault(const dpli_tape *t, dpl_error *err)
     return status;
 }
 
-static bool all_finite(const float *x, size_t n)
+/* masked: minus infinity is what a mask puts there. */
+static bool all_finite(const float *x, size_t n, bool masked)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
+        if (!isfinite(x[i]) && !(masked && x[i] == -INFINITY))
             return false;
     }
     return true;
@@ -501,14 +642,21 @@ const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients)
 {
     for (int32_t k = 0; k < t->n_steps; k++) {
         const dpli_tape_step *s = &t->steps[k];
+        const bool masks =
+            s->node->op->role == DPLI_ROLE_WHERE || s->node->op->role == DPLI_ROLE_ADD;
 
-        if (!gradients && !all_finite(s->out->value, dpli_tensor_floats(s->out)))
-            return s->node->name;
+        for (int32_t i = 0; i <= DPLI_TAPE_MORE && !gradients; i++) {
+            const dpli_tensor *out = i == 0 ? s->out : s->more[i - 1];
+
+            if (out && out->type == DPLI_F32 &&
+                !all_finite(out->value, dpli_tensor_floats(out), masks))
+                return s->node->name;
+        }
         for (int32_t i = 0; i < s->n_in; i++) {
             const dpli_param *p = s->param[i];
 
-            if (p && (!all_finite(p->value, p->n) ||
-                      (gradients && p->grad && !all_finite(p->grad, p->n))))
+            if (p && (!all_finite(p->value, p->n, p->kind == DPLI_PARAM_OTHER) ||
+                      (gradients && p->grad && !all_finite(p->grad, p->n, false))))
                 return s->node->name;
         }
     }

@@ -6,9 +6,12 @@
  * its forward for training and its backward side by side and names them in a dpli_trained, which
  * its dpli_op points to.
  *
- * Activations are float32, of any rank; the first dimension is the batch. Those of rank 4 are
- * pictures and lie as NHWC; all others lie as ONNX has them. Constants that a step reads are
- * parameters, kept in ONNX's own order. The input may be of ids, which have no gradient.
+ * Activations are float32, of any rank; integers (ids, lengths, masks) have no gradient. The batch
+ * is one of the dimensions, at first the first. In memory it is always outermost, so that a batch
+ * that is not full is the front of one; the other dimensions follow as ONNX has them, except that
+ * those of a picture lie as NHWC. So a Transpose that only moves the batch moves nothing, and its
+ * result is another name for the same memory. Constants that a step reads are parameters, kept in
+ * ONNX's own order.
  */
 #ifndef DOPPEL_NET_TAPE_H
 #define DOPPEL_NET_TAPE_H
@@ -19,18 +22,28 @@
 
 typedef struct dpli_tensor {
     dpl_shape shape; /* in ONNX's order, for a whole batch */
-    /* The same as n rows of pictures, set by dpli_tensor_shape: [n, h, w, c] is the order in
-     * memory. Of another rank than 4, c is the last dimension and w all between it and n. */
-    int32_t n; /* in use, at most shape.dims[0] */
+    int32_t batch_axis;
+    bool picture; /* of rank 4, the batch first, as NHWC */
+    /* The same as n rows of pictures, set with the shape: [n, h, w, c] is the order in memory. Of
+     * what is no picture, c is the last dimension but the batch and w all others. */
+    int32_t n; /* in use, at most the batch */
     int32_t h, w, c;
     dpli_type type;
-    float *value; /* [n, h, w, c]; NULL of ids */
-    float *grad;  /* the same, d loss / d value; NULL where nobody wants it */
-    int64_t *ids; /* [n, h, w, c]; NULL of floats */
+    float *value;             /* [n, h, w, c]; NULL of ids */
+    float *grad;              /* the same, d loss / d value; NULL where nobody wants it */
+    int64_t *ids;             /* [n, h, w, c]; NULL of floats */
+    struct dpli_tensor *root; /* whose memory it shares; NULL: it has its own */
 } dpli_tensor;
 
-/** Give t its shape; false when that is no shape, or too large for one. */
+/** Give t its shape, the batch first, rank 4 being a picture; false when that is no shape, or too
+ * large for one. */
 bool dpli_tensor_shape(dpli_tensor *t, const dpl_shape *shape);
+
+/** As dpli_tensor_shape, for what is no picture, the batch being this dimension. */
+bool dpli_tensor_shape_at(dpli_tensor *t, const dpl_shape *shape, int32_t batch_axis);
+
+/** Strides in memory, in elements, by ONNX's dimensions. */
+void dpli_tensor_strides(const dpli_tensor *t, int64_t strides[DPL_MAX_RANK]);
 
 static inline size_t dpli_tensor_item(const dpli_tensor *t)
 {
@@ -45,7 +58,7 @@ static inline size_t dpli_tensor_floats(const dpli_tensor *t)
 /* What a parameter is to its layer: its start, its penalty and its rate follow from this. */
 typedef enum dpli_param_kind {
     DPLI_PARAM_CONV,  /* weight of a Conv */
-    DPLI_PARAM_DENSE, /* weight of a Gemm or MatMul */
+    DPLI_PARAM_DENSE, /* weight of a Gemm, MatMul, LSTM or GRU */
     DPLI_PARAM_TABLE, /* of Gather: a row an id */
     DPLI_PARAM_BIAS,
     DPLI_PARAM_SCALE,   /* batch norm's gamma */
@@ -66,9 +79,15 @@ typedef struct dpli_param {
     bool frozen;  /* not to be changed; grad is NULL then, as it is without a gradient */
     float *value; /* the graph's own memory */
     float *grad;
+    /* Of a table: the rows whose gradient the last backward has written, so that a step costs what
+     * its words cost and not what the language has; all others are zeros. NULL: all were written.
+     */
+    int32_t *rows;
+    size_t n_rows, max_rows;
 } dpli_param;
 
 #define DPLI_TAPE_INPUTS 8
+#define DPLI_TAPE_MORE   3
 
 struct dpli_trained;
 
@@ -80,6 +99,7 @@ typedef struct dpli_tape_step {
     dpli_tensor *in[DPLI_TAPE_INPUTS];   /* by the node's input; NULL where that is a parameter */
     dpli_param *param[DPLI_TAPE_INPUTS]; /* by the node's input; NULL where that is a tensor */
     dpli_tensor *out;
+    dpli_tensor *more[DPLI_TAPE_MORE]; /* outputs behind the first; NULL where nobody reads them */
     /* Backward adds to in[i]->grad where true, else it writes all of it. */
     bool add[DPLI_TAPE_INPUTS];
     bool training;                /* false: running averages instead of the batch's, no dropout */
@@ -98,15 +118,18 @@ typedef struct dpli_tape_step {
 typedef struct dpli_trained {
     size_t state_bytes;
     /*
-     * Check the inputs, claim the parameters (dpli_tape_claim), and fill in out's shape,
-     * kept_floats, scratch_floats and state. Values and gradients are not there yet.
+     * Check the inputs, claim the parameters (dpli_tape_claim), and fill in the shapes and types of
+     * out and more, kept_floats, scratch_floats and state. Values and gradients are not there yet.
+     * An out whose root is set to in[0] is the same memory under another shape; there is nothing to
+     * run then.
      */
     dpl_status (*plan)(const dpli_graph *g, dpli_tape_step *s, dpl_error *err);
     /* out->value from in[]->value. All threads of the team are the step's to use. */
     void (*forward)(dpli_tape_step *s);
     /* in[]->grad (where not NULL, see add) and param[]->grad (where not NULL, always written, not
-     * added) from out->grad. out->grad may be overwritten. out->value and in[]->value are as
-     * forward left them. */
+     * added) from out->grad and, where they are not NULL, more[]->grad; where there are more, out's
+     * may be NULL too. They may be overwritten. out->value and in[]->value are as forward left
+     * them. NULL: no gradient goes through it, as through what gives integers. */
     void (*backward)(dpli_tape_step *s);
 } dpli_trained;
 

@@ -5,8 +5,8 @@
  * dpl_plan is that net laid out in memory for one set of input shapes, with its scratch: one call
  * at a time, one plan a thread. Running a plan does not allocate.
  *
- * Source: ONNX operator specifications, opset 9 to 18, float32 (weights may be float16), and ids as
- * int64.
+ * Source: ONNX operator specifications, opset 9 to 20, float32 (weights may be float16), and integers
+ * as int64: ids, lengths of sequences, and masks, which are 0 or 1.
  */
 #ifndef DOPPEL_NET_H
 #define DOPPEL_NET_H
@@ -44,7 +44,7 @@ typedef enum dpl_layout {
 /* What a tensor's elements are. */
 typedef enum dpl_type {
     DPL_TYPE_FLOAT32 = 0,
-    DPL_TYPE_INT64 = 1 /* ids; inputs only. A model's int32 inputs are given as int64 too */
+    DPL_TYPE_INT64 = 1 /* ids, lengths; inputs only. A model's int32 inputs are given as int64 too */
 } dpl_type;
 
 typedef struct dpl_net_options {
@@ -106,7 +106,8 @@ DPL_API dpl_shape dpl_net_output_shape(const dpl_net *net, int32_t i);
 DPL_API dpl_type dpl_net_input_type(const dpl_net *net, int32_t i);
 
 /**
- * Lay the net out for these input shapes.
+ * Lay the net out for these input shapes. Where the model leaves dimensions free (the batch, the
+ * length of sentences), each set of shapes has a plan of its own.
  *
  * @param[in] input_shapes  one a net input, all dimensions positive
  * @param     layout        of rank-4 inputs and outputs
@@ -122,10 +123,10 @@ DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_sh
 DPL_API void dpl_plan_free(dpl_plan *plan);
 
 /** Where to write input i before a run: float32 in the plan's layout, 64-byte aligned, borrowed.
- *  NULL when i is out of range or the input is of ids. */
+ *  NULL when i is out of range or the input is of integers. */
 DPL_API float *dpl_plan_input(dpl_plan *plan, int32_t i);
 
-/** As dpl_plan_input, for an input of ids (DPL_TYPE_INT64); NULL for any other. */
+/** As dpl_plan_input, for an input of integers (DPL_TYPE_INT64); NULL for any other. */
 DPL_API int64_t *dpl_plan_input_int64(dpl_plan *plan, int32_t i);
 
 /** Output i of the last run: float32 in the plan's layout, borrowed, valid until the next run. */
@@ -141,11 +142,13 @@ DPL_API size_t dpl_plan_bytes(const dpl_plan *plan);
  * Run. Does not allocate, and leaves the inputs undefined.
  *
  * An id counts from its table's first row, or when negative from behind its last one, as ONNX has
- * it: -n .. n - 1 are in a table of n rows.
+ * it: -n .. n - 1 are in a table of n rows. The lengths that a recurrent layer is given are 0 to the
+ * number of its input's steps; of an empty sequence the last states are 0.
  *
- * @retval DPL_E_INPUT  an id is not in its table: the outputs are not to be used, the plan is; err
- *                      names the node, the id and the table's size. A net without inputs of ids
- *                      does not fail.
+ * @retval DPL_E_INPUT  an id is not in its table, or a length is none: the outputs are not to be
+ *                      used, the plan is; err names the node, the number, its input, and the
+ *                      table's or the sequences' size. A net without inputs of integers does not
+ *                      fail.
  * Threads: one call at a time per plan.
  * Numerics: within 1e-4 of the output's scale of a float32 reference.
  */

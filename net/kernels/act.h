@@ -19,11 +19,15 @@ DPLI_INLINE vf act_vec(dpli_act_kind kind, vf x, vf slope, float a, float b)
     case DPLI_ACT_HARDSWISH: return x * vf_min(vf_set(1), vf_max(vf_set(0), x * (1.0f / 6) + 0.5f));
     case DPLI_ACT_EXP: return vf_exp(x);
     case DPLI_ACT_ABS: return vf_abs(x);
-    case DPLI_ACT_TANH:
+    case DPLI_ACT_TANH: return vf_tanh(x);
+    case DPLI_ACT_ERF: return vf_erf(x);
+    case DPLI_ACT_GELU: return 0.5f * x * (1.0f + vf_erf(x * 0.70710678118654752f));
+    case DPLI_ACT_GELU_TANH:
+        return 0.5f * x * (1.0f + vf_tanh(0.79788456080286536f * (x + 0.044715f * (x * x * x))));
     case DPLI_ACT_SQRT: break;
     }
     for (int i = 0; i < DPLI_LANES; i++)
-        x[i] = kind == DPLI_ACT_TANH ? tanhf(x[i]) : sqrtf(x[i]);
+        x[i] = sqrtf(x[i]);
     return x;
 }
 
@@ -62,6 +66,9 @@ static void act_row(const dpli_act *act, float *y, const float *x, const float *
     case DPLI_ACT_EXP: act_span(DPLI_ACT_EXP, act, y, x, NULL, n); break;
     case DPLI_ACT_SQRT: act_span(DPLI_ACT_SQRT, act, y, x, NULL, n); break;
     case DPLI_ACT_ABS: act_span(DPLI_ACT_ABS, act, y, x, NULL, n); break;
+    case DPLI_ACT_ERF: act_span(DPLI_ACT_ERF, act, y, x, NULL, n); break;
+    case DPLI_ACT_GELU: act_span(DPLI_ACT_GELU, act, y, x, NULL, n); break;
+    case DPLI_ACT_GELU_TANH: act_span(DPLI_ACT_GELU_TANH, act, y, x, NULL, n); break;
     }
 }
 
@@ -118,6 +125,9 @@ static __attribute__((noinline)) vf act_any(const dpli_act *act, vf x, vf slope)
     case DPLI_ACT_EXP: return act_vec(DPLI_ACT_EXP, x, slope, act->a, act->b);
     case DPLI_ACT_SQRT: return act_vec(DPLI_ACT_SQRT, x, slope, act->a, act->b);
     case DPLI_ACT_ABS: return act_vec(DPLI_ACT_ABS, x, slope, act->a, act->b);
+    case DPLI_ACT_ERF: return act_vec(DPLI_ACT_ERF, x, slope, act->a, act->b);
+    case DPLI_ACT_GELU: return act_vec(DPLI_ACT_GELU, x, slope, act->a, act->b);
+    case DPLI_ACT_GELU_TANH: return act_vec(DPLI_ACT_GELU_TANH, x, slope, act->a, act->b);
     }
     return x;
 }

@@ -12,6 +12,7 @@
 
 #include "net/kernels/binary.h"
 #include "net/kernels/pool.h"
+#include "net/kernels/recurrent.h"
 
 #include "net/kernels/chain.h"
 
@@ -20,4 +21,12 @@ const dpli_kernels DPLI_LEVEL_TABLE = {.act = act_run,
                                        .conv = conv_run,
                                        .pool2d = pool2d_run,
                                        .chain = chain_run,
-                                       .binary = binary_run};
+                                       .binary = binary_run,
+                                       .lstm = cell_lstm,
+                                       .gru = cell_gru,
+                                       .gru_reset = cell_gru_reset,
+                                       .gru_finish = cell_gru_finish,
+                                       .lstm_back = cell_lstm_back,
+                                       .gru_back = cell_gru_back,
+                                       .gru_finish_back = cell_gru_finish_back,
+                                       .gru_reset_back = cell_gru_reset_back};

@@ -23,7 +23,10 @@ typedef enum dpli_act_kind {
     DPLI_ACT_TANH,
     DPLI_ACT_EXP,
     DPLI_ACT_SQRT,
-    DPLI_ACT_ABS
+    DPLI_ACT_ABS,
+    DPLI_ACT_ERF,
+    DPLI_ACT_GELU,     /* x / 2 * (1 + erf(x / sqrt(2))) */
+    DPLI_ACT_GELU_TANH /* x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) */
 } dpli_act_kind;
 
 typedef struct dpli_act {
@@ -123,6 +126,36 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
 void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want);
 
 int32_t dpli_link_out_h(const dpli_link *link);
+
+/* ------------------------------------------------------------------ recurrent cells */
+
+/* A step of n_rows sequences; all rows are dense, one behind another. What comes before the first
+ * step (h_prev, c_prev) may be NULL for zeros. */
+typedef struct dpli_cell_step {
+    size_t n_rows, hidden;
+    /* Products with the input, and for LSTM with h_prev too: before the activations, then after.
+     * LSTM [n_rows, 4 hidden]: i, o, f, g. GRU [n_rows, 3 hidden]: z, r, h. */
+    float *gates;
+    /* GRU with the reset after the product: h_prev R^T [n_rows, 3 hidden], whose last third becomes
+     * what is reset, bias included; NULL for zeros. With the reset before it: r h_prev
+     * [n_rows, hidden]. */
+    float *side;
+    const float *bias_w, *bias_r; /* of a step's gates; NULL for none */
+    const float *h_prev, *c_prev;
+    float *h, *c; /* may be h_prev, c_prev */
+} dpli_cell_step;
+
+/* The way back through such a step: the gates become the gradients of what they were before their
+ * activation. */
+typedef struct dpli_cell_back {
+    size_t n_rows, hidden;
+    float *gates;
+    float *side;                  /* as in the step; GRU with the reset behind: gradients as well */
+    const float *c;               /* LSTM */
+    const float *h_prev, *c_prev; /* NULL for zeros */
+    float *dh, *dc; /* of h and c; then of c_prev, and of h_prev but for the products */
+    float *ds;      /* GRU with the reset before the product: d side, [n_rows, hidden] */
+} dpli_cell_back;
 
 /* ------------------------------------------------------------------ elementwise */
 

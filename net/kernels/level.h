@@ -1,7 +1,8 @@
 /*
  * One processor level of the kernels. The same bodies (act.h, gemm.h, depthwise.h, pool.h,
- * binary.h) are compiled once a level, with vectors of that level's width and that level's compiler
- * flags, and reach the rest through this table only; net/kernels.c picks the table.
+ * binary.h, recurrent.h) are compiled once a level, with vectors of that level's width and that
+ * level's compiler flags, and reach the rest through this table only; net/kernels.c picks the
+ * table.
  */
 #ifndef DOPPEL_NET_KERNELS_LEVEL_H
 #define DOPPEL_NET_KERNELS_LEVEL_H
@@ -18,6 +19,14 @@ typedef struct dpli_kernels {
                   void *scratch);
     void (*binary)(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
                    const int64_t *dims, const int64_t *strides_a, const int64_t *strides_b);
+    void (*lstm)(const dpli_cell_step *step);
+    void (*gru)(const dpli_cell_step *step);
+    void (*gru_reset)(const dpli_cell_step *step);
+    void (*gru_finish)(const dpli_cell_step *step);
+    void (*lstm_back)(const dpli_cell_back *back);
+    void (*gru_back)(const dpli_cell_back *back);
+    void (*gru_finish_back)(const dpli_cell_back *back);
+    void (*gru_reset_back)(const dpli_cell_back *back);
 } dpli_kernels;
 
 extern const dpli_kernels dpli_kernels_baseline;

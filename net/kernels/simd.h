@@ -149,4 +149,40 @@ DPLI_INLINE vf vf_exp(vf x)
     return p * (vf)((k_half + 127) << 23) * (vf)((k - k_half + 127) << 23);
 }
 
+/** tanh(x) to 2 ulp: near 0 a polynomial (Cephes' tanhf), else 1 - 2 / (e^2x + 1). NaN stays. */
+DPLI_INLINE vf vf_tanh(vf x)
+{
+    const vf size = vf_abs(x), z = x * x;
+    vf p = z * -5.70498872745e-3f + 2.06390887954e-2f, far;
+
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    p = p * z * x + x;
+    far = 1.0f - 2.0f / (vf_exp(size + size) + 1.0f);
+    far = (vf)((vi)far | ((vi)x & INT32_MIN));
+    return vf_select((vi)(size < 0.625f), p, far);
+}
+
+/** erf(x), off by 4e-7 at most: a quotient of polynomials on -4..4, behind which it is 1. NaN
+ * stays. Source: the coefficients of Eigen's erf for float. */
+DPLI_INLINE vf vf_erf(vf x)
+{
+    vf z, p, q;
+
+    x = vf_max(vf_set(-4.0f), vf_min(vf_set(4.0f), x));
+    z = x * x;
+    p = z * -2.72614225801306e-10f + 2.77068142495902e-08f;
+    p = p * z - 2.10102402082508e-06f;
+    p = p * z - 5.69250639462346e-05f;
+    p = p * z - 7.34990630326855e-04f;
+    p = p * z - 2.95459980854025e-03f;
+    p = p * z - 1.60960333262415e-02f;
+    q = z * -1.45660718464996e-05f - 2.13374055278905e-04f;
+    q = q * z - 1.68282697438203e-03f;
+    q = q * z - 7.37332916720468e-03f;
+    q = q * z - 1.42647390514189e-02f;
+    return x * p / q;
+}
+
 #endif

@@ -1,12 +1,14 @@
 /*
  * activation.c - what works on one element at a time: Relu, PRelu, LeakyRelu, Clip, Sigmoid,
- * HardSigmoid, HardSwish, Tanh, Exp, Sqrt, Abs. fuse.c moves most into what they follow.
+ * HardSigmoid, HardSwish, Tanh, Exp, Sqrt, Abs, Erf, Gelu. fuse.c moves most into what they follow.
  *
- * Source: ONNX Relu-14, PRelu-16, LeakyRelu-16, Clip-13, HardSigmoid-6, HardSwish-14.
+ * Source: ONNX Relu-14, PRelu-16, LeakyRelu-16, Clip-13, HardSigmoid-6, HardSwish-14, Erf-13,
+ * Gelu-20.
  */
 #include "net/ops/activation.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "net/ops/binary.h"
@@ -28,6 +30,7 @@ LOAD(tanh, DPLI_ACT_TANH)
 LOAD(exp, DPLI_ACT_EXP)
 LOAD(sqrt, DPLI_ACT_SQRT)
 LOAD(abs, DPLI_ACT_ABS)
+LOAD(erf, DPLI_ACT_ERF)
 LOAD(prelu, DPLI_ACT_PRELU)
 
 static dpl_status load_leaky(dpli_graph *g, dpli_node *node, dpl_error *err)
@@ -43,6 +46,16 @@ static dpl_status load_hardsigmoid(dpli_graph *g, dpli_node *node, dpl_error *er
     node->act = (dpli_act){.kind = DPLI_ACT_HARDSIGMOID, .a = 0.2f, .b = 0.5f};
     status = dpli_attr_float(g, node, "alpha", &node->act.a, err);
     return status == DPL_OK ? dpli_attr_float(g, node, "beta", &node->act.b, err) : status;
+}
+
+static dpl_status load_gelu(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    static const char *const words[] = {"none", "tanh", NULL};
+    int32_t which = 0;
+    dpl_status status = dpli_attr_word(g, node, "approximate", words, &which, err);
+
+    node->act.kind = which ? DPLI_ACT_GELU_TANH : DPLI_ACT_GELU;
+    return status;
 }
 
 static dpl_status load_clip(dpli_graph *g, dpli_node *node, dpl_error *err)
@@ -291,6 +304,13 @@ static void forward_act(dpli_tape_step *s)
         }                                                                                          \
     } while (0)
 
+static float gelu_tanh_slope(float x)
+{
+    const float k = 0.79788456080286536f, t = tanhf(k * (x + 0.044715f * x * x * x));
+
+    return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * k * (1.0f + 3.0f * 0.044715f * x * x);
+}
+
 /* At a kink the smaller of the two slopes, as PyTorch for Relu, Relu6, HardSigmoid. */
 DPLI_EACH_CPU(static, void, back,
               (const dpli_act *act, bool add, float *restrict dx, const float *restrict g,
@@ -314,6 +334,13 @@ DPLI_EACH_CPU(static, void, back,
     case DPLI_ACT_EXP: BACK(y[i]); break;
     case DPLI_ACT_SQRT: BACK(0.5f / y[i]); break;
     case DPLI_ACT_ABS: BACK(x[i] > 0.0f ? 1.0f : (x[i] < 0.0f ? -1.0f : 0.0f)); break;
+    case DPLI_ACT_ERF: BACK(1.1283791670955126f * expf(-x[i] * x[i])); break;
+    case DPLI_ACT_GELU:
+        /* Phi(x) + x phi(x) */
+        BACK(0.5f * (1.0f + erff(x[i] * 0.70710678118654752f)) +
+             x[i] * 0.39894228040143268f * expf(-0.5f * x[i] * x[i]));
+        break;
+    case DPLI_ACT_GELU_TANH: BACK(gelu_tanh_slope(x[i])); break;
     case DPLI_ACT_NONE:
     case DPLI_ACT_PRELU: break;
     }
@@ -419,5 +446,7 @@ const dpli_op dpli_ops_activation[] = {
     {"Exp", DPLI_ROLE_OTHER, 1, 1, 1, false, load_exp, NULL, plan_act, &trained},
     {"Sqrt", DPLI_ROLE_OTHER, 1, 1, 1, false, load_sqrt, NULL, plan_act, &trained},
     {"Abs", DPLI_ROLE_OTHER, 1, 1, 1, false, load_abs, NULL, plan_act, &trained},
+    {"Erf", DPLI_ROLE_OTHER, 1, 1, 1, false, load_erf, NULL, plan_act, &trained},
+    {"Gelu", DPLI_ROLE_OTHER, 1, 1, 1, false, load_gelu, NULL, plan_act, &trained},
     {0},
 };

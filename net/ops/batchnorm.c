@@ -161,7 +161,7 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
     }
     if (status != DPL_OK)
         return status;
-    if (s->in[0]->shape.rank != 2 && s->in[0]->shape.rank != 4)
+    if ((s->in[0]->shape.rank != 2 || s->in[0]->batch_axis != 0) && !s->in[0]->picture)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "is trained on vectors and pictures, not on rank %d",
                               (int)s->in[0]->shape.rank);

@@ -1,6 +1,6 @@
 /*
- * binary.c - Add, Sub, Mul, Div, Pow with NumPy broadcasting, on floats while running and on known
- * integers and floats while planning.
+ * binary.c - Add, Sub, Mul, Div, Pow with NumPy broadcasting, on floats and on integers. A run
+ * adds, subtracts and multiplies integers; it does not divide by what may be 0.
  *
  * Source: ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15.
  */
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "net/ops/train.h"
+#include "net/ops/walk.h"
 
 typedef struct binary_step {
     dpli_binary_kind kind;
@@ -178,6 +179,58 @@ static dpl_status compute(dpli_planner *p, const dpli_node *node, dpli_binary_ki
     return DPL_OK;
 }
 
+/* ------------------------------------------------------------------ integers of a run */
+
+typedef struct int_step {
+    dpli_walk walk;
+    dpli_binary_kind kind;
+} int_step;
+
+static void run_ints(const dpli_step *step)
+{
+    const int_step *s = step->params;
+    const dpli_walk *w = &s->walk;
+    dpli_place at = {0};
+
+    do {
+        const int64_t *a = (const int64_t *)step->in[0] + at.at[1];
+        const int64_t *b = (const int64_t *)step->in[1] + at.at[2];
+        int64_t *y = (int64_t *)step->out + at.at[0];
+
+        for (int64_t i = 0; i < dpli_walk_row(w); i++)
+            compute_int(s->kind, a[i * dpli_walk_step(w, 1)], b[i * dpli_walk_step(w, 2)],
+                        &y[i * dpli_walk_step(w, 0)]);
+    } while (dpli_walk_next(w, &at));
+}
+
+static dpl_status plan_ints(dpli_planner *p, const dpli_node *node, dpli_binary_kind kind,
+                            dpli_planned *a, dpli_planned *b, const dpl_shape *shape,
+                            dpl_error *err)
+{
+    dpli_ref in[2], out;
+    dpli_step *step;
+    int_step *s;
+    dpl_status status = dpli_plan_use(p, node, a, DPLI_PLAIN, &in[0], err);
+
+    if (status == DPL_OK)
+        status = dpli_plan_use(p, node, b, DPLI_PLAIN, &in[1], err);
+    if (status == DPL_OK)
+        status = dpli_plan_out_of(p, node, 0, DPLI_I64, shape, DPLI_PLAIN, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_ints, sizeof *s, shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    s->kind = kind;
+    dpli_walk_over(&s->walk, shape, DPLI_PLAIN, 3,
+                   (const dpl_shape *const[]){shape, &a->shape, &b->shape});
+    step->in_ref[0] = in[0];
+    step->in_ref[1] = in[1];
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 /* ------------------------------------------------------------------ planning */
 
 static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_kind kind,
@@ -198,6 +251,9 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_
     if (b->known && node->act.kind == DPLI_ACT_NONE &&
         dpli_plan_foldable(a, dpli_shape_elements(&shape)))
         return compute(p, node, kind, a, b, &shape, err);
+    if (a->type == DPLI_I64 && kind != DPLI_DIV && kind != DPLI_POW &&
+        node->act.kind == DPLI_ACT_NONE && dpli_shape_elements(&shape) > 0)
+        return plan_ints(p, node, kind, a, b, &shape, err);
     status = dpli_plan_float(p, node, 0, &a, err);
     if (status == DPL_OK)
         status = dpli_plan_float(p, node, 1, &b, err);
@@ -215,6 +271,10 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_
                                     &shape, order, &out, err);
     if (status != DPL_OK)
         return status;
+    /* Squares, of which a layer norm that is written out has some. */
+    if (kind == DPLI_POW && b->known && dpli_shape_elements(&b->shape) == 1 &&
+        *(const float *)b->known == 2.0f)
+        return dpli_plan_binary(p, node, DPLI_MUL, a, a, &shape, order, out, err);
     return dpli_plan_binary(p, node, kind, a, b, &shape, order, out, err);
 }
 
@@ -241,6 +301,8 @@ typedef struct operand {
 typedef struct trained_state {
     operand of[2];
     bool flat; /* both have values of their own everywhere */
+    bool any;  /* none of that: an element at a time, as the items say */
+    dpli_items items;
 } trained_state;
 
 /* What the layer before says: MatMul and Conv without a bias are followed by it. */
@@ -258,9 +320,29 @@ static bool same_pixels(const dpli_tensor *x, const dpli_tensor *y)
     const int32_t channels = dpli_train_channel_axis(x);
     bool same = x->shape.rank == y->shape.rank;
 
-    for (int32_t i = 1; i < x->shape.rank && same; i++)
-        same = i == channels || x->shape.dims[i] == y->shape.dims[i];
+    for (int32_t i = 0; i < x->shape.rank && same; i++)
+        same = i == channels || i == x->batch_axis || x->shape.dims[i] == y->shape.dims[i];
     return same;
+}
+
+/* Any two operands that broadcast; a constant is not trained then. */
+static dpl_status plan_any(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    trained_state *state = s->state;
+    dpli_view views[2];
+    dpl_status status;
+
+    for (int32_t i = 0; i < 2; i++) {
+        if (!dpli_train_view(g, s, i, &views[i]) || views[i].type != DPLI_F32)
+            return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "operands are not floats");
+    }
+    status = dpli_train_broadcast(g, s, 2, views, s->out, err);
+    if (status != DPL_OK)
+        return status;
+    state->any = true;
+    state->flat = false;
+    dpli_items_over(&state->items, s->out, 2, views);
+    return DPL_OK;
 }
 
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
@@ -274,6 +356,9 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
     if (status != DPL_OK)
         return status;
     shape = s->in[first]->shape;
+    if (s->in[0] && s->in[1] &&
+        (s->in[0]->batch_axis != s->in[1]->batch_axis || s->in[0]->picture != s->in[1]->picture))
+        return plan_any(g, s, err);
     for (int32_t i = first + 1; i < 2 && s->in[i]; i++) {
         status = dpli_tape_need(g, s, i, err);
         if (status != DPL_OK)
@@ -282,7 +367,8 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
             shape.dims[d] =
                 s->in[i]->shape.dims[d] > shape.dims[d] ? s->in[i]->shape.dims[d] : shape.dims[d];
     }
-    if (!dpli_tensor_shape(out, &shape))
+    if (!(s->in[first]->picture ? dpli_tensor_shape(out, &shape)
+                                : dpli_tensor_shape_at(out, &shape, s->in[first]->batch_axis)))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     for (int32_t i = 0; i < 2; i++) {
         const dpli_tensor *x = s->in[i];
@@ -305,9 +391,7 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
                 status = dpli_tape_claim(g, s, i, DPLI_PARAM_BIAS, 0, 0, err);
         }
         if (!fits)
-            return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                                  "operands are trained when of one shape, or one has a value a "
-                                  "channel, a pixel or a picture; a constant, one a channel");
+            return plan_any(g, s, err);
         if (status != DPL_OK)
             return status;
     }
@@ -344,6 +428,51 @@ static const float *values_of(const dpli_tape_step *s, int32_t i)
     return s->in[i] ? s->in[i]->value : s->param[i]->value;
 }
 
+static const float *item_at(const dpli_tape_step *s, int32_t i, size_t k)
+{
+    const trained_state *state = s->state;
+
+    return values_of(s, i) + (int64_t)k * state->items.batch[i + 1];
+}
+
+static void any_range(const dpli_tape_step *s, dpli_binary_kind kind, size_t from, size_t to)
+{
+    const trained_state *state = s->state;
+    const dpli_walk *w = &state->items.walk;
+
+    for (size_t k = from; k < to; k++)
+        dpli_binary_run(kind, s->out->value + (int64_t)k * state->items.batch[0], item_at(s, 0, k),
+                        item_at(s, 1, k), w->rank, w->dims, w->steps[1], w->steps[2]);
+}
+
+/* The gradient of operand i over an item; a broadcast one is added up. */
+static void back_any(const dpli_tape_step *s, int32_t i, dpli_binary_kind kind, size_t k)
+{
+    const trained_state *state = s->state;
+    const dpli_walk *w = &state->items.walk;
+    const int64_t n = dpli_walk_row(w), sg = dpli_walk_step(w, 0), sx = dpli_walk_step(w, i + 1);
+    const int64_t sa = dpli_walk_step(w, 1), sb = dpli_walk_step(w, 2);
+    const float *g = s->out->grad + (int64_t)k * state->items.batch[0];
+    const float *a = item_at(s, 0, k), *b = item_at(s, 1, k);
+    float *dx = s->in[i]->grad + (int64_t)k * state->items.batch[i + 1];
+    dpli_place at = {0};
+
+    if (!s->add[i])
+        memset(dx, 0, dpli_tensor_item(s->in[i]) * sizeof *dx);
+    do {
+        for (int64_t e = 0; e < n; e++) {
+            const float dy = g[at.at[0] + e * sg], x = a[at.at[1] + e * sa];
+            const float z = b[at.at[2] + e * sb];
+
+            dx[at.at[i + 1] + e * sx] += kind == DPLI_ADD   ? dy
+                                         : kind == DPLI_SUB ? (i == 0 ? dy : -dy)
+                                         : kind == DPLI_MUL ? dy * (i == 0 ? z : x)
+                                         : i == 0           ? dy / z
+                                                            : -dy * x / (z * z);
+        }
+    } while (dpli_walk_next(w, &at));
+}
+
 static void forward_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
@@ -352,6 +481,10 @@ static void forward_range(void *ctx, int worker, size_t from, size_t to)
     const dpli_binary_kind kind = kind_of(s);
 
     (void)worker;
+    if (state->any) {
+        any_range(s, kind, from, to);
+        return;
+    }
     if (state->flat) {
         const int64_t n = (int64_t)(to - from), one = 1;
 
@@ -487,6 +620,11 @@ static void back_range(void *ctx, int worker, size_t from, size_t to)
     const size_t c = (size_t)s->out->c, size = (size_t)dpli_team_size(s->team);
     const dpli_binary_kind kind = kind_of(s);
 
+    if (state->any) {
+        for (size_t k = from; k < to; k++)
+            back_any(s, w->i, kind, k);
+        return;
+    }
     if (state->flat) {
         const float *o = s->in[kind == DPLI_DIV ? 1 : 1 - w->i]->value;
 
@@ -526,11 +664,58 @@ static void backward_binary(dpli_tape_step *s)
 static const dpli_trained trained = {sizeof(trained_state), plan_trained, forward_binary,
                                      backward_binary};
 
+/* x to the power of a constant. */
+static dpl_status plan_trained_pow(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    dpl_status status = dpli_train_same_plan(g, s, err);
+
+    if (status == DPL_OK &&
+        (!s->param[1] || s->param[1]->n != 1 || s->param[1]->shape.rank > s->in[0]->shape.rank))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with one constant exponent only");
+    return status;
+}
+
+static void pow_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const float p = *s->param[1]->value, *x = s->in[0]->value;
+
+    (void)worker;
+    for (size_t i = from; i < to; i++)
+        s->out->value[i] = p == 2.0f ? x[i] * x[i] : powf(x[i], p);
+}
+
+static void pow_back_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const float p = *s->param[1]->value, *x = s->in[0]->value;
+    float *dx = s->in[0]->grad;
+
+    (void)worker;
+    for (size_t i = from; i < to; i++)
+        dx[i] = (s->add[0] ? dx[i] : 0.0f) +
+                s->out->grad[i] * p * (p == 2.0f ? x[i] : powf(x[i], p - 1.0f));
+}
+
+static void forward_pow(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, dpli_tensor_floats(s->out), pow_range, s);
+}
+
+static void backward_pow(dpli_tape_step *s)
+{
+    if (s->in[0]->grad)
+        dpli_team_run(s->team, dpli_tensor_floats(s->out), pow_back_range, s);
+}
+
+static const dpli_trained trained_pow = {0, plan_trained_pow, forward_pow, backward_pow};
+
 const dpli_op dpli_ops_binary[] = {
     {"Add", DPLI_ROLE_ADD, 2, 2, 1, true, NULL, NULL, plan_add, &trained},
     {"Sub", DPLI_ROLE_SUB, 2, 2, 1, true, NULL, NULL, plan_sub, &trained},
     {"Mul", DPLI_ROLE_MUL, 2, 2, 1, true, NULL, NULL, plan_mul, &trained},
     {"Div", DPLI_ROLE_DIV, 2, 2, 1, true, NULL, NULL, plan_div, &trained},
-    {"Pow", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_pow, NULL},
+    {"Pow", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_pow, &trained_pow},
     {0},
 };

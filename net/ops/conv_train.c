@@ -134,6 +134,8 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
     if (status != DPL_OK)
         return status;
     shape = x->shape;
+    if (shape.rank == 4 && !x->picture)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is no picture");
     status = dpli_conv_check(g, s->node, err);
     if (status == DPL_OK)
         status = dpli_conv_fit(g, s->node, &c, &shape, err);

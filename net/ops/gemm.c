@@ -62,16 +62,17 @@ bool dpli_gemm_trans_b(const dpli_node *node)
     return ((const dpli_gemm_params *)node->params)->trans_b != 0;
 }
 
-bool dpli_gemm_take_bias(dpli_node *node, int32_t bias)
+bool dpli_gemm_can_take_bias(const dpli_node *node)
 {
-    dpli_gemm_params *params = node->params;
+    return node->n_inputs < 3 || node->inputs[2] < 0 ||
+           ((const dpli_gemm_params *)node->params)->has_bias;
+}
 
-    if (node->n_inputs > 2 && node->inputs[2] >= 0 && !params->has_bias)
-        return false;
+void dpli_gemm_take_bias(dpli_node *node, int32_t bias)
+{
     node->inputs[2] = bias;
     node->n_inputs = 3;
-    params->has_bias = bias >= 0;
-    return true;
+    ((dpli_gemm_params *)node->params)->has_bias = true;
 }
 
 dpl_status dpli_gemm_settle(dpli_graph *g, dpli_node *node, dpl_error *err)

@@ -10,8 +10,9 @@ extern const dpli_op dpli_ops_gemm[];
 /** Gemm: make a constant input 2 of one value a column a bias, beta taken in. */
 dpl_status dpli_gemm_settle(dpli_graph *g, dpli_node *node, dpl_error *err);
 
-/** Gemm, MatMul: set the bias (a value, or -1); false when input 2 is something else. */
-bool dpli_gemm_take_bias(dpli_node *node, int32_t bias);
+/** Gemm, MatMul: whether input 2 is a bias, or free to become one; make this value it. */
+bool dpli_gemm_can_take_bias(const dpli_node *node);
+void dpli_gemm_take_bias(dpli_node *node, int32_t bias);
 
 bool dpli_gemm_trans_b(const dpli_node *node);
 

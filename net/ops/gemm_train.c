@@ -1,8 +1,12 @@
 /*
- * gemm_train.c - Gemm and MatMul with a constant matrix, forward for training and back.
+ * gemm_train.c - Gemm and MatMul with a constant matrix, and MatMul of two that are computed,
+ * forward for training and back.
  *
  *     y [n, out] = alpha x [n, in] op(b) + beta c
  *     dx = alpha dy op(b)^T,   db = alpha x^T dy (or its transpose),   dc = beta sum_n dy
+ *
+ * Of two that are computed, as in attention, there is a product for each leading index, with
+ * dx = dy b^T and db = x^T dy; an item of the batch is one thread's.
  *
  * The batch is small beside the matrix, so that the matrix is what is cut over the threads: each
  * reads its own part of it once.
@@ -19,11 +23,44 @@ typedef struct gemm_state {
     float alpha, beta;
     bool trans_b; /* b is [out, in], else [in, out] */
     dpli_tape_step *s;
+    bool both; /* a and b are computed: n_inner products [rows, in] [in, out] an item */
+    size_t rows, n_inner;
 } gemm_state;
 
 static dpli_param *addend(const dpli_tape_step *s)
 {
     return s->n_in > 2 ? s->param[2] : NULL;
+}
+
+static dpl_status plan_both(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    gemm_state *state = s->state;
+    const dpli_tensor *a = s->in[0], *b = s->in[1];
+    const int32_t rank = a->shape.rank;
+    bool fits = rank > 2 && b->shape.rank == rank && !a->picture && !b->picture &&
+                a->batch_axis == b->batch_axis && a->batch_axis < rank - 2;
+    dpl_shape shape = a->shape;
+    dpl_status status = dpli_tape_need(g, s, 1, err);
+
+    if (status != DPL_OK)
+        return status;
+    state->both = true;
+    state->n_inner = 1;
+    for (int32_t i = 0; i < rank - 2 && fits; i++) {
+        fits = a->shape.dims[i] == b->shape.dims[i];
+        state->n_inner *= i == a->batch_axis ? 1 : (size_t)a->shape.dims[i];
+    }
+    if (!fits || a->shape.dims[rank - 1] != b->shape.dims[rank - 2])
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "two that are computed are trained when all but their last two "
+                              "dimensions are the same");
+    state->rows = (size_t)a->shape.dims[rank - 2];
+    state->in = (size_t)a->shape.dims[rank - 1];
+    state->out = (size_t)b->shape.dims[rank - 1];
+    shape.dims[rank - 1] = b->shape.dims[rank - 1];
+    if (!dpli_tensor_shape_at(s->out, &shape, a->batch_axis))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
+    return DPL_OK;
 }
 
 static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
@@ -37,13 +74,15 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
+    if (s->node->op->role == DPLI_ROLE_MATMUL && s->in[1])
+        return plan_both(g, s, err);
     state->alpha = params->alpha;
     state->beta = params->beta;
     state->trans_b = params->trans_b != 0;
     if (!(x->shape.rank == 2 ||
-          (s->node->op->role == DPLI_ROLE_MATMUL && x->shape.rank > 2 && x->shape.rank != 4)) ||
-        params->trans_a != 0 || !b || b->rank != 2 || b->dims[0] < 1 || b->dims[1] < 1 ||
-        b->dims[0] > INT32_MAX || b->dims[1] > INT32_MAX)
+          (s->node->op->role == DPLI_ROLE_MATMUL && x->shape.rank > 2 && !x->picture)) ||
+        x->batch_axis == x->shape.rank - 1 || params->trans_a != 0 || !b || b->rank != 2 ||
+        b->dims[0] < 1 || b->dims[1] < 1 || b->dims[0] > INT32_MAX || b->dims[1] > INT32_MAX)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "is not rows times a constant matrix; it cannot be trained");
     state->in = (size_t)b->dims[state->trans_b];
@@ -56,7 +95,7 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
                               "input 2 is not one constant a column; it cannot be trained");
     shape = x->shape;
     shape.dims[shape.rank - 1] = (int64_t)state->out;
-    if (!dpli_tensor_shape(s->out, &shape))
+    if (!dpli_tensor_shape_at(s->out, &shape, x->batch_axis))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     status = dpli_tape_claim(g, s, 1, DPLI_PARAM_DENSE, state->in, state->out, err);
     if (status == DPL_OK && addend(s))
@@ -134,11 +173,52 @@ static void addend_part(void *ctx, int worker, size_t from, size_t to)
     }
 }
 
+/* Products from .. to - 1 of all items. */
+static void both_forward(void *ctx, int worker, size_t from, size_t to)
+{
+    const gemm_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+    const size_t a = state->rows * state->in, b = state->in * state->out;
+    const size_t y = state->rows * state->out;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++)
+        dpli_gemm(false, false, state->rows, state->out, state->in, 1.0f, s->in[0]->value + k * a,
+                  state->in, s->in[1]->value + k * b, state->out, 0.0f, s->out->value + k * y,
+                  state->out);
+}
+
+static void both_back(void *ctx, int worker, size_t from, size_t to)
+{
+    const gemm_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+    const size_t a = state->rows * state->in, b = state->in * state->out;
+    const size_t y = state->rows * state->out;
+
+    (void)worker;
+    for (size_t k = from; k < to; k++) {
+        const float *dy = s->out->grad + k * y;
+
+        if (s->in[0]->grad)
+            dpli_gemm(false, true, state->rows, state->in, state->out, 1.0f, dy, state->out,
+                      s->in[1]->value + k * b, state->out, s->add[0] ? 1.0f : 0.0f,
+                      s->in[0]->grad + k * a, state->in);
+        if (s->in[1]->grad)
+            dpli_gemm(true, false, state->in, state->out, state->rows, 1.0f,
+                      s->in[0]->value + k * a, state->in, dy, state->out, s->add[1] ? 1.0f : 0.0f,
+                      s->in[1]->grad + k * b, state->out);
+    }
+}
+
 static void forward(dpli_tape_step *s)
 {
     gemm_state *state = s->state;
 
     state->s = s;
+    if (state->both) {
+        dpli_team_run(s->team, (size_t)s->out->n * state->n_inner, both_forward, state);
+        return;
+    }
     dpli_team_run(s->team, state->out, forward_part, state);
 }
 
@@ -147,6 +227,10 @@ static void backward(dpli_tape_step *s)
     gemm_state *state = s->state;
 
     state->s = s;
+    if (state->both) {
+        dpli_team_run(s->team, (size_t)s->out->n * state->n_inner, both_back, state);
+        return;
+    }
     if (s->param[1]->grad)
         dpli_team_run(s->team, state->trans_b ? state->out : state->in, matrix_part, state);
     if (addend(s) && addend(s)->grad)

@@ -153,19 +153,21 @@ static dpl_status plan_concat(dpli_planner *p, const dpli_node *node, dpl_error 
     return status;
 }
 
-static bool same_but_channels(const dpli_tensor *x, const dpli_tensor *y)
+static bool same_but_axis(const dpli_tensor *x, const dpli_tensor *y, int64_t axis)
 {
     dpl_shape shape = x->shape;
 
     if (shape.rank == y->shape.rank)
-        shape.dims[dpli_train_channel_axis(x)] = y->c;
-    return dpli_shape_equal(&shape, &y->shape);
+        shape.dims[axis] = y->shape.dims[axis];
+    return dpli_shape_equal(&shape, &y->shape) && x->batch_axis == y->batch_axis &&
+           x->picture == y->picture;
 }
 
 static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
-    int64_t axis = *(const int64_t *)s->node->params, c = 0;
+    int64_t axis = *(const int64_t *)s->node->params, all = 0;
     dpl_shape shape;
+    int64_t *state = s->state; /* floats behind the axis, the axis */
 
     for (int32_t i = 0; i < s->n_in; i++) {
         dpl_status status = dpli_tape_need(g, s, i, err);
@@ -173,28 +175,49 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpl_error
 
         if (status != DPL_OK)
             return status;
-        c += x->c;
-        if (!same_but_channels(x, first) || c > INT32_MAX)
+        if (!dpli_axis(&axis, first->shape.rank) || axis == first->batch_axis ||
+            (first->picture && axis != 1))
+            return dpli_node_fail(
+                g, s->node, DPL_E_MODEL, err,
+                "is trained along the channels of pictures, and not along the batch");
+        if (!same_but_axis(x, first, axis) || all + x->shape.dims[axis] > INT32_MAX)
             return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "inputs do not fit together");
+        all += x->shape.dims[axis];
     }
-    if (!dpli_axis(&axis, s->in[0]->shape.rank) || axis != dpli_train_channel_axis(s->in[0]))
-        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained along the channels only");
     shape = s->in[0]->shape;
-    shape.dims[axis] = c;
-    if (!dpli_tensor_shape(s->out, &shape))
+    shape.dims[axis] = all;
+    if (!(s->in[0]->picture ? dpli_tensor_shape(s->out, &shape)
+                            : dpli_tensor_shape_at(s->out, &shape, s->in[0]->batch_axis)))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
+    state[0] = 1;
+    state[1] = axis;
+    for (int32_t i = (int32_t)axis + 1; i < shape.rank && !s->in[0]->picture; i++)
+        state[0] *= i == s->in[0]->batch_axis ? 1 : shape.dims[i];
     return DPL_OK;
+}
+
+/* Floats of an input, and rows of them all, that lie behind one another in the result. */
+static size_t run_of(const dpli_tape_step *s, const dpli_tensor *x)
+{
+    const int64_t *state = s->state;
+
+    return (size_t)(x->shape.dims[state[1]] * state[0]);
+}
+
+static size_t n_runs(const dpli_tape_step *s)
+{
+    return dpli_tensor_floats(s->out) / run_of(s, s->out);
 }
 
 static void join_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
-    float *y = s->out->value + from * (size_t)s->out->c;
+    float *y = s->out->value + from * run_of(s, s->out);
 
     (void)worker;
     for (size_t r = from; r < to; r++) {
         for (int32_t i = 0; i < s->n_in; i++) {
-            size_t c = (size_t)s->in[i]->c;
+            size_t c = run_of(s, s->in[i]);
 
             memcpy(y, s->in[i]->value + r * c, c * sizeof *y);
             y += c;
@@ -205,12 +228,12 @@ static void join_range(void *ctx, int worker, size_t from, size_t to)
 static void part_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
-    const float *g = s->out->grad + from * (size_t)s->out->c;
+    const float *g = s->out->grad + from * run_of(s, s->out);
 
     (void)worker;
     for (size_t r = from; r < to; r++) {
         for (int32_t i = 0; i < s->n_in; i++) {
-            size_t c = (size_t)s->in[i]->c;
+            size_t c = run_of(s, s->in[i]);
             float *dx = s->in[i]->grad ? s->in[i]->grad + r * c : NULL;
 
             if (dx && !s->add[i])
@@ -224,15 +247,16 @@ static void part_range(void *ctx, int worker, size_t from, size_t to)
 
 static void forward_concat(dpli_tape_step *s)
 {
-    dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, join_range, s);
+    dpli_team_run(s->team, n_runs(s), join_range, s);
 }
 
 static void backward_concat(dpli_tape_step *s)
 {
-    dpli_team_run(s->team, dpli_tensor_floats(s->out) / (size_t)s->out->c, part_range, s);
+    dpli_team_run(s->team, n_runs(s), part_range, s);
 }
 
-static const dpli_trained trained_concat = {0, plan_trained, forward_concat, backward_concat};
+static const dpli_trained trained_concat = {2 * sizeof(int64_t), plan_trained, forward_concat,
+                                            backward_concat};
 
 /* ------------------------------------------------------------------ Split, Slice */
 
@@ -431,6 +455,62 @@ static dpl_status plan_slice(dpli_planner *p, const dpli_node *node, dpl_error *
     return plan_part(p, node, 0, x, begin, step, &shape, err);
 }
 
+/* Of constants, one step an axis of the result. */
+static dpl_status plan_trained_slice(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const slice_params *params = s->node->params;
+    const int64_t *list[4] = {params->starts, params->ends, params->axes, NULL};
+    int64_t n[4] = {params->n, params->n_ends, params->n_axes, -1};
+    int64_t strides[2][DPL_MAX_RANK];
+    dpli_train_move *m = s->state;
+    const dpli_tensor *x = s->in[0];
+    dpl_shape shape;
+    uint32_t seen = 0;
+    bool fits = true;
+    dpl_status status = dpli_train_need_any(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    for (int32_t i = 0; i < 4; i++) {
+        const dpli_value *v = dpli_graph_input(g, s->node, i + 1);
+
+        if (!v)
+            continue;
+        fits = fits && v->data && v->type == DPLI_I64 && v->shape.rank == 1;
+        list[i] = v->data;
+        n[i] = fits ? v->shape.dims[0] : 0;
+    }
+    shape = x->shape;
+    dpli_tensor_strides(x, strides[1]);
+    fits = fits && n[0] >= 0 && n[0] == n[1] && (n[2] < 0 || n[2] == n[0]) &&
+           (n[3] < 0 || n[3] == n[0]);
+    m->offset = 0;
+    for (int64_t i = 0; i < n[0] && fits; i++) {
+        int64_t axis = n[2] >= 0 ? list[2][i] : i, step = n[3] >= 0 ? list[3][i] : 1, begin;
+
+        fits = step != 0 && dpli_axis(&axis, shape.rank) && !(seen >> axis & 1);
+        if (!fits)
+            break;
+        seen |= 1u << axis;
+        shape.dims[axis] = slice_axis(x->shape.dims[axis], list[0][i], list[1][i], &begin, &step);
+        fits = shape.dims[axis] > 0 && (axis != x->batch_axis || (begin == 0 && step == 1));
+        m->offset += begin * strides[1][axis];
+        strides[1][axis] *= step;
+    }
+    if (!fits || shape.dims[x->batch_axis] != x->n ||
+        !(x->picture ? dpli_tensor_shape(s->out, &shape)
+                     : dpli_tensor_shape_at(s->out, &shape, x->batch_axis)))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with constant bounds that fit, and not across the batch");
+    s->out->type = x->type;
+    dpli_tensor_strides(s->out, strides[0]);
+    dpli_items_make(&m->items, s->out, 2, (const int64_t(*)[DPL_MAX_RANK])strides);
+    return DPL_OK;
+}
+
+static const dpli_trained trained_slice = {sizeof(dpli_train_move), plan_trained_slice,
+                                           dpli_train_move_forward, dpli_train_move_backward};
+
 /* ------------------------------------------------------------------ Transpose */
 
 typedef struct transpose_params {
@@ -493,6 +573,49 @@ static dpl_status plan_transpose(dpli_planner *p, const dpli_node *node, dpl_err
     return status == DPL_OK ? put(p, node, &t, x, order, &m, &shape, err) : status;
 }
 
+static dpl_status plan_trained_transpose(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const transpose_params *params = s->node->params;
+    dpli_tensor *x = s->in[0], *out = s->out;
+    dpli_train_move *m = s->state;
+    int64_t own[DPL_MAX_RANK], strides[2][DPL_MAX_RANK];
+    dpl_shape shape = {0};
+    int32_t batch_axis = 0;
+    uint32_t seen = 0;
+    bool same = true;
+    dpl_status status = dpli_train_need_any(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (params->n >= 0 && params->n != x->shape.rank)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "perm does not fit the input");
+    dpli_tensor_strides(x, own);
+    for (; shape.rank < x->shape.rank; shape.rank++) {
+        int64_t from = params->n >= 0 ? params->perm[shape.rank] : x->shape.rank - 1 - shape.rank;
+
+        if (!dpli_axis(&from, x->shape.rank) || seen >> from & 1)
+            return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "perm does not fit the input");
+        seen |= 1u << from;
+        shape.dims[shape.rank] = x->shape.dims[from];
+        strides[1][shape.rank] = own[from];
+        batch_axis = from == x->batch_axis ? shape.rank : batch_axis;
+    }
+    if (!dpli_tensor_shape_at(out, &shape, batch_axis))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
+    out->type = x->type;
+    dpli_tensor_strides(out, strides[0]);
+    for (int32_t i = 0; i < shape.rank; i++)
+        same = same && (shape.dims[i] == 1 || strides[0][i] == strides[1][i]);
+    if (same)
+        out->root = x;
+    m->offset = 0;
+    dpli_items_make(&m->items, out, 2, (const int64_t(*)[DPL_MAX_RANK])strides);
+    return DPL_OK;
+}
+
+static const dpli_trained trained_transpose = {sizeof(dpli_train_move), plan_trained_transpose,
+                                               dpli_train_move_forward, dpli_train_move_backward};
+
 /* ------------------------------------------------------------------ Gather */
 
 static dpl_status load_gather(dpli_graph *g, dpli_node *node, dpl_error *err)
@@ -520,7 +643,7 @@ static void gather_rows(const gather *s, void *to, const void *from, const int64
             if (id < -s->n_from || id >= s->n_from) {
                 memset(y, 0, row);
                 if (!fault->node)
-                    *fault = (dpli_fault){s->node, id, s->n_from};
+                    *fault = (dpli_fault){s->node, id, s->n_from, DPLI_FAULT_ID};
                 continue;
             }
             memcpy(y,
@@ -623,17 +746,14 @@ static dpl_status plan_trained_gather(const dpli_graph *g, dpli_tape_step *s, dp
                               "is trained on a constant table along axis 0 only");
     if (!ids || ids->type != DPLI_I64)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "is trained with ids of the input only");
+                              "is trained with ids that are computed only");
     shape = ids->shape;
     if (shape.rank + table->shape.rank - 1 > DPL_MAX_RANK)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result has more than %d dimensions",
                               DPL_MAX_RANK);
     for (int32_t i = 1; i < table->shape.rank; i++)
         shape.dims[shape.rank++] = table->shape.dims[i];
-    /* Those would be pictures, whose channels lie innermost. */
-    if (shape.rank == 4 || ids->shape.rank == 4)
-        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is not trained with rank 4");
-    if (!dpli_tensor_shape(s->out, &shape))
+    if (!dpli_tensor_shape_at(s->out, &shape, ids->batch_axis))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
     return dpli_tape_claim(g, s, 0, DPLI_PARAM_TABLE, 0, 0, err);
 }
@@ -679,21 +799,30 @@ static void forward_gather(dpli_tape_step *s)
 
     for (size_t k = 0; k < n_ids && !s->fault.node; k++) {
         if (row_of(s, k) >= n_rows(s))
-            s->fault = (dpli_fault){s->node, s->in[1]->ids[k], (int64_t)n_rows(s)};
+            s->fault = (dpli_fault){s->node, s->in[1]->ids[k], (int64_t)n_rows(s), DPLI_FAULT_ID};
     }
     dpli_team_run(s->team, n_ids, look_up_range, s);
 }
 
-/* Rows of the table: each is one thread's, which goes through all ids, so that the terms of a sum
- * have one order whatever the team's size. */
+/* Rows of the table, of which those that the last step has written are cleared: each is one
+ * thread's, which goes through all ids, so that the terms of a sum have one order whatever the
+ * team's size. */
 static void table_range(void *ctx, int worker, size_t from, size_t to)
 {
     const dpli_tape_step *s = ctx;
     const size_t n = row_floats(s), n_ids = dpli_tensor_floats(s->in[1]);
-    float *dtable = s->param[0]->grad;
+    const dpli_param *table = s->param[0];
+    float *dtable = table->grad;
 
     (void)worker;
-    memset(dtable + from * n, 0, (to - from) * n * sizeof *dtable);
+    if (!table->rows)
+        memset(dtable + from * n, 0, (to - from) * n * sizeof *dtable);
+    for (size_t k = 0; k < table->n_rows; k++) {
+        const size_t row = (size_t)table->rows[k];
+
+        if (row >= from && row < to)
+            memset(dtable + row * n, 0, n * sizeof *dtable);
+    }
     for (size_t k = 0; k < n_ids; k++) {
         const size_t row = row_of(s, k);
         const float *dy = s->out->grad + k * n;
@@ -705,8 +834,17 @@ static void table_range(void *ctx, int worker, size_t from, size_t to)
 
 static void backward_gather(dpli_tape_step *s)
 {
-    if (s->param[0]->grad)
-        dpli_team_run(s->team, n_rows(s), table_range, s);
+    dpli_param *table = s->param[0];
+    const size_t n_ids = dpli_tensor_floats(s->in[1]);
+
+    if (!table->grad)
+        return;
+    dpli_team_run(s->team, n_rows(s), table_range, s);
+    table->n_rows = 0;
+    for (size_t k = 0; k < n_ids && table->rows; k++) {
+        if (row_of(s, k) < n_rows(s))
+            table->rows[table->n_rows++] = (int32_t)row_of(s, k);
+    }
 }
 
 static const dpli_trained trained_gather = {0, plan_trained_gather, forward_gather,
@@ -756,13 +894,49 @@ static dpl_status plan_expand(dpli_planner *p, const dpli_node *node, dpl_error 
     return status == DPL_OK ? put(p, node, &t, x, order, &m, &shape, err) : status;
 }
 
+static dpl_status plan_trained_expand(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const dpli_value *dims = dpli_graph_input(g, s->node, 1);
+    dpli_train_move *m = s->state;
+    dpli_view views[2] = {{.batch_axis = -1}};
+    dpl_status status = dpli_train_need_any(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (!dims || !dims->data || dims->type != DPLI_I64 || dims->shape.rank != 1 ||
+        dims->shape.dims[0] > DPL_MAX_RANK)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained to a constant shape only");
+    views[0] = dpli_train_view_of(s->in[0]);
+    views[1].shape.rank = (int32_t)dims->shape.dims[0];
+    views[1].batch_axis = -1;
+    for (int32_t i = 0; i < views[1].shape.rank; i++) {
+        const int32_t own = i - (views[1].shape.rank - s->in[0]->shape.rank);
+
+        views[1].shape.dims[i] = ((const int64_t *)dims->data)[i];
+        /* What is written there for the batch is the batch. */
+        if (own == s->in[0]->batch_axis && views[1].shape.dims[i] == s->in[0]->n)
+            views[1].shape.dims[i] = 1;
+    }
+    status = dpli_train_broadcast(g, s, 2, views, s->out, err);
+    if (status != DPL_OK)
+        return status;
+    s->out->type = s->in[0]->type;
+    m->offset = 0;
+    dpli_items_over(&m->items, s->out, 1, views);
+    return DPL_OK;
+}
+
+static const dpli_trained trained_expand = {sizeof(dpli_train_move), plan_trained_expand,
+                                            dpli_train_move_forward, dpli_train_move_backward};
+
 const dpli_op dpli_ops_move[] = {
     {"Concat", DPLI_ROLE_OTHER, 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat,
      &trained_concat},
     {"Split", DPLI_ROLE_OTHER, 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
-    {"Slice", DPLI_ROLE_OTHER, 1, 5, 1, false, load_slice, NULL, plan_slice, NULL},
-    {"Transpose", DPLI_ROLE_OTHER, 1, 1, 1, false, load_transpose, NULL, plan_transpose, NULL},
+    {"Slice", DPLI_ROLE_OTHER, 1, 5, 1, false, load_slice, NULL, plan_slice, &trained_slice},
+    {"Transpose", DPLI_ROLE_OTHER, 1, 1, 1, false, load_transpose, NULL, plan_transpose,
+     &trained_transpose},
     {"Gather", DPLI_ROLE_OTHER, 2, 2, 1, false, load_gather, NULL, plan_gather, &trained_gather},
-    {"Expand", DPLI_ROLE_EXPAND, 2, 2, 1, false, NULL, NULL, plan_expand, NULL},
+    {"Expand", DPLI_ROLE_EXPAND, 2, 2, 1, false, NULL, NULL, plan_expand, &trained_expand},
     {0},
 };

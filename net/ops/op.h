@@ -29,7 +29,12 @@ typedef enum dpli_role {
     DPLI_ROLE_LENGTH,
     DPLI_ROLE_CLIP,
     DPLI_ROLE_EXPAND,
-    DPLI_ROLE_CAST
+    DPLI_ROLE_CAST,
+    /* What ONNX has a type of its own for, and we have integers: the condition, input 0; operands
+     * that are true or false; the lengths of sequences, input 4, which are int32. */
+    DPLI_ROLE_WHERE,
+    DPLI_ROLE_LOGIC,
+    DPLI_ROLE_RECURRENT
 } dpli_role;
 
 typedef struct dpli_op {

@@ -240,7 +240,7 @@ static dpl_status plan_trained(const dpli_graph *g, dpli_tape_step *s, dpli_pool
 
     if (status != DPL_OK)
         return status;
-    if (x->shape.rank != 4)
+    if (!x->picture)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is not of rank 4");
     shape = x->shape;
     status = fit_windows(g, s->node, kind, &shape, pool, err);
@@ -267,7 +267,7 @@ static dpl_status plan_trained_global(const dpli_graph *g, dpli_tape_step *s, dp
 
     if (status != DPL_OK)
         return status;
-    if (x->shape.rank != 4)
+    if (!x->picture)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "input is not of rank 4");
     *(dpli_pool *)s->state = dpli_pool_whole(&x->shape);
     dpli_tensor_shape(s->out, &(dpl_shape){4, {x->n, x->c, 1, 1}});

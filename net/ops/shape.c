@@ -1,11 +1,11 @@
 /*
  * shape.c - what changes how a value is seen and moves nothing: Reshape, Flatten, Squeeze,
  * Unsqueeze, Identity, Dropout; and where constants come from: Constant, ConstantOfShape, Shape,
- * Cast.
+ * Range, Mod, Cast.
  *
  * float16 and double are computed as float32, so a Cast between them does nothing.
  * Source: ONNX Reshape-14, Flatten-13, Squeeze-13, Unsqueeze-13, Dropout-13, Constant-13,
- * ConstantOfShape-9, Shape-15, Cast-13.
+ * ConstantOfShape-9, Shape-15, Range-11, Mod-13, Cast-13.
  */
 #include "net/ops/shape.h"
 
@@ -309,21 +309,40 @@ static const dpli_trained trained_dropout = {sizeof(dropout_state), plan_trained
 
 /* ------------------------------------------------------------------ training of shapes */
 
-/* out takes x's elements, in ONNX's order, under another shape; pictures lie in another order, so
- * that it can be none with pixels. */
+/* The dimension of another shape of x that is its batch: as many elements before it, which stay
+ * before it, as x has; x's own when there are several. -1 for none. */
+static int32_t batch_of(const dpl_shape *shape, const dpli_tensor *x)
+{
+    int64_t before = 1, wanted = 1;
+    int32_t found = -1;
+
+    for (int32_t i = 0; i < x->batch_axis; i++)
+        wanted *= x->shape.dims[i];
+    for (int32_t i = 0; i < shape->rank; i++) {
+        if (before == wanted && shape->dims[i] == x->n && (found < 0 || i == x->batch_axis))
+            found = i;
+        before *= shape->dims[i];
+    }
+    return found;
+}
+
+/* out takes x's elements, in ONNX's order, under another shape. What they become is no picture. */
 static dpl_status set_shape(const dpli_graph *g, dpli_tape_step *s, const dpl_shape *shape,
                             dpl_error *err)
 {
-    const dpli_tensor *x = s->in[0];
-    const bool pixels = shape->rank == 4 && (shape->dims[2] != 1 || shape->dims[3] != 1);
+    dpli_tensor *x = s->in[0];
+    const int32_t at = batch_of(shape, x);
     char words[DPLI_SHAPE_TEXT];
 
-    if (pixels || shape->rank < 1 || shape->dims[0] != x->n ||
-        dpli_shape_elements(shape) != dpli_shape_elements(&x->shape) ||
-        !dpli_tensor_shape(s->out, shape))
+    if (at < 0 || dpli_shape_elements(shape) != dpli_shape_elements(&x->shape) ||
+        !dpli_tensor_shape_at(s->out, shape, at))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
-                              "to %s cannot be trained: not to pictures, and not across the batch",
+                              "to %s cannot be trained: not across the batch",
                               dpli_shape_text(shape, words));
+    s->out->type = x->type;
+    /* Pictures lie in another order. */
+    if (!x->picture)
+        s->out->root = x;
     return DPL_OK;
 }
 
@@ -331,7 +350,7 @@ static dpl_status plan_trained_reshape(const dpli_graph *g, dpli_tape_step *s, d
 {
     const int64_t allow_zero = *(const int64_t *)s->node->params;
     const dpli_value *v = dpli_graph_input(g, s->node, 1);
-    dpl_status status = dpli_tape_need(g, s, 0, err);
+    dpl_status status = dpli_train_need_any(g, s, err);
     dpl_shape shape = {0};
     int64_t rest = -1, known = 1, all, n;
 
@@ -365,8 +384,9 @@ static dpl_status plan_trained_flatten(const dpli_graph *g, dpli_tape_step *s, d
 
     if (status != DPL_OK)
         return status;
-    if (axis != 1 && axis + s->in[0]->shape.rank != 1)
-        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "is trained with axis 1 only");
+    if (s->in[0]->batch_axis != 0 || (axis != 1 && axis + s->in[0]->shape.rank != 1))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "is trained with axis 1 only, the batch first");
     return set_shape(g, s, &(dpl_shape){2, {s->in[0]->n, (int64_t)dpli_tensor_item(s->in[0])}},
                      err);
 }
@@ -393,7 +413,7 @@ static void transpose(float *to, const float *from, size_t rows, size_t columns,
 /* What ONNX has outermost in an item and the memory innermost: a picture's channels. */
 static size_t columns(const dpli_tensor *x)
 {
-    return x->shape.rank == 4 ? (size_t)x->c : dpli_tensor_item(x);
+    return x->picture ? (size_t)x->c : dpli_tensor_item(x);
 }
 
 static void plain_range(void *ctx, int worker, size_t from, size_t to)
@@ -427,6 +447,86 @@ static void backward_flatten(dpli_tape_step *s)
         dpli_team_run(s->team, (size_t)s->out->n, nhwc_range, s);
 }
 
+/* The axes that a node gives, as a mask over rank; all ones of the shape where it gives none. */
+static bool axes_mask_of(const dpli_graph *g, const dpli_node *node, int32_t rank,
+                         const dpl_shape *ones, uint32_t *mask)
+{
+    const axes_params *params = node->params;
+    const dpli_value *given = dpli_graph_input(g, node, 1);
+    const int64_t *axes = params->axes;
+    int64_t n = params->n;
+    bool fits = true;
+
+    *mask = 0;
+    if (given) {
+        axes = given->data;
+        n = axes && given->type == DPLI_I64 ? dpli_shape_elements(&given->shape) : -2;
+    }
+    for (int32_t i = 0; n == -1 && ones && i < rank; i++)
+        *mask |= ones->dims[i] == 1 ? 1u << i : 0;
+    for (int64_t i = 0; i < n && fits; i++) {
+        int64_t axis = axes[i];
+
+        fits = dpli_axis(&axis, rank) && !(*mask >> axis & 1);
+        *mask |= fits ? 1u << axis : 0;
+    }
+    return fits && n >= (ones ? -1 : 0);
+}
+
+static dpl_status plan_trained_squeeze(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    dpl_status status = dpli_train_need_any(g, s, err);
+    dpl_shape shape = {0};
+    bool fits;
+    uint32_t mask;
+
+    if (status != DPL_OK)
+        return status;
+    fits = axes_mask_of(g, s->node, s->in[0]->shape.rank, &s->in[0]->shape, &mask);
+    for (int32_t i = 0; i < s->in[0]->shape.rank && fits; i++) {
+        fits = !(mask >> i & 1) || (s->in[0]->shape.dims[i] == 1 && i != s->in[0]->batch_axis);
+        if (!(mask >> i & 1))
+            shape.dims[shape.rank++] = s->in[0]->shape.dims[i];
+    }
+    if (!fits)
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "axes do not fit the input, or are not constant");
+    return set_shape(g, s, &shape, err);
+}
+
+static dpl_status plan_trained_unsqueeze(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    dpl_status status = dpli_train_need_any(g, s, err);
+    const dpli_value *given = dpli_graph_input(g, s->node, 1);
+    const axes_params *params = s->node->params;
+    dpl_shape shape = {0};
+    int64_t n = params->n;
+    int32_t from = 0, at = 0;
+    uint32_t mask;
+
+    if (status != DPL_OK)
+        return status;
+    n = given && given->data ? dpli_shape_elements(&given->shape) : n;
+    if (n < 0 || n + s->in[0]->shape.rank > DPL_MAX_RANK ||
+        !axes_mask_of(g, s->node, (int32_t)n + s->in[0]->shape.rank, NULL, &mask))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                              "axes do not fit the input, or are not constant");
+    shape.rank = (int32_t)n + s->in[0]->shape.rank;
+    for (int32_t i = 0; i < shape.rank; i++) {
+        at = !(mask >> i & 1) && from == s->in[0]->batch_axis ? i : at;
+        shape.dims[i] = mask >> i & 1 ? 1 : s->in[0]->shape.dims[from++];
+    }
+    if (s->in[0]->picture || !dpli_tensor_shape_at(s->out, &shape, at))
+        return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "of a picture cannot be trained");
+    s->out->type = s->in[0]->type;
+    s->out->root = s->in[0];
+    return DPL_OK;
+}
+
+static const dpli_trained trained_squeeze = {0, plan_trained_squeeze, forward_flatten,
+                                             backward_flatten};
+static const dpli_trained trained_unsqueeze = {0, plan_trained_unsqueeze, forward_flatten,
+                                               backward_flatten};
 static const dpli_trained trained_reshape = {0, plan_trained_reshape, forward_flatten,
                                              backward_flatten};
 static const dpli_trained trained_flatten = {0, plan_trained_flatten, forward_flatten,
@@ -463,7 +563,7 @@ static dpl_status load_constant(dpli_graph *g, dpli_node *node, dpl_error *err)
         const float *from = list ? attr->floats : &attr->f;
 
         for (size_t i = 0; i < n; i++) {
-            if (!isfinite(from[i]))
+            if (!isfinite(from[i]) && from[i] != -INFINITY)
                 return dpli_node_fail(g, node, DPL_E_MODEL, err, "is not finite");
         }
         *value = dpli_graph_constant(g, "constant", DPLI_F32, &shape, err);
@@ -576,6 +676,84 @@ static dpl_status plan_shape(dpli_planner *p, const dpli_node *node, dpl_error *
     return status;
 }
 
+/* ------------------------------------------------------------------ Range, Mod */
+
+/* Exporters write both where they count with shapes: of integers that are known while planning. */
+static dpl_status known_int(dpli_planner *p, const dpli_node *node, int32_t i, int64_t *out,
+                            dpl_error *err)
+{
+    const int64_t *list;
+    int64_t n;
+    dpl_status status = dpli_plan_ints(p, node, i, &list, &n, err);
+
+    if (status == DPL_OK && n != 1)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "input %d is not one integer", (int)i);
+    if (status == DPL_OK)
+        *out = *list;
+    return status;
+}
+
+static dpl_status plan_range(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    int64_t bounds[3] = {0}, *to;
+    dpl_shape shape = {.rank = 1};
+    void *data;
+    dpl_status status = DPL_OK;
+
+    for (int32_t i = 0; i < 3 && status == DPL_OK; i++)
+        status = known_int(p, node, i, &bounds[i], err);
+    if (status != DPL_OK)
+        return status;
+    for (int32_t i = 0; i < 3; i++) {
+        if (bounds[i] > DPLI_MAX_ELEMENTS || bounds[i] < -DPLI_MAX_ELEMENTS || bounds[2] == 0)
+            return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err,
+                                  "from %lld to %lld by %lld is no range", (long long)bounds[0],
+                                  (long long)bounds[1], (long long)bounds[2]);
+    }
+    if ((bounds[2] > 0) == (bounds[1] > bounds[0]) && bounds[1] != bounds[0])
+        shape.dims[0] = (bounds[1] - bounds[0] + bounds[2] - (bounds[2] > 0 ? 1 : -1)) / bounds[2];
+    status = dpli_plan_known(p, node, 0, DPLI_I64, &shape, &data, err);
+    to = data;
+    for (int64_t i = 0; i < shape.dims[0] && status == DPL_OK; i++)
+        to[i] = bounds[0] + i * bounds[2];
+    return status;
+}
+
+static dpl_status load_mod(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    int64_t fmod = 0;
+    dpl_status status = dpli_attr_int(g, node, "fmod", &fmod, err);
+
+    if (status == DPL_OK && fmod != 0)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "fmod is not supported");
+    return status;
+}
+
+static dpl_status plan_mod(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    dpl_shape shape = dpli_plan_in(p, node, 0)->shape;
+    const int64_t *list;
+    int64_t by = 0, n;
+    void *data;
+    dpl_status status = dpli_plan_ints(p, node, 0, &list, &n, err);
+
+    if (status == DPL_OK)
+        status = known_int(p, node, 1, &by, err);
+    if (status == DPL_OK && by == 0)
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "is by 0");
+    if (status == DPL_OK)
+        status = dpli_plan_known(p, node, 0, DPLI_I64, &shape, &data, err);
+    for (int64_t i = 0; i < n && status == DPL_OK; i++) {
+        /* The result has the divisor's sign, as Python's; by -1 there is none, and C's overflows.
+         */
+        const int64_t rest = by == -1 ? 0 : list[i] % by;
+
+        ((int64_t *)data)[i] = rest != 0 && (rest < 0) != (by < 0) ? rest + by : rest;
+    }
+    return status;
+}
+
 /* ------------------------------------------------------------------ Cast */
 
 /* ONNX's numbers of types (TensorProto.DataType) and what they can hold. */
@@ -618,6 +796,68 @@ static dpl_status load_cast(dpli_graph *g, dpli_node *node, dpl_error *err)
                           (long long)number);
 }
 
+typedef struct cast_step {
+    int32_t to;
+    bool from_float;
+    size_t n;
+} cast_step;
+
+/* What does not fit the type becomes the nearest that does; what is not a number, 0. */
+static void cast(const cast_step *s, void *out, const void *in)
+{
+    const int64_t min = cast_types[s->to].min, max = cast_types[s->to].max;
+    const bool whether = cast_types[s->to].number == CAST_BOOL;
+    const int64_t *ints = in;
+    const float *floats = in;
+    int64_t *y = out;
+
+    if (cast_types[s->to].is_float) {
+        for (size_t i = 0; i < s->n; i++)
+            ((float *)out)[i] = (float)ints[i];
+        return;
+    }
+    for (size_t i = 0; i < s->n && !s->from_float; i++)
+        y[i] = whether ? ints[i] != 0 : ints[i] < min ? min : ints[i] > max ? max : ints[i];
+    for (size_t i = 0; i < s->n && s->from_float; i++) {
+        const float x = floats[i];
+
+        if (whether)
+            y[i] = x != 0.0f;
+        else if (x != x)
+            y[i] = 0;
+        else
+            y[i] = x <= (float)min ? min : x >= (float)max ? max : (int64_t)x;
+    }
+}
+
+static void run_cast(const dpli_step *step)
+{
+    cast(step->params, step->out, step->in[0]);
+}
+
+static dpl_status plan_cast_step(dpli_planner *p, const dpli_node *node, dpli_planned *x,
+                                 int32_t to, dpl_error *err)
+{
+    const dpli_order order = dpli_plan_order(x);
+    const dpli_type type = cast_types[to].is_float ? DPLI_F32 : DPLI_I64;
+    dpli_ref in, out;
+    dpli_step *step;
+    dpl_status status = dpli_plan_use(p, node, x, order, &in, err);
+
+    if (status == DPL_OK)
+        status = dpli_plan_out_of(p, node, 0, type, &x->shape, order, &out, err);
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_cast, sizeof(cast_step), &x->shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    *(cast_step *)step->params =
+        (cast_step){to, x->type == DPLI_F32, (size_t)dpli_shape_elements(&x->shape)};
+    step->in_ref[0] = in;
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
     int32_t to = *(const int32_t *)node->params;
@@ -631,9 +871,7 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
     if (x->type == DPLI_I64 && cast_types[to].number == CAST_INT64)
         return plan_identity(p, node, err);
     if (!x->known)
-        return dpli_node_fail(
-            dpli_plan_graph(p), node, DPL_E_MODEL, err,
-            "of what is no constant is supported from float to float and from int64 to int64 only");
+        return plan_cast_step(p, node, x, to, err);
     status = dpli_plan_known(p, node, 0, cast_types[to].is_float ? DPLI_F32 : DPLI_I64, &x->shape,
                              &data, err);
     if (status != DPL_OK)
@@ -665,13 +903,50 @@ static dpl_status plan_cast(dpli_planner *p, const dpli_node *node, dpl_error *e
     return DPL_OK;
 }
 
+/* Between floats it does nothing; of anything else there is no gradient. */
+static dpl_status plan_trained_cast(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const int32_t to = *(const int32_t *)s->node->params;
+    dpl_status status = dpli_train_need_any(g, s, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (cast_types[to].is_float && s->in[0]->type == DPLI_F32) {
+        dpli_train_alias(s->out, s->in[0]);
+        return DPL_OK;
+    }
+    dpli_train_as(s->out, s->in[0]);
+    s->out->type = cast_types[to].is_float ? DPLI_F32 : DPLI_I64;
+    return DPL_OK;
+}
+
+static void cast_range(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_tape_step *s = ctx;
+    const cast_step c = {*(const int32_t *)s->node->params, s->in[0]->type == DPLI_F32, to - from};
+    const void *x = c.from_float ? (const void *)(s->in[0]->value + from) : s->in[0]->ids + from;
+    void *y = s->out->type == DPLI_F32 ? (void *)(s->out->value + from) : s->out->ids + from;
+
+    (void)worker;
+    cast(&c, y, x);
+}
+
+static void forward_cast(dpli_tape_step *s)
+{
+    dpli_team_run(s->team, dpli_tensor_floats(s->out), cast_range, s);
+}
+
+static const dpli_trained trained_cast = {0, plan_trained_cast, forward_cast,
+                                          dpli_train_no_backward};
+
 const dpli_op dpli_ops_shape[] = {
     {"Reshape", DPLI_ROLE_OTHER, 2, 2, 1, false, load_reshape, NULL, plan_reshape,
      &trained_reshape},
     {"Flatten", DPLI_ROLE_OTHER, 1, 1, 1, false, load_flatten, NULL, plan_flatten,
      &trained_flatten},
-    {"Squeeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_squeeze, NULL},
-    {"Unsqueeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_unsqueeze, NULL},
+    {"Squeeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_squeeze, &trained_squeeze},
+    {"Unsqueeze", DPLI_ROLE_OTHER, 1, 2, 1, false, load_axes, NULL, plan_unsqueeze,
+     &trained_unsqueeze},
     {"Identity", DPLI_ROLE_SAME, 1, 1, 1, false, NULL, NULL, plan_identity, &trained_identity},
     {"Dropout", DPLI_ROLE_DROPOUT, 1, 3, 1, false, load_dropout, NULL, plan_dropout,
      &trained_dropout},
@@ -679,6 +954,8 @@ const dpli_op dpli_ops_shape[] = {
     {"ConstantOfShape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_constant_of_shape, NULL,
      plan_constant_of_shape, NULL},
     {"Shape", DPLI_ROLE_OTHER, 1, 1, 1, false, load_shape, NULL, plan_shape, NULL},
-    {"Cast", DPLI_ROLE_CAST, 1, 1, 1, false, load_cast, NULL, plan_cast, NULL},
+    {"Range", DPLI_ROLE_OTHER, 3, 3, 1, false, NULL, NULL, plan_range, NULL},
+    {"Mod", DPLI_ROLE_OTHER, 2, 2, 1, false, load_mod, NULL, plan_mod, NULL},
+    {"Cast", DPLI_ROLE_CAST, 1, 1, 1, false, load_cast, NULL, plan_cast, &trained_cast},
     {0},
 };

@@ -138,6 +138,18 @@ class Graph:
         self.inputs.append(helper.make_tensor_value_info(name, kind, dims))
         return name
 
+    def given(self, *values, free=()):
+        """One input of integers, a record each."""
+        name = f"x{len(self.inputs)}"
+        for i, value in enumerate(values):
+            while len(self.runs) <= i:
+                self.runs.append({})
+            self.runs[i][name] = value
+        dims = [f"d{i}" if i in free else d for i, d in enumerate(values[0].shape)]
+        kind = helper.np_dtype_to_tensor_dtype(values[0].dtype)
+        self.inputs.append(helper.make_tensor_value_info(name, kind, dims))
+        return name
+
     def rand(self, *shape, scale=None, offset=0.0):
         """Normal weights of a size that keeps a convolution's output near one."""
         if scale is None:
@@ -170,6 +182,10 @@ class Graph:
     def output(self, *names):
         self.outputs += [helper.make_tensor_value_info(n, F32, None) for n in names]
         return self
+
+    def whether(self, x):
+        """A result that is true or false, as floats, which an output has to be."""
+        self.output(self.node("Cast", [x], to=F32))
 
     def model(self):
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs,
@@ -340,6 +356,12 @@ def add_dense():
         x = g.input((3, 5))
         y = g.node("Add", [g.node("MatMul", [x, g.rand(5, 4)]), g.rand(4)])
         g.output(g.node("Relu", [y]))
+
+    @build("matmul_add_gelu_of_sentences")
+    def _(g):
+        x = g.input((2, 3, 5))
+        y = g.node("Add", [g.node("MatMul", [x, g.rand(5, 4)]), g.rand(4)])
+        g.output(g.node("Erf", [y]), g.node("Add", [g.rand(6), g.node("MatMul", [x, g.rand(5, 6)])]))
 
     @build("flatten_gemm_order")
     def _(g):
@@ -720,6 +742,220 @@ def add_reduce():
         g.output(g.node("Add", [g.node("Mul", [y, g.rand(10, scale=1)]), g.rand(10, scale=1)]))
 
 
+def recurrent(g, op, n_in, hidden, dirs=1, bias=True, scale=0.6):
+    gates = 4 if op == "LSTM" else 3
+    return [g.rand(dirs, gates * hidden, n_in, scale=scale),
+            g.rand(dirs, gates * hidden, hidden, scale=scale),
+            g.rand(dirs, 2 * gates * hidden, scale=scale) if bias else None]
+
+
+def lengths(*values):
+    return np.array(values, np.int32)
+
+
+def add_sentences():
+    for op in ("LSTM", "GRU"):
+        n_out = 3 if op == "LSTM" else 2
+        name = op.lower()
+        state = 2 if op == "LSTM" else 1
+        variants = [("", {})] if op == "LSTM" else [("", {}), ("_after", {"linear_before_reset": 1})]
+        for more, attrs in variants:
+            for direction in ("forward", "reverse", "bidirectional"):
+                dirs = 2 if direction == "bidirectional" else 1
+
+                @build(f"{name}_{direction}{more}", opset=14, unlike_reference="it knows no reverse")
+                def _(g):
+                    """Of its own lengths: empty, full, equal and odd ones; from states that come with it."""
+                    x = g.input((7, 5, 3), (1, 5, 3), (4, 5, 3), free=(0,))
+                    n = g.given(lengths(0, 7, 3, 7, 1), lengths(1, 0, 1, 1, 0), lengths(0, 0, 0, 0, 0))
+                    first = [g.input((dirs, 5, 9), (dirs, 5, 9), (dirs, 5, 9)) for _ in range(state)]
+                    g.output(*g.node(op, [x, *recurrent(g, op, 3, 9, dirs), n, *first], n_out,
+                                     direction=direction, hidden_size=9, **attrs))
+
+            @build(f"{name}_plain{more}", opset=11, unlike_reference="it knows no two directions")
+            def _(g):
+                """All steps of all, batch and length free; no bias, no states."""
+                x = g.input((6, 1, 5), (3, 7, 5), (1, 2, 5), free=(0, 1))
+                weights = recurrent(g, op, 5, 17, 2, bias=False)
+                y, *last = g.node(op, [x, *weights], n_out, direction="bidirectional",
+                                  hidden_size=17, **attrs)
+                g.output(y, *last)
+
+            @build(f"{name}_batch_first{more}", opset=14,
+                   unlike_reference="it knows no two directions")
+            def _(g):
+                """As PyTorch writes batch_first: transposed on the way in and out."""
+                x = g.ids(11, (3, 6), (1, 6), free=(0,))
+                x = g.node("Transpose", [g.node("Gather", [g.rand(11, 4), x])], perm=[1, 0, 2])
+                y, *last = g.node(op, [x, *recurrent(g, op, 4, 8, 2)], n_out,
+                                  direction="bidirectional", hidden_size=8, **attrs)
+                y = g.node("Reshape", [g.node("Transpose", [y], perm=[0, 2, 1, 3]), ints(0, 0, -1)])
+                y = g.node("Transpose", [y], perm=[1, 0, 2])
+                a, b = g.node("Split", [last[0]], 2, axis=0)
+                last = g.node("Concat", [g.node("Squeeze", [a, ints(0)]),
+                                         g.node("Squeeze", [b, ints(0)])], axis=-1)
+                g.output(y, last)
+
+        @build(f"{name}_last_state_only", opset=14, unlike_reference="it takes no lengths")
+        def _(g):
+            """Lengths from a mask of the ids; usual activations by name; only the last state is read."""
+            ids = g.given(np.array([[3, 1, 4, 0, 0], [5, 0, 0, 0, 0], [1, 2, 3, 4, 5], [0] * 5]),
+                          np.array([[1, 1, 0, 0, 0], [2, 2, 2, 0, 0], [0] * 5, [5, 5, 5, 5, 0]]))
+            mask = g.node("Not", [g.node("Equal", [ids, np.int64(0)])])
+            n = g.node("ReduceSum", [g.node("Cast", [mask], to=TensorProto.INT32), ints(1)],
+                       keepdims=0)
+            x = g.node("Transpose", [g.node("Gather", [g.rand(6, 4, scale=1), ids])], perm=[1, 0, 2])
+            usual = ["Sigmoid", "Tanh", "Tanh"][:n_out]
+            outs = g.node(op, [x, *recurrent(g, op, 4, 33), n], n_out, hidden_size=33,
+                          activations=usual)
+            g.output(g.node("Squeeze", [outs[1], ints(0)]))
+
+    @build("mean_under_mask")
+    def _(g):
+        """The mean of the words that are there, of a sentence without any too."""
+        ids = g.given(np.array([[3, 1, 0], [5, 0, 0], [0, 0, 0]]), np.array([[1, 2, 3]]), free=(0,))
+        mask = g.node("Cast", [g.node("Not", [g.node("Equal", [ids, np.int64(0)])])], to=F32)
+        wide = g.node("Unsqueeze", [mask, ints(2)])
+        x = g.node("Mul", [g.node("Gather", [g.rand(6, 5, scale=1), ids]), wide])
+        n = g.node("Clip", [g.node("ReduceSum", [wide, ints(1)], keepdims=0), np.float32(1)])
+        g.output(g.node("Div", [g.node("ReduceSum", [x, ints(1)], keepdims=0), n]))
+
+    @build("comparisons", opset=16)
+    def _(g):
+        a = g.given(np.array([[1, 2, 3], [4, 4, -4]]))
+        b = g.given(np.array([[1], [4]]))
+        x, y = g.input((2, 1, 3)), g.input((4, 1))
+        for op in ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"):
+            g.whether(g.node(op, [a, b]))
+            g.whether(g.node(op, [x, y]))
+            g.whether(g.node(op, [x, x]))
+
+    @build("logic")
+    def _(g):
+        """On pictures too, whose order in memory may be another."""
+        x, y = g.input((2, 3, 4, 5)), g.input((1, 3, 1, 5))
+        a = g.node("Less", [g.node("Conv", [x, g.rand(3, 3, 1, 1)]), np.float32(0.2)])
+        b = g.node("Greater", [y, np.float32(0)])
+        for op in ("And", "Or", "Xor"):
+            g.whether(g.node(op, [a, b]))
+        g.whether(g.node("Not", [a]))
+        g.output(g.node("Where", [a, x, y]))
+
+    @build("is_nan")
+    def _(g):
+        x = g.input((2, 7))
+        g.whether(g.node("IsNaN", [g.node("Sqrt", [x])]))
+
+    @build("where_broadcast", opset=16)
+    def _(g):
+        a, b, c = g.given(np.array([[0], [5], [-1]])), g.given(np.array([7, 0])), g.input((4, 1, 2))
+        whether = g.node("Cast", [a], to=TensorProto.BOOL)
+        g.output(g.node("Where", [whether, c, np.float32(-2)]),
+                 g.node("Gather", [g.rand(8, 3), g.node("Where", [whether, b, ints(1)])]))
+        never = np.array([[True], [False], [True]])
+        g.output(g.node("Where", [g.const(never), np.float32(3), c]))
+
+    @build("integers_of_a_run")
+    def _(g):
+        a, b = g.given(np.array([[2, 3, 1]])), g.given(np.array([[1], [0]]))
+        y = g.node("Mul", [g.node("Sub", [g.node("Add", [a, b]), ints(1)]), b])
+        g.output(g.node("Gather", [g.rand(8, 3), y]), g.node("Cast", [y], to=F32))
+
+    @build("casts_of_a_run")
+    def _(g):
+        x, n = g.input((3, 5)), g.given(np.array([[-300, 0, 7], [1, 1 << 40, 2]]))
+        g.output(g.node("Cast", [g.node("Cast", [x], to=I64)], to=F32), g.node("Cast", [n], to=F32))
+        g.whether(g.node("Cast", [x], to=TensorProto.BOOL))
+        g.whether(g.node("Cast", [n], to=TensorProto.BOOL))
+
+    @build("erf_gelu")
+    def _(g):
+        x = g.input((3, 21), low=-5, high=5)
+        erf = g.node("Erf", [g.node("Div", [x, np.float32(np.sqrt(2))])])
+        y = g.node("Mul", [g.node("Mul", [x, g.node("Add", [erf, np.float32(1)])]), np.float32(0.5)])
+        g.output(erf, y)
+
+    for how in ("none", "tanh"):
+        case(f"gelu_20_{how}", "Gelu", [between((3, 21), -5, 5)], opset=20, approximate=how)
+    case("erf_tiny", "Erf", [between((5, 7), -0.01, 0.01)])
+    case("tanh_wide", "Tanh", [between((5, 17), -12, 12)])
+    for axis in (-1, 1):
+        case(f"layernorm_axis_{axis}", "LayerNormalization",
+             [(2, 3, 11)] + [w(*((3, 11)[-1 - (axis == 1):]), scale=1) for _ in range(2)],
+             opset=17, axis=axis, epsilon=1e-3)
+    case("layernorm_no_shift", "LayerNormalization", [(4, 33), w(33, scale=1)], opset=17)
+
+    @build("softmax_masked")
+    def _(g):
+        """Scores that a mask takes out: by minus infinity, added or put there."""
+        x = g.input((2, 3, 4, 4))
+        causal = np.triu(np.full((4, 4), -np.inf, np.float32), 1)
+        ids = g.given(np.array([[1, 2, 0, 0], [3, 0, 4, 5]]))
+        there = g.node("Unsqueeze", [g.node("Greater", [ids, np.int64(0)]), ints(1, 2)])
+        g.output(g.node("Softmax", [g.node("Add", [x, causal])], axis=-1),
+                 g.node("Softmax", [g.node("Where", [there, x, np.float32(-np.inf)])], axis=-1),
+                 g.node("Softmax", [g.node("Add", [x, causal])], axis=2))
+
+    @build("argmax")
+    def _(g):
+        """Where a sentence ends, as CLIP's towers find it; of floats, first and last of equals."""
+        ids = g.given(np.array([[3, 9, 1], [9, 2, 9]]), np.array([[1, 1, 1]]), free=(0,))
+        x = g.input((2, 3, 5), (1, 3, 5), free=(0,))
+        end = g.node("ArgMax", [ids], axis=-1, keepdims=0)
+        last = g.node("ArgMax", [ids], axis=1, select_last_index=1)
+        g.output(g.node("Cast", [end], to=F32), g.node("Cast", [last], to=F32),
+                 g.node("Cast", [g.node("ArgMax", [x], axis=1, keepdims=0)], to=F32))
+
+    @build("range_mod")
+    def _(g):
+        """Rows and columns from a shape: x[i, end of i]."""
+        x, ids = g.input((2, 3, 4), (5, 3, 4), free=(0,)), g.given(
+            np.array([[3, 9, 1], [1, 2, 9]]), np.arange(15).reshape(5, 3) * 7 % 11, free=(0,))
+        n = g.node("Squeeze", [g.node("Slice", [g.node("Shape", [x]), ints(0), ints(1)])])
+        rows = g.node("Range", [np.int64(0), n, np.int64(1)])
+        rows = g.node("Mul", [g.node("Mod", [rows, n]), np.int64(3)])
+        at = g.node("Add", [rows, g.node("ArgMax", [ids], axis=-1, keepdims=0)])
+        back = g.node("Mod", [g.node("Range", [np.int64(7), np.int64(-9), np.int64(-3)]),
+                              np.int64(4)])
+        g.output(g.node("Gather", [g.node("Flatten", [x], axis=2), at]),
+                 g.node("Gather", [g.rand(4, 3), back]))
+
+    @build("transformer_layer", opset=17)
+    def _(g):
+        """A small encoder of sentences: attention under a mask, two layer norms, Gelu, mean."""
+        ids = g.given(np.array([[4, 2, 9, 1, 0], [7, 3, 0, 0, 0]]), np.array([[5, 5]]),
+                      np.array([[1, 2, 3], [4, 5, 6], [7, 8, 0]]), free=(0, 1))
+        mask = g.node("Cast", [g.node("Greater", [ids, np.int64(0)])], to=F32)
+        dark = g.node("Mul", [g.node("Sub", [np.float32(1), g.node("Unsqueeze", [mask, ints(1, 2)])]),
+                              np.float32(-1e9)])
+        n = g.node("Gather", [g.node("Shape", [ids]), np.int64(1)])
+        places = g.node("Slice", [g.rand(8, 12, scale=1), ints(0), g.node("Unsqueeze", [n, ints(0)]),
+                                  ints(0)])
+        x = g.node("Add", [g.node("Gather", [g.rand(10, 12, scale=1), ids]), places])
+
+        def norm(x):
+            return g.node("LayerNormalization", [x, g.rand(12, scale=1), g.rand(12, scale=1)])
+
+        def dense(x, n_in, n_out):
+            return g.node("Add", [g.node("MatMul", [x, g.rand(n_in, n_out)]), g.rand(n_out)])
+
+        def heads(x, perm):
+            return g.node("Transpose", [g.node("Reshape", [dense(x, 12, 12), ints(0, 0, 3, 4)])],
+                          perm=perm)
+
+        y = norm(x)
+        scores = g.node("MatMul", [heads(y, [0, 2, 1, 3]), heads(y, [0, 2, 3, 1])])
+        scores = g.node("Add", [g.node("Div", [scores, np.float32(2)]), dark])
+        y = g.node("MatMul", [g.node("Softmax", [scores], axis=-1), heads(y, [0, 2, 1, 3])])
+        y = g.node("Reshape", [g.node("Transpose", [y], perm=[0, 2, 1, 3]), ints(0, 0, 12)])
+        x = g.node("Add", [x, dense(y, 12, 12)])
+        y = dense(norm(x), 12, 20)
+        erf = g.node("Erf", [g.node("Div", [y, np.float32(np.sqrt(2))])])
+        y = g.node("Mul", [g.node("Mul", [y, g.node("Add", [erf, np.float32(1)])]), np.float32(0.5)])
+        x = g.node("Add", [x, dense(y, 20, 12)])
+        g.output(x, g.node("ReduceMean", [x], axes=[1], keepdims=0))
+
+
 def add_types():
     @build("weights_float16")
     def _(g):
@@ -1025,7 +1261,7 @@ def write_bad(folder):
 
     # Operators: the message names operator and node.
     one("operator-unknown", "Frobnicate", ["x0"])
-    one("operator-lstm", "LSTM", lambda g: ["x0", g.rand(1, 8, 3), g.rand(1, 8, 2)], hidden_size=2,
+    one("operator-rnn", "RNN", lambda g: ["x0", g.rand(1, 2, 3), g.rand(1, 2, 2)], hidden_size=2,
         x_shape=(4, 1, 3))
     one("operator-einsum", "Einsum", ["x0"], equation="nchw->nhwc")
     one("operator-other-domain", "FusedConv", ["x0"], domain="com.microsoft")
@@ -1088,8 +1324,52 @@ def write_bad(folder):
     one("gather-range", "Gather", lambda g: [g.rand(3, 2), np.array([3], np.int64)])
     one("gather-float-ids", "Gather", lambda g: [g.rand(3, 2), g.input((2,))])
     one("gather-rank-9", "Gather", lambda g: [g.rand(2, *[1] * 4), g.ids(2, (1,) * 5)])
-    one("add-ids", "Add", lambda g: [g.ids(3, (2, 3)), g.ids(3, (2, 3))])
-    one("cast-ids-to-float", "Cast", lambda g: [g.ids(3, (2, 3))], to=F32)
+    one("div-ids", "Div", lambda g: [g.ids(3, (2, 3)), g.ids(3, (2, 3))])
+    one("equal-types", "Equal", lambda g: [g.ids(3, (2, 3)), g.input((2, 3))])
+    one("and-floats", "And", ["x0", "x0"])
+    one("where-floats", "Where", ["x0", "x0", "x0"])
+    one("where-shapes", "Where", lambda g: [g.ids(3, (2, 3)), g.input((2, 4)), np.float32(1)])
+    one("range-of-the-run", "Range", lambda g: [g.given(np.array(1)), np.int64(3), np.int64(1)])
+    one("range-step-0", "Range", [np.int64(0), np.int64(3), np.int64(0)])
+    one("range-huge", "Range", [np.int64(0), np.int64(1 << 50), np.int64(1)])
+    one("mod-by-0", "Mod", [ints(4, 5), np.int64(0)])
+    one("mod-floats", "Mod", ["x0", np.float32(2)], fmod=1)
+    one("argmax-axis", "ArgMax", ["x0"], axis=4)
+    one("erf-ids", "Erf", lambda g: [g.ids(3, (2, 3))])
+    one("gelu-word", "Gelu", ["x0"], opset=20, approximate="sigmoid")
+    one("layernorm-scale", "LayerNormalization", lambda g: ["x0", g.rand(5)], opset=17)
+    one("layernorm-mean", "LayerNormalization", lambda g: ["x0", g.rand(7)], opset=17, n_outputs=2)
+    one("layernorm-axis", "LayerNormalization", lambda g: ["x0", g.rand(7)], opset=17, axis=4)
+    one("mul-infinite", "Mul", ["x0", np.float32(-np.inf)])
+
+    def cell(name, op="LSTM", x=(4, 2, 3), drop=(), extra=(), n_out=1, **attrs):
+        def inputs(g):
+            weights = recurrent(g, op, 3, 5)
+            for i, value in drop:
+                weights[i] = value(g)
+            return [g.input(x), *weights, *(e(g) if callable(e) else e for e in extra)]
+        one(name, op, inputs, opset=14, n_outputs=n_out, **attrs)
+
+    cell("lstm-clip", clip=1.0)
+    cell("lstm-activations", activations=["Sigmoid", "Relu", "Tanh"])
+    cell("lstm-coupled", input_forget=1)
+    cell("lstm-direction", direction="sideways")
+    cell("lstm-hidden", hidden_size=6)
+    cell("lstm-layout", layout=2)
+    cell("lstm-rank", x=(4, 3))
+    cell("lstm-input", x=(4, 2, 4))
+    cell("lstm-one-of-two-directions", direction="bidirectional")
+    cell("lstm-gates", drop=[(0, lambda g: g.rand(1, 19, 3))])
+    cell("lstm-recurrence", drop=[(1, lambda g: g.rand(1, 20, 4))])
+    cell("lstm-bias", drop=[(2, lambda g: g.rand(1, 20))])
+    cell("lstm-weights-of-the-run", drop=[(0, lambda g: g.input((1, 20, 3)))])
+    cell("lstm-lengths", extra=[lambda g: g.given(lengths(1, 2, 3))])
+    cell("lstm-float-lengths", extra=[lambda g: g.input((2,))])
+    cell("lstm-state", extra=[None, lambda g: g.input((1, 3, 5))])
+    cell("lstm-peepholes", extra=[None, None, None, lambda g: g.rand(1, 15)])
+    cell("lstm-ids", drop=[(1, lambda g: np.zeros((1, 20, 5), np.int64))])
+    cell("gru-activations", op="GRU", activations=["Tanh", "Tanh"])
+    cell("gru-gates", op="GRU", drop=[(0, lambda g: g.rand(1, 20, 3))])
     one("cast-to-string", "Cast", ["x0"], to=TensorProto.STRING)
 
     # Constants that would grow without end when folded: 1024 + 1024 values in, 2^40 out.
@@ -1127,7 +1407,7 @@ def main():
         koch_full(args.koch)
         return
     for add in (add_conv, add_dense, add_pointwise, add_pooling, add_shaping, add_resize,
-                add_reduce, add_types):
+                add_reduce, add_sentences, add_types):
         add()
     op = clear(os.path.join(HERE, "op"))
     total = sum(write_case(op, g.name, g.model(), g.runs, why) for g, why in CASES)

@@ -19,80 +19,10 @@
 #include "net/load.h"
 #include "net/onnx_write.h"
 #include "net/plan.h"
+#include "tests/net/golden_file.h"
 #include "tests/net/net_case.h"
 
 #define MAX_TENSORS 32
-
-typedef struct tensor {
-    char name[128];
-    dpl_shape shape;
-    float *values;
-    int64_t *ids; /* instead of values, or NULL */
-} tensor;
-
-typedef struct reader {
-    const uint8_t *at;
-    size_t left;
-} reader;
-
-static void take(reader *r, void *out, size_t n)
-{
-    assert_true(n <= r->left);
-    memcpy(out, r->at, n);
-    r->at += n;
-    r->left -= n;
-}
-
-static uint32_t take_u32(reader *r)
-{
-    uint32_t x;
-
-    take(r, &x, sizeof x);
-    return x;
-}
-
-static void fill(float *values, size_t n, float offset, float scale)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t h = (uint32_t)i * 2654435761u;
-
-        h ^= h >> 15;
-        h *= 2246822519u;
-        h ^= h >> 13;
-        values[i] = offset + scale * ((float)(h >> 8) / 16777216.0f);
-    }
-}
-
-static void take_tensor(reader *r, tensor *t)
-{
-    uint32_t n_name = take_u32(r), n_dim;
-    size_t n;
-
-    assert_true(n_name < sizeof t->name);
-    take(r, t->name, n_name);
-    t->name[n_name] = '\0';
-    n_dim = take_u32(r);
-    t->shape.rank = (int32_t)(n_dim & 0x3fffffffu);
-    assert_in_range(t->shape.rank, 0, DPL_MAX_RANK);
-    for (int32_t i = 0; i < t->shape.rank; i++)
-        t->shape.dims[i] = take_u32(r);
-    n = n_elements(&t->shape);
-    t->ids = NULL;
-    t->values = malloc(n * sizeof(float));
-    assert_non_null(t->values);
-    if (n_dim >> 30 & 1) {
-        t->ids = malloc(n * sizeof *t->ids);
-        assert_non_null(t->ids);
-        take(r, t->ids, n * sizeof *t->ids);
-    } else if (n_dim >> 31) {
-        float formula[2];
-
-        take(r, formula, sizeof formula);
-        fill(t->values, n, formula[0], formula[1]);
-    } else {
-        take(r, t->values, n * sizeof(float));
-    }
-}
 
 static int32_t named_input(const dpl_net *net, const char *name)
 {
@@ -274,24 +204,13 @@ static int run_case(const char *label, const char *onnx, const char *bin, open_f
 
         take(&r, magic, sizeof magic);
         assert_memory_equal(magic, "DPLG", 4);
-        n_in = take_u32(&r);
-        assert_in_range(n_in, 0, MAX_TENSORS);
-        for (uint32_t i = 0; i < n_in; i++)
-            take_tensor(&r, &in[i]);
-        n_out = take_u32(&r);
-        assert_in_range(n_out, 1, MAX_TENSORS);
-        for (uint32_t i = 0; i < n_out; i++)
-            take_tensor(&r, &out[i]);
+        n_in = take_tensors(&r, in, MAX_TENSORS);
+        n_out = take_tensors(&r, out, MAX_TENSORS);
+        assert_true(n_out > 0);
         failed += run_record(label, net, in, n_in, out, n_out, DPL_LAYOUT_NCHW, worst);
         failed += run_record(label, net, in, n_in, out, n_out, DPL_LAYOUT_NHWC, worst);
-        for (uint32_t i = 0; i < n_in; i++) {
-            free(in[i].values);
-            free(in[i].ids);
-        }
-        for (uint32_t i = 0; i < n_out; i++) {
-            free(out[i].values);
-            free(out[i].ids);
-        }
+        free_tensors(in, n_in);
+        free_tensors(out, n_out);
         n_records++;
     }
     assert_true(n_records > 0);

@@ -118,6 +118,10 @@ static double act_double(const dpli_act *act, double x, size_t channel)
     case DPLI_ACT_EXP: return exp(x);
     case DPLI_ACT_SQRT: return sqrt(x);
     case DPLI_ACT_ABS: return fabs(x);
+    case DPLI_ACT_ERF: return erf(x);
+    case DPLI_ACT_GELU: return 0.5 * x * (1 + erf(x * sqrt(0.5)));
+    case DPLI_ACT_GELU_TANH:
+        return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
     }
     return NAN;
 }
@@ -143,11 +147,12 @@ static double act_error(const dpli_act *act, double y)
     case DPLI_ACT_EXP: return 8 * EPS * fabs(y) + FLT_MIN; /* vf_exp: 2 ulp; denormals may flush */
     case DPLI_ACT_HARDSIGMOID:
     case DPLI_ACT_HARDSWISH: return 4 * EPS * (1 + fabs(y));
+    case DPLI_ACT_ERF: return 4e-7;
     default: return 4 * EPS * fabs(y) + FLT_MIN;
     }
 }
 
-#define N_ACTS 12
+#define N_ACTS 15
 
 /* Parameters of kind: slope [channels] is used by PReLU. */
 static dpli_act make_act(dpli_act_kind kind, const float *slope)
@@ -178,8 +183,11 @@ static void activations_match_their_formulas(void **state)
                 if (kind == DPLI_ACT_SQRT)
                     x[i] = fabsf(x[i]);
                 want[i] = act_double(&act, x[i], i % channels);
-                tolerance[i] = act_error(&act, want[i]) +
-                               (kind == DPLI_ACT_HARDSWISH ? 8 * EPS * fabs((double)x[i]) : 0);
+                tolerance[i] =
+                    act_error(&act, want[i]) +
+                    (kind == DPLI_ACT_HARDSWISH ? 8 * EPS * fabs((double)x[i]) : 0) +
+                    (kind == DPLI_ACT_GELU || kind == DPLI_ACT_GELU_TANH ? 4e-7 * fabs((double)x[i])
+                                                                         : 0);
             }
             dpli_act_run(&act, y, x, rows, channels);
             check("activation", y, want, tolerance, n);
@@ -215,6 +223,8 @@ static void activations_treat_nan_and_infinity_as_onnxruntime(void **state)
         {DPLI_ACT_EXP, 0, 0, {NAN, NAN, INFINITY, 0, 1, 2.7182817, 0.36787945}},
         {DPLI_ACT_SQRT, 0, 0, {NAN, NAN, INFINITY, NAN, 0, 1, NAN}},
         {DPLI_ACT_ABS, 0, 0, {NAN, NAN, INFINITY, INFINITY, 0, 1, 1}},
+        {DPLI_ACT_ERF, 0, 0, {NAN, NAN, 1, -1, 0, 0.8427008, -0.8427008}},
+        {DPLI_ACT_GELU, 0, 0, {NAN, NAN, INFINITY, NAN, 0, 0.8413447, -0.1586553}},
     };
     const float slope[5 * N] = {0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f,
                                 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f, 0.5f,
@@ -234,6 +244,31 @@ static void activations_treat_nan_and_infinity_as_onnxruntime(void **state)
         }
         dpli_act_run(&act, out, in, 1, 5 * N);
         check("special values", out, want, tolerance, 5 * N);
+    }
+}
+
+static void tanh_and_erf_are_right_from_tiny_to_saturated(void **state)
+{
+    enum { N = 4001 };
+    static const dpli_act_kind kinds[] = {DPLI_ACT_TANH, DPLI_ACT_ERF};
+    float x[N], y[N];
+    double want[N], tolerance[N];
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        const dpli_act act = {.kind = kinds[k]};
+
+        for (size_t i = 0; i < N; i++) {
+            const float far = (float)i * 0.005f - 10;
+
+            x[i] = i % 2 ? far : far * far * far * 1e-6f;
+            want[i] = act_double(&act, (double)x[i], 0);
+            /* tanh to 2 ulp, however small; erf too near 0, where it is a multiple of x. */
+            tolerance[i] = k == 0 || fabsf(x[i]) < 0.1f ? 8 * EPS * fabs(want[i]) + FLT_MIN
+                                                        : act_error(&act, want[i]);
+        }
+        dpli_act_run(&act, y, x, 1, N);
+        check("tanh or erf", y, want, tolerance, N);
     }
 }
 
@@ -1061,6 +1096,7 @@ int main(void)
         cmocka_unit_test(level_is_not_above_the_one_asked_for),
         cmocka_unit_test(activations_match_their_formulas),
         cmocka_unit_test(activations_treat_nan_and_infinity_as_onnxruntime),
+        cmocka_unit_test(tanh_and_erf_are_right_from_tiny_to_saturated),
         cmocka_unit_test(exp_is_right_from_underflow_to_overflow),
         cmocka_unit_test(convolution_matches_the_sum_over_many_shapes),
         cmocka_unit_test(convolution_matches_the_sum_at_the_seams),

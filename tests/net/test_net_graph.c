@@ -11,6 +11,7 @@
 #include "net/fuse.h"
 #include "net/load.h"
 #include "net/ops/op.h"
+#include "net/plan.h"
 #include "tests/net/net_case.h"
 #include "tests/net/onnx_writer.h"
 
@@ -70,12 +71,14 @@ static void an_id_that_its_table_does_not_have_is_refused_by_name(void **state)
         const char *words; /* NULL: fine */
     } cases[] = {
         {{0, 3, -4}, NULL},
-        {{0, 4, 9}, "Gather with output \"y\": id 4 is not in its table of 4 rows"},
-        {{-1, -5, 9}, "Gather with output \"y\": id -5 is not in its table of 4 rows"},
+        {{0, 4, 9}, "Gather with output \"y\": id 4 of \"ids\" is not in its table of 4 rows"},
+        {{-1, -5, 9}, "Gather with output \"y\": id -5 of \"ids\" is not in its table of 4 rows"},
         {{INT64_MIN, 0, 0},
-         "Gather with output \"y\": id -9223372036854775808 is not in its table of 4 rows"},
+         "Gather with output \"y\": id -9223372036854775808 of \"ids\" is not in its table of 4 "
+         "rows"},
         {{0, 0, INT64_MAX},
-         "Gather with output \"y\": id 9223372036854775807 is not in its table of 4 rows"},
+         "Gather with output \"y\": id 9223372036854775807 of \"ids\" is not in its table of 4 "
+         "rows"},
         /* The plan is none the worse for it. */
         {{1, 2, -1}, NULL}};
     static const float table[] = {0, 1, 10, 11, 20, 21, 30, 31};
@@ -111,6 +114,106 @@ static void an_id_that_its_table_does_not_have_is_refused_by_name(void **state)
     }
     dpl_plan_free(plan);
     dpl_net_close(net);
+}
+
+static void a_length_over_the_longest_sequence_is_refused_by_name(void **state)
+{
+    static const struct {
+        int64_t lengths[2];
+        const char *words; /* NULL: fine */
+    } cases[] = {
+        {{0, 3}, NULL},
+        {{4, 0}, "LSTM with output \"y\": a sequence of 4 is not of 0 to 3 steps"},
+        {{2, -1}, "LSTM with output \"y\": a sequence of -1 is not of 0 to 3 steps"},
+        {{INT64_MAX, INT64_MIN},
+         "LSTM with output \"y\": a sequence of 9223372036854775807 is not of 0 to 3 steps"},
+        /* The plan is none the worse for it. */
+        {{3, 3}, NULL}};
+    static const float weights[4] = {1, 1, 1, 1};
+    const dpl_shape shapes[] = {{3, {3, 2, 1}}, {1, {2}}};
+    writer w = {0};
+    dpl_error err;
+    dpl_plan *plan;
+    dpl_net *net;
+
+    (void)state;
+    add_input(&w, "x", 3, (const int64_t[]){3, 2, 1});
+    add_ids(&w, "lengths", 1, (const int64_t[]){2});
+    add_tensor(&w, "w", 1, 3, (const int64_t[]){1, 4, 1}, weights);
+    add_node(&w, "LSTM", "x w w  lengths", "y");
+    add_output(&w, "y");
+    net = load(&w, 14);
+    assert_int_equal(dpl_plan_new(&plan, net, shapes, DPL_LAYOUT_NCHW, &err), DPL_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int k = 0; k < 6; k++)
+            dpl_plan_input(plan, 0)[k] = 1.0f;
+        memcpy(dpl_plan_input_int64(plan, 1), cases[i].lengths, sizeof cases[i].lengths);
+        assert_int_equal(dpl_plan_run(plan, &err), cases[i].words ? DPL_E_INPUT : DPL_OK);
+        if (cases[i].words)
+            assert_string_equal(err.message, cases[i].words);
+        for (int k = 0; k < 6 && !cases[i].words; k++)
+            assert_true((dpl_plan_output(plan, 0)[k] > 0) == (k / 2 < cases[i].lengths[k % 2]));
+    }
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+}
+
+/* Run what loads and can be planned under a small limit, as fuzz_onnx does. */
+static bool loads_and_runs(const uint8_t *bytes, size_t n)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+    dpl_shape shapes[16];
+    dpl_plan *plan;
+    dpl_net *net;
+
+    options.max_arena_bytes = (size_t)1 << 20;
+    options.max_operations = 1e7;
+    if (dpl_net_load(&net, bytes, n, &options, NULL) != DPL_OK)
+        return false;
+    for (int32_t i = 0; i < dpl_net_n_inputs(net) && i < 16; i++) {
+        shapes[i] = dpl_net_input_shape(net, i);
+        shapes[i].rank = shapes[i].rank < 0 ? 2 : shapes[i].rank;
+        for (int32_t d = 0; d < shapes[i].rank; d++)
+            shapes[i].dims[d] = shapes[i].dims[d] < 1 ? 3 : shapes[i].dims[d];
+    }
+    if (dpl_plan_new(&plan, net, shapes, DPL_LAYOUT_NCHW, NULL) == DPL_OK) {
+        dpli_plan_fill(plan, 0xff);
+        (void)dpl_plan_run(plan, NULL);
+        dpl_plan_free(plan);
+    }
+    dpl_net_close(net);
+    return true;
+}
+
+static void cut_and_bent_nets_of_sentences_end_in_an_error_or_a_run(void **state)
+{
+    static const char *const names[] = {"lstm_bidirectional", "gru_last_state_only", "gather_ids",
+                                        "where_broadcast", "softmax_masked"};
+    static const uint8_t bends[] = {0x01, 0x80, 0xff};
+    char path[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n_bytes;
+        uint8_t *bytes;
+
+        snprintf(path, sizeof path, "%s/tests/golden/op/%s.onnx", DPL_SOURCE_DIR, names[i]);
+        bytes = read_whole(path, &n_bytes);
+        assert_non_null(bytes);
+        assert_true(loads_and_runs(bytes, n_bytes));
+        for (size_t n = 0; n < n_bytes; n++) {
+            if (loads_and_runs(bytes, n))
+                fail_msg("%s cut to %zu of %zu bytes loads", names[i], n, n_bytes);
+        }
+        for (size_t at = 0; at < n_bytes; at++) {
+            for (size_t k = 0; k < sizeof bends; k++) {
+                bytes[at] ^= bends[k];
+                (void)loads_and_runs(bytes, n_bytes);
+                bytes[at] ^= bends[k];
+            }
+        }
+        free(bytes);
+    }
 }
 
 /* The words with which a net is refused, loading it. */
@@ -575,6 +678,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_that_two_convolutions_share_is_scaled_for_each_alone),
         cmocka_unit_test(an_id_that_its_table_does_not_have_is_refused_by_name),
+        cmocka_unit_test(a_length_over_the_longest_sequence_is_refused_by_name),
+        cmocka_unit_test(cut_and_bent_nets_of_sentences_end_in_an_error_or_a_run),
         cmocka_unit_test(fusion_asks_for_an_operators_role_not_its_name),
         cmocka_unit_test(a_convolution_of_a_constant_runs),
         cmocka_unit_test(an_output_outlives_what_comes_after_it),

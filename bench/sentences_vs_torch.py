@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""A layer of a network of sentences in doppel and in PyTorch, in turns.
+
+    PYTHON bench/sentences_vs_torch.py build/release [--rounds 7] [--runs 5] [--cell GRU] [--least 1]
+           [--threads 2]
+
+Needs numpy, onnx and torch (bench/requirements.txt) and a built bench/bench_sentences. Words of a table
+of 1,000 x 300, which is not trained, through one layer of 128 in both directions; the mean over its
+steps. 512 sentences of 32 words, or, with --least, of that many to 32: then PyTorch packs them.
+Measured are the forward alone, without gradients, and forward and backward. Each has a process of its
+own; a round is some runs of one, then of the other, and who begins alternates. The result is PyTorch's
+median time over doppel's: above 1 where doppel is faster; by the clock, and by the time of all
+processors, which others on the machine stretch less.
+"""
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+WORDS, IN, HIDDEN, BATCH, LENGTH = 1000, 300, 128, 512, 32
+
+
+def torch_side(options):
+    import resource
+
+    import torch
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    table = torch.nn.Embedding(WORDS, IN)
+    table.weight.requires_grad_(False)
+    layer = getattr(torch.nn, options.cell)(IN, HIDDEN, batch_first=True, bidirectional=True)
+    words = [options.least + b * 7919 % (LENGTH - options.least + 1) for b in range(BATCH)]
+    ids = torch.zeros(BATCH, LENGTH, dtype=torch.int64)
+    for b, n in enumerate(words):
+        ids[b, :n] = 1 + (b * LENGTH + torch.arange(n)) * 7907 % 999
+
+    def run():
+        x = table(ids)
+        if options.least < LENGTH:
+            x = torch.nn.utils.rnn.pack_padded_sequence(x, words, batch_first=True,
+                                                        enforce_sorted=False)
+            y, _ = layer(x)
+            y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True,
+                                                          total_length=LENGTH)
+        else:
+            y, _ = layer(x)
+        return y.mean(1)
+
+    def now():
+        return time.perf_counter(), time.process_time()
+
+    def note(times, start):
+        for k, end in enumerate(now()):
+            times[k].append(1e3 * (end - start[k]))
+
+    for line in sys.stdin:
+        forward, both = [[], []], [[], []]
+        for _ in range(int(line)):
+            with torch.no_grad():
+                start = now()
+                run()
+                note(forward, start)
+        for _ in range(int(line)):
+            start = now()
+            layer.zero_grad(set_to_none=True)
+            y = run()
+            y.backward(torch.ones_like(y))
+            note(both, start)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(*(statistics.median(x[k]) for k in (0, 1) for x in (forward, both)), peak, flush=True)
+
+
+def model(path, options):
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    rng = np.random.default_rng(1)
+    gates = 4 if options.cell == "LSTM" else 3
+    constants = {"words": rng.normal(size=(WORDS, IN)),
+                 "w": rng.uniform(-.09, .09, (2, gates * HIDDEN, IN)),
+                 "r": rng.uniform(-.09, .09, (2, gates * HIDDEN, HIDDEN)),
+                 "b": rng.uniform(-.09, .09, (2, 2 * gates * HIDDEN))}
+    tensors = [numpy_helper.from_array(x.astype(np.float32), n) for n, x in constants.items()]
+    tensors += [numpy_helper.from_array(np.array(x, np.int64), n)
+                for n, x in (("zero", 0), ("one", [1]), ("flat", [0, 0, 2 * HIDDEN]))]
+    node = helper.make_node
+    own = options.least < LENGTH
+    attrs = {} if options.cell == "LSTM" else {"linear_before_reset": 1}
+    nodes = [node("Gather", ["words", "ids"], ["x"], "table"),
+             node("Transpose", ["x"], ["steps"], perm=[1, 0, 2]),
+             *([node("Equal", ["ids", "zero"], ["none"]), node("Not", ["none"], ["some"]),
+                node("Cast", ["some"], ["some32"], to=TensorProto.INT32),
+                node("ReduceSum", ["some32", "one"], ["lengths"], keepdims=0)] if own else []),
+             node(options.cell, ["steps", "w", "r", "b"] + ["lengths"] * own, ["y"], "layer",
+                  hidden_size=HIDDEN, direction="bidirectional", **attrs),
+             node("Transpose", ["y"], ["yt"], perm=[0, 2, 1, 3]),
+             node("Reshape", ["yt", "flat"], ["yr"]),
+             node("Transpose", ["yr"], ["ys"], perm=[1, 0, 2]),
+             node("ReduceMean", ["ys"], ["mean"], axes=[1], keepdims=0)]
+    graph = helper.make_graph(
+        nodes, "layer", [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n", LENGTH])],
+        [helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["n", 2 * HIDDEN])], tensors)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8), path)
+
+
+class Side:
+    def __init__(self, words, **environment):
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env={**os.environ, **environment})
+
+    def run(self, runs):
+        """The first run after a pause finds nothing of its own in the caches."""
+        for n in (1, runs):
+            self.process.stdin.write(f"{n}\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline().split()
+        return [float(x) for x in line]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path, nargs="?")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--cell", default="LSTM", choices=("LSTM", "GRU"))
+    parser.add_argument("--least", type=int, default=LENGTH)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.torch:
+        torch_side(options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "layer.onnx")
+        model(path, options)
+        ours = Side([str(options.build / "bench" / "bench_sentences"), path, str(BATCH), str(LENGTH),
+                     str(options.threads), str(options.least)])
+        theirs = Side([sys.executable, __file__, "--torch", "--cell", options.cell, "--least",
+                       str(options.least), "--threads", str(options.threads)],
+                      OMP_NUM_THREADS=str(options.threads))
+        rows = []
+        for i in range(-1, options.rounds):
+            both = [None, None]
+            for k in ((0, 1) if i % 2 else (1, 0)):
+                both[k] = (ours, theirs)[k].run(options.runs)
+            if i >= 0:
+                rows.append(both)
+        ours.close()
+        theirs.close()
+    for name, a, b in (("forward", 0, 0), ("forward by a tape", 1, 0),
+                       ("forward and backward", 2, 1)):
+        for clock, k in (("clock", 0), ("processors", 1)):
+            mine = [o[a + 3 * k] for o, _ in rows]
+            torchs = [t[b + 2 * k] for _, t in rows]
+            ratios = [t / o for o, t in zip(mine, torchs)]
+            print(f"{name}, {clock}: doppel {statistics.median(mine):.1f} ms, PyTorch "
+                  f"{statistics.median(torchs):.1f} ms, ratio {statistics.median(ratios):.2f} "
+                  f"({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"peak: doppel {max(o[6] for o, _ in rows):.0f} MB, "
+          f"PyTorch {max(t[4] for _, t in rows):.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,501 @@
+/*
+ * recurrent.c - LSTM and GRU over sequences of their own lengths.
+ *
+ *     X [steps, batch, in] -> Y [steps, directions, batch, hidden], Y_h, Y_c [directions, batch,
+ *     hidden]; with layout 1 the batch comes first
+ *
+ * Sequences are taken longest first, so that the rows of a step that still go on lie at the front:
+ * a step is one product over them, and what is padded is never computed. The input's products are
+ * made many steps at a time. As in onnxruntime, what lies behind a sequence's end is 0 in Y, and
+ * the last states of an empty sequence are 0, whatever the first ones. No peepholes, clipping,
+ * coupled gates or other activations.
+ * Source: ONNX LSTM-14, GRU-14; packing as in PyTorch's packed sequences.
+ */
+#include "net/ops/recurrent.h"
+
+#include <string.h>
+
+#include "net/blas.h"
+#include "net/planner.h"
+
+/* ------------------------------------------------------------------ loading */
+
+static dpl_status load(dpli_graph *g, dpli_node *node, dpli_cell cell, dpl_error *err)
+{
+    static const char *const directions[] = {"forward", "reverse", "bidirectional", NULL};
+    static const char *const usual[2][3] = {
+        {"Sigmoid Tanh Tanh ", "Sigmoid Tanh Tanh ", "Sigmoid Tanh Tanh Sigmoid Tanh Tanh "},
+        {"Sigmoid Tanh ", "Sigmoid Tanh ", "Sigmoid Tanh Sigmoid Tanh "}};
+    dpli_recurrent_params *params = dpli_node_params(node, sizeof *params, err);
+    const char *activations = NULL;
+    int64_t coupled = 0, after = 0;
+    int32_t direction = 0;
+    dpl_status status;
+
+    if (!params)
+        return DPL_E_MEMORY;
+    status = dpli_attr_word(g, node, "direction", directions, &direction, err);
+    if (status == DPL_OK)
+        status = dpli_attr_int(g, node, "hidden_size", &params->hidden, err);
+    if (status == DPL_OK)
+        status = dpli_attr_strings(g, node, "activations", &activations, err);
+    if (status == DPL_OK && g->opset >= 14)
+        status = dpli_attr_int(g, node, "layout", &params->layout, err);
+    if (status == DPL_OK && cell == DPLI_CELL_LSTM)
+        status = dpli_attr_int(g, node, "input_forget", &coupled, err);
+    if (status == DPL_OK && cell == DPLI_CELL_GRU)
+        status = dpli_attr_int(g, node, "linear_before_reset", &after, err);
+    if (status != DPL_OK)
+        return status;
+    if (activations && strcmp(activations, usual[cell != DPLI_CELL_LSTM][direction]) != 0)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "activations \"%.60s\" are not supported",
+                              activations);
+    if (coupled != 0)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "input_forget is not supported");
+    if (dpli_graph_input(g, node, 7))
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "peepholes are not supported");
+    if (params->layout != 0 && params->layout != 1)
+        return dpli_node_fail(g, node, DPL_E_MODEL, err, "layout %lld is not supported",
+                              (long long)params->layout);
+    params->cell = cell == DPLI_CELL_GRU && after ? DPLI_CELL_GRU_AFTER : cell;
+    params->n_dirs = direction == 2 ? 2 : 1;
+    params->reverse = direction == 1;
+    return DPL_OK;
+}
+
+static dpl_status load_lstm(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    return load(g, node, DPLI_CELL_LSTM, err);
+}
+
+static dpl_status load_gru(dpli_graph *g, dpli_node *node, dpl_error *err)
+{
+    return load(g, node, DPLI_CELL_GRU, err);
+}
+
+dpl_status dpli_recurrent_shape(const dpli_graph *g, const dpli_node *node, const dpl_shape *x,
+                                const dpl_shape *w, const dpl_shape *r, const dpl_shape *b,
+                                dpli_recurrent *l, dpl_error *err)
+{
+    const dpli_recurrent_params *params = node->params;
+    const int64_t gates = (int64_t)dpli_recurrent_gates(params->cell), dirs = params->n_dirs;
+    const int64_t hidden = r->rank == 3 ? r->dims[2] : 0;
+    char words[3][DPLI_SHAPE_TEXT];
+
+    if (x->rank != 3 || w->rank != 3 || hidden < 1 || hidden > INT32_MAX / 8 ||
+        w->dims[0] != dirs || w->dims[1] != gates * hidden || w->dims[2] != x->dims[2] ||
+        w->dims[2] < 1 || r->dims[0] != dirs || r->dims[1] != gates * hidden ||
+        (params->hidden != 0 && params->hidden != hidden))
+        return dpli_node_fail(g, node, DPL_E_ARGUMENT, err,
+                              "weights %s and %s do not fit each other or the input, %s",
+                              dpli_shape_text(w, words[0]), dpli_shape_text(r, words[1]),
+                              dpli_shape_text(x, words[2]));
+    if (b && (b->rank != 2 || b->dims[0] != dirs || b->dims[1] != 2 * gates * hidden))
+        return dpli_node_fail(g, node, DPL_E_ARGUMENT, err, "bias %s does not fit the weights",
+                              dpli_shape_text(b, words[0]));
+    *l = (dpli_recurrent){.cell = params->cell,
+                          .n_dirs = params->n_dirs,
+                          .reverse = params->reverse,
+                          .in = (size_t)w->dims[2],
+                          .hidden = (size_t)hidden};
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ packed sequences */
+
+size_t dpli_packed_room(size_t n_seq, size_t n_steps)
+{
+    return (n_seq + 1) / 2 + n_steps + 2;
+}
+
+static size_t length_of(const int64_t *lengths, size_t b, size_t n_steps)
+{
+    const int64_t n = lengths ? lengths[b] : (int64_t)n_steps;
+
+    return n < 0 ? 0 : (size_t)n > n_steps ? n_steps : (size_t)n;
+}
+
+void dpli_packed_make(dpli_packed *p, int64_t *room, const int64_t *lengths, size_t n_seq,
+                      size_t n_steps, size_t part, size_t n_parts)
+{
+    int64_t n_rows = 0;
+    size_t n = 0;
+
+    p->offsets = room;
+    p->order = (int32_t *)(void *)(room + n_steps + 2);
+    p->n_steps = 0;
+    /* Counting sort: offsets[n] is first how many sequences are longer than n. */
+    memset(p->offsets, 0, (n_steps + 2) * sizeof *p->offsets);
+    for (size_t b = 0; b < n_seq; b++)
+        p->offsets[length_of(lengths, b, n_steps)]++;
+    for (size_t t = n_steps + 1, longer = 0; t-- > 0;) {
+        const size_t equal = (size_t)p->offsets[t];
+
+        p->offsets[t] = (int64_t)longer;
+        longer += equal;
+    }
+    for (size_t b = 0; b < n_seq; b++) {
+        const size_t at = (size_t)p->offsets[length_of(lengths, b, n_steps)]++;
+
+        if (at % n_parts == part) {
+            p->order[at / n_parts] = (int32_t)b;
+            n++;
+        }
+    }
+    p->n_seq = n;
+    for (size_t t = 0; t <= n_steps; t++) {
+        while (n > 0 && length_of(lengths, (size_t)p->order[n - 1], n_steps) <= t)
+            n--;
+        p->offsets[t] = n_rows;
+        n_rows += (int64_t)n;
+        if (n > 0)
+            p->n_steps = t + 1;
+    }
+}
+
+void dpli_packed_gather(const dpli_packed *p, float *rows, const float *x, size_t x_t, size_t x_b,
+                        size_t width, size_t first, size_t last)
+{
+    for (size_t t = first; t < last; t++) {
+        for (size_t k = 0; k < dpli_packed_n(p, t); k++, rows += width)
+            memcpy(rows, x + t * x_t + (size_t)p->order[k] * x_b, width * sizeof *rows);
+    }
+}
+
+/* ------------------------------------------------------------------ a direction */
+
+/* Room for a part, at a whole line of cache. */
+static float *part_of(float *memory, size_t *at, size_t floats)
+{
+    float *part = memory ? memory + *at : NULL;
+
+    *at += (floats + 15) & ~(size_t)15;
+    return floats > 0 ? part : NULL;
+}
+
+static size_t lay_out(dpli_recurrent_rooms *rooms, float *memory, const dpli_recurrent *l,
+                      size_t n_seq, size_t chunk_rows)
+{
+    const size_t state = n_seq * l->hidden, side = l->cell == DPLI_CELL_LSTM  ? 0
+                                                   : l->cell == DPLI_CELL_GRU ? l->hidden
+                                                                              : 3 * l->hidden;
+    size_t at = 0;
+
+    rooms->x = part_of(memory, &at, chunk_rows * l->in);
+    rooms->gates = part_of(memory, &at, chunk_rows * dpli_recurrent_gates(l->cell) * l->hidden);
+    rooms->side = part_of(memory, &at, n_seq * side);
+    rooms->h = part_of(memory, &at, state);
+    rooms->c = part_of(memory, &at, l->cell == DPLI_CELL_LSTM ? state : 0);
+    rooms->h0 = part_of(memory, &at, state);
+    rooms->c0 = part_of(memory, &at, l->cell == DPLI_CELL_LSTM ? state : 0);
+    rooms->chunk_rows = chunk_rows;
+    rooms->keep = false;
+    return at;
+}
+
+size_t dpli_recurrent_floats(const dpli_recurrent *l, size_t n_seq, size_t chunk_rows)
+{
+    dpli_recurrent_rooms rooms;
+
+    return lay_out(&rooms, NULL, l, n_seq, chunk_rows);
+}
+
+void dpli_recurrent_lay_out(dpli_recurrent_rooms *rooms, float *memory, const dpli_recurrent *l,
+                            size_t n_seq, size_t chunk_rows)
+{
+    lay_out(rooms, memory, l, n_seq, chunk_rows);
+}
+
+const float *dpli_recurrent_initial(const dpli_packed *p, float *to, const float *from, int32_t dir,
+                                    const dpli_recurrent_io *io, size_t hidden)
+{
+    if (!from)
+        return NULL;
+    for (size_t k = 0; k < p->n_seq; k++)
+        memcpy(to + k * hidden, from + (size_t)dir * io->s_d + (size_t)p->order[k] * io->s_b,
+               hidden * sizeof *to);
+    return to;
+}
+
+/* The products with h_prev, and the cells. h_prev and c_prev may be NULL for zeros. */
+static void run_cells(const dpli_recurrent *l, int32_t dir, dpli_cell_step *s)
+{
+    const size_t h = l->hidden, gates = dpli_recurrent_gates(l->cell);
+    const float *r = l->r + (size_t)dir * gates * h * h;
+
+    if (s->n_rows == 0)
+        return;
+    s->hidden = h;
+    s->bias_w = l->b ? l->b + (size_t)dir * 2 * gates * h : NULL;
+    s->bias_r = l->b ? s->bias_w + gates * h : NULL;
+    switch (l->cell) {
+    case DPLI_CELL_LSTM:
+        if (s->h_prev)
+            dpli_gemm(false, true, s->n_rows, 4 * h, h, 1.0f, s->h_prev, h, r, h, 1.0f, s->gates,
+                      4 * h);
+        dpli_lstm_run(s);
+        break;
+    case DPLI_CELL_GRU_AFTER:
+        if (s->h_prev)
+            dpli_gemm(false, true, s->n_rows, 3 * h, h, 1.0f, s->h_prev, h, r, h, 0.0f, s->side,
+                      3 * h);
+        else
+            memset(s->side, 0, s->n_rows * 3 * h * sizeof *s->side);
+        dpli_gru_run(s);
+        break;
+    case DPLI_CELL_GRU:
+        if (s->h_prev)
+            dpli_gemm(false, true, s->n_rows, 2 * h, h, 1.0f, s->h_prev, h, r, h, 1.0f, s->gates,
+                      3 * h);
+        dpli_gru_reset_run(s);
+        if (s->h_prev)
+            dpli_gemm(false, true, s->n_rows, h, h, 1.0f, s->side, h, r + 2 * h * h, h, 1.0f,
+                      s->gates + 2 * h, 3 * h);
+        dpli_gru_finish_run(s);
+        break;
+    }
+}
+
+static const float *rows_from(const float *p, size_t row, size_t width)
+{
+    return p ? p + row * width : NULL;
+}
+
+void dpli_recurrent_forward(const dpli_recurrent *l, int32_t dir, const dpli_packed *p,
+                            const dpli_recurrent_io *io, const dpli_recurrent_rooms *rooms)
+{
+    const bool reverse = dpli_recurrent_is_reverse(l, dir);
+    const size_t h = l->hidden, width = dpli_recurrent_gates(l->cell) * h;
+    const size_t side_width = l->cell == DPLI_CELL_GRU ? h : 3 * h;
+    const float *w = l->w + (size_t)dir * width * l->in;
+    const float *h0 = dpli_recurrent_initial(p, rooms->h0, io->h0, dir, io, h);
+    const float *c0 = dpli_recurrent_initial(p, rooms->c0, io->c0, dir, io, h);
+    size_t n_before = 0, at_before = 0; /* rows of the step before, and where they are kept */
+
+    for (size_t first = 0, last; first < p->n_steps; first = last) {
+        /* Steps first to last - 1 in the order of the run; low is the least of them in time. */
+        size_t n_rows = 0, low;
+        float *products;
+
+        for (last = first; last < p->n_steps; last++) {
+            const size_t n = dpli_packed_n(p, reverse ? p->n_steps - 1 - last : last);
+
+            if (last > first && n_rows + n > rooms->chunk_rows)
+                break;
+            n_rows += n;
+        }
+        low = reverse ? p->n_steps - last : first;
+        products = rooms->gates + (rooms->keep ? (size_t)p->offsets[low] * width : 0);
+        dpli_packed_gather(p, rooms->x, io->x, io->x_t, io->x_b, l->in, low, low + last - first);
+        dpli_gemm(false, true, n_rows, width, l->in, 1.0f, rooms->x, l->in, w, l->in, 0.0f,
+                  products, width);
+        for (size_t k = first; k < last; k++) {
+            const size_t t = reverse ? p->n_steps - 1 - k : k, n = dpli_packed_n(p, t);
+            const size_t row = (size_t)(p->offsets[t] - p->offsets[low]);
+            const size_t at = rooms->keep ? (size_t)p->offsets[t] : 0;
+            /* Those that were there before, then those that begin here. */
+            const size_t n_old = n < n_before ? n : n_before;
+            float *gates = products + row * width;
+            float *side = rooms->side ? rooms->side + at * side_width : NULL;
+
+            for (int begins = 0; begins < 2; begins++) {
+                const size_t from = begins ? n_old : 0;
+                dpli_cell_step s = {.n_rows = begins ? n - n_old : n_old,
+                                    .gates = gates + from * width,
+                                    .side = side ? side + from * side_width : NULL,
+                                    .h = rooms->h + (at + from) * h,
+                                    .c = rooms->c ? rooms->c + (at + from) * h : NULL};
+
+                s.h_prev = begins ? rows_from(h0, from, h) : rooms->h + at_before * h;
+                s.c_prev = begins        ? rows_from(c0, from, h)
+                           : s.c != NULL ? rooms->c + at_before * h
+                                         : NULL;
+                run_cells(l, dir, &s);
+            }
+            for (size_t i = 0; i < n && io->y; i++)
+                memcpy(io->y + t * io->y_t + (size_t)p->order[i] * io->y_b + (size_t)dir * io->y_d,
+                       rooms->h + (at + i) * h, h * sizeof *io->y);
+            /* A sequence's last step: forward where it ends, backward where it began. */
+            for (size_t i = reverse              ? (t == 0 ? 0 : n)
+                            : t + 1 < p->n_steps ? dpli_packed_n(p, t + 1)
+                                                 : 0;
+                 i < n; i++) {
+                const size_t to = (size_t)p->order[i] * io->s_b + (size_t)dir * io->s_d;
+
+                if (io->yh)
+                    memcpy(io->yh + to, rooms->h + (at + i) * h, h * sizeof *io->yh);
+                if (io->yc)
+                    memcpy(io->yc + to, rooms->c + (at + i) * h, h * sizeof *io->yc);
+            }
+            n_before = n;
+            at_before = at;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ running */
+
+typedef struct recurrent_step {
+    dpli_recurrent layer;
+    dpli_recurrent_io io;
+    size_t n_seq, n_steps, chunk_rows, n_y;
+    const dpli_node *node;
+} recurrent_step;
+
+static void run_recurrent(const dpli_step *step)
+{
+    const recurrent_step *s = step->params;
+    const int64_t *lengths = step->in[1];
+    const size_t state = s->n_seq * (size_t)s->layer.n_dirs * s->layer.hidden;
+    int64_t *room = step->scratch;
+    dpli_recurrent_rooms rooms;
+    dpli_recurrent_io io = s->io;
+    dpli_packed packed;
+
+    for (size_t b = 0; lengths && b < s->n_seq && !step->fault->node; b++) {
+        if (lengths[b] < 0 || lengths[b] > (int64_t)s->n_steps)
+            *step->fault =
+                (dpli_fault){s->node, lengths[b], (int64_t)s->n_steps, DPLI_FAULT_LENGTH};
+    }
+    io.x = step->in[0];
+    io.h0 = step->in[2];
+    io.c0 = step->in[3];
+    io.y = step->out;
+    io.yh = step->more[0];
+    io.yc = step->more[1];
+    dpli_packed_make(&packed, room, lengths, s->n_seq, s->n_steps, 0, 1);
+    lay_out(&rooms,
+            (float *)(void *)(room + ((dpli_packed_room(s->n_seq, s->n_steps) + 7) & ~(size_t)7)),
+            &s->layer, s->n_seq, s->chunk_rows);
+    if (lengths && io.y)
+        memset(io.y, 0, s->n_y * sizeof *io.y);
+    if (lengths && io.yh)
+        memset(io.yh, 0, state * sizeof *io.yh);
+    if (lengths && io.yc)
+        memset(io.yc, 0, state * sizeof *io.yc);
+    for (int32_t d = 0; d < s->layer.n_dirs; d++)
+        dpli_recurrent_forward(&s->layer, d, &packed, &io, &rooms);
+}
+
+/* A known weight, which it has to be. */
+static dpl_status weight(dpli_planner *p, const dpli_node *node, int32_t i, dpli_planned **v,
+                         dpl_error *err)
+{
+    *v = dpli_plan_in(p, node, i);
+    if (*v && (!(*v)->known || (*v)->type != DPLI_F32))
+        return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
+                              "input %d does not fold to constant weights", (int)i);
+    return DPL_OK;
+}
+
+/* An input beside x, when it is there, which must be of this type and shape. */
+static dpl_status extra(dpli_planner *p, const dpli_node *node, int32_t i, dpli_type type,
+                        const dpl_shape *shape, dpli_ref *ref, dpl_error *err)
+{
+    dpli_planned *v = dpli_plan_in(p, node, i);
+    char words[2][DPLI_SHAPE_TEXT];
+
+    *ref = DPLI_NO_REF;
+    if (!v)
+        return DPL_OK;
+    if (v->type != type || !dpli_shape_equal(&v->shape, shape))
+        return dpli_node_fail(
+            dpli_plan_graph(p), node, DPL_E_ARGUMENT, err, "input %d is %s, not %s%s", (int)i,
+            dpli_shape_text(&v->shape, words[0]), dpli_shape_text(shape, words[1]),
+            v->type != type ? " of another type" : "");
+    return dpli_plan_use(p, node, v, DPLI_PLAIN, ref, err);
+}
+
+static bool wants(const dpli_planner *p, const dpli_node *node, int32_t i)
+{
+    return i < node->n_outputs && node->outputs[i] >= 0 &&
+           (p->folding || dpli_plan_graph(p)->values[node->outputs[i]].n_uses > 0);
+}
+
+static dpl_status plan_recurrent(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    const dpli_recurrent_params *params = node->params;
+    dpli_planned *x, *w, *r, *b;
+    recurrent_step s = {.node = node};
+    dpl_shape y = {4, {0}}, state = {3, {0}}, lengths = {1, {0}};
+    dpli_ref in[4], out[3] = {DPLI_NO_REF, DPLI_NO_REF, DPLI_NO_REF};
+    size_t room;
+    dpli_step *step;
+    dpl_status status = dpli_plan_float(p, node, DPLI_RECURRENT_X, &x, err);
+
+    if (status == DPL_OK)
+        status = weight(p, node, DPLI_RECURRENT_W, &w, err);
+    if (status == DPL_OK)
+        status = weight(p, node, DPLI_RECURRENT_R, &r, err);
+    if (status == DPL_OK)
+        status = weight(p, node, DPLI_RECURRENT_B, &b, err);
+    if (status == DPL_OK)
+        status = dpli_recurrent_shape(dpli_plan_graph(p), node, &x->shape, &w->shape, &r->shape,
+                                      b ? &b->shape : NULL, &s.layer, err);
+    if (status != DPL_OK)
+        return status;
+    s.layer.w = w->known;
+    s.layer.r = r->known;
+    s.layer.b = b ? b->known : NULL;
+    s.n_seq = (size_t)x->shape.dims[params->layout ? 0 : 1];
+    s.n_steps = (size_t)x->shape.dims[params->layout ? 1 : 0];
+    lengths.dims[0] = (int64_t)s.n_seq;
+    state.dims[params->layout ? 0 : 1] = (int64_t)s.n_seq;
+    state.dims[params->layout ? 1 : 0] = params->n_dirs;
+    state.dims[2] = (int64_t)s.layer.hidden;
+    y.dims[0] = x->shape.dims[0];
+    y.dims[1] = params->layout ? x->shape.dims[1] : params->n_dirs;
+    y.dims[2] = params->layout ? params->n_dirs : x->shape.dims[1];
+    y.dims[3] = state.dims[2];
+    s.n_y = (size_t)dpli_shape_elements(&y);
+    /* Steps of floats, by the order of dimensions. */
+    s.io.x_t = s.layer.in * (params->layout ? 1 : s.n_seq);
+    s.io.x_b = s.layer.in * (params->layout ? s.n_steps : 1);
+    s.io.y_d = s.layer.hidden * (params->layout ? 1 : s.n_seq);
+    s.io.y_t = s.layer.hidden * (size_t)params->n_dirs * (params->layout ? 1 : s.n_seq);
+    s.io.y_b = s.layer.hidden * (params->layout ? (size_t)params->n_dirs * s.n_steps : 1);
+    s.io.s_d = s.layer.hidden * (params->layout ? 1 : s.n_seq);
+    s.io.s_b = s.layer.hidden * (params->layout ? (size_t)params->n_dirs : 1);
+    s.chunk_rows = s.n_seq > DPLI_RECURRENT_CHUNK               ? s.n_seq
+                   : s.n_seq * s.n_steps < DPLI_RECURRENT_CHUNK ? s.n_seq * s.n_steps
+                                                                : DPLI_RECURRENT_CHUNK;
+    status = dpli_plan_use(p, node, x, DPLI_PLAIN, &in[0], err);
+    if (status == DPL_OK)
+        status = extra(p, node, DPLI_RECURRENT_LENGTHS, DPLI_I64, &lengths, &in[1], err);
+    if (status == DPL_OK)
+        status = extra(p, node, DPLI_RECURRENT_H, DPLI_F32, &state, &in[2], err);
+    if (status == DPL_OK)
+        status = extra(p, node, DPLI_RECURRENT_C, DPLI_F32, &state, &in[3], err);
+    for (int32_t i = 0; i < 3 && status == DPL_OK; i++) {
+        if (wants(p, node, i))
+            status = dpli_plan_out(p, node, i, i == 0 ? &y : &state, DPLI_PLAIN, &out[i], err);
+    }
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_recurrent, sizeof s, &y, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    room = (dpli_packed_room(s.n_seq, s.n_steps) + 7) & ~(size_t)7;
+    memcpy(step->params, &s, sizeof s);
+    memcpy(step->in_ref, in, sizeof in);
+    step->out_ref = out[0];
+    step->more_ref[0] = out[1];
+    step->more_ref[1] = out[2];
+    step->bias = b != NULL;
+    step->macs = (double)s.n_seq * (double)s.n_steps * (double)params->n_dirs *
+                 (double)(dpli_recurrent_gates(params->cell) * s.layer.hidden) *
+                 (double)(s.layer.in + s.layer.hidden);
+    return dpli_plan_scratch(p, step,
+                             room * sizeof(int64_t) +
+                                 dpli_recurrent_floats(&s.layer, s.n_seq, s.chunk_rows) *
+                                     sizeof(float),
+                             err);
+}
+
+const dpli_op dpli_ops_recurrent[] = {
+    {"LSTM", DPLI_ROLE_RECURRENT, 3, 8, 3, false, load_lstm, NULL, plan_recurrent,
+     &dpli_recurrent_trained},
+    {"GRU", DPLI_ROLE_RECURRENT, 3, 6, 2, false, load_gru, NULL, plan_recurrent,
+     &dpli_recurrent_trained},
+    {0},
+};
