@@ -23,15 +23,15 @@ typedef struct dpl_image {
     int32_t full_width_px, full_height_px; /* of the upright photo; larger when decoded reduced */
     uint8_t *pixels;                       /* [height_px, width_px, 3], owned */
     int32_t exif_orientation;              /* 1..8 as found and already applied; 1 when absent */
-    char format[8];                        /* "jpeg", "png", "tiff", "webp", "heic", "avif", "raw" */
+    char format[8];    /* "jpeg", "png", "tiff", "webp", "heic", "avif", "raw" */
     char warning[160]; /* "" or what is wrong with a photo that gave a picture (truncated …) */
-    char taken[28];    /* "2024-05-01T12:34:56", the camera's clock, perhaps ".25" behind; "" when it
-                          is not said (EXIF in JPEG, PNG and WebP) */
+    char taken[28]; /* "2024-05-01T12:34:56", the camera's clock, perhaps ".25" behind; "" when it
+                       is not said (EXIF in JPEG, PNG and WebP) */
 } dpl_image;
 
 #define DPL_IMAGE_INIT                                                                             \
     {                                                                                              \
-        0, 0, 0, 0, NULL, 1, "", "", ""                                                              \
+        0, 0, 0, 0, NULL, 1, "", "", ""                                                            \
     }
 
 typedef struct dpl_decode_options {

@@ -430,11 +430,14 @@ static void put_photo(const char *path, int32_t w, int32_t h, const int32_t at[4
                       0,
                       0,
                       0};
-    dpl_image image = {w, h, w, h, calloc((size_t)w * (size_t)h, 3), 1, "", ""};
+    dpl_image image = DPL_IMAGE_INIT;
     dpli_buf file = {0};
     uint8_t *jpeg;
     size_t n;
 
+    image.width_px = image.full_width_px = w;
+    image.height_px = image.full_height_px = h;
+    image.pixels = calloc((size_t)w * (size_t)h, 3);
     assert_non_null(image.pixels);
     for (int32_t y = at[1]; y < at[1] + at[3]; y++)
         memset(image.pixels + 3 * (y * w + at[0]), 255, 3 * (size_t)at[2]);
