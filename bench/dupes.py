@@ -105,7 +105,9 @@ def make(args):
     chance = random.Random(CHANCE)
     chance.shuffle(held)
     chance.shuffle(others)
-    pictures = (held + others)[:args.pictures]
+    rest = held[args.copies:] + others
+    chance.shuffle(rest)
+    pictures = (held[:args.copies] + rest)[:args.pictures]
     files = os.path.join(args.set, "files")
     os.makedirs(files)
     for path, name in pictures:

@@ -7,7 +7,7 @@ mkdir "people/Somebody"
 head -c 2000 /dev/zero >people/Somebody/refused.jpg
 exits 3 enroll people
 exits 0 check
-says out "4 people, 6 photos, 5 templates: nothing is damaged"
+says out "4 people, 6 photos, 10 templates: nothing is damaged"
 cp gallery/gallery.db whole.db
 exits 0 export whole.jsonl
 exits 2 check extra

@@ -3,7 +3,8 @@
  *
  *     edit IN OUT.jpg EDIT [TAKEN]
  *
- * EDIT is one of same, half, crop, mirror, turn (a quarter, clockwise), frame, pale. TAKEN
+ * EDIT is one of same, half, crop, mirror, turn (a quarter, clockwise), frame, pale,
+ * corner (the lower right one, which shows no face). TAKEN
  * ("2024:05:01 12:00:00") is written as EXIF's DateTimeOriginal.
  */
 #include <stdio.h>
@@ -38,6 +39,13 @@ static int place_crop(int *u, int *v, int x, int y, int w, int h)
     return 1;
 }
 
+static int place_corner(int *u, int *v, int x, int y, int w, int h)
+{
+    *u = x + w - w / 4;
+    *v = y + h - h / 4;
+    return 1;
+}
+
 static int place_mirror(int *u, int *v, int x, int y, int w, int h)
 {
     (void)h;
@@ -64,9 +72,9 @@ static int place_frame(int *u, int *v, int x, int y, int w, int h)
 static const struct {
     const char *name;
     place at;
-} places[] = {{"same", place_same},     {"half", place_same}, {"crop", place_crop},
-              {"mirror", place_mirror}, {"turn", place_turn}, {"frame", place_frame},
-              {"pale", place_same}};
+} places[] = {{"same", place_same},     {"half", place_same},    {"crop", place_crop},
+              {"mirror", place_mirror}, {"turn", place_turn},    {"frame", place_frame},
+              {"pale", place_same},     {"corner", place_corner}};
 
 static dpl_image edit(const dpl_image *in, const char *how)
 {
@@ -88,6 +96,10 @@ static dpl_image edit(const dpl_image *in, const char *how)
     if (at == place_frame) {
         out.width_px += 2 * (w / 10);
         out.height_px += 2 * (w / 10);
+    }
+    if (at == place_corner) {
+        out.width_px = w / 4;
+        out.height_px = h / 4;
     }
     out.pixels = calloc((size_t)out.width_px * (size_t)out.height_px, 3);
     need(out.pixels != NULL, "no memory");

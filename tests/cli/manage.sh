@@ -9,7 +9,7 @@ done
 exits 0 enroll "$demo/people"
 
 exits 0 list
-says out "Barack Obama         2          2"
+says out "Barack Obama         2          4"
 says out "4 people, 5 photos"
 exits 0 list --json
 is "$("$JSON" out person | head -n 1)" "Barack Obama"
@@ -37,7 +37,7 @@ exits 0 export all.jsonl
 exits 0 export -
 cmp -s out all.jsonl || fail "export - is not export FILE"
 exits 0 import all.jsonl --gallery other
-says out "imported 5 photos, 5 templates"
+says out "imported 5 photos, 10 templates"
 exits 0 export again.jsonl --gallery other
 cmp -s again.jsonl all.jsonl || fail "a round trip changes an export"
 printf 'not an export\n' >wrong.jsonl
@@ -47,14 +47,14 @@ status=0
 exits 0 list --gallery other
 
 exits 0 forget "Barack Obama" --dry-run
-says out "would forget Barack Obama: 2 photos, 2 templates"
+says out "would forget Barack Obama: 2 photos, 4 templates"
 exits 1 forget "Barack Obama" Nobody
 says err "nothing was forgotten"
 exits 0 list
 says out "Barack Obama"
 exits 0 forget "Barack Obama" "$biden"
-says out "forgot Barack Obama: 2 photos, 2 templates; a search still finds none of 2 vectors, and the gallery's files hold none of 6 names, paths and hashes"
-says out "forgot 1 photo, 1 template; a search still finds none of 1 vector, and"
+says out "forgot Barack Obama: 2 photos, 4 templates; a search still finds none of 4 vectors, and the gallery's files hold none of 6 names, paths and hashes"
+says out "forgot 1 photo, 2 templates; a search still finds none of 2 vectors, and"
 exits 0 list
 lacks out "Obama"
 lacks out "Biden"

@@ -19,10 +19,10 @@ says out 'left\u{202e}right'
 says out 'caf\xe9'
 LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" out && fail "control characters in a table"
 # The longest name, as shown, is 17 wide; the wide characters take two columns each.
-says out "left\u{202e}right       1          1"
-says out "Ann                     1          1"
-says out "Zoë                     1          1"
-says out "李小龙                  1          1"
+says out "left\u{202e}right       1          2"
+says out "Ann                     1          2"
+says out "Zoë                     1          2"
+says out "李小龙                  1          2"
 
 exits 0 list --json
 is "$("$JSON" out person | grep -c "$(printf 'caf\357\277\275')")" "1"

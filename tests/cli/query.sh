@@ -29,8 +29,24 @@ is "$("$JSON" out search.n | tr '\n' ' ')" "5 5 "
 lacks out "NaN"
 is "$(grep -o '"decision": "match", "person"' out | wc -l)" "2"
 
-# Without anything to decide by there is no decision; by picture needs a model.
-exits 4 query "$demo/stranger.jpg" --by image
+# By the whole picture: what is alike is ranked, a copy is told, and a photo without a face is answered.
+exits 1 query "$demo/stranger.jpg" --by image
+says out "no copy"
+exits 0 query "$obama" --by image --json
+is "$("$JSON" out picture.copy)" "true"
+is "$("$JSON" out picture.hits.0.decision)" "match"
+is "$("$JSON" out picture.person)" "Barack Obama"
+"$EDIT" "$obama" mirrored.jpg mirror
+exits 0 query mirrored.jpg --by image
+says out "the whole picture, which is a copy"
+"$EDIT" "$demo/people/Marie Curie/portrait.png" part.jpg corner
+exits 1 query part.jpg --json
+is "$("$JSON" out by)" "image"
+is "$("$JSON" out picture.copy)" "false"
+# Without its vectors there is nothing to search in.
+exits 0 enroll "$demo/people" --gallery faces --image-model none
+exits 4 query "$demo/stranger.jpg" --by image --gallery faces
+exits 3 query part.jpg --gallery faces
 
 calibrate "[[0, 0.5], [0.2, 0.1], [0.5, 0.001], [0.7, 0.00001]]"
 rm -rf "$DOPPEL_GALLERY"

@@ -429,6 +429,157 @@ static void only_copies_have_a_rate(void **state)
     assert_false(dpl_overlay_is_copy(&o));
 }
 
+/* ------------------------------------------------------------------ many pictures */
+
+static char folder[64];
+static dpl_pipeline *pipeline;
+
+static int set_up_many(void **state)
+{
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+
+    (void)state;
+    o.encoder_path = DPL_MODELS_DIR "/image-105.onnx";
+    snprintf(folder, sizeof folder, "/tmp/doppel-copies-XXXXXX");
+    return mkdtemp(folder) && dpl_pipeline_open(&pipeline, &o, &err) == DPL_OK ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+    (void)st, (void)type, (void)walk;
+    return remove(path);
+}
+
+static int tear_down_many(void **state)
+{
+    (void)state;
+    dpl_pipeline_close(pipeline);
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Write a picture, which is taken, so many seconds after a day's beginning. */
+static void put(const char *name, dpl_image image, int time_s)
+{
+    const struct timespec times[2] = {{1700000000 + time_s, 0}, {1700000000 + time_s, 0}};
+    char path[128];
+    uint8_t *jpeg;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    need(dpl_image_to_jpeg(&jpeg, &n, &image, 92, &err));
+    need(dpli_file_replace(path, jpeg, n, &err));
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    dpl_bytes_free(jpeg);
+    dpl_image_clear(&image);
+}
+
+typedef struct groups {
+    char text[1024]; /* "a.jpg: b.jpg near, c.jpg bytes; " */
+    int64_t n_compared, n_photos;
+} groups;
+
+static void on_group(void *ctx, const dpl_copy *copies, size_t n)
+{
+    static const char *const words[] = {"bytes", "pixels", "near", "burst"};
+    groups *g = ctx;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t used = strlen(g->text);
+
+        snprintf(g->text + used, sizeof g->text - used, i == 0 ? "%s:" : " %s %s%s",
+                 strrchr(copies[i].path, '/') + 1, words[copies[i].kind], i + 1 < n ? "," : "; ");
+    }
+}
+
+static void on_compared(void *ctx, int64_t n_done, int64_t n_total)
+{
+    groups *g = ctx;
+
+    assert_true(n_done > g->n_compared && n_done <= n_total);
+    g->n_compared = n_done;
+}
+
+static dpl_copies_report find(groups *g, double burst_s)
+{
+    const char *const paths[] = {folder};
+    dpl_copies_options o = DPL_COPIES_OPTIONS_INIT;
+    dpl_copies_report report;
+
+    *g = (groups){.n_photos = 0};
+    o.burst_s = burst_s;
+    o.on_group = on_group;
+    o.on_compared = on_compared;
+    o.ctx = g;
+    need(dpl_find_copies(&report, pipeline, paths, 1, &o, &err));
+    assert_int_equal(report.n_pairs, g->n_compared);
+    return report;
+}
+
+static void the_largest_is_kept_then_the_sharpest_then_the_oldest(void **state)
+{
+    dpl_copies_report r;
+    groups g;
+
+    (void)state;
+    put("small.jpg", resized(&images[0], 0.5), 0);
+    put("soft.jpg", blurred(&images[0]), 100);
+    put("new.jpg", recompressed(&images[0], 99), 300);
+    put("old.jpg", recompressed(&images[0], 95), 200);
+    put("other.jpg", resized(&images[2], 1), 400);
+    r = find(&g, 0);
+    assert_string_equal(g.text, "old.jpg: new.jpg near, small.jpg near, soft.jpg near; ");
+    assert_int_equal(r.n_groups, 1);
+    assert_int_equal(r.n_copies, 3);
+    assert_true(r.exact && r.recall == 1);
+    put("large.jpg", resized(&images[0], 1.3), 500);
+    find(&g, 0);
+    assert_memory_equal(g.text, "large.jpg: ", 11);
+}
+
+/* Two parts of a photo that have nothing in common are both its copies; without it they are none.
+ */
+static void a_group_is_of_what_is_like_the_one_to_keep(void **state)
+{
+    dpl_copies_report r;
+    groups g;
+
+    (void)state;
+    put("left.jpg", cropped(&images[6], 0.62, 0, 0.5), 0);
+    put("right.jpg", cropped(&images[6], 0.62, 1, 0.5), 100);
+    r = find(&g, 0);
+    assert_int_equal(r.n_groups, 0);
+    put("whole.jpg", resized(&images[6], 1), 200);
+    r = find(&g, 0);
+    assert_int_equal(r.n_groups, 1);
+    assert_memory_equal(g.text, "whole.jpg: ", 11);
+    assert_int_equal(r.n_copies, 2);
+}
+
+static void what_it_cannot_do_is_refused(void **state)
+{
+    const char *const paths[] = {folder}, *const nowhere[] = {"/nowhere"};
+    dpl_copies_options o = DPL_COPIES_OPTIONS_INIT;
+    volatile int cancel = 1;
+    dpl_copies_report report;
+
+    (void)state;
+    put("1.jpg", resized(&images[0], 1), 0);
+    o.burst_s = -1;
+    assert_int_equal(dpl_find_copies(&report, pipeline, paths, 1, &o, &err), DPL_E_ARGUMENT);
+    o.burst_s = (double)NAN;
+    assert_int_equal(dpl_find_copies(&report, pipeline, paths, 1, &o, &err), DPL_E_ARGUMENT);
+    o.burst_s = 10;
+    o.cancel = &cancel;
+    assert_int_equal(dpl_find_copies(&report, pipeline, paths, 1, &o, &err), DPL_E_CANCELLED);
+    o.cancel = NULL;
+    need(dpl_find_copies(&report, pipeline, nowhere, 1, &o, &err));
+    assert_int_equal(report.photos.worst, DPL_E_INPUT);
+    need(dpl_find_copies(&report, pipeline, NULL, 0, &o, &err));
+    assert_int_equal(report.n_groups, 0);
+}
+
+#define MANY(test) cmocka_unit_test_setup_teardown(test, set_up_many, tear_down_many)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +596,9 @@ int main(void)
         cmocka_unit_test(any_two_pictures_give_numbers_within_bounds),
         cmocka_unit_test(blurred_copies_are_less_sharp),
         cmocka_unit_test(only_copies_have_a_rate),
+        MANY(the_largest_is_kept_then_the_sharpest_then_the_oldest),
+        MANY(a_group_is_of_what_is_like_the_one_to_keep),
+        MANY(what_it_cannot_do_is_refused),
     };
 
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
