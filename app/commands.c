@@ -25,6 +25,19 @@ const command commands[] = {
      "a file .doppelignore in a folder names, a pattern a line.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again.",
      NULL},
+    {"scan", cmd_scan, true, "DIR|FILE…", "put photos into the gallery, whosever they are",
+     options_of_scan,
+     "Every photo, with all its faces, which are nobody's, and with an image model its whole\n"
+     "picture's vector (--image-model), so that query finds both. Names of folders play no part.\n"
+     "A photo without a face, or with faces too poor, is no failure.\n"
+     "\n"
+     "Nobody loses anything by it: photos that are somebody's, and faces named by hand, stay so.\n"
+     "The other way, enroll makes photos of nobody's a person's.\n"
+     "\n"
+     "All else is as of enroll: scanning again looks only at what is new, a photo that has moved\n"
+     "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
+     "one that is interrupted keeps what is done and goes on when run again.",
+     NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
@@ -40,6 +53,23 @@ const command commands[] = {
      "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
      "whole\n"
      "picture (--by image, --image-model) nothing is decided unless --threshold is given.",
+     NULL},
+    {"group", cmd_group, true, "", "gather nobody's faces by who they show", options_of_group,
+     "Faces of nobody are put into groups of one person each, the largest first, and each group has\n"
+     "a number, which it keeps when more photos come and groups are made anew. doppel name gives a\n"
+     "group its name. A group that matches somebody known by a search's decision is told as\n"
+     "\"perhaps\" them. With --html: a page with the faces of each.\n"
+     "\n"
+     "--precision asks how much of the groups shall be right, by a table measured on other photos;\n"
+     "a higher one splits people into more groups. What was said by hand holds: a face that is not\n"
+     "somebody, or not the same as another, never comes back to them. Faces too poor to tell stay\n"
+     "out. Interrupted, everything is as it was.",
+     NULL},
+    {"name", cmd_name, true, "NUMBER NAME…", "say who a group of faces shows", options_of_name,
+     "All faces of the group become that person's, known or new, as if each had been assigned by\n"
+     "hand; those that were said not to be theirs stay out. Several groups are named by several\n"
+     "pairs. Where the group does not look like the known person of that name, it asks. doppel undo\n"
+     "takes it back.",
      NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
     {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,

@@ -205,6 +205,8 @@ dpl_status dpli_put_template(int64_t *id, dpli_putter *p, const dpl_new_template
 
 /* ------------------------------------------------------------------ gallery_right.c */
 
+/** As dpl_gallery_assign, within a change. */
+dpl_status dpli_assign(dpl_gallery *gallery, int64_t template_id, const char *name, dpl_error *err);
 /** What was said not to be a person is forgotten. */
 dpl_status dpli_drop_refusals_of(dpl_gallery *gallery, int64_t person_id, dpl_error *err);
 

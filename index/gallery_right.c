@@ -301,6 +301,17 @@ static dpl_status say(dpl_gallery *gallery, const char *verb, int64_t template_i
     return status;
 }
 
+dpl_status dpli_assign(dpl_gallery *gallery, int64_t template_id, const char *name, dpl_error *err)
+{
+    struct face f = {0};
+    dpl_status status = find_face(&f, gallery, template_id, err);
+
+    if (status == DPL_OK)
+        status = assign_inside(gallery, &f, name, err);
+    free(f.path);
+    return status;
+}
+
 dpl_status dpl_gallery_assign(dpl_gallery *gallery, int64_t template_id, const char *name,
                               dpl_error *err)
 {

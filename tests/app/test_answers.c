@@ -17,6 +17,7 @@
 #include "app/answer_query.h"
 #include "app/answer_train.h"
 #include "app/answer_verify.h"
+#include "app/answer_xmp.h"
 #include "app/json.h"
 #include "tests/failing_alloc.h"
 
@@ -112,9 +113,10 @@ static json_t *make_enroll_event(void)
                                     .person = "Ann",
                                     .outcome = DPL_OUTCOME_ADDED,
                                     .message = "truncated",
-                                    .n_faces = 1};
+                                    .n_faces = 2,
+                                    .n_poor = 1};
 
-    return enroll_event_json(&event);
+    return enroll_event_json("enroll", &event);
 }
 
 static json_t *make_enroll_report(void)
@@ -122,7 +124,7 @@ static json_t *make_enroll_report(void)
     const dpl_enroll_report report = {.n_files = 5, .n_refused = 3, .seconds = 1.5};
     const dpl_gallery_counts counts = {.n_persons = 2, .n_photos = 5};
 
-    return enroll_report_json(&report, n_by_status, &counts, "/gallery", pipeline);
+    return enroll_report_json("scan", &report, n_by_status, &counts, "/gallery", pipeline);
 }
 
 static json_t *make_person(void)
@@ -225,20 +227,44 @@ static json_t *make_train_report(void)
     return train_report_json(&report, "run");
 }
 
+static json_t *make_xmp_photo(void)
+{
+    dpl_region region = {(char *)(uintptr_t) "Ann \xff", 0.1, 0.2, 0.3, 0.4, false};
+    const dpl_regions regions = {&region, 1, 2, 3, false};
+    const dpl_region_fate fate = DPL_REGION_KEPT;
+    const dpl_sidecar_report written = {1, 2, 3, 4, 5, true};
+    const dpl_xmp_event event = {.photo = "/a.jpg",
+                                 .sidecar = "/a.jpg.xmp",
+                                 .message = "",
+                                 .written = &written,
+                                 .regions = &regions,
+                                 .fates = &fate};
+
+    return xmp_photo_json(&event);
+}
+
+static json_t *make_xmp(void)
+{
+    const dpl_xmp_report report = {.n_photos = 3, .n_named = 1, .seconds = 0.5};
+
+    return xmp_json(&report, false, true);
+}
+
 static const struct {
     json_t *(*make)(void);
     const char *schema;
 } answers[] = {
-    {make_verify, "doppel.verify/1"},        {make_claim, "doppel.verify/1"},
-    {make_query, "doppel.query/1"},          {make_query_failure, "doppel.query/1"},
-    {make_failure, "doppel.list/1"},         {make_enroll_event, "doppel.enroll/1"},
-    {make_enroll_report, "doppel.enroll/1"}, {make_person, "doppel.list/1"},
-    {make_photo, "doppel.info/1"},           {make_gallery, "doppel.info/1"},
-    {make_rename, "doppel.rename/1"},        {make_forget, "doppel.forget/1"},
-    {make_assign, "doppel.assign/1"},        {make_reject, "doppel.reject/1"},
-    {make_set_apart, "doppel.reject/1"},     {make_merge, "doppel.merge/1"},
-    {make_export, "doppel.export/1"},        {make_import, "doppel.import/1"},
-    {make_train_event, "doppel.train/1"},    {make_train_report, "doppel.train/1"},
+    {make_verify, "doppel.verify/1"},      {make_claim, "doppel.verify/1"},
+    {make_query, "doppel.query/1"},        {make_query_failure, "doppel.query/1"},
+    {make_failure, "doppel.list/1"},       {make_enroll_event, "doppel.enroll/1"},
+    {make_enroll_report, "doppel.scan/1"}, {make_person, "doppel.list/1"},
+    {make_photo, "doppel.info/1"},         {make_gallery, "doppel.info/1"},
+    {make_rename, "doppel.rename/1"},      {make_forget, "doppel.forget/1"},
+    {make_assign, "doppel.assign/1"},      {make_reject, "doppel.reject/1"},
+    {make_set_apart, "doppel.reject/1"},   {make_merge, "doppel.merge/1"},
+    {make_export, "doppel.export/1"},      {make_import, "doppel.import/1"},
+    {make_train_event, "doppel.train/1"},  {make_train_report, "doppel.train/1"},
+    {make_xmp_photo, "doppel.xmp/1"},      {make_xmp, "doppel.xmp/1"},
 };
 enum { N_ANSWERS = sizeof answers / sizeof answers[0] };
 
