@@ -17,6 +17,7 @@
 #include "app/answer_query.h"
 #include "app/answer_train.h"
 #include "app/answer_verify.h"
+#include "app/answer_xmp.h"
 #include "app/json.h"
 #include "tests/failing_alloc.h"
 
@@ -231,6 +232,29 @@ static json_t *make_train_report(void)
     return train_report_json(&report, "run");
 }
 
+static json_t *make_xmp_photo(void)
+{
+    dpl_region region = {(char *)(uintptr_t) "Ann \xff", 0.1, 0.2, 0.3, 0.4, false};
+    const dpl_regions regions = {&region, 1, 2, 3, false};
+    const dpl_region_fate fate = DPL_REGION_KEPT;
+    const dpl_sidecar_report written = {1, 2, 3, 4, 5, true};
+    const dpl_xmp_event event = {.photo = "/a.jpg",
+                                 .sidecar = "/a.jpg.xmp",
+                                 .message = "",
+                                 .written = &written,
+                                 .regions = &regions,
+                                 .fates = &fate};
+
+    return xmp_photo_json(&event);
+}
+
+static json_t *make_xmp(void)
+{
+    const dpl_xmp_report report = {.n_photos = 3, .n_named = 1, .seconds = 0.5};
+
+    return xmp_json(&report, false, true);
+}
+
 static const struct {
     json_t *(*make)(void);
     const char *schema;
@@ -256,6 +280,8 @@ static const struct {
     {make_import, "doppel.import/1"},
     {make_train_event, "doppel.train/1"},
     {make_train_report, "doppel.train/1"},
+    {make_xmp_photo, "doppel.xmp/1"},
+    {make_xmp, "doppel.xmp/1"},
 };
 enum { N_ANSWERS = sizeof answers / sizeof answers[0] };
 
