@@ -857,6 +857,8 @@ static void on_photo(void *ctx, const dpl_photos_event *event)
         q->n_no_face += status == DPL_E_NO_FACE;
         q->worst = worse(code, q->worst);
     }
+    if (ferror(stdout)) /* nobody reads on, or there is no room: main.c says so */
+        common_stop();
     if (q->n_photos > 1)
         progress_step(&q->progress, event->n_done, event->n_total);
     doubt_list_clear(&a.doubts);
@@ -959,7 +961,9 @@ static int run(query *q, size_t n, const char *const *paths)
     free(explained);
     if (report.n_files == 0) /* nobody was found */
         q->worst = worse(1, q->worst);
-    if (status != DPL_OK)
+    if (status == DPL_E_CANCELLED && ferror(stdout))
+        q->worst = dpl_status_exit_code(DPL_E_SYSTEM);
+    else if (status != DPL_OK)
         q->worst = worse(common_fail(q->self, o, &err), q->worst);
     code = html_close(&q->page, q->self, o);
     return worse(code, q->worst);

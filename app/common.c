@@ -544,6 +544,11 @@ static void on_signal(int number)
     dpl_cancel(&interrupted);
 }
 
+void common_stop(void)
+{
+    dpl_cancel(&interrupted);
+}
+
 const volatile int *common_watch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};

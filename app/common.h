@@ -97,6 +97,9 @@ char *common_typed(int argc, char **argv);
  * the program. */
 const volatile int *common_watch_signals(void);
 
+/** Set that flag without a signal: there is no use in going on. */
+void common_stop(void);
+
 /** Whether a person of this name is in the gallery. Returns 0, or an exit code after a message. */
 int common_has_person(bool *has, const command *self, const common *o, dpl_gallery *gallery,
                       const char *name);

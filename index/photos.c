@@ -102,8 +102,8 @@ static void hand_over(void *ctx, size_t index)
 /* How many photos of this size may wait: one a thread in any case, as so many are opened. */
 static size_t n_to_hold(int32_t preview_px, int n_threads)
 {
-    const int64_t bytes = preview_px > 0 ? (int64_t)preview_px * preview_px * 3 : 1;
-    const int64_t fit = HELD_BYTES / bytes, least = n_threads < MAX_HELD ? n_threads : MAX_HELD;
+    const int64_t least = n_threads < MAX_HELD ? n_threads : MAX_HELD;
+    const int64_t fit = preview_px > 0 ? HELD_BYTES / 3 / preview_px / preview_px : MAX_HELD;
 
     return (size_t)(fit > MAX_HELD ? MAX_HELD : fit > least ? fit : least);
 }
