@@ -854,7 +854,9 @@ static void on_photo(void *ctx, const dpl_photos_event *event)
             tell_answers(q, &a);
         }
         q->n_known += code == 0;
-        q->n_no_face += status == DPL_E_NO_FACE;
+        q->n_no_face +=
+            status == DPL_E_NO_FACE ||
+            (status == DPL_OK && event->photo->n_faces == 0); /* answered as a picture */
         q->worst = worse(code, q->worst);
     }
     if (ferror(stdout)) /* nobody reads on, or there is no room: main.c says so */

@@ -14,10 +14,16 @@
 
 static const char unknown[] = "unknown_person", none[] = "no_persons_found",
                   open_answer[] = "inconclusive", too_poor[] = "too_poor",
-                  not_judged[] = "not_judged";
+                  not_judged[] = "not_judged", no_copy[] = "no_copy", copy[] = "copy_of_nobody";
 
-static const char *word_of(const dpl_answer *answer)
+static const char *word_of(const query_facts *f, const dpl_answer *answer)
 {
+    if (answer->face < 0 && answer->decision == DPL_DECISION_MATCH)
+        return copy;
+    if (answer->face < 0 && f->photo->n_faces == 0)
+        return none;
+    if (answer->face < 0 && answer->decision == DPL_DECISION_NO_MATCH)
+        return no_copy;
     switch (answer->decision) {
     case DPL_DECISION_MATCH:
     case DPL_DECISION_NO_MATCH: break;
@@ -31,7 +37,7 @@ static const char *word_of(const dpl_answer *answer)
 /* A name that is one of the words has its first byte written as one that was unsafe. */
 static void put_name(const char *name)
 {
-    const char *const words[] = {unknown, none, open_answer, too_poor, not_judged};
+    const char *const words[] = {unknown, none, open_answer, too_poor, not_judged, no_copy, copy};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(name, words[i]) == 0) {
@@ -87,7 +93,7 @@ static void put_answer(const query_facts *f, const dpl_answer *answer, bool nul)
     if (answer->decision == DPL_DECISION_MATCH && answer->person)
         put_name(answer->person);
     else
-        fputs(word_of(answer), stdout);
+        fputs(word_of(f, answer), stdout);
     put_numbers(score, rate);
     end_line(nul);
 }

@@ -173,7 +173,7 @@ n_faces=$(($(number n_faces) - $(number n_poor)))
 step "scanned: $n_photos photos, $(number n_faces) faces, $(number n_poor) of them too poor, in $(number seconds) s"
 content scanned
 is "photos in the export" "$(grep -c '"type":"photo"' scanned)" $((n_photos + 4))
-is "faces in the export" "$(grep -c '"type":"template"' scanned)" "$n_faces"
+is "faces in the export" "$(grep -c '"type":"template".*"space":"face"' scanned)" "$n_faces"
 must 3 scan library --json
 is "photos unchanged" "$(number n_unchanged)" "$n_photos"
 content again

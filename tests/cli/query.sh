@@ -30,14 +30,14 @@ lacks out "NaN"
 is "$(grep -o '"decision": "match", "person"' out | wc -l)" "2"
 
 # By the whole picture: what is alike is ranked, a copy is told, and a photo without a face is answered.
-exits 1 query "$demo/stranger.jpg" --by image
+exits 1 query "$demo/stranger.jpg" --by image --text
 says out "no copy"
 exits 0 query "$obama" --by image --json
 is "$("$JSON" out picture.copy)" "true"
 is "$("$JSON" out picture.hits.0.decision)" "match"
 is "$("$JSON" out picture.person)" "Barack Obama"
 "$EDIT" "$obama" mirrored.jpg mirror
-exits 0 query mirrored.jpg --by image
+exits 0 query mirrored.jpg --by image --text
 says out "the whole picture, which is a copy"
 "$EDIT" "$demo/people/Marie Curie/portrait.png" part.jpg corner
 exits 1 query part.jpg --json

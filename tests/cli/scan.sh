@@ -73,7 +73,7 @@ exits 0 scan poor.jpg --gallery strict --min-quality 1
 says out "1 face found, 1 of them too poor"
 exits 0 info poor.jpg --gallery strict
 says out "enrolled"
-lacks out "template"
+lacks out "#1, template"
 
 # ---- the whole picture, where there is a model of that
 exits 0 scan nas/landscape.jpg nas/2013/07/group.jpg --gallery pictures --image-model "$SRCDIR/models/image-105.onnx"
