@@ -236,6 +236,7 @@ static dpl_status add_file(finding *f, char *path, const char *below, bool told,
         items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
     if (items) {
         out->items = items;
+        status = DPL_OK;
         if (f->o->as_given) {
             file.given = as_given(f->at->given, below, err);
             status = file.given ? DPL_OK : DPL_E_MEMORY;
