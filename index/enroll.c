@@ -28,9 +28,8 @@
 
 #define CHUNK 64
 
-/* A photo takes as long as this power of its bytes, within a half of it: a large one is decoded
-   reduced, and faces are looked for in no more than so many pixels. docs/speed-log.md has the
-   measurement. */
+/* A photo takes about as long as this power of its bytes: a large one is decoded reduced, and faces
+   are looked for in no more than so many pixels. docs/speed-log.md has the measurement. */
 #define WORK_POWER 0.6
 
 /* ------------------------------------------------------------------ ledger */
