@@ -275,7 +275,7 @@ ask() {
         END {
             for (i in asked) { n_asked++; n_right += i in right }
             for (i in wrong) n_wrong++
-            printf "%d of %d photos of the people named are told, and %d of all %d faces wrongly\n", n_right, n_asked, n_wrong, n_faces
+            printf "%d of %d photos of the people named are told; of all %d faces %d as somebody else than their photo is of\n", n_right, n_asked, n_faces, n_wrong
         }' people truth lines
 }
 ask >asked
