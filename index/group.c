@@ -40,11 +40,11 @@ enum { MOST_NEAR = 512, MOST_NEAR_BY_INDEX = 64 };
 
 static const struct {
     double precision, level;
-} levels[] = {{0.90, 1.9}, {0.96, 2.3}, {0.98, 2.6}, {0.99, 3.05}, {0.995, 3.9}};
+} levels[] = {{0.90, 2.2}, {0.96, 2.55}, {0.98, 2.8}, {0.99, 3.3}, {0.995, 4.0}};
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
 /* Between two of them linear in the logarithm of the share that is wrong. */
-static double level_for(double precision, size_t n_faces)
+double dpli_group_level(double precision, size_t n_faces)
 {
     const double n = n_faces > FEWEST_FACES ? (double)n_faces : FEWEST_FACES;
     size_t at = 0;
@@ -305,7 +305,7 @@ static dpl_status take_refusal(void *ctx, const dpli_refusal_record *r, dpl_erro
 static dpl_status link_faces(uint32_t *group, faces *all, dpl_gallery *gallery,
                              const dpli_judge *judge, const dpl_group_options *o, dpl_error *err)
 {
-    const double level = level_for(o->precision, all->n_linked);
+    const double level = dpli_group_level(o->precision, all->n_linked);
     struct apart apart = {.all = all};
     dpli_edges edges = {0};
     dpli_store *s = gallery->store;

@@ -17,6 +17,9 @@ dpl_status dpli_groups_add(dpli_groups *groups, int64_t id, int64_t number, dpl_
 /** The number of a template's group; 0: it is in none. */
 int64_t dpli_groups_of(const dpli_groups *groups, int64_t id);
 
+/** The level (dpli_linkage) that has a precision among so many faces. */
+double dpli_group_level(double precision, size_t n_faces);
+
 /** Those that the gallery keeps, of faces that are nobody's still; each row is checked
  * (DPL_E_GALLERY). */
 dpl_status dpli_groups_read(dpli_groups *out, dpl_gallery *gallery, dpl_error *err);
