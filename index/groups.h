@@ -4,6 +4,8 @@
 
 #include "doppel/group.h"
 
+#define DPLI_LAST_GROUP "groups.last" /* setting: the highest number that a group ever had */
+
 /* Which template is in which group, by rising template; zero-initialise, free with
  * dpli_groups_clear. */
 typedef struct dpli_groups {
