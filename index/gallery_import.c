@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "doppel/image.h"
 #include "index/gallery.h"
+#include "index/groups.h"
 #include "index/head.h"
 
 /* The highest id that a file may have given: far above any gallery, and far below where SQLite has
@@ -262,6 +263,9 @@ static dpl_status read_setting(struct import *in, struct fields *f)
                          in->last_key);
     free(in->last_key);
     in->last_key = dpli_strdup(key, f->err);
+    /* Groups come with their ids only; a gallery of its own goes on counting its own. */
+    if (in->last_key && !in->keep_ids && strcmp(key, DPLI_LAST_GROUP) == 0)
+        return DPL_OK;
     return in->last_key ? dpli_remember_inside(in->gallery, key, value, f->err) : DPL_E_MEMORY;
 }
 

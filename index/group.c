@@ -28,8 +28,6 @@
    out is a person's five hundredth photo, whom the others hold together. */
 enum { MOST_NEAR = 512, MOST_NEAR_BY_INDEX = 64 };
 
-#define LAST_NUMBER "groups.last" /* setting: the highest number that a group ever had */
-
 /* ------------------------------------------------------------------ the level */
 
 /* What is asked of large groups among MEASURED_FACES faces for a precision. Strangers come as near
@@ -40,11 +38,11 @@ enum { MOST_NEAR = 512, MOST_NEAR_BY_INDEX = 64 };
 
 static const struct {
     double precision, level;
-} levels[] = {{0.90, 1.9}, {0.96, 2.3}, {0.98, 2.6}, {0.99, 3.05}, {0.995, 3.9}};
+} levels[] = {{0.90, 2.2}, {0.96, 2.55}, {0.98, 2.8}, {0.99, 3.3}, {0.995, 4.0}};
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
 /* Between two of them linear in the logarithm of the share that is wrong. */
-static double level_for(double precision, size_t n_faces)
+double dpli_group_level(double precision, size_t n_faces)
 {
     const double n = n_faces > FEWEST_FACES ? (double)n_faces : FEWEST_FACES;
     size_t at = 0;
@@ -305,7 +303,7 @@ static dpl_status take_refusal(void *ctx, const dpli_refusal_record *r, dpl_erro
 static dpl_status link_faces(uint32_t *group, faces *all, dpl_gallery *gallery,
                              const dpli_judge *judge, const dpl_group_options *o, dpl_error *err)
 {
-    const double level = level_for(o->precision, all->n_linked);
+    const double level = dpli_group_level(o->precision, all->n_linked);
     struct apart apart = {.all = all};
     dpli_edges edges = {0};
     dpli_store *s = gallery->store;
@@ -496,7 +494,7 @@ static dpl_status read_last(int64_t *last, dpl_gallery *gallery, const dpli_grou
 {
     dpli_store *s = gallery->store;
     char *text = NULL, *end;
-    dpl_status status = s->ops->setting(s, &text, LAST_NUMBER, err);
+    dpl_status status = s->ops->setting(s, &text, DPLI_LAST_GROUP, err);
 
     *last = 0;
     if (status == DPL_OK && text) {
@@ -505,7 +503,7 @@ static dpl_status read_last(int64_t *last, dpl_gallery *gallery, const dpli_grou
         if (errno || end == text || *end || *last < 0 || *last > INT64_MAX / 2)
             status =
                 dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: the setting \"%s\" is \"%.40s\"",
-                          s->name, LAST_NUMBER, text);
+                          s->name, DPLI_LAST_GROUP, text);
     }
     /* A gallery that was imported without it. */
     for (size_t i = 0; i < before->n && status == DPL_OK; i++)
@@ -521,7 +519,7 @@ static dpl_status write_last(dpl_gallery *gallery, int64_t last, dpl_error *err)
     char text[32];
 
     snprintf(text, sizeof text, "%" PRId64, last);
-    return s->ops->set_setting(s, LAST_NUMBER, text, err);
+    return s->ops->set_setting(s, DPLI_LAST_GROUP, text, err);
 }
 
 static bool is_same(const dpli_groups *a, const dpli_groups *b)

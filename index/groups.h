@@ -4,6 +4,8 @@
 
 #include "doppel/group.h"
 
+#define DPLI_LAST_GROUP "groups.last" /* setting: the highest number that a group ever had */
+
 /* Which template is in which group, by rising template; zero-initialise, free with
  * dpli_groups_clear. */
 typedef struct dpli_groups {
@@ -16,6 +18,9 @@ void dpli_groups_clear(dpli_groups *groups);
 dpl_status dpli_groups_add(dpli_groups *groups, int64_t id, int64_t number, dpl_error *err);
 /** The number of a template's group; 0: it is in none. */
 int64_t dpli_groups_of(const dpli_groups *groups, int64_t id);
+
+/** The level (dpli_linkage) that has a precision among so many faces. */
+double dpli_group_level(double precision, size_t n_faces);
 
 /** Those that the gallery keeps, of faces that are nobody's still; each row is checked
  * (DPL_E_GALLERY). */
