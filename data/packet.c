@@ -515,7 +515,8 @@ dpl_status dpli_packet_edit(dpli_buf *out, const uint8_t *bytes, size_t n, const
     }
     close_session(&s);
     pthread_mutex_unlock(&exempi);
-    return status;
+    /* It takes the place of what others wrote: whatever exempi did, it can be read again. */
+    return status ? status : dpli_packet_guard((const uint8_t *)out->data, out->len, err);
 }
 
 void dpli_packet_clear(dpli_packet *packet)

@@ -4,8 +4,9 @@
  * exempi (2.6) holds its own against XML that is cut or broken, but not against XML that is built
  * to hurt: elements 100,000 deep end the process, since it goes into them recursively, and it
  * compares each property of a structure with all before it. So expat, which does neither, reads the
- * file first and counts. It also refuses what exempi would leave out in silence: a second rdf:RDF,
- * and XML around it that is not XMP's.
+ * file first and counts. It also refuses what exempi would leave out in silence (a second rdf:RDF,
+ * and XML around it that is not XMP's), and what it would write wrongly: it does not escape the
+ * names of namespaces.
  */
 #include "data/packet_guard.h"
 
@@ -101,9 +102,13 @@ static void on_end(void *ctx, const XML_Char *name)
 
 static void on_namespace(void *ctx, const XML_Char *prefix, const XML_Char *uri)
 {
+    guard *g = ctx;
+
     (void)prefix;
-    (void)uri;
-    count_node(ctx);
+    count_node(g);
+    if (uri && strpbrk(uri, "\"<>&") && !g->status)
+        stop(g, dpli_fail(g->err, DPL_E_INPUT,
+                          "has a namespace with a quote, \"<\", \">\" or \"&\" in it"));
 }
 
 static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *system_id,

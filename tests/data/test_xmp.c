@@ -946,6 +946,8 @@ static void what_is_no_xmp_is_refused_with_a_reason(void **state)
                 strdup("<x:xmpmeta xmlns:x='adobe:ns:meta/' "
                        "xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
                        "<rdf:RDF/><rdf:RDF/></x:xmpmeta>"));
+    must_refuse(DPL_E_INPUT, "namespace",
+                strdup(HEAD "<q:b xmlns:q='http://a&quot; b=/'>1</q:b>" TAIL));
     must_refuse(DPL_E_INPUT, "is not XMP", strdup(HEAD "<a:b>1</a:b><a:b>2</a:b>" TAIL));
 }
 
