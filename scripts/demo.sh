@@ -106,6 +106,10 @@ printf '\n%s\n' "Nobody in the gallery."
 run 1 query demo/stranger.jpg --gallery $gallery
 people demo/stranger.jpg 1
 
+printf '\n%s\n' "By the whole picture: what is alike is ranked, and a copy of it is told."
+run 0 query "demo/people/Joe Biden/blue-room.jpg" --by image --gallery $gallery
+run 1 dupes demo/people
+
 cat <<EOF
 
 All answers are right.
