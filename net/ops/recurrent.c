@@ -256,6 +256,17 @@ static void run_cells(const dpli_recurrent *l, int32_t dir, dpli_cell_step *s)
     }
 }
 
+/* True where x lies as it would be gathered: the steps first, all sequences of one length. */
+static bool lies_packed(const dpli_packed *p, const dpli_recurrent_io *io, size_t in)
+{
+    bool same = io->x_b == in && io->x_t == p->n_seq * in && p->n_steps > 0 &&
+                dpli_packed_n(p, p->n_steps - 1) == p->n_seq;
+
+    for (size_t k = 0; k < p->n_seq && same; k++)
+        same = p->order[k] == (int32_t)k;
+    return same;
+}
+
 static const float *rows_from(const float *p, size_t row, size_t width)
 {
     return p ? p + row * width : NULL;
@@ -270,11 +281,13 @@ void dpli_recurrent_forward(const dpli_recurrent *l, int32_t dir, const dpli_pac
     const float *w = l->w + (size_t)dir * width * l->in;
     const float *h0 = dpli_recurrent_initial(p, rooms->h0, io->h0, dir, io, h);
     const float *c0 = dpli_recurrent_initial(p, rooms->c0, io->c0, dir, io, h);
+    const bool in_place = lies_packed(p, io, l->in);
     size_t n_before = 0, at_before = 0; /* rows of the step before, and where they are kept */
 
     for (size_t first = 0, last; first < p->n_steps; first = last) {
         /* Steps first to last - 1 in the order of the run; low is the least of them in time. */
         size_t n_rows = 0, low;
+        const float *x;
         float *products;
 
         for (last = first; last < p->n_steps; last++) {
@@ -286,9 +299,12 @@ void dpli_recurrent_forward(const dpli_recurrent *l, int32_t dir, const dpli_pac
         }
         low = reverse ? p->n_steps - last : first;
         products = rooms->gates + (rooms->keep ? (size_t)p->offsets[low] * width : 0);
-        dpli_packed_gather(p, rooms->x, io->x, io->x_t, io->x_b, l->in, low, low + last - first);
-        dpli_gemm(false, true, n_rows, width, l->in, 1.0f, rooms->x, l->in, w, l->in, 0.0f,
-                  products, width);
+        x = in_place ? io->x + low * io->x_t : rooms->x;
+        if (!in_place)
+            dpli_packed_gather(p, rooms->x, io->x, io->x_t, io->x_b, l->in, low,
+                               low + last - first);
+        dpli_gemm(false, true, n_rows, width, l->in, 1.0f, x, l->in, w, l->in, 0.0f, products,
+                  width);
         for (size_t k = first; k < last; k++) {
             const size_t t = reverse ? p->n_steps - 1 - k : k, n = dpli_packed_n(p, t);
             const size_t row = (size_t)(p->offsets[t] - p->offsets[low]);

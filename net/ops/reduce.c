@@ -164,6 +164,16 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, reduce_kind 
 
         return dpli_plan_pool(p, node, x, &pool, &shape, err);
     }
+    /* So is the mean of a sentence, but it is no link of a chain of pictures. */
+    if (kind == REDUCE_MEAN && x->shape.rank == 3 && mask == 0x2) {
+        dpli_pool pool = dpli_pool_whole(
+            &(dpl_shape){4, {x->shape.dims[0], x->shape.dims[2], 1, x->shape.dims[1]}});
+
+        status = dpli_plan_pool(p, node, x, &pool, &shape, err);
+        if (status == DPL_OK)
+            p->steps[p->n_steps - 1].link = NULL;
+        return status;
+    }
     order = shape.rank == 4 && x->shape.rank == 4 ? dpli_plan_order(x) : DPLI_PLAIN;
     status = dpli_plan_use(p, node, x, dpli_plan_order(x), &in, err);
     if (status == DPL_OK)

@@ -309,8 +309,8 @@ static const dpli_trained trained_dropout = {sizeof(dropout_state), plan_trained
 
 /* ------------------------------------------------------------------ training of shapes */
 
-/* The dimension of another shape of x that is its batch: as many elements before it, which stay
- * before it, as x has; x's own when there are several. -1 for none. */
+/* The dimension of another shape of as many elements that is x's batch: with as many before it,
+ * which stay before it, as x has; its own when there are several. -1 for none. */
 static int32_t batch_of(const dpl_shape *shape, const dpli_tensor *x)
 {
     int64_t before = 1, wanted = 1;
@@ -331,11 +331,11 @@ static dpl_status set_shape(const dpli_graph *g, dpli_tape_step *s, const dpl_sh
                             dpl_error *err)
 {
     dpli_tensor *x = s->in[0];
-    const int32_t at = batch_of(shape, x);
+    const bool fits = dpli_shape_elements(shape) == dpli_shape_elements(&x->shape);
+    const int32_t at = fits ? batch_of(shape, x) : -1;
     char words[DPLI_SHAPE_TEXT];
 
-    if (at < 0 || dpli_shape_elements(shape) != dpli_shape_elements(&x->shape) ||
-        !dpli_tensor_shape_at(s->out, shape, at))
+    if (at < 0 || !dpli_tensor_shape_at(s->out, shape, at))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "to %s cannot be trained: not across the batch",
                               dpli_shape_text(shape, words));
