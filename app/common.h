@@ -28,6 +28,8 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
+    bool going_over; /* to another model: the preset and the calibration of the gallery's are not
+                        its */
     bool faces_only; /* the gallery's model of whole pictures has nothing to do here */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
@@ -83,6 +85,14 @@ dpl_net_options common_model_limits(const common *o);
  */
 int common_open_pipeline(dpl_pipeline **out, const command *self, const common *o,
                          dpl_gallery *gallery, double min_quality);
+
+/**
+ * Open the model that made the gallery, without a detector: for what it decided.
+ * @param given     its file; NULL: where the gallery says
+ * @param[out] out  NULL, and 0 is returned, when it is not given and not there any more
+ */
+int common_open_former(dpl_pipeline **out, const command *self, const common *o,
+                       dpl_gallery *gallery, const char *given);
 
 /** A command as it was typed, freed by free(). Before options_read, which puts options first. */
 char *common_typed(int argc, char **argv);

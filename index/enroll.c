@@ -161,6 +161,7 @@ typedef struct item {
     bool twice;    /* error names somebody else, whose photo it is, too */
     bool nobodys;  /* none of its faces is known to be the person's */
     bool unread;   /* it could not be read, and what was enrolled of it stays */
+    bool found;    /* its vectors were made from thumbnails, and are made from the photo again */
     const char *person; /* whose it is, or was to be; NULL: nobody's */
     int64_t file_system;
     dpl_outcome outcome;
@@ -227,7 +228,7 @@ static bool same_person(const job *j, const known *k)
  * refused one is tried again under others, and once when it is not known whose it was to be. */
 static bool is_settled(const job *j, const known *k)
 {
-    return !j->options->force && same_person(j, k) &&
+    return !j->options->force && same_person(j, k) && !dpli_is_from_thumbnail(k->tried) &&
            (k->status == DPL_OK || (k->meant && strcmp(k->tried, j->tried) == 0));
 }
 
@@ -333,21 +334,33 @@ static dpl_status take_all_faces(const job *j, item *it, bool clear, dpl_error *
     return DPL_OK;
 }
 
+/* A photo that is found again is as it was, whatever this run does with new ones. */
+static dpl_faces_policy policy_of(const job *j, const item *it)
+{
+    int faces;
+
+    if (it->found && sscanf(it->before->tried, "faces=%d", &faces) == 1 &&
+        faces >= DPL_FACES_REFUSE && faces <= DPL_FACES_ALL)
+        return (dpl_faces_policy)faces;
+    return j->options->faces;
+}
+
 /* Which of the photo's faces become templates. */
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
+    const dpl_faces_policy policy = policy_of(j, it);
     const dpl_photo *photo = &it->photo;
     const bool clear = photo->n_faces == 1 || (photo->n_faces > 1 && dpli_has_dominant_face(photo));
 
     if (photo->n_faces == 0)
         return dpli_no_face(photo, err);
-    if (!clear && j->options->faces == DPL_FACES_REFUSE)
+    if (!clear && policy == DPL_FACES_REFUSE)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
             "%zu faces found, which one is meant is not clear (--faces largest takes the "
             "main one)",
             photo->n_faces);
-    if (j->options->faces == DPL_FACES_ALL)
+    if (policy == DPL_FACES_ALL)
         return take_all_faces(j, it, clear, err);
     return add_face(j, it, dpli_main_face(photo), err);
 }
@@ -445,11 +458,15 @@ static bool stops_the_run(dpl_status status)
 }
 
 /* Whether what was enrolled of a photo would be lost for a reason that is not the photo's: its file
-   is gone, empty, unreadable or no picture today. What was read and judged is another matter. */
+   is gone, empty, unreadable or no picture today. What was read and judged is another matter,
+   unless nobody has asked for it to be judged again. */
 static bool keeps_what_was(const item *it, dpl_status status)
 {
-    return it->before && it->before->status == DPL_OK && status != DPL_E_NO_FACE &&
-           status != DPL_E_MANY_FACES && status != DPL_E_QUALITY && !stops_the_run(status);
+    const bool judged =
+        status == DPL_E_NO_FACE || status == DPL_E_MANY_FACES || status == DPL_E_QUALITY;
+
+    return it->before && it->before->status == DPL_OK && (!judged || it->found) &&
+           !stops_the_run(status);
 }
 
 static void keep_unread(item *it, dpl_status status)
@@ -549,10 +566,14 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
             dpli_photo_unread(bytes, n_bytes, j->pipeline);
             return DPL_OK;
         }
+        it->found = it->before && !j->options->force && dpli_is_from_thumbnail(it->before->tried) &&
+                    strcmp(it->before->sha256, it->sha256) == 0;
         dpl_error why = {DPL_OK, ""};
         status = encode_file(j, it, j->scratches[worker], bytes, n_bytes, &why);
         if (status != DPL_OK)
             it->error = why;
+        else if (it->found)
+            it->before->tried[strlen(it->before->tried) - (sizeof DPLI_FROM_THUMBNAIL - 1)] = '\0';
     }
     dpli_photo_unread(bytes, n_bytes, j->pipeline);
     it->status = status;
@@ -640,7 +661,7 @@ static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
                               ? "the same photo is enrolled as somebody else"
                           : it->moved && it->status == DPL_OK ? it->photo.image.warning
                                                               : it->error.message,
-                .options = j->tried,
+                .options = it->found ? it->before->tried : j->tried,
                 .size_bytes = it->size_bytes,
                 .mtime_ns = it->mtime_ns,
                 .enrolled_unix_s = now_s,

@@ -11,6 +11,7 @@
 #include "doppel/gallery.h"
 #include "doppel/image.h"
 #include "doppel/job.h"
+#include "doppel/migrate.h"
 #include "doppel/models.h"
 #include "doppel/net.h"
 #include "doppel/score.h"
