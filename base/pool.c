@@ -135,12 +135,16 @@ int dpli_n_cores(void)
 
 struct pool {
     pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t moved; /* an item is done, or told */
     size_t next, n;
+    size_t told, n_held; /* n_held 0: nothing is told */
+    bool *done;          /* [n_held] item i in place i % n_held */
     size_t failed_item;
     dpl_status status;
     dpl_error *err;
 
     dpl_status (*fn)(void *ctx, int worker, size_t item, dpl_error *err);
+    void (*tell)(void *ctx, size_t item);
     void *ctx;
 };
 
@@ -150,36 +154,80 @@ struct worker {
     pthread_t thread;
 };
 
+static bool has_more(const struct pool *pool)
+{
+    return pool->status == DPL_OK && pool->next < pool->n;
+}
+
+static bool has_room(const struct pool *pool)
+{
+    return pool->n_held == 0 || pool->next - pool->told < pool->n_held;
+}
+
+/* The next item, by a worker that holds the lock. */
+static void do_next(struct pool *pool, int worker)
+{
+    const size_t item = pool->next++;
+    dpl_error err = {DPL_OK, ""};
+    dpl_status status;
+
+    pthread_mutex_unlock(&pool->lock);
+    status = pool->fn(pool->ctx, worker, item, &err);
+    pthread_mutex_lock(&pool->lock);
+    if (status && (pool->status == DPL_OK || item < pool->failed_item)) {
+        pool->status = status;
+        pool->failed_item = item;
+        if (pool->err)
+            *pool->err = err;
+    }
+    if (pool->n_held > 0) {
+        pool->done[item % pool->n_held] = true;
+        pthread_cond_broadcast(&pool->moved);
+    }
+}
+
 static void *work(void *arg)
 {
     const struct worker *worker = arg;
     struct pool *pool = worker->pool;
 
     pthread_mutex_lock(&pool->lock);
-    while (pool->status == DPL_OK && pool->next < pool->n) {
-        size_t item = pool->next++;
-        dpl_error err = {DPL_OK, ""};
-        dpl_status status;
-
-        pthread_mutex_unlock(&pool->lock);
-        status = pool->fn(pool->ctx, worker->number, item, &err);
-        pthread_mutex_lock(&pool->lock);
-        if (status && (pool->status == DPL_OK || item < pool->failed_item)) {
-            pool->status = status;
-            pool->failed_item = item;
-            if (pool->err)
-                *pool->err = err;
-        }
+    while (has_more(pool)) {
+        if (has_room(pool))
+            do_next(pool, worker->number);
+        else
+            pthread_cond_wait(&pool->moved, &pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
-dpl_status dpli_pool_run(int n_threads, size_t n,
-                         dpl_status (*fn)(void *ctx, int worker, size_t item, dpl_error *err),
-                         void *ctx, dpl_error *err)
+/* The caller's part where items are told: that first, as others wait for it. */
+static void work_and_tell(struct pool *pool)
 {
-    struct pool pool = {.n = n, .err = err, .fn = fn, .ctx = ctx};
+    pthread_mutex_lock(&pool->lock);
+    while (pool->told < (pool->status == DPL_OK ? pool->n : pool->failed_item)) {
+        bool *done = &pool->done[pool->told % pool->n_held];
+
+        if (*done) {
+            *done = false;
+            pthread_mutex_unlock(&pool->lock);
+            pool->tell(pool->ctx, pool->told);
+            pthread_mutex_lock(&pool->lock);
+            pool->told++;
+            pthread_cond_broadcast(&pool->moved);
+        } else if (has_more(pool) && has_room(pool)) {
+            do_next(pool, 0);
+        } else {
+            pthread_cond_wait(&pool->moved, &pool->lock);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static dpl_status run(struct pool *pool, int n_threads, dpl_error *err)
+{
+    const size_t n = pool->n;
     struct worker *workers;
     int started = 1;
 
@@ -190,19 +238,49 @@ dpl_status dpli_pool_run(int n_threads, size_t n,
     workers = dpli_alloc((size_t)n_threads, sizeof *workers, err);
     if (!workers)
         return DPL_E_MEMORY;
-    pthread_mutex_init(&pool.lock, NULL);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->moved, NULL);
     for (int i = 0; i < n_threads; i++) {
-        workers[i].pool = &pool;
+        workers[i].pool = pool;
         workers[i].number = i;
     }
     /* The caller is worker 0. Fewer threads than asked for are slower, not wrong. */
     while (started < n_threads &&
            pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
         started++;
-    work(&workers[0]);
+    if (pool->tell)
+        work_and_tell(pool);
+    else
+        work(&workers[0]);
     for (int i = 1; i < started; i++)
         pthread_join(workers[i].thread, NULL);
-    pthread_mutex_destroy(&pool.lock);
+    pthread_cond_destroy(&pool->moved);
+    pthread_mutex_destroy(&pool->lock);
     free(workers);
-    return pool.status;
+    return pool->status;
+}
+
+dpl_status dpli_pool_run(int n_threads, size_t n,
+                         dpl_status (*fn)(void *ctx, int worker, size_t item, dpl_error *err),
+                         void *ctx, dpl_error *err)
+{
+    struct pool pool = {.n = n, .err = err, .fn = fn, .ctx = ctx};
+
+    return run(&pool, n_threads, err);
+}
+
+dpl_status dpli_pool_run_in_order(int n_threads, size_t n, size_t n_held,
+                                  dpl_status (*fn)(void *ctx, int worker, size_t item,
+                                                   dpl_error *err),
+                                  void (*tell)(void *ctx, size_t item), void *ctx, dpl_error *err)
+{
+    struct pool pool = {.n = n, .n_held = n_held, .err = err, .fn = fn, .tell = tell, .ctx = ctx};
+    dpl_status status;
+
+    pool.done = dpli_calloc(n_held, sizeof *pool.done, err);
+    if (!pool.done)
+        return DPL_E_MEMORY;
+    status = run(&pool, n_threads, err);
+    free(pool.done);
+    return status;
 }

@@ -22,4 +22,15 @@ dpl_status dpli_pool_run(int n_threads, size_t n,
                          dpl_status (*fn)(void *ctx, int worker, size_t item, dpl_error *err),
                          void *ctx, dpl_error *err);
 
+/**
+ * As dpli_pool_run, and tell(ctx, item) in the caller's thread for each item that is done, in their
+ * order, while others are worked on. No item is begun before the one n_held before it has been
+ * told, so that a caller may keep item i in place i % n_held of n_held places. Of the items after
+ * the first that failed some may have been worked on; they, and it, are not told.
+ */
+dpl_status dpli_pool_run_in_order(int n_threads, size_t n, size_t n_held,
+                                  dpl_status (*fn)(void *ctx, int worker, size_t item,
+                                                   dpl_error *err),
+                                  void (*tell)(void *ctx, size_t item), void *ctx, dpl_error *err);
+
 #endif

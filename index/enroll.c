@@ -8,13 +8,11 @@
  * most one chunk's work, and events are of what is on disk.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -365,32 +363,6 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     return add_face(j, it, dpli_main_face(photo), err);
 }
 
-/* The picture kept for the event: small, or only its size. */
-static dpl_status shrink_picture(const job *j, item *it, dpl_error *err)
-{
-    dpl_image *image = &it->photo.image;
-    const int32_t larger = image->width_px > image->height_px ? image->width_px : image->height_px;
-    const int32_t want = j->options->preview_px;
-    dpl_image small = DPL_IMAGE_INIT;
-
-    if (want > 0 && larger > want) {
-        const int32_t w = (int32_t)((int64_t)image->width_px * want / larger);
-        const int32_t h = (int32_t)((int64_t)image->height_px * want / larger);
-        const dpl_status status =
-            dpl_image_resize(&small, image, w > 0 ? w : 1, h > 0 ? h : 1, err);
-        if (status != DPL_OK)
-            return status;
-        free(image->pixels);
-        image->pixels = small.pixels;
-        image->width_px = small.width_px;
-        image->height_px = small.height_px;
-    } else if (want <= 0) {
-        free(image->pixels);
-        image->pixels = NULL;
-    }
-    return DPL_OK;
-}
-
 /* The templates of it->photo; a status of the photo's own when it is nobody's. */
 static dpl_status make_templates(const job *j, item *it, dpl_error *err)
 {
@@ -427,34 +399,8 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
     if (status != DPL_OK)
         return status;
     status = make_templates(j, it, err);
-    const dpl_status shrunk = shrink_picture(j, it, err);
+    const dpl_status shrunk = dpli_photo_shrink(&it->photo, j->options->preview_px, err);
     return status != DPL_OK ? status : shrunk;
-}
-
-/* Whether a file is to be taken for a photo, well or badly made. */
-static bool is_meant(const dpli_found_file *file, const struct stat *st)
-{
-    uint8_t head[16];
-    ssize_t n = 0;
-    int fd;
-
-    if (file->told)
-        return true;
-    if (!S_ISREG(st->st_mode))
-        return dpl_image_is_meant(file->path, head, 0);
-    fd = open(file->path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return dpl_image_is_meant(file->path, head, 0);
-    n = read(fd, head, sizeof head);
-    close(fd);
-    return dpl_image_is_meant(file->path, head, n > 0 ? (size_t)n : 0);
-}
-
-/* Whether a failure is none of the photo's: it is not recorded, and the next photo would meet it.
- */
-static bool stops_the_run(dpl_status status)
-{
-    return status == DPL_E_MODEL || dpl_status_exit_code(status) > 4;
 }
 
 /* Whether what was enrolled of a photo would be lost for a reason that is not the photo's: its file
@@ -466,7 +412,7 @@ static bool keeps_what_was(const item *it, dpl_status status)
         status == DPL_E_NO_FACE || status == DPL_E_MANY_FACES || status == DPL_E_QUALITY;
 
     return it->before && it->before->status == DPL_OK && (!judged || it->found) &&
-           !stops_the_run(status);
+           !dpli_stops_the_run(status);
 }
 
 static void keep_unread(item *it, dpl_status status)
@@ -543,7 +489,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         return DPL_OK;
     }
 
-    if (!keeps_what_was(it, DPL_E_INPUT) && !is_meant(it->file, &st)) {
+    if (!keeps_what_was(it, DPL_E_INPUT) && !dpli_is_photo(it->file, &st)) {
         it->outcome = DPL_OUTCOME_PASSED_OVER;
         dpli_fail(&it->error, DPL_OK, "is no picture");
         return DPL_OK;
@@ -586,7 +532,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         keep_unread(it, status);
     else if (it->moved)
         tell_move(j, it);
-    if (stops_the_run(status)) {
+    if (dpli_stops_the_run(status)) {
         *err = it->error;
         return dpli_fail_in(err, status, it->file->path);
     }
@@ -742,7 +688,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     status = dpli_pool_run(j->n_threads, j->n_items, look_at, j, err);
     if (status != DPL_OK)
         for (size_t i = 0; i < j->n_items; i++)
-            if (stops_the_run(j->items[i].status))
+            if (dpli_stops_the_run(j->items[i].status))
                 j->items[i].looked = false;
     committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     for (size_t i = 0; i < j->n_items; i++) {
@@ -1037,24 +983,9 @@ static dpl_status begin_change(const job *j, const char *const *paths, size_t n_
     return status;
 }
 
-static dpl_status make_scratches(job *j, dpl_error *err)
-{
-    j->scratches = dpli_calloc((size_t)j->n_threads, sizeof *j->scratches, err);
-    if (!j->scratches)
-        return DPL_E_MEMORY;
-    for (int i = 0; i < j->n_threads; i++) {
-        const dpl_status status = dpl_scratch_new(&j->scratches[i], 0, err);
-        if (status != DPL_OK)
-            return status;
-    }
-    return DPL_OK;
-}
-
 static void free_job(job *j)
 {
-    for (int i = 0; j->scratches && i < j->n_threads; i++)
-        dpl_scratch_free(j->scratches[i]);
-    free(j->scratches);
+    dpli_scratches_free(j->scratches, j->n_threads);
     free(j->name);
     free(j->last_name);
     dpli_found_files_clear(&j->files);
@@ -1103,7 +1034,7 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
     j->n_threads = o.n_threads > 0 ? o.n_threads : dpli_n_cores();
     status = bind_gallery(j, err);
     if (status == DPL_OK)
-        status = make_scratches(j, err);
+        status = dpli_scratches_new(&j->scratches, j->n_threads, err);
     if (status == DPL_OK)
         status = dpli_find_files(&j->files, paths, n_paths, &find, err);
     report->n_links = j->files.n_links;
@@ -1157,7 +1088,7 @@ dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
     it->status = make_templates(j, it, &why);
     if (it->status != DPL_OK)
         it->error = why;
-    if (!stops_the_run(it->status)) {
+    if (!dpli_stops_the_run(it->status)) {
         row = new_photo(j, it, (int64_t)time(NULL));
         status = dpl_gallery_put(gallery, &row, 1, err);
     }

@@ -1,5 +1,5 @@
 /*
- * files.c - the photos under some paths, and whose they are.
+ * files.c - the photos under some paths, and whose they are, if that is asked.
  *
  * A photo is named after the folder that holds it. What lies directly in a folder given is named by
  * the file, as a folder of one portrait a person is; but a list of paths that a shell has made of a
@@ -13,16 +13,19 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/ignore.h"
 #include "base/mem.h"
 #include "base/walk.h"
+#include "doppel/image.h"
 
 /* Some 150 bytes each. */
 enum { MAX_FILES = 10000000 };
@@ -69,6 +72,7 @@ bool dpli_is_date(const char *name)
 /* Where a path given belongs: what is below root is named by its folders there. */
 typedef struct place {
     char *path; /* as given, absolute */
+    const char *given;
     char *root; /* a folder at or above it */
     bool is_folder, skip;
 } place;
@@ -209,11 +213,20 @@ static dpl_status name_file(dpli_found_file *file, finding *f, dpl_error *err)
 
 /* ------------------------------------------------------------------ files */
 
+/* What a path was given as, or that and what is below it. */
+static char *as_given(const char *given, const char *below, dpl_error *err)
+{
+    const size_t n = strlen(given);
+
+    return dpli_asprintf(err, "%s%s%s", given,
+                         *below == '\0' || n == 0 || given[n - 1] == '/' ? "" : "/", below);
+}
+
 /* Takes path. */
-static dpl_status add_file(finding *f, char *path, bool told, dpl_error *err)
+static dpl_status add_file(finding *f, char *path, const char *below, bool told, dpl_error *err)
 {
     dpli_found_files *out = f->out;
-    dpli_found_file file = {.path = path, .told = told}, *items = NULL;
+    dpli_found_file file = {.path = path, .told = told, .order = out->n}, *items = NULL;
     dpl_status status = DPL_E_MEMORY;
 
     if (out->n >= MAX_FILES)
@@ -223,7 +236,12 @@ static dpl_status add_file(finding *f, char *path, bool told, dpl_error *err)
         items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
     if (items) {
         out->items = items;
-        status = name_file(&file, f, err);
+        if (f->o->as_given) {
+            file.given = as_given(f->at->given, below, err);
+            status = file.given ? DPL_OK : DPL_E_MEMORY;
+        } else {
+            status = name_file(&file, f, err);
+        }
     }
     if (status == DPL_OK)
         out->items[out->n++] = file;
@@ -248,12 +266,22 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
         return DPL_OK;
     }
     copy = dpli_strdup(path, err);
-    return copy ? add_file(f, copy, is_folder, err) : DPL_E_MEMORY;
+    return copy ? add_file(f, copy, below, is_folder, err) : DPL_E_MEMORY;
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const dpli_found_file *x = a, *y = b;
+
+    return (x->order > y->order) - (x->order < y->order);
 }
 
 static int by_path(const void *a, const void *b)
 {
-    return strcmp(((const dpli_found_file *)a)->path, ((const dpli_found_file *)b)->path);
+    const int order =
+        strcmp(((const dpli_found_file *)a)->path, ((const dpli_found_file *)b)->path);
+
+    return order ? order : by_order(a, b);
 }
 
 static void clear_file(dpli_found_file *file)
@@ -261,6 +289,7 @@ static void clear_file(dpli_found_file *file)
     free(file->path);
     free(file->person);
     free(file->nobody);
+    free(file->given);
 }
 
 static void drop_repeated(dpli_found_files *files)
@@ -272,6 +301,7 @@ static void drop_repeated(dpli_found_files *files)
     qsort(files->items, files->n, sizeof files->items[0], by_path);
     for (size_t i = 1; i < files->n; i++) {
         if (strcmp(files->items[i].path, files->items[kept].path) == 0) {
+            files->items[kept].told |= files->items[i].told;
             clear_file(&files->items[i]);
         } else {
             files->items[++kept] = files->items[i];
@@ -281,13 +311,20 @@ static void drop_repeated(dpli_found_files *files)
 }
 
 /* The path that was given, absolute: of a link, where it leads, if it leads anywhere. */
-static dpl_status place_path(place *p, const char *path, dpl_error *err)
+static dpl_status place_path(place *p, const char *path, bool must_be_there, dpl_error *err)
 {
-    struct stat st;
+    struct stat st = {0};
 
+    p->given = path;
     p->path = realpath(path, NULL);
-    if (!p->path || stat(p->path, &st) != 0)
+    if (must_be_there && (!p->path || stat(p->path, &st) != 0))
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", path);
+    if (!must_be_there && (!p->path || stat(p->path, &st) != 0)) {
+        free(p->path);
+        p->path = dpli_strdup(path, err); /* what else has no real path: a pipe */
+    }
+    if (!p->path)
+        return DPL_E_MEMORY;
     p->is_folder = S_ISDIR(st.st_mode);
     p->root = p->is_folder ? dpli_strdup(p->path, err) : folder_of(p->path, err);
     return p->root ? DPL_OK : DPL_E_MEMORY;
@@ -325,6 +362,23 @@ static dpl_status leave_out(place *p, const char *folder, dpli_found_files *out,
                                    *name == '.' || dpli_is_ignored(ignore, name, p->is_folder));
     out->n_left_out += p->skip;
     dpli_ignore_free(ignore, NULL);
+    return status;
+}
+
+/* Of several paths the folders alone: a file given by name is taken. */
+static dpl_status leave_out_folders(place *places, size_t n, dpli_found_files *out, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        char *folder = places[i].is_folder ? folder_of(places[i].path, err) : NULL;
+
+        if (folder)
+            status = leave_out(&places[i], folder, out, err);
+        else if (places[i].is_folder)
+            status = DPL_E_MEMORY;
+        free(folder);
+    }
     return status;
 }
 
@@ -428,9 +482,10 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
 
     *out = (dpli_found_files){0};
     for (size_t i = 0; i < n_paths && status == DPL_OK; i++)
-        status = place_path(&places[i], paths[i], err);
+        status = place_path(&places[i], paths[i], !options->as_given, err);
     if (status == DPL_OK && n_paths > 1)
-        status = place_together(places, n_paths, out, err);
+        status = options->as_given ? leave_out_folders(places, n_paths, out, err)
+                                   : place_together(places, n_paths, out, err);
     for (size_t i = 0; i < n_paths && status == DPL_OK; i++) {
         f.at = &places[i];
         free(f.folder);
@@ -440,14 +495,16 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
         if (places[i].is_folder) {
             status = dpli_walk(&walker, places[i].path, on_walked, &f, err);
         } else {
-            status = add_file(&f, places[i].path, n_paths == 1, err);
+            status = add_file(&f, places[i].path, "", n_paths == 1 || options->as_given, err);
             places[i].path = NULL;
         }
     }
     if (status == DPL_OK)
         drop_repeated(out);
-    if (status == DPL_OK)
+    if (status == DPL_OK && !options->as_given)
         status = part_namesakes(out, err);
+    if (status == DPL_OK && options->as_given && out->n > 0)
+        qsort(out->items, out->n, sizeof out->items[0], by_order);
     if (status != DPL_OK)
         dpli_found_files_clear(out);
     dpli_walker_clear(&walker);
@@ -459,6 +516,24 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
     free(f.folder);
     free(f.person);
     return status;
+}
+
+bool dpli_is_photo(const dpli_found_file *file, const struct stat *st)
+{
+    uint8_t head[16] = {0};
+    ssize_t n = 0;
+    int fd;
+
+    if (file->told)
+        return true;
+    if (!S_ISREG(st->st_mode))
+        return dpl_image_is_meant(file->path, head, 0);
+    fd = open(file->path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return dpl_image_is_meant(file->path, head, 0);
+    n = read(fd, head, sizeof head);
+    close(fd);
+    return dpl_image_is_meant(file->path, head, n > 0 ? (size_t)n : 0);
 }
 
 void dpli_found_files_clear(dpli_found_files *files)

@@ -340,12 +340,6 @@ static void clear_item(item *it)
 
 /* ------------------------------------------------------------------ a photo */
 
-/* Whether a failure is none of the photo's: the next one would meet it. */
-static bool stops_the_run(dpl_status status)
-{
-    return status == DPL_E_MODEL || dpl_status_exit_code(status) > 4;
-}
-
 static dpl_status keep_vector(remake *m, const float *vector, const dpl_encoder *encoder,
                               dpl_error *err)
 {
@@ -497,7 +491,7 @@ static dpl_status remake_photo(void *ctx, int worker, size_t index, dpl_error *e
     if (!any || !it->path || cancelled(j))
         return DPL_OK;
     status = read_photo(j, it, scratch, &it->why);
-    for (size_t i = 0; i < it->n && !stops_the_run(status); i++) {
+    for (size_t i = 0; i < it->n && !dpli_stops_the_run(status); i++) {
         remake *m = &it->remakes[i];
         dpl_error why = {DPL_OK, ""};
 
@@ -508,7 +502,7 @@ static dpl_status remake_photo(void *ctx, int worker, size_t index, dpl_error *e
         if (status != DPL_OK)
             it->why = why;
     }
-    if (!stops_the_run(status))
+    if (!dpli_stops_the_run(status))
         return DPL_OK;
     *err = it->why;
     return dpli_fail_in(err, status, it->path);

@@ -543,6 +543,55 @@ dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeline, dpl_
     return name_photo(out, name, status, err);
 }
 
+dpl_status dpli_photo_shrink(dpl_photo *photo, int32_t preview_px, dpl_error *err)
+{
+    dpl_image *image = &photo->image;
+    const int32_t larger = image->width_px > image->height_px ? image->width_px : image->height_px;
+    dpl_image small = DPL_IMAGE_INIT;
+
+    if (preview_px > 0 && larger > preview_px) {
+        const int32_t w = (int32_t)((int64_t)image->width_px * preview_px / larger);
+        const int32_t h = (int32_t)((int64_t)image->height_px * preview_px / larger);
+        const dpl_status status =
+            dpl_image_resize(&small, image, w > 0 ? w : 1, h > 0 ? h : 1, err);
+
+        if (status != DPL_OK)
+            return status;
+        free(image->pixels);
+        image->pixels = small.pixels;
+        image->width_px = small.width_px;
+        image->height_px = small.height_px;
+    } else if (preview_px <= 0) {
+        free(image->pixels);
+        image->pixels = NULL;
+    }
+    return DPL_OK;
+}
+
+bool dpli_stops_the_run(dpl_status status)
+{
+    return status == DPL_E_MODEL || dpl_status_exit_code(status) > 4;
+}
+
+dpl_status dpli_scratches_new(dpl_scratch ***out, int n, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    *out = dpli_calloc((size_t)n, sizeof **out, err);
+    if (!*out)
+        return DPL_E_MEMORY;
+    for (int i = 0; i < n && status == DPL_OK; i++)
+        status = dpl_scratch_new(&(*out)[i], 0, err);
+    return status;
+}
+
+void dpli_scratches_free(dpl_scratch **scratches, int n)
+{
+    for (int i = 0; scratches && i < n; i++)
+        dpl_scratch_free(scratches[i]);
+    free(scratches);
+}
+
 void dpl_photo_clear(dpl_photo *photo)
 {
     if (!photo)

@@ -33,6 +33,17 @@ dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_
  * closer. The message does not name the file. */
 dpl_status dpli_no_face(const dpl_photo *photo, dpl_error *err);
 
+/** Keep of a photo's pixels what a look at it needs: a larger side of preview_px; 0: none of them.
+ * Its size as a whole and its faces stay. */
+dpl_status dpli_photo_shrink(dpl_photo *photo, int32_t preview_px, dpl_error *err);
+
+/** Whether a failure is none of the photo's: the next photo would meet it, too. */
+bool dpli_stops_the_run(dpl_status status);
+
+/** A scratch for each of n threads; freed by dpli_scratches_free, also when it fails. */
+dpl_status dpli_scratches_new(dpl_scratch ***out, int n, dpl_error *err);
+void dpli_scratches_free(dpl_scratch **scratches, int n);
+
 /** The pipeline's limits on decoding. */
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);
 

@@ -14,6 +14,7 @@
 #include "doppel/migrate.h"
 #include "doppel/models.h"
 #include "doppel/net.h"
+#include "doppel/photos.h"
 #include "doppel/score.h"
 #include "doppel/train.h"
 #include "doppel/version.h"

@@ -167,6 +167,13 @@ static dpl_status call_verify_claim(const void *options, dpl_error *err)
     return dpl_verify_claim(&verdict, gallery, pipeline, &policy, &photo, "grey", options, err);
 }
 
+static dpl_status call_photos(const void *options, dpl_error *err)
+{
+    dpl_photos_report report;
+
+    return dpl_photos_each(&report, pipeline, NULL, 0, options, err);
+}
+
 static dpl_status call_enroll_photo(const void *options, dpl_error *err)
 {
     return dpl_enroll_photo(gallery, pipeline, &photo, "/camera/1", options, err);
@@ -192,6 +199,7 @@ INIT(detect)
 INIT(embed)
 INIT(enroll)
 INIT(net)
+INIT(photos)
 INIT(pipeline)
 INIT(search)
 INIT(train)
@@ -213,6 +221,7 @@ static const struct row {
     ROW("dpl_calibrate", calibrate, call_calibrate, DPL_E_INPUT),
     ROW("dpl_embed", embed, call_embed, DPL_OK),
     ROW("dpl_enroll", enroll, call_enroll, DPL_OK),
+    ROW("dpl_photos_each", photos, call_photos, DPL_OK),
     ROW("dpl_gallery_search", search, call_search, DPL_OK),
     ROW("dpl_query", search, call_query, DPL_OK),
     ROW("dpl_verify", verify, call_verify, DPL_OK),

@@ -3,6 +3,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,6 +89,69 @@ static void first_failing_item_is_reported_and_the_rest_left(void **state)
     }
 }
 
+/* What was told, in a job whose items are held in n_held places. */
+struct telling {
+    struct job job;
+    size_t n_held, n_told;
+    atomic_size_t places[N]; /* the item that is in each, + 1 */
+    pthread_t caller;
+    bool slow;
+};
+
+static dpl_status hold(void *ctx, int worker, size_t item, dpl_error *err)
+{
+    struct telling *t = ctx;
+
+    assert_int_equal(atomic_exchange(&t->places[item % t->n_held], item + 1), 0);
+    if (t->slow && item % 5 == 0)
+        usleep(200);
+    return count(&t->job, worker, item, err);
+}
+
+static void tell(void *ctx, size_t item)
+{
+    struct telling *t = ctx;
+
+    assert_true(pthread_equal(pthread_self(), t->caller));
+    assert_int_equal(item, t->n_told++);
+    assert_int_equal(atomic_load(&t->job.done[item]), 1);
+    if (t->slow && item % 7 == 0)
+        usleep(200);
+    assert_int_equal(atomic_exchange(&t->places[item % t->n_held], 0), item + 1);
+}
+
+static void items_are_told_in_order_and_few_are_held(void **state)
+{
+    (void)state;
+    for (int n_threads = 1; n_threads < 8; n_threads++)
+        for (size_t n_held = 1; n_held < 40; n_held += 6) {
+            struct telling t = {.job = {.fail_from = N},
+                                .n_held = n_held,
+                                .caller = pthread_self(),
+                                .slow = n_threads == 4};
+
+            assert_int_equal(dpli_pool_run_in_order(n_threads, N, n_held, hold, tell, &t, NULL),
+                             DPL_OK);
+            assert_int_equal(t.n_told, N);
+            for (int i = n_threads; i < 8; i++)
+                assert_int_equal(atomic_load(&t.job.workers_seen[i]), 0);
+        }
+    assert_int_equal(dpli_pool_run_in_order(3, 0, 4, hold, tell, NULL, NULL), DPL_OK);
+}
+
+static void items_before_the_first_that_failed_are_told(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        struct telling t = {.job = {.fail_from = 40}, .n_held = 16, .caller = pthread_self()};
+        dpl_error err = {DPL_OK, ""};
+
+        assert_int_equal(dpli_pool_run_in_order(4, N, 16, hold, tell, &t, &err), DPL_E_INPUT);
+        assert_string_equal(err.message, "item 40");
+        assert_int_equal(t.n_told, 40);
+    }
+}
+
 static void cores_follow_the_affinity_mask(void **state)
 {
     cpu_set_t all, one;
@@ -161,6 +225,8 @@ int main(void)
         cmocka_unit_test(each_item_is_done_once),
         cmocka_unit_test(threads_work_at_the_same_time),
         cmocka_unit_test(first_failing_item_is_reported_and_the_rest_left),
+        cmocka_unit_test(items_are_told_in_order_and_few_are_held),
+        cmocka_unit_test(items_before_the_first_that_failed_are_told),
         cmocka_unit_test(cores_follow_the_affinity_mask),
         cmocka_unit_test(quotas_of_both_cgroup_versions_are_rounded_up_to_cores),
     };
