@@ -868,9 +868,14 @@ static dpl_status set_calibration_aside(job *j, dpl_error *err)
 
     if (status != DPL_OK || !path)
         return status;
-    if (dpli_file_read(&bytes, &n, path, DPLI_CALIBRATION_MAX_BYTES, NULL) == DPL_OK &&
-        dpl_calibration_parse(&calibration, (const char *)bytes, NULL) == DPL_OK)
+    status = dpli_file_read(&bytes, &n, path, DPLI_CALIBRATION_MAX_BYTES, err);
+    if (status == DPL_OK)
+        status = dpl_calibration_parse(&calibration, (const char *)bytes, err);
+    if (status == DPL_E_MEMORY)
+        goto done;
+    if (status == DPL_OK) /* else it is none, and would be refused */
         model = calibration->model;
+    status = DPL_OK;
     /* One that does not say whose it is, is of the model that it lay beside. */
     if (model[0] ? strcmp(model, new_hash) == 0 : !j->changes_any)
         goto done;

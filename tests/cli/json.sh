@@ -28,6 +28,7 @@ refuses 4 info Ann
 refuses 4 rename Ann Bea
 refuses 4 forget Ann
 refuses 4 export all.jsonl
+refuses 4 migrate
 refuses 4 query "$obama"
 refuses 4 verify "$obama" --as Ann
 refuses 3 import nowhere.jsonl
@@ -60,6 +61,7 @@ answers 0 query "$obama" "$demo/group.jpg" --threshold 0.5
 refuses 3 query "$obama" nowhere.jpg --threshold 0.5
 answers 0 rename "Joe Biden" Joe
 refuses 4 rename Nobody Somebody
+answers 0 migrate
 answers 0 export all.jsonl
 is "$("$JSON" out n_photos)" "6"
 answers 0 import all.jsonl --gallery other
