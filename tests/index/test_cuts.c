@@ -89,6 +89,19 @@ static dpl_status forget_step(dpl_gallery *gallery, int n)
     return status;
 }
 
+static dpl_status right_step(dpl_gallery *gallery, int n)
+{
+    dpl_merge_report report;
+
+    switch (n) {
+    case 0: return dpl_gallery_assign(gallery, 1, "new", &err);
+    case 1: return dpl_gallery_reject(gallery, 3, "bob", &err);
+    case 2: return dpl_gallery_set_apart(gallery, "ann", "new", &err);
+    case 3: return dpl_gallery_merge(&report, gallery, "new", "ann", &err);
+    default: return DPL_E_NOT_FOUND;
+    }
+}
+
 static dpl_status enroll_step(dpl_gallery *gallery, int n)
 {
     return n == 0 ? enroll_photos(gallery) : DPL_E_NOT_FOUND;
@@ -106,9 +119,13 @@ static dpl_status migrate_step(dpl_gallery *gallery, int n)
 static const struct command {
     const char *name;
     dpl_status (*step)(dpl_gallery *gallery, int n);
-} commands[] = {{"put and move", put_step}, {"rename and remember", rename_step},
-                {"import", import_step},    {"forget", forget_step},
-                {"enroll", enroll_step},    {"migrate", migrate_step}};
+} commands[] = {{"put and move", put_step},
+                {"rename and remember", rename_step},
+                {"import", import_step},
+                {"forget", forget_step},
+                {"assign, reject, set apart and merge", right_step},
+                {"enroll", enroll_step},
+                {"migrate", migrate_step}};
 
 /* Open, every step, close. *n_done: how many reported; *under_way: one had begun. */
 static void run(int *n_done, bool *under_way, const struct command *c, const char *dir)
