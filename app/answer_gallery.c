@@ -34,6 +34,8 @@ json_t *info_photo_json(const dpl_photo_row *row)
     json_put_int(&object, "height_px", row->height_px);
     json_put_int(&object, "n_faces", row->n_faces);
     json_put_int(&object, "enrolled_unix_s", row->enrolled_unix_s);
+    if (dpl_photo_is_from_thumbnail(row))
+        json_put_bool(&object, "from_thumbnail", true);
     if (row->unreadable_since_unix_s) {
         json_put_int(&object, "unreadable_since_unix_s", row->unreadable_since_unix_s);
         json_put_text(&object, "unreadable_reason", row->unreadable_reason);
@@ -86,6 +88,8 @@ json_t *info_gallery_json(const gallery_facts *f)
     json_put_int(&object, "db_bytes", c->db_bytes);
     json_put_int(&object, "index_bytes", f->index_bytes);
     json_put_statuses(&object, "failed_by", f->n_by_status);
+    if (f->n_from_thumbnail)
+        json_put_int(&object, "n_from_thumbnail", f->n_from_thumbnail);
     json_put_text(&object, "detect", f->detect);
     for (size_t i = 0; i < f->n_models; i++)
         if (f->models[i].vectors)

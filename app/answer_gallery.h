@@ -29,6 +29,7 @@ typedef struct gallery_facts {
     dpl_gallery_counts counts;
     int64_t index_bytes;         /* of the snapshots in its folder */
     const int64_t *n_by_status;  /* photos by their status as index */
+    int64_t n_from_thumbnail;    /* photos whose vectors were made from thumbnails */
     const char *detect;          /* "faces", "none", or NULL: unset */
     const gallery_model *models; /* [n_models] */
     size_t n_models;

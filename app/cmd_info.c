@@ -200,6 +200,8 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
            (int)row->height_px, text_count(bytes, row->size_bytes), (int)row->n_faces, when);
     if (row->sha256[0])
         printf("  sha256 %s\n", row->sha256);
+    if (dpl_photo_is_from_thumbnail(row))
+        puts("  its vectors were made from thumbnails, until enroll or migrate finds the photo");
     if (row->unreadable_since_unix_s) {
         put_time(when, row->unreadable_since_unix_s);
         printf("  unreadable since %s: ", when);
@@ -242,14 +244,6 @@ static int tell_photo(info *i, const char *typed)
 
 /* ------------------------------------------------------------------ the gallery */
 
-static dpl_status count_reason(void *ctx, const dpl_photo_row *row)
-{
-    int64_t *by_status = ctx;
-
-    by_status[row->status]++;
-    return DPL_OK;
-}
-
 /* Bytes of the index snapshots in the gallery's folder. */
 static int64_t index_bytes(const char *dir)
 {
@@ -276,9 +270,19 @@ enum { N_MODELS = 2 };
 typedef struct facts {
     dpl_gallery_counts counts;
     int64_t by_status[N_STATUSES];
-    char *detect; /* NULL: unset */
+    int64_t n_from_thumbnail; /* photos */
+    char *detect;             /* NULL: unset */
     gallery_model models[N_MODELS];
 } facts;
+
+static dpl_status count_photo(void *ctx, const dpl_photo_row *row)
+{
+    facts *f = ctx;
+
+    f->by_status[row->status]++;
+    f->n_from_thumbnail += dpl_photo_is_from_thumbnail(row);
+    return DPL_OK;
+}
 
 static dpl_status read_setting(char **value, dpl_gallery *gallery, const char *key, dpl_error *err)
 {
@@ -312,7 +316,7 @@ static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
     dpl_status status = dpl_gallery_count(&f->counts, gallery, err);
 
     if (status == DPL_OK)
-        status = dpl_gallery_each_photo(gallery, NULL, count_reason, f->by_status, err);
+        status = dpl_gallery_each_photo(gallery, NULL, count_photo, f, err);
     if (status == DPL_OK)
         status = read_setting(&f->detect, gallery, "detect", err);
     for (int i = 0; i < N_MODELS && status == DPL_OK; i++)
@@ -343,6 +347,7 @@ static void gallery_json(const info *i, facts *f)
         .counts = f->counts,
         .index_bytes = index_bytes(dir),
         .n_by_status = f->by_status,
+        .n_from_thumbnail = f->n_from_thumbnail,
         .detect = f->detect,
         .models = f->models,
         .n_models = N_MODELS,
@@ -390,6 +395,9 @@ static void gallery_text(const info *i, const facts *f)
                text_counted(a, c->n_faces_nobodys, "face"));
     for (int m = 0; m < N_MODELS; m++)
         put_model(&f->models[m]);
+    if (f->n_from_thumbnail)
+        printf("  thumbnails  made the vectors of %s that migrate did not find\n",
+               text_counted(a, f->n_from_thumbnail, "photo"));
     if (f->detect)
         printf("  faces       %s\n", strcmp(f->detect, "none") == 0
                                          ? "none are looked for: each picture is taken whole"

@@ -210,6 +210,18 @@ const command commands[] = {
      "name that somebody gave by hand stays unless --overwrite is said. Photos have to be in the\n"
      "gallery: doppel scan or enroll puts them there. doppel undo takes it back.",
      NULL},
+    {"migrate", cmd_migrate, true, "", "go over to another model", options_of_migrate,
+     "Vectors of two models are not comparable, so a gallery of another model is refused. This\n"
+     "makes its vectors anew, by the model that is installed now or by --model: from the photos\n"
+     "where they still are with the content that was enrolled, else from the thumbnails, until a\n"
+     "later enroll or migrate finds the photo. Names, what was put right by hand, and groups stay.\n"
+     "\n"
+     "It tells which decisions change: of whose photos the new model decides otherwise, compared\n"
+     "with the person's others and with the most similar of all other people.\n"
+     "\n"
+     "The gallery is as it was until everything is there. Interrupted or killed, it goes on when\n"
+     "run again. It cannot be undone: --keep writes an export of the former gallery first.",
+     NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
      options_of_calibrate,
      "Decisions by rate (verify --fmr, query --fpir) need a table from score to false match rate.\n"

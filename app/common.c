@@ -473,8 +473,8 @@ static char *find_model(const command *self, const common *o, const dpl_gallery 
         return text_format("%s", remembered);
     common_refuse(self, o, DPL_E_MODEL,
                   "the model \"%.200s\" that made gallery \"%.100s\" is not there; --%s FILE says "
-                  "where it is now",
-                  remembered, dpl_gallery_dir(gallery), option);
+                  "where it is now, and \"doppel migrate --%s FILE\" goes over to another",
+                  remembered, dpl_gallery_dir(gallery), option, option);
     return NULL;
 }
 
@@ -512,10 +512,10 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
         if (!detector)
             goto done;
     }
-    options.calibration_path = calibration;
+    options.calibration_path = o->going_over ? NULL : calibration;
     options.encoder_path = encoder;
     options.detector_path = detector;
-    options.preset = o->preset ? o->preset : m.preset;
+    options.preset = o->preset || (o->going_over && o->model) ? o->preset : m.preset;
     options.image_path = image;
     options.decode.max_pixels = (uint64_t)o->max_pixels;
     options.decode.max_bytes = o->max_memory_bytes;
@@ -531,6 +531,56 @@ done:
     free(encoder);
     free(image);
     free(detector);
+    return code;
+}
+
+static int refuse_former(const command *self, const common *o, const char *given, const char *hash)
+{
+    return common_refuse(self, o, DPL_E_MISMATCH,
+                         "--former-model \"%.200s\" did not make the gallery (%.12s)", given, hash);
+}
+
+int common_open_former(dpl_pipeline **out, const command *self, const common *o,
+                       dpl_gallery *gallery, const char *given)
+{
+    dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
+    char *path = NULL, *calibration = NULL, *hash = NULL, *found = NULL;
+    memory m = {NULL};
+    dpl_error err;
+    int code = 0;
+
+    *out = NULL;
+    if (recall_all(&m, gallery, &err) != DPL_OK ||
+        recall(&hash, gallery, "model.face.hash", &err) != DPL_OK ||
+        dpl_gallery_calibration(&calibration, gallery, &err) != DPL_OK) {
+        code = common_fail(self, o, &err);
+        goto done;
+    }
+    if (!given && m.model && !strchr(m.model, '/') &&
+        dpl_models_find(&found, m.model, NULL) == DPL_OK)
+        path = text_format("%s", found);
+    else if (given || m.model)
+        path = text_format("%s", given ? given : m.model);
+    if (!path || !hash)
+        goto done;
+    options.encoder_path = path;
+    options.preset = m.preset;
+    options.calibration_path = calibration;
+    options.net = common_model_limits(o);
+    /* What is there now may be the new model, which is not told of here. */
+    if (dpl_pipeline_open(out, &options, &err) != DPL_OK) {
+        code = given ? common_fail(self, o, &err) : 0;
+    } else if (strcmp(dpl_encoder_hash(dpl_pipeline_encoder(*out)), hash) != 0) {
+        dpl_pipeline_close(*out);
+        *out = NULL;
+        code = given ? refuse_former(self, o, given, hash) : 0;
+    }
+done:
+    forget_memory(&m);
+    dpl_bytes_free(calibration);
+    dpl_bytes_free(found);
+    free(hash);
+    free(path);
     return code;
 }
 

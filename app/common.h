@@ -28,6 +28,8 @@ typedef struct common {
     double model_operations;
     int color;
     bool json, quiet;
+    bool going_over;    /* to another model: the preset and the calibration of the gallery's are not
+                           its */
     bool faces_only;    /* the gallery's model of whole pictures has nothing to do here */
     bool adds_pictures; /* where the gallery has none, the one that comes with doppel is used */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
@@ -89,6 +91,14 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
  * touched. Nothing is restricted where the command has not said what it reads. */
 void common_enter_sandbox(const common *o, dpl_gallery *gallery,
                           const dpl_pipeline_options *models);
+
+/**
+ * Open the model that made the gallery, without a detector: for what it decided.
+ * @param given     its file; NULL: where the gallery says
+ * @param[out] out  NULL, and 0 is returned, when it is not given and not there any more
+ */
+int common_open_former(dpl_pipeline **out, const command *self, const common *o,
+                       dpl_gallery *gallery, const char *given);
 
 /** A command as it was typed, freed by free(). Before options_read, which puts options first. */
 char *common_typed(int argc, char **argv);

@@ -188,6 +188,8 @@ typedef struct item {
     bool twice;    /* error names somebody else, whose photo it is, too */
     bool nobodys;  /* none of its faces is known to be the person's */
     bool unread;   /* it could not be read, and what was enrolled of it stays */
+    bool found;    /* its vectors were made from thumbnails, and are made from the photo again */
+    char *tried;   /* of one that is found: the options that it was enrolled with */
     const char *person; /* whose it is, or was to be; NULL: nobody's */
     size_t n_poor;      /* faces that are too poor to be templates */
     int64_t file_system;
@@ -262,9 +264,13 @@ static bool is_settled(const job *j, const known *k)
     const bool tried = strcmp(k->tried, j->tried) == 0;
     const bool is_theirs = k->status == DPL_OK && k->person;
 
-    if (j->options->nobodys) /* what is somebody's is none of a scan's, forced or not */
-        return is_theirs || (!j->options->force && (k->status == DPL_OK || tried));
-    return !j->options->force && same_person(j, k) && (is_theirs || (k->meant && tried));
+    if (j->options->nobodys && is_theirs) /* is none of a scan's, forced or not */
+        return true;
+    if (j->options->force || dpli_is_from_thumbnail(k->tried))
+        return false;
+    if (j->options->nobodys)
+        return k->status == DPL_OK || tried;
+    return same_person(j, k) && (is_theirs || (k->meant && tried));
 }
 
 /* Known content: nothing to encode. A refusal stays one, with its reason. */
@@ -371,6 +377,17 @@ static dpl_status take_all_faces(const job *j, item *it, bool clear, dpl_error *
     return DPL_OK;
 }
 
+/* A photo that is found again is as it was, whatever this run does with new ones. */
+static dpl_faces_policy policy_of(const job *j, const item *it)
+{
+    int faces;
+
+    if (it->found && sscanf(it->before->tried, "faces=%d", &faces) == 1 &&
+        faces >= DPL_FACES_REFUSE && faces <= DPL_FACES_ALL)
+        return (dpl_faces_policy)faces;
+    return j->options->faces;
+}
+
 /* Of a photo that is looked at for whatever is in it: none or only poor ones is no failure. */
 static dpl_status scan_faces(const job *j, item *it, bool clear, dpl_error *err)
 {
@@ -401,6 +418,7 @@ static dpl_status stay_nobodys(const job *j, item *it, dpl_error *err)
 /* Which of the photo's faces become templates. */
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
+    const dpl_faces_policy policy = policy_of(j, it);
     const dpl_photo *photo = &it->photo;
     const bool clear = photo->n_faces == 1 || (photo->n_faces > 1 && dpli_has_dominant_face(photo));
 
@@ -408,13 +426,13 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
         return scan_faces(j, it, clear, err);
     if (photo->n_faces == 0)
         return dpli_no_face(photo, err);
-    if (!clear && j->options->faces == DPL_FACES_REFUSE)
+    if (!clear && policy == DPL_FACES_REFUSE)
         return dpli_fail(
             err, DPL_E_MANY_FACES,
             "%zu faces found, which one is meant is not clear (--faces largest takes the "
             "main one)",
             photo->n_faces);
-    if (j->options->faces == DPL_FACES_ALL)
+    if (policy == DPL_FACES_ALL)
         return take_all_faces(j, it, clear, err);
     return add_face(j, it, dpli_main_face(photo), err);
 }
@@ -468,10 +486,11 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
 }
 
 /* Whether what was enrolled of a photo would be lost for a reason that is not the photo's: its file
-   is gone, empty, unreadable or no picture today. What was read and judged is another matter. */
+   is gone, empty, unreadable or no picture today. What was read and judged is another matter,
+   unless nobody has asked for it to be judged again. */
 static bool keeps_what_was(const item *it, dpl_status status)
 {
-    return it->before && it->before->status == DPL_OK && !is_judgement(status) &&
+    return it->before && it->before->status == DPL_OK && (!is_judgement(status) || it->found) &&
            !dpli_stops_the_run(status);
 }
 
@@ -546,6 +565,16 @@ static bool is_unchanged(const job *j, const item *it)
 
     return k && is_settled(j, k) && k->sha256[0] && k->size_bytes == it->size_bytes &&
            k->mtime_ns == it->mtime_ns;
+}
+
+/* From its thumbnails no more, and otherwise as it was enrolled. */
+static dpl_status keep_tried(item *it, dpl_error *err)
+{
+    it->tried = dpli_strdup(it->before->tried, err);
+    if (!it->tried)
+        return DPL_E_MEMORY;
+    it->tried[strlen(it->tried) - (sizeof DPLI_FROM_THUMBNAIL - 1)] = '\0';
+    return DPL_OK;
 }
 
 /* What a file costs that is to be read. */
@@ -632,8 +661,13 @@ static dpl_status look_at_file(job *j, int worker, item *it, dpl_error *err)
             dpli_photo_unread(bytes, n_bytes, j->pipeline);
             return DPL_OK;
         }
+        it->found = it->before && (it->before->person || j->options->nobodys) &&
+                    !j->options->force && dpli_is_from_thumbnail(it->before->tried) &&
+                    strcmp(it->before->sha256, it->sha256) == 0;
         dpl_error why = {DPL_OK, ""};
-        status = encode_file(j, it, j->scratches[worker], bytes, n_bytes, &why);
+        status = it->found ? keep_tried(it, &why) : DPL_OK;
+        if (status == DPL_OK)
+            status = encode_file(j, it, j->scratches[worker], bytes, n_bytes, &why);
         if (status != DPL_OK)
             it->error = why;
     }
@@ -683,6 +717,7 @@ static void clear_templates(item *it)
 static void clear_item(item *it)
 {
     clear_templates(it);
+    free(it->tried);
     dpl_photo_clear(&it->photo);
 }
 
@@ -748,7 +783,7 @@ static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
                               ? "the same photo is enrolled as somebody else"
                           : it->moved && it->status == DPL_OK ? it->photo.image.warning
                                                               : it->error.message,
-                .options = j->tried,
+                .options = it->tried ? it->tried : j->tried,
                 .size_bytes = it->size_bytes,
                 .mtime_ns = it->mtime_ns,
                 .enrolled_unix_s = now_s,

@@ -75,6 +75,9 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 /** The same within a transaction. */
 dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
 
+/* Told who meets a gallery of another model. */
+#define DPLI_WAY_OUT "\"doppel migrate\" re-encodes a gallery for another model"
+
 /* The model that a space is bound to; id 0 when there is none. */
 typedef struct dpli_bound {
     int64_t id;
@@ -85,6 +88,12 @@ dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_sp
                             dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
+/** Within a transaction: a space is bound to another encoder, also for the templates that it has,
+ * whose vectors the caller replaces in it. *model_id: of its row. */
+dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
+                              dpl_error *err);
+/** The hash that a space is bound to, freed by free(); NULL when there is none. */
+dpl_status dpli_bound_hash(char **hash, dpl_gallery *gallery, const char *space, dpl_error *err);
 /** DPL_E_MISMATCH unless vectors of this encoder can be compared with what the gallery holds. */
 dpl_status dpli_gallery_fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err);
 /* "model.SPACE.FACT", as settings are named that say what a space is bound to. */
@@ -165,6 +174,13 @@ dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_er
 /** What is known of a photo's file, over what was. */
 dpl_status dpli_put_file(dpl_gallery *gallery, int64_t photo_id, const dpl_photo_row *row,
                          dpl_error *err);
+/* Ends a photo's options when its vectors were made from thumbnails, for want of the photo: they
+   are made again from the photo when it is found. */
+#define DPLI_FROM_THUMBNAIL ",thumbnail"
+bool dpli_is_from_thumbnail(const char *options);
+/** Say so of a photo, or that it is not so any more; its row is otherwise as it was. */
+dpl_status dpli_mark_photo(dpl_gallery *gallery, int64_t photo_id, bool from_thumbnail,
+                           dpl_error *err);
 /** Whose a template is; person_id 0: nobody's. */
 dpl_status dpli_put_owner(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
                           bool by_hand, dpl_error *err);

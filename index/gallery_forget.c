@@ -18,6 +18,7 @@
 #include "doppel/score.h"
 #include "index/gallery.h"
 #include "index/source.h"
+#include "index/staged.h"
 #include "index/traces.h"
 
 dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
@@ -25,6 +26,7 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
     dpli_store *s = gallery->store;
 
     dpli_search_drop(gallery);
+    dpli_staged_discard(gallery->dir); /* which has vectors of those who are gone */
     return s->ops->scrub(s, err);
 }
 

@@ -569,8 +569,9 @@ dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char
         goto done;
     if (bound.id && bound.dim != dim) {
         status = dpli_fail(err, DPL_E_MISMATCH,
-                           "the %s vectors of gallery \"%s\" have %d numbers, not %d", space->name,
-                           gallery->dir, (int)bound.dim, (int)dim);
+                           "the %s vectors of gallery \"%s\" have %d numbers, not %d; "
+                           DPLI_WAY_OUT,
+                           space->name, gallery->dir, (int)bound.dim, (int)dim);
         goto done;
     }
     status = s->ops->n_vectors(s, &n, bound.id, err);

@@ -226,11 +226,12 @@ dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *b, dpl_err
             status = model_fact(&name, gallery, space->name, "name", err);
             if (status != DPL_OK)
                 goto done;
-            status = dpli_fail(err, DPL_E_MISMATCH,
-                               "the %s vectors of gallery \"%s\" were made by model \"%s\" "
-                               "(%.12s, %d numbers), not by \"%s\" (%.12s, %d numbers)",
-                               b->space, gallery->dir, name ? name : "", hash ? hash : "",
-                               (int)bound.dim, b->name, b->hash, (int)b->dim);
+            status =
+                dpli_fail(err, DPL_E_MISMATCH,
+                          "the %s vectors of gallery \"%s\" were made by model \"%s\" "
+                          "(%.12s, %d numbers), not by \"%s\" (%.12s, %d numbers); " DPLI_WAY_OUT,
+                          b->space, gallery->dir, name ? name : "", hash ? hash : "",
+                          (int)bound.dim, b->name, b->hash, (int)b->dim);
             goto done;
         }
         if (s->writing) {
@@ -292,27 +293,61 @@ static dpl_status model_path(char **path, const dpl_encoder *encoder, dpl_error 
     return *path ? DPL_OK : DPL_E_MEMORY;
 }
 
-dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err)
+/* *path is the caller's, and the binding's. */
+static dpl_status binding_of(dpli_binding *binding, char **path, const dpl_encoder *encoder,
+                             dpl_error *err)
 {
     const char *name = dpl_encoder_fact(encoder, "name"), *head = dpl_encoder_fact(encoder, "head");
     const char *preset = dpl_encoder_preset(encoder);
-    dpli_binding binding = {
+    dpl_status status = model_path(path, encoder, err);
+
+    *binding = (dpli_binding){
         .space = dpl_encoder_space(encoder),
         .hash = dpl_encoder_hash(encoder),
         .name = name ? name : "",
         .head = head ? head : "cosine",
         .dim = dpl_encoder_dim(encoder),
+        .path = *path,
         .preset = preset ? preset : "",
     };
-    char *path;
-    dpl_status status = model_path(&path, encoder, err);
+    return status;
+}
 
-    if (status != DPL_OK)
-        return status;
-    binding.path = path;
-    status = dpli_gallery_bind(gallery, &binding, err);
+dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_error *err)
+{
+    dpli_binding binding;
+    char *path;
+    dpl_status status = binding_of(&binding, &path, encoder, err);
+
+    if (status == DPL_OK)
+        status = dpli_gallery_bind(gallery, &binding, err);
     free(path);
     return status;
+}
+
+dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
+                              dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    char key[DPLI_MODEL_KEY];
+    dpli_binding binding;
+    char *path;
+    dpl_status status = binding_of(&binding, &path, encoder, err);
+
+    if (status == DPL_OK)
+        status = s->ops->change_model(s, model_id, binding.space, binding.hash, binding.dim, err);
+    dpli_model_key(key, binding.space, "hash");
+    if (status == DPL_OK)
+        status = s->ops->set_setting(s, key, binding.hash, err);
+    if (status == DPL_OK)
+        status = dpli_bind_inside(gallery, &binding, err);
+    free(path);
+    return status;
+}
+
+dpl_status dpli_bound_hash(char **hash, dpl_gallery *gallery, const char *space, dpl_error *err)
+{
+    return model_fact(hash, gallery, space, "hash", err);
 }
 
 /* Within a transaction. */
@@ -338,7 +373,7 @@ static dpl_status fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_err
         status =
             dpli_fail(err, DPL_E_MISMATCH,
                       "gallery \"%.150s\" was made by model \"%.60s\" (%s vectors %.12s), not by "
-                      "\"%.150s\" (%s vectors %.12s)",
+                      "\"%.150s\" (%s vectors %.12s); " DPLI_WAY_OUT,
                       gallery->dir, name ? name : "", held, hash ? hash : "",
                       dpl_encoder_path(encoder), space, dpl_encoder_hash(encoder));
     free(hash);

@@ -747,6 +747,41 @@ dpl_status dpli_own_photo(dpl_gallery *gallery, int64_t photo_id, int64_t person
     return status;
 }
 
+bool dpli_is_from_thumbnail(const char *options)
+{
+    const size_t n = strlen(options), n_mark = sizeof DPLI_FROM_THUMBNAIL - 1;
+
+    return n >= n_mark && strcmp(options + n - n_mark, DPLI_FROM_THUMBNAIL) == 0;
+}
+
+dpl_status dpli_mark_photo(dpl_gallery *gallery, int64_t photo_id, bool from_thumbnail,
+                           dpl_error *err)
+{
+    const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, photo_id};
+    struct kept_row k = {.gallery = gallery};
+    dpli_store *s = gallery->store;
+    char *options = NULL;
+    dpl_status status = s->ops->each_photo(s, &query, keep_row, &k, err);
+
+    if (status != DPL_OK || !k.row.id || dpli_is_from_thumbnail(k.row.options) == from_thumbnail)
+        goto done;
+    options = dpli_asprintf(err, "%s%s", k.row.options, DPLI_FROM_THUMBNAIL);
+    if (!options) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    if (!from_thumbnail)
+        options[strlen(k.row.options) - (sizeof DPLI_FROM_THUMBNAIL - 1)] = '\0';
+    k.row.options = options;
+    k.row.sum = dpli_photo_sum(&k.row);
+    status = s->ops->set_photo(s, &k.row, err);
+done:
+    free(options);
+    for (int i = 0; i < N_STRINGS; i++)
+        free(k.strings[i]);
+    return status;
+}
+
 /* Whose a photo is, as its faces say. */
 struct settling {
     int64_t photo_person_id;

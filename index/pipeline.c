@@ -99,7 +99,9 @@ static dpl_status check_calibration(const dpl_pipeline *p, dpl_error *err)
 
     if (p->calibration->model[0] && strcmp(p->calibration->model, hash) != 0)
         return dpli_fail(err, DPL_E_MISMATCH,
-                         "the calibration is of another model (%.12s, this is %.12s)",
+                         "the calibration is of another model (%.12s, this is %.12s); "
+                         "\"doppel migrate\" re-encodes a gallery for another model, \"doppel "
+                         "calibrate\" measures anew",
                          p->calibration->model, hash);
     if (p->calibration->version > 1 && strcmp(p->calibration->metric, head) != 0)
         return dpli_fail(err, DPL_E_MISMATCH,

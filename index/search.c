@@ -131,7 +131,8 @@ static dpl_status fetch_row(void *ctx, const dpl_template_row *row)
 }
 
 /* Whether all that happened since an index was made is that vectors were added, few enough to be
-   worth adding to it. Ids never come back, so the same ids are the same vectors. */
+   worth adding to it. Ids never come back, so within one identity, which a migration changes, the
+   same ids are the same vectors. */
 static int only_adds(const dpli_vectors *now, const dpli_index *index)
 {
     return now->n >= index->n && now->n - index->n <= index->n / 10 &&

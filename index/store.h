@@ -122,6 +122,12 @@ typedef struct dpli_store_ops {
     /* The space's only model from now on; it has no template of another. */
     dpl_status (*set_model)(dpli_store *store, const char *space, const char *hash, int32_t dim,
                             dpl_error *err);
+    /* The space's model is another from now on, also of its templates: whoever calls this puts
+       their vectors in the same transaction (set_vector). *id: as it was. */
+    dpl_status (*change_model)(dpli_store *store, int64_t *id, const char *space, const char *hash,
+                               int32_t dim, dpl_error *err);
+    /* Its identity is a new one: what was derived from it before is another gallery's. */
+    dpl_status (*change_identity)(dpli_store *store, dpl_error *err);
     /* Whether a space, or with NULL any, holds templates. */
     dpl_status (*has_templates)(dpli_store *store, bool *any, const char *space, dpl_error *err);
 
@@ -172,6 +178,11 @@ typedef struct dpli_store_ops {
     dpl_status (*drop_template)(dpli_store *store, int64_t id, dpl_error *err);
     dpl_status (*add_vector)(dpli_store *store, int64_t *id, const dpli_vector_record *row,
                              dpl_error *err);
+    /* Over the one of the row's template: vector and sum. */
+    dpl_status (*set_vector)(dpli_store *store, const dpli_vector_record *row, dpl_error *err);
+    /* Over what there was. */
+    dpl_status (*set_face)(dpli_store *store, int64_t template_id, const double face[DPLI_N_FACE],
+                           const char *weakest, uint64_t sum, dpl_error *err);
     dpl_status (*add_face)(dpli_store *store, int64_t template_id, const double face[DPLI_N_FACE],
                            const char *weakest, uint64_t sum, dpl_error *err);
     dpl_status (*add_thumb)(dpli_store *store, int64_t template_id, const void *bytes, size_t n,

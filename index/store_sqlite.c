@@ -544,6 +544,26 @@ done:
     return status;
 }
 
+/* In its row, which templates refer to. */
+static dpl_status change_model(dpli_store *store, int64_t *id, const char *space, const char *hash,
+                               int32_t dim, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+                                      "UPDATE model SET hash = ?2, dim = ?3 WHERE space = ?1", err);
+    int64_t found;
+
+    *id = 0;
+    if (status == DPL_OK) {
+        dpli_bind_text(&s, 1, space);
+        dpli_bind_text(&s, 2, hash);
+        dpli_bind_int(&s, 3, dim);
+        status = dpli_stmt_run(&s, err);
+    }
+    dpli_stmt_clear(&s);
+    return status == DPL_OK ? find_model(store, id, &found, space, hash, err) : status;
+}
+
 static dpl_status has_templates(dpli_store *store, bool *any, const char *space, dpl_error *err)
 {
     dpli_stmt s = {0};
@@ -617,6 +637,8 @@ static const dpli_store_ops ops = {
     .each_setting = each_setting,
     .find_model = find_model,
     .set_model = set_model,
+    .change_model = change_model,
+    .change_identity = dpli_sqlite_new_identity,
     .has_templates = has_templates,
     .one_person = dpli_sqlite_one_person,
     .each_person = dpli_sqlite_each_person,
@@ -639,7 +661,9 @@ static const dpli_store_ops ops = {
     .drop_templates = dpli_sqlite_drop_templates,
     .drop_template = dpli_sqlite_drop_template,
     .add_vector = dpli_sqlite_add_vector,
+    .set_vector = dpli_sqlite_set_vector,
     .add_face = dpli_sqlite_add_face,
+    .set_face = dpli_sqlite_set_face,
     .add_thumb = dpli_sqlite_add_thumb,
     .set_owner = dpli_sqlite_set_owner,
     .set_file = dpli_sqlite_set_file,

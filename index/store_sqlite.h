@@ -22,7 +22,9 @@ enum {
     DPLI_SQLITE_DROP_TEMPLATES,
     DPLI_SQLITE_DROP_TEMPLATE,
     DPLI_SQLITE_ADD_VECTOR,
+    DPLI_SQLITE_SET_VECTOR,
     DPLI_SQLITE_ADD_FACE,
+    DPLI_SQLITE_SET_FACE,
     DPLI_SQLITE_ADD_THUMB,
     DPLI_SQLITE_SET_OWNER,
     DPLI_SQLITE_DROP_OWNER,
@@ -89,6 +91,9 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
  * open for writing. */
 dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_bytes, dpl_error *err);
 
+/** Give the gallery an identity of its own, at creation or anew. */
+dpl_status dpli_sqlite_new_identity(dpli_store *store, dpl_error *err);
+
 /** Within a writing transaction, before it ends: the sum over what has no sum in its row. */
 dpl_status dpli_sqlite_seal(dpli_store_sqlite *s, dpl_error *err);
 dpl_status dpli_sqlite_faults(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err);
@@ -136,6 +141,10 @@ dpl_status dpli_sqlite_drop_templates(dpli_store *store, int64_t *n, int64_t pho
 dpl_status dpli_sqlite_drop_template(dpli_store *store, int64_t id, dpl_error *err);
 dpl_status dpli_sqlite_add_vector(dpli_store *store, int64_t *id, const dpli_vector_record *row,
                                   dpl_error *err);
+dpl_status dpli_sqlite_set_vector(dpli_store *store, const dpli_vector_record *row, dpl_error *err);
+dpl_status dpli_sqlite_set_face(dpli_store *store, int64_t template_id,
+                                const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
+                                dpl_error *err);
 dpl_status dpli_sqlite_add_face(dpli_store *store, int64_t template_id,
                                 const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
                                 dpl_error *err);

@@ -228,18 +228,28 @@ static dpl_status set_version(dpli_db *db, dpl_error *err)
     return dpli_db_exec(db, sql, err);
 }
 
-static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
+dpl_status dpli_sqlite_new_identity(dpli_store *store, dpl_error *err)
 {
-    dpli_db *db = s->db;
-    dpl_status status;
     uint8_t identity[16];
-    char sql[256];
-    char hex[33];
+    char sql[256], hex[33];
 
     if (getrandom(identity, sizeof identity, 0) != (ssize_t)sizeof identity)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "no random numbers from the system");
     for (size_t i = 0; i < sizeof identity; i++)
         snprintf(hex + 2 * i, 3, "%02x", identity[i]);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO gallery VALUES(1, '%s', 0, 0)"
+             " ON CONFLICT(one) DO UPDATE SET identity = excluded.identity",
+             hex);
+    return dpli_db_exec(dpli_sqlite_of(store)->db, sql, err);
+}
+
+static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
+{
+    dpli_db *db = s->db;
+    dpl_status status;
+    char sql[64];
+
     status = dpli_db_begin(db, 1, err);
     if (status != DPL_OK)
         return status;
@@ -248,11 +258,10 @@ static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
         if (status != DPL_OK)
             goto done;
     }
-    snprintf(sql, sizeof sql,
-             "INSERT INTO gallery VALUES(1, '%s', 0, 0);"
-             "PRAGMA application_id=%d;",
-             hex, APPLICATION_ID);
-    status = dpli_db_exec(db, sql, err);
+    status = dpli_sqlite_new_identity(&s->store, err);
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d;", APPLICATION_ID);
+    if (status == DPL_OK)
+        status = dpli_db_exec(db, sql, err);
     if (status == DPL_OK)
         status = set_version(db, err);
     if (status == DPL_OK)

@@ -6,6 +6,10 @@
 
 #define FACE_COLUMN(column, member) #column ","
 #define FACE_MARK(column, member)   "?,"
+#define FACE_SET(column, member)    #column " = excluded." #column ","
+#define ADD_FACE                                                                                   \
+    "INSERT INTO face(" DPLI_FACE_LIST(                                                            \
+        FACE_COLUMN) "weakest, sum, template_id) VALUES(" DPLI_FACE_LIST(FACE_MARK) "?,?,?)"
 
 static const char *const sql[DPLI_N_SQLITE] = {
     [DPLI_SQLITE_FIND_PERSON] = "SELECT id FROM person WHERE name = ?",
@@ -29,8 +33,10 @@ static const char *const sql[DPLI_N_SQLITE] = {
     [DPLI_SQLITE_DROP_TEMPLATE] = "DELETE FROM template WHERE id = ?",
     [DPLI_SQLITE_ADD_VECTOR] =
         "INSERT INTO template(id, photo_id, model_id, vector, sum) VALUES(?,?,?,?,?)",
-    [DPLI_SQLITE_ADD_FACE] = "INSERT INTO face(" DPLI_FACE_LIST(
-        FACE_COLUMN) "weakest, sum, template_id) VALUES(" DPLI_FACE_LIST(FACE_MARK) "?,?,?)",
+    [DPLI_SQLITE_SET_VECTOR] = "UPDATE template SET vector = ?2, sum = ?3 WHERE id = ?1",
+    [DPLI_SQLITE_ADD_FACE] = ADD_FACE,
+    [DPLI_SQLITE_SET_FACE] = ADD_FACE " ON CONFLICT(template_id) DO UPDATE SET " DPLI_FACE_LIST(
+        FACE_SET) "weakest = excluded.weakest, sum = excluded.sum",
     [DPLI_SQLITE_ADD_THUMB] = "INSERT INTO thumb(template_id, jpeg, sum) VALUES(?, ?, ?)",
     [DPLI_SQLITE_SET_OWNER] =
         "INSERT INTO owner(template_id, person_id, by_hand, sum) VALUES(?1, ?2, ?3, ?4)"
@@ -270,12 +276,25 @@ dpl_status dpli_sqlite_add_vector(dpli_store *store, int64_t *id, const dpli_vec
     return add(id, store, s, err);
 }
 
-dpl_status dpli_sqlite_add_face(dpli_store *store, int64_t template_id,
-                                const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
-                                dpl_error *err)
+dpl_status dpli_sqlite_set_vector(dpli_store *store, const dpli_vector_record *row, dpl_error *err)
 {
     dpli_stmt *s;
-    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_FACE, err);
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_SET_VECTOR, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, row->id);
+    dpli_bind_blob(s, 2, row->bytes, row->n_bytes);
+    dpli_bind_int(s, 3, (int64_t)row->sum);
+    return dpli_stmt_run(s, err);
+}
+
+static dpl_status put_face(dpli_store *store, int which, int64_t template_id,
+                           const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
+                           dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, which, err);
 
     if (status != DPL_OK)
         return status;
@@ -285,6 +304,20 @@ dpl_status dpli_sqlite_add_face(dpli_store *store, int64_t template_id,
     dpli_bind_int(s, DPLI_N_FACE + 2, (int64_t)sum);
     dpli_bind_int(s, DPLI_N_FACE + 3, template_id);
     return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_add_face(dpli_store *store, int64_t template_id,
+                                const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
+                                dpl_error *err)
+{
+    return put_face(store, DPLI_SQLITE_ADD_FACE, template_id, face, weakest, sum, err);
+}
+
+dpl_status dpli_sqlite_set_face(dpli_store *store, int64_t template_id,
+                                const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
+                                dpl_error *err)
+{
+    return put_face(store, DPLI_SQLITE_SET_FACE, template_id, face, weakest, sum, err);
 }
 
 dpl_status dpli_sqlite_add_thumb(dpli_store *store, int64_t template_id, const void *bytes,

@@ -96,7 +96,8 @@ static dpl_status check_templates(const dpli_person_templates *t, const dpli_jud
 {
     if (t->n_templates == 0 && t->foreign)
         return dpli_fail(err, DPL_E_MISMATCH,
-                         "the gallery's templates of \"%s\" are another model's", person);
+                         "the gallery's templates of \"%s\" are another model's; " DPLI_WAY_OUT,
+                         person);
     if (t->n_templates == 0)
         return dpli_fail(err, DPL_E_NO_PERSON, "the gallery \"%s\" holds no template of \"%s\"",
                          dpl_gallery_dir(gallery), person);

@@ -29,6 +29,11 @@ size_t dpli_encoder_plan_bytes(const dpl_encoder *encoder);
  * face-105, which lies 3.5 pixels within that template, at (18, 30), pixel for pixel. */
 enum { DPLI_PORTRAIT_WIDTH = 141 };
 
+/** Where in a portrait of width_px the landmarks lie of the face that it was made of.
+ * @retval DPL_E_INPUT  as of dpl_portrait */
+dpl_status dpli_portrait_landmarks(dpl_point points[5], const dpl_face *face, int32_t width_px,
+                                   dpl_error *err);
+
 /** dpl_whole_chip without an encoder: the training's pictures are cut as the encoder's are. The
  * filter is dpl_image_resize's. */
 dpl_status dpli_whole_chip(uint8_t *chip, int32_t width_px, int32_t height_px,

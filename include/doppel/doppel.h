@@ -13,6 +13,7 @@
 #include "doppel/group.h"
 #include "doppel/image.h"
 #include "doppel/job.h"
+#include "doppel/migrate.h"
 #include "doppel/models.h"
 #include "doppel/net.h"
 #include "doppel/photos.h"

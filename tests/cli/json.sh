@@ -31,6 +31,7 @@ refuses 4 reject "$obama" Ann
 refuses 4 merge Ann Bea
 refuses 4 forget Ann
 refuses 4 export all.jsonl
+refuses 4 migrate
 refuses 4 query "$obama"
 refuses 4 verify "$obama" --as Ann
 refuses 3 import nowhere.jsonl
@@ -71,6 +72,7 @@ refuses 2 merge "Barack Obama" "Marie Curie"
 answers 0 reject --people "Barack Obama" "Marie Curie"
 answers 0 assign "$biden" Joe
 refuses 4 rename Nobody Somebody
+answers 0 migrate
 answers 0 export all.jsonl
 is "$("$JSON" out n_photos)" "6"
 answers 0 import all.jsonl --gallery other

@@ -31,6 +31,7 @@ enum { MAX_STEPS = 4 };
 static dpl_error err;
 static dpli_rng rng;
 static dpl_pipeline *pipeline; /* small, of whole pictures */
+static dpl_pipeline *other;    /* its net given pictures otherwise: another model */
 static long n_rounds = 3;
 
 /* ------------------------------------------------------------------ commands */
@@ -106,6 +107,15 @@ static dpl_status enroll_step(dpl_gallery *gallery, int n)
     return n == 0 ? enroll_photos(gallery) : DPL_E_NOT_FOUND;
 }
 
+static dpl_status migrate_step(dpl_gallery *gallery, int n)
+{
+    dpl_migrate_options o = DPL_MIGRATE_OPTIONS_INIT;
+    dpl_migrate_report report;
+
+    o.n_threads = 1;
+    return n == 0 ? dpl_migrate(&report, gallery, other, &o, &err) : DPL_E_NOT_FOUND;
+}
+
 static const struct command {
     const char *name;
     dpl_status (*step)(dpl_gallery *gallery, int n);
@@ -114,7 +124,8 @@ static const struct command {
                 {"import", import_step},
                 {"forget", forget_step},
                 {"assign, reject, set apart and merge", right_step},
-                {"enroll", enroll_step}};
+                {"enroll", enroll_step},
+                {"migrate", migrate_step}};
 
 /* Open, every step, close. *n_done: how many reported; *under_way: one had begun. */
 static void run(int *n_done, bool *under_way, const struct command *c, const char *dir)
@@ -163,6 +174,14 @@ static void make_gallery(const char *dir, const struct command *c)
 {
     dpl_gallery *gallery;
 
+    if (c->step == migrate_step) {
+        /* One of its photos is gone and made from the thumbnail. */
+        gallery = kit_open(dir, DPL_GALLERY_CREATE);
+        kit_expect(DPL_OK, enroll_photos(gallery), &err);
+        dpl_gallery_close(gallery);
+        kit_write("photos/two/2.png", "no picture", 10);
+        return;
+    }
     if (c->step == enroll_step) {
         /* Bound to the pipeline's encoder; the photos come again, by force. */
         gallery = kit_open(dir, DPL_GALLERY_CREATE);
@@ -321,15 +340,23 @@ static void when_any_call_to_the_disk_fails_a_gallery_holds_what_was_reported(vo
 static int set_up(void **state)
 {
     static char root[] = "/dev/shm/doppel-cuts-XXXXXX";
+    static const char facts[] = "{\"std\": \"200\"}";
     dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
     dpl_gallery *gallery;
     char *dir, *text;
+    size_t n_model;
 
     (void)state;
     if (mkdtemp(root))
         assert_int_equal(chdir(root), 0);
     o.encoder_path = DPL_SOURCE_DIR "/tests/standins/koch.onnx";
     kit_expect(DPL_OK, dpl_pipeline_open(&pipeline, &o, &err), &err);
+    dir = kit_read(o.encoder_path, &n_model);
+    kit_write("other.onnx", dir, n_model);
+    free(dir);
+    kit_write("other.onnx.json", facts, sizeof facts - 1);
+    o.encoder_path = "other.onnx";
+    kit_expect(DPL_OK, dpl_pipeline_open(&other, &o, &err), &err);
     mkdir("photos", 0700);
     mkdir("photos/one", 0700);
     mkdir("photos/two", 0700);
@@ -355,11 +382,13 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     static const char *const files[] = {"photos/one/1.png", "photos/two/2.png", "photos/one",
-                                        "photos/two",       "photos",           "import.jsonl"};
+                                        "photos/two",       "photos",           "import.jsonl",
+                                        "other.onnx",       "other.onnx.json"};
     char *cwd = getcwd(NULL, 0);
 
     (void)state;
     dpl_pipeline_close(pipeline);
+    dpl_pipeline_close(other);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         remove(files[i]);
     if (cwd && strncmp(cwd, "/dev/shm/", 9) == 0 && chdir("/") == 0)

@@ -1,8 +1,8 @@
 /*
  * test_jobs_fail.c - the whole jobs when any one allocation fails, or all from one on: enrolment,
- * verification, claims, queries, check and repair. Each ends in DPL_E_MEMORY with the gallery as it
- * was, or it is done, and has the answer that it has with memory. Of a photo for which memory was
- * short nothing is recorded, least of all that it was no photo.
+ * verification, claims, queries, check, repair and migration. Each ends in DPL_E_MEMORY with the
+ * gallery as it was, or it is done, and has the answer that it has with memory. Of a photo for
+ * which memory was short nothing is recorded, least of all that it was no photo.
  *
  * Import, forget and the other calls on a gallery alone are in test_gallery_fail.c.
  */
@@ -29,6 +29,7 @@
 
 static dpl_error err;
 static dpl_pipeline *pipeline; /* small, of whole pictures */
+static dpl_pipeline *other;    /* its net given pictures otherwise: another model */
 static dpl_scratch *scratch;
 static char *dir; /* of the gallery under test */
 static char answer[512];
@@ -172,6 +173,21 @@ static dpl_status repair(void)
     return status;
 }
 
+static dpl_status migrate(void)
+{
+    dpl_migrate_options o = DPL_MIGRATE_OPTIONS_INIT;
+    dpl_migrate_report report;
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
+
+    o.n_threads = 1;
+    o.before = pipeline;
+    if (status == DPL_OK)
+        status = dpl_migrate(&report, gallery, other, &o, &err);
+    dpl_gallery_close(gallery);
+    return status;
+}
+
 /* ------------------------------------------------------------------ a gallery's state */
 
 /* Its export without times and ids, which an attempt that failed may have used up; "" for none. */
@@ -243,7 +259,8 @@ static const struct job {
             {"claim", claim, make_enrolled, false},
             {"query", query, make_enrolled, false},
             {"check", check, make_damaged, false},
-            {"repair", repair, make_damaged, true}};
+            {"repair", repair, make_damaged, true},
+            {"migrate", migrate, make_enrolled, true}};
 
 static void fresh(const struct job *job)
 {
@@ -323,7 +340,9 @@ static int set_up(void **state)
     static const char *const pictures[][2] = {{PICTURES "t0_d16.png", "photos/one/1.png"},
                                               {PICTURES "grey.jpg", "photos/two/2.jpg"}};
     dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
-    char root[] = "/dev/shm/doppel-jobs-XXXXXX";
+    static const char facts[] = "{\"std\": \"200\"}";
+    char root[] = "/dev/shm/doppel-jobs-XXXXXX", *model;
+    size_t n_model;
 
     (void)state;
     if (mkdtemp(root))
@@ -340,6 +359,12 @@ static int set_up(void **state)
     }
     o.encoder_path = ENCODER;
     kit_expect(DPL_OK, dpl_pipeline_open(&pipeline, &o, &err), &err);
+    model = kit_read(ENCODER, &n_model);
+    kit_write("other.onnx", model, n_model);
+    free(model);
+    kit_write("other.onnx.json", facts, sizeof facts - 1);
+    o.encoder_path = "other.onnx";
+    kit_expect(DPL_OK, dpl_pipeline_open(&other, &o, &err), &err);
     kit_expect(DPL_OK, dpl_scratch_new(&scratch, 0, &err), &err);
     return 0;
 }
@@ -347,12 +372,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     static const char *const files[] = {"photos/one/1.png", "photos/two/2.jpg", "photos/one",
-                                        "photos/two", "photos"};
+                                        "photos/two",       "photos",           "other.onnx",
+                                        "other.onnx.json"};
     char *cwd = getcwd(NULL, 0);
 
     (void)state;
     dpl_scratch_free(scratch);
     dpl_pipeline_close(pipeline);
+    dpl_pipeline_close(other);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         remove(files[i]);
     if (cwd && strncmp(cwd, "/dev/shm/", 9) == 0 && chdir("/") == 0)

@@ -75,11 +75,10 @@ dpl_status dpl_align(uint8_t *chip, dpl_face *face, const dpl_encoder *encoder,
     return status;
 }
 
-dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *face,
-                        int32_t width_px, dpl_error *err)
+/* ArcFace's template in its 112 pixels, of which a head with hair, ears and chin takes more on
+   every side, as pixels of a portrait. */
+static void portrait_template(dpl_point template[5], int32_t width_px)
 {
-    /* ArcFace's template in its 112 pixels, of which a head with hair, ears and chin takes more on
-       every side. */
     static const double points[5][2] = {{38.2946, 51.6963},
                                         {73.5318, 51.5014},
                                         {56.0252, 71.7366},
@@ -87,6 +86,15 @@ dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *
                                         {70.7299, 92.2041}};
     const double width = DPLI_PORTRAIT_WIDTH, left = (112 - width) / 2, top = -26.5;
     const double scale = width_px / width;
+
+    for (int i = 0; i < 5; i++)
+        template[i] = (dpl_point){(float)((points[i][0] + 0.5 - left) * scale - 0.5),
+                                  (float)((points[i][1] + 0.5 - top) * scale - 0.5)};
+}
+
+dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *face,
+                        int32_t width_px, dpl_error *err)
+{
     dpl_point template[5];
     dpl_image made = DPL_IMAGE_INIT;
     size_t n_bytes;
@@ -97,9 +105,7 @@ dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *
     if (width_px < 4 || width_px > 4096)
         return dpli_fail(err, DPL_E_ARGUMENT, "a portrait is 4 to 4096 pixels wide, not %d",
                          (int)width_px);
-    for (int i = 0; i < 5; i++)
-        template[i] = (dpl_point){(float)((points[i][0] + 0.5 - left) * scale - 0.5),
-                                  (float)((points[i][1] + 0.5 - top) * scale - 0.5)};
+    portrait_template(template, width_px);
     status = find_map(m, face, template, image, err);
     if (status != DPL_OK)
         return status;
@@ -115,6 +121,33 @@ dpl_status dpl_portrait(dpl_image *out, const dpl_image *image, const dpl_face *
         return status;
     }
     *out = made;
+    return DPL_OK;
+}
+
+dpl_status dpli_portrait_landmarks(dpl_point points[5], const dpl_face *face, int32_t width_px,
+                                   dpl_error *err)
+{
+    /* As it is: the map is then from the portrait to the photo, p = a q + b over complex numbers.
+     */
+    static const dpl_image whole = {
+        .width_px = 1, .height_px = 1, .full_width_px = 1, .full_height_px = 1};
+    dpl_point template[5];
+    double norm2;
+    float m[6];
+    dpl_status status;
+
+    portrait_template(template, width_px);
+    status = find_map(m, face, template, &whole, err);
+    if (status != DPL_OK)
+        return status;
+    norm2 = (double)m[0] * (double)m[0] + (double)m[3] * (double)m[3];
+    for (int i = 0; i < 5; i++) {
+        const double x = (double)face->landmarks[i].x_px - (double)m[2];
+        const double y = (double)face->landmarks[i].y_px - (double)m[5];
+
+        points[i].x_px = (float)((x * (double)m[0] + y * (double)m[3]) / norm2);
+        points[i].y_px = (float)((y * (double)m[0] - x * (double)m[3]) / norm2);
+    }
     return DPL_OK;
 }
 

