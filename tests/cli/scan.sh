@@ -4,7 +4,7 @@
 
 faces() { # PHOTO: whose its faces are, with their number
     exits 0 info "$1"
-    sed -n "s/^  template [0-9]*: \(.*\)'s face at .*/\1/p" out | sort | uniq -c | tr -s ' ' | tr '\n' ';'
+    sed -n "s/^  #[0-9]*, template [0-9]*: \(.*\)'s face at .*/\1/p" out | sort | uniq -c | tr -s ' ' | tr '\n' ';'
 }
 
 mkdir -p nas/2012/"Barack Obama" nas/2013/07/trip nas/@eaDir outside
@@ -30,7 +30,7 @@ says out "0 people, 4 photos"
 is "$(faces nas/2012/"Barack Obama"/1.jpg)" " 1 nobody;"
 is "$(faces nas/landscape.jpg)" ""
 says out "enrolled"
-exits 1 query "$obama"
+exits 1 query "$obama" --text
 says out "nas/2012/Barack Obama/1.jpg"
 exits 0 list
 says out "0 people, 0 photos"
