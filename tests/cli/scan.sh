@@ -4,7 +4,7 @@
 
 faces() { # PHOTO: whose its faces are, with their number
     exits 0 info "$1"
-    sed -n "s/^  #[0-9]*, template [0-9]*: \(.*\)'s face at .*/\1/p" out | sort | uniq -c | tr -s ' ' | tr '\n' ';'
+    sed -n "s/^  #[0-9]*, template [0-9]*: \(.*\)'s face.* at .*/\1/p" out | sort | uniq -c | tr -s ' ' | tr '\n' ';'
 }
 
 mkdir -p nas/2012/"Barack Obama" nas/2013/07/trip nas/@eaDir outside
