@@ -47,6 +47,8 @@ json_t *info_template_json(int32_t number, const dpl_template_row *row)
 
     json_put_int(&object, "template", row->id);
     json_put_text(&object, "person", row->person);
+    if (row->by_hand)
+        json_put_bool(&object, "by_hand", true);
     json_put_text(&object, "space", row->space);
     json_put_text(&object, "vectors", row->model_hash);
     json_put_int(&object, "dim", row->dim);
@@ -97,6 +99,74 @@ json_t *rename_json(const char *from, const char *to)
 
     json_put_text(&object, "from", from);
     json_put_text(&object, "to", to);
+    return object;
+}
+
+static json_t *face_answer(const char *command, const char *photo, int32_t face,
+                           int64_t template_id, const char *from)
+{
+    json_t *object = json_answer(command);
+
+    json_put_text(&object, "photo", photo);
+    json_put_int(&object, "face", face);
+    json_put_int(&object, "template", template_id);
+    json_put_text(&object, "from", from);
+    return object;
+}
+
+json_t *assign_json(const char *photo, int32_t face, int64_t template_id, const char *from,
+                    const char *to, bool dry_run)
+{
+    json_t *object = face_answer("assign", photo, face, template_id, from);
+
+    json_put_text(&object, "to", to);
+    json_put_bool(&object, "dry_run", dry_run);
+    return object;
+}
+
+json_t *reject_json(const char *photo, int32_t face, int64_t template_id, const char *from,
+                    const char *not_to, bool dry_run)
+{
+    json_t *object = face_answer("reject", photo, face, template_id, from);
+
+    json_put_text(&object, "not", not_to);
+    json_put_bool(&object, "dry_run", dry_run);
+    return object;
+}
+
+json_t *set_apart_json(const char *a, const char *b, bool dry_run)
+{
+    json_t *object = json_answer("reject"), *people = json_array();
+    const char *const names[] = {a, b};
+
+    for (int i = 0; i < 2; i++) {
+        json_t *person = json_object();
+
+        json_put_text(&person, "person", names[i]);
+        json_add(&people, person);
+    }
+    json_put(&object, "people", people);
+    json_put_bool(&object, "dry_run", dry_run);
+    return object;
+}
+
+json_t *merge_json(const char *from, const char *into, const dpl_merge_report *report,
+                   const dpl_calibration *calibration, const dpl_comparison *alike, bool dry_run)
+{
+    json_t *object = json_answer("merge");
+
+    json_put_text(&object, "from", from);
+    json_put_text(&object, "into", into);
+    json_put_bool(&object, "dry_run", dry_run);
+    if (report) {
+        json_put_int(&object, "n_photos", report->n_photos);
+        json_put_int(&object, "n_faces", report->n_faces);
+        json_put_int(&object, "n_meant", report->n_meant);
+    }
+    if (alike) {
+        json_put_comparison(&object, calibration, alike);
+        json_put_decision(&object, alike->decision);
+    }
     return object;
 }
 

@@ -1,5 +1,5 @@
-/* The answers of the commands that look after a gallery as JSON: list, info, rename, forget,
- * export, import, check. Each is NULL when there is no memory. */
+/* The answers of the commands that look after a gallery as JSON: list, info, rename, assign,
+ * reject, merge, forget, export, import, check. Each is NULL when there is no memory. */
 #ifndef DOPPEL_APP_ANSWER_GALLERY_H
 #define DOPPEL_APP_ANSWER_GALLERY_H
 
@@ -39,6 +39,21 @@ json_t *info_gallery_json(const gallery_facts *f);
 
 /** doppel.rename/1. */
 json_t *rename_json(const char *from, const char *to);
+
+/** doppel.assign/1: a face of a photo, whose it was (NULL: nobody's) and is. */
+json_t *assign_json(const char *photo, int32_t face, int64_t template_id, const char *from,
+                    const char *to, bool dry_run);
+
+/** doppel.reject/1: a face of a photo, whose it was (NULL: nobody's) and is not; or two people who
+ * are two. */
+json_t *reject_json(const char *photo, int32_t face, int64_t template_id, const char *from,
+                    const char *not_to, bool dry_run);
+json_t *set_apart_json(const char *a, const char *b, bool dry_run);
+
+/** doppel.merge/1: report NULL: nothing was changed. alike: how alike the two are; NULL: not known.
+ */
+json_t *merge_json(const char *from, const char *into, const dpl_merge_report *report,
+                   const dpl_calibration *calibration, const dpl_comparison *alike, bool dry_run);
 
 /** doppel.forget/1, of a person, or with person NULL of photos. */
 json_t *forget_json(const char *person, const char *const *paths, size_t n_paths, bool dry_run,

@@ -87,26 +87,82 @@ static int tell_photos(info *i, const char *person)
 
 /* ------------------------------------------------------------------ one photo */
 
-/* Told as text, or into the array that ctx points to. */
+/* The faces of a photo, told as text, or into the array. */
+typedef struct telling {
+    dpl_gallery *gallery;
+    bool json;
+    json_t *array;
+    int32_t n_faces;
+    json_t *refused; /* of the face at hand, as JSON */
+    int n_refused;
+    dpl_error *err;
+} telling;
+
+static dpl_status take_refusal(void *ctx, const dpl_refusal *row)
+{
+    telling *t = ctx;
+
+    if (!row->person)
+        return DPL_OK;
+    if (t->json) {
+        json_t *refused = json_object();
+
+        json_put_text(&refused, "person", row->person);
+        json_add(&t->refused, refused);
+    } else {
+        fputs(t->n_refused ? ", " : "      said not to be ", stdout);
+        text_put(stdout, row->person);
+    }
+    t->n_refused++;
+    return DPL_OK;
+}
+
+/* What it was said not to be. */
+static dpl_status tell_refusals(telling *t, int64_t template_id)
+{
+    dpl_status status;
+
+    t->n_refused = 0;
+    if (t->json)
+        t->refused = text_need(json_array());
+    status = dpl_gallery_each_refusal(t->gallery, template_id, take_refusal, t, t->err);
+    if (t->n_refused && !t->json)
+        putchar('\n');
+    return status;
+}
+
 static dpl_status take_template(void *ctx, const dpl_template_row *row)
 {
-    json_t **array = ctx;
+    telling *t = ctx;
     const dpl_face *f = &row->face;
+    dpl_status status = DPL_OK;
 
-    if (array) {
-        json_add(array, info_template_json((int32_t)json_array_size(*array) + 1, row));
+    t->n_faces += row->is_face;
+    if (t->json) {
+        json_t *object = info_template_json(row->is_face ? t->n_faces : 0, row);
+
+        status = row->is_face ? tell_refusals(t, row->id) : DPL_OK;
+        if (t->n_refused)
+            json_put(&object, "not", t->refused);
+        else
+            json_decref(t->refused);
+        t->refused = NULL;
+        t->n_refused = 0;
+        json_add(&t->array, object);
     } else if (row->is_face) {
-        printf("  template %lld: ", (long long)row->id);
+        printf("  #%d, template %lld: ", (int)t->n_faces, (long long)row->id);
         text_put(stdout, row->person ? row->person : "nobody");
-        printf("'s face at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers, vectors %.12s\n",
-               (double)f->x_px, (double)f->y_px, (double)f->w_px, (double)f->h_px,
-               (double)f->quality.overall, f->quality.weakest[0] ? ", least good: " : "",
-               f->quality.weakest, (int)row->dim, row->model_hash);
+        printf("'s face%s at %.0f,%.0f,%.0f,%.0f, quality %.2f%s%s, %d numbers, vectors %.12s\n",
+               row->by_hand ? " (by hand)" : "", (double)f->x_px, (double)f->y_px, (double)f->w_px,
+               (double)f->h_px, (double)f->quality.overall,
+               f->quality.weakest[0] ? ", least good: " : "", f->quality.weakest, (int)row->dim,
+               row->model_hash);
+        status = tell_refusals(t, row->id);
     } else {
         printf("  template %lld: the whole picture, %d numbers, vectors %.12s\n",
                (long long)row->id, (int)row->dim, row->model_hash);
     }
-    return DPL_OK;
+    return status;
 }
 
 /* The row's strings do not outlive the callback, and the gallery is not to be asked within it. */
@@ -156,9 +212,9 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
 static int tell_photo(info *i, const char *typed)
 {
     kept_photo kept = {.info = i};
-    json_t *templates = NULL;
     char *path = common_full_path(typed);
     dpl_error err;
+    telling t = {.gallery = i->gallery, .json = i->o->common.json, .err = &err};
     int found = 0, code = 0;
     dpl_status status =
         dpl_gallery_find_photo(i->gallery, path, NULL, keep_photo, &kept, &found, &err);
@@ -168,11 +224,10 @@ static int tell_photo(info *i, const char *typed)
                              "\"%s\" is no person and no photo in the gallery", typed);
     } else if (status == DPL_OK) {
         if (kept.object)
-            templates = json_array();
-        status = dpl_gallery_each_template_of(i->gallery, kept.id, take_template,
-                                              kept.object ? &templates : NULL, &err);
+            t.array = json_array();
+        status = dpl_gallery_each_template_of(i->gallery, kept.id, take_template, &t, &err);
         if (kept.object) {
-            json_put(&kept.object, "templates", templates);
+            json_put(&kept.object, "templates", t.array);
             if (status == DPL_OK)
                 json_print(kept.object);
             else

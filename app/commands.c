@@ -31,6 +31,19 @@ const command commands[] = {
      "a file .doppelignore in a folder names, a pattern a line.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again.",
      NULL},
+    {"scan", cmd_scan, true, "DIR|FILE…", "put photos into the gallery, whosever they are",
+     options_of_scan,
+     "Every photo, with all its faces, which are nobody's, and with an image model its whole\n"
+     "picture's vector (--image-model), so that query finds both. Names of folders play no part.\n"
+     "A photo without a face, or with faces too poor, is no failure.\n"
+     "\n"
+     "Nobody loses anything by it: photos that are somebody's, and faces named by hand, stay so.\n"
+     "The other way, enroll makes photos of nobody's a person's.\n"
+     "\n"
+     "All else is as of enroll: scanning again looks only at what is new, a photo that has moved\n"
+     "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
+     "one that is interrupted keeps what is done and goes on when run again.",
+     NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
@@ -62,6 +75,23 @@ const command commands[] = {
      "what is a copy of that one, not of another copy. Nothing is removed. The exit status is\n"
      "1 when there is nothing to tell.",
      NULL},
+    {"group", cmd_group, true, "", "gather nobody's faces by who they show", options_of_group,
+     "Faces of nobody are put into groups of one person each, the largest first, and each group has\n"
+     "a number, which it keeps when more photos come and groups are made anew. doppel name gives a\n"
+     "group its name. A group that matches somebody known by a search's decision is told as\n"
+     "\"perhaps\" them. With --html: a page with the faces of each.\n"
+     "\n"
+     "--precision asks how much of the groups shall be right, by a table measured on other photos;\n"
+     "a higher one splits people into more groups. What was said by hand holds: a face that is not\n"
+     "somebody, or not the same as another, never comes back to them. Faces too poor to tell stay\n"
+     "out. Interrupted, everything is as it was.",
+     NULL},
+    {"name", cmd_name, true, "NUMBER NAME…", "say who a group of faces shows", options_of_name,
+     "All faces of the group become that person's, known or new, as if each had been assigned by\n"
+     "hand; those that were said not to be theirs stay out. Several groups are named by several\n"
+     "pairs. Where the group does not look like the known person of that name, it asks. doppel undo\n"
+     "takes it back.",
+     NULL},
     {"list", cmd_list, false, "", "list the people in the gallery", options_of_list, NULL, NULL},
     {"info", cmd_info, false, "[PERSON|PHOTO]", "tell what the gallery knows", options_of_info,
      "Without an argument: of the gallery itself. Of a person: the photos. Of a photo: "
@@ -80,6 +110,25 @@ const command commands[] = {
      NULL},
     {"rename", cmd_rename, false, "OLD NEW", "give a person another name", options_of_rename,
      "The old name goes on meaning the same person: a folder of that name is still theirs.", NULL},
+    {"assign", cmd_assign, false, "PHOTO[#FACE]… NAME", "say whose a face is", options_of_assign,
+     "A photo that shows several faces is given with the face's number, from 1, as doppel info\n"
+     "PHOTO lists them; a file whose own name ends in #N is taken first. Enrolling the photo\n"
+     "again does not change what was said. A photo whose only named face it is becomes NAME's, "
+     "too.",
+     NULL},
+    {"reject", cmd_reject, false, "PHOTO[#FACE] [NAME] | --people A B",
+     "say whose a face is not, for good", options_of_reject,
+     "Without NAME: whose it is now. The face is nobody's then, and no enrolment of the same\n"
+     "content gives it back to them, wherever the file lies. doppel assign does, and doppel\n"
+     "undo. With --people: A and B are two people, however alike, and doppel check tells it no\n"
+     "more.",
+     NULL},
+    {"merge", cmd_merge, true, "A B", "two people are one: all that is A's becomes B's",
+     options_of_merge,
+     "Photos, faces, refused photos, names that A had, what was said not to be A. A's name means\n"
+     "B from then on: a folder of that name is B's. It says how alike the two are, and asks where\n"
+     "they do not match at the rate of a gallery of so many people.",
+     NULL},
     {"undo", cmd_undo, false, "", "take the last change back", options_of_undo,
      "It first says what the last change was, and asks. Taken back twice, it is there again.\n"
      "What one run of a command has done is one change. A forget is final at once: --dry-run\n"
@@ -94,11 +143,13 @@ const command commands[] = {
     {"check", cmd_check, true, "", "read all of the gallery, and mend what is damaged",
      options_of_check,
      "Structure, every row and every index are compared with what was written. Each finding names\n"
-     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and 4\n"
+     "the photo from which it can be had again. The exit status is 0 when nothing is damaged, and "
+     "4\n"
      "when something is, or with --repair still is.\n"
      "\n"
      "--repair reads those photos again, each in one transaction, where the file has the content\n"
-     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure is\n"
+     "that was enrolled; --drop also forgets the photos that cannot be had. Where the structure "
+     "is\n"
      "damaged, make a new gallery of an export or of the photos.",
      NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
@@ -111,8 +162,10 @@ const command commands[] = {
      "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
      "file (--into), and the gallery's wins.\n"
      "\n"
-     "With too few people or pairs for --fmr it says how many are needed and writes nothing. Pairs\n"
-     "of strangers who look like one person are shown, and counted as strangers until --review says\n"
+     "With too few people or pairs for --fmr it says how many are needed and writes nothing. "
+     "Pairs\n"
+     "of strangers who look like one person are shown, and counted as strangers until --review "
+     "says\n"
      "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
      "exit status.",
      NULL},

@@ -9,6 +9,7 @@
 extern const command commands[]; /* ends at a NULL name */
 
 /* Each returns the exit code, or -1 after printing its help. */
+int cmd_assign(const command *self, int argc, char **argv);
 int cmd_calibrate(const command *self, int argc, char **argv);
 int cmd_check(const command *self, int argc, char **argv);
 int cmd_dupes(const command *self, int argc, char **argv);
@@ -16,17 +17,23 @@ int cmd_enroll(const command *self, int argc, char **argv);
 int cmd_eval(const command *self, int argc, char **argv);
 int cmd_export(const command *self, int argc, char **argv);
 int cmd_forget(const command *self, int argc, char **argv);
+int cmd_group(const command *self, int argc, char **argv);
 int cmd_help(const command *self, int argc, char **argv);
 int cmd_import(const command *self, int argc, char **argv);
 int cmd_info(const command *self, int argc, char **argv);
 int cmd_list(const command *self, int argc, char **argv);
+int cmd_merge(const command *self, int argc, char **argv);
+int cmd_name(const command *self, int argc, char **argv);
 int cmd_query(const command *self, int argc, char **argv);
+int cmd_reject(const command *self, int argc, char **argv);
 int cmd_rename(const command *self, int argc, char **argv);
+int cmd_scan(const command *self, int argc, char **argv);
 int cmd_train(const command *self, int argc, char **argv);
 int cmd_undo(const command *self, int argc, char **argv);
 int cmd_verify(const command *self, int argc, char **argv);
 
 /* The options of each, NULL-terminated lists of tables. */
+extern const option_spec *const options_of_assign[];
 extern const option_spec *const options_of_calibrate[];
 extern const option_spec *const options_of_check[];
 extern const option_spec *const options_of_dupes[];
@@ -34,12 +41,17 @@ extern const option_spec *const options_of_enroll[];
 extern const option_spec *const options_of_eval[];
 extern const option_spec *const options_of_export[];
 extern const option_spec *const options_of_forget[];
+extern const option_spec *const options_of_group[];
 extern const option_spec *const options_of_help[];
 extern const option_spec *const options_of_import[];
 extern const option_spec *const options_of_info[];
 extern const option_spec *const options_of_list[];
+extern const option_spec *const options_of_merge[];
+extern const option_spec *const options_of_name[];
 extern const option_spec *const options_of_query[];
+extern const option_spec *const options_of_reject[];
 extern const option_spec *const options_of_rename[];
+extern const option_spec *const options_of_scan[];
 extern const option_spec *const options_of_train[];
 extern const option_spec *const options_of_undo[];
 extern const option_spec *const options_of_verify[];

@@ -156,6 +156,20 @@ double dpl_calibration_fnmr(const dpl_calibration *calibration, float evidence)
                          ((double)p[1].at - (double)p->at);
 }
 
+double dpli_calibration_strength(const dpl_calibration *calibration, float evidence)
+{
+    const dpli_table *table = &calibration->fair;
+    const dpli_point *p = table->points;
+    size_t at;
+
+    if (table->n_known < 2 || !isfinite(evidence))
+        return (double)NAN;
+    at = evidence < p[0].at ? 0 : find(table, evidence);
+    p += at + 1 < table->n_known ? at : table->n_known - 2;
+    const double a = -log10(p->rate), b = -log10(p[1].rate);
+    return a + (b - a) * (((double)evidence - (double)p->at) / ((double)p[1].at - (double)p->at));
+}
+
 /* ------------------------------------------------------------------ faces */
 
 const char *dpl_fitness_words(dpl_fitness fitness)

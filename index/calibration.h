@@ -43,4 +43,9 @@ struct dpl_calibration {
  */
 float dpli_calibration_poor_threshold(const dpl_calibration *calibration, double fmr);
 
+/** -log10 of the rate at which strangers with fair faces come to this evidence, gone on past the
+ * table's ends with its first and last slope, so that it rises everywhere: for what is compared in
+ * great numbers and only put in order. NaN without two rates above 0, and of what is not finite. */
+double dpli_calibration_strength(const dpl_calibration *calibration, float evidence);
+
 #endif

@@ -239,7 +239,7 @@ static dpl_status add_file(finding *f, char *path, const char *below, bool told,
         if (f->o->as_given) {
             file.given = as_given(f->at->given, below, err);
             status = file.given ? DPL_OK : DPL_E_MEMORY;
-        } else {
+        } else if (!f->o->nameless) {
             status = name_file(&file, f, err);
         }
     }

@@ -2,8 +2,8 @@
  * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
  * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
  * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back),
- * gallery_write.c, search.c, gallery_forget.c, gallery.c (open, close); gallery_export.c and
- * gallery_import.c stand beside.
+ * gallery_write.c, gallery_right.c (who is who), search.c, gallery_forget.c, gallery.c (open,
+ * close); gallery_export.c and gallery_import.c stand beside.
  */
 #ifndef DOPPEL_INDEX_GALLERY_H
 #define DOPPEL_INDEX_GALLERY_H
@@ -25,7 +25,7 @@ struct dpl_gallery {
     int64_t change_id; /* what has been logged of it; 0: nothing yet */
     char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
-    dpli_shelf *shelf; /* the search indexes, shared with other handles on this gallery */
+    dpli_shelf *shelf;          /* the search indexes, shared with other handles on this gallery */
     struct dpli_people *people; /* what people are compared as; NULL until somebody asks */
 };
 
@@ -168,8 +168,20 @@ dpl_status dpli_put_file(dpl_gallery *gallery, int64_t photo_id, const dpl_photo
 /** Whose a template is; person_id 0: nobody's. */
 dpl_status dpli_put_owner(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
                           bool by_hand, dpl_error *err);
-/** A photo's row becomes nobody's, meant for nobody. */
-dpl_status dpli_disown_photo(dpl_gallery *gallery, int64_t photo_id, dpl_error *err);
+/** A photo's row becomes a person's, or with person_id 0 nobody's; it is meant for nobody any more.
+ */
+dpl_status dpli_own_photo(dpl_gallery *gallery, int64_t photo_id, int64_t person_id,
+                          dpl_error *err);
+/** After faces of a photo have changed hands: a photo none of whose faces is its person's any more
+ * becomes to's (0: nobody's), and so does one of nobody's whose only face is to's, or which was
+ * meant to be to's. What it has of the whole picture goes with it. */
+dpl_status dpli_settle_photo(dpl_gallery *gallery, int64_t photo_id, int64_t to, dpl_error *err);
+/** Another name of a person, over whom it meant; person_id 0: nobody any more. */
+dpl_status dpli_put_alias(dpl_gallery *gallery, int64_t person_id, const char *name,
+                          dpl_error *err);
+/** Photos that were to be from's, to be to's. *n: how many. */
+dpl_status dpli_rename_meant(int64_t *n, dpl_gallery *gallery, const char *from, const char *to,
+                             dpl_error *err);
 /* What becomes of a photo that a run has looked at. */
 typedef struct dpli_step {
     const dpl_new_photo *put; /* NULL: */
@@ -190,6 +202,13 @@ dpl_status dpli_note_file(dpl_gallery *gallery, const char *path, int64_t size_b
  * may be NULL. */
 dpl_status dpli_put_template(int64_t *id, dpli_putter *p, const dpl_new_template *t,
                              int64_t photo_id, int64_t person_id, int64_t wanted, dpl_error *err);
+
+/* ------------------------------------------------------------------ gallery_right.c */
+
+/** As dpl_gallery_assign, within a change. */
+dpl_status dpli_assign(dpl_gallery *gallery, int64_t template_id, const char *name, dpl_error *err);
+/** What was said not to be a person is forgotten. */
+dpl_status dpli_drop_refusals_of(dpl_gallery *gallery, int64_t person_id, dpl_error *err);
 
 /* ------------------------------------------------------------------ search.c */
 

@@ -25,6 +25,20 @@ void dpli_change_end(dpl_gallery *gallery)
     gallery->change_id = 0;
 }
 
+dpl_status dpl_gallery_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err)
+{
+    dpl_status status = dpli_gallery_may_write(gallery, err);
+
+    if (status == DPL_OK)
+        status = dpli_check_string("change", what, false, DPLI_PATH_MAX_BYTES, err);
+    return status == DPL_OK ? dpli_change_begin(gallery, what, err) : status;
+}
+
+void dpl_gallery_end_change(dpl_gallery *gallery)
+{
+    dpli_change_end(gallery);
+}
+
 dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err)
 {
     dpli_store *s = gallery->store;

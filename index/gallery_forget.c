@@ -39,6 +39,7 @@ struct target {
     size_t n_templates, cap_templates;
     int64_t *disowned; /* photos that stay, and were the person's as a whole */
     size_t n_disowned, cap_disowned, n_kept;
+    int64_t person_id; /* 0: no person is to go */
     dpli_traces traces;
 };
 
@@ -240,7 +241,7 @@ static dpl_status target_person(struct target *t, dpl_gallery *gallery, const ch
     dpl_status status = dpli_find_called(&l.person_id, &name, gallery, person, err);
 
     if (status == DPL_OK && name) {
-        theirs.id = l.person_id;
+        t->person_id = theirs.id = l.person_id;
         meant.text = name;
         status = trace_name(&t->traces, name, err);
         if (status == DPL_OK)
@@ -562,7 +563,9 @@ static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_
     for (size_t i = 0; i < t->n_templates && status == DPL_OK; i++)
         status = s->ops->drop_template(s, t->templates[i], err);
     for (size_t i = 0; i < t->n_disowned && status == DPL_OK; i++)
-        status = dpli_disown_photo(gallery, t->disowned[i], err);
+        status = dpli_own_photo(gallery, t->disowned[i], 0, err);
+    if (status == DPL_OK && t->person_id)
+        status = dpli_drop_refusals_of(gallery, t->person_id, err);
     if (status == DPL_OK)
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK)

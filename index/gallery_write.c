@@ -1,5 +1,5 @@
 /*
- * gallery_write.c - changing the gallery: put, move, rename.
+ * gallery_write.c - changing the gallery: put and move photos.
  *
  * Each public function is one transaction: what it has returned DPL_OK for is on disk, and after a
  * failure, or a kill, nothing of it is. A person exists as long as a photo names them.
@@ -19,8 +19,7 @@
 
 /* ------------------------------------------------------------------ rows */
 
-static dpl_status put_alias(dpl_gallery *gallery, int64_t person_id, const char *name,
-                            dpl_error *err)
+dpl_status dpli_put_alias(dpl_gallery *gallery, int64_t person_id, const char *name, dpl_error *err)
 {
     dpli_alias_record r = {.person_id = person_id, .name = name};
     dpli_store *s = gallery->store;
@@ -37,7 +36,7 @@ static dpl_status put_composed(dpl_gallery *gallery, int64_t person_id, const ch
     dpl_status status = composed ? DPL_OK : DPL_E_MEMORY;
 
     if (status == DPL_OK && strcmp(composed, name) != 0)
-        status = put_alias(gallery, person_id, composed, err);
+        status = dpli_put_alias(gallery, person_id, composed, err);
     free(composed);
     return status;
 }
@@ -134,15 +133,34 @@ static dpl_status drop_person(dpli_putter *p, int64_t person_id, dpl_error *err)
     return person_id && !p->keep_persons ? s->ops->drop_if_lonely(s, person_id, err) : DPL_OK;
 }
 
-/* The templates of a photo, and whose they are. */
+/* The templates of a photo, whose they are, and whose they were said not to be. */
 struct older {
     int64_t *ids, *owners;
     size_t n, cap;
+    int64_t *refused;
+    size_t n_refused, cap_refused;
+    dpl_gallery *gallery;
 };
+
+static dpl_status keep_refused(void *ctx, const dpli_refusal_record *r, dpl_error *err)
+{
+    struct older *o = ctx;
+    int64_t *refused;
+
+    if (!r->person_id)
+        return DPL_OK;
+    refused = dpli_grow(o->refused, &o->cap_refused, o->n_refused + 1, sizeof *refused, err);
+    if (!refused)
+        return DPL_E_MEMORY;
+    o->refused = refused;
+    refused[o->n_refused++] = r->person_id;
+    return DPL_OK;
+}
 
 static dpl_status keep_template(void *ctx, const dpli_template_record *r, dpl_error *err)
 {
     struct older *o = ctx;
+    dpli_store *s = o->gallery->store;
 
     if (o->n == o->cap) {
         const size_t cap = o->cap ? 2 * o->cap : 8;
@@ -159,7 +177,7 @@ static dpl_status keep_template(void *ctx, const dpli_template_record *r, dpl_er
     }
     o->ids[o->n] = r->vector.id;
     o->owners[o->n++] = r->vector.owner.person_id;
-    return DPL_OK;
+    return s->ops->each_refusal(s, r->vector.id, keep_refused, o, err);
 }
 
 static dpl_status find_older(struct older *o, dpl_gallery *gallery, int64_t photo_id,
@@ -168,6 +186,7 @@ static dpl_status find_older(struct older *o, dpl_gallery *gallery, int64_t phot
     const dpli_template_query query = {DPLI_TEMPLATES_IN, photo_id, NULL};
     dpli_store *s = gallery->store;
 
+    o->gallery = gallery;
     return s->ops->each_template(s, &query, keep_template, o, err);
 }
 
@@ -175,6 +194,18 @@ static void older_clear(struct older *o)
 {
     free(o->ids);
     free(o->owners);
+    free(o->refused);
+}
+
+/* Of people of whom it may have been the last. */
+static dpl_status drop_people(dpli_putter *p, const int64_t *ids, size_t n, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    for (size_t i = 0; i < n && status == DPL_OK; i++)
+        if (i == 0 || ids[i] != ids[i - 1])
+            status = drop_person(p, ids[i], err);
+    return status;
 }
 
 /* They go, and whoever was only in them. */
@@ -186,10 +217,9 @@ static dpl_status drop_older(dpli_putter *p, const struct older *o, dpl_error *e
     for (size_t i = 0; i < o->n && status == DPL_OK; i++)
         status = s->ops->drop_template(s, o->ids[i], err);
     p->touched |= o->n > 0;
-    for (size_t i = 0; i < o->n && status == DPL_OK; i++)
-        if (i == 0 || o->owners[i] != o->owners[i - 1])
-            status = drop_person(p, o->owners[i], err);
-    return status;
+    if (status == DPL_OK)
+        status = drop_people(p, o->owners, o->n, err);
+    return status == DPL_OK ? drop_people(p, o->refused, o->n_refused, err) : status;
 }
 
 dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_error *err)
@@ -201,10 +231,12 @@ dpl_status dpli_drop_photo(dpli_putter *p, int64_t id, int64_t person_id, dpl_er
     if (status == DPL_OK)
         status = s->ops->drop_photo(s, id, err);
     p->touched |= older.n > 0;
-    older.n = status == DPL_OK ? older.n : 0;
-    status = status == DPL_OK ? drop_person(p, person_id, err) : status;
-    for (size_t i = 0; i < older.n && status == DPL_OK; i++)
-        status = drop_person(p, older.owners[i], err);
+    if (status == DPL_OK)
+        status = drop_person(p, person_id, err);
+    if (status == DPL_OK)
+        status = drop_people(p, older.owners, older.n, err);
+    if (status == DPL_OK)
+        status = drop_people(p, older.refused, older.n_refused, err);
     older_clear(&older);
     return status;
 }
@@ -320,29 +352,43 @@ dpl_status dpli_put_template(int64_t *given, dpli_putter *p, const dpl_new_templ
 struct said {
     int64_t template_id; /* as it was */
     int64_t person_id;   /* 0: nothing */
+    bool has_face;       /* else it is not known where the face was: of a picture of one */
     double face[DPLI_N_FACE];
 };
 
 struct said_of {
+    dpl_gallery *gallery;
+    int64_t photo_id; /* that is put; 0: a new one. Of others of its content only refusals count */
+    bool is_copy;     /* what is looked at is one of those */
     struct said *items;
     size_t n, cap;
 };
+
+static bool is_of_face(const char *space_name)
+{
+    const dpli_space *space = dpli_space_find(space_name);
+
+    return space && space->is_face;
+}
 
 static dpl_status keep_said(void *ctx, const dpli_template_record *r, dpl_error *err)
 {
     struct said_of *all = ctx;
     struct said *items;
 
-    if (!r->has_face)
+    if (!is_of_face(r->space))
         return DPL_OK;
     items = dpli_grow(all->items, &all->cap, all->n + 1, sizeof *items, err);
     if (!items)
         return DPL_E_MEMORY;
     all->items = items;
-    items[all->n] = (struct said){.template_id = r->vector.id};
-    if (r->vector.owner.by_hand && r->vector.owner.sum == dpli_owner_sum(&r->vector.owner))
+    items[all->n] = (struct said){.template_id = r->vector.id, .has_face = r->has_face};
+    if (!all->is_copy && r->vector.owner.by_hand &&
+        r->vector.owner.sum == dpli_owner_sum(&r->vector.owner))
         items[all->n].person_id = r->vector.owner.person_id;
-    memcpy(items[all->n++].face, r->face, sizeof r->face);
+    if (r->has_face)
+        memcpy(items[all->n].face, r->face, sizeof r->face);
+    all->n++;
     return DPL_OK;
 }
 
@@ -366,18 +412,22 @@ static const int64_t *same_face(const int64_t *ids, const dpl_new_photo *photo,
 {
     const int64_t *best = NULL;
     double most = 0.5;
+    int n_alike = 0; /* where no place is known: others of which none is */
 
     for (size_t i = 0; i < photo->n_templates; i++) {
-        const double o = dpli_face_is_known(&photo->templates[i].face)
-                             ? overlap(said->face, &photo->templates[i].face)
-                             : 0;
+        const dpl_new_template *t = &photo->templates[i];
+        const bool known = dpli_face_is_known(&t->face);
+        const double o = known && said->has_face ? overlap(said->face, &t->face) : 0;
 
-        if (o > most) {
+        if (!known && !said->has_face && is_of_face(t->space)) {
+            n_alike++;
+            best = &ids[i];
+        } else if (o > most) {
             most = o;
             best = &ids[i];
         }
     }
-    return best;
+    return n_alike > 1 ? NULL : best;
 }
 
 struct refused {
@@ -421,13 +471,18 @@ static dpl_status keep_refusal(void *ctx, const dpli_refusal_record *r, dpl_erro
 }
 
 /* The new templates get what was said of the old ones, which are still there. Who a face was said
-   not to be, it is not by its photo either. */
-static dpl_status say_again(dpli_putter *p, const struct said_of *said, const int64_t *ids,
-                            const int64_t *owners, const dpl_new_photo *photo, dpl_error *err)
+   not to be, it is not by its photo either. *to: whose the photo's faces are by hand; -1: nothing
+   was changed by what was said, 0: nobody's, or several people's. */
+static dpl_status say_again(int64_t *to, dpli_putter *p, const struct said_of *said,
+                            const int64_t *ids, const int64_t *owners, const dpl_new_photo *photo,
+                            dpl_error *err)
 {
     struct refused refused = {.said = said, .ids = ids, .photo = photo};
     dpli_store *s = p->gallery->store;
     dpl_status status = DPL_OK;
+    int n_by_hand = 0;
+
+    *to = -1;
 
     for (size_t i = 0; i < said->n && status == DPL_OK; i++)
         status = s->ops->each_refusal(s, said->items[i].template_id, keep_refusal, &refused, err);
@@ -437,15 +492,19 @@ static dpl_status say_again(dpli_putter *p, const struct said_of *said, const in
 
         status = s->ops->add_refusal(s, &id, r, err);
         for (size_t k = 0; k < photo->n_templates && status == DPL_OK; k++)
-            if (r->person_id && ids[k] == r->template_id && owners[k] == r->person_id)
+            if (r->person_id && ids[k] == r->template_id && owners[k] == r->person_id) {
                 status = dpli_put_owner(p->gallery, ids[k], 0, false, err);
+                *to = 0;
+            }
     }
     for (size_t i = 0; i < said->n && status == DPL_OK; i++) {
-        const int64_t *id =
-            said->items[i].person_id ? same_face(ids, photo, &said->items[i]) : NULL;
+        const int64_t person_id = said->items[i].person_id;
+        const int64_t *id = person_id ? same_face(ids, photo, &said->items[i]) : NULL;
 
-        if (id)
-            status = dpli_put_owner(p->gallery, *id, said->items[i].person_id, true, err);
+        if (!id)
+            continue;
+        status = dpli_put_owner(p->gallery, *id, person_id, true, err);
+        *to = n_by_hand++ == 0 || *to == person_id ? person_id : 0;
     }
     free(refused.items);
     return status;
@@ -463,7 +522,7 @@ static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int6
                                 int64_t person_id, const struct said_of *said, dpl_error *err)
 {
     int64_t *ids = dpli_calloc(2 * photo->n_templates + 1, sizeof *ids, err);
-    int64_t *owners = ids ? ids + photo->n_templates : NULL;
+    int64_t *owners = ids ? ids + photo->n_templates : NULL, to = -1;
     dpl_status status = ids ? DPL_OK : DPL_E_MEMORY;
 
     for (size_t i = 0; i < photo->n_templates && status == DPL_OK; i++) {
@@ -473,38 +532,35 @@ static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int6
                 dpli_put_template(&ids[i], p, &photo->templates[i], photo_id, owners[i], 0, err);
     }
     if (status == DPL_OK)
-        status = say_again(p, said, ids, owners, photo, err);
+        status = say_again(&to, p, said, ids, owners, photo, err);
+    if (status == DPL_OK && to >= 0)
+        status = dpli_settle_photo(p->gallery, photo_id, to, err);
+    /* Whom the photo names, but what was said does not. */
+    if (status == DPL_OK && to >= 0)
+        status = drop_people(p, owners, photo->n_templates, err);
+    if (status == DPL_OK && to >= 0)
+        status = drop_person(p, person_id, err);
     free(ids);
     return status;
 }
 
-/* A row of the same content, of which what was said of its faces is kept. */
-struct before {
-    const char *sha256;
-    bool same;
-};
-
-static dpl_status compare_content(void *ctx, const dpli_photo_record *r, dpl_error *err)
+static dpl_status what_was_said_there(void *ctx, const dpli_photo_record *r, dpl_error *err)
 {
-    struct before *b = ctx;
+    const dpli_template_query templates = {DPLI_TEMPLATES_IN, r->id, NULL};
+    struct said_of *said = ctx;
+    dpli_store *s = said->gallery->store;
 
-    (void)err;
-    b->same = *r->sha256 && strcmp(r->sha256, b->sha256) == 0;
-    return DPL_OK;
+    said->is_copy = r->id != said->photo_id;
+    return s->ops->each_template(s, &templates, keep_said, said, err);
 }
 
-static dpl_status what_was_said(struct said_of *said, dpli_putter *p, int64_t photo_id,
-                                const char *sha256, dpl_error *err)
+/* Of the faces of this content. */
+static dpl_status what_was_said(struct said_of *said, const char *sha256, dpl_error *err)
 {
-    const dpli_photo_query photo = {DPLI_PHOTO_BY_ID, NULL, photo_id};
-    const dpli_template_query templates = {DPLI_TEMPLATES_IN, photo_id, NULL};
-    dpli_store *s = p->gallery->store;
-    struct before before = {.sha256 = sha256};
-    dpl_status status = s->ops->each_photo(s, &photo, compare_content, &before, err);
+    const dpli_photo_query query = {DPLI_PHOTOS_LIKE, sha256, 0};
+    dpli_store *s = said->gallery->store;
 
-    return status == DPL_OK && before.same
-               ? s->ops->each_template(s, &templates, keep_said, said, err)
-               : status;
+    return *sha256 ? s->ops->each_photo(s, &query, what_was_said_there, said, err) : DPL_OK;
 }
 
 static dpl_status keep_ids(void *ctx, const dpli_photo_record *r, dpl_error *err)
@@ -541,7 +597,7 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     dpl_photo_row row = photo->row;
     int64_t id, person_id = 0, old_person_id, meant_id = 0;
     struct older older = {0};
-    struct said_of said = {0};
+    struct said_of said = {.gallery = p->gallery};
     char *meant = NULL;
     dpl_status status;
 
@@ -564,8 +620,9 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     }
     if (status == DPL_OK && row.person)
         status = dpli_put_person(&person_id, p, row.person, 0, err);
-    if (status == DPL_OK && id)
-        status = what_was_said(&said, p, id, row.sha256, err);
+    said.photo_id = id;
+    if (status == DPL_OK)
+        status = what_was_said(&said, row.sha256, err);
     if (status == DPL_OK && id)
         status = find_older(&older, p->gallery, id, err);
     if (status == DPL_OK)
@@ -583,7 +640,7 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
     return status;
 }
 
-/* ------------------------------------------------------------------ move, rename */
+/* ------------------------------------------------------------------ move */
 
 enum { N_STRINGS = 6 };
 
@@ -650,7 +707,7 @@ static dpl_status change_row(dpl_gallery *gallery, int64_t photo_id, const char 
     return status;
 }
 
-dpl_status dpli_disown_photo(dpl_gallery *gallery, int64_t photo_id, dpl_error *err)
+dpl_status dpli_own_photo(dpl_gallery *gallery, int64_t photo_id, int64_t person_id, dpl_error *err)
 {
     const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, photo_id};
     struct kept_row k = {.gallery = gallery};
@@ -658,13 +715,77 @@ dpl_status dpli_disown_photo(dpl_gallery *gallery, int64_t photo_id, dpl_error *
     dpl_status status = s->ops->each_photo(s, &query, keep_row, &k, err);
 
     if (status == DPL_OK && k.row.id) {
-        k.row.person_id = 0;
+        k.row.person_id = person_id;
         k.row.meant = NULL;
         k.row.sum = dpli_photo_sum(&k.row);
         status = s->ops->set_photo(s, &k.row, err);
     }
     for (int i = 0; i < N_STRINGS; i++)
         free(k.strings[i]);
+    return status;
+}
+
+/* Whose a photo is, as its faces say. */
+struct settling {
+    int64_t photo_person_id;
+    const char *to; /* name; NULL: nobody */
+    bool was_meant; /* it was to be theirs */
+    int64_t n_faces, n_theirs;
+    int64_t *pictures; /* templates of the whole, which are whosever the photo is */
+    size_t n_pictures, cap;
+};
+
+static dpl_status look_at_photo(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    struct settling *w = ctx;
+
+    (void)err;
+    w->photo_person_id = r->person_id;
+    w->was_meant = r->meant && w->to && strcmp(r->meant, w->to) == 0;
+    return DPL_OK;
+}
+
+static dpl_status look_at_face(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    struct settling *w = ctx;
+    int64_t *pictures;
+
+    if (is_of_face(r->space)) {
+        w->n_faces++;
+        w->n_theirs += w->photo_person_id && r->vector.owner.person_id == w->photo_person_id;
+        return DPL_OK;
+    }
+    pictures = dpli_grow(w->pictures, &w->cap, w->n_pictures + 1, sizeof *pictures, err);
+    if (!pictures)
+        return DPL_E_MEMORY;
+    w->pictures = pictures;
+    pictures[w->n_pictures++] = r->vector.id;
+    return DPL_OK;
+}
+
+dpl_status dpli_settle_photo(dpl_gallery *gallery, int64_t photo_id, int64_t to, dpl_error *err)
+{
+    const dpli_photo_query photo = {DPLI_PHOTO_BY_ID, NULL, photo_id};
+    const dpli_template_query templates = {DPLI_TEMPLATES_IN, photo_id, NULL};
+    struct settling w = {0};
+    dpli_store *s = gallery->store;
+    char *name = NULL;
+    dpl_status status = to ? dpli_name_of(&name, gallery, to, err) : DPL_OK;
+
+    w.to = name;
+    if (status == DPL_OK)
+        status = s->ops->each_photo(s, &photo, look_at_photo, &w, err);
+    if (status == DPL_OK)
+        status = s->ops->each_template(s, &templates, look_at_face, &w, err);
+    /* One of nobody's that shows more than one face would give a second one's photo away. */
+    if (status == DPL_OK &&
+        (w.photo_person_id ? w.n_theirs == 0 : to && (w.n_faces == 1 || w.was_meant))) {
+        status = dpli_own_photo(gallery, photo_id, to, err);
+        for (size_t i = 0; i < w.n_pictures && status == DPL_OK; i++)
+            status = dpli_put_owner(gallery, w.pictures[i], to, false, err);
+    }
+    free(w.pictures);
+    free(name);
     return status;
 }
 
@@ -819,8 +940,8 @@ static dpl_status keep_id(void *ctx, const dpli_photo_record *r, dpl_error *err)
 }
 
 /* Refused photos keep whose they were to be by the name that the person has now. */
-static dpl_status rename_meant(int64_t *n, dpl_gallery *gallery, const char *from, const char *to,
-                               dpl_error *err)
+dpl_status dpli_rename_meant(int64_t *n, dpl_gallery *gallery, const char *from, const char *to,
+                             dpl_error *err)
 {
     const dpli_photo_query query = {DPLI_PHOTOS_MEANT_FOR, from, 0};
     struct photo_ids p = {0};
@@ -832,72 +953,4 @@ static dpl_status rename_meant(int64_t *n, dpl_gallery *gallery, const char *fro
         status = change_row(gallery, p.ids[i], NULL, 0, to, err);
     free(p.ids);
     return status;
-}
-
-/* From now on the person is called so, and is meant by the name that they had. */
-static dpl_status give_name(dpl_gallery *gallery, int64_t id, const char *old, const char *to,
-                            dpl_error *err)
-{
-    char *composed = dpli_name_composed(old, err), *now = dpli_name_composed(to, err);
-    dpli_store *s = gallery->store;
-    dpl_status status = composed && now ? DPL_OK : DPL_E_MEMORY;
-
-    if (status == DPL_OK)
-        status = s->ops->rename_person(s, id, to, dpli_person_sum(to), err);
-    /* What the new name meant before, if anything, it does not any more. */
-    if (status == DPL_OK)
-        status = put_alias(gallery, strcmp(now, to) != 0 ? id : 0, now, err);
-    if (status == DPL_OK && strcmp(composed, now) != 0)
-        status = put_alias(gallery, id, composed, err);
-    free(composed);
-    free(now);
-    return status;
-}
-
-static dpl_status rename_inside(dpl_gallery *gallery, const char *from, const char *to,
-                                dpl_error *err)
-{
-    dpli_store *s = gallery->store;
-    int64_t from_id, to_id, n_meant = 0;
-    char *composed = NULL, *old = NULL;
-    dpl_status status = dpli_find_called(&from_id, &old, gallery, from, err);
-
-    if (status == DPL_OK)
-        status = s->ops->find_person(s, &to_id, to, err);
-    if (status == DPL_OK && !to_id) {
-        composed = dpli_name_composed(to, err);
-        status = composed ? s->ops->find_person(s, &to_id, composed, err) : DPL_E_MEMORY;
-    }
-    if (status == DPL_OK)
-        status = rename_meant(&n_meant, gallery, old ? old : from, to, err);
-    if (status == DPL_OK && !from_id && !n_meant)
-        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no person \"%s\"", from);
-    else if (status == DPL_OK && to_id && to_id != from_id)
-        status = dpli_fail(err, DPL_E_ARGUMENT, "there is a person \"%s\" already", to);
-    else if (status == DPL_OK && from_id)
-        status = give_name(gallery, from_id, old ? old : from, to, err);
-    free(composed);
-    free(old);
-    return status;
-}
-
-dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
-                              dpl_error *err)
-{
-    char *what = NULL;
-    dpl_status status;
-
-    status = dpli_gallery_may_write(gallery, err);
-    if (status == DPL_OK)
-        status = dpli_check_string("person's name", from, 0, DPLI_NAME_MAX_BYTES, err);
-    if (status == DPL_OK)
-        status = dpli_check_string("new name", to, 0, DPLI_NAME_MAX_BYTES, err);
-    if (status != DPL_OK)
-        return status;
-    what = dpli_asprintf(err, "rename \"%s\" to \"%s\"", from, to);
-    status = what ? dpli_begin_change(gallery, what, err) : DPL_E_MEMORY;
-    free(what);
-    if (status != DPL_OK)
-        return status;
-    return dpli_end_change(gallery, rename_inside(gallery, from, to, err), err);
 }

@@ -159,14 +159,24 @@ void dpli_person_templates_clear(dpli_person_templates *templates)
     *templates = (dpli_person_templates){.best_score = NAN};
 }
 
+/* How many times as often a stranger comes so far as against a single template. */
+static double times_of(const dpli_judge *judge, const dpli_person_templates *templates)
+{
+    if (!templates->mean)
+        return (double)templates->n_compared;
+    return templates->n_compared > 1 && judge->calibration
+               ? dpl_calibration_mean_factor(judge->calibration)
+               : 1;
+}
+
 dpl_comparison dpli_compare_person(const dpli_judge *judge, const dpli_side *probe,
                                    const dpli_person_templates *templates)
 {
-    double times = 1;
+    return dpli_compare(judge, probe, &templates->side, times_of(judge, templates));
+}
 
-    if (!templates->mean)
-        times = (double)templates->n_compared;
-    else if (templates->n_compared > 1 && judge->calibration)
-        times = dpl_calibration_mean_factor(judge->calibration);
-    return dpli_compare(judge, probe, &templates->side, times);
+dpl_comparison dpli_compare_people(const dpli_judge *judge, const dpli_person_templates *a,
+                                   const dpli_person_templates *b)
+{
+    return dpli_compare(judge, &a->side, &b->side, times_of(judge, a) * times_of(judge, b));
 }

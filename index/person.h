@@ -40,4 +40,8 @@ void dpli_person_templates_clear(dpli_person_templates *templates);
 dpl_comparison dpli_compare_person(const dpli_judge *judge, const dpli_side *probe,
                                    const dpli_person_templates *templates);
 
+/** Compare two people by their means; by cosine only, n_compared of neither is 0. */
+dpl_comparison dpli_compare_people(const dpli_judge *judge, const dpli_person_templates *a,
+                                   const dpli_person_templates *b);
+
 #endif

@@ -66,7 +66,9 @@ typedef struct dpli_change_rows {
     int64_t n_added, n_changed, n_removed;
 } dpli_change_rows;
 typedef struct dpli_change_counts {
-    dpli_change_rows persons, photos, templates, owners, others;
+    dpli_change_rows persons, photos, templates, others;
+    dpli_change_rows owners; /* n_changed: faces that were there before and after, and changed hands
+                                or got or lost a person */
 } dpli_change_counts;
 
 /* A row's strings and bytes live until the function returns. A status other than DPL_OK ends the
@@ -100,7 +102,7 @@ typedef struct dpli_store_ops {
     dpl_status (*generation)(dpli_store *store, int64_t *generation, char identity[DPLI_IDENTITY],
                              dpl_error *err);
     dpl_status (*touch)(dpli_store *store, dpl_error *err);
-    /* Of one instant. */
+    /* Of one instant; people of whom there is a photo or a template. */
     dpl_status (*count)(dpli_store *store, dpli_counts *out, dpl_error *err);
     /* The highest id that a table ever gave; raise: ids up to this one are taken. */
     dpl_status (*last_id)(dpli_store *store, int64_t *id, dpli_numbered table, dpl_error *err);
@@ -126,7 +128,8 @@ typedef struct dpli_store_ops {
     /* One person, without their numbers; fn is not called when there is none of this id. */
     dpl_status (*one_person)(dpli_store *store, int64_t id, dpli_on_person *fn, void *ctx,
                              dpl_error *err);
-    /* By name and with their numbers of photos and templates, or by id without. */
+    /* By name and with their numbers of photos and templates, where there are any; or all by id,
+       without. */
     dpl_status (*each_person)(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
                               dpl_error *err);
     dpl_status (*each_photo)(dpli_store *store, const dpli_photo_query *query, dpli_on_photo *fn,
@@ -150,8 +153,8 @@ typedef struct dpli_store_ops {
                              dpl_error *err);
     dpl_status (*rename_person)(dpli_store *store, int64_t id, const char *name, uint64_t sum,
                                 dpl_error *err);
-    /* Remove a person if neither a photo nor a template is theirs; everybody of whom none is. With
-       a person go their other names, and what was said not to be them. */
+    /* Remove a person if neither a photo nor a template is theirs, or was said not to be;
+       everybody of whom none is or was. With a person go their other names. */
     dpl_status (*drop_if_lonely)(dpli_store *store, int64_t id, dpl_error *err);
     dpl_status (*drop_lonely)(dpli_store *store, dpl_error *err);
     /* *id 0 when the source is unknown; *person_id 0 when the photo is nobody's. */

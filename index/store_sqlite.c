@@ -345,7 +345,8 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
 
     memset(out, 0, sizeof *out);
     /* One statement, so that the numbers are of one instant. */
-    dpli_buf_str(&sql, "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM photo),"
+    dpli_buf_str(&sql, "SELECT (SELECT count(*) FROM person WHERE " DPLI_SQLITE_IS_SHOWN
+                       "), (SELECT count(*) FROM photo),"
                        " (SELECT count(*) FROM photo WHERE status <> 0)");
     for (int i = 0; i < DPLI_N_SPACES; i++)
         dpli_buf_printf(&sql,

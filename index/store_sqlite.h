@@ -39,6 +39,11 @@ enum {
     DPLI_N_SQLITE
 };
 
+/* People of whom there is a photo or a template. Of others only what is not theirs is known. */
+#define DPLI_SQLITE_IS_SHOWN                                                                       \
+    "(EXISTS(SELECT 1 FROM photo WHERE person_id = person.id)"                                     \
+    " OR EXISTS(SELECT 1 FROM owner WHERE person_id = person.id))"
+
 /* Columns of table undo for those of the row that it keeps. */
 enum { DPLI_SQLITE_UNDO_COLUMNS = 26 };
 

@@ -109,7 +109,7 @@ dpl_status dpli_sqlite_each_person(dpli_store *store, bool by_id, dpli_on_person
                               "  JOIN template t ON t.id = template_id"
                               "  WHERE person_id = person.id)),"
                               " (SELECT count(*) FROM owner WHERE person_id = person.id)"
-                              " FROM person ORDER BY name",
+                              " FROM person WHERE " DPLI_SQLITE_IS_SHOWN " ORDER BY name",
                       err);
 
     if (status == DPL_OK)

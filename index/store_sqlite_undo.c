@@ -220,6 +220,11 @@ dpl_status dpli_sqlite_last_change(dpli_store *store, dpli_on_change *fn, void *
 
 dpl_status dpli_sqlite_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
 {
+    /* Of templates that neither came nor went (tbl 2), and are of faces. */
+    static const char given_faces[] =
+        "SELECT count(DISTINCT row) FROM undo WHERE tbl = 5 AND row NOT IN"
+        " (SELECT row FROM undo WHERE tbl = 2) AND row IN (SELECT t.id FROM template t"
+        " JOIN model m ON m.id = t.model_id WHERE m.space = 'face')";
     dpli_stmt s = {0};
     dpl_status status =
         dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
@@ -244,7 +249,10 @@ dpl_status dpli_sqlite_count_change(dpli_store *store, dpli_change_counts *out, 
         }
     }
     dpli_stmt_clear(&s);
-    return status;
+    out->owners.n_changed = 0;
+    return status == DPL_OK
+               ? dpli_db_int(&out->owners.n_changed, dpli_sqlite_of(store)->db, given_faces, err)
+               : status;
 }
 
 /* ------------------------------------------------------------------ taking back */

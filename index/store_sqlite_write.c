@@ -13,7 +13,8 @@ static const char *const sql[DPLI_N_SQLITE] = {
     [DPLI_SQLITE_RENAME_PERSON] = "UPDATE person SET name = ?2, sum = ?3 WHERE id = ?1",
     [DPLI_SQLITE_DROP_PERSON] = "DELETE FROM person WHERE id = ?1"
                                 " AND NOT EXISTS(SELECT 1 FROM photo WHERE person_id = ?1)"
-                                " AND NOT EXISTS(SELECT 1 FROM owner WHERE person_id = ?1)",
+                                " AND NOT EXISTS(SELECT 1 FROM owner WHERE person_id = ?1)"
+                                " AND NOT EXISTS(SELECT 1 FROM refusal WHERE person_id = ?1)",
     [DPLI_SQLITE_FIND_PHOTO] = "SELECT id, person_id FROM photo WHERE uri = ?",
     [DPLI_SQLITE_ADD_PHOTO] =
         "INSERT INTO photo(id, uri, person_id, meant, sha256, status, reason, options, size_bytes,"
@@ -168,7 +169,8 @@ dpl_status dpli_sqlite_drop_lonely(dpli_store *store, dpl_error *err)
     return dpli_db_exec(dpli_sqlite_of(store)->db,
                         "DELETE FROM person WHERE NOT EXISTS"
                         "(SELECT 1 FROM photo WHERE person_id = person.id)"
-                        " AND NOT EXISTS(SELECT 1 FROM owner WHERE person_id = person.id)",
+                        " AND NOT EXISTS(SELECT 1 FROM owner WHERE person_id = person.id)"
+                        " AND NOT EXISTS(SELECT 1 FROM refusal WHERE person_id = person.id)",
                         err);
 }
 

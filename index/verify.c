@@ -148,3 +148,31 @@ dpl_status dpl_verify_claim(dpl_verdict *out, dpl_gallery *gallery, const dpl_pi
     dpli_person_templates_clear(&templates);
     return status;
 }
+
+/* ------------------------------------------------------------------ two people */
+
+dpl_status dpl_compare_people(dpl_comparison *out, dpl_gallery *gallery,
+                              const dpl_pipeline *pipeline, const dpl_policy *policy, const char *a,
+                              const char *b, dpl_error *err)
+{
+    const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
+    const dpli_judge judge = dpli_pipeline_judge(pipeline, policy);
+    const char *const people[2] = {a, b};
+    dpli_person_templates templates[2] = {0};
+    dpl_status status = dpli_gallery_fits(gallery, encoder, err);
+
+    for (int i = 0; i < 2 && status == DPL_OK; i++) {
+        status = dpli_person_templates_read(&templates[i], gallery, &judge, people[i],
+                                            dpl_encoder_space(encoder), dpl_encoder_hash(encoder),
+                                            dpl_encoder_dim(encoder), NULL, err);
+        if (status == DPL_OK && templates[i].n_compared == 0)
+            status =
+                dpli_fail(err, DPL_E_NO_PERSON, "the gallery \"%s\" holds no template of \"%s\"",
+                          dpl_gallery_dir(gallery), people[i]);
+    }
+    if (status == DPL_OK)
+        *out = dpli_compare_people(&judge, &templates[0], &templates[1]);
+    for (int i = 0; i < 2; i++)
+        dpli_person_templates_clear(&templates[i]);
+    return status;
+}

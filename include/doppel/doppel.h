@@ -10,6 +10,7 @@
 #include "doppel/eval.h"
 #include "doppel/face.h"
 #include "doppel/gallery.h"
+#include "doppel/group.h"
 #include "doppel/image.h"
 #include "doppel/job.h"
 #include "doppel/models.h"

@@ -276,6 +276,77 @@ DPL_API dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *galle
 DPL_API dpl_status dpl_gallery_rename(dpl_gallery *gallery, const char *from, const char *to,
                                       dpl_error *err);
 
+/* ------------------------------------------------------------------ putting right */
+
+/**
+ * A face is a person's: somebody says so, and enrolling its photo again does not change it. A
+ * person of that name is made where there is none; a name that they once had means them.
+ *
+ * What was said before against it is not said any more. A photo follows its faces: one of which no
+ * other face is its person's becomes the new one's, and so does one of nobody's that shows only
+ * this face, or that was meant to be theirs. Who has lost the last photo and face vanishes. A face
+ * with a person is in no group.
+ *
+ * @param template_id  of a face, as the row says
+ * @retval DPL_E_NOT_FOUND  there is no such template
+ * @retval DPL_E_ARGUMENT   it is of a whole picture; the name is empty
+ * @retval DPL_E_LIMIT      the name is over 4 KiB
+ */
+DPL_API dpl_status dpl_gallery_assign(dpl_gallery *gallery, int64_t template_id, const char *name,
+                                      dpl_error *err);
+
+/**
+ * A face is not a person's. If it was theirs, it is nobody's, and its photo follows as when it is
+ * assigned. That lasts: no enrolment of the same content gives it back to them, by whatever path
+ * or option, also when they have no other photo and vanish; forgetting the person or the photo
+ * does away with it.
+ *
+ * @retval DPL_E_NOT_FOUND  there is no such template, or nobody of this name
+ * @retval DPL_E_ARGUMENT   it is of a whole picture; the name is empty
+ */
+DPL_API dpl_status dpl_gallery_reject(dpl_gallery *gallery, int64_t template_id, const char *name,
+                                      dpl_error *err);
+
+typedef struct dpl_merge_report {
+    int64_t n_photos, n_faces; /* that were from's */
+    int64_t n_meant;           /* refused photos that were to be from's */
+} dpl_merge_report;
+
+/**
+ * Two people are one: all that is from's is into's, also what was said not to be from, photos that
+ * were to be theirs, and their names, which mean into from then on. That a face of one is not the
+ * other's is not said any more.
+ *
+ * @retval DPL_E_NOT_FOUND  there is no such person
+ * @retval DPL_E_ARGUMENT   they are one already
+ */
+DPL_API dpl_status dpl_gallery_merge(dpl_merge_report *out, dpl_gallery *gallery, const char *from,
+                                     const char *into, dpl_error *err);
+
+/**
+ * Two people are two, however alike: no face of one is the other's, as if each had been rejected.
+ *
+ * @retval DPL_E_NOT_FOUND  there is no such person
+ * @retval DPL_E_ARGUMENT   they are one
+ */
+DPL_API dpl_status dpl_gallery_set_apart(dpl_gallery *gallery, const char *a, const char *b,
+                                         dpl_error *err);
+
+/* What a face is not, as somebody has said: this person, or whoever is in that template. */
+typedef struct dpl_refusal {
+    int64_t id, template_id;
+    int64_t person_id;  /* 0: */
+    int64_t other_id;   /* a template */
+    const char *person; /* NULL with other_id */
+} dpl_refusal;
+
+/** Walk what was said against a template, or with 0 against any, by id; as the other walks. */
+DPL_API dpl_status dpl_gallery_each_refusal(dpl_gallery *gallery, int64_t template_id,
+                                            dpl_status (*fn)(void *ctx, const dpl_refusal *row),
+                                            void *ctx, dpl_error *err);
+
+/* ------------------------------------------------------------------ copies of all of it */
+
 /**
  * All of the gallery as JSON lines, of one instant, atomically to a file of mode 0600 ("-":
  * standard output). Vectors (little-endian float32) and thumbnails are in base64; so is a name or
@@ -309,7 +380,8 @@ DPL_API void dpl_gallery_abandon(dpl_gallery *gallery);
 /* ------------------------------------------------------------------ taking back */
 
 /* The last change, and what taking it back does. A change is one call of a function that changes
-   people, photos or faces, or all that one dpl_enroll does. */
+   people, photos or faces, or all that one dpl_enroll does, or what is between
+   dpl_gallery_begin_change and dpl_gallery_end_change. */
 typedef struct dpl_change {
     const char *what; /* in words: "enroll /photos"; NULL: nothing was changed yet */
     int64_t made_unix_s;
@@ -319,6 +391,13 @@ typedef struct dpl_change {
     int64_t n_templates_added, n_templates_removed;
     int64_t n_owners_changed; /* faces that it gave to somebody else, or to nobody */
 } dpl_change;
+
+/**
+ * From now on, until dpl_gallery_end_change, all that is changed is one change, told by what. It
+ * begins with the first that is changed; what each call has returned DPL_OK for is on disk.
+ */
+DPL_API dpl_status dpl_gallery_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err);
+DPL_API void dpl_gallery_end_change(dpl_gallery *gallery);
 
 /**
  * Tell of the last change. fn is called once.

@@ -26,6 +26,9 @@ refuses 4 check
 refuses 4 info
 refuses 4 info Ann
 refuses 4 rename Ann Bea
+refuses 4 assign "$obama" Ann
+refuses 4 reject "$obama" Ann
+refuses 4 merge Ann Bea
 refuses 4 forget Ann
 refuses 4 export all.jsonl
 refuses 4 query "$obama"
@@ -59,6 +62,14 @@ refuses 4 verify "$obama" --as Nobody
 answers 0 query "$obama" "$demo/group.jpg" --threshold 0.5
 refuses 3 query "$obama" nowhere.jpg --threshold 0.5
 answers 0 rename "Joe Biden" Joe
+answers 0 assign "$biden" Joe
+answers 0 reject "$biden" Joe
+refuses 2 reject "$biden"
+refuses 1 assign nowhere.jpg Joe
+answers 0 merge "Eileen Collins" "Marie Curie" --yes
+refuses 2 merge "Barack Obama" "Marie Curie"
+answers 0 reject --people "Barack Obama" "Marie Curie"
+answers 0 assign "$biden" Joe
 refuses 4 rename Nobody Somebody
 answers 0 export all.jsonl
 is "$("$JSON" out n_photos)" "6"

@@ -13,7 +13,7 @@ exits 2 --version x
 
 for call in "verify" "verify a" "verify a b c" "verify a b --as x" "verify --as x" \
     "verify a --as x --face-b 1" "query" "enroll" "list x" "info a b" "info a --failed" "forget" \
-    "rename a" "rename a b c" "export" "export a b" "import" "import a b" "help a b" "help nothing"; do
+    "rename a" "rename a b c" "assign a" "reject" "reject a b c" "merge a" "export" "export a b" "import" "import a b" "help a b" "help nothing"; do
     # shellcheck disable=SC2086 # the words of the call
     exits 2 $call
     says err "doppel ${call%% *}: "

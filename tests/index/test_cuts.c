@@ -88,6 +88,19 @@ static dpl_status forget_step(dpl_gallery *gallery, int n)
     return status;
 }
 
+static dpl_status right_step(dpl_gallery *gallery, int n)
+{
+    dpl_merge_report report;
+
+    switch (n) {
+    case 0: return dpl_gallery_assign(gallery, 1, "new", &err);
+    case 1: return dpl_gallery_reject(gallery, 3, "bob", &err);
+    case 2: return dpl_gallery_set_apart(gallery, "ann", "new", &err);
+    case 3: return dpl_gallery_merge(&report, gallery, "new", "ann", &err);
+    default: return DPL_E_NOT_FOUND;
+    }
+}
+
 static dpl_status enroll_step(dpl_gallery *gallery, int n)
 {
     return n == 0 ? enroll_photos(gallery) : DPL_E_NOT_FOUND;
@@ -100,6 +113,7 @@ static const struct command {
                 {"rename and remember", rename_step},
                 {"import", import_step},
                 {"forget", forget_step},
+                {"assign, reject, set apart and merge", right_step},
                 {"enroll", enroll_step}};
 
 /* Open, every step, close. *n_done: how many reported; *under_way: one had begun. */
@@ -219,7 +233,8 @@ static void check_state(const char *dir, const reference *r, const struct comman
                        (under_way && strcmp(held, r->states[n_done + 1]) == 0);
 
     if (!right)
-        print_error("%s, call %zu: %d steps reported, but it holds\n%s\n", c->name, at, n_done, held);
+        print_error("%s, call %zu: %d steps reported, but it holds\n%s\n", c->name, at, n_done,
+                    held);
     assert_true(right);
     free(held);
 }
@@ -340,7 +355,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     static const char *const files[] = {"photos/one/1.png", "photos/two/2.png", "photos/one",
-                                        "photos/two", "photos", "import.jsonl"};
+                                        "photos/two",       "photos",           "import.jsonl"};
     char *cwd = getcwd(NULL, 0);
 
     (void)state;

@@ -73,7 +73,23 @@ static dpl_status read_all(dpl_gallery *gallery)
     return status;
 }
 
-enum job { OPEN, READ, PUT, RENAME, MOVE, BIND, REMEMBER, IMPORT, FORGET, N_JOBS };
+enum job {
+    OPEN,
+    READ,
+    PUT,
+    RENAME,
+    MOVE,
+    BIND,
+    REMEMBER,
+    IMPORT,
+    FORGET,
+    ASSIGN,
+    REJECT,
+    PUT_AGAIN,
+    MERGE,
+    SET_APART,
+    N_JOBS
+};
 
 /* Open dir and do one thing to it. */
 static dpl_status do_job(const char *dir, enum job job)
@@ -81,6 +97,7 @@ static dpl_status do_job(const char *dir, enum job job)
     dpli_binding binding = {"face", KIT_HASH, "new name", "cosine", KIT_DIM, NULL, NULL};
     dpl_gallery *gallery = NULL;
     dpl_forget_report report;
+    dpl_merge_report merged;
     int64_t n, m;
     dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err);
 
@@ -99,6 +116,12 @@ static dpl_status do_job(const char *dir, enum job job)
         if (status == DPL_OK)
             assert_int_equal(report.n_left, 0);
         break;
+    /* The last of his, and a name in two forms. */
+    case ASSIGN: status = dpl_gallery_assign(gallery, 3, "Jose\314\201", &err); break;
+    case REJECT: status = dpl_gallery_reject(gallery, 3, "bob", &err); break;
+    case PUT_AGAIN: status = kit_put(gallery, 5, "/said.jpg", "bob", 1, &err); break;
+    case MERGE: status = dpl_gallery_merge(&merged, gallery, "ann", "bob", &err); break;
+    case SET_APART: status = dpl_gallery_set_apart(gallery, "ann", "bob", &err); break;
     default: break;
     }
     dpl_gallery_close(gallery);
@@ -112,6 +135,10 @@ static void make_gallery(const char *dir)
     kit_expect(DPL_OK, kit_put(gallery, 1, "/a.jpg", "ann", 2, &err), &err);
     kit_expect(DPL_OK, kit_put(gallery, 2, "/b.jpg", "bob", 2, &err), &err);
     kit_expect(DPL_OK, kit_put(gallery, 8, "/c.jpg", "bo\xff", 1, &err), &err);
+    /* Of whom it was said what it is and is not. */
+    kit_expect(DPL_OK, kit_put(gallery, 5, "/said.jpg", "bob", 1, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_reject(gallery, 6, "bob", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_assign(gallery, 6, "ann", &err), &err);
     dpl_gallery_close(gallery);
 }
 
