@@ -8,12 +8,14 @@
  *     dx = dgates W,  dh' += dgates R,  dW = dgates^T x,  dR = dgates^T h',  db = sum of dgates
  *
  * with the sums over a chunk of steps at a time, each thread's by themselves, added in the end.
- * Source: Werbos 1990; as in recurrent.c.
+ * Source: Werbos 1990; as in recurrent_run.c.
  */
+#include "net/ops/recurrent_train.h"
+
 #include <string.h>
 
 #include "net/blas.h"
-#include "net/ops/recurrent.h"
+#include "net/ops/recurrent_run.h"
 #include "net/ops/train.h"
 
 typedef struct recurrent_state {
@@ -594,5 +596,5 @@ static void backward(dpli_tape_step *s)
     add_parts(s);
 }
 
-const struct dpli_trained dpli_recurrent_trained = {
+const dpli_trained dpli_recurrent_trained = {
     .state_bytes = sizeof(recurrent_state), .plan = plan, .forward = forward, .backward = backward};
