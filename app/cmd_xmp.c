@@ -115,7 +115,7 @@ static const char *would(const xmp *x, const char *done, const char *to_do)
 
 static void tell_whole(const xmp *x, const dpl_xmp_report *r, bool writes)
 {
-    char photos[64], a[32], b[32], c[32], d[32], e[32];
+    char photos[64], named[64], a[32], b[32], c[32], d[32], e[32];
 
     if (x->o->common.json) {
         json_print(xmp_json(r, writes, x->o->dry_run));
@@ -129,8 +129,8 @@ static void tell_whole(const xmp *x, const dpl_xmp_report *r, bool writes)
                text_count(a, r->n_added), text_count(b, r->n_renamed), text_count(c, r->n_removed),
                text_count(d, r->n_same), text_count(e, r->n_kept));
     } else {
-        printf("%s with a sidecar: %s %s faces by their regions\n", photos,
-               would(x, "named", "would name"), text_count(a, r->n_named));
+        printf("%s with a sidecar: %s %s by their regions\n", photos,
+               would(x, "named", "would name"), text_counted(named, r->n_named, "face"));
         printf("other regions: %s named the same, %s with another name kept, %s on no face of the "
                "gallery, %s unnamed\n",
                text_count(a, r->n_same), text_count(b, r->n_kept), text_count(c, r->n_no_face),

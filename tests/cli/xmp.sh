@@ -61,7 +61,7 @@ cmp -s changed "$side" || fail "somebody else's name is lost"
 
 # ---- in
 exits 0 xmp read people --dry-run
-says out "would name 1 faces by their regions"
+says out "would name 1 face by their regions"
 exits 0 list
 lacks out "Barack H. Obama"
 exits 0 xmp read people -v
@@ -77,7 +77,7 @@ exits 0 assign "people/Barack Obama/official-portrait.jpg#1" "Somebody"
 exits 0 xmp read people
 says out "1 with another name kept"
 exits 0 xmp read people --overwrite
-says out "named 1 faces"
+says out "named 1 face by"
 exits 0 xmp read "people/Eileen Collins/nasa-portrait.jpg" --json
 is "$(head -n 1 out >first; "$JSON" first regions.0.fate)" same
 
