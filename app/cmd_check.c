@@ -195,6 +195,11 @@ static void on_doubt(void *ctx, const dpl_doubt *doubt)
     doubt_mends_clear(mends);
 }
 
+static void tell_not_compared(const checking *c)
+{
+    fprintf(stderr, "doppel %s: references were not compared\n", c->self->name);
+}
+
 /* Whether there is something to compare: faces, whose model is there. A model that is not is told,
    and is no damage. */
 static int open_faces(dpl_pipeline **out, checking *c)
@@ -215,7 +220,7 @@ static int open_faces(dpl_pipeline **out, checking *c)
     o.faces_only = true;
     o.inputs = no_photos;
     if (common_open_pipeline(out, c->self, &o, c->gallery, 0) != 0)
-        fprintf(stderr, "doppel %s: references were not compared\n", c->self->name);
+        tell_not_compared(c);
     return 0;
 }
 
@@ -233,16 +238,21 @@ static char *doubts_words(const dpl_doubts_report *r)
 static int compare_references(checking *c)
 {
     dpl_pipeline *pipeline;
+    dpl_status status;
     dpl_error err;
     char *words;
     int code = open_faces(&pipeline, c);
 
     if (code || !pipeline)
         return code;
-    if (dpl_gallery_all_doubts(&c->doubts, c->gallery, pipeline, 0, on_doubt, c, &err) == DPL_OK)
-        c->compared = true;
-    else
+    status = dpl_gallery_all_doubts(&c->doubts, c->gallery, pipeline, 0, on_doubt, c, &err);
+    c->compared = status == DPL_OK;
+    if (status == DPL_E_MISMATCH) { /* of a model that is to come, and no damage either */
+        common_say(c->self, &err);
+        tell_not_compared(c);
+    } else if (status != DPL_OK) {
         code = common_fail(c->self, &c->o->common, &err);
+    }
     if (c->page.f) {
         words = doubts_words(&c->doubts);
         html_paragraph(&c->page, "lead", words);

@@ -1029,5 +1029,5 @@ dpl_status dpl_migrate(dpl_migrate_report *report, dpl_gallery *gallery,
 
 bool dpl_photo_is_from_thumbnail(const dpl_photo_row *row)
 {
-    return dpli_is_from_thumbnail(row->options);
+    return row->options && dpli_is_from_thumbnail(row->options);
 }
