@@ -1,5 +1,5 @@
 /*
- * answer_enroll.c - the answers of `enroll` as JSON.
+ * answer_enroll.c - the answers of `enroll` and `scan` as JSON.
  */
 #include "app/answer_enroll.h"
 
@@ -20,9 +20,9 @@ const char *enroll_outcome_words(dpl_outcome outcome)
     return "passed over";
 }
 
-json_t *enroll_event_json(const dpl_enroll_event *event)
+json_t *enroll_event_json(const char *command, const dpl_enroll_event *event)
 {
-    json_t *object = json_answer("enroll");
+    json_t *object = json_answer(command);
 
     json_put_text(&object, "photo", event->path);
     json_put_text(&object, "outcome", enroll_outcome_words(event->outcome));
@@ -32,14 +32,16 @@ json_t *enroll_event_json(const dpl_enroll_event *event)
     if (event->outcome != DPL_OUTCOME_REFUSED)
         json_put_text(&object, "person", event->person);
     json_put_int(&object, "n_faces", (int64_t)event->n_faces);
+    if (event->n_poor)
+        json_put_int(&object, "n_poor", (int64_t)event->n_poor);
     return object;
 }
 
-json_t *enroll_report_json(const dpl_enroll_report *r, const int64_t *n_by_status,
-                           const dpl_gallery_counts *counts, const char *gallery_dir,
-                           const dpl_pipeline *pipeline)
+json_t *enroll_report_json(const char *command, const dpl_enroll_report *r,
+                           const int64_t *n_by_status, const dpl_gallery_counts *counts,
+                           const char *gallery_dir, const dpl_pipeline *pipeline)
 {
-    json_t *object = json_answer("enroll"), *summary = json_object();
+    json_t *object = json_answer(command), *summary = json_object();
 
     json_put_int(&summary, "n_files", r->n_files);
     json_put_int(&summary, "n_added", r->n_added);
@@ -54,6 +56,8 @@ json_t *enroll_report_json(const dpl_enroll_report *r, const int64_t *n_by_statu
     json_put_int(&summary, "n_left_out", r->n_left_out);
     json_put_int(&summary, "n_passed_over", r->n_passed_over);
     json_put_int(&summary, "n_links", r->n_links);
+    json_put_int(&summary, "n_faces", r->n_faces);
+    json_put_int(&summary, "n_poor", r->n_poor);
     json_put_statuses(&summary, "refused_by", n_by_status);
     json_put_real(&summary, "seconds", r->seconds);
     json_put_int(&summary, "gallery_persons", counts->n_persons);

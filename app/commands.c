@@ -25,6 +25,19 @@ const command commands[] = {
      "a file .doppelignore in a folder names, a pattern a line.\n"
      "Interrupted (SIGINT, SIGTERM), it keeps what is done and goes on when run again.",
      NULL},
+    {"scan", cmd_scan, true, "DIR|FILE…", "put photos into the gallery, whosever they are",
+     options_of_scan,
+     "Every photo, with all its faces, which are nobody's, and with an image model its whole\n"
+     "picture's vector (--image-model), so that query finds both. Names of folders play no part.\n"
+     "A photo without a face, or with faces too poor, is no failure.\n"
+     "\n"
+     "Nobody loses anything by it: photos that are somebody's, and faces named by hand, stay so.\n"
+     "The other way, enroll makes photos of nobody's a person's.\n"
+     "\n"
+     "All else is as of enroll: scanning again looks only at what is new, a photo that has moved\n"
+     "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
+     "one that is interrupted keeps what is done and goes on when run again.",
+     NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"

@@ -27,13 +27,18 @@
 
 #define CHUNK 64
 
+/* What looking at a photo costs whatever its size, in bytes of it: see docs/speed-log.md. */
+#define WORK_A_FILE 300000
+
 /* ------------------------------------------------------------------ ledger */
 
 typedef struct known {
     int64_t id, size_bytes, mtime_ns, file_system, unreadable_since_unix_s;
-    char *path, *person, *tried; /* person NULL: nobody's; tried: see row.options */
-    char *meant;                 /* whose it was to be; NULL: not known */
-    char sha256[65], reason[200];
+    char *path, *person; /* person NULL: nobody's */
+    char *meant;         /* whose it was to be; NULL: not known */
+    char *reason;        /* NULL: none */
+    const char *tried;   /* see row.options; the ledger's, one for all that have the same */
+    char sha256[65];
     dpl_status status;
     int32_t n_faces;
     bool claimed; /* a file of this run is this photo (by path or because it moved) */
@@ -43,7 +48,25 @@ typedef struct ledger {
     known *items; /* by path */
     size_t n, cap;
     known **by_sha256;
+    char **tried; /* all that occur */
+    size_t n_tried, cap_tried;
 } ledger;
+
+/* The one string of its content. Few differ: runs are mostly made with the same options. */
+static const char *same_tried(ledger *l, const char *tried)
+{
+    char **all;
+
+    for (size_t i = l->n_tried; i-- > 0;)
+        if (strcmp(l->tried[i], tried) == 0)
+            return l->tried[i];
+    all = dpli_grow(l->tried, &l->cap_tried, l->n_tried + 1, sizeof *all, NULL);
+    if (!all)
+        return NULL;
+    l->tried = all;
+    all[l->n_tried] = dpli_strdup(tried, NULL);
+    return all[l->n_tried] ? all[l->n_tried++] : NULL;
+}
 
 static dpl_status add_known(void *ctx, const dpl_photo_row *row)
 {
@@ -61,13 +84,14 @@ static dpl_status add_known(void *ctx, const dpl_photo_row *row)
         return DPL_E_MEMORY;
     l->items = items;
     snprintf(k.sha256, sizeof k.sha256, "%s", row->sha256);
-    snprintf(k.reason, sizeof k.reason, "%s", row->reason);
     k.path = dpli_strdup(row->path, NULL);
     k.person = row->person ? dpli_strdup(row->person, NULL) : NULL;
-    k.tried = dpli_strdup(row->options, NULL);
     k.meant = row->meant ? dpli_strdup(row->meant, NULL) : NULL;
+    k.reason = row->reason[0] ? dpli_strdup(row->reason, NULL) : NULL;
+    k.tried = same_tried(l, row->options);
     l->items[l->n++] = k;
-    return k.path && k.tried && (k.person || !row->person) && (k.meant || !row->meant)
+    return k.path && k.tried && (k.person || !row->person) && (k.meant || !row->meant) &&
+                   (k.reason || !row->reason[0])
                ? DPL_OK
                : DPL_E_MEMORY;
 }
@@ -105,9 +129,12 @@ static void clear_ledger(ledger *l)
     for (size_t i = 0; i < l->n; i++) {
         free(l->items[i].path);
         free(l->items[i].person);
-        free(l->items[i].tried);
         free(l->items[i].meant);
+        free(l->items[i].reason);
     }
+    for (size_t i = 0; i < l->n_tried; i++)
+        free(l->tried[i]);
+    free(l->tried);
     free(l->items);
     free(l->by_sha256);
 }
@@ -160,6 +187,7 @@ typedef struct item {
     bool nobodys;  /* none of its faces is known to be the person's */
     bool unread;   /* it could not be read, and what was enrolled of it stays */
     const char *person; /* whose it is, or was to be; NULL: nobody's */
+    size_t n_poor;      /* faces that are too poor to be templates */
     int64_t file_system;
     dpl_outcome outcome;
     dpl_status status;
@@ -183,7 +211,8 @@ typedef struct job {
     int n_threads;
     item items[CHUNK];
     size_t n_items;
-    dpl_enroll_options own_options; /* with the name as it is kept */
+    int64_t n_looked, work_done, work_total; /* see dpl_enroll_progress */
+    dpl_enroll_options own_options;          /* with the name as it is kept */
     char *name, *last_name;
     dpl_enroll_report *report;
 } job;
@@ -202,9 +231,11 @@ static bool file_gone(const char *path)
 }
 
 /* The person that a file is to be enrolled as: a photo once known keeps its own unless a name is
- * given. */
+ * given. A scan names nobody, so that of it only what is somebody's is. */
 static const char *person_of(const job *j, const item *it)
 {
+    if (j->options->nobodys)
+        return it->before ? it->before->person : NULL;
     if (j->options->name)
         return j->options->name;
     if (it->before && it->before->person)
@@ -221,12 +252,17 @@ static bool same_person(const job *j, const known *k)
            (whose && strcmp(whose, j->options->name) == 0);
 }
 
-/* Nothing to decide anew: an enrolled photo stays enrolled whatever the options (force aside), a
- * refused one is tried again under others, and once when it is not known whose it was to be. */
+/* Nothing to decide anew: somebody's photo stays theirs whatever the options (force aside), a
+ * refused one or nobody's is tried again under others, and once when it is not known whose it was
+ * to be. */
 static bool is_settled(const job *j, const known *k)
 {
-    return !j->options->force && same_person(j, k) &&
-           (k->status == DPL_OK || (k->meant && strcmp(k->tried, j->tried) == 0));
+    const bool tried = strcmp(k->tried, j->tried) == 0;
+    const bool is_theirs = k->status == DPL_OK && k->person;
+
+    if (j->options->nobodys) /* what is somebody's is none of a scan's, forced or not */
+        return is_theirs || (!j->options->force && (k->status == DPL_OK || tried));
+    return !j->options->force && same_person(j, k) && (is_theirs || (k->meant && tried));
 }
 
 /* Known content: nothing to encode. A refusal stays one, with its reason. */
@@ -236,7 +272,8 @@ static void keep(item *it, dpl_outcome outcome)
 
     it->outcome = k->status == DPL_OK ? outcome : DPL_OUTCOME_REFUSED;
     it->status = k->status;
-    snprintf(it->error.message, sizeof it->error.message, "%s", k->reason);
+    it->nobodys = k->status == DPL_OK && !k->person;
+    snprintf(it->error.message, sizeof it->error.message, "%s", k->reason ? k->reason : "");
 }
 
 /* The same content under a path that is gone is this file before it moved; elsewhere it is a copy,
@@ -303,7 +340,7 @@ static dpl_status add_face(const job *j, item *it, size_t i, dpl_error *err)
 }
 
 /* All faces, of which the main one is the person's if it is clear which that is: the others are
-   nobody's. A face that is too poor is left out. */
+   nobody's. A face that is too poor is left out, and DPL_E_QUALITY says that all are. */
 static dpl_status take_all_faces(const job *j, item *it, bool clear, dpl_error *err)
 {
     const size_t main_face = dpli_main_face(&it->photo);
@@ -316,6 +353,7 @@ static dpl_status take_all_faces(const job *j, item *it, bool clear, dpl_error *
         if (one != DPL_OK && one != DPL_E_QUALITY)
             return one;
         if (one != DPL_OK) {
+            it->n_poor++;
             status = one;
             continue;
         }
@@ -331,12 +369,41 @@ static dpl_status take_all_faces(const job *j, item *it, bool clear, dpl_error *
     return DPL_OK;
 }
 
+/* Of a photo that is looked at for whatever is in it: none or only poor ones is no failure. */
+static dpl_status scan_faces(const job *j, item *it, bool clear, dpl_error *err)
+{
+    dpl_error why = {DPL_OK, ""};
+    const dpl_status status = take_all_faces(j, it, clear && it->person, &why);
+
+    if (status != DPL_OK && status != DPL_E_QUALITY)
+        return dpli_fail(err, status, "%s", why.message);
+    it->nobodys |= !it->person;
+    return DPL_OK;
+}
+
+/* What was nobody's and cannot be the person's either stays: nothing that was found is lost. */
+static dpl_status stay_nobodys(const job *j, item *it, dpl_error *err)
+{
+    dpl_error why = {DPL_OK, ""};
+    dpl_status status;
+
+    if (err)
+        why = *err;
+    it->n_poor = 0;
+    status = scan_faces(j, it, false, err);
+    if (status == DPL_OK)
+        dpli_fail(&it->error, DPL_OK, "it stays nobody's: %s", why.message);
+    return status;
+}
+
 /* Which of the photo's faces become templates. */
 static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
 {
     const dpl_photo *photo = &it->photo;
     const bool clear = photo->n_faces == 1 || (photo->n_faces > 1 && dpli_has_dominant_face(photo));
 
+    if (j->options->nobodys)
+        return scan_faces(j, it, clear, err);
     if (photo->n_faces == 0)
         return dpli_no_face(photo, err);
     if (!clear && j->options->faces == DPL_FACES_REFUSE)
@@ -348,6 +415,12 @@ static dpl_status choose_faces(const job *j, item *it, dpl_error *err)
     if (j->options->faces == DPL_FACES_ALL)
         return take_all_faces(j, it, clear, err);
     return add_face(j, it, dpli_main_face(photo), err);
+}
+
+/* Whether a photo was read and found not to be one of a person. */
+static bool is_judgement(dpl_status status)
+{
+    return status == DPL_E_NO_FACE || status == DPL_E_MANY_FACES || status == DPL_E_QUALITY;
 }
 
 /* The templates of it->photo; a status of the photo's own when it is nobody's. */
@@ -366,6 +439,8 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
     if (!it->templates)
         return DPL_E_MEMORY;
     status = choose_faces(j, it, err);
+    if (is_judgement(status) && it->before && it->before->status == DPL_OK && !it->before->person)
+        status = stay_nobodys(j, it, err);
     /* A picture without a usable face is still a picture: its image vector is kept, its status says
        why it is nobody's. */
     if (image_encoder && it->photo.image_vector && status != DPL_E_MEMORY) {
@@ -394,8 +469,8 @@ static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, cons
    is gone, empty, unreadable or no picture today. What was read and judged is another matter. */
 static bool keeps_what_was(const item *it, dpl_status status)
 {
-    return it->before && it->before->status == DPL_OK && status != DPL_E_NO_FACE &&
-           status != DPL_E_MANY_FACES && status != DPL_E_QUALITY && !dpli_stops_the_run(status);
+    return it->before && it->before->status == DPL_OK && !is_judgement(status) &&
+           !dpli_stops_the_run(status);
 }
 
 static void keep_unread(item *it, dpl_status status)
@@ -440,32 +515,78 @@ static int64_t file_system_of(const char *path)
     return (int64_t)(id >> 1) + (id < 2);
 }
 
+static void read_stat(item *it, const struct stat *st)
+{
+    it->size_bytes = (int64_t)st->st_size;
+    it->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+/* Whether a file is, by its time and size, the one that the ledger knows and says all of. */
+static bool is_unchanged(const job *j, const item *it)
+{
+    const known *k = it->before;
+
+    return k && is_settled(j, k) && k->sha256[0] && k->size_bytes == it->size_bytes &&
+           k->mtime_ns == it->mtime_ns;
+}
+
+/* What a file that is to be read costs: bytes, and as many again as finding faces does. */
+static int64_t work_of(const item *it)
+{
+    return it->size_bytes + WORK_A_FILE;
+}
+
+/* Add up the work there is, so that the time left can be told from the start: of a library that is
+   mostly known it is in the few files that are not, wherever they come. */
+static void measure_work(job *j)
+{
+    const uint8_t none = 0;
+
+    for (size_t i = 0; i < j->files.n && !cancelled(j); i++) {
+        item it = {.file = &j->files.items[i]};
+        struct stat st;
+
+        it.before = find_path(&j->ledger, it.file->path);
+        if (stat(it.file->path, &st) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        read_stat(&it, &st);
+        if (!is_unchanged(j, &it) && dpl_image_is_meant(it.file->path, &none, 0))
+            j->work_total += work_of(&it);
+    }
+}
+
+static void tell_progress(const job *j)
+{
+    const dpl_enroll_progress progress = {
+        .n_done = __atomic_load_n(&j->n_looked, __ATOMIC_RELAXED),
+        .n_total = (int64_t)j->files.n,
+        .work_done = __atomic_load_n(&j->work_done, __ATOMIC_RELAXED),
+        .work_total = j->work_total,
+    };
+
+    if (j->options->on_progress)
+        j->options->on_progress(j->options->ctx, &progress);
+}
+
 /* Look at one file. A file's own failure is its status; only the system's and the model's stop the
  * run.
  */
-static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
+static dpl_status look_at_file(job *j, int worker, item *it, dpl_error *err)
 {
-    job *j = ctx;
-    item *it = &j->items[index];
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
     struct stat st = {0};
     dpl_status status;
 
-    if (cancelled(j))
-        return DPL_OK;
-    it->looked = true;
     it->before = find_path(&j->ledger, it->file->path);
     it->person = person_of(j, it);
     if (it->before)
         __atomic_store_n(&it->before->claimed, true, __ATOMIC_RELAXED);
     if (stat(it->file->path, &st) == 0) {
-        it->size_bytes = (int64_t)st.st_size;
-        it->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        read_stat(it, &st);
         it->file_system = file_system_of(it->file->path);
     }
-    if (it->before && is_settled(j, it->before) && it->before->sha256[0] &&
-        it->before->size_bytes == it->size_bytes && it->before->mtime_ns == it->mtime_ns) {
+    if (is_unchanged(j, it)) {
         keep(it, DPL_OUTCOME_UNCHANGED);
         return DPL_OK;
     }
@@ -516,6 +637,24 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
     return DPL_OK;
 }
 
+static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
+{
+    job *j = ctx;
+    item *it = &j->items[index];
+    dpl_status status;
+
+    if (cancelled(j))
+        return DPL_OK;
+    it->looked = true;
+    status = look_at_file(j, worker, it, err);
+    __atomic_add_fetch(&j->n_looked, 1, __ATOMIC_RELAXED);
+    if (it->sha256[0])
+        __atomic_add_fetch(&j->work_done, work_of(it), __ATOMIC_RELAXED);
+    if (worker == 0) /* the caller's thread */
+        tell_progress(j);
+    return status;
+}
+
 static void clear_templates(item *it)
 {
     for (size_t i = 0; i < it->n_templates; i++)
@@ -550,6 +689,10 @@ static void report_item(job *j, const item *it)
     const bool passed_over = it->outcome == DPL_OUTCOME_PASSED_OVER;
 
     j->report->n_files += !passed_over;
+    if (it->record && it->status == DPL_OK) {
+        j->report->n_faces += (int64_t)it->photo.n_faces;
+        j->report->n_poor += (int64_t)it->n_poor;
+    }
     const dpl_enroll_event event = {
         .path = it->file->path,
         .person = it->nobodys ? NULL : it->person,
@@ -559,6 +702,7 @@ static void report_item(job *j, const item *it)
         .n_faces = it->record   ? it->photo.n_faces
                    : it->before ? (size_t)it->before->n_faces
                                 : 0,
+        .n_poor = it->record ? it->n_poor : 0,
         .photo = it->photo.faces || it->photo.image.full_width_px ? &it->photo : NULL,
         .n_done = j->report->n_files + j->report->n_passed_over + passed_over,
         .n_total = (int64_t)j->files.n,
@@ -572,12 +716,14 @@ static void report_item(job *j, const item *it)
 static dpl_new_photo new_photo(const job *j, const item *it, int64_t now_s)
 {
     const bool theirs = it->status == DPL_OK && !it->nobodys;
+    /* A scan does not know whose it is to be; somebody may have said so before. */
+    const char *meant = it->person ? it->person : it->before ? it->before->meant : NULL;
 
     return (dpl_new_photo){
         .row = {.path = it->file->path,
                 .sha256 = it->sha256,
                 .person = theirs ? it->person : NULL,
-                .meant = theirs ? NULL : it->person,
+                .meant = theirs ? NULL : meant,
                 .status = it->status,
                 /* No name stays in a row but its own person's: it would outlive the other. */
                 .reason = it->twice && it->status == DPL_OK
@@ -653,9 +799,8 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return n > 0 && !j->options->dry_run ? dpli_take_steps(j->gallery, steps, n, err) : DPL_OK;
 }
 
-/* Whose a photo has become, where what somebody has said of its faces goes before what its folder
-   or
-   --name says. */
+/* Whose a photo has become: what somebody has said of its faces goes before its folder and --name.
+ */
 static dpl_status see_owner(void *ctx, const dpl_photo_row *row)
 {
     item *it = ctx;
@@ -984,8 +1129,9 @@ static dpl_status begin_change(const job *j, const char *const *paths, size_t n_
                                dpl_error *err)
 {
     char *words =
-        dpli_asprintf(err, "enroll \"%s\"%s%s%s%s", n_paths > 0 ? paths[0] : "",
-                      n_paths > 1 ? " and more" : "", j->options->name ? " --name \"" : "",
+        dpli_asprintf(err, "%s \"%s\"%s%s%s%s", j->options->nobodys ? "scan" : "enroll",
+                      n_paths > 0 ? paths[0] : "", n_paths > 1 ? " and more" : "",
+                      j->options->name ? " --name \"" : "",
                       j->options->name ? j->options->name : "", j->options->name ? "\"" : "");
     dpl_status status = words ? dpli_change_begin(j->gallery, words, err) : DPL_E_MEMORY;
 
@@ -1012,12 +1158,22 @@ static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *p
     *out = j;
     if (!j)
         return DPL_E_MEMORY;
+    if (options->nobodys && options->name) {
+        free(j);
+        *out = NULL;
+        return dpli_fail(err, DPL_E_ARGUMENT, "photos that are to be nobody's cannot be \"%s\"'s",
+                         options->name);
+    }
     j->gallery = gallery;
     j->pipeline = pipeline;
     j->own_options = *options;
     j->options = &j->own_options;
-    snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)options->faces,
-             (double)dpli_pipeline_min_quality(pipeline));
+    if (options->nobodys)
+        snprintf(j->tried, sizeof j->tried, "scan,quality=%.3f",
+                 (double)dpli_pipeline_min_quality(pipeline));
+    else
+        snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)options->faces,
+                 (double)dpli_pipeline_min_quality(pipeline));
     return DPL_OK;
 }
 
@@ -1040,6 +1196,7 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
         return status;
     j->report = report;
     find.follow_links = o.follow_links;
+    find.nameless = o.nobodys;
     dpl_gallery_rehearse(gallery, rehearsing || o.dry_run);
     j->n_threads = o.n_threads > 0 ? o.n_threads : dpli_n_cores();
     status = bind_gallery(j, err);
@@ -1057,6 +1214,10 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
         status = may_rename(j, err);
     if (status == DPL_OK)
         status = begin_change(j, paths, n_paths, err);
+    if (status == DPL_OK && o.on_progress) {
+        measure_work(j);
+        tell_progress(j);
+    }
     for (size_t first = 0; status == DPL_OK && first < j->files.n && !cancelled(j); first += CHUNK)
         status = do_chunk(j, first, err);
     if (status == DPL_OK && cancelled(j))

@@ -240,7 +240,7 @@ static dpl_status add_file(finding *f, char *path, const char *below, bool told,
             file.given = as_given(f->at->given, below, err);
             status = file.given ? DPL_OK : DPL_E_MEMORY;
         } else {
-            status = name_file(&file, f, err);
+            status = f->o->nameless ? DPL_OK : name_file(&file, f, err);
         }
     }
     if (status == DPL_OK)

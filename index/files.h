@@ -33,6 +33,7 @@ typedef struct dpli_find_options {
     bool follow_links; /* that lead out of the folders given, too */
     bool as_given;     /* nobody is named. Files are in the order given, and one given by name is
                           taken, also where a folder says that it is left out, or it is not there */
+    bool nameless;     /* whose they are is not asked: nobody's, without a reason */
     /* Whether there is a person of this name. */
     dpl_status (*is_known)(void *ctx, bool *known, const char *name, dpl_error *err);
     void *ctx;

@@ -148,7 +148,15 @@ typedef struct dpl_enroll_event {
     size_t n_faces;
     const dpl_photo *photo; /* the photo when it was decoded now, else NULL */
     int64_t n_done, n_total;
+    size_t n_poor; /* of n_faces: left out, because they are below the pipeline's min_quality */
 } dpl_enroll_event;
+
+/* How far a run is. The work is that of the files that have to be read; what is unchanged is none.
+ */
+typedef struct dpl_enroll_progress {
+    int64_t n_done, n_total;       /* files */
+    int64_t work_done, work_total; /* in parts that take about as long each */
+} dpl_enroll_progress;
 
 typedef struct dpl_enroll_options {
     size_t struct_size;
@@ -170,12 +178,15 @@ typedef struct dpl_enroll_options {
        If not, nothing is done, and the status is DPL_E_ARGUMENT. */
     bool (*may_rename)(void *ctx, const char *name, int64_t n_photos, const char *person,
                        bool several);
+    bool nobodys; /* whose the photos are is not asked: every face is nobody's (see below) */
+    /* In the caller's thread, after a photo that was looked at by it; may be NULL. */
+    void (*on_progress)(void *ctx, const dpl_enroll_progress *progress);
 } dpl_enroll_options;
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
     {                                                                                              \
         sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, \
-            NULL                                                                                   \
+            NULL, 0, NULL                                                                          \
     }
 
 /** The same by a function, for who has no macros.
@@ -192,6 +203,8 @@ typedef struct dpl_enroll_report {
     int64_t n_gone;   /* enrolled from these folders, and not there; they stay. Not of n_files */
     dpl_status worst; /* of the files' statuses */
     double seconds;
+    int64_t n_faces; /* in the photos that were looked at now and not refused */
+    int64_t n_poor;  /* of them, left out: see dpl_enroll_event */
 } dpl_enroll_report;
 
 /**
@@ -214,6 +227,12 @@ typedef struct dpl_enroll_report {
  * A picture that cannot be read is refused, but takes nothing away: what was enrolled of it, or of
  * a file that is gone, stays, and its row says since when. Content that was read and judged
  * replaces. All that one call does is one change (dpl_gallery_undo).
+ *
+ * With options->nobodys photos are taken for what is in them: names of folders play no part, every
+ * face that is good enough is a template of nobody's, and a photo without one is no failure. It
+ * takes no photo from anybody: somebody's stays as it is, forced or not, and a face that was named
+ * by hand keeps its name. A photo that was nobody's and is enrolled later becomes the person's; if
+ * it would be refused, it stays nobody's, with a note.
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.

@@ -112,9 +112,10 @@ static json_t *make_enroll_event(void)
                                     .person = "Ann",
                                     .outcome = DPL_OUTCOME_ADDED,
                                     .message = "truncated",
-                                    .n_faces = 1};
+                                    .n_faces = 2,
+                                    .n_poor = 1};
 
-    return enroll_event_json(&event);
+    return enroll_event_json("enroll", &event);
 }
 
 static json_t *make_enroll_report(void)
@@ -122,7 +123,7 @@ static json_t *make_enroll_report(void)
     const dpl_enroll_report report = {.n_files = 5, .n_refused = 3, .seconds = 1.5};
     const dpl_gallery_counts counts = {.n_persons = 2, .n_photos = 5};
 
-    return enroll_report_json(&report, n_by_status, &counts, "/gallery", pipeline);
+    return enroll_report_json("scan", &report, n_by_status, &counts, "/gallery", pipeline);
 }
 
 static json_t *make_person(void)
@@ -240,7 +241,7 @@ static const struct {
     {make_query_failure, "doppel.query/1"},
     {make_failure, "doppel.list/1"},
     {make_enroll_event, "doppel.enroll/1"},
-    {make_enroll_report, "doppel.enroll/1"},
+    {make_enroll_report, "doppel.scan/1"},
     {make_person, "doppel.list/1"},
     {make_photo, "doppel.info/1"},
     {make_gallery, "doppel.info/1"},

@@ -457,6 +457,88 @@ static void broken_files_get_a_reason_and_the_batch_goes_on(void **state)
     assert_int_equal(r.n_added, 1);
 }
 
+/* What a run said of how far it is. */
+typedef struct told {
+    dpl_enroll_progress first, last;
+    int n;
+} told;
+
+static void take_progress(void *ctx, const dpl_enroll_progress *p)
+{
+    told *t = ctx;
+
+    if (t->n++ == 0)
+        t->first = *p;
+    assert_true(p->n_done >= t->last.n_done && p->work_done >= t->last.work_done);
+    t->last = *p;
+}
+
+static void work_is_that_of_what_has_to_be_read(void **state)
+{
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    const char *paths[] = {at("photos")};
+    dpl_gallery *g = open_gallery(DPL_GALLERY_CREATE);
+    dpl_enroll_report r;
+    told t = {0};
+
+    (void)state;
+    o.nobodys = true;
+    o.n_threads = 1; /* the caller's alone: every photo is told */
+    o.on_progress = take_progress;
+    o.ctx = &t;
+    put(OBAMA, "1.jpg");
+    put(GROUP, "2.jpg");
+    assert_int_equal(dpli_file_replace(at("photos/3.txt"), "a note", 6, NULL), DPL_OK);
+    assert_int_equal(dpl_enroll(&r, g, pipeline, paths, 1, &o, NULL), DPL_OK);
+    assert_int_equal(t.n, 4); /* the start, and each file */
+    assert_int_equal(t.first.n_done, 0);
+    assert_int_equal(t.first.n_total, 3);
+    assert_int_equal(t.last.n_done, 3);
+    assert_true(t.first.work_total > 0);
+    assert_int_equal(t.last.work_done, t.first.work_total);
+    const int64_t all = t.first.work_total;
+
+    t = (told){0};
+    assert_int_equal(dpl_enroll(&r, g, pipeline, paths, 1, &o, NULL), DPL_OK);
+    assert_int_equal(t.first.work_total, 0);
+    put(CURIE, "4.png");
+    t = (told){0};
+    assert_int_equal(dpl_enroll(&r, g, pipeline, paths, 1, &o, NULL), DPL_OK);
+    assert_in_range(t.first.work_total, 1, all);
+    assert_int_equal(t.last.work_done, t.first.work_total);
+    dpl_gallery_close(g);
+}
+
+static void a_scan_names_nobody(void **state)
+{
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    const char *paths[] = {at("photos")};
+    dpl_gallery *g = open_gallery(DPL_GALLERY_CREATE);
+    dpl_gallery_counts counts;
+    dpl_enroll_report r;
+    dpl_error err;
+    events v = {0};
+
+    (void)state;
+    put(OBAMA, "Ann/1.jpg");
+    put(GROUP, "Ann/2.jpg");
+    o.nobodys = true;
+    o.name = "Ann";
+    assert_int_equal(dpl_enroll(&r, g, pipeline, paths, 1, &o, &err), DPL_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "\"Ann\""));
+    dpl_gallery_close(g);
+    o.name = NULL;
+    r = enroll(&v, pipeline, at("photos"), o, DPL_OK);
+    assert_string_equal(v.text, "added -; added -");
+    assert_int_equal(r.n_faces, 22);
+    g = open_gallery(DPL_GALLERY_READ);
+    assert_int_equal(dpl_gallery_count(&counts, g, NULL), DPL_OK);
+    assert_int_equal(counts.n_persons, 0);
+    assert_int_equal(counts.n_failed, 0);
+    assert_int_equal(counts.n_templates_face, r.n_faces - r.n_poor);
+    dpl_gallery_close(g);
+}
+
 static void vanished_photos_are_pruned_only_when_asked(void **state)
 {
     events v = {0};
@@ -811,6 +893,8 @@ int main(void)
         JOB(a_face_in_the_background_refuses_no_portrait),
         JOB(two_people_side_by_side_are_no_portrait),
         JOB(broken_files_get_a_reason_and_the_batch_goes_on),
+        JOB(work_is_that_of_what_has_to_be_read),
+        JOB(a_scan_names_nobody),
         JOB(vanished_photos_are_pruned_only_when_asked),
         JOB(interrupted_enrolment_keeps_what_was_done_and_goes_on),
         JOB(another_encoder_is_refused_by_the_gallery),
