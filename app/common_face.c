@@ -99,9 +99,11 @@ int common_find_faces(common_faces *out, const command *self, const common *o, d
     if (status != DPL_OK)
         code = common_fail(self, o, &err);
     else if (!found)
-        code = common_refuse(self, o, DPL_E_NOT_FOUND,
-                             "\"%s\" is no photo in the gallery (doppel enroll puts it there)",
-                             photo ? photo : typed);
+        code =
+            common_refuse(self, o, DPL_E_NOT_FOUND,
+                          "\"%s\" is no photo in the gallery (doppel enroll or doppel scan puts it "
+                          "there)",
+                          photo ? photo : typed);
     else if (out->n == 0)
         code = common_refuse(self, o, DPL_E_NO_FACE, "\"%s\" has no face in the gallery%s%s",
                              photo ? photo : typed, l.reason ? ": it was refused: " : "",

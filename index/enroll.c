@@ -852,9 +852,8 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
     return n > 0 && !j->options->dry_run ? dpli_take_steps(j->gallery, steps, n, err) : DPL_OK;
 }
 
-/* Whose a photo has become, where what somebody has said of its faces goes before what its folder
-   or
-   --name says. */
+/* Whose a photo has become: what somebody has said of its faces goes before its folder and --name.
+ */
 static dpl_status see_owner(void *ctx, const dpl_photo_row *row)
 {
     item *it = ctx;

@@ -16,7 +16,7 @@ exits 2 reject a b c
 exits 2 reject --people Ann
 exits 2 merge Ann
 exits 1 assign people/nothing.jpg Ann
-says err '"people/nothing.jpg" is no photo in the gallery (doppel enroll puts it there)'
+says err '"people/nothing.jpg" is no photo in the gallery (doppel enroll or doppel scan puts it there)'
 exits 1 assign "people/nothing.jpg#2" Ann
 exits 2 assign "$a#2" Ann
 says err 'has no face 2: it has 1'
