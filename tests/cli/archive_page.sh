@@ -15,7 +15,7 @@ while [ -e "block.$((n + 1))" ]; do
     cp out "out.$n"
     cp err "err.$n"
 done
-is "$n" "7"
+is "$n" "8"
 says out.1 "4 photos: 4 added"
 says out.1 "24 faces nobody's"
 says out.2 "1 group of 3 faces"
@@ -46,3 +46,6 @@ says out.7 "Barack Obama is now Obama"
 says out.7 'the last change: rename "Barack Obama" to "Obama"'
 says out.7 "taken back"
 tail -5 out.7 | grep -q "Barack Obama" || fail "he is not called so again"
+says out.8 "5 photos: wrote 5 new and 0 existing sidecars"
+says out.8 "named 0 faces by their regions"
+says out.8 "3 photos of 3 pictures beside what to keep"

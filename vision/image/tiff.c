@@ -107,7 +107,9 @@ static void unmap(thandle_t handle, void *base, toff_t size)
     (void)size;
 }
 
-static int complain(TIFF *tiff, void *data, const char *module, const char *format, va_list words)
+__attribute__((format(printf, 4, 0))) static int complain(TIFF *tiff, void *data,
+                                                          const char *module, const char *format,
+                                                          va_list words)
 {
     struct reader *reader = data;
 
@@ -124,8 +126,9 @@ static int complain(TIFF *tiff, void *data, const char *module, const char *form
 }
 
 /* libjpeg makes grey of what is missing and only warns of it; other warnings are of what is odd. */
-static int take_warning(TIFF *tiff, void *data, const char *module, const char *format,
-                        va_list words)
+__attribute__((format(printf, 4, 0))) static int take_warning(TIFF *tiff, void *data,
+                                                              const char *module,
+                                                              const char *format, va_list words)
 {
     const struct reader *reader = data;
 
