@@ -46,10 +46,12 @@ enum {
     0.9995f          /* near copies of one size that agree so well may have the same pixels        \
                       */
 #define SHARPER 1.1f /* one photo than another, to be kept for it */
-/* Photos of a burst are alike; where only their files tell the time, very much so, and not written
- * within a second: files that were copied or unpacked have times close together, too. */
+/* Photos of a burst are alike; where only their files tell the time, very much so, laid over each
+ * other nearly as copies are, and not written within a second: files that were copied or unpacked
+ * have times close together, too, and portraits of two people are alike. */
 #define BURST_ALIKE         0.6f
 #define BURST_ALIKE_BY_FILE 0.85f
+#define BURST_AGREE_BY_FILE 0.9f
 #define BURST_FILES_APART_S 1.0
 
 /* ------------------------------------------------------------------ rates */
@@ -460,7 +462,9 @@ static dpl_status judge(job *j, pair *p, dpl_error *err)
     p->is_copy = dpl_overlay_is_copy(&p->overlay) && !two_moments;
     p->is_burst =
         !p->is_copy && timed && j->options.burst_s > 0 &&
-        (p->by_file_time ? p->alike >= BURST_ALIKE_BY_FILE && p->apart_s >= BURST_FILES_APART_S
+        (p->by_file_time ? p->alike >= BURST_ALIKE_BY_FILE &&
+                               p->overlay.score >= BURST_AGREE_BY_FILE &&
+                               p->apart_s >= BURST_FILES_APART_S
                          : p->alike >= BURST_ALIKE);
     return look_at_pixels(j, p, err);
 }
