@@ -460,12 +460,11 @@ static dpl_status judge(job *j, pair *p, dpl_error *err)
 
     p->kind = DPL_COPY_NEAR;
     p->is_copy = dpl_overlay_is_copy(&p->overlay) && !two_moments;
-    p->is_burst =
-        !p->is_copy && timed && j->options.burst_s > 0 &&
-        (p->by_file_time ? p->alike >= BURST_ALIKE_BY_FILE &&
-                               p->overlay.score >= BURST_AGREE_BY_FILE &&
-                               p->apart_s >= BURST_FILES_APART_S
-                         : p->alike >= BURST_ALIKE);
+    p->is_burst = !p->is_copy && timed && j->options.burst_s > 0 &&
+                  (p->by_file_time ? p->alike >= BURST_ALIKE_BY_FILE &&
+                                         p->overlay.score >= BURST_AGREE_BY_FILE &&
+                                         p->apart_s >= BURST_FILES_APART_S
+                                   : p->alike >= BURST_ALIKE);
     return look_at_pixels(j, p, err);
 }
 

@@ -493,8 +493,8 @@ typedef enum dpl_query_by {
  * does, and that decides who it is. The policy's rate is per person: a gallery of many people gives
  * a stranger many chances, which dpl_policy_for_search allows for. Whole pictures are ranked by how
  * alike they are, and judged photo by photo: by a threshold given in the policy, else, where the
- * image encoder has a calibration, as copies of the same picture, of which a picture that has none is
- * told one in at most DPL_DEFAULT_FPIR of searches, or as often as the calibration supports.
+ * image encoder has a calibration, as copies of the same picture, of which a picture that has none
+ * is told one in at most DPL_DEFAULT_FPIR of searches, or as often as the calibration supports.
  *
  * @param[out] out  [*n_out], freed by dpl_answers_free
  * @retval DPL_E_NO_FACE   by face, and there is none
