@@ -391,7 +391,7 @@ static int read_pictures(calibration_run *r)
     }
     if (!code) {
         options.cancel = r->cancel;
-        options.n_threads = r->o->threads;
+        options.n_threads = r->o->common.n_threads;
         options.on_progress = step;
         options.ctx = &r->progress;
         progress_start(&r->progress, "pictures", r->o->common.quiet);
@@ -480,7 +480,7 @@ int calibrate_cohort(char **text, calibration_run *r)
     code = read_seeds(n_seeds, r);
     if (!code &&
         dpl_cohort_make(text, &n_centres, &r->others.samples, dpl_pipeline_head(r->pipeline),
-                        n_seeds, (uint64_t)r->o->seed, r->o->threads, &err) != DPL_OK)
+                        n_seeds, (uint64_t)r->o->seed, r->o->common.n_threads, &err) != DPL_OK)
         code = common_fail(r->self, &r->o->common, &err);
     return code;
 }

@@ -14,7 +14,7 @@ typedef struct calibrate_options {
     common common;
     const char *into, *review, *source, *cohort;
     double fmr, strata_within, quality, yaw_deg, too_poor;
-    int threads, seed;
+    int seed;
     bool dry_run;
 } calibrate_options;
 

@@ -80,13 +80,6 @@ static const option_spec own[] = {
      .help = "below this quality nothing is claimed of a face (default 0.3)",
      .low = 0,
      .high = 1},
-    {.name = "threads",
-     .kind = OPTION_INT,
-     .offset = AT(threads),
-     .value = "N",
-     .help = "threads (default one a core)",
-     .low = 1,
-     .high = 1024},
     {.name = "seed",
      .kind = OPTION_INT,
      .offset = AT(seed),
@@ -96,8 +89,8 @@ static const option_spec own[] = {
      .high = 2147483647},
     {0}};
 
-const option_spec *const options_of_calibrate[] = {own, options_gallery, options_models,
-                                                   options_output, NULL};
+const option_spec *const options_of_calibrate[] = {
+    own, options_threads, options_gallery, options_models, options_output, NULL};
 
 static int check_arguments(const command *self, const calibrate_options *o, int n)
 {
@@ -188,7 +181,7 @@ static int measure(calibration_run *r)
     options.range = (dpl_range){(float)o->quality, (float)o->yaw_deg, (float)o->too_poor};
     options.source = r->source;
     options.seed = (uint64_t)o->seed;
-    options.n_threads = o->threads;
+    options.n_threads = o->common.n_threads;
     options.cancel = r->cancel;
     options.on_progress = step;
     options.ctx = &r->progress;

@@ -21,8 +21,6 @@ enum {
 typedef struct dupes_options {
     common common;
     double burst_s;
-    int n_threads;
-    bool follow_links;
 } dupes_options;
 
 #define AT(member) offsetof(dupes_options, member)
@@ -36,17 +34,6 @@ static const option_spec own[] = {
          "photos alike that were taken within so many seconds are a burst (default 10; 0: none)",
      .low = 0,
      .high = 86400},
-    {.name = "follow-links",
-     .kind = OPTION_FLAG,
-     .offset = AT(follow_links),
-     .help = "follow links that lead out of these folders, too"},
-    {.name = "threads",
-     .kind = OPTION_INT,
-     .offset = AT(n_threads),
-     .value = "N",
-     .help = "photos worked on at the same time (default 0: one a core)",
-     .low = 0,
-     .high = 1024},
     {.name = "image-model",
      .kind = OPTION_TEXT,
      .offset = AT(common.image_model),
@@ -66,8 +53,8 @@ static const option_spec own[] = {
      .help = "memory for photos in work, of all threads together (default 768M)"},
     {0}};
 
-const option_spec *const options_of_dupes[] = {own, options_gallery, options_html, options_output,
-                                               NULL};
+const option_spec *const options_of_dupes[] = {
+    own, options_walk, options_threads, options_gallery, options_html, options_output, NULL};
 
 typedef struct dupes {
     const command *self;
@@ -324,8 +311,8 @@ static int run(dupes *d, const char *const *paths, size_t n)
     html_heading(&d->page, "Copies");
     d->page.has_pictures = true;
     options.burst_s = d->o->burst_s;
-    options.follow_links = d->o->follow_links;
-    options.n_threads = d->o->n_threads;
+    options.follow_links = d->o->common.follow_links;
+    options.n_threads = d->o->common.n_threads;
     options.cancel = common_watch_signals();
     options.on_photo = on_photo;
     options.on_compared = on_compared;
@@ -399,8 +386,9 @@ int cmd_dupes(const command *self, int argc, char **argv)
         return code;
     }
     o.common.typed = typed;
-    o.common.inputs = n > 0 && !o.follow_links ? (const char *const *)(argv + 1) : everything;
-    o.common.n_inputs = n > 0 && !o.follow_links ? (size_t)n : 1;
+    o.common.inputs =
+        n > 0 && !o.common.follow_links ? (const char *const *)(argv + 1) : everything;
+    o.common.n_inputs = n > 0 && !o.common.follow_links ? (size_t)n : 1;
     if (n == 0)
         code = list_gallery(&listed, self, &o.common);
     if (!code)

@@ -16,7 +16,7 @@ enum { SHOWN = 12 }; /* faces of a group on the page */
 typedef struct group_options {
     common common;
     double precision;
-    int min_size, limit, threads;
+    int min_size, limit;
     bool dry_run, list;
 } group_options;
 
@@ -56,18 +56,10 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),
      .help = "only tell what the groups would be; new numbers may be others then"},
-    {.name = "threads",
-     .letter = 'j',
-     .kind = OPTION_INT,
-     .offset = AT(threads),
-     .value = "N",
-     .help = "threads (default: one a core)",
-     .low = 1,
-     .high = 256},
     {0}};
 
 const option_spec *const options_of_group[] = {
-    own, options_html, options_gallery, options_models, options_output, NULL};
+    own, options_threads, options_html, options_gallery, options_models, options_output, NULL};
 
 typedef struct grouping {
     const command *self;
@@ -206,7 +198,7 @@ static dpl_status make(grouping *g, dpl_group_report *report, dpl_error *err)
     dpl_status status;
 
     options.precision = o->precision;
-    options.n_threads = o->threads;
+    options.n_threads = o->common.n_threads;
     options.cancel = common_watch_signals();
     options.on_progress = on_progress;
     options.on_group = on_group;

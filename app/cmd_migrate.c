@@ -14,7 +14,6 @@
 typedef struct migrate_options {
     common common;
     const char *former, *keep;
-    int n_threads;
     bool dry_run, drop, from_thumbnails, verbose;
 } migrate_options;
 
@@ -47,13 +46,6 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(drop),
      .help = "forget what can be made anew of neither photo nor thumbnail"},
-    {.name = "threads",
-     .kind = OPTION_INT,
-     .offset = AT(n_threads),
-     .value = "N",
-     .help = "photos worked on at the same time (default 0: one a core)",
-     .low = 0,
-     .high = 1024},
     {.name = "verbose",
      .letter = 'v',
      .kind = OPTION_FLAG,
@@ -61,8 +53,8 @@ static const option_spec own[] = {
      .help = "tell of every photo that is not there and of every decision that changes"},
     {0}};
 
-const option_spec *const options_of_migrate[] = {own, options_gallery, options_models,
-                                                 options_output, NULL};
+const option_spec *const options_of_migrate[] = {
+    own, options_threads, options_gallery, options_models, options_output, NULL};
 
 typedef struct migrating {
     const command *self;
@@ -189,7 +181,7 @@ static int run(migrating *m)
     if (o->keep && dpl_gallery_export(m->gallery, o->keep, &err) != DPL_OK)
         return common_fail(m->self, &o->common, &err);
     options.before = m->before;
-    options.n_threads = o->n_threads;
+    options.n_threads = o->common.n_threads;
     options.dry_run = o->dry_run;
     options.drop = o->drop;
     options.from_thumbnails = o->from_thumbnails;

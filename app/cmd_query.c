@@ -33,8 +33,8 @@ typedef struct query_options {
     double fmr, fpir, threshold, min_fmr;
     const char *person;
     int k; /* 0: not given */
-    int by, n_threads;
-    bool lines, nul, text, follow_links;
+    int by;
+    bool lines, nul, text;
 } query_options;
 
 #define AT(member) offsetof(query_options, member)
@@ -104,21 +104,16 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(text),
      .help = "print tables for people (default on a terminal, and with -k)"},
-    {.name = "follow-links",
-     .kind = OPTION_FLAG,
-     .offset = AT(follow_links),
-     .help = "follow links that lead out of these folders, too"},
-    {.name = "threads",
-     .kind = OPTION_INT,
-     .offset = AT(n_threads),
-     .value = "N",
-     .help = "photos worked on at the same time (default 0: one a core)",
-     .low = 0,
-     .high = 1024},
     {0}};
 
-const option_spec *const options_of_query[] = {
-    own, options_html, options_gallery, options_models, options_output, NULL};
+const option_spec *const options_of_query[] = {own,
+                                               options_walk,
+                                               options_threads,
+                                               options_html,
+                                               options_gallery,
+                                               options_models,
+                                               options_output,
+                                               NULL};
 
 typedef struct query {
     const command *self;
@@ -939,8 +934,8 @@ static int run(query *q, size_t n, const char *const *paths)
     if (code)
         return code;
     options.cancel = common_watch_signals();
-    options.follow_links = q->o->follow_links;
-    options.n_threads = q->o->n_threads;
+    options.follow_links = q->o->common.follow_links;
+    options.n_threads = q->o->common.n_threads;
     options.preview_px = q->page.f ? PREVIEW_PX : 0;
     options.on_photo = on_photo;
     options.ctx = q;
@@ -976,7 +971,8 @@ static int check_options(const command *self, const query_options *o, int n)
 {
     const bool lines = o->lines || o->nul;
     const bool asks = o->k || o->by || !isnan(o->fmr) || !isnan(o->fpir) || !isnan(o->threshold) ||
-                      !isnan(o->min_fmr) || o->follow_links || o->n_threads || o->common.html;
+                      !isnan(o->min_fmr) || o->common.follow_links || o->common.n_threads ||
+                      o->common.html;
 
     if (o->person && (n > 0 || asks))
         return options_usage(self, "--person lists what is enrolled: it takes no photo, and no "
@@ -1022,7 +1018,7 @@ int cmd_query(const command *self, int argc, char **argv)
         code = query_person(self, &o.common, o.person, q.form);
         goto done;
     }
-    inputs = common_inputs(&o.common.n_inputs, paths, (size_t)n, o.follow_links);
+    inputs = common_inputs(&o.common.n_inputs, paths, (size_t)n, o.common.follow_links);
     o.common.typed = typed;
     o.common.faces_only = o.by == DPL_QUERY_FACE;
     o.common.inputs = inputs;

@@ -122,6 +122,22 @@ const option_spec options_output[] = {
      .choices = color_choices},
     {0}};
 
+const option_spec options_threads[] = {
+    {.name = "threads",
+     .kind = OPTION_INT,
+     .offset = AT(n_threads),
+     .value = "N",
+     .help = "what is worked on at the same time (default 0: one a core)",
+     .low = 0,
+     .high = 1024},
+    {0}};
+
+const option_spec options_walk[] = {{.name = "follow-links",
+                                     .kind = OPTION_FLAG,
+                                     .offset = AT(follow_links),
+                                     .help = "follow links that lead out of these folders, too"},
+                                    {0}};
+
 const option_spec options_html[] = {
     {.name = "html",
      .kind = OPTION_TEXT,

@@ -22,12 +22,12 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
     int detect; /* index into faces, none; -1: not given */
-    int detect_side_px, max_pixels;
+    int detect_side_px, max_pixels, n_threads;
     double min_score;
     size_t max_memory_bytes, model_memory_bytes;
     double model_operations;
     int color;
-    bool json, quiet;
+    bool json, quiet, follow_links;
     bool going_over;    /* to another model: the preset and the calibration of the gallery's are not
                            its */
     bool faces_only;    /* the gallery's model of whole pictures has nothing to do here */
@@ -49,6 +49,8 @@ extern const option_spec options_gallery[]; /* --gallery */
 extern const option_spec options_models[];  /* --model … --max-memory */
 extern const option_spec options_output[];  /* --json, --quiet, --color */
 extern const option_spec options_html[];    /* --html */
+extern const option_spec options_threads[]; /* --threads */
+extern const option_spec options_walk[];    /* --follow-links */
 
 /** Print "doppel CMD: message" on stderr; returns the status's exit code. */
 int common_say(const command *self, const dpl_error *err);

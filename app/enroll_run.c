@@ -33,10 +33,6 @@ const option_spec options_enroll_run[] = {
      .offset = AT(prune_absent),
      .help = "--prune, also where a folder is empty, on another file system than before, or lacks "
              "more than half of its photos"},
-    {.name = "follow-links",
-     .kind = OPTION_FLAG,
-     .offset = AT(follow_links),
-     .help = "follow links that lead out of these folders, too"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .offset = AT(force),
@@ -46,13 +42,6 @@ const option_spec options_enroll_run[] = {
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),
      .help = "look at everything, tell what would become of it, and change nothing"},
-    {.name = "threads",
-     .kind = OPTION_INT,
-     .offset = AT(n_threads),
-     .value = "N",
-     .help = "photos worked on at the same time (default 0: one a core)",
-     .low = 0,
-     .high = 1024},
     {.name = "verbose",
      .letter = 'v',
      .kind = OPTION_FLAG,
@@ -457,9 +446,9 @@ static int run(enroll *e, size_t n, const char *const *paths)
         e->refused_part.f = text_need(open_memstream(&e->refused, &e->n_refused_bytes));
     options.name = o->name;
     options.faces = (dpl_faces_policy)o->faces;
-    options.follow_links = o->follow_links;
+    options.follow_links = o->common.follow_links;
     options.force = o->force;
-    options.n_threads = o->n_threads;
+    options.n_threads = o->common.n_threads;
     options.prune = o->prune || o->prune_absent;
     options.prune_absent = o->prune_absent;
     options.dry_run = o->dry_run;
@@ -512,7 +501,7 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     o->common.typed = typed;
     o->common.adds_pictures = true;
     inputs = common_inputs(&o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n,
-                           o->follow_links);
+                           o->common.follow_links);
     o->common.inputs = inputs;
     code = run(&e, (size_t)n, (const char *const *)(argv + 1));
     free(typed);

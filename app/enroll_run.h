@@ -10,8 +10,8 @@ typedef struct enroll_options {
     common common;
     const char *name;
     double min_quality;
-    int faces, n_threads;
-    bool prune, prune_absent, follow_links, force, verbose, dry_run, yes;
+    int faces;
+    bool prune, prune_absent, force, verbose, dry_run, yes;
     bool nobodys; /* a scan */
 } enroll_options;
 
