@@ -255,7 +255,8 @@ static int run(grouping *g)
         html_made(&g->page, &o->common, g->pipeline);
         html_made_end(&g->page);
     }
-    return html_close(&g->page, g->self, &o->common);
+    code = html_close(&g->page, g->self, &o->common);
+    return code ? code : n_groups > 0 ? 0 : 1;
 }
 
 int cmd_group(const command *self, int argc, char **argv)

@@ -16,7 +16,7 @@ nobodys unsorted
 export DOPPEL_GALLERY="$PWD/unsorted"
 
 # ---- nothing was grouped
-exits 0 group --list
+exits 1 group --list
 is "$(cat out)" "0 groups"
 exits 4 name 1 Barack
 says err "there is no group 1 (doppel group --list tells them)"
@@ -24,7 +24,7 @@ says err "there is no group 1 (doppel group --list tells them)"
 # ---- told, and not changed by a rehearsal
 exits 0 group --dry-run
 says out "would be: 1 group of 2 faces"
-exits 0 group --list
+exits 1 group --list
 says out "0 groups"
 exits 0 group --html page.html
 says out "1 group of 2 faces; 2 faces alone"
@@ -48,7 +48,7 @@ exits 0 name 1 "Barack Obama"
 is "$(cat out)" "group 1: 2 faces named Barack Obama"
 exits 0 info "Barack Obama"
 says out "2 photos"
-exits 0 group
+exits 1 group
 says out "0 groups of 0 faces; 2 faces alone"
 
 # ---- taken back, the number comes back; given up, it does not come back for others
