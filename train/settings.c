@@ -255,6 +255,7 @@ static const char *const schedule_names[] = {[DPLI_SCHEDULE_CONSTANT] = "constan
                                              [DPLI_SCHEDULE_COSINE] = "cosine",
                                              [DPLI_SCHEDULE_COSINE + 1] = NULL};
 static const char *const init_names[] = {[DPLI_INIT_KOCH] = "koch",
+                                         [DPLI_INIT_KOCH_WIDE] = "koch-wide",
                                          [DPLI_INIT_HE] = "he",
                                          [DPLI_INIT_GLOROT] = "glorot",
                                          [DPLI_INIT_GLOROT + 1] = NULL};
