@@ -109,7 +109,7 @@ static void add_word(builder *b, dpli_node *node, const char *name, const char *
 }
 
 /* A node that reads the current value as its input 0; its output number `which`, of the same name,
- * becomes the current value, those before it are left out. NULL after a failure. */
+ * becomes the current value, those before it are not read. NULL after a failure. */
 static dpli_node *add_node_to(builder *b, const char *op, const char *name, int32_t n_inputs,
                               int32_t which)
 {
@@ -124,8 +124,11 @@ static dpli_node *add_node_to(builder *b, const char *op, const char *name, int3
     if (!node)
         return NULL;
     node->inputs[0] = b->x;
-    for (int32_t i = 0; i < which; i++)
-        node->outputs[i] = -1;
+    for (int32_t i = 0; i < which; i++) {
+        node->outputs[i] = dpli_graph_value(b->g, named("%s/unread%d", name, (int)i).text, b->err);
+        if (node->outputs[i] < 0)
+            return NULL;
+    }
     node->outputs[which] = out;
     node->name = dpli_strdup(name, b->err);
     if (!node->name)
@@ -472,10 +475,11 @@ static int32_t lengths_of(builder *b)
 
     add_integers(b, node, 1, "padding", &zero, 0);
     plain(b, "Not", "length", "some");
-    add_int(b, add_node(b, "Cast", "length/count", 1), "to", 7); /* INT64 */
-    node = add_node(b, "ReduceSum", "length", 2);
+    add_int(b, add_node(b, "Cast", "length/count", 1), "to", 7); /* int64, */
+    node = add_node(b, "ReduceSum", "length/sum", 2);
     add_integers(b, node, 1, "axes", &one, 1);
     add_int(b, node, "keepdims", 0);
+    add_int(b, add_node(b, "Cast", "length", 1), "to", 6); /* int32, as ONNX has lengths */
     lengths = b->x;
     b->x = ids;
     return lengths;

@@ -269,15 +269,12 @@ static Onnx__NodeProto *cast_lengths(writer *w, const dpli_node *node, Onnx__Nod
 {
     static char op[] = "Cast", to[] = "to", end[] = ".int32";
     const dpli_value *v = has_lengths(node) ? &w->g->values[node->inputs[LENGTHS]] : NULL;
-    const char *own = "";
+    const char *own = w->g->values[node->outputs[0]].name;
     Onnx__NodeProto *p;
     Onnx__AttributeProto *attr;
-    size_t n_name;
+    size_t n_name = strlen(own);
     char **names, *name;
 
-    for (int32_t i = node->n_outputs - 1; i >= 0; i--)
-        own = node->outputs[i] >= 0 ? w->g->values[node->outputs[i]].name : own;
-    n_name = strlen(own);
     if (!v || w->failed || (v->producer >= 0 && makes_lengths(w->g, &w->g->nodes[v->producer])))
         return NULL;
     p = NEW(w, Onnx__NodeProto, onnx__node_proto);
