@@ -269,6 +269,9 @@ static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, const dpli_tower *
 {
     switch (dpl_dataset_item_kind(data)) {
     case DPL_ITEM_PICTURE: return open_pictures(out, t, w, data, err);
+    case DPL_ITEM_SENTENCE:
+    case DPL_ITEM_VECTOR:
+    case DPL_ITEM_CODES: break;
     }
     return dpli_fail(err, DPL_E_ARGUMENT, "items of this kind cannot be trained on");
 }
