@@ -48,8 +48,8 @@ dpl_status dpli_packet_read(dpli_packet *out, const uint8_t *bytes, size_t n, dp
 void dpli_packet_clear(dpli_packet *packet);
 
 /**
- * What a packet says that the photo shows (dc:description), in all its languages; none where it
- * does not say.
+ * What a packet says that the photo shows (dc:description), in all its languages; none where it does
+ * not say. Of two of which one is "x-default", exempi takes that for both.
  *
  * @param[out] texts  [*n_texts], each and the array free()d by the caller; NULL after a failure
  * @param bytes       [n], and a NUL after them

@@ -271,8 +271,9 @@ static dpl_status gather(photo *p, dpli_captioning *c, const char *path, bool in
     for (size_t k = 0; k < p->n_kept; k++) {
         kept *old = &p->kept[k];
 
-        /* Not looked for is not gone. */
-        old->stays = (strcmp(old->source, FROM_LIST) == 0 && !listed) ||
+        /* Not looked for, or not readable today, is not gone. */
+        old->stays = p->now.refused[0] != '\0' ||
+                     (strcmp(old->source, FROM_LIST) == 0 && !listed) ||
                      (strcmp(old->source, DPLI_FROM_PHOTO) == 0 && !in_photo);
         for (size_t i = 0; i < p->now.n; i++)
             if (strcmp(p->now.items[i].text, old->text) == 0) {
