@@ -19,9 +19,9 @@ typedef enum dpli_loss_kind {
     DPLI_LOSS_L1_SIMILARITY,
     DPLI_LOSS_DISTANCE_SIGMOID, /* sigmoid(w Euclidean + bias), cross-entropy */
     DPLI_LOSS_COSINE_SE,        /* (cos - target)^2, for graded pairs */
-    DPLI_LOSS_COSINE,       /* 1 - cos for same, max(0, cos - margin) for different */
-    DPLI_LOSS_TRIPLET,      /* semi-hard mining in the batch; Schroff et al. 2015 */
-    DPLI_LOSS_ARC,          /* additive angular margin with classes; Deng et al. 2019 */
+    DPLI_LOSS_COSINE,           /* 1 - cos for same, max(0, cos - margin) for different */
+    DPLI_LOSS_TRIPLET,          /* semi-hard mining in the batch; Schroff et al. 2015 */
+    DPLI_LOSS_ARC,              /* additive angular margin with classes; Deng et al. 2019 */
     DPLI_LOSS_DISTIL /* regress teachers' unit embeddings: 1 - cos, mean over teachers, through
                         one linear map a teacher where the lengths differ */
 } dpli_loss_kind;
@@ -72,6 +72,8 @@ dpli_param *dpli_loss_param(dpli_loss *loss, int32_t i);
 /** The l1-sigmoid head of a loss that has one, learned one way or the other: weights [dim] to out,
  * and the bias. False: it has another head. */
 bool dpli_loss_l1_head(float *weights, float *bias, dpli_loss *loss);
+/** Of similarities: parameters that were set to a head's, to those that mean the same. */
+void dpli_loss_l1_turn(dpli_loss *loss);
 
 /**
  * The batch's mean loss, in double; written gradients are of that mean. Repeats to the bit with the
@@ -79,9 +81,9 @@ bool dpli_loss_l1_head(float *weights, float *bias, dpli_loss *loss);
  * it is: the caller stops. A zero row has a cosine of 0 with all others, and no gradient by it.
  *
  * @param n_correct  pairs on the right side of the middle: half of the margin (contrastive), a
- * score of 1/2 (L1, Manhattan, distance, cosine's squared error), (1 + margin) / 2 (cosine); rows whose nearest other row is of their
- * class (triplet); rows nearest to their own class, without the margin (arc); 0 (distillation). May
- * be NULL
+ * score of 1/2 (L1, Manhattan, distance, cosine's squared error), (1 + margin) / 2 (cosine); rows
+ * whose nearest other row is of their class (triplet); rows nearest to their own class, without the
+ * margin (arc); 0 (distillation). May be NULL
  * @retval DPL_E_ARGUMENT  rows of pairs or classes out of range
  * @retval DPL_E_MEMORY    for the arrays of a run, which are kept for the next
  */
