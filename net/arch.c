@@ -21,8 +21,9 @@
 /* protobuf, and with it an ONNX file, ends at 2 GiB. */
 #define MAX_PARAMETERS ((int64_t)500000000)
 
-/* What is being built: the value that the next layer reads, and its shape: [c, h, w] of a picture, c
- * numbers a word or a sentence. The first failure stays, and makes all later layers do nothing. */
+/* What is being built: the value that the next layer reads, and its shape: [c, h, w] of a picture,
+ * c numbers a word or a sentence. The first failure stays, and makes all later layers do nothing.
+ */
 typedef struct builder {
     dpli_graph *g;
     dpl_status status;
@@ -438,8 +439,8 @@ static void build_mobilefacenet(builder *b, int64_t dim)
 
 /* ------------------------------------------------------------------ networks of sentences
  *
- * ids [n, steps], 0 behind a sentence's end, to one vector each. The batch is where recurrent layers
- * of ONNX want it, second, from the table on to the last of them.
+ * ids [n, steps], 0 behind a sentence's end, to one vector each. The batch is where recurrent
+ * layers of ONNX want it, second, from the table on to the last of them.
  */
 
 static void transpose(builder *b, const char *name, const int64_t *perm, size_t n)
@@ -512,10 +513,70 @@ static void bilstm(builder *b, const char *name, int64_t hidden, int32_t lengths
     }
 }
 
-/* With ONNX's own ratio, a half. */
+/* Without a constant ONNX's own ratio, a half. */
 static void dropout(builder *b, const char *layer)
 {
     plain(b, "Dropout", layer, "dropout");
+}
+
+/* The first output of the node of that name. */
+static int32_t output_of(const builder *b, const char *name)
+{
+    for (int32_t k = 0; b->status == DPL_OK && k < b->g->n_nodes; k++)
+        if (strcmp(b->g->nodes[k].name, name) == 0)
+            return b->g->nodes[k].outputs[0];
+    return b->x;
+}
+
+/* The mean of all states that there are, and the last of each direction: [n, 4 hidden]. Behind a
+ * sentence's end states are 0, so that their sum is that of those before it. */
+static void bilstm_pooled(builder *b, const char *name, int64_t hidden, int32_t lengths)
+{
+    static const int64_t states[] = {0, 2, 1, 3}, turn[] = {1, 0, 2}, zero = 0, one = 1;
+    const int64_t dims[] = {0, 0, 2 * hidden};
+    const float least = 1.0f;
+    int32_t last, mean, count;
+    dpli_node *node;
+
+    bilstm(b, name, hidden, lengths, false);
+    last = b->x;
+    b->x = output_of(b, name); /* which its last states come with */
+    transpose(b, named("%s/states", name).text, states, 4);
+    reshape(b, named("%s/all", name).text, dims, 3);
+    transpose(b, named("%s/turn", name).text, turn, 3);
+    node = add_node(b, "ReduceSum", named("%s/sum", name).text, 2);
+    add_integers(b, node, 1, "axes", &one, 1);
+    add_int(b, node, "keepdims", 0);
+    mean = b->x;
+    b->x = output_of(b, "length/sum");
+    add_int(b, add_node(b, "Cast", named("%s/n", name).text, 1), "to", 1); /* float */
+    node = add_node(b, "Unsqueeze", named("%s/column", name).text, 2);
+    add_integers(b, node, 1, "axes", &one, 1);
+    node = add_node(b, "Clip", named("%s/some", name).text, 2);
+    add_param(b, node, 1, "least", 0, &zero, least);
+    count = b->x;
+    b->x = mean;
+    node = add_node(b, "Div", named("%s/mean", name).text, 2);
+    if (node)
+        node->inputs[1] = count;
+    node = add_node(b, "Concat", named("%s/pooled", name).text, 2);
+    add_int(b, node, "axis", 1);
+    if (node)
+        node->inputs[1] = last;
+    b->c = 4 * hidden;
+}
+
+/* One layer, whose states count on their way and in the end. */
+static void build_bilstm_mean(builder *b, int64_t dim)
+{
+    static const int64_t steps_first[] = {1, 0, 2};
+    const int32_t lengths = lengths_of(b);
+
+    embedding(b, "words", 5000, 300);
+    dropout(b, "words");
+    transpose(b, "words/steps", steps_first, 3);
+    bilstm_pooled(b, "bilstm", dim / 4, lengths);
+    dropout(b, "bilstm");
 }
 
 /* Two inputs with a table of words each, and one layer in both directions for both. */
@@ -702,8 +763,20 @@ static const struct arch {
      "exp-manhattan",
      false,
      {0}},
-    {{"mean-embedding", "short lists of words or codes: the mean of their vectors, two dense layers",
-      DPLI_TAKES_IDS, 1, NULL, "contrastive", "glorot"},
+    {{"bilstm-mean", "sentences: one LSTM in both directions, the mean of its states and the last",
+      DPLI_TAKES_IDS, 1, NULL, "l1-similarity", "glorot"},
+     build_bilstm_mean,
+     512,
+     "text-encoder",
+     NULL,
+     NULL,
+     "none",
+     "l1-sigmoid",
+     false,
+     {0}},
+    {{"mean-embedding",
+      "short lists of words or codes: the mean of their vectors, two dense layers", DPLI_TAKES_IDS,
+      1, NULL, "contrastive", "glorot"},
      build_mean_embedding,
      16,
      "text-encoder",
@@ -757,6 +830,13 @@ const dpli_arch *dpli_arch_find(const char *name)
 const dpli_arch *dpli_arch_at(int32_t i)
 {
     return i >= 0 && i < N_ARCHS ? &archs[i].is : NULL;
+}
+
+int32_t dpli_arch_steps(const char *name, bool second)
+{
+    const struct arch *a = find(name);
+
+    return a ? a->steps[second] : 0;
 }
 
 static void add_facts(builder *b, const struct arch *a, int side, int channels)
@@ -838,7 +918,8 @@ static dpl_status check(const struct arch *a, const dpli_arch_options *o, int32_
     if (o->batch_norm && a->build != build_koch)
         return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" takes no batch norm on top", a->is.name);
     if (a->is.takes == DPLI_TAKES_IDS) {
-        if (o->dim % 2 && (a->build == build_malstm || a->build == build_bilstm_l1))
+        if ((o->dim % 2 && (a->build == build_malstm || a->build == build_bilstm_l1)) ||
+            (o->dim % 4 && a->build == build_bilstm_mean))
             return dpli_fail(err, DPL_E_ARGUMENT,
                              "an embedding of %d numbers is not the same in both directions",
                              (int)o->dim);

@@ -46,11 +46,11 @@ typedef struct pair_run {
     double *parts;      /* [n_pairs], weighted losses */
     double *factors;    /* [n_pairs], their derivatives by what is gathered */
     double *slopes;     /* [n_pairs], their derivatives by z, where there is one */
-    double *cosines; /* [n_pairs] */
-    uint8_t *right;  /* [n_pairs] */
-    float *inverse;  /* [n], 1 / length; the cosine only */
-    size_t *first;   /* [n + 1], into list, by row */
-    uint32_t *list;  /* [2 n_pairs], pairs */
+    double *cosines;    /* [n_pairs] */
+    uint8_t *right;     /* [n_pairs] */
+    float *inverse;     /* [n], 1 / length; the cosine only */
+    size_t *first;      /* [n + 1], into list, by row */
+    uint32_t *list;     /* [2 n_pairs], pairs */
     dpli_param *weights_param;
 } pair_run;
 
@@ -118,9 +118,8 @@ static verdict judge_cosine(double cosine, double t, double margin)
 
 static verdict judge_graded_cosine(double cosine, double t)
 {
-    return (verdict){.loss = (cosine - t) * (cosine - t),
-                     .factor = 2 * (cosine - t),
-                     .same = cosine > 0.5};
+    return (verdict){
+        .loss = (cosine - t) * (cosine - t), .factor = 2 * (cosine - t), .same = cosine > 0.5};
 }
 
 static void judge_pairs(void *ctx, int worker, size_t from, size_t to)
@@ -364,6 +363,17 @@ bool dpli_loss_l1_head(float *weights, float *bias, dpli_loss *loss)
     }
     *bias = (float)(sum + (double)loss->params[1].value[0]);
     return true;
+}
+
+void dpli_loss_l1_turn(dpli_loss *loss)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < loss->params[0].n; i++) {
+        sum += (double)loss->params[0].value[i];
+        loss->params[0].value[i] = -loss->params[0].value[i];
+    }
+    loss->params[1].value[0] = (float)((double)loss->params[1].value[0] + sum);
 }
 
 dpl_status dpli_loss_pairs_check_batch(const dpli_loss *loss, const dpli_loss_batch *b,

@@ -17,6 +17,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "doppel/image.h"
+#include "doppel/text.h"
+#include "net/arch.h"
 
 #define MAX_ROWS 2048
 
@@ -141,6 +143,16 @@ static dpl_status set(dpli_settings *s, const char *name, json_t *value, dpl_err
     return DPL_OK;
 }
 
+static int index_of(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static const char *const token_names[] = {"characters", "words", NULL};
+
 /* Paths as they are from anywhere: a run may be resumed from another folder. */
 static dpl_status make_absolute(json_t *value, dpl_error *err)
 {
@@ -164,10 +176,13 @@ static dpl_status make_absolute(json_t *value, dpl_error *err)
 
 static dpl_status make_absolute_where_path(const char *name, json_t *value, dpl_error *err)
 {
-    static const char *const paths[] = {"data",     "second_data", "validate",
-                                        "detector", "init",        "teacher"};
+    static const char *const paths[] = {"data", "second_data", "validate", "detector",
+                                        "init", "teacher",     "vectors"};
     dpl_status status = DPL_OK;
 
+    /* Tokens are a file where they are no kind of them. */
+    if (strcmp(name, "tokens") == 0 && index_of(token_names, json_string_value(value)) < 0)
+        return make_absolute(value, err);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         if (strcmp(paths[i], name) != 0)
             continue;
@@ -228,14 +243,6 @@ static dpl_status take_all(dpli_settings *s, dpl_error *err)
 
 /* ------------------------------------------------------------------ defaults */
 
-static int index_of(const char *const *names, const char *name)
-{
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
-
 static const char *const loss_names[] = {[DPLI_LOSS_CONTRASTIVE] = "contrastive",
                                          [DPLI_LOSS_L1_SIGMOID] = "l1-sigmoid",
                                          [DPLI_LOSS_MANHATTAN_CE] = "manhattan-ce",
@@ -263,8 +270,11 @@ static const char *const init_names[] = {[DPLI_INIT_KOCH] = "koch",
                                          [DPLI_INIT_GLOROT] = "glorot",
                                          [DPLI_INIT_GLOROT + 1] = NULL};
 static const char *const best_names[] = {
-    [DPLI_BEST_ONESHOT] = "oneshot", [DPLI_BEST_AUC] = "auc", [DPLI_BEST_ACCURACY] = "accuracy",
-    [DPLI_BEST_EER] = "eer",         [DPLI_BEST_TAR] = "tar", [DPLI_BEST_TAR + 1] = NULL};
+    [DPLI_BEST_ONESHOT] = "oneshot",   [DPLI_BEST_AUC] = "auc",
+    [DPLI_BEST_ACCURACY] = "accuracy", [DPLI_BEST_EER] = "eer",
+    [DPLI_BEST_TAR] = "tar",           [DPLI_BEST_CORRECT] = "correct",
+    [DPLI_BEST_PEARSON] = "pearson",   [DPLI_BEST_SPEARMAN] = "spearman",
+    [DPLI_BEST_SPEARMAN + 1] = NULL};
 
 static dpl_status choose(int *out, const char *what, const char *const *names, const char *name,
                          dpl_error *err)
@@ -286,6 +296,15 @@ static void default_text(dpli_settings *s, const char *const *at, const char *na
 
     if (!*at)
         json_object_set_new(s->root, shown(key, name), json_string(text));
+}
+
+static void default_list(dpli_settings *s, const char *const *const *at, const char *name,
+                         const char *only)
+{
+    char key[64];
+
+    if (!*at && only)
+        json_object_set_new(s->root, shown(key, name), json_pack("[s]", only));
 }
 
 static void default_int(dpli_settings *s, int at, const char *name, int v)
@@ -311,7 +330,8 @@ static void default_real(dpli_settings *s, double at, const char *name, double v
 /* What is unset gets its default; those that depend on others use what those were given as. */
 static dpl_status fill(dpli_settings *s, dpl_error *err)
 {
-    const bool koch = !s->o.init && (!s->o.arch || strcmp(s->o.arch, "koch2015") == 0);
+    const dpli_arch *arch = s->o.init ? NULL : dpli_arch_find(s->o.arch ? s->o.arch : "koch2015");
+    const bool pictures = !arch || arch->takes == DPLI_TAKES_PICTURES;
     const bool grey = s->o.channels != 3 && !s->o.init;
     const dpl_decode_options usual_limits = DPL_DECODE_OPTIONS_INIT;
     int kind = DPLI_ADAM;
@@ -337,20 +357,30 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     DEFAULT_INT(patience, 0);
     if (!s->o.init) {
         DEFAULT_TEXT(arch, "koch2015");
-        DEFAULT_INT(channels, 1);
-        DEFAULT_INT(side, 0);
+        if (pictures) {
+            DEFAULT_INT(channels, 1);
+            DEFAULT_INT(side, 0);
+            DEFAULT_INT(batch_norm, 0);
+        }
         DEFAULT_INT(dim, 0);
-        DEFAULT_INT(batch_norm, 0);
-        DEFAULT_TEXT(init_weights, koch ? "koch" : "he");
+        DEFAULT_TEXT(init_weights, arch ? arch->init_weights : "he");
     }
+    if (arch && arch->takes == DPLI_TAKES_IDS) {
+        DEFAULT_TEXT(tokens, "words");
+        DEFAULT_INT(lower, 1);
+        DEFAULT_INT(max_words, 30000);
+        default_list(s, &s->o.share, "share", arch->shared);
+    }
+    if (!pictures || s->o.init)
+        DEFAULT_INT(length, 128);
     if (s->o.batch_pairs == DPL_TRAIN_UNSET_INT) {
         DEFAULT_INT(batch_classes, 16);
         DEFAULT_INT(batch_items, 4);
     }
     DEFAULT_REAL(within_group, 0);
     DEFAULT_INT(rotate_classes, 0);
-    DEFAULT_TEXT(augment, grey ? "koch" : "face");
-    DEFAULT_TEXT(loss, s->o.teacher ? "distil" : koch ? "l1-sigmoid" : "contrastive");
+    DEFAULT_TEXT(augment, !pictures ? "none" : grey ? "koch" : "face");
+    DEFAULT_TEXT(loss, s->o.teacher ? "distil" : arch ? arch->loss : "contrastive");
     DEFAULT_TEXT(optimizer, optimizer_names[kind]);
     DEFAULT_REAL(rate, usual.rate);
     DEFAULT_TEXT(schedule, schedule_names[usual.schedule]);
@@ -393,6 +423,10 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
         double v, low, high;
     } ranges[] = {
         {"min-items", o->min_items, 1, 1e6},
+        {"max-words", o->max_words == DPL_TRAIN_UNSET_INT ? 3 : o->max_words, 3, DPL_MAX_TOKENS},
+        {"length", o->length == DPL_TRAIN_UNSET_INT ? 1 : o->length, 1, DPL_MAX_TOKENS_LENGTH},
+        {"scale-low", o->scale_low == DPL_TRAIN_UNSET_REAL ? 0 : o->scale_low, -1e6, 1e6},
+        {"scale-high", o->scale_high == DPL_TRAIN_UNSET_REAL ? 0 : o->scale_high, -1e6, 1e6},
         {"validate-trials", o->validate_trials, 1, 1e6},
         {"validate-ways", o->validate_ways, 2, 1000},
         {"within-group", o->within_group, 0, 1},
@@ -446,6 +480,18 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
                          o->dim != DPL_TRAIN_UNSET_INT || o->init_weights))
         wrong = "\"channels\", \"side\", \"dim\" and \"init-weights\" are of an architecture, not "
                 "of an \"init\"";
+    else if ((o->scale_low == DPL_TRAIN_UNSET_REAL) != (o->scale_high == DPL_TRAIN_UNSET_REAL) ||
+             (o->scale_low != DPL_TRAIN_UNSET_REAL && o->scale_low >= o->scale_high))
+        wrong = "a scale of grades goes from \"scale-low\" up to \"scale-high\"";
+    else if (o->init && (o->tokens || o->max_words != DPL_TRAIN_UNSET_INT || o->vectors))
+        wrong = "\"tokens\", \"max-words\" and \"vectors\" are of an architecture, not of an "
+                "\"init\"";
+    else if (o->arch && dpli_arch_find(o->arch) &&
+             dpli_arch_find(o->arch)->takes != DPLI_TAKES_IDS &&
+             (o->tokens || o->vectors || o->max_words != DPL_TRAIN_UNSET_INT))
+        wrong = "\"tokens\", \"max-words\" and \"vectors\" are for networks of sentences";
+    else if (o->share && o->share[0] && s->n_towers < 2)
+        wrong = "\"share\" is for two towers";
     else if (in_pairs &&
              (o->batch_classes != DPL_TRAIN_UNSET_INT || o->batch_items != DPL_TRAIN_UNSET_INT))
         wrong = "a batch is classes x items, or \"batch-pairs\", not both";
@@ -578,6 +624,8 @@ static dpl_status interpret(dpli_settings *s, dpl_error *err)
     s->loss = (dpli_loss_kind)loss;
     s->init = (dpli_init)init;
     s->best = (dpli_best)best;
+    const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
+    s->n_towers = o->second_data ? 2 : arch ? arch->n_towers : 1;
     s->by_item = s->loss == DPLI_LOSS_DISTIL || s->loss == DPLI_LOSS_ARC;
     while (o->teacher && o->teacher[s->n_teachers])
         s->n_teachers++;
@@ -624,6 +672,8 @@ dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given
     status = merge(&s, given, config != NULL, err);
     if (status == DPL_OK)
         status = take_all(&s, err);
+    s.batch_given = s.o.batch_classes != DPL_TRAIN_UNSET_INT;
+    s.best_given = s.o.best != NULL;
     if (status == DPL_OK)
         status = fill(&s, err);
     forget_lists(&s.o);
@@ -663,6 +713,49 @@ dpl_status dpli_settings_hold_classes(dpli_settings *s, int32_t n, dpl_error *er
                : dpli_fail(err, DPL_E_MEMORY, "no memory for the settings");
 }
 
+/* A setting that the data has decided; its text is the object's. */
+static void decide(dpli_settings *s, const char *name, json_t *value)
+{
+    char key[64];
+
+    if (json_object_set_new(s->root, shown(key, name), value) != 0)
+        return;
+    for (size_t i = 0; i < N_FIELDS; i++)
+        if (strcmp(fields[i].name, name) == 0)
+            field_take(&s->o, &fields[i], json_object_get(s->root, key));
+}
+
+dpl_status dpli_settings_for_pairs(dpli_settings *s, int32_t n, bool graded, dpl_error *err)
+{
+    const dpl_train_options *o = &s->o;
+    const char *wrong = NULL;
+    char key[64];
+    int best = 0;
+
+    if (!pairs_kind(s->loss))
+        wrong = "pairs that the data gives are for losses of pairs";
+    else if (s->batch_given)
+        wrong = "the data gives pairs: a batch is \"batch-pairs\" of them";
+    else if (o->second_data || o->plain)
+        wrong = "the data gives pairs: it has no classes, and no \"second-data\" beside it";
+    else if (o->validate && o->hold_pairs > 0)
+        wrong = "validation is on \"validate\", or on pairs held out, not both";
+    if (wrong)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%s", wrong);
+    json_object_del(s->root, shown(key, "batch_classes"));
+    json_object_del(s->root, shown(key, "batch_items"));
+    if (o->batch_pairs == DPL_TRAIN_UNSET_INT)
+        decide(s, "batch_pairs", json_integer(64));
+    decide(s, "hold_classes", json_integer(0));
+    if (o->hold_pairs == DPL_TRAIN_UNSET_INT)
+        decide(s, "hold_pairs", json_integer(o->validate ? 0 : n / 10 > 1000 ? 1000 : n / 10));
+    if (!s->best_given)
+        decide(s, "best", json_string(graded ? "pearson" : "accuracy"));
+    const dpl_status status = choose(&best, "best", best_names, o->best, err);
+    s->best = (dpli_best)best;
+    return status;
+}
+
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err)
 {
     *out = json_dumps(s->root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
@@ -672,6 +765,6 @@ dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err
 int32_t dpli_settings_rows(const dpli_settings *s)
 {
     if (s->o.batch_pairs != DPL_TRAIN_UNSET_INT)
-        return s->o.second_data ? s->o.batch_pairs : 2 * s->o.batch_pairs;
+        return s->n_towers > 1 ? s->o.batch_pairs : 2 * s->o.batch_pairs;
     return s->o.batch_classes * s->o.batch_items;
 }
