@@ -34,7 +34,7 @@ typedef struct query_options {
     const char *person;
     int k; /* 0: not given */
     int by;
-    bool lines, nul, text;
+    bool lines, nul, tables;
 } query_options;
 
 #define AT(member) offsetof(query_options, member)
@@ -100,9 +100,9 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(nul),
      .help = "--lines that end with NUL, with paths as they are"},
-    {.name = "text",
+    {.name = "table",
      .kind = OPTION_FLAG,
-     .offset = AT(text),
+     .offset = AT(tables),
      .help = "print tables for people (default on a terminal, and with -k)"},
     {0}};
 
@@ -979,10 +979,10 @@ static int check_options(const command *self, const query_options *o, int n)
                                    "option that says how to look at one");
     if (!o->person && n < 1)
         return options_usage(self, "it takes a photo, or several, or folders of them");
-    if (lines + o->text + o->common.json > 1)
-        return options_usage(self, "--lines (-0), --text and --json exclude each other");
+    if (lines + o->tables + o->common.json > 1)
+        return options_usage(self, "--lines (-0), --table and --json exclude each other");
     if (lines && o->k && !o->common.html)
-        return options_usage(self, "-k is of --text, --json and --html: a face has one line");
+        return options_usage(self, "-k is of --table, --json and --html: a face has one line");
     if (!isnan(o->fmr) + !isnan(o->fpir) + !isnan(o->threshold) > 1)
         return options_usage(self, "--fmr, --fpir and --threshold exclude each other");
     return 0;
@@ -996,7 +996,7 @@ static query_form form_of(const query_options *o)
         return QUERY_NUL;
     if (o->lines)
         return QUERY_LINES;
-    return o->text || o->k || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
+    return o->tables || o->k || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
 }
 
 int cmd_query(const command *self, int argc, char **argv)

@@ -44,9 +44,13 @@ const command commands[] = {
      "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
      "one that is interrupted keeps what is done and goes on when run again.",
      NULL},
-    {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
+    {"verify", cmd_verify, true, "A B | PHOTO --as NAME | --text A B",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
+     "\n"
+     "--text compares two sentences instead, by a model of sentences: whether they say the same, in\n"
+     "the sense that it was trained for. All else is the same: without a calibration in the model a\n"
+     "--threshold decides.\n"
      "\n"
      "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"

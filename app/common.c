@@ -138,6 +138,20 @@ const option_spec options_walk[] = {{.name = "follow-links",
                                      .help = "follow links that lead out of these folders, too"},
                                     {0}};
 
+const option_spec options_text[] = {
+    {.name = "text-model",
+     .kind = OPTION_TEXT,
+     .offset = AT(text_model),
+     .value = "FILE",
+     .help = "the encoder of sentences (ONNX; default the gallery's)"},
+    {.name = "merges",
+     .kind = OPTION_TEXT,
+     .offset = AT(merges),
+     .value = "FILE",
+     .help = "the list of byte-pair merges of a --text-model that has no tokens of its own (as "
+             "CLIP's)"},
+    {0}};
+
 const option_spec options_html[] = {
     {.name = "html",
      .kind = OPTION_TEXT,
@@ -400,21 +414,20 @@ dpl_net_options common_model_limits(const common *o)
 }
 
 /* The photos, the models with what lies beside them, the gallery, the page. */
-void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
+                               size_t n_models)
 {
-    const char *paths[] = {models->encoder_path, models->detector_path, models->image_path};
-    enum { N_MODELS = sizeof paths / sizeof *paths };
-
     if (!o->inputs)
         return;
-    const char **read = text_need(calloc(o->n_inputs + 2 * N_MODELS, sizeof *read));
-    char *beside[N_MODELS] = {NULL}, *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
+    const char **read = text_need(calloc(o->n_inputs + 2 * n_models, sizeof *read));
+    char **beside = text_need(calloc(n_models + 1, sizeof *beside));
+    char *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
     const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
 
     memcpy(read, o->inputs, o->n_inputs * sizeof *read);
-    for (size_t i = 0; i < N_MODELS; i++) {
-        beside[i] = paths[i] ? text_format("%s.json", paths[i]) : NULL;
-        read[o->n_inputs + 2 * i] = paths[i];
+    for (size_t i = 0; i < n_models; i++) {
+        beside[i] = models[i] ? text_format("%s.json", models[i]) : NULL;
+        read[o->n_inputs + 2 * i] = models[i];
         read[o->n_inputs + 2 * i + 1] = beside[i];
     }
     if (o->html) {
@@ -425,11 +438,19 @@ void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipel
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * N_MODELS, write, 2});
-    for (size_t i = 0; i < N_MODELS; i++)
+    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 2});
+    for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
+    free(beside);
     free(page);
     free(read);
+}
+
+void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+{
+    const char *const paths[] = {models->encoder_path, models->detector_path, models->image_path};
+
+    common_enter_sandbox_with(o, gallery, paths, sizeof paths / sizeof *paths);
 }
 
 /* What the gallery remembers of how its vectors were made, each freed by free(), or NULL. */
@@ -548,6 +569,44 @@ done:
     free(image);
     free(detector);
     return code;
+}
+
+int common_find_text_model(char **path, char **merges, const command *self, const common *o,
+                           dpl_gallery *gallery)
+{
+    char *kept_path = NULL, *kept_merges = NULL;
+    dpl_error err;
+
+    *path = *merges = NULL;
+    if (gallery && !o->text_model &&
+        (recall(&kept_path, gallery, "model.text.path", &err) != DPL_OK ||
+         recall(&kept_merges, gallery, "model.text.preset", &err) != DPL_OK)) {
+        free(kept_path);
+        return common_fail(self, o, &err);
+    }
+    if (!o->text_model && !kept_path)
+        return common_refuse(self, o, DPL_E_MODEL,
+                             gallery ? "the gallery has no model of sentences; --text-model FILE "
+                                       "says one"
+                                     : "which model of sentences? --text-model FILE says it");
+    *path = find_model(self, o, gallery, o->text_model, kept_path, NULL, "text-model");
+    *merges = o->merges ? text_format("%s", o->merges) : kept_merges;
+    if (*merges != kept_merges)
+        free(kept_merges);
+    free(kept_path);
+    return *path ? 0 : dpl_status_exit_code(DPL_E_MODEL);
+}
+
+int common_open_text(dpl_text_pipeline **out, const command *self, const common *o,
+                     const char *path, const char *merges)
+{
+    dpl_text_pipeline_options options = DPL_TEXT_PIPELINE_OPTIONS_INIT;
+    dpl_error err;
+
+    options.encoder_path = path;
+    options.merges_path = merges;
+    options.net = common_model_limits(o);
+    return dpl_text_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
 }
 
 static int refuse_former(const command *self, const common *o, const char *given, const char *hash)

@@ -21,6 +21,7 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 /* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
+    const char *text_model, *merges;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels, n_threads;
     double min_score;
@@ -51,6 +52,7 @@ extern const option_spec options_output[];  /* --json, --quiet, --color */
 extern const option_spec options_html[];    /* --html */
 extern const option_spec options_threads[]; /* --threads */
 extern const option_spec options_walk[];    /* --follow-links */
+extern const option_spec options_text[];    /* --text-model --merges */
 
 /** Print "doppel CMD: message" on stderr; returns the status's exit code. */
 int common_say(const command *self, const dpl_error *err);
@@ -93,6 +95,20 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
  * touched. Nothing is restricted where the command has not said what it reads. */
 void common_enter_sandbox(const common *o, dpl_gallery *gallery,
                           const dpl_pipeline_options *models);
+
+/** The same where the command runs no pipeline: what it reads beside its inputs, each NULL or with
+ * what lies beside it as PATH.json. */
+void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
+                               size_t n_models);
+
+/** Where the model of sentences is: as given, else as the gallery (may be NULL) remembers it. Both
+ * freed by free(); *merges may be NULL. Returns 0, or an exit code after a message. */
+int common_find_text_model(char **path, char **merges, const command *self, const common *o,
+                           dpl_gallery *gallery);
+
+/** Open it. */
+int common_open_text(dpl_text_pipeline **out, const command *self, const common *o,
+                     const char *path, const char *merges);
 
 /**
  * Open the model that made the gallery, without a detector: for what it decided.

@@ -506,6 +506,55 @@ DPL_API dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *galle
                              const dpl_search_options *options, dpl_error *err);
 DPL_API void dpl_answers_free(dpl_answer *answers, size_t n);
 
+/* ------------------------------------------------------------------ sentences */
+
+/* A text encoder with what its vectors are compared and judged by. Immutable, shared. */
+typedef struct dpl_text_pipeline dpl_text_pipeline;
+
+typedef struct dpl_text_pipeline_options {
+    size_t struct_size;
+    const char *encoder_path;
+    const char *merges_path; /* as of dpl_text_encoder_options; NULL: none */
+    dpl_net_options net;     /* of the model */
+} dpl_text_pipeline_options;
+
+#define DPL_TEXT_PIPELINE_OPTIONS_INIT                                                             \
+    {                                                                                              \
+        sizeof(dpl_text_pipeline_options), NULL, NULL, DPL_NET_OPTIONS_INIT                        \
+    }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_text_pipeline_options_init(dpl_text_pipeline_options *options, size_t struct_size);
+
+/**
+ * Open a model of sentences, its head and the calibration in its facts.
+ *
+ * @retval DPL_E_MODEL, DPL_E_INPUT  as of dpl_text_encoder_open; or a calibration that is none, or
+ *                                   has a cohort, which is for faces
+ * @retval DPL_E_MISMATCH            the calibration is of another model
+ */
+DPL_API dpl_status dpl_text_pipeline_open(dpl_text_pipeline **out,
+                                          const dpl_text_pipeline_options *options, dpl_error *err);
+DPL_API void dpl_text_pipeline_close(dpl_text_pipeline *pipeline);
+DPL_API const dpl_text_encoder *dpl_text_pipeline_encoder(const dpl_text_pipeline *pipeline);
+DPL_API const dpl_head *dpl_text_pipeline_head(const dpl_text_pipeline *pipeline);
+/** Or NULL: then a threshold has to be given. */
+DPL_API const dpl_calibration *dpl_text_pipeline_calibration(const dpl_text_pipeline *pipeline);
+
+/**
+ * Compare two sentences: do they say the same, by what the model was trained for?
+ *
+ * @param[out] about   [2] what became of each; may be NULL
+ * @param      policy  made with the pipeline's calibration; it speaks of pairs of sentences that do
+ *                     not say the same where that of faces speaks of strangers
+ * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_text_encode
+ * Threads: any number at once.
+ */
+DPL_API dpl_status dpl_verify_texts(dpl_comparison *out, dpl_sentence *about,
+                                    const dpl_text_pipeline *pipeline, const dpl_policy *policy,
+                                    const char *a, const char *b, dpl_error *err);
+
 #ifdef __cplusplus
 }
 #endif
