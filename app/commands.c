@@ -56,7 +56,7 @@ const command commands[] = {
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\".",
      NULL},
-    {"query", cmd_query, true, "PHOTO|DIR…", "tell who is in the photos, and what looks like them",
+    {"query", cmd_query, true, "PHOTO|DIR… | --text SENTENCE…", "tell who is in the photos, and what looks like them",
      options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
@@ -65,6 +65,10 @@ const command commands[] = {
      "picture (--by image, and photos without a face where the gallery has pictures' vectors)\n"
      "what is alike is ranked, and a copy of the same picture is told by how often others are as\n"
      "alike.\n"
+     "\n"
+     "--text finds photos by what they show: by captions that enroll or scan have put into the\n"
+     "gallery, and by the pictures themselves where the model of sentences is made for the\n"
+     "gallery's model of pictures (or --image-model and --text-model are given as a pair).\n"
      "\n"
      "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
      "is\n"

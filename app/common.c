@@ -57,6 +57,12 @@ const option_spec options_models[] = {
      .help =
          "an encoder for whole pictures (ONNX; default the gallery's; enroll and scan otherwise "
          "take " DPL_MODEL_IMAGE " where it is installed; none: no vectors of pictures)"},
+    {.name = "image-preset",
+     .kind = OPTION_TEXT,
+     .offset = AT(image_preset),
+     .value = "NAME",
+     .help = "what --image-model expects, where its file does not say (default as the gallery was "
+             "made)"},
     {.name = "detect",
      .kind = OPTION_CHOICE,
      .offset = AT(detect),
@@ -448,14 +454,16 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
 
 void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
 {
-    const char *const paths[] = {models->encoder_path, models->detector_path, models->image_path};
+    const char *const paths[] = {models->encoder_path, models->detector_path, models->image_path,
+                                 o->beside[0],         o->beside[1],          o->beside[2],
+                                 o->beside[3]};
 
     common_enter_sandbox_with(o, gallery, paths, sizeof paths / sizeof *paths);
 }
 
 /* What the gallery remembers of how its vectors were made, each freed by free(), or NULL. */
 typedef struct memory {
-    char *detect, *model, *preset, *image_model;
+    char *detect, *model, *preset, *image_model, *image_preset;
 } memory;
 
 static dpl_status recall(char **value, dpl_gallery *gallery, const char *key, dpl_error *err)
@@ -485,6 +493,8 @@ static dpl_status recall_all(memory *m, dpl_gallery *gallery, dpl_error *err)
             recall(&m->preset, gallery, by_faces ? "model.face.preset" : "model.image.preset", err);
     if (status == DPL_OK && by_faces)
         status = recall(&m->image_model, gallery, "model.image.path", err);
+    if (status == DPL_OK && by_faces)
+        status = recall(&m->image_preset, gallery, "model.image.preset", err);
     return status;
 }
 
@@ -494,6 +504,7 @@ static void forget_memory(memory *m)
     free(m->model);
     free(m->preset);
     free(m->image_model);
+    free(m->image_preset);
 }
 
 /* A model's path, freed by free(): as given, else as the gallery remembers it, else (with a name)
@@ -554,6 +565,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     options.detector_path = detector;
     options.preset = o->preset || (o->going_over && o->model) ? o->preset : m.preset;
     options.image_path = image;
+    options.image_preset = o->image_preset || o->image_model ? o->image_preset : m.image_preset;
     options.decode.max_pixels = (uint64_t)o->max_pixels;
     options.decode.max_bytes = o->max_memory_bytes;
     options.detect.max_side_px = o->detect_side_px;
@@ -571,8 +583,8 @@ done:
     return code;
 }
 
-int common_find_text_model(char **path, char **merges, const command *self, const common *o,
-                           dpl_gallery *gallery)
+int common_find_any_text_model(char **path, char **merges, const command *self, const common *o,
+                               dpl_gallery *gallery)
 {
     char *kept_path = NULL, *kept_merges = NULL;
     dpl_error err;
@@ -584,11 +596,11 @@ int common_find_text_model(char **path, char **merges, const command *self, cons
         free(kept_path);
         return common_fail(self, o, &err);
     }
-    if (!o->text_model && !kept_path)
-        return common_refuse(self, o, DPL_E_MODEL,
-                             gallery ? "the gallery has no model of sentences; --text-model FILE "
-                                       "says one"
-                                     : "which model of sentences? --text-model FILE says it");
+    if (o->text_model ? strcmp(o->text_model, "none") == 0 : !kept_path) {
+        free(kept_path);
+        free(kept_merges);
+        return 0;
+    }
     *path = find_model(self, o, gallery, o->text_model, kept_path, NULL, "text-model");
     *merges = o->merges ? text_format("%s", o->merges) : kept_merges;
     if (*merges != kept_merges)
@@ -607,6 +619,19 @@ int common_open_text(dpl_text_pipeline **out, const command *self, const common 
     options.merges_path = merges;
     options.net = common_model_limits(o);
     return dpl_text_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
+}
+
+int common_find_text_model(char **path, char **merges, const command *self, const common *o,
+                           dpl_gallery *gallery)
+{
+    const int code = common_find_any_text_model(path, merges, self, o, gallery);
+
+    if (!code && !*path)
+        return common_refuse(self, o, DPL_E_MODEL,
+                             gallery ? "the gallery has no model of sentences; --text-model FILE "
+                                       "says one"
+                                     : "which model of sentences? --text-model FILE says it");
+    return code;
 }
 
 static int refuse_former(const command *self, const common *o, const char *given, const char *hash)

@@ -21,7 +21,7 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 /* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
-    const char *text_model, *merges;
+    const char *text_model, *merges, *image_preset;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels, n_threads;
     double min_score;
@@ -36,7 +36,8 @@ typedef struct common {
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
-    char *typed; /* the command as it was typed, for pages; NULL: not kept */
+    const char *beside[4]; /* more files that it reads, each NULL or a path */
+    char *typed;           /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
 #define COMMON_INIT                                                                                \
@@ -105,6 +106,11 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
  * freed by free(); *merges may be NULL. Returns 0, or an exit code after a message. */
 int common_find_text_model(char **path, char **merges, const command *self, const common *o,
                            dpl_gallery *gallery);
+
+/** The same where a command can do without: *path NULL, and 0 is returned, when none is given (or
+ * "none") and the gallery remembers none. */
+int common_find_any_text_model(char **path, char **merges, const command *self, const common *o,
+                               dpl_gallery *gallery);
 
 /** Open it. */
 int common_open_text(dpl_text_pipeline **out, const command *self, const common *o,

@@ -193,7 +193,7 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         goto done;
     }
     if (o.image_path) {
-        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, NULL, &o.net, err);
+        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, o.image_preset, &o.net, err);
         if (status != DPL_OK)
             goto done;
         if (dpli_space_find(dpl_encoder_space(p->image_encoder)) !=
