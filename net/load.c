@@ -62,7 +62,7 @@ dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err)
 static void free_packed(dpli_graph *g)
 {
     for (int32_t k = 0; k < g->n_nodes; k++) {
-        if (g->nodes[k].packed)
+        if (g->nodes[k].packed || g->nodes[k].narrow)
             g->values[g->nodes[k].inputs[1]].n_uses--;
     }
     for (int32_t i = 0; i < g->n_values; i++) {

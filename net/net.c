@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "net/kernels.h"
 #include "net/load.h"
 #include "net/model_hash.h"
 #include "net/sidecar.h"
@@ -42,6 +43,7 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     net->serial = __atomic_add_fetch(&n_nets, 1, __ATOMIC_RELAXED);
     net->graph.max_arena_bytes = o.max_arena_bytes;
     net->graph.max_operations = o.max_operations;
+    net->graph.narrow = o.precision == DPL_PRECISION_BF16 && dpli_narrow_there();
     status = dpli_load_for_running(&net->graph, bytes, n_bytes, err ? err : &own);
     if (status == DPL_OK)
         status = dpli_model_hash(net->hash, bytes, n_bytes, err);

@@ -47,16 +47,23 @@ typedef enum dpl_type {
     DPL_TYPE_INT64 = 1 /* ids, lengths; inputs only. A model's int32 inputs are given as int64 too */
 } dpl_type;
 
+/* In which numbers a net computes. */
+typedef enum dpl_precision {
+    DPL_PRECISION_FLOAT32 = 0,
+    DPL_PRECISION_BF16 = 1 /* bfloat16 with sums in float32, where the processor multiplies it */
+} dpl_precision;
+
 typedef struct dpl_net_options {
     size_t struct_size;
     size_t max_file_bytes;  /* default 1 GiB */
     size_t max_arena_bytes; /* memory of one plan; default 256 MiB */
     double max_operations;  /* of one run, see dpl_plan_new; default 1e11 */
+    dpl_precision precision;
 } dpl_net_options;
 
 #define DPL_NET_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11                          \
+        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11, DPL_PRECISION_FLOAT32   \
     }
 
 /** The same by a function, for who has no macros.
