@@ -385,7 +385,7 @@ static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, 
     for (size_t row = 0; row < m; row += step) {
         const elem *start = in + row * k;
         const source s = {&start, 1, k, 0, k};
-        const target t = target_at(all, row, 0, (size_t)c->out_c);
+        const target t = target_at(all, row, 0, all->n_columns);
 
         tile(m - row < step ? m - row : step, &s, k, packed, &t);
     }
@@ -530,7 +530,9 @@ static void conv_patches(const dpli_conv *c, const elem *in, const weight *packe
         const size_t n_rows = m - row < step ? m - row : step;
 
         for (size_t g = 0; g < (size_t)c->groups; g++) {
-            const target t = target_at(all, row, g * group_out, group_out);
+            /* Without groups as many as there are to write, of a narrow result fewer. */
+            const target t = target_at(all, row, g * group_out,
+                                       c->groups == 1 ? all->n_columns : group_out);
 
             for (size_t i = 0; i < n_rows; i++) {
                 const size_t at = (row + i) % picture;
