@@ -111,6 +111,7 @@ typedef struct dpli_graph {
     int32_t n_meta;
     size_t max_arena_bytes;
     double max_operations;
+    dpl_precision precision; /* as asked for */
     bool narrow; /* products are computed in bfloat16 where there is a kernel for them */
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;

@@ -145,45 +145,86 @@ DPLI_INLINE void tile_sums(const int tiles, const int panels, const source *s, s
         _tile_stored(3, sums + 768, 64);
 }
 
-DPLI_INLINE void tile_columns(const int panels, size_t n_rows, const source *s, size_t step,
-                              const weight *packed, size_t panel_size, const target *t)
+/* Rows row .. row + 31 of n_rows, as far as there are, as one or two tiles: where they begin. The
+ * last begins so that it ends with the last row. */
+typedef struct tile_rows {
+    size_t row, a, b;
+    bool two;
+} tile_rows;
+
+DPLI_INLINE tile_rows rows_at(size_t row, size_t n_rows)
 {
-    const size_t high = n_rows < 16 ? n_rows : 16;
-    float sums[1024] __attribute__((aligned(64)));
+    const size_t high = n_rows < 16 ? n_rows : 16, left = n_rows - row;
 
-    for (size_t row = 0; row < n_rows; row += 32) {
-        const size_t left = n_rows - row;
-        /* Where tiles begin that may be the last one. */
-        const size_t a = left < 16 ? n_rows - high : row;
-        const size_t b = left < 32 ? n_rows - high : row + 16;
-        target to = *t;
-
-        if (left > 16)
-            tile_sums(2, panels, s, step, a, b, packed, panel_size, t->bias, sums);
-        else
-            tile_sums(1, panels, s, step, a, b, packed, panel_size, t->bias, sums);
-        advance(&to, a * t->ldo);
-        finish_rows(&to, panels, row - a, high, sums);
-        if (left > 16) {
-            to = *t;
-            advance(&to, b * t->ldo);
-            finish_rows(&to, panels, row + 16 - b, high, sums + 512);
-        }
-    }
+    return (tile_rows){row, left < 16 ? n_rows - high : row, left < 32 ? n_rows - high : row + 16,
+                       left > 16};
 }
 
+DPLI_INLINE void finish_tiles(const target *t, const int panels, const tile_rows *at, size_t high,
+                              const float *sums)
+{
+    target to = *t;
+
+    advance(&to, at->a * t->ldo);
+    finish_rows(&to, panels, at->row - at->a, high, sums);
+    if (!at->two)
+        return;
+    to = *t;
+    advance(&to, at->b * t->ldo);
+    finish_rows(&to, panels, at->row + 16 - at->b, high, sums + 512);
+}
+
+/* Each block's sums are finished while the next one's are made: the one waits for the vector units,
+ * the other for the tiles'. */
+DPLI_INLINE void tile_columns(const int panels, size_t from, size_t end, size_t n_rows,
+                              const source *s, size_t step, const weight *packed,
+                              size_t panel_size, const target *t)
+{
+    const size_t high = n_rows < 16 ? n_rows : 16;
+    float sums[2][1024] __attribute__((aligned(64)));
+    tile_rows before = {0};
+    int turn = 0;
+
+    for (size_t row = from; row < end; row += 32, turn ^= 1) {
+        const tile_rows at = rows_at(row, n_rows);
+
+        if (at.two)
+            tile_sums(2, panels, s, step, at.a, at.b, packed, panel_size, t->bias, sums[turn]);
+        else
+            tile_sums(1, panels, s, step, at.a, at.b, packed, panel_size, t->bias, sums[turn]);
+        if (row > from)
+            finish_tiles(t, panels, &before, high, sums[turn ^ 1]);
+        before = at;
+    }
+    finish_tiles(t, panels, &before, high, sums[turn ^ 1]);
+}
+
+/* Rows and a panel's columns that share the first cache with the sums. */
+#define NEAR_BYTES ((size_t)24 << 10)
+
+/*
+ * n_rows rows times all panels: so many rows as stay in the first cache, by all panels, then the
+ * next. Weights come from the second one, once for each such stretch of rows.
+ */
 static void tile(size_t n_rows, const source *s, size_t k, const weight *packed, const target *t)
 {
-    const size_t step = tile_step(s->length);
+    const size_t step = tile_step(s->length), fit = NEAR_BYTES / (k * sizeof(elem)) / 32 * 32;
+    const size_t stretch = fit > 32 ? fit : 32;
 
     tile_configure(n_rows < 16 ? n_rows : 16, step);
-    for (size_t column = 0; column < t->n_columns; column += 32) {
-        const size_t left = t->n_columns - column;
-        const target to = target_at(t, 0, column, left < 32 ? left : 32);
+    for (size_t row = 0; row < n_rows; row += stretch) {
+        const size_t end = n_rows - row < stretch ? n_rows : row + stretch;
 
-        if (left > 16)
-            tile_columns(2, n_rows, s, step, packed + column * k, DPLI_PANEL * k, &to);
-        else
-            tile_columns(1, n_rows, s, step, packed + column * k, DPLI_PANEL * k, &to);
+        for (size_t column = 0; column < t->n_columns; column += 32) {
+            const size_t left = t->n_columns - column;
+            const target to = target_at(t, 0, column, left < 32 ? left : 32);
+
+            if (left > 16)
+                tile_columns(2, row, end, n_rows, s, step, packed + column * k, DPLI_PANEL * k,
+                             &to);
+            else
+                tile_columns(1, row, end, n_rows, s, step, packed + column * k, DPLI_PANEL * k,
+                             &to);
+        }
     }
 }
