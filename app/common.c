@@ -18,6 +18,8 @@
 
 /* ------------------------------------------------------------------ options */
 
+/* By dpl_precision. */
+static const char *const precision_choices[] = {"f32", "bf16", "auto", NULL};
 static const char *const detect_choices[] = {"faces", "none", NULL};
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
 
@@ -101,6 +103,13 @@ const option_spec options_models[] = {
      .offset = AT(model_memory_bytes),
      .value = "BYTES",
      .help = "refuse models that need more memory for a run, weights not counted (default 256M)"},
+    {.name = "precision",
+     .kind = OPTION_CHOICE,
+     .offset = AT(precision),
+     .value = "f32|bf16|auto",
+     .help = "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
+             "it, or the fastest in which the model was measured to decide the same (default auto)",
+     .choices = precision_choices},
     {.name = "model-operations",
      .kind = OPTION_REAL,
      .offset = AT(model_operations),
@@ -416,6 +425,7 @@ dpl_net_options common_model_limits(const common *o)
 
     limits.max_arena_bytes = o->model_memory_bytes;
     limits.max_operations = o->model_operations;
+    limits.precision = (dpl_precision)o->precision;
     return limits;
 }
 

@@ -27,6 +27,7 @@ typedef struct common {
     double min_score;
     size_t max_memory_bytes, model_memory_bytes;
     double model_operations;
+    int precision; /* a dpl_precision */
     int color;
     bool json, quiet, follow_links;
     bool going_over;    /* to another model: the preset and the calibration of the gallery's are not
@@ -44,7 +45,7 @@ typedef struct common {
     {                                                                                              \
         .detect = -1, .detect_side_px = 1280, .max_pixels = 256000000, .min_score = 0.6,           \
         .max_memory_bytes = (size_t)768 << 20, .model_memory_bytes = (size_t)256 << 20,            \
-        .model_operations = 1e11                                                                   \
+        .model_operations = 1e11, .precision = DPL_PRECISION_AUTO                                  \
     }
 
 extern const option_spec options_gallery[]; /* --gallery */
