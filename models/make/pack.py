@@ -6,7 +6,8 @@
 
 DATA/faces-train holds the folders celeba-test, celeba and utkface of aligned 128x128 chips, their .csv
 (chip, identity, split) and celeba-dev-pairs.csv (a, b, same). Of utkface only even file numbers are
-taken, of celeba only people with an even number: the others set the calibration's table (calibrate.sh). DATA/caltech101 holds a folder per class, DATA/flickr8k pictures.
+taken, of celeba only people with an even number: the others are left to set a calibration's table.
+DATA/caltech101 holds a folder per class, DATA/flickr8k pictures.
 
 Pictures are kept as WebP. Chips of celeba are enlarged small faces and kept at 64x64.
 """

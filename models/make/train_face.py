@@ -7,21 +7,22 @@
         --dlib package/model --init v1-105.onnx --out run --minutes 6.8
 
 --dlib is the folder model of the npm package @vladmandic/face-api 1.7.15, --init version 1 at 105 as
-make_encoder.py writes it. run/face.onnx is the result; calibrate.sh makes it whole.
+make_encoder.py writes it. calibrate.sh makes the result whole.
 
 Teachers: version 1 at 112, foamliu's MobileFaceNet at 112, dlib's ResNet at 150. Each sees a clean chip
 and its mirror image; their unit vectors (dlib's less their mean) are weighted, joined and turned onto
 their first principal axes. That joined vector's cosine is the weighted sum of the teachers' cosines, and
 the student learns it twice: each vector by its cosine to the target, and all similarities of a batch.
-It learns from spoilt pictures (augment.py), whose target stays that of the clean one. A third, small loss
+It learns from spoilt pictures (augment.py), whose target stays that of the clean one, and from blends of two
+faces, which the teachers have seen as such. A third, small loss
 tells the labelled people apart; its centres start at the targets' means, so that nothing is pulled apart
 at the start.
 
 The student starts as version 1 with batch norms put back in (their statistics measured, so that they
 change nothing), a few residual blocks more that start at nothing, and a last layer fitted to the targets.
-The rate follows the clock, as the steps that fit in --minutes are not known before. What is written lies
-on the way between the start and the end, half of it: there the people who were not trained on are told
-apart better than at either, and most of what was learnt of spoilt pictures is kept.
+The rate follows the clock, as the steps that fit in --minutes are not known before. run/last.onnx is the
+mean of the last steps; run/face.onnx lies on the way to it, --way of it: after a short training better on
+people who were not trained on than either end, after a long one worse (docs/accuracy-log.md).
 """
 import argparse
 import math
