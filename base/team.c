@@ -8,6 +8,7 @@
 #include "base/team.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -31,17 +32,25 @@ struct dpli_team {
     pthread_cond_t begin, end;
     atomic_uint generation; /* of the work below, and how many have yet to finish it */
     atomic_int left;
+    /* Who sleeps, and has to be woken: members, and the caller. Whoever goes to sleep says so
+     * first and then looks again; whoever has news gives it first and then looks who sleeps. */
+    atomic_int n_asleep;
+    atomic_bool waits;
     bool stop;
     size_t n;
     void (*fn)(void *ctx, int worker, size_t from, size_t to);
     void *ctx;
 };
 
-static void relax(void)
+/* The i-th moment of waiting awake. Now and then it lets others run: on a busy machine who is
+ * waited for may have no other core. */
+static void relax(int i)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
+    if (i % 1024 == 1023)
+        sched_yield();
 }
 
 static void work(dpli_team *team, int worker)
@@ -62,16 +71,20 @@ static void *live(void *arg)
 
     for (;;) {
         for (int i = 0; i < SPINS && atomic_load(&team->generation) == done; i++)
-            relax();
-        pthread_mutex_lock(&team->lock);
-        while (atomic_load(&team->generation) == done)
-            pthread_cond_wait(&team->begin, &team->lock);
-        pthread_mutex_unlock(&team->lock);
+            relax(i);
+        if (atomic_load(&team->generation) == done) {
+            pthread_mutex_lock(&team->lock);
+            atomic_fetch_add(&team->n_asleep, 1);
+            while (atomic_load(&team->generation) == done)
+                pthread_cond_wait(&team->begin, &team->lock);
+            atomic_fetch_sub(&team->n_asleep, 1);
+            pthread_mutex_unlock(&team->lock);
+        }
         done++;
         if (team->stop)
             return NULL;
         work(team, m->worker);
-        if (atomic_fetch_sub(&team->left, 1) == 1) {
+        if (atomic_fetch_sub(&team->left, 1) == 1 && atomic_load(&team->waits)) {
             pthread_mutex_lock(&team->lock);
             pthread_cond_signal(&team->end);
             pthread_mutex_unlock(&team->lock);
@@ -81,9 +94,11 @@ static void *live(void *arg)
 
 static void announce(dpli_team *team)
 {
-    pthread_mutex_lock(&team->lock);
     atomic_store(&team->left, team->size - 1);
     atomic_fetch_add(&team->generation, 1);
+    if (atomic_load(&team->n_asleep) == 0)
+        return;
+    pthread_mutex_lock(&team->lock);
     pthread_cond_broadcast(&team->begin);
     pthread_mutex_unlock(&team->lock);
 }
@@ -149,9 +164,13 @@ void dpli_team_run(dpli_team *team, size_t n,
     if (team->size == 1 || n <= 1)
         return;
     for (int i = 0; i < SPINS && atomic_load(&team->left) > 0; i++)
-        relax();
+        relax(i);
+    if (atomic_load(&team->left) == 0)
+        return;
     pthread_mutex_lock(&team->lock);
+    atomic_store(&team->waits, true);
     while (atomic_load(&team->left) > 0)
         pthread_cond_wait(&team->end, &team->lock);
+    atomic_store(&team->waits, false);
     pthread_mutex_unlock(&team->lock);
 }

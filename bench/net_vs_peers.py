@@ -49,7 +49,8 @@ def load(build):
         ("dpl_net_options_init", None, (pointer, ctypes.c_size_t)),
         ("dpl_net_n_outputs", ctypes.c_int32, (pointer,)),
         ("dpl_net_output_name", ctypes.c_char_p, (pointer, ctypes.c_int32)),
-        ("dpl_plan_new", status, (pointer, pointer, pointer, ctypes.c_int, pointer)),
+        ("dpl_plan_new_on", status,
+         (pointer, pointer, pointer, ctypes.c_int, ctypes.c_int32, pointer)),
         ("dpl_plan_free", None, (pointer,)),
         ("dpl_plan_input", pointer, (pointer, ctypes.c_int32)),
         ("dpl_plan_output", pointer, (pointer, ctypes.c_int32)),
@@ -65,10 +66,10 @@ def load(build):
 class Plan:
     """One plan of a net for [n, h, w, 3] pictures."""
 
-    def __init__(self, lib, net, n, h, w):
+    def __init__(self, lib, net, n, h, w, threads):
         self.lib, self.net, self.plan = lib, net, ctypes.c_void_p()
         shape = Shape(4, (ctypes.c_int64 * 8)(n, 3, h, w))
-        if lib.dpl_plan_new(ctypes.byref(self.plan), net, ctypes.byref(shape), NHWC, None):
+        if lib.dpl_plan_new_on(ctypes.byref(self.plan), net, ctypes.byref(shape), NHWC, threads, None):
             sys.exit("dpl_plan_new failed")
         self.n_bytes = n * h * w * 3 * 4
 
@@ -88,12 +89,13 @@ class Plan:
 
 
 class Ours:
-    """A batch over as many threads as asked, each with a plan of its own and waiting between runs."""
+    """A batch over as many threads as asked, each with a plan of its own and waiting between runs; a
+    picture by itself on a team of them."""
 
     def __init__(self, lib, net, batch, h, w, threads):
         n = min(threads, batch)
         parts = [batch // n + (i < batch % n) for i in range(n)]
-        self.plans = [Plan(lib, net, part, h, w) for part in parts]
+        self.plans = [Plan(lib, net, part, h, w, threads // n) for part in parts]
         self.starts = numpy.cumsum([0] + parts)
         self.pictures = None
         self.barrier = threading.Barrier(n)

@@ -346,9 +346,14 @@ dpli_step *dpli_plan_step(dpli_planner *p, const dpli_node *node,
 
 dpl_status dpli_plan_scratch(dpli_planner *p, dpli_step *step, size_t n_bytes, dpl_error *err)
 {
+    const size_t n = step->run_part ? p->n_workers : 1;
+
     if (n_bytes == 0)
         return DPL_OK;
-    return new_buffer(p, step->node, n_bytes, 0, &step->scratch_ref.buffer, err);
+    step->scratch_bytes = n_bytes;
+    if (n_bytes > p->max_bytes / n)
+        return dpli_plan_too_large(p, step->node, err);
+    return new_buffer(p, step->node, n_bytes * n, 0, &step->scratch_ref.buffer, err);
 }
 
 dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node)

@@ -135,6 +135,16 @@ DPL_API dpl_type dpl_net_input_type(const dpl_net *net, int32_t i);
 DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,
                                 dpl_layout layout, dpl_error *err);
 
+/**
+ * As dpl_plan_new; a run is shared out among n_threads, the caller's and others that the plan keeps.
+ * The results are the same to the bit.
+ *
+ * @param n_threads  0: one a core
+ */
+DPL_API dpl_status dpl_plan_new_on(dpl_plan **out, const dpl_net *net,
+                                   const dpl_shape *input_shapes, dpl_layout layout,
+                                   int32_t n_threads, dpl_error *err);
+
 DPL_API void dpl_plan_free(dpl_plan *plan);
 
 /** Where to write input i before a run: float32 in the plan's layout, 64-byte aligned, borrowed.
@@ -184,6 +194,15 @@ typedef struct dpl_scratch dpl_scratch;
 /** @param max_bytes  memory kept when a plan has taken more; 0 for the default, 512 MiB */
 DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
 DPL_API void dpl_scratch_free(dpl_scratch *scratch);
+
+/**
+ * Share what runs with this scratch out among n_threads, the caller's and others that it keeps: for
+ * one photo that somebody waits for. Many photos are faster with a scratch and a thread each.
+ *
+ * @param n_threads  0: one a core
+ */
+DPL_API dpl_status dpl_scratch_set_threads(dpl_scratch *scratch, int32_t n_threads,
+                                           dpl_error *err);
 
 /** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
 DPL_API const char *dpl_cpu_level(void);

@@ -32,7 +32,6 @@ static void add_run(const dpli_act *act, elem *y, const elem *a, const elem *b, 
 }
 
 const dpli_narrow_kernels DPLI_NARROW_TABLE = {.conv = conv_run,
-                                               .pool2d = pool2d_run,
                                                .chain = chain_run,
                                                .add = add_run,
                                                .widen = cast_back};

@@ -376,18 +376,39 @@ static size_t rows_of_tile(const dpli_conv *c)
 #endif
 }
 
-static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all)
+/* The rows of pieces from .. end - 1, of m. */
+static void rows_of_units(size_t m, size_t *from, size_t *end)
+{
+    *from *= DPLI_UNIT_ROWS;
+    *end = *end * DPLI_UNIT_ROWS < m ? *end * DPLI_UNIT_ROWS : m;
+}
+
+static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all,
+                      size_t from, size_t end)
 {
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
     const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
     const size_t step = rows_of_tile(c);
+    size_t column = 0, n_columns = all->n_columns;
 
-    for (size_t row = 0; row < m; row += step) {
+    if (dpli_conv_cut_by_columns(c)) {
+        column = from * DPLI_UNIT_COLUMNS;
+        if (column >= n_columns)
+            return;
+        if (end * DPLI_UNIT_COLUMNS < n_columns)
+            n_columns = end * DPLI_UNIT_COLUMNS;
+        n_columns -= column;
+        from = 0;
+        end = m;
+    } else {
+        rows_of_units(m, &from, &end);
+    }
+    for (size_t row = from; row < end; row += step) {
         const elem *start = in + row * k;
         const source s = {&start, 1, k, 0, k};
-        const target t = target_at(all, row, 0, all->n_columns);
+        const target t = target_at(all, row, column, n_columns);
 
-        tile(m - row < step ? m - row : step, &s, k, packed, &t);
+        tile(end - row < step ? end - row : step, &s, k, packed + column * k, &t);
     }
 }
 
@@ -514,7 +535,7 @@ static void patch(const dpli_conv *c, elem *to, const elem *image, int32_t oy, i
 }
 
 static void conv_patches(const dpli_conv *c, const elem *in, const weight *packed,
-                         const target *all, void *scratch)
+                         const target *all, void *scratch, size_t from, size_t end)
 {
     const size_t group_in = (size_t)(c->in_c / c->groups);
     const size_t group_out = (size_t)(c->out_c / c->groups);
@@ -526,8 +547,9 @@ static void conv_patches(const dpli_conv *c, const elem *in, const weight *packe
     const elem *const start = patches;
     const source s = {&start, 1, k, 0, k};
 
-    for (size_t row = 0; row < m; row += step) {
-        const size_t n_rows = m - row < step ? m - row : step;
+    rows_of_units(m, &from, &end);
+    for (size_t row = from; row < end; row += step) {
+        const size_t n_rows = end - row < step ? end - row : step;
 
         for (size_t g = 0; g < (size_t)c->groups; g++) {
             /* Without groups as many as there are to write, of a narrow result fewer. */

@@ -114,17 +114,3 @@ static void pool_rows(const dpli_pool *p, const lines *in, const lines *out, int
         }
     }
 }
-
-static void pool2d_run(const dpli_pool *p, void *out, const void *in)
-{
-    const size_t in_line = (size_t)p->in_w * (size_t)p->channels;
-    const size_t out_line = (size_t)p->out_w * (size_t)p->channels;
-
-    for (size_t i = 0; i < (size_t)p->n; i++) {
-        const lines from = {(elem *)(uintptr_t)in + i * (size_t)p->in_h * in_line, in_line,
-                            p->in_h};
-        const lines to = {(elem *)out + i * (size_t)p->out_h * out_line, out_line, p->out_h};
-
-        pool_rows(p, &from, &to, 0, p->out_h);
-    }
-}

@@ -78,7 +78,15 @@ static void run_narrow(const dpli_conv *c, float *out, const float *in, const vo
         memcpy(y, *of, bytes);
         *of = y;
     }
-    dpli_narrow_conv_run(&narrow, y, x, packed, &own, scratch);
+    if (own.before || own.after) { /* in two pieces, which make the same */
+        const size_t units = dpli_conv_units(&narrow), cut = units / 2;
+
+        dpli_narrow_conv_run_part(&narrow, y, x, packed, &own, scratch, cut, units);
+        memset(scratch, 0xff, dpli_conv_scratch_bytes(&narrow));
+        dpli_narrow_conv_run_part(&narrow, y, x, packed, &own, scratch, 0, cut);
+    } else {
+        dpli_narrow_conv_run(&narrow, y, x, packed, &own, scratch);
+    }
     if (wide)
         memcpy(out, y, bytes);
     else
@@ -325,7 +333,12 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                 bytes = (size_t)batch * (size_t)dpli_link_out_h(last) * dpli_link_line(last) *
                         sizeof(uint16_t);
             got = aligned(bytes);
-            dpli_chain_run(links, length, got, in, scratch);
+            {
+                const size_t units = dpli_chain_units(links, length), cut = units / 2;
+
+                dpli_chain_run_part(links, length, got, in, scratch, cut, units);
+                dpli_chain_run_part(links, length, got, in, scratch, 0, cut);
+            }
             free(scratch);
             chained++;
             for (int32_t l = 0; l < length; l++) {
