@@ -8,7 +8,8 @@
  * Starts. Weighted L1: score.h's head is sigmoid(sum w_i |a_i - b_i| + bias) with higher for more
  * alike, so the weights start below 0: -6 / dim each, bias 1. Equal vectors then have a logit of 1,
  * vectors of independent uniform numbers in 0..1 (|a - b| is 1/3 in the mean) one of -1, opposite
- * corners of the cube one of -5: nothing is saturated, at any dim. Class centres and maps are
+ * corners of the cube one of -5: nothing is saturated, at any dim. Similarities start at the same
+ * head; a distance at 2 - 4 d, whose middle is contrastive's, 1/2. Class centres and maps are
  * normal with variance 1 / dim, which gives centres a length of about 1 and keeps the length of
  * what is mapped.
  */
@@ -51,6 +52,9 @@ static const loss_kind kinds[] = {
     [DPLI_LOSS_L1_SIGMOID] = OF_PAIRS("l1-sigmoid", 0, 0, 0, dpli_loss_l1_start),
     [DPLI_LOSS_MANHATTAN_CE] = OF_PAIRS("exp-manhattan", 0, 0, 0, NULL),
     [DPLI_LOSS_MANHATTAN_SE] = OF_PAIRS("exp-manhattan", 0, 0, 0, NULL),
+    [DPLI_LOSS_L1_SIMILARITY] = OF_PAIRS("l1-sigmoid", 0, 0, 0, dpli_loss_l1_start),
+    [DPLI_LOSS_DISTANCE_SIGMOID] = OF_PAIRS("euclidean", 0, 0, 0, dpli_loss_distance_start),
+    [DPLI_LOSS_COSINE_SE] = OF_PAIRS("cosine", 0, 0, 0, NULL),
     [DPLI_LOSS_COSINE] = OF_PAIRS("cosine", 0.5, -1, 1, NULL),
     [DPLI_LOSS_TRIPLET] =
         {.head = "cosine", .margin = 0.2, .low = 0, .high = 4, .run = dpli_loss_triplet_run},

@@ -15,6 +15,10 @@ typedef enum dpli_loss_kind {
     DPLI_LOSS_L1_SIGMOID,   /* weighted L1, sigmoid, cross-entropy; Koch et al. 2015 */
     DPLI_LOSS_MANHATTAN_CE, /* exp(-L1), cross-entropy; after Mueller and Thyagarajan 2016 */
     DPLI_LOSS_MANHATTAN_SE, /* exp(-L1), squared error; Mueller and Thyagarajan 2016 */
+    /* Of similarities 1 - |a - b|, weighted, sigmoid, cross-entropy: the weighted L1 another way */
+    DPLI_LOSS_L1_SIMILARITY,
+    DPLI_LOSS_DISTANCE_SIGMOID, /* sigmoid(w Euclidean + bias), cross-entropy */
+    DPLI_LOSS_COSINE_SE,        /* (cos - target)^2, for graded pairs */
     DPLI_LOSS_COSINE,       /* 1 - cos for same, max(0, cos - margin) for different */
     DPLI_LOSS_TRIPLET,      /* semi-hard mining in the batch; Schroff et al. 2015 */
     DPLI_LOSS_ARC,          /* additive angular margin with classes; Deng et al. 2019 */
@@ -35,7 +39,7 @@ typedef struct dpli_loss_options {
 
 typedef struct dpli_pair {
     int32_t a, b; /* rows */
-    float target; /* 1: same, 0: different */
+    float target; /* 1: same, 0: different; a grade between */
     float weight; /* weights of a batch sum to 1 */
 } dpli_pair;
 
@@ -65,13 +69,17 @@ const char *dpli_loss_head(dpli_loss_kind kind);
 int32_t dpli_loss_n_params(const dpli_loss *loss);
 dpli_param *dpli_loss_param(dpli_loss *loss, int32_t i);
 
+/** The l1-sigmoid head of a loss that has one, learned one way or the other: weights [dim] to out,
+ * and the bias. False: it has another head. */
+bool dpli_loss_l1_head(float *weights, float *bias, dpli_loss *loss);
+
 /**
  * The batch's mean loss, in double; written gradients are of that mean. Repeats to the bit with the
  * same team size. A loss that is not finite (an embedding was not, or grew too far) is returned as
  * it is: the caller stops. A zero row has a cosine of 0 with all others, and no gradient by it.
  *
  * @param n_correct  pairs on the right side of the middle: half of the margin (contrastive), a
- * score of 1/2 (L1, Manhattan), (1 + margin) / 2 (cosine); rows whose nearest other row is of their
+ * score of 1/2 (L1, Manhattan, distance, cosine's squared error), (1 + margin) / 2 (cosine); rows whose nearest other row is of their
  * class (triplet); rows nearest to their own class, without the margin (arc); 0 (distillation). May
  * be NULL
  * @retval DPL_E_ARGUMENT  rows of pairs or classes out of range

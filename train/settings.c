@@ -240,6 +240,9 @@ static const char *const loss_names[] = {[DPLI_LOSS_CONTRASTIVE] = "contrastive"
                                          [DPLI_LOSS_L1_SIGMOID] = "l1-sigmoid",
                                          [DPLI_LOSS_MANHATTAN_CE] = "manhattan-ce",
                                          [DPLI_LOSS_MANHATTAN_SE] = "manhattan-se",
+                                         [DPLI_LOSS_L1_SIMILARITY] = "l1-similarity",
+                                         [DPLI_LOSS_DISTANCE_SIGMOID] = "distance-sigmoid",
+                                         [DPLI_LOSS_COSINE_SE] = "cosine-se",
                                          [DPLI_LOSS_COSINE] = "cosine",
                                          [DPLI_LOSS_TRIPLET] = "triplet",
                                          [DPLI_LOSS_ARC] = "arc",
@@ -255,6 +258,7 @@ static const char *const schedule_names[] = {[DPLI_SCHEDULE_CONSTANT] = "constan
                                              [DPLI_SCHEDULE_COSINE] = "cosine",
                                              [DPLI_SCHEDULE_COSINE + 1] = NULL};
 static const char *const init_names[] = {[DPLI_INIT_KOCH] = "koch",
+                                         [DPLI_INIT_KOCH_WIDE] = "koch-wide",
                                          [DPLI_INIT_HE] = "he",
                                          [DPLI_INIT_GLOROT] = "glorot",
                                          [DPLI_INIT_GLOROT + 1] = NULL};

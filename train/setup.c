@@ -64,7 +64,10 @@ static dpl_status read_graph(dpli_graph *g, const char *path, dpl_error *err)
 static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
 {
     const dpl_train_options *o = &t->settings.o;
-    const dpli_arch_options options = {o->channels, o->dim, o->side, o->batch_norm > 0};
+    const dpli_arch_options options = {.channels = o->channels,
+                                       .dim = o->dim,
+                                       .side_px = o->side,
+                                       .batch_norm = o->batch_norm > 0};
     const int32_t side = o->side ? o->side : 105;
     dpli_tower *w = &t->towers[tower];
     dpli_param **params = NULL;

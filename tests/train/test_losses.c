@@ -89,6 +89,8 @@ static double reference_pair(const world *k, const dpli_pair *p, bool *right)
         l2 += d * d;
         if (k->options.kind == DPLI_LOSS_L1_SIGMOID)
             wl1 += k->params[0][i] * d;
+        if (k->options.kind == DPLI_LOSS_L1_SIMILARITY)
+            wl1 += k->params[0][i] * (1 - d);
     }
     switch (k->options.kind) {
     case DPLI_LOSS_CONTRASTIVE:
@@ -96,7 +98,19 @@ static double reference_pair(const world *k, const dpli_pair *p, bool *right)
         loss = t * d * d / 2 + (1 - t) * pow(fmax(0, 1 - d), 2) / 2;
         same = d < 0.5;
         break;
+    case DPLI_LOSS_DISTANCE_SIGMOID:
+        wl1 = k->params[0][0] * sqrt(l2);
+        s = 1 / (1 + exp(-wl1 - k->params[1][0]));
+        loss = -t * log(s) - (1 - t) * log(1 - s);
+        same = s > 0.5;
+        break;
+    case DPLI_LOSS_COSINE_SE:
+        s = cosine(a, b, dim);
+        loss = pow(s - t, 2);
+        same = s > 0.5;
+        break;
     case DPLI_LOSS_L1_SIGMOID:
+    case DPLI_LOSS_L1_SIMILARITY:
         s = 1 / (1 + exp(-wl1 - k->params[1][0]));
         loss = -t * log(s) - (1 - t) * log(1 - s);
         same = s > 0.5;
@@ -249,7 +263,8 @@ static double reference(world *k)
 static double scale_of(dpli_loss_kind kind, int dim)
 {
     switch (kind) {
-    case DPLI_LOSS_CONTRASTIVE: return 0.5 / sqrt(dim);
+    case DPLI_LOSS_CONTRASTIVE:
+    case DPLI_LOSS_DISTANCE_SIGMOID: return 0.5 / sqrt(dim);
     case DPLI_LOSS_MANHATTAN_CE:
     case DPLI_LOSS_MANHATTAN_SE: return 0.7 / dim;
     default: return 1;
@@ -427,7 +442,7 @@ static void losses_of_pairs_are_their_formulas_and_so_are_gradients(void **state
             dpli_loss_options options = options_of((dpli_loss_kind)kind, shapes[s][1]);
             world seen;
             /* Two vectors of one number have a cosine of 1 or -1: nothing to move. */
-            if (kind != DPLI_LOSS_COSINE || options.dim > 1)
+            if ((kind != DPLI_LOSS_COSINE && kind != DPLI_LOSS_COSINE_SE) || options.dim > 1)
                 worst = fmax(worst, check(&options, shapes[s][0], s + 1, &seen));
         }
         print_message("kind %d: worst gradient %.2g of the largest\n", kind, worst);
@@ -528,7 +543,11 @@ static void far_and_equal_vectors_have_finite_losses(void **state)
     assert_true(one_pair(DPLI_LOSS_MANHATTAN_CE, equal, 1, 1, &slope) == 0 && slope == 0);
     assert_true(fabs(one_pair(DPLI_LOSS_MANHATTAN_CE, equal, 1, 0, &slope) - 16.6355) < 1e-3);
     assert_true(slope == 0);
-    assert_true(one_pair(DPLI_LOSS_CONTRASTIVE, equal, 1, 0, &slope) == 0.5 && slope == 0);
+    /* A square of at least 1e-7, whose root has no slope there. */
+    assert_true(fabs(one_pair(DPLI_LOSS_CONTRASTIVE, equal, 1, 0, &slope) -
+                     0.5 * pow(1 - sqrt(1e-7), 2)) < 1e-12);
+    assert_true(slope == 0);
+    assert_true(one_pair(DPLI_LOSS_DISTANCE_SIGMOID, equal, 1, 0, &slope) > 2 && slope == 0);
     assert_true(one_pair(DPLI_LOSS_CONTRASTIVE, far, 1, 0, &slope) == 0 && slope == 0);
     /* A zero vector has no direction: a cosine of 0 and no gradient. */
     assert_true(one_pair(DPLI_LOSS_COSINE, none, 2, 1, &slope) == 1 && slope == 0);
@@ -698,7 +717,7 @@ static void wrong_options_and_batches_are_refused(void **state)
         dpli_loss_options options;
         const char *word;
     } bad[] = {
-        {{.kind = (dpli_loss_kind)8, .dim = 4}, "number 8"},
+        {{.kind = (dpli_loss_kind)99, .dim = 4}, "number 99"},
         {{.kind = DPLI_LOSS_COSINE, .dim = 0}, "length 0"},
         {{.kind = DPLI_LOSS_COSINE, .dim = 65537}, "65537"},
         {{.kind = DPLI_LOSS_CONTRASTIVE, .dim = 4, .margin = 0}, "margin"},
