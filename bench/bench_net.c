@@ -4,7 +4,7 @@
  * usage: bench_net MODEL.onnx N C H W [REPEATS [PRECISION [THREADS]]]
  *
  * Prints a line of CSV (minimum, median, 95th percentile) and then each step with its best time.
- * The comparison with another runtime is bench/net_vs_onnxruntime.py.
+ * The comparison with another runtime is bench/net_vs_peers.py.
  */
 #include <stdio.h>
 #include <stdlib.h>
