@@ -19,9 +19,9 @@
 #include "base/mem.h"
 #include "net/arena.h"
 #include "net/chain.h"
-#include "net/narrow.h"
 #include "net/net.h"
 #include "net/ops/op.h"
+#include "net/place.h"
 
 /* Multiply-adds in the time that an element takes to be read, computed and written. */
 #define ELEMENT_OPERATIONS 16.0
@@ -32,7 +32,7 @@ struct dpl_plan {
     double macs;
     char *arena;
     size_t arena_bytes;
-    bool borrowed; /* the arena: another's block */
+    bool borrowed;              /* the arena: another's block */
     dpli_team *team, *own_team; /* NULL for none; the second is freed with the plan */
     int32_t n_inputs, n_outputs;
     void **inputs;

@@ -9,9 +9,9 @@
 #include "net/ops/conv.h"
 
 #include "base/mem.h"
-#include "net/narrow.h"
 #include "net/ops/conv_shape.h"
 #include "net/ops/conv_train.h"
+#include "net/place.h"
 
 typedef struct conv_step {
     dpli_conv conv;

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "net/kernels.h"
-#include "net/narrow.h"
 #include "net/ops/train.h"
 #include "net/ops/window.h"
+#include "net/place.h"
 
 typedef struct pool_params {
     dpli_window window;
@@ -482,7 +482,6 @@ const dpli_op dpli_ops_pool[] = {
     {"MaxPool", DPLI_ROLE_POOL, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
     {"AveragePool", DPLI_ROLE_MEAN, 1, 1, 1, false, load_averagepool, NULL, plan_averagepool,
      &trained_average},
-    {"GlobalAveragePool", DPLI_ROLE_POOL, 1, 1, 1, false, NULL, NULL, plan_global,
-     &trained_global},
+    {"GlobalAveragePool", DPLI_ROLE_POOL, 1, 1, 1, false, NULL, NULL, plan_global, &trained_global},
     {0},
 };
