@@ -32,7 +32,7 @@ struct dpli_team {
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
     atomic_int untaken; /* parts of the work below that nobody has taken yet */
-    atomic_int left; /* parts that are not finished */
+    atomic_int left;    /* parts that are not finished */
     /* Who sleeps, and has to be woken: members, and the caller. Whoever goes to sleep says so
      * first and then looks again; whoever has news gives it first and then looks who sleeps. */
     atomic_int n_asleep;

@@ -42,7 +42,8 @@ int main(int argc, char **argv)
     int code = 4;
 
     if (argc < 6 || n_repeats < 10) {
-        fputs("usage: bench_net MODEL.onnx N C H W [REPEATS (10 or more) [f32|bf16 [THREADS]]]\n", stderr);
+        fputs("usage: bench_net MODEL.onnx N C H W [REPEATS (10 or more) [f32|bf16 [THREADS]]]\n",
+              stderr);
         return 2;
     }
     for (int i = 0; i < 4; i++) {

@@ -178,7 +178,8 @@ void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, co
                                const dpli_epilogue *epilogue, void *scratch, size_t from,
                                size_t end)
 {
-    (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch, (void)from, (void)end;
+    (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch, (void)from,
+        (void)end;
 }
 
 void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)

@@ -159,7 +159,8 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
     if (scratch->block.n_bytes > scratch->max_bytes)
         empty(scratch);
     scratch->block.moved = false;
-    status = dpli_plan_new_in(&plan, &scratch->block, scratch->team, net, input_shapes, layout, err);
+    status =
+        dpli_plan_new_in(&plan, &scratch->block, scratch->team, net, input_shapes, layout, err);
     if (scratch->block.moved)
         drop_plans(scratch); /* they point to where it was */
     if (status != DPL_OK)

@@ -62,8 +62,8 @@ static void cast_rows(const dpli_cast *c, const lines *in, const lines *out, int
             /* Four pixels at once, a zero behind each; the last of them by themselves, so that
              * nothing is read past the end. */
             for (; pixels >= 4; pixels -= 4, x += 12, to += 16)
-                ve_store(to, (vf)_mm512_maskz_expand_ps(
-                                 0x7777, (__m512)_mm512_maskz_loadu_ps(0xfff, x)));
+                ve_store(to, (vf)_mm512_maskz_expand_ps(0x7777,
+                                                        (__m512)_mm512_maskz_loadu_ps(0xfff, x)));
         }
         for (; pixels > 0; pixels--, x += channels, to += padded) {
             size_t i = 0;
@@ -175,11 +175,10 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
     const int32_t in_h = first->conv   ? first->conv->in_h
                          : first->pool ? first->pool->in_h
                                        : first->cast->h;
-    const size_t in_line =
-        first->conv   ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
-        : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
-                      : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
-                            (size_t)first->cast->channels;
+    const size_t in_line = first->conv   ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
+                           : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
+                                         : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
+                                               (size_t)first->cast->channels;
     const int32_t out_h = dpli_link_out_h(last);
     const size_t per_picture = dpli_chain_units(links, n_links) / (size_t)n;
     worker workers[DPLI_MAX_CHAIN] = {0};
@@ -198,8 +197,8 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
         const size_t many =
             per_picture - within < end_unit - unit ? per_picture - within : end_unit - unit;
         const int32_t lines_of = n_links > 1 ? plan.step : 2;
-        const int32_t end = within + many == per_picture ? out_h
-                                                         : (int32_t)(within + many) * lines_of;
+        const int32_t end =
+            within + many == per_picture ? out_h : (int32_t)(within + many) * lines_of;
         int32_t y = (int32_t)within * lines_of, begin[DPLI_MAX_CHAIN];
         /* Only read: lines of the input have no writer. */
         const lines from = {(elem *)(uintptr_t)in + i * (size_t)in_h * in_line, in_line, in_h};

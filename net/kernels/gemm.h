@@ -280,7 +280,7 @@ typedef void block_fn(size_t n_blocks, const source *s, const weight *packed, si
 
 #define BLOCK(rows, panels)                                                                        \
     static void block_##rows##x##panels(size_t n_blocks, const source *s, const weight *packed,    \
-                                        size_t panel_size, const target *t)                      \
+                                        size_t panel_size, const target *t)                        \
     {                                                                                              \
         block(rows, panels, n_blocks, s, packed, panel_size, t);                                   \
     }
@@ -472,9 +472,8 @@ static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)
 {
     const ptrdiff_t line = (ptrdiff_t)c->in_w * c->in_c;
     line_copies l = {.segments = scratch,
-                     .zeros =
-                         (elem *)scratch + ((size_t)c->kernel_h * sizeof(elem *) + 63) / 64 *
-                                               (64 / sizeof(elem)),
+                     .zeros = (elem *)scratch + ((size_t)c->kernel_h * sizeof(elem *) + 63) / 64 *
+                                                    (64 / sizeof(elem)),
                      .width = ((ptrdiff_t)(c->out_w - 1) * c->stride_w + c->kernel_w) * c->in_c,
                      .left = (ptrdiff_t)c->pad_left * c->in_c,
                      .n_ring = (c->kernel_h - 1) * c->dilation_h + 1};
@@ -553,8 +552,8 @@ static void conv_patches(const dpli_conv *c, const elem *in, const weight *packe
 
         for (size_t g = 0; g < (size_t)c->groups; g++) {
             /* Without groups as many as there are to write, of a narrow result fewer. */
-            const target t = target_at(all, row, g * group_out,
-                                       c->groups == 1 ? all->n_columns : group_out);
+            const target t =
+                target_at(all, row, g * group_out, c->groups == 1 ? all->n_columns : group_out);
 
             for (size_t i = 0; i < n_rows; i++) {
                 const size_t at = (row + i) % picture;

@@ -222,9 +222,10 @@ int32_t dpli_link_out_h(const dpli_link *link)
 
 size_t dpli_link_line(const dpli_link *link)
 {
-    return link->conv   ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
-           : link->pool ? (size_t)link->pool->out_w * (size_t)link->pool->channels
-                        : (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels);
+    return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
+           : link->pool
+               ? (size_t)link->pool->out_w * (size_t)link->pool->channels
+               : (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels);
 }
 
 /* Input lines from which, and up to which, output lines from .. end - 1 are made. */

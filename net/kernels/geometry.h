@@ -110,8 +110,8 @@ dpli_conv dpli_conv_narrowed(const dpli_conv *c);
 /*
  * What the narrow kernels read of a node, in one block: bias and slope, float32, zeros where there
  * is none, [out_c up to a multiple of DPLI_PANEL] each; then the weight. Of a depthwise convolution
- * it is float32, packed as dpli_conv_pack does; of any other bfloat16, in panels [k / 2, DPLI_PANEL,
- * 2] for k over window lines, pixels, padded channels.
+ * it is float32, packed as dpli_conv_pack does; of any other bfloat16, in panels [k / 2,
+ * DPLI_PANEL, 2] for k over window lines, pixels, padded channels.
  */
 size_t dpli_narrow_bytes(const dpli_conv *c);
 void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, const float *bias,

@@ -59,10 +59,10 @@ static void max2_pixel(elem *out, const elem *a, const elem *b, size_t channels)
 
         ve_store_n(
             out + c,
-            pool_join(DPLI_POOL_MAX,
-                      pool_join(DPLI_POOL_MAX, ve_load_n(a + c, n), ve_load_n(a + channels + c, n)),
-                      pool_join(DPLI_POOL_MAX, ve_load_n(b + c, n),
-                                ve_load_n(b + channels + c, n))),
+            pool_join(
+                DPLI_POOL_MAX,
+                pool_join(DPLI_POOL_MAX, ve_load_n(a + c, n), ve_load_n(a + channels + c, n)),
+                pool_join(DPLI_POOL_MAX, ve_load_n(b + c, n), ve_load_n(b + channels + c, n))),
             n);
     }
 }

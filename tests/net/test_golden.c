@@ -25,8 +25,8 @@
 
 #define MAX_TENSORS 32
 
-/* What is asked of a run, by the numbers that it computes in. In bfloat16 every factor is rounded by
- * 2^-9 of itself at most, and so is what lies between layers: 2^-8 of a sum's scale a layer, and
+/* What is asked of a run, by the numbers that it computes in. In bfloat16 every factor is rounded
+ * by 2^-9 of itself at most, and so is what lies between layers: 2^-8 of a sum's scale a layer, and
  * behind some ten of them, whose errors do not all point one way, below 2e-2. The shipped nets have
  * fifty layers: .03 if the errors were independent, .2 if all pointed one way; .1 lies between. */
 typedef struct limits {

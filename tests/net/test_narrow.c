@@ -299,8 +299,9 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                                        0};
                 links[n].pool = &pools[n];
             } else {
-                const dpli_conv plain = {batch,  h,      w,      c, out_h, out_w, out_c, kernel,
-                                         kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
+                const dpli_conv plain = {
+                    batch,  h,      w,      c, out_h, out_w, out_c, kernel,
+                    kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
                 float *weight = floats(weight_size(&plain)), *bias = floats((size_t)out_c);
 
                 packed[n] = aligned(dpli_narrow_bytes(&plain));
@@ -320,9 +321,9 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
         if (length > 1) {
             const dpli_link *last = links + length - 1;
             const size_t wide_c = 3;
-            const size_t n_rows = (size_t)batch * (size_t)dpli_link_out_h(last) *
-                                  (last->conv ? (size_t)last->conv->out_w
-                                              : (size_t)last->pool->out_w);
+            const size_t n_rows =
+                (size_t)batch * (size_t)dpli_link_out_h(last) *
+                (last->conv ? (size_t)last->conv->out_w : (size_t)last->pool->out_w);
             size_t bytes = n_rows * sizeof(float) * wide_c;
             void *got, *x = in, *scratch = aligned(dpli_chain_scratch_bytes(links, length));
 
@@ -343,10 +344,9 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             chained++;
             for (int32_t l = 0; l < length; l++) {
                 const dpli_link *link = links + l;
-                void *y = aligned(l == length - 1
-                                      ? bytes
-                                      : (size_t)batch * (size_t)dpli_link_out_h(link) *
-                                            dpli_link_line(link) * sizeof(uint16_t));
+                void *y = aligned(l == length - 1 ? bytes
+                                                  : (size_t)batch * (size_t)dpli_link_out_h(link) *
+                                                        dpli_link_line(link) * sizeof(uint16_t));
 
                 if (link->cast) {
                     dpli_narrow_run(link->cast, y, x);
@@ -460,8 +460,7 @@ static void numbers_go_narrow_and_back(void **state)
         const size_t n = (size_t)(2 * 3 * 5 * channels[i]);
         /* Exactly as large as it is, so that a read past its end is found. */
         float *in = floats(n), *out = floats(n);
-        uint16_t *narrow =
-            aligned(30 * (size_t)dpli_narrow_channels(channels[i]) * sizeof *narrow);
+        uint16_t *narrow = aligned(30 * (size_t)dpli_narrow_channels(channels[i]) * sizeof *narrow);
 
         in[3 % n] = -0.0f;
         in[7 % n] = INFINITY;

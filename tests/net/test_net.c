@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "tests/failing_alloc.h"
 #include "net/kernels.h"
 #include "net/plan.h"
+#include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
 
 #define GOLDEN DPL_SOURCE_DIR "/tests/golden/"
