@@ -161,6 +161,8 @@ static dpl_status compare(comparison *c, dpl_error *err)
     if (status == DPL_OK)
         status = dpl_scratch_new(&c->scratch, 0, err);
     if (status == DPL_OK)
+        status = dpl_scratch_set_threads(c->scratch, 0, err);
+    if (status == DPL_OK)
         status = dpl_photo_open(&c->a, c->pipeline, c->scratch, c->name_a, err);
     if (status != DPL_OK)
         return status;

@@ -94,7 +94,7 @@ static dpli_narrow detect_narrow(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
         return DPLI_NARROW_AVX512;
     return wanted_narrow() < DPLI_NARROW_AMX || !may_use_tiles() ? DPLI_NARROW_AVX512
-                                                                : DPLI_NARROW_AMX;
+                                                                 : DPLI_NARROW_AMX;
 }
 
 #else

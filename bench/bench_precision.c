@@ -1,11 +1,11 @@
 /*
- * bench_precision.c - what a precision makes of decisions, vectors and landmarks: each pair of a list
- * by two pipelines, one in float32, one in the precision asked for.
+ * bench_precision.c - what a precision makes of decisions, vectors and landmarks: each pair of a
+ * list by two pipelines, one in float32, one in the precision asked for.
  *
  * usage: bench_precision bf16|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR [MAX_PAIRS]
  *
- * LIST as of dpl_pairs_read; IMAGE_ENCODER may be "none". Prints one line of CSV. This is the rule for
- * a model's fact "precision" (models/README.md).
+ * LIST as of dpl_pairs_read; IMAGE_ENCODER may be "none". Prints one line of CSV. This is the rule
+ * for a model's fact "precision" (models/README.md).
  */
 #include <math.h>
 #include <stdio.h>
@@ -60,7 +60,8 @@ static double overlap(const dpl_face *a, const dpl_face *b)
     const float left = fmaxf(a->x_px, b->x_px), top = fmaxf(a->y_px, b->y_px);
     const float right = fminf(a->x_px + a->w_px, b->x_px + b->w_px);
     const float bottom = fminf(a->y_px + a->h_px, b->y_px + b->h_px);
-    const double both = right > left && bottom > top ? (double)(right - left) * (double)(bottom - top) : 0;
+    const double both =
+        right > left && bottom > top ? (double)(right - left) * (double)(bottom - top) : 0;
 
     return both / ((double)a->w_px * (double)a->h_px + (double)b->w_px * (double)b->h_px - both);
 }
@@ -111,7 +112,8 @@ int main(int argc, char **argv)
     int code = 4;
 
     if (argc < 7) {
-        fputs("usage: bench_precision bf16|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR [MAX_PAIRS]\n",
+        fputs("usage: bench_precision bf16|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR "
+              "[MAX_PAIRS]\n",
               stderr);
         return 2;
     }
@@ -124,7 +126,7 @@ int main(int argc, char **argv)
         o.encoder_path = argv[1];
         o.detector_path = argv[2];
         o.image_path = strcmp(argv[3], "none") == 0 ? NULL : argv[3];
-        o.net.precision = !k                                   ? DPL_PRECISION_FLOAT32
+        o.net.precision = !k                             ? DPL_PRECISION_FLOAT32
                           : strcmp(argv[0], "bf16") == 0 ? DPL_PRECISION_BF16
                                                          : DPL_PRECISION_AUTO;
         if (dpl_pipeline_open(&pipelines[k], &o, &err) != DPL_OK ||
@@ -180,12 +182,13 @@ int main(int argc, char **argv)
             dpl_photo_clear(&photos[1][side]);
         }
     }
-    printf("pairs,differ,right_f32,right,faces_f32,faces,missed,moved_median_px,"
-           "moved_p95_px,moved_max_px,score_max,face_cosine_p1,face_cosine_min,image_cosine_p1,"
-           "image_cosine_min\n%zu,%zu,%zu,%zu,%zu,%zu,%zu,%.3f,%.3f,%.3f,%.4f,%.5f,%.5f,%.5f,%.5f\n",
-           n, n_differ, right[0], right[1], n_faces[0], n_faces[1], n_missed, share(&moved, .5),
-           share(&moved, .95), share(&moved, 1), share(&score_steps, 1), share(&face_cosines, .01),
-           share(&face_cosines, 0), share(&image_cosines, .01), share(&image_cosines, 0));
+    printf(
+        "pairs,differ,right_f32,right,faces_f32,faces,missed,moved_median_px,"
+        "moved_p95_px,moved_max_px,score_max,face_cosine_p1,face_cosine_min,image_cosine_p1,"
+        "image_cosine_min\n%zu,%zu,%zu,%zu,%zu,%zu,%zu,%.3f,%.3f,%.3f,%.4f,%.5f,%.5f,%.5f,%.5f\n",
+        n, n_differ, right[0], right[1], n_faces[0], n_faces[1], n_missed, share(&moved, .5),
+        share(&moved, .95), share(&moved, 1), share(&score_steps, 1), share(&face_cosines, .01),
+        share(&face_cosines, 0), share(&image_cosines, .01), share(&image_cosines, 0));
     code = 0;
 
 done:

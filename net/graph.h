@@ -21,7 +21,8 @@
 #define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
 
 /* What a value's elements are. In a file float16 and double are read as float32; int32, bool and
- * the other integers as int64. Bfloat16 is how a value of float32 may lie in a run (net/narrow.h). */
+ * the other integers as int64. Bfloat16 is how a value of float32 may lie in a run (net/place.h).
+ */
 typedef enum dpli_type { DPLI_F32, DPLI_I64, DPLI_BF16 } dpli_type;
 
 static inline size_t dpli_type_bytes(dpli_type type)

@@ -38,24 +38,38 @@ void dpli_epilogue_run(const dpli_epilogue *epilogue, float *y, size_t n_rows, s
 void dpli_conv_run(const dpli_conv *c, float *out, const float *in, const float *packed,
                    const dpli_epilogue *epilogue, void *scratch)
 {
-    kernels()->conv(c, out, in, packed, epilogue, scratch);
+    kernels()->conv(c, out, in, packed, epilogue, scratch, 0, dpli_conv_units(c));
+}
+
+void dpli_conv_run_part(const dpli_conv *c, float *out, const float *in, const float *packed,
+                        const dpli_epilogue *epilogue, void *scratch, size_t from, size_t end)
+{
+    kernels()->conv(c, out, in, packed, epilogue, scratch, from, end);
 }
 
 void dpli_pool2d_run(const dpli_pool *p, float *out, const float *in)
 {
-    kernels()->pool2d(p, out, in);
+    const dpli_link link = {.pool = p};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
 }
 
 void dpli_chain_run(const dpli_link *links, int32_t n_links, void *out, const void *in,
                     void *scratch)
 {
+    dpli_chain_run_part(links, n_links, out, in, scratch, 0, dpli_chain_units(links, n_links));
+}
+
+void dpli_chain_run_part(const dpli_link *links, int32_t n_links, void *out, const void *in,
+                         void *scratch, size_t from, size_t end)
+{
 #if defined(__x86_64__)
     if (links[0].narrow) {
-        narrow_kernels()->chain(links, n_links, out, in, scratch);
+        narrow_kernels()->chain(links, n_links, out, in, scratch, from, end);
         return;
     }
 #endif
-    kernels()->chain(links, n_links, out, in, scratch);
+    kernels()->chain(links, n_links, out, in, scratch, from, end);
 }
 
 void dpli_binary_run(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
@@ -116,12 +130,21 @@ bool dpli_narrow_there(void)
 void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
                           const dpli_epilogue *epilogue, void *scratch)
 {
-    narrow_kernels()->conv(c, out, in, packed, epilogue, scratch);
+    narrow_kernels()->conv(c, out, in, packed, epilogue, scratch, 0, dpli_conv_units(c));
+}
+
+void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                               const dpli_epilogue *epilogue, void *scratch, size_t from,
+                               size_t end)
+{
+    narrow_kernels()->conv(c, out, in, packed, epilogue, scratch, from, end);
 }
 
 void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
 {
-    narrow_kernels()->pool2d(p, out, in);
+    const dpli_link link = {.pool = p, .narrow = true};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
 }
 
 void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
@@ -133,7 +156,7 @@ void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
 {
     const dpli_link link = {.cast = cast, .narrow = true};
 
-    narrow_kernels()->chain(&link, 1, out, in, NULL);
+    dpli_chain_run(&link, 1, out, in, NULL);
 }
 
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
@@ -149,6 +172,14 @@ void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const v
                           const dpli_epilogue *epilogue, void *scratch)
 {
     (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch;
+}
+
+void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                               const dpli_epilogue *epilogue, void *scratch, size_t from,
+                               size_t end)
+{
+    (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch, (void)from,
+        (void)end;
 }
 
 void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)

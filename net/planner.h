@@ -25,9 +25,9 @@ typedef struct dpli_ref {
 typedef struct dpli_planned {
     dpl_shape shape;
     dpli_type type;
-    const void *known; /* its elements, in plain order, when known */
-    int32_t buffer[2]; /* by dpli_order, -1 where it does not lie in that order */
-    int32_t narrow;    /* where it lies as bfloat16 (net/narrow.h), -1 for nowhere */
+    const void *known;    /* its elements, in plain order, when known */
+    int32_t buffer[2];    /* by dpli_order, -1 where it does not lie in that order */
+    int32_t narrow;       /* where it lies as bfloat16 (net/place.h), -1 for nowhere */
     int32_t narrow_reads; /* reads by nodes that take it so */
     bool defined;
     int32_t pending; /* reads still to come */
@@ -38,6 +38,10 @@ typedef struct dpli_planned {
 
 typedef struct dpli_step {
     void (*run)(const struct dpli_step *step);
+    /* The same in pieces from .. end - 1 of n_pieces, for a team; NULL where it is done by one
+     * thread. The scratch is one thread's: such a step has one for each. */
+    void (*run_part)(const struct dpli_step *step, void *scratch, size_t from, size_t end);
+    size_t n_pieces, scratch_bytes;
     /* Says the same as a link of a chain; NULL where there is no such link. */
     void (*link)(const struct dpli_step *step, dpli_link *link);
     void *params; /* the operator's own, freed with the plan */
@@ -117,7 +121,8 @@ dpli_step *dpli_plan_step(dpli_planner *p, const dpli_node *node,
                           void (*run)(const dpli_step *step), size_t params_size,
                           const dpl_shape *shape, dpl_error *err);
 
-/** Give a step scratch that it needs only while it runs. */
+/** Give a step scratch that it needs only while it runs: n_bytes for each thread that runs a part.
+ */
 dpl_status dpli_plan_scratch(dpli_planner *p, dpli_step *step, size_t n_bytes, dpl_error *err);
 
 /** The node's fused activation with its slope. */
@@ -168,6 +173,7 @@ struct dpli_planner {
     int32_t n_steps, cap_steps;
     void **owned; /* known values made while planning */
     int32_t n_owned, cap_owned;
+    size_t n_workers;                 /* threads that a step may be cut among */
     size_t known_bytes, params_bytes; /* of known values, of steps' params */
 };
 

@@ -177,8 +177,8 @@ DPLI_INLINE void finish_tiles(const target *t, const int panels, const tile_rows
 /* Each block's sums are finished while the next one's are made: the one waits for the vector units,
  * the other for the tiles'. */
 DPLI_INLINE void tile_columns(const int panels, size_t from, size_t end, size_t n_rows,
-                              const source *s, size_t step, const weight *packed,
-                              size_t panel_size, const target *t)
+                              const source *s, size_t step, const weight *packed, size_t panel_size,
+                              const target *t)
 {
     const size_t high = n_rows < 16 ? n_rows : 16;
     float sums[2][1024] __attribute__((aligned(64)));

@@ -27,12 +27,10 @@ static void add_run(const dpli_act *act, elem *y, const elem *a, const elem *b, 
         ve_store(y + i, act->kind == DPLI_ACT_NONE ? sum : act_any(act, sum, vf_set(0)));
     }
     if (i < n)
-        ve_store_n(y + i, act_any(act, ve_load_n(a + i, n - i) + ve_load_n(b + i, n - i), vf_set(0)),
+        ve_store_n(y + i,
+                   act_any(act, ve_load_n(a + i, n - i) + ve_load_n(b + i, n - i), vf_set(0)),
                    n - i);
 }
 
-const dpli_narrow_kernels DPLI_NARROW_TABLE = {.conv = conv_run,
-                                               .pool2d = pool2d_run,
-                                               .chain = chain_run,
-                                               .add = add_run,
-                                               .widen = cast_back};
+const dpli_narrow_kernels DPLI_NARROW_TABLE = {
+    .conv = conv_run, .chain = chain_run, .add = add_run, .widen = cast_back};

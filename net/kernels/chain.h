@@ -62,8 +62,8 @@ static void cast_rows(const dpli_cast *c, const lines *in, const lines *out, int
             /* Four pixels at once, a zero behind each; the last of them by themselves, so that
              * nothing is read past the end. */
             for (; pixels >= 4; pixels -= 4, x += 12, to += 16)
-                ve_store(to, (vf)_mm512_maskz_expand_ps(
-                                 0x7777, (__m512)_mm512_maskz_loadu_ps(0xfff, x)));
+                ve_store(to, (vf)_mm512_maskz_expand_ps(0x7777,
+                                                        (__m512)_mm512_maskz_loadu_ps(0xfff, x)));
         }
         for (; pixels > 0; pixels--, x += channels, to += padded) {
             size_t i = 0;
@@ -153,8 +153,6 @@ static void worker_run(worker *w, const dpli_link *link, const lines *in, int32_
     t = whole_target(link, NULL);
     t.before = t.before ? t.before + i * (size_t)c->out_h * w->out.line : NULL;
     t.after = t.after ? t.after + i * (size_t)c->out_h * w->out.line : NULL;
-    if (w->done == 0)
-        w->copies.copied = 0;
     switch (dpli_conv_choose(c)) {
     case DPLI_CONV_DEPTHWISE:
         conv_depthwise_rows(c, in, &w->out, packed, &t, w->zeros, w->done, end);
@@ -168,20 +166,21 @@ static void worker_run(worker *w, const dpli_link *link, const lines *in, int32_
     w->done = end;
 }
 
+/* Pieces from .. end - 1 of dpli_chain_units. */
 static void chain_run(const dpli_link *links, int32_t n_links, void *out, const void *in,
-                      void *scratch)
+                      void *scratch, size_t from_unit, size_t end_unit)
 {
     const dpli_link *first = links, *last = links + n_links - 1;
     const int32_t n = first->conv ? first->conv->n : first->pool ? first->pool->n : first->cast->n;
     const int32_t in_h = first->conv   ? first->conv->in_h
                          : first->pool ? first->pool->in_h
                                        : first->cast->h;
-    const size_t in_line =
-        first->conv   ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
-        : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
-                      : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
-                            (size_t)first->cast->channels;
+    const size_t in_line = first->conv   ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
+                           : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
+                                         : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
+                                               (size_t)first->cast->channels;
     const int32_t out_h = dpli_link_out_h(last);
+    const size_t per_picture = dpli_chain_units(links, n_links) / (size_t)n;
     worker workers[DPLI_MAX_CHAIN] = {0};
     dpli_chain_plan plan;
     char *at = scratch;
@@ -193,17 +192,28 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
         worker_begin(&workers[l], links + l, at);
         at += links[l].conv ? dpli_conv_scratch_bytes(links[l].conv) : 0;
     }
-    for (size_t i = 0; i < (size_t)n; i++) {
+    for (size_t unit = from_unit; unit < end_unit;) {
+        const size_t i = unit / per_picture, within = unit % per_picture;
+        const size_t many =
+            per_picture - within < end_unit - unit ? per_picture - within : end_unit - unit;
+        const int32_t lines_of = n_links > 1 ? plan.step : 2;
+        const int32_t end =
+            within + many == per_picture ? out_h : (int32_t)(within + many) * lines_of;
+        int32_t y = (int32_t)within * lines_of, begin[DPLI_MAX_CHAIN];
         /* Only read: lines of the input have no writer. */
         const lines from = {(elem *)(uintptr_t)in + i * (size_t)in_h * in_line, in_line, in_h};
 
         workers[n_links - 1].out.first = (elem *)out + i * (size_t)out_h * link_line(last);
-        for (int32_t l = 0; l < n_links; l++)
-            workers[l].done = 0;
-        for (int32_t y = 0; y < out_h;) {
+        dpli_chain_begin(links, n_links, y, begin);
+        for (int32_t l = 0; l < n_links; l++) {
+            workers[l].done = begin[l];
+            workers[l].copies.copied = 0;
+        }
+        unit += many;
+        while (y < end) {
             int32_t want[DPLI_MAX_CHAIN];
 
-            y = out_h - y > plan.step ? y + plan.step : out_h;
+            y = end - y > plan.step ? y + plan.step : end;
             dpli_chain_round(links, n_links, y, want);
             for (int32_t l = 0; l < n_links; l++)
                 if (want[l] > workers[l].done)
@@ -213,16 +223,17 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
     narrow_end();
 }
 
+/* Pieces from .. end - 1 of dpli_conv_units. */
 static void conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
-                     const dpli_epilogue *e, void *scratch)
+                     const dpli_epilogue *e, void *scratch, size_t from, size_t end)
 {
     const dpli_link link = {.conv = c, .packed = packed, .epilogue = *e};
     const target all = whole_target(&link, out);
 
     switch (dpli_conv_choose(c)) {
-    case DPLI_CONV_FLAT: conv_flat(c, in, weight_of(&link), &all); break;
-    case DPLI_CONV_PATCHES: conv_patches(c, in, weight_of(&link), &all, scratch); break;
-    default: chain_run(&link, 1, out, in, scratch); return;
+    case DPLI_CONV_FLAT: conv_flat(c, in, weight_of(&link), &all, from, end); break;
+    case DPLI_CONV_PATCHES: conv_patches(c, in, weight_of(&link), &all, scratch, from, end); break;
+    default: chain_run(&link, 1, out, in, scratch, from, end); return;
     }
     narrow_end();
 }

@@ -280,7 +280,7 @@ typedef void block_fn(size_t n_blocks, const source *s, const weight *packed, si
 
 #define BLOCK(rows, panels)                                                                        \
     static void block_##rows##x##panels(size_t n_blocks, const source *s, const weight *packed,    \
-                                        size_t panel_size, const target *t)                      \
+                                        size_t panel_size, const target *t)                        \
     {                                                                                              \
         block(rows, panels, n_blocks, s, packed, panel_size, t);                                   \
     }
@@ -376,18 +376,39 @@ static size_t rows_of_tile(const dpli_conv *c)
 #endif
 }
 
-static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all)
+/* The rows of pieces from .. end - 1, of m. */
+static void rows_of_units(size_t m, size_t *from, size_t *end)
+{
+    *from *= DPLI_UNIT_ROWS;
+    *end = *end * DPLI_UNIT_ROWS < m ? *end * DPLI_UNIT_ROWS : m;
+}
+
+static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all,
+                      size_t from, size_t end)
 {
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
     const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
     const size_t step = rows_of_tile(c);
+    size_t column = 0, n_columns = all->n_columns;
 
-    for (size_t row = 0; row < m; row += step) {
+    if (dpli_conv_cut_by_columns(c)) {
+        column = from * DPLI_UNIT_COLUMNS;
+        if (column >= n_columns)
+            return;
+        if (end * DPLI_UNIT_COLUMNS < n_columns)
+            n_columns = end * DPLI_UNIT_COLUMNS;
+        n_columns -= column;
+        from = 0;
+        end = m;
+    } else {
+        rows_of_units(m, &from, &end);
+    }
+    for (size_t row = from; row < end; row += step) {
         const elem *start = in + row * k;
         const source s = {&start, 1, k, 0, k};
-        const target t = target_at(all, row, 0, all->n_columns);
+        const target t = target_at(all, row, column, n_columns);
 
-        tile(m - row < step ? m - row : step, &s, k, packed, &t);
+        tile(end - row < step ? end - row : step, &s, k, packed + column * k, &t);
     }
 }
 
@@ -451,9 +472,8 @@ static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)
 {
     const ptrdiff_t line = (ptrdiff_t)c->in_w * c->in_c;
     line_copies l = {.segments = scratch,
-                     .zeros =
-                         (elem *)scratch + ((size_t)c->kernel_h * sizeof(elem *) + 63) / 64 *
-                                               (64 / sizeof(elem)),
+                     .zeros = (elem *)scratch + ((size_t)c->kernel_h * sizeof(elem *) + 63) / 64 *
+                                                    (64 / sizeof(elem)),
                      .width = ((ptrdiff_t)(c->out_w - 1) * c->stride_w + c->kernel_w) * c->in_c,
                      .left = (ptrdiff_t)c->pad_left * c->in_c,
                      .n_ring = (c->kernel_h - 1) * c->dilation_h + 1};
@@ -514,7 +534,7 @@ static void patch(const dpli_conv *c, elem *to, const elem *image, int32_t oy, i
 }
 
 static void conv_patches(const dpli_conv *c, const elem *in, const weight *packed,
-                         const target *all, void *scratch)
+                         const target *all, void *scratch, size_t from, size_t end)
 {
     const size_t group_in = (size_t)(c->in_c / c->groups);
     const size_t group_out = (size_t)(c->out_c / c->groups);
@@ -526,13 +546,14 @@ static void conv_patches(const dpli_conv *c, const elem *in, const weight *packe
     const elem *const start = patches;
     const source s = {&start, 1, k, 0, k};
 
-    for (size_t row = 0; row < m; row += step) {
-        const size_t n_rows = m - row < step ? m - row : step;
+    rows_of_units(m, &from, &end);
+    for (size_t row = from; row < end; row += step) {
+        const size_t n_rows = end - row < step ? end - row : step;
 
         for (size_t g = 0; g < (size_t)c->groups; g++) {
             /* Without groups as many as there are to write, of a narrow result fewer. */
-            const target t = target_at(all, row, g * group_out,
-                                       c->groups == 1 ? all->n_columns : group_out);
+            const target t =
+                target_at(all, row, g * group_out, c->groups == 1 ? all->n_columns : group_out);
 
             for (size_t i = 0; i < n_rows; i++) {
                 const size_t at = (row + i) % picture;

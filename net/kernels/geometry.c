@@ -90,6 +90,27 @@ void dpli_conv_pack(float *packed, const dpli_conv *c, const float *weight)
     }
 }
 
+bool dpli_conv_cut_by_columns(const dpli_conv *c)
+{
+    return dpli_conv_choose(c) == DPLI_CONV_FLAT &&
+           (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w < 128;
+}
+
+size_t dpli_conv_units(const dpli_conv *c)
+{
+    const dpli_link link = {.conv = c};
+    const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
+
+    switch (dpli_conv_choose(c)) {
+    case DPLI_CONV_FLAT:
+    case DPLI_CONV_PATCHES:
+        return dpli_conv_cut_by_columns(c)
+                   ? ((size_t)c->out_c + DPLI_UNIT_COLUMNS - 1) / DPLI_UNIT_COLUMNS
+                   : (m + DPLI_UNIT_ROWS - 1) / DPLI_UNIT_ROWS;
+    default: return dpli_chain_units(&link, 1);
+    }
+}
+
 size_t dpli_conv_scratch_bytes(const dpli_conv *c)
 {
     size_t floats = 0;
@@ -201,9 +222,10 @@ int32_t dpli_link_out_h(const dpli_link *link)
 
 size_t dpli_link_line(const dpli_link *link)
 {
-    return link->conv   ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
-           : link->pool ? (size_t)link->pool->out_w * (size_t)link->pool->channels
-                        : (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels);
+    return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
+           : link->pool
+               ? (size_t)link->pool->out_w * (size_t)link->pool->channels
+               : (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels);
 }
 
 /* Input lines from which, and up to which, output lines from .. end - 1 are made. */
@@ -236,6 +258,17 @@ void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, 
     }
 }
 
+void dpli_chain_begin(const dpli_link *links, int32_t n_links, int32_t from, int32_t *done)
+{
+    done[n_links - 1] = from;
+    for (int32_t i = n_links - 1; i > 0; i--) {
+        int32_t last;
+
+        reads(links + i, done[i], done[i] + 1, done + i - 1, &last);
+        done[i - 1] -= done[i - 1] % 2;
+    }
+}
+
 /* The rings that `step` lines of the last link a round need, by going through the rounds; the sum
  * of their sizes. */
 static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links, int32_t step)
@@ -248,15 +281,18 @@ static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_lin
     plan->step = step;
     plan->n_ring[n_links - 1] = out_h;
     for (int32_t y = 0; y < out_h;) {
-        int32_t want[DPLI_MAX_CHAIN];
+        int32_t want[DPLI_MAX_CHAIN], start[DPLI_MAX_CHAIN];
 
+        dpli_chain_begin(links, n_links, y, start);
         y = out_h - y > step ? y + step : out_h;
         dpli_chain_round(links, n_links, y, want);
         for (int32_t i = 0; i + 1 < n_links; i++) {
             int32_t first, last;
 
-            /* When link i is done with its round, link i + 1 has yet to begin. */
+            /* When link i is done with its round, link i + 1 has yet to begin; and so when a piece
+             * starts with this round. */
             reads(links + i + 1, done[i + 1], done[i + 1] + 1, &first, &last);
+            first = first < start[i] ? first : start[i];
             done[i] = done[i] > want[i] ? done[i] : want[i];
             if (done[i] - first > plan->n_ring[i])
                 plan->n_ring[i] = done[i] - first;
@@ -279,6 +315,27 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
         if (rings(plan, links, n_links, step) <= MAX_RING_FLOATS)
             return;
     rings(plan, links, n_links, 2);
+}
+
+/* Lines of the last link that a piece has: of one link by itself two, as depthwise makes them. */
+static int32_t unit_lines(const dpli_link *links, int32_t n_links)
+{
+    dpli_chain_plan plan;
+
+    if (n_links == 1)
+        return 2;
+    dpli_chain_lay_out(&plan, links, n_links);
+    return plan.step;
+}
+
+size_t dpli_chain_units(const dpli_link *links, int32_t n_links)
+{
+    const size_t lines = (size_t)unit_lines(links, n_links);
+    const size_t n = (size_t)(links->conv   ? links->conv->n
+                              : links->pool ? links->pool->n
+                                            : links->cast->n);
+
+    return n * (((size_t)dpli_link_out_h(links + n_links - 1) + lines - 1) / lines);
 }
 
 int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes)

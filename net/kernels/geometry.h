@@ -82,6 +82,16 @@ dpli_conv_path dpli_conv_choose(const dpli_conv *c);
 /* Rows of a tile of patches. */
 size_t dpli_conv_tile_rows(const dpli_conv *c);
 
+/** Pieces that a run can be cut into, each with a scratch of its own: whatever the cut, the numbers
+ * are the same. */
+size_t dpli_conv_units(const dpli_conv *c);
+
+/* Rows, and columns, of a piece of a product, and whether it is cut by columns: where there are few
+ * rows, all of them want all weights. */
+#define DPLI_UNIT_ROWS    ((size_t)32)
+#define DPLI_UNIT_COLUMNS ((size_t)32)
+bool dpli_conv_cut_by_columns(const dpli_conv *c);
+
 /* ------------------------------------------------------------------ narrow numbers */
 
 /*
@@ -100,8 +110,8 @@ dpli_conv dpli_conv_narrowed(const dpli_conv *c);
 /*
  * What the narrow kernels read of a node, in one block: bias and slope, float32, zeros where there
  * is none, [out_c up to a multiple of DPLI_PANEL] each; then the weight. Of a depthwise convolution
- * it is float32, packed as dpli_conv_pack does; of any other bfloat16, in panels [k / 2, DPLI_PANEL,
- * 2] for k over window lines, pixels, padded channels.
+ * it is float32, packed as dpli_conv_pack does; of any other bfloat16, in panels [k / 2,
+ * DPLI_PANEL, 2] for k over window lines, pixels, padded channels.
  */
 size_t dpli_narrow_bytes(const dpli_conv *c);
 void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, const float *bias,
@@ -172,8 +182,12 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_by
 
 size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links);
 
+/** Pieces that a run can be cut into, as of dpli_conv_units: where one begins, lines that the one
+ * before it has made are made again. */
+size_t dpli_chain_units(const dpli_link *links, int32_t n_links);
+
 typedef struct dpli_chain_plan {
-    int32_t step;                   /* lines of the last link a round */
+    int32_t step;                   /* lines of the last link a round, even */
     int32_t n_ring[DPLI_MAX_CHAIN]; /* lines of link i's output that are kept; all, of the last */
     size_t ring_floats[DPLI_MAX_CHAIN]; /* elements, for narrow links; 0 of the last */
 } dpli_chain_plan;
@@ -182,6 +196,10 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
 
 /* Up to which line each link has to be for the last one to have made n_lines. */
 void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want);
+
+/* From which line on each link has to be for the last one to begin with line `from`; even, but for
+ * the last one's. */
+void dpli_chain_begin(const dpli_link *links, int32_t n_links, int32_t from, int32_t *done);
 
 int32_t dpli_link_out_h(const dpli_link *link);
 

@@ -59,10 +59,10 @@ static void max2_pixel(elem *out, const elem *a, const elem *b, size_t channels)
 
         ve_store_n(
             out + c,
-            pool_join(DPLI_POOL_MAX,
-                      pool_join(DPLI_POOL_MAX, ve_load_n(a + c, n), ve_load_n(a + channels + c, n)),
-                      pool_join(DPLI_POOL_MAX, ve_load_n(b + c, n),
-                                ve_load_n(b + channels + c, n))),
+            pool_join(
+                DPLI_POOL_MAX,
+                pool_join(DPLI_POOL_MAX, ve_load_n(a + c, n), ve_load_n(a + channels + c, n)),
+                pool_join(DPLI_POOL_MAX, ve_load_n(b + c, n), ve_load_n(b + channels + c, n))),
             n);
     }
 }
@@ -112,19 +112,5 @@ static void pool_rows(const dpli_pool *p, const lines *in, const lines *out, int
             pool_pixel(DPLI_POOL_AVERAGE, p, y, in, top, left, span,
                        (float)(count > 0 ? count : 1));
         }
-    }
-}
-
-static void pool2d_run(const dpli_pool *p, void *out, const void *in)
-{
-    const size_t in_line = (size_t)p->in_w * (size_t)p->channels;
-    const size_t out_line = (size_t)p->out_w * (size_t)p->channels;
-
-    for (size_t i = 0; i < (size_t)p->n; i++) {
-        const lines from = {(elem *)(uintptr_t)in + i * (size_t)p->in_h * in_line, in_line,
-                            p->in_h};
-        const lines to = {(elem *)out + i * (size_t)p->out_h * out_line, out_line, p->out_h};
-
-        pool_rows(p, &from, &to, 0, p->out_h);
     }
 }

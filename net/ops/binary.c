@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "net/kernels.h"
-#include "net/narrow.h"
 #include "net/ops/train.h"
 #include "net/ops/walk.h"
+#include "net/place.h"
 
 typedef struct binary_step {
     dpli_binary_kind kind;

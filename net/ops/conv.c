@@ -9,9 +9,9 @@
 #include "net/ops/conv.h"
 
 #include "base/mem.h"
-#include "net/narrow.h"
 #include "net/ops/conv_shape.h"
 #include "net/ops/conv_train.h"
+#include "net/place.h"
 
 typedef struct conv_step {
     dpli_conv conv;
@@ -91,17 +91,23 @@ static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
     return dpli_conv_prepare(g, node, &c, weight, err);
 }
 
-static void run_conv(const dpli_step *step)
+static void run_conv_part(const dpli_step *step, void *scratch, size_t from, size_t end)
 {
     const conv_step *s = step->params;
     dpli_epilogue epilogue = dpli_tail_epilogue(step, s->bias, &s->act);
 
     if (s->narrow) {
         epilogue.wide_channels = s->wide_channels;
-        dpli_narrow_conv_run(&s->conv, step->out, step->in[0], s->packed, &epilogue, step->scratch);
+        dpli_narrow_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch,
+                                  from, end);
         return;
     }
-    dpli_conv_run(&s->conv, step->out, step->in[0], s->packed, &epilogue, step->scratch);
+    dpli_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch, from, end);
+}
+
+static void run_conv(const dpli_step *step)
+{
+    run_conv_part(step, step->scratch, 0, step->n_pieces);
 }
 
 static void link_conv(const dpli_step *step, dpli_link *link)
@@ -135,6 +141,7 @@ dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *
     if (!step)
         return DPL_E_MEMORY;
     step->link = link_conv;
+    step->run_part = run_conv_part;
     s = step->params;
     s->conv = narrow ? dpli_conv_narrowed(c) : *c;
     s->act = tail.act;
@@ -142,6 +149,7 @@ dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *
     s->packed = narrow ? node->narrow : node->packed;
     s->narrow = step->narrow = narrow;
     s->wide_channels = narrow && !tail.narrow ? c->out_c : 0;
+    step->n_pieces = dpli_conv_units(&s->conv);
     dpli_tail_attach(&tail, step);
     step->in_ref[0] = in;
     step->bias = bias != NULL;

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "net/kernels.h"
-#include "net/narrow.h"
 #include "net/ops/train.h"
 #include "net/ops/window.h"
+#include "net/place.h"
 
 typedef struct pool_params {
     dpli_window window;
@@ -76,14 +76,17 @@ bool dpli_pool_take_pads(dpli_node *node, const int64_t pads[4])
     return true;
 }
 
-static void run_pool(const dpli_step *step)
+static void run_pool_part(const dpli_step *step, void *scratch, size_t from, size_t end)
 {
-    dpli_pool2d_run(step->params, step->out, step->in[0]);
+    const dpli_link link = {.pool = step->params, .narrow = step->narrow};
+
+    (void)scratch;
+    dpli_chain_run_part(&link, 1, step->out, step->in[0], NULL, from, end);
 }
 
-static void run_narrow_pool(const dpli_step *step)
+static void run_pool(const dpli_step *step)
 {
-    dpli_narrow_pool2d_run(step->params, step->out, step->in[0]);
+    run_pool_part(step, NULL, 0, step->n_pieces);
 }
 
 static void link_pool(const dpli_step *step, dpli_link *link)
@@ -105,8 +108,7 @@ dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *
                         : dpli_plan_out(p, node, 0, shape, DPLI_NHWC, &out, err);
     if (status != DPL_OK)
         return status;
-    step =
-        dpli_plan_step(p, node, narrow ? run_narrow_pool : run_pool, sizeof *pool, shape, err);
+    step = dpli_plan_step(p, node, run_pool, sizeof *pool, shape, err);
     if (!step)
         return DPL_E_MEMORY;
     step->link = link_pool;
@@ -114,6 +116,8 @@ dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *
     *(dpli_pool *)step->params = *pool;
     if (narrow)
         ((dpli_pool *)step->params)->channels = dpli_narrow_channels(pool->channels);
+    step->run_part = run_pool_part;
+    step->n_pieces = dpli_chain_units(&(dpli_link){.pool = step->params}, 1);
     step->in_ref[0] = in;
     step->out_ref = out;
     step->macs = (double)dpli_shape_elements(shape) * pool->kernel_h * pool->kernel_w;
@@ -478,7 +482,6 @@ const dpli_op dpli_ops_pool[] = {
     {"MaxPool", DPLI_ROLE_POOL, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
     {"AveragePool", DPLI_ROLE_MEAN, 1, 1, 1, false, load_averagepool, NULL, plan_averagepool,
      &trained_average},
-    {"GlobalAveragePool", DPLI_ROLE_POOL, 1, 1, 1, false, NULL, NULL, plan_global,
-     &trained_global},
+    {"GlobalAveragePool", DPLI_ROLE_POOL, 1, 1, 1, false, NULL, NULL, plan_global, &trained_global},
     {0},
 };

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "net/ops/axes.h"
-#include "net/narrow.h"
+#include "net/place.h"
 
 enum { RESIZE_NEAREST, RESIZE_LINEAR };
 enum { HALF_PIXEL, PYTORCH_HALF_PIXEL, ALIGN_CORNERS, ASYMMETRIC, TF_HALF_PIXEL };
@@ -288,8 +288,9 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
     s->high = s->low + n;
     s->n = shape.dims[0];
     s->channels = shape.dims[1];
-    s->pixel_bytes = narrow ? (size_t)dpli_narrow_channels((int32_t)shape.dims[1]) * sizeof(uint16_t)
-                            : (size_t)shape.dims[1] * sizeof(float);
+    s->pixel_bytes = narrow
+                         ? (size_t)dpli_narrow_channels((int32_t)shape.dims[1]) * sizeof(uint16_t)
+                         : (size_t)shape.dims[1] * sizeof(float);
     step->narrow = narrow;
     s->in_h = x->shape.dims[2];
     s->in_w = x->shape.dims[3];

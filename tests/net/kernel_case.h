@@ -61,8 +61,8 @@ static inline void *aligned(size_t bytes)
 }
 
 /* got within tolerance[i] of want[i] everywhere; NaN where and only where want is. */
-static inline void check(const char *what, const float *got, const double *want, const double *tolerance,
-                  size_t n)
+static inline void check(const char *what, const float *got, const double *want,
+                         const double *tolerance, size_t n)
 {
     size_t worst = 0;
     double excess = 0;
@@ -189,7 +189,7 @@ static inline size_t weight_size(const dpli_conv *c)
 
 /* want and the bound of a float sum in any order: n roundings of the sum of magnitudes. */
 static inline void conv_double(const dpli_conv *c, double *want, double *tolerance, const float *in,
-                        const float *weight, const dpli_epilogue *e)
+                               const float *weight, const dpli_epilogue *e)
 {
     const int32_t gi = c->in_c / c->groups, go = c->out_c / c->groups;
     size_t at = 0;
@@ -251,7 +251,8 @@ static inline void conv_name(char *name, size_t size, const conv_case *k)
 
 /* What a window of `kernel` covers, from `size` with pads: the output's size, 0 when it does not
  * fit. */
-static inline int32_t fit(int32_t size, int32_t pads, int32_t kernel, int32_t stride, int32_t dilation)
+static inline int32_t fit(int32_t size, int32_t pads, int32_t kernel, int32_t stride,
+                          int32_t dilation)
 {
     const int32_t covers = (kernel - 1) * dilation + 1;
 

@@ -170,6 +170,21 @@ static void check_conv(const conv_case *k)
     check(name, out, want, tolerance, n_out);
     memcpy(batch, out, n_out * sizeof *out);
 
+    /* In pieces, each with a scratch that it knows nothing of, it is the same. */
+    {
+        const size_t units = dpli_conv_units(c), cut = units / 3;
+        const size_t cuts[] = {0, cut, cut, units - cut, units};
+
+        for (size_t i = 0; i < n_out; i++)
+            out[i] = NAN;
+        for (int i = 0; i < 4; i++) {
+            memset(scratch, 0xff, dpli_conv_scratch_bytes(c));
+            dpli_conv_run_part(c, out, in, packed, &e, scratch, cuts[i], cuts[i + 1]);
+        }
+        if (memcmp(out, batch, n_out * sizeof *out) != 0)
+            fail_msg("%s: in pieces the result differs", name);
+    }
+
     /* A batch of n is n batches of one, to the bit. */
     if (c->n > 1) {
         dpli_conv single = *c;
@@ -641,7 +656,13 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             got = floats(link_out(last));
             owned[n_owned++] = got;
             scratch = aligned(dpli_chain_scratch_bytes(links, length));
-            dpli_chain_run(links, length, got, in, scratch);
+            {
+                const size_t units = dpli_chain_units(links, length), cut = units / 2;
+
+                dpli_chain_run_part(links, length, got, in, scratch, 0, cut);
+                memset(scratch, 0xff, dpli_chain_scratch_bytes(links, length));
+                dpli_chain_run_part(links, length, got, in, scratch, cut, units);
+            }
             free(scratch);
             for (int32_t l = 0; l < length; l++) {
                 float *y = floats(link_out(links + l));

@@ -78,7 +78,15 @@ static void run_narrow(const dpli_conv *c, float *out, const float *in, const vo
         memcpy(y, *of, bytes);
         *of = y;
     }
-    dpli_narrow_conv_run(&narrow, y, x, packed, &own, scratch);
+    if (own.before || own.after) { /* in two pieces, which make the same */
+        const size_t units = dpli_conv_units(&narrow), cut = units / 2;
+
+        dpli_narrow_conv_run_part(&narrow, y, x, packed, &own, scratch, cut, units);
+        memset(scratch, 0xff, dpli_conv_scratch_bytes(&narrow));
+        dpli_narrow_conv_run_part(&narrow, y, x, packed, &own, scratch, 0, cut);
+    } else {
+        dpli_narrow_conv_run(&narrow, y, x, packed, &own, scratch);
+    }
     if (wide)
         memcpy(out, y, bytes);
     else
@@ -291,8 +299,9 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                                        0};
                 links[n].pool = &pools[n];
             } else {
-                const dpli_conv plain = {batch,  h,      w,      c, out_h, out_w, out_c, kernel,
-                                         kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
+                const dpli_conv plain = {
+                    batch,  h,      w,      c, out_h, out_w, out_c, kernel,
+                    kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
                 float *weight = floats(weight_size(&plain)), *bias = floats((size_t)out_c);
 
                 packed[n] = aligned(dpli_narrow_bytes(&plain));
@@ -312,9 +321,9 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
         if (length > 1) {
             const dpli_link *last = links + length - 1;
             const size_t wide_c = 3;
-            const size_t n_rows = (size_t)batch * (size_t)dpli_link_out_h(last) *
-                                  (last->conv ? (size_t)last->conv->out_w
-                                              : (size_t)last->pool->out_w);
+            const size_t n_rows =
+                (size_t)batch * (size_t)dpli_link_out_h(last) *
+                (last->conv ? (size_t)last->conv->out_w : (size_t)last->pool->out_w);
             size_t bytes = n_rows * sizeof(float) * wide_c;
             void *got, *x = in, *scratch = aligned(dpli_chain_scratch_bytes(links, length));
 
@@ -325,15 +334,19 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                 bytes = (size_t)batch * (size_t)dpli_link_out_h(last) * dpli_link_line(last) *
                         sizeof(uint16_t);
             got = aligned(bytes);
-            dpli_chain_run(links, length, got, in, scratch);
+            {
+                const size_t units = dpli_chain_units(links, length), cut = units / 2;
+
+                dpli_chain_run_part(links, length, got, in, scratch, cut, units);
+                dpli_chain_run_part(links, length, got, in, scratch, 0, cut);
+            }
             free(scratch);
             chained++;
             for (int32_t l = 0; l < length; l++) {
                 const dpli_link *link = links + l;
-                void *y = aligned(l == length - 1
-                                      ? bytes
-                                      : (size_t)batch * (size_t)dpli_link_out_h(link) *
-                                            dpli_link_line(link) * sizeof(uint16_t));
+                void *y = aligned(l == length - 1 ? bytes
+                                                  : (size_t)batch * (size_t)dpli_link_out_h(link) *
+                                                        dpli_link_line(link) * sizeof(uint16_t));
 
                 if (link->cast) {
                     dpli_narrow_run(link->cast, y, x);
@@ -447,8 +460,7 @@ static void numbers_go_narrow_and_back(void **state)
         const size_t n = (size_t)(2 * 3 * 5 * channels[i]);
         /* Exactly as large as it is, so that a read past its end is found. */
         float *in = floats(n), *out = floats(n);
-        uint16_t *narrow =
-            aligned(30 * (size_t)dpli_narrow_channels(channels[i]) * sizeof *narrow);
+        uint16_t *narrow = aligned(30 * (size_t)dpli_narrow_channels(channels[i]) * sizeof *narrow);
 
         in[3 % n] = -0.0f;
         in[7 % n] = INFINITY;

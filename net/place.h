@@ -4,8 +4,8 @@
  * A value is narrow when all that read it are such operators; any other reader, and whoever asks by
  * dpli_plan_use, gets float32. What a graph gives out is always float32.
  */
-#ifndef DOPPEL_NET_NARROW_H
-#define DOPPEL_NET_NARROW_H
+#ifndef DOPPEL_NET_PLACE_H
+#define DOPPEL_NET_PLACE_H
 
 #include "net/planner.h"
 
