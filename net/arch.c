@@ -589,9 +589,9 @@ static void build_bilstm_l1(builder *b, int64_t dim)
     bilstm(b, "bilstm", dim / 2, lengths, false);
 }
 
-/* After Mueller and Thyagarajan 2016. Dropped in training is what goes into each layer, as Keras'
- * LSTM(dropout=...) does, but each number by itself; what stays is doubled. What comes out is not
- * dropped: two sides would lose different numbers, and training see distances that no answer has.
+/* After Mueller and Thyagarajan 2016. The dropout is that between the layers: of all states of the
+ * first, each number by itself; what stays is doubled. What comes out is not dropped: two sides
+ * would lose different numbers, and training see distances that no answer has. Nor is what goes in.
  */
 static void build_malstm(builder *b, int64_t dim)
 {
@@ -599,7 +599,6 @@ static void build_malstm(builder *b, int64_t dim)
     const int32_t lengths = lengths_of(b);
 
     embedding(b, "words", 5000, 300);
-    dropout(b, "words");
     transpose(b, "words/steps", steps_first, 3);
     bilstm(b, "bilstm1", 128, lengths, true);
     dropout(b, "bilstm1");
