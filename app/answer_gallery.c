@@ -84,6 +84,7 @@ json_t *info_gallery_json(const gallery_facts *f)
     json_put_int(&object, "n_templates_face", c->n_templates_face);
     json_put_int(&object, "n_faces_nobodys", c->n_faces_nobodys);
     json_put_int(&object, "n_templates_image", c->n_templates_image);
+    json_put_int(&object, "n_templates_text", c->n_templates_text);
     json_put_int(&object, "n_failed", c->n_failed);
     json_put_int(&object, "db_bytes", c->db_bytes);
     json_put_int(&object, "index_bytes", f->index_bytes);

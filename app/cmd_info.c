@@ -264,7 +264,7 @@ static int64_t index_bytes(const char *dir)
     return bytes;
 }
 
-enum { N_MODELS = 2 };
+enum { N_MODELS = 3 };
 
 /* The gallery as it is told. */
 typedef struct facts {
@@ -312,7 +312,7 @@ static dpl_status read_model(gallery_model *m, dpl_gallery *gallery, const char 
 
 static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
 {
-    static const char *const spaces[N_MODELS] = {"face", "image"};
+    static const char *const spaces[N_MODELS] = {"face", "image", "text"};
     dpl_status status = dpl_gallery_count(&f->counts, gallery, err);
 
     if (status == DPL_OK)
@@ -390,6 +390,8 @@ static void gallery_text(const info *i, const facts *f)
            text_counted(b, c->n_photos - c->n_failed, "photo"));
     printf("  %s of faces, %s of whole pictures\n",
            text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
+    if (c->n_templates_text)
+        printf("  %s of photos\n", text_counted(a, c->n_templates_text, "caption"));
     if (c->n_faces_nobodys)
         printf("  %s nobody's: doppel group gathers them by who they show\n",
                text_counted(a, c->n_faces_nobodys, "face"));

@@ -44,15 +44,19 @@ const command commands[] = {
      "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
      "one that is interrupted keeps what is done and goes on when run again.",
      NULL},
-    {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
+    {"verify", cmd_verify, true, "A B | PHOTO --as NAME | --text A B",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
+     "\n"
+     "--text compares two sentences instead, by a model of sentences: whether they say the same, in\n"
+     "the sense that it was trained for. All else is the same: without a calibration in the model a\n"
+     "--threshold decides.\n"
      "\n"
      "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\".",
      NULL},
-    {"query", cmd_query, true, "PHOTO|DIR…", "tell who is in the photos, and what looks like them",
+    {"query", cmd_query, true, "PHOTO|DIR… | --text SENTENCE…", "tell who is in the photos, and what looks like them",
      options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
@@ -61,6 +65,10 @@ const command commands[] = {
      "picture (--by image, and photos without a face where the gallery has pictures' vectors)\n"
      "what is alike is ranked, and a copy of the same picture is told by how often others are as\n"
      "alike.\n"
+     "\n"
+     "--text finds photos by what they show: by captions that enroll or scan have put into the\n"
+     "gallery, and by the pictures themselves where the model of sentences is made for the\n"
+     "gallery's model of pictures (or --image-model and --text-model are given as a pair).\n"
      "\n"
      "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
      "is\n"

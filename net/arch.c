@@ -630,6 +630,53 @@ static void build_mean_embedding(builder *b, int64_t dim)
     dense_relu(b, "fc2", dim);
 }
 
+/* Where there is a word, as numbers: [n, steps, 1]. The current value stays the ids. */
+static int32_t words_there(builder *b)
+{
+    static const int64_t zero = 0, two = 2;
+    const int32_t ids = b->x;
+    int32_t there;
+
+    add_integers(b, add_node(b, "Equal", "there/none", 2), 1, "padding", &zero, 0);
+    plain(b, "Not", "there", "some");
+    add_int(b, add_node(b, "Cast", "there/number", 1), "to", 1); /* FLOAT */
+    add_integers(b, add_node(b, "Unsqueeze", "there", 2), 1, "axes", &two, 1);
+    there = b->x;
+    b->x = ids;
+    return there;
+}
+
+static void sum_of_steps(builder *b, const char *name)
+{
+    static const int64_t one = 1;
+    dpli_node *node = add_node(b, "ReduceSum", name, 2);
+
+    add_integers(b, node, 1, "axes", &one, 1);
+    add_int(b, node, "keepdims", 0);
+}
+
+/* The mean of the words that there are, and a layer that turns it into where their pictures lie. */
+static void build_mean_words(builder *b, int64_t dim)
+{
+    const int32_t there = words_there(b), ids = b->x;
+    dpli_node *node;
+    int32_t count;
+
+    b->x = there;
+    sum_of_steps(b, "count");
+    count = b->x;
+    b->x = ids;
+    embedding(b, "words", 30000, 256);
+    node = add_node(b, "Mul", "words/there", 2);
+    if (node)
+        node->inputs[1] = there;
+    sum_of_steps(b, "words/sum");
+    node = add_node(b, "Div", "mean", 2);
+    if (node)
+        node->inputs[1] = count;
+    dense(b, "fc", dim, true);
+}
+
 static void build_two_inputs(builder *b, int64_t dim)
 {
     mean_of_words(b);
@@ -739,6 +786,17 @@ static const struct arch {
      "euclidean",
      false,
      {15, 15}},
+    {{"mean-words", "sentences: the mean of their words' vectors, one dense layer", DPLI_TAKES_IDS,
+      1, NULL, "contrastive", "glorot"},
+     build_mean_words,
+     256,
+     "text-encoder",
+     NULL,
+     NULL,
+     "l2",
+     "cosine",
+     false,
+     {0}},
     {{"two-inputs", "lists of 15 and of 3 words or codes: a network for each side of a pair",
       DPLI_TAKES_IDS, 2, NULL, "contrastive", "glorot"},
      build_two_inputs,

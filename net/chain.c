@@ -22,6 +22,7 @@ typedef struct chain {
     dpli_link links[DPLI_MAX_CHAIN];
     dpli_conv convs[DPLI_MAX_CHAIN];
     dpli_pool pools[DPLI_MAX_CHAIN];
+    dpli_cast cast; /* of the first */
 } chain;
 
 static void run_chain(const dpli_step *step)
@@ -83,9 +84,12 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
         if (links[i].conv) {
             c->convs[i] = *links[i].conv;
             c->links[i].conv = &c->convs[i];
-        } else {
+        } else if (links[i].pool) {
             c->pools[i] = *links[i].pool;
             c->links[i].pool = &c->pools[i];
+        } else {
+            c->cast = *links[i].cast;
+            c->links[i].cast = &c->cast;
         }
         first->macs += i > 0 ? first[i].macs : 0;
         free(first[i].params);
@@ -98,6 +102,7 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
     first->node = last.node;
     first->shape = last.shape;
     first->act = last.act;
+    first->narrow = last.narrow;
     first->bias = last.bias;
     first->out_ref = last.out_ref;
     first->in_ref[2] = last.in_ref[2];

@@ -18,6 +18,13 @@ static const dpli_kernels *kernels(void)
     return &dpli_kernels_baseline;
 }
 
+#if defined(__x86_64__)
+static const dpli_narrow_kernels *narrow_kernels(void)
+{
+    return dpli_cpu_narrow() == DPLI_NARROW_AMX ? &dpli_narrow_amx : &dpli_narrow_avx512;
+}
+#endif
+
 void dpli_act_run(const dpli_act *act, float *y, const float *x, size_t n_rows, size_t channels)
 {
     kernels()->act(act, y, x, n_rows, channels);
@@ -39,9 +46,15 @@ void dpli_pool2d_run(const dpli_pool *p, float *out, const float *in)
     kernels()->pool2d(p, out, in);
 }
 
-void dpli_chain_run(const dpli_link *links, int32_t n_links, float *out, const float *in,
+void dpli_chain_run(const dpli_link *links, int32_t n_links, void *out, const void *in,
                     void *scratch)
 {
+#if defined(__x86_64__)
+    if (links[0].narrow) {
+        narrow_kernels()->chain(links, n_links, out, in, scratch);
+        return;
+    }
+#endif
     kernels()->chain(links, n_links, out, in, scratch);
 }
 
@@ -90,6 +103,75 @@ void dpli_gru_reset_back_run(const dpli_cell_back *back)
 {
     kernels()->gru_reset_back(back);
 }
+
+/* ------------------------------------------------------------------ narrow numbers */
+
+bool dpli_narrow_there(void)
+{
+    return dpli_cpu_narrow() != DPLI_NARROW_NONE;
+}
+
+#if defined(__x86_64__)
+
+void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
+                          const dpli_epilogue *epilogue, void *scratch)
+{
+    narrow_kernels()->conv(c, out, in, packed, epilogue, scratch);
+}
+
+void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
+{
+    narrow_kernels()->pool2d(p, out, in);
+}
+
+void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
+{
+    narrow_kernels()->add(act, y, a, b, n);
+}
+
+void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
+{
+    const dpli_link link = {.cast = cast, .narrow = true};
+
+    narrow_kernels()->chain(&link, 1, out, in, NULL);
+}
+
+void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
+{
+    narrow_kernels()->widen(out, in, n_rows, channels);
+}
+
+#else
+
+/* There are none: dpli_narrow_there says so, and nobody calls these. */
+
+void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
+                          const dpli_epilogue *epilogue, void *scratch)
+{
+    (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch;
+}
+
+void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
+{
+    (void)p, (void)out, (void)in;
+}
+
+void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
+{
+    (void)act, (void)y, (void)a, (void)b, (void)n;
+}
+
+void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
+{
+    (void)cast, (void)out, (void)in;
+}
+
+void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
+{
+    (void)out, (void)in, (void)n_rows, (void)channels;
+}
+
+#endif
 
 /* ------------------------------------------------------------------ float16 */
 

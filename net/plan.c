@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "net/arena.h"
 #include "net/chain.h"
+#include "net/narrow.h"
 #include "net/net.h"
 #include "net/ops/op.h"
 
@@ -142,7 +143,7 @@ static dpl_status start_values(dpl_plan *plan, dpl_error *err)
     for (int32_t i = 0; i < g->n_values; i++) {
         dpli_planned *v = &p->values[i];
 
-        v->buffer[0] = v->buffer[1] = -1;
+        v->buffer[0] = v->buffer[1] = v->narrow = -1;
         v->pending = g->values[i].n_uses;
         if (g->values[i].data) {
             v->shape = g->values[i].shape;
@@ -151,6 +152,8 @@ static dpl_status start_values(dpl_plan *plan, dpl_error *err)
             v->defined = true;
         }
     }
+    if (g->narrow)
+        dpli_narrow_count(p);
     return DPL_OK;
 }
 
@@ -520,9 +523,9 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
         const dpli_step *step = &plan->p.steps[i];
         char what[96];
 
-        snprintf(what, sizeof what, "%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
+        snprintf(what, sizeof what, "%s%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
                  step->before ? "+residual" : "", act_name(step->act),
-                 step->after ? "+residual" : "");
+                 step->after ? "+residual" : "", step->narrow ? " bf16" : "");
         dpli_buf_printf(&text, "%4d  %-32s %-20s %14.0f", (int)i, what,
                         dpli_shape_text(&step->shape, shape), step->macs);
         if (timed_runs > 0)

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "net/narrow.h"
 #include "net/ops/op.h"
 
 /* Elements of a float result that is computed while planning, not in a step. */
@@ -31,7 +32,8 @@ static bool order_is_trivial(const dpl_shape *shape)
 
 dpli_order dpli_plan_order(const dpli_planned *v)
 {
-    return v->shape.rank == 4 && v->buffer[DPLI_NHWC] >= 0 ? DPLI_NHWC : DPLI_PLAIN;
+    return v->shape.rank == 4 && (v->buffer[DPLI_NHWC] >= 0 || v->narrow >= 0) ? DPLI_NHWC
+                                                                               : DPLI_PLAIN;
 }
 
 /* ------------------------------------------------------------------ buffers */
@@ -120,6 +122,8 @@ void dpli_plan_consume(dpli_planner *p, dpli_planned *v)
         p->buffers[v->buffer[0]].pending--;
     if (v->buffer[1] >= 0 && v->buffer[1] != v->buffer[0])
         p->buffers[v->buffer[1]].pending--;
+    if (v->narrow >= 0)
+        p->buffers[v->narrow].pending--;
 }
 
 /* ------------------------------------------------------------------ what operators call */
@@ -197,6 +201,11 @@ dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v
 
     if (v->shape.rank != 4)
         order = DPLI_PLAIN;
+    if (v->narrow >= 0 && v->buffer[0] < 0 && v->buffer[1] < 0) {
+        status = dpli_narrow_widen(p, node, v, err);
+        if (status != DPL_OK)
+            return status;
+    }
     *ref = (dpli_ref){v->buffer[order], NULL};
     if (ref->buffer >= 0)
         return DPL_OK;
@@ -351,30 +360,43 @@ dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node)
     return act;
 }
 
+/* The place of output 0 of a node, narrow or float32. */
+static dpl_status place_out(dpli_planner *p, const dpli_node *node, const dpli_planned *over,
+                            const dpl_shape *shape, dpli_order order, dpli_tail *tail,
+                            dpl_error *err)
+{
+    if (tail->narrow)
+        return dpli_narrow_out_over(p, node, 0, over, shape, &tail->out, err);
+    return dpli_plan_out_over(p, node, 0, over, shape, order, &tail->out, err);
+}
+
 dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
-                          dpli_order order, bool over, dpli_tail *tail, dpl_error *err)
+                          dpli_order order, bool over, bool narrow, dpli_tail *tail, dpl_error *err)
 {
     const dpli_value *v = &p->g->values[node->outputs[0]];
-    const dpli_node *add;
+    const dpli_node *add = v->n_uses == 1 && v->consumer >= 0 && !p->folding
+                               ? &p->g->nodes[v->consumer]
+                               : NULL;
     dpli_planned *other;
     dpli_ref ref;
     dpl_status status;
 
     tail->act = dpli_plan_act(p, node);
     tail->before = tail->after = DPLI_NO_REF;
-    if (v->n_uses != 1 || v->consumer < 0 || p->folding)
-        return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
-    add = &p->g->nodes[v->consumer];
-    if (add->op->role != DPLI_ROLE_ADD ||
+    tail->narrow = narrow && dpli_narrow_wanted(p, node, 0);
+    if (!add || add->op->role != DPLI_ROLE_ADD ||
         (node->act.kind != DPLI_ACT_NONE && add->act.kind != DPLI_ACT_NONE))
-        return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
+        return place_out(p, node, NULL, shape, order, tail, err);
     other = dpli_plan_in(p, add, add->inputs[0] == node->outputs[0] ? 1 : 0);
     ref = (dpli_ref){other->buffer[shape->rank == 4 ? order : DPLI_PLAIN], NULL};
+    if (narrow && dpli_narrow_wanted(p, add, 0))
+        ref.buffer = other->narrow;
     if (!other->defined || other->type != DPLI_F32 || ref.buffer < 0 ||
         !dpli_shape_equal(&other->shape, shape))
-        return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
+        return place_out(p, node, NULL, shape, order, tail, err);
 
-    status = dpli_plan_out_over(p, add, 0, over ? other : NULL, shape, order, &tail->out, err);
+    tail->narrow = narrow && dpli_narrow_wanted(p, add, 0);
+    status = place_out(p, add, over ? other : NULL, shape, order, tail, err);
     if (status != DPL_OK)
         return status;
     if (node->act.kind != DPLI_ACT_NONE) {

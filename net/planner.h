@@ -27,6 +27,8 @@ typedef struct dpli_planned {
     dpli_type type;
     const void *known; /* its elements, in plain order, when known */
     int32_t buffer[2]; /* by dpli_order, -1 where it does not lie in that order */
+    int32_t narrow;    /* where it lies as bfloat16 (net/narrow.h), -1 for nowhere */
+    int32_t narrow_reads; /* reads by nodes that take it so */
     bool defined;
     int32_t pending; /* reads still to come */
 } dpli_planned;
@@ -51,6 +53,7 @@ typedef struct dpli_step {
     double macs, seconds;
     dpli_act_kind act;        /* fused in, for describing */
     bool bias, before, after; /* these too, as in dpli_epilogue */
+    bool narrow;              /* computed in bfloat16, for describing */
 } dpli_step;
 
 const dpli_graph *dpli_plan_graph(const dpli_planner *p);
@@ -128,11 +131,14 @@ dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node);
 typedef struct dpli_tail {
     dpli_ref out, before, after;
     dpli_act act;
+    bool narrow; /* out, before and after are */
 } dpli_tail;
 
-/** @param over  the output may take the residual's place */
+/** @param over    the output may take the residual's place
+ *  @param narrow  the output may be narrow, and is where it is wanted so */
 dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
-                          dpli_order order, bool over, dpli_tail *tail, dpl_error *err);
+                          dpli_order order, bool over, bool narrow, dpli_tail *tail,
+                          dpl_error *err);
 /** Fill a step's out, in[2], in[3] from the tail, and later its epilogue from them. */
 void dpli_tail_attach(const dpli_tail *tail, dpli_step *step);
 dpli_epilogue dpli_tail_epilogue(const dpli_step *step, const float *bias, const dpli_act *act);

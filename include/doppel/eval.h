@@ -107,6 +107,34 @@ typedef struct dpl_folds {
 DPL_API dpl_status dpl_folds_make(dpl_folds *out, const float *scores, const uint8_t *same,
                                   const int32_t *folds, size_t n, int32_t n_folds, dpl_error *err);
 
+/* A correlation with its bounds; NaN where one of both does not vary, bounds also below 4 pairs. */
+typedef struct dpl_correlation {
+    double value, low, high;
+} dpl_correlation;
+
+/* Scores beside the grades of the same pairs. */
+typedef struct dpl_agreement {
+    int64_t n, n_unscored;             /* pairs with a score, and without: these are left out */
+    dpl_correlation pearson, spearman; /* Spearman's: equal values have the mean of their ranks */
+    double slope, intercept;           /* of the straight line from score to grade that has the
+                                          least squared error on these pairs */
+} dpl_agreement;
+
+/**
+ * @param[in] scores  [n]  not finite: no score
+ * @param[in] grades  [n]
+ * @retval DPL_E_INPUT  fewer than two pairs have a score
+ * Numerics: within 1e-12 of the same sums in more digits.
+ * Source: intervals by Fisher's z (1921), for Spearman's widened as Bonett and Wright 2000 have it.
+ */
+DPL_API dpl_status dpl_agreement_make(dpl_agreement *out, const float *scores, const double *grades,
+                                      size_t n, dpl_error *err);
+
+/** The mean of (intercept + slope * score - grade)² over the pairs with a score; NaN without any.
+ */
+DPL_API double dpl_squared_error(const float *scores, const double *grades, size_t n, double slope,
+                                 double intercept);
+
 /* ------------------------------------------------------------------ pictures to vectors */
 
 /* Pictures to embed: files, or items of a data set. All borrowed. */
@@ -215,6 +243,40 @@ DPL_API void dpl_pairs_clear(dpl_pairs *pairs);
 /** The head's score of every pair into scores [pairs->n]; NaN where a picture failed. */
 DPL_API void dpl_pairs_score(float *scores, const dpl_pairs *pairs, const dpl_head *head,
                              const dpl_embeddings *embeddings);
+
+/* ------------------------------------------------------------------ retrieval */
+
+enum { DPL_N_RECALL = 3 };
+
+typedef struct dpl_retrieval {
+    size_t n;            /* questions: items of the one side that are in a pair of one */
+    size_t n_candidates; /* items of the other side */
+    int64_t n_failed;    /* questions without a vector, or whose answers have none: not found */
+    int32_t *items;      /* [n] of the data set */
+    int32_t *ranks;      /* [n] of the nearest right answer, from 1; 0: failed */
+    int32_t at[DPL_N_RECALL];       /* 1, 5, 10 */
+    dpl_share recall[DPL_N_RECALL]; /* questions with a right answer among so many first */
+    double median_rank, mean_rank;  /* of all; what failed stands last */
+} dpl_retrieval;
+
+/**
+ * Ask with each item of one side for its partners among all items of the other.
+ *
+ * @param[out] out         cleared by dpl_retrieval_clear
+ * @param[in]  dataset     with pairs; those with grade 1 say what is right
+ * @param      asked_side  0: with the items of the first side, 1: of the second
+ * @param[in]  asked, answers  vectors of either side's items, in their order, of one length
+ * @param[in]  options     NULL for the defaults
+ * @retval DPL_E_INPUT  no pair has grade 1
+ * A wrong candidate that is exactly as near stands before the right one. Where both sides are the
+ * same items, none is an answer to itself.
+ * Source: Karpathy and Li 2015, section 4.2.
+ */
+DPL_API dpl_status dpl_retrieval_make(dpl_retrieval *out, const dpl_dataset *dataset,
+                                      int asked_side, const dpl_head *head,
+                                      const dpl_embeddings *asked, const dpl_embeddings *answers,
+                                      const dpl_embed_options *options, dpl_error *err);
+DPL_API void dpl_retrieval_clear(dpl_retrieval *retrieval);
 
 /* ------------------------------------------------------------------ one-shot trials */
 

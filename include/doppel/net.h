@@ -47,16 +47,28 @@ typedef enum dpl_type {
     DPL_TYPE_INT64 = 1 /* ids, lengths; inputs only. A model's int32 inputs are given as int64 too */
 } dpl_type;
 
+/* In which numbers a net computes. Its inputs and outputs are float32 in any. */
+typedef enum dpl_precision {
+    DPL_PRECISION_FLOAT32 = 0,
+    /* bfloat16, sums in float32, where the processor multiplies it (AVX512-BF16, AMX); elsewhere
+     * float32 */
+    DPL_PRECISION_BF16 = 1,
+    /* The fastest in which the net was measured to keep its accuracy: bfloat16 on processors with
+     * AMX when the model's fact "doppel.precision" is "bf16", else float32 */
+    DPL_PRECISION_AUTO = 2
+} dpl_precision;
+
 typedef struct dpl_net_options {
     size_t struct_size;
     size_t max_file_bytes;  /* default 1 GiB */
     size_t max_arena_bytes; /* memory of one plan; default 256 MiB */
     double max_operations;  /* of one run, see dpl_plan_new; default 1e11 */
+    dpl_precision precision; /* default float32, within 1e-4 of a reference */
 } dpl_net_options;
 
 #define DPL_NET_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11                          \
+        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11, DPL_PRECISION_FLOAT32   \
     }
 
 /** The same by a function, for who has no macros.
@@ -87,6 +99,9 @@ DPL_API void dpl_net_close(dpl_net *net);
 
 /** A metadata_props value ("doppel.kind", …) or NULL; borrowed from the net. */
 DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
+
+/** What the net computes in: DPL_PRECISION_FLOAT32 or DPL_PRECISION_BF16. */
+DPL_API dpl_precision dpl_net_precision(const dpl_net *net);
 
 /** SHA-256 of the file without its metadata, 64 lower-case hex digits: the net's name, which a new
  *  calibration or a sidecar does not change; borrowed from the net. */
@@ -150,7 +165,9 @@ DPL_API size_t dpl_plan_bytes(const dpl_plan *plan);
  *                      table's or the sequences' size. A net without inputs of integers does not
  *                      fail.
  * Threads: one call at a time per plan.
- * Numerics: within 1e-4 of the output's scale of a float32 reference.
+ * Numerics: within 1e-4 of the output's scale of a float32 reference; in bfloat16 every product is
+ * of numbers rounded to 8 bits, and what that makes of an output is the net's matter
+ * (docs/speed.md has it for the bundled ones). The same to the bit for any batch.
  */
 DPL_API dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err);
 

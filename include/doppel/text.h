@@ -1,5 +1,5 @@
 /*
- * Sentences: text to tokens, tokens to the ids that a network takes.
+ * Sentences: text to tokens, tokens to the ids that a network takes, and what it makes of them.
  *
  * A tokenizer cuts a sentence into tokens and knows each by a number, its id. All that it knows are
  * facts in a model's metadata, so that a model of sentences is still one file:
@@ -171,6 +171,80 @@ DPL_API int32_t dpl_tokenizer_find(const dpl_tokenizer *t, const char *token);
  */
 DPL_API dpl_status dpl_tokenizer_encode(int64_t *ids, dpl_sentence *about, const dpl_tokenizer *t,
                                         const char *text, size_t n_bytes, dpl_error *err);
+
+/* ------------------------------------------------------------------ encoder */
+
+/* A network of sentences with its tokens: text to a vector. Immutable, shared between threads. */
+typedef struct dpl_text_encoder dpl_text_encoder;
+
+typedef struct dpl_text_encoder_options {
+    size_t struct_size;
+    const char *merges_path; /* the list of byte-pair merges of a model that has no tokens in its
+                                metadata; NULL: the model has them */
+    dpl_net_options net;     /* limits of the model */
+} dpl_text_encoder_options;
+
+#define DPL_TEXT_ENCODER_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        sizeof(dpl_text_encoder_options), NULL, DPL_NET_OPTIONS_INIT                               \
+    }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_text_encoder_options_init(dpl_text_encoder_options *options, size_t struct_size);
+
+/**
+ * Open a text encoder: an ONNX net whose first input are ids, int64 [n, steps], and which gives a
+ * vector each, [n, dim].
+ *
+ * Further inputs of integers may be the lengths [n], a mask [n, steps] that is 1 where there is a
+ * token, or "token_type_ids" [n, steps], which are 0. Of several outputs it is the first of two
+ * dimensions. Facts: those of the tokens; "normalize" ("l2", or "none"), "head", "calibration", as
+ * an encoder of pictures has them; and "pictures": dpl_encoder_hash of the encoder of pictures in
+ * whose space the vectors are.
+ *
+ * @param[in] options   NULL for the defaults
+ * @retval DPL_E_MODEL  no model, one without tokens, or one that does not go together with them;
+ *                      err names the file
+ * @retval DPL_E_INPUT  the list of merges; err names it
+ */
+DPL_API dpl_status dpl_text_encoder_open(dpl_text_encoder **out, const char *path,
+                                         const dpl_text_encoder_options *options, dpl_error *err);
+DPL_API void dpl_text_encoder_close(dpl_text_encoder *encoder);
+
+DPL_API const dpl_net *dpl_text_encoder_net(const dpl_text_encoder *encoder);
+DPL_API const dpl_tokenizer *dpl_text_encoder_tokenizer(const dpl_text_encoder *encoder);
+/** As it was opened. */
+DPL_API const char *dpl_text_encoder_path(const dpl_text_encoder *encoder);
+DPL_API const char *dpl_text_encoder_merges_path(const dpl_text_encoder *encoder); /* or NULL */
+DPL_API int32_t dpl_text_encoder_dim(const dpl_text_encoder *encoder);
+/** A fact by its short name ("head", "pictures", "name"); NULL when the model does not say. */
+DPL_API const char *dpl_text_encoder_fact(const dpl_text_encoder *encoder, const char *name);
+/** Hash that its vectors carry, 64 hex digits: the net's, its tokens' and of what changes a vector.
+ */
+DPL_API const char *dpl_text_encoder_hash(const dpl_text_encoder *encoder);
+
+/**
+ * Vectors of n texts.
+ *
+ *     out  [n, dim]  float32, each row of unit L2 norm (±1e-5) unless the model's fact "normalize"
+ * is "none"
+ *
+ * Texts of one length go through the net together, so padding costs nothing, unless the net takes
+ * one length only.
+ *
+ * @param[out] about      [n] what became of each; may be NULL
+ * @param[in]  texts      n of them, NUL-terminated
+ * @param      n_threads  0: one a core
+ * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_tokenizer_encode; err says which text, from 1 where
+ *                        there are several
+ * @retval DPL_E_NUMERIC  a vector is all zero or not finite
+ * Threads: any number at once.
+ * Numerics: a batch of n equals n batches of one within 1e-5.
+ */
+DPL_API dpl_status dpl_text_encode(float *out, dpl_sentence *about, const dpl_text_encoder *encoder,
+                                   const char *const *texts, size_t n, int n_threads,
+                                   dpl_error *err);
 
 #ifdef __cplusplus
 }

@@ -12,10 +12,10 @@
 typedef struct dpli_kernels {
     void (*act)(const dpli_act *act, float *y, const float *x, size_t n_rows, size_t channels);
     void (*epilogue)(const dpli_epilogue *epilogue, float *y, size_t n_rows, size_t channels);
-    void (*conv)(const dpli_conv *c, float *out, const float *in, const float *packed,
+    void (*conv)(const dpli_conv *c, void *out, const void *in, const void *packed,
                  const dpli_epilogue *epilogue, void *scratch);
-    void (*pool2d)(const dpli_pool *p, float *out, const float *in);
-    void (*chain)(const dpli_link *links, int32_t n_links, float *out, const float *in,
+    void (*pool2d)(const dpli_pool *p, void *out, const void *in);
+    void (*chain)(const dpli_link *links, int32_t n_links, void *out, const void *in,
                   void *scratch);
     void (*binary)(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
                    const int64_t *dims, const int64_t *strides_a, const int64_t *strides_b);
@@ -29,10 +29,23 @@ typedef struct dpli_kernels {
     void (*gru_reset_back)(const dpli_cell_back *back);
 } dpli_kernels;
 
+/* The same over bfloat16 (geometry.h, narrow numbers), for processors that multiply it. */
+typedef struct dpli_narrow_kernels {
+    void (*conv)(const dpli_conv *c, void *out, const void *in, const void *packed,
+                 const dpli_epilogue *epilogue, void *scratch);
+    void (*pool2d)(const dpli_pool *p, void *out, const void *in);
+    void (*chain)(const dpli_link *links, int32_t n_links, void *out, const void *in,
+                  void *scratch);
+    void (*add)(const dpli_act *act, uint16_t *y, const uint16_t *a, const uint16_t *b, size_t n);
+    void (*widen)(float *y, const uint16_t *x, size_t n_rows, size_t channels);
+} dpli_narrow_kernels;
+
 extern const dpli_kernels dpli_kernels_baseline;
 #if defined(__x86_64__)
 extern const dpli_kernels dpli_kernels_avx2;
 extern const dpli_kernels dpli_kernels_avx512;
+extern const dpli_narrow_kernels dpli_narrow_avx512;
+extern const dpli_narrow_kernels dpli_narrow_amx;
 #endif
 
 #endif

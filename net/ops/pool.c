@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "net/kernels.h"
+#include "net/narrow.h"
 #include "net/ops/train.h"
 #include "net/ops/window.h"
 
@@ -80,9 +81,14 @@ static void run_pool(const dpli_step *step)
     dpli_pool2d_run(step->params, step->out, step->in[0]);
 }
 
+static void run_narrow_pool(const dpli_step *step)
+{
+    dpli_narrow_pool2d_run(step->params, step->out, step->in[0]);
+}
+
 static void link_pool(const dpli_step *step, dpli_link *link)
 {
-    *link = (dpli_link){.pool = step->params};
+    *link = (dpli_link){.pool = step->params, .narrow = step->narrow};
 }
 
 dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *x,
@@ -90,17 +96,24 @@ dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *
 {
     dpli_ref in, out;
     dpli_step *step;
-    dpl_status status = dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
+    const bool narrow = x == dpli_plan_in(p, node, 0) && dpli_narrow_suits(p, node, 1);
+    dpl_status status = narrow ? dpli_narrow_use(p, node, x, &in, err)
+                               : dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
 
     if (status == DPL_OK)
-        status = dpli_plan_out(p, node, 0, shape, DPLI_NHWC, &out, err);
+        status = narrow ? dpli_narrow_out(p, node, 0, shape, &out, err)
+                        : dpli_plan_out(p, node, 0, shape, DPLI_NHWC, &out, err);
     if (status != DPL_OK)
         return status;
-    step = dpli_plan_step(p, node, run_pool, sizeof *pool, shape, err);
+    step =
+        dpli_plan_step(p, node, narrow ? run_narrow_pool : run_pool, sizeof *pool, shape, err);
     if (!step)
         return DPL_E_MEMORY;
     step->link = link_pool;
+    step->narrow = narrow;
     *(dpli_pool *)step->params = *pool;
+    if (narrow)
+        ((dpli_pool *)step->params)->channels = dpli_narrow_channels(pool->channels);
     step->in_ref[0] = in;
     step->out_ref = out;
     step->macs = (double)dpli_shape_elements(shape) * pool->kernel_h * pool->kernel_w;
@@ -462,10 +475,10 @@ static const dpli_trained trained_global = {sizeof(dpli_pool), plan_trained_glob
                                             dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_pool[] = {
-    {"MaxPool", DPLI_ROLE_OTHER, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
+    {"MaxPool", DPLI_ROLE_POOL, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
     {"AveragePool", DPLI_ROLE_MEAN, 1, 1, 1, false, load_averagepool, NULL, plan_averagepool,
      &trained_average},
-    {"GlobalAveragePool", DPLI_ROLE_OTHER, 1, 1, 1, false, NULL, NULL, plan_global,
+    {"GlobalAveragePool", DPLI_ROLE_POOL, 1, 1, 1, false, NULL, NULL, plan_global,
      &trained_global},
     {0},
 };

@@ -249,6 +249,7 @@ static void networks_of_sentences_have_the_parameters_that_are_written_of_them(v
         {"malstm", false, 1500000, 439296 + 73984, 1024 + 256},
         {"bilstm-mean", false, 1500000, 439296, 1024 + 1}, /* and the least length */
         {"mean-embedding", false, 3200, 1584, 0},
+        {"mean-words", false, 7680000, 65792, 0},
         {"two-inputs", false, 3200, 1056, 0},
         {"two-inputs", true, 3200, 1056, 0},
     };

@@ -6,6 +6,8 @@ nhwc.onnx       input [1, 16, 16, 3], as TensorFlow converters leave it: batch f
 large.onnx      some hundred bytes whose run takes 2 GB
 slow.onnx       some hundred bytes whose run takes minutes
 nan.onnx        a face encoder whose vectors are not finite for dark chips
+sentences.onnx  a text encoder: the mean of its words' vectors, where words of one meaning have one
+colours.onnx    a text encoder into the space of image.onnx: red, green, blue, bright and dark pictures
 """
 import base64
 import os
@@ -79,3 +81,38 @@ save("slow",
      [helper.make_node("Resize", ["x", "", "s"], ["a"]),
       helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[255, 255])] + MEAN,
      ["n", 3, 112, 112], ["n", 3], FACE, [scales(16.0)])
+
+
+def save_text(name, words, table, facts):
+    """words: a row of the table each, behind padding and unknown; a text is the mean of its rows."""
+    rows = np.concatenate([np.zeros((2, table.shape[1])), table]).astype(np.float32)
+    rows[1, 0] = 1e-3
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "ids"], ["rows"]),
+         helper.make_node("ReduceMean", ["rows"], ["y"], axes=[1], keepdims=0)], name,
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n", "steps"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", table.shape[1]])],
+        [onnx.numpy_helper.from_array(rows, "table")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    facts = {"kind": "text-encoder", "name": f"stand-in {name}", "tokens": "words", "tokens.lower": "1",
+             "tokens.length": "12", "tokens.padding": "0", "tokens.unknown": "1",
+             "tokens.list": "\n".join(["", ""] + words), **facts}
+    for key, value in facts.items():
+        model.metadata_props.add(key="doppel." + key, value=value)
+    onnx.checker.check_model(model)
+    onnx.save(model, os.path.join(HERE, name + ".onnx"))
+
+
+MEANINGS = [["dog", "dogs", "puppy", "hund"], ["beach", "sea", "sand", "shore"], ["cat", "kitten"],
+            ["run", "runs", "running"], ["woman", "lady"], ["red"], ["two", "2"], ["portrait", "photo"]]
+WORDS = [w for group in MEANINGS for w in group] + ["a", "an", "the", "on", "at", "in", "of", "and", "."]
+TABLE = np.zeros((len(WORDS), len(MEANINGS) + 1))
+for i, w in enumerate(WORDS):
+    meaning = next((k for k, group in enumerate(MEANINGS) if w in group), len(MEANINGS))
+    TABLE[i, meaning] = 1.0 if meaning < len(MEANINGS) else 0.05
+save_text("sentences", WORDS, TABLE, {"head": "cosine"})
+
+PICTURES = {"red": [1, -1, -1], "green": [-1, 1, -1], "blue": [-1, -1, 1], "bright": [1, 1, 1],
+            "dark": [-1, -1, -1], "a": [0, 0, 0], "picture": [0, 0, 0]}
+save_text("colours", list(PICTURES), np.repeat(np.array(list(PICTURES.values()), float), 16, axis=1),
+          {"head": "cosine"})
