@@ -347,7 +347,7 @@ static void the_limits_are_kept(void **state)
 
 static void a_shorter_options_struct_keeps_the_defaults_of_the_rest(void **state)
 {
-    dpl_net_options options = {2 * sizeof(size_t), 1000, 1, 1};
+    dpl_net_options options = {2 * sizeof(size_t), 1000, 1, 1, DPL_PRECISION_FLOAT32};
     dpl_shape shape = picture(1, 3, 105, 105);
     dpl_error err;
     dpl_net *net;
