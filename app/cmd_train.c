@@ -255,9 +255,11 @@ static void tell_plan(const dpl_train_plan *p)
         printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
                (int)p->height_px, (int)p->channels, (int)p->dim,
                text_count(count, (int64_t)p->n_parameters), towers);
-    if (p->n_words)
+    if (p->n_words && p->n_missing)
         printf("words      %s, %s of them without a vector\n", text_count(count, p->n_words),
                text_count(held, p->n_missing));
+    else if (p->n_words)
+        printf("words      %s\n", text_count(count, p->n_words));
     printf("loss       %s; compared by %s\n", p->loss, p->head);
     if (p->n_pairs) {
         printf("trained on %s of %s", text_counted(items, p->n_pairs, "pair"),
@@ -359,22 +361,27 @@ static int read_batch(const command *self, train_options *o)
     return 0;
 }
 
-/* "1..5" into a scale. */
+/* All of text, and nothing else, as a number. */
+static bool read_number(double *out, const char *text)
+{
+    char *end;
+
+    *out = strtod(text, &end);
+    return end > text && *end == '\0' && isfinite(*out);
+}
+
+/* "1..5" into a scale. strtod would read "1." of it. */
 static int read_grades(const command *self, train_options *o)
 {
-    char *end = NULL;
+    const char *dots = o->grades ? strstr(o->grades, "..") : NULL;
+    char low[32];
 
     if (!o->grades)
         return 0;
-    o->t.scale_low = strtod(o->grades, &end);
-    if (end > o->grades && strncmp(end, "..", 2) == 0) {
-        const char *from = end + 2;
-
-        o->t.scale_high = strtod(from, &end);
-        if (end > from && *end == '\0' && isfinite(o->t.scale_low) && isfinite(o->t.scale_high) &&
-            o->t.scale_low < o->t.scale_high)
-            return 0;
-    }
+    snprintf(low, sizeof low, "%.*s", dots ? (int)(dots - o->grades) : 0, o->grades);
+    if (dots && read_number(&o->t.scale_low, low) && read_number(&o->t.scale_high, dots + 2) &&
+        o->t.scale_low < o->t.scale_high)
+        return 0;
     return options_usage(self, "--grades takes LOW..HIGH as 1..5, not \"%s\"", o->grades);
 }
 

@@ -576,7 +576,6 @@ static void build_bilstm_mean(builder *b, int64_t dim)
     dropout(b, "words");
     transpose(b, "words/steps", steps_first, 3);
     bilstm_pooled(b, "bilstm", dim / 4, lengths);
-    dropout(b, "bilstm");
 }
 
 /* Two inputs with a table of words each, and one layer in both directions for both. */
@@ -590,8 +589,10 @@ static void build_bilstm_l1(builder *b, int64_t dim)
     bilstm(b, "bilstm", dim / 2, lengths, false);
 }
 
-/* After Mueller and Thyagarajan 2016. The dropout is that between layers: of all states of the
- * first, each number by itself, and of the second's result; in training, what stays is doubled. */
+/* After Mueller and Thyagarajan 2016. The dropout is that between the layers: of all states of the
+ * first, each number by itself; what stays is doubled. What comes out is not dropped: two sides
+ * would lose different numbers, and training see distances that no answer has. Nor is what goes in.
+ */
 static void build_malstm(builder *b, int64_t dim)
 {
     static const int64_t steps_first[] = {1, 0, 2};
@@ -602,7 +603,6 @@ static void build_malstm(builder *b, int64_t dim)
     bilstm(b, "bilstm1", 128, lengths, true);
     dropout(b, "bilstm1");
     bilstm(b, "bilstm2", dim / 2, lengths, false);
-    dropout(b, "bilstm2");
 }
 
 /* The mean over all steps, padding's rows of the table included. */

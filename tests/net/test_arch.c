@@ -446,7 +446,7 @@ static void a_built_graph_is_what_a_read_one_is_and_runs(void **state)
             free(bytes[1]);
         }
     }
-    assert_int_equal(n, 9);
+    assert_int_equal(n, 10);
 }
 
 static void the_encoder_finds_all_that_it_needs_in_the_file(void **state)
