@@ -362,19 +362,8 @@ static int read_batch(const command *self, train_options *o)
 /* "1..5" into a scale. */
 static int read_grades(const command *self, train_options *o)
 {
-    char *end = NULL;
-
-    if (!o->grades)
+    if (!o->grades || options_range(&o->t.scale_low, &o->t.scale_high, o->grades))
         return 0;
-    o->t.scale_low = strtod(o->grades, &end);
-    if (end > o->grades && strncmp(end, "..", 2) == 0) {
-        const char *from = end + 2;
-
-        o->t.scale_high = strtod(from, &end);
-        if (end > from && *end == '\0' && isfinite(o->t.scale_low) && isfinite(o->t.scale_high) &&
-            o->t.scale_low < o->t.scale_high)
-            return 0;
-    }
     return options_usage(self, "--grades takes LOW..HIGH as 1..5, not \"%s\"", o->grades);
 }
 

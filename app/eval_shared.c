@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/eval_items.h"
 #include "app/json.h"
 #include "app/model_name.h"
 
@@ -72,22 +73,38 @@ static void tell_failed(evaluation *e, const dpl_embeddings *embeddings)
                 told - N_TOLD);
 }
 
+void eval_embed_begin(evaluation *e, dpl_embed_options *options, const char *what)
+{
+    options->cancel = e->cancel;
+    options->on_progress = step;
+    options->ctx = &e->progress;
+    progress_start(&e->progress, what, e->o->common.quiet);
+}
+
+int eval_embed_end(evaluation *e, const dpl_embeddings *embeddings, dpl_status status,
+                   const dpl_error *err)
+{
+    progress_wipe(&e->progress);
+    if (status != DPL_OK)
+        return common_fail(e->self, &e->o->common, err);
+    tell_failed(e, embeddings);
+    return 0;
+}
+
 int eval_embed(evaluation *e, dpl_embeddings *out, const dpl_pictures *pictures)
 {
     dpl_embed_options options = DPL_EMBED_OPTIONS_INIT;
-    dpl_error err;
+    dpl_error err = {DPL_OK, ""};
     dpl_status status;
 
-    options.cancel = e->cancel;
-    options.on_progress = step;
-    options.ctx = &e->progress;
-    progress_start(&e->progress, "pictures", e->o->common.quiet);
+    eval_embed_begin(e, &options, "pictures");
     status = dpl_embed(out, e->pipeline, pictures, &options, &err);
-    progress_wipe(&e->progress);
-    if (status != DPL_OK)
-        return common_fail(e->self, &e->o->common, &err);
-    tell_failed(e, out);
-    return 0;
+    return eval_embed_end(e, out, status, &err);
+}
+
+const dpl_head *eval_head(const evaluation *e)
+{
+    return e->item_head ? e->item_head : dpl_pipeline_head(e->pipeline);
 }
 
 /* ------------------------------------------------------------------ telling what both have */
@@ -110,15 +127,18 @@ json_t *eval_begin_json(const evaluation *e, const char *task)
 
     json_put_text(&answer, "task", task);
     json_put_text(&answer, "data", e->source);
-    json_put_model(&answer, e->pipeline);
-    json_put_int(&answer, "n_pictures", (int64_t)e->embeddings.n);
+    if (e->of_items)
+        eval_put_items(&answer, e);
+    else
+        json_put_model(&answer, e->pipeline);
+    json_put_int(&answer, e->of_items ? "n_items" : "n_pictures", (int64_t)e->embeddings.n);
     for (size_t i = 0; i < e->embeddings.n; i++) {
         const dpl_error *why = e->embeddings.errors[i];
         json_t *one;
         if (!why)
             continue;
         one = json_object();
-        json_put_text(&one, "picture", dpl_picture_name(&e->pictures, i));
+        json_put_text(&one, e->of_items ? "item" : "picture", dpl_picture_name(&e->pictures, i));
         json_put_status(&one, why->status, why->message);
         json_add(&failed, one);
     }
