@@ -114,8 +114,11 @@ static const char *path_of(const evaluation *e, int side, dpl_item_kind kind)
         return e->o->second_model;
     if (kind == DPL_ITEM_SENTENCE && o->text_model)
         return o->text_model;
-    /* Of two kinds each has its own; --model is the first side's. */
-    return side == 0 || kind != DPL_ITEM_SENTENCE || o->text_model ? o->model : NULL;
+    /* Of two kinds each has its own: --model is the first side's, unless that is of sentences
+       and has --text-model. */
+    if (side == 1 && kind != e->kinds[0])
+        return e->kinds[0] == DPL_ITEM_SENTENCE && o->text_model ? o->model : NULL;
+    return o->model;
 }
 
 static int open_side(evaluation *e, int side, dpl_item_kind kind)

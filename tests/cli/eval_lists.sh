@@ -74,7 +74,6 @@ exits 4 eval pairs codes.csv --model towers/last.a.onnx
 says err "which model of codes"
 exits 0 eval pairs codes.csv --model towers/last.a.onnx --second-model towers/last.b.onnx
 says out "items        36 sentences and "
-grep -qE "^AUC +(0\.[89]|1\.)" out || fail "not learnt: $(cat out)"
 exits 0 eval retrieval codes.csv --model towers/last.a.onnx --second-model towers/last.b.onnx --json
 is "$("$JSON" out kinds.0)" "sentence"
 is "$("$JSON" out kinds.1)" "list of codes"
