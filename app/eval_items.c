@@ -8,9 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "app/json.h"
-#include "app/model_name.h"
-
 /* ------------------------------------------------------------------ the list */
 
 /* Whether this word is one of those that a line of fields has. */
@@ -43,13 +40,6 @@ bool eval_is_of_pictures(const evaluation *e, const char *path)
     return !any || !line[strspn(line, "0123456789 \t")] ||
            (has_field(line, "a") && has_field(line, "b") && has_field(line, "same"));
 }
-
-static const char *const kind_names[] = {
-    [DPL_ITEM_PICTURE] = "picture",
-    [DPL_ITEM_SENTENCE] = "sentence",
-    [DPL_ITEM_VECTOR] = "vector",
-    [DPL_ITEM_CODES] = "list of codes",
-};
 
 int eval_open_items(dpl_dataset **out, const evaluation *e, const char *path)
 {
@@ -180,19 +170,12 @@ int eval_embed_items(evaluation *e, dpl_embeddings *out, const dpl_pairs *pairs,
 
 /* ------------------------------------------------------------------ telling */
 
-const char *eval_kind_names(dpl_item_kind kind)
-{
-    static const char *const names[] = {"pictures", "sentences", "vectors", "lists of codes"};
-
-    return names[kind];
-}
-
 static char *count_of(size_t n, dpl_item_kind kind)
 {
     char count[32];
 
     text_count(count, (int64_t)n);
-    return text_format("%s %s", count, n == 1 ? kind_names[kind] : eval_kind_names(kind));
+    return text_format("%s %s", count, n == 1 ? eval_kind_name(kind) : eval_kind_names(kind));
 }
 
 char *eval_describe_items(const evaluation *e)
@@ -215,27 +198,6 @@ char *eval_describe_items(const evaluation *e)
         all = more;
     }
     return all;
-}
-
-void eval_put_items(json_t **answer, const evaluation *e)
-{
-    static const char *const keys[] = {"model", "second_model"};
-    json_t *kinds = json_array();
-
-    for (int side = 0; side < (e->apart ? 2 : 1); side++) {
-        if (e->sentences[side])
-            json_put_net(answer, keys[side], dpl_text_encoder_net(e->sentences[side]),
-                         dpl_text_encoder_hash(e->sentences[side]));
-        else if (e->numbers[side])
-            json_put_net(answer, keys[side], e->numbers[side], NULL);
-        else if (e->kinds[side] == DPL_ITEM_PICTURE)
-            json_put_encoder(answer, keys[side], dpl_pipeline_encoder(e->pipeline));
-    }
-    for (int side = 0; side < 2; side++)
-        json_add(&kinds, json_string(kind_names[e->kinds[side]]));
-    json_put_text(answer, "metric", dpl_head_name(eval_head(e)));
-    json_put_text(answer, "direction", "higher");
-    json_put(answer, "kinds", kinds);
 }
 
 void eval_close_items(evaluation *e)

@@ -22,9 +22,6 @@ int eval_embed_items(evaluation *e, dpl_embeddings *out, const dpl_pairs *pairs,
 /** "4,500 sentences", "1,000 pictures and 5,000 sentences"; freed by free(). */
 char *eval_describe_items(const evaluation *e);
 
-/** The models and the counts of either side, as JSON. */
-void eval_put_items(json_t **answer, const evaluation *e);
-
 void eval_close_items(evaluation *e);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/eval_items.h"
 #include "app/json.h"
 #include "app/model_name.h"
 
@@ -121,6 +120,47 @@ void eval_put_share(json_t **object, const char *key, const dpl_share *s)
     json_put(object, key, share);
 }
 
+const char *eval_kind_name(dpl_item_kind kind)
+{
+    static const char *const names[] = {
+        [DPL_ITEM_PICTURE] = "picture",
+        [DPL_ITEM_SENTENCE] = "sentence",
+        [DPL_ITEM_VECTOR] = "vector",
+        [DPL_ITEM_CODES] = "list of codes",
+    };
+
+    return names[kind];
+}
+
+const char *eval_kind_names(dpl_item_kind kind)
+{
+    static const char *const names[] = {"pictures", "sentences", "vectors", "lists of codes"};
+
+    return names[kind];
+}
+
+/* The models and kinds of either side. */
+static void put_items(json_t **answer, const evaluation *e)
+{
+    static const char *const keys[] = {"model", "second_model"};
+    json_t *kinds = json_array();
+
+    for (int side = 0; side < (e->apart ? 2 : 1); side++) {
+        if (e->sentences[side])
+            json_put_net(answer, keys[side], dpl_text_encoder_net(e->sentences[side]),
+                         dpl_text_encoder_hash(e->sentences[side]));
+        else if (e->numbers[side])
+            json_put_net(answer, keys[side], e->numbers[side], NULL);
+        else if (e->kinds[side] == DPL_ITEM_PICTURE)
+            json_put_encoder(answer, keys[side], dpl_pipeline_encoder(e->pipeline));
+    }
+    for (int side = 0; side < 2; side++)
+        json_add(&kinds, json_string(eval_kind_name(e->kinds[side])));
+    json_put_text(answer, "metric", dpl_head_name(eval_head(e)));
+    json_put_text(answer, "direction", "higher");
+    json_put(answer, "kinds", kinds);
+}
+
 json_t *eval_begin_json(const evaluation *e, const char *task)
 {
     json_t *answer = json_answer(e->self->name), *failed = json_array();
@@ -128,7 +168,7 @@ json_t *eval_begin_json(const evaluation *e, const char *task)
     json_put_text(&answer, "task", task);
     json_put_text(&answer, "data", e->source);
     if (e->of_items)
-        eval_put_items(&answer, e);
+        put_items(&answer, e);
     else
         json_put_model(&answer, e->pipeline);
     json_put_int(&answer, e->of_items ? "n_items" : "n_pictures", (int64_t)e->embeddings.n);

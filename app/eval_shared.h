@@ -63,7 +63,8 @@ void eval_embed_begin(evaluation *e, dpl_embed_options *options, const char *wha
 int eval_embed_end(evaluation *e, const dpl_embeddings *embeddings, dpl_status status,
                    const dpl_error *err);
 
-/** "pictures", "sentences" … */
+/** "picture", "sentence" …; "pictures", "sentences" … */
+const char *eval_kind_name(dpl_item_kind kind);
 const char *eval_kind_names(dpl_item_kind kind);
 
 /** doppel.eval/1, as far as both tasks have it; and a share of it. */
