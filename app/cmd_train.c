@@ -361,26 +361,10 @@ static int read_batch(const command *self, train_options *o)
     return 0;
 }
 
-/* All of text, and nothing else, as a number. */
-static bool read_number(double *out, const char *text)
-{
-    char *end;
-
-    *out = strtod(text, &end);
-    return end > text && *end == '\0' && isfinite(*out);
-}
-
-/* "1..5" into a scale. strtod would read "1." of it. */
+/* "1..5" into a scale. */
 static int read_grades(const command *self, train_options *o)
 {
-    const char *dots = o->grades ? strstr(o->grades, "..") : NULL;
-    char low[32];
-
-    if (!o->grades)
-        return 0;
-    snprintf(low, sizeof low, "%.*s", dots ? (int)(dots - o->grades) : 0, o->grades);
-    if (dots && read_number(&o->t.scale_low, low) && read_number(&o->t.scale_high, dots + 2) &&
-        o->t.scale_low < o->t.scale_high)
+    if (!o->grades || options_range(&o->t.scale_low, &o->t.scale_high, o->grades))
         return 0;
     return options_usage(self, "--grades takes LOW..HIGH as 1..5, not \"%s\"", o->grades);
 }

@@ -248,21 +248,36 @@ const command commands[] = {
      "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
      "exit status.",
      NULL},
-    {"eval", cmd_eval, true, "pairs LIST | oneshot DATA",
-     "measure an encoder on pictures with known answers", options_of_eval,
+    {"eval", cmd_eval, true, "pairs LIST | oneshot DATA | retrieval LIST",
+     "measure an encoder on what has known answers", options_of_eval,
      "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"
      "a CSV with the columns a, b, same (1 or 0) and perhaps fold. It gives accuracy, AUC, EER\n"
      "and TAR at FAR. Accuracy is over folds, each at the threshold that is best on the others; a\n"
      "list without folds is cut into ten. Faces are found and aligned as verify does, unless the\n"
      "encoder is of whole pictures or --aligned is given. --random N draws the pairs from DATA.\n"
      "\n"
+     "Pairs of sentences are CSV or TSV with the columns a, b, label (or sentence1, sentence2,\n"
+     "score; question1, question2, is_duplicate), or TSV of three columns without a header; the\n"
+     "label is 1 or 0, or with --grades a grade. a and b may be vectors, too (--kinds vectors):\n"
+     "FILE.npy:ROW, or numbers; without --model they are compared as they are, by the cosine. A\n"
+     "side's model of its own is --second-model, of sentences beside pictures --text-model. With\n"
+     "grades it gives Pearson's and Spearman's correlation and the squared error; with\n"
+     "--threshold-from also that by the straight line that is best on the other list.\n"
+     "\n"
+     "retrieval asks with each item of either side of the pairs of a LIST for its partners among\n"
+     "all of the other: recall at 1, 5 and 10 and the ranks of the first right answer. A LIST of\n"
+     "pictures and sentences is CSV with the columns picture and sentence, or TSV of split, file,\n"
+     "number and sentence (--split test takes one). What is exactly as near as the right answer\n"
+     "stands before it.\n"
+     "\n"
      "oneshot shows one picture of each class and asks which of them the test is: Lake's runs\n"
      "(--runs), or trials drawn from DATA: item j of every class, and item i of one, which in\n"
      "Omniglot are two drawers'. Pictures are taken whole unless --detect faces is given.\n"
      "\n"
      "DATA is a folder with a folder per class, a CSV, or a zip read in place; the folder above a\n"
-     "class is its group. A picture that gives no vector is told, its pairs are \"no match\" and\n"
-     "its trials lost, and its status counts in the exit status.",
+     "class is its group. For pairs --random it may be of sentences (text, label) or vectors\n"
+     "(columns of numbers and label; an .npy with --classes), too. What gives no vector is told,\n"
+     "its pairs are \"no match\" and its trials lost, and its status counts in the exit status.",
      NULL},
     {"train", cmd_train, true, "DATA | --resume DIR", "train an encoder on a folder of pictures",
      options_of_train,

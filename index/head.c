@@ -258,6 +258,13 @@ dpl_status dpl_head_open_text(dpl_head **out, const dpl_text_encoder *encoder, d
         dpl_text_encoder_fact(encoder, "head.bias"), dpl_text_encoder_dim(encoder), err);
 }
 
+dpl_status dpl_head_open_net(dpl_head **out, const dpl_net *net, int32_t dim, dpl_error *err)
+{
+    return open_named(out, dpl_net_meta(net, "doppel.head"),
+                      dpl_net_meta(net, "doppel.head.weights"),
+                      dpl_net_meta(net, "doppel.head.bias"), dim, err);
+}
+
 void dpl_head_free(dpl_head *head)
 {
     if (!head)

@@ -17,6 +17,7 @@
 
 #include "doppel/dataset.h"
 #include "doppel/job.h"
+#include "doppel/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -183,6 +184,28 @@ DPL_API dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
                              dpl_error *err);
 DPL_API void dpl_embeddings_clear(dpl_embeddings *embeddings);
 
+/* What makes vectors of items: of their kind. All borrowed. */
+typedef struct dpl_item_model {
+    const dpl_pipeline *pictures;
+    const dpl_text_encoder *sentences;
+    const dpl_net *numbers; /* vectors, float32 [n, width], or codes, int64 [n, steps] with 0 behind
+                               the end of each, to [n, dim]; of unit length but where its fact
+                               "normalize" is "none". NULL: vectors stay as they are */
+} dpl_item_model;
+
+/**
+ * Embed items of one side of a data set, of any kind, each once.
+ *
+ * @param[out] out    cleared by dpl_embeddings_clear
+ * @param[in]  items  n of them, all of one kind
+ * @retval DPL_E_ARGUMENT  the model has nothing for items of this kind
+ * @retval DPL_E_MISMATCH  the network takes other numbers than these
+ * An item's own failure is in its error and not returned.
+ */
+DPL_API dpl_status dpl_embed_items(dpl_embeddings *out, const dpl_dataset *dataset,
+                                   const int32_t *items, size_t n, const dpl_item_model *model,
+                                   const dpl_embed_options *options, dpl_error *err);
+
 /** A picture as the encoder sees it, JPEG bytes freed by dpl_bytes_free. */
 DPL_API dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *pipeline,
                                      dpl_scratch *scratch, const dpl_pictures *pictures, size_t i,
@@ -207,7 +230,8 @@ typedef struct dpl_pairs {
     bool folds_given; /* by the list; else cut from it in order, both kinds evenly */
     size_t n_pictures;
     char **names;   /* [n_pictures] when read, sorted */
-    int32_t *items; /* [n_pictures] when drawn */
+    int32_t *items; /* [n_pictures] when drawn or given */
+    size_t n_first; /* the first of them are a's; all, where both sides share them */
 } dpl_pairs;
 
 /**
@@ -238,6 +262,24 @@ DPL_API dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *
  */
 DPL_API dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n,
                                   bool within_group, uint64_t seed, dpl_error *err);
+/**
+ * The pairs that a data set gives.
+ *
+ * Items of the first side come first; where both are of one kind they are shared, unless apart. Of
+ * graded pairs those are of one whose grade is in the upper half of the scale.
+ *
+ * @param apart  each side has vectors of its own, from a model of its own
+ * @retval DPL_E_INPUT  the data set gives none, or its folds are not all there
+ */
+DPL_API dpl_status dpl_pairs_given(dpl_pairs *out, const dpl_dataset *dataset, bool apart,
+                                   dpl_error *err);
+
+/** Vectors of the items of given or drawn pairs, by the models of either side, which must give
+ * vectors of one length: else DPL_E_MISMATCH. As dpl_embed_items. */
+DPL_API dpl_status dpl_embed_pairs(dpl_embeddings *out, const dpl_pairs *pairs,
+                                   const dpl_dataset *dataset, const dpl_item_model models[2],
+                                   const dpl_embed_options *options, dpl_error *err);
+
 DPL_API void dpl_pairs_clear(dpl_pairs *pairs);
 
 /** The head's score of every pair into scores [pairs->n]; NaN where a picture failed. */

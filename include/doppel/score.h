@@ -48,6 +48,9 @@ DPL_API dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl
 /** The same of a text encoder. */
 DPL_API dpl_status dpl_head_open_text(dpl_head **out, const dpl_text_encoder *encoder,
                                       dpl_error *err);
+/** The same of a network that gives vectors of dim numbers. */
+DPL_API dpl_status dpl_head_open_net(dpl_head **out, const dpl_net *net, int32_t dim,
+                                     dpl_error *err);
 DPL_API void dpl_head_free(dpl_head *head);
 DPL_API dpl_head_kind dpl_head_get_kind(const dpl_head *head);
 DPL_API const char *dpl_head_name(const dpl_head *head);
