@@ -156,6 +156,8 @@ static int run(comparison *c, double fmr, double threshold)
         code = html_open(&page, c->self, c->o, "Do they say the same?");
     if (code)
         return code;
+    if (isnan(fmr) && isnan(threshold) && dpl_text_pipeline_calibration(c->pipeline))
+        fmr = DPL_DEFAULT_TEXT_FMR;
     if (dpl_policy_make(&c->policy, dpl_text_pipeline_calibration(c->pipeline), fmr, threshold,
                         &err) != DPL_OK ||
         dpl_verify_texts(&c->result, c->about, c->pipeline, &c->policy, c->texts[0], c->texts[1],

@@ -557,6 +557,10 @@ DPL_API const dpl_head *dpl_text_pipeline_head(const dpl_text_pipeline *pipeline
 /** Or NULL: then a threshold has to be given. */
 DPL_API const dpl_calibration *dpl_text_pipeline_calibration(const dpl_text_pipeline *pipeline);
 
+/* The rate by which sentences are judged where none is asked for: a hundred times that of faces, as
+ * lists of sentences are short, and a mistake is of other weight. */
+#define DPL_DEFAULT_TEXT_FMR 1e-2
+
 /**
  * Compare two sentences: do they say the same, by what the model was trained for?
  *
