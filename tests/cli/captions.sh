@@ -165,3 +165,32 @@ exits 0 query --text "a red dog" --json
 is "$("$JSON" out hits.0.person)" "Ann"
 exits 0 scan album --text-model none
 lacks out "not written"
+
+# Another model of sentences: the words are there, so that it needs nothing else.
+cp sentences.onnx next.onnx
+printf '{"normalize": "none", "name": "next"}' >next.onnx.json
+exits 4 query --text "a red dog" --text-model next.onnx
+exits 0 migrate --text-model next.onnx --dry-run
+says out "the gallery is as it was; "
+exits 0 migrate --text-model next.onnx --json
+[ "$("$JSON" out n_captions)" -gt 3 ] || fail "captions are missing"
+vectors=$("$JSON" out model.hashes.vectors)
+exits 0 info --json
+is "$("$JSON" out models.text.hashes.vectors)" "$vectors"
+exits 0 query --text "a red dog" --json
+is "$("$JSON" out hits.0.caption)" "a red dog"
+is "$("$JSON" out model.name)" "next"
+exits 0 check
+exits 1 undo
+
+# A pair of files as people bring them: what they do not say, options do, and the gallery remembers.
+golden=$SRCDIR/tests/golden/text
+exits 0 scan album --gallery clip --image-model "$golden/clip-image.onnx" --image-preset clip-224 \
+    --text-model "$golden/clip-text.onnx" --merges "$golden/clip.merges"
+says out "captions new"
+exits 0 scan album --gallery clip --force
+exits 0 query --text "two dogs on the beach" --gallery clip --json
+is "$("$JSON" out by.0)" "caption"
+is "$("$JSON" out query.n_tokens)" "7"
+exits 0 query --text "two dogs on the beach" --gallery clip --image-model "$golden/clip-image.onnx" --json
+is "$("$JSON" out by.1)" "picture"
