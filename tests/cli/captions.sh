@@ -146,6 +146,17 @@ exits 3 scan album --captions bad.csv
 says err "bad.csv"
 exits 3 scan album --captions nowhere.csv
 
+# A damaged one is named, kept out of answers, and goes when the photo is looked at again.
+"$SQL" "$DOPPEL_GALLERY/gallery.db" "UPDATE caption SET words = CAST('a blue dog' AS BLOB) WHERE
+    words = CAST('A lady running' AS BLOB)"
+exits 4 check
+says out "caption"
+exits 4 query --text "lady running"
+exits 0 check --repair
+exits 0 check
+exits 0 scan album --force
+says out "1 caption new"
+
 # Exports bring captions over to the bit; forgetting leaves no word of them.
 exits 0 export one.jsonl
 exits 0 import one.jsonl --gallery other

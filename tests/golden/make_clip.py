@@ -55,8 +55,7 @@ class Text(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         # The state at the end of the text, whose id is the highest.
-        last = (torch.arange(STEPS)[None] == input_ids.argmax(-1, keepdim=True)).float()
-        return self.project((self.norm(x) * last[:, :, None]).sum(1))
+        return self.project(self.norm(x)[torch.arange(x.shape[0]), input_ids.argmax(-1)])
 
 
 class Image(nn.Module):
