@@ -26,7 +26,9 @@ sed -i 's/A lady running/A kitten/; s/Ein Hund/Two/' album/b.xmp
 printf 'Two dogs on a beach\r\n\n  A red cat.  \nTwo dogs on a beach\n' >album/a.jpg.txt
 
 # Nobody asks for captions: none are looked for. Without a model of sentences a list is refused.
-exits 0 scan album --gallery bare
+# Pictures are taken whole, by a stand-in: no face is looked for, which is quick.
+whole="--detect none --model image.onnx"
+exits 0 scan album --gallery bare $whole
 lacks out "caption"
 exits 4 query --text "dogs" --gallery bare
 says err "the gallery has no model of sentences"
@@ -36,7 +38,7 @@ printf 'path,caption\nalbum/b.jpg,"A portrait, of a woman"\nalbum/gone.jpg,a dog
 exits 4 scan album --gallery bare --captions list.csv
 says err "--captions needs a model of sentences (--text-model FILE)"
 
-exits 0 scan album --text-model sentences.onnx --image-model image.onnx --captions list.csv
+exits 0 scan album --text-model sentences.onnx $whole --captions list.csv
 # a: two lines; b: three of XMP, one of the list; c: IPTC's and three of XMP's
 says out "10 captions new, 0 not written any more"
 says out "1 picture of the list not among these files"
@@ -96,7 +98,7 @@ says err "are no pair"
 exits 4 query --text dark --by image --text-model colours.onnx --image-model "$SRCDIR/models/image-105.onnx"
 says err "did not make the vectors of pictures"
 # Both at once, and said by which.
-exits 0 scan album --gallery both --text-model colours.onnx --image-model image.onnx --quiet
+exits 0 scan album --gallery both --text-model colours.onnx $whole --quiet
 printf 'path\tcaption\nalbum/a.jpg\tdark\n' >both.tsv
 exits 0 scan album --gallery both --captions both.tsv
 exits 0 query --text dark --gallery both --json
@@ -152,10 +154,9 @@ exits 3 scan album --captions nowhere.csv
 exits 4 check
 says out "caption"
 exits 4 query --text "lady running"
-exits 0 check --repair
-exits 0 check
 exits 0 scan album --force
-says out "1 caption new"
+says out "2 captions new, 2 not written any more"
+exits 0 check
 
 # Exports bring captions over to the bit; forgetting leaves no word of them.
 exits 0 export one.jsonl
@@ -196,10 +197,10 @@ exits 1 undo
 
 # A pair of files as people bring them: what they do not say, options do, and the gallery remembers.
 golden=$SRCDIR/tests/golden/text
+rm album/a.jpg
 exits 0 scan album --gallery clip --image-model "$golden/clip-image.onnx" --image-preset clip-224 \
     --text-model "$golden/clip-text.onnx" --merges "$golden/clip.merges"
 says out "captions new"
-exits 0 scan album --gallery clip --force
 exits 0 query --text "two dogs on the beach" --gallery clip --json
 is "$("$JSON" out by.0)" "caption"
 is "$("$JSON" out query.n_tokens)" "7"
