@@ -49,6 +49,8 @@ says out "text model  stand-in sentences"
 exits 0 info --json
 is "$("$JSON" out n_templates_text)" "10"
 is "$("$JSON" out models.text.name)" "stand-in sentences"
+exits 0 info album/a.jpg
+says out 'caption "Two dogs on a beach" (sidecar), 9 numbers'
 exits 0 export export.jsonl
 is "$(grep -o '"caption_source":"[a-z]*"' export.jsonl | sort | uniq -c | tr -s ' \n' ' ')" \
     ' 1 "caption_source":"list" 4 "caption_source":"photo" 2 "caption_source":"sidecar" 3 "caption_source":"xmp" '
