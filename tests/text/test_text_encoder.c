@@ -179,6 +179,40 @@ static void a_batch_is_its_texts_one_by_one(void **state)
     a_batch_is(GOLDEN "clip-text.onnx", GOLDEN "clip.merges"); /* one length, and a mask */
 }
 
+static void masks_and_lengths_say_where_a_sentence_ends(void **state)
+{
+    static char texts[N_TEXTS][256];
+    const char *pointers[N_TEXTS];
+    dpl_text_encoder *plain = open_encoder(STANDINS "sentences.onnx", NULL);
+    dpl_text_encoder *masked = open_encoder(STANDINS "masked.onnx", NULL);
+    static float a[N_TEXTS * 16], b[N_TEXTS * 16];
+    const int32_t dim = dpl_text_encoder_dim(plain);
+    dpl_sentence about[N_TEXTS];
+
+    (void)state;
+    make_texts(texts, pointers);
+    assert_int_equal(dpl_text_encoder_dim(masked), dim);
+    assert_int_equal(dpl_text_encode(a, NULL, plain, pointers, N_TEXTS, 1, &err), DPL_OK);
+    if (dpl_text_encode(b, about, masked, pointers, N_TEXTS, 1, &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    for (int32_t i = 0; i < N_TEXTS; i++) {
+        double length = 0, n_words = 0;
+
+        for (int32_t k = 0; k < dim; k++)
+            length += (double)b[i * dim + k] * (double)b[i * dim + k];
+        for (int32_t k = 0; k < dim; k++) {
+            n_words += (double)b[i * dim + k] * about[i].n;
+            assert_true(fabs((double)b[i * dim + k] / sqrt(length) - (double)a[i * dim + k]) <
+                        1e-5);
+        }
+        /* Each word's row sums to 1 at most: so the sum was parted by the right length. */
+        assert_true(n_words <= about[i].n + 1e-4);
+        assert_true(strstr(texts[i], "dog") == NULL || n_words > 0.99);
+    }
+    dpl_text_encoder_close(plain);
+    dpl_text_encoder_close(masked);
+}
+
 static void copy_to(const char *to, const char *from)
 {
     uint8_t *bytes;
@@ -274,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_that_somebody_brings_gives_what_its_runtime_gives),
         cmocka_unit_test(a_batch_is_its_texts_one_by_one),
+        cmocka_unit_test(masks_and_lengths_say_where_a_sentence_ends),
         cmocka_unit_test(what_is_no_model_of_sentences_is_named),
         cmocka_unit_test(other_tokens_are_other_vectors),
         cmocka_unit_test(every_failing_allocation_is_reported),
