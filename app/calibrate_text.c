@@ -17,6 +17,7 @@ typedef struct run {
     dpl_text_pipeline *pipeline;
     dpl_dataset *pairs;
     float *vectors, *scores;
+    float *seconds; /* of the second side; NULL: the same */
     bool *same;
     size_t n;
 } run;
@@ -45,6 +46,7 @@ static int open_all(run *r, const char *path, const char *merges)
 static int score(run *r)
 {
     const dpl_text_encoder *encoder = dpl_text_pipeline_encoder(r->pipeline);
+    const dpl_text_encoder *second = dpl_text_pipeline_second(r->pipeline);
     const size_t dim = (size_t)dpl_text_encoder_dim(encoder);
     const size_t n_texts = (size_t)dpl_dataset_n_items(r->pairs);
     const char **texts = text_need(calloc(n_texts + 1, sizeof *texts));
@@ -56,8 +58,20 @@ static int score(run *r)
     r->same = text_need(calloc(r->n, sizeof *r->same));
     for (size_t i = 0; i < n_texts; i++)
         texts[i] = dpl_dataset_sentence(r->pairs, (int32_t)i);
+    if (dpl_text_encoder_fact(encoder, "side") && second == encoder) {
+        free(texts);
+        return common_refuse(r->self, &r->o->common, DPL_E_MODEL,
+                             "\"%.300s\" is the model of one side of a pair: --second-text-model "
+                             "says the other's",
+                             dpl_text_encoder_path(encoder));
+    }
     status =
         dpl_text_encode(r->vectors, NULL, encoder, texts, n_texts, r->o->common.n_threads, &err);
+    if (status == DPL_OK && second != encoder) {
+        r->seconds = text_need(calloc(n_texts + 1, dim * sizeof *r->seconds));
+        status =
+            dpl_text_encode(r->seconds, NULL, second, texts, n_texts, r->o->common.n_threads, &err);
+    }
     free(texts);
     if (status != DPL_OK)
         return common_fail(r->self, &r->o->common, &err);
@@ -66,7 +80,7 @@ static int score(run *r)
 
         r->scores[i] =
             dpl_head_score(dpl_text_pipeline_head(r->pipeline), r->vectors + (size_t)pair->a * dim,
-                           r->vectors + (size_t)pair->b * dim);
+                           (r->seconds ? r->seconds : r->vectors) + (size_t)pair->b * dim);
         r->same[i] = pair->grade > 0.5f;
     }
     return 0;
@@ -163,6 +177,7 @@ int calibrate_text(const command *self, const calibrate_options *o, const char *
     free(path);
     free(merges);
     free(r.vectors);
+    free(r.seconds);
     free(r.scores);
     free(r.same);
     dpl_dataset_close(r.pairs);

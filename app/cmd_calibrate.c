@@ -94,8 +94,14 @@ static const option_spec own[] = {
      .high = 2147483647},
     {0}};
 
-const option_spec *const options_of_calibrate[] = {
-    own, options_text, options_threads, options_gallery, options_models, options_output, NULL};
+const option_spec *const options_of_calibrate[] = {own,
+                                                   options_text,
+                                                   options_sides,
+                                                   options_threads,
+                                                   options_gallery,
+                                                   options_models,
+                                                   options_output,
+                                                   NULL};
 
 static int check_arguments(const command *self, const calibrate_options *o, int n)
 {
@@ -103,7 +109,7 @@ static int check_arguments(const command *self, const calibrate_options *o, int 
         return options_usage(self, "--gallery, --cohort and --review are of photos, not of --text");
     if (o->text && n != 1)
         return options_usage(self, "with --text it takes one list of pairs");
-    if (!o->text && (o->common.text_model || o->common.merges))
+    if (!o->text && (o->common.text_model || o->common.merges || o->common.second_text_model))
         return options_usage(self, "--text-model and --merges are of --text");
     if (n > 1)
         return options_usage(self, "it takes one DATA, or none for the gallery's own people");

@@ -145,9 +145,9 @@ static int run(comparison *c, double fmr, double threshold)
     int code = common_find_text_model(&path, &merges, c->self, c->o, NULL);
 
     if (!code) {
-        const char *const models[] = {path, merges};
+        const char *const models[] = {path, merges, c->o->second_text_model};
 
-        common_enter_sandbox_with(c->o, NULL, models, 2);
+        common_enter_sandbox_with(c->o, NULL, models, 3);
         code = common_open_text(&c->pipeline, c->self, c->o, path, merges);
     }
     free(path);

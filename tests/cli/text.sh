@@ -51,6 +51,22 @@ exits 2 verify --text a b --as Ann --text-model "$model"
 exits 2 verify a b --text-model "$model"
 says err "--text-model and --merges are of --text"
 
+# Where each side of a pair has a model of its own, both are given, and one is not taken for the other.
+for side in a b; do
+    cp "$model" side.$side.onnx
+    printf '{"side": "%s"}' $side >side.$side.onnx.json
+done
+exits 4 verify --text "two dogs" "2 puppy" --text-model side.a.onnx --threshold 0.9
+says err '"side.a.onnx" is the model of side a of a pair, and the other'
+exits 0 verify --text "two dogs" "2 puppy" --text-model side.a.onnx --second-text-model side.b.onnx \
+    --threshold 0.9
+exits 4 verify --text "two dogs" "2 puppy" --text-model side.b.onnx --second-text-model side.a.onnx \
+    --threshold 0.9
+says err "are not the sides a and b of a pair"
+exits 4 verify --text a b --text-model side.a.onnx --second-text-model "$standins/colours.onnx" \
+    --threshold 0.9
+says err "gives 9 numbers and"
+
 # A calibration of pairs, which then decides; too few, or a list of something else, say so.
 cp "$model" model.onnx
 chmod u+w model.onnx
@@ -81,6 +97,11 @@ is "$("$JSON" out calibration.pairs)" "392"
 is "$("$JSON" out wanted_fmr)" "0.2"
 exits 2 verify --text "a dog" "a dog" --text-model model.onnx
 says err "rate"
+exits 4 calibrate --text pairs.csv --text-model side.a.onnx --fmr 0.2 --dry-run
+says err "--second-text-model says the other's"
+exits 0 calibrate --text pairs.csv --text-model side.a.onnx --second-text-model side.b.onnx --fmr 0.2 \
+    --dry-run
+says out "392 pairs that do not say the same, 56 that do"
 exits 3 calibrate --text "$SRCDIR/README.md" --text-model model.onnx --dry-run
 exits 2 calibrate --text pairs.csv --text-model model.onnx
 exits 2 calibrate --text pairs.csv --text-model model.onnx --gallery g
