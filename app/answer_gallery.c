@@ -52,6 +52,8 @@ json_t *info_template_json(int32_t number, const dpl_template_row *row)
     if (row->by_hand)
         json_put_bool(&object, "by_hand", true);
     json_put_text(&object, "space", row->space);
+    json_put_text(&object, "caption", row->caption);
+    json_put_text(&object, "caption_source", row->caption_source);
     json_put_text(&object, "vectors", row->model_hash);
     json_put_int(&object, "dim", row->dim);
     return object;

@@ -158,6 +158,11 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
                f->quality.weakest[0] ? ", least good: " : "", f->quality.weakest, (int)row->dim,
                row->model_hash);
         status = tell_refusals(t, row->id);
+    } else if (row->caption) {
+        printf("  template %lld: caption \"", (long long)row->id);
+        text_put(stdout, row->caption);
+        printf("\" (%s), %d numbers, vectors %.12s\n", row->caption_source, (int)row->dim,
+               row->model_hash);
     } else {
         printf("  template %lld: the whole picture, %d numbers, vectors %.12s\n",
                (long long)row->id, (int)row->dim, row->model_hash);

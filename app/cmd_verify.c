@@ -78,7 +78,8 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_verify[] = {
-    own, options_text, options_html, options_gallery, options_models, options_output, NULL};
+    own, options_text, options_sides, options_html, options_gallery, options_models, options_output,
+    NULL};
 
 /* All that the answer is made of. */
 typedef struct comparison {
@@ -610,7 +611,7 @@ static int check_arguments(const command *self, const verify_options *o, int n)
         return options_usage(self, "--as and --face are of photos, not of --text");
     if (o->text && n != 2)
         return options_usage(self, "with --text it takes two sentences, not %d", n);
-    if (!o->text && (o->common.text_model || o->common.merges))
+    if (!o->text && (o->common.text_model || o->common.merges || o->common.second_text_model))
         return options_usage(self, "--text-model and --merges are of --text");
     if (o->as && n != 1)
         return options_usage(self, "with --as it takes one photo, not %d", n);

@@ -167,6 +167,15 @@ const option_spec options_text[] = {
              "CLIP's)"},
     {0}};
 
+const option_spec options_sides[] = {
+    {.name = "second-text-model",
+     .kind = OPTION_TEXT,
+     .offset = AT(second_text_model),
+     .value = "FILE",
+     .help = "the encoder of the second of two sentences, where each side of a pair has its own "
+             "(best.a.onnx and best.b.onnx of a training)"},
+    {0}};
+
 const option_spec options_html[] = {
     {.name = "html",
      .kind = OPTION_TEXT,
@@ -627,6 +636,7 @@ int common_open_text(dpl_text_pipeline **out, const command *self, const common 
 
     options.encoder_path = path;
     options.merges_path = merges;
+    options.second_path = o->second_text_model;
     options.net = common_model_limits(o);
     return dpl_text_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
 }

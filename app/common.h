@@ -21,7 +21,7 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 /* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
-    const char *text_model, *merges, *image_preset;
+    const char *text_model, *second_text_model, *merges, *image_preset;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels, n_threads;
     double min_score;
@@ -55,6 +55,7 @@ extern const option_spec options_html[];    /* --html */
 extern const option_spec options_threads[]; /* --threads */
 extern const option_spec options_walk[];    /* --follow-links */
 extern const option_spec options_text[];    /* --text-model --merges */
+extern const option_spec options_sides[];   /* --second-text-model */
 
 /** Print "doppel CMD: message" on stderr; returns the status's exit code. */
 int common_say(const command *self, const dpl_error *err);

@@ -210,14 +210,16 @@ static int check_pair(query *q)
 {
     dpl_net_options limits = common_model_limits(q->o);
     dpl_encoder *encoder;
-    const char *hash;
+    const char *hash, *preset;
     dpl_error err;
     int code = 0;
 
     if (!q->o->image_model || strcmp(q->o->image_model, "none") == 0)
         return 0;
-    if (dpl_encoder_open_with(&encoder, q->o->image_model, q->o->image_preset, &limits, &err) !=
-            DPL_OK ||
+    if (dpl_gallery_setting(&preset, q->gallery, "model.image.preset", &err) != DPL_OK)
+        return common_fail(q->self, q->o, &err);
+    preset = q->o->image_preset ? q->o->image_preset : preset && *preset ? preset : NULL;
+    if (dpl_encoder_open_with(&encoder, q->o->image_model, preset, &limits, &err) != DPL_OK ||
         dpl_gallery_setting(&hash, q->gallery, "model.image.hash", &err) != DPL_OK)
         return common_fail(q->self, q->o, &err);
     if (!hash || strcmp(hash, dpl_encoder_hash(encoder)) != 0)

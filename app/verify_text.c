@@ -145,9 +145,9 @@ static int run(comparison *c, double fmr, double threshold)
     int code = common_find_text_model(&path, &merges, c->self, c->o, NULL);
 
     if (!code) {
-        const char *const models[] = {path, merges};
+        const char *const models[] = {path, merges, c->o->second_text_model};
 
-        common_enter_sandbox_with(c->o, NULL, models, 2);
+        common_enter_sandbox_with(c->o, NULL, models, 3);
         code = common_open_text(&c->pipeline, c->self, c->o, path, merges);
     }
     free(path);
@@ -156,6 +156,8 @@ static int run(comparison *c, double fmr, double threshold)
         code = html_open(&page, c->self, c->o, "Do they say the same?");
     if (code)
         return code;
+    if (isnan(fmr) && isnan(threshold) && dpl_text_pipeline_calibration(c->pipeline))
+        fmr = DPL_DEFAULT_TEXT_FMR;
     if (dpl_policy_make(&c->policy, dpl_text_pipeline_calibration(c->pipeline), fmr, threshold,
                         &err) != DPL_OK ||
         dpl_verify_texts(&c->result, c->about, c->pipeline, &c->policy, c->texts[0], c->texts[1],

@@ -31,6 +31,7 @@ typedef struct entry {
 typedef struct kept {
     int64_t id;
     char *text, *source;
+    bool is_damaged; /* it goes, and is found again where it was found */
     bool stays;
 } kept;
 
@@ -191,6 +192,8 @@ static dpl_status keep(void *ctx, const dpli_template_record *r, dpl_error *err)
     p->kept = grown;
     k = &grown[p->n_kept++];
     *k = (kept){.id = r->vector.id};
+    k->is_damaged = !r->caption || r->vector.sum != dpli_vector_sum(&r->vector) ||
+                    r->caption_sum != dpli_caption_sum(r->vector.id, r->caption_source, r->caption);
     k->text = dpli_strdup(r->caption ? r->caption : "", err);
     k->source = dpli_strdup(r->caption_source ? r->caption_source : "", err);
     return k->text && k->source ? DPL_OK : DPL_E_MEMORY;
@@ -271,6 +274,8 @@ static dpl_status gather(photo *p, dpli_captioning *c, const char *path, bool in
     for (size_t k = 0; k < p->n_kept; k++) {
         kept *old = &p->kept[k];
 
+        if (old->is_damaged)
+            continue;
         /* Not looked for, or not readable today, is not gone. */
         old->stays = p->now.refused[0] != '\0' ||
                      (strcmp(old->source, FROM_LIST) == 0 && !listed) ||

@@ -326,26 +326,37 @@ dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dp
     return status;
 }
 
-dpl_status dpl_gallery_bind_text(dpl_gallery *gallery, const dpl_text_encoder *encoder,
-                                 dpl_error *err)
+/* *path and *merges are the caller's, and the binding's. */
+static dpl_status binding_of_text(dpli_binding *binding, char **path, char **merges,
+                                  const dpl_text_encoder *encoder, dpl_error *err)
 {
     const char *name = dpl_text_encoder_fact(encoder, "name");
     const char *head = dpl_text_encoder_fact(encoder, "head");
-    char *path = NULL, *merges = NULL;
-    dpli_binding binding = {
+    dpl_status status = model_path(path, dpl_text_encoder_path(encoder), err);
+
+    *merges = NULL;
+    /* What the model's file does not say is in its list of merges: its preset, as it were. */
+    if (status == DPL_OK && dpl_text_encoder_merges_path(encoder))
+        status = model_path(merges, dpl_text_encoder_merges_path(encoder), err);
+    *binding = (dpli_binding){
         .space = dpli_spaces[DPLI_TEXT_SPACE].name,
         .hash = dpl_text_encoder_hash(encoder),
         .name = name ? name : "",
         .head = head ? head : "cosine",
         .dim = dpl_text_encoder_dim(encoder),
+        .path = *path,
+        .preset = *merges ? *merges : "",
     };
-    dpl_status status = model_path(&path, dpl_text_encoder_path(encoder), err);
+    return status;
+}
 
-    /* What the model's file does not say is in its list of merges: its preset, as it were. */
-    if (status == DPL_OK && dpl_text_encoder_merges_path(encoder))
-        status = model_path(&merges, dpl_text_encoder_merges_path(encoder), err);
-    binding.path = path;
-    binding.preset = merges ? merges : "";
+dpl_status dpl_gallery_bind_text(dpl_gallery *gallery, const dpl_text_encoder *encoder,
+                                 dpl_error *err)
+{
+    dpli_binding binding;
+    char *path, *merges;
+    dpl_status status = binding_of_text(&binding, &path, &merges, encoder, err);
+
     if (status == DPL_OK)
         status = dpli_gallery_bind(gallery, &binding, err);
     free(path);
@@ -353,23 +364,44 @@ dpl_status dpl_gallery_bind_text(dpl_gallery *gallery, const dpl_text_encoder *e
     return status;
 }
 
-dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
-                              dpl_error *err)
+static dpl_status rebind(int64_t *model_id, dpl_gallery *gallery, const dpli_binding *binding,
+                         dpl_error *err)
 {
     dpli_store *s = gallery->store;
     char key[DPLI_MODEL_KEY];
+    dpl_status status =
+        s->ops->change_model(s, model_id, binding->space, binding->hash, binding->dim, err);
+
+    dpli_model_key(key, binding->space, "hash");
+    if (status == DPL_OK)
+        status = s->ops->set_setting(s, key, binding->hash, err);
+    return status == DPL_OK ? dpli_bind_inside(gallery, binding, err) : status;
+}
+
+dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
+                              dpl_error *err)
+{
     dpli_binding binding;
     char *path;
     dpl_status status = binding_of(&binding, &path, encoder, err);
 
     if (status == DPL_OK)
-        status = s->ops->change_model(s, model_id, binding.space, binding.hash, binding.dim, err);
-    dpli_model_key(key, binding.space, "hash");
-    if (status == DPL_OK)
-        status = s->ops->set_setting(s, key, binding.hash, err);
-    if (status == DPL_OK)
-        status = dpli_bind_inside(gallery, &binding, err);
+        status = rebind(model_id, gallery, &binding, err);
     free(path);
+    return status;
+}
+
+dpl_status dpli_rebind_text_inside(int64_t *model_id, dpl_gallery *gallery,
+                                   const dpl_text_encoder *encoder, dpl_error *err)
+{
+    dpli_binding binding;
+    char *path, *merges;
+    dpl_status status = binding_of_text(&binding, &path, &merges, encoder, err);
+
+    if (status == DPL_OK)
+        status = rebind(model_id, gallery, &binding, err);
+    free(path);
+    free(merges);
     return status;
 }
 

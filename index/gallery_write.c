@@ -167,7 +167,10 @@ static dpl_status keep_template(void *ctx, const dpli_template_record *r, dpl_er
     dpli_store *s = o->gallery->store;
     const dpli_space *space = dpli_space_find(r->space);
 
-    if (o->keep_texts && space && space->is_text) {
+    /* A damaged one does not stay: it is found again where it was found. */
+    if (o->keep_texts && space && space->is_text && r->caption &&
+        r->caption_sum == dpli_caption_sum(r->vector.id, r->caption_source, r->caption) &&
+        r->vector.sum == dpli_vector_sum(&r->vector)) {
         int64_t *texts = dpli_grow(o->texts, &o->cap_texts, o->n_texts + 1, sizeof *texts, err);
 
         if (!texts)

@@ -531,11 +531,13 @@ typedef struct dpl_text_pipeline_options {
     const char *encoder_path;
     const char *merges_path; /* as of dpl_text_encoder_options; NULL: none */
     dpl_net_options net;     /* of the model */
+    const char *second_path; /* the model of the second of two sentences, where each side of a pair
+                                has one of its own (fact "side"); NULL: the same */
 } dpl_text_pipeline_options;
 
 #define DPL_TEXT_PIPELINE_OPTIONS_INIT                                                             \
     {                                                                                              \
-        sizeof(dpl_text_pipeline_options), NULL, NULL, DPL_NET_OPTIONS_INIT                        \
+        sizeof(dpl_text_pipeline_options), NULL, NULL, DPL_NET_OPTIONS_INIT, NULL                  \
     }
 
 /** The same by a function, for who has no macros.
@@ -547,15 +549,22 @@ DPL_API void dpl_text_pipeline_options_init(dpl_text_pipeline_options *options, 
  *
  * @retval DPL_E_MODEL, DPL_E_INPUT  as of dpl_text_encoder_open; or a calibration that is none, or
  *                                   has a cohort, which is for faces
- * @retval DPL_E_MISMATCH            the calibration is of another model
+ * @retval DPL_E_MISMATCH            the calibration is of another model, or the second model is not
+ *                                   of the first one's other side
  */
 DPL_API dpl_status dpl_text_pipeline_open(dpl_text_pipeline **out,
                                           const dpl_text_pipeline_options *options, dpl_error *err);
 DPL_API void dpl_text_pipeline_close(dpl_text_pipeline *pipeline);
 DPL_API const dpl_text_encoder *dpl_text_pipeline_encoder(const dpl_text_pipeline *pipeline);
 DPL_API const dpl_head *dpl_text_pipeline_head(const dpl_text_pipeline *pipeline);
+/** That of the second of two sentences: the same, unless it was given. */
+DPL_API const dpl_text_encoder *dpl_text_pipeline_second(const dpl_text_pipeline *pipeline);
 /** Or NULL: then a threshold has to be given. */
 DPL_API const dpl_calibration *dpl_text_pipeline_calibration(const dpl_text_pipeline *pipeline);
+
+/* The rate by which sentences are judged where none is asked for: a hundred times that of faces, as
+ * lists of sentences are short, and a mistake is of other weight. */
+#define DPL_DEFAULT_TEXT_FMR 1e-2
 
 /**
  * Compare two sentences: do they say the same, by what the model was trained for?
@@ -564,6 +573,7 @@ DPL_API const dpl_calibration *dpl_text_pipeline_calibration(const dpl_text_pipe
  * @param      policy  made with the pipeline's calibration; it speaks of pairs of sentences that do
  *                     not say the same where that of faces speaks of strangers
  * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_text_encode
+ * @retval DPL_E_MODEL               the model is of one side, and the other side's is not given
  * Threads: any number at once.
  */
 DPL_API dpl_status dpl_verify_texts(dpl_comparison *out, dpl_sentence *about,
