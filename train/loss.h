@@ -26,7 +26,7 @@ typedef enum dpli_loss_kind {
                          one linear map a teacher where the lengths differ */
     /* Each row nearest to its teacher's vector among all of the batch (loss_across.c): */
     DPLI_LOSS_INFO_NCE, /* softmax both ways; van den Oord et al. 2018, Radford et al. 2021 */
-    DPLI_LOSS_RANKING   /* margin to the hardest both ways; Faghri et al. 2018 */
+    DPLI_LOSS_RANKING   /* margin to a semi-hard rival both ways; Kiros et al. 2014 */
 } dpli_loss_kind;
 
 typedef struct dpli_loss_options {
@@ -80,6 +80,8 @@ dpli_param *dpli_loss_param(dpli_loss *loss, int32_t i);
 /** The l1-sigmoid head of a loss that has one, learned one way or the other: weights [dim] to out,
  * and the bias. False: it has another head. */
 bool dpli_loss_l1_head(float *weights, float *bias, dpli_loss *loss);
+/** Of similarities: parameters that were set to a head's, to those that mean the same. */
+void dpli_loss_l1_turn(dpli_loss *loss);
 
 /**
  * The batch's mean loss, in double; written gradients are of that mean. Repeats to the bit with the
