@@ -59,8 +59,16 @@ json_t *train_event_json(const dpl_train_event *e)
     }
     if (e->kind == DPL_TRAIN_VALIDATED) {
         json_put_real(&o, "epoch", e->epoch);
-        if (!e->figures.n_pairs)
+        if (e->figures.n_sentences) {
+            json_put_real(&o, "r1", e->figures.recall_1);
+            json_put_real(&o, "r5", e->figures.recall_5);
+            json_put_real(&o, "r10", e->figures.recall_10);
+            json_put_real(&o, "median_rank", e->figures.median_rank);
+            json_put_int(&o, "sentences", e->figures.n_sentences);
+            json_put_int(&o, "pictures", e->figures.n_pictures);
+        } else if (!e->figures.n_pairs) {
             json_put_real(&o, "oneshot", e->figures.oneshot);
+        }
         json_put_real(&o, "auc", e->figures.auc);
         json_put_real(&o, "accuracy", e->figures.accuracy);
         json_put_real(&o, "eer", e->figures.eer);
@@ -72,7 +80,7 @@ json_t *train_event_json(const dpl_train_event *e)
             json_put_real(&o, "spearman", e->figures.spearman);
             json_put_real(&o, "squared_error", e->figures.squared_error);
             json_put_int(&o, "pairs", e->figures.n_pairs);
-        } else {
+        } else if (!e->figures.n_sentences) {
             json_put_int(&o, "ways", e->figures.n_ways);
             json_put_int(&o, "trials", e->figures.n_trials);
         }

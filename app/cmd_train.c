@@ -112,6 +112,9 @@ static const option_spec own[] = {
     LIST("hold-group", hold_group, "NAME", "hold out this group; may be repeated"),
     INT("hold-classes", hold_classes, "N", 0,
         "hold out so many classes (default a tenth, at most 200, unless something else is)"),
+    TEXT("split", split, "NAME", "of a list: train on its rows of this split only"),
+    TEXT("validate-split", validate_split, "NAME",
+         "validate on the rows of this split, of the list or of --validate"),
     INT("hold-pairs", hold_pairs, "N", 0,
         "of pairs that DATA gives: hold out so many, drawn by the seed (default a tenth, at most "
         "1000, unless --validate is given)"),
@@ -127,17 +130,21 @@ static const option_spec own[] = {
     INT("validate-steps", validate_steps, "N", 1, "steps between validations (default an epoch)"),
     TEXT("best", best, "FIGURE",
          "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar; of "
-         "pairs that DATA gives also correct, pearson, spearman (default oneshot; of given pairs "
-         "accuracy, of grades pearson)"),
+         "pairs that DATA gives also correct, pearson, spearman; of pictures with sentences r1, r5, "
+         "r10, rank (default oneshot; of given pairs accuracy, of grades pearson; of pictures with "
+         "sentences r10)"),
     INT("patience", patience, "N", 0,
         "stop after so many validations without a better figure (default 0: never)"),
     TEXT("loss", loss, "NAME",
          "contrastive, l1-sigmoid, l1-similarity, distance-sigmoid, manhattan-ce, manhattan-se, "
-         "cosine, cosine-se, triplet, arc, distil (default the named network's own, else "
-         "contrastive)"),
-    REAL("margin", margin, "M", 1e6, "of contrastive (default 1), cosine, triplet, arc"),
+         "cosine, cosine-se, triplet, arc, distil; for pictures with sentences info-nce, ranking "
+         "(default the named network's own, else contrastive)"),
+    REAL("margin", margin, "M", 1e6, "of contrastive (default 1), cosine, triplet, arc, ranking"),
     REAL("scale", scale, "S", 1e6, "of arc"),
-    LIST("teacher", teacher, "MODEL", "an encoder to learn from, for distil; may be repeated"),
+    REAL("temperature", temperature, "T", 10, "of info-nce (default learnt, from 0.07 on)"),
+    LIST("teacher", teacher, "MODEL",
+         "an encoder to learn from, for distil, where it may be repeated; for info-nce and ranking "
+         "the encoder of the pictures, at whose vectors sentences come to lie"),
     {.name = "batch",
      .kind = OPTION_TEXT,
      .offset = AT(batch),
@@ -145,7 +152,7 @@ static const option_spec own[] = {
      .help = "pictures of a step, all of whose pairs are used (default 16x4)"},
     INT("batch-pairs", batch_pairs, "N", 2,
         "independent random pairs a step instead, half of them same, as Koch 2015; or so many of "
-        "those that DATA gives (default 64)"),
+        "those that DATA gives (default 64, of pictures with a sentence each 128)"),
     REAL("within-group", within_group, "SHARE", 1,
          "share of the batches whose classes are all of one group: harder pairs (default 0)"),
     FLAG("rotate-classes", rotate_classes,
@@ -290,6 +297,14 @@ static void tell_figures(const dpl_train_event *e)
 {
     const dpl_train_figures *f = &e->figures;
 
+    if (f->n_sentences) {
+        printf("step %lld, epoch %.2f: among %lld pictures R@1 %.4f, R@5 %.4f, R@10 %.4f, median "
+               "rank %g%s\n",
+               (long long)e->step, e->epoch, (long long)f->n_pictures, f->recall_1, f->recall_5,
+               f->recall_10, f->median_rank, e->is_best ? " (best)" : "");
+        fflush(stdout);
+        return;
+    }
     if (f->n_pairs) {
         printf("step %lld, epoch %.2f: loss %.4f, correct %.4f, accuracy %.4f, AUC %.4f, EER %.4f, "
                "Pearson %.4f, Spearman %.4f%s\n",

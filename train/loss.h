@@ -26,7 +26,7 @@ typedef enum dpli_loss_kind {
                          one linear map a teacher where the lengths differ */
     /* Each row nearest to its teacher's vector among all of the batch (loss_across.c): */
     DPLI_LOSS_INFO_NCE, /* softmax both ways; van den Oord et al. 2018, Radford et al. 2021 */
-    DPLI_LOSS_RANKING   /* margin to the hardest both ways; Faghri et al. 2018 */
+    DPLI_LOSS_RANKING   /* margin to a semi-hard rival both ways; Kiros et al. 2014 */
 } dpli_loss_kind;
 
 typedef struct dpli_loss_options {

@@ -12,9 +12,11 @@
  * several of a class as in Khosla et al. 2020 (their L_out). The scale s is 1 / temperature: given,
  * or learnt by its logarithm, from 1 / 0.07 on and never over 100 (Radford, section 2.4).
  *
- * Ranking: max(0, m - c_ii + max_(j of no own) c_ij) and the same of columns, the mean over rows of
- * both: only the hardest of a batch count (Faghri et al. 2018, VSE++); of the sum over all, as
- * Kiros, Salakhutdinov, Zemel 2014 have it, easy ones take most.
+ * Ranking: max(0, m - c_ii + c_ij) for one j of another class a row, and the same of columns, the
+ * mean over rows of both. j is the most alike that is less alike than row i's own; where all are
+ * more alike, the least (as the triplets of loss_classes.c, after Schroff et al. 2015). The hardest
+ * of all, as Faghri et al. 2018 (VSE++) have it, collapse the embedding in large batches; of the
+ * sum over all, as Kiros, Salakhutdinov, Zemel 2014 have it, easy ones take most.
  *
  * The vectors get no gradient. Matrix products are cut by rows of their result, one part a thread.
  */
@@ -71,15 +73,15 @@ typedef struct across_run {
     const int32_t *labels;
     size_t n, dim;
     double margin, scale;
-    float *unit, *inverse;                /* [n, dim], [n] */
-    float *target, *target_inverse;       /* [n, dim], [n] */
-    float *cosines;                       /* [n, n] */
-    float *slopes;                        /* [n, n], of the loss by the cosines */
-    double *row_log, *column_log;         /* [n], log of the sum of exp z */
-    size_t *row_hardest, *column_hardest; /* [n]; n where nothing pulls */
-    double *parts, *scale_parts;          /* [n], of the loss; of its slope by log s */
-    uint8_t *right;                       /* [n] */
-    float *grad;                          /* [n, dim] */
+    float *unit, *inverse;            /* [n, dim], [n] */
+    float *target, *target_inverse;   /* [n, dim], [n] */
+    float *cosines;                   /* [n, n] */
+    float *slopes;                    /* [n, n], of the loss by the cosines */
+    double *row_log, *column_log;     /* [n], log of the sum of exp z */
+    size_t *row_rival, *column_rival; /* [n]; n where nothing pulls */
+    double *parts, *scale_parts;      /* [n], of the loss; of its slope by log s */
+    uint8_t *right;                   /* [n] */
+    float *grad;                      /* [n, dim] */
 } across_run;
 
 static dpl_status make_room(across_run *k, dpli_loss *loss, dpl_error *err)
@@ -101,8 +103,8 @@ static dpl_status make_room(across_run *k, dpli_loss *loss, dpl_error *err)
     k->target_inverse = dpli_loss_take(&at, n, sizeof(float));
     k->cosines = dpli_loss_take(&at, n * n, sizeof(float));
     k->slopes = dpli_loss_take(&at, n * n, sizeof(float));
-    k->row_hardest = dpli_loss_take(&at, n, sizeof(size_t));
-    k->column_hardest = dpli_loss_take(&at, n, sizeof(size_t));
+    k->row_rival = dpli_loss_take(&at, n, sizeof(size_t));
+    k->column_rival = dpli_loss_take(&at, n, sizeof(size_t));
     k->row_log = dpli_loss_take(&at, n, sizeof(double));
     k->column_log = dpli_loss_take(&at, n, sizeof(double));
     k->parts = dpli_loss_take(&at, n, sizeof(double));
@@ -152,7 +154,7 @@ static dpl_status compare(across_run *k, dpli_loss *loss, const dpli_loss_batch 
 static void sum_up(double *out, size_t *n_correct, const across_run *k)
 {
     for (size_t i = 0; i < k->n; i++) {
-        /* a row that is not finite may be nobody's hardest: it counts as well */
+        /* a row that is not finite may be nobody's rival: it counts as well */
         *out += k->parts[i] + 0 * (double)k->inverse[i];
         *n_correct += k->right[i];
     }
@@ -260,23 +262,31 @@ dpl_status dpli_loss_info_nce_run(double *out, dpli_loss *loss, const dpli_loss_
 
 /* ------------------------------------------------------------------ ranking */
 
-/* What a row, or a column, lies short of its margin before the hardest that is not its own. */
-static double shortfall(size_t *hardest, const across_run *k, const float *c, size_t step,
-                        size_t own)
+/* What a row, or a column, lies short of its margin before a rival; who that is. */
+static double shortfall(size_t *rival, const across_run *k, const float *c, size_t step, size_t own)
 {
-    size_t at = k->n;
+    const float mine = c[own * step];
+    size_t below = k->n, least = k->n;
     double part;
 
-    *hardest = k->n;
-    for (size_t j = 0; j < k->n; j++)
-        if (k->labels[j] != k->labels[own] && (at == k->n || c[j * step] > c[at * step]))
-            at = j;
-    if (at == k->n)
+    *rival = k->n;
+    for (size_t j = 0; j < k->n; j++) {
+        const float other = c[j * step];
+
+        if (k->labels[j] == k->labels[own])
+            continue;
+        if (other < mine && (below == k->n || other > c[below * step]))
+            below = j;
+        if (least == k->n || other < c[least * step])
+            least = j;
+    }
+    below = below < k->n ? below : least;
+    if (below == k->n)
         return 0;
-    part = k->margin - (double)c[own * step] + (double)c[at * step];
+    part = k->margin - (double)mine + (double)c[below * step];
     if (part <= 0)
         return 0;
-    *hardest = at;
+    *rival = below;
     return part;
 }
 
@@ -286,8 +296,8 @@ static void shortfalls(void *ctx, int worker, size_t from, size_t to)
 
     (void)worker;
     for (size_t i = from; i < to; i++)
-        k->parts[i] = (shortfall(&k->row_hardest[i], k, k->cosines + i * k->n, 1, i) +
-                       shortfall(&k->column_hardest[i], k, k->cosines + i, k->n, i)) /
+        k->parts[i] = (shortfall(&k->row_rival[i], k, k->cosines + i * k->n, 1, i) +
+                       shortfall(&k->column_rival[i], k, k->cosines + i, k->n, i)) /
                       (double)k->n;
 }
 
@@ -306,13 +316,13 @@ dpl_status dpli_loss_ranking_run(double *out, dpli_loss *loss, const dpli_loss_b
         return DPL_OK;
     memset(k.slopes, 0, k.n * k.n * sizeof *k.slopes);
     for (size_t i = 0; i < k.n; i++) {
-        if (k.row_hardest[i] < k.n) {
+        if (k.row_rival[i] < k.n) {
             k.slopes[i * k.n + i] -= share;
-            k.slopes[i * k.n + k.row_hardest[i]] += share;
+            k.slopes[i * k.n + k.row_rival[i]] += share;
         }
-        if (k.column_hardest[i] < k.n) {
+        if (k.column_rival[i] < k.n) {
             k.slopes[i * k.n + i] -= share;
-            k.slopes[k.column_hardest[i] * k.n + i] += share;
+            k.slopes[k.column_rival[i] * k.n + i] += share;
         }
     }
     go_back(&k, team);

@@ -107,7 +107,14 @@ static json_t *figures_json(const dpl_train_figures *f)
     set_real(o, "pearson", f->pearson);
     set_real(o, "spearman", f->spearman);
     set_real(o, "squared-error", f->squared_error);
-    if (f->n_pairs) {
+    if (f->n_sentences) {
+        set_real(o, "r1", f->recall_1);
+        set_real(o, "r5", f->recall_5);
+        set_real(o, "r10", f->recall_10);
+        set_real(o, "median-rank", f->median_rank);
+        json_object_set_new(o, "sentences", json_integer(f->n_sentences));
+        json_object_set_new(o, "pictures", json_integer(f->n_pictures));
+    } else if (f->n_pairs) {
         json_object_set_new(o, "pairs", json_integer(f->n_pairs));
     } else {
         json_object_set_new(o, "trials", json_integer(f->n_trials));
@@ -253,6 +260,8 @@ dpl_status dpli_run_export(dpli_trainer *t, const char *stem, dpl_error *err)
             status = dpli_graph_set_meta(
                 g, "normalize",
                 strcmp(dpli_loss_head(t->settings.loss), "cosine") == 0 ? "l2" : "none", err);
+        if (status == DPL_OK && t->captions) /* in whose space its vectors are */
+            status = dpli_graph_set_meta(g, "pictures", dpl_encoder_hash(t->teachers[0]), err);
         dpli_tower_settle(t, w);
         if (status == DPL_OK)
             status = dpli_onnx_write(&bytes, &n, g, err);

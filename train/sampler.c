@@ -162,7 +162,10 @@ static dpli_row row_of(const dpli_sampler *s, int32_t tower, int32_t c, int32_t 
 {
     const dpli_draws *pool = s->o.pool;
 
-    return (dpli_row){pool->classes[c].items[tower][pick], turns * pool->n_classes + c, turns};
+    return (dpli_row){.item = pool->classes[c].items[tower][pick],
+                      .label = turns * pool->n_classes + c,
+                      .cls = pool->classes[c].cls,
+                      .turns = turns};
 }
 
 static int32_t draw_turns(const dpli_sampler *s, dpli_rng *rng)

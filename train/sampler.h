@@ -39,6 +39,7 @@ void dpli_draws_clear(dpli_draws *pool);
 
 typedef struct dpli_row {
     int32_t item, label;
+    int32_t cls;   /* the class's number in the dataset, what the label is of the pool's */
     int32_t turns; /* quarter turns */
 } dpli_row;
 

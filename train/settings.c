@@ -254,7 +254,9 @@ static const char *const loss_names[] = {[DPLI_LOSS_CONTRASTIVE] = "contrastive"
                                          [DPLI_LOSS_TRIPLET] = "triplet",
                                          [DPLI_LOSS_ARC] = "arc",
                                          [DPLI_LOSS_DISTIL] = "distil",
-                                         [DPLI_LOSS_DISTIL + 1] = NULL};
+                                         [DPLI_LOSS_INFO_NCE] = "info-nce",
+                                         [DPLI_LOSS_RANKING] = "ranking",
+                                         [DPLI_LOSS_RANKING + 1] = NULL};
 static const char *const optimizer_names[] = {[DPLI_SGD] = "sgd",
                                               [DPLI_ADAM] = "adam",
                                               [DPLI_NADAM] = "nadam",
@@ -269,12 +271,19 @@ static const char *const init_names[] = {[DPLI_INIT_KOCH] = "koch",
                                          [DPLI_INIT_HE] = "he",
                                          [DPLI_INIT_GLOROT] = "glorot",
                                          [DPLI_INIT_GLOROT + 1] = NULL};
-static const char *const best_names[] = {
-    [DPLI_BEST_ONESHOT] = "oneshot",   [DPLI_BEST_AUC] = "auc",
-    [DPLI_BEST_ACCURACY] = "accuracy", [DPLI_BEST_EER] = "eer",
-    [DPLI_BEST_TAR] = "tar",           [DPLI_BEST_CORRECT] = "correct",
-    [DPLI_BEST_PEARSON] = "pearson",   [DPLI_BEST_SPEARMAN] = "spearman",
-    [DPLI_BEST_SPEARMAN + 1] = NULL};
+static const char *const best_names[] = {[DPLI_BEST_ONESHOT] = "oneshot",
+                                         [DPLI_BEST_AUC] = "auc",
+                                         [DPLI_BEST_ACCURACY] = "accuracy",
+                                         [DPLI_BEST_EER] = "eer",
+                                         [DPLI_BEST_TAR] = "tar",
+                                         [DPLI_BEST_CORRECT] = "correct",
+                                         [DPLI_BEST_PEARSON] = "pearson",
+                                         [DPLI_BEST_SPEARMAN] = "spearman",
+                                         [DPLI_BEST_R1] = "r1",
+                                         [DPLI_BEST_R5] = "r5",
+                                         [DPLI_BEST_R10] = "r10",
+                                         [DPLI_BEST_RANK] = "rank",
+                                         [DPLI_BEST_RANK + 1] = NULL};
 
 static dpl_status choose(int *out, const char *what, const char *const *names, const char *name,
                          dpl_error *err)
@@ -345,6 +354,10 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     const dpli_optimizer_options usual = dpli_optimizer_defaults((dpli_optimizer_kind)kind);
     DEFAULT_INT(plain, 0);
     DEFAULT_INT(min_items, 2);
+    if (s->o.validate_split && !s->o.validate && s->o.data) {
+        DEFAULT_TEXT(validate, s->o.data);
+        s->o.validate = s->o.data;
+    }
     const bool held = s->o.validate || s->o.hold_groups != DPL_TRAIN_UNSET_INT || s->o.hold_group ||
                       s->o.hold_items != DPL_TRAIN_UNSET_INT || s->o.plain > 0;
     DEFAULT_INT(hold_classes, held ? 0 : DPLI_HOLD_A_TENTH);
@@ -453,6 +466,8 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
         status = in_range(ranges[i].name, ranges[i].v, ranges[i].low, ranges[i].high, err);
     if (status == DPL_OK && o->margin != DPL_TRAIN_UNSET_REAL)
         status = in_range("margin", o->margin, 0, 1e6, err);
+    if (status == DPL_OK && o->temperature != DPL_TRAIN_UNSET_REAL)
+        status = in_range("temperature", o->temperature, 1e-3, 10, err);
     if (status == DPL_OK && o->scale != DPL_TRAIN_UNSET_REAL)
         status = in_range("scale", o->scale, 1e-3, 1e6, err);
     if (status == DPL_OK && o->channels != DPL_TRAIN_UNSET_INT && o->channels != 1 &&
@@ -464,6 +479,11 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
 static bool pairs_kind(dpli_loss_kind kind)
 {
     return dpli_loss_takes_pairs(kind);
+}
+
+static bool across_kind(dpli_loss_kind kind)
+{
+    return kind == DPLI_LOSS_INFO_NCE || kind == DPLI_LOSS_RANKING;
 }
 
 static dpl_status check_together(const dpli_settings *s, dpl_error *err)
@@ -495,7 +515,7 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
     else if (in_pairs &&
              (o->batch_classes != DPL_TRAIN_UNSET_INT || o->batch_items != DPL_TRAIN_UNSET_INT))
         wrong = "a batch is classes x items, or \"batch-pairs\", not both";
-    else if (in_pairs && !pairs_kind(s->loss))
+    else if (in_pairs && !pairs_kind(s->loss) && !across_kind(s->loss))
         wrong = "\"batch-pairs\" is for losses of pairs";
     else if (o->plain && s->loss != DPLI_LOSS_DISTIL && strcmp(o->augment, "none") == 0)
         wrong = "without classes (\"plain\") what is the same are distortions of one picture: "
@@ -504,14 +524,20 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
         wrong = "two towers need classes: \"plain\" has none";
     else if (s->loss == DPLI_LOSS_DISTIL && s->n_teachers == 0)
         wrong = "the loss distil needs a \"teacher\"";
-    else if (s->loss != DPLI_LOSS_DISTIL && s->n_teachers > 0)
-        wrong = "a \"teacher\" is for the loss distil";
+    else if (across_kind(s->loss) && s->n_teachers != 1)
+        wrong = "the losses info-nce and ranking need one \"teacher\", an encoder of pictures";
+    else if (!dpli_loss_takes_teachers(s->loss) && s->n_teachers > 0)
+        wrong = "a \"teacher\" is for the losses distil, info-nce and ranking";
+    else if (across_kind(s->loss) && s->n_towers > 1)
+        wrong = "the losses info-nce and ranking train one network, of sentences";
+    else if (o->temperature != DPL_TRAIN_UNSET_REAL && s->loss != DPLI_LOSS_INFO_NCE)
+        wrong = "\"temperature\" is for the loss info-nce";
     else if (o->scale != DPL_TRAIN_UNSET_REAL && s->loss != DPLI_LOSS_ARC)
         wrong = "\"scale\" is for the loss arc";
     else if (o->margin != DPL_TRAIN_UNSET_REAL && s->loss != DPLI_LOSS_CONTRASTIVE &&
              s->loss != DPLI_LOSS_COSINE && s->loss != DPLI_LOSS_TRIPLET &&
-             s->loss != DPLI_LOSS_ARC)
-        wrong = "\"margin\" is for the losses contrastive, cosine, triplet and arc";
+             s->loss != DPLI_LOSS_ARC && s->loss != DPLI_LOSS_RANKING)
+        wrong = "\"margin\" is for the losses contrastive, cosine, triplet, arc and ranking";
     else if (o->second_data && !pairs_kind(s->loss))
         wrong = "two towers are for losses of pairs";
     else if (o->second_data && o->validate)
@@ -626,7 +652,7 @@ static dpl_status interpret(dpli_settings *s, dpl_error *err)
     s->best = (dpli_best)best;
     const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
     s->n_towers = o->second_data ? 2 : arch ? arch->n_towers : 1;
-    s->by_item = s->loss == DPLI_LOSS_DISTIL || s->loss == DPLI_LOSS_ARC;
+    s->by_item = s->loss == DPLI_LOSS_DISTIL || s->loss == DPLI_LOSS_ARC || across_kind(s->loss);
     while (o->teacher && o->teacher[s->n_teachers])
         s->n_teachers++;
     s->optimizer = dpli_optimizer_defaults((dpli_optimizer_kind)optimizer);
@@ -756,6 +782,35 @@ dpl_status dpli_settings_for_pairs(dpli_settings *s, int32_t n, bool graded, dpl
     return status;
 }
 
+dpl_status dpli_settings_for_captions(dpli_settings *s, int32_t dim, dpl_error *err)
+{
+    const dpl_train_options *o = &s->o;
+    const char *wrong = NULL;
+    char key[64];
+    int best = 0;
+
+    if (s->batch_given)
+        wrong = "a batch is \"batch-pairs\" of a picture and a sentence";
+    else if (o->second_data || o->plain || o->rotate_classes || o->detector)
+        wrong = "pictures with sentences have no classes, and are taken whole";
+    else if (o->hold_groups || o->hold_group || o->hold_items)
+        wrong = "of pictures with sentences, pictures are held out: \"hold-classes\", or others: "
+                "\"validate\"";
+    if (wrong)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%s", wrong);
+    json_object_del(s->root, shown(key, "batch_classes"));
+    json_object_del(s->root, shown(key, "batch_items"));
+    if (o->batch_pairs == DPL_TRAIN_UNSET_INT)
+        decide(s, "batch_pairs", json_integer(128));
+    if (o->arch && o->dim == 0)
+        decide(s, "dim", json_integer(dim));
+    if (!s->best_given)
+        decide(s, "best", json_string("r10"));
+    const dpl_status status = choose(&best, "best", best_names, o->best, err);
+    s->best = (dpli_best)best;
+    return status;
+}
+
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err)
 {
     *out = json_dumps(s->root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
@@ -764,6 +819,8 @@ dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err
 
 int32_t dpli_settings_rows(const dpli_settings *s)
 {
+    if (s->o.batch_pairs != DPL_TRAIN_UNSET_INT && across_kind(s->loss))
+        return s->o.batch_pairs;
     if (s->o.batch_pairs != DPL_TRAIN_UNSET_INT)
         return s->n_towers > 1 ? s->o.batch_pairs : 2 * s->o.batch_pairs;
     return s->o.batch_classes * s->o.batch_items;

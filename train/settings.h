@@ -16,7 +16,11 @@ typedef enum dpli_best {
     DPLI_BEST_TAR,
     DPLI_BEST_CORRECT,
     DPLI_BEST_PEARSON,
-    DPLI_BEST_SPEARMAN
+    DPLI_BEST_SPEARMAN,
+    DPLI_BEST_R1,
+    DPLI_BEST_R5,
+    DPLI_BEST_R10,
+    DPLI_BEST_RANK
 } dpli_best;
 
 typedef struct dpli_settings {
@@ -54,6 +58,10 @@ dpl_status dpli_settings_hold_classes(dpli_settings *s, int32_t n, dpl_error *er
  * @param n  of pairs
  * @retval DPL_E_ARGUMENT  settings that are not for given pairs */
 dpl_status dpli_settings_for_pairs(dpli_settings *s, int32_t n, bool graded, dpl_error *err);
+
+/** The same for pairs of a picture and a sentence.
+ * @param dim  of the pictures' vectors */
+dpl_status dpli_settings_for_captions(dpli_settings *s, int32_t dim, dpl_error *err);
 
 /** Text of config.json, freed by free(). */
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err);

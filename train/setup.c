@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "net/arch.h"
 #include "train/checkpoint.h"
+#include "train/feed_captions.h"
 #include "train/feed_numbers.h"
 #include "train/feed_pictures.h"
 #include "train/run.h"
@@ -101,6 +102,27 @@ static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tow
     return status;
 }
 
+/* To a feed of sentences the vectors of the pictures that they are of. */
+static dpl_status add_pictures(dpli_feed **feed, dpli_trainer *t, const dpl_dataset *data,
+                               dpl_error *err)
+{
+    dpl_decode_options limits = DPL_DECODE_OPTIONS_INIT;
+    dpli_picture_vectors *pictures;
+    dpli_feed *sentences = *feed;
+    dpl_status status;
+
+    *feed = NULL;
+    limits.max_pixels = (uint64_t)t->settings.o.max_pixels;
+    limits.max_bytes = (size_t)t->settings.o.max_picture_bytes;
+    status = dpli_picture_vectors_new(&pictures, data, 1 - t->sentence_side, t->teachers[0],
+                                      &limits, t->team, warn, t, err);
+    if (status != DPL_OK) {
+        dpli_feed_free(sentences);
+        return status;
+    }
+    return dpli_caption_feed_new(feed, sentences, pictures, err);
+}
+
 static const char *const takes_names[] = {[DPLI_TAKES_PICTURES] = "pictures",
                                           [DPLI_TAKES_IDS] = "sentences or codes",
                                           [DPLI_TAKES_VECTORS] = "vectors"};
@@ -140,17 +162,18 @@ static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, int32_t tower,
            (*out)->item_bytes ==
                dpli_tensor_item(dpli_tape_input(w->tape)) *
                    (w->takes == DPLI_TAKES_IDS ? sizeof(int64_t) : sizeof(float)));
-    return status;
+    return status == DPL_OK && t->captions ? add_pictures(out, t, data, err) : status;
 }
 
-static dpl_status open_data(dpl_dataset **data, const dpli_trainer *t, const char *path, bool plain,
-                            dpl_error *err)
+static dpl_status open_data(dpl_dataset **data, const dpli_trainer *t, const char *path,
+                            const char *split, bool plain, dpl_error *err)
 {
     const dpl_train_options *o = &t->settings.o;
     dpl_dataset_options options = DPL_DATASET_OPTIONS_INIT;
     dpl_status status;
 
     options.plain = plain;
+    options.split = split;
     if (o->scale_low != DPL_TRAIN_UNSET_REAL) {
         options.scale_low = o->scale_low;
         options.scale_high = o->scale_high;
@@ -162,6 +185,33 @@ static dpl_status open_data(dpl_dataset **data, const dpli_trainer *t, const cha
     return status;
 }
 
+/* Of pairs of a picture and a sentence, for a loss that learns from them. */
+static dpl_status settle_captions(dpli_trainer *t, dpl_error *err)
+{
+    const dpl_dataset *data = t->towers[0].data;
+
+    for (int side = 0; side < 2 && dpl_dataset_n_pairs(data) > 0; side++)
+        if (dpl_dataset_side_kind(data, side) == DPL_ITEM_SENTENCE &&
+            dpl_dataset_side_kind(data, 1 - side) == DPL_ITEM_PICTURE) {
+            t->captions = true;
+            t->sentence_side = side;
+        }
+    if (!t->captions)
+        return dpli_fail(err, DPL_E_INPUT,
+                         "the loss %s learns from pairs of a picture and a sentence, \"%s\" has "
+                         "none",
+                         t->settings.o.loss, t->settings.o.data);
+    for (int side = 0; t->held_data && side < 2; side++)
+        if (!dpl_dataset_n_pairs(t->held_data) ||
+            dpl_dataset_side_kind(t->held_data, side) != dpl_dataset_side_kind(data, side))
+            return dpli_fail(err, DPL_E_INPUT, "\"%s\" has other kinds of things than the data",
+                             t->settings.o.validate);
+    if (strcmp(dpl_encoder_space(t->teachers[0]), "image") != 0)
+        return dpli_fail(err, DPL_E_MODEL, "\"%s\" is no encoder of whole pictures",
+                         t->settings.o.teacher[0]);
+    return dpli_settings_for_captions(&t->settings, dpl_encoder_dim(t->teachers[0]), err);
+}
+
 /* What the data says of the run, before there is a net. */
 static dpl_status settle(dpli_trainer *t, dpl_error *err)
 {
@@ -169,6 +219,8 @@ static dpl_status settle(dpli_trainer *t, dpl_error *err)
     const dpl_dataset *data = t->towers[0].data;
     const int32_t n = dpl_dataset_n_pairs(data);
 
+    if (t->settings.loss == DPLI_LOSS_INFO_NCE || t->settings.loss == DPLI_LOSS_RANKING)
+        return settle_captions(t, err);
     t->given = n > 0;
     if (t->held_data && (dpl_dataset_n_pairs(t->held_data) > 0) != t->given)
         return dpli_fail(err, DPL_E_INPUT, "of the data and \"%s\" one gives pairs, the other not",
@@ -225,12 +277,12 @@ static dpl_status open_words(dpli_trainer *t, int32_t tower, dpl_error *err)
 static dpl_status open_all_data(dpli_trainer *t, dpl_error *err)
 {
     const dpl_train_options *o = &t->settings.o;
-    dpl_status status = open_data(&t->towers[0].data, t, o->data, o->plain, err);
+    dpl_status status = open_data(&t->towers[0].data, t, o->data, o->split, o->plain, err);
 
     if (status == DPL_OK && o->second_data)
-        status = open_data(&t->towers[1].data, t, o->second_data, o->plain, err);
+        status = open_data(&t->towers[1].data, t, o->second_data, NULL, o->plain, err);
     if (status == DPL_OK && o->validate)
-        status = open_data(&t->held_data, t, o->validate, false, err);
+        status = open_data(&t->held_data, t, o->validate, o->validate_split, false, err);
     if (status == DPL_OK)
         status = settle(t, err);
     for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
@@ -305,6 +357,7 @@ static dpl_status open_loss(dpli_trainer *t, dpl_error *err)
                           .n_classes = t->pool.n_classes * (o->rotate_classes ? 4 : 1),
                           .margin = (float)real_or_nan(o->margin),
                           .scale = (float)real_or_nan(o->scale),
+                          .temperature = (float)real_or_nan(o->temperature),
                           .n_teachers = feed->n_targets,
                           .teacher_dims = feed->target_dims,
                           .seed = (uint64_t)o->seed,
@@ -363,6 +416,11 @@ static dpl_status open_loader(dpli_trainer *t, dpl_error *err)
         .first_step = t->step,
     };
 
+    if (t->captions) { /* a sentence after the other, with its picture */
+        options.sampler.classes = o->batch_pairs;
+        options.sampler.items = 1;
+        options.sampler.pairs = 0;
+    }
     for (int32_t w = 0; w < t->n_towers; w++)
         options.feeds[w] = t->towers[w].feed;
     return dpli_loader_new(&t->loader, &options, err);
@@ -436,6 +494,8 @@ static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
     dpl_status status = dpli_team_new(&t->team, t->settings.o.threads, err);
 
     if (status == DPL_OK)
+        status = open_teachers(t, err);
+    if (status == DPL_OK)
         status = open_all_data(t, err);
     t->rows = dpli_settings_rows(&t->settings);
     for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++) {
@@ -454,9 +514,7 @@ static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
     const size_t rows = (size_t)t->rows * (size_t)t->n_towers;
     t->embeddings = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
     t->embedding_grads = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
-    status = t->embeddings && t->embedding_grads ? open_teachers(t, err) : DPL_E_MEMORY;
-    if (status == DPL_OK)
-        status = open_feeds(t, err);
+    status = t->embeddings && t->embedding_grads ? open_feeds(t, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
         status = open_loss(t, err);
     if (status == DPL_OK)

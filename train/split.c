@@ -13,8 +13,10 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "train/feed_captions.h"
 
-#define MOST_HELD_CLASSES 200
+#define MOST_HELD_CLASSES  200
+#define MOST_HELD_PICTURES 1000
 
 enum { SALT_HOLD = 31, SALT_HOLD_PAIRS = 32 };
 
@@ -330,6 +332,137 @@ static uint64_t sum_given(const dpli_trainer *t)
     return sum;
 }
 
+/* ------------------------------------------------------------------ pictures with sentences */
+
+/* Pictures are the classes, the sentences that they are a pair of one with are the items; what
+ * could not be read is left out. Of pictures, those whose held is as said; NULL: all. */
+static dpl_status list_captions(dpli_draws *pool, const dpli_trainer *t, const dpl_dataset *data,
+                                const dpli_feed *feed, const bool *held, bool wanted,
+                                dpl_error *err)
+{
+    const int32_t n_pairs = dpl_dataset_n_pairs(data);
+    int32_t n, first = dpl_dataset_side_items(data, 1 - t->sentence_side, &n);
+    dpl_status status = pool_init(pool, 1, (size_t)n, (size_t)n_pairs, err);
+    int32_t *starts = dpli_calloc((size_t)n + 2, sizeof *starts, err);
+
+    if (status != DPL_OK || !starts) {
+        free(starts);
+        return DPL_E_MEMORY;
+    }
+    /* counted, then put where each picture's begin: starts[p + 1] is where its next one goes */
+    for (int pass = 0; pass < 2; pass++) {
+        for (int32_t i = 0; i < n_pairs; i++) {
+            const dpl_given_pair *pair = dpl_dataset_pair(data, i);
+            const int32_t sentence = t->sentence_side ? pair->b : pair->a;
+            const int32_t picture = (t->sentence_side ? pair->a : pair->b) - first;
+
+            if (pair->grade < 1 || !feed->has(feed, sentence) ||
+                !dpli_caption_feed_vector(feed, picture + first) ||
+                (held && held[picture] != wanted))
+                continue;
+            if (pass == 0)
+                starts[picture + 2]++;
+            else
+                pool->items[starts[picture + 1]++] = sentence;
+        }
+        for (int32_t p = 0; pass == 0 && p < n; p++)
+            starts[p + 2] += starts[p + 1];
+    }
+    for (int32_t p = 0; p < n; p++) { /* now starts[p] is where picture p begins */
+        const int32_t n_own = starts[p + 1] - starts[p];
+
+        if (n_own > 0)
+            pool->classes[pool->n_classes++] =
+                (dpli_draw_class){first + p, -1, {pool->items + starts[p]}, {n_own}};
+    }
+    pool->n_items = starts[n];
+    free(starts);
+    return DPL_OK;
+}
+
+/* Pictures that are held out, drawn by the seed, [n] to held. */
+static dpl_status draw_held_pictures(bool *held, dpli_trainer *t, int32_t n, dpl_error *err)
+{
+    int32_t want = t->settings.o.hold_classes, *order;
+    dpl_status status;
+    dpli_rng rng;
+
+    if (want == DPLI_HOLD_A_TENTH) {
+        want = n / 10 > MOST_HELD_PICTURES ? MOST_HELD_PICTURES : n / 10 < 2 ? 2 : n / 10;
+        status = dpli_settings_hold_classes(&t->settings, want, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    if (want > n - 2)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%d pictures cannot be held out of %d", (int)want,
+                         (int)n);
+    order = dpli_alloc((size_t)n, sizeof *order, err);
+    if (!order)
+        return DPL_E_MEMORY;
+    for (int32_t i = 0; i < n; i++)
+        order[i] = i;
+    dpli_seed_at(&rng, (uint64_t)t->settings.o.seed, SALT_HOLD, 1, 0);
+    dpli_draw_front(order, n, want, &rng);
+    for (int32_t i = 0; i < want; i++)
+        held[order[i]] = true;
+    free(order);
+    return DPL_OK;
+}
+
+static uint64_t sum_captions(const dpli_trainer *t)
+{
+    uint64_t sum = 0;
+
+    for (int pass = 0; pass < 2; pass++) {
+        const dpli_draws *pool = pass ? &t->held : &t->pool;
+        const dpl_dataset *data = pass && t->held_data ? t->held_data : t->towers[0].data;
+
+        for (int32_t c = 0; c < pool->n_classes; c++) {
+            const dpli_draw_class *k = &pool->classes[c];
+            const char *name = dpl_dataset_item_name(data, k->cls);
+
+            sum = dpli_sum64(sum, name, strlen(name) + 1);
+            for (int32_t i = 0; i < k->n[0]; i++) {
+                name = dpl_dataset_item_name(data, k->items[0][i]);
+                sum = dpli_sum64(sum, name, strlen(name) + 1);
+            }
+        }
+    }
+    return sum;
+}
+
+static dpl_status split_captions(dpli_trainer *t, dpl_error *err)
+{
+    const dpl_dataset *data = t->towers[0].data;
+    const dpli_feed *feed = t->towers[0].feed;
+    bool *held;
+    dpl_status status = DPL_OK;
+    int32_t n;
+
+    dpl_dataset_side_items(data, 1 - t->sentence_side, &n);
+    held = dpli_calloc((size_t)n, sizeof *held, err);
+    if (!held)
+        return DPL_E_MEMORY;
+    if (!t->held_data && t->settings.o.hold_classes > 0)
+        status = draw_held_pictures(held, t, n, err);
+    if (status == DPL_OK)
+        status = list_captions(&t->pool, t, data, feed, held, false, err);
+    if (status == DPL_OK)
+        status = t->held_data
+                     ? list_captions(&t->held, t, t->held_data, t->held_feeds[0], NULL, true, err)
+                     : list_captions(&t->held, t, data, feed, held, true, err);
+    free(held);
+    if (status == DPL_OK && t->pool.n_classes < 2)
+        status = dpli_fail(err, DPL_E_INPUT,
+                           "%d pictures with a sentence are left to train on, two are needed",
+                           (int)t->pool.n_classes);
+    if (status == DPL_OK && t->held.n_classes == 1)
+        status = dpli_fail(err, DPL_E_INPUT,
+                           "one picture with a sentence is left to validate on, two are needed");
+    t->data_sum = status == DPL_OK ? sum_captions(t) : 0;
+    return status;
+}
+
 /* Names of what is trained on and validated on: a resumed run has the same. */
 static uint64_t sum_names(const dpli_trainer *t)
 {
@@ -354,6 +487,8 @@ dpl_status dpli_trainer_split(dpli_trainer *t, dpl_error *err)
     splitter s = {.t = t};
     dpl_status status = DPL_OK;
 
+    if (t->captions)
+        return split_captions(t, err);
     if (t->given) {
         status = split_given(t, err);
         if (status == DPL_OK && t->pool.n_pairs == 0)

@@ -52,7 +52,11 @@ typedef struct dpli_trainer {
     dpli_tower towers[DPLI_TOWERS];
     dpli_tie *ties;
     int32_t n_ties;
-    bool given;             /* trained on pairs that the data gives */
+    bool given; /* trained on pairs that the data gives */
+    /* Sentences learn to lie at their pictures' vectors, which the only teacher gives: pictures are
+     * the classes; sentences, the items, are this side of the data's pairs. */
+    bool captions;
+    int sentence_side;
     dpl_dataset *held_data; /* settings' validate, or NULL: held out of the towers' own */
     dpli_feed *held_feeds[DPLI_TOWERS]; /* of held_data; NULL: the towers' own */
     dpli_draws pool, held;              /* trained on; validated on */
@@ -81,7 +85,7 @@ static inline dpl_dataset *dpli_trainer_data(const dpli_trainer *t, int32_t towe
 
 static inline int dpli_trainer_side(const dpli_trainer *t, int32_t tower)
 {
-    return t->given ? (int)tower : 0;
+    return t->captions ? t->sentence_side : t->given ? (int)tower : 0;
 }
 
 #endif

@@ -1,11 +1,12 @@
 /*
  * validate.c - how good the net is on what it was not trained on.
  *
- * Pairs that the data gives are asked as they are. Classes after Lake's protocol: a round takes up
- * to `ways` classes of one group, one picture of each by one drawer and one by another; every
- * picture of the first is to be found among those of the second. A round of 20 classes is 20
- * one-shot trials, 20 pairs of the same class and 380 of different ones, from 40 pictures. Rounds
- * depend on the run's seed only, so every validation asks the same.
+ * Pairs that the data gives are asked as they are; sentences, where their pictures are among all.
+ * Classes after Lake's protocol: a round takes up to `ways` classes of one group, one picture of
+ * each by one drawer and one by another; every picture of the first is to be found among those of
+ * the second. A round of 20 classes is 20 one-shot trials, 20 pairs of the same class and 380 of
+ * different ones, from 40 pictures. Rounds depend on the run's seed only, so every validation asks
+ * the same.
  *
  * Scores are the head's (index/head.c) up to a monotone map, which none of the figures sees.
  */
@@ -18,6 +19,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/rows.h"
+#include "train/feed_captions.h"
+#include "train/ranks.h"
 #include "train/tower.h"
 
 enum { SALT_ROUND = 21 };
@@ -43,6 +46,10 @@ double dpli_figure(const dpl_train_figures *figures, dpli_best which)
     case DPLI_BEST_CORRECT: return figures->correct;
     case DPLI_BEST_PEARSON: return figures->pearson;
     case DPLI_BEST_SPEARMAN: return figures->spearman;
+    case DPLI_BEST_R1: return figures->recall_1;
+    case DPLI_BEST_R5: return figures->recall_5;
+    case DPLI_BEST_R10: return figures->recall_10;
+    case DPLI_BEST_RANK: return figures->median_rank;
     }
     return NAN;
 }
@@ -51,13 +58,13 @@ bool dpli_figure_better(double a, double b, dpli_best which)
 {
     if (!isfinite(a) || !isfinite(b))
         return isfinite(a);
-    return which == DPLI_BEST_EER ? a < b : a > b;
+    return which == DPLI_BEST_EER || which == DPLI_BEST_RANK ? a < b : a > b;
 }
 
 const char *dpli_figure_name(dpli_best which)
 {
-    static const char *const names[] = {"oneshot", "auc",     "accuracy", "eer",
-                                        "tar",     "correct", "pearson",  "spearman"};
+    static const char *const names[] = {"oneshot", "auc",      "accuracy", "eer", "tar", "correct",
+                                        "pearson", "spearman", "r1",       "r5",  "r10", "rank"};
 
     return names[which];
 }
@@ -562,17 +569,59 @@ done:
     return status;
 }
 
+/* ------------------------------------------------------------------ pictures with sentences */
+
+/* Each sentence asks for its picture among all that are held out. */
+static dpl_status validate_captions(dpl_train_figures *out, dpli_trainer *t, dpl_error *err)
+{
+    const size_t n = (size_t)t->held.n_items, n_pictures = (size_t)t->held.n_classes;
+    const size_t dim = (size_t)t->dim;
+    float *sentences = dpli_alloc(n, dim * sizeof *sentences, err);
+    float *pictures = dpli_alloc(n_pictures, dim * sizeof *pictures, err);
+    int32_t *items = dpli_alloc(n, sizeof *items, err), *own = dpli_alloc(n, sizeof *own, err);
+    filling f = {0};
+    size_t at = 0;
+    dpl_status status = sentences && pictures && items && own ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK)
+        status = filling_init(&f, t, 0, err);
+    for (size_t c = 0; c < n_pictures && status == DPL_OK; c++) {
+        const dpli_draw_class *k = &t->held.classes[c];
+
+        memcpy(pictures + c * dim, dpli_caption_feed_vector(f.feed, k->cls),
+               dim * sizeof *pictures);
+        for (int32_t i = 0; i < k->n[0]; i++) {
+            items[at] = k->items[0][i];
+            own[at++] = (int32_t)c;
+        }
+    }
+    if (status == DPL_OK)
+        status = embed(t, &f, items, n, sentences, err);
+    if (status == DPL_OK)
+        status = dpli_ranks(out, sentences, own, n, pictures, n_pictures, dim, t->team, err);
+    if (f.feed)
+        filling_clear(&f);
+    free(sentences);
+    free(pictures);
+    free(items);
+    free(own);
+    return status;
+}
+
 dpl_status dpli_validate(dpl_train_figures *out, dpli_trainer *t, dpl_error *err)
 {
     float *weights = dpli_alloc((size_t)t->dim, sizeof *weights, err), bias = 0;
     scoring s = {.head = dpli_loss_head(t->settings.loss), .dim = (size_t)t->dim};
     dpl_status status = DPL_E_MEMORY;
 
-    *out = (dpl_train_figures){NAN, NAN, NAN, NAN, NAN, 0, 0, 0, 0, NAN, NAN, NAN, NAN, NAN, 0};
+    *out = (dpl_train_figures){NAN, NAN, NAN, NAN, NAN, 0,   0,   0,   0, NAN, NAN,
+                               NAN, NAN, NAN, 0,   NAN, NAN, NAN, NAN, 0, 0};
     if (!weights)
         return status;
     s.weights = dpli_loss_l1_head(weights, &bias, t->loss) ? weights : NULL;
-    status = t->given ? validate_given(out, t, &s, bias, err) : validate_rounds(out, t, &s, err);
+    status = t->captions ? validate_captions(out, t, err)
+             : t->given  ? validate_given(out, t, &s, bias, err)
+                         : validate_rounds(out, t, &s, err);
     free(weights);
     return status;
 }

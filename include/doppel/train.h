@@ -41,6 +41,7 @@ typedef double dpl_train_REAL;
      * name, of another kind of picture; pairs are then always one picture of each. */             \
     X(TEXT, data, 1)                                                                               \
     X(TEXT, second_data, 1)                                                                        \
+    X(TEXT, split, 1)     /* of a list: only the rows of this split */                             \
     X(INT, plain, 1)      /* data has no classes: for distillation, or each picture is one (0) */  \
     X(TEXT, detector, 1)  /* a face detector's file: the face of each picture, on the net's        \
                            * template (pictures are taken whole) */                                \
@@ -52,6 +53,7 @@ typedef double dpl_train_REAL;
      * classes but at most 200, no items. Of given pairs so many, drawn by the seed: a tenth, at   \
      * most 1000.) */                                                                              \
     X(TEXT, validate, 1)                                                                           \
+    X(TEXT, validate_split, 1) /* of validate, or of data: its rows of this split */               \
     X(INT, hold_groups, 1)                                                                         \
     X(LIST, hold_group, 1)                                                                         \
     X(INT, hold_classes, 1)                                                                        \
@@ -62,7 +64,7 @@ typedef double dpl_train_REAL;
     X(INT, validate_steps, 1)  /* between validations (an epoch) */                                \
     X(TEXT, best, 1)           /* the figure that decides: oneshot, auc, accuracy, eer, tar; of    \
                                 * given pairs also correct, pearson, spearman (accuracy, of grades \
-                                * pearson) */                                                      \
+                                * pearson); of pictures and sentences: r1, r5, r10, rank (r10) */  \
     X(INT, patience, 0) /* validations without a better figure before it stops (0: never) */       \
     /* The net: a named architecture ("koch2015") or a model to go on from. */                     \
     X(TEXT, arch, 1)                                                                               \
@@ -87,17 +89,20 @@ typedef double dpl_train_REAL;
     /* Batches: classes x items, all pairs; or so many random pairs, half of them same. */         \
     X(INT, batch_classes, 1)  /* (16) */                                                           \
     X(INT, batch_items, 1)    /* (4) */                                                            \
-    X(INT, batch_pairs, 1)    /* of given pairs: so many of them (64) */                           \
+    X(INT, batch_pairs, 1)    /* of given pairs: so many of them (64; 128 pictures with a          \
+                               * sentence each) */                                                 \
     X(REAL, within_group, 1)  /* share of batches whose classes are all of one group (0) */        \
     X(INT, rotate_classes, 1) /* each class also turned by 90, 180, 270 degrees, as others (0) */  \
     X(TEXT, augment, 1) /* none, koch, drawing, face, photo (koch for 1 channel, else face) */     \
     /* The loss: contrastive, l1-sigmoid, l1-similarity, distance-sigmoid, manhattan-ce,           \
-     * manhattan-se, cosine, cosine-se, triplet, arc, distil. (The architecture's own, else        \
-     * contrastive; distil with teachers) */                                                       \
+     * manhattan-se, cosine, cosine-se, triplet, arc, distil; for pairs of a picture and a         \
+     * sentence, with an encoder of pictures as the teacher: info-nce, ranking. (The               \
+     * architecture's own, else contrastive; distil with teachers) */                              \
     X(TEXT, loss, 1)                                                                               \
     X(REAL, margin, 1)                                                                             \
-    X(REAL, scale, 1)   /* of arc */                                                               \
-    X(LIST, teacher, 1) /* encoders to learn from */                                               \
+    X(REAL, scale, 1)       /* of arc */                                                           \
+    X(REAL, temperature, 1) /* of info-nce (learnt) */                                             \
+    X(LIST, teacher, 1)     /* encoders to learn from */                                           \
     /* The optimizer: sgd, adam, nadam, adamw (adam). */                                           \
     X(TEXT, optimizer, 1)                                                                          \
     X(REAL, rate, 1)                                                                               \
@@ -152,6 +157,10 @@ typedef struct dpl_train_figures {
     double correct; /* share on the right side of the score's middle, as in training */
     double pearson, spearman, squared_error; /* of score and grade, both from 0 to 1 */
     int64_t n_pairs;
+    /* Of pictures to be found by their sentences, among all that are held out. */
+    double recall_1, recall_5, recall_10; /* share of sentences whose picture is among so many */
+    double median_rank;                   /* of the right picture, from 1 */
+    int64_t n_sentences, n_pictures;
 } dpl_train_figures;
 
 typedef enum dpl_train_event_kind {

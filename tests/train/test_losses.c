@@ -264,7 +264,7 @@ static double reference_across(world *k)
         }
     for (int way = 0; way < 2; way++)
         for (int i = 0; i < n; i++) {
-            double all = 0, own = 0, hardest = -2, best = -2;
+            double all = 0, own = 0, below = -2, least = 2, best = -2;
             int n_own = 0, at = -1;
             for (int j = 0; j < n; j++) {
                 const double v = way ? c[j][i] : c[i][j];
@@ -272,8 +272,10 @@ static double reference_across(world *k)
                 all += exp(s * v);
                 own += same ? s * v : 0;
                 n_own += same;
+                if (!same && v < c[i][i])
+                    below = fmax(below, v);
                 if (!same)
-                    hardest = fmax(hardest, v);
+                    least = fmin(least, v);
                 if (v > best) {
                     best = v;
                     at = j;
@@ -281,8 +283,8 @@ static double reference_across(world *k)
             }
             if (k->options.kind == DPLI_LOSS_INFO_NCE)
                 sum += (log(all) - own / n_own) / 2;
-            else if (hardest > -2)
-                sum += fmax(0, 0.2 - c[i][i] + hardest);
+            else if (least < 2)
+                sum += fmax(0, 0.2 - c[i][i] + (below > -2 ? below : least));
             k->n_right += way == 0 && k->labels[at] == k->labels[i];
         }
     return sum / n;
