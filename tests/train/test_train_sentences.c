@@ -207,7 +207,7 @@ static void two_towers_share_what_they_are_told_to(void **state)
 {
     dpl_train_options o = of_sentences("bilstm-l1");
     dpli_graph g[2];
-    size_t n, m;
+    size_t n = 0, m = 0;
     seen s;
 
     (void)state;
