@@ -21,6 +21,26 @@ if(DOPPEL_SANITIZE)
   set(dpl_timeout_s 900)
 endif()
 
+# The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
+# without work. What a build tree has measured itself counts more.
+set(dpl_long
+    test_gallery_fail test_cuts cli_training_page memcheck_export memcheck_gallery cli_interrupt
+    cli_calibrate test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
+    test_train test_train_reference cli_enroll cli_query cli_query_folder cli_folders cli_scan
+    test_jobs cli_json test_snapshot_cuts test_search cli_output cli_decisions cli_archive
+    test_search_index memcheck_image test_memory cli_verify memcheck_image_memory cli_check cli_right
+    test_copies test_jobs_fail)
+list(LENGTH dpl_long dpl_n_long)
+
+# dpl_begin_early(<name>): by its place among the long ones.
+function(dpl_begin_early name)
+  list(FIND dpl_long ${name} at)
+  if(at GREATER_EQUAL 0)
+    math(EXPR cost "${dpl_n_long} - ${at}")
+    set_tests_properties(${name} PROPERTIES COST ${cost})
+  endif()
+endfunction()
+
 # dpl_add_test(<name> LABELS <label>… SOURCES <file>… [LIBS <target>…] [WRAP <function>…] [TIMEOUT s])
 #
 # A cmocka program that may call everything the library has, dpli_* too, and include
@@ -51,6 +71,7 @@ function(dpl_add_test name)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
                                           ENVIRONMENT "${dpl_test_environment}")
+  dpl_begin_early(${name})
 endfunction()
 
 # dpl_add_memcheck(<name> <program> [<argument>…])
@@ -75,6 +96,7 @@ function(dpl_add_memcheck name program)
   set_tests_properties(
     ${name} PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77
                        ENVIRONMENT "${dpl_test_environment};JSIMD_FORCENONE=1;DOPPEL_CPU=avx2")
+  dpl_begin_early(${name})
 endfunction()
 
 # dpl_add_cli_test(<script> LABELS <label>… [TIMEOUT s])
@@ -95,4 +117,5 @@ function(dpl_add_cli_test script)
   set_tests_properties(
     ${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
                        ENVIRONMENT "${dpl_test_environment};DOPPEL=$<TARGET_FILE:doppel-cli>;SRCDIR=${PROJECT_SOURCE_DIR}")
+  dpl_begin_early(${name})
 endfunction()

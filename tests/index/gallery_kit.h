@@ -48,6 +48,11 @@ const char *kit_setting(dpl_gallery *gallery, const char *key);
 /** How many files of the folder contain these bytes. */
 int kit_files_with(const char *dir, const void *bytes, size_t n);
 
+/** What fn says of a folder that holds nothing but files, freed with free(). Asked once of each
+ * content: what was true of a folder is true of the next with the same files, to the byte, SQLite's
+ * shared memory apart. Most of what is left behind by a failure is what was there before it. */
+char *kit_once(const char *dir, char *(*fn)(const char *dir));
+
 /** All of the gallery in a string, freed with free(): its export. */
 char *kit_dump(dpl_gallery *gallery);
 /** The whole content of a file, with a NUL after it. */

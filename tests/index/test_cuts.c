@@ -247,7 +247,7 @@ static void make_reference(reference *r, const struct command *c)
 static void check_state(const char *dir, const reference *r, const struct command *c, int n_done,
                         bool under_way, size_t at)
 {
-    char *held = held_by(dir);
+    char *held = kit_once(dir, held_by);
     const bool right = strcmp(held, r->states[n_done]) == 0 ||
                        (under_way && strcmp(held, r->states[n_done + 1]) == 0);
 

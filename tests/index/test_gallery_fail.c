@@ -128,10 +128,39 @@ static dpl_status do_job(const char *dir, enum job job)
     return status;
 }
 
+/* A gallery's file, of which the next galleries are copies. */
+typedef struct copied {
+    char *bytes;
+    size_t n;
+} copied;
+
+static bool copy_to(const char *dir, const copied *from)
+{
+    char path[256];
+
+    if (!from->bytes)
+        return false;
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    kit_write(path, from->bytes, from->n);
+    return true;
+}
+
+static void copy_from(copied *to, const char *dir)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    to->bytes = kit_read(path, &to->n);
+}
+
 static void make_gallery(const char *dir)
 {
-    dpl_gallery *gallery = kit_new(dir);
+    static copied made;
+    dpl_gallery *gallery;
 
+    if (copy_to(dir, &made))
+        return;
+    gallery = kit_new(dir);
     kit_expect(DPL_OK, kit_put(gallery, 1, "/a.jpg", "ann", 2, &err), &err);
     kit_expect(DPL_OK, kit_put(gallery, 2, "/b.jpg", "bob", 2, &err), &err);
     kit_expect(DPL_OK, kit_put(gallery, 8, "/c.jpg", "bo\xff", 1, &err), &err);
@@ -140,9 +169,11 @@ static void make_gallery(const char *dir)
     kit_expect(DPL_OK, dpl_gallery_reject(gallery, 6, "bob", &err), &err);
     kit_expect(DPL_OK, dpl_gallery_assign(gallery, 6, "ann", &err), &err);
     dpl_gallery_close(gallery);
+    copy_from(&made, dir);
 }
 
-static char *dump_of(const char *dir)
+/* Its export, from a database that is whole. */
+static char *look_at(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_WRITE);
     char *text;
@@ -151,6 +182,11 @@ static char *dump_of(const char *dir)
     text = kit_dump(gallery);
     dpl_gallery_close(gallery);
     return text;
+}
+
+static char *dump_of(const char *dir)
+{
+    return kit_once(dir, look_at);
 }
 
 /* What a job makes of a gallery when nothing fails. */
@@ -229,6 +265,16 @@ static void without_memory_a_job_is_done_or_not_begun(void **state)
     unlink("all.jsonl");
 }
 
+/* Why it cannot be read; "" when it can. */
+static char *refusal_of(const char *dir)
+{
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+
+    dpl_gallery_close(gallery);
+    return strdup(status == DPL_OK ? "" : err.message);
+}
+
 /* A gallery of an older version is brought up to date, or left as it was. */
 static void without_memory_an_old_gallery_is_brought_up_to_date_or_left(void **state)
 {
@@ -250,15 +296,18 @@ static void without_memory_an_old_gallery_is_brought_up_to_date_or_left(void **s
         status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
         hit = fail_at && n_allocations >= fail_at;
         fail_at = 0;
+        dpl_gallery_close(gallery);
         if (status != DPL_OK) {
+            char *refusal;
+
             kit_expect(DPL_E_MEMORY, status, &err);
             /* Not by halves: who reads is told the version, or reads all of it. */
-            status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
-            n_left += status != DPL_OK;
-            if (status != DPL_OK)
-                assert_non_null(strstr(err.message, "version 1"));
+            refusal = kit_once(dir, refusal_of);
+            n_left += refusal[0] != '\0';
+            if (refusal[0])
+                assert_non_null(strstr(refusal, "version 1"));
+            free(refusal);
         }
-        dpl_gallery_close(gallery);
         if (n == 0) {
             done = dump_of(dir);
         } else {
@@ -506,17 +555,22 @@ static void forget_until_killed(const char *dir, int said)
 static void a_forget_killed_at_any_instant_leaves_all_or_no_byte(void **state)
 {
     int n_of[3] = {0};
+    copied made = {0};
 
     (void)state;
     for (int round = 0; round < 40; round++) {
         char *dir = kit_folder();
-        dpl_gallery *gallery = kit_new(dir);
+        dpl_gallery *gallery;
         kit_photo p;
         int n_said, there = 0;
 
-        for (int i = 0; i < 30; i += BATCH)
-            put_batch(gallery, i);
-        dpl_gallery_close(gallery);
+        if (!copy_to(dir, &made)) {
+            gallery = kit_new(dir);
+            for (int i = 0; i < 30; i += BATCH)
+                put_batch(gallery, i);
+            dpl_gallery_close(gallery);
+            copy_from(&made, dir);
+        }
         n_said = killed_after(forget_until_killed, dir, round % 2, some_us());
         assert_in_range(n_said, 0, 2);
         n_of[n_said]++;
@@ -545,6 +599,7 @@ static void a_forget_killed_at_any_instant_leaves_all_or_no_byte(void **state)
     print_message("killed before, during and after the forget: %d, %d, %d\n", n_of[0], n_of[1],
                   n_of[2]);
     assert_true(n_of[1] + n_of[2] > 0);
+    free(made.bytes);
 }
 
 /* ------------------------------------------------------------------ a full disk */
