@@ -58,6 +58,16 @@ json_t *enroll_report_json(const char *command, const dpl_enroll_report *r,
     json_put_int(&summary, "n_links", r->n_links);
     json_put_int(&summary, "n_faces", r->n_faces);
     json_put_int(&summary, "n_poor", r->n_poor);
+    if (r->n_captions || r->n_captions_removed || r->n_captions_refused ||
+        r->n_captions_unmatched || counts->n_templates_text) {
+        json_put_int(&summary, "n_captions", r->n_captions);
+        json_put_int(&summary, "n_captions_removed", r->n_captions_removed);
+        json_put_int(&summary, "n_captions_refused", r->n_captions_refused);
+        json_put_int(&summary, "n_captions_unmatched", r->n_captions_unmatched);
+        json_put_int(&summary, "gallery_captions", counts->n_templates_text);
+        if (r->caption_reason[0])
+            json_put_text(&summary, "caption_reason", r->caption_reason);
+    }
     json_put_statuses(&summary, "refused_by", n_by_status);
     json_put_real(&summary, "seconds", r->seconds);
     json_put_int(&summary, "gallery_persons", counts->n_persons);

@@ -52,6 +52,8 @@ json_t *info_template_json(int32_t number, const dpl_template_row *row)
     if (row->by_hand)
         json_put_bool(&object, "by_hand", true);
     json_put_text(&object, "space", row->space);
+    json_put_text(&object, "caption", row->caption);
+    json_put_text(&object, "caption_source", row->caption_source);
     json_put_text(&object, "vectors", row->model_hash);
     json_put_int(&object, "dim", row->dim);
     return object;
@@ -84,6 +86,7 @@ json_t *info_gallery_json(const gallery_facts *f)
     json_put_int(&object, "n_templates_face", c->n_templates_face);
     json_put_int(&object, "n_faces_nobodys", c->n_faces_nobodys);
     json_put_int(&object, "n_templates_image", c->n_templates_image);
+    json_put_int(&object, "n_templates_text", c->n_templates_text);
     json_put_int(&object, "n_failed", c->n_failed);
     json_put_int(&object, "db_bytes", c->db_bytes);
     json_put_int(&object, "index_bytes", f->index_bytes);

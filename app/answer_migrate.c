@@ -69,3 +69,14 @@ json_t *migrate_report_json(const dpl_migrate_report *r, bool dry_run, const dpl
     json_put_model(&object, after);
     return object;
 }
+
+json_t *migrate_captions_json(int64_t n, bool dry_run, const dpl_text_encoder *encoder)
+{
+    json_t *object = json_answer("migrate");
+
+    json_put_status(&object, DPL_OK, NULL);
+    json_put_int(&object, "n_captions", n);
+    json_put_bool(&object, "dry_run", dry_run);
+    json_put_net(&object, "model", dpl_text_encoder_net(encoder), dpl_text_encoder_hash(encoder));
+    return object;
+}

@@ -16,6 +16,9 @@ json_t *migrate_event_json(const dpl_migrate_event *event);
 json_t *migrate_change_json(const dpl_migrate_change *change, const dpl_pipeline *before,
                             const dpl_pipeline *after);
 
+/** doppel.migrate/1, of captions. */
+json_t *migrate_captions_json(int64_t n, bool dry_run, const dpl_text_encoder *encoder);
+
 /** doppel.migrate/1, the whole. */
 json_t *migrate_report_json(const dpl_migrate_report *report, bool dry_run,
                             const dpl_pipeline *after);

@@ -22,6 +22,14 @@ static void put_plan(json_t **o, const dpl_train_plan *p)
     json_put_int(o, "loader_bytes", (int64_t)p->loader_bytes);
     json_put_int(o, "classes", p->n_classes);
     json_put_int(o, "pictures", p->n_items);
+    if (p->n_words) {
+        json_put_int(o, "words", p->n_words);
+        json_put_int(o, "words_without_vector", p->n_missing);
+    }
+    if (p->n_pairs) {
+        json_put_int(o, "pairs", p->n_pairs);
+        json_put_int(o, "held_pairs", p->n_held_pairs);
+    }
     json_put_int(o, "held_classes", p->n_held_classes);
     json_put_int(o, "held_pictures", p->n_held_items);
     json_put_int(o, "rows", p->rows);
@@ -51,13 +59,31 @@ json_t *train_event_json(const dpl_train_event *e)
     }
     if (e->kind == DPL_TRAIN_VALIDATED) {
         json_put_real(&o, "epoch", e->epoch);
-        json_put_real(&o, "oneshot", e->figures.oneshot);
+        if (e->figures.n_sentences) {
+            json_put_real(&o, "r1", e->figures.recall_1);
+            json_put_real(&o, "r5", e->figures.recall_5);
+            json_put_real(&o, "r10", e->figures.recall_10);
+            json_put_real(&o, "median_rank", e->figures.median_rank);
+            json_put_int(&o, "sentences", e->figures.n_sentences);
+            json_put_int(&o, "pictures", e->figures.n_pictures);
+        } else if (!e->figures.n_pairs) {
+            json_put_real(&o, "oneshot", e->figures.oneshot);
+        }
         json_put_real(&o, "auc", e->figures.auc);
         json_put_real(&o, "accuracy", e->figures.accuracy);
         json_put_real(&o, "eer", e->figures.eer);
         json_put_real(&o, "tar", e->figures.tar);
-        json_put_int(&o, "ways", e->figures.n_ways);
-        json_put_int(&o, "trials", e->figures.n_trials);
+        if (e->figures.n_pairs) {
+            json_put_real(&o, "loss", e->figures.loss);
+            json_put_real(&o, "correct", e->figures.correct);
+            json_put_real(&o, "pearson", e->figures.pearson);
+            json_put_real(&o, "spearman", e->figures.spearman);
+            json_put_real(&o, "squared_error", e->figures.squared_error);
+            json_put_int(&o, "pairs", e->figures.n_pairs);
+        } else if (!e->figures.n_sentences) {
+            json_put_int(&o, "ways", e->figures.n_ways);
+            json_put_int(&o, "trials", e->figures.n_trials);
+        }
         json_put_bool(&o, "best", e->is_best);
     }
     json_put_text(&o, "text", e->text);

@@ -16,6 +16,7 @@ typedef struct calibrate_options {
     double fmr, strata_within, quality, yaw_deg, too_poor;
     int seed;
     bool dry_run;
+    bool text; /* the data are sentences */
 } calibrate_options;
 
 /* Samples, and what they point to. */

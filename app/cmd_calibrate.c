@@ -8,6 +8,7 @@
 
 #include "app/answer_calibrate.h"
 #include "app/calibrate_data.h"
+#include "app/calibrate_text.h"
 #include "app/commands.h"
 #include "app/json_print.h"
 #include "app/text.h"
@@ -30,9 +31,13 @@ static const option_spec own[] = {
      .kind = OPTION_REAL,
      .offset = AT(fmr),
      .value = "RATE",
-     .help = "the lowest false match rate that it has to support (default 1e-4)",
+     .help = "the lowest false match rate that it has to support (default 1e-4; of --text 1e-2)",
      .low = 1e-12,
      .high = 0.5},
+    {.name = "text",
+     .kind = OPTION_FLAG,
+     .offset = AT(text),
+     .help = "DATA is a list of pairs of sentences (CSV or TSV: a, b, label), for a --text-model"},
     {.name = "review",
      .kind = OPTION_TEXT,
      .offset = AT(review),
@@ -89,11 +94,23 @@ static const option_spec own[] = {
      .high = 2147483647},
     {0}};
 
-const option_spec *const options_of_calibrate[] = {
-    own, options_threads, options_gallery, options_models, options_output, NULL};
+const option_spec *const options_of_calibrate[] = {own,
+                                                   options_text,
+                                                   options_sides,
+                                                   options_threads,
+                                                   options_gallery,
+                                                   options_models,
+                                                   options_output,
+                                                   NULL};
 
 static int check_arguments(const command *self, const calibrate_options *o, int n)
 {
+    if (o->text && (o->common.gallery || o->cohort || o->review))
+        return options_usage(self, "--gallery, --cohort and --review are of photos, not of --text");
+    if (o->text && n != 1)
+        return options_usage(self, "with --text it takes one list of pairs");
+    if (!o->text && (o->common.text_model || o->common.merges || o->common.second_text_model))
+        return options_usage(self, "--text-model and --merges are of --text");
     if (n > 1)
         return options_usage(self, "it takes one DATA, or none for the gallery's own people");
     if (n == 1 && !o->into && !o->common.gallery && !o->dry_run)
@@ -203,7 +220,7 @@ static int measure(calibration_run *r)
 int cmd_calibrate(const command *self, int argc, char **argv)
 {
     calibrate_options o = {.common = COMMON_INIT,
-                           .fmr = DPL_DEFAULT_FMR,
+                           .fmr = NAN,
                            .strata_within = 3,
                            .quality = 0.5,
                            .yaw_deg = 45,
@@ -216,6 +233,10 @@ int cmd_calibrate(const command *self, int argc, char **argv)
         code = check_arguments(self, &o, n);
     if (code)
         return code;
+    if (isnan(o.fmr))
+        o.fmr = o.text ? DPL_DEFAULT_TEXT_FMR : DPL_DEFAULT_FMR;
+    if (o.text)
+        return calibrate_text(self, &o, argv[1]);
     r.data = n > 0 ? argv[1] : NULL;
     r.cancel = common_watch_signals();
     code = calibrate_open(&r);

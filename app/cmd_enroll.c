@@ -35,9 +35,8 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_enroll[] = {
-    own,          options_enroll_run, options_walk,   options_threads,
-    options_html, options_gallery,    options_models, options_output,
-    NULL};
+    own,          options_enroll_run, options_walk,   options_threads, options_text,
+    options_html, options_gallery,    options_models, options_output,  NULL};
 
 int cmd_enroll(const command *self, int argc, char **argv)
 {

@@ -158,6 +158,11 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
                f->quality.weakest[0] ? ", least good: " : "", f->quality.weakest, (int)row->dim,
                row->model_hash);
         status = tell_refusals(t, row->id);
+    } else if (row->caption) {
+        printf("  template %lld: caption \"", (long long)row->id);
+        text_put(stdout, row->caption);
+        printf("\" (%s), %d numbers, vectors %.12s\n", row->caption_source, (int)row->dim,
+               row->model_hash);
     } else {
         printf("  template %lld: the whole picture, %d numbers, vectors %.12s\n",
                (long long)row->id, (int)row->dim, row->model_hash);
@@ -264,7 +269,7 @@ static int64_t index_bytes(const char *dir)
     return bytes;
 }
 
-enum { N_MODELS = 2 };
+enum { N_MODELS = 3 };
 
 /* The gallery as it is told. */
 typedef struct facts {
@@ -312,7 +317,7 @@ static dpl_status read_model(gallery_model *m, dpl_gallery *gallery, const char 
 
 static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
 {
-    static const char *const spaces[N_MODELS] = {"face", "image"};
+    static const char *const spaces[N_MODELS] = {"face", "image", "text"};
     dpl_status status = dpl_gallery_count(&f->counts, gallery, err);
 
     if (status == DPL_OK)
@@ -390,6 +395,8 @@ static void gallery_text(const info *i, const facts *f)
            text_counted(b, c->n_photos - c->n_failed, "photo"));
     printf("  %s of faces, %s of whole pictures\n",
            text_counted(a, c->n_templates_face, "template"), text_count(b, c->n_templates_image));
+    if (c->n_templates_text)
+        printf("  %s of photos\n", text_counted(a, c->n_templates_text, "caption"));
     if (c->n_faces_nobodys)
         printf("  %s nobody's: doppel group gathers them by who they show\n",
                text_counted(a, c->n_faces_nobodys, "face"));

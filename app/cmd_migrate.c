@@ -54,7 +54,7 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_migrate[] = {
-    own, options_threads, options_gallery, options_models, options_output, NULL};
+    own, options_text, options_threads, options_gallery, options_models, options_output, NULL};
 
 typedef struct migrating {
     const command *self;
@@ -165,6 +165,30 @@ static void tell_text(const migrating *m, const dpl_migrate_report *r)
                r->set_aside);
 }
 
+/* The captions alone. */
+static int run_captions(const migrating *m)
+{
+    const migrate_options *o = m->o;
+    dpl_text_pipeline *text = NULL;
+    char count[64];
+    int64_t n;
+    dpl_error err;
+    int code = common_open_text(&text, m->self, &o->common, o->common.text_model, o->common.merges);
+
+    if (!code && o->keep && dpl_gallery_export(m->gallery, o->keep, &err) != DPL_OK)
+        code = common_fail(m->self, &o->common, &err);
+    if (!code && dpl_migrate_captions(&n, m->gallery, dpl_text_pipeline_encoder(text),
+                                      o->common.n_threads, o->dry_run, &err) != DPL_OK)
+        code = common_fail(m->self, &o->common, &err);
+    if (!code && o->common.json)
+        json_print(migrate_captions_json(n, o->dry_run, dpl_text_pipeline_encoder(text)));
+    else if (!code)
+        printf("%s%s made anew\n", o->dry_run ? "the gallery is as it was; " : "",
+               text_counted(count, n, "caption"));
+    dpl_text_pipeline_close(text);
+    return code;
+}
+
 static int run(migrating *m)
 {
     const migrate_options *o = m->o;
@@ -210,11 +234,16 @@ int cmd_migrate(const command *self, int argc, char **argv)
     o.common.going_over = true;
     if (!code && n != 0)
         code = options_usage(self, "it takes no argument");
+    if (!code && o.common.text_model && (o.common.model || o.common.image_model))
+        code = options_usage(self, "--text-model goes over with the captions alone: once more for "
+                                   "--model and --image-model");
+    if (!code && o.common.merges && !o.common.text_model)
+        code = options_usage(self, "--merges is of --text-model");
     if (!code)
         code = common_open_gallery(&m.gallery, self, &o.common, DPL_GALLERY_WRITE);
     if (code)
         return code;
-    code = run(&m);
+    code = o.common.text_model ? run_captions(&m) : run(&m);
     dpl_pipeline_close(m.before);
     dpl_pipeline_close(m.after);
     dpl_gallery_close(m.gallery);

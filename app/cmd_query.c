@@ -22,11 +22,15 @@
 #include "app/progress.h"
 #include "app/query_lines.h"
 #include "app/query_person.h"
+#include "app/query_text.h"
 
 #define DEFAULT_K     5
 #define PREVIEW_PX    2048 /* of a photo for the page: enough for the faces of a group */
 #define PAGE_PHOTOS   100  /* photos that the page shows */
 #define PAGE_FAILURES 100  /* photos without an answer that it names */
+
+/* Behind those of dpl_query_by. */
+enum { BY_CAPTION = DPL_QUERY_IMAGE + 1 };
 
 typedef struct query_options {
     common common;
@@ -34,12 +38,12 @@ typedef struct query_options {
     const char *person;
     int k; /* 0: not given */
     int by;
-    bool lines, nul, text;
+    bool lines, nul, tables, text;
 } query_options;
 
 #define AT(member) offsetof(query_options, member)
 
-static const char *const by_choices[] = {"auto", "face", "image", NULL};
+static const char *const by_choices[] = {"auto", "face", "image", "caption", NULL};
 
 static const option_spec own[] = {
     {.name = "k",
@@ -53,8 +57,9 @@ static const option_spec own[] = {
     {.name = "by",
      .kind = OPTION_CHOICE,
      .offset = AT(by),
-     .value = "auto|face|image",
-     .help = "search by faces, by the whole picture, or by what there is (default auto)",
+     .value = "auto|face|image|caption",
+     .help = "search by faces, by the whole picture, with --text by captions, or by what there is "
+             "(default auto)",
      .choices = by_choices},
     {.name = "fpir",
      .kind = OPTION_REAL,
@@ -91,6 +96,11 @@ static const option_spec own[] = {
      .offset = AT(person),
      .value = "NAME",
      .help = "list the photos of the gallery in which this person is, instead"},
+    {.name = "text",
+     .kind = OPTION_FLAG,
+     .offset = AT(text),
+     .help = "what is asked for are sentences: which photos show it, by their captions and by the "
+             "pictures?"},
     {.name = "lines",
      .kind = OPTION_FLAG,
      .offset = AT(lines),
@@ -100,20 +110,16 @@ static const option_spec own[] = {
      .kind = OPTION_FLAG,
      .offset = AT(nul),
      .help = "--lines that end with NUL, with paths as they are"},
-    {.name = "text",
+    {.name = "table",
      .kind = OPTION_FLAG,
-     .offset = AT(text),
+     .offset = AT(tables),
      .help = "print tables for people (default on a terminal, and with -k)"},
     {0}};
 
-const option_spec *const options_of_query[] = {own,
-                                               options_walk,
-                                               options_threads,
-                                               options_html,
-                                               options_gallery,
-                                               options_models,
-                                               options_output,
-                                               NULL};
+const option_spec *const options_of_query[] = {
+    own,          options_walk,    options_threads, options_text,
+    options_html, options_gallery, options_models,  options_output,
+    NULL};
 
 typedef struct query {
     const command *self;
@@ -977,12 +983,21 @@ static int check_options(const command *self, const query_options *o, int n)
     if (o->person && (n > 0 || asks))
         return options_usage(self, "--person lists what is enrolled: it takes no photo, and no "
                                    "option that says how to look at one");
+    if (o->text && (o->person || o->by == DPL_QUERY_FACE || !isnan(o->fpir) || !isnan(o->min_fmr)))
+        return options_usage(self,
+                             "--person, --by face, --fpir and --min-fmr are of photos, not of "
+                             "--text");
+    if (o->text && n < 1)
+        return options_usage(self,
+                             "it takes a sentence, or several, each as one word for the shell");
+    if (!o->text && (o->by == BY_CAPTION || o->common.text_model || o->common.merges))
+        return options_usage(self, "--by caption, --text-model and --merges are of --text");
     if (!o->person && n < 1)
         return options_usage(self, "it takes a photo, or several, or folders of them");
-    if (lines + o->text + o->common.json > 1)
-        return options_usage(self, "--lines (-0), --text and --json exclude each other");
-    if (lines && o->k && !o->common.html)
-        return options_usage(self, "-k is of --text, --json and --html: a face has one line");
+    if (lines + o->tables + o->common.json > 1)
+        return options_usage(self, "--lines (-0), --table and --json exclude each other");
+    if (lines && o->k && !o->common.html && !o->text)
+        return options_usage(self, "-k is of --table, --json and --html: a face has one line");
     if (!isnan(o->fmr) + !isnan(o->fpir) + !isnan(o->threshold) > 1)
         return options_usage(self, "--fmr, --fpir and --threshold exclude each other");
     return 0;
@@ -996,7 +1011,25 @@ static query_form form_of(const query_options *o)
         return QUERY_NUL;
     if (o->lines)
         return QUERY_LINES;
-    return o->text || o->k || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
+    return o->tables || (o->k && !o->text) || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
+}
+
+static int ask_sentences(const command *self, query_options *o, query_form form,
+                         const char *const *texts, size_t n)
+{
+    const query_text_options asked = {
+        .k = o->k > 0 ? o->k : DEFAULT_K,
+        .by = o->by == BY_CAPTION        ? DPL_TEXT_BY_CAPTIONS
+              : o->by == DPL_QUERY_IMAGE ? DPL_TEXT_BY_PICTURES
+                                         : DPL_TEXT_BY_ALL,
+        .fmr = o->fmr,
+        .threshold = o->threshold,
+        .form = form,
+    };
+
+    o->common.inputs = texts;
+    o->common.n_inputs = 0;
+    return query_text(self, &o->common, &asked, texts, n);
 }
 
 int cmd_query(const command *self, int argc, char **argv)
@@ -1016,6 +1049,11 @@ int cmd_query(const command *self, int argc, char **argv)
     q.form = form_of(&o);
     if (o.person) {
         code = query_person(self, &o.common, o.person, q.form);
+        goto done;
+    }
+    if (o.text) {
+        o.common.typed = typed;
+        code = ask_sentences(self, &o, q.form, paths, (size_t)n);
         goto done;
     }
     inputs = common_inputs(&o.common.n_inputs, paths, (size_t)n, o.common.follow_links);

@@ -14,9 +14,8 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_scan[] = {
-    own,          options_enroll_run, options_walk,   options_threads,
-    options_html, options_gallery,    options_models, options_output,
-    NULL};
+    own,          options_enroll_run, options_walk,   options_threads, options_text,
+    options_html, options_gallery,    options_models, options_output,  NULL};
 
 int cmd_scan(const command *self, int argc, char **argv)
 {

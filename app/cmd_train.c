@@ -1,5 +1,5 @@
 /*
- * cmd_train.c - `doppel train`: a folder of pictures to an encoder.
+ * cmd_train.c - `doppel train`: pictures, sentences, codes or vectors to an encoder.
  *
  * The options are the library's settings by name; what they mean together is checked there, so that
  * config.json is held to the same.
@@ -19,10 +19,10 @@
 typedef struct train_options {
     common common;
     dpl_train_options t;
-    option_list freeze, layer, teacher, hold_group;
-    const char *batch, *resume, *detector;
+    option_list freeze, layer, share, teacher, hold_group;
+    const char *batch, *resume, *detector, *grades;
     size_t max_memory_bytes; /* 0: not given */
-    bool align, batch_norm, plain, rotate_classes;
+    bool align, batch_norm, plain, rotate_classes, case_matters;
 } train_options;
 
 #define AT(member)  offsetof(train_options, member)
@@ -66,8 +66,23 @@ static const option_spec own[] = {
     FLAG("batch-norm", batch_norm,
          "of koch2015: batch norm behind every layer in training, folded into the layers of the "
          "networks written"),
-    TEXT("init-weights", init_weights, "koch|he|glorot",
-         "first weights of a named network (default koch for koch2015, else he)"),
+    TEXT("init-weights", init_weights, "koch|koch-wide|he|glorot",
+         "first weights of a named network (default koch for koch2015, glorot for sentences, else "
+         "he)"),
+    TEXT("tokens", tokens, "KIND",
+         "of sentences: characters, words, or a file of byte-pair merges (default words)"),
+    FLAG("case-matters", case_matters, "sentences are not lower-cased"),
+    INT("max-words", max_words, "N", 3,
+        "rows of the table of words at most: the most frequent ones of DATA, then those that only "
+        "--vectors has (default 30000)"),
+    INT("length", length, "N", 1, "tokens of a sentence at most (default 128)"),
+    TEXT(
+        "vectors", vectors, "FILE",
+        "vectors of words in word2vec's text form: where the table of words begins (--freeze words "
+        "keeps it so)"),
+    LIST("share", share, "PATTERN",
+         "layers that the networks of both sides have in common (default the named network's own); "
+         "may be repeated"),
     LIST("freeze", freeze, "PATTERN",
          "layers that stay as they are, as \"conv*\"; may be repeated"),
     LIST("layer", layer, "PATTERN:rate=F,l2=P",
@@ -97,29 +112,47 @@ static const option_spec own[] = {
     LIST("hold-group", hold_group, "NAME", "hold out this group; may be repeated"),
     INT("hold-classes", hold_classes, "N", 0,
         "hold out so many classes (default a tenth, at most 200, unless something else is)"),
+    TEXT("split", split, "NAME", "of a list: train on its rows of this split only"),
+    TEXT("validate-split", validate_split, "NAME",
+         "validate on the rows of this split, of the list or of --validate"),
+    INT("hold-pairs", hold_pairs, "N", 0,
+        "of pairs that DATA gives: hold out so many, drawn by the seed (default a tenth, at most "
+        "1000, unless --validate is given)"),
+    {.name = "grades",
+     .kind = OPTION_TEXT,
+     .offset = AT(grades),
+     .value = "LOW..HIGH",
+     .help = "pairs have grades on this scale, as 1..5, not labels 0 and 1"},
     INT("hold-items", hold_items, "N", 0, "hold out the last pictures of every class (as drawers)"),
     INT("validate-trials", validate_trials, "N", 1,
         "one-shot trials of a validation (default 400)"),
     INT("validate-ways", validate_ways, "N", 2, "candidates of a trial (default 20)"),
     INT("validate-steps", validate_steps, "N", 1, "steps between validations (default an epoch)"),
     TEXT("best", best, "FIGURE",
-         "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar "
-         "(default oneshot)"),
+         "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar; of "
+         "pairs that DATA gives also correct, pearson, spearman; of pictures with sentences r1, r5, "
+         "r10, rank (default oneshot; of given pairs accuracy, of grades pearson; of pictures with "
+         "sentences r10)"),
     INT("patience", patience, "N", 0,
         "stop after so many validations without a better figure (default 0: never)"),
     TEXT("loss", loss, "NAME",
-         "contrastive, l1-sigmoid, manhattan-ce, manhattan-se, cosine, triplet, arc, distil "
-         "(default l1-sigmoid for koch2015, else contrastive)"),
-    REAL("margin", margin, "M", 1e6, "of contrastive (default 1), cosine, triplet, arc"),
+         "contrastive, l1-sigmoid, l1-similarity, distance-sigmoid, manhattan-ce, manhattan-se, "
+         "cosine, cosine-se, triplet, arc, distil; for pictures with sentences info-nce, ranking "
+         "(default the named network's own, else contrastive)"),
+    REAL("margin", margin, "M", 1e6, "of contrastive (default 1), cosine, triplet, arc, ranking"),
     REAL("scale", scale, "S", 1e6, "of arc"),
-    LIST("teacher", teacher, "MODEL", "an encoder to learn from, for distil; may be repeated"),
+    REAL("temperature", temperature, "T", 10, "of info-nce (default learnt, from 0.07 on)"),
+    LIST("teacher", teacher, "MODEL",
+         "an encoder to learn from, for distil, where it may be repeated; for info-nce and ranking "
+         "the encoder of the pictures, at whose vectors sentences come to lie"),
     {.name = "batch",
      .kind = OPTION_TEXT,
      .offset = AT(batch),
      .value = "CLASSESxITEMS",
      .help = "pictures of a step, all of whose pairs are used (default 16x4)"},
     INT("batch-pairs", batch_pairs, "N", 2,
-        "independent random pairs a step instead, half of them same, as Koch 2015"),
+        "independent random pairs a step instead, half of them same, as Koch 2015; or so many of "
+        "those that DATA gives (default 64, of pictures with a sentence each 128)"),
     REAL("within-group", within_group, "SHARE", 1,
          "share of the batches whose classes are all of one group: harder pairs (default 0)"),
     FLAG("rotate-classes", rotate_classes,
@@ -199,34 +232,61 @@ static double mib(uint64_t bytes)
     return (double)bytes / 0x1p20;
 }
 
-static void tell_plan(const dpl_train_plan *p)
+static void tell_classes(const dpl_train_plan *p, const char *item)
 {
-    char count[32], items[64], held[64], classes[32], held_classes[32];
+    char items[64], held[64], classes[32], held_classes[32];
 
-    printf("network    ");
-    text_put(stdout, p->arch);
-    printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
-           (int)p->height_px, (int)p->channels, (int)p->dim,
-           text_count(count, (int64_t)p->n_parameters), p->n_towers > 1 ? " in two towers" : "");
-    printf("loss       %s; compared by %s\n", p->loss, p->head);
-    printf("trained on %s", text_counted(items, p->n_items, "picture"));
+    printf("trained on %s", text_counted(items, p->n_items, item));
     if (p->n_classes)
         printf(" of %s classes", text_count(classes, p->n_classes));
     if (p->n_held_classes)
         printf("; validated on %s of %s classes, not trained on, by %s\n",
-               text_counted(held, p->n_held_items, "picture"),
+               text_counted(held, p->n_held_items, item),
                text_count(held_classes, p->n_held_classes), p->best);
     else
         printf("; nothing to validate on\n");
-    printf("memory     %.0f MiB: activations and gradients %.0f, optimizer %.0f, pictures %.0f, "
+}
+
+static void tell_plan(const dpl_train_plan *p)
+{
+    const char *item = p->steps ? "item" : "picture";
+    const char *towers = p->n_towers > 1 ? " in two towers" : "";
+    char count[32], items[64], held[64], classes[64];
+
+    printf("network    ");
+    text_put(stdout, p->arch);
+    if (p->steps)
+        printf(", rows of up to %d to %d numbers, %s parameters%s\n", (int)p->steps, (int)p->dim,
+               text_count(count, (int64_t)p->n_parameters), towers);
+    else
+        printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
+               (int)p->height_px, (int)p->channels, (int)p->dim,
+               text_count(count, (int64_t)p->n_parameters), towers);
+    if (p->n_words && p->n_missing)
+        printf("words      %s, %s of them without a vector\n", text_count(count, p->n_words),
+               text_count(held, p->n_missing));
+    else if (p->n_words)
+        printf("words      %s\n", text_count(count, p->n_words));
+    printf("loss       %s; compared by %s\n", p->loss, p->head);
+    if (p->n_pairs) {
+        printf("trained on %s of %s", text_counted(items, p->n_pairs, "pair"),
+               text_counted(classes, p->n_items, item));
+        if (p->n_held_pairs)
+            printf("; validated on %s by %s\n", text_counted(held, p->n_held_pairs, "pair"),
+                   p->best);
+        else
+            printf("; nothing to validate on\n");
+    } else {
+        tell_classes(p, item);
+    }
+    printf("memory     %.0f MiB: activations and gradients %.0f, optimizer %.0f, %ss %.0f, "
            "batches ahead %.0f, weights and their gradients %.0f\n",
            mib(p->tape_bytes + p->optimizer_bytes + p->pixel_bytes + p->loader_bytes +
                8 * p->n_parameters),
-           mib(p->tape_bytes), mib(p->optimizer_bytes), mib(p->pixel_bytes), mib(p->loader_bytes),
-           mib(8 * p->n_parameters));
-    printf("steps      %s of %d pictures, %lld an epoch, on %d threads",
-           text_count(count, p->n_steps), (int)p->rows, (long long)p->epoch_steps,
-           (int)p->n_threads);
+           mib(p->tape_bytes), mib(p->optimizer_bytes), item, mib(p->pixel_bytes),
+           mib(p->loader_bytes), mib(8 * p->n_parameters));
+    printf("steps      %s of %d %ss, %lld an epoch, on %d threads", text_count(count, p->n_steps),
+           (int)p->rows, item, (long long)p->epoch_steps, (int)p->n_threads);
     if (p->start_step)
         printf("; %lld done", (long long)p->start_step);
     putchar('\n');
@@ -237,6 +297,22 @@ static void tell_figures(const dpl_train_event *e)
 {
     const dpl_train_figures *f = &e->figures;
 
+    if (f->n_sentences) {
+        printf("step %lld, epoch %.2f: among %lld pictures R@1 %.4f, R@5 %.4f, R@10 %.4f, median "
+               "rank %g%s\n",
+               (long long)e->step, e->epoch, (long long)f->n_pictures, f->recall_1, f->recall_5,
+               f->recall_10, f->median_rank, e->is_best ? " (best)" : "");
+        fflush(stdout);
+        return;
+    }
+    if (f->n_pairs) {
+        printf("step %lld, epoch %.2f: loss %.4f, correct %.4f, accuracy %.4f, AUC %.4f, EER %.4f, "
+               "Pearson %.4f, Spearman %.4f%s\n",
+               (long long)e->step, e->epoch, f->loss, f->correct, f->accuracy, f->auc, f->eer,
+               f->pearson, f->spearman, e->is_best ? " (best)" : "");
+        fflush(stdout);
+        return;
+    }
     printf("step %lld, epoch %.2f: %d-way one-shot %.4f, AUC %.4f, accuracy %.4f, EER %.4f, TAR at "
            "FAR 0.01 %.4f%s\n",
            (long long)e->step, e->epoch, (int)f->n_ways, f->oneshot, f->auc, f->accuracy, f->eer,
@@ -300,6 +376,14 @@ static int read_batch(const command *self, train_options *o)
     return 0;
 }
 
+/* "1..5" into a scale. */
+static int read_grades(const command *self, train_options *o)
+{
+    if (!o->grades || options_range(&o->t.scale_low, &o->t.scale_high, o->grades))
+        return 0;
+    return options_usage(self, "--grades takes LOW..HIGH as 1..5, not \"%s\"", o->grades);
+}
+
 static const char *const *given(const option_list *list)
 {
     return list->n ? list->items : NULL;
@@ -317,12 +401,14 @@ static int train_as_told(const command *self, int argc, char **argv, char *typed
     o.common.typed = typed;
     if (!code)
         code = read_batch(self, &o);
+    if (!code)
+        code = read_grades(self, &o);
     if (code)
         return code;
     if (o.detector && !o.align)
         return options_usage(self, "--detector is for --align");
     if (n > 1 || (n == 0 && !o.resume))
-        return options_usage(self, "it takes one folder, CSV or zip of pictures");
+        return options_usage(self, "it takes one folder, list or zip of what to train on");
     if (o.resume && (o.t.run || n > 0))
         return options_usage(self, "--resume DIR names the run, which knows its data");
     if (!o.resume && !o.t.run)
@@ -344,6 +430,9 @@ static int train_as_told(const command *self, int argc, char **argv, char *typed
         o.t.rotate_classes = 1;
     o.t.freeze = given(&o.freeze);
     o.t.layer = given(&o.layer);
+    o.t.share = given(&o.share);
+    if (o.case_matters)
+        o.t.lower = 0;
     o.t.teacher = given(&o.teacher);
     o.t.hold_group = given(&o.hold_group);
     if (o.align) {

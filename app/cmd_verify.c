@@ -17,12 +17,14 @@
 #include "app/html.h"
 #include "app/json_print.h"
 #include "app/plot.h"
+#include "app/verify_text.h"
 
 typedef struct verify_options {
     common common;
     const char *as;
     double fmr, threshold;
     int face_a, face_b; /* from 1; 0: not given */
+    bool text;
 } verify_options;
 
 #define AT(member) offsetof(verify_options, member)
@@ -69,10 +71,15 @@ static const option_spec own[] = {
      .help = "which face of the second photo",
      .low = 1,
      .high = 1000},
+    {.name = "text",
+     .kind = OPTION_FLAG,
+     .offset = AT(text),
+     .help = "A and B are sentences, not photos: do they say the same? (--text-model)"},
     {0}};
 
 const option_spec *const options_of_verify[] = {
-    own, options_html, options_gallery, options_models, options_output, NULL};
+    own, options_text, options_sides, options_html, options_gallery, options_models, options_output,
+    NULL};
 
 /* All that the answer is made of. */
 typedef struct comparison {
@@ -154,6 +161,8 @@ static dpl_status compare(comparison *c, dpl_error *err)
 
     if (status == DPL_OK)
         status = dpl_scratch_new(&c->scratch, 0, err);
+    if (status == DPL_OK)
+        status = dpl_scratch_set_threads(c->scratch, 0, err);
     if (status == DPL_OK)
         status = dpl_photo_open(&c->a, c->pipeline, c->scratch, c->name_a, err);
     if (status != DPL_OK)
@@ -598,6 +607,12 @@ static void tell_page(const html *page, const comparison *c)
 
 static int check_arguments(const command *self, const verify_options *o, int n)
 {
+    if (o->text && (o->as || o->face_a || o->face_b))
+        return options_usage(self, "--as and --face are of photos, not of --text");
+    if (o->text && n != 2)
+        return options_usage(self, "with --text it takes two sentences, not %d", n);
+    if (!o->text && (o->common.text_model || o->common.merges || o->common.second_text_model))
+        return options_usage(self, "--text-model and --merges are of --text");
     if (o->as && n != 1)
         return options_usage(self, "with --as it takes one photo, not %d", n);
     if (!o->as && n != 2)
@@ -658,10 +673,12 @@ int cmd_verify(const command *self, int argc, char **argv)
     o.common.typed = typed;
     o.common.faces_only = true;
     o.common.inputs = (const char *const *)(argv + 1);
-    o.common.n_inputs = (size_t)n;
+    o.common.n_inputs = o.text ? 0 : (size_t)n;
     c.name_a = argv[1];
     c.name_b = o.as ? o.as : argv[2];
-    code = run(&c);
+    code = o.text ? verify_text(&c.verdict.decision, self, &o.common, o.fmr, o.threshold,
+                                o.common.inputs)
+                  : run(&c);
     free(typed);
     dpl_photo_clear(&c.a);
     dpl_photo_clear(&c.b);

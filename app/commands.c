@@ -25,6 +25,10 @@ const command commands[] = {
      "is installed, unless --image-model none is given. Photos enrolled without one get it with\n"
      "--force.\n"
      "\n"
+     "With --text-model what is written about the photos is kept, too, for query --text: the lines\n"
+     "of PHOTO.txt, descriptions in XMP and IPTC, and a list (--captions). The gallery remembers\n"
+     "the model, and each run brings captions up to date.\n"
+     "\n"
      "Refused files are counted by their reason, -v lists them; their status counts in the exit\n"
      "status. What is no picture is only counted. Left out are hidden files, what file servers\n"
      "and desktops put aside (@eaDir, #recycle, lost+found, __MACOSX and their like), and what\n"
@@ -44,15 +48,19 @@ const command commands[] = {
      "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
      "one that is interrupted keeps what is done and goes on when run again.",
      NULL},
-    {"verify", cmd_verify, true, "A B | PHOTO --as NAME",
+    {"verify", cmd_verify, true, "A B | PHOTO --as NAME | --text A B",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
+     "\n"
+     "--text compares two sentences instead, by a model of sentences: whether they say the same, in\n"
+     "the sense that it was trained for. All else is the same: without a calibration in the model a\n"
+     "--threshold decides.\n"
      "\n"
      "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\".",
      NULL},
-    {"query", cmd_query, true, "PHOTO|DIR…", "tell who is in the photos, and what looks like them",
+    {"query", cmd_query, true, "PHOTO|DIR… | --text SENTENCE…", "tell who is in the photos, and what looks like them",
      options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
@@ -62,12 +70,18 @@ const command commands[] = {
      "what is alike is ranked, and a copy of the same picture is told by how often others are as\n"
      "alike.\n"
      "\n"
+     "--text finds photos by what they show: by captions that enroll or scan have put into the\n"
+     "gallery, and by the pictures themselves where the model of sentences is made for the\n"
+     "gallery's model of pictures (or --image-model and --text-model are given as a pair).\n"
+     "\n"
      "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
      "is\n"
      "no picture are passed over, and counted. Where the output is no terminal, there is a line a\n"
      "face, its fields parted by tabs:\n"
      "\n"
      "file  face  name  score  rate\n"
+     "\n"
+     "With --text: sentence, file, score by a caption, score of the picture, caption.\n"
      "\n"
      "face is its number from 1, 0 for the whole picture; rate is how often strangers score this\n"
      "high, from 0 to 1; what there is nothing of is \"-\". In the place of a name stands\n"
@@ -217,6 +231,8 @@ const command commands[] = {
      "later enroll or migrate finds the photo. Names, what was put right by hand, and groups "
      "stay.\n"
      "\n"
+     "With --text-model the captions alone go over: their words are in the gallery.\n"
+     "\n"
      "It tells which decisions change: of whose photos the new model decides otherwise, compared\n"
      "with the person's others and with the most similar of all other people.\n"
      "\n"
@@ -233,6 +249,8 @@ const command commands[] = {
      "bootstrap over people. It is kept beside the gallery (calibration.json) or in the model's\n"
      "file (--into), and the gallery's wins.\n"
      "\n"
+     "With --text, DATA is a list of pairs of sentences (a, b, label) for a --text-model.\n"
+     "\n"
      "With too few people or pairs for --fmr it says how many are needed and writes nothing. "
      "Pairs\n"
      "of strangers who look like one person are shown, and counted as strangers until --review "
@@ -240,21 +258,36 @@ const command commands[] = {
      "\"same\". A picture that gives no vector is told and left out, and its status counts in the\n"
      "exit status.",
      NULL},
-    {"eval", cmd_eval, true, "pairs LIST | oneshot DATA",
-     "measure an encoder on pictures with known answers", options_of_eval,
+    {"eval", cmd_eval, true, "pairs LIST | oneshot DATA | retrieval LIST",
+     "measure an encoder on what has known answers", options_of_eval,
      "pairs reads LFW's lists (\"500\" or \"10 300\" first; NAME/NAME_0001.jpg below --dir) or\n"
      "a CSV with the columns a, b, same (1 or 0) and perhaps fold. It gives accuracy, AUC, EER\n"
      "and TAR at FAR. Accuracy is over folds, each at the threshold that is best on the others; a\n"
      "list without folds is cut into ten. Faces are found and aligned as verify does, unless the\n"
      "encoder is of whole pictures or --aligned is given. --random N draws the pairs from DATA.\n"
      "\n"
+     "Pairs of sentences are CSV or TSV with the columns a, b, label (or sentence1, sentence2,\n"
+     "score; question1, question2, is_duplicate), or TSV of three columns without a header; the\n"
+     "label is 1 or 0, or with --grades a grade. a and b may be vectors, too (--kinds vectors):\n"
+     "FILE.npy:ROW, or numbers; without --model they are compared as they are, by the cosine. A\n"
+     "side's model of its own is --second-model, of sentences beside pictures --text-model. With\n"
+     "grades it gives Pearson's and Spearman's correlation and the squared error; with\n"
+     "--threshold-from also that by the straight line that is best on the other list.\n"
+     "\n"
+     "retrieval asks with each item of either side of the pairs of a LIST for its partners among\n"
+     "all of the other: recall at 1, 5 and 10 and the ranks of the first right answer. A LIST of\n"
+     "pictures and sentences is CSV with the columns picture and sentence, or TSV of split, file,\n"
+     "number and sentence (--split test takes one). What is exactly as near as the right answer\n"
+     "stands before it.\n"
+     "\n"
      "oneshot shows one picture of each class and asks which of them the test is: Lake's runs\n"
      "(--runs), or trials drawn from DATA: item j of every class, and item i of one, which in\n"
      "Omniglot are two drawers'. Pictures are taken whole unless --detect faces is given.\n"
      "\n"
      "DATA is a folder with a folder per class, a CSV, or a zip read in place; the folder above a\n"
-     "class is its group. A picture that gives no vector is told, its pairs are \"no match\" and\n"
-     "its trials lost, and its status counts in the exit status.",
+     "class is its group. For pairs --random it may be of sentences (text, label) or vectors\n"
+     "(columns of numbers and label; an .npy with --classes), too. What gives no vector is told,\n"
+     "its pairs are \"no match\" and its trials lost, and its status counts in the exit status.",
      NULL},
     {"train", cmd_train, true, "DATA | --resume DIR", "train an encoder on a folder of pictures",
      options_of_train,

@@ -18,6 +18,8 @@
 
 /* ------------------------------------------------------------------ options */
 
+/* By dpl_precision. */
+static const char *const precision_choices[] = {"f32", "bf16", "auto", NULL};
 static const char *const detect_choices[] = {"faces", "none", NULL};
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
 
@@ -57,6 +59,12 @@ const option_spec options_models[] = {
      .help =
          "an encoder for whole pictures (ONNX; default the gallery's; enroll and scan otherwise "
          "take " DPL_MODEL_IMAGE " where it is installed; none: no vectors of pictures)"},
+    {.name = "image-preset",
+     .kind = OPTION_TEXT,
+     .offset = AT(image_preset),
+     .value = "NAME",
+     .help = "what --image-model expects, where its file does not say (default as the gallery was "
+             "made)"},
     {.name = "detect",
      .kind = OPTION_CHOICE,
      .offset = AT(detect),
@@ -95,6 +103,13 @@ const option_spec options_models[] = {
      .offset = AT(model_memory_bytes),
      .value = "BYTES",
      .help = "refuse models that need more memory for a run, weights not counted (default 256M)"},
+    {.name = "precision",
+     .kind = OPTION_CHOICE,
+     .offset = AT(precision),
+     .value = "f32|bf16|auto",
+     .help = "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
+             "it, or the fastest in which the model was measured to decide the same (default auto)",
+     .choices = precision_choices},
     {.name = "model-operations",
      .kind = OPTION_REAL,
      .offset = AT(model_operations),
@@ -137,6 +152,29 @@ const option_spec options_walk[] = {{.name = "follow-links",
                                      .offset = AT(follow_links),
                                      .help = "follow links that lead out of these folders, too"},
                                     {0}};
+
+const option_spec options_text[] = {
+    {.name = "text-model",
+     .kind = OPTION_TEXT,
+     .offset = AT(text_model),
+     .value = "FILE",
+     .help = "the encoder of sentences (ONNX; default the gallery's)"},
+    {.name = "merges",
+     .kind = OPTION_TEXT,
+     .offset = AT(merges),
+     .value = "FILE",
+     .help = "the list of byte-pair merges of a --text-model that has no tokens of its own (as "
+             "CLIP's)"},
+    {0}};
+
+const option_spec options_sides[] = {
+    {.name = "second-text-model",
+     .kind = OPTION_TEXT,
+     .offset = AT(second_text_model),
+     .value = "FILE",
+     .help = "the encoder of the second of two sentences, where each side of a pair has its own "
+             "(best.a.onnx and best.b.onnx of a training)"},
+    {0}};
 
 const option_spec options_html[] = {
     {.name = "html",
@@ -396,25 +434,25 @@ dpl_net_options common_model_limits(const common *o)
 
     limits.max_arena_bytes = o->model_memory_bytes;
     limits.max_operations = o->model_operations;
+    limits.precision = (dpl_precision)o->precision;
     return limits;
 }
 
 /* The photos, the models with what lies beside them, the gallery, the page. */
-void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
+                               size_t n_models)
 {
-    const char *paths[] = {models->encoder_path, models->detector_path, models->image_path};
-    enum { N_MODELS = sizeof paths / sizeof *paths };
-
     if (!o->inputs)
         return;
-    const char **read = text_need(calloc(o->n_inputs + 2 * N_MODELS, sizeof *read));
-    char *beside[N_MODELS] = {NULL}, *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
+    const char **read = text_need(calloc(o->n_inputs + 2 * n_models, sizeof *read));
+    char **beside = text_need(calloc(n_models + 1, sizeof *beside));
+    char *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
     const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
 
     memcpy(read, o->inputs, o->n_inputs * sizeof *read);
-    for (size_t i = 0; i < N_MODELS; i++) {
-        beside[i] = paths[i] ? text_format("%s.json", paths[i]) : NULL;
-        read[o->n_inputs + 2 * i] = paths[i];
+    for (size_t i = 0; i < n_models; i++) {
+        beside[i] = models[i] ? text_format("%s.json", models[i]) : NULL;
+        read[o->n_inputs + 2 * i] = models[i];
         read[o->n_inputs + 2 * i + 1] = beside[i];
     }
     if (o->html) {
@@ -425,16 +463,26 @@ void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipel
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * N_MODELS, write, 2});
-    for (size_t i = 0; i < N_MODELS; i++)
+    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 2});
+    for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
+    free(beside);
     free(page);
     free(read);
 }
 
+void common_enter_sandbox(const common *o, dpl_gallery *gallery, const dpl_pipeline_options *models)
+{
+    const char *const paths[] = {models->encoder_path, models->detector_path, models->image_path,
+                                 o->beside[0],         o->beside[1],          o->beside[2],
+                                 o->beside[3]};
+
+    common_enter_sandbox_with(o, gallery, paths, sizeof paths / sizeof *paths);
+}
+
 /* What the gallery remembers of how its vectors were made, each freed by free(), or NULL. */
 typedef struct memory {
-    char *detect, *model, *preset, *image_model;
+    char *detect, *model, *preset, *image_model, *image_preset;
 } memory;
 
 static dpl_status recall(char **value, dpl_gallery *gallery, const char *key, dpl_error *err)
@@ -464,6 +512,8 @@ static dpl_status recall_all(memory *m, dpl_gallery *gallery, dpl_error *err)
             recall(&m->preset, gallery, by_faces ? "model.face.preset" : "model.image.preset", err);
     if (status == DPL_OK && by_faces)
         status = recall(&m->image_model, gallery, "model.image.path", err);
+    if (status == DPL_OK && by_faces)
+        status = recall(&m->image_preset, gallery, "model.image.preset", err);
     return status;
 }
 
@@ -473,6 +523,7 @@ static void forget_memory(memory *m)
     free(m->model);
     free(m->preset);
     free(m->image_model);
+    free(m->image_preset);
 }
 
 /* A model's path, freed by free(): as given, else as the gallery remembers it, else (with a name)
@@ -533,6 +584,7 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
     options.detector_path = detector;
     options.preset = o->preset || (o->going_over && o->model) ? o->preset : m.preset;
     options.image_path = image;
+    options.image_preset = o->image_preset || o->image_model ? o->image_preset : m.image_preset;
     options.decode.max_pixels = (uint64_t)o->max_pixels;
     options.decode.max_bytes = o->max_memory_bytes;
     options.detect.max_side_px = o->detect_side_px;
@@ -547,6 +599,58 @@ done:
     free(encoder);
     free(image);
     free(detector);
+    return code;
+}
+
+int common_find_any_text_model(char **path, char **merges, const command *self, const common *o,
+                               dpl_gallery *gallery)
+{
+    char *kept_path = NULL, *kept_merges = NULL;
+    dpl_error err;
+
+    *path = *merges = NULL;
+    if (gallery && !o->text_model &&
+        (recall(&kept_path, gallery, "model.text.path", &err) != DPL_OK ||
+         recall(&kept_merges, gallery, "model.text.preset", &err) != DPL_OK)) {
+        free(kept_path);
+        return common_fail(self, o, &err);
+    }
+    if (o->text_model ? strcmp(o->text_model, "none") == 0 : !kept_path) {
+        free(kept_path);
+        free(kept_merges);
+        return 0;
+    }
+    *path = find_model(self, o, gallery, o->text_model, kept_path, NULL, "text-model");
+    *merges = o->merges ? text_format("%s", o->merges) : kept_merges;
+    if (*merges != kept_merges)
+        free(kept_merges);
+    free(kept_path);
+    return *path ? 0 : dpl_status_exit_code(DPL_E_MODEL);
+}
+
+int common_open_text(dpl_text_pipeline **out, const command *self, const common *o,
+                     const char *path, const char *merges)
+{
+    dpl_text_pipeline_options options = DPL_TEXT_PIPELINE_OPTIONS_INIT;
+    dpl_error err;
+
+    options.encoder_path = path;
+    options.merges_path = merges;
+    options.second_path = o->second_text_model;
+    options.net = common_model_limits(o);
+    return dpl_text_pipeline_open(out, &options, &err) == DPL_OK ? 0 : common_fail(self, o, &err);
+}
+
+int common_find_text_model(char **path, char **merges, const command *self, const common *o,
+                           dpl_gallery *gallery)
+{
+    const int code = common_find_any_text_model(path, merges, self, o, gallery);
+
+    if (!code && !*path)
+        return common_refuse(self, o, DPL_E_MODEL,
+                             gallery ? "the gallery has no model of sentences; --text-model FILE "
+                                       "says one"
+                                     : "which model of sentences? --text-model FILE says it");
     return code;
 }
 

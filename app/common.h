@@ -21,11 +21,13 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 /* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
     const char *gallery, *model, *preset, *detector, *image_model, *html;
+    const char *text_model, *second_text_model, *merges, *image_preset;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels, n_threads;
     double min_score;
     size_t max_memory_bytes, model_memory_bytes;
     double model_operations;
+    int precision; /* a dpl_precision */
     int color;
     bool json, quiet, follow_links;
     bool going_over;    /* to another model: the preset and the calibration of the gallery's are not
@@ -35,14 +37,15 @@ typedef struct common {
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
-    char *typed; /* the command as it was typed, for pages; NULL: not kept */
+    const char *beside[4]; /* more files that it reads, each NULL or a path */
+    char *typed;           /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
 #define COMMON_INIT                                                                                \
     {                                                                                              \
         .detect = -1, .detect_side_px = 1280, .max_pixels = 256000000, .min_score = 0.6,           \
         .max_memory_bytes = (size_t)768 << 20, .model_memory_bytes = (size_t)256 << 20,            \
-        .model_operations = 1e11                                                                   \
+        .model_operations = 1e11, .precision = DPL_PRECISION_AUTO                                  \
     }
 
 extern const option_spec options_gallery[]; /* --gallery */
@@ -51,6 +54,8 @@ extern const option_spec options_output[];  /* --json, --quiet, --color */
 extern const option_spec options_html[];    /* --html */
 extern const option_spec options_threads[]; /* --threads */
 extern const option_spec options_walk[];    /* --follow-links */
+extern const option_spec options_text[];    /* --text-model --merges */
+extern const option_spec options_sides[];   /* --second-text-model */
 
 /** Print "doppel CMD: message" on stderr; returns the status's exit code. */
 int common_say(const command *self, const dpl_error *err);
@@ -93,6 +98,25 @@ int common_open_pipeline(dpl_pipeline **out, const command *self, const common *
  * touched. Nothing is restricted where the command has not said what it reads. */
 void common_enter_sandbox(const common *o, dpl_gallery *gallery,
                           const dpl_pipeline_options *models);
+
+/** The same where the command runs no pipeline: what it reads beside its inputs, each NULL or with
+ * what lies beside it as PATH.json. */
+void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
+                               size_t n_models);
+
+/** Where the model of sentences is: as given, else as the gallery (may be NULL) remembers it. Both
+ * freed by free(); *merges may be NULL. Returns 0, or an exit code after a message. */
+int common_find_text_model(char **path, char **merges, const command *self, const common *o,
+                           dpl_gallery *gallery);
+
+/** The same where a command can do without: *path NULL, and 0 is returned, when none is given (or
+ * "none") and the gallery remembers none. */
+int common_find_any_text_model(char **path, char **merges, const command *self, const common *o,
+                               dpl_gallery *gallery);
+
+/** Open it. */
+int common_open_text(dpl_text_pipeline **out, const command *self, const common *o,
+                     const char *path, const char *merges);
 
 /**
  * Open the model that made the gallery, without a detector: for what it decided.

@@ -33,6 +33,13 @@ const option_spec options_enroll_run[] = {
      .offset = AT(prune_absent),
      .help = "--prune, also where a folder is empty, on another file system than before, or lacks "
              "more than half of its photos"},
+    {.name = "captions",
+     .kind = OPTION_TEXT,
+     .offset = AT(captions),
+     .value = "FILE",
+     .help =
+         "a list of what photos show, with a --text-model: CSV or TSV, columns path and caption, "
+         "paths relative to it; beside what PHOTO.txt, XMP and IPTC say"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .offset = AT(force),
@@ -54,6 +61,7 @@ typedef struct enroll {
     const enroll_options *o;
     dpl_gallery *gallery;
     dpl_pipeline *pipeline;
+    dpl_text_pipeline *text; /* NULL: nobody asks for captions */
     progress progress;
     int64_t n_by_status[N_STATUSES];
     char *first[N_STATUSES]; /* of each status, a file and its reason */
@@ -228,6 +236,24 @@ static dpl_status look_for_doubts(enroll *e, dpl_error *err)
 
 /* ------------------------------------------------------------------ the whole */
 
+static void report_captions(const dpl_enroll_report *r)
+{
+    char a[64], b[32];
+
+    if (r->n_captions || r->n_captions_removed)
+        printf("  %s new, %s not written any more\n", text_counted(a, r->n_captions, "caption"),
+               text_count(b, r->n_captions_removed));
+    if (r->n_captions_refused) {
+        printf("  %s left out%s", text_counted(a, r->n_captions_refused, "caption"),
+               r->n_captions_refused > 1 ? ", such as " : ": ");
+        text_put(stdout, r->caption_reason);
+        putchar('\n');
+    }
+    if (r->n_captions_unmatched)
+        printf("  %s of the list not among these files\n",
+               text_counted(a, r->n_captions_unmatched, "picture"));
+}
+
 static void report_text(const enroll *e, const dpl_enroll_report *r,
                         const dpl_gallery_counts *counts)
 {
@@ -276,12 +302,15 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
     if (r->n_links)
         printf("  %s out of these folders not followed (--follow-links follows them)\n",
                text_counted(b, r->n_links, "link"));
+    report_captions(r);
     fputs("gallery ", stdout);
     text_put(stdout, dpl_gallery_dir(e->gallery));
     printf(": %s, %s", text_counted(a, counts->n_persons, "person"),
            text_counted(b, counts->n_photos - counts->n_failed, "photo"));
     if (e->o->nobodys && counts->n_faces_nobodys)
         printf(", %s of nobody", text_counted(a, counts->n_faces_nobodys, "face"));
+    if (counts->n_templates_text)
+        printf(", %s", text_counted(a, counts->n_templates_text, "caption"));
     putchar('\n');
 }
 
@@ -424,9 +453,31 @@ static bool may_rename(void *ctx, const char *name, int64_t n_photos, const char
     return yes;
 }
 
-static int run(enroll *e, size_t n, const char *const *paths)
+/* The pipeline, and where one is given or remembered the model of sentences. Both are found before
+ * the first is opened, from when on only they can be read. */
+static int open_models(enroll *e, common *o, const char *captions)
 {
-    const enroll_options *o = e->o;
+    char *path = NULL, *merges = NULL;
+    int code = common_find_any_text_model(&path, &merges, e->self, o, e->gallery);
+
+    if (!code && !path && captions)
+        code = common_refuse(e->self, o, DPL_E_MODEL,
+                             "--captions needs a model of sentences (--text-model FILE)");
+    o->beside[0] = path;
+    o->beside[1] = merges;
+    o->beside[2] = captions;
+    if (!code)
+        code = common_open_pipeline(&e->pipeline, e->self, o, e->gallery, e->o->min_quality);
+    if (!code && path)
+        code = common_open_text(&e->text, e->self, o, path, merges);
+    free(path);
+    free(merges);
+    o->beside[0] = o->beside[1] = NULL;
+    return code;
+}
+
+static int run(enroll *e, enroll_options *o, size_t n, const char *const *paths)
+{
     const char *title = o->nobodys ? "Scan" : "Enrolment";
     dpl_enroll_options options = DPL_ENROLL_OPTIONS_INIT;
     dpl_gallery_counts counts;
@@ -436,7 +487,7 @@ static int run(enroll *e, size_t n, const char *const *paths)
     int code = common_open_gallery(&e->gallery, e->self, &o->common, DPL_GALLERY_CREATE);
 
     if (!code)
-        code = common_open_pipeline(&e->pipeline, e->self, &o->common, e->gallery, o->min_quality);
+        code = open_models(e, &o->common, o->captions);
     if (!code)
         code = html_open(&page, e->self, &o->common, title);
     if (code)
@@ -456,6 +507,8 @@ static int run(enroll *e, size_t n, const char *const *paths)
     options.preview_px = page.f ? PREVIEW_SIDE_PX : 0;
     options.cancel = common_watch_signals();
     options.nobodys = o->nobodys;
+    options.text = e->text ? dpl_text_pipeline_encoder(e->text) : NULL;
+    options.captions = o->captions;
     options.on_event = on_event;
     options.on_progress = on_progress;
     options.ctx = e;
@@ -475,7 +528,8 @@ static int run(enroll *e, size_t n, const char *const *paths)
         html_abandon(&page);
         return common_fail(e->self, &e->o->common, &err);
     }
-    e->made_for_nothing = report.n_added + report.n_updated + report.n_moved == 0 || o->dry_run;
+    e->made_for_nothing =
+        report.n_captions + report.n_added + report.n_updated + report.n_moved == 0 || o->dry_run;
     if (o->common.json)
         json_print(enroll_report_json(e->self->name, &report, e->n_by_status, &counts,
                                       dpl_gallery_dir(e->gallery), e->pipeline));
@@ -483,6 +537,22 @@ static int run(enroll *e, size_t n, const char *const *paths)
         report_text(e, &report, &counts);
     const int written = html_close(&page, e->self, &o->common);
     return written > code ? written : code;
+}
+
+/* What may lie beside a photo that was given by name and say what it shows. */
+static const char **add_sidecars(const char **inputs, size_t *n_inputs, const char *const *paths,
+                                 size_t n)
+{
+    inputs = text_need(reallocarray(inputs, *n_inputs + 3 * n + 1, sizeof *inputs));
+    for (size_t i = 0; i < n; i++) {
+        const char *slash = strrchr(paths[i], '/'), *dot = strrchr(paths[i], '.');
+
+        inputs[(*n_inputs)++] = text_format("%s.txt", paths[i]);
+        inputs[(*n_inputs)++] = text_format("%s.xmp", paths[i]);
+        if (dot && (!slash || dot > slash))
+            inputs[(*n_inputs)++] = text_format("%.*s.xmp", (int)(dot - paths[i]), paths[i]);
+    }
+    return inputs;
 }
 
 int enroll_command(const command *self, enroll_options *o, int argc, char **argv)
@@ -502,8 +572,9 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     o->common.adds_pictures = true;
     inputs = common_inputs(&o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n,
                            o->common.follow_links);
+    inputs = add_sidecars(inputs, &o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n);
     o->common.inputs = inputs;
-    code = run(&e, (size_t)n, (const char *const *)(argv + 1));
+    code = run(&e, o, (size_t)n, (const char *const *)(argv + 1));
     free(typed);
     free(e.refused);
     free_names(e.people, e.n_people);
@@ -513,6 +584,7 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     for (int i = 0; i < N_STATUSES; i++)
         free(e.first[i]);
     dpl_pipeline_close(e.pipeline);
+    dpl_text_pipeline_close(e.text);
     /* None is made for an enrolment that adds nothing. */
     if (e.made_for_nothing)
         dpl_gallery_abandon(e.gallery);

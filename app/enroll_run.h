@@ -8,7 +8,7 @@
 
 typedef struct enroll_options {
     common common;
-    const char *name;
+    const char *name, *captions;
     double min_quality;
     int faces;
     bool prune, prune_absent, force, verbose, dry_run, yes;

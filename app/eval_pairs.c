@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/eval_items.h"
 #include "app/json.h"
 #include "app/json_print.h"
 #include "app/plot.h"
@@ -17,9 +18,14 @@ typedef struct pairs_result {
     float *scores;
     uint8_t *same;
     dpl_metrics metrics;
-    dpl_folds folds;    /* when there is no other list */
-    double threshold;   /* the other list's best; NaN without one */
-    dpl_share accuracy; /* at it */
+    dpl_folds folds; /* when there is no other list */
+    bool graded;     /* and then nothing but grades is measured */
+    double *grades;  /* [n] as given */
+    dpl_agreement agreement;
+    double squared_error;    /* of the score as a grade; NaN where it is none */
+    double slope, intercept; /* the other list's line from score to grade; NaN without one */
+    double threshold;        /* given, or the other list's best; NaN without */
+    dpl_share accuracy;      /* at it */
     size_t n_false_matches, n_false_non_matches;
 } pairs_result;
 
@@ -30,7 +36,7 @@ static void score_pairs(const evaluation *e, pairs_result *r, const dpl_embeddin
 
     r->scores = text_need(malloc((n + 1) * sizeof *r->scores));
     r->same = text_need(malloc(n + 1));
-    dpl_pairs_score(r->scores, &r->pairs, dpl_pipeline_head(e->pipeline), embeddings);
+    dpl_pairs_score(r->scores, &r->pairs, eval_head(e), embeddings);
     for (size_t i = 0; i < n; i++)
         r->same[i] = r->pairs.pairs[i].same;
 }
@@ -41,6 +47,44 @@ static void clear_pairs(pairs_result *r)
     dpl_metrics_clear(&r->metrics);
     free(r->scores);
     free(r->same);
+    free(r->grades);
+}
+
+/* The same of a list, or data, that need not be of pictures. */
+static int open_item_pairs(evaluation *e, pairs_result *r, const char *source,
+                           dpl_dataset **dataset, dpl_pictures *pictures,
+                           dpl_embeddings *embeddings)
+{
+    const eval_options *o = e->o;
+    const bool first = dataset == &e->dataset;
+    dpl_error err;
+    dpl_status status;
+    int code = *dataset ? 0 : eval_open_items(dataset, e, source);
+
+    if (!code && first)
+        code = eval_open_item_models(e, *dataset);
+    if (code)
+        return code;
+    for (int side = 0; side < 2 && !o->random; side++)
+        if (dpl_dataset_side_kind(*dataset, side) != e->kinds[side])
+            return common_refuse(e->self, &o->common, DPL_E_INPUT, "\"%s\" has %s, not %s", source,
+                                 eval_kind_names(dpl_dataset_side_kind(*dataset, side)),
+                                 eval_kind_names(e->kinds[side]));
+    status = o->random ? dpl_pairs_draw(&r->pairs, *dataset, (size_t)o->random, o->within_group,
+                                        (uint64_t)o->seed, &err)
+                       : dpl_pairs_given(&r->pairs, *dataset, e->apart, &err);
+    if (status != DPL_OK)
+        return common_refuse(e->self, &o->common, err.status, "\"%s\": %s", source, err.message);
+    r->graded = dpl_dataset_is_graded(*dataset);
+    r->grades = text_need(calloc(r->pairs.n + 1, sizeof *r->grades));
+    for (size_t i = 0; i < r->pairs.n && !o->random; i++)
+        r->grades[i] = dpl_dataset_pair(*dataset, (int32_t)i)->given;
+    *pictures =
+        (dpl_pictures){.n = r->pairs.n_pictures, .dataset = *dataset, .items = r->pairs.items};
+    code = eval_embed_items(e, embeddings, &r->pairs, *dataset);
+    if (!code)
+        score_pairs(e, r, embeddings);
+    return code;
 }
 
 /* Read or draw pairs, and embed their pictures. */
@@ -50,8 +94,10 @@ static int open_pairs(evaluation *e, pairs_result *r, const char *source, dpl_da
     const eval_options *o = e->o;
     dpl_error err;
     dpl_status status;
-    int code = o->random ? eval_open_data(dataset, e, source, false) : 0;
 
+    if (e->of_items)
+        return open_item_pairs(e, r, source, dataset, pictures, embeddings);
+    int code = o->random && !*dataset ? eval_open_items(dataset, e, source) : 0;
     if (code)
         return code;
     status = o->random ? dpl_pairs_draw(&r->pairs, *dataset, (size_t)o->random, o->within_group,
@@ -70,8 +116,8 @@ static int open_pairs(evaluation *e, pairs_result *r, const char *source, dpl_da
     return code;
 }
 
-/* The best threshold on the other list. */
-static int other_threshold(evaluation *e, double *out)
+/* What the other list says: its best threshold, or of grades its line from score to grade. */
+static int ask_other_list(evaluation *e, pairs_result *r)
 {
     pairs_result other = {0};
     dpl_dataset *dataset = NULL;
@@ -80,8 +126,16 @@ static int other_threshold(evaluation *e, double *out)
     dpl_error err;
     int code = open_pairs(e, &other, e->o->threshold_from, &dataset, &pictures, &embeddings);
 
-    if (!code && dpl_best_threshold(out, other.scores, other.same, other.pairs.n, &err) != DPL_OK)
+    if (!code && r->graded) {
+        dpl_agreement a;
+        if (dpl_agreement_make(&a, other.scores, other.grades, other.pairs.n, &err) != DPL_OK)
+            code = common_fail(e->self, &e->o->common, &err);
+        r->slope = a.slope;
+        r->intercept = a.intercept;
+    } else if (!code && dpl_best_threshold(&r->threshold, other.scores, other.same, other.pairs.n,
+                                           &err) != DPL_OK) {
         code = common_fail(e->self, &e->o->common, &err);
+    }
     dpl_embeddings_clear(&embeddings);
     clear_pairs(&other);
     dpl_dataset_close(dataset);
@@ -101,8 +155,25 @@ static bool is_wrong(const pairs_result *r, size_t i)
     return dpl_accepts((double)r->scores[i], threshold_of(r, i)) != (r->same[i] != 0);
 }
 
+/* Scores beside grades. Those of a cosine, of exp(-distance) and of a sigmoid lie from 0 to 1 as
+ * grades do on their scale; a distance is on no scale. */
+static int measure_grades(evaluation *e, pairs_result *r)
+{
+    const double low = e->o->scale_low, high = e->o->scale_high;
+    const bool on_scale = dpl_head_get_kind(eval_head(e)) != DPL_HEAD_EUCLIDEAN;
+    dpl_error err;
+
+    r->squared_error =
+        on_scale ? dpl_squared_error(r->scores, r->grades, r->pairs.n, high - low, low) : NAN;
+    return dpl_agreement_make(&r->agreement, r->scores, r->grades, r->pairs.n, &err) == DPL_OK
+               ? 0
+               : common_fail(e->self, &e->o->common, &err);
+}
+
 static int measure_pairs(evaluation *e, pairs_result *r)
 {
+    if (r->graded)
+        return measure_grades(e, r);
     const size_t n = r->pairs.n;
     int32_t *folds = text_need(malloc((n + 1) * sizeof *folds));
     dpl_error err;
@@ -139,10 +210,11 @@ static char *describe_accuracy(const evaluation *e, const pairs_result *r)
     double low, high;
 
     if (isfinite(r->threshold))
-        return text_format("%.4f ± %.4f (%.4f to %.4f): %lld of %lld right at threshold %.4g, the "
-                           "best on %s",
+        return text_format("%.4f ± %.4f (%.4f to %.4f): %lld of %lld right at threshold %.4g, %s%s",
                            a->rate, sqrt(a->rate * (1 - a->rate) / (double)a->of), a->low, a->high,
-                           (long long)a->n, (long long)a->of, r->threshold, e->o->threshold_from);
+                           (long long)a->n, (long long)a->of, r->threshold,
+                           e->o->threshold_from ? "the best on " : "as given",
+                           e->o->threshold_from ? e->o->threshold_from : "");
     if (r->folds.n == 0)
         return text_format("none: two pairs of either kind are needed");
     span(&low, &high, r->folds.thresholds, r->folds.n);
@@ -184,12 +256,54 @@ static char *describe_errors(const pairs_result *r)
                        r->n_false_non_matches);
 }
 
+static char *describe_correlation(const dpl_correlation *c)
+{
+    return isfinite(c->value) ? text_format("%.4f (%.4f to %.4f)", c->value, c->low, c->high)
+                              : text_format("none: scores or grades do not vary");
+}
+
+static void tell_grades_text(const evaluation *e, const pairs_result *r)
+{
+    const dpl_agreement *a = &r->agreement;
+    const size_t n = r->pairs.n;
+    char count[64];
+
+    text_counted(count, (int64_t)n, "pair");
+    eval_print_row(
+        "pairs",
+        a->n_unscored == 0
+            ? text_format("%s with grades from %g to %g", count, e->o->scale_low, e->o->scale_high)
+            : text_format("%s with grades from %g to %g; %lld without a score, left out", count,
+                          e->o->scale_low, e->o->scale_high, (long long)a->n_unscored));
+    eval_print_row("items", eval_describe_items(e));
+    eval_print_row("Pearson", describe_correlation(&a->pearson));
+    eval_print_row("Spearman", describe_correlation(&a->spearman));
+    if (isfinite(r->squared_error))
+        eval_print_row(
+            "squared error",
+            text_format("%.4f, the score from 0 to 1 laid onto the scale", r->squared_error));
+    if (isfinite(r->slope))
+        eval_print_row(
+            "squared error",
+            text_format("%.4f, by the line %.4g + %.4g score, the best on %s",
+                        dpl_squared_error(r->scores, r->grades, n, r->slope, r->intercept),
+                        r->intercept, r->slope, e->o->threshold_from));
+    puts("Intervals are at 95 %.");
+}
+
 static void tell_pairs_text(const evaluation *e, const pairs_result *r)
 {
     const dpl_metrics *m = &r->metrics;
 
+    if (r->graded) {
+        tell_grades_text(e, r);
+        return;
+    }
     eval_print_row("pairs", describe_pairs(r));
-    eval_print_row("pictures", eval_describe_pictures(e));
+    if (e->of_items)
+        eval_print_row("items", eval_describe_items(e));
+    else
+        eval_print_row("pictures", eval_describe_pictures(e));
     if (e->o->random)
         eval_print_row("drawn",
                        text_format("seed %d, pairs of two %s", e->o->seed,
@@ -227,7 +341,8 @@ static void put_accuracy(json_t **answer, const evaluation *e, const pairs_resul
     if (isfinite(r->threshold)) {
         eval_put_share(answer, "accuracy", &r->accuracy);
         json_put_real(answer, "threshold", r->threshold);
-        json_put_text(answer, "threshold_from", e->o->threshold_from);
+        if (e->o->threshold_from)
+            json_put_text(answer, "threshold_from", e->o->threshold_from);
         return;
     }
     if (r->folds.n == 0)
@@ -247,8 +362,35 @@ static void put_accuracy(json_t **answer, const evaluation *e, const pairs_resul
     json_put_bool(answer, "folds_given", r->pairs.folds_given);
 }
 
+static json_t *grades_json(const evaluation *e, const pairs_result *r)
+{
+    const dpl_agreement *a = &r->agreement;
+    json_t *answer = eval_begin_json(e, "pairs"), *scale = json_array();
+
+    json_put_int(&answer, "n_pairs", (int64_t)r->pairs.n);
+    json_put_int(&answer, "n_unscored", a->n_unscored);
+    json_add(&scale, json_real(e->o->scale_low));
+    json_add(&scale, json_real(e->o->scale_high));
+    json_put(&answer, "scale", scale);
+    put_interval(&answer, "pearson", a->pearson.value, a->pearson.low, a->pearson.high, NAN);
+    put_interval(&answer, "spearman", a->spearman.value, a->spearman.low, a->spearman.high, NAN);
+    json_put_real(&answer, "squared_error", r->squared_error);
+    if (isfinite(r->slope)) {
+        json_t *line = json_object();
+        json_put_real(&line, "slope", r->slope);
+        json_put_real(&line, "intercept", r->intercept);
+        json_put_real(&line, "squared_error",
+                      dpl_squared_error(r->scores, r->grades, r->pairs.n, r->slope, r->intercept));
+        json_put_text(&line, "from", e->o->threshold_from);
+        json_put(&answer, "line", line);
+    }
+    return answer;
+}
+
 static json_t *pairs_json(const evaluation *e, const pairs_result *r)
 {
+    if (r->graded)
+        return grades_json(e, r);
     const dpl_metrics *m = &r->metrics;
     json_t *answer = eval_begin_json(e, "pairs"), *tars = json_array();
 
@@ -381,22 +523,39 @@ static void page_pairs(const evaluation *e, const pairs_result *r, dpl_scratch *
     eval_page_failed(e);
 }
 
+/* Whether it is about pictures, and their models: they are wanted before a list's files are. */
+static int begin(evaluation *e)
+{
+    char *copy;
+
+    if (!e->o->random) {
+        e->of_items = !eval_is_of_pictures(e, e->source);
+        copy = text_format("%s", e->source);
+        e->dir = text_format("%s", e->o->dir ? e->o->dir : dirname(copy));
+        free(copy);
+    } else {
+        const int code = eval_open_items(&e->dataset, e, e->source);
+        if (code)
+            return code;
+        e->of_items = dpl_dataset_item_kind(e->dataset) != DPL_ITEM_PICTURE;
+    }
+    if (e->of_items && e->page.f)
+        return common_refuse(e->self, &e->o->common, DPL_E_ARGUMENT,
+                             "--html shows pictures, and \"%s\" is of other items", e->source);
+    return e->of_items ? 0 : eval_open_models(e, e->o->random > 0);
+}
+
 int eval_pairs(evaluation *e)
 {
-    pairs_result r = {.threshold = NAN};
-    char *copy = text_format("%s", e->source);
+    pairs_result r = {.threshold = e->o->threshold, .slope = NAN, .intercept = NAN};
     dpl_scratch *scratch = NULL;
     dpl_error err;
-    int code;
+    int code = begin(e);
 
-    if (!e->o->random)
-        e->dir = text_format("%s", e->o->dir ? e->o->dir : dirname(copy));
-    free(copy);
-    code = eval_open_models(e, e->o->random > 0);
     if (!code)
         code = open_pairs(e, &r, e->source, &e->dataset, &e->pictures, &e->embeddings);
     if (!code && e->o->threshold_from)
-        code = other_threshold(e, &r.threshold);
+        code = ask_other_list(e, &r);
     if (!code)
         code = measure_pairs(e, &r);
     if (!code && dpl_scratch_new(&scratch, 0, &err) != DPL_OK)

@@ -72,22 +72,38 @@ static void tell_failed(evaluation *e, const dpl_embeddings *embeddings)
                 told - N_TOLD);
 }
 
+void eval_embed_begin(evaluation *e, dpl_embed_options *options, const char *what)
+{
+    options->cancel = e->cancel;
+    options->on_progress = step;
+    options->ctx = &e->progress;
+    progress_start(&e->progress, what, e->o->common.quiet);
+}
+
+int eval_embed_end(evaluation *e, const dpl_embeddings *embeddings, dpl_status status,
+                   const dpl_error *err)
+{
+    progress_wipe(&e->progress);
+    if (status != DPL_OK)
+        return common_fail(e->self, &e->o->common, err);
+    tell_failed(e, embeddings);
+    return 0;
+}
+
 int eval_embed(evaluation *e, dpl_embeddings *out, const dpl_pictures *pictures)
 {
     dpl_embed_options options = DPL_EMBED_OPTIONS_INIT;
-    dpl_error err;
+    dpl_error err = {DPL_OK, ""};
     dpl_status status;
 
-    options.cancel = e->cancel;
-    options.on_progress = step;
-    options.ctx = &e->progress;
-    progress_start(&e->progress, "pictures", e->o->common.quiet);
+    eval_embed_begin(e, &options, "pictures");
     status = dpl_embed(out, e->pipeline, pictures, &options, &err);
-    progress_wipe(&e->progress);
-    if (status != DPL_OK)
-        return common_fail(e->self, &e->o->common, &err);
-    tell_failed(e, out);
-    return 0;
+    return eval_embed_end(e, out, status, &err);
+}
+
+const dpl_head *eval_head(const evaluation *e)
+{
+    return e->item_head ? e->item_head : dpl_pipeline_head(e->pipeline);
 }
 
 /* ------------------------------------------------------------------ telling what both have */
@@ -104,21 +120,65 @@ void eval_put_share(json_t **object, const char *key, const dpl_share *s)
     json_put(object, key, share);
 }
 
+const char *eval_kind_name(dpl_item_kind kind)
+{
+    static const char *const names[] = {
+        [DPL_ITEM_PICTURE] = "picture",
+        [DPL_ITEM_SENTENCE] = "sentence",
+        [DPL_ITEM_VECTOR] = "vector",
+        [DPL_ITEM_CODES] = "list of codes",
+    };
+
+    return names[kind];
+}
+
+const char *eval_kind_names(dpl_item_kind kind)
+{
+    static const char *const names[] = {"pictures", "sentences", "vectors", "lists of codes"};
+
+    return names[kind];
+}
+
+/* The models and kinds of either side. */
+static void put_items(json_t **answer, const evaluation *e)
+{
+    static const char *const keys[] = {"model", "second_model"};
+    json_t *kinds = json_array();
+
+    for (int side = 0; side < (e->apart ? 2 : 1); side++) {
+        if (e->sentences[side])
+            json_put_net(answer, keys[side], dpl_text_encoder_net(e->sentences[side]),
+                         dpl_text_encoder_hash(e->sentences[side]));
+        else if (e->numbers[side])
+            json_put_net(answer, keys[side], e->numbers[side], NULL);
+        else if (e->kinds[side] == DPL_ITEM_PICTURE)
+            json_put_encoder(answer, keys[side], dpl_pipeline_encoder(e->pipeline));
+    }
+    for (int side = 0; side < 2; side++)
+        json_add(&kinds, json_string(eval_kind_name(e->kinds[side])));
+    json_put_text(answer, "metric", dpl_head_name(eval_head(e)));
+    json_put_text(answer, "direction", "higher");
+    json_put(answer, "kinds", kinds);
+}
+
 json_t *eval_begin_json(const evaluation *e, const char *task)
 {
     json_t *answer = json_answer(e->self->name), *failed = json_array();
 
     json_put_text(&answer, "task", task);
     json_put_text(&answer, "data", e->source);
-    json_put_model(&answer, e->pipeline);
-    json_put_int(&answer, "n_pictures", (int64_t)e->embeddings.n);
+    if (e->of_items)
+        put_items(&answer, e);
+    else
+        json_put_model(&answer, e->pipeline);
+    json_put_int(&answer, e->of_items ? "n_items" : "n_pictures", (int64_t)e->embeddings.n);
     for (size_t i = 0; i < e->embeddings.n; i++) {
         const dpl_error *why = e->embeddings.errors[i];
         json_t *one;
         if (!why)
             continue;
         one = json_object();
-        json_put_text(&one, "picture", dpl_picture_name(&e->pictures, i));
+        json_put_text(&one, e->of_items ? "item" : "picture", dpl_picture_name(&e->pictures, i));
         json_put_status(&one, why->status, why->message);
         json_add(&failed, one);
     }

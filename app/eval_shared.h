@@ -14,6 +14,10 @@
 typedef struct eval_options {
     common common;
     const char *dir, *threshold_from, *runs;
+    const char *kinds, *grades, *split, *classes, *second_model;
+    double threshold;             /* NaN: not given */
+    int kind[2];                  /* that kinds says: a dpl_item_kind, -1 */
+    double scale_low, scale_high; /* that grades says; both 0: labels */
     int random, way, trials, seed;
     bool aligned, within_group;
 } eval_options;
@@ -32,7 +36,18 @@ typedef struct evaluation {
     const volatile int *cancel;
     html page;
     dpl_status worst; /* of the pictures that failed */
+    /* Of items that need not be pictures (eval_items.h). */
+    bool of_items, apart; /* apart: either side has vectors of its own */
+    dpl_item_kind kinds[2];
+    dpl_text_encoder *sentences[2];
+    dpl_net *numbers[2];
+    dpl_item_model models[2]; /* of either side; borrowed from these, and from the pipeline */
+    dpl_head *item_head;      /* NULL: the pipeline's */
+    size_t n_first;           /* of the embeddings, a's */
 } evaluation;
+
+/** What compares. */
+const dpl_head *eval_head(const evaluation *e);
 
 /** Open the models that the options name. whole: whether pictures are taken whole where neither an
  * option nor the encoder says so. 0, or an exit code after a message; so of all here. */
@@ -41,6 +56,16 @@ int eval_open_data(dpl_dataset **out, const evaluation *e, const char *path, boo
 
 /** Vectors of all pictures; those that give none are told. */
 int eval_embed(evaluation *e, dpl_embeddings *out, const dpl_pictures *pictures);
+
+/** Around embedding by another way than eval_embed: what it is told, and what comes of it, which a
+ * status not OK has not filled. */
+void eval_embed_begin(evaluation *e, dpl_embed_options *options, const char *what);
+int eval_embed_end(evaluation *e, const dpl_embeddings *embeddings, dpl_status status,
+                   const dpl_error *err);
+
+/** "picture", "sentence" …; "pictures", "sentences" … */
+const char *eval_kind_name(dpl_item_kind kind);
+const char *eval_kind_names(dpl_item_kind kind);
 
 /** doppel.eval/1, as far as both tasks have it; and a share of it. */
 json_t *eval_begin_json(const evaluation *e, const char *task);

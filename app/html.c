@@ -369,6 +369,20 @@ void html_made(const html *page, const common *o, const dpl_pipeline *pipeline)
                  dpl_calibration_source(calibration));
 }
 
+void html_made_text(const html *page, const common *o, const dpl_text_pipeline *pipeline)
+{
+    const dpl_text_encoder *encoder = dpl_text_pipeline_encoder(pipeline);
+    const dpl_calibration *calibration = dpl_text_pipeline_calibration(pipeline);
+    char count[64];
+
+    html_made_begin(page, o);
+    put_net(page, "of sentences", dpl_text_encoder_net(encoder), dpl_text_encoder_hash(encoder));
+    if (calibration)
+        html_row(page, "rates", "measured on %s of sentences that do not say the same; %s",
+                 text_counted(count, (int64_t)dpl_calibration_pairs(calibration), "pair"),
+                 dpl_calibration_source(calibration));
+}
+
 void html_made_end(const html *page)
 {
     fputs("</table></section>\n", page->f);

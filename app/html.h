@@ -82,6 +82,7 @@ void html_path(const html *page, const char *path);
  * the models and the calibration. */
 void html_made_begin(const html *page, const common *o);
 void html_made(const html *page, const common *o, const dpl_pipeline *pipeline);
+void html_made_text(const html *page, const common *o, const dpl_text_pipeline *pipeline);
 void html_row(const html *page, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void html_made_end(const html *page);

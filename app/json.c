@@ -99,7 +99,7 @@ void json_put_status(json_t **object, dpl_status status, const char *reason)
         json_put_text(object, "reason", reason);
 }
 
-static void put_net(json_t **object, const char *key, const dpl_net *net, const char *vectors)
+void json_put_net(json_t **object, const char *key, const dpl_net *net, const char *vectors)
 {
     json_t *model = json_object(), *hashes = json_object();
 
@@ -113,7 +113,7 @@ static void put_net(json_t **object, const char *key, const dpl_net *net, const 
 
 void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encoder)
 {
-    put_net(object, key, dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
+    json_put_net(object, key, dpl_encoder_net(encoder), dpl_encoder_hash(encoder));
 }
 
 void json_put_model(json_t **object, const dpl_pipeline *pipeline)
@@ -123,7 +123,7 @@ void json_put_model(json_t **object, const dpl_pipeline *pipeline)
 
     json_put_encoder(object, "model", encoder);
     if (detector)
-        put_net(object, "detector", dpl_detector_net(detector), NULL);
+        json_put_net(object, "detector", dpl_detector_net(detector), NULL);
     json_put_text(object, "metric", dpl_head_name(dpl_pipeline_head(pipeline)));
     json_put_text(object, "direction", "higher");
 }
@@ -140,21 +140,25 @@ void json_put_policy(json_t **object, const dpl_policy *policy)
         json_put_text(object, "threshold_of", isnan(policy->fmr) ? "score" : "evidence");
 }
 
-void json_put_calibration(json_t **object, const dpl_pipeline *pipeline)
+void json_put_measured(json_t **object, const dpl_calibration *calibration, const char *from)
 {
-    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
-    json_t *facts;
+    json_t *facts = json_object();
 
-    if (!calibration)
-        return;
-    facts = json_object();
-    json_put_text(&facts, "from",
-                  dpl_pipeline_calibration_is_given(pipeline) ? "gallery" : "model");
+    json_put_text(&facts, "from", from);
     json_put_text(&facts, "source", dpl_calibration_source(calibration));
     json_put_int(&facts, "pairs", (int64_t)dpl_calibration_pairs(calibration));
     if (dpl_calibration_people(calibration) > 0)
         json_put_int(&facts, "people", (int64_t)dpl_calibration_people(calibration));
     json_put(object, "calibration", facts);
+}
+
+void json_put_calibration(json_t **object, const dpl_pipeline *pipeline)
+{
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+
+    if (calibration)
+        json_put_measured(object, calibration,
+                          dpl_pipeline_calibration_is_given(pipeline) ? "gallery" : "model");
 }
 
 void json_put_comparison(json_t **object, const dpl_calibration *calibration,

@@ -34,7 +34,10 @@ void json_put_bool(json_t **object, const char *key, bool v);
 /** "status": "OK" or the status's name, and the "reason" where there is one. */
 void json_put_status(json_t **object, dpl_status status, const char *reason);
 
-/** A model's name and its hashes: of the file, of the net in it, and of what its vectors are. */
+/** A model's name and its hashes: of the file, of the net in it, and of what its vectors are (NULL:
+ * none). */
+void json_put_net(json_t **object, const char *key, const dpl_net *net, const char *vectors);
+/** The same of an encoder. */
 void json_put_encoder(json_t **object, const char *key, const dpl_encoder *encoder);
 
 /** Models, metric, direction, and the thresholds that decide. */
@@ -43,6 +46,9 @@ void json_put_policy(json_t **object, const dpl_policy *policy);
 
 /** "calibration": whose it is and what it was measured on, where there is one. */
 void json_put_calibration(json_t **object, const dpl_pipeline *pipeline);
+
+/** The same of any calibration, from where that was. */
+void json_put_measured(json_t **object, const dpl_calibration *calibration, const char *from);
 
 /** A comparison: score, "normalised" and "evidence" where the calibration has them, "faces" and
  * "times" where they are not the usual, "fmr", "fnmr". */

@@ -53,6 +53,19 @@ static bool read_real(double *out, const char *text)
     return *end == '\0' && errno == 0 && isfinite(*out);
 }
 
+bool options_range(double *low, double *high, const char *text)
+{
+    const char *dots = strstr(text, "..");
+    char first[32];
+
+    /* cut there: "1." would be a number, too */
+    if (!dots || (size_t)(dots - text) >= sizeof first)
+        return false;
+    memcpy(first, text, (size_t)(dots - text));
+    first[dots - text] = '\0';
+    return read_real(low, first) && read_real(high, dots + 2) && *low < *high;
+}
+
 static bool read_bytes(size_t *out, const char *text)
 {
     char *end;

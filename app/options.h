@@ -66,6 +66,9 @@ void options_help(const command *self);
 /** Write the command's part of the manual page, from the same tables. */
 void options_manual(FILE *f, const command *self);
 
+/** "1..5" into two finite numbers, the lower first; false when the text is none. */
+bool options_range(double *low, double *high, const char *text);
+
 /** "doppel CMD: message" and where help is, on stderr; returns 2. */
 int options_usage(const command *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

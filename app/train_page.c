@@ -31,6 +31,11 @@ static const chart charts[] = {
      {"oneshot", "auc", "accuracy", "tar"},
      {"one-shot accuracy", "area under the curve", "accuracy of pairs",
       "true accepts at 1 % false"}},
+    {"Validation on given pairs",
+     "share, or correlation",
+     "validation",
+     {"correct", "pearson", "spearman"},
+     {"on the right side", "Pearson", "Spearman"}},
     {"Learning rate", "rate", NULL, {"rate"}, {"rate"}},
     {"Length of the gradient", "length", NULL, {"grad-norm"}, {"length"}},
 };
@@ -178,8 +183,12 @@ static void put_charts(const html *page, record *r)
         for (int s = 0; s < N_SERIES && charts[c].keys[s]; s++) {
             curve *one = &r->curves[c][s];
             curve_thin(one);
-            curves[n++] = (plot_curve){charts[c].names[s], one->n, one->steps, one->values};
+            if (one->n)
+                curves[n++] = (plot_curve){charts[c].names[s], one->n, one->steps, one->values};
         }
+        /* of pairs or of classes: a run has the figures of one of them */
+        if (n == 0 && charts[c].group)
+            continue;
         plot_curves(page, charts[c].title, "step", charts[c].label, r->last_step, curves, n);
     }
     fputs("</section>\n", page->f);

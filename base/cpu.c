@@ -2,11 +2,17 @@
 #include "base/cpu.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <xmmintrin.h>
+#endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 static dpli_cpu detect(void)
@@ -36,6 +42,18 @@ static dpli_cpu wanted(void)
     return DPLI_CPU_AVX512;
 }
 
+/* A level below AVX-512 has no bfloat16 either. */
+static dpli_narrow wanted_narrow(void)
+{
+    const char *name = getenv("DOPPEL_CPU");
+
+    if (name && strcmp(name, "avx512") == 0)
+        return DPLI_NARROW_NONE;
+    if (name && strcmp(name, "bf16") == 0)
+        return DPLI_NARROW_AVX512;
+    return DPLI_NARROW_AMX;
+}
+
 dpli_cpu dpli_cpu_level(void)
 {
     /* Threads that race here store the same value. */
@@ -49,6 +67,58 @@ dpli_cpu dpli_cpu_level(void)
         atomic_store_explicit(&level, now, memory_order_relaxed);
     }
     return (dpli_cpu)now;
+}
+
+/* ------------------------------------------------------------------ bfloat16 */
+
+#if defined(__x86_64__) && defined(__linux__)
+
+/* Of arch_prctl: may this process have the state of this number, AMX's tiles? */
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_XTILEDATA  18
+
+static bool may_use_tiles(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+static dpli_narrow detect_narrow(void)
+{
+    unsigned a, b, c, d;
+
+    /* Leaf 7, subleaf 1, EAX bit 5: AVX512-BF16; subleaf 0, EDX bits 22 and 24: AMX's products of
+     * bfloat16, and its tiles. */
+    if (dpli_cpu_level() < DPLI_CPU_AVX512 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) ||
+        !(a & 1u << 5))
+        return DPLI_NARROW_NONE;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
+        return DPLI_NARROW_AVX512;
+    return wanted_narrow() < DPLI_NARROW_AMX || !may_use_tiles() ? DPLI_NARROW_AVX512
+                                                                 : DPLI_NARROW_AMX;
+}
+
+#else
+
+static dpli_narrow detect_narrow(void)
+{
+    return DPLI_NARROW_NONE;
+}
+
+#endif
+
+dpli_narrow dpli_cpu_narrow(void)
+{
+    /* As the level's; asking the kernel twice does no harm. */
+    static _Atomic int narrow = -1;
+    int now = atomic_load_explicit(&narrow, memory_order_relaxed);
+
+    if (now < 0) {
+        const dpli_narrow has = detect_narrow(), want = wanted_narrow();
+
+        now = (int)(has < want ? has : want);
+        atomic_store_explicit(&narrow, now, memory_order_relaxed);
+    }
+    return (dpli_narrow)now;
 }
 
 #if defined(__x86_64__)

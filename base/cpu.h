@@ -5,8 +5,19 @@
 typedef enum dpli_cpu { DPLI_CPU_BASELINE = 0, DPLI_CPU_AVX2 = 1, DPLI_CPU_AVX512 = 2 } dpli_cpu;
 
 /** The level in use: the processor's, or the lower one that DOPPEL_CPU ("baseline", "avx2",
- * "avx512") asks for. */
+ * "avx512", "bf16", "amx") asks for. */
 dpli_cpu dpli_cpu_level(void);
+
+/* What multiplies bfloat16, beside AVX-512: nothing, AVX512-BF16, or that and AMX. */
+typedef enum dpli_narrow {
+    DPLI_NARROW_NONE = 0,
+    DPLI_NARROW_AVX512 = 1,
+    DPLI_NARROW_AMX = 2
+} dpli_narrow;
+
+/** What there is of it, and may be used: AMX's registers are asked of the kernel, once a process,
+ * and a refusal is as if there were none. DOPPEL_CPU=avx512 is none, bf16 is without AMX. */
+dpli_narrow dpli_cpu_narrow(void);
 
 /*
  * A function once a processor level, of which each call takes the one for dpli_cpu_level():

@@ -19,7 +19,8 @@ int dpli_team_size(const dpli_team *team);
 /**
  * Cut 0 .. n-1 into one contiguous range a thread, call fn(ctx, worker, from, to) for each that is
  * not empty, and wait for all. Which items a worker gets depends on n and the team's size only, so
- * that sums made worker by worker repeat to the bit. Not from inside fn; one caller at a time.
+ * that sums made worker by worker repeat to the bit; which thread is that worker is not said, and
+ * may be one for several, one after another. Not from inside fn; one caller at a time.
  */
 void dpli_team_run(dpli_team *team, size_t n,
                    void (*fn)(void *ctx, int worker, size_t from, size_t to), void *ctx);

@@ -104,7 +104,7 @@ static void measure(const shape *s, size_t n_repeats, double *ours, double *blas
     float *in = floats((size_t)(s->h * s->w) * (size_t)s->in_c), *weight = floats(k * n);
     float *out = floats(m * n), *bias = floats(n), *packed = floats(dpli_conv_packed_floats(&c));
     float *scratch = floats(dpli_conv_scratch_bytes(&c) / sizeof(float)), *matrix = NULL;
-    const dpli_epilogue e = {bias, NULL, {DPLI_ACT_PRELU, 0, 0, bias}, NULL};
+    const dpli_epilogue e = {bias, NULL, {DPLI_ACT_PRELU, 0, 0, bias}, NULL, 0};
 
     if (s->groups == 1)
         matrix = floats(m * k);

@@ -1,13 +1,14 @@
 /*
  * bench_net.c - one network by itself: milliseconds a batch, and where they go.
  *
- * usage: bench_net MODEL.onnx N C H W [REPEATS]
+ * usage: bench_net MODEL.onnx N C H W [REPEATS [PRECISION [THREADS]]]
  *
  * Prints a line of CSV (minimum, median, 95th percentile) and then each step with its best time.
- * The comparison with another runtime is bench/net_vs_onnxruntime.py.
+ * The comparison with another runtime is bench/net_vs_peers.py.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "doppel/net.h"
@@ -30,6 +31,7 @@ static int ascending(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     const int n_repeats = argc > 6 ? atoi(argv[6]) : 30;
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
     dpl_shape shape = {.rank = 4};
     dpl_net *net = NULL;
     dpl_plan *plan = NULL;
@@ -40,7 +42,8 @@ int main(int argc, char **argv)
     int code = 4;
 
     if (argc < 6 || n_repeats < 10) {
-        fputs("usage: bench_net MODEL.onnx N C H W [REPEATS (10 or more)]\n", stderr);
+        fputs("usage: bench_net MODEL.onnx N C H W [REPEATS (10 or more) [f32|bf16 [THREADS]]]\n",
+              stderr);
         return 2;
     }
     for (int i = 0; i < 4; i++) {
@@ -50,8 +53,11 @@ int main(int argc, char **argv)
     times = calloc((size_t)n_repeats, sizeof *times);
     if (!times)
         return 5;
-    if (dpl_net_open(&net, argv[1], NULL, &err) != DPL_OK ||
-        dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NHWC, &err) != DPL_OK)
+    if (argc > 7 && strcmp(argv[7], "bf16") == 0)
+        options.precision = DPL_PRECISION_BF16;
+    if (dpl_net_open(&net, argv[1], &options, &err) != DPL_OK ||
+        dpl_plan_new_on(&plan, net, &shape, DPL_LAYOUT_NHWC, argc > 8 ? atoi(argv[8]) : 1, &err) !=
+            DPL_OK)
         goto done;
     for (int i = -3; i < n_repeats; i++) {
         float *in = dpl_plan_input(plan, 0);

@@ -131,6 +131,8 @@ static dpli_index make_index(const setting *s, dpli_wish wish, moment *start)
     v.owners = need(calloc(s->n, sizeof *v.owners));
     v.photos = need(calloc(s->n, sizeof *v.photos));
     v.rows = need(malloc(s->n * DIM * sizeof *v.rows));
+    for (size_t i = 0; i < s->n; i++)
+        v.ids[i] = (int64_t)i;
     memcpy(v.rows, s->rows, s->n * DIM * sizeof *v.rows);
     *start = now();
     check(dpli_index_make(&index, &v, s->head, wish, &err), &err);

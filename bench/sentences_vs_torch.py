@@ -3,6 +3,7 @@
 
     PYTHON bench/sentences_vs_torch.py build/release [--rounds 7] [--runs 5] [--cell GRU] [--least 1]
            [--threads 2]
+       PYTHON bench/sentences_vs_torch.py build/release --arch malstm [--pairs 512] [--length 32]
 
 Needs numpy, onnx and torch (bench/requirements.txt) and a built bench/bench_sentences. Words of a table
 of 1,000 x 300, which is not trained, through one layer of 128 in both directions; the mean over its
@@ -11,6 +12,9 @@ Measured are the forward alone, without gradients, and forward and backward. Eac
 own; a round is some runs of one, then of the other, and who begins alternates. The result is PyTorch's
 median time over doppel's: above 1 where doppel is faster; by the clock, and by the time of all
 processors, which others on the machine stretch less.
+
+With --arch a whole training step of that network on pairs of full sentences (bench/bench_pairs): both
+sides forward, loss, backward, optimizer; PyTorch has both sides in one batch where they share a layer.
 """
 import argparse
 import os
@@ -75,6 +79,81 @@ def torch_side(options):
         print(*(statistics.median(x[k]) for k in (0, 1) for x in (forward, both)), peak, flush=True)
 
 
+def torch_steps(options):
+    """The steps that bench_pairs takes."""
+    import resource
+
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits, embedding
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    pairs, length, shared = options.pairs, options.length, options.arch == "malstm"
+    ids = 1 + torch.arange(2 * pairs * length).reshape(2 * pairs, length) * 7919 % 4999
+    same = torch.arange(pairs).remainder(2).float()
+    if shared:
+        table = torch.empty(5000, 300).uniform_(-.05, .05)
+        layers = [torch.nn.LSTM(300, 128, batch_first=True, bidirectional=True),
+                  torch.nn.LSTM(256, 32, batch_first=True, bidirectional=True)]
+        parameters = [p for layer in layers for p in layer.parameters()]
+        optimizer = torch.optim.NAdam(parameters)
+
+        def loss():
+            states, _ = layers[0](embedding(ids, table))
+            _, (last, _) = layers[1](torch.nn.functional.dropout(states, .5))
+            a, b = torch.cat([last[0], last[1]], 1).chunk(2)
+            d = (a - b).abs().sum(1).clamp_min(6e-8)
+            return (same * d - (1 - same) * torch.log(-torch.expm1(-d))).mean()
+    else:
+        tables = [torch.empty(30000, 128).uniform_(-.05, .05).requires_grad_() for _ in range(2)]
+        layer = torch.nn.LSTM(128, 256, batch_first=True, bidirectional=True)
+        head = torch.nn.Linear(512, 1)
+        optimizer = torch.optim.Adam([*tables, *layer.parameters(), *head.parameters()])
+
+        def loss():
+            x = torch.cat([embedding(half, table) for half, table in zip(ids.chunk(2), tables)])
+            _, (last, _) = layer(x)
+            a, b = torch.cat([last[0], last[1]], 1).chunk(2)
+            return binary_cross_entropy_with_logits(head(1 - (a - b).abs()).squeeze(1), same)
+
+    for line in sys.stdin:
+        times = [[], []]
+        for _ in range(int(line)):
+            start = time.perf_counter(), time.process_time()
+            optimizer.zero_grad(set_to_none=True)
+            loss().backward()
+            optimizer.step()
+            times[0].append(1e3 * (time.perf_counter() - start[0]))
+            times[1].append(1e3 * (time.process_time() - start[1]))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(*(statistics.median(x) for x in times), peak, flush=True)
+
+
+def compare_steps(options):
+    sizes = [options.arch, str(options.pairs), str(options.length), str(options.threads)]
+    ours = Side([str(options.build / "bench" / "bench_pairs"), *sizes])
+    theirs = Side([sys.executable, __file__, "--torch", "--arch", options.arch, "--pairs",
+                   str(options.pairs), "--length", str(options.length), "--threads",
+                   str(options.threads)], OMP_NUM_THREADS=str(options.threads))
+    rows = []
+    for i in range(-1, options.rounds):
+        both = [None, None]
+        for k in ((0, 1) if i % 2 else (1, 0)):
+            both[k] = (ours, theirs)[k].run(options.runs)
+        if i >= 0:
+            rows.append(both)
+    ours.close()
+    theirs.close()
+    for clock, k in (("clock", 0), ("processors", 1)):
+        ratios = [t[k] / o[k] for o, t in rows]
+        print(f"a step of {options.arch}, {options.pairs} pairs of {options.length}, {clock}: doppel "
+              f"{statistics.median(o[k] for o, _ in rows):.1f} ms, PyTorch "
+              f"{statistics.median(t[k] for _, t in rows):.1f} ms, ratio "
+              f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"peak: doppel {max(o[2] for o, _ in rows):.0f} MB, "
+          f"PyTorch {max(t[2] for _, t in rows):.0f} MB")
+
+
 def model(path, options):
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper, save
@@ -135,10 +214,16 @@ def main():
     parser.add_argument("--cell", default="LSTM", choices=("LSTM", "GRU"))
     parser.add_argument("--least", type=int, default=LENGTH)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--arch", choices=("malstm", "bilstm-l1"))
+    parser.add_argument("--pairs", type=int, default=BATCH)
+    parser.add_argument("--length", type=int, default=LENGTH)
     parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.torch:
-        torch_side(options)
+        (torch_steps if options.arch else torch_side)(options)
+        return
+    if options.arch:
+        compare_steps(options)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "layer.onnx")

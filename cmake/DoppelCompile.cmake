@@ -60,7 +60,7 @@ if(DOPPEL_FUZZ)
 endif()
 
 # The folders of the library, each seeing what stands before it and no more than it names.
-set(dpl_folders base net vision data train index)
+set(dpl_folders base net text vision data train index)
 
 # dpl_see(<target> <folder>…): lets a target include "<folder>/x.h". Each folder is reached through a
 # link of its own, so that seeing one does not mean seeing its neighbours.

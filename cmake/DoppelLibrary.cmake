@@ -1,7 +1,7 @@
 # The object libraries put together: doppel, the shared library that customers and the program link,
 # and doppel_internal, the same objects for tests, benchmarks and fuzz targets that reach dpli_*.
 
-set(dpl_parts doppel_base doppel_net doppel_vision doppel_data doppel_train doppel_index onnx_pb)
+set(dpl_parts doppel_base doppel_net doppel_text doppel_vision doppel_data doppel_train doppel_index onnx_pb)
 set(dpl_objects "")
 foreach(part IN LISTS dpl_parts)
   list(APPEND dpl_objects $<TARGET_OBJECTS:${part}>)

@@ -1,18 +1,20 @@
 /*
- * dataset.c - which pictures there are, and what class each is of: from a folder, a CSV or a zip.
+ * dataset.c - which items there are, and what class each is of or which pairs they make: from a
+ * folder, a zip or a list (list.c).
  *
- * Before the pipeline: training and evaluation take their pictures from here. Opening lists names
- * and decodes nothing. Whatever the source, it first becomes a list of (picture, class, group),
- * which build() sorts, checks and numbers.
+ * Before the pipeline: training and evaluation take what they work on from here. Opening lists
+ * pictures' names and decodes nothing; what is no picture is held. Whatever the source, it first
+ * becomes a list of (item, class, group), which build() sorts, checks and numbers, or of pairs,
+ * whose items build_pairs() numbers.
  */
 #include "data/dataset.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/fail.h"
@@ -20,30 +22,22 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/walk.h"
-#include "data/csv.h"
+#include "data/list.h"
+#include "data/npy.h"
 #include "data/zip.h"
 #include "vision/image/formats.h"
 
 #define MAX_CSV_BYTES  ((size_t)1 << 30)
 #define MAX_FILE_BYTES ((size_t)64 << 20) /* of a picture in a zip, or a text beside them */
 
-/* A picture as its source tells it. */
-typedef struct found {
-    char *name, *cls, *group; /* cls and group NULL when plain */
-    size_t at;                /* zip: the member; CSV: the line */
-    char *stratum, *role;     /* NULL: not said */
-} found;
-
-typedef struct found_list {
-    found *items;
-    size_t n, cap;
-} found_list;
-
-typedef struct picture {
+typedef struct entry {
     char *name, *stratum, *role; /* the last two NULL where not said */
     size_t member;
     int32_t cls;
-} picture;
+    int32_t n_values;
+    const void *values; /* of a vector or codes: in own, or in one of the arrays */
+    void *own;
+} entry;
 
 typedef struct class
 {
@@ -56,13 +50,25 @@ typedef struct named {
     int32_t item;
 } named;
 
-struct dpl_dataset {
+/* The items of a side of the pairs; of a data set without pairs, both sides are all of them. */
+typedef struct half {
     dpl_item_kind kind;
+    int32_t first, n;
+    int32_t dim, n_codes;
+} half;
+
+struct dpl_dataset {
+    half sides[2];
+    dpl_given_pair *pairs;
+    int32_t n_pairs;
+    bool graded;
+    dpli_array *arrays;
+    size_t n_arrays;
     char *path; /* as given: for messages */
     char *root; /* folder and CSV: where names begin */
     dpli_zip *zip;
     char *prefix; /* zip: "" or "inner/folder/" */
-    picture *items;
+    entry *items;
     class *classes;
     char **groups; /* sorted */
     named *by_name;
@@ -114,50 +120,25 @@ static char *join(const char *folder, const char *name, dpl_error *err)
 
 /* ------------------------------------------------------------------ listing */
 
-static void clear_found(found *f)
-{
-    free(f->name);
-    free(f->cls);
-    free(f->group);
-    free(f->stratum);
-    free(f->role);
-}
-
-/* Takes what f points to. */
-static dpl_status add_found(found_list *list, found f, dpl_error *err)
-{
-    const bool fits = list->n < INT32_MAX / 2;
-    found *items =
-        fits ? dpli_grow(list->items, &list->cap, list->n + 1, sizeof *items, err) : NULL;
-
-    if (!items) {
-        clear_found(&f);
-        return fits ? DPL_E_MEMORY : dpli_fail(err, DPL_E_LIMIT, "too many pictures");
-    }
-    list->items = items;
-    list->items[list->n++] = f;
-    return DPL_OK;
-}
-
 /* Of a folder or zip: its folder is its class, that one's folder the group. */
-static dpl_status add_by_folder(found_list *list, const char *name, size_t member, bool plain,
+static dpl_status add_by_folder(dpli_list *list, const char *name, size_t member, bool plain,
                                 dpl_error *err)
 {
-    found f = {.name = dpli_strdup(name, err), .at = member};
+    dpli_found f = {.name = dpli_strdup(name, err), .at = member};
 
     if (f.name && !plain)
         f.cls = parent_of(name, err);
     if (f.cls)
         f.group = parent_of(f.cls, err);
     if (!f.name || (!plain && !f.group)) {
-        clear_found(&f);
+        dpli_found_clear(&f);
         return DPL_E_MEMORY;
     }
-    return add_found(list, f, err);
+    return dpli_list_add(list, f, err);
 }
 
 typedef struct listing {
-    found_list *list;
+    dpli_list *list;
     bool plain;
 } listing;
 
@@ -184,7 +165,7 @@ static dpl_status on_walked(void *ctx, dpli_walked what, const char *path, const
                : DPL_OK;
 }
 
-static dpl_status list_folder(found_list *list, dpl_dataset *d, const char *path, bool plain,
+static dpl_status list_folder(dpli_list *list, dpl_dataset *d, const char *path, bool plain,
                               dpl_error *err)
 {
     listing l = {list, plain};
@@ -199,7 +180,7 @@ static dpl_status list_folder(found_list *list, dpl_dataset *d, const char *path
     return status;
 }
 
-static dpl_status list_zip(found_list *list, dpl_dataset *d, const char *path, const char *inner,
+static dpl_status list_zip(dpli_list *list, dpl_dataset *d, const char *path, const char *inner,
                            bool plain, dpl_error *err)
 {
     const size_t n_inner = strlen(inner);
@@ -231,111 +212,60 @@ static dpl_status list_zip(found_list *list, dpl_dataset *d, const char *path, c
     return status;
 }
 
-/* The column of one of these names (parted by spaces, the first that is there); -1. */
-static int find_column(const dpli_csv *header, const char *names)
-{
-    char name[16];
-
-    for (int n; sscanf(names, "%15s%n", name, &n) == 1; names += n)
-        for (int i = 0; i < header->n_fields; i++)
-            if (strcasecmp(header->field[i], name) == 0)
-                return i;
-    return -1;
-}
-
-enum { PATH, LABEL, GROUP, STRATUM, ROLE, N_COLUMNS };
-
-static dpl_status add_row(found_list *list, const dpli_csv *row, const int column[N_COLUMNS],
-                          bool plain, dpl_error *err)
-{
-    const char *name = row->field[column[PATH]];
-    const char *label = plain ? NULL : row->field[column[LABEL]];
-    const char *group = plain || column[GROUP] < 0 ? NULL : row->field[column[GROUP]];
-    const char *stratum = column[STRATUM] < 0 ? "" : row->field[column[STRATUM]];
-    const char *role = column[ROLE] < 0 ? "" : row->field[column[ROLE]];
-    found f = {.at = row->line};
-
-    if (!*name || (label && !*label) || (group && !*group))
-        return dpli_fail(err, DPL_E_INPUT, "line %zu: the %s is empty", row->line,
-                         !*name             ? "path"
-                         : label && !*label ? "label"
-                                            : "group");
-    f.name = dpli_strdup(name, err);
-    if (*stratum)
-        f.stratum = dpli_strdup(stratum, err);
-    if (*role)
-        f.role = dpli_strdup(role, err);
-    if (label) {
-        /* Named as in a folder: the characters of two alphabets may have the same names. */
-        f.cls = group ? dpli_asprintf(err, "%s/%s", group, label) : dpli_strdup(label, err);
-        f.group = dpli_strdup(group ? group : ".", err);
-    }
-    if (!f.name || (label && (!f.cls || !f.group)) || (*stratum && !f.stratum) ||
-        (*role && !f.role)) {
-        clear_found(&f);
-        return DPL_E_MEMORY;
-    }
-    return add_found(list, f, err);
-}
-
-static dpl_status list_csv(found_list *list, dpl_dataset *d, const char *path, const char *root,
-                           bool plain, dpl_error *err)
+/* Where the paths of a list begin. */
+static dpl_status find_root(dpl_dataset *d, const char *path, const char *root, dpl_error *err)
 {
     const char *slash = strrchr(path, '/');
-    uint8_t *text = NULL;
-    dpl_status status;
-    dpli_csv csv;
-    size_t n;
 
     d->root = root    ? dpli_strdup(*root ? root : ".", err)
               : slash ? dpli_asprintf(err, "%.*s", (int)(slash - path) + 1, path)
                       : dpli_strdup(".", err);
-    if (!d->root)
-        return DPL_E_MEMORY;
-    status = dpli_file_read(&text, &n, path, MAX_CSV_BYTES, err);
+    return d->root ? DPL_OK : DPL_E_MEMORY;
+}
+
+static dpl_status list_text(dpli_list *list, dpl_dataset *d, const char *path,
+                            const dpl_dataset_options *options, dpl_error *err)
+{
+    uint8_t *text = NULL;
+    dpl_status status = find_root(d, path, options->root, err);
+    size_t n;
+
+    if (status == DPL_OK)
+        status = dpli_file_read(&text, &n, path, MAX_CSV_BYTES, err);
     if (status != DPL_OK)
         return status;
-    if (memchr(text, '\0', n)) {
-        status = dpli_fail(err, DPL_E_INPUT, "is neither a folder nor a zip nor a CSV");
-        goto done;
-    }
-    dpli_csv_init(&csv, (char *)text, n);
-    status = dpli_csv_row(&csv, err);
-    if (status != DPL_OK)
-        goto done;
-    const int n_columns = csv.n_fields;
-    const int column[N_COLUMNS] = {[PATH] = find_column(&csv, "path file filename image chip"),
-                                   [LABEL] = find_column(&csv, "label class identity person"),
-                                   [GROUP] = find_column(&csv, "group"),
-                                   [STRATUM] = find_column(&csv, "stratum strata"),
-                                   [ROLE] = find_column(&csv, "role")};
-    if (column[PATH] < 0)
-        status = dpli_fail(err, DPL_E_INPUT, "line %zu: no column \"path\" or \"file\"", csv.line);
-    else if (column[LABEL] < 0 && !plain)
-        status = dpli_fail(err, DPL_E_INPUT,
-                           "line %zu: no column \"label\", \"class\" or \"identity\"", csv.line);
-    while (status == DPL_OK) {
-        status = dpli_csv_row(&csv, err);
-        if (status != DPL_OK || csv.n_fields == 0)
-            break;
-        status = csv.n_fields == n_columns
-                     ? add_row(list, &csv, column, plain, err)
-                     : dpli_fail(err, DPL_E_INPUT, "line %zu: %d fields, the header has %d",
-                                 csv.line, csv.n_fields, n_columns);
-    }
-done:
+    list->root = d->root;
+    status = memchr(text, '\0', n)
+                 ? dpli_fail(err, DPL_E_INPUT, "is neither a folder nor a zip nor a CSV")
+                 : dpli_list_text(list, (char *)text, n, options, err);
     free(text);
     return status;
 }
 
 /* ------------------------------------------------------------------ numbering */
 
+static int in_order(const dpli_found *x, const dpli_found *y)
+{
+    return (x->at > y->at) - (x->at < y->at);
+}
+
 static int by_class(const void *a, const void *b)
 {
-    const found *x = a, *y = b;
+    const dpli_found *x = a, *y = b;
+    int order = x->cls ? strcmp(x->cls, y->cls) : 0;
+
+    if (order == 0)
+        order = strcmp(x->name, y->name);
+    return order ? order : in_order(x, y);
+}
+
+/* Vectors stay in the order of their rows. */
+static int by_class_and_row(const void *a, const void *b)
+{
+    const dpli_found *x = a, *y = b;
     const int order = x->cls ? strcmp(x->cls, y->cls) : 0;
 
-    return order ? order : strcmp(x->name, y->name);
+    return order ? order : in_order(x, y);
 }
 
 static int by_text(const void *a, const void *b)
@@ -358,8 +288,23 @@ static int item_by_name(const void *name, const void *item)
     return strcmp(name, ((const named *)item)->name);
 }
 
+/* The item takes what f points to. */
+static void take_item(dpl_dataset *d, dpli_found *f, int32_t cls)
+{
+    d->items[d->n_items++] = (entry){.name = f->name,
+                                     .stratum = f->stratum,
+                                     .role = f->role,
+                                     .member = f->at,
+                                     .cls = cls,
+                                     .n_values = f->n_values,
+                                     .values = f->values,
+                                     .own = f->own};
+    f->name = f->stratum = f->role = NULL;
+    f->own = NULL;
+}
+
 /* Items of one class, or of none: takes their names, the class's and the group's. */
-static void take_run(dpl_dataset *d, found *run, size_t n)
+static void take_run(dpl_dataset *d, dpli_found *run, size_t n)
 {
     const bool plain = !run->cls;
 
@@ -368,14 +313,8 @@ static void take_run(dpl_dataset *d, found *run, size_t n)
         d->groups[d->n_classes] = run->group;
         run->cls = run->group = NULL;
     }
-    for (size_t i = 0; i < n; i++) {
-        d->items[d->n_items++] = (picture){.name = run[i].name,
-                                           .stratum = run[i].stratum,
-                                           .role = run[i].role,
-                                           .member = run[i].at,
-                                           .cls = plain ? -1 : d->n_classes};
-        run[i].name = run[i].stratum = run[i].role = NULL;
-    }
+    for (size_t i = 0; i < n; i++)
+        take_item(d, &run[i], plain ? -1 : d->n_classes);
     d->n_classes += !plain;
 }
 
@@ -412,36 +351,114 @@ static dpl_status number_groups(dpl_dataset *d, dpl_error *err)
     return DPL_OK;
 }
 
-static dpl_status check_names(dpl_dataset *d, dpl_error *err)
+static void sort_names(dpl_dataset *d)
 {
     for (int32_t i = 0; i < d->n_items; i++)
         d->by_name[i] = (named){d->items[i].name, i};
     qsort(d->by_name, (size_t)d->n_items, sizeof *d->by_name, by_name);
+}
+
+static dpl_status check_names(dpl_dataset *d, dpl_error *err)
+{
+    sort_names(d);
     for (int32_t i = 1; i < d->n_items; i++) {
-        const picture *a = &d->items[d->by_name[i - 1].item], *b = &d->items[d->by_name[i].item];
+        const entry *a = &d->items[d->by_name[i - 1].item], *b = &d->items[d->by_name[i].item];
         if (strcmp(a->name, b->name) != 0)
             continue;
+        if (d->sides[0].kind == DPL_ITEM_VECTOR)
+            continue; /* rows with the same numbers are two */
         if (d->zip)
             return dpli_fail(err, DPL_E_INPUT, "picture \"%s\" is there twice", a->name);
-        return dpli_fail(err, DPL_E_INPUT, "line %zu: picture \"%s\" is there already, in line %zu",
-                         a->member > b->member ? a->member : b->member, a->name,
+        return dpli_fail(err, DPL_E_INPUT, "line %zu: %s \"%.100s\" is there already, in line %zu",
+                         a->member > b->member ? a->member : b->member,
+                         dpli_kind_name(d->sides[0].kind), a->name,
                          a->member < b->member ? a->member : b->member);
     }
     return DPL_OK;
 }
 
-static dpl_status build(dpl_dataset *d, found_list *list, int32_t min_items, bool plain,
-                        dpl_error *err)
+static dpl_status is_empty(dpl_item_kind kind, dpl_error *err)
 {
-    const size_t n = list->n;
     char suffixes[100];
+
+    if (kind != DPL_ITEM_PICTURE)
+        return dpli_fail(err, DPL_E_INPUT, "no %s in it", dpli_kind_name(kind));
+    dpli_format_suffixes(suffixes, sizeof suffixes);
+    return dpli_fail(err, DPL_E_INPUT, "no picture in it (%s)", suffixes);
+}
+
+/* A sentence, or codes, that a class has several times counts once. */
+static void drop_repeated(dpli_list *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        dpli_found *f = &list->items[i];
+        const dpli_found *before = n > 0 ? &list->items[n - 1] : NULL;
+        if (before && strcmp(before->name, f->name) == 0 &&
+            (!f->cls || strcmp(before->cls, f->cls) == 0))
+            dpli_found_clear(f);
+        else
+            list->items[n++] = *f;
+    }
+    list->n = n;
+}
+
+/* What there is to know of a side's numbers. */
+static void measure_side(half *s, const dpl_dataset *d)
+{
+    for (int32_t i = s->first; i < s->first + s->n; i++) {
+        const entry *item = &d->items[i];
+        if (item->n_values > s->dim)
+            s->dim = item->n_values;
+        for (int32_t j = 0; s->kind == DPL_ITEM_CODES && j < item->n_values; j++)
+            if (((const int32_t *)item->values)[j] >= s->n_codes)
+                s->n_codes = ((const int32_t *)item->values)[j] + 1;
+    }
+}
+
+static dpl_status build_pairs(dpl_dataset *d, dpli_list *list, dpl_error *err)
+{
+    int32_t n[2];
     dpl_status status;
 
-    if (n == 0) {
-        dpli_format_suffixes(suffixes, sizeof suffixes);
-        return dpli_fail(err, DPL_E_INPUT, "no picture in it (%s)", suffixes);
+    if (list->n_pairs == 0)
+        return dpli_fail(err, DPL_E_INPUT, "no pair in it");
+    status = dpli_list_number(&d->pairs, n, list, err);
+    if (status != DPL_OK)
+        return status;
+    d->n_pairs = (int32_t)list->n_pairs;
+    d->graded = list->graded;
+    d->items = dpli_calloc(list->n, sizeof *d->items, err);
+    d->by_name = dpli_calloc(list->n, sizeof *d->by_name, err);
+    if (!d->items || !d->by_name)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < list->n; i++)
+        take_item(d, &list->items[i], -1);
+    sort_names(d);
+    for (int side = 0; side < 2; side++) {
+        const bool apart = side == 1 && list->kinds[0] != list->kinds[1];
+        d->sides[side] =
+            (half){.kind = list->kinds[side], .first = apart ? n[0] : 0, .n = apart ? n[1] : n[0]};
     }
-    qsort(list->items, n, sizeof *list->items, by_class);
+    return DPL_OK;
+}
+
+static dpl_status build(dpl_dataset *d, dpli_list *list, int32_t min_items, bool plain,
+                        dpl_error *err)
+{
+    const dpl_item_kind kind = list->kinds[0];
+    dpl_status status;
+
+    if (list->n == 0)
+        return is_empty(kind, err);
+    if (list->n > 0 && !plain && !list->items[0].cls)
+        return dpli_fail(err, DPL_E_INPUT, "its %s have no classes", dpli_kind_names(kind));
+    qsort(list->items, list->n, sizeof *list->items,
+          kind == DPL_ITEM_VECTOR ? by_class_and_row : by_class);
+    if (kind == DPL_ITEM_SENTENCE || kind == DPL_ITEM_CODES)
+        drop_repeated(list);
+    const size_t n = list->n;
     d->items = dpli_calloc(n, sizeof *d->items, err);
     d->by_name = dpli_calloc(n, sizeof *d->by_name, err);
     d->classes = dpli_calloc(plain ? 0 : n, sizeof *d->classes, err);
@@ -449,7 +466,7 @@ static dpl_status build(dpl_dataset *d, found_list *list, int32_t min_items, boo
     if (!d->items || !d->by_name || !d->classes || !d->groups)
         return DPL_E_MEMORY;
     for (size_t from = 0, to; from < n; from = to) {
-        found *f = &list->items[from];
+        dpli_found *f = &list->items[from];
         for (to = from + 1; to < n && (plain || strcmp(f->cls, list->items[to].cls) == 0); to++)
             if (!plain && strcmp(f->group, list->items[to].group) != 0) {
                 d->n_groups = d->n_classes;
@@ -461,8 +478,10 @@ static dpl_status build(dpl_dataset *d, found_list *list, int32_t min_items, boo
     }
     status = number_groups(d, err);
     if (status == DPL_OK && d->n_items == 0)
-        status =
-            dpli_fail(err, DPL_E_INPUT, "no class of at least %d pictures in it", (int)min_items);
+        status = dpli_fail(err, DPL_E_INPUT, "no class of at least %d %s in it", (int)min_items,
+                           dpli_kind_names(kind));
+    for (int side = 0; side < 2; side++)
+        d->sides[side] = (half){.kind = kind, .n = d->n_items};
     if (status == DPL_OK)
         status = check_names(d, err);
     return status;
@@ -506,7 +525,7 @@ static bool is_zip(const char *path)
     return yes;
 }
 
-static dpl_status list_all(found_list *list, dpl_dataset *d, const dpl_dataset_options *options,
+static dpl_status list_all(dpli_list *list, dpl_dataset *d, const dpl_dataset_options *options,
                            dpl_error *err)
 {
     const bool plain = options->plain != 0;
@@ -525,8 +544,13 @@ static dpl_status list_all(found_list *list, dpl_dataset *d, const dpl_dataset_o
         status = list_zip(list, d, file, inner, plain, err);
     else if (*inner)
         status = dpli_fail(err, DPL_E_INPUT, "\"%s\" is not a zip", file);
+    else if (dpli_is_npy(file))
+        status = dpli_list_npy(list, file, options, err);
     else
-        status = list_csv(list, d, file, options->root, plain, err);
+        status = list_text(list, d, file, options, err);
+    if (status == DPL_OK && options->kinds[0] >= 0 && (int32_t)list->kinds[0] != options->kinds[0])
+        status = dpli_fail(err, DPL_E_INPUT, "holds %s, not %s", dpli_kind_names(list->kinds[0]),
+                           dpli_kind_names((dpl_item_kind)options->kinds[0]));
 done:
     free(file);
     return status;
@@ -541,6 +565,14 @@ static dpl_status read_options(dpl_dataset_options *options, const dpl_dataset_o
     status = dpli_options(options, sizeof *options, given, "dataset", err);
     if (status == DPL_OK && options->min_items < 1)
         return dpli_fail(err, DPL_E_ARGUMENT, "min_items is %d, below 1", (int)options->min_items);
+    for (int side = 0; side < 2 && status == DPL_OK; side++)
+        if (options->kinds[side] < -1 || options->kinds[side] > DPL_ITEM_CODES)
+            return dpli_fail(err, DPL_E_ARGUMENT, "%d is no kind of item",
+                             (int)options->kinds[side]);
+    const double low = options->scale_low, high = options->scale_high;
+    if (status == DPL_OK && !(low == 0 && high == 0) &&
+        !(isfinite(low) && isfinite(high) && low < high))
+        return dpli_fail(err, DPL_E_ARGUMENT, "%g to %g is no scale of grades", low, high);
     return status;
 }
 
@@ -548,7 +580,7 @@ dpl_status dpl_dataset_open(dpl_dataset **out, const char *path, const dpl_datas
                             dpl_error *err)
 {
     dpl_dataset_options known;
-    found_list list = {0};
+    dpli_list list = {0};
     dpl_dataset *d = NULL;
     dpl_status status;
 
@@ -559,16 +591,21 @@ dpl_status dpl_dataset_open(dpl_dataset **out, const char *path, const dpl_datas
     d = dpli_calloc(1, sizeof *d, err);
     if (!d)
         return DPL_E_MEMORY;
-    d->kind = DPL_ITEM_PICTURE; /* every source lists pictures */
     d->path = dpli_strdup(path, err);
     status = d->path ? list_all(&list, d, &known, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
-        status = build(d, &list, known.min_items, known.plain != 0, err);
+        status = list.paired ? build_pairs(d, &list, err)
+                             : build(d, &list, known.min_items, known.plain != 0, err);
+    for (int side = 0; side < 2 && status == DPL_OK; side++)
+        measure_side(&d->sides[side], d);
+    /* The items' numbers lie in them. */
+    d->arrays = list.arrays;
+    d->n_arrays = list.n_arrays;
+    list.arrays = NULL;
+    list.n_arrays = 0;
     if (status != DPL_OK && status != DPL_E_MEMORY)
         dpli_fail_in(err, status, path);
-    for (size_t i = 0; i < list.n; i++)
-        clear_found(&list.items[i]);
-    free(list.items);
+    dpli_list_clear(&list);
     if (status == DPL_OK)
         *out = d;
     else
@@ -584,7 +621,14 @@ void dpl_dataset_close(dpl_dataset *d)
         free(d->items[i].name);
         free(d->items[i].stratum);
         free(d->items[i].role);
+        free(d->items[i].own);
     }
+    for (size_t i = 0; i < d->n_arrays; i++) {
+        free(d->arrays[i].path);
+        free(d->arrays[i].values);
+    }
+    free(d->arrays);
+    free(d->pairs);
     for (int32_t i = 0; i < d->n_classes; i++)
         free(d->classes[i].name);
     for (int32_t i = 0; i < d->n_groups; i++)
@@ -604,7 +648,7 @@ void dpl_dataset_close(dpl_dataset *d)
 
 dpl_item_kind dpl_dataset_item_kind(const dpl_dataset *d)
 {
-    return d->kind;
+    return d->sides[0].kind;
 }
 
 int32_t dpl_dataset_n_items(const dpl_dataset *d)
@@ -679,6 +723,74 @@ int32_t dpl_dataset_find_item(const dpl_dataset *d, const char *name)
     return found_name ? found_name->item : -1;
 }
 
+/* The side that an item is of: the first that has it. */
+static const half *side_with(const dpl_dataset *d, int32_t item)
+{
+    const half *s = &d->sides[0];
+
+    return item >= s->first && item - s->first < s->n ? s : &d->sides[1];
+}
+
+/* Whether it is an item, and of this kind. */
+static bool is_item(const dpl_dataset *d, int32_t item, dpl_item_kind kind)
+{
+    return item >= 0 && item < d->n_items && side_with(d, item)->kind == kind;
+}
+
+const char *dpl_dataset_sentence(const dpl_dataset *d, int32_t item)
+{
+    return is_item(d, item, DPL_ITEM_SENTENCE) ? d->items[item].name : NULL;
+}
+
+const float *dpl_dataset_vector(const dpl_dataset *d, int32_t item)
+{
+    return is_item(d, item, DPL_ITEM_VECTOR) ? d->items[item].values : NULL;
+}
+
+const int32_t *dpl_dataset_codes(const dpl_dataset *d, int32_t item, int32_t *n)
+{
+    const bool has = is_item(d, item, DPL_ITEM_CODES);
+
+    *n = has ? d->items[item].n_values : 0;
+    return has ? d->items[item].values : NULL;
+}
+
+int32_t dpl_dataset_n_pairs(const dpl_dataset *d)
+{
+    return d->n_pairs;
+}
+
+const dpl_given_pair *dpl_dataset_pair(const dpl_dataset *d, int32_t i)
+{
+    return &d->pairs[i];
+}
+
+bool dpl_dataset_is_graded(const dpl_dataset *d)
+{
+    return d->graded;
+}
+
+dpl_item_kind dpl_dataset_side_kind(const dpl_dataset *d, int side)
+{
+    return d->sides[side].kind;
+}
+
+int32_t dpl_dataset_side_items(const dpl_dataset *d, int side, int32_t *n)
+{
+    *n = d->sides[side].n;
+    return d->sides[side].first;
+}
+
+int32_t dpl_dataset_side_dim(const dpl_dataset *d, int side)
+{
+    return d->sides[side].dim;
+}
+
+int32_t dpl_dataset_side_codes(const dpl_dataset *d, int side)
+{
+    return d->sides[side].n_codes;
+}
+
 dpl_status dpli_fail_in_item(dpl_error *err, dpl_status status, const dpl_dataset *d, int32_t item)
 {
     const char *name = d->items[item].name;
@@ -695,7 +807,7 @@ uint64_t dpl_dataset_item_bytes(const dpl_dataset *d, int32_t item)
     char *path;
     uint64_t n = 0;
 
-    if (item < 0 || item >= d->n_items)
+    if (!is_item(d, item, DPL_ITEM_PICTURE))
         return 0;
     if (d->zip)
         return dpli_zip_size(d->zip, d->items[item].member);
@@ -718,6 +830,9 @@ dpl_status dpl_dataset_item_file(uint8_t **bytes, size_t *n_bytes, const dpl_dat
     if (item < 0 || item >= d->n_items)
         return dpli_fail(err, DPL_E_ARGUMENT, "item %d is not within 0..%d", (int)item,
                          (int)d->n_items - 1);
+    if (!is_item(d, item, DPL_ITEM_PICTURE))
+        return dpli_fail(err, DPL_E_ARGUMENT, "\"%.100s\" is a %s, not a picture",
+                         d->items[item].name, dpli_kind_name(side_with(d, item)->kind));
     if (d->zip) {
         status = dpli_zip_read(bytes, n_bytes, d->zip, d->items[item].member, limit, err);
     } else {

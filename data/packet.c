@@ -30,13 +30,14 @@
 #define NS_MP     "http://ns.microsoft.com/photo/1.2/"
 #define NS_MPRI   "http://ns.microsoft.com/photo/1.2/t/RegionInfo#"
 #define NS_MPREG  "http://ns.microsoft.com/photo/1.2/t/Region#"
+#define NS_DC     "http://purl.org/dc/elements/1.1/"
 #define NS_DOPPEL "urn:x-doppel:xmp:1/"
 
 /* As paths name things below; registered before anything is read, so that they stand for these
    namespaces whatever a file calls them. */
 static const char *const prefixes[][2] = {
-    {NS_MWG, "mwg-rs"}, {NS_AREA, "stArea"}, {NS_DIM, "stDim"},     {NS_MP, "MP"},
-    {NS_MPRI, "MPRI"},  {NS_MPREG, "MPReg"}, {NS_DOPPEL, "doppel"},
+    {NS_MWG, "mwg-rs"}, {NS_AREA, "stArea"}, {NS_DIM, "stDim"}, {NS_MP, "MP"},
+    {NS_MPRI, "MPRI"},  {NS_MPREG, "MPReg"}, {NS_DC, "dc"},     {NS_DOPPEL, "doppel"},
 };
 
 #define REGIONS    "mwg-rs:Regions"
@@ -353,6 +354,65 @@ dpl_status dpli_packet_read(dpli_packet *out, const uint8_t *bytes, size_t n, dp
     pthread_mutex_unlock(&exempi);
     if (status)
         dpli_packet_clear(out);
+    return status;
+}
+
+/* One more text; takes nothing. */
+static dpl_status add_text(char ***texts, size_t *n, const char *text, dpl_error *err)
+{
+    char **grown = dpli_realloc(*texts, *n + 1, sizeof *grown, err);
+
+    if (!grown)
+        return DPL_E_MEMORY;
+    *texts = grown;
+    grown[*n] = dpli_strdup(text, err);
+    return grown[*n] ? (++*n, DPL_OK) : DPL_E_MEMORY;
+}
+
+static dpl_status read_descriptions(char ***texts, size_t *n, session *s, dpl_error *err)
+{
+    static const char list[] = "dc:description";
+    uint32_t options = 0;
+    dpl_status status = DPL_OK;
+
+    if (!xmp_get_property(s->xmp, NS_DC, list, s->text, &options) ||
+        (options & XMP_PROP_VALUE_IS_STRUCT))
+        return DPL_OK;
+    if (!(options & XMP_PROP_VALUE_IS_ARRAY))
+        return add_text(texts, n, xmp_string_cstr(s->text), err);
+    for (int32_t i = 1; status == DPL_OK && i <= DPLI_PACKET_DESCRIPTIONS; i++) {
+        const char *text = get_of(s, NS_DC, list, i, "");
+
+        if (!text)
+            break;
+        status = add_text(texts, n, text, err);
+    }
+    return status;
+}
+
+dpl_status dpli_packet_descriptions(char ***texts, size_t *n_texts, const uint8_t *bytes, size_t n,
+                                    dpl_error *err)
+{
+    dpl_status status = dpli_packet_guard(bytes, n, err);
+    session s;
+
+    *texts = NULL;
+    *n_texts = 0;
+    if (status)
+        return status;
+    pthread_mutex_lock(&exempi);
+    status = open_session(&s, bytes, n, err);
+    if (!status)
+        status = read_descriptions(texts, n_texts, &s, err);
+    close_session(&s);
+    pthread_mutex_unlock(&exempi);
+    if (status) {
+        for (size_t i = 0; i < *n_texts; i++)
+            free((*texts)[i]);
+        free(*texts);
+        *texts = NULL;
+        *n_texts = 0;
+    }
     return status;
 }
 

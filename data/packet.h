@@ -21,7 +21,8 @@ enum {
     DPLI_PACKET_FIELDS = 2048,  /* properties of one structure, or of all: exempi compares each
                                    with all that came before */
     DPLI_PACKET_REGIONS = 10000,
-    DPLI_PACKET_NAME_BYTES = 4096
+    DPLI_PACKET_NAME_BYTES = 4096,
+    DPLI_PACKET_DESCRIPTIONS = 16 /* languages of one */
 };
 
 /* A face, its area by its top left corner, in parts of the picture that the packet speaks of. */
@@ -45,6 +46,16 @@ typedef struct dpli_packet {
  */
 dpl_status dpli_packet_read(dpli_packet *out, const uint8_t *bytes, size_t n, dpl_error *err);
 void dpli_packet_clear(dpli_packet *packet);
+
+/**
+ * What a packet says that the photo shows (dc:description), in all its languages; none where it does
+ * not say. Of two of which one is "x-default", exempi takes that for both.
+ *
+ * @param[out] texts  [*n_texts], each and the array free()d by the caller; NULL after a failure
+ * @param bytes       [n], and a NUL after them
+ */
+dpl_status dpli_packet_descriptions(char ***texts, size_t *n_texts, const uint8_t *bytes, size_t n,
+                                    dpl_error *err);
 
 typedef enum dpli_edit_kind {
     DPLI_EDIT_NAME,      /* of the MWG region at index */

@@ -23,6 +23,17 @@ dpl_status dpli_packet_read(dpli_packet *out, const uint8_t *bytes, size_t n, dp
     return refuse(err);
 }
 
+dpl_status dpli_packet_descriptions(char ***texts, size_t *n_texts, const uint8_t *bytes, size_t n,
+                                    dpl_error *err)
+{
+    (void)bytes;
+    (void)n;
+    (void)err;
+    *texts = NULL;
+    *n_texts = 0;
+    return DPL_OK;
+}
+
 void dpli_packet_clear(dpli_packet *packet)
 {
     *packet = (dpli_packet){0};

@@ -324,3 +324,20 @@ dpl_status dpl_calibration_threshold(float *accept, float *reject,
     *reject = float_of(low);
     return DPL_OK;
 }
+
+dpl_status dpli_calibration_check(const dpl_calibration *calibration, const char *hash,
+                                  const char *head, dpl_error *err)
+{
+    if (calibration->model[0] && strcmp(calibration->model, hash) != 0)
+        return dpli_fail(err, DPL_E_MISMATCH,
+                         "the calibration is of another model (%.12s, this is %.12s); "
+                         "\"doppel migrate\" re-encodes a gallery for another model, \"doppel "
+                         "calibrate\" measures anew",
+                         calibration->model, hash);
+    /* Version 1 never said it for certain. */
+    if (calibration->version > 1 && strcmp(calibration->metric, head) != 0)
+        return dpli_fail(err, DPL_E_MISMATCH,
+                         "the calibration is of the metric \"%.40s\", the model's is \"%s\"",
+                         calibration->metric, head);
+    return DPL_OK;
+}

@@ -39,6 +39,11 @@ struct dpl_calibration {
     dpli_table genuine; /* rates rise; no bounds in them */
 };
 
+/** Whether it is of the model of this hash and head, where it says of which it is: DPL_E_MISMATCH.
+ */
+dpl_status dpli_calibration_check(const dpl_calibration *calibration, const char *hash,
+                                  const char *head, dpl_error *err);
+
 /** The lowest evidence that the table for poor faces allows at this rate; NaN when it allows none.
  */
 float dpli_calibration_poor_threshold(const dpl_calibration *calibration, double fmr);

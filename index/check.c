@@ -124,6 +124,9 @@ static dpl_status on_template(void *ctx, const dpli_template_record *r, dpl_erro
     if (status == DPL_OK && r->thumb &&
         r->thumb_sum != dpli_thumb_sum(r->vector.id, r->thumb, r->n_thumb))
         status = tell_photo(c, "thumbnail", &r->photo, changed);
+    if (status == DPL_OK && r->caption &&
+        r->caption_sum != dpli_caption_sum(r->vector.id, r->caption_source, r->caption))
+        status = tell_photo(c, "caption", &r->photo, changed);
     return status;
 }
 

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/pool.h"
+#include "index/captions.h"
 #include "index/files.h"
 #include "index/gallery.h"
 #include "index/pipeline.h"
@@ -218,6 +219,7 @@ typedef struct job {
     int64_t n_looked, work_done, work_total; /* see dpl_enroll_progress */
     dpl_enroll_options own_options;          /* with the name as it is kept */
     char *name, *last_name;
+    dpli_captioning *captioning; /* NULL: nobody asks for captions */
     dpl_enroll_report *report;
 } job;
 
@@ -882,6 +884,25 @@ static void see_owners(job *j)
     }
 }
 
+/* What is written about the chunk's photos. */
+static dpl_status caption_chunk(job *j, dpl_error *err)
+{
+    const char *paths[CHUNK];
+    bool changed[CHUNK];
+    size_t n = 0;
+
+    for (size_t i = 0; i < j->n_items; i++) {
+        const item *it = &j->items[i];
+
+        if (!it->looked || it->outcome == DPL_OUTCOME_PASSED_OVER)
+            continue;
+        paths[n] = it->file->path;
+        changed[n++] = j->options->force || it->outcome != DPL_OUTCOME_UNCHANGED;
+    }
+    return n > 0 ? dpli_captioning_photos(j->captioning, paths, changed, n, j->report, err)
+                 : DPL_OK;
+}
+
 /* Look, commit, report. What a worker could not finish for the system's sake is not recorded. */
 static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 {
@@ -899,6 +920,8 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     if (committed == DPL_OK)
         see_owners(j);
+    if (committed == DPL_OK && status == DPL_OK && j->captioning)
+        status = caption_chunk(j, err);
     for (size_t i = 0; i < j->n_items; i++) {
         if (j->items[i].looked && committed == DPL_OK)
             report_item(j, &j->items[i]);
@@ -1194,6 +1217,7 @@ static dpl_status begin_change(const job *j, const char *const *paths, size_t n_
 
 static void free_job(job *j)
 {
+    dpli_captioning_free(j->captioning);
     dpli_scratches_free(j->scratches, j->n_threads);
     free(j->name);
     free(j->last_name);
@@ -1267,6 +1291,9 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
         status = may_rename(j, err);
     if (status == DPL_OK)
         status = begin_change(j, paths, n_paths, err);
+    if (status == DPL_OK && o.text)
+        status =
+            dpli_captioning_new(&j->captioning, gallery, o.text, o.captions, j->n_threads, err);
     if (status == DPL_OK && o.on_progress) {
         measure_work(j);
         tell_progress(j);
@@ -1280,6 +1307,8 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
             (long long)report->n_files, j->files.n);
     if (status == DPL_OK && j->ledger.n > 0)
         status = see_to_gone(j, paths, n_paths, err);
+    if (j->captioning)
+        report->n_captions_unmatched = dpli_captioning_n_unmatched(j->captioning);
     dpli_change_end(gallery);
     dpl_gallery_rehearse(gallery, rehearsing);
     report->seconds = dpli_now() - start;

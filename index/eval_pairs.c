@@ -308,18 +308,18 @@ static void cut_folds(dpl_pairs *p)
     }
 }
 
-static dpl_status check_folds(const dpl_pairs *p, const char *path, dpl_error *err)
+static dpl_status check_folds(const dpl_pairs *p, dpl_error *err)
 {
     uint8_t full[DPL_MAX_FOLDS] = {0};
 
     for (size_t i = 0; i < p->n; i++)
         full[p->pairs[i].fold] = 1;
     if (p->n_folds < 2)
-        return dpli_fail(err, DPL_E_INPUT, "\"%s\": one fold; there must be two or more", path);
+        return dpli_fail(err, DPL_E_INPUT, "one fold; there must be two or more");
     for (int32_t f = 0; f < p->n_folds; f++)
         if (!full[f])
-            return dpli_fail(err, DPL_E_INPUT, "\"%s\": fold %d of 0 to %d has no pair", path,
-                             (int)f, (int)p->n_folds - 1);
+            return dpli_fail(err, DPL_E_INPUT, "fold %d of 0 to %d has no pair", (int)f,
+                             (int)p->n_folds - 1);
     return DPL_OK;
 }
 
@@ -351,7 +351,7 @@ static dpl_status number_names(dpl_pairs *p, reader *r, dpl_error *err)
     free(r->names);
     r->names = NULL;
     p->names = sorted;
-    p->n_pictures = n;
+    p->n_pictures = p->n_first = n;
     return DPL_OK;
 }
 
@@ -413,7 +413,9 @@ dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *dir, dpl
     p.folds_given = p.n_folds > 0;
     status = number_names(&p, &r, err);
     if (status == DPL_OK && p.folds_given)
-        status = check_folds(&p, path, err);
+        status = check_folds(&p, err);
+    if (status == DPL_E_INPUT)
+        dpli_fail_in(err, status, path);
     if (status == DPL_OK)
         status = check_files(&p, path, dir, err);
     if (status != DPL_OK)
@@ -497,6 +499,7 @@ dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n, 
             dpli_renumber_one(&numbers, &p.pairs[i].b);
         }
         dpli_renumber_end(&numbers, &p.items, &p.n_pictures);
+        p.n_first = p.n_pictures;
     }
     if (status != DPL_OK)
         goto done;
@@ -505,6 +508,57 @@ dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n, 
     p = (dpl_pairs){0};
 done:
     dpli_classes_clear(&classes);
+    dpl_pairs_clear(&p);
+    return status;
+}
+
+/* ------------------------------------------------------------------ given */
+
+dpl_status dpl_pairs_given(dpl_pairs *out, const dpl_dataset *dataset, bool apart, dpl_error *err)
+{
+    const bool shared =
+        !apart && dpl_dataset_side_kind(dataset, 0) == dpl_dataset_side_kind(dataset, 1);
+    const int32_t n = dpl_dataset_n_pairs(dataset);
+    dpl_pairs p = {.n = (size_t)n};
+    int32_t n_a, n_b;
+    const int32_t first_a = dpl_dataset_side_items(dataset, 0, &n_a);
+    const int32_t first_b = dpl_dataset_side_items(dataset, 1, &n_b);
+    dpl_status status = DPL_E_MEMORY;
+
+    *out = (dpl_pairs){0};
+    if (n == 0)
+        return dpli_fail(err, DPL_E_INPUT, "the data has no pairs");
+    p.n_first = (size_t)n_a;
+    p.n_pictures = (size_t)n_a + (shared ? 0 : (size_t)n_b);
+    p.items = dpli_alloc(p.n_pictures, sizeof *p.items, err);
+    p.pairs = dpli_alloc(p.n, sizeof *p.pairs, err);
+    if (!p.items || !p.pairs)
+        goto done;
+    for (int32_t i = 0; i < n_a; i++)
+        p.items[i] = first_a + i;
+    for (int32_t i = 0; i < n_b && !shared; i++)
+        p.items[n_a + i] = first_b + i;
+    p.folds_given = dpl_dataset_pair(dataset, 0)->fold >= 0;
+    for (int32_t i = 0; i < n; i++) {
+        const dpl_given_pair *given = dpl_dataset_pair(dataset, i);
+        p.pairs[i] = (dpl_pair){.a = given->a - first_a,
+                                .b = given->b - first_b + (shared ? 0 : n_a),
+                                .fold = p.folds_given ? given->fold : 0,
+                                .line = given->line,
+                                .same = given->grade >= 0.5F};
+        if (p.folds_given && given->fold >= p.n_folds)
+            p.n_folds = given->fold + 1;
+    }
+    status = DPL_OK;
+    if (p.folds_given)
+        status = check_folds(&p, err);
+    else
+        cut_folds(&p);
+done:
+    if (status == DPL_OK) {
+        *out = p;
+        p = (dpl_pairs){0};
+    }
     dpl_pairs_clear(&p);
     return status;
 }

@@ -92,6 +92,9 @@ dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const cha
  * whose vectors the caller replaces in it. *model_id: of its row. */
 dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
                               dpl_error *err);
+/** The same of captions. */
+dpl_status dpli_rebind_text_inside(int64_t *model_id, dpl_gallery *gallery,
+                                   const dpl_text_encoder *encoder, dpl_error *err);
 /** The hash that a space is bound to, freed by free(); NULL when there is none. */
 dpl_status dpli_bound_hash(char **hash, dpl_gallery *gallery, const char *space, dpl_error *err);
 /** DPL_E_MISMATCH unless vectors of this encoder can be compared with what the gallery holds. */

@@ -298,6 +298,10 @@ static dpl_status put_template(void *ctx, const dpl_template_row *row)
     add_base64(e, &line, "vector", row->vector, (size_t)row->dim * sizeof *row->vector);
     if (row->thumb)
         add_base64(e, &line, "thumb", row->thumb, row->n_thumb);
+    if (row->caption) {
+        add_string(e, &line, "caption", row->caption);
+        add_string(e, &line, "caption_source", row->caption_source);
+    }
     e->n++;
     return put_line(e, line, e->err);
 }

@@ -298,6 +298,7 @@ struct going {
     struct gone spaces[DPLI_N_SPACES];
     int64_t n;
     bool counted_only;
+    dpli_traces *traces; /* gets captions */
 };
 
 static void going_clear(struct going *going)
@@ -335,14 +336,18 @@ static dpl_status gone_grow(struct gone *g, dpl_error *err)
 static dpl_status going_add(void *ctx, const dpli_template_record *row, dpl_error *err)
 {
     struct going *going = ctx;
+    dpl_status status;
     const dpli_space *space = dpli_space_find(row->space);
     struct gone *g = space ? &going->spaces[dpli_space_number(space)] : NULL;
     bool searchable;
     float *to;
 
     going->n++;
-    if (going->counted_only || !g || !g->dim)
+    if (going->counted_only)
         return DPL_OK;
+    status = trace(going->traces, row->caption, err);
+    if (status != DPL_OK || !g || !g->dim)
+        return status;
     if (gone_grow(g, err) != DPL_OK)
         return DPL_E_MEMORY;
     g->ids[g->n++] = row->vector.id;
@@ -357,11 +362,13 @@ static dpl_status going_add(void *ctx, const dpli_template_record *row, dpl_erro
     return DPL_OK;
 }
 
-static dpl_status going_collect(struct going *going, dpl_gallery *gallery, const struct target *t,
+static dpl_status going_collect(struct going *going, dpl_gallery *gallery, struct target *t,
                                 dpl_error *err)
 {
     dpli_store *s = gallery->store;
     dpl_status status = DPL_OK;
+
+    going->traces = &t->traces;
 
     for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++) {
         dpli_bound bound;
@@ -480,6 +487,14 @@ static dpl_status allow_photo(void *ctx, const dpli_photo_record *r, dpl_error *
     return DPL_OK;
 }
 
+static dpl_status allow_caption(void *ctx, const dpli_template_record *r, dpl_error *err)
+{
+    (void)err;
+    if (r->caption)
+        dpli_traces_allow(ctx, r->caption, strlen(r->caption));
+    return DPL_OK;
+}
+
 static dpl_status allow_setting(void *ctx, const char *key, const char *value, dpl_error *err)
 {
     (void)err;
@@ -527,6 +542,7 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
                                 const char *person, dpl_error *err)
 {
     static const dpli_photo_query all = {DPLI_ALL_PHOTOS_BY_ID, NULL, 0};
+    const dpli_template_query texts = {DPLI_ALL_TEMPLATES, 0, dpli_spaces[DPLI_TEXT_SPACE].name};
     dpli_traces *traces = &t->traces;
     dpli_store *s = gallery->store;
     const char *file;
@@ -538,6 +554,8 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
         status = s->ops->each_person(s, true, allow_person, traces, err);
         if (status == DPL_OK)
             status = s->ops->each_photo(s, &all, allow_photo, traces, err);
+        if (status == DPL_OK)
+            status = s->ops->each_template(s, &texts, allow_caption, traces, err);
         if (status == DPL_OK)
             status = s->ops->each_setting(s, allow_setting, traces, err);
     }

@@ -493,6 +493,10 @@ static dpl_status read_template(struct import *in, struct fields *f)
     vector = take_base64(f, "vector", 0, &n_vector);
     thumb = take_base64(f, "thumb", 1, &t.n_thumb);
     t.thumb = thumb;
+    if (json_object_get(f->object, "caption")) {
+        t.caption = take_text(f, "caption");
+        t.caption_source = take_text(f, "caption_source");
+    }
     check_taken(f);
     if (f->status == DPL_OK && face)
         f->status = read_face(&t.face, face, f->err);

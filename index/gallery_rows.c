@@ -377,6 +377,8 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
         .dim = (int32_t)r->dim,
         .thumb = r->thumb,
         .n_thumb = r->n_thumb,
+        .caption = r->caption,
+        .caption_source = r->caption_source,
     };
 
     if (status != DPL_OK)
@@ -404,6 +406,9 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
     if (status == DPL_OK && r->thumb &&
         r->thumb_sum != dpli_thumb_sum(row.id, r->thumb, r->n_thumb))
         status = changed(w->gallery, "thumbnail", r->photo.uri, err);
+    if (status == DPL_OK && r->caption &&
+        r->caption_sum != dpli_caption_sum(row.id, r->caption_source, r->caption))
+        status = changed(w->gallery, "caption", r->photo.uri, err);
     if (status == DPL_OK) {
         w->n++;
         status = w->fn(w->ctx, &row);
@@ -568,10 +573,10 @@ dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char
     if (status != DPL_OK)
         goto done;
     if (bound.id && bound.dim != dim) {
-        status = dpli_fail(err, DPL_E_MISMATCH,
-                           "the %s vectors of gallery \"%s\" have %d numbers, not %d; "
-                           DPLI_WAY_OUT,
-                           space->name, gallery->dir, (int)bound.dim, (int)dim);
+        status =
+            dpli_fail(err, DPL_E_MISMATCH,
+                      "the %s vectors of gallery \"%s\" have %d numbers, not %d; " DPLI_WAY_OUT,
+                      space->name, gallery->dir, (int)bound.dim, (int)dim);
         goto done;
     }
     status = s->ops->n_vectors(s, &n, bound.id, err);

@@ -30,6 +30,7 @@ dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_
     out->n_failed = counts.n_failed;
     out->n_templates_face = counts.n_templates[DPLI_FACE_SPACE];
     out->n_templates_image = counts.n_templates[DPLI_IMAGE_SPACE];
+    out->n_templates_text = counts.n_templates[DPLI_TEXT_SPACE];
     out->db_bytes = counts.n_bytes;
     out->n_faces_nobodys = counts.n_nobodys;
     return DPL_OK;
@@ -265,9 +266,9 @@ dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, 
 /* What another run is to find the model by, freed by free(): its name when it is one that comes
  * with doppel, wherever that is installed then, else its absolute path. *path NULL: by nothing that
  * a setting can hold. Links stay, as a sidecar lies beside the name that was given. */
-static dpl_status model_path(char **path, const dpl_encoder *encoder, dpl_error *err)
+static dpl_status model_path(char **path, const char *given, dpl_error *err)
 {
-    const char *given = dpl_encoder_path(encoder), *slash = strrchr(given, '/');
+    const char *slash = strrchr(given, '/');
     const char *name = slash ? slash + 1 : given;
     char *ours = NULL, *cwd = NULL;
     const bool comes_with_us =
@@ -299,7 +300,7 @@ static dpl_status binding_of(dpli_binding *binding, char **path, const dpl_encod
 {
     const char *name = dpl_encoder_fact(encoder, "name"), *head = dpl_encoder_fact(encoder, "head");
     const char *preset = dpl_encoder_preset(encoder);
-    dpl_status status = model_path(path, encoder, err);
+    dpl_status status = model_path(path, dpl_encoder_path(encoder), err);
 
     *binding = (dpli_binding){
         .space = dpl_encoder_space(encoder),
@@ -325,23 +326,82 @@ dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder, dp
     return status;
 }
 
-dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
-                              dpl_error *err)
+/* *path and *merges are the caller's, and the binding's. */
+static dpl_status binding_of_text(dpli_binding *binding, char **path, char **merges,
+                                  const dpl_text_encoder *encoder, dpl_error *err)
+{
+    const char *name = dpl_text_encoder_fact(encoder, "name");
+    const char *head = dpl_text_encoder_fact(encoder, "head");
+    dpl_status status = model_path(path, dpl_text_encoder_path(encoder), err);
+
+    *merges = NULL;
+    /* What the model's file does not say is in its list of merges: its preset, as it were. */
+    if (status == DPL_OK && dpl_text_encoder_merges_path(encoder))
+        status = model_path(merges, dpl_text_encoder_merges_path(encoder), err);
+    *binding = (dpli_binding){
+        .space = dpli_spaces[DPLI_TEXT_SPACE].name,
+        .hash = dpl_text_encoder_hash(encoder),
+        .name = name ? name : "",
+        .head = head ? head : "cosine",
+        .dim = dpl_text_encoder_dim(encoder),
+        .path = *path,
+        .preset = *merges ? *merges : "",
+    };
+    return status;
+}
+
+dpl_status dpl_gallery_bind_text(dpl_gallery *gallery, const dpl_text_encoder *encoder,
+                                 dpl_error *err)
+{
+    dpli_binding binding;
+    char *path, *merges;
+    dpl_status status = binding_of_text(&binding, &path, &merges, encoder, err);
+
+    if (status == DPL_OK)
+        status = dpli_gallery_bind(gallery, &binding, err);
+    free(path);
+    free(merges);
+    return status;
+}
+
+static dpl_status rebind(int64_t *model_id, dpl_gallery *gallery, const dpli_binding *binding,
+                         dpl_error *err)
 {
     dpli_store *s = gallery->store;
     char key[DPLI_MODEL_KEY];
+    dpl_status status =
+        s->ops->change_model(s, model_id, binding->space, binding->hash, binding->dim, err);
+
+    dpli_model_key(key, binding->space, "hash");
+    if (status == DPL_OK)
+        status = s->ops->set_setting(s, key, binding->hash, err);
+    return status == DPL_OK ? dpli_bind_inside(gallery, binding, err) : status;
+}
+
+dpl_status dpli_rebind_inside(int64_t *model_id, dpl_gallery *gallery, const dpl_encoder *encoder,
+                              dpl_error *err)
+{
     dpli_binding binding;
     char *path;
     dpl_status status = binding_of(&binding, &path, encoder, err);
 
     if (status == DPL_OK)
-        status = s->ops->change_model(s, model_id, binding.space, binding.hash, binding.dim, err);
-    dpli_model_key(key, binding.space, "hash");
-    if (status == DPL_OK)
-        status = s->ops->set_setting(s, key, binding.hash, err);
-    if (status == DPL_OK)
-        status = dpli_bind_inside(gallery, &binding, err);
+        status = rebind(model_id, gallery, &binding, err);
     free(path);
+    return status;
+}
+
+dpl_status dpli_rebind_text_inside(int64_t *model_id, dpl_gallery *gallery,
+                                   const dpl_text_encoder *encoder, dpl_error *err)
+{
+    dpli_binding binding;
+    char *path, *merges;
+    dpl_status status = binding_of_text(&binding, &path, &merges, encoder, err);
+
+    if (status == DPL_OK)
+        status = rebind(model_id, gallery, &binding, err);
+    free(path);
+    free(merges);
     return status;
 }
 
@@ -356,16 +416,20 @@ static dpl_status fits(dpl_gallery *gallery, const dpl_encoder *encoder, dpl_err
     dpli_store *s = gallery->store;
     const char *space = dpl_encoder_space(encoder), *held = space;
     char *hash = NULL, *name = NULL;
-    bool any, here;
-    dpl_status status = s->ops->has_templates(s, &any, NULL, err);
+    bool any = false, here;
+    dpl_status status = s->ops->has_templates(s, &here, space, err);
 
-    if (status == DPL_OK)
-        status = s->ops->has_templates(s, &here, space, err);
-    if (status != DPL_OK || !any)
-        return status;
-    for (int i = 0; !here && i < DPLI_N_SPACES; i++)
-        if (strcmp(dpli_spaces[i].name, space) != 0)
+    for (int i = 0; i < DPLI_N_SPACES && !here && status == DPL_OK; i++) {
+        bool there = false;
+
+        if (!dpli_spaces[i].is_text)
+            status = s->ops->has_templates(s, &there, dpli_spaces[i].name, err);
+        if (there)
             held = dpli_spaces[i].name;
+        any |= there;
+    }
+    if (status != DPL_OK || (!any && !here))
+        return status;
     status = model_fact(&hash, gallery, held, "hash", err);
     if (status == DPL_OK)
         status = model_fact(&name, gallery, held, "name", err);

@@ -138,6 +138,9 @@ static dpl_status drop_person(dpli_putter *p, int64_t person_id, dpl_error *err)
 struct older {
     int64_t *ids, *owners;
     size_t n, cap;
+    int64_t *texts; /* those of what is written about it, when they are to stay; not of ids */
+    size_t n_texts, cap_texts;
+    bool keep_texts;
     int64_t *refused;
     size_t n_refused, cap_refused;
     dpl_gallery *gallery;
@@ -162,7 +165,20 @@ static dpl_status keep_template(void *ctx, const dpli_template_record *r, dpl_er
 {
     struct older *o = ctx;
     dpli_store *s = o->gallery->store;
+    const dpli_space *space = dpli_space_find(r->space);
 
+    /* A damaged one does not stay: it is found again where it was found. */
+    if (o->keep_texts && space && space->is_text && r->caption &&
+        r->caption_sum == dpli_caption_sum(r->vector.id, r->caption_source, r->caption) &&
+        r->vector.sum == dpli_vector_sum(&r->vector)) {
+        int64_t *texts = dpli_grow(o->texts, &o->cap_texts, o->n_texts + 1, sizeof *texts, err);
+
+        if (!texts)
+            return DPL_E_MEMORY;
+        o->texts = texts;
+        texts[o->n_texts++] = r->vector.id;
+        return DPL_OK;
+    }
     if (o->n == o->cap) {
         const size_t cap = o->cap ? 2 * o->cap : 8;
         int64_t *ids = dpli_realloc(o->ids, cap, sizeof *ids, err), *owners;
@@ -195,6 +211,7 @@ static void older_clear(struct older *o)
 {
     free(o->ids);
     free(o->owners);
+    free(o->texts);
     free(o->refused);
 }
 
@@ -283,6 +300,18 @@ static dpl_status check_rest(const dpl_new_template *t, dpl_error *err)
     if (!memchr(face.quality.weakest, '\0', sizeof face.quality.weakest) ||
         !dpli_is_utf8(face.quality.weakest))
         return dpli_fail(err, DPL_E_ARGUMENT, "the weakest part of a face's quality is no string");
+    if (t->caption) {
+        static const char *const sources[] = {"sidecar", "xmp", "photo", "list"};
+        bool known = false;
+
+        for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+            known |= t->caption_source && strcmp(t->caption_source, sources[i]) == 0;
+        if (!known || !*t->caption || !dpli_is_utf8(t->caption))
+            return dpli_fail(err, DPL_E_ARGUMENT, "a caption is empty, not UTF-8, or of no source");
+        if (strlen(t->caption) > DPL_MAX_SENTENCE_BYTES)
+            return dpli_fail(err, DPL_E_LIMIT, "a caption has %zu bytes, limit is %d",
+                             strlen(t->caption), DPL_MAX_SENTENCE_BYTES);
+    }
     if (t->n_thumb > DPLI_THUMB_MAX_BYTES)
         return dpli_fail(err, DPL_E_LIMIT, "a thumbnail has %zu bytes, limit is %d", t->n_thumb,
                          DPLI_THUMB_MAX_BYTES);
@@ -319,6 +348,9 @@ dpl_status dpli_put_template(int64_t *given, dpli_putter *p, const dpl_new_templ
             return status;
     }
     status = check_vector(t, model, p->gallery, err);
+    if (status == DPL_OK && space->is_text != (t->caption != NULL))
+        status = dpli_fail(err, DPL_E_ARGUMENT, "a %s vector %s a caption", space->name,
+                           space->is_text ? "needs" : "has no");
     if (status == DPL_OK)
         status = check_rest(t, err);
     if (status != DPL_OK)
@@ -339,6 +371,12 @@ dpl_status dpli_put_template(int64_t *given, dpli_putter *p, const dpl_new_templ
     }
     if (dpli_face_is_known(&t->face)) {
         status = put_face(s, id, &t->face, err);
+        if (status != DPL_OK)
+            return status;
+    }
+    if (t->caption) {
+        status = s->ops->add_caption(s, id, t->caption_source, t->caption,
+                                     dpli_caption_sum(id, t->caption_source, t->caption), err);
         if (status != DPL_OK)
             return status;
     }
@@ -618,7 +656,7 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
 {
     dpl_photo_row row = photo->row;
     int64_t id, person_id = 0, old_person_id, meant_id = 0;
-    struct older older = {0};
+    struct older older = {.keep_texts = row.status == DPL_OK};
     struct said_of said = {.gallery = p->gallery};
     char *meant = NULL;
     dpl_status status;
@@ -649,6 +687,10 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
         status = find_older(&older, p->gallery, id, err);
     if (status == DPL_OK)
         status = dpli_put_photo(&id, p, &row, person_id, id != 0, err);
+    /* What is written about a photo is not of what its file holds, and stays, whosever that is now.
+     */
+    for (size_t i = 0; i < older.n_texts && status == DPL_OK; i++)
+        status = dpli_put_owner(p->gallery, older.texts[i], person_id, false, err);
     /* The old ones go last: what was said of them refers to them. */
     if (status == DPL_OK)
         status = put_templates(p, photo, id, person_id, &said, err);

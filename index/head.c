@@ -210,12 +210,10 @@ done:
     return status;
 }
 
-dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *err)
+/* The head of these facts, each NULL where the model does not say. */
+static dpl_status open_named(dpl_head **out, const char *name, const char *weights_text,
+                             const char *bias_text, int32_t dim, dpl_error *err)
 {
-    const char *name = dpl_encoder_fact(encoder, "head");
-    const char *weights_text = dpl_encoder_fact(encoder, "head.weights");
-    const char *bias_text = dpl_encoder_fact(encoder, "head.bias");
-    int32_t dim = dpl_encoder_dim(encoder);
     int kind = DPL_HEAD_COSINE;
     double bias = 0.0;
     float *weights = NULL;
@@ -244,6 +242,27 @@ dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *
         status = dpl_head_new(out, (dpl_head_kind)kind, dim, weights, (float)bias, err);
     free(weights);
     return status;
+}
+
+dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *err)
+{
+    return open_named(out, dpl_encoder_fact(encoder, "head"),
+                      dpl_encoder_fact(encoder, "head.weights"),
+                      dpl_encoder_fact(encoder, "head.bias"), dpl_encoder_dim(encoder), err);
+}
+
+dpl_status dpl_head_open_text(dpl_head **out, const dpl_text_encoder *encoder, dpl_error *err)
+{
+    return open_named(
+        out, dpl_text_encoder_fact(encoder, "head"), dpl_text_encoder_fact(encoder, "head.weights"),
+        dpl_text_encoder_fact(encoder, "head.bias"), dpl_text_encoder_dim(encoder), err);
+}
+
+dpl_status dpl_head_open_net(dpl_head **out, const dpl_net *net, int32_t dim, dpl_error *err)
+{
+    return open_named(out, dpl_net_meta(net, "doppel.head"),
+                      dpl_net_meta(net, "doppel.head.weights"),
+                      dpl_net_meta(net, "doppel.head.bias"), dim, err);
 }
 
 void dpl_head_free(dpl_head *head)

@@ -105,8 +105,12 @@ static dpl_status check_space(job *j, int space, dpl_error *err)
     dpli_store *s = j->gallery->store;
     char *hash = NULL;
     bool any;
-    dpl_status status = s->ops->has_templates(s, &any, dpli_spaces[space].name, err);
+    dpl_status status;
 
+    /* Not of the photos' files: the model of sentences stays. */
+    if (dpli_spaces[space].is_text)
+        return DPL_OK;
+    status = s->ops->has_templates(s, &any, dpli_spaces[space].name, err);
     if (status == DPL_OK && any && !encoder)
         status = dpli_fail(err, DPL_E_MISMATCH,
                            "gallery \"%s\" holds %s vectors, and there is no %s model to make them "

@@ -92,24 +92,6 @@ static dpl_status open_cohort(dpl_pipeline *p, dpl_error *err)
     return status;
 }
 
-/* Of version 2, which says what it is of. */
-static dpl_status check_calibration(const dpl_pipeline *p, dpl_error *err)
-{
-    const char *hash = dpl_encoder_hash(p->encoder), *head = dpl_head_name(p->head);
-
-    if (p->calibration->model[0] && strcmp(p->calibration->model, hash) != 0)
-        return dpli_fail(err, DPL_E_MISMATCH,
-                         "the calibration is of another model (%.12s, this is %.12s); "
-                         "\"doppel migrate\" re-encodes a gallery for another model, \"doppel "
-                         "calibrate\" measures anew",
-                         p->calibration->model, hash);
-    if (p->calibration->version > 1 && strcmp(p->calibration->metric, head) != 0)
-        return dpli_fail(err, DPL_E_MISMATCH,
-                         "the calibration is of the metric \"%.40s\", the model's is \"%s\"",
-                         p->calibration->metric, head);
-    return DPL_OK;
-}
-
 /* From the file at path, or with NULL from the model's facts; in both cases an error names it. */
 static dpl_status open_calibration(dpl_pipeline *p, const char *path, const char *model_path,
                                    dpl_error *err)
@@ -135,7 +117,8 @@ static dpl_status open_calibration(dpl_pipeline *p, const char *path, const char
     if (status == DPL_OK)
         status = dpl_calibration_parse(&p->calibration, table, err);
     if (status == DPL_OK)
-        status = check_calibration(p, err);
+        status = dpli_calibration_check(p->calibration, dpl_encoder_hash(p->encoder),
+                                        dpl_head_name(p->head), err);
     if (status == DPL_OK)
         status = open_cohort(p, err);
     free(bytes);
@@ -210,7 +193,7 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         goto done;
     }
     if (o.image_path) {
-        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, NULL, &o.net, err);
+        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, o.image_preset, &o.net, err);
         if (status != DPL_OK)
             goto done;
         if (dpli_space_find(dpl_encoder_space(p->image_encoder)) !=

@@ -67,6 +67,11 @@ uint64_t dpli_thumb_sum(int64_t template_id, const void *bytes, size_t n)
     return dpli_sum64(add_ints(0, &template_id, 1), bytes, n);
 }
 
+uint64_t dpli_caption_sum(int64_t template_id, const char *source, const char *caption)
+{
+    return add_string(add_string(add_ints(0, &template_id, 1), source), caption);
+}
+
 uint64_t dpli_owner_sum(const dpli_owner_record *r)
 {
     const int64_t numbers[] = {r->template_id, r->person_id, r->by_hand};

@@ -98,16 +98,19 @@ typedef struct dpli_template_record {
     const void *thumb; /* NULL: none */
     size_t n_thumb;
     uint64_t thumb_sum;
+    const char *caption, *caption_source; /* of a text; NULL: none */
+    uint64_t caption_sum;
 } dpli_template_record;
 
-/* The sums: XXH64 of what a row says, without its own id (the sums of a template's face and
-   thumbnail take the template's). They find a damaged disk, not an attacker. */
+/* The sums: XXH64 of what a row says, without its own id (the sums of a template's face,
+   thumbnail and caption take the template's). They find a damaged disk, not an attacker. */
 uint64_t dpli_person_sum(const char *name);
 uint64_t dpli_photo_sum(const dpli_photo_record *r);
 uint64_t dpli_vector_sum(const dpli_vector_record *r);
 /** Numbers count as float32. */
 uint64_t dpli_face_sum(int64_t template_id, const double face[DPLI_N_FACE], const char *weakest);
 uint64_t dpli_thumb_sum(int64_t template_id, const void *bytes, size_t n);
+uint64_t dpli_caption_sum(int64_t template_id, const char *source, const char *caption);
 uint64_t dpli_owner_sum(const dpli_owner_record *r);
 uint64_t dpli_file_sum(const dpli_file_record *r);
 uint64_t dpli_alias_sum(const dpli_alias_record *r);

@@ -24,8 +24,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pool.h"
 #include "base/rng.h"
 #include "index/head.h"
+#include "index/scan.h"
 
 enum {
     BATCH_FROM = 20,         /* probes from which FAISS takes a matrix product, on all cores */
@@ -258,6 +260,7 @@ dpl_status dpli_index_search(dpli_found *found, const dpli_index *index, const d
                              const float *probes, size_t n_probes, size_t k, dpl_error *err)
 {
     const float *rows;
+    dpli_scanned scanned;
 
     if (index->n == 0) {
         for (size_t i = 0; i < n_probes * k; i++)
@@ -274,6 +277,9 @@ dpl_status dpli_index_search(dpli_found *found, const dpli_index *index, const d
                             candidates(index, k > RECALL_AT ? k : RECALL_AT, index->wide), err);
     }
     rows = dpli_ann_rows(index->ann);
+    scanned = (dpli_scanned){index->records, index->shape, rows, index->n};
+    if (dpli_scan_serves(&scanned, head, k))
+        return dpli_scan_search(found, head, &scanned, probes, n_probes, k, err);
     if (may_prove(index, head, n_probes, k))
         return search_proven(found, index, head, rows, probes, n_probes, k, err);
     return dpli_flat_search(found, head, rows, index->n, probes, n_probes, k, err);
@@ -410,6 +416,54 @@ done:
     return status;
 }
 
+/* ------------------------------------------------------------------ codes */
+
+typedef struct coding {
+    const dpli_index *index;
+    const float *rows;
+    size_t first, n;
+} coding;
+
+enum { CODED = 4096 /* rows that a thread codes at once */ };
+
+static dpl_status code_some(void *ctx, int worker, size_t item, dpl_error *err)
+{
+    const coding *c = ctx;
+    const size_t at = item * CODED, n = min_size(CODED, c->n - at);
+
+    (void)worker;
+    (void)err;
+    dpli_code_rows(c->index->records + (c->first + at) * c->index->shape.stride, &c->index->shape,
+                   c->rows + at * (size_t)c->index->dim, n);
+    return DPL_OK;
+}
+
+/* Codes of the rows from first on; what was there before stays. */
+static dpl_status code_from(dpli_index *index, size_t first, dpl_error *err)
+{
+    coding c = {index, dpli_ann_rows(index->ann) + first * (size_t)index->dim, first,
+                index->n - first};
+    int8_t *records = dpli_alloc_aligned(index->n, index->shape.stride, err);
+
+    if (!records)
+        return DPL_E_MEMORY;
+    if (first > 0)
+        memcpy(records, index->records, first * index->shape.stride);
+    free(index->records);
+    index->records = records;
+    return dpli_pool_run(c.n > CODED ? 0 : 1, (c.n + CODED - 1) / CODED, code_some, &c, err);
+}
+
+dpl_status dpli_index_code(dpli_index *index, const dpl_head *head, dpl_error *err)
+{
+    const bool unit = dpl_head_get_kind(head) == DPL_HEAD_COSINE;
+
+    if (index->records || !index->ann || dpli_ann_get_kind(index->ann) != DPLI_ANN_FLAT)
+        return DPL_OK;
+    index->shape = dpli_code_shape_of(index->dim, unit);
+    return dpli_code_serves(&index->shape, head) ? code_from(index, 0, err) : DPL_OK;
+}
+
 /* ------------------------------------------------------------------ making */
 
 static int wants_exact(size_t n, dpli_wish wish)
@@ -475,6 +529,8 @@ dpl_status dpli_index_make(dpli_index *out, dpli_vectors *vectors, const dpl_hea
         status = make_tuned(&index, head, rows, wish.min_recall, err);
     if (status == DPL_OK && index.n > 0 && !index.ann)
         status = dpli_ann_new(&index.ann, DPLI_ANN_FLAT, rows, index.n, index.dim, NULL, err);
+    if (status == DPL_OK)
+        status = dpli_index_code(&index, head, err);
     if (status == DPL_OK) {
         *out = index;
         memset(&index, 0, sizeof index);
@@ -516,7 +572,9 @@ dpl_status dpli_index_extend(bool *done, dpli_index *index, const dpl_head *head
         index->n += n;
         index->min_norm = min;
         index->max_norm = max;
-        *done = true;
+        if (index->records)
+            status = code_from(index, index->n - n, err);
+        *done = status == DPL_OK;
     }
     free(unit);
     return status;

@@ -28,6 +28,12 @@ dpl_status dpli_index_make(dpli_index *out, dpli_vectors *vectors, const dpl_hea
 int dpli_index_serves(const dpli_index *index, const dpl_head *head, dpli_wish wish);
 
 /**
+ * Code the rows of a flat index for a head, if that makes its searches faster and has not been
+ * done.
+ */
+dpl_status dpli_index_code(dpli_index *index, const dpl_head *head, dpl_error *err);
+
+/**
  * Append rows [n, dim], whose ids and so on the caller sets afterwards. *done is 0, and nothing was
  * changed, when the index would no longer be what it was tuned to be: make it anew then.
  */

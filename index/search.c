@@ -241,6 +241,8 @@ static dpl_status from_file(file_state *file, dpli_held **out, const char *path,
             ? FILE_OTHER
             : FILE_OLD;
     status = freshen(&usable, &changed, &held, r, err);
+    if (status == DPL_OK && usable)
+        status = dpli_index_code(&held->index, r->head, err);
     if (status == DPL_OK && usable) {
         if (changed)
             save(r->gallery, r->space, path, &held->index);

@@ -47,6 +47,7 @@ void dpli_index_clear(dpli_index *index)
     free(index->ids);
     free(index->owners);
     free(index->photos);
+    free(index->records);
     memset(index, 0, sizeof *index);
 }
 
@@ -65,6 +66,7 @@ dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *
 
     *out = *index;
     out->ann = NULL;
+    out->records = NULL;
     out->ids = copy_ids(index->ids, index->n, err);
     out->owners = out->ids ? copy_ids(index->owners, index->n, err) : NULL;
     out->photos = out->owners ? copy_ids(index->photos, index->n, err) : NULL;
@@ -72,6 +74,13 @@ dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *
         status = DPL_E_MEMORY;
     else if (index->ann)
         status = dpli_ann_copy(&out->ann, index->ann, err);
+    if (status == DPL_OK && index->records) {
+        out->records = dpli_alloc_aligned(index->n, index->shape.stride, err);
+        if (out->records)
+            memcpy(out->records, index->records, index->n * index->shape.stride);
+        else
+            status = DPL_E_MEMORY;
+    }
     if (status != DPL_OK)
         dpli_index_clear(out);
     return status;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "index/ann.h"
+#include "index/codes.h"
 
 /* Zero-initialise, free with dpli_index_clear. */
 typedef struct dpli_index {
@@ -15,6 +16,9 @@ typedef struct dpli_index {
     int64_t *ids, *owners, *photos; /* [n] in the order of ann's rows; ids rising */
     size_t n;
     int32_t dim;
+    /* Codes of a flat index's rows, made from them; NULL: there are none. */
+    int8_t *records;
+    dpli_code_shape shape;
     int64_t generation; /* of the gallery that it was made from */
     char identity[33];
     double min_norm, max_norm; /* of the vectors */

@@ -9,8 +9,9 @@
 #include "base/fail.h"
 
 const dpli_space dpli_spaces[DPLI_N_SPACES] = {
-    [DPLI_FACE_SPACE] = {"face", true},
-    [DPLI_IMAGE_SPACE] = {"image", false},
+    [DPLI_FACE_SPACE] = {"face", true, false},
+    [DPLI_IMAGE_SPACE] = {"image", false, false},
+    [DPLI_TEXT_SPACE] = {"text", false, true},
 };
 
 #define FACE_FIELD(column, member) {#column, offsetof(dpl_face, member)},

@@ -10,12 +10,13 @@
 
 #include "doppel/face.h"
 
-enum { DPLI_FACE_SPACE, DPLI_IMAGE_SPACE, DPLI_N_SPACES };
+enum { DPLI_FACE_SPACE, DPLI_IMAGE_SPACE, DPLI_TEXT_SPACE, DPLI_N_SPACES };
 
 typedef struct dpli_space {
     const char *name; /* in the database, in exports, of the snapshot's file */
     bool is_face;     /* one vector is of a face, told with its box, landmarks, quality; else of a
-                         whole picture */
+                         whole picture, or of a text about it */
+    bool is_text; /* one vector is of a text, told with it: not of what the photo's file holds */
 } dpli_space;
 extern const dpli_space dpli_spaces[DPLI_N_SPACES];
 

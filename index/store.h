@@ -188,6 +188,9 @@ typedef struct dpli_store_ops {
     dpl_status (*add_thumb)(dpli_store *store, int64_t template_id, const void *bytes, size_t n,
                             uint64_t sum, dpl_error *err);
 
+    dpl_status (*add_caption)(dpli_store *store, int64_t template_id, const char *source,
+                              const char *caption, uint64_t sum, dpl_error *err);
+
     /* Whose a template is, over what was known; person_id 0: nobody's. */
     dpl_status (*set_owner)(dpli_store *store, const dpli_owner_record *row, dpl_error *err);
     /* What is known of a photo's file, over what was; nothing: no row. */

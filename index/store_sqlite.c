@@ -665,6 +665,7 @@ static const dpli_store_ops ops = {
     .add_face = dpli_sqlite_add_face,
     .set_face = dpli_sqlite_set_face,
     .add_thumb = dpli_sqlite_add_thumb,
+    .add_caption = dpli_sqlite_add_caption,
     .set_owner = dpli_sqlite_set_owner,
     .set_file = dpli_sqlite_set_file,
     .find_alias = dpli_sqlite_find_alias,

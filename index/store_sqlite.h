@@ -26,6 +26,7 @@ enum {
     DPLI_SQLITE_ADD_FACE,
     DPLI_SQLITE_SET_FACE,
     DPLI_SQLITE_ADD_THUMB,
+    DPLI_SQLITE_ADD_CAPTION,
     DPLI_SQLITE_SET_OWNER,
     DPLI_SQLITE_DROP_OWNER,
     DPLI_SQLITE_SET_FILE,
@@ -148,6 +149,8 @@ dpl_status dpli_sqlite_set_face(dpli_store *store, int64_t template_id,
 dpl_status dpli_sqlite_add_face(dpli_store *store, int64_t template_id,
                                 const double face[DPLI_N_FACE], const char *weakest, uint64_t sum,
                                 dpl_error *err);
+dpl_status dpli_sqlite_add_caption(dpli_store *store, int64_t template_id, const char *source,
+                                   const char *caption, uint64_t sum, dpl_error *err);
 dpl_status dpli_sqlite_add_thumb(dpli_store *store, int64_t template_id, const void *bytes,
                                  size_t n, uint64_t sum, dpl_error *err);
 dpl_status dpli_sqlite_set_owner(dpli_store *store, const dpli_owner_record *row, dpl_error *err);

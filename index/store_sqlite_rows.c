@@ -230,9 +230,11 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
 #define TEMPLATE_COLUMNS                                                                           \
     DPLI_FACE_LIST(FACE_COLUMN)                                                                    \
     "f.weakest, f.sum, t.id, t.photo_id, t.model_id, t.vector, t.sum, m.space, m.hash, m.dim,"     \
-    " b.jpeg, b.sum, o.person_id, o.by_hand, o.sum, w.name, w.sum, " PHOTO_COLUMNS                 \
+    " b.jpeg, b.sum, o.person_id, o.by_hand, o.sum, w.name, w.sum,"                                \
+    " c.source, c.words, c.sum, " PHOTO_COLUMNS                                                    \
     " FROM template t JOIN photo p ON p.id = t.photo_id JOIN model m ON m.id = t.model_id"         \
     " LEFT JOIN face f ON f.template_id = t.id LEFT JOIN thumb b ON b.template_id = t.id"          \
+    " LEFT JOIN caption c ON c.template_id = t.id"                                                 \
     " LEFT JOIN owner o ON o.template_id = t.id LEFT JOIN person w ON w.id = "                     \
     "o.person_id" PHOTO_JOINS
 
@@ -260,7 +262,10 @@ static dpl_status read_template(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
         .person = {.id = dpli_get_int(s, after + 12),
                    .name = string_or_null(s, after + 15),
                    .sum = (uint64_t)dpli_get_int(s, after + 16)},
-        .photo = photo_of(s, after + 17),
+        .caption_source = string_or_null(s, after + 17),
+        .caption = string_or_null(s, after + 18),
+        .caption_sum = (uint64_t)dpli_get_int(s, after + 19),
+        .photo = photo_of(s, after + 20),
     };
     dpl_status status;
 

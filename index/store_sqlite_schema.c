@@ -20,7 +20,7 @@
 #include "index/store_sqlite.h"
 
 /* "dplg", in the place where file(1) and SQLite look for whose file it is. */
-enum { APPLICATION_ID = 0x64706c67, VERSION = 3 };
+enum { APPLICATION_ID = 0x64706c67, VERSION = 4 };
 
 /* Up to this size all of the file is checked whenever it is opened (about 10 ms); beyond it what a
    check would find is found when it is read. */
@@ -56,7 +56,7 @@ static const int64_t check_up_to_bytes = 4 << 20;
     "c25 ANY, c26 ANY, "
 _Static_assert(DPLI_SQLITE_UNDO_COLUMNS == 26, "undo has these columns");
 
-/* All but the first three are made anew from version 1, the last ones from version 2. */
+/* All but the first three are made anew from version 1, the later ones from versions 2 and 3. */
 static const char *const schema[] = {
     GALLERY,
     SETTING,
@@ -111,8 +111,12 @@ static const char *const schema[] = {
     "CREATE INDEX refusal_person ON refusal(person_id)",
     "CREATE INDEX refusal_other ON refusal(other_id)",
     "CREATE INDEX member_group ON member(group_number)",
+    /* Since version 4. */
+    "CREATE TABLE caption(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE "
+    "CASCADE,"
+    " source TEXT NOT NULL, words BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
 };
-enum { N_SCHEMA_2 = 12 };
+enum { N_SCHEMA_2 = 12, N_SCHEMA_3 = 25 };
 enum { N_KEPT = 3, N_SCHEMA = sizeof schema / sizeof *schema };
 
 static const char *const schema_1[] = {
@@ -530,18 +534,18 @@ static dpl_status make_aliases(dpli_store_sqlite *to, dpl_error *err)
     return status;
 }
 
-/* One transaction: a kill leaves version 2. */
-static dpl_status migrate_2(dpli_store_sqlite *s, dpl_error *err)
+/* From version 2 or 3. One transaction: a kill leaves that. */
+static dpl_status migrate_later(dpli_store_sqlite *s, int64_t version, dpl_error *err)
 {
     dpl_status status = dpli_db_begin(s->db, 1, err);
 
     if (status != DPL_OK)
         return status;
-    for (size_t i = N_SCHEMA_2; i < N_SCHEMA && status == DPL_OK; i++)
+    for (size_t i = version == 2 ? N_SCHEMA_2 : N_SCHEMA_3; i < N_SCHEMA && status == DPL_OK; i++)
         status = dpli_db_exec(s->db, schema[i], err);
-    if (status == DPL_OK)
+    if (status == DPL_OK && version == 2)
         status = make_owners(s, err);
-    if (status == DPL_OK)
+    if (status == DPL_OK && version == 2)
         status = make_aliases(s, err);
     dpli_sqlite_clear_kept(s);
     if (status == DPL_OK)
@@ -550,7 +554,7 @@ static dpl_status migrate_2(dpli_store_sqlite *s, dpl_error *err)
         status = dpli_sqlite_seal(s, err);
     status = dpli_db_end(s->db, status, err);
     if (status == DPL_OK)
-        s->store.was_version = 2;
+        s->store.was_version = version;
     return status;
 }
 
@@ -645,7 +649,11 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
     if (!utf8)
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its texts are not UTF-8", name);
     status = version == 1 ? check_tables(s, schema_1, N_SCHEMA_1, err)
-                          : check_tables(s, schema, version == 2 ? N_SCHEMA_2 : N_SCHEMA, err);
+                          : check_tables(s, schema,
+                                         version == 2   ? N_SCHEMA_2
+                                         : version == 3 ? N_SCHEMA_3
+                                                        : N_SCHEMA,
+                                         err);
     if (status == DPL_OK && n_bytes <= check_up_to_bytes)
         status = dpli_db_check(db, err);
     if (status == DPL_OK && version > 1) {
@@ -661,5 +669,5 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
                          ", which has to be brought to version %d first: open it for writing once, "
                          "as \"doppel enroll\" does",
                          name, version, VERSION);
-    return version == 1 ? migrate_1(s, err) : migrate_2(s, err);
+    return version == 1 ? migrate_1(s, err) : migrate_later(s, version, err);
 }

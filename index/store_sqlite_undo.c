@@ -26,7 +26,7 @@ enum { N_KEPT = DPLI_SQLITE_UNDO_COLUMNS };
 enum { ADDED = 1, CHANGED = 2, REMOVED = 3 };
 
 /* The tables that are logged, by the number that stands in undo.tbl; which does not change. What is
-   added to face and thumb goes with its template. */
+   added to face, thumb and caption goes with its template. */
 static const struct logged {
     const char *name, *key, *columns;
     bool additions; /* are logged */
@@ -47,6 +47,7 @@ static const struct logged {
     {"alias", "id", "name,person_id,sum", true, false},
     {"refusal", "id", "template_id,person_id,other_id,sum", true, false},
     {"member", "template_id", "group_number,sum", true, false},
+    {"caption", "template_id", "source,words,sum", false, false},
 };
 enum { N_TABLES = sizeof tables / sizeof tables[0] };
 enum { PERSONS, PHOTOS, TEMPLATES, OWNERS = 5 };

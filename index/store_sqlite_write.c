@@ -38,6 +38,8 @@ static const char *const sql[DPLI_N_SQLITE] = {
     [DPLI_SQLITE_SET_FACE] = ADD_FACE " ON CONFLICT(template_id) DO UPDATE SET " DPLI_FACE_LIST(
         FACE_SET) "weakest = excluded.weakest, sum = excluded.sum",
     [DPLI_SQLITE_ADD_THUMB] = "INSERT INTO thumb(template_id, jpeg, sum) VALUES(?, ?, ?)",
+    [DPLI_SQLITE_ADD_CAPTION] =
+        "INSERT INTO caption(template_id, source, words, sum) VALUES(?, ?, ?, ?)",
     [DPLI_SQLITE_SET_OWNER] =
         "INSERT INTO owner(template_id, person_id, by_hand, sum) VALUES(?1, ?2, ?3, ?4)"
         " ON CONFLICT(template_id) DO UPDATE SET person_id = ?2, by_hand = ?3, sum = ?4",
@@ -331,6 +333,21 @@ dpl_status dpli_sqlite_add_thumb(dpli_store *store, int64_t template_id, const v
     dpli_bind_int(s, 1, template_id);
     dpli_bind_blob(s, 2, bytes, n);
     dpli_bind_int(s, 3, (int64_t)sum);
+    return dpli_stmt_run(s, err);
+}
+
+dpl_status dpli_sqlite_add_caption(dpli_store *store, int64_t template_id, const char *source,
+                                   const char *caption, uint64_t sum, dpl_error *err)
+{
+    dpli_stmt *s;
+    dpl_status status = prepare(&s, store, DPLI_SQLITE_ADD_CAPTION, err);
+
+    if (status != DPL_OK)
+        return status;
+    dpli_bind_int(s, 1, template_id);
+    dpli_bind_text(s, 2, source);
+    dpli_bind_bytes(s, 3, caption);
+    dpli_bind_int(s, 4, (int64_t)sum);
     return dpli_stmt_run(s, err);
 }
 

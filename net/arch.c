@@ -21,8 +21,9 @@
 /* protobuf, and with it an ONNX file, ends at 2 GiB. */
 #define MAX_PARAMETERS ((int64_t)500000000)
 
-/* What is being built: the value that the next layer reads, and its shape [c, h, w]. The first
- * failure stays, and makes all later layers do nothing. */
+/* What is being built: the value that the next layer reads, and its shape: [c, h, w] of a picture,
+ * c numbers a word or a sentence. The first failure stays, and makes all later layers do nothing.
+ */
 typedef struct builder {
     dpli_graph *g;
     dpl_status status;
@@ -30,7 +31,7 @@ typedef struct builder {
     int32_t x;
     int64_t c, h, w;
     int64_t n_parameters;
-    bool norm; /* asked for: batch norm where the network has none */
+    dpli_arch_options o; /* 0: the network's own */
 } builder;
 
 /* ------------------------------------------------------------------ pieces */
@@ -97,9 +98,21 @@ static void add_ints(builder *b, dpli_node *node, const char *name, const int64_
     attr->n = n;
 }
 
-/* A node that reads the current value as its input 0; its output, of the same name, becomes the
- * current value. NULL after a failure. */
-static dpli_node *add_node(builder *b, const char *op, const char *name, int32_t n_inputs)
+static void add_word(builder *b, dpli_node *node, const char *name, const char *word)
+{
+    dpli_attr *attr = add_attr(b, node, name, DPLI_ATTR_STRING);
+
+    if (!attr)
+        return;
+    attr->s = dpli_strdup(word, b->err);
+    if (!attr->s)
+        b->status = DPL_E_MEMORY;
+}
+
+/* A node that reads the current value as its input 0; its output number `which`, of the same name,
+ * becomes the current value, those before it are not read. NULL after a failure. */
+static dpli_node *add_node_to(builder *b, const char *op, const char *name, int32_t n_inputs,
+                              int32_t which)
 {
     dpli_node *node;
     int32_t out;
@@ -108,17 +121,46 @@ static dpli_node *add_node(builder *b, const char *op, const char *name, int32_t
         return NULL;
     b->status = DPL_E_MEMORY;
     out = dpli_graph_value(b->g, name, b->err);
-    node = out < 0 ? NULL : dpli_graph_node(b->g, dpli_op_find(op), n_inputs, 1, b->err);
+    node = out < 0 ? NULL : dpli_graph_node(b->g, dpli_op_find(op), n_inputs, which + 1, b->err);
     if (!node)
         return NULL;
     node->inputs[0] = b->x;
-    node->outputs[0] = out;
+    for (int32_t i = 0; i < which; i++) {
+        node->outputs[i] = dpli_graph_value(b->g, named("%s/unread%d", name, (int)i).text, b->err);
+        if (node->outputs[i] < 0)
+            return NULL;
+    }
+    node->outputs[which] = out;
     node->name = dpli_strdup(name, b->err);
     if (!node->name)
         return NULL;
     b->status = DPL_OK;
     b->x = out;
     return node;
+}
+
+static dpli_node *add_node(builder *b, const char *op, const char *name, int32_t n_inputs)
+{
+    return add_node_to(b, op, name, n_inputs, 0);
+}
+
+/* Integers "layer.what" as the node's input i: a list, or with n 0 the one number as a scalar. */
+static void add_integers(builder *b, dpli_node *node, int32_t i, const char *what,
+                         const int64_t *values, size_t n)
+{
+    const dpl_shape shape = {.rank = n > 0, .dims = {(int64_t)n}};
+    char *name;
+
+    if (b->status != DPL_OK)
+        return;
+    name = dpli_asprintf(b->err, "%s.%s", node->name, what);
+    node->inputs[i] = name ? dpli_graph_constant(b->g, name, DPLI_I64, &shape, b->err) : -1;
+    free(name);
+    if (node->inputs[i] < 0) {
+        b->status = DPL_E_MEMORY;
+        return;
+    }
+    memcpy(b->g->values[node->inputs[i]].data, values, (n ? n : 1) * sizeof *values);
 }
 
 /* A parameter "layer.what" as the node's input i, of n dimensions, each value the same. */
@@ -281,7 +323,7 @@ static void koch(builder *b, int64_t dim, bool norm, bool sigmoid)
 
 static void build_koch(builder *b, int64_t dim)
 {
-    koch(b, dim, b->norm, true);
+    koch(b, dim, b->o.batch_norm, true);
 }
 
 static void build_koch_bn(builder *b, int64_t dim)
@@ -395,18 +437,267 @@ static void build_mobilefacenet(builder *b, int64_t dim)
     flatten(b);
 }
 
+/* ------------------------------------------------------------------ networks of sentences
+ *
+ * ids [n, steps], 0 behind a sentence's end, to one vector each. The batch is where recurrent
+ * layers of ONNX want it, second, from the table on to the last of them.
+ */
+
+static void transpose(builder *b, const char *name, const int64_t *perm, size_t n)
+{
+    add_ints(b, add_node(b, "Transpose", name, 1), "perm", perm, n);
+}
+
+static void reshape(builder *b, const char *name, const int64_t *dims, size_t n)
+{
+    add_integers(b, add_node(b, "Reshape", name, 2), 1, "dims", dims, n);
+}
+
+/* [n, steps] to [n, steps, width]. */
+static void embedding(builder *b, const char *name, int64_t words, int64_t width)
+{
+    const int64_t dims[] = {b->o.words ? b->o.words : words, b->o.width ? b->o.width : width};
+    const int32_t ids = b->x;
+    dpli_node *node = add_node(b, "Gather", name, 2);
+
+    if (node)
+        node->inputs[1] = ids;
+    add_param(b, node, 0, "weight", 2, dims, 0);
+    b->c = dims[1];
+}
+
+/* How many ids of each sentence are not 0: [n]. The current value stays the ids. */
+static int32_t lengths_of(builder *b)
+{
+    static const int64_t zero = 0, one = 1;
+    const int32_t ids = b->x;
+    int32_t lengths;
+    dpli_node *node = add_node(b, "Equal", "length/none", 2);
+
+    add_integers(b, node, 1, "padding", &zero, 0);
+    plain(b, "Not", "length", "some");
+    add_int(b, add_node(b, "Cast", "length/count", 1), "to", 7); /* int64, */
+    node = add_node(b, "ReduceSum", "length/sum", 2);
+    add_integers(b, node, 1, "axes", &one, 1);
+    add_int(b, node, "keepdims", 0);
+    add_int(b, add_node(b, "Cast", "length", 1), "to", 6); /* int32, as ONNX has lengths */
+    lengths = b->x;
+    b->x = ids;
+    return lengths;
+}
+
+/* A layer in both directions over what there is of each sentence, [steps, n, c]: to all its states,
+ * [steps, n, 2 hidden], or to the last of each direction, [n, 2 hidden]. */
+static void bilstm(builder *b, const char *name, int64_t hidden, int32_t lengths, bool all_states)
+{
+    static const int64_t states[] = {0, 2, 1, 3}, last[] = {1, 0, 2};
+    const int64_t dims[] = {0, 0, 2 * hidden};
+    const int64_t w[] = {2, 4 * hidden, b->c}, r[] = {2, 4 * hidden, hidden};
+    const int64_t bias[] = {2, 8 * hidden};
+    dpli_node *node = add_node_to(b, "LSTM", name, 5, all_states ? 0 : 1);
+
+    add_param(b, node, 1, "weight", 3, w, 0);
+    add_param(b, node, 2, "state", 3, r, 0);
+    add_param(b, node, 3, "bias", 2, bias, 0);
+    if (node)
+        node->inputs[4] = lengths;
+    add_int(b, node, "hidden_size", hidden);
+    add_word(b, node, "direction", "bidirectional");
+    b->c = 2 * hidden;
+    if (all_states) {
+        transpose(b, named("%s/states", name).text, states, 4);
+        reshape(b, named("%s/both", name).text, dims, 3);
+    } else {
+        transpose(b, named("%s/last", name).text, last, 3);
+        reshape(b, named("%s/both", name).text, dims + 1, 2);
+    }
+}
+
+/* Without a constant ONNX's own ratio, a half. */
+static void dropout(builder *b, const char *layer)
+{
+    plain(b, "Dropout", layer, "dropout");
+}
+
+/* The first output of the node of that name. */
+static int32_t output_of(const builder *b, const char *name)
+{
+    for (int32_t k = 0; b->status == DPL_OK && k < b->g->n_nodes; k++)
+        if (strcmp(b->g->nodes[k].name, name) == 0)
+            return b->g->nodes[k].outputs[0];
+    return b->x;
+}
+
+/* The mean of all states that there are, and the last of each direction: [n, 4 hidden]. Behind a
+ * sentence's end states are 0, so that their sum is that of those before it. */
+static void bilstm_pooled(builder *b, const char *name, int64_t hidden, int32_t lengths)
+{
+    static const int64_t states[] = {0, 2, 1, 3}, turn[] = {1, 0, 2}, zero = 0, one = 1;
+    const int64_t dims[] = {0, 0, 2 * hidden};
+    const float least = 1.0f;
+    int32_t last, mean, count;
+    dpli_node *node;
+
+    bilstm(b, name, hidden, lengths, false);
+    last = b->x;
+    b->x = output_of(b, name); /* which its last states come with */
+    transpose(b, named("%s/states", name).text, states, 4);
+    reshape(b, named("%s/all", name).text, dims, 3);
+    transpose(b, named("%s/turn", name).text, turn, 3);
+    node = add_node(b, "ReduceSum", named("%s/sum", name).text, 2);
+    add_integers(b, node, 1, "axes", &one, 1);
+    add_int(b, node, "keepdims", 0);
+    mean = b->x;
+    b->x = output_of(b, "length/sum");
+    add_int(b, add_node(b, "Cast", named("%s/n", name).text, 1), "to", 1); /* float */
+    node = add_node(b, "Unsqueeze", named("%s/column", name).text, 2);
+    add_integers(b, node, 1, "axes", &one, 1);
+    node = add_node(b, "Clip", named("%s/some", name).text, 2);
+    add_param(b, node, 1, "least", 0, &zero, least);
+    count = b->x;
+    b->x = mean;
+    node = add_node(b, "Div", named("%s/mean", name).text, 2);
+    if (node)
+        node->inputs[1] = count;
+    node = add_node(b, "Concat", named("%s/pooled", name).text, 2);
+    add_int(b, node, "axis", 1);
+    if (node)
+        node->inputs[1] = last;
+    b->c = 4 * hidden;
+}
+
+/* One layer, whose states count on their way and in the end. */
+static void build_bilstm_mean(builder *b, int64_t dim)
+{
+    static const int64_t steps_first[] = {1, 0, 2};
+    const int32_t lengths = lengths_of(b);
+
+    embedding(b, "words", 5000, 300);
+    dropout(b, "words");
+    transpose(b, "words/steps", steps_first, 3);
+    bilstm_pooled(b, "bilstm", dim / 4, lengths);
+}
+
+/* Two inputs with a table of words each, and one layer in both directions for both. */
+static void build_bilstm_l1(builder *b, int64_t dim)
+{
+    static const int64_t steps_first[] = {1, 0, 2};
+    const int32_t lengths = lengths_of(b);
+
+    embedding(b, "words", 30000, 128);
+    transpose(b, "words/steps", steps_first, 3);
+    bilstm(b, "bilstm", dim / 2, lengths, false);
+}
+
+/* After Mueller and Thyagarajan 2016. The dropout is that between the layers: of all states of the
+ * first, each number by itself; what stays is doubled. What comes out is not dropped: two sides
+ * would lose different numbers, and training see distances that no answer has. Nor is what goes in.
+ */
+static void build_malstm(builder *b, int64_t dim)
+{
+    static const int64_t steps_first[] = {1, 0, 2};
+    const int32_t lengths = lengths_of(b);
+
+    embedding(b, "words", 5000, 300);
+    transpose(b, "words/steps", steps_first, 3);
+    bilstm(b, "bilstm1", 128, lengths, true);
+    dropout(b, "bilstm1");
+    bilstm(b, "bilstm2", dim / 2, lengths, false);
+}
+
+/* The mean over all steps, padding's rows of the table included. */
+static void mean_of_words(builder *b)
+{
+    static const int64_t one = 1;
+    dpli_node *node;
+
+    embedding(b, "words", 100, 32);
+    node = add_node(b, "ReduceMean", "mean", 1);
+    add_ints(b, node, "axes", &one, 1);
+    add_int(b, node, "keepdims", 0);
+}
+
+static void dense_relu(builder *b, const char *name, int64_t out_c)
+{
+    dense(b, name, out_c, true);
+    plain(b, "Relu", name, "relu");
+}
+
+static void build_mean_embedding(builder *b, int64_t dim)
+{
+    mean_of_words(b);
+    dense_relu(b, "fc1", 32);
+    dense_relu(b, "fc2", dim);
+}
+
+/* Where there is a word, as numbers: [n, steps, 1]. The current value stays the ids. */
+static int32_t words_there(builder *b)
+{
+    static const int64_t zero = 0, two = 2;
+    const int32_t ids = b->x;
+    int32_t there;
+
+    add_integers(b, add_node(b, "Equal", "there/none", 2), 1, "padding", &zero, 0);
+    plain(b, "Not", "there", "some");
+    add_int(b, add_node(b, "Cast", "there/number", 1), "to", 1); /* FLOAT */
+    add_integers(b, add_node(b, "Unsqueeze", "there", 2), 1, "axes", &two, 1);
+    there = b->x;
+    b->x = ids;
+    return there;
+}
+
+static void sum_of_steps(builder *b, const char *name)
+{
+    static const int64_t one = 1;
+    dpli_node *node = add_node(b, "ReduceSum", name, 2);
+
+    add_integers(b, node, 1, "axes", &one, 1);
+    add_int(b, node, "keepdims", 0);
+}
+
+/* The mean of the words that there are, and a layer that turns it into where their pictures lie. */
+static void build_mean_words(builder *b, int64_t dim)
+{
+    const int32_t there = words_there(b), ids = b->x;
+    dpli_node *node;
+    int32_t count;
+
+    b->x = there;
+    sum_of_steps(b, "count");
+    count = b->x;
+    b->x = ids;
+    embedding(b, "words", 30000, 256);
+    node = add_node(b, "Mul", "words/there", 2);
+    if (node)
+        node->inputs[1] = there;
+    sum_of_steps(b, "words/sum");
+    node = add_node(b, "Div", "mean", 2);
+    if (node)
+        node->inputs[1] = count;
+    dense(b, "fc", dim, true);
+}
+
+static void build_two_inputs(builder *b, int64_t dim)
+{
+    mean_of_words(b);
+    dense_relu(b, "fc", dim);
+}
+
 /* ------------------------------------------------------------------ by name */
 
 static const struct arch {
     dpli_arch is;
     void (*build)(builder *b, int64_t dim);
     int32_t dim;
-    /* Facts; the input is (pixel - mean) / std. Where the mean is that of paper, the border that
-     * convolutions pad with is paper. */
+    /* Facts of pictures; the input is (pixel - mean) / std. Where the mean is that of paper, the
+     * border that convolutions pad with is paper. */
     const char *kind, *mean, *std, *normalize, *head;
     bool face; /* wants aligned faces */
+    /* Of sentences: steps of each side's input, 0 for any number. */
+    int32_t steps[2];
 } archs[] = {
-    {{"koch2015", "Koch, Zemel, Salakhutdinov 2015: 4 convolutions, 4096 sigmoids"},
+    {{"koch2015", "Koch, Zemel, Salakhutdinov 2015: 4 convolutions, 4096 sigmoids",
+      DPLI_TAKES_PICTURES, 1, NULL, "l1-sigmoid", "koch"},
      build_koch,
      4096,
      "image-encoder",
@@ -414,8 +705,10 @@ static const struct arch {
      "255",
      "none",
      "l1-sigmoid",
-     false},
-    {{"koch2015-bn", "the same convolutions with batch norm, and a small embedding"},
+     false,
+     {0}},
+    {{"koch2015-bn", "the same convolutions with batch norm, and a small embedding",
+      DPLI_TAKES_PICTURES, 1, NULL, "contrastive", "he"},
      build_koch_bn,
      256,
      "image-encoder",
@@ -423,8 +716,10 @@ static const struct arch {
      "255",
      "l2",
      "cosine",
-     false},
-    {{"resnet-drawing", "compact residual network for drawings"},
+     false,
+     {0}},
+    {{"resnet-drawing", "compact residual network for drawings", DPLI_TAKES_PICTURES, 1, NULL,
+      "contrastive", "he"},
      build_resnet,
      256,
      "image-encoder",
@@ -432,8 +727,10 @@ static const struct arch {
      "255",
      "l2",
      "cosine",
-     false},
-    {{"mobilefacenet", "Chen, Liu, Gao, Han 2018: compact network for aligned faces"},
+     false,
+     {0}},
+    {{"mobilefacenet", "Chen, Liu, Gao, Han 2018: compact network for aligned faces",
+      DPLI_TAKES_PICTURES, 1, NULL, "contrastive", "he"},
      build_mobilefacenet,
      128,
      "face-encoder",
@@ -441,13 +738,105 @@ static const struct arch {
      "128",
      "l2",
      "cosine",
-     true},
+     true,
+     {0}},
+    {{"bilstm-l1",
+      "sentences: a table of words for each side of a pair, one LSTM in both directions for both",
+      DPLI_TAKES_IDS, 2, "bilstm", "l1-similarity", "glorot"},
+     build_bilstm_l1,
+     512,
+     "text-encoder",
+     NULL,
+     NULL,
+     "none",
+     "l1-sigmoid",
+     false,
+     {0}},
+    {{"malstm", "sentences, after Mueller, Thyagarajan 2016: two LSTMs in both directions",
+      DPLI_TAKES_IDS, 1, NULL, "manhattan-ce", "glorot"},
+     build_malstm,
+     64,
+     "text-encoder",
+     NULL,
+     NULL,
+     "none",
+     "exp-manhattan",
+     false,
+     {0}},
+    {{"bilstm-mean", "sentences: one LSTM in both directions, the mean of its states and the last",
+      DPLI_TAKES_IDS, 1, NULL, "l1-similarity", "glorot"},
+     build_bilstm_mean,
+     512,
+     "text-encoder",
+     NULL,
+     NULL,
+     "none",
+     "l1-sigmoid",
+     false,
+     {0}},
+    {{"mean-embedding",
+      "short lists of words or codes: the mean of their vectors, two dense layers", DPLI_TAKES_IDS,
+      1, NULL, "contrastive", "glorot"},
+     build_mean_embedding,
+     16,
+     "text-encoder",
+     NULL,
+     NULL,
+     "none",
+     "euclidean",
+     false,
+     {15, 15}},
+    {{"mean-words", "sentences: the mean of their words' vectors, one dense layer", DPLI_TAKES_IDS,
+      1, NULL, "contrastive", "glorot"},
+     build_mean_words,
+     256,
+     "text-encoder",
+     NULL,
+     NULL,
+     "l2",
+     "cosine",
+     false,
+     {0}},
+    {{"two-inputs", "lists of 15 and of 3 words or codes: a network for each side of a pair",
+      DPLI_TAKES_IDS, 2, NULL, "contrastive", "glorot"},
+     build_two_inputs,
+     32,
+     "text-encoder",
+     NULL,
+     NULL,
+     "none",
+     "euclidean",
+     false,
+     {15, 3}},
 };
 #define N_ARCHS ((int32_t)(sizeof archs / sizeof archs[0]))
+
+static const struct arch *find(const char *name)
+{
+    for (int32_t i = 0; i < N_ARCHS; i++) {
+        if (strcmp(archs[i].is.name, name) == 0)
+            return &archs[i];
+    }
+    return NULL;
+}
+
+const dpli_arch *dpli_arch_find(const char *name)
+{
+    const struct arch *a = find(name);
+
+    return a ? &a->is : NULL;
+}
 
 const dpli_arch *dpli_arch_at(int32_t i)
 {
     return i >= 0 && i < N_ARCHS ? &archs[i].is : NULL;
+}
+
+int32_t dpli_arch_steps(const char *name, bool second)
+{
+    const struct arch *a = find(name);
+
+    return a ? a->steps[second] : 0;
 }
 
 static void add_facts(builder *b, const struct arch *a, int side, int channels)
@@ -463,13 +852,15 @@ static void add_facts(builder *b, const struct arch *a, int side, int channels)
 
     fact(b, "kind", a->kind);
     fact(b, "name", a->is.name);
-    snprintf(text, sizeof text, "%dx%dx%d", side, side, channels);
-    fact(b, "input", text);
-    fact(b, "color", channels == 1 ? "grey" : "rgb");
-    fact(b, "mean", a->mean);
-    fact(b, "std", a->std);
     fact(b, "normalize", a->normalize);
     fact(b, "head", a->head);
+    if (a->is.takes == DPLI_TAKES_PICTURES) {
+        snprintf(text, sizeof text, "%dx%dx%d", side, side, channels);
+        fact(b, "input", text);
+        fact(b, "color", channels == 1 ? "grey" : "rgb");
+        fact(b, "mean", a->mean);
+        fact(b, "std", a->std);
+    }
     if (!a->face)
         return;
     for (int i = 0; i < 5; i++)
@@ -479,7 +870,7 @@ static void add_facts(builder *b, const struct arch *a, int side, int channels)
     fact(b, "template", text);
 }
 
-static void start(builder *b, int64_t side, int64_t channels)
+static void start(builder *b, const char *name, dpli_type type, const dpl_shape *shape)
 {
     if (b->status != DPL_OK)
         return;
@@ -487,15 +878,18 @@ static void start(builder *b, int64_t side, int64_t channels)
     b->g->constant_bytes_left = SIZE_MAX;
     b->g->inputs = dpli_alloc(1, sizeof *b->g->inputs, b->err);
     b->g->outputs = dpli_alloc(1, sizeof *b->g->outputs, b->err);
-    b->x = dpli_graph_value(b->g, "input", b->err);
+    b->x = dpli_graph_value(b->g, name, b->err);
     if (!b->g->inputs || !b->g->outputs || b->x < 0) {
         b->status = DPL_E_MEMORY;
         return;
     }
     b->g->inputs[b->g->n_inputs++] = b->x;
-    b->g->values[b->x].shape = (dpl_shape){4, {-1, channels, side, side}};
-    b->c = channels;
-    b->h = b->w = side;
+    b->g->values[b->x].shape = *shape;
+    b->g->values[b->x].type = type;
+    if (type == DPLI_F32) {
+        b->c = shape->dims[1];
+        b->h = b->w = shape->dims[2];
+    }
 }
 
 /* The last value becomes the output; then what dpli_graph_for_training does behind reading. */
@@ -515,31 +909,52 @@ static void finish(builder *b)
     dpli_graph_sweep(b->g);
 }
 
-dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
-                           dpl_error *err)
+static dpl_status check(const struct arch *a, const dpli_arch_options *o, int32_t side,
+                        dpl_error *err)
 {
-    const struct arch *a = NULL;
-    const int32_t side = options->side_px ? options->side_px : 105;
-    builder b = {.g = g, .err = err, .status = DPL_OK, .norm = options->batch_norm};
-
-    memset(g, 0, sizeof *g);
-    for (int32_t i = 0; i < N_ARCHS; i++) {
-        if (strcmp(archs[i].is.name, name) == 0)
-            a = &archs[i];
+    if (o->dim < 0 || o->dim > DPL_MAX_DIM)
+        return dpli_fail(err, DPL_E_ARGUMENT, "an embedding of %d numbers is not within 1..%d",
+                         (int)o->dim, DPL_MAX_DIM);
+    if (o->batch_norm && a->build != build_koch)
+        return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" takes no batch norm on top", a->is.name);
+    if (a->is.takes == DPLI_TAKES_IDS) {
+        if ((o->dim % 2 && (a->build == build_malstm || a->build == build_bilstm_l1)) ||
+            (o->dim % 4 && a->build == build_bilstm_mean))
+            return dpli_fail(err, DPL_E_ARGUMENT,
+                             "an embedding of %d numbers is not the same in both directions",
+                             (int)o->dim);
+        if (o->words < 0 || o->width < 0 || o->width > DPL_MAX_DIM)
+            return dpli_fail(err, DPL_E_ARGUMENT, "a table of %d words of %d numbers, limit is %d",
+                             (int)o->words, (int)o->width, DPL_MAX_DIM);
+        return DPL_OK;
     }
-    if (!a)
-        return dpli_fail(err, DPL_E_ARGUMENT, "no architecture is named \"%.60s\"", name);
-    if (options->channels != 1 && options->channels != 3)
-        return dpli_fail(err, DPL_E_ARGUMENT, "%d channels are not 1 or 3", (int)options->channels);
+    if (o->channels != 1 && o->channels != 3)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%d channels are not 1 or 3", (int)o->channels);
     if (side < 8 || side > 1024)
         return dpli_fail(err, DPL_E_ARGUMENT, "a side of %d pixels is not within 8..1024",
                          (int)side);
-    if (options->dim < 0 || options->dim > DPL_MAX_DIM)
-        return dpli_fail(err, DPL_E_ARGUMENT, "an embedding of %d numbers is not within 1..%d",
-                         (int)options->dim, DPL_MAX_DIM);
-    if (options->batch_norm && a->build != build_koch)
-        return dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" takes no batch norm on top", name);
-    start(&b, side, options->channels);
+    return DPL_OK;
+}
+
+dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_options *options,
+                           dpl_error *err)
+{
+    const struct arch *a = find(name);
+    const int32_t side = options->side_px ? options->side_px : 105;
+    builder b = {.g = g, .err = err, .status = DPL_OK, .o = *options};
+
+    memset(g, 0, sizeof *g);
+    if (!a)
+        return dpli_fail(err, DPL_E_ARGUMENT, "no architecture is named \"%.60s\"", name);
+    b.status = check(a, options, side, err);
+    if (b.status != DPL_OK)
+        return b.status;
+    if (a->is.takes == DPLI_TAKES_IDS) {
+        const int32_t steps = a->steps[options->second];
+        start(&b, "ids", DPLI_I64, &(dpl_shape){2, {-1, steps ? steps : -1}});
+    } else {
+        start(&b, "input", DPLI_F32, &(dpl_shape){4, {-1, options->channels, side, side}});
+    }
     a->build(&b, options->dim ? options->dim : a->dim);
     add_facts(&b, a, side, options->channels);
     finish(&b);

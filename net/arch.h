@@ -4,19 +4,38 @@
 
 #include "net/graph.h"
 
+typedef enum dpli_takes {
+    DPLI_TAKES_PICTURES, /* [n, channels, side, side] */
+    DPLI_TAKES_IDS,      /* [n, steps], 0 behind the end of each */
+    DPLI_TAKES_VECTORS   /* [n, width] */
+} dpli_takes;
+
 typedef struct dpli_arch {
     const char *name, *about;
+    dpli_takes takes;
+    int32_t n_towers;   /* 2: each side of a pair has a network of its own */
+    const char *shared; /* then: a pattern for the layers that both have in common, or NULL */
+    /* As it is trained where nothing else is said. */
+    const char *loss, *init_weights;
 } dpli_arch;
 
-/** Entry i of the list, or NULL. */
+/** Entry i of the list, or NULL; the entry of that name, or NULL. */
 const dpli_arch *dpli_arch_at(int32_t i);
+const dpli_arch *dpli_arch_find(const char *name);
 
 typedef struct dpli_arch_options {
-    int32_t channels; /* 1 or 3 */
+    int32_t channels; /* 1 or 3; of pictures, as are side_px and batch_norm */
     int32_t dim;      /* of the embedding; 0: the architecture's own */
     int32_t side_px;  /* of the input; 0: 105 */
     bool batch_norm;  /* koch2015: behind every layer, to be folded (dpli_graph_fold_norms) */
+    /* Of sentences: rows of the table of words (the first is padding's); numbers of a row, or of a
+     * vector; 0: the architecture's own. */
+    int32_t words, width;
+    bool second; /* of two towers, the second side's */
 } dpli_arch_options;
+
+/** Steps that a side's input has; 0: any number. */
+int32_t dpli_arch_steps(const char *name, bool second);
 
 /** A graph of this architecture with the metadata that the encoder needs; its parameters are zero
  * (see net/init.h), running variances 1.

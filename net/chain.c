@@ -22,9 +22,10 @@ typedef struct chain {
     dpli_link links[DPLI_MAX_CHAIN];
     dpli_conv convs[DPLI_MAX_CHAIN];
     dpli_pool pools[DPLI_MAX_CHAIN];
+    dpli_cast cast; /* of the first */
 } chain;
 
-static void run_chain(const dpli_step *step)
+static void run_chain_part(const dpli_step *step, void *scratch, size_t from, size_t end)
 {
     const chain *c = step->params;
     dpli_link links[DPLI_MAX_CHAIN];
@@ -33,7 +34,12 @@ static void run_chain(const dpli_step *step)
         links[i] = c->links[i];
     links[c->n - 1].epilogue.before = step->in[2];
     links[c->n - 1].epilogue.after = step->in[3];
-    dpli_chain_run(links, c->n, step->out, step->in[0], step->scratch);
+    dpli_chain_run_part(links, c->n, step->out, step->in[0], scratch, from, end);
+}
+
+static void run_chain(const dpli_step *step)
+{
+    run_chain_part(step, step->scratch, 0, step->n_pieces);
 }
 
 /* How often steps and outputs refer to a buffer. */
@@ -83,9 +89,12 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
         if (links[i].conv) {
             c->convs[i] = *links[i].conv;
             c->links[i].conv = &c->convs[i];
-        } else {
+        } else if (links[i].pool) {
             c->pools[i] = *links[i].pool;
             c->links[i].pool = &c->pools[i];
+        } else {
+            c->cast = *links[i].cast;
+            c->links[i].cast = &c->cast;
         }
         first->macs += i > 0 ? first[i].macs : 0;
         free(first[i].params);
@@ -93,11 +102,14 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
     }
     first->params = c;
     first->run = run_chain;
+    first->run_part = run_chain_part;
+    first->n_pieces = dpli_chain_units(c->links, n);
     first->link = NULL;
     first->what = names[n];
     first->node = last.node;
     first->shape = last.shape;
     first->act = last.act;
+    first->narrow = last.narrow;
     first->bias = last.bias;
     first->out_ref = last.out_ref;
     first->in_ref[2] = last.in_ref[2];

@@ -29,6 +29,7 @@ static void clear_node(dpli_node *node)
     free(node->outputs);
     free(node->params);
     free(node->packed);
+    free(node->narrow);
 }
 
 void dpli_graph_clear(dpli_graph *g)

@@ -21,14 +21,15 @@
 #define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
 
 /* What a value's elements are. In a file float16 and double are read as float32; int32, bool and
- * the other integers as int64. A narrower type of a run (bfloat16, int8) is one more line here, in
- * dpli_type_bytes, and in the operators that take it. */
-typedef enum dpli_type { DPLI_F32, DPLI_I64 } dpli_type;
+ * the other integers as int64. Bfloat16 is how a value of float32 may lie in a run (net/place.h).
+ */
+typedef enum dpli_type { DPLI_F32, DPLI_I64, DPLI_BF16 } dpli_type;
 
 static inline size_t dpli_type_bytes(dpli_type type)
 {
     switch (type) {
     case DPLI_F32: return sizeof(float);
+    case DPLI_BF16: return sizeof(uint16_t);
     case DPLI_I64: break;
     }
     return sizeof(int64_t);
@@ -87,6 +88,7 @@ typedef struct dpli_node {
     int32_t n_attrs;
     void *params;  /* the operator's own, one block */
     float *packed; /* the weight as the kernel wants it, 64-byte aligned */
+    void *narrow;  /* the same for a narrow kernel, instead */
     dpli_act act;  /* fused in; its slope is filled from the value below when planned */
     int32_t slope; /* constant value, -1 for none */
     bool dead;
@@ -110,6 +112,8 @@ typedef struct dpli_graph {
     int32_t n_meta;
     size_t max_arena_bytes;
     double max_operations;
+    dpl_precision precision; /* as asked for */
+    bool narrow; /* products are computed in bfloat16 where there is a kernel for them */
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
 

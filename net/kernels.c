@@ -18,6 +18,13 @@ static const dpli_kernels *kernels(void)
     return &dpli_kernels_baseline;
 }
 
+#if defined(__x86_64__)
+static const dpli_narrow_kernels *narrow_kernels(void)
+{
+    return dpli_cpu_narrow() == DPLI_NARROW_AMX ? &dpli_narrow_amx : &dpli_narrow_avx512;
+}
+#endif
+
 void dpli_act_run(const dpli_act *act, float *y, const float *x, size_t n_rows, size_t channels)
 {
     kernels()->act(act, y, x, n_rows, channels);
@@ -31,18 +38,38 @@ void dpli_epilogue_run(const dpli_epilogue *epilogue, float *y, size_t n_rows, s
 void dpli_conv_run(const dpli_conv *c, float *out, const float *in, const float *packed,
                    const dpli_epilogue *epilogue, void *scratch)
 {
-    kernels()->conv(c, out, in, packed, epilogue, scratch);
+    kernels()->conv(c, out, in, packed, epilogue, scratch, 0, dpli_conv_units(c));
+}
+
+void dpli_conv_run_part(const dpli_conv *c, float *out, const float *in, const float *packed,
+                        const dpli_epilogue *epilogue, void *scratch, size_t from, size_t end)
+{
+    kernels()->conv(c, out, in, packed, epilogue, scratch, from, end);
 }
 
 void dpli_pool2d_run(const dpli_pool *p, float *out, const float *in)
 {
-    kernels()->pool2d(p, out, in);
+    const dpli_link link = {.pool = p};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
 }
 
-void dpli_chain_run(const dpli_link *links, int32_t n_links, float *out, const float *in,
+void dpli_chain_run(const dpli_link *links, int32_t n_links, void *out, const void *in,
                     void *scratch)
 {
-    kernels()->chain(links, n_links, out, in, scratch);
+    dpli_chain_run_part(links, n_links, out, in, scratch, 0, dpli_chain_units(links, n_links));
+}
+
+void dpli_chain_run_part(const dpli_link *links, int32_t n_links, void *out, const void *in,
+                         void *scratch, size_t from, size_t end)
+{
+#if defined(__x86_64__)
+    if (links[0].narrow) {
+        narrow_kernels()->chain(links, n_links, out, in, scratch, from, end);
+        return;
+    }
+#endif
+    kernels()->chain(links, n_links, out, in, scratch, from, end);
 }
 
 void dpli_binary_run(dpli_binary_kind kind, float *y, const float *a, const float *b, int32_t rank,
@@ -90,6 +117,92 @@ void dpli_gru_reset_back_run(const dpli_cell_back *back)
 {
     kernels()->gru_reset_back(back);
 }
+
+/* ------------------------------------------------------------------ narrow numbers */
+
+bool dpli_narrow_there(void)
+{
+    return dpli_cpu_narrow() != DPLI_NARROW_NONE;
+}
+
+#if defined(__x86_64__)
+
+void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
+                          const dpli_epilogue *epilogue, void *scratch)
+{
+    narrow_kernels()->conv(c, out, in, packed, epilogue, scratch, 0, dpli_conv_units(c));
+}
+
+void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                               const dpli_epilogue *epilogue, void *scratch, size_t from,
+                               size_t end)
+{
+    narrow_kernels()->conv(c, out, in, packed, epilogue, scratch, from, end);
+}
+
+void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
+{
+    const dpli_link link = {.pool = p, .narrow = true};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
+}
+
+void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
+{
+    narrow_kernels()->add(act, y, a, b, n);
+}
+
+void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
+{
+    const dpli_link link = {.cast = cast, .narrow = true};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
+}
+
+void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
+{
+    narrow_kernels()->widen(out, in, n_rows, channels);
+}
+
+#else
+
+/* There are none: dpli_narrow_there says so, and nobody calls these. */
+
+void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
+                          const dpli_epilogue *epilogue, void *scratch)
+{
+    (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch;
+}
+
+void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                               const dpli_epilogue *epilogue, void *scratch, size_t from,
+                               size_t end)
+{
+    (void)c, (void)out, (void)in, (void)packed, (void)epilogue, (void)scratch, (void)from,
+        (void)end;
+}
+
+void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
+{
+    (void)p, (void)out, (void)in;
+}
+
+void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
+{
+    (void)act, (void)y, (void)a, (void)b, (void)n;
+}
+
+void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
+{
+    (void)cast, (void)out, (void)in;
+}
+
+void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
+{
+    (void)out, (void)in, (void)n_rows, (void)channels;
+}
+
+#endif
 
 /* ------------------------------------------------------------------ float16 */
 

@@ -28,6 +28,29 @@ void dpli_act_run(const dpli_act *act, float *y, const float *x, size_t n_rows, 
 void dpli_conv_run(const dpli_conv *c, float *out, const float *in, const float *packed,
                    const dpli_epilogue *epilogue, void *scratch);
 
+/** Pieces from .. end - 1 of dpli_conv_units. */
+void dpli_conv_run_part(const dpli_conv *c, float *out, const float *in, const float *packed,
+                        const dpli_epilogue *epilogue, void *scratch, size_t from, size_t end);
+
+/* ------------------------------------------------------------------ narrow numbers */
+
+/** Whether this processor has kernels for them. All below need it. */
+bool dpli_narrow_there(void);
+
+/** As dpli_conv_run, of a narrowed convolution with dpli_narrow_pack's block. out is narrow, or
+ * float32 as the epilogue says. */
+void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
+                          const dpli_epilogue *epilogue, void *scratch);
+void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                               const dpli_epilogue *epilogue, void *scratch, size_t from,
+                               size_t end);
+void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in);
+/** y = act(a + b), n elements, padding included; an activation without slope. y may be a or b. */
+void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n);
+/** To narrow, and back to float32 [n_rows, channels]. */
+void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in);
+void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels);
+
 /** Epilogue over y [n_rows, channels]. */
 void dpli_epilogue_run(const dpli_epilogue *epilogue, float *y, size_t n_rows, size_t channels);
 
@@ -38,8 +61,11 @@ void dpli_pool2d_run(const dpli_pool *p, float *out, const float *in);
 /* ------------------------------------------------------------------ chains */
 
 /** Run at most DPLI_MAX_CHAIN layers for which dpli_chain_length has said n_links. */
-void dpli_chain_run(const dpli_link *links, int32_t n_links, float *out, const float *in,
+void dpli_chain_run(const dpli_link *links, int32_t n_links, void *out, const void *in,
                     void *scratch);
+/** Pieces from .. end - 1 of dpli_chain_units; a layer by itself is a chain of one. */
+void dpli_chain_run_part(const dpli_link *links, int32_t n_links, void *out, const void *in,
+                         void *scratch, size_t from, size_t end);
 
 /* ------------------------------------------------------------------ elementwise */
 

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "net/fold.h"
 #include "net/fuse.h"
+#include "net/kernels.h"
 #include "net/onnx.h"
 #include "net/ops/normalize.h"
 #include "net/ops/op.h"
@@ -62,7 +64,7 @@ dpl_status dpli_graph_load(dpli_graph *g, dpl_error *err)
 static void free_packed(dpli_graph *g)
 {
     for (int32_t k = 0; k < g->n_nodes; k++) {
-        if (g->nodes[k].packed)
+        if (g->nodes[k].packed || g->nodes[k].narrow)
             g->values[g->nodes[k].inputs[1]].n_uses--;
     }
     for (int32_t i = 0; i < g->n_values; i++) {
@@ -145,12 +147,27 @@ dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_by
     return DPL_OK;
 }
 
+/* Whether the net is to compute in bfloat16: by AMX it is faster than float32, by AVX512-BF16 alone
+ * not on every processor. */
+static bool is_narrow(const dpli_graph *g)
+{
+    if (g->precision == DPL_PRECISION_BF16)
+        return dpli_narrow_there();
+    if (g->precision != DPL_PRECISION_AUTO || dpli_cpu_narrow() != DPLI_NARROW_AMX)
+        return false;
+    for (int32_t i = 0; i < g->n_meta; i++)
+        if (strcmp(g->meta[i].key, "doppel.precision") == 0)
+            return strcmp(g->meta[i].text, "bf16") == 0;
+    return false;
+}
+
 dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
 {
     dpl_status status = read_graph(g, bytes, n_bytes, false, err);
 
     if (status != DPL_OK)
         return status;
+    g->narrow = is_narrow(g);
     status = dpli_graph_fuse(g, err);
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
         if (g->nodes[k].op->prepare)

@@ -42,6 +42,7 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     net->serial = __atomic_add_fetch(&n_nets, 1, __ATOMIC_RELAXED);
     net->graph.max_arena_bytes = o.max_arena_bytes;
     net->graph.max_operations = o.max_operations;
+    net->graph.precision = o.precision;
     status = dpli_load_for_running(&net->graph, bytes, n_bytes, err ? err : &own);
     if (status == DPL_OK)
         status = dpli_model_hash(net->hash, bytes, n_bytes, err);
@@ -119,6 +120,11 @@ const char *dpl_net_meta(const dpl_net *net, const char *key)
             return net->graph.meta[i].text;
     }
     return NULL;
+}
+
+dpl_precision dpl_net_precision(const dpl_net *net)
+{
+    return net->graph.narrow ? DPL_PRECISION_BF16 : DPL_PRECISION_FLOAT32;
 }
 
 const char *dpl_net_hash(const dpl_net *net)

@@ -21,6 +21,7 @@
 #include "net/chain.h"
 #include "net/net.h"
 #include "net/ops/op.h"
+#include "net/place.h"
 
 /* Multiply-adds in the time that an element takes to be read, computed and written. */
 #define ELEMENT_OPERATIONS 16.0
@@ -31,7 +32,8 @@ struct dpl_plan {
     double macs;
     char *arena;
     size_t arena_bytes;
-    bool borrowed; /* the arena: another's block */
+    bool borrowed;              /* the arena: another's block */
+    dpli_team *team, *own_team; /* NULL for none; the second is freed with the plan */
     int32_t n_inputs, n_outputs;
     void **inputs;
     dpli_fault fault;
@@ -142,7 +144,7 @@ static dpl_status start_values(dpl_plan *plan, dpl_error *err)
     for (int32_t i = 0; i < g->n_values; i++) {
         dpli_planned *v = &p->values[i];
 
-        v->buffer[0] = v->buffer[1] = -1;
+        v->buffer[0] = v->buffer[1] = v->narrow = -1;
         v->pending = g->values[i].n_uses;
         if (g->values[i].data) {
             v->shape = g->values[i].shape;
@@ -151,6 +153,8 @@ static dpl_status start_values(dpl_plan *plan, dpl_error *err)
             v->defined = true;
         }
     }
+    if (g->narrow)
+        dpli_narrow_count(p);
     return DPL_OK;
 }
 
@@ -334,6 +338,8 @@ dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_r
     plan->p.g = g;
     plan->p.max_bytes = request->max_bytes;
     plan->p.folding = request->nodes != NULL;
+    plan->team = request->team;
+    plan->p.n_workers = plan->team ? (size_t)dpli_team_size(plan->team) : 1;
     status = make(plan, request, &refs, err);
     free(refs);
     if (status != DPL_OK) {
@@ -381,12 +387,13 @@ static dpli_plan_request request_for(const dpl_net *net, const dpl_shape *input_
                                .max_operations = net->graph.max_operations};
 }
 
-dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, const dpl_net *net,
+dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, dpli_team *team, const dpl_net *net,
                             const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err)
 {
     dpli_plan_request request = request_for(net, input_shapes, layout);
 
     request.block = block;
+    request.team = team;
     return dpli_plan_make(out, &net->graph, &request, err);
 }
 
@@ -412,6 +419,27 @@ dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *inp
     return dpli_plan_make(out, &net->graph, &request, err);
 }
 
+dpl_status dpl_plan_new_on(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,
+                           dpl_layout layout, int32_t n_threads, dpl_error *err)
+{
+    dpli_plan_request request = request_for(net, input_shapes, layout);
+    dpli_team *team = NULL;
+    dpl_status status = DPL_OK;
+
+    *out = NULL;
+    if (n_threads != 1)
+        status = dpli_team_new(&team, n_threads, err);
+    if (status != DPL_OK)
+        return status;
+    request.team = team;
+    status = dpli_plan_make(out, &net->graph, &request, err);
+    if (status == DPL_OK)
+        (*out)->own_team = team;
+    else
+        dpli_team_free(team);
+    return status;
+}
+
 void dpl_plan_free(dpl_plan *plan)
 {
     if (!plan)
@@ -431,6 +459,7 @@ void dpl_plan_free(dpl_plan *plan)
     free(plan->inputs);
     free(plan->outputs);
     free(plan->results);
+    dpli_team_free(plan->own_team);
     free(plan);
 }
 
@@ -474,13 +503,33 @@ void dpli_plan_fill(dpl_plan *plan, uint8_t fill)
     memset(plan->arena, fill, plan->arena_bytes);
 }
 
+/* Multiply-adds below which waking the others takes longer than what they would do. */
+#define MIN_TEAM_MACS 1e5
+
+static void run_piece(void *ctx, int worker, size_t from, size_t to)
+{
+    const dpli_step *step = ctx;
+    const unsigned state = dpli_fpu_enter();
+
+    step->run_part(step, (char *)step->scratch + (size_t)worker * step->scratch_bytes, from, to);
+    dpli_fpu_restore(state);
+}
+
+static void run_step(dpl_plan *plan, dpli_step *step)
+{
+    if (plan->team && step->run_part && step->n_pieces > 1 && step->macs >= MIN_TEAM_MACS)
+        dpli_team_run(plan->team, step->n_pieces, run_piece, step);
+    else
+        step->run(step);
+}
+
 dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err)
 {
     unsigned state = dpli_fpu_enter();
 
     plan->fault.node = NULL;
     for (int32_t i = 0; i < plan->p.n_steps; i++)
-        plan->p.steps[i].run(&plan->p.steps[i]);
+        run_step(plan, &plan->p.steps[i]);
     dpli_fpu_restore(state);
     return dpli_fault_fail(plan->p.g, &plan->fault, err);
 }
@@ -508,7 +557,7 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
             dpli_step *step = &plan->p.steps[i];
             double start = dpli_now(), seconds;
 
-            step->run(step);
+            run_step(plan, step);
             seconds = dpli_now() - start;
             /* The least, because everything that disturbs only adds. */
             if (r == 0 || seconds < step->seconds)
@@ -520,9 +569,9 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
         const dpli_step *step = &plan->p.steps[i];
         char what[96];
 
-        snprintf(what, sizeof what, "%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
+        snprintf(what, sizeof what, "%s%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
                  step->before ? "+residual" : "", act_name(step->act),
-                 step->after ? "+residual" : "");
+                 step->after ? "+residual" : "", step->narrow ? " bf16" : "");
         dpli_buf_printf(&text, "%4d  %-32s %-20s %14.0f", (int)i, what,
                         dpli_shape_text(&step->shape, shape), step->macs);
         if (timed_runs > 0)

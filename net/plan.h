@@ -2,6 +2,7 @@
 #ifndef DOPPEL_NET_PLAN_H
 #define DOPPEL_NET_PLAN_H
 
+#include "base/team.h"
 #include "net/planner.h"
 
 /* Memory that several plans work in, one after another: as large as the largest needs. */
@@ -21,6 +22,7 @@ typedef struct dpli_plan_request {
     const int32_t *outputs;
     int32_t n_outputs;
     size_t max_bytes;
+    dpli_team *team;       /* to run on, borrowed; NULL: the caller's thread alone */
     dpli_block *block;     /* where to work; NULL: in memory of its own */
     bool measure;          /* only to see what it takes: the plan cannot run */
     double max_operations; /* as dpl_plan_new counts them */
@@ -28,8 +30,8 @@ typedef struct dpli_plan_request {
 
 dpl_status dpli_plan_make(dpl_plan **out, const dpli_graph *g, const dpli_plan_request *request,
                           dpl_error *err);
-/** dpl_plan_new, working in the block, which outlives the plan. */
-dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, const dpl_net *net,
+/** dpl_plan_new, working in the block and on the team (NULL for none), which outlive the plan. */
+dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, dpli_team *team, const dpl_net *net,
                             const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err);
 /** The memory that a plan takes beside what it works in. */
 size_t dpli_plan_own_bytes(const dpl_plan *plan);

@@ -1,6 +1,6 @@
 /*
- * planner.c - what operators call while a graph is planned: values, their orders in memory, the
- * buffers they lie in, the steps that make them, and moves of elements from one order to another.
+ * planner.c - what operators call while a graph is planned: values, the buffers they lie in, the
+ * steps that make them, and moves of elements. How a value comes to lie as it is wanted: place.c.
  *
  * plan.c goes through the nodes and lets each operator (net/ops) call what is here.
  */
@@ -23,15 +23,10 @@ const dpli_graph *dpli_plan_graph(const dpli_planner *p)
 
 /* ------------------------------------------------------------------ layout */
 
-/* Where the order of a rank-4 value makes no difference to its bytes. */
-static bool order_is_trivial(const dpl_shape *shape)
-{
-    return shape->rank != 4 || shape->dims[1] == 1 || (shape->dims[2] == 1 && shape->dims[3] == 1);
-}
-
 dpli_order dpli_plan_order(const dpli_planned *v)
 {
-    return v->shape.rank == 4 && v->buffer[DPLI_NHWC] >= 0 ? DPLI_NHWC : DPLI_PLAIN;
+    return v->shape.rank == 4 && (v->buffer[DPLI_NHWC] >= 0 || v->narrow >= 0) ? DPLI_NHWC
+                                                                               : DPLI_PLAIN;
 }
 
 /* ------------------------------------------------------------------ buffers */
@@ -120,6 +115,8 @@ void dpli_plan_consume(dpli_planner *p, dpli_planned *v)
         p->buffers[v->buffer[0]].pending--;
     if (v->buffer[1] >= 0 && v->buffer[1] != v->buffer[0])
         p->buffers[v->buffer[1]].pending--;
+    if (v->narrow >= 0)
+        p->buffers[v->narrow].pending--;
 }
 
 /* ------------------------------------------------------------------ what operators call */
@@ -170,54 +167,6 @@ dpl_status dpli_plan_scalar(dpli_planner *p, const dpli_node *node, int32_t i, f
     return DPL_OK;
 }
 
-static dpl_status transpose(dpli_planner *p, const dpli_node *node, const dpli_planned *v,
-                            dpli_order order, dpli_ref to, dpli_ref from, dpl_error *err)
-{
-    static const int32_t axes[2][4] = {{0, 1, 2, 3}, {0, 2, 3, 1}};
-    int64_t to_strides[DPL_MAX_RANK], from_strides[DPL_MAX_RANK];
-    dpli_move m = {.rank = 4};
-
-    dpli_strides(&v->shape, order, to_strides);
-    dpli_strides(&v->shape, order == DPLI_NHWC ? DPLI_PLAIN : DPLI_NHWC, from_strides);
-    for (int32_t i = 0; i < 4; i++) {
-        m.dims[i] = v->shape.dims[axes[order][i]];
-        m.to[i] = to_strides[axes[order][i]];
-        m.from[i] = from_strides[axes[order][i]];
-    }
-    return dpli_plan_move(p, node, v->type, &m, to, from, &v->shape, err);
-}
-
-dpl_status dpli_plan_use(dpli_planner *p, const dpli_node *node, dpli_planned *v, dpli_order order,
-                         dpli_ref *ref, dpl_error *err)
-{
-    dpli_order other = order == DPLI_NHWC ? DPLI_PLAIN : DPLI_NHWC;
-    dpl_status status;
-    dpli_ref from;
-    int32_t id;
-
-    if (v->shape.rank != 4)
-        order = DPLI_PLAIN;
-    *ref = (dpli_ref){v->buffer[order], NULL};
-    if (ref->buffer >= 0)
-        return DPL_OK;
-    if (v->known && (order == DPLI_PLAIN || order_is_trivial(&v->shape))) {
-        ref->fixed = v->known;
-        return DPL_OK;
-    }
-    if (!v->known && order_is_trivial(&v->shape)) {
-        v->buffer[order] = v->buffer[other];
-        ref->buffer = v->buffer[order];
-        return DPL_OK;
-    }
-    from = (dpli_ref){v->buffer[other], v->known};
-    status = dpli_plan_buffer(p, node, v->type, &v->shape, v->pending, &id, err);
-    if (status != DPL_OK)
-        return status;
-    v->buffer[order] = id;
-    ref->buffer = id;
-    return transpose(p, node, v, order, *ref, from, err);
-}
-
 dpl_status dpli_plan_out_of(dpli_planner *p, const dpli_node *node, int32_t i, dpli_type type,
                             const dpl_shape *shape, dpli_order order, dpli_ref *ref, dpl_error *err)
 {
@@ -256,27 +205,6 @@ dpl_status dpli_plan_out_over(dpli_planner *p, const dpli_node *node, int32_t i,
     ref->buffer = v->buffer[shape->rank == 4 ? order : DPLI_PLAIN];
     dpli_plan_define(p, node->outputs[i], DPLI_F32, shape, order, ref->buffer);
     return DPL_OK;
-}
-
-dpl_status dpli_plan_alias(dpli_planner *p, const dpli_node *node, int32_t i, dpli_planned *v,
-                           dpli_order order, const dpl_shape *shape, dpli_order out_order,
-                           dpl_error *err)
-{
-    dpli_planned *out = &p->values[node->outputs[i]];
-    dpl_status status;
-    dpli_ref ref;
-
-    if (v->known) {
-        out->shape = *shape;
-        out->type = v->type;
-        out->known = v->known;
-        out->defined = true;
-        return DPL_OK;
-    }
-    status = dpli_plan_use(p, node, v, order, &ref, err);
-    if (status == DPL_OK)
-        dpli_plan_define(p, node->outputs[i], v->type, shape, out_order, ref.buffer);
-    return status;
 }
 
 dpl_status dpli_plan_known(dpli_planner *p, const dpli_node *node, int32_t i, dpli_type type,
@@ -337,9 +265,14 @@ dpli_step *dpli_plan_step(dpli_planner *p, const dpli_node *node,
 
 dpl_status dpli_plan_scratch(dpli_planner *p, dpli_step *step, size_t n_bytes, dpl_error *err)
 {
+    const size_t n = step->run_part ? p->n_workers : 1;
+
     if (n_bytes == 0)
         return DPL_OK;
-    return new_buffer(p, step->node, n_bytes, 0, &step->scratch_ref.buffer, err);
+    step->scratch_bytes = n_bytes;
+    if (n_bytes > p->max_bytes / n)
+        return dpli_plan_too_large(p, step->node, err);
+    return new_buffer(p, step->node, n_bytes * n, 0, &step->scratch_ref.buffer, err);
 }
 
 dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node)
@@ -349,43 +282,6 @@ dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node)
     if (node->slope >= 0)
         act.slope = p->g->values[node->slope].data;
     return act;
-}
-
-dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
-                          dpli_order order, bool over, dpli_tail *tail, dpl_error *err)
-{
-    const dpli_value *v = &p->g->values[node->outputs[0]];
-    const dpli_node *add;
-    dpli_planned *other;
-    dpli_ref ref;
-    dpl_status status;
-
-    tail->act = dpli_plan_act(p, node);
-    tail->before = tail->after = DPLI_NO_REF;
-    if (v->n_uses != 1 || v->consumer < 0 || p->folding)
-        return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
-    add = &p->g->nodes[v->consumer];
-    if (add->op->role != DPLI_ROLE_ADD ||
-        (node->act.kind != DPLI_ACT_NONE && add->act.kind != DPLI_ACT_NONE))
-        return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
-    other = dpli_plan_in(p, add, add->inputs[0] == node->outputs[0] ? 1 : 0);
-    ref = (dpli_ref){other->buffer[shape->rank == 4 ? order : DPLI_PLAIN], NULL};
-    if (!other->defined || other->type != DPLI_F32 || ref.buffer < 0 ||
-        !dpli_shape_equal(&other->shape, shape))
-        return dpli_plan_out(p, node, 0, shape, order, &tail->out, err);
-
-    status = dpli_plan_out_over(p, add, 0, over ? other : NULL, shape, order, &tail->out, err);
-    if (status != DPL_OK)
-        return status;
-    if (node->act.kind != DPLI_ACT_NONE) {
-        tail->after = ref;
-    } else {
-        tail->before = ref;
-        tail->act = dpli_plan_act(p, add);
-    }
-    p->done[v->consumer] = true;
-    dpli_plan_consume(p, other);
-    return DPL_OK;
 }
 
 void dpli_tail_attach(const dpli_tail *tail, dpli_step *step)

@@ -25,8 +25,10 @@ typedef struct dpli_ref {
 typedef struct dpli_planned {
     dpl_shape shape;
     dpli_type type;
-    const void *known; /* its elements, in plain order, when known */
-    int32_t buffer[2]; /* by dpli_order, -1 where it does not lie in that order */
+    const void *known;    /* its elements, in plain order, when known */
+    int32_t buffer[2];    /* by dpli_order, -1 where it does not lie in that order */
+    int32_t narrow;       /* where it lies as bfloat16 (net/place.h), -1 for nowhere */
+    int32_t narrow_reads; /* reads by nodes that take it so */
     bool defined;
     int32_t pending; /* reads still to come */
 } dpli_planned;
@@ -36,6 +38,10 @@ typedef struct dpli_planned {
 
 typedef struct dpli_step {
     void (*run)(const struct dpli_step *step);
+    /* The same in pieces from .. end - 1 of n_pieces, for a team; NULL where it is done by one
+     * thread. The scratch is one thread's: such a step has one for each. */
+    void (*run_part)(const struct dpli_step *step, void *scratch, size_t from, size_t end);
+    size_t n_pieces, scratch_bytes;
     /* Says the same as a link of a chain; NULL where there is no such link. */
     void (*link)(const struct dpli_step *step, dpli_link *link);
     void *params; /* the operator's own, freed with the plan */
@@ -51,6 +57,7 @@ typedef struct dpli_step {
     double macs, seconds;
     dpli_act_kind act;        /* fused in, for describing */
     bool bias, before, after; /* these too, as in dpli_epilogue */
+    bool narrow;              /* computed in bfloat16, for describing */
 } dpli_step;
 
 const dpli_graph *dpli_plan_graph(const dpli_planner *p);
@@ -114,7 +121,8 @@ dpli_step *dpli_plan_step(dpli_planner *p, const dpli_node *node,
                           void (*run)(const dpli_step *step), size_t params_size,
                           const dpl_shape *shape, dpl_error *err);
 
-/** Give a step scratch that it needs only while it runs. */
+/** Give a step scratch that it needs only while it runs: n_bytes for each thread that runs a part.
+ */
 dpl_status dpli_plan_scratch(dpli_planner *p, dpli_step *step, size_t n_bytes, dpl_error *err);
 
 /** The node's fused activation with its slope. */
@@ -128,11 +136,14 @@ dpli_act dpli_plan_act(const dpli_planner *p, const dpli_node *node);
 typedef struct dpli_tail {
     dpli_ref out, before, after;
     dpli_act act;
+    bool narrow; /* out, before and after are */
 } dpli_tail;
 
-/** @param over  the output may take the residual's place */
+/** @param over    the output may take the residual's place
+ *  @param narrow  the output may be narrow, and is where it is wanted so */
 dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
-                          dpli_order order, bool over, dpli_tail *tail, dpl_error *err);
+                          dpli_order order, bool over, bool narrow, dpli_tail *tail,
+                          dpl_error *err);
 /** Fill a step's out, in[2], in[3] from the tail, and later its epilogue from them. */
 void dpli_tail_attach(const dpli_tail *tail, dpli_step *step);
 dpli_epilogue dpli_tail_epilogue(const dpli_step *step, const float *bias, const dpli_act *act);
@@ -162,6 +173,7 @@ struct dpli_planner {
     int32_t n_steps, cap_steps;
     void **owned; /* known values made while planning */
     int32_t n_owned, cap_owned;
+    size_t n_workers;                 /* threads that a step may be cut among */
     size_t known_bytes, params_bytes; /* of known values, of steps' params */
 };
 

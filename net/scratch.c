@@ -34,6 +34,7 @@ typedef struct entry {
 struct dpl_scratch {
     size_t max_bytes;
     dpli_block block;
+    dpli_team *team; /* that its plans run on; NULL for none */
     dpli_kept kept;
     size_t n_entries, n_plan_bytes;
     uint64_t clock;
@@ -82,7 +83,24 @@ void dpl_scratch_free(dpl_scratch *scratch)
         return;
     dpli_budget_forget(&scratch->kept);
     empty(scratch);
+    dpli_team_free(scratch->team);
     free(scratch);
+}
+
+dpl_status dpl_scratch_set_threads(dpl_scratch *scratch, int32_t n_threads, dpl_error *err)
+{
+    dpli_team *team = NULL;
+    dpl_status status = DPL_OK;
+
+    if (n_threads != 1)
+        status = dpli_team_new(&team, n_threads, err);
+    if (status != DPL_OK)
+        return status;
+    dpli_budget_forget(&scratch->kept);
+    empty(scratch);
+    dpli_team_free(scratch->team);
+    scratch->team = team;
+    return DPL_OK;
 }
 
 dpli_kept *dpli_scratch_kept(dpl_scratch *scratch)
@@ -141,7 +159,8 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
     if (scratch->block.n_bytes > scratch->max_bytes)
         empty(scratch);
     scratch->block.moved = false;
-    status = dpli_plan_new_in(&plan, &scratch->block, net, input_shapes, layout, err);
+    status =
+        dpli_plan_new_in(&plan, &scratch->block, scratch->team, net, input_shapes, layout, err);
     if (scratch->block.moved)
         drop_plans(scratch); /* they point to where it was */
     if (status != DPL_OK)

@@ -37,7 +37,10 @@ struct dpli_tape {
     dpli_tensor *input, *output;
     char *arena;
     float *scratch;
+    size_t arena_bytes, scratch_floats;
     size_t bytes;
+    bool beside; /* another one's parameters */
+    bool own_arena, own_scratch;
 };
 
 /* ------------------------------------------------------------------ what steps say of themselves
@@ -122,6 +125,8 @@ dpl_status dpli_tape_claim(const dpli_graph *g, dpli_tape_step *s, int32_t i, dp
     if (!p)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "input %d is not a float constant; it cannot be trained", (int)i);
+    if (s->beside) /* as the longer tape has claimed it */
+        return DPL_OK;
     if (p->kind != DPLI_PARAM_OTHER)
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err,
                               "parameter \"%.60s\" is another layer's too; it cannot be trained",
@@ -140,10 +145,18 @@ static bool is_trained(const dpli_param *p)
 
 /* ------------------------------------------------------------------ laying out */
 
-static dpl_status make_params(dpli_tape *t, dpli_param **by_value, dpl_error *err)
+static dpl_status make_params(dpli_tape *t, dpli_param **by_value, const dpli_tape *beside,
+                              dpl_error *err)
 {
     dpli_graph *g = t->graph;
 
+    for (int32_t i = 0; beside && i < beside->n_params; i++)
+        by_value[beside->params[i].value_id] = &beside->params[i];
+    if (beside) {
+        t->params = beside->params;
+        t->n_params = beside->n_params;
+        return DPL_OK;
+    }
     t->params = dpli_calloc((size_t)g->n_values + 1, sizeof *t->params, err);
     if (!t->params)
         return DPL_E_MEMORY;
@@ -193,7 +206,11 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     if (node->n_inputs > DPLI_TAPE_INPUTS)
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "has %d inputs, at most %d are trained",
                               (int)node->n_inputs, DPLI_TAPE_INPUTS);
-    *s = (dpli_tape_step){.op = op, .node = node, .team = t->team, .n_in = node->n_inputs};
+    *s = (dpli_tape_step){.op = op,
+                          .node = node,
+                          .team = t->team,
+                          .n_in = node->n_inputs,
+                          .beside = t->beside};
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i] < 0)
             continue;
@@ -286,7 +303,7 @@ static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_ta
     t->goes_back = dpli_calloc(n, sizeof *t->goes_back, err);
     if (!tensor_of || !param_of || !t->tensors || !t->steps || !t->goes_back)
         goto done;
-    status = make_params(t, param_of, err);
+    status = make_params(t, param_of, o->beside, err);
     if (status != DPL_OK)
         goto done;
     if (g->n_inputs != 1 || g->n_outputs < 1) {
@@ -352,22 +369,34 @@ static size_t room_of(const dpli_tensor *t)
     return dpli_tensor_floats(t) * (t->type == DPLI_I64 ? 2 : 1);
 }
 
+static bool only_result(const dpli_tape_step *s)
+{
+    bool only = true;
+
+    for (int32_t i = 0; i < DPLI_TAPE_MORE; i++)
+        only = only && !s->more[i];
+    return only;
+}
+
 /* An output of step k with memory of its own, which those that share it read too. */
 static void add_tensor(dpli_tape *t, blocks *b, dpli_tensor *out, int32_t k)
 {
     const int32_t turn = t->n_steps, back = 2 * turn - k;
     const bool is_output = root_of(t->output) == out;
     int32_t last = k, first = back;
-    bool wanted = out->grad != NULL;
+    bool wanted = out->grad != NULL, read = is_output || only_result(&t->steps[k]);
 
     for (int32_t j = k + 1; j < t->n_steps; j++) {
         for (int32_t i = 0; i < t->steps[j].n_in; i++) {
             if (!t->steps[j].in[i] || root_of(t->steps[j].in[i]) != out)
                 continue;
+            read = true;
             last = j;
             first = t->goes_back[j] && 2 * turn - j < first ? 2 * turn - j : first;
         }
     }
+    if (!read) /* of several, the one that nobody wants: it is not computed */
+        return;
     if (is_output)
         last = first = turn;
     add_block(b, room_of(out), k,
@@ -380,7 +409,8 @@ static void add_tensor(dpli_tape *t, blocks *b, dpli_tensor *out, int32_t k)
 }
 
 /* Ticks: step k runs forward at k and backward at 2 n_steps - k; the loss comes at n_steps. */
-static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
+static dpl_status make_arena(dpli_tape *t, const dpli_tape *beside, size_t max_bytes,
+                             dpl_error *err)
 {
     const int32_t turn = t->n_steps;
     const size_t most = (size_t)t->n_steps * (2 * (DPLI_TAPE_MORE + 1) + 1) + 2;
@@ -414,9 +444,14 @@ static dpl_status make_arena(dpli_tape *t, size_t max_bytes, dpl_error *err)
                       (double)arena * 1e-6 + (double)scratch * 4e-6, (double)max_bytes * 1e-6);
         goto done;
     }
-    t->bytes = bytes;
-    t->arena = dpli_alloc_aligned(arena, 1, err);
-    t->scratch = dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err);
+    t->own_arena = !beside || arena > beside->arena_bytes;
+    t->own_scratch = !beside || scratch > beside->scratch_floats;
+    t->bytes = (t->own_arena ? arena : 0) + (t->own_scratch ? scratch * sizeof(float) : 0);
+    t->arena_bytes = arena;
+    t->scratch_floats = scratch;
+    t->arena = t->own_arena ? dpli_alloc_aligned(arena, 1, err) : beside->arena;
+    t->scratch = t->own_scratch ? dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err)
+                                : beside->scratch;
     if (!t->arena || !t->scratch) {
         status = DPL_E_MEMORY;
         goto done;
@@ -464,6 +499,8 @@ static dpl_status make_gradients(dpli_tape *t, dpl_error *err)
         }
     }
     free(written);
+    if (t->beside)
+        return DPL_OK;
     for (int32_t i = 0; i < t->n_params && !t->forward_only; i++) {
         dpli_param *p = &t->params[i];
 
@@ -502,9 +539,10 @@ dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, const 
     t->graph = g;
     t->team = team;
     t->forward_only = options->forward_only;
+    t->beside = options->beside != NULL;
     status = make_steps(t, input, options, err);
     if (status == DPL_OK)
-        status = make_arena(t, options->max_bytes, err);
+        status = make_arena(t, options->beside, options->max_bytes, err);
     if (status == DPL_OK)
         status = make_gradients(t, err);
     if (status != DPL_OK) {
@@ -519,18 +557,21 @@ void dpli_tape_free(dpli_tape *t)
 {
     if (!t)
         return;
-    for (int32_t i = 0; i < t->n_params; i++) {
+    for (int32_t i = 0; i < t->n_params && !t->beside; i++) {
         free(t->params[i].grad);
         free(t->params[i].rows);
     }
     for (int32_t k = 0; k < t->n_steps; k++)
         free(t->steps[k].state);
-    free(t->params);
+    if (!t->beside)
+        free(t->params);
     free(t->steps);
     free(t->tensors);
     free(t->goes_back);
-    free(t->arena);
-    free(t->scratch);
+    if (t->own_arena)
+        free(t->arena);
+    if (t->own_scratch)
+        free(t->scratch);
     free(t);
 }
 
@@ -648,7 +689,7 @@ const char *dpli_tape_not_finite(const dpli_tape *t, bool gradients)
         for (int32_t i = 0; i <= DPLI_TAPE_MORE && !gradients; i++) {
             const dpli_tensor *out = i == 0 ? s->out : s->more[i - 1];
 
-            if (out && out->type == DPLI_F32 &&
+            if (out && out->type == DPLI_F32 && out->value &&
                 !all_finite(out->value, dpli_tensor_floats(out), masks))
                 return s->node->name;
         }

@@ -58,9 +58,11 @@ static inline size_t dpli_tensor_floats(const dpli_tensor *t)
 /* What a parameter is to its layer: its start, its penalty and its rate follow from this. */
 typedef enum dpli_param_kind {
     DPLI_PARAM_CONV,  /* weight of a Conv */
-    DPLI_PARAM_DENSE, /* weight of a Gemm, MatMul, LSTM or GRU */
+    DPLI_PARAM_DENSE, /* weight of a Gemm or MatMul; of an LSTM or GRU, for its input */
+    DPLI_PARAM_STATE, /* of an LSTM or GRU, for the state before: [directions, gates, hidden] */
     DPLI_PARAM_TABLE, /* of Gather: a row an id */
     DPLI_PARAM_BIAS,
+    DPLI_PARAM_GATES,   /* bias of an LSTM: [directions, 8 hidden], gates i o f c twice */
     DPLI_PARAM_SCALE,   /* batch norm's gamma */
     DPLI_PARAM_SHIFT,   /* and beta */
     DPLI_PARAM_SLOPE,   /* of PRelu */
@@ -103,6 +105,7 @@ typedef struct dpli_tape_step {
     /* Backward adds to in[i]->grad where true, else it writes all of it. */
     bool add[DPLI_TAPE_INPUTS];
     bool training;                /* false: running averages instead of the batch's, no dropout */
+    bool beside;                  /* parameters are claimed already, see dpli_tape_options */
     void *state;                  /* the operator's own, zeroed, state_bytes of it */
     float *kept;                  /* kept_floats, from forward to backward */
     float *scratch;               /* scratch_floats, only during a call; shared by all steps */
@@ -152,6 +155,10 @@ typedef struct dpli_tape_options {
     void *freeze_ctx;
     bool forward_only; /* no gradients, nothing kept: for validation */
     size_t max_bytes;
+    /* A tape of the same graph, team and batch, for longer inputs, that outlives this one: the two
+     * have parameters, gradients and memory in common, so that only one is at work at a time, from
+     * its forward to its backward. So sentences are as long as the longest of a batch. */
+    struct dpli_tape *beside;
 } dpli_tape_options;
 
 /**

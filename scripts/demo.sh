@@ -98,16 +98,16 @@ run 1 verify demo/congress.jpg "demo/people/Joe Biden/blue-room.jpg"
 run 0 verify demo/congress.jpg --as "Barack Obama" --gallery $gallery
 
 printf '\n%s\n' "A sheet of group photos, 21 faces: two of them are enrolled, 19 are strangers."
-run 0 query --text demo/group.jpg --html $page --gallery $gallery
+run 0 query --table demo/group.jpg --html $page --gallery $gallery
 people demo/group.jpg 0 "Barack Obama" "Marie Curie"
 [ -s "$page" ] || die "wrong: there is no page $page"
 
 printf '\n%s\n' "Nobody in the gallery."
-run 1 query --text demo/stranger.jpg --gallery $gallery
+run 1 query --table demo/stranger.jpg --gallery $gallery
 people demo/stranger.jpg 1
 
 printf '\n%s\n' "By the whole picture: what is alike is ranked, and a copy of it is told."
-run 0 query --text "demo/people/Joe Biden/blue-room.jpg" --by image --gallery $gallery
+run 0 query --table "demo/people/Joe Biden/blue-room.jpg" --by image --gallery $gallery
 run 1 dupes demo/people
 
 cat <<EOF

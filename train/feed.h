@@ -25,6 +25,8 @@ struct dpli_feed {
 
     /* Whether the item could be read: what could not is in no row. */
     bool (*has)(const dpli_feed *feed, int32_t item);
+    /* How long the item is: batches are of items alike in this. NULL where all are the same. */
+    int32_t (*steps)(const dpli_feed *feed, int32_t item);
     /* What one thread fills rows with. */
     dpl_status (*open)(void **hand, const dpli_feed *feed, dpl_error *err);
     void (*close)(void *hand); /* takes NULL */

@@ -161,8 +161,8 @@ dpl_status dpli_picture_feed_new(dpli_feed **out, const dpli_picture_feed_option
     f->o = *options;
     f->target_dims = dpli_calloc((size_t)(n ? n : 1), sizeof *f->target_dims, err);
     if (f->target_dims)
-        status = dpli_pixels_load(&f->pixels, options->data, in->h, in->w, in->c, options->aligner,
-                                  options->limits, team, warn, ctx, err);
+        status = dpli_pixels_load(&f->pixels, options->data, options->side, in->h, in->w, in->c,
+                                  options->aligner, options->limits, team, warn, ctx, err);
     if (status != DPL_OK) {
         free_feed(&f->feed);
         return status;

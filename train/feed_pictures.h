@@ -10,6 +10,7 @@
 
 typedef struct dpli_picture_feed_options {
     const dpl_dataset *data; /* of pictures; read now, not kept */
+    int side;                /* of its pairs, if it gives any */
     dpli_intake intake;
     const dpli_aligner *aligner;      /* NULL: taken whole; not kept */
     const dpl_decode_options *limits; /* of all threads together; NULL: the defaults; not kept */

@@ -2,13 +2,14 @@
  * loss.c - a loss: the table of its kinds, making one, checking and running a batch.
  *
  * The kinds themselves are in loss_pairs.c (what compares pairs), loss_classes.c (what knows each
- * row's class) and loss_distil.c (what has teachers); loss_rows.c has sums over rows, loss_state.c
- * what they all work with.
+ * row's class), loss_distil.c (what has teachers) and loss_across.c (what has both); loss_rows.c
+ * has sums over rows, loss_state.c what they all work with.
  *
  * Starts. Weighted L1: score.h's head is sigmoid(sum w_i |a_i - b_i| + bias) with higher for more
  * alike, so the weights start below 0: -6 / dim each, bias 1. Equal vectors then have a logit of 1,
  * vectors of independent uniform numbers in 0..1 (|a - b| is 1/3 in the mean) one of -1, opposite
- * corners of the cube one of -5: nothing is saturated, at any dim. Class centres and maps are
+ * corners of the cube one of -5: nothing is saturated, at any dim. Similarities start at the same
+ * head; a distance at 2 - 4 d, whose middle is contrastive's, 1/2. Class centres and maps are
  * normal with variance 1 / dim, which gives centres a length of about 1 and keeps the length of
  * what is mapped.
  */
@@ -20,6 +21,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "train/loss_across.h"
 #include "train/loss_classes.h"
 #include "train/loss_distil.h"
 #include "train/loss_pairs.h"
@@ -29,7 +31,7 @@
 /* A kind of loss. What is NULL has nothing of its own to do there. */
 typedef struct loss_kind {
     const char *head;
-    bool pairs;
+    bool pairs, teachers;     /* takes them */
     double margin, low, high; /* usual, and what makes sense */
     dpl_status (*check)(const dpli_loss_options *o, dpl_error *err);
     dpl_status (*start)(dpli_loss *loss, dpl_error *err); /* its parameters */
@@ -51,6 +53,9 @@ static const loss_kind kinds[] = {
     [DPLI_LOSS_L1_SIGMOID] = OF_PAIRS("l1-sigmoid", 0, 0, 0, dpli_loss_l1_start),
     [DPLI_LOSS_MANHATTAN_CE] = OF_PAIRS("exp-manhattan", 0, 0, 0, NULL),
     [DPLI_LOSS_MANHATTAN_SE] = OF_PAIRS("exp-manhattan", 0, 0, 0, NULL),
+    [DPLI_LOSS_L1_SIMILARITY] = OF_PAIRS("l1-sigmoid", 0, 0, 0, dpli_loss_l1_start),
+    [DPLI_LOSS_DISTANCE_SIGMOID] = OF_PAIRS("euclidean", 0, 0, 0, dpli_loss_distance_start),
+    [DPLI_LOSS_COSINE_SE] = OF_PAIRS("cosine", 0, 0, 0, NULL),
     [DPLI_LOSS_COSINE] = OF_PAIRS("cosine", 0.5, -1, 1, NULL),
     [DPLI_LOSS_TRIPLET] =
         {.head = "cosine", .margin = 0.2, .low = 0, .high = 4, .run = dpli_loss_triplet_run},
@@ -63,15 +68,33 @@ static const loss_kind kinds[] = {
                        .check_batch = dpli_loss_arc_check_batch,
                        .run = dpli_loss_arc_run},
     [DPLI_LOSS_DISTIL] = {.head = "cosine",
+                          .teachers = true,
                           .check = dpli_loss_distil_check,
                           .start = dpli_loss_distil_start,
                           .run = dpli_loss_distil_run},
+    [DPLI_LOSS_INFO_NCE] = {.head = "cosine",
+                            .teachers = true,
+                            .check = dpli_loss_info_nce_check,
+                            .start = dpli_loss_info_nce_start,
+                            .run = dpli_loss_info_nce_run},
+    [DPLI_LOSS_RANKING] = {.head = "cosine",
+                           .teachers = true,
+                           .margin = 0.2,
+                           .low = 0,
+                           .high = 2,
+                           .check = dpli_loss_ranking_check,
+                           .run = dpli_loss_ranking_run},
 };
 #define N_KINDS ((int)(sizeof kinds / sizeof kinds[0]))
 
 bool dpli_loss_takes_pairs(dpli_loss_kind kind)
 {
     return kinds[kind].pairs;
+}
+
+bool dpli_loss_takes_teachers(dpli_loss_kind kind)
+{
+    return kinds[kind].teachers;
 }
 
 const char *dpli_loss_head(dpli_loss_kind kind)
@@ -116,7 +139,7 @@ dpl_status dpli_loss_new(dpli_loss **out, const dpli_loss_options *options, dpl_
         loss->options.margin = (float)kind->margin;
     if (isnan(options->scale))
         loss->options.scale = 64;
-    if (options->kind == DPLI_LOSS_DISTIL)
+    if (kind->teachers)
         memcpy(loss->teacher_dims, options->teacher_dims,
                (size_t)options->n_teachers * sizeof *loss->teacher_dims);
     loss->options.teacher_dims = loss->teacher_dims;

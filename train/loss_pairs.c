@@ -6,7 +6,10 @@
  *     weighted L1    cross-entropy of sigmoid(z), z = sum w_i |a_i - b_i| + bias: Koch et al. 2015
  *     Manhattan      s = exp(-sum |a_i - b_i|): cross-entropy of s, or (s - t)^2, Mueller and
  *                    Thyagarajan 2016
- *     cosine         t (1 - cos) + (1 - t) max(0, cos - m)
+ *     similarity     z = sum w_i (1 - |a_i - b_i|) + bias: the same functions as weighted L1, but
+ *                    where vectors agree is what moves the weights
+ *     distance       z = w D + bias
+ *     cosine         t (1 - cos) + (1 - t) max(0, cos - m); or (cos - t)^2
  *
  * First the pairs, in parallel: each pair's loss and its derivative by what it measures. Then the
  * rows, in parallel: each gathers from the pairs that it is in, so that no two threads write to one
@@ -26,6 +29,10 @@
 /* All pairs of 16384 rows. */
 #define MAX_PAIRS ((size_t)1 << 27)
 
+/* Squares of distances below this count as this: nearer than that, rounding says in which direction
+ * two vectors lie. As Keras' epsilon. */
+#define NEAR 1e-7
+
 /* Floats of a row gathered at once: two such pieces stay in the first level of cache. */
 #define PIECE 1024
 
@@ -35,13 +42,15 @@ typedef struct pair_run {
     size_t dim;
     const float *weights;
     double bias;
-    double *parts;   /* [n_pairs], weighted losses */
-    double *factors; /* [n_pairs], their derivatives */
-    double *cosines; /* [n_pairs] */
-    uint8_t *right;  /* [n_pairs] */
-    float *inverse;  /* [n], 1 / length; the cosine only */
-    size_t *first;   /* [n + 1], into list, by row */
-    uint32_t *list;  /* [2 n_pairs], pairs */
+    double sum_weights; /* of similarities */
+    double *parts;      /* [n_pairs], weighted losses */
+    double *factors;    /* [n_pairs], their derivatives by what is gathered */
+    double *slopes;     /* [n_pairs], their derivatives by z, where there is one */
+    double *cosines;    /* [n_pairs] */
+    uint8_t *right;     /* [n_pairs] */
+    float *inverse;     /* [n], 1 / length; the cosine only */
+    size_t *first;      /* [n + 1], into list, by row */
+    uint32_t *list;     /* [2 n_pairs], pairs */
     dpli_param *weights_param;
 } pair_run;
 
@@ -56,11 +65,12 @@ typedef struct verdict {
 /* sum is (a - b)^2; the factor is of (a - b). */
 static verdict judge_contrastive(double sum, double t, double margin)
 {
-    double d = sqrt(sum), lack = fmax(0, margin - d);
+    const bool near = sum < NEAR;
+    double d = near ? sqrt(NEAR) : sqrt(sum), lack = fmax(0, margin - d);
 
     return (verdict){.loss = 0.5 * (t * sum + (1 - t) * lack * lack),
                      /* Equal vectors have no direction to part in. */
-                     .factor = d > 0 ? t - (1 - t) * lack / d : 0,
+                     .factor = t - (near ? 0 : (1 - t) * lack / d),
                      .same = d < 0.5 * margin};
 }
 
@@ -106,6 +116,12 @@ static verdict judge_cosine(double cosine, double t, double margin)
                      .same = cosine > 0.5 * (1 + margin)};
 }
 
+static verdict judge_graded_cosine(double cosine, double t)
+{
+    return (verdict){
+        .loss = (cosine - t) * (cosine - t), .factor = 2 * (cosine - t), .same = cosine > 0.5};
+}
+
 static void judge_pairs(void *ctx, int worker, size_t from, size_t to)
 {
     const pair_run *k = ctx;
@@ -117,6 +133,7 @@ static void judge_pairs(void *ctx, int worker, size_t from, size_t to)
         const float *a = k->batch->embeddings + (size_t)p->a * k->dim;
         const float *b = k->batch->embeddings + (size_t)p->b * k->dim;
         verdict v = {0};
+        double way = 1, d; /* z by what is gathered */
 
         switch (k->loss->options.kind) {
         case DPLI_LOSS_CONTRASTIVE:
@@ -124,6 +141,18 @@ static void judge_pairs(void *ctx, int worker, size_t from, size_t to)
             break;
         case DPLI_LOSS_L1_SIGMOID:
             v = judge_sigmoid(dpli_row_wl1(a, b, k->weights, k->dim) + k->bias, p->target);
+            break;
+        case DPLI_LOSS_L1_SIMILARITY:
+            v = judge_sigmoid(k->sum_weights - dpli_row_wl1(a, b, k->weights, k->dim) + k->bias,
+                              p->target);
+            way = -1;
+            break;
+        case DPLI_LOSS_DISTANCE_SIGMOID:
+            d = dpli_row_l2(a, b, k->dim);
+            way = d < NEAR ? 0 : (double)k->weights[0] / sqrt(d);
+            d = d < NEAR ? sqrt(NEAR) : sqrt(d);
+            v = judge_sigmoid((double)k->weights[0] * d + k->bias, p->target);
+            k->cosines[i] = d;
             break;
         case DPLI_LOSS_MANHATTAN_CE:
             v = judge_cross_entropy(dpli_row_l1(a, b, k->dim), p->target);
@@ -134,11 +163,14 @@ static void judge_pairs(void *ctx, int worker, size_t from, size_t to)
         default:
             k->cosines[i] =
                 dpli_row_dot(a, b, k->dim) * (double)k->inverse[p->a] * (double)k->inverse[p->b];
-            v = judge_cosine(k->cosines[i], p->target, margin);
+            v = k->loss->options.kind == DPLI_LOSS_COSINE
+                    ? judge_cosine(k->cosines[i], p->target, margin)
+                    : judge_graded_cosine(k->cosines[i], p->target);
             break;
         }
         k->parts[i] = p->weight * v.loss;
-        k->factors[i] = p->weight * v.factor;
+        k->slopes[i] = p->weight * v.factor;
+        k->factors[i] = way * k->slopes[i];
         k->right[i] = v.same == (p->target > 0.5f);
     }
 }
@@ -214,11 +246,17 @@ static void gather_own(const pair_run *k, size_t r, float *acc, const float *x)
     gather_others(acc, x, k->dim, (float)(-along * inverse * inverse));
 }
 
+static bool is_cosine(dpli_loss_kind kind)
+{
+    return kind == DPLI_LOSS_COSINE || kind == DPLI_LOSS_COSINE_SE;
+}
+
 static void gather_rows(void *ctx, int worker, size_t from, size_t to)
 {
     const pair_run *k = ctx;
     const dpli_loss_batch *batch = k->batch;
     const dpli_loss_kind kind = k->loss->options.kind;
+    const bool cosine = is_cosine(kind);
 
     (void)worker;
     for (size_t r = from; r < to; r++) {
@@ -235,16 +273,16 @@ static void gather_rows(void *ctx, int worker, size_t from, size_t to)
                 const float *y = batch->embeddings + other * k->dim;
                 double f = k->factors[k->list[j]];
 
-                if (kind == DPLI_LOSS_COSINE)
+                if (cosine)
                     gather_others(acc + at, y + at, n,
                                   (float)(f * (double)k->inverse[r] * (double)k->inverse[other]));
-                else if (kind == DPLI_LOSS_CONTRASTIVE)
+                else if (kind == DPLI_LOSS_CONTRASTIVE || kind == DPLI_LOSS_DISTANCE_SIGMOID)
                     gather_differences(acc + at, x + at, y + at, n, (float)f);
                 else
                     gather_signs(acc + at, x + at, y + at, n, (float)f);
             }
         }
-        if (kind == DPLI_LOSS_COSINE)
+        if (cosine)
             gather_own(k, r, acc, x);
     }
 }
@@ -278,9 +316,9 @@ DPLI_EACH_CPU(static, void, weigh_columns, (void *ctx, int worker, size_t from, 
 
 /* ------------------------------------------------------------------ the kinds */
 
-dpl_status dpli_loss_l1_start(dpli_loss *loss, dpl_error *err)
+static dpl_status start_linear(dpli_loss *loss, int32_t dim, float weight, float first,
+                               dpl_error *err)
 {
-    const int32_t dim = loss->options.dim;
     dpli_param *weights, *bias;
     dpl_status status =
         dpli_loss_add_param(&weights, loss, "loss.weights", DPLI_PARAM_DENSE, 1, dim, err);
@@ -290,9 +328,52 @@ dpl_status dpli_loss_l1_start(dpli_loss *loss, dpl_error *err)
     if (status != DPL_OK)
         return status;
     for (size_t i = 0; i < weights->n; i++)
-        weights->value[i] = -6.0f / (float)dim;
-    bias->value[0] = 1;
+        weights->value[i] = weight;
+    bias->value[0] = first;
     return DPL_OK;
+}
+
+dpl_status dpli_loss_l1_start(dpli_loss *loss, dpl_error *err)
+{
+    const int32_t dim = loss->options.dim;
+    const bool similarity = loss->options.kind == DPLI_LOSS_L1_SIMILARITY;
+
+    /* sum w (1 - d) + bias is sum w - sum w d + bias. */
+    return start_linear(loss, dim, (similarity ? 6.0f : -6.0f) / (float)dim,
+                        similarity ? -5.0f : 1.0f, err);
+}
+
+dpl_status dpli_loss_distance_start(dpli_loss *loss, dpl_error *err)
+{
+    return start_linear(loss, 1, -4.0f, 2.0f, err);
+}
+
+bool dpli_loss_l1_head(float *weights, float *bias, dpli_loss *loss)
+{
+    const bool similarity = loss->options.kind == DPLI_LOSS_L1_SIMILARITY;
+    double sum = 0;
+
+    if (!similarity && loss->options.kind != DPLI_LOSS_L1_SIGMOID)
+        return false;
+    for (size_t i = 0; i < loss->params[0].n; i++) {
+        const float w = loss->params[0].value[i];
+
+        weights[i] = similarity ? -w : w;
+        sum += similarity ? (double)w : 0;
+    }
+    *bias = (float)(sum + (double)loss->params[1].value[0]);
+    return true;
+}
+
+void dpli_loss_l1_turn(dpli_loss *loss)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < loss->params[0].n; i++) {
+        sum += (double)loss->params[0].value[i];
+        loss->params[0].value[i] = -loss->params[0].value[i];
+    }
+    loss->params[1].value[0] = (float)((double)loss->params[1].value[0] + sum);
 }
 
 dpl_status dpli_loss_pairs_check_batch(const dpli_loss *loss, const dpli_loss_batch *b,
@@ -318,7 +399,7 @@ dpl_status dpli_loss_pairs_run(double *out, dpli_loss *loss, const dpli_loss_bat
     char *at;
     dpl_status status = dpli_loss_room(
         &at, loss,
-        3 * dpli_loss_bytes(n_pairs, sizeof *k.parts) + dpli_loss_bytes(n_pairs, sizeof *k.right) +
+        4 * dpli_loss_bytes(n_pairs, sizeof *k.parts) + dpli_loss_bytes(n_pairs, sizeof *k.right) +
             dpli_loss_bytes(n, sizeof *k.inverse) + dpli_loss_bytes(n + 1, sizeof *k.first) +
             dpli_loss_bytes(2 * n_pairs, sizeof *k.list),
         err);
@@ -327,18 +408,21 @@ dpl_status dpli_loss_pairs_run(double *out, dpli_loss *loss, const dpli_loss_bat
         return status;
     k.parts = dpli_loss_take(&at, n_pairs, sizeof *k.parts);
     k.factors = dpli_loss_take(&at, n_pairs, sizeof *k.factors);
+    k.slopes = dpli_loss_take(&at, n_pairs, sizeof *k.slopes);
     k.cosines = dpli_loss_take(&at, n_pairs, sizeof *k.cosines);
     k.right = dpli_loss_take(&at, n_pairs, sizeof *k.right);
     k.inverse = dpli_loss_take(&at, n, sizeof *k.inverse);
     k.first = dpli_loss_take(&at, n + 1, sizeof *k.first);
     k.list = dpli_loss_take(&at, 2 * n_pairs, sizeof *k.list);
-    if (loss->options.kind == DPLI_LOSS_L1_SIGMOID) {
+    if (loss->n_params > 0) {
         k.weights_param = &loss->params[0];
         k.weights = loss->params[0].value;
         k.bias = loss->params[1].value[0];
     }
+    for (size_t i = 0; loss->options.kind == DPLI_LOSS_L1_SIMILARITY && i < k.dim; i++)
+        k.sum_weights += (double)k.weights[i];
 
-    if (loss->options.kind == DPLI_LOSS_COSINE)
+    if (is_cosine(loss->options.kind))
         dpli_team_run(team, n, invert_rows, &k);
     dpli_team_run(team, n_pairs, judge_pairs, &k);
     for (size_t i = 0; i < n_pairs; i++) {
@@ -350,12 +434,19 @@ dpl_status dpli_loss_pairs_run(double *out, dpli_loss *loss, const dpli_loss_bat
     list_pairs(&k);
     dpli_team_run(team, n, gather_rows, &k);
     if (k.weights_param) {
-        double sum = 0;
+        double sum = 0, along = 0;
 
-        for (size_t i = 0; i < n_pairs; i++)
-            sum += k.factors[i];
+        for (size_t i = 0; i < n_pairs; i++) {
+            sum += k.slopes[i];
+            along += k.slopes[i] * k.cosines[i];
+        }
         loss->params[1].grad[0] = (float)sum;
-        dpli_team_run(team, k.dim, weigh_columns, &k);
+        if (loss->options.kind == DPLI_LOSS_DISTANCE_SIGMOID)
+            k.weights_param->grad[0] = (float)along;
+        else
+            dpli_team_run(team, k.dim, weigh_columns, &k);
+        for (size_t i = 0; loss->options.kind == DPLI_LOSS_L1_SIMILARITY && i < k.dim; i++)
+            k.weights_param->grad[i] += (float)sum;
     }
     return DPL_OK;
 }

@@ -4,8 +4,9 @@
 
 #include "train/loss_state.h"
 
-/** Weighted L1's own parameters: weights and bias. */
+/** Parameters: weights and bias, of differences, of similarities, or of a distance. */
 dpl_status dpli_loss_l1_start(dpli_loss *loss, dpl_error *err);
+dpl_status dpli_loss_distance_start(dpli_loss *loss, dpl_error *err);
 
 dpl_status dpli_loss_pairs_check_batch(const dpli_loss *loss, const dpli_loss_batch *batch,
                                        dpl_error *err);

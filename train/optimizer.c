@@ -459,7 +459,8 @@ static void fill_slot(slot *s, const dpli_optimizer_options *p, const dpli_layer
         if (!isnan(rules[i].l2))
             s->l2 = rules[i].l2;
     }
-    if (s->param->kind != DPLI_PARAM_CONV && s->param->kind != DPLI_PARAM_DENSE)
+    if (s->param->kind != DPLI_PARAM_CONV && s->param->kind != DPLI_PARAM_DENSE &&
+        s->param->kind != DPLI_PARAM_STATE)
         s->l2 = 0;
 }
 

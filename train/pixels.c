@@ -22,6 +22,7 @@
 struct dpli_pixels {
     uint8_t *bytes; /* [n_items, h, w, c] */
     uint8_t *there; /* [n_items], 1: the item was read */
+    int32_t first;  /* item */
     size_t n_items, item_bytes;
 };
 
@@ -70,7 +71,7 @@ static dpl_status convert(uint8_t *to, const loading *l, int worker, int32_t ite
     limits.max_bytes -= n_bytes;
     status = dpl_image_decode(&photo, bytes, n_bytes, &limits, err);
     if (status == DPL_OK && photo.warning[0])
-        l->warnings[item] = dpli_asprintf(NULL, "\"%s\": %s", name, photo.warning);
+        l->warnings[item - l->p->first] = dpli_asprintf(NULL, "\"%s\": %s", name, photo.warning);
     if (status == DPL_OK) {
         chip = l->c == 3 ? to : dpli_alloc(n, 3, err);
         if (!chip)
@@ -111,8 +112,8 @@ static dpl_status load_item(const loading *l, int worker, int32_t item, dpl_erro
         const size_t n = (need <= limit ? (size_t)need : 0) + l->plan_bytes;
 
         dpli_budget_begin(l->budget, n, kept);
-        status = convert(l->p->bytes + (size_t)item * l->p->item_bytes, l, worker, item, bytes,
-                         n_bytes, err);
+        status = convert(l->p->bytes + (size_t)(item - l->p->first) * l->p->item_bytes, l, worker,
+                         item, bytes, n_bytes, err);
         dpli_budget_end(l->budget, n, kept, scratch ? dpli_scratch_bytes(scratch) : 0);
     }
     free(bytes);
@@ -126,7 +127,7 @@ static void load_some(void *ctx, int worker, size_t from, size_t to)
     dpl_error err;
 
     for (size_t i = from; i < to && l->troubles[worker].status == DPL_OK; i++) {
-        const dpl_status status = load_item(l, worker, (int32_t)i, &err);
+        const dpl_status status = load_item(l, worker, l->p->first + (int32_t)i, &err);
         if (status == DPL_OK) {
             l->p->there[i] = 1;
             continue;
@@ -172,12 +173,14 @@ static dpl_status judge(const loading *l, int n_workers, void (*warn)(void *ctx,
     return DPL_OK;
 }
 
-dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
+dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int side, int32_t h, int32_t w,
                             int32_t channels, const dpli_aligner *aligner,
                             const dpl_decode_options *limits, dpli_team *team,
                             void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err)
 {
-    const size_t n = (size_t)dpl_dataset_n_items(d);
+    int32_t n_items;
+    const int32_t first = dpl_dataset_side_items(d, side, &n_items);
+    const size_t n = (size_t)n_items;
     loading l = {.d = d, .h = h, .w = w, .c = channels, .aligner = aligner};
     dpl_status status;
     size_t n_bytes;
@@ -206,6 +209,7 @@ dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, 
         goto done;
     l.plan_bytes = aligner ? dpli_detector_plan_bytes(aligner->detector, NULL) : 0;
     status = DPL_E_MEMORY;
+    l.p->first = first;
     l.p->n_items = n;
     l.p->item_bytes = item_bytes;
     l.p->bytes = dpli_alloc(n_bytes, 1, err);
@@ -242,7 +246,9 @@ void dpli_pixels_free(dpli_pixels *p)
 
 const uint8_t *dpli_pixels_at(const dpli_pixels *p, int32_t item)
 {
-    return p->there[item] ? p->bytes + (size_t)item * p->item_bytes : NULL;
+    const size_t at = (size_t)item - (size_t)p->first; /* before the first: past the last */
+
+    return at < p->n_items && p->there[at] ? p->bytes + at * p->item_bytes : NULL;
 }
 
 size_t dpli_pixels_bytes(const dpli_pixels *p)

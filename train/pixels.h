@@ -7,7 +7,7 @@
 #include "doppel/face.h"
 
 /*
- * All items of a dataset as the net's input size, decoded once, in parallel: uint8
+ * All pictures of a dataset as the net's input size, decoded once, in parallel: uint8
  * [side_h, side_w, channels] each. What cannot be read is dropped, and said: an item's pixels are
  * NULL then.
  */
@@ -19,10 +19,11 @@ typedef struct dpli_aligner {
     const dpl_encoder *encoder;
 } dpli_aligner;
 
-/** @param[in] aligner  NULL: pictures are taken whole. Else each gives the face that it is of
+/** @param side  of a data set of pairs, whose pictures; else 0, all
+ *  @param[in] aligner  NULL: pictures are taken whole. Else each gives the face that it is of
  *  (dpl_main_face), and none is a picture that cannot be read; h and w are the encoder's.
  *  @param[in] limits  max_bytes is what all threads together read and decode in; NULL: defaults */
-dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int32_t h, int32_t w,
+dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int side, int32_t h, int32_t w,
                             int32_t channels, const dpli_aligner *aligner,
                             const dpl_decode_options *limits, dpli_team *team,
                             void (*warn)(void *ctx, const char *text), void *ctx, dpl_error *err);

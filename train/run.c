@@ -21,6 +21,7 @@
 #include "net/fuse.h"
 #include "net/load.h"
 #include "net/onnx_write.h"
+#include "train/tower.h"
 
 #define MAX_CONFIG_BYTES ((size_t)1 << 20)
 #define MAX_LOG_BYTES    ((size_t)1 << 30)
@@ -101,8 +102,24 @@ static json_t *figures_json(const dpl_train_figures *f)
     set_real(o, "accuracy", f->accuracy);
     set_real(o, "eer", f->eer);
     set_real(o, "tar", f->tar);
-    json_object_set_new(o, "trials", json_integer(f->n_trials));
-    json_object_set_new(o, "ways", json_integer(f->n_ways));
+    set_real(o, "loss", f->loss);
+    set_real(o, "correct", f->correct);
+    set_real(o, "pearson", f->pearson);
+    set_real(o, "spearman", f->spearman);
+    set_real(o, "squared-error", f->squared_error);
+    if (f->n_sentences) {
+        set_real(o, "r1", f->recall_1);
+        set_real(o, "r5", f->recall_5);
+        set_real(o, "r10", f->recall_10);
+        set_real(o, "median-rank", f->median_rank);
+        json_object_set_new(o, "sentences", json_integer(f->n_sentences));
+        json_object_set_new(o, "pictures", json_integer(f->n_pictures));
+    } else if (f->n_pairs) {
+        json_object_set_new(o, "pairs", json_integer(f->n_pairs));
+    } else {
+        json_object_set_new(o, "trials", json_integer(f->n_trials));
+        json_object_set_new(o, "ways", json_integer(f->n_ways));
+    }
     return o;
 }
 
@@ -186,22 +203,24 @@ static void forget_meta(dpli_graph *g, const char *key)
 static dpl_status set_head(dpli_trainer *t, dpli_graph *g, dpl_error *err)
 {
     dpl_status status = dpli_graph_set_meta(g, "head", dpli_loss_head(t->settings.loss), err);
+    float *weights = dpli_alloc((size_t)t->dim, sizeof *weights, err), bias;
+    dpli_buf text[2] = {{0}, {0}};
 
-    for (int32_t i = 0; t->settings.loss == DPLI_LOSS_L1_SIGMOID && status == DPL_OK &&
-                        i < dpli_loss_n_params(t->loss);
-         i++) {
-        const dpli_param *p = dpli_loss_param(t->loss, i);
-        dpli_buf text = {0};
-        if (p->kind == DPLI_PARAM_DENSE)
-            dpli_buf_base64(&text, p->value, p->n * sizeof *p->value);
-        else
-            dpli_buf_printf(&text, "%.9g", (double)p->value[0]);
-        status = dpli_buf_check(&text, err);
-        if (status == DPL_OK)
-            status = dpli_graph_set_meta(
-                g, p->kind == DPLI_PARAM_DENSE ? "head.weights" : "head.bias", text.data, err);
-        dpli_buf_clear(&text);
+    if (!weights)
+        status = DPL_E_MEMORY;
+    if (status == DPL_OK && dpli_loss_l1_head(weights, &bias, t->loss)) {
+        dpli_buf_base64(&text[0], weights, (size_t)t->dim * sizeof *weights);
+        dpli_buf_printf(&text[1], "%.9g", (double)bias);
+        for (int i = 0; i < 2 && status == DPL_OK; i++) {
+            status = dpli_buf_check(&text[i], err);
+            if (status == DPL_OK)
+                status =
+                    dpli_graph_set_meta(g, i ? "head.bias" : "head.weights", text[i].data, err);
+        }
     }
+    dpli_buf_clear(&text[0]);
+    dpli_buf_clear(&text[1]);
+    free(weights);
     return status;
 }
 
@@ -241,6 +260,9 @@ dpl_status dpli_run_export(dpli_trainer *t, const char *stem, dpl_error *err)
             status = dpli_graph_set_meta(
                 g, "normalize",
                 strcmp(dpli_loss_head(t->settings.loss), "cosine") == 0 ? "l2" : "none", err);
+        if (status == DPL_OK && t->captions) /* in whose space its vectors are */
+            status = dpli_graph_set_meta(g, "pictures", dpl_encoder_hash(t->teachers[0]), err);
+        dpli_tower_settle(t, w);
         if (status == DPL_OK)
             status = dpli_onnx_write(&bytes, &n, g, err);
         if (status == DPL_OK && t->settings.o.batch_norm > 0)

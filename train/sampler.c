@@ -2,15 +2,21 @@
  * sampler.c - which pictures make a batch.
  *
  * Classes x items (each picture embedded once, all pairs used; same and different pairs weigh one
- * half each), or Koch's independent pairs, or pictures one by one for losses that need no pairs.
+ * half each), or Koch's independent pairs, or pictures one by one for losses that need no pairs, or
+ * pairs that the data gives.
  */
 #include "train/sampler.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
-enum { SALT_BATCH = 1, SALT_EPOCH = 2, SALT_TURN = 3 };
+enum { SALT_BATCH = 1, SALT_EPOCH = 2, SALT_TURN = 3, SALT_GIVEN = 4 };
+
+/* Batches of given pairs between which pairs are exchanged, so that each has such as are about as
+ * long; more makes them more alike in other ways, too. */
+#define CHUNK_BATCHES 16
 
 struct dpli_sampler {
     dpli_sampler_options o;
@@ -20,13 +26,16 @@ struct dpli_sampler {
     int32_t *chosen; /* [classes] */
     int32_t *flat;   /* by_item: [n_items], the epoch's order of class x item */
     int32_t *class_of;
-    int64_t epoch; /* that flat is of */
+    int32_t *turn; /* given pairs: [batches], the epoch's order of batches; flat: [n_pairs] */
+    int32_t *sorted, *counts, most_steps; /* [n_pairs], [most_steps + 1], scratch */
+    int64_t epoch;                        /* that flat is of */
 };
 
 void dpli_draws_clear(dpli_draws *pool)
 {
     free(pool->classes);
     free(pool->items);
+    free(pool->pairs);
     *pool = (dpli_draws){0};
 }
 
@@ -63,6 +72,25 @@ int32_t dpli_draws_group(int32_t *out, const dpli_draws *pool, int32_t c)
     return n;
 }
 
+static int32_t n_batches(const dpli_sampler *s)
+{
+    return s->o.pool->n_pairs > s->o.pairs ? s->o.pool->n_pairs / s->o.pairs : 1;
+}
+
+static dpl_status given_init(dpli_sampler *s, dpl_error *err)
+{
+    const dpli_draws *pool = s->o.pool;
+    const size_t n = (size_t)pool->n_pairs;
+
+    for (int32_t i = 0; i < pool->n_pairs; i++)
+        s->most_steps = pool->pairs[i].steps > s->most_steps ? pool->pairs[i].steps : s->most_steps;
+    s->flat = dpli_alloc(n, sizeof *s->flat, err);
+    s->sorted = dpli_alloc(n, sizeof *s->sorted, err);
+    s->turn = dpli_alloc((size_t)n_batches(s), sizeof *s->turn, err);
+    s->counts = dpli_alloc((size_t)s->most_steps + 2, sizeof *s->counts, err);
+    return s->flat && s->sorted && s->turn && s->counts ? DPL_OK : DPL_E_MEMORY;
+}
+
 dpl_status dpli_sampler_new(dpli_sampler **out, const dpli_sampler_options *options, dpl_error *err)
 {
     const dpli_draws *pool = options->pool;
@@ -89,7 +117,8 @@ dpl_status dpli_sampler_new(dpli_sampler **out, const dpli_sampler_options *opti
         s->flat = dpli_alloc((size_t)pool->n_items, sizeof *s->flat, err);
         s->class_of = dpli_alloc((size_t)pool->n_items, sizeof *s->class_of, err);
     }
-    if (!s->order || !s->picks || !s->chosen || (options->by_item && (!s->flat || !s->class_of))) {
+    if (!s->order || !s->picks || !s->chosen || (options->by_item && (!s->flat || !s->class_of)) ||
+        (pool->n_pairs && given_init(s, err) != DPL_OK)) {
         dpli_sampler_free(s);
         return DPL_E_MEMORY;
     }
@@ -109,6 +138,9 @@ void dpli_sampler_free(dpli_sampler *s)
     free(s->chosen);
     free(s->flat);
     free(s->class_of);
+    free(s->turn);
+    free(s->sorted);
+    free(s->counts);
     free(s);
 }
 
@@ -130,7 +162,10 @@ static dpli_row row_of(const dpli_sampler *s, int32_t tower, int32_t c, int32_t 
 {
     const dpli_draws *pool = s->o.pool;
 
-    return (dpli_row){pool->classes[c].items[tower][pick], turns * pool->n_classes + c, turns};
+    return (dpli_row){.item = pool->classes[c].items[tower][pick],
+                      .label = turns * pool->n_classes + c,
+                      .cls = pool->classes[c].cls,
+                      .turns = turns};
 }
 
 static int32_t draw_turns(const dpli_sampler *s, dpli_rng *rng)
@@ -277,6 +312,65 @@ static void draw_singles(dpli_sampler *s, dpli_row *rows, int64_t step)
     }
 }
 
+/* ------------------------------------------------------------------ given pairs */
+
+/* n of flat, from there on, by how long they are; those that are as long stay in their order. */
+static void sort_given(dpli_sampler *s, int32_t from, int32_t n)
+{
+    const dpli_given *pairs = s->o.pool->pairs;
+    int32_t *at = s->counts;
+
+    memset(at, 0, ((size_t)s->most_steps + 2) * sizeof *at);
+    for (int32_t i = from; i < from + n; i++)
+        at[pairs[s->flat[i]].steps + 1]++;
+    for (int32_t k = 0; k <= s->most_steps; k++)
+        at[k + 1] += at[k];
+    for (int32_t i = from; i < from + n; i++)
+        s->sorted[at[pairs[s->flat[i]].steps]++] = s->flat[i];
+    memcpy(s->flat + from, s->sorted, (size_t)n * sizeof *s->sorted);
+}
+
+static void begin_epoch(dpli_sampler *s, int64_t epoch)
+{
+    const int32_t n = s->o.pool->n_pairs, chunk = CHUNK_BATCHES * s->o.pairs;
+    const int32_t n_turns = n_batches(s);
+    dpli_rng rng;
+
+    dpli_seed_at(&rng, s->o.seed, SALT_GIVEN, (uint64_t)epoch, 0);
+    for (int32_t i = 0; i < n; i++)
+        s->flat[i] = i;
+    dpli_draw_front(s->flat, n, n, &rng);
+    for (int32_t i = 0; s->most_steps && i < n_turns * s->o.pairs && i < n; i += chunk) {
+        const int32_t whole = n_turns * s->o.pairs < n ? n_turns * s->o.pairs : n;
+
+        sort_given(s, i, whole - i < chunk ? whole - i : chunk);
+    }
+    for (int32_t i = 0; i < n_turns; i++)
+        s->turn[i] = i;
+    dpli_draw_front(s->turn, n_turns, n_turns, &rng);
+    s->epoch = epoch;
+}
+
+static size_t draw_given(dpli_sampler *s, int64_t step, dpli_row *rows, dpli_pair *pairs)
+{
+    const int32_t n = s->o.pool->n_pairs, n_turns = n_batches(s);
+    const bool two = s->n_towers > 1;
+
+    if (step / n_turns != s->epoch)
+        begin_epoch(s, step / n_turns);
+    for (int32_t k = 0; k < s->o.pairs; k++) {
+        /* fewer than a batch: again from the first */
+        const int32_t at = (int32_t)(((int64_t)s->turn[step % n_turns] * s->o.pairs + k) % n);
+        const dpli_given *p = &s->o.pool->pairs[s->flat[at]];
+        const int32_t a = two ? k : 2 * k, b = two ? s->rows + k : 2 * k + 1;
+
+        rows[a] = (dpli_row){.item = p->a};
+        rows[b] = (dpli_row){.item = p->b};
+        pairs[k] = (dpli_pair){a, b, p->target, 1.0f / (float)s->o.pairs};
+    }
+    return (size_t)s->o.pairs;
+}
+
 void dpli_sampler_draw(dpli_sampler *s, int64_t step, dpli_row *rows, dpli_pair *pairs,
                        size_t *n_pairs)
 {
@@ -286,6 +380,8 @@ void dpli_sampler_draw(dpli_sampler *s, int64_t step, dpli_row *rows, dpli_pair 
     dpli_seed_at(&rng, s->o.seed, SALT_BATCH, (uint64_t)step, 0);
     if (s->o.by_item) {
         draw_singles(s, rows, step);
+    } else if (s->o.pool->n_pairs) {
+        *n_pairs = draw_given(s, step, rows, pairs);
     } else if (s->o.pairs) {
         *n_pairs = draw_pairs(s, rows, pairs, &rng);
     } else {

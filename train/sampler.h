@@ -17,19 +17,29 @@ typedef struct dpli_draw_class {
     int32_t n[DPLI_TOWERS];
 } dpli_draw_class;
 
-/* Classes to draw from. */
+/* A pair that the data gives. */
+typedef struct dpli_given {
+    int32_t a, b;  /* items, of either tower's dataset */
+    float target;  /* 1: same, 0: different; a grade between */
+    int32_t steps; /* of the longer one; 0 where all are the same */
+} dpli_given;
+
+/* Classes to draw from, or pairs. */
 typedef struct dpli_draws {
     int32_t n_towers;
     int32_t n_classes;
     dpli_draw_class *classes;
     int32_t *items; /* all the lists */
     int32_t n_items;
+    dpli_given *pairs; /* then there are no classes */
+    int32_t n_pairs;
 } dpli_draws;
 
 void dpli_draws_clear(dpli_draws *pool);
 
 typedef struct dpli_row {
     int32_t item, label;
+    int32_t cls;   /* the class's number in the dataset, what the label is of the pool's */
     int32_t turns; /* quarter turns */
 } dpli_row;
 
@@ -37,7 +47,8 @@ typedef struct dpli_sampler_options {
     const dpli_draws *pool;
     uint64_t seed;
     int32_t classes, items; /* a batch is classes x items of them, all pairs; */
-    int32_t pairs;          /* or, when not 0, so many pairs, every other one of the same class; */
+    int32_t pairs;          /* or, when not 0, so many pairs, every other one of the same class; or
+                             * of those given, each once an epoch (but for what fills no batch) */
     bool by_item;           /* or classes x items pictures of the whole pool, each once an epoch */
     bool turned;            /* classes also turned, as classes of their own */
     double within_group;

@@ -17,6 +17,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "doppel/image.h"
+#include "doppel/text.h"
+#include "net/arch.h"
 
 #define MAX_ROWS 2048
 
@@ -141,6 +143,16 @@ static dpl_status set(dpli_settings *s, const char *name, json_t *value, dpl_err
     return DPL_OK;
 }
 
+static int index_of(const char *const *names, const char *name)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static const char *const token_names[] = {"characters", "words", NULL};
+
 /* Paths as they are from anywhere: a run may be resumed from another folder. */
 static dpl_status make_absolute(json_t *value, dpl_error *err)
 {
@@ -164,10 +176,13 @@ static dpl_status make_absolute(json_t *value, dpl_error *err)
 
 static dpl_status make_absolute_where_path(const char *name, json_t *value, dpl_error *err)
 {
-    static const char *const paths[] = {"data",     "second_data", "validate",
-                                        "detector", "init",        "teacher"};
+    static const char *const paths[] = {"data", "second_data", "validate", "detector",
+                                        "init", "teacher",     "vectors"};
     dpl_status status = DPL_OK;
 
+    /* Tokens are a file where they are no kind of them. */
+    if (strcmp(name, "tokens") == 0 && index_of(token_names, json_string_value(value)) < 0)
+        return make_absolute(value, err);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         if (strcmp(paths[i], name) != 0)
             continue;
@@ -228,23 +243,20 @@ static dpl_status take_all(dpli_settings *s, dpl_error *err)
 
 /* ------------------------------------------------------------------ defaults */
 
-static int index_of(const char *const *names, const char *name)
-{
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    return -1;
-}
-
 static const char *const loss_names[] = {[DPLI_LOSS_CONTRASTIVE] = "contrastive",
                                          [DPLI_LOSS_L1_SIGMOID] = "l1-sigmoid",
                                          [DPLI_LOSS_MANHATTAN_CE] = "manhattan-ce",
                                          [DPLI_LOSS_MANHATTAN_SE] = "manhattan-se",
+                                         [DPLI_LOSS_L1_SIMILARITY] = "l1-similarity",
+                                         [DPLI_LOSS_DISTANCE_SIGMOID] = "distance-sigmoid",
+                                         [DPLI_LOSS_COSINE_SE] = "cosine-se",
                                          [DPLI_LOSS_COSINE] = "cosine",
                                          [DPLI_LOSS_TRIPLET] = "triplet",
                                          [DPLI_LOSS_ARC] = "arc",
                                          [DPLI_LOSS_DISTIL] = "distil",
-                                         [DPLI_LOSS_DISTIL + 1] = NULL};
+                                         [DPLI_LOSS_INFO_NCE] = "info-nce",
+                                         [DPLI_LOSS_RANKING] = "ranking",
+                                         [DPLI_LOSS_RANKING + 1] = NULL};
 static const char *const optimizer_names[] = {[DPLI_SGD] = "sgd",
                                               [DPLI_ADAM] = "adam",
                                               [DPLI_NADAM] = "nadam",
@@ -255,12 +267,23 @@ static const char *const schedule_names[] = {[DPLI_SCHEDULE_CONSTANT] = "constan
                                              [DPLI_SCHEDULE_COSINE] = "cosine",
                                              [DPLI_SCHEDULE_COSINE + 1] = NULL};
 static const char *const init_names[] = {[DPLI_INIT_KOCH] = "koch",
+                                         [DPLI_INIT_KOCH_WIDE] = "koch-wide",
                                          [DPLI_INIT_HE] = "he",
                                          [DPLI_INIT_GLOROT] = "glorot",
                                          [DPLI_INIT_GLOROT + 1] = NULL};
-static const char *const best_names[] = {
-    [DPLI_BEST_ONESHOT] = "oneshot", [DPLI_BEST_AUC] = "auc", [DPLI_BEST_ACCURACY] = "accuracy",
-    [DPLI_BEST_EER] = "eer",         [DPLI_BEST_TAR] = "tar", [DPLI_BEST_TAR + 1] = NULL};
+static const char *const best_names[] = {[DPLI_BEST_ONESHOT] = "oneshot",
+                                         [DPLI_BEST_AUC] = "auc",
+                                         [DPLI_BEST_ACCURACY] = "accuracy",
+                                         [DPLI_BEST_EER] = "eer",
+                                         [DPLI_BEST_TAR] = "tar",
+                                         [DPLI_BEST_CORRECT] = "correct",
+                                         [DPLI_BEST_PEARSON] = "pearson",
+                                         [DPLI_BEST_SPEARMAN] = "spearman",
+                                         [DPLI_BEST_R1] = "r1",
+                                         [DPLI_BEST_R5] = "r5",
+                                         [DPLI_BEST_R10] = "r10",
+                                         [DPLI_BEST_RANK] = "rank",
+                                         [DPLI_BEST_RANK + 1] = NULL};
 
 static dpl_status choose(int *out, const char *what, const char *const *names, const char *name,
                          dpl_error *err)
@@ -282,6 +305,15 @@ static void default_text(dpli_settings *s, const char *const *at, const char *na
 
     if (!*at)
         json_object_set_new(s->root, shown(key, name), json_string(text));
+}
+
+static void default_list(dpli_settings *s, const char *const *const *at, const char *name,
+                         const char *only)
+{
+    char key[64];
+
+    if (!*at && only)
+        json_object_set_new(s->root, shown(key, name), json_pack("[s]", only));
 }
 
 static void default_int(dpli_settings *s, int at, const char *name, int v)
@@ -307,7 +339,8 @@ static void default_real(dpli_settings *s, double at, const char *name, double v
 /* What is unset gets its default; those that depend on others use what those were given as. */
 static dpl_status fill(dpli_settings *s, dpl_error *err)
 {
-    const bool koch = !s->o.init && (!s->o.arch || strcmp(s->o.arch, "koch2015") == 0);
+    const dpli_arch *arch = s->o.init ? NULL : dpli_arch_find(s->o.arch ? s->o.arch : "koch2015");
+    const bool pictures = !arch || arch->takes == DPLI_TAKES_PICTURES;
     const bool grey = s->o.channels != 3 && !s->o.init;
     const dpl_decode_options usual_limits = DPL_DECODE_OPTIONS_INIT;
     int kind = DPLI_ADAM;
@@ -321,6 +354,10 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     const dpli_optimizer_options usual = dpli_optimizer_defaults((dpli_optimizer_kind)kind);
     DEFAULT_INT(plain, 0);
     DEFAULT_INT(min_items, 2);
+    if (s->o.validate_split && !s->o.validate && s->o.data) {
+        DEFAULT_TEXT(validate, s->o.data);
+        s->o.validate = s->o.data;
+    }
     const bool held = s->o.validate || s->o.hold_groups != DPL_TRAIN_UNSET_INT || s->o.hold_group ||
                       s->o.hold_items != DPL_TRAIN_UNSET_INT || s->o.plain > 0;
     DEFAULT_INT(hold_classes, held ? 0 : DPLI_HOLD_A_TENTH);
@@ -333,20 +370,30 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     DEFAULT_INT(patience, 0);
     if (!s->o.init) {
         DEFAULT_TEXT(arch, "koch2015");
-        DEFAULT_INT(channels, 1);
-        DEFAULT_INT(side, 0);
+        if (pictures) {
+            DEFAULT_INT(channels, 1);
+            DEFAULT_INT(side, 0);
+            DEFAULT_INT(batch_norm, 0);
+        }
         DEFAULT_INT(dim, 0);
-        DEFAULT_INT(batch_norm, 0);
-        DEFAULT_TEXT(init_weights, koch ? "koch" : "he");
+        DEFAULT_TEXT(init_weights, arch ? arch->init_weights : "he");
     }
+    if (arch && arch->takes == DPLI_TAKES_IDS) {
+        DEFAULT_TEXT(tokens, "words");
+        DEFAULT_INT(lower, 1);
+        DEFAULT_INT(max_words, 30000);
+        default_list(s, &s->o.share, "share", arch->shared);
+    }
+    if (!pictures || s->o.init)
+        DEFAULT_INT(length, 128);
     if (s->o.batch_pairs == DPL_TRAIN_UNSET_INT) {
         DEFAULT_INT(batch_classes, 16);
         DEFAULT_INT(batch_items, 4);
     }
     DEFAULT_REAL(within_group, 0);
     DEFAULT_INT(rotate_classes, 0);
-    DEFAULT_TEXT(augment, grey ? "koch" : "face");
-    DEFAULT_TEXT(loss, s->o.teacher ? "distil" : koch ? "l1-sigmoid" : "contrastive");
+    DEFAULT_TEXT(augment, !pictures ? "none" : grey ? "koch" : "face");
+    DEFAULT_TEXT(loss, s->o.teacher ? "distil" : arch ? arch->loss : "contrastive");
     DEFAULT_TEXT(optimizer, optimizer_names[kind]);
     DEFAULT_REAL(rate, usual.rate);
     DEFAULT_TEXT(schedule, schedule_names[usual.schedule]);
@@ -389,6 +436,10 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
         double v, low, high;
     } ranges[] = {
         {"min-items", o->min_items, 1, 1e6},
+        {"max-words", o->max_words == DPL_TRAIN_UNSET_INT ? 3 : o->max_words, 3, DPL_MAX_TOKENS},
+        {"length", o->length == DPL_TRAIN_UNSET_INT ? 1 : o->length, 1, DPL_MAX_TOKENS_LENGTH},
+        {"scale-low", o->scale_low == DPL_TRAIN_UNSET_REAL ? 0 : o->scale_low, -1e6, 1e6},
+        {"scale-high", o->scale_high == DPL_TRAIN_UNSET_REAL ? 0 : o->scale_high, -1e6, 1e6},
         {"validate-trials", o->validate_trials, 1, 1e6},
         {"validate-ways", o->validate_ways, 2, 1000},
         {"within-group", o->within_group, 0, 1},
@@ -415,6 +466,8 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
         status = in_range(ranges[i].name, ranges[i].v, ranges[i].low, ranges[i].high, err);
     if (status == DPL_OK && o->margin != DPL_TRAIN_UNSET_REAL)
         status = in_range("margin", o->margin, 0, 1e6, err);
+    if (status == DPL_OK && o->temperature != DPL_TRAIN_UNSET_REAL)
+        status = in_range("temperature", o->temperature, 1e-3, 10, err);
     if (status == DPL_OK && o->scale != DPL_TRAIN_UNSET_REAL)
         status = in_range("scale", o->scale, 1e-3, 1e6, err);
     if (status == DPL_OK && o->channels != DPL_TRAIN_UNSET_INT && o->channels != 1 &&
@@ -426,6 +479,11 @@ static dpl_status check_ranges(const dpl_train_options *o, dpl_error *err)
 static bool pairs_kind(dpli_loss_kind kind)
 {
     return dpli_loss_takes_pairs(kind);
+}
+
+static bool across_kind(dpli_loss_kind kind)
+{
+    return kind == DPLI_LOSS_INFO_NCE || kind == DPLI_LOSS_RANKING;
 }
 
 static dpl_status check_together(const dpli_settings *s, dpl_error *err)
@@ -442,10 +500,22 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
                          o->dim != DPL_TRAIN_UNSET_INT || o->init_weights))
         wrong = "\"channels\", \"side\", \"dim\" and \"init-weights\" are of an architecture, not "
                 "of an \"init\"";
+    else if ((o->scale_low == DPL_TRAIN_UNSET_REAL) != (o->scale_high == DPL_TRAIN_UNSET_REAL) ||
+             (o->scale_low != DPL_TRAIN_UNSET_REAL && o->scale_low >= o->scale_high))
+        wrong = "a scale of grades goes from \"scale-low\" up to \"scale-high\"";
+    else if (o->init && (o->tokens || o->max_words != DPL_TRAIN_UNSET_INT || o->vectors))
+        wrong = "\"tokens\", \"max-words\" and \"vectors\" are of an architecture, not of an "
+                "\"init\"";
+    else if (o->arch && dpli_arch_find(o->arch) &&
+             dpli_arch_find(o->arch)->takes != DPLI_TAKES_IDS &&
+             (o->tokens || o->vectors || o->max_words != DPL_TRAIN_UNSET_INT))
+        wrong = "\"tokens\", \"max-words\" and \"vectors\" are for networks of sentences";
+    else if (o->share && o->share[0] && s->n_towers < 2)
+        wrong = "\"share\" is for two towers";
     else if (in_pairs &&
              (o->batch_classes != DPL_TRAIN_UNSET_INT || o->batch_items != DPL_TRAIN_UNSET_INT))
         wrong = "a batch is classes x items, or \"batch-pairs\", not both";
-    else if (in_pairs && !pairs_kind(s->loss))
+    else if (in_pairs && !pairs_kind(s->loss) && !across_kind(s->loss))
         wrong = "\"batch-pairs\" is for losses of pairs";
     else if (o->plain && s->loss != DPLI_LOSS_DISTIL && strcmp(o->augment, "none") == 0)
         wrong = "without classes (\"plain\") what is the same are distortions of one picture: "
@@ -454,14 +524,20 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
         wrong = "two towers need classes: \"plain\" has none";
     else if (s->loss == DPLI_LOSS_DISTIL && s->n_teachers == 0)
         wrong = "the loss distil needs a \"teacher\"";
-    else if (s->loss != DPLI_LOSS_DISTIL && s->n_teachers > 0)
-        wrong = "a \"teacher\" is for the loss distil";
+    else if (across_kind(s->loss) && s->n_teachers != 1)
+        wrong = "the losses info-nce and ranking need one \"teacher\", an encoder of pictures";
+    else if (!dpli_loss_takes_teachers(s->loss) && s->n_teachers > 0)
+        wrong = "a \"teacher\" is for the losses distil, info-nce and ranking";
+    else if (across_kind(s->loss) && s->n_towers > 1)
+        wrong = "the losses info-nce and ranking train one network, of sentences";
+    else if (o->temperature != DPL_TRAIN_UNSET_REAL && s->loss != DPLI_LOSS_INFO_NCE)
+        wrong = "\"temperature\" is for the loss info-nce";
     else if (o->scale != DPL_TRAIN_UNSET_REAL && s->loss != DPLI_LOSS_ARC)
         wrong = "\"scale\" is for the loss arc";
     else if (o->margin != DPL_TRAIN_UNSET_REAL && s->loss != DPLI_LOSS_CONTRASTIVE &&
              s->loss != DPLI_LOSS_COSINE && s->loss != DPLI_LOSS_TRIPLET &&
-             s->loss != DPLI_LOSS_ARC)
-        wrong = "\"margin\" is for the losses contrastive, cosine, triplet and arc";
+             s->loss != DPLI_LOSS_ARC && s->loss != DPLI_LOSS_RANKING)
+        wrong = "\"margin\" is for the losses contrastive, cosine, triplet, arc and ranking";
     else if (o->second_data && !pairs_kind(s->loss))
         wrong = "two towers are for losses of pairs";
     else if (o->second_data && o->validate)
@@ -574,7 +650,9 @@ static dpl_status interpret(dpli_settings *s, dpl_error *err)
     s->loss = (dpli_loss_kind)loss;
     s->init = (dpli_init)init;
     s->best = (dpli_best)best;
-    s->by_item = s->loss == DPLI_LOSS_DISTIL || s->loss == DPLI_LOSS_ARC;
+    const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
+    s->n_towers = o->second_data ? 2 : arch ? arch->n_towers : 1;
+    s->by_item = s->loss == DPLI_LOSS_DISTIL || s->loss == DPLI_LOSS_ARC || across_kind(s->loss);
     while (o->teacher && o->teacher[s->n_teachers])
         s->n_teachers++;
     s->optimizer = dpli_optimizer_defaults((dpli_optimizer_kind)optimizer);
@@ -620,6 +698,8 @@ dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given
     status = merge(&s, given, config != NULL, err);
     if (status == DPL_OK)
         status = take_all(&s, err);
+    s.batch_given = s.o.batch_classes != DPL_TRAIN_UNSET_INT;
+    s.best_given = s.o.best != NULL;
     if (status == DPL_OK)
         status = fill(&s, err);
     forget_lists(&s.o);
@@ -659,6 +739,78 @@ dpl_status dpli_settings_hold_classes(dpli_settings *s, int32_t n, dpl_error *er
                : dpli_fail(err, DPL_E_MEMORY, "no memory for the settings");
 }
 
+/* A setting that the data has decided; its text is the object's. */
+static void decide(dpli_settings *s, const char *name, json_t *value)
+{
+    char key[64];
+
+    if (json_object_set_new(s->root, shown(key, name), value) != 0)
+        return;
+    for (size_t i = 0; i < N_FIELDS; i++)
+        if (strcmp(fields[i].name, name) == 0)
+            field_take(&s->o, &fields[i], json_object_get(s->root, key));
+}
+
+dpl_status dpli_settings_for_pairs(dpli_settings *s, int32_t n, bool graded, dpl_error *err)
+{
+    const dpl_train_options *o = &s->o;
+    const char *wrong = NULL;
+    char key[64];
+    int best = 0;
+
+    if (!pairs_kind(s->loss))
+        wrong = "pairs that the data gives are for losses of pairs";
+    else if (s->batch_given)
+        wrong = "the data gives pairs: a batch is \"batch-pairs\" of them";
+    else if (o->second_data || o->plain)
+        wrong = "the data gives pairs: it has no classes, and no \"second-data\" beside it";
+    else if (o->validate && o->hold_pairs > 0)
+        wrong = "validation is on \"validate\", or on pairs held out, not both";
+    if (wrong)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%s", wrong);
+    json_object_del(s->root, shown(key, "batch_classes"));
+    json_object_del(s->root, shown(key, "batch_items"));
+    if (o->batch_pairs == DPL_TRAIN_UNSET_INT)
+        decide(s, "batch_pairs", json_integer(64));
+    decide(s, "hold_classes", json_integer(0));
+    if (o->hold_pairs == DPL_TRAIN_UNSET_INT)
+        decide(s, "hold_pairs", json_integer(o->validate ? 0 : n / 10 > 1000 ? 1000 : n / 10));
+    if (!s->best_given)
+        decide(s, "best", json_string(graded ? "pearson" : "accuracy"));
+    const dpl_status status = choose(&best, "best", best_names, o->best, err);
+    s->best = (dpli_best)best;
+    return status;
+}
+
+dpl_status dpli_settings_for_captions(dpli_settings *s, int32_t dim, dpl_error *err)
+{
+    const dpl_train_options *o = &s->o;
+    const char *wrong = NULL;
+    char key[64];
+    int best = 0;
+
+    if (s->batch_given)
+        wrong = "a batch is \"batch-pairs\" of a picture and a sentence";
+    else if (o->second_data || o->plain || o->rotate_classes || o->detector)
+        wrong = "pictures with sentences have no classes, and are taken whole";
+    else if (o->hold_groups || o->hold_group || o->hold_items)
+        wrong = "of pictures with sentences, pictures are held out: \"hold-classes\", or others: "
+                "\"validate\"";
+    if (wrong)
+        return dpli_fail(err, DPL_E_ARGUMENT, "%s", wrong);
+    json_object_del(s->root, shown(key, "batch_classes"));
+    json_object_del(s->root, shown(key, "batch_items"));
+    if (o->batch_pairs == DPL_TRAIN_UNSET_INT)
+        decide(s, "batch_pairs", json_integer(128));
+    if (o->arch && o->dim == 0)
+        decide(s, "dim", json_integer(dim));
+    if (!s->best_given)
+        decide(s, "best", json_string("r10"));
+    const dpl_status status = choose(&best, "best", best_names, o->best, err);
+    s->best = (dpli_best)best;
+    return status;
+}
+
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err)
 {
     *out = json_dumps(s->root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
@@ -667,7 +819,9 @@ dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err
 
 int32_t dpli_settings_rows(const dpli_settings *s)
 {
+    if (s->o.batch_pairs != DPL_TRAIN_UNSET_INT && across_kind(s->loss))
+        return s->o.batch_pairs;
     if (s->o.batch_pairs != DPL_TRAIN_UNSET_INT)
-        return s->o.second_data ? s->o.batch_pairs : 2 * s->o.batch_pairs;
+        return s->n_towers > 1 ? s->o.batch_pairs : 2 * s->o.batch_pairs;
     return s->o.batch_classes * s->o.batch_items;
 }

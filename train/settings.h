@@ -13,7 +13,14 @@ typedef enum dpli_best {
     DPLI_BEST_AUC,
     DPLI_BEST_ACCURACY,
     DPLI_BEST_EER,
-    DPLI_BEST_TAR
+    DPLI_BEST_TAR,
+    DPLI_BEST_CORRECT,
+    DPLI_BEST_PEARSON,
+    DPLI_BEST_SPEARMAN,
+    DPLI_BEST_R1,
+    DPLI_BEST_R5,
+    DPLI_BEST_R10,
+    DPLI_BEST_RANK
 } dpli_best;
 
 typedef struct dpli_settings {
@@ -26,7 +33,9 @@ typedef struct dpli_settings {
     dpli_augment augment;
     dpli_layer_rule *rules;
     int32_t n_rules, n_teachers;
-    bool by_item; /* batches of random items, not of classes x items */
+    int32_t n_towers;
+    bool batch_given, best_given; /* by who trains */
+    bool by_item;                 /* batches of random items, not of classes x items */
 } dpli_settings;
 
 /**
@@ -44,6 +53,15 @@ void dpli_settings_clear(dpli_settings *s);
 
 /** How many classes were held out, where that was left to the data: config.json says it. */
 dpl_status dpli_settings_hold_classes(dpli_settings *s, int32_t n, dpl_error *err);
+
+/** What is left to be decided where the data gives pairs: config.json says it, too.
+ * @param n  of pairs
+ * @retval DPL_E_ARGUMENT  settings that are not for given pairs */
+dpl_status dpli_settings_for_pairs(dpli_settings *s, int32_t n, bool graded, dpl_error *err);
+
+/** The same for pairs of a picture and a sentence.
+ * @param dim  of the pictures' vectors */
+dpl_status dpli_settings_for_captions(dpli_settings *s, int32_t dim, dpl_error *err);
 
 /** Text of config.json, freed by free(). */
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err);

@@ -1,14 +1,9 @@
 /*
  * setup.c - from settings to everything that a step needs.
- *
- * A new run writes start.onnx, architecture and first weights, and every run, new or resumed,
- * begins by reading it: so both have the same graph, a result that the encoder can open is known
- * before the first step, and a run does not need the model that it was started from any more.
  */
 #include "train/setup.h"
 
 #include <assert.h>
-#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +14,16 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/arch.h"
-#include "net/load.h"
-#include "net/onnx_write.h"
 #include "train/checkpoint.h"
+#include "train/feed_captions.h"
+#include "train/feed_numbers.h"
 #include "train/feed_pictures.h"
 #include "train/run.h"
 #include "train/split.h"
+#include "train/tower.h"
 #include "train/validate.h"
+#include "train/words.h"
 #include "vision/encoder.h"
-
-#define MAX_MODEL_BYTES ((size_t)1 << 31)
 
 static void warn(void *trainer, const char *text)
 {
@@ -37,159 +32,6 @@ static void warn(void *trainer, const char *text)
 
     if (t->settings.o.on_event)
         t->settings.o.on_event(t->settings.o.ctx, &e);
-}
-
-/* ------------------------------------------------------------------ the towers' nets */
-
-static dpl_status read_graph(dpli_graph *g, const char *path, dpl_error *err)
-{
-    uint8_t *bytes = NULL;
-    size_t n;
-    dpl_status status = dpli_file_read(&bytes, &n, path, MAX_MODEL_BYTES, err);
-
-    if (status == DPL_OK)
-        status = dpli_graph_for_training(g, bytes, n, err);
-    else if (status == DPL_E_INPUT)
-        status = DPL_E_MODEL;
-    if (status != DPL_OK) {
-        if (err)
-            err->status = status;
-        dpli_fail_in(err, status, path);
-    }
-    free(bytes);
-    return status;
-}
-
-/* The named architecture with its first weights. */
-static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
-{
-    const dpl_train_options *o = &t->settings.o;
-    const dpli_arch_options options = {o->channels, o->dim, o->side, o->batch_norm > 0};
-    const int32_t side = o->side ? o->side : 105;
-    dpli_tower *w = &t->towers[tower];
-    dpli_param **params = NULL;
-    dpl_status status = dpli_arch_build(&w->graph, o->arch, &options, err);
-
-    if (status == DPL_OK)
-        status = dpli_tape_new(&w->tape, &w->graph, t->team,
-                               &(dpl_shape){4, {2, o->channels, side, side}},
-                               &(dpli_tape_options){.max_bytes = SIZE_MAX}, err);
-    if (status != DPL_OK)
-        return status;
-    const int32_t n = dpli_tape_n_params(w->tape);
-    params = dpli_calloc((size_t)n, sizeof(dpli_param *), err);
-    if (!params)
-        return DPL_E_MEMORY;
-    for (int32_t i = 0; i < n; i++)
-        params[i] = dpli_tape_param(w->tape, i);
-    dpli_init_run(params, n, t->settings.init, (uint64_t)o->seed * DPLI_TOWERS + (uint64_t)tower);
-    free(params);
-    dpli_tape_free(w->tape);
-    w->tape = NULL;
-    return DPL_OK;
-}
-
-static dpl_status write_start(dpli_trainer *t, int32_t tower, dpl_error *err)
-{
-    dpli_tower *w = &t->towers[tower];
-    char *path = dpli_run_model(t, "start", tower, err);
-    uint8_t *bytes = NULL;
-    size_t n;
-    dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
-
-    if (status == DPL_OK)
-        status = t->settings.o.arch ? build(t, tower, err)
-                                    : read_graph(&w->graph, t->settings.o.init, err);
-    if (status == DPL_OK)
-        status = dpli_onnx_write(&bytes, &n, &w->graph, err);
-    if (status == DPL_OK)
-        status = dpli_file_replace(path, bytes, n, err);
-    dpli_graph_clear(&w->graph);
-    free(bytes);
-    free(path);
-    return status;
-}
-
-/* What pictures the net takes, from the file's facts as the encoder reads them. */
-static dpl_status read_intake(dpli_tower *w, const char *path, dpl_error *err)
-{
-    dpl_encoder *e;
-    dpl_status status = dpl_encoder_open(&e, path, NULL, err);
-
-    if (status != DPL_OK)
-        return status;
-    w->intake = e->intake;
-    if (e->channels_last)
-        status =
-            dpli_fail(err, DPL_E_MODEL,
-                      "\"%s\": a net whose input has its channels last cannot be trained", path);
-    dpl_encoder_close(e);
-    return status;
-}
-
-static bool is_frozen(void *ctx, const char *layer)
-{
-    const char *const *patterns = ctx;
-
-    for (size_t i = 0; patterns[i]; i++)
-        if (fnmatch(patterns[i], layer, 0) == 0)
-            return true;
-    return false;
-}
-
-/* A pattern that fits nothing is a mistake that would be found out hours later. */
-static dpl_status check_patterns(const dpli_trainer *t, dpl_error *err)
-{
-    const char *const *freeze = t->settings.o.freeze;
-
-    for (int32_t k = 0; freeze && freeze[k]; k++) {
-        bool found = false;
-        for (int32_t w = 0; w < t->n_towers; w++)
-            for (int32_t i = 0; i < dpli_tape_n_params(t->towers[w].tape); i++)
-                found = found ||
-                        fnmatch(freeze[k], dpli_tape_param(t->towers[w].tape, i)->layer, 0) == 0;
-        if (!found)
-            return dpli_fail(err, DPL_E_ARGUMENT, "no layer to freeze fits \"%.80s\"", freeze[k]);
-    }
-    for (int32_t k = 0; k < t->settings.n_rules; k++) {
-        bool found = false;
-        for (int32_t i = 0; i < t->n_params; i++) {
-            const dpli_param *p = t->params[i];
-            found = found || fnmatch(t->settings.rules[k].pattern, p->name, 0) == 0 ||
-                    (p->layer && fnmatch(t->settings.rules[k].pattern, p->layer, 0) == 0);
-        }
-        if (!found)
-            return dpli_fail(err, DPL_E_ARGUMENT, "no layer fits \"%.80s\"",
-                             t->settings.rules[k].pattern);
-    }
-    return DPL_OK;
-}
-
-static dpl_status open_net(dpli_trainer *t, int32_t tower, dpl_error *err)
-{
-    const dpl_train_options *o = &t->settings.o;
-    dpli_tower *w = &t->towers[tower];
-    char *path = dpli_run_model(t, "start", tower, err);
-    const dpli_tape_options options = {
-        .freeze = o->freeze ? is_frozen : NULL,
-        .freeze_ctx = (void *)(uintptr_t)o->freeze,
-        .max_bytes = (size_t)fmin(o->max_memory_gib * 0x1p30, 0x1p62),
-    };
-    dpl_status status = path ? DPL_OK : DPL_E_MEMORY;
-
-    /* a resumed run without its start was killed before it had one */
-    if (status == DPL_OK && (!o->resume || access(path, F_OK) != 0))
-        status = write_start(t, tower, err);
-    if (status == DPL_OK)
-        status = read_intake(w, path, err);
-    if (status == DPL_OK)
-        status = read_graph(&w->graph, path, err);
-    if (status == DPL_OK)
-        status = dpli_tape_new(&w->tape, &w->graph, t->team,
-                               &(dpl_shape){4, {t->rows, w->intake.c, w->intake.h, w->intake.w}},
-                               &options, err);
-    free(path);
-    return status;
 }
 
 /* ------------------------------------------------------------------ data */
@@ -260,45 +102,202 @@ static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tow
     return status;
 }
 
-/* Each kind of item has a feed of its own. */
-static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, const dpli_tower *w,
-                            const dpl_dataset *data, dpl_error *err)
+/* To a feed of sentences the vectors of the pictures that they are of. */
+static dpl_status add_pictures(dpli_feed **feed, dpli_trainer *t, const dpl_dataset *data,
+                               dpl_error *err)
 {
-    switch (dpl_dataset_item_kind(data)) {
-    case DPL_ITEM_PICTURE: return open_pictures(out, t, w, data, err);
+    dpl_decode_options limits = DPL_DECODE_OPTIONS_INIT;
+    dpli_picture_vectors *pictures;
+    dpli_feed *sentences = *feed;
+    dpl_status status;
+
+    *feed = NULL;
+    limits.max_pixels = (uint64_t)t->settings.o.max_pixels;
+    limits.max_bytes = (size_t)t->settings.o.max_picture_bytes;
+    status = dpli_picture_vectors_new(&pictures, data, 1 - t->sentence_side, t->teachers[0],
+                                      &limits, t->team, warn, t, err);
+    if (status != DPL_OK) {
+        dpli_feed_free(sentences);
+        return status;
     }
-    return dpli_fail(err, DPL_E_ARGUMENT, "items of this kind cannot be trained on");
+    return dpli_caption_feed_new(feed, sentences, pictures, err);
 }
 
-static dpl_status open_data(dpl_dataset **data, dpli_feed **feed, dpli_trainer *t, const char *path,
-                            bool plain, const dpli_tower *w, dpl_error *err)
+static const char *const takes_names[] = {[DPLI_TAKES_PICTURES] = "pictures",
+                                          [DPLI_TAKES_IDS] = "sentences or codes",
+                                          [DPLI_TAKES_VECTORS] = "vectors"};
+
+/* Each kind of item has a feed of its own. */
+static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, int32_t tower,
+                            const dpl_dataset *data, dpl_error *err)
 {
+    static const dpli_takes wanted[] = {[DPL_ITEM_PICTURE] = DPLI_TAKES_PICTURES,
+                                        [DPL_ITEM_SENTENCE] = DPLI_TAKES_IDS,
+                                        [DPL_ITEM_VECTOR] = DPLI_TAKES_VECTORS,
+                                        [DPL_ITEM_CODES] = DPLI_TAKES_IDS};
+    static const char *const kinds[] = {[DPL_ITEM_PICTURE] = "pictures",
+                                        [DPL_ITEM_SENTENCE] = "sentences",
+                                        [DPL_ITEM_VECTOR] = "vectors",
+                                        [DPL_ITEM_CODES] = "codes"};
+    const dpli_tower *w = &t->towers[tower];
+    const int side = dpli_trainer_side(t, tower);
+    const dpl_item_kind kind = dpl_dataset_side_kind(data, side);
+    dpl_status status;
+
+    if (wanted[kind] != w->takes)
+        return dpli_fail(err, DPL_E_ARGUMENT, "the network takes %s, the data has %s",
+                         takes_names[w->takes], kinds[kind]);
+    if (kind == DPL_ITEM_PICTURE)
+        return open_pictures(out, t, w, data, err);
+    status = dpli_number_feed_new(
+        out,
+        &(dpli_number_feed_options){.data = data,
+                                    .side = side,
+                                    .tokenizer = kind == DPL_ITEM_SENTENCE ? w->tokenizer : NULL,
+                                    .width = w->steps,
+                                    .n_words = dpli_tower_words(w)},
+        warn, t, err);
+    /* both are of the input that was read from the file */
+    assert(status != DPL_OK ||
+           (*out)->item_bytes ==
+               dpli_tensor_item(dpli_tape_input(w->tape)) *
+                   (w->takes == DPLI_TAKES_IDS ? sizeof(int64_t) : sizeof(float)));
+    return status == DPL_OK && t->captions ? add_pictures(out, t, data, err) : status;
+}
+
+static dpl_status open_data(dpl_dataset **data, const dpli_trainer *t, const char *path,
+                            const char *split, bool plain, dpl_error *err)
+{
+    const dpl_train_options *o = &t->settings.o;
     dpl_dataset_options options = DPL_DATASET_OPTIONS_INIT;
     dpl_status status;
 
     options.plain = plain;
+    options.split = split;
+    if (o->scale_low != DPL_TRAIN_UNSET_REAL) {
+        options.scale_low = o->scale_low;
+        options.scale_high = o->scale_high;
+    }
     status = dpl_dataset_open(data, path, &options, err);
-    if (status == DPL_OK && !plain && dpl_dataset_n_classes(*data) < 2)
+    if (status == DPL_OK && !plain && !dpl_dataset_n_pairs(*data) &&
+        dpl_dataset_n_classes(*data) < 2)
         status = dpli_fail(err, DPL_E_INPUT, "\"%s\" has fewer than two classes", path);
+    return status;
+}
+
+/* Of pairs of a picture and a sentence, for a loss that learns from them. */
+static dpl_status settle_captions(dpli_trainer *t, dpl_error *err)
+{
+    const dpl_dataset *data = t->towers[0].data;
+
+    for (int side = 0; side < 2 && dpl_dataset_n_pairs(data) > 0; side++)
+        if (dpl_dataset_side_kind(data, side) == DPL_ITEM_SENTENCE &&
+            dpl_dataset_side_kind(data, 1 - side) == DPL_ITEM_PICTURE) {
+            t->captions = true;
+            t->sentence_side = side;
+        }
+    if (!t->captions)
+        return dpli_fail(err, DPL_E_INPUT,
+                         "the loss %s learns from pairs of a picture and a sentence, \"%s\" has "
+                         "none",
+                         t->settings.o.loss, t->settings.o.data);
+    for (int side = 0; t->held_data && side < 2; side++)
+        if (!dpl_dataset_n_pairs(t->held_data) ||
+            dpl_dataset_side_kind(t->held_data, side) != dpl_dataset_side_kind(data, side))
+            return dpli_fail(err, DPL_E_INPUT, "\"%s\" has other kinds of things than the data",
+                             t->settings.o.validate);
+    if (strcmp(dpl_encoder_space(t->teachers[0]), "image") != 0)
+        return dpli_fail(err, DPL_E_MODEL, "\"%s\" is no encoder of whole pictures",
+                         t->settings.o.teacher[0]);
+    return dpli_settings_for_captions(&t->settings, dpl_encoder_dim(t->teachers[0]), err);
+}
+
+/* What the data says of the run, before there is a net. */
+static dpl_status settle(dpli_trainer *t, dpl_error *err)
+{
+    const dpl_train_options *o = &t->settings.o;
+    const dpl_dataset *data = t->towers[0].data;
+    const int32_t n = dpl_dataset_n_pairs(data);
+
+    if (t->settings.loss == DPLI_LOSS_INFO_NCE || t->settings.loss == DPLI_LOSS_RANKING)
+        return settle_captions(t, err);
+    t->given = n > 0;
+    if (t->held_data && (dpl_dataset_n_pairs(t->held_data) > 0) != t->given)
+        return dpli_fail(err, DPL_E_INPUT, "of the data and \"%s\" one gives pairs, the other not",
+                         o->validate);
+    if (!t->given)
+        return t->n_towers > 1 && !o->second_data
+                   ? dpli_fail(err, DPL_E_ARGUMENT,
+                               "\"%s\" has two towers: it takes data that gives pairs, or "
+                               "\"second-data\"",
+                               o->arch)
+                   : DPL_OK;
+    if (t->n_towers == 1 && dpl_dataset_side_kind(data, 0) != dpl_dataset_side_kind(data, 1))
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "pairs of two kinds need a network of two towers, as two-inputs");
+    for (int side = 0; t->held_data && side < 2; side++)
+        if (dpl_dataset_side_kind(t->held_data, side) != dpl_dataset_side_kind(data, side))
+            return dpli_fail(err, DPL_E_INPUT, "\"%s\" has other kinds of things than the data",
+                             o->validate);
+    return dpli_settings_for_pairs(&t->settings, n, dpl_dataset_is_graded(data), err);
+}
+
+/* What a new net's table of words is made from; and how wide its vectors are. */
+static dpl_status open_words(dpli_trainer *t, int32_t tower, dpl_error *err)
+{
+    const dpl_train_options *o = &t->settings.o;
+    const dpl_dataset *data = dpli_trainer_data(t, tower);
+    const int side = dpli_trainer_side(t, tower);
+    const dpl_item_kind kind = dpl_dataset_side_kind(data, side);
+    const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
+    dpli_tower *w = &t->towers[tower];
+    dpl_status status = DPL_OK;
+
+    w->reads_sentences = kind == DPL_ITEM_SENTENCE;
+    if (!arch || (kind != DPL_ITEM_SENTENCE && kind != DPL_ITEM_CODES) ||
+        arch->takes != DPLI_TAKES_IDS) {
+        w->width = kind == DPL_ITEM_VECTOR ? dpl_dataset_side_dim(data, side) : 0;
+        return DPL_OK;
+    }
+    const int32_t fixed = dpli_arch_steps(o->arch, tower > 0);
+    status = dpli_words_new(&w->words,
+                            &(dpli_words_options){.data = data,
+                                                  .side = side,
+                                                  .tokens = o->tokens,
+                                                  .lower = o->lower > 0,
+                                                  .max_words = o->max_words,
+                                                  .length = fixed ? fixed : o->length,
+                                                  .vectors = o->vectors},
+                            err);
     if (status == DPL_OK)
-        status = open_feed(feed, t, w, *data, err);
-    /* both are of the input that read_intake read */
-    assert(status != DPL_OK ||
-           (*feed)->item_bytes == dpli_tensor_item(dpli_tape_input(w->tape)) * sizeof(float));
+        w->width = dpli_words_width(w->words);
     return status;
 }
 
 static dpl_status open_all_data(dpli_trainer *t, dpl_error *err)
 {
     const dpl_train_options *o = &t->settings.o;
-    const char *const paths[DPLI_TOWERS] = {o->data, o->second_data};
+    dpl_status status = open_data(&t->towers[0].data, t, o->data, o->split, o->plain, err);
+
+    if (status == DPL_OK && o->second_data)
+        status = open_data(&t->towers[1].data, t, o->second_data, NULL, o->plain, err);
+    if (status == DPL_OK && o->validate)
+        status = open_data(&t->held_data, t, o->validate, o->validate_split, false, err);
+    if (status == DPL_OK)
+        status = settle(t, err);
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
+        status = open_words(t, w, err);
+    return status;
+}
+
+static dpl_status open_feeds(dpli_trainer *t, dpl_error *err)
+{
     dpl_status status = DPL_OK;
 
     for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
-        status = open_data(&t->towers[w].data, &t->towers[w].feed, t, paths[w], o->plain,
-                           &t->towers[w], err);
-    if (status == DPL_OK && o->validate)
-        status = open_data(&t->held_data, &t->held_feed, t, o->validate, false, &t->towers[0], err);
+        status = open_feed(&t->towers[w].feed, t, w, dpli_trainer_data(t, w), err);
+    for (int32_t w = 0; w < t->n_towers && t->held_data && status == DPL_OK; w++)
+        status = open_feed(&t->held_feeds[w], t, w, t->held_data, err);
     return status == DPL_OK ? dpli_trainer_split(t, err) : status;
 }
 
@@ -313,7 +312,7 @@ static dpl_status take_head(dpli_trainer *t, dpl_error *err)
     double bias = 0;
     dpl_status status = DPL_OK;
 
-    if (t->settings.loss != DPLI_LOSS_L1_SIGMOID)
+    if (t->settings.loss != DPLI_LOSS_L1_SIGMOID && t->settings.loss != DPLI_LOSS_L1_SIMILARITY)
         return DPL_OK;
     for (int32_t i = 0; i < g->n_meta && status == DPL_OK; i++) {
         if (strcmp(g->meta[i].key, "doppel.head.weights") == 0 && !bytes)
@@ -335,6 +334,8 @@ static dpl_status take_head(dpli_trainer *t, dpl_error *err)
             if (!isfinite(p->value[k]))
                 status = dpli_fail(err, DPL_E_MODEL, "the head's weight %zu is not finite", k);
     }
+    if (bytes && status == DPL_OK && t->settings.loss == DPLI_LOSS_L1_SIMILARITY)
+        dpli_loss_l1_turn(t->loss);
     free(bytes);
     return status;
 }
@@ -356,6 +357,7 @@ static dpl_status open_loss(dpli_trainer *t, dpl_error *err)
                           .n_classes = t->pool.n_classes * (o->rotate_classes ? 4 : 1),
                           .margin = (float)real_or_nan(o->margin),
                           .scale = (float)real_or_nan(o->scale),
+                          .temperature = (float)real_or_nan(o->temperature),
                           .n_teachers = feed->n_targets,
                           .teacher_dims = feed->target_dims,
                           .seed = (uint64_t)o->seed,
@@ -363,6 +365,15 @@ static dpl_status open_loss(dpli_trainer *t, dpl_error *err)
                       err);
 
     return status == DPL_OK ? take_head(t, err) : status;
+}
+
+/* Shared: it changes with the first tower's. */
+static bool is_anothers(const dpli_trainer *t, const dpli_param *p)
+{
+    for (int32_t i = 0; i < t->n_ties; i++)
+        if (t->ties[i].b == p)
+            return true;
+    return false;
 }
 
 static dpl_status open_optimizer(dpli_trainer *t, dpl_error *err)
@@ -376,11 +387,12 @@ static dpl_status open_optimizer(dpli_trainer *t, dpl_error *err)
         return DPL_E_MEMORY;
     for (int32_t w = 0; w < t->n_towers; w++)
         for (int32_t i = 0; i < dpli_tape_n_params(t->towers[w].tape); i++)
-            t->params[at++] = dpli_tape_param(t->towers[w].tape, i);
+            if (!is_anothers(t, dpli_tape_param(t->towers[w].tape, i)))
+                t->params[at++] = dpli_tape_param(t->towers[w].tape, i);
     for (int32_t i = 0; i < dpli_loss_n_params(t->loss); i++)
         t->params[at++] = dpli_loss_param(t->loss, i);
-    t->n_params = n;
-    const dpl_status status = check_patterns(t, err);
+    t->n_params = n = at;
+    const dpl_status status = dpli_towers_check_patterns(t, err);
     if (status != DPL_OK)
         return status;
     return dpli_optimizer_new(&t->optimizer, &t->settings.optimizer, t->settings.rules,
@@ -404,6 +416,11 @@ static dpl_status open_loader(dpli_trainer *t, dpl_error *err)
         .first_step = t->step,
     };
 
+    if (t->captions) { /* a sentence after the other, with its picture */
+        options.sampler.classes = o->batch_pairs;
+        options.sampler.items = 1;
+        options.sampler.pairs = 0;
+    }
     for (int32_t w = 0; w < t->n_towers; w++)
         options.feeds[w] = t->towers[w].feed;
     return dpli_loader_new(&t->loader, &options, err);
@@ -421,33 +438,40 @@ static void make_plan(dpli_trainer *t)
         .arch = o->arch ? o->arch : o->init,
         .loss = o->loss,
         .head = dpli_loss_head(t->settings.loss),
-        .best = t->held.n_classes ? dpli_figure_name(t->settings.best) : "",
+        .best = t->held.n_classes || t->held.n_pairs ? dpli_figure_name(t->settings.best) : "",
         .optimizer_bytes = dpli_optimizer_bytes(t->optimizer),
         .loader_bytes = dpli_loader_bytes(t->loader),
         .n_towers = t->n_towers,
         .n_threads = dpli_team_size(t->team),
         .rows = t->rows * t->n_towers,
+        .steps = t->towers[0].takes == DPLI_TAKES_PICTURES ? 0 : t->towers[0].steps,
+        .n_pairs = t->pool.n_pairs,
+        .n_held_pairs = t->held.n_pairs,
         .width_px = in->w,
         .height_px = in->h,
         .channels = in->c,
         .dim = t->dim,
         .n_classes = o->plain ? 0 : t->pool.n_classes,
-        .n_items = t->pool.n_items,
+        .n_items = t->given ? dpl_dataset_n_items(t->towers[0].data) : t->pool.n_items,
         .n_held_classes = t->held.n_classes,
         .n_held_items = t->held.n_items,
         .start_step = t->step,
     };
-    p->pixel_bytes = t->held_feed ? t->held_feed->held_bytes : 0;
     for (int32_t w = 0; w < t->n_towers; w++) {
+        p->pixel_bytes += t->held_feeds[w] ? t->held_feeds[w]->held_bytes : 0;
+        p->n_words += t->towers[w].words ? dpli_words_n(t->towers[w].words) : 0;
+        p->n_missing += t->towers[w].words ? dpli_words_n_missing(t->towers[w].words) : 0;
         p->tape_bytes += dpli_tape_bytes(t->towers[w].tape);
         p->pixel_bytes += t->towers[w].feed->held_bytes;
         for (int32_t i = 0; i < dpli_tape_n_params(t->towers[w].tape); i++) {
             const dpli_param *q = dpli_tape_param(t->towers[w].tape, i);
-            if (q->kind != DPLI_PARAM_OTHER && q->kind != DPLI_PARAM_RUNNING)
+            if (q->kind != DPLI_PARAM_OTHER && q->kind != DPLI_PARAM_RUNNING && !is_anothers(t, q))
                 p->n_parameters += q->n;
         }
     }
-    p->epoch_steps = o->epoch_steps ? o->epoch_steps : t->pool.n_items / (t->rows * t->n_towers);
+    p->epoch_steps = o->epoch_steps ? o->epoch_steps
+                     : t->given     ? t->pool.n_pairs / o->batch_pairs
+                                    : t->pool.n_items / (t->rows * t->n_towers);
     p->epoch_steps = p->epoch_steps < 1 ? 1 : p->epoch_steps;
     p->n_steps = o->steps ? o->steps : o->epochs * p->epoch_steps;
 }
@@ -469,17 +493,28 @@ static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
     const bool resume = t->settings.o.resume;
     dpl_status status = dpli_team_new(&t->team, t->settings.o.threads, err);
 
-    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
-        status = open_net(t, w, err);
+    if (status == DPL_OK)
+        status = open_teachers(t, err);
+    if (status == DPL_OK)
+        status = open_all_data(t, err);
+    t->rows = dpli_settings_rows(&t->settings);
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++) {
+        char *path = dpli_run_model(t, "start", w, err);
+
+        status = path ? dpli_tower_open(t, w, path, err) : DPL_E_MEMORY;
+        free(path);
+    }
+    if (status == DPL_OK)
+        status = dpli_towers_share(t, err);
     if (status != DPL_OK)
         return status;
     t->dim = (int32_t)dpli_tensor_item(dpli_tape_output(t->towers[0].tape));
+    if (t->n_towers > 1 && dpli_tensor_item(dpli_tape_output(t->towers[1].tape)) != (size_t)t->dim)
+        return dpli_fail(err, DPL_E_MODEL, "the towers' vectors are not of one length");
     const size_t rows = (size_t)t->rows * (size_t)t->n_towers;
     t->embeddings = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
     t->embedding_grads = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
-    status = t->embeddings && t->embedding_grads ? open_teachers(t, err) : DPL_E_MEMORY;
-    if (status == DPL_OK)
-        status = open_all_data(t, err);
+    status = t->embeddings && t->embedding_grads ? open_feeds(t, err) : DPL_E_MEMORY;
     if (status == DPL_OK)
         status = open_loss(t, err);
     if (status == DPL_OK)
@@ -524,8 +559,7 @@ dpl_status dpli_trainer_open(dpli_trainer *t, const dpl_train_options *options, 
     free(config);
     if (status != DPL_OK)
         return status;
-    t->n_towers = t->settings.o.second_data ? 2 : 1;
-    t->rows = dpli_settings_rows(&t->settings);
+    t->n_towers = t->settings.n_towers;
     status = open_parts(t, err);
     if (status != DPL_OK && !options->resume)
         remove_start(t);
@@ -545,14 +579,14 @@ void dpli_trainer_close(dpli_trainer *t)
     free(t->embedding_grads);
     dpli_draws_clear(&t->pool);
     dpli_draws_clear(&t->held);
-    dpli_feed_free(t->held_feed);
-    dpl_dataset_close(t->held_data);
+    free(t->ties);
     for (int32_t w = 0; w < DPLI_TOWERS; w++) {
-        dpli_tape_free(t->towers[w].tape);
-        dpli_graph_clear(&t->towers[w].graph);
+        dpli_feed_free(t->held_feeds[w]);
         dpli_feed_free(t->towers[w].feed);
+        dpli_tower_clear(&t->towers[w]);
         dpl_dataset_close(t->towers[w].data);
     }
+    dpl_dataset_close(t->held_data);
     dpli_team_free(t->team);
     dpli_settings_clear(&t->settings);
     if (t->run_fd >= 0)

@@ -14,6 +14,7 @@
 #include "train/checkpoint.h"
 #include "train/run.h"
 #include "train/setup.h"
+#include "train/tower.h"
 #include "train/validate.h"
 
 /* Since the last line of the log. */
@@ -38,7 +39,7 @@ static dpl_status not_finite(const dpli_trainer *t, bool gradients, const char *
     const char *layer = NULL;
 
     for (int32_t w = 0; w < t->n_towers && !layer; w++)
-        layer = dpli_tape_not_finite(t->towers[w].tape, gradients);
+        layer = dpli_tape_not_finite(t->towers[w].at, gradients);
     return dpli_fail(err, DPL_E_NUMERIC,
                      "step %lld: the %s is not finite, first in layer \"%s\"; the last checkpoint "
                      "is as it was: try a lower rate, or clip the gradient",
@@ -50,13 +51,11 @@ static void forward(dpli_trainer *t, const dpli_batch *batch)
     const size_t block = (size_t)t->rows * (size_t)t->dim;
 
     for (int32_t w = 0; w < t->n_towers; w++) {
-        dpli_tensor *in = dpli_tape_input(t->towers[w].tape);
-        memcpy(in->value, batch->inputs[w], (size_t)t->rows * t->towers[w].feed->item_bytes);
         /* dropout's seed: of this run, this step, this tower */
         dpli_rng rng;
         dpli_seed_at(&rng, (uint64_t)t->settings.o.seed, 41, (uint64_t)t->step, (uint64_t)w);
-        dpli_tape_forward(t->towers[w].tape, t->rows, true, dpli_rng_u64(&rng));
-        memcpy(t->embeddings + (size_t)w * block, dpli_tape_output(t->towers[w].tape)->value,
+        dpli_tower_forward(&t->towers[w], batch->inputs[w], t->rows, true, dpli_rng_u64(&rng));
+        memcpy(t->embeddings + (size_t)w * block, dpli_tape_output(t->towers[w].at)->value,
                block * sizeof *t->embeddings);
     }
 }
@@ -65,11 +64,13 @@ static void backward(dpli_trainer *t)
 {
     const size_t block = (size_t)t->rows * (size_t)t->dim;
 
+    dpli_towers_part(t);
     for (int32_t w = 0; w < t->n_towers; w++) {
-        memcpy(dpli_tape_output(t->towers[w].tape)->grad, t->embedding_grads + (size_t)w * block,
+        memcpy(dpli_tape_output(t->towers[w].at)->grad, t->embedding_grads + (size_t)w * block,
                block * sizeof *t->embedding_grads);
-        dpli_tape_backward(t->towers[w].tape);
+        dpli_tape_backward(t->towers[w].at);
     }
+    dpli_towers_join(t);
 }
 
 static dpl_status take_step(dpl_train_event *e, size_t *n_correct, size_t *n_judged,
@@ -214,7 +215,7 @@ static dpl_status now_and_then(loop *l, dpl_error *err)
     const bool due = t->step % every == 0 || t->step == t->plan.n_steps;
     dpl_status status = DPL_OK;
 
-    if (due && t->held.n_classes)
+    if (due && (t->held.n_classes || t->held.n_pairs))
         status = validate(l, err);
     if (status == DPL_OK && (due || dpli_now() - l->saved_s >= o->checkpoint_minutes * 60))
         status = save(l, err);

@@ -1,9 +1,10 @@
 /*
  * validate.c - how good the net is on what it was not trained on.
  *
- * After Lake's protocol: a round takes up to `ways` classes of one group, one picture of each by
- * one drawer and one by another; every picture of the first is to be found among those of the
- * second. A round of 20 classes is 20 one-shot trials, 20 pairs of the same class and 380 of
+ * Pairs that the data gives are asked as they are; sentences, where their pictures are among all.
+ * Classes after Lake's protocol: a round takes up to `ways` classes of one group, one picture of
+ * each by one drawer and one by another; every picture of the first is to be found among those of
+ * the second. A round of 20 classes is 20 one-shot trials, 20 pairs of the same class and 380 of
  * different ones, from 40 pictures. Rounds depend on the run's seed only, so every validation asks
  * the same.
  *
@@ -18,6 +19,9 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/rows.h"
+#include "train/feed_captions.h"
+#include "train/ranks.h"
+#include "train/tower.h"
 
 enum { SALT_ROUND = 21 };
 
@@ -39,6 +43,13 @@ double dpli_figure(const dpl_train_figures *figures, dpli_best which)
     case DPLI_BEST_ACCURACY: return figures->accuracy;
     case DPLI_BEST_EER: return figures->eer;
     case DPLI_BEST_TAR: return figures->tar;
+    case DPLI_BEST_CORRECT: return figures->correct;
+    case DPLI_BEST_PEARSON: return figures->pearson;
+    case DPLI_BEST_SPEARMAN: return figures->spearman;
+    case DPLI_BEST_R1: return figures->recall_1;
+    case DPLI_BEST_R5: return figures->recall_5;
+    case DPLI_BEST_R10: return figures->recall_10;
+    case DPLI_BEST_RANK: return figures->median_rank;
     }
     return NAN;
 }
@@ -47,12 +58,13 @@ bool dpli_figure_better(double a, double b, dpli_best which)
 {
     if (!isfinite(a) || !isfinite(b))
         return isfinite(a);
-    return which == DPLI_BEST_EER ? a < b : a > b;
+    return which == DPLI_BEST_EER || which == DPLI_BEST_RANK ? a < b : a > b;
 }
 
 const char *dpli_figure_name(dpli_best which)
 {
-    static const char *const names[] = {"oneshot", "auc", "accuracy", "eer", "tar"};
+    static const char *const names[] = {"oneshot", "auc",      "accuracy", "eer", "tar", "correct",
+                                        "pearson", "spearman", "r1",       "r5",  "r10", "rank"};
 
     return names[which];
 }
@@ -166,7 +178,8 @@ typedef struct part {
 
 typedef struct filling {
     const dpli_feed *feed;
-    dpli_tape *tape;
+    dpli_tower *tower;
+    char *inputs; /* of a batch */
     int n_parts;
     part *parts; /* [n_parts], the team's */
     const int32_t *items;
@@ -175,7 +188,7 @@ typedef struct filling {
 static void fill_some(void *ctx, int worker, size_t from, size_t to)
 {
     const filling *f = ctx;
-    char *input = (char *)dpli_tape_input(f->tape)->value;
+    char *input = f->inputs;
     part *p = &f->parts[worker];
 
     for (size_t i = from; i < to && p->err.status == DPL_OK; i++) {
@@ -189,17 +202,19 @@ static void filling_clear(filling *f)
     for (int i = 0; i < f->n_parts; i++)
         f->feed->close(f->parts[i].hand);
     free(f->parts);
+    free(f->inputs);
 }
 
-static dpl_status filling_init(filling *f, const dpli_trainer *t, int32_t tower, dpl_error *err)
+static dpl_status filling_init(filling *f, dpli_trainer *t, int32_t tower, dpl_error *err)
 {
     const int n = dpli_team_size(t->team);
     dpl_status status = DPL_OK;
 
-    *f = (filling){.feed = t->held_feed ? t->held_feed : t->towers[tower].feed,
-                   .tape = t->towers[tower].tape};
+    *f = (filling){.feed = t->held_feeds[tower] ? t->held_feeds[tower] : t->towers[tower].feed,
+                   .tower = &t->towers[tower]};
     f->parts = dpli_calloc((size_t)n, sizeof *f->parts, err);
-    if (!f->parts)
+    f->inputs = dpli_alloc_aligned((size_t)t->rows, f->feed->item_bytes, err);
+    if (!f->parts || !f->inputs)
         return DPL_E_MEMORY;
     while (f->n_parts < n && status == DPL_OK)
         status = f->feed->open(&f->parts[f->n_parts++].hand, f->feed, err);
@@ -220,11 +235,11 @@ static dpl_status embed_batch(const dpli_trainer *t, filling *f, size_t n, float
                 *err = f->parts[i].err;
             return f->parts[i].err.status;
         }
-    dpli_tape_forward(f->tape, (int32_t)n, false, 0);
-    values = dpli_tape_output(f->tape)->value;
+    dpli_tower_forward(f->tower, f->inputs, (int32_t)n, false, 0);
+    values = dpli_tape_output(f->tower->at)->value;
     for (size_t i = 0; i < n_values; i++)
         if (!isfinite(values[i])) {
-            const char *layer = dpli_tape_not_finite(f->tape, false);
+            const char *layer = dpli_tape_not_finite(f->tower->at, false);
             return dpli_fail(err, DPL_E_NUMERIC,
                              "validation at step %lld: layer \"%s\" gives a value that is not "
                              "finite",
@@ -248,7 +263,7 @@ static dpl_status embed(const dpli_trainer *t, filling *f, const int32_t *items,
     return status;
 }
 
-static dpl_status embed_rounds(rounds *r, const dpli_trainer *t, dpl_error *err)
+static dpl_status embed_rounds(rounds *r, dpli_trainer *t, dpl_error *err)
 {
     const size_t dim = (size_t)t->dim, half = (size_t)r->ways;
     const size_t n_halves = 2 * (size_t)r->n, n_towers = (size_t)t->n_towers;
@@ -314,17 +329,6 @@ static void score_rounds(void *ctx, int worker, size_t from, size_t to)
     }
 }
 
-/* The learned weights of the head, the loss's only dense parameter of the embedding's length. */
-static const float *head_weights(const dpli_trainer *t)
-{
-    for (int32_t i = 0; i < dpli_loss_n_params(t->loss); i++) {
-        const dpli_param *p = dpli_loss_param(t->loss, i);
-        if (t->settings.loss == DPLI_LOSS_L1_SIGMOID && p->kind == DPLI_PARAM_DENSE)
-            return p->value;
-    }
-    return NULL;
-}
-
 static dpl_status judge(dpl_train_figures *out, const rounds *r, const float *scores,
                         dpl_error *err)
 {
@@ -359,28 +363,265 @@ static dpl_status judge(dpl_train_figures *out, const rounds *r, const float *sc
     return DPL_OK;
 }
 
-dpl_status dpli_validate(dpl_train_figures *out, dpli_trainer *t, dpl_error *err)
+static dpl_status validate_rounds(dpl_train_figures *out, dpli_trainer *t, scoring *s,
+                                  dpl_error *err)
 {
     rounds r = {0};
-    scoring s = {.r = &r, .head = dpli_loss_head(t->settings.loss), .dim = (size_t)t->dim};
     dpl_status status = draw_rounds(&r, t, err);
 
-    *out = (dpl_train_figures){NAN, NAN, NAN, NAN, NAN, 0, 0, 0, 0};
+    s->r = &r;
     if (status == DPL_OK)
         status = embed_rounds(&r, t, err);
     if (status != DPL_OK)
         goto done;
-    s.weights = head_weights(t);
-    s.scores = dpli_alloc((size_t)r.n * (size_t)r.ways, (size_t)r.ways * sizeof *s.scores, err);
-    if (!s.scores) {
+    s->scores = dpli_alloc((size_t)r.n * (size_t)r.ways, (size_t)r.ways * sizeof *s->scores, err);
+    if (!s->scores) {
         status = DPL_E_MEMORY;
         goto done;
     }
-    dpli_team_run(t->team, (size_t)r.n, score_rounds, &s);
-    status = judge(out, &r, s.scores, err);
+    dpli_team_run(t->team, (size_t)r.n, score_rounds, s);
+    status = judge(out, &r, s->scores, err);
 done:
-    free(s.scores);
+    free(s->scores);
     free(r.items);
     free(r.embeddings);
+    return status;
+}
+
+/* ------------------------------------------------------------------ given pairs */
+
+/* Pairs that are alike in length go together; the figures see no order. */
+static int by_steps(const void *a, const void *b)
+{
+    const dpli_given *p = a, *q = b;
+
+    return (p->steps > q->steps) - (p->steps < q->steps);
+}
+
+/* From 0 to 1 where the head has such a score, as a grade has. */
+static double as_grade(const scoring *s, float score, float bias)
+{
+    if (s->weights)
+        return 1 / (1 + exp(-(double)score - (double)bias));
+    return strcmp(s->head, "exp-manhattan") == 0 ? exp((double)score) : (double)score;
+}
+
+typedef struct graded {
+    float value;
+    int32_t at;
+} graded;
+
+static int by_value(const void *a, const void *b)
+{
+    const graded *p = a, *q = b;
+
+    return (p->value > q->value) - (p->value < q->value);
+}
+
+/* Ranks from 1, of ties the mean of theirs. */
+static void rank(double *ranks, graded *sorted, size_t n)
+{
+    qsort(sorted, n, sizeof *sorted, by_value);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && sorted[end].value == sorted[i].value;)
+            end++;
+        for (size_t k = i; k < end; k++)
+            ranks[sorted[k].at] = ((double)i + 1 + (double)end) / 2;
+    }
+}
+
+static double correlation(const double *x, const double *y, size_t n)
+{
+    double mx = 0, my = 0, xy = 0, xx = 0, yy = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        xy += (x[i] - mx) * (y[i] - my);
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+}
+
+static dpl_status judge_given(dpl_train_figures *out, const dpli_given *pairs, const float *scores,
+                              const double *grades, size_t n, bool graded_head, dpl_error *err)
+{
+    float *same = dpli_alloc(n, sizeof *same, err), *other = dpli_alloc(n, sizeof *other, err);
+    double *x = dpli_alloc(n, sizeof *x, err), *y = dpli_alloc(n, sizeof *y, err);
+    graded *sorted = dpli_alloc(n, sizeof *sorted, err);
+    size_t n_same = 0, n_other = 0;
+    dpl_status status = DPL_E_MEMORY;
+
+    if (!same || !other || !x || !y || !sorted)
+        goto done;
+    status = DPL_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (pairs[i].target > 0.5f)
+            same[n_same++] = scores[i];
+        else
+            other[n_other++] = scores[i];
+        y[i] = (double)pairs[i].target;
+    }
+    dpli_pair_figures(out, same, n_same, other, n_other, 1e-2);
+    out->pearson = correlation(grades, y, n);
+    /* A distance is on no scale of grades. */
+    out->squared_error = graded_head ? 0 : (double)NAN;
+    for (size_t i = 0; i < n; i++)
+        out->squared_error += (grades[i] - y[i]) * (grades[i] - y[i]) / (double)n;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (graded){scores[i], (int32_t)i};
+    rank(x, sorted, n);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (graded){pairs[i].target, (int32_t)i};
+    rank(y, sorted, n);
+    out->spearman = correlation(x, y, n);
+    out->n_pairs = (int64_t)n;
+done:
+    free(same);
+    free(other);
+    free(x);
+    free(y);
+    free(sorted);
+    return status;
+}
+
+/* Pairs first to first + n - 1: embedded, [2 or 1 tower's rows]; their loss and scores. */
+static dpl_status ask_some(dpl_train_figures *out, dpli_trainer *t, filling *fillings,
+                           const dpli_given *pairs, size_t n, const scoring *s, int32_t *items,
+                           dpli_pair *list, float *scores, dpl_error *err)
+{
+    const size_t dim = (size_t)t->dim, block = (size_t)t->rows;
+    const bool two = t->n_towers > 1;
+    const dpli_loss_batch batch = {
+        .n = t->rows * t->n_towers, .embeddings = t->embeddings, .pairs = list, .n_pairs = n};
+    size_t n_correct;
+    double loss;
+    dpl_status status = DPL_OK;
+
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++) {
+        for (size_t i = 0; i < n; i++) {
+            if (!two)
+                items[2 * i] = pairs[i].a;
+            items[two ? i : 2 * i + 1] = w || !two ? pairs[i].b : pairs[i].a;
+        }
+        fillings[w].items = items;
+        status = embed_batch(t, &fillings[w], two ? n : 2 * n,
+                             t->embeddings + (size_t)w * block * dim, err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int32_t a = (int32_t)(two ? i : 2 * i), b = (int32_t)(two ? block + i : 2 * i + 1);
+
+        list[i] = (dpli_pair){a, b, pairs[i].target, 1.0f};
+        if (status == DPL_OK)
+            scores[i] = score(s, t->embeddings + (size_t)a * dim, t->embeddings + (size_t)b * dim);
+    }
+    if (status == DPL_OK)
+        status = dpli_loss_run(&loss, t->loss, &batch, t->team, &n_correct, err);
+    if (status == DPL_OK) {
+        out->loss += loss;
+        out->correct += (double)n_correct;
+    }
+    return status;
+}
+
+static dpl_status validate_given(dpl_train_figures *out, dpli_trainer *t, scoring *s, float bias,
+                                 dpl_error *err)
+{
+    const size_t n = (size_t)t->held.n_pairs;
+    const size_t most = (size_t)(t->n_towers > 1 ? t->rows : t->rows / 2);
+    dpli_given *pairs = dpli_alloc(n, sizeof *pairs, err);
+    float *scores = dpli_alloc(n, sizeof *scores, err);
+    double *grades = dpli_alloc(n, sizeof *grades, err);
+    int32_t *items = dpli_alloc(2 * most, sizeof *items, err);
+    dpli_pair *list = dpli_alloc(most, sizeof *list, err);
+    filling fillings[DPLI_TOWERS] = {{0}};
+    dpl_status status = pairs && scores && grades && items && list ? DPL_OK : DPL_E_MEMORY;
+
+    for (int32_t w = 0; w < t->n_towers && status == DPL_OK; w++)
+        status = filling_init(&fillings[w], t, w, err);
+    if (status != DPL_OK)
+        goto done;
+    memcpy(pairs, t->held.pairs, n * sizeof *pairs);
+    qsort(pairs, n, sizeof *pairs, by_steps);
+    out->loss = out->correct = 0;
+    for (size_t at = 0; at < n && status == DPL_OK; at += most)
+        status = ask_some(out, t, fillings, pairs + at, n - at < most ? n - at : most, s, items,
+                          list, scores + at, err);
+    if (status != DPL_OK)
+        goto done;
+    out->loss /= (double)n;
+    out->correct /= (double)n;
+    for (size_t i = 0; i < n; i++)
+        grades[i] = as_grade(s, scores[i], bias);
+    status = judge_given(out, pairs, scores, grades, n, strcmp(s->head, "euclidean") != 0, err);
+done:
+    for (int32_t w = 0; w < t->n_towers; w++)
+        if (fillings[w].feed)
+            filling_clear(&fillings[w]);
+    free(pairs);
+    free(scores);
+    free(grades);
+    free(items);
+    free(list);
+    return status;
+}
+
+/* ------------------------------------------------------------------ pictures with sentences */
+
+/* Each sentence asks for its picture among all that are held out. */
+static dpl_status validate_captions(dpl_train_figures *out, dpli_trainer *t, dpl_error *err)
+{
+    const size_t n = (size_t)t->held.n_items, n_pictures = (size_t)t->held.n_classes;
+    const size_t dim = (size_t)t->dim;
+    float *sentences = dpli_alloc(n, dim * sizeof *sentences, err);
+    float *pictures = dpli_alloc(n_pictures, dim * sizeof *pictures, err);
+    int32_t *items = dpli_alloc(n, sizeof *items, err), *own = dpli_alloc(n, sizeof *own, err);
+    filling f = {0};
+    size_t at = 0;
+    dpl_status status = sentences && pictures && items && own ? DPL_OK : DPL_E_MEMORY;
+
+    if (status == DPL_OK)
+        status = filling_init(&f, t, 0, err);
+    for (size_t c = 0; c < n_pictures && status == DPL_OK; c++) {
+        const dpli_draw_class *k = &t->held.classes[c];
+
+        memcpy(pictures + c * dim, dpli_caption_feed_vector(f.feed, k->cls),
+               dim * sizeof *pictures);
+        for (int32_t i = 0; i < k->n[0]; i++) {
+            items[at] = k->items[0][i];
+            own[at++] = (int32_t)c;
+        }
+    }
+    if (status == DPL_OK)
+        status = embed(t, &f, items, n, sentences, err);
+    if (status == DPL_OK)
+        status = dpli_ranks(out, sentences, own, n, pictures, n_pictures, dim, t->team, err);
+    if (f.feed)
+        filling_clear(&f);
+    free(sentences);
+    free(pictures);
+    free(items);
+    free(own);
+    return status;
+}
+
+dpl_status dpli_validate(dpl_train_figures *out, dpli_trainer *t, dpl_error *err)
+{
+    float *weights = dpli_alloc((size_t)t->dim, sizeof *weights, err), bias = 0;
+    scoring s = {.head = dpli_loss_head(t->settings.loss), .dim = (size_t)t->dim};
+    dpl_status status = DPL_E_MEMORY;
+
+    *out = (dpl_train_figures){NAN, NAN, NAN, NAN, NAN, 0,   0,   0,   0, NAN, NAN,
+                               NAN, NAN, NAN, 0,   NAN, NAN, NAN, NAN, 0, 0};
+    if (!weights)
+        return status;
+    s.weights = dpli_loss_l1_head(weights, &bias, t->loss) ? weights : NULL;
+    status = t->captions ? validate_captions(out, t, err)
+             : t->given  ? validate_given(out, t, &s, bias, err)
+                         : validate_rounds(out, t, &s, err);
+    free(weights);
     return status;
 }

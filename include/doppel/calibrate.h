@@ -130,6 +130,32 @@ DPL_API dpl_status dpl_calibrate(dpl_calibrated *out, const dpl_samples *samples
                                  dpl_error *err);
 DPL_API void dpl_calibrated_clear(dpl_calibrated *calibrated);
 
+/* ------------------------------------------------------------------ of given pairs */
+
+typedef struct dpl_calibrated_pairs {
+    char *json; /* the calibration, version 1: what dpl_calibration_parse reads */
+    size_t n_pairs, n_same, n_points; /* pairs that are not the same; that are; of the table */
+    double lowest_fmr;                /* that it supports */
+} dpl_calibrated_pairs;
+
+/**
+ * Make a calibration of pairs of which it is known whether they are the same, as of sentences.
+ *
+ * Rates go down to those that 10 pairs exceed, with the bounds of as many independent pairs. A rate
+ * is that of pairs like these: of random ones, or of ones that were chosen to be hard.
+ *
+ * @param[out] out     cleared by dpl_calibrated_pairs_clear
+ * @param      scores  [n] by the head
+ * @param      same    [n]
+ * @param      fmr     the rate that it has to reach
+ * @param      source  what it says of its data; may be NULL
+ * @retval DPL_E_INPUT  too few pairs for fmr, or a score that is not finite
+ */
+DPL_API dpl_status dpl_calibrate_pairs(dpl_calibrated_pairs *out, const float *scores,
+                                       const bool *same, size_t n, const dpl_head *head, double fmr,
+                                       const char *source, dpl_error *err);
+DPL_API void dpl_calibrated_pairs_clear(dpl_calibrated_pairs *calibrated);
+
 /* ------------------------------------------------------------------ the cohort */
 
 enum { DPL_COHORT_PEOPLE = 5 /* of whom each centre is the mean */ };

@@ -18,6 +18,7 @@
 #include "doppel/net.h"
 #include "doppel/photos.h"
 #include "doppel/score.h"
+#include "doppel/text.h"
 #include "doppel/train.h"
 #include "doppel/version.h"
 #include "doppel/xmp.h"

@@ -17,6 +17,7 @@
 
 #include "doppel/dataset.h"
 #include "doppel/job.h"
+#include "doppel/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -107,6 +108,34 @@ typedef struct dpl_folds {
 DPL_API dpl_status dpl_folds_make(dpl_folds *out, const float *scores, const uint8_t *same,
                                   const int32_t *folds, size_t n, int32_t n_folds, dpl_error *err);
 
+/* A correlation with its bounds; NaN where one of both does not vary, bounds also below 4 pairs. */
+typedef struct dpl_correlation {
+    double value, low, high;
+} dpl_correlation;
+
+/* Scores beside the grades of the same pairs. */
+typedef struct dpl_agreement {
+    int64_t n, n_unscored;             /* pairs with a score, and without: these are left out */
+    dpl_correlation pearson, spearman; /* Spearman's: equal values have the mean of their ranks */
+    double slope, intercept;           /* of the straight line from score to grade that has the
+                                          least squared error on these pairs */
+} dpl_agreement;
+
+/**
+ * @param[in] scores  [n]  not finite: no score
+ * @param[in] grades  [n]
+ * @retval DPL_E_INPUT  fewer than two pairs have a score
+ * Numerics: within 1e-12 of the same sums in more digits.
+ * Source: intervals by Fisher's z (1921), for Spearman's widened as Bonett and Wright 2000 have it.
+ */
+DPL_API dpl_status dpl_agreement_make(dpl_agreement *out, const float *scores, const double *grades,
+                                      size_t n, dpl_error *err);
+
+/** The mean of (intercept + slope * score - grade)² over the pairs with a score; NaN without any.
+ */
+DPL_API double dpl_squared_error(const float *scores, const double *grades, size_t n, double slope,
+                                 double intercept);
+
 /* ------------------------------------------------------------------ pictures to vectors */
 
 /* Pictures to embed: files, or items of a data set. All borrowed. */
@@ -155,6 +184,28 @@ DPL_API dpl_status dpl_embed(dpl_embeddings *out, const dpl_pipeline *pipeline,
                              dpl_error *err);
 DPL_API void dpl_embeddings_clear(dpl_embeddings *embeddings);
 
+/* What makes vectors of items: of their kind. All borrowed. */
+typedef struct dpl_item_model {
+    const dpl_pipeline *pictures;
+    const dpl_text_encoder *sentences;
+    const dpl_net *numbers; /* vectors, float32 [n, width], or codes, int64 [n, steps] with 0 behind
+                               the end of each, to [n, dim]; of unit length but where its fact
+                               "normalize" is "none". NULL: vectors stay as they are */
+} dpl_item_model;
+
+/**
+ * Embed items of one side of a data set, of any kind, each once.
+ *
+ * @param[out] out    cleared by dpl_embeddings_clear
+ * @param[in]  items  n of them, all of one kind
+ * @retval DPL_E_ARGUMENT  the model has nothing for items of this kind
+ * @retval DPL_E_MISMATCH  the network takes other numbers than these
+ * An item's own failure is in its error and not returned.
+ */
+DPL_API dpl_status dpl_embed_items(dpl_embeddings *out, const dpl_dataset *dataset,
+                                   const int32_t *items, size_t n, const dpl_item_model *model,
+                                   const dpl_embed_options *options, dpl_error *err);
+
 /** A picture as the encoder sees it, JPEG bytes freed by dpl_bytes_free. */
 DPL_API dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *pipeline,
                                      dpl_scratch *scratch, const dpl_pictures *pictures, size_t i,
@@ -179,7 +230,8 @@ typedef struct dpl_pairs {
     bool folds_given; /* by the list; else cut from it in order, both kinds evenly */
     size_t n_pictures;
     char **names;   /* [n_pictures] when read, sorted */
-    int32_t *items; /* [n_pictures] when drawn */
+    int32_t *items; /* [n_pictures] when drawn or given */
+    size_t n_first; /* the first of them are a's; all, where both sides share them */
 } dpl_pairs;
 
 /**
@@ -210,11 +262,63 @@ DPL_API dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *
  */
 DPL_API dpl_status dpl_pairs_draw(dpl_pairs *out, const dpl_dataset *dataset, size_t n,
                                   bool within_group, uint64_t seed, dpl_error *err);
+/**
+ * The pairs that a data set gives.
+ *
+ * Items of the first side come first; where both are of one kind they are shared, unless apart. Of
+ * graded pairs those are of one whose grade is in the upper half of the scale.
+ *
+ * @param apart  each side has vectors of its own, from a model of its own
+ * @retval DPL_E_INPUT  the data set gives none, or its folds are not all there
+ */
+DPL_API dpl_status dpl_pairs_given(dpl_pairs *out, const dpl_dataset *dataset, bool apart,
+                                   dpl_error *err);
+
+/** Vectors of the items of given or drawn pairs, by the models of either side, which must give
+ * vectors of one length: else DPL_E_MISMATCH. As dpl_embed_items. */
+DPL_API dpl_status dpl_embed_pairs(dpl_embeddings *out, const dpl_pairs *pairs,
+                                   const dpl_dataset *dataset, const dpl_item_model models[2],
+                                   const dpl_embed_options *options, dpl_error *err);
+
 DPL_API void dpl_pairs_clear(dpl_pairs *pairs);
 
 /** The head's score of every pair into scores [pairs->n]; NaN where a picture failed. */
 DPL_API void dpl_pairs_score(float *scores, const dpl_pairs *pairs, const dpl_head *head,
                              const dpl_embeddings *embeddings);
+
+/* ------------------------------------------------------------------ retrieval */
+
+enum { DPL_N_RECALL = 3 };
+
+typedef struct dpl_retrieval {
+    size_t n;            /* questions: items of the one side that are in a pair of one */
+    size_t n_candidates; /* items of the other side */
+    int64_t n_failed;    /* questions without a vector, or whose answers have none: not found */
+    int32_t *items;      /* [n] of the data set */
+    int32_t *ranks;      /* [n] of the nearest right answer, from 1; 0: failed */
+    int32_t at[DPL_N_RECALL];       /* 1, 5, 10 */
+    dpl_share recall[DPL_N_RECALL]; /* questions with a right answer among so many first */
+    double median_rank, mean_rank;  /* of all; what failed stands last */
+} dpl_retrieval;
+
+/**
+ * Ask with each item of one side for its partners among all items of the other.
+ *
+ * @param[out] out         cleared by dpl_retrieval_clear
+ * @param[in]  dataset     with pairs; those with grade 1 say what is right
+ * @param      asked_side  0: with the items of the first side, 1: of the second
+ * @param[in]  asked, answers  vectors of either side's items, in their order, of one length
+ * @param[in]  options     NULL for the defaults
+ * @retval DPL_E_INPUT  no pair has grade 1
+ * A wrong candidate that is exactly as near stands before the right one. Where both sides are the
+ * same items, none is an answer to itself.
+ * Source: Karpathy and Li 2015, section 4.2.
+ */
+DPL_API dpl_status dpl_retrieval_make(dpl_retrieval *out, const dpl_dataset *dataset,
+                                      int asked_side, const dpl_head *head,
+                                      const dpl_embeddings *asked, const dpl_embeddings *answers,
+                                      const dpl_embed_options *options, dpl_error *err);
+DPL_API void dpl_retrieval_clear(dpl_retrieval *retrieval);
 
 /* ------------------------------------------------------------------ one-shot trials */
 

@@ -87,8 +87,9 @@ typedef struct dpl_gallery_counts {
     int64_t n_photos; /* lines of the ledger */
     int64_t n_failed; /* of them, those whose status is not DPL_OK */
     int64_t n_templates_face, n_templates_image;
-    int64_t db_bytes;        /* of the database and its log */
-    int64_t n_faces_nobodys; /* of n_templates_face */
+    int64_t db_bytes;         /* of the database and its log */
+    int64_t n_faces_nobodys;  /* of n_templates_face */
+    int64_t n_templates_text; /* captions */
 } dpl_gallery_counts;
 DPL_API dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_error *err);
 
@@ -129,14 +130,16 @@ typedef struct dpl_template_row {
     int64_t person_id, photo_person_id; /* whose it is and whose the photo is; 0: nobody's */
     bool by_hand; /* somebody has said so, and enrolling the photo again does not change it */
     const char *photo_path, *photo_sha256;
-    const char *space;      /* "face" or "image" */
+    const char *space;      /* "face", "image" or "text" */
     const char *model_hash; /* 64 hex digits */
-    int is_face;            /* 1: of a face; 0: of a whole picture */
+    int is_face;            /* 1: of a face; 0: of a whole picture, or of a text */
     dpl_face face;          /* where it was taken from; zero when not known */
     int32_t dim;
     const float *vector;  /* [dim] */
     const uint8_t *thumb; /* JPEG of the chip */
     size_t n_thumb;
+    const char *caption;        /* the text that it is of; NULL: of none */
+    const char *caption_source; /* where the text was found: "sidecar", "xmp", "photo" or "list" */
 } dpl_template_row;
 
 /* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of
@@ -176,7 +179,8 @@ typedef struct dpl_new_template {
     size_t n_thumb;
     const char *person; /* whose it is; NULL: whosever the photo is, unless is_nobodys */
     bool is_nobodys;
-    bool by_hand; /* see dpl_template_row */
+    bool by_hand;                         /* see dpl_template_row */
+    const char *caption, *caption_source; /* of the space "text", as in dpl_template_row */
 } dpl_new_template;
 
 typedef struct dpl_new_photo {
@@ -197,6 +201,10 @@ typedef struct dpl_new_photo {
  */
 DPL_API dpl_status dpl_gallery_bind(dpl_gallery *gallery, const dpl_encoder *encoder,
                                     dpl_error *err);
+
+/** The same for captions, the space "text". */
+DPL_API dpl_status dpl_gallery_bind_text(dpl_gallery *gallery, const dpl_text_encoder *encoder,
+                                         dpl_error *err);
 
 /** Remember a setting, UTF-8 of at most 512 KiB; DPL_E_MISMATCH when another value was set and the
  * gallery holds templates. Keys that begin with "model." are dpl_gallery_bind's. */
@@ -421,8 +429,9 @@ DPL_API dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err);
 
 /* Something in the gallery that is not what was written. */
 typedef struct dpl_damage {
-    const char *part; /* "database", "person", "photo", "vector", "face", "thumbnail", "snapshot" */
-    int64_t photo_id; /* 0: of none, or not known */
+    const char *part;    /* "database", "person", "photo", "vector", "face", "thumbnail", "caption",
+                            "snapshot" */
+    int64_t photo_id;    /* 0: of none, or not known */
     int64_t person_id;   /* of a person; else 0 */
     const char *photo;   /* path of the photo from which it can be had again, NULL: of none */
     const char *message; /* what is wrong */

@@ -37,12 +37,13 @@ typedef struct dpl_pipeline_options {
     dpl_net_options net;          /* of each model */
     const char *calibration_path; /* a file that decides in the place of the encoder's own
                                      calibration, as dpl_gallery_calibration gives it; NULL: none */
+    const char *image_preset;     /* for the image encoder; NULL: none */
 } dpl_pipeline_options;
 
 #define DPL_PIPELINE_OPTIONS_INIT                                                                  \
     {                                                                                              \
         sizeof(dpl_pipeline_options), NULL, NULL, NULL, NULL, DPL_DECODE_OPTIONS_INIT,             \
-            DPL_DETECT_OPTIONS_INIT, 0.1f, DPL_NET_OPTIONS_INIT, NULL                              \
+            DPL_DETECT_OPTIONS_INIT, 0.1f, DPL_NET_OPTIONS_INIT, NULL, NULL                        \
     }
 
 /** The same by a function, for who has no macros.
@@ -183,12 +184,16 @@ typedef struct dpl_enroll_options {
     bool nobodys; /* whose the photos are is not asked: every face is nobody's (see below) */
     /* In the caller's thread, after a photo that was looked at by it; may be NULL. */
     void (*on_progress)(void *ctx, const dpl_enroll_progress *progress);
+    const dpl_text_encoder *text; /* what is written about the photos is kept as well (see below);
+                                     NULL: it is not looked for */
+    const char *captions; /* with text: a list of pictures and sentences, too (dpl_dataset_open:
+                             columns path and caption); NULL: none */
 } dpl_enroll_options;
 
 #define DPL_ENROLL_OPTIONS_INIT                                                                    \
     {                                                                                              \
         sizeof(dpl_enroll_options), NULL, DPL_FACES_REFUSE, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, \
-            NULL, 0, NULL                                                                          \
+            NULL, 0, NULL, NULL, NULL                                                              \
     }
 
 /** The same by a function, for who has no macros.
@@ -207,6 +212,11 @@ typedef struct dpl_enroll_report {
     double seconds;
     int64_t n_faces; /* in the photos that were looked at now and not refused */
     int64_t n_poor;  /* of them, left out: see dpl_enroll_event */
+    /* With options->text: captions that are new, and that are not written any more; those that the
+       model cannot take, or whose file cannot be read, and the first reason; pictures of the list
+       that are among none of the files. */
+    int64_t n_captions, n_captions_removed, n_captions_refused, n_captions_unmatched;
+    char caption_reason[256];
 } dpl_enroll_report;
 
 /**
@@ -235,6 +245,11 @@ typedef struct dpl_enroll_report {
  * takes no photo from anybody: somebody's stays as it is, forced or not, and a face that was named
  * by hand keeps its name. A photo that was nobody's and is enrolled later becomes the person's; if
  * it would be refused, it stays nobody's, with a note.
+ *
+ * With options->text each caption of a photo becomes a vector of the space "text": the lines of
+ * PHOTO.txt, the description in its XMP sidecar, those that a JPEG carries (XMP's, IPTC's 2:120),
+ * and what options->captions says. They are brought up to date whenever the photo is among the
+ * files; what a list said stays until a list says otherwise of that photo.
  *
  * @retval DPL_E_CANCELLED  stopped on request; what was done is committed
  * Any file's own failure is reported in its event and in report->worst, not returned.
@@ -505,6 +520,116 @@ DPL_API dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *galle
                              const dpl_photo *photo, dpl_query_by by,
                              const dpl_search_options *options, dpl_error *err);
 DPL_API void dpl_answers_free(dpl_answer *answers, size_t n);
+
+/* ------------------------------------------------------------------ sentences */
+
+/* A text encoder with what its vectors are compared and judged by. Immutable, shared. */
+typedef struct dpl_text_pipeline dpl_text_pipeline;
+
+typedef struct dpl_text_pipeline_options {
+    size_t struct_size;
+    const char *encoder_path;
+    const char *merges_path; /* as of dpl_text_encoder_options; NULL: none */
+    dpl_net_options net;     /* of the model */
+    const char *second_path; /* the model of the second of two sentences, where each side of a pair
+                                has one of its own (fact "side"); NULL: the same */
+} dpl_text_pipeline_options;
+
+#define DPL_TEXT_PIPELINE_OPTIONS_INIT                                                             \
+    {                                                                                              \
+        sizeof(dpl_text_pipeline_options), NULL, NULL, DPL_NET_OPTIONS_INIT, NULL                  \
+    }
+
+/** The same by a function, for who has no macros.
+ * @param struct_size  of the caller's own struct */
+DPL_API void dpl_text_pipeline_options_init(dpl_text_pipeline_options *options, size_t struct_size);
+
+/**
+ * Open a model of sentences, its head and the calibration in its facts.
+ *
+ * @retval DPL_E_MODEL, DPL_E_INPUT  as of dpl_text_encoder_open; or a calibration that is none, or
+ *                                   has a cohort, which is for faces
+ * @retval DPL_E_MISMATCH            the calibration is of another model, or the second model is not
+ *                                   of the first one's other side
+ */
+DPL_API dpl_status dpl_text_pipeline_open(dpl_text_pipeline **out,
+                                          const dpl_text_pipeline_options *options, dpl_error *err);
+DPL_API void dpl_text_pipeline_close(dpl_text_pipeline *pipeline);
+DPL_API const dpl_text_encoder *dpl_text_pipeline_encoder(const dpl_text_pipeline *pipeline);
+DPL_API const dpl_head *dpl_text_pipeline_head(const dpl_text_pipeline *pipeline);
+/** That of the second of two sentences: the same, unless it was given. */
+DPL_API const dpl_text_encoder *dpl_text_pipeline_second(const dpl_text_pipeline *pipeline);
+/** Or NULL: then a threshold has to be given. */
+DPL_API const dpl_calibration *dpl_text_pipeline_calibration(const dpl_text_pipeline *pipeline);
+
+/* The rate by which sentences are judged where none is asked for: a hundred times that of faces, as
+ * lists of sentences are short, and a mistake is of other weight. */
+#define DPL_DEFAULT_TEXT_FMR 1e-2
+
+/**
+ * Compare two sentences: do they say the same, by what the model was trained for?
+ *
+ * @param[out] about   [2] what became of each; may be NULL
+ * @param      policy  made with the pipeline's calibration; it speaks of pairs of sentences that do
+ *                     not say the same where that of faces speaks of strangers
+ * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_text_encode
+ * @retval DPL_E_MODEL               the model is of one side, and the other side's is not given
+ * Threads: any number at once.
+ */
+DPL_API dpl_status dpl_verify_texts(dpl_comparison *out, dpl_sentence *about,
+                                    const dpl_text_pipeline *pipeline, const dpl_policy *policy,
+                                    const char *a, const char *b, dpl_error *err);
+
+/* A photo found by a sentence. */
+typedef struct dpl_text_hit {
+    int64_t photo_id;
+    char *photo_path, *person; /* whose the photo is; NULL: nobody's */
+    char *caption; /* of the photo's the nearest to the sentence; NULL: it was not found by
+                      one */
+    float caption_score, picture_score; /* the head's; the cosine of the picture's vector. NaN:
+                                           not found by it */
+    int32_t caption_rank, picture_rank; /* among the photos found by it, from 1; 0: not */
+    dpl_decision decision;              /* by the policy, of the better of the two */
+    uint8_t *thumb;                     /* JPEG, of a face or of the picture; NULL: none is kept */
+    size_t n_thumb;
+} dpl_text_hit;
+
+typedef struct dpl_text_answer {
+    dpl_text_hit *hits; /* the best first */
+    size_t n_hits;
+    bool by_captions, by_pictures; /* what was searched */
+    dpl_sentence about;
+    dpl_search_info captions, pictures;
+} dpl_text_answer;
+
+/* What of a photo a sentence is compared with. */
+typedef enum dpl_text_by {
+    DPL_TEXT_BY_ALL = 0, /* what there is */
+    DPL_TEXT_BY_CAPTIONS = 1,
+    DPL_TEXT_BY_PICTURES = 2
+} dpl_text_by;
+
+/**
+ * Find photos by what they show.
+ *
+ * By their captions, where the gallery has any; and by the pictures themselves, where the encoder's
+ * space is that of the gallery's pictures: its fact "pictures" says so, or the caller. The two
+ * scores are not of one scale, so that photos found by both are put in order by their ranks: the
+ * sum of 1 / (60 + rank) (Cormack, Clarke, Büttcher 2009).
+ *
+ * @param[out] out      cleared by dpl_text_answer_clear
+ * @param      is_pair  the caller knows that encoder and the gallery's pictures belong together
+ * @param[in]  policy   NULL: nothing is decided
+ * @param[in]  options  NULL for the defaults
+ * @retval DPL_E_INPUT, DPL_E_LIMIT  as of dpl_text_encode
+ * @retval DPL_E_MISMATCH  there is nothing to search: no captions, or those of another model, and
+ *                         pictures of another space
+ */
+DPL_API dpl_status dpl_query_text(dpl_text_answer *out, dpl_gallery *gallery,
+                                  const dpl_text_pipeline *pipeline, dpl_text_by by, bool is_pair,
+                                  const dpl_policy *policy, const char *text,
+                                  const dpl_search_options *options, dpl_error *err);
+DPL_API void dpl_text_answer_clear(dpl_text_answer *answer);
 
 #ifdef __cplusplus
 }

@@ -115,6 +115,18 @@ DPL_API dpl_status dpl_migrate(dpl_migrate_report *report, dpl_gallery *gallery,
                                const dpl_pipeline *pipeline, const dpl_migrate_options *options,
                                dpl_error *err);
 
+/**
+ * Go over to another model of sentences: the captions' vectors are made anew of their words, which
+ * the gallery has, in one transaction. It cannot be taken back by dpl_gallery_undo.
+ *
+ * @param[out] n        captions
+ * @param      dry_run  make them, and change nothing
+ * @retval DPL_E_INPUT  a caption that the new model cannot take; nothing was changed
+ */
+DPL_API dpl_status dpl_migrate_captions(int64_t *n, dpl_gallery *gallery,
+                                        const dpl_text_encoder *encoder, int n_threads,
+                                        bool dry_run, dpl_error *err);
+
 /** Whether the vectors of a photo were made from thumbnails. */
 DPL_API bool dpl_photo_is_from_thumbnail(const dpl_photo_row *row);
 

@@ -5,8 +5,8 @@
  * dpl_plan is that net laid out in memory for one set of input shapes, with its scratch: one call
  * at a time, one plan a thread. Running a plan does not allocate.
  *
- * Source: ONNX operator specifications, opset 9 to 20, float32 (weights may be float16), and integers
- * as int64: ids, lengths of sequences, and masks, which are 0 or 1.
+ * Source: ONNX operator specifications, opset 9 to 20, float32 (weights may be float16), and
+ * integers as int64: ids, lengths of sequences, and masks, which are 0 or 1.
  */
 #ifndef DOPPEL_NET_H
 #define DOPPEL_NET_H
@@ -44,19 +44,32 @@ typedef enum dpl_layout {
 /* What a tensor's elements are. */
 typedef enum dpl_type {
     DPL_TYPE_FLOAT32 = 0,
-    DPL_TYPE_INT64 = 1 /* ids, lengths; inputs only. A model's int32 inputs are given as int64 too */
+    DPL_TYPE_INT64 =
+        1 /* ids, lengths; inputs only. A model's int32 inputs are given as int64 too */
 } dpl_type;
+
+/* In which numbers a net computes. Its inputs and outputs are float32 in any. */
+typedef enum dpl_precision {
+    DPL_PRECISION_FLOAT32 = 0,
+    /* bfloat16, sums in float32, where the processor multiplies it (AVX512-BF16, AMX); elsewhere
+     * float32 */
+    DPL_PRECISION_BF16 = 1,
+    /* The fastest in which the net was measured to keep its accuracy: bfloat16 on processors with
+     * AMX when the model's fact "doppel.precision" is "bf16", else float32 */
+    DPL_PRECISION_AUTO = 2
+} dpl_precision;
 
 typedef struct dpl_net_options {
     size_t struct_size;
-    size_t max_file_bytes;  /* default 1 GiB */
-    size_t max_arena_bytes; /* memory of one plan; default 256 MiB */
-    double max_operations;  /* of one run, see dpl_plan_new; default 1e11 */
+    size_t max_file_bytes;   /* default 1 GiB */
+    size_t max_arena_bytes;  /* memory of one plan; default 256 MiB */
+    double max_operations;   /* of one run, see dpl_plan_new; default 1e11 */
+    dpl_precision precision; /* default float32, within 1e-4 of a reference */
 } dpl_net_options;
 
 #define DPL_NET_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11                          \
+        sizeof(dpl_net_options), (size_t)1 << 30, (size_t)256 << 20, 1e11, DPL_PRECISION_FLOAT32   \
     }
 
 /** The same by a function, for who has no macros.
@@ -87,6 +100,9 @@ DPL_API void dpl_net_close(dpl_net *net);
 
 /** A metadata_props value ("doppel.kind", …) or NULL; borrowed from the net. */
 DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
+
+/** What the net computes in: DPL_PRECISION_FLOAT32 or DPL_PRECISION_BF16. */
+DPL_API dpl_precision dpl_net_precision(const dpl_net *net);
 
 /** SHA-256 of the file without its metadata, 64 lower-case hex digits: the net's name, which a new
  *  calibration or a sidecar does not change; borrowed from the net. */
@@ -120,6 +136,16 @@ DPL_API dpl_type dpl_net_input_type(const dpl_net *net, int32_t i);
 DPL_API dpl_status dpl_plan_new(dpl_plan **out, const dpl_net *net, const dpl_shape *input_shapes,
                                 dpl_layout layout, dpl_error *err);
 
+/**
+ * As dpl_plan_new; a run is shared out among n_threads, the caller's and others that the plan
+ * keeps. The results are the same to the bit.
+ *
+ * @param n_threads  0: one a core
+ */
+DPL_API dpl_status dpl_plan_new_on(dpl_plan **out, const dpl_net *net,
+                                   const dpl_shape *input_shapes, dpl_layout layout,
+                                   int32_t n_threads, dpl_error *err);
+
 DPL_API void dpl_plan_free(dpl_plan *plan);
 
 /** Where to write input i before a run: float32 in the plan's layout, 64-byte aligned, borrowed.
@@ -142,15 +168,17 @@ DPL_API size_t dpl_plan_bytes(const dpl_plan *plan);
  * Run. Does not allocate, and leaves the inputs undefined.
  *
  * An id counts from its table's first row, or when negative from behind its last one, as ONNX has
- * it: -n .. n - 1 are in a table of n rows. The lengths that a recurrent layer is given are 0 to the
- * number of its input's steps; of an empty sequence the last states are 0.
+ * it: -n .. n - 1 are in a table of n rows. The lengths that a recurrent layer is given are 0 to
+ * the number of its input's steps; of an empty sequence the last states are 0.
  *
  * @retval DPL_E_INPUT  an id is not in its table, or a length is none: the outputs are not to be
  *                      used, the plan is; err names the node, the number, its input, and the
  *                      table's or the sequences' size. A net without inputs of integers does not
  *                      fail.
  * Threads: one call at a time per plan.
- * Numerics: within 1e-4 of the output's scale of a float32 reference.
+ * Numerics: within 1e-4 of the output's scale of a float32 reference; in bfloat16 every product is
+ * of numbers rounded to 8 bits, and what that makes of an output is the net's matter
+ * (docs/speed.md has it for the bundled ones). The same to the bit for any batch.
  */
 DPL_API dpl_status dpl_plan_run(dpl_plan *plan, dpl_error *err);
 
@@ -167,6 +195,14 @@ typedef struct dpl_scratch dpl_scratch;
 /** @param max_bytes  memory kept when a plan has taken more; 0 for the default, 512 MiB */
 DPL_API dpl_status dpl_scratch_new(dpl_scratch **out, size_t max_bytes, dpl_error *err);
 DPL_API void dpl_scratch_free(dpl_scratch *scratch);
+
+/**
+ * Share what runs with this scratch out among n_threads, the caller's and others that it keeps: for
+ * one photo that somebody waits for. Many photos are faster with a scratch and a thread each.
+ *
+ * @param n_threads  0: one a core
+ */
+DPL_API dpl_status dpl_scratch_set_threads(dpl_scratch *scratch, int32_t n_threads, dpl_error *err);
 
 /** The processor level that the kernels run at ("baseline", "avx2", "avx512"), borrowed. */
 DPL_API const char *dpl_cpu_level(void);

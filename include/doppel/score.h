@@ -14,6 +14,7 @@
 
 #include "doppel/error.h"
 #include "doppel/face.h"
+#include "doppel/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,12 @@ DPL_API dpl_status dpl_head_new(dpl_head **out, dpl_head_kind kind, int32_t dim,
 /** The head that an encoder's facts name: "head" (cosine, euclidean, l1-sigmoid, exp-manhattan;
  *  cosine when absent), "head.weights" (base64 of little-endian float32 [dim]), "head.bias". */
 DPL_API dpl_status dpl_head_open(dpl_head **out, const dpl_encoder *encoder, dpl_error *err);
+/** The same of a text encoder. */
+DPL_API dpl_status dpl_head_open_text(dpl_head **out, const dpl_text_encoder *encoder,
+                                      dpl_error *err);
+/** The same of a network that gives vectors of dim numbers. */
+DPL_API dpl_status dpl_head_open_net(dpl_head **out, const dpl_net *net, int32_t dim,
+                                     dpl_error *err);
 DPL_API void dpl_head_free(dpl_head *head);
 DPL_API dpl_head_kind dpl_head_get_kind(const dpl_head *head);
 DPL_API const char *dpl_head_name(const dpl_head *head);
@@ -97,7 +104,8 @@ typedef struct dpl_stratum {
  * "points":[[score, fnmr],…]}, rates not decreasing. Other keys are ignored.
  *
  * Version 2 has "points" and "genuine" over the evidence, and "people":N. A point may have a fifth
- * number, from fmr to high: the rate that decides (dpl_calibration_threshold), which else is high. What evidence is:
+ * number, from fmr to high: the rate that decides (dpl_calibration_threshold), which else is high.
+ * What evidence is:
  *  - "cohort":{"top":40, "sha256":"…"}, "score":[[score, fmr],…], "normalised":[[score, fmr],…]:
  *    dpl_calibration_evidence; the sum is of the text of the model's fact "cohort". Two points at
  *    least, rates above 0, the last below the one before;

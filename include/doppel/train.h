@@ -1,5 +1,5 @@
 /*
- * Training: a folder of pictures to an encoder.
+ * Training: pictures, sentences, codes or vectors to an encoder.
  *
  * A run is a folder: config.json (all settings), start.onnx (where it began), log.jsonl (a line of
  * JSON every log_steps and one a validation: the figures of dpl_train_event by name),
@@ -41,22 +41,30 @@ typedef double dpl_train_REAL;
      * name, of another kind of picture; pairs are then always one picture of each. */             \
     X(TEXT, data, 1)                                                                               \
     X(TEXT, second_data, 1)                                                                        \
-    X(INT, plain, 1)     /* data has no classes: for distillation, or each picture is one (0) */   \
-    X(TEXT, detector, 1) /* a face detector's file: the face of each picture, on the net's         \
-                          * template (pictures are taken whole) */                                 \
-    X(INT, min_items, 1) /* classes with fewer are left out (2) */                                 \
+    X(TEXT, split, 1)     /* of a list: only the rows of this split */                             \
+    X(INT, plain, 1)      /* data has no classes: for distillation, or each picture is one (0) */  \
+    X(TEXT, detector, 1)  /* a face detector's file: the face of each picture, on the net's        \
+                           * template (pictures are taken whole) */                                \
+    X(INT, min_items, 1)  /* classes with fewer are left out (2) */                                \
+    X(REAL, scale_low, 1) /* of the grades of given pairs; without: labels are 0 and 1 */          \
+    X(REAL, scale_high, 1)                                                                         \
     /* What is held out of training and validated on: other data; groups, by number (chosen by the \
      * seed) or by name; classes; the last items of every class. (No groups, a tenth of the        \
-     * classes but at most 200, no items.) */                                                      \
+     * classes but at most 200, no items. Of given pairs so many, drawn by the seed: a tenth, at   \
+     * most 1000.) */                                                                              \
     X(TEXT, validate, 1)                                                                           \
+    X(TEXT, validate_split, 1) /* of validate, or of data: its rows of this split */               \
     X(INT, hold_groups, 1)                                                                         \
     X(LIST, hold_group, 1)                                                                         \
     X(INT, hold_classes, 1)                                                                        \
     X(INT, hold_items, 1)                                                                          \
+    X(INT, hold_pairs, 1)                                                                          \
     X(INT, validate_trials, 1) /* (400) */                                                         \
     X(INT, validate_ways, 1)   /* (20) */                                                          \
     X(INT, validate_steps, 1)  /* between validations (an epoch) */                                \
-    X(TEXT, best, 1)           /* the figure that decides: oneshot, auc, accuracy, eer, tar */     \
+    X(TEXT, best, 1)           /* the figure that decides: oneshot, auc, accuracy, eer, tar; of    \
+                                * given pairs also correct, pearson, spearman (accuracy, of grades \
+                                * pearson); of pictures and sentences: r1, r5, r10, rank (r10) */  \
     X(INT, patience, 0) /* validations without a better figure before it stops (0: never) */       \
     /* The net: a named architecture ("koch2015") or a model to go on from. */                     \
     X(TEXT, arch, 1)                                                                               \
@@ -66,22 +74,35 @@ typedef double dpl_train_REAL;
     X(INT, dim, 1)           /* of an architecture's embedding (its own) */                        \
     X(INT, batch_norm, 1)    /* koch2015: behind every layer while it is trained, and folded into  \
                               * the layers in what is written (0) */                               \
-    X(TEXT, init_weights, 1) /* koch, he, glorot (koch for koch2015, else he) */                   \
+    X(TEXT, init_weights, 1) /* koch, koch-wide, he, glorot (the architecture's own) */            \
+    X(TEXT, tokens, 1)       /* of sentences: characters, words, or a file of byte-pair merges     \
+                              * (words) */                                                         \
+    X(INT, lower, 1)         /* sentences are lower-cased first (1) */                             \
+    X(INT, max_words, 1)     /* of the table of words, padding's row and the unknown's included    \
+                              * (30000) */                                                         \
+    X(INT, length, 1)        /* ids of a sentence, the rest of it is cut off (128) */              \
+    X(TEXT, vectors, 1)      /* of words, in word2vec's text form: where the table begins */       \
+    X(LIST, share, 1)        /* layers that two towers have in common, as patterns (the            \
+                              * architecture's own) */                                             \
     X(LIST, freeze, 1)       /* layers that are not trained, as shell patterns */                  \
     X(LIST, layer, 1)        /* "PATTERN:rate=FACTOR,l2=PENALTY", the first that fits */           \
     /* Batches: classes x items, all pairs; or so many random pairs, half of them same. */         \
-    X(INT, batch_classes, 1) /* (16) */                                                            \
-    X(INT, batch_items, 1)   /* (4) */                                                             \
-    X(INT, batch_pairs, 1)                                                                         \
+    X(INT, batch_classes, 1)  /* (16) */                                                           \
+    X(INT, batch_items, 1)    /* (4) */                                                            \
+    X(INT, batch_pairs, 1)    /* of given pairs: so many of them (64; 128 pictures with a          \
+                               * sentence each) */                                                 \
     X(REAL, within_group, 1)  /* share of batches whose classes are all of one group (0) */        \
     X(INT, rotate_classes, 1) /* each class also turned by 90, 180, 270 degrees, as others (0) */  \
     X(TEXT, augment, 1) /* none, koch, drawing, face, photo (koch for 1 channel, else face) */     \
-    /* The loss: contrastive, l1-sigmoid, manhattan-ce, manhattan-se, cosine, triplet, arc,        \
-     * distil. (l1-sigmoid for koch2015, else contrastive; distil with teachers) */                \
+    /* The loss: contrastive, l1-sigmoid, l1-similarity, distance-sigmoid, manhattan-ce,           \
+     * manhattan-se, cosine, cosine-se, triplet, arc, distil; for pairs of a picture and a         \
+     * sentence, with an encoder of pictures as the teacher: info-nce, ranking. (The               \
+     * architecture's own, else contrastive; distil with teachers) */                              \
     X(TEXT, loss, 1)                                                                               \
     X(REAL, margin, 1)                                                                             \
-    X(REAL, scale, 1)   /* of arc */                                                               \
-    X(LIST, teacher, 1) /* encoders to learn from */                                               \
+    X(REAL, scale, 1)       /* of arc */                                                           \
+    X(REAL, temperature, 1) /* of info-nce (learnt) */                                             \
+    X(LIST, teacher, 1)     /* encoders to learn from */                                           \
     /* The optimizer: sgd, adam, nadam, adamw (adam). */                                           \
     X(TEXT, optimizer, 1)                                                                          \
     X(REAL, rate, 1)                                                                               \
@@ -111,9 +132,13 @@ typedef struct dpl_train_plan {
     const char *arch, *loss, *head, *best; /* best: "" without validation */
     uint64_t n_parameters;                 /* of all towers, the loss's own not counted */
     uint64_t tape_bytes, optimizer_bytes, pixel_bytes, loader_bytes;
-    int32_t n_towers, n_threads, rows; /* rows: pictures a step */
-    int32_t width_px, height_px, channels, dim;
-    int32_t n_classes, n_items; /* trained on */
+    int32_t n_towers, n_threads, rows;          /* rows: pictures a step */
+    int32_t width_px, height_px, channels, dim; /* pixels of a picture, else 0 */
+    int32_t steps;                              /* ids of a sentence at most, or numbers of a
+                                                   vector; 0 of pictures */
+    int32_t n_words, n_missing;    /* of a table that is new; of these without one of the vectors */
+    int32_t n_pairs, n_held_pairs; /* given ones */
+    int32_t n_classes, n_items;    /* trained on */
     int32_t n_held_classes, n_held_items;
     int64_t n_steps, epoch_steps, start_step;
 } dpl_train_plan;
@@ -127,6 +152,15 @@ typedef struct dpl_train_figures {
     double tar; /* true accepts at a false accept rate of 1e-2 */
     int32_t n_trials, n_ways;
     int64_t n_same, n_different;
+    /* Of given pairs. */
+    double loss;
+    double correct; /* share on the right side of the score's middle, as in training */
+    double pearson, spearman, squared_error; /* of score and grade, both from 0 to 1 */
+    int64_t n_pairs;
+    /* Of pictures to be found by their sentences, among all that are held out. */
+    double recall_1, recall_5, recall_10; /* share of sentences whose picture is among so many */
+    double median_rank;                   /* of the right picture, from 1 */
+    int64_t n_sentences, n_pictures;
 } dpl_train_figures;
 
 typedef enum dpl_train_event_kind {

@@ -1,20 +1,46 @@
 """Pictures spoilt as archives spoil them, on the device, a batch at a time.
 
 Pictures are float tensors [n, 3, h, w] of 0 to 255. Each function takes the share of pictures that it
-may change; the rest stay as they are.
+may change; the rest stay as they are. All chance is drawn on the device and all shapes are fixed, so that
+a step of training can be captured as a CUDA graph: what is drawn by the host, or sent from it, would be
+the same in each replay.
 """
+import functools
 import math
 
 import torch
 from torch.nn import functional as F
 
 # The quantisation tables of JPEG's annex K.
-LUMA = [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
+LUMA = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
         14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
-        49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]
-CHROMA = [17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
-          47, 66, 99, 99, 99, 99, 99, 99] + [99] * 32
-YCC = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+        49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)
+CHROMA = (17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99,
+          47, 66, 99, 99, 99, 99, 99, 99) + (99,) * 32
+YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+@functools.lru_cache(maxsize=None)
+def table(values, device):
+    return torch.tensor(values, device=device)
+
+
+def to_ycc(x):
+    return torch.einsum("oc,nchw->nohw", table(YCC, x.device), x)
+
+
+@functools.lru_cache(maxsize=None)
+def back(device):
+    return torch.linalg.inv(torch.tensor(YCC, dtype=torch.float64)).float().to(device)
+
+
+def from_ycc(x):
+    return torch.einsum("oc,nchw->nohw", back(x.device), x)
+
+
+def order(n, like):
+    """The numbers below n in a drawn order."""
+    return torch.rand(n, device=like.device).argsort()
 
 
 def uniform(n, low, high, like):
@@ -56,49 +82,61 @@ def mirror(x, share=0.5):
     return pick(chosen(len(x), share, x), x.flip(3), x)
 
 
-def in_groups(x, share, groups, change):
-    """change(part) on share of the pictures, in groups that have one parameter each."""
-    order = torch.randperm(len(x), device=x.device)[:int(len(x) * share)]
-    x = x.clone()
-    for part in order.chunk(groups):
-        if len(part):
-            x[part] = change(x[part])
-    return x
+def on_some(x, share, change):
+    """change(part) on share of the pictures."""
+    count = round(len(x) * share)
+    if not count:
+        return x
+    part = order(len(x), x)[:count]
+    return x.index_copy(0, part, change(x[part]).to(x.dtype))
 
 
-def coarse(x, share, low, high, groups=6):
+@functools.lru_cache(maxsize=None)
+def reductions(side, low, high, device):
+    """[2 for each size, side, side]: matrices that reduce a row of side pixels to that size and enlarge it
+    again, linearly and by cubic curves."""
+    out = []
+    for to in range(round(low), round(high) + 1):
+        mode = dict(mode="area") if side % to == 0 else dict(mode="bilinear", antialias=True)
+        small = F.interpolate(torch.eye(side)[None, None], size=(to, side), **mode)
+        out += [F.interpolate(small, size=(side, side), mode=m)[0, 0] for m in ("bilinear", "bicubic")]
+    return torch.stack(out).to(device)
+
+
+def coarse(x, share, low, high):
     """Reduced to a side between low and high and enlarged again."""
-    side = x.shape[-1]
+    matrices = reductions(x.shape[-1], low, high, x.device)
 
     def change(part):
-        to = int(round(math.exp(torch.empty(()).uniform_(math.log(low), math.log(high)).item())))
-        small = F.interpolate(part, size=(to, to), mode="area" if side % to == 0 else "bilinear",
-                              antialias=side % to != 0)
-        mode = "bicubic" if torch.rand(()) < 0.5 else "bilinear"
-        return F.interpolate(small, size=(side, side), mode=mode).clamp(0, 255)
+        n = len(part)
+        size = torch.exp(uniform(n, math.log(round(low)), math.log(round(high) + 1), x)).floor()
+        size = (size - round(low)).clamp(0, len(matrices) // 2 - 1).long()
+        m = matrices[size * 2 + (torch.rand(n, device=x.device) < 0.5)]
+        y = m[:, None] @ part.float() @ m.transpose(1, 2)[:, None]
+        return y.clamp(0, 255)
 
-    return in_groups(x, share, groups, change)
+    return on_some(x, share, change)
 
 
 def blur(x, share, low, high, groups=4):
-    """Out of focus (Gaussian) or moved (a line). One size of window for all, so that it is tuned once."""
+    """Out of focus (Gaussian) or moved (a line), in groups that have one kernel each."""
     r = math.ceil(2.5 * high)
 
     def change(part):
-        sigma = torch.empty(()).uniform_(low, high).item()
         at = torch.arange(-r, r + 1, device=x.device, dtype=torch.float32)
-        if torch.rand(()) < 0.7:
+        out = []
+        for some in part.chunk(groups):
+            sigma, turn = uniform(1, low, high, x), uniform(1, 0, math.pi, x)
             row = torch.exp(-at * at / (2 * sigma * sigma))
-            kernel = row[:, None] * row
-        else:
-            turn = torch.rand(()).item() * math.pi
-            across = (at[:, None] * math.cos(turn) - at[None] * math.sin(turn)).abs()
-            along = (at[:, None] * math.sin(turn) + at[None] * math.cos(turn)).abs()
-            kernel = (1 - across).clamp_min(0) * (along <= 2 * sigma)
-        kernel = (kernel / kernel.sum()).expand(3, 1, -1, -1).contiguous()
-        return F.conv2d(F.pad(part, (r, r, r, r), mode="reflect"), kernel, groups=3)
+            across = (at[:, None] * torch.cos(turn) - at[None] * torch.sin(turn)).abs()
+            along = (at[:, None] * torch.sin(turn) + at[None] * torch.cos(turn)).abs()
+            line = (1 - across).clamp_min(0) * (along <= 2 * sigma)
+            kernel = torch.where(torch.rand(1, device=x.device) < 0.7, row[:, None] * row, line)
+            kernel = (kernel / kernel.sum()).expand(3, 1, -1, -1).contiguous()
+            out.append(F.conv2d(F.pad(some, (r, r, r, r), mode="reflect"), kernel, groups=3))
+        return torch.cat(out)
 
-    return in_groups(x, share, groups, change)
+    return on_some(x, share, change)
 
 
 def light(x, share, gain=(0.6, 1.4), gamma=(0.7, 1.4), contrast=(0.7, 1.3), tint=0.1):
@@ -120,19 +158,18 @@ def dark(x, share):
 
 
 def grey(x, share):
-    y = (x * x.new_tensor(YCC[0]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(x)
+    y = (x * table(YCC[0], x.device).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(x)
     return pick(chosen(len(x), share, x), y, x)
 
 
 def colours(x, share, most=0.5):
     """Hue turned and saturation changed, in the plane of chroma."""
     n = len(x)
-    ycc = torch.einsum("oc,nchw->nohw", x.new_tensor(YCC), x)
+    ycc = to_ycc(x)
     turn, scale = uniform(n, -most, most, x), uniform(n, 0.4, 1.6, x)
     c, s = (torch.cos(turn) * scale).view(-1, 1, 1), (torch.sin(turn) * scale).view(-1, 1, 1)
     cb, cr = ycc[:, 1] * c - ycc[:, 2] * s, ycc[:, 1] * s + ycc[:, 2] * c
-    y = torch.einsum("oc,nchw->nohw", torch.linalg.inv(x.new_tensor(YCC)),
-                     torch.stack([ycc[:, 0], cb, cr], 1))
+    y = from_ycc(torch.stack([ycc[:, 0], cb, cr], 1))
     return pick(chosen(n, share, x), y.clamp(0, 255), x)
 
 
@@ -141,38 +178,41 @@ def noise(x, share, most):
     return pick(chosen(len(x), share, x), y.clamp(0, 255), x)
 
 
-def jpeg(x, share, low, high):
-    """JPEG's loss: chroma halved, 8x8 cosine transforms, rounding by the tables of a quality."""
-    part = torch.nonzero(chosen(len(x), share, x))[:, 0]
-    if not len(part):
-        return x
-    y, side = x[part], x.shape[-1]
-    k = torch.arange(8, device=x.device, dtype=torch.float32)
+@functools.lru_cache(maxsize=None)
+def cosines(device):
+    k = torch.arange(8, dtype=torch.float32)
     dct = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) * 0.5
     dct[0] *= math.sqrt(0.5)
-    quality = uniform(len(part), low, high, x)
-    scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    ycc = torch.einsum("oc,nchw->nohw", x.new_tensor(YCC), y) - x.new_tensor([128.0, 0, 0]).view(1, 3, 1, 1)
+    return dct.to(device)
 
-    def plane(p, table):
-        full = -(-p.shape[-1] // 8) * 8
-        q = F.pad(p, (0, full - p.shape[-1], 0, full - p.shape[-1]), mode="replicate")
-        m, c = q.shape[:2]
-        blocks = q.view(m, c, full // 8, 8, full // 8, 8).permute(0, 1, 2, 4, 3, 5)
-        step = (x.new_tensor(table).view(8, 8) * scale.view(-1, 1, 1)).clamp(1, 255).view(m, 1, 1, 1, 8, 8)
-        blocks = (dct @ blocks @ dct.T / step).round() * step
-        blocks = (dct.T @ blocks @ dct).permute(0, 1, 2, 4, 3, 5).reshape(m, c, full, full)
-        return blocks[:, :, :p.shape[-2], :p.shape[-1]]
 
+def jpeg(x, share, low, high):
+    """JPEG's loss: chroma halved, 8x8 cosine transforms, rounding by the tables of a quality."""
+    side, dct = x.shape[-1], cosines(x.device)
     half = (side + 1) // 2
-    luma = plane(ycc[:, :1], LUMA)
-    chroma = plane(F.interpolate(ycc[:, 1:], size=(half, half), mode="bilinear", antialias=True), CHROMA)
-    chroma = F.interpolate(chroma, size=(side, side), mode="bilinear")
-    y = torch.einsum("oc,nchw->nohw", torch.linalg.inv(x.new_tensor(YCC)),
-                     torch.cat([luma + 128, chroma], 1)).clamp(0, 255)
-    x = x.clone()
-    x[part] = y
-    return x
+
+    def change(part):
+        quality = uniform(len(part), low, high, x)
+        scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
+        ycc = to_ycc(part)
+
+        def plane(p, steps):
+            full = -(-p.shape[-1] // 8) * 8
+            q = F.pad(p, (0, full - p.shape[-1], 0, full - p.shape[-1]), mode="replicate")
+            m, c = q.shape[:2]
+            blocks = q.view(m, c, full // 8, 8, full // 8, 8).permute(0, 1, 2, 4, 3, 5)
+            step = (table(steps, x.device).view(8, 8) * scale.view(-1, 1, 1)).clamp(1, 255)
+            step = step.view(m, 1, 1, 1, 8, 8)
+            blocks = (dct @ blocks @ dct.T / step).round() * step
+            blocks = (dct.T @ blocks @ dct).permute(0, 1, 2, 4, 3, 5).reshape(m, c, full, full)
+            return blocks[:, :, :p.shape[-2], :p.shape[-1]]
+
+        luma = plane(ycc[:, :1] - 128, LUMA)
+        chroma = F.interpolate(ycc[:, 1:], size=(half, half), mode="bilinear", antialias=True)
+        chroma = F.interpolate(plane(chroma, CHROMA), size=(side, side), mode="bilinear")
+        return from_ycc(torch.cat([luma + 128, chroma], 1)).clamp(0, 255)
+
+    return on_some(x, share, change)
 
 
 def boxes(n, side, low, high, like):
@@ -189,7 +229,7 @@ def fillings(x):
     """What covers: one colour, noise or a piece of another picture."""
     n = len(x)
     colour = (torch.rand(n, 3, 1, 1, device=x.device) * 255).expand_as(x)
-    other = x[torch.randperm(n, device=x.device)].flip(2)
+    other = x[order(n, x)].flip(2)
     kind = torch.rand(n, 1, 1, 1, device=x.device)
     return torch.where(kind < 0.5, colour, torch.where(kind < 0.7, torch.rand_like(x) * 255, other))
 
@@ -222,22 +262,21 @@ def cover_face(x, share):
 
 def border(x, share):
     """Drawn smaller within a frame of one colour."""
-    n, size = len(x), x.shape[-1]
-    part = torch.nonzero(chosen(n, share, x))[:, 0]
-    if not len(part):
-        return x
-    y, m = x[part], len(part)
-    zero = torch.zeros(m, device=x.device)
-    zoom, wide = uniform(m, 0.7, 0.97, x), uniform(m, 1.0, 1.25, x)
-    ones = sample(torch.ones_like(y[:, :1]) * 255, size, zoom, zero, zero[:, None].expand(-1, 2), wide,
-                  mode="nearest", padding="zeros")
-    small = sample(y, size, zoom, zero, zero[:, None].expand(-1, 2), wide, mode="bilinear")
-    colour = torch.where(torch.rand(m, 1, 1, 1, device=x.device) < 0.6,
-                         (torch.rand(m, 1, 1, 1, device=x.device) < 0.5).float().expand(-1, 3, -1, -1),
-                         torch.rand(m, 3, 1, 1, device=x.device)) * 255
-    x = x.clone()
-    x[part] = torch.where(ones > 127, small, colour)
-    return x
+    size = x.shape[-1]
+
+    def change(y):
+        m = len(y)
+        zero = torch.zeros(m, device=x.device)
+        zoom, wide = uniform(m, 0.7, 0.97, x), uniform(m, 1.0, 1.25, x)
+        at = zoom, zero, zero[:, None].expand(-1, 2), wide
+        ones = sample(torch.full_like(y[:, :1], 255), size, *at, mode="nearest", padding="zeros")
+        small = sample(y, size, *at, mode="bilinear")
+        colour = torch.where(torch.rand(m, 1, 1, 1, device=x.device) < 0.6,
+                             (torch.rand(m, 1, 1, 1, device=x.device) < 0.5).float().expand(-1, 3, -1, -1),
+                             torch.rand(m, 3, 1, 1, device=x.device)) * 255
+        return torch.where(ones > 127, small, colour)
+
+    return on_some(x, share, change)
 
 
 def caption(x, share):

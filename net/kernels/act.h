@@ -31,6 +31,7 @@ DPLI_INLINE vf act_vec(dpli_act_kind kind, vf x, vf slope, float a, float b)
     return x;
 }
 
+#if !defined(DPLI_NARROW)
 /* n values of one row; slope [n] or NULL. */
 DPLI_INLINE void act_span(dpli_act_kind kind, const dpli_act *act, float *y, const float *x,
                           const float *slope, size_t n)
@@ -107,6 +108,7 @@ static void epilogue_run(const dpli_epilogue *e, float *y, size_t n_rows, size_t
             add_row(row, e->after + i * channels, channels);
     }
 }
+#endif
 
 /* act_vec for a kind known only at run time: for those that the convolutions have no code of their
  * own for. */

@@ -19,7 +19,6 @@
 const dpli_kernels DPLI_LEVEL_TABLE = {.act = act_run,
                                        .epilogue = epilogue_run,
                                        .conv = conv_run,
-                                       .pool2d = pool2d_run,
                                        .chain = chain_run,
                                        .binary = binary_run,
                                        .lstm = cell_lstm,

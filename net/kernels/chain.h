@@ -7,21 +7,117 @@
 typedef struct worker {
     lines out;
     line_copies copies;
-    const float *zeros;
+    const elem *zeros;
     int32_t done;
 } worker;
 
-static target whole_target(const dpli_conv *c, const dpli_epilogue *e, float *out)
+#if defined(DPLI_NARROW)
+
+/* What dpli_narrow_pack has laid in front of the weight, and the weight. */
+static const void *weight_of(const dpli_link *link)
 {
+    const size_t columns = ((size_t)link->conv->out_c + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL;
+
+    return (const float *)link->packed + 2 * columns;
+}
+
+static target whole_target(const dpli_link *link, void *out)
+{
+    const dpli_epilogue *e = &link->epilogue;
+    const size_t columns = ((size_t)link->conv->out_c + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL;
+    const float *floats = link->packed;
+    const size_t n = (size_t)(e->wide_channels > 0 ? e->wide_channels : link->conv->out_c);
+
+    return (target){.out = out,
+                    .bias = floats,
+                    .slope = e->act.kind == DPLI_ACT_PRELU ? floats + columns : NULL,
+                    .before = (const elem *)(const void *)e->before,
+                    .after = (const elem *)(const void *)e->after,
+                    .ldo = n,
+                    .n_columns = n,
+                    .act = &e->act,
+                    .wide = e->wide_channels > 0};
+}
+
+/* Elements of a line of the output, as lines counts them. */
+static size_t link_line(const dpli_link *link)
+{
+    return link->conv && link->epilogue.wide_channels > 0
+               ? 2 * (size_t)link->conv->out_w * (size_t)link->epilogue.wide_channels
+               : dpli_link_line(link);
+}
+
+/* Lines of the input, float32, to narrow ones. */
+static void cast_rows(const dpli_cast *c, const lines *in, const lines *out, int32_t from,
+                      int32_t end)
+{
+    const size_t channels = (size_t)c->channels, padded = (size_t)dpli_narrow_channels(c->channels);
+
+    for (int32_t y = from; y < end; y++) {
+        const float *x = (const float *)(const void *)line_at(in, y);
+        elem *to = line_at(out, y);
+        size_t pixels = (size_t)c->w;
+
+        if (channels == 3) {
+            /* Four pixels at once, a zero behind each; the last of them by themselves, so that
+             * nothing is read past the end. */
+            for (; pixels >= 4; pixels -= 4, x += 12, to += 16)
+                ve_store(to, (vf)_mm512_maskz_expand_ps(0x7777,
+                                                        (__m512)_mm512_maskz_loadu_ps(0xfff, x)));
+        }
+        for (; pixels > 0; pixels--, x += channels, to += padded) {
+            size_t i = 0;
+
+            for (; i + DPLI_LANES <= channels; i += DPLI_LANES)
+                ve_store(to + i, vf_load(x + i));
+            if (i < padded)
+                ve_store_n(to + i, channels > i ? vf_load_n(x + i, channels - i) : vf_set(0),
+                           padded - i < DPLI_LANES ? padded - i : DPLI_LANES);
+        }
+    }
+}
+
+static void cast_back(float *y, const elem *x, size_t n_rows, size_t channels)
+{
+    const size_t padded = (size_t)dpli_narrow_channels((int32_t)channels);
+
+    for (size_t r = 0; r < n_rows; r++, y += channels, x += padded) {
+        size_t i = 0;
+
+        for (; i + DPLI_LANES <= channels; i += DPLI_LANES)
+            vf_store(y + i, ve_load(x + i));
+        if (i < channels)
+            vf_store_n(y + i, ve_load_n(x + i, channels - i), channels - i);
+    }
+}
+
+#else
+
+static const void *weight_of(const dpli_link *link)
+{
+    return link->packed;
+}
+
+static target whole_target(const dpli_link *link, void *out)
+{
+    const dpli_epilogue *e = &link->epilogue;
+
     return (target){.out = out,
                     .bias = e->bias,
                     .slope = e->act.kind == DPLI_ACT_PRELU ? e->act.slope : NULL,
                     .before = e->before,
                     .after = e->after,
-                    .ldo = (size_t)c->out_c,
-                    .n_columns = (size_t)c->out_c,
+                    .ldo = (size_t)link->conv->out_c,
+                    .n_columns = (size_t)link->conv->out_c,
                     .act = &e->act};
 }
+
+static size_t link_line(const dpli_link *link)
+{
+    return dpli_link_line(link);
+}
+
+#endif
 
 /* Once a run: what the link keeps in its scratch. */
 static void worker_begin(worker *w, const dpli_link *link, void *scratch)
@@ -29,7 +125,7 @@ static void worker_begin(worker *w, const dpli_link *link, void *scratch)
     if (!link->conv)
         return;
     if (dpli_conv_choose(link->conv) == DPLI_CONV_DEPTHWISE) {
-        memset(scratch, 0, (size_t)link->conv->in_c * sizeof(float));
+        memset(scratch, 0, (size_t)link->conv->in_c * sizeof(elem));
         w->zeros = scratch;
     } else if (dpli_conv_choose(link->conv) == DPLI_CONV_LINES) {
         w->copies = conv_lines_begin(link->conv, scratch);
@@ -40,85 +136,104 @@ static void worker_begin(worker *w, const dpli_link *link, void *scratch)
 static void worker_run(worker *w, const dpli_link *link, const lines *in, int32_t end, size_t i)
 {
     const dpli_conv *c = link->conv;
+    const void *packed;
     target t;
 
     if (!c) {
-        pool_rows(link->pool, in, &w->out, w->done, end);
+#if defined(DPLI_NARROW)
+        if (link->cast)
+            cast_rows(link->cast, in, &w->out, w->done, end);
+        else
+#endif
+            pool_rows(link->pool, in, &w->out, w->done, end);
         w->done = end;
         return;
     }
-    t = whole_target(c, &link->epilogue, NULL);
+    packed = weight_of(link);
+    t = whole_target(link, NULL);
     t.before = t.before ? t.before + i * (size_t)c->out_h * w->out.line : NULL;
     t.after = t.after ? t.after + i * (size_t)c->out_h * w->out.line : NULL;
-    if (w->done == 0)
-        w->copies.copied = 0;
     switch (dpli_conv_choose(c)) {
     case DPLI_CONV_DEPTHWISE:
-        conv_depthwise_rows(c, in, &w->out, link->packed, &t, w->zeros, w->done, end);
+        conv_depthwise_rows(c, in, &w->out, packed, &t, w->zeros, w->done, end);
         break;
-    case DPLI_CONV_FLAT: conv_flat_rows(c, in, &w->out, link->packed, &t, w->done, end); break;
+    case DPLI_CONV_FLAT: conv_flat_rows(c, in, &w->out, packed, &t, w->done, end); break;
     case DPLI_CONV_LINES:
-        conv_lines_rows(c, in, &w->out, link->packed, &t, &w->copies, w->done, end);
+        conv_lines_rows(c, in, &w->out, packed, &t, &w->copies, w->done, end);
         break;
     case DPLI_CONV_PATCHES: break;
     }
     w->done = end;
 }
 
-static size_t link_line(const dpli_link *link)
-{
-    return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
-                      : (size_t)link->pool->out_w * (size_t)link->pool->channels;
-}
-
-static void chain_run(const dpli_link *links, int32_t n_links, float *out, const float *in,
-                      void *scratch)
+/* Pieces from .. end - 1 of dpli_chain_units. */
+static void chain_run(const dpli_link *links, int32_t n_links, void *out, const void *in,
+                      void *scratch, size_t from_unit, size_t end_unit)
 {
     const dpli_link *first = links, *last = links + n_links - 1;
-    const int32_t n = first->conv ? first->conv->n : first->pool->n;
-    const int32_t in_h = first->conv ? first->conv->in_h : first->pool->in_h;
-    const size_t in_line = first->conv ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
-                                       : (size_t)first->pool->in_w * (size_t)first->pool->channels;
+    const int32_t n = first->conv ? first->conv->n : first->pool ? first->pool->n : first->cast->n;
+    const int32_t in_h = first->conv   ? first->conv->in_h
+                         : first->pool ? first->pool->in_h
+                                       : first->cast->h;
+    const size_t in_line = first->conv   ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
+                           : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
+                                         : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
+                                               (size_t)first->cast->channels;
     const int32_t out_h = dpli_link_out_h(last);
+    const size_t per_picture = dpli_chain_units(links, n_links) / (size_t)n;
     worker workers[DPLI_MAX_CHAIN] = {0};
     dpli_chain_plan plan;
-    float *at = scratch;
+    char *at = scratch;
 
     dpli_chain_lay_out(&plan, links, n_links);
     for (int32_t l = 0; l < n_links; l++) {
-        workers[l].out = (lines){at, link_line(links + l), plan.n_ring[l]};
-        at += plan.ring_floats[l];
+        workers[l].out = (lines){(elem *)(void *)at, link_line(links + l), plan.n_ring[l]};
+        at += plan.ring_floats[l] * sizeof(elem);
         worker_begin(&workers[l], links + l, at);
-        at += links[l].conv ? dpli_conv_scratch_bytes(links[l].conv) / sizeof *at : 0;
+        at += links[l].conv ? dpli_conv_scratch_bytes(links[l].conv) : 0;
     }
-    for (size_t i = 0; i < (size_t)n; i++) {
+    for (size_t unit = from_unit; unit < end_unit;) {
+        const size_t i = unit / per_picture, within = unit % per_picture;
+        const size_t many =
+            per_picture - within < end_unit - unit ? per_picture - within : end_unit - unit;
+        const int32_t lines_of = n_links > 1 ? plan.step : 2;
+        const int32_t end =
+            within + many == per_picture ? out_h : (int32_t)(within + many) * lines_of;
+        int32_t y = (int32_t)within * lines_of, begin[DPLI_MAX_CHAIN];
         /* Only read: lines of the input have no writer. */
-        const lines from = {(float *)(uintptr_t)in + i * (size_t)in_h * in_line, in_line, in_h};
+        const lines from = {(elem *)(uintptr_t)in + i * (size_t)in_h * in_line, in_line, in_h};
 
-        workers[n_links - 1].out.first = out + i * (size_t)out_h * link_line(last);
-        for (int32_t l = 0; l < n_links; l++)
-            workers[l].done = 0;
-        for (int32_t y = 0; y < out_h;) {
+        workers[n_links - 1].out.first = (elem *)out + i * (size_t)out_h * link_line(last);
+        dpli_chain_begin(links, n_links, y, begin);
+        for (int32_t l = 0; l < n_links; l++) {
+            workers[l].done = begin[l];
+            workers[l].copies.copied = 0;
+        }
+        unit += many;
+        while (y < end) {
             int32_t want[DPLI_MAX_CHAIN];
 
-            y = out_h - y > plan.step ? y + plan.step : out_h;
+            y = end - y > plan.step ? y + plan.step : end;
             dpli_chain_round(links, n_links, y, want);
             for (int32_t l = 0; l < n_links; l++)
                 if (want[l] > workers[l].done)
                     worker_run(&workers[l], links + l, l ? &workers[l - 1].out : &from, want[l], i);
         }
     }
+    narrow_end();
 }
 
-static void conv_run(const dpli_conv *c, float *out, const float *in, const float *packed,
-                     const dpli_epilogue *e, void *scratch)
+/* Pieces from .. end - 1 of dpli_conv_units. */
+static void conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
+                     const dpli_epilogue *e, void *scratch, size_t from, size_t end)
 {
-    const dpli_link link = {c, packed, *e, NULL};
-    const target all = whole_target(c, e, out);
+    const dpli_link link = {.conv = c, .packed = packed, .epilogue = *e};
+    const target all = whole_target(&link, out);
 
     switch (dpli_conv_choose(c)) {
-    case DPLI_CONV_FLAT: conv_flat(c, in, packed, &all); break;
-    case DPLI_CONV_PATCHES: conv_patches(c, in, packed, &all, scratch); break;
-    default: chain_run(&link, 1, out, in, scratch); break;
+    case DPLI_CONV_FLAT: conv_flat(c, in, weight_of(&link), &all, from, end); break;
+    case DPLI_CONV_PATCHES: conv_patches(c, in, weight_of(&link), &all, scratch, from, end); break;
+    default: chain_run(&link, 1, out, in, scratch, from, end); return;
     }
+    narrow_end();
 }

@@ -23,7 +23,7 @@ DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
     if (t->slope)
         slope = whole ? vf_load(t->slope + c) : vf_load_n(t->slope + c, n);
     if (t->before)
-        y += whole ? vf_load(t->before + at) : vf_load_n(t->before + at, n);
+        y += load_added(t, t->before, at, n);
     if (t->act->kind == DPLI_ACT_PRELU)
         y = act_vec(DPLI_ACT_PRELU, y, slope, 0, 0);
     else if (t->act->kind == DPLI_ACT_RELU)
@@ -31,21 +31,21 @@ DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
     else if (t->act->kind != DPLI_ACT_NONE)
         y = act_any(t->act, y, slope);
     if (t->after)
-        y += whole ? vf_load(t->after + at) : vf_load_n(t->after + at, n);
+        y += load_added(t, t->after, at, n);
     return y;
 }
 
 /* Where a window's pixels are: by a pointer each, those outside the picture to zeros, or, when all
  * lie in the picture, by its lines, `left` floats from their start. */
 typedef struct dw_window {
-    const float *const *pixels;
-    const float *lines[(DW_ROWS - 1) * 2 + 3];
-    size_t left;
+    const elem *const *pixels;
+    const elem *lines[(DW_ROWS - 1) * 2 + 3];
+    size_t left, pixel; /* elements of a pixel of the input */
 } dw_window;
 
 /* Takes a pointer as one that nothing is known of, or the compiler would keep one for every pixel
  * of a window, on the stack, instead of one for every line. */
-DPLI_INLINE const float *opaque(const float *p)
+DPLI_INLINE const elem *opaque(const elem *p)
 {
     __asm__("" : "+r"(p));
     return p;
@@ -62,7 +62,7 @@ DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int 
         slope = n == DPLI_LANES ? vf_load(t->slope + c) : vf_load_n(t->slope + c, n);
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
-        float *out = (float *)(uintptr_t)opaque(t->out + (size_t)r * out_line + c);
+        elem *out = any ? NULL : (elem *)(uintptr_t)opaque(t->out + (size_t)r * out_line + c);
 
         DPLI_UNROLL
         for (int q = 0; q < cols; q++) {
@@ -70,10 +70,12 @@ DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int 
             const vf y =
                 any ? dw_finish(t, at, c, acc[r][q], n) : act_vec(kind, acc[r][q], slope, 0, 0);
 
-            if (n == DPLI_LANES)
-                vf_store(out + (size_t)q * t->ldo, y);
+            if (any)
+                store_result(t, at, y, n);
+            else if (n == DPLI_LANES)
+                ve_store(out + (size_t)q * t->ldo, y);
             else
-                vf_store_n(out + (size_t)q * t->ldo, y, n);
+                ve_store_n(out + (size_t)q * t->ldo, y, n);
         }
     }
 }
@@ -101,12 +103,13 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
     }
     DPLI_UNROLL
     for (int i = 0; i < high; i++) {
-        const float *line = whole ? opaque(window->lines[i] + window->left + c) : NULL;
+        const elem *line = whole ? opaque(window->lines[i] + window->left + c) : NULL;
 
         DPLI_UNROLL
         for (int j = 0; j < wide; j++) {
-            const float *p = whole ? line + (size_t)j * t->ldo : window->pixels[i * wide + j] + c;
-            const vf x = n == DPLI_LANES ? vf_load(p) : vf_load_n(p, n);
+            const elem *p =
+                whole ? line + (size_t)j * window->pixel : window->pixels[i * wide + j] + c;
+            const vf x = n == DPLI_LANES ? ve_load(p) : ve_load_n(p, n);
 
             DPLI_UNROLL
             for (int r = 0; r < rows; r++) {
@@ -120,7 +123,7 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
             }
         }
     }
-    switch (t->before || t->after ? -1 : (int)t->act->kind) {
+    switch (t->before || t->after || is_wide(t) ? -1 : (int)t->act->kind) {
     case DPLI_ACT_NONE: dw3_finish(DPLI_ACT_NONE, 0, rows, cols, t, out_line, c, n, acc); break;
     case DPLI_ACT_RELU: dw3_finish(DPLI_ACT_RELU, 0, rows, cols, t, out_line, c, n, acc); break;
     case DPLI_ACT_PRELU: dw3_finish(DPLI_ACT_PRELU, 0, rows, cols, t, out_line, c, n, acc); break;
@@ -137,17 +140,14 @@ DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const boo
     target t = *to;
 
     for (size_t i = 0; i < n_times; i++) {
-        const size_t step = (size_t)cols * t.ldo;
         size_t c = 0;
 
         for (; c + DPLI_LANES <= t.ldo; c += DPLI_LANES)
             dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, DPLI_LANES);
         if (c < t.ldo)
             dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, t.ldo - c);
-        window.left += (size_t)stride * step;
-        t.out += step;
-        t.before = t.before ? t.before + step : NULL;
-        t.after = t.after ? t.after + step : NULL;
+        window.left += (size_t)(stride * cols) * window.pixel;
+        advance(&t, (size_t)cols * t.ldo);
     }
 }
 
@@ -193,14 +193,15 @@ static dw3_fn *const dw3_fns[2][DW_ROWS][DW_COLS + 1] = {
 
 /* Output lines oy .. oy + rows - 1 of one picture. */
 static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, const float *packed,
-                     const target *all, const float *zeros, int32_t oy, int32_t rows)
+                     const target *all, const elem *zeros, int32_t oy, int32_t rows)
 {
     const int32_t stride = c->stride_h, high = (rows - 1) * stride + 3;
     const int32_t top = oy * stride - c->pad_top;
     const bool inside = top >= 0 && top + high <= c->in_h;
     const target line = target_line(all, out, oy);
-    const float *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
-    dw_window window = {.pixels = pixels};
+    const size_t out_line = is_wide(all) ? out->line / 2 : out->line;
+    const elem *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
+    dw_window window = {.pixels = pixels, .pixel = (size_t)c->in_c};
     int32_t many;
 
     for (int32_t y = 0; y < high; y++)
@@ -217,9 +218,9 @@ static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, cons
         many = many < c->out_w - ox ? many : c->out_w - ox;
         many -= many % DW_COLS;
         if (many > 0) {
-            window.left = (size_t)left * t.ldo;
+            window.left = (size_t)left * window.pixel;
             dw3_fns[stride - 1][rows - 1][DW_COLS]((size_t)(many / DW_COLS), &window, packed, &t,
-                                                   out->line);
+                                                   out_line);
             continue;
         }
         many = c->out_w - ox < DW_COLS ? c->out_w - ox : DW_COLS;
@@ -230,10 +231,10 @@ static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, cons
 
                 pixels[y * wide + x] = !window.lines[y] || ix < 0 || ix >= c->in_w
                                            ? zeros
-                                           : window.lines[y] + (size_t)ix * t.ldo;
+                                           : window.lines[y] + (size_t)ix * window.pixel;
             }
         }
-        dw3_fns[stride - 1][rows - 1][many - 1](1, &window, packed, &t, out->line);
+        dw3_fns[stride - 1][rows - 1][many - 1](1, &window, packed, &t, out_line);
     }
 }
 
@@ -250,20 +251,16 @@ DPLI_INLINE void dw_vector(const dpli_conv *cv, const lines *in, ptrdiff_t top, 
     if (t->bias)
         acc = n == DPLI_LANES ? vf_load(t->bias + c) : vf_load_n(t->bias + c, n);
     for (int32_t ky = span[0]; ky < span[1]; ky++) {
-        const float *line = line_at(in, (int32_t)top + ky * cv->dilation_h) + c;
+        const elem *line = line_at(in, (int32_t)top + ky * cv->dilation_h) + c;
 
         for (int32_t kx = span[2]; kx < span[3]; kx++) {
-            const float *p = line + (left + (ptrdiff_t)kx * cv->dilation_w) * cv->in_c;
+            const elem *p = line + (left + (ptrdiff_t)kx * cv->dilation_w) * cv->in_c;
 
-            acc += (n == DPLI_LANES ? vf_load(p) : vf_load_n(p, n)) *
+            acc += (n == DPLI_LANES ? ve_load(p) : ve_load_n(p, n)) *
                    vf_load(w + ((size_t)ky * (size_t)cv->kernel_w + (size_t)kx) * DPLI_PANEL);
         }
     }
-    acc = dw_finish(t, c, c, acc, n);
-    if (n == DPLI_LANES)
-        vf_store(t->out + c, acc);
-    else
-        vf_store_n(t->out + c, acc, n);
+    store_result(t, c, dw_finish(t, c, c, acc, n), n);
 }
 
 /* Taps first .. end - 1 of those at start, start + dilation, … lie in 0 .. size - 1. */
@@ -287,7 +284,7 @@ static int is_dw3(const dpli_conv *c)
 /* Output lines from .. end - 1 of one picture; zeros [in_c]. Where out is a ring, its size and from
  * are even: lines are made two at a time. */
 static void conv_depthwise_rows(const dpli_conv *c, const lines *in, const lines *out,
-                                const float *packed, const target *all, const float *zeros,
+                                const float *packed, const target *all, const elem *zeros,
                                 int32_t from, int32_t end)
 {
     if (is_dw3(c)) {

@@ -3,7 +3,8 @@
  *
  *     out[m, n] = epilogue(sum over k of a[m, k] * w[k, n])
  *
- * w is packed in panels of DPLI_PANEL columns, each [k, DPLI_PANEL]. A block of BLOCK_ROWS rows by
+ * w is packed in panels of DPLI_PANEL columns, each [k, DPLI_PANEL], or of bfloat16 [k / 2,
+ * DPLI_PANEL, 2] (DPLI_NARROW). A block of BLOCK_ROWS rows by
  * one or two panels is summed up in registers, its epilogue applied there, and written once. The
  * matrix a is not copied where its rows can be read in place: a row is a list of segments (the
  * lines of a convolution's window), each segment's next row lda floats further on.
@@ -27,41 +28,122 @@
 #endif
 #define PANEL_VECS (DPLI_PANEL / DPLI_LANES)
 
+#if defined(DPLI_NARROW)
+typedef uint16_t weight;
+#else
+typedef float weight;
+#endif
+
 /* Where rows come from. */
 typedef struct source {
-    const float *const *segments; /* [n_segments]; the first row is offset floats on */
-    size_t n_segments, length;    /* floats of a segment */
+    const elem *const *segments; /* [n_segments]; the first row is offset elements on */
+    size_t n_segments, length;   /* elements of a segment */
     size_t offset, lda;
 } source;
 
-/* Where results go: rows of ldo floats, of which n_columns are written. All pointers stand at the
- * first row and column. */
+/* Where results go: rows of ldo elements, of which n_columns are written. All pointers stand at the
+ * first row and column. Where a narrow level writes float32 (wide), out, before and after count in
+ * floats. */
 typedef struct target {
-    float *out;
-    const float *bias, *slope, *before, *after; /* or NULL */
+    elem *out;
+    const float *bias, *slope; /* or NULL */
+    const elem *before, *after;
     size_t ldo, n_columns;
     const dpli_act *act;
+#if defined(DPLI_NARROW)
+    bool wide;
+#endif
 } target;
+
+DPLI_INLINE bool is_wide(const target *t)
+{
+#if defined(DPLI_NARROW)
+    return t->wide;
+#else
+    (void)t;
+    return false;
+#endif
+}
+
+/* n elements of the output on. */
+DPLI_INLINE const elem *further(const target *t, const elem *p, size_t n)
+{
+    return p ? p + (is_wide(t) ? n * (sizeof(float) / sizeof *p) : n) : NULL;
+}
+
+DPLI_INLINE void advance(target *t, size_t n)
+{
+    t->out = (elem *)(uintptr_t)further(t, t->out, n);
+    t->before = further(t, t->before, n);
+    t->after = further(t, t->after, n);
+}
+
+/* n values of before or after, `at` from where it stands. */
+DPLI_INLINE vf load_added(const target *t, const elem *p, size_t at, size_t n)
+{
+#if defined(DPLI_NARROW)
+    if (t->wide) {
+        const float *wide = (const float *)(const void *)p + at;
+
+        return n == DPLI_LANES ? vf_load(wide) : vf_load_n(wide, n);
+    }
+#else
+    (void)t;
+#endif
+    return n == DPLI_LANES ? ve_load(p + at) : ve_load_n(p + at, n);
+}
+
+DPLI_INLINE void store_result(const target *t, size_t at, vf y, size_t n)
+{
+#if defined(DPLI_NARROW)
+    if (t->wide) {
+        float *wide = (float *)(void *)t->out + at;
+
+        if (n == DPLI_LANES)
+            vf_store(wide, y);
+        else
+            vf_store_n(wide, y, n);
+        return;
+    }
+#endif
+    if (n == DPLI_LANES)
+        ve_store(t->out + at, y);
+    else
+        ve_store_n(t->out + at, y, n);
+}
+
+/* Of the n columns from a panel's start on, those in vector v. */
+DPLI_INLINE size_t columns_in(int v, size_t n)
+{
+    const size_t from = (size_t)v * DPLI_LANES;
+
+    return n >= from + DPLI_LANES ? DPLI_LANES : n > from ? n - from : 0;
+}
 
 /* Vector v of the n columns from p on; past them zeros, nothing is read. */
 DPLI_INLINE vf load_columns(const float *p, int v, size_t n)
 {
-    const size_t from = (size_t)v * DPLI_LANES;
+    const size_t many = columns_in(v, n);
 
-    if (n >= from + DPLI_LANES)
-        return vf_load(p + from);
-    return n > from ? vf_load_n(p + from, n - from) : vf_set(0);
+    p += (size_t)v * DPLI_LANES;
+    return many == DPLI_LANES ? vf_load(p) : many > 0 ? vf_load_n(p, many) : vf_set(0);
 }
 
-DPLI_INLINE void store_columns(float *p, vf y, int v, size_t n)
+static target target_at(const target *all, size_t row, size_t column, size_t n_columns)
 {
-    const size_t from = (size_t)v * DPLI_LANES;
+    const size_t at = row * all->ldo + column;
+    target t = *all;
 
-    if (n >= from + DPLI_LANES)
-        vf_store(p + from, y);
-    else if (n > from)
-        vf_store_n(p + from, y, n - from);
+    advance(&t, at);
+    t.bias = all->bias ? all->bias + column : NULL;
+    t.slope = all->slope ? all->slope + column : NULL;
+    t.n_columns = n_columns;
+    return t;
 }
+
+#if defined(DPLI_AMX)
+#include "net/kernels/amx.h"
+#else
 
 DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const size_t n,
                         const int rows, const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
@@ -76,22 +158,60 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
-            const size_t at = (size_t)r * t->ldo;
+            const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
+            const size_t many = columns_in(v, n);
             vf y = acc[r][v];
 
-            if (any && t->before)
-                y += load_columns(t->before + at, v, n);
-            y = any ? act_any(t->act, y, slope[v]) : act_vec(kind, y, slope[v], 0, 0);
-            if (any && t->after)
-                y += load_columns(t->after + at, v, n);
-            store_columns(t->out + at, y, v, n);
+            if (!any) {
+                ve_store(t->out + at, act_vec(kind, y, slope[v], 0, 0));
+                continue;
+            }
+            if (many == 0)
+                continue;
+            if (t->before)
+                y += load_added(t, t->before, at, many);
+            y = act_any(t->act, y, slope[v]);
+            if (t->after)
+                y += load_added(t, t->after, at, many);
+            store_result(t, at, y, many);
         }
     }
 }
 
+#if defined(DPLI_NARROW)
+#define DOT_K 2 /* of k at once */
+typedef __m512bh dot_weight;
+
+DPLI_INLINE dot_weight load_weight(const weight *p)
+{
+    return (__m512bh)_mm512_loadu_si512(p);
+}
+
+DPLI_INLINE vf dot(vf acc, const elem *x, dot_weight w)
+{
+    int32_t pair;
+
+    memcpy(&pair, x, sizeof pair);
+    return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)_mm512_set1_epi32(pair), w);
+}
+#else
+#define DOT_K 1
+typedef vf dot_weight;
+
+DPLI_INLINE dot_weight load_weight(const weight *p)
+{
+    return vf_load(p);
+}
+
+DPLI_INLINE vf dot(vf acc, const elem *x, dot_weight w)
+{
+    return acc + *x * w;
+}
+#endif
+
 /* n_blocks times rows x panels of a product, its epilogue, and out. */
 DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const source *from,
-                       const float *packed, size_t panel_floats, const target *to)
+                       const weight *packed, size_t panel_size, const target *to)
 {
     const int vecs = panels * PANEL_VECS;
     const source s = *from;
@@ -99,12 +219,12 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
     /* What has code of its own: whole panels, nothing to add, the usual activations. */
     /* A panel that is not all there comes alone. */
     const size_t whole = (size_t)panels * DPLI_PANEL, n = panels == 1 ? t.n_columns : whole;
-    const int kind = t.before || t.after || n < whole ? -1 : (int)t.act->kind;
+    const int kind = t.before || t.after || n < whole || is_wide(&t) ? -1 : (int)t.act->kind;
     const bool prefetch = s.n_segments == 1;
     size_t offset = s.offset;
 
     for (size_t b = 0; b < n_blocks; b++) {
-        const float *panel = packed;
+        const weight *panel = packed;
         vf acc[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
 
         DPLI_UNROLL
@@ -117,30 +237,30 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
         }
         for (size_t i = 0; i < s.n_segments; i++) {
             /* A pointer every third row: three strides are an address each, 14 would not fit. */
-            const float *a[(BLOCK_ROWS + 2) / 3];
+            const elem *a[(BLOCK_ROWS + 2) / 3];
 
             DPLI_UNROLL
             for (int r = 0; r < rows; r += 3)
                 a[r / 3] = s.segments[i] + offset + (size_t)r * s.lda;
-            for (size_t k = 0; k < s.length; k++) {
+            for (size_t k = 0; k < s.length; k += DOT_K) {
                 /* The next block's rows, when they lie behind these: a line of 16 floats for each
                  * k is a little more than BLOCK_ROWS rows of k floats. */
                 if (prefetch)
                     __builtin_prefetch(s.segments[i] + offset + (size_t)rows * s.lda + k * 16);
-                vf w[BLOCK_PANELS * PANEL_VECS];
+                dot_weight w[BLOCK_PANELS * PANEL_VECS];
 
                 DPLI_UNROLL
                 for (int v = 0; v < vecs; v++)
-                    w[v] = vf_load(panel + (size_t)(v / PANEL_VECS) * panel_floats +
-                                   (size_t)(v % PANEL_VECS) * DPLI_LANES);
-                panel += DPLI_PANEL;
+                    w[v] = load_weight(panel + (size_t)(v / PANEL_VECS) * panel_size +
+                                       (size_t)(v % PANEL_VECS) * DPLI_LANES * DOT_K);
+                panel += DPLI_PANEL * DOT_K;
                 DPLI_UNROLL
                 for (int r = 0; r < rows; r++) {
-                    const float x = a[r / 3][(size_t)(r % 3) * s.lda + k];
+                    const elem *x = a[r / 3] + (size_t)(r % 3) * s.lda + k;
 
                     DPLI_UNROLL
                     for (int v = 0; v < vecs; v++)
-                        acc[r][v] += x * w[v];
+                        acc[r][v] = dot(acc[r][v], x, w[v]);
                 }
             }
         }
@@ -151,22 +271,18 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
         default: finish(&t, DPLI_ACT_NONE, 1, n, rows, vecs, acc); break;
         }
         offset += (size_t)rows * s.lda;
-        t.out += (size_t)rows * t.ldo;
-        if (t.before)
-            t.before += (size_t)rows * t.ldo;
-        if (t.after)
-            t.after += (size_t)rows * t.ldo;
+        advance(&t, (size_t)rows * t.ldo);
     }
 }
 
-typedef void block_fn(size_t n_blocks, const source *s, const float *packed, size_t panel_floats,
+typedef void block_fn(size_t n_blocks, const source *s, const weight *packed, size_t panel_size,
                       const target *t);
 
 #define BLOCK(rows, panels)                                                                        \
-    static void block_##rows##x##panels(size_t n_blocks, const source *s, const float *packed,     \
-                                        size_t panel_floats, const target *t)                      \
+    static void block_##rows##x##panels(size_t n_blocks, const source *s, const weight *packed,    \
+                                        size_t panel_size, const target *t)                        \
     {                                                                                              \
-        block(rows, panels, n_blocks, s, packed, panel_floats, t);                                 \
+        block(rows, panels, n_blocks, s, packed, panel_size, t);                                   \
     }
 #if BLOCK_PANELS == 2
 #define BLOCKS(rows) BLOCK(rows, 1) BLOCK(rows, 2)
@@ -211,25 +327,11 @@ static block_fn *const blocks[BLOCK_ROWS][BLOCK_PANELS] = {
 #endif
 };
 
-static target target_at(const target *all, size_t row, size_t column, size_t n_columns)
-{
-    const size_t at = row * all->ldo + column;
-    target t = *all;
-
-    t.out += at;
-    t.before = all->before ? all->before + at : NULL;
-    t.after = all->after ? all->after + at : NULL;
-    t.bias = all->bias ? all->bias + column : NULL;
-    t.slope = all->slope ? all->slope + column : NULL;
-    t.n_columns = n_columns;
-    return t;
-}
-
 /*
  * n_rows rows times all panels. The panels are the outer loop: one or two of them stay in the first
  * cache while the rows, which the caller keeps few enough for the second, pass.
  */
-static void tile(size_t n_rows, const source *s, size_t k, const float *packed, const target *t)
+static void tile(size_t n_rows, const source *s, size_t k, const weight *packed, const target *t)
 {
     /* Blocks as even as can be, some of rows + 1, the others of rows: a last one of few rows would
      * leave the processor waiting. */
@@ -255,30 +357,70 @@ static void tile(size_t n_rows, const source *s, size_t k, const float *packed, 
     }
 }
 
-static void conv_flat(const dpli_conv *c, const float *in, const float *packed, const target *all)
+/* What a level has to put back after a run: AMX only. */
+static void narrow_end(void)
+{
+}
+
+#endif /* DPLI_AMX */
+
+/* Rows of a tile: of AMX whole pairs of tiles. */
+static size_t rows_of_tile(const dpli_conv *c)
+{
+    const size_t rows = dpli_conv_tile_rows(c);
+
+#if defined(DPLI_AMX)
+    return rows - rows % 32;
+#else
+    return rows;
+#endif
+}
+
+/* The rows of pieces from .. end - 1, of m. */
+static void rows_of_units(size_t m, size_t *from, size_t *end)
+{
+    *from *= DPLI_UNIT_ROWS;
+    *end = *end * DPLI_UNIT_ROWS < m ? *end * DPLI_UNIT_ROWS : m;
+}
+
+static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all,
+                      size_t from, size_t end)
 {
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
     const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
-    const size_t step = dpli_conv_tile_rows(c);
+    const size_t step = rows_of_tile(c);
+    size_t column = 0, n_columns = all->n_columns;
 
-    for (size_t row = 0; row < m; row += step) {
-        const float *start = in + row * k;
+    if (dpli_conv_cut_by_columns(c)) {
+        column = from * DPLI_UNIT_COLUMNS;
+        if (column >= n_columns)
+            return;
+        if (end * DPLI_UNIT_COLUMNS < n_columns)
+            n_columns = end * DPLI_UNIT_COLUMNS;
+        n_columns -= column;
+        from = 0;
+        end = m;
+    } else {
+        rows_of_units(m, &from, &end);
+    }
+    for (size_t row = from; row < end; row += step) {
+        const elem *start = in + row * k;
         const source s = {&start, 1, k, 0, k};
-        const target t = target_at(all, row, 0, (size_t)c->out_c);
+        const target t = target_at(all, row, column, n_columns);
 
-        tile(m - row < step ? m - row : step, &s, k, packed, &t);
+        tile(end - row < step ? end - row : step, &s, k, packed + column * k, &t);
     }
 }
 
 /* The lines of one picture, of which the last n_ring are kept, each in the place of the one n_ring
  * before it; all of them are when n_ring is the picture's height. */
 typedef struct lines {
-    float *first;
-    size_t line; /* floats */
+    elem *first;
+    size_t line; /* elements; of float32 in a narrow level, two of them each */
     int32_t n_ring;
 } lines;
 
-static inline float *line_at(const lines *l, int32_t y)
+static inline elem *line_at(const lines *l, int32_t y)
 {
     return l->first + (size_t)(y % l->n_ring) * l->line;
 }
@@ -298,12 +440,12 @@ static target target_line(const target *t, const lines *out, int32_t y)
 
 /* 1x1, line by line. */
 static void conv_flat_rows(const dpli_conv *c, const lines *in, const lines *out,
-                           const float *packed, const target *all, int32_t from, int32_t end)
+                           const weight *packed, const target *all, int32_t from, int32_t end)
 {
     const size_t k = (size_t)c->in_c;
 
     for (int32_t y = from; y < end; y++) {
-        const float *start = line_at(in, y);
+        const elem *start = line_at(in, y);
         const source s = {&start, 1, k, 0, k};
         const target t = target_line(all, out, y);
 
@@ -319,8 +461,8 @@ static void conv_flat_rows(const dpli_conv *c, const lines *in, const lines *out
  * copied.
  */
 typedef struct line_copies {
-    const float **segments;
-    float *zeros, *ring;
+    const elem **segments;
+    elem *zeros, *ring;
     ptrdiff_t width, left, kept;
     int32_t n_ring, copied;
     bool needed;
@@ -330,8 +472,8 @@ static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)
 {
     const ptrdiff_t line = (ptrdiff_t)c->in_w * c->in_c;
     line_copies l = {.segments = scratch,
-                     .zeros =
-                         (float *)scratch + ((size_t)c->kernel_h * sizeof(float *) + 63) / 64 * 16,
+                     .zeros = (elem *)scratch + ((size_t)c->kernel_h * sizeof(elem *) + 63) / 64 *
+                                                    (64 / sizeof(elem)),
                      .width = ((ptrdiff_t)(c->out_w - 1) * c->stride_w + c->kernel_w) * c->in_c,
                      .left = (ptrdiff_t)c->pad_left * c->in_c,
                      .n_ring = (c->kernel_h - 1) * c->dilation_h + 1};
@@ -345,7 +487,7 @@ static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)
 }
 
 static void conv_lines_rows(const dpli_conv *c, const lines *in, const lines *out,
-                            const float *packed, const target *all, line_copies *l, int32_t from,
+                            const weight *packed, const target *all, line_copies *l, int32_t from,
                             int32_t end)
 {
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * (size_t)c->in_c;
@@ -372,7 +514,7 @@ static void conv_lines_rows(const dpli_conv *c, const lines *in, const lines *ou
 }
 
 /* One row of patches: [kernel_h, kernel_w, channels] of the window at output pixel (oy, ox). */
-static void patch(const dpli_conv *c, float *to, const float *image, int32_t oy, int32_t ox,
+static void patch(const dpli_conv *c, elem *to, const elem *image, int32_t oy, int32_t ox,
                   int32_t first, size_t channels)
 {
     for (int32_t ky = 0; ky < c->kernel_h; ky++) {
@@ -391,24 +533,27 @@ static void patch(const dpli_conv *c, float *to, const float *image, int32_t oy,
     }
 }
 
-static void conv_patches(const dpli_conv *c, const float *in, const float *packed,
-                         const target *all, void *scratch)
+static void conv_patches(const dpli_conv *c, const elem *in, const weight *packed,
+                         const target *all, void *scratch, size_t from, size_t end)
 {
     const size_t group_in = (size_t)(c->in_c / c->groups);
     const size_t group_out = (size_t)(c->out_c / c->groups);
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * group_in;
     const size_t group_floats = (group_out + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL * k;
     const size_t picture = (size_t)c->out_h * (size_t)c->out_w, m = (size_t)c->n * picture;
-    const size_t step = dpli_conv_tile_rows(c);
-    float *patches = scratch;
-    const float *const start = patches;
+    const size_t step = rows_of_tile(c);
+    elem *patches = scratch;
+    const elem *const start = patches;
     const source s = {&start, 1, k, 0, k};
 
-    for (size_t row = 0; row < m; row += step) {
-        const size_t n_rows = m - row < step ? m - row : step;
+    rows_of_units(m, &from, &end);
+    for (size_t row = from; row < end; row += step) {
+        const size_t n_rows = end - row < step ? end - row : step;
 
         for (size_t g = 0; g < (size_t)c->groups; g++) {
-            const target t = target_at(all, row, g * group_out, group_out);
+            /* Without groups as many as there are to write, of a narrow result fewer. */
+            const target t =
+                target_at(all, row, g * group_out, c->groups == 1 ? all->n_columns : group_out);
 
             for (size_t i = 0; i < n_rows; i++) {
                 const size_t at = (row + i) % picture;

@@ -90,6 +90,27 @@ void dpli_conv_pack(float *packed, const dpli_conv *c, const float *weight)
     }
 }
 
+bool dpli_conv_cut_by_columns(const dpli_conv *c)
+{
+    return dpli_conv_choose(c) == DPLI_CONV_FLAT &&
+           (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w < 128;
+}
+
+size_t dpli_conv_units(const dpli_conv *c)
+{
+    const dpli_link link = {.conv = c};
+    const size_t m = (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w;
+
+    switch (dpli_conv_choose(c)) {
+    case DPLI_CONV_FLAT:
+    case DPLI_CONV_PATCHES:
+        return dpli_conv_cut_by_columns(c)
+                   ? ((size_t)c->out_c + DPLI_UNIT_COLUMNS - 1) / DPLI_UNIT_COLUMNS
+                   : (m + DPLI_UNIT_ROWS - 1) / DPLI_UNIT_ROWS;
+    default: return dpli_chain_units(&link, 1);
+    }
+}
+
 size_t dpli_conv_scratch_bytes(const dpli_conv *c)
 {
     size_t floats = 0;
@@ -117,6 +138,77 @@ size_t dpli_conv_scratch_bytes(const dpli_conv *c)
     return round_up(floats * sizeof(float), 64);
 }
 
+/* ------------------------------------------------------------------ narrow numbers */
+
+int32_t dpli_narrow_channels(int32_t channels)
+{
+    return channels <= 4 ? 4 : channels <= INT32_MAX - 15 ? (channels + 15) / 16 * 16 : channels;
+}
+
+bool dpli_conv_can_narrow(const dpli_conv *c)
+{
+    return (c->groups == 1 || is_depthwise(c)) && c->in_c <= INT32_MAX - 15 &&
+           c->out_c <= INT32_MAX - 15;
+}
+
+dpli_conv dpli_conv_narrowed(const dpli_conv *c)
+{
+    dpli_conv narrow = *c;
+
+    narrow.in_c = dpli_narrow_channels(c->in_c);
+    narrow.out_c = dpli_narrow_channels(c->out_c);
+    narrow.groups = is_depthwise(c) ? narrow.in_c : 1;
+    return narrow;
+}
+
+/* Floats of each, bias and slope. */
+static size_t columns_of(const dpli_conv *c)
+{
+    return round_up((size_t)c->out_c, DPLI_PANEL);
+}
+
+size_t dpli_narrow_bytes(const dpli_conv *c)
+{
+    const dpli_conv narrow = dpli_conv_narrowed(c);
+    const size_t floats = 2 * columns_of(c) * sizeof(float);
+
+    if (is_depthwise(c))
+        return floats + dpli_conv_packed_floats(&narrow) * sizeof(float);
+    return floats + columns_of(c) * depth(&narrow) * sizeof(uint16_t);
+}
+
+void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, const float *bias,
+                      const float *slope)
+{
+    const dpli_conv narrow = dpli_conv_narrowed(c);
+    const size_t n_taps = taps(c), channels = (size_t)c->in_c, out_c = (size_t)c->out_c;
+    const size_t padded = (size_t)narrow.in_c;
+    float *floats = packed;
+    uint16_t *to;
+
+    memset(packed, 0, dpli_narrow_bytes(c));
+    if (bias)
+        memcpy(floats, bias, out_c * sizeof *floats);
+    if (slope)
+        memcpy(floats + columns_of(c), slope, out_c * sizeof *floats);
+    floats += 2 * columns_of(c);
+    if (is_depthwise(c)) {
+        dpli_conv_pack(floats, c, weight);
+        return;
+    }
+    to = (uint16_t *)(void *)floats;
+    for (size_t n = 0; n < out_c; n++) {
+        uint16_t *column = to + n / DPLI_PANEL * DPLI_PANEL * n_taps * padded;
+
+        for (size_t i = 0; i < channels; i++)
+            for (size_t tap = 0; tap < n_taps; tap++) {
+                const size_t k = tap * padded + i;
+
+                column[(k / 2 * DPLI_PANEL + n % DPLI_PANEL) * 2 + k % 2] = dpli_bf16_of(*weight++);
+            }
+    }
+}
+
 /* ------------------------------------------------------------------ chains */
 
 /* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
@@ -125,13 +217,15 @@ size_t dpli_conv_scratch_bytes(const dpli_conv *c)
 
 int32_t dpli_link_out_h(const dpli_link *link)
 {
-    return link->conv ? link->conv->out_h : link->pool->out_h;
+    return link->conv ? link->conv->out_h : link->pool ? link->pool->out_h : link->cast->h;
 }
 
-static size_t line_floats(const dpli_link *link)
+size_t dpli_link_line(const dpli_link *link)
 {
     return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
-                      : (size_t)link->pool->out_w * (size_t)link->pool->channels;
+           : link->pool
+               ? (size_t)link->pool->out_w * (size_t)link->pool->channels
+               : (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels);
 }
 
 /* Input lines from which, and up to which, output lines from .. end - 1 are made. */
@@ -139,6 +233,7 @@ static void reads(const dpli_link *link, int32_t from, int32_t end, int32_t *fir
 {
     const dpli_conv *c = link->conv;
     const dpli_pool *p = link->pool;
+    /* A cast is no link's successor: it is never asked what it reads. */
     const int64_t stride = c ? c->stride_h : p->stride_h, pad = c ? c->pad_top : p->pad_top;
     const int64_t covers = c ? (int64_t)(c->kernel_h - 1) * c->dilation_h + 1
                              : (int64_t)(p->kernel_h - 1) * p->dilation_h + 1;
@@ -163,6 +258,17 @@ void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, 
     }
 }
 
+void dpli_chain_begin(const dpli_link *links, int32_t n_links, int32_t from, int32_t *done)
+{
+    done[n_links - 1] = from;
+    for (int32_t i = n_links - 1; i > 0; i--) {
+        int32_t last;
+
+        reads(links + i, done[i], done[i] + 1, done + i - 1, &last);
+        done[i - 1] -= done[i - 1] % 2;
+    }
+}
+
 /* The rings that `step` lines of the last link a round need, by going through the rounds; the sum
  * of their sizes. */
 static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links, int32_t step)
@@ -175,15 +281,18 @@ static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_lin
     plan->step = step;
     plan->n_ring[n_links - 1] = out_h;
     for (int32_t y = 0; y < out_h;) {
-        int32_t want[DPLI_MAX_CHAIN];
+        int32_t want[DPLI_MAX_CHAIN], start[DPLI_MAX_CHAIN];
 
+        dpli_chain_begin(links, n_links, y, start);
         y = out_h - y > step ? y + step : out_h;
         dpli_chain_round(links, n_links, y, want);
         for (int32_t i = 0; i + 1 < n_links; i++) {
             int32_t first, last;
 
-            /* When link i is done with its round, link i + 1 has yet to begin. */
+            /* When link i is done with its round, link i + 1 has yet to begin; and so when a piece
+             * starts with this round. */
             reads(links + i + 1, done[i + 1], done[i + 1] + 1, &first, &last);
+            first = first < start[i] ? first : start[i];
             done[i] = done[i] > want[i] ? done[i] : want[i];
             if (done[i] - first > plan->n_ring[i])
                 plan->n_ring[i] = done[i] - first;
@@ -193,7 +302,7 @@ static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_lin
     for (int32_t i = 0; i + 1 < n_links; i++) {
         plan->n_ring[i] += plan->n_ring[i] % 2;
         plan->n_ring[i] = plan->n_ring[i] > 0 ? plan->n_ring[i] : 2;
-        plan->ring_floats[i] = round_up((size_t)plan->n_ring[i] * line_floats(links + i), 16);
+        plan->ring_floats[i] = round_up((size_t)plan->n_ring[i] * dpli_link_line(links + i), 32);
         sum += plan->ring_floats[i];
     }
     return sum;
@@ -208,6 +317,27 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
     rings(plan, links, n_links, 2);
 }
 
+/* Lines of the last link that a piece has: of one link by itself two, as depthwise makes them. */
+static int32_t unit_lines(const dpli_link *links, int32_t n_links)
+{
+    dpli_chain_plan plan;
+
+    if (n_links == 1)
+        return 2;
+    dpli_chain_lay_out(&plan, links, n_links);
+    return plan.step;
+}
+
+size_t dpli_chain_units(const dpli_link *links, int32_t n_links)
+{
+    const size_t lines = (size_t)unit_lines(links, n_links);
+    const size_t n = (size_t)(links->conv   ? links->conv->n
+                              : links->pool ? links->pool->n
+                                            : links->cast->n);
+
+    return n * (((size_t)dpli_link_out_h(links + n_links - 1) + lines - 1) / lines);
+}
+
 int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes)
 {
     dpli_chain_plan plan;
@@ -216,8 +346,12 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_by
     for (; n < n_links && n < DPLI_MAX_CHAIN; n++) {
         const dpli_conv *c = links[n].conv;
 
-        if (n > 0 && line_floats(links + n - 1) * (size_t)dpli_link_out_h(links + n - 1) <
-                         min_bytes / sizeof(float))
+        /* What a cast makes is as large as the chain's input, and not read again. */
+        if (n > 0 && !links[n - 1].cast &&
+            dpli_link_line(links + n - 1) * (size_t)dpli_link_out_h(links + n - 1) <
+                min_bytes / (links[n].narrow ? sizeof(uint16_t) : sizeof(float)))
+            break;
+        if (n > 0 && (links[n].cast || links[n].narrow != links[0].narrow))
             break;
         if (c && (dpli_conv_choose(c) == DPLI_CONV_PATCHES ||
                   (dpli_conv_choose(c) == DPLI_CONV_FLAT && taps(c) > 1)))

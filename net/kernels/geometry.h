@@ -6,8 +6,10 @@
 #ifndef DOPPEL_NET_KERNELS_GEOMETRY_H
 #define DOPPEL_NET_KERNELS_GEOMETRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* ------------------------------------------------------------------ epilogue */
 
@@ -41,6 +43,9 @@ typedef struct dpli_epilogue {
     const float *before; /* as the output, or NULL: residual added before the activation */
     dpli_act act;
     const float *after; /* as the output, or NULL: residual added after it */
+    /* Of a narrow kernel only: 0 where the output is narrow; else it is float32, of so many
+     * channels. Bias and slope come with the weight, before and after are as the output. */
+    int32_t wide_channels;
 } dpli_epilogue;
 
 /* ------------------------------------------------------------------ convolution */
@@ -77,6 +82,66 @@ dpli_conv_path dpli_conv_choose(const dpli_conv *c);
 /* Rows of a tile of patches. */
 size_t dpli_conv_tile_rows(const dpli_conv *c);
 
+/** Pieces that a run can be cut into, each with a scratch of its own: whatever the cut, the numbers
+ * are the same. */
+size_t dpli_conv_units(const dpli_conv *c);
+
+/* Rows, and columns, of a piece of a product, and whether it is cut by columns: where there are few
+ * rows, all of them want all weights. */
+#define DPLI_UNIT_ROWS    ((size_t)32)
+#define DPLI_UNIT_COLUMNS ((size_t)32)
+bool dpli_conv_cut_by_columns(const dpli_conv *c);
+
+/* ------------------------------------------------------------------ narrow numbers */
+
+/*
+ * A narrow value is bfloat16, NHWC (of rank 2: rows), its channels padded to dpli_narrow_channels
+ * with numbers that are finite and that every weight multiplies by 0. So no kernel has a rest of
+ * channels, pairs of them are whole, and tiles read rows where they lie.
+ */
+int32_t dpli_narrow_channels(int32_t channels);
+
+/** Whether there is a narrow kernel for it: not for groups of more than one channel. */
+bool dpli_conv_can_narrow(const dpli_conv *c);
+
+/** The same convolution as the narrow kernels see it, over padded channels. */
+dpli_conv dpli_conv_narrowed(const dpli_conv *c);
+
+/*
+ * What the narrow kernels read of a node, in one block: bias and slope, float32, zeros where there
+ * is none, [out_c up to a multiple of DPLI_PANEL] each; then the weight. Of a depthwise convolution
+ * it is float32, packed as dpli_conv_pack does; of any other bfloat16, in panels [k / 2,
+ * DPLI_PANEL, 2] for k over window lines, pixels, padded channels.
+ */
+size_t dpli_narrow_bytes(const dpli_conv *c);
+void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, const float *bias,
+                      const float *slope);
+
+/** To bfloat16: the nearest, of two the even one; NaN stays. */
+static inline uint16_t dpli_bf16_of(float x)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
+static inline float dpli_bf16_to_float(uint16_t x)
+{
+    const uint32_t bits = (uint32_t)x << 16;
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* From float32 [n, h, w, channels] to narrow. */
+typedef struct dpli_cast {
+    int32_t n, h, w, channels;
+} dpli_cast;
+
 /* ------------------------------------------------------------------ pooling */
 
 typedef enum dpli_pool_kind { DPLI_POOL_MAX, DPLI_POOL_AVERAGE } dpli_pool_kind;
@@ -92,12 +157,15 @@ typedef struct dpli_pool {
 
 /* ------------------------------------------------------------------ chains */
 
-/* One layer of a chain: a convolution or a pooling, the other being NULL. */
+/* One layer of a chain: a convolution, a pooling, or a cast, the others being NULL. A cast is the
+ * first of its chain; the links of a chain are narrow, or none is. */
 typedef struct dpli_link {
     const dpli_conv *conv;
-    const float *packed;
+    const void *packed;
     dpli_epilogue epilogue; /* before and after in the last link only */
     const dpli_pool *pool;
+    const dpli_cast *cast;
+    bool narrow;
 } dpli_link;
 
 #define DPLI_MAX_CHAIN 8
@@ -114,10 +182,14 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_by
 
 size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links);
 
+/** Pieces that a run can be cut into, as of dpli_conv_units: where one begins, lines that the one
+ * before it has made are made again. */
+size_t dpli_chain_units(const dpli_link *links, int32_t n_links);
+
 typedef struct dpli_chain_plan {
-    int32_t step;                   /* lines of the last link a round */
+    int32_t step;                   /* lines of the last link a round, even */
     int32_t n_ring[DPLI_MAX_CHAIN]; /* lines of link i's output that are kept; all, of the last */
-    size_t ring_floats[DPLI_MAX_CHAIN]; /* 0 of the last */
+    size_t ring_floats[DPLI_MAX_CHAIN]; /* elements, for narrow links; 0 of the last */
 } dpli_chain_plan;
 
 void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links);
@@ -125,7 +197,14 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
 /* Up to which line each link has to be for the last one to have made n_lines. */
 void dpli_chain_round(const dpli_link *links, int32_t n_links, int32_t n_lines, int32_t *want);
 
+/* From which line on each link has to be for the last one to begin with line `from`; even, but for
+ * the last one's. */
+void dpli_chain_begin(const dpli_link *links, int32_t n_links, int32_t from, int32_t *done);
+
 int32_t dpli_link_out_h(const dpli_link *link);
+
+/** Elements of a line of its output. */
+size_t dpli_link_line(const dpli_link *link);
 
 /* ------------------------------------------------------------------ recurrent cells */
 

@@ -9,30 +9,30 @@ DPLI_INLINE vf pool_join(dpli_pool_kind kind, vf acc, vf x)
 }
 
 /* Channels c .. c + n - 1 of an output pixel over a window that is not empty. */
-DPLI_INLINE void pool_vector(dpli_pool_kind kind, const dpli_pool *p, float *out, const lines *in,
+DPLI_INLINE void pool_vector(dpli_pool_kind kind, const dpli_pool *p, elem *out, const lines *in,
                              ptrdiff_t top, ptrdiff_t left, const int32_t *span, float count,
                              size_t c, size_t n)
 {
     vf acc = vf_set(kind == DPLI_POOL_MAX ? -INFINITY : 0.0f);
 
     for (int32_t ky = span[0]; ky < span[1]; ky++) {
-        const float *line = line_at(in, (int32_t)top + ky * p->dilation_h) + c;
+        const elem *line = line_at(in, (int32_t)top + ky * p->dilation_h) + c;
 
         for (int32_t kx = span[2]; kx < span[3]; kx++) {
-            const float *x = line + (left + (ptrdiff_t)kx * p->dilation_w) * p->channels;
+            const elem *x = line + (left + (ptrdiff_t)kx * p->dilation_w) * p->channels;
 
-            acc = pool_join(kind, acc, n == DPLI_LANES ? vf_load(x) : vf_load_n(x, n));
+            acc = pool_join(kind, acc, n == DPLI_LANES ? ve_load(x) : ve_load_n(x, n));
         }
     }
     if (kind == DPLI_POOL_AVERAGE)
         acc /= count;
     if (n == DPLI_LANES)
-        vf_store(out + c, acc);
+        ve_store(out + c, acc);
     else
-        vf_store_n(out + c, acc, n);
+        ve_store_n(out + c, acc, n);
 }
 
-DPLI_INLINE void pool_pixel(dpli_pool_kind kind, const dpli_pool *p, float *out, const lines *in,
+DPLI_INLINE void pool_pixel(dpli_pool_kind kind, const dpli_pool *p, elem *out, const lines *in,
                             ptrdiff_t top, ptrdiff_t left, const int32_t *span, float count)
 {
     const size_t channels = (size_t)p->channels;
@@ -45,22 +45,25 @@ DPLI_INLINE void pool_pixel(dpli_pool_kind kind, const dpli_pool *p, float *out,
 }
 
 /* The largest of 2x2 pixels, what networks pool by most: a and b are its lines. */
-static void max2_pixel(float *out, const float *a, const float *b, size_t channels)
+static void max2_pixel(elem *out, const elem *a, const elem *b, size_t channels)
 {
     size_t c = 0;
 
     for (; c + DPLI_LANES <= channels; c += DPLI_LANES)
-        vf_store(out + c,
+        ve_store(out + c,
                  pool_join(DPLI_POOL_MAX,
-                           pool_join(DPLI_POOL_MAX, vf_load(a + c), vf_load(a + channels + c)),
-                           pool_join(DPLI_POOL_MAX, vf_load(b + c), vf_load(b + channels + c))));
-    for (; c < channels; c++) {
-        const float x[4] = {a[c], a[channels + c], b[c], b[channels + c]};
-        float max = x[0];
+                           pool_join(DPLI_POOL_MAX, ve_load(a + c), ve_load(a + channels + c)),
+                           pool_join(DPLI_POOL_MAX, ve_load(b + c), ve_load(b + channels + c))));
+    if (c < channels) {
+        const size_t n = channels - c;
 
-        for (int i = 1; i < 4; i++)
-            max = max >= x[i] || max != max ? max : x[i];
-        out[c] = max;
+        ve_store_n(
+            out + c,
+            pool_join(
+                DPLI_POOL_MAX,
+                pool_join(DPLI_POOL_MAX, ve_load_n(a + c, n), ve_load_n(a + channels + c, n)),
+                pool_join(DPLI_POOL_MAX, ve_load_n(b + c, n), ve_load_n(b + channels + c, n))),
+            n);
     }
 }
 
@@ -80,7 +83,7 @@ static void pool_rows(const dpli_pool *p, const lines *in, const lines *out, int
 {
     for (int32_t oy = from; oy < end; oy++) {
         const ptrdiff_t top = (ptrdiff_t)oy * p->stride_h - p->pad_top;
-        float *y = line_at(out, oy);
+        elem *y = line_at(out, oy);
         int32_t span[4];
 
         clip_taps(span, span + 1, top, p->kernel_h, p->dilation_h, p->in_h);
@@ -109,19 +112,5 @@ static void pool_rows(const dpli_pool *p, const lines *in, const lines *out, int
             pool_pixel(DPLI_POOL_AVERAGE, p, y, in, top, left, span,
                        (float)(count > 0 ? count : 1));
         }
-    }
-}
-
-static void pool2d_run(const dpli_pool *p, float *out, const float *in)
-{
-    const size_t in_line = (size_t)p->in_w * (size_t)p->channels;
-    const size_t out_line = (size_t)p->out_w * (size_t)p->channels;
-
-    for (size_t i = 0; i < (size_t)p->n; i++) {
-        const lines from = {(float *)(uintptr_t)in + i * (size_t)p->in_h * in_line, in_line,
-                            p->in_h};
-        const lines to = {out + i * (size_t)p->out_h * out_line, out_line, p->out_h};
-
-        pool_rows(p, &from, &to, 0, p->out_h);
     }
 }

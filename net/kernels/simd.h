@@ -71,6 +71,42 @@ DPLI_INLINE void vf_store_n(float *p, vf v, size_t n)
 #endif
 }
 
+/*
+ * An element of an activation in memory: float32, or bfloat16 in a narrow level (DPLI_NARROW).
+ * Registers hold float32 all the same.
+ */
+#if defined(DPLI_NARROW)
+typedef uint16_t elem;
+
+DPLI_INLINE vf ve_load(const elem *p)
+{
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i_u *)p)),
+                                 16);
+}
+
+DPLI_INLINE vf ve_load_n(const elem *p, size_t n)
+{
+    return (vf)_mm512_slli_epi32(
+        _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p)), 16);
+}
+
+DPLI_INLINE void ve_store(elem *p, vf v)
+{
+    _mm256_storeu_si256((__m256i_u *)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+}
+
+DPLI_INLINE void ve_store_n(elem *p, vf v, size_t n)
+{
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)_mm512_cvtneps_pbh((__m512)v));
+}
+#else
+typedef float elem;
+#define ve_load    vf_load
+#define ve_load_n  vf_load_n
+#define ve_store   vf_store
+#define ve_store_n vf_store_n
+#endif
+
 /** less ? a : b, less being an integer vector of 0 and -1. */
 DPLI_INLINE vf vf_select(vi less, vf a, vf b)
 {

@@ -9,8 +9,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "net/kernels.h"
 #include "net/ops/train.h"
 #include "net/ops/walk.h"
+#include "net/place.h"
 
 typedef struct binary_step {
     dpli_binary_kind kind;
@@ -233,6 +235,40 @@ static dpl_status plan_ints(dpli_planner *p, const dpli_node *node, dpli_binary_
 
 /* ------------------------------------------------------------------ planning */
 
+static void run_narrow_add(const dpli_step *step)
+{
+    const binary_step *s = step->params;
+
+    dpli_narrow_add_run(&s->act, step->out, step->in[0], step->in[1], s->n);
+}
+
+/* Of two values that lie narrow, of one shape. */
+static dpl_status plan_narrow_add(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    dpli_planned *a = dpli_plan_in(p, node, 0), *b = dpli_plan_in(p, node, 1);
+    const dpl_shape shape = a->shape;
+    const dpli_ref in[2] = {{a->narrow, NULL}, {b->narrow, NULL}};
+    dpli_ref out;
+    dpli_step *step;
+    binary_step *s;
+    dpl_status status = dpli_narrow_out_over(p, node, 0, a, &shape, &out, err);
+
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_narrow_add, sizeof *s, &shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    s->act = node->act;
+    s->n = dpli_narrow_elements(&shape);
+    step->act = s->act.kind;
+    step->narrow = true;
+    step->in_ref[0] = in[0];
+    step->in_ref[1] = in[1];
+    step->out_ref = out;
+    return DPL_OK;
+}
+
 static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_kind kind,
                             dpl_error *err)
 {
@@ -245,6 +281,8 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_
     if (a->type != b->type)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
                               "operands are of different types");
+    if (kind == DPLI_ADD && dpli_narrow_suits(p, node, 2))
+        return plan_narrow_add(p, node, err);
     status = dpli_broadcast(p, node, &a->shape, &b->shape, &shape, err);
     if (status != DPL_OK)
         return status;

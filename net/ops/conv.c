@@ -11,11 +11,15 @@
 #include "base/mem.h"
 #include "net/ops/conv_shape.h"
 #include "net/ops/conv_train.h"
+#include "net/place.h"
 
 typedef struct conv_step {
     dpli_conv conv;
     dpli_act act;
-    const float *bias, *packed;
+    const float *bias; /* of a narrow one with the weight */
+    const void *packed;
+    int32_t wide_channels; /* of a narrow one */
+    bool narrow;
 } conv_step;
 
 static dpl_status load_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
@@ -53,6 +57,18 @@ dpl_status dpli_conv_prepare(dpli_graph *g, dpli_node *node, const dpli_conv *c,
 {
     size_t n = dpli_conv_packed_floats(c);
 
+    if (g->narrow && dpli_conv_can_narrow(c)) {
+        const size_t n_bytes = dpli_narrow_bytes(c);
+
+        if (dpli_graph_spend(g, n_bytes, 1, err) != DPL_OK)
+            return DPL_E_MEMORY;
+        node->narrow = dpli_alloc_aligned(n_bytes, 1, err);
+        if (!node->narrow)
+            return DPL_E_MEMORY;
+        dpli_narrow_pack(node->narrow, c, weight, dpli_graph_floats(g, node, 2, NULL),
+                         node->slope >= 0 ? g->values[node->slope].data : NULL);
+        return DPL_OK;
+    }
     if (dpli_graph_spend(g, n, sizeof *node->packed, err) != DPL_OK)
         return DPL_E_MEMORY;
     node->packed = dpli_alloc_aligned(n, sizeof *node->packed, err);
@@ -75,12 +91,23 @@ static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
     return dpli_conv_prepare(g, node, &c, weight, err);
 }
 
-static void run_conv(const dpli_step *step)
+static void run_conv_part(const dpli_step *step, void *scratch, size_t from, size_t end)
 {
     const conv_step *s = step->params;
     dpli_epilogue epilogue = dpli_tail_epilogue(step, s->bias, &s->act);
 
-    dpli_conv_run(&s->conv, step->out, step->in[0], s->packed, &epilogue, step->scratch);
+    if (s->narrow) {
+        epilogue.wide_channels = s->wide_channels;
+        dpli_narrow_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch,
+                                  from, end);
+        return;
+    }
+    dpli_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch, from, end);
+}
+
+static void run_conv(const dpli_step *step)
+{
+    run_conv_part(step, step->scratch, 0, step->n_pieces);
 }
 
 static void link_conv(const dpli_step *step, dpli_link *link)
@@ -89,7 +116,9 @@ static void link_conv(const dpli_step *step, dpli_link *link)
 
     *link = (dpli_link){.conv = &s->conv,
                         .packed = s->packed,
-                        .epilogue = dpli_tail_epilogue(step, s->bias, &s->act)};
+                        .epilogue = dpli_tail_epilogue(step, s->bias, &s->act),
+                        .narrow = s->narrow};
+    link->epilogue.wide_channels = s->wide_channels;
 }
 
 dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *x,
@@ -100,27 +129,33 @@ dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *
     dpli_tail tail;
     dpli_step *step;
     conv_step *s;
-    dpl_status status = dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
+    const bool narrow = node->narrow != NULL;
+    dpl_status status = narrow ? dpli_narrow_use(p, node, x, &in, err)
+                               : dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
 
     if (status == DPL_OK)
-        status = dpli_plan_tail(p, node, shape, DPLI_NHWC, true, &tail, err);
+        status = dpli_plan_tail(p, node, shape, DPLI_NHWC, true, narrow, &tail, err);
     if (status != DPL_OK)
         return status;
     step = dpli_plan_step(p, node, run_conv, sizeof *s, shape, err);
     if (!step)
         return DPL_E_MEMORY;
     step->link = link_conv;
+    step->run_part = run_conv_part;
     s = step->params;
-    s->conv = *c;
+    s->conv = narrow ? dpli_conv_narrowed(c) : *c;
     s->act = tail.act;
     s->bias = bias;
-    s->packed = node->packed;
+    s->packed = narrow ? node->narrow : node->packed;
+    s->narrow = step->narrow = narrow;
+    s->wide_channels = narrow && !tail.narrow ? c->out_c : 0;
+    step->n_pieces = dpli_conv_units(&s->conv);
     dpli_tail_attach(&tail, step);
     step->in_ref[0] = in;
     step->bias = bias != NULL;
     step->macs =
         (double)dpli_shape_elements(shape) * c->kernel_h * c->kernel_w * c->in_c / c->groups;
-    return dpli_plan_scratch(p, step, dpli_conv_scratch_bytes(c), err);
+    return dpli_plan_scratch(p, step, dpli_conv_scratch_bytes(&s->conv), err);
 }
 
 static dpl_status plan_conv(dpli_planner *p, const dpli_node *node, dpl_error *err)

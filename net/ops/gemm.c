@@ -173,7 +173,7 @@ static dpl_status plan_step(dpli_planner *p, const dpli_node *node, dpli_planned
         status = dpli_plan_use(p, node, b, DPLI_PLAIN, &in[1], err);
     /* Not over the residual: the whole product is there before the epilogue begins. */
     if (status == DPL_OK)
-        status = dpli_plan_tail(p, node, shape, DPLI_PLAIN, false, &tail, err);
+        status = dpli_plan_tail(p, node, shape, DPLI_PLAIN, false, false, &tail, err);
     if (status == DPL_OK && c)
         status = spread(p, node, c, shape, tail.out, err);
     if (status != DPL_OK)

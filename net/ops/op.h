@@ -22,6 +22,9 @@ typedef enum dpli_role {
     DPLI_ROLE_DIV,
     DPLI_ROLE_PAD,
     DPLI_ROLE_MEAN, /* over windows, which can have the padding before it */
+    /* These two take narrow numbers (net/place.h). */
+    DPLI_ROLE_POOL,
+    DPLI_ROLE_RESIZE,
     /* Do nothing to a value: always, and outside of training. */
     DPLI_ROLE_SAME,
     DPLI_ROLE_DROPOUT,

@@ -11,6 +11,7 @@
 #include "net/kernels.h"
 #include "net/ops/train.h"
 #include "net/ops/window.h"
+#include "net/place.h"
 
 typedef struct pool_params {
     dpli_window window;
@@ -75,14 +76,22 @@ bool dpli_pool_take_pads(dpli_node *node, const int64_t pads[4])
     return true;
 }
 
+static void run_pool_part(const dpli_step *step, void *scratch, size_t from, size_t end)
+{
+    const dpli_link link = {.pool = step->params, .narrow = step->narrow};
+
+    (void)scratch;
+    dpli_chain_run_part(&link, 1, step->out, step->in[0], NULL, from, end);
+}
+
 static void run_pool(const dpli_step *step)
 {
-    dpli_pool2d_run(step->params, step->out, step->in[0]);
+    run_pool_part(step, NULL, 0, step->n_pieces);
 }
 
 static void link_pool(const dpli_step *step, dpli_link *link)
 {
-    *link = (dpli_link){.pool = step->params};
+    *link = (dpli_link){.pool = step->params, .narrow = step->narrow};
 }
 
 dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *x,
@@ -90,17 +99,25 @@ dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *
 {
     dpli_ref in, out;
     dpli_step *step;
-    dpl_status status = dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
+    const bool narrow = x == dpli_plan_in(p, node, 0) && dpli_narrow_suits(p, node, 1);
+    dpl_status status = narrow ? dpli_narrow_use(p, node, x, &in, err)
+                               : dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
 
     if (status == DPL_OK)
-        status = dpli_plan_out(p, node, 0, shape, DPLI_NHWC, &out, err);
+        status = narrow ? dpli_narrow_out(p, node, 0, shape, &out, err)
+                        : dpli_plan_out(p, node, 0, shape, DPLI_NHWC, &out, err);
     if (status != DPL_OK)
         return status;
     step = dpli_plan_step(p, node, run_pool, sizeof *pool, shape, err);
     if (!step)
         return DPL_E_MEMORY;
     step->link = link_pool;
+    step->narrow = narrow;
     *(dpli_pool *)step->params = *pool;
+    if (narrow)
+        ((dpli_pool *)step->params)->channels = dpli_narrow_channels(pool->channels);
+    step->run_part = run_pool_part;
+    step->n_pieces = dpli_chain_units(&(dpli_link){.pool = step->params}, 1);
     step->in_ref[0] = in;
     step->out_ref = out;
     step->macs = (double)dpli_shape_elements(shape) * pool->kernel_h * pool->kernel_w;
@@ -462,10 +479,9 @@ static const dpli_trained trained_global = {sizeof(dpli_pool), plan_trained_glob
                                             dpli_train_pool_forward, dpli_train_pool_backward};
 
 const dpli_op dpli_ops_pool[] = {
-    {"MaxPool", DPLI_ROLE_OTHER, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
+    {"MaxPool", DPLI_ROLE_POOL, 1, 1, 1, false, load_maxpool, NULL, plan_maxpool, &trained_max},
     {"AveragePool", DPLI_ROLE_MEAN, 1, 1, 1, false, load_averagepool, NULL, plan_averagepool,
      &trained_average},
-    {"GlobalAveragePool", DPLI_ROLE_OTHER, 1, 1, 1, false, NULL, NULL, plan_global,
-     &trained_global},
+    {"GlobalAveragePool", DPLI_ROLE_POOL, 1, 1, 1, false, NULL, NULL, plan_global, &trained_global},
     {0},
 };

@@ -81,10 +81,13 @@ static dpl_status claim(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
         status = dpli_tape_claim(g, s, DPLI_RECURRENT_W, DPLI_PARAM_DENSE, state->layer.in,
                                  gates * state->layer.hidden, err);
     if (status == DPL_OK)
-        status = dpli_tape_claim(g, s, DPLI_RECURRENT_R, DPLI_PARAM_DENSE, state->layer.hidden,
+        status = dpli_tape_claim(g, s, DPLI_RECURRENT_R, DPLI_PARAM_STATE, state->layer.hidden,
                                  gates * state->layer.hidden, err);
     if (status == DPL_OK && shapes[2])
-        status = dpli_tape_claim(g, s, DPLI_RECURRENT_B, DPLI_PARAM_BIAS, 0, 0, err);
+        status = dpli_tape_claim(g, s, DPLI_RECURRENT_B,
+                                 params->cell == DPLI_CELL_LSTM ? DPLI_PARAM_GATES
+                                                                : DPLI_PARAM_BIAS,
+                                 0, 0, err);
     return status;
 }
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "net/ops/axes.h"
-#include "net/planner.h"
+#include "net/place.h"
 
 enum { RESIZE_NEAREST, RESIZE_LINEAR };
 enum { HALF_PIXEL, PYTORCH_HALF_PIXEL, ALIGN_CORNERS, ASYMMETRIC, TF_HALF_PIXEL };
@@ -96,6 +96,7 @@ static dpl_status load_resize(dpli_graph *g, dpli_node *node, dpl_error *err)
 
 typedef struct resize_step {
     int64_t n, in_h, in_w, out_h, out_w, channels;
+    size_t pixel_bytes;
     /* Along height, then width, for each pixel of the result: the pixel before, the one behind, and
      * how far it is towards that. */
     float *part;
@@ -106,18 +107,18 @@ typedef struct resize_step {
 static void run_nearest(const dpli_step *step)
 {
     const resize_step *s = step->params;
-    size_t row = (size_t)s->channels * sizeof(float);
-    float *y = step->out;
+    const size_t pixel = s->pixel_bytes, in_line = (size_t)s->in_w * pixel;
+    char *y = step->out;
 
     for (int64_t n = 0; n < s->n; n++) {
-        const float *picture = (const float *)step->in[0] + n * s->in_h * s->in_w * s->channels;
+        const char *picture = (const char *)step->in[0] + (size_t)(n * s->in_h) * in_line;
 
         for (int64_t h = 0; h < s->out_h; h++) {
-            const float *line = picture + s->low[h] * s->in_w * s->channels;
+            const char *line = picture + (size_t)s->low[h] * in_line;
 
             for (int64_t w = 0; w < s->out_w; w++) {
-                memcpy(y, line + s->low[s->out_h + w] * s->channels, row);
-                y += s->channels;
+                memcpy(y, line + (size_t)s->low[s->out_h + w] * pixel, pixel);
+                y += pixel;
             }
         }
     }
@@ -262,14 +263,18 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
     dpli_step *step;
     resize_step *s;
     size_t n;
+    bool narrow;
     dpl_status status = dpli_plan_float(p, node, 0, &x, err);
 
     if (status == DPL_OK)
         status = read_sizes(p, node, &x->shape, &shape, scales, err);
+    narrow = status == DPL_OK && params->mode == RESIZE_NEAREST && dpli_narrow_suits(p, node, 1);
     if (status == DPL_OK)
-        status = dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
+        status = narrow ? dpli_narrow_use(p, node, x, &in, err)
+                        : dpli_plan_use(p, node, x, DPLI_NHWC, &in, err);
     if (status == DPL_OK)
-        status = dpli_plan_out(p, node, 0, &shape, DPLI_NHWC, &out, err);
+        status = narrow ? dpli_narrow_out(p, node, 0, &shape, &out, err)
+                        : dpli_plan_out(p, node, 0, &shape, DPLI_NHWC, &out, err);
     if (status != DPL_OK)
         return status;
     n = (size_t)(shape.dims[2] + shape.dims[3]);
@@ -283,6 +288,10 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
     s->high = s->low + n;
     s->n = shape.dims[0];
     s->channels = shape.dims[1];
+    s->pixel_bytes = narrow
+                         ? (size_t)dpli_narrow_channels((int32_t)shape.dims[1]) * sizeof(uint16_t)
+                         : (size_t)shape.dims[1] * sizeof(float);
+    step->narrow = narrow;
     s->in_h = x->shape.dims[2];
     s->in_w = x->shape.dims[3];
     s->out_h = shape.dims[2];
@@ -295,7 +304,7 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
 }
 
 const dpli_op dpli_ops_resize[] = {
-    {"Resize", DPLI_ROLE_OTHER, 1, 4, 1, false, load_resize, NULL, plan_resize, NULL},
-    {"Upsample", DPLI_ROLE_OTHER, 2, 2, 1, false, load_upsample, NULL, plan_resize, NULL},
+    {"Resize", DPLI_ROLE_RESIZE, 1, 4, 1, false, load_resize, NULL, plan_resize, NULL},
+    {"Upsample", DPLI_ROLE_RESIZE, 2, 2, 1, false, load_upsample, NULL, plan_resize, NULL},
     {0},
 };

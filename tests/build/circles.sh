@@ -29,8 +29,9 @@ sort -k1,1 "$work/symbols" | awk '
 
 failed=0
 awk 'BEGIN {
-        may["net"] = " base "; may["vision"] = " base net "; may["data"] = " base net vision "
-        may["train"] = may["index"] = " base net vision data "
+        may["net"] = " base "; may["text"] = may["vision"] = " base net "
+        may["data"] = " base net text vision "
+        may["train"] = may["index"] = " base net text vision data "
     }
     { split($1, a, "/"); split($2, b, "/") }
     a[1] == b[1] { next }

@@ -23,7 +23,7 @@ is "$("$JSON" out claim.compared)" "mean"
 exits 6 query "$demo/congress.jpg" --json
 is "$("$JSON" out faces.0.candidates.0.person)" "Barack Obama"
 is "$("$JSON" out faces.0.candidates.0.n_compared)" "2"
-exits 0 query "$demo/congress.jpg" --threshold 0.5 --text
+exits 0 query "$demo/congress.jpg" --threshold 0.5 --table
 exits 0 verify "$demo/congress.jpg" --as "Barack Obama" --threshold 0.5 --json
 is "$("$JSON" out decision)" "match"
 exits 0 verify "$obama" --as "Barack Obama" --json
@@ -39,7 +39,7 @@ says err "size (quality 0.7"
 exits 3 verify "$demo/group.jpg" --as "Barack Obama" --face 2 --json
 is "$("$JSON" out status)" "E_QUALITY"
 exits 1 verify "$demo/group.jpg" --as "Barack Obama" --face 2 --threshold 0.5
-exits 6 query "$demo/group.jpg" --html page.html --text
+exits 6 query "$demo/group.jpg" --html page.html --table
 says out "too poor"
 says out "size (quality 0.7"
 says page.html "too poor"

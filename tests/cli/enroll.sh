@@ -148,9 +148,9 @@ exits 0 verify "$demo/stranger.jpg" --as Cat --gallery doubted --threshold 0.5 -
 is "$("$JSON" out claim.also_matches)" "Dan"
 exits 1 verify "$demo/stranger.jpg" --as Ann --gallery doubted --threshold 0.5
 lacks out "matches, too"
-exits 0 query "$demo/congress.jpg" --gallery doubted --threshold 0.5 --text
+exits 0 query "$demo/congress.jpg" --gallery doubted --threshold 0.5 --table
 says out "4.jpg is unlike the other 3 photos of Ann"
-exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5 --text
+exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5 --table
 says out "two people match, "
 says out "is enrolled as Cat, and the same file as Dan"
 exits 0 query "$demo/stranger.jpg" --gallery doubted --threshold 0.5 --json

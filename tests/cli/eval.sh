@@ -115,7 +115,7 @@ says out "to pictures without a vector; they count as wrong"
 # ---------------------------------------------------------------- what is refused
 exits 2 eval
 exits 2 eval pears one.txt
-says err '"pairs" or "oneshot"'
+says err '"pairs", "oneshot" or "retrieval"'
 exits 2 eval pairs one.txt two.txt
 exits 2 eval pairs one.txt --way 5
 exits 2 eval pairs set --random 5 --encoder "$image"

@@ -53,7 +53,7 @@ exits 0 info
 says out "thumbnails  made the vectors of 1 photo"
 exits 0 info people/biden/1.jpg
 says out "made from thumbnails"
-exits 0 query "$biden" --threshold 0.9 --text
+exits 0 query "$biden" --threshold 0.9 --table
 says out "1 known: biden"
 exits 0 check
 exits 1 undo --yes

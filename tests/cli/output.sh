@@ -25,7 +25,7 @@ full verify "$demo/congress.jpg" "$obama" --threshold 0.5
 full verify "$demo/congress.jpg" "$obama" --threshold 0.5 --json
 full query "$demo/congress.jpg" --threshold 0.5 --json
 full query "$demo/congress.jpg" --threshold 0.5
-full query "$demo/congress.jpg" --threshold 0.5 --text
+full query "$demo/congress.jpg" --threshold 0.5 --table
 full query --person "Barack Obama"
 
 # A reader that goes away is no crash; output that the caller has closed is no file of ours.

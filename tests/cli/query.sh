@@ -4,7 +4,7 @@
 exits 4 query "$demo/group.jpg"
 exits 0 enroll "$demo/people"
 
-exits 0 query "$demo/group.jpg" --threshold 0.5 --html page.html --text
+exits 0 query "$demo/group.jpg" --threshold 0.5 --html page.html --table
 says out "21 faces, 2 known: "
 says out "Marie Curie"
 says page.html "2 known"
@@ -12,7 +12,7 @@ is "$(grep -c 'class="box' page.html)" "21"
 lacks page.html "<script"
 lacks page.html "http://"
 lacks page.html "https://"
-exits 1 query "$demo/stranger.jpg" --threshold 0.5 --text
+exits 1 query "$demo/stranger.jpg" --threshold 0.5 --table
 says out "nobody known"
 says out "unknown"
 
@@ -30,14 +30,14 @@ lacks out "NaN"
 is "$(grep -o '"decision": "match", "person"' out | wc -l)" "2"
 
 # By the whole picture: what is alike is ranked, a copy is told, and a photo without a face is answered.
-exits 1 query "$demo/stranger.jpg" --by image --text
+exits 1 query "$demo/stranger.jpg" --by image --table
 says out "no copy"
 exits 0 query "$obama" --by image --json
 is "$("$JSON" out picture.copy)" "true"
 is "$("$JSON" out picture.hits.0.decision)" "match"
 is "$("$JSON" out picture.person)" "Barack Obama"
 "$EDIT" "$obama" mirrored.jpg mirror
-exits 0 query mirrored.jpg --by image --text
+exits 0 query mirrored.jpg --by image --table
 says out "the whole picture, which is a copy"
 "$EDIT" "$demo/people/Marie Curie/portrait.png" part.jpg corner
 exits 1 query part.jpg --json
@@ -51,7 +51,7 @@ exits 3 query part.jpg --gallery faces
 calibrate "[[0, 0.5], [0.2, 0.1], [0.5, 0.001], [0.7, 0.00001]]"
 rm -rf "$DOPPEL_GALLERY"
 exits 0 enroll "$demo/people"
-exits 0 query "$demo/group.jpg" --text
+exits 0 query "$demo/group.jpg" --table
 says out "2 known"
 says out "A face is named from score"
 exits 0 query "$demo/group.jpg" --min-fmr 1e-3 --json
@@ -71,30 +71,30 @@ grep -q '"rate": 1.0[,}]' out && fail "a hit that all strangers reach"
 n=$(grep -o '"template":' out | wc -l)
 exits 0 query "$demo/group.jpg" --json -k 5 --min-fmr 1
 [ "$(grep -o '"template":' out | wc -l)" -gt "$n" ] || fail "--min-fmr 1 leaves out as much"
-exits 1 query "$demo/stranger.jpg" --text
+exits 1 query "$demo/stranger.jpg" --table
 says out "Barack Obama"
 lacks out "Eileen Collins"
 exits 3 query "$SRCDIR/README.md"
 lacks out "A face is named"
 exits 0 enroll "$demo/stranger.jpg" --gallery nobody
 exits 0 forget stranger --gallery nobody
-exits 1 query "$demo/stranger.jpg" --gallery nobody --text
+exits 1 query "$demo/stranger.jpg" --gallery nobody --table
 says out "The gallery holds no faces to compare with"
 lacks out "A face is named"
 
 # The page: who it is as the headline, unknown in no colour, names and hashes, what it was made with.
-exits 0 query "$demo/congress.jpg" --html page.html --text
+exits 0 query "$demo/congress.jpg" --html page.html --table
 says page.html '<h1 class="verdict good"><svg'
 says page.html '</svg><div>Barack Obama</div></h1>'
 says page.html 'class="strangers-fill"'
 says page.html "sha256 $(sha256sum <"$demo/congress.jpg" | cut -c 1-64)"
 says page.html "<th>names</th><td>A face is named from score"
-exits 1 query "$demo/stranger.jpg" --html page.html --text
+exits 1 query "$demo/stranger.jpg" --html page.html --table
 says page.html '<h1 class="verdict plain"><svg'
 says page.html '<span class="tag plain">unknown</span>'
 lacks page.html 'tag bad'
 # Of several photos, a page each when it is printed.
-exits 1 query "$demo/congress.jpg" "$demo/stranger.jpg" --html page.html --text
+exits 1 query "$demo/congress.jpg" "$demo/stranger.jpg" --html page.html --table
 is "$(grep -c '<section class="card photo">' page.html)" "2"
 says page.html '.card.photo+.card.photo{break-before:page}'
 
@@ -103,7 +103,7 @@ mkdir -p two/Ann two/Bob
 cp "$obama" two/Ann/1.jpg
 cp "$demo/people/Barack Obama/blue-room.jpg" two/Bob/1.jpg
 exits 0 enroll two --gallery two-gallery
-exits 0 query "$demo/congress.jpg" --gallery two-gallery --html page.html --text
+exits 0 query "$demo/congress.jpg" --gallery two-gallery --html page.html --table
 says out "face 1: two people match, "
 says page.html "two people match, "
 exits 0 query "$demo/congress.jpg" --gallery two-gallery --json

@@ -41,7 +41,7 @@ done
 exits 3 query album --threshold 0.5 --json
 is "$("$JSON" out status | tr '\n' ' ')" "OK OK E_INPUT E_NO_FACE "
 is "$("$JSON" out photo | head -n 1)" "album/2019/a.jpg"
-exits 3 query album --threshold 0.5 --text
+exits 3 query album --threshold 0.5 --table
 says out "album/2019/a.jpg: 1 face, 1 known: Barack Obama"
 # Files given by name are taken, also those that a walk leaves out, each once and as they came.
 exits 3 query album/private.jpg album/b.jpg album/note.txt ./album/b.jpg --threshold 0.5
@@ -97,12 +97,12 @@ is "$(field 3)" "Barack Obama"
 exits 1 query "$demo/stranger.jpg" --gallery both --by image
 is "$(field 3)" "no_copy"
 
-# -k, and --text, are for people; one form at a time.
+# -k, and --table, are for people; one form at a time.
 exits 0 query "$demo/congress.jpg" -k 2 --threshold 0.5
 says out "1 known: Barack Obama"
 exits 0 query "$demo/congress.jpg" --lines --threshold 0.5
 is "$(field 3)" "Barack Obama"
-for options in "--lines --text" "-0 --json" "--text --json" "--lines -k 3" "--person Ann" \
+for options in "--lines --table" "-0 --json" "--table --json" "--lines -k 3" "--person Ann" \
     "--person Ann --threads 2"; do
     # shellcheck disable=SC2086 # words of their own
     exits 2 query album $options

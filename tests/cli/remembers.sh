@@ -46,7 +46,7 @@ says err "made by model \"resnet-drawing\""
 export DOPPEL_GALLERY="$PWD/pictures"
 cp "$SRCDIR/models/image-105.onnx" image.onnx
 exits 0 enroll people --model image.onnx --detect none
-exits 0 query "$obama" --threshold 0.99 --text
+exits 0 query "$obama" --threshold 0.99 --table
 says out "1 known: obama"
 
 # Beside faces; a claim needs no model of whole pictures, nor does a search by faces.

@@ -116,3 +116,33 @@ says out "one-shot"
 # shellcheck disable=SC2086
 exits 2 train data --run alone2 $small --plain --augment none --steps 1
 says err "distortions"
+
+# Pairs of sentences that a list gives: one file of a model, curves of its own figures.
+i=0
+while [ $i -lt 20 ]; do
+    printf 'the %s bank\ta %s bank\t%d\n' $((i % 5)) $(((i + i % 2) % 5)) $((1 - i % 2))
+    i=$((i + 1))
+done >pairs.tsv
+exits 0 train pairs.tsv --run pairs --arch malstm --dim 8 --length 6 --batch-pairs 4 --hold-pairs 4 \
+    --steps 4 --validate-steps 2 --threads 2
+says out "words "
+says out "16 pairs of"
+says out "validated on 4 pairs by accuracy"
+says out "Spearman"
+for part in "Validation on given pairs" "on the right side" "best accuracy"; do
+    says pairs/report.html "$part"
+done
+lacks pairs/report.html "one-shot accuracy"
+exits 0 train pairs.tsv --json --run towers --arch two-inputs --batch-pairs 4 --hold-pairs 4 --steps 1
+says out '"held_pairs": 4'
+says out '"spearman": '
+[ -s towers/best.a.onnx ] && [ -s towers/best.b.onnx ] || fail "not a model for each side"
+for grades in 1 5..1 1..x ..5 1.. 1...5; do
+    exits 2 train pairs.tsv --run graded --grades $grades
+    says err "LOW..HIGH"
+done
+exits 2 train pairs.tsv --run other --arch koch2015
+says err "takes pictures"
+exits 3 train pairs.tsv --run other --arch malstm --vectors pairs.tsv
+says err "line 1"
+[ ! -e other ] || fail "a run that could not begin left a folder"

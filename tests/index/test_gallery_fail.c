@@ -335,7 +335,7 @@ static void when_sqlite_has_no_memory_nothing_is_half_done(void **state)
     (void)state;
     make_gallery(dir);
     before = dump_of(dir);
-    for (int kib = 8; kib < 2048 && n_done < 3; kib += 1 + kib / 16) {
+    for (int kib = 8; kib < 8192 && n_done < 3; kib += 1 + kib / 16) {
         int status;
         pid_t pid = fork();
 

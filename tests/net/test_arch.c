@@ -114,6 +114,27 @@ static int64_t n_parameters(const dpli_graph *g)
     return n;
 }
 
+/* First weights as a training sets them, by what a tape says of the parameters; with the bytes of
+ * its gradients' memory as a result. */
+static void init_by_tape(dpli_graph *g, const dpl_shape *shape, dpli_init how, uint64_t seed)
+{
+    dpli_param *list[64];
+    dpli_team *team;
+    dpli_tape *tape;
+    dpl_error err;
+
+    if (dpli_team_new(&team, 1, &err) != DPL_OK ||
+        dpli_tape_new(&tape, g, team, shape, &(dpli_tape_options){.max_bytes = SIZE_MAX}, &err) !=
+            DPL_OK)
+        fail_msg("%s", err.message);
+    assert_in_range(dpli_tape_n_params(tape), 1, 64);
+    for (int32_t i = 0; i < dpli_tape_n_params(tape); i++)
+        list[i] = dpli_tape_param(tape, i);
+    dpli_init_run(list, dpli_tape_n_params(tape), how, seed);
+    dpli_tape_free(tape);
+    dpli_team_free(team);
+}
+
 /* ------------------------------------------------------------------ architectures */
 
 static void koch2015_has_the_papers_parameters_and_embedding(void **state)
@@ -213,6 +234,67 @@ static void mobilefacenet_has_the_papers_stages(void **state)
     dpli_graph_clear(&g);
 }
 
+/* Both biases of an LSTM's gates are there, where only their sum counts: 2 x 4 of each state more.
+ */
+static void networks_of_sentences_have_the_parameters_that_are_written_of_them(void **state)
+{
+    static const struct {
+        const char *name;
+        bool second;
+        int64_t table, rest, second_biases;
+    } cases[] = {
+        {"bilstm-l1", false, 3840000, 788480, 2048},
+        {"bilstm-l1", true, 3840000, 788480, 2048},
+        /* 2 x 4 x 128 x (300 + 128 + 1), then 2 x 4 x 32 x (256 + 32 + 1). */
+        {"malstm", false, 1500000, 439296 + 73984, 1024 + 256},
+        {"bilstm-mean", false, 1500000, 439296, 1024 + 1}, /* and the least length */
+        {"mean-embedding", false, 3200, 1584, 0},
+        {"mean-words", false, 7680000, 65792, 0},
+        {"two-inputs", false, 3200, 1056, 0},
+        {"two-inputs", true, 3200, 1056, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dpli_graph g;
+        dpl_error err;
+
+        if (dpli_arch_build(&g, cases[i].name, &(dpli_arch_options){.second = cases[i].second},
+                            &err) != DPL_OK)
+            fail_msg("%s: %s", cases[i].name, err.message);
+        assert_int_equal(dpli_shape_elements(&value_named(&g, "words.weight")->shape),
+                         cases[i].table);
+        assert_int_equal(n_parameters(&g) - cases[i].table, cases[i].rest + cases[i].second_biases);
+        dpli_graph_clear(&g);
+    }
+    assert_int_equal(dpli_arch_find("mean-embedding")->n_towers, 1);
+    assert_int_equal(dpli_arch_find("two-inputs")->n_towers, 2);
+    assert_null(dpli_arch_find("two-inputs")->shared);
+    assert_string_equal(dpli_arch_find("bilstm-l1")->shared, "bilstm");
+}
+
+static void inputs_of_two_sides_are_as_long_as_each_is(void **state)
+{
+    dpli_graph g;
+    dpl_error err;
+
+    (void)state;
+    for (int second = 0; second < 2; second++) {
+        assert_int_equal(
+            dpli_arch_build(&g, "two-inputs", &(dpli_arch_options){.second = second}, &err),
+            DPL_OK);
+        assert_int_equal(g.values[g.inputs[0]].shape.dims[1], second ? 3 : 15);
+        assert_int_equal(g.values[g.inputs[0]].type, DPLI_I64);
+        dpli_graph_clear(&g);
+    }
+    assert_int_equal(
+        dpli_arch_build(&g, "malstm", &(dpli_arch_options){.words = 7, .width = 9}, &err), DPL_OK);
+    assert_int_equal(g.values[g.inputs[0]].shape.dims[1], -1);
+    assert_int_equal(value_named(&g, "words.weight")->shape.dims[0], 7);
+    assert_int_equal(value_named(&g, "bilstm1.weight")->shape.dims[2], 9);
+    dpli_graph_clear(&g);
+}
+
 /* A graph read back from a built one's file: the same nodes with the same attributes and links. */
 static void expect_same_graph(const dpli_graph *a, const dpli_graph *b)
 {
@@ -248,6 +330,50 @@ static void expect_same_graph(const dpli_graph *a, const dpli_graph *b)
     }
     assert_true(dpli_shape_equal(&a->values[a->inputs[0]].shape, &b->values[b->inputs[0]].shape));
     assert_true(dpli_shape_equal(&a->values[a->outputs[0]].shape, &b->values[b->outputs[0]].shape));
+}
+
+/* Sentences of 5 and of 3 words, and two and twelve steps of nothing behind them: where the network
+ * takes any number of steps, the same vectors. */
+static void check_reads(const uint8_t *bytes, size_t n, const char *name)
+{
+    static const int64_t words[2][5] = {{3, 1, 4, 1, 5}, {9, 2, 6}};
+    float first[2][24] = {{0}};
+    dpl_net *net;
+    dpl_error err;
+
+    if (dpl_net_load(&net, bytes, n, NULL, &err) != DPL_OK)
+        fail_msg("%s: %s", name, err.message);
+    for (int run = 0; run < 2; run++) {
+        const dpl_shape declared = dpl_net_input_shape(net, 0);
+        dpl_shape shape = {2, {2, declared.dims[1] > 0 ? declared.dims[1] : run ? 17 : 7}};
+        dpl_plan *plan;
+        double largest = 0.0, differ = 0.0;
+
+        if (dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NCHW, &err) != DPL_OK)
+            fail_msg("%s: %s", name, err.message);
+        memset(dpl_plan_input_int64(plan, 0), 0, n_elements(&shape) * sizeof(int64_t));
+        for (int64_t b = 0; b < 2; b++)
+            for (int64_t t = 0; t < 5 && t < shape.dims[1]; t++)
+                dpl_plan_input_int64(plan, 0)[b * shape.dims[1] + t] = words[b][t];
+        assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
+        shape = dpl_plan_output_shape(plan, 0);
+        assert_true(shape.rank == 2 && shape.dims[0] == 2 && shape.dims[1] == 24);
+        for (int i = 0; i < 48; i++) {
+            const float x = dpl_plan_output(plan, 0)[i];
+
+            assert_true(isfinite(x));
+            if (run && first[i / 24][i % 24] != x)
+                fail_msg("%s: number %d was %g and is %g", name, i, (double)first[i / 24][i % 24],
+                         (double)x);
+            first[i / 24][i % 24] = x;
+            largest = fmax(largest, fabs((double)x));
+            differ = fmax(differ, fabs((double)x - (double)first[0][i % 24]));
+        }
+        if (!(largest > 1e-3 && differ > 1e-6))
+            fail_msg("%s: largest %g, sentences differ by %g", name, largest, differ);
+        dpl_plan_free(plan);
+    }
+    dpl_net_close(net);
 }
 
 static void check_runs(const uint8_t *bytes, size_t n, const char *name, int32_t channels)
@@ -296,8 +422,13 @@ static void a_built_graph_is_what_a_read_one_is_and_runs(void **state)
             dpl_error err;
 
             assert_true(strlen(arch->about) > 0);
+            if (arch->takes == DPLI_TAKES_IDS && channels > 1)
+                continue;
             build(&built, arch->name, channels, 24);
-            init(&built, DPLI_INIT_HE, 7);
+            if (arch->takes == DPLI_TAKES_IDS)
+                init_by_tape(&built, &(dpl_shape){2, {2, 15}}, DPLI_INIT_GLOROT, 7);
+            else
+                init(&built, DPLI_INIT_HE, 7);
             bytes[0] = write_graph(&built, &n_bytes[0]);
             if (dpli_graph_for_training(&read, bytes[0], n_bytes[0], &err) != DPL_OK)
                 fail_msg("%s: %s", arch->name, err.message);
@@ -305,14 +436,17 @@ static void a_built_graph_is_what_a_read_one_is_and_runs(void **state)
             bytes[1] = write_graph(&read, &n_bytes[1]);
             assert_int_equal(n_bytes[0], n_bytes[1]);
             assert_memory_equal(bytes[0], bytes[1], n_bytes[0]);
-            check_runs(bytes[0], n_bytes[0], arch->name, channels);
+            if (arch->takes == DPLI_TAKES_IDS)
+                check_reads(bytes[0], n_bytes[0], arch->name);
+            else
+                check_runs(bytes[0], n_bytes[0], arch->name, channels);
             dpli_graph_clear(&built);
             dpli_graph_clear(&read);
             free(bytes[0]);
             free(bytes[1]);
         }
     }
-    assert_int_equal(n, 4);
+    assert_int_equal(n, 10);
 }
 
 static void the_encoder_finds_all_that_it_needs_in_the_file(void **state)
@@ -375,6 +509,8 @@ static void what_cannot_be_built_is_refused_in_words(void **state)
         {"mobilefacenet",
          {.channels = 3, .batch_norm = true},
          "\"mobilefacenet\" takes no batch norm on top"},
+        {"malstm", {.dim = 7}, "an embedding of 7 numbers is not the same in both directions"},
+        {"malstm", {.width = -1}, "a table of 0 words of -1 numbers, limit is 65536"},
         {"koch2015",
          {.channels = 1, .side_px = 1024},
          "layer \"fc\" would bring the network over 500000000 parameters"},
@@ -546,6 +682,37 @@ static void expect_all(const dpli_graph *g, const char *name, float value)
     }
 }
 
+static void layers_of_sentences_start_as_keras_has_them(void **state)
+{
+    dpli_graph g;
+    const float *r, *bias, *w;
+    double largest = 0.0;
+
+    (void)state;
+    build(&g, "malstm", 0, 24);
+    init_by_tape(&g, &(dpl_shape){2, {2, 4}}, DPLI_INIT_GLOROT, 3);
+    r = value_named(&g, "bilstm2.state")->data;
+    bias = value_named(&g, "bilstm2.bias")->data;
+    for (int d = 0; d < 2; d++)
+        for (int i = 0; i < 12; i++)
+            for (int j = 0; j <= i; j++) {
+                double product = 0.0;
+
+                for (int k = 0; k < 48; k++)
+                    product += (double)r[(d * 48 + k) * 12 + i] * (double)r[(d * 48 + k) * 12 + j];
+                /* Twelve columns, each rounded as it is taken off the next. */
+                if (!(fabs(product - (i == j)) < 1e-5))
+                    fail_msg("columns %d and %d: %g", i, j, product);
+            }
+    for (int i = 0; i < 2 * 96; i++)
+        assert_true(bias[i] == (i % 96 >= 24 && i % 96 < 36 ? 1.0f : 0.0f));
+    w = value_named(&g, "words.weight")->data;
+    for (int i = 0; i < 5000 * 300; i++)
+        largest = fmax(largest, fabs((double)w[i]));
+    assert_true(largest <= 0.05 && largest > 0.0499);
+    dpli_graph_clear(&g);
+}
+
 static void parameters_start_as_in_the_papers(void **state)
 {
     dpli_graph g;
@@ -559,6 +726,10 @@ static void parameters_start_as_in_the_papers(void **state)
     expect_normal(&g, "fc.weight", 0.0, 2e-1);
     expect_normal(&g, "conv1.bias", 0.5, 1e-2);
     expect_normal(&g, "fc.bias", 0.5, 1e-2);
+    init(&g, DPLI_INIT_KOCH_WIDE, 1);
+    expect_normal(&g, "conv2.weight", 0.0, 1e-1);
+    expect_normal(&g, "fc.weight", 0.0, 2.0);
+    expect_normal(&g, "conv1.bias", 0.5, 1e-1);
     init(&g, DPLI_INIT_HE, 1);
     expect_normal(&g, "conv2.weight", 0.0, sqrt(2.0 / (64 * 49)));
     expect_normal(&g, "fc.weight", 0.0, sqrt(2.0 / 9216));
@@ -608,6 +779,8 @@ int main(void)
         cmocka_unit_test(koch2015_has_the_papers_parameters_and_embedding),
         cmocka_unit_test(koch2015_with_batch_norm_folds_into_the_papers_network),
         cmocka_unit_test(mobilefacenet_has_the_papers_stages),
+        cmocka_unit_test(networks_of_sentences_have_the_parameters_that_are_written_of_them),
+        cmocka_unit_test(inputs_of_two_sides_are_as_long_as_each_is),
         cmocka_unit_test(a_built_graph_is_what_a_read_one_is_and_runs),
         cmocka_unit_test(the_encoder_finds_all_that_it_needs_in_the_file),
         cmocka_unit_test(what_cannot_be_built_is_refused_in_words),
@@ -615,6 +788,7 @@ int main(void)
         cmocka_unit_test(a_tensor_inside_an_attribute_is_written_again),
         cmocka_unit_test(failing_allocations_are_reported_and_leak_nothing),
         cmocka_unit_test(parameters_start_as_in_the_papers),
+        cmocka_unit_test(layers_of_sentences_start_as_keras_has_them),
         cmocka_unit_test(a_parameter_starts_by_the_seed_and_its_name_alone),
     };
 

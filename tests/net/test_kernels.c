@@ -3,168 +3,9 @@
  *
  * Run once a processor level (DOPPEL_CPU); exits 77 where the machine lacks the level asked for.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include <float.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/cpu.h"
 #include "net/blas.h"
-#include "net/kernels.h"
-
-/* ------------------------------------------------------------------ numbers */
-
-static uint64_t rng_state = 1;
-
-static uint64_t rng(void)
-{
-    /* xorshift64*, Vigna 2016 */
-    rng_state ^= rng_state >> 12;
-    rng_state ^= rng_state << 25;
-    rng_state ^= rng_state >> 27;
-    return rng_state * UINT64_C(2685821657736338717);
-}
-
-static int32_t pick(const int32_t *list, size_t n)
-{
-    return list[(rng() >> 33) % n];
-}
-#define PICK(...) pick((const int32_t[]){__VA_ARGS__}, sizeof(int32_t[]){__VA_ARGS__} / 4)
-
-static float uniform(void)
-{
-    return (float)(int32_t)(rng() >> 32) * 0x1p-31f;
-}
-
-static float *floats(size_t n)
-{
-    float *p = malloc(n > 0 ? n * sizeof *p : 1);
-
-    assert_non_null(p);
-    for (size_t i = 0; i < n; i++)
-        p[i] = uniform();
-    return p;
-}
-
-static void *aligned(size_t bytes)
-{
-    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
-
-    assert_non_null(p);
-    memset(p, 0xff, bytes); /* NaN: scratch that is read before it is written shows */
-    return p;
-}
-
-/* got within tolerance[i] of want[i] everywhere; NaN where and only where want is. */
-static void check(const char *what, const float *got, const double *want, const double *tolerance,
-                  size_t n)
-{
-    size_t worst = 0;
-    double excess = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        double e;
-
-        if (isnan(want[i]) || isnan((double)got[i]))
-            e = isnan(want[i]) && isnan((double)got[i]) ? 0 : INFINITY;
-        else if (want[i] == (double)got[i])
-            e = 0;
-        else if (isinf(want[i]) || isinf((double)got[i]))
-            e = INFINITY;
-        else
-            e = fabs((double)got[i] - want[i]) / tolerance[i];
-        if (e > excess) {
-            excess = e;
-            worst = i;
-        }
-    }
-    if (excess > 1)
-        fail_msg("%s: [%zu] of %zu is %.9g, want %.9g, tolerance %.3g", what, worst, n,
-                 (double)got[worst], want[worst], tolerance[worst]);
-}
-
-/* ------------------------------------------------------------------ activations */
-
-#define EPS 0x1p-24 /* half an ulp of 1: the relative error of one rounding */
-
-static double act_double(const dpli_act *act, double x, size_t channel)
-{
-    switch (act->kind) {
-    case DPLI_ACT_NONE: return x;
-    case DPLI_ACT_RELU: return x < 0 ? 0 : x;
-    case DPLI_ACT_PRELU: return x < 0 ? x * (double)act->slope[channel] : x;
-    case DPLI_ACT_LEAKY: return x < 0 ? x * (double)act->a : x;
-    case DPLI_ACT_CLIP: return x < (double)act->a ? act->a : x > (double)act->b ? act->b : x;
-    case DPLI_ACT_SIGMOID: return 1 / (1 + exp(-x));
-    case DPLI_ACT_HARDSIGMOID: {
-        const double y = (double)act->a * x + (double)act->b;
-
-        return y < 0 ? 0 : y > 1 ? 1 : y;
-    }
-    case DPLI_ACT_HARDSWISH: {
-        const double y = x / 6 + 0.5;
-
-        return x * (y < 0 ? 0 : y > 1 ? 1 : y);
-    }
-    case DPLI_ACT_TANH: return tanh(x);
-    case DPLI_ACT_EXP: return exp(x);
-    case DPLI_ACT_SQRT: return sqrt(x);
-    case DPLI_ACT_ABS: return fabs(x);
-    case DPLI_ACT_ERF: return erf(x);
-    case DPLI_ACT_GELU: return 0.5 * x * (1 + erf(x * sqrt(0.5)));
-    case DPLI_ACT_GELU_TANH:
-        return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
-    }
-    return NAN;
-}
-
-/* How much an error in x grows: the slope's bound. */
-static double act_gain(const dpli_act *act, double x)
-{
-    switch (act->kind) {
-    case DPLI_ACT_PRELU:
-    case DPLI_ACT_LEAKY: return 2; /* slopes drawn are below that */
-    case DPLI_ACT_HARDSWISH: return 1.5;
-    case DPLI_ACT_EXP: return exp(x) * 1.01;
-    default: return 1;
-    }
-}
-
-/* The error of the activation itself: a few roundings of the result; those that go through 1 + ...
- * or end at 1 round at that scale. */
-static double act_error(const dpli_act *act, double y)
-{
-    switch (act->kind) {
-    case DPLI_ACT_SIGMOID:
-    case DPLI_ACT_EXP: return 8 * EPS * fabs(y) + FLT_MIN; /* vf_exp: 2 ulp; denormals may flush */
-    case DPLI_ACT_HARDSIGMOID:
-    case DPLI_ACT_HARDSWISH: return 4 * EPS * (1 + fabs(y));
-    case DPLI_ACT_ERF: return 4e-7;
-    default: return 4 * EPS * fabs(y) + FLT_MIN;
-    }
-}
-
-#define N_ACTS 15
-
-/* Parameters of kind: slope [channels] is used by PReLU. */
-static dpli_act make_act(dpli_act_kind kind, const float *slope)
-{
-    switch (kind) {
-    case DPLI_ACT_PRELU: return (dpli_act){kind, 0, 0, slope};
-    case DPLI_ACT_LEAKY: return (dpli_act){kind, 0.1f, 0, NULL};
-    case DPLI_ACT_CLIP: return (dpli_act){kind, -0.25f, 0.75f, NULL};
-    case DPLI_ACT_HARDSIGMOID: return (dpli_act){kind, 0.2f, 0.5f, NULL};
-    default: return (dpli_act){kind, 0, 0, NULL};
-    }
-}
+#include "tests/net/kernel_case.h"
 
 static void activations_match_their_formulas(void **state)
 {
@@ -291,90 +132,6 @@ static void exp_is_right_from_underflow_to_overflow(void **state)
 
 /* ------------------------------------------------------------------ convolution */
 
-typedef struct conv_case {
-    dpli_conv c;
-    dpli_act_kind act;
-    int bias, before, after;
-} conv_case;
-
-static size_t in_size(const dpli_conv *c)
-{
-    return (size_t)c->n * (size_t)c->in_h * (size_t)c->in_w * (size_t)c->in_c;
-}
-
-static size_t out_size(const dpli_conv *c)
-{
-    return (size_t)c->n * (size_t)c->out_h * (size_t)c->out_w * (size_t)c->out_c;
-}
-
-static size_t weight_size(const dpli_conv *c)
-{
-    return (size_t)c->out_c * (size_t)(c->in_c / c->groups) * (size_t)c->kernel_h *
-           (size_t)c->kernel_w;
-}
-
-/* want and the bound of a float sum in any order: n roundings of the sum of magnitudes. */
-static void conv_double(const dpli_conv *c, double *want, double *tolerance, const float *in,
-                        const float *weight, const dpli_epilogue *e)
-{
-    const int32_t gi = c->in_c / c->groups, go = c->out_c / c->groups;
-    size_t at = 0;
-
-    for (int32_t n = 0; n < c->n; n++)
-        for (int32_t oy = 0; oy < c->out_h; oy++)
-            for (int32_t ox = 0; ox < c->out_w; ox++)
-                for (int32_t oc = 0; oc < c->out_c; oc++, at++) {
-                    double sum = e->bias ? e->bias[oc] : 0, size = fabs(sum), y;
-
-                    for (int32_t ic = 0; ic < gi; ic++)
-                        for (int32_t ky = 0; ky < c->kernel_h; ky++)
-                            for (int32_t kx = 0; kx < c->kernel_w; kx++) {
-                                const int32_t iy =
-                                    oy * c->stride_h - c->pad_top + ky * c->dilation_h;
-                                const int32_t ix =
-                                    ox * c->stride_w - c->pad_left + kx * c->dilation_w;
-                                double term;
-
-                                if (iy < 0 || iy >= c->in_h || ix < 0 || ix >= c->in_w)
-                                    continue;
-                                term =
-                                    (double)in[((n * c->in_h + iy) * c->in_w + ix) * c->in_c +
-                                               oc / go * gi + ic] *
-                                    (double)
-                                        weight[((oc * gi + ic) * c->kernel_h + ky) * c->kernel_w +
-                                               kx];
-                                sum += term;
-                                size += fabs(term);
-                            }
-                    if (e->before) {
-                        sum += (double)e->before[at];
-                        size += fabs((double)e->before[at]);
-                    }
-                    y = act_double(&e->act, sum, (size_t)oc);
-                    tolerance[at] =
-                        (gi * c->kernel_h * c->kernel_w + 3) * EPS * size * act_gain(&e->act, sum) +
-                        act_error(&e->act, y);
-                    if (e->after) {
-                        y += (double)e->after[at];
-                        tolerance[at] += EPS * (fabs(y) + tolerance[at]);
-                    }
-                    want[at] = y;
-                }
-}
-
-static void conv_name(char *name, size_t size, const conv_case *k)
-{
-    const dpli_conv *c = &k->c;
-
-    snprintf(name, size,
-             "conv %dx%dx%dx%d to %dx%dx%d kernel %dx%d stride %d,%d dilation %d,%d pad %d,%d "
-             "groups %d act %d%s%s%s",
-             c->n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h,
-             c->kernel_w, c->stride_h, c->stride_w, c->dilation_h, c->dilation_w, c->pad_top,
-             c->pad_left, c->groups, (int)k->act, k->bias ? " bias" : "",
-             k->before ? " before" : "", k->after ? " after" : "");
-}
-
 static void check_conv(const conv_case *k)
 {
     const dpli_conv *c = &k->c, one = {.n = 1,
@@ -400,7 +157,7 @@ static void check_conv(const conv_case *k)
     double *want = calloc(n_out, sizeof *want), *tolerance = calloc(n_out, sizeof *want);
     void *scratch = aligned(dpli_conv_scratch_bytes(c));
     dpli_epilogue e = {k->bias ? bias : NULL, k->before ? before : NULL, make_act(k->act, slope),
-                       k->after ? after : NULL};
+                       k->after ? after : NULL, 0};
     char name[300];
 
     conv_name(name, sizeof name, k);
@@ -412,6 +169,21 @@ static void check_conv(const conv_case *k)
     dpli_conv_run(c, out, in, packed, &e, scratch);
     check(name, out, want, tolerance, n_out);
     memcpy(batch, out, n_out * sizeof *out);
+
+    /* In pieces, each with a scratch that it knows nothing of, it is the same. */
+    {
+        const size_t units = dpli_conv_units(c), cut = units / 3;
+        const size_t cuts[] = {0, cut, cut, units - cut, units};
+
+        for (size_t i = 0; i < n_out; i++)
+            out[i] = NAN;
+        for (int i = 0; i < 4; i++) {
+            memset(scratch, 0xff, dpli_conv_scratch_bytes(c));
+            dpli_conv_run_part(c, out, in, packed, &e, scratch, cuts[i], cuts[i + 1]);
+        }
+        if (memcmp(out, batch, n_out * sizeof *out) != 0)
+            fail_msg("%s: in pieces the result differs", name);
+    }
 
     /* A batch of n is n batches of one, to the bit. */
     if (c->n > 1) {
@@ -450,20 +222,6 @@ static void check_conv(const conv_case *k)
     free(want);
     free(tolerance);
     free(scratch);
-}
-
-/* What a window of `kernel` covers, from `size` with pads: the output's size, 0 when it does not
- * fit. */
-static int32_t fit(int32_t size, int32_t pads, int32_t kernel, int32_t stride, int32_t dilation)
-{
-    const int32_t covers = (kernel - 1) * dilation + 1;
-
-    return size + pads < covers ? 0 : (size + pads - covers) / stride + 1;
-}
-
-static double conv_work(const dpli_conv *c)
-{
-    return (double)out_size(c) * (double)weight_size(c) / (double)c->out_c;
 }
 
 static void convolution_matches_the_sum_over_many_shapes(void **state)
@@ -647,7 +405,7 @@ static void convolution_hides_no_nan(void **state)
             float *slope = floats((size_t)c.out_c), *out = floats(out_size(&c));
             float *packed = aligned(dpli_conv_packed_floats(&c) * sizeof(float));
             void *scratch = aligned(dpli_conv_scratch_bytes(&c));
-            const dpli_epilogue e = {NULL, NULL, make_act(kinds[a], slope), NULL};
+            const dpli_epilogue e = {NULL, NULL, make_act(kinds[a], slope), NULL, 0};
             const int32_t bad_y = 6, bad_x = 9, bad_c = 3;
             const int32_t group = bad_c / (c.in_c / c.groups);
 
@@ -684,7 +442,7 @@ static void epilogue_matches_its_formula(void **state)
             float *after = floats(n), *slope = floats(channels);
             double *want = calloc(n, sizeof *want), *tolerance = calloc(n, sizeof *want);
             const dpli_epilogue e = {mask & 1 ? bias : NULL, mask & 2 ? before : NULL,
-                                     make_act(DPLI_ACT_PRELU, slope), mask & 4 ? after : NULL};
+                                     make_act(DPLI_ACT_PRELU, slope), mask & 4 ? after : NULL, 0};
 
             for (size_t i = 0; i < n; i++) {
                 double x = y[i] + (mask & 1 ? (double)bias[i % channels] : 0);
@@ -744,35 +502,6 @@ static void gemm_matches_the_sum(void **state)
 }
 
 /* ------------------------------------------------------------------ pooling */
-
-static void pool_double(const dpli_pool *p, double *want, const float *in)
-{
-    for (int32_t n = 0; n < p->n; n++)
-        for (int32_t oy = 0; oy < p->out_h; oy++)
-            for (int32_t ox = 0; ox < p->out_w; ox++)
-                for (int32_t c = 0; c < p->channels; c++) {
-                    double sum = 0, max = -INFINITY;
-                    int32_t real = 0, padded = 0;
-
-                    for (int32_t ky = 0; ky < p->kernel_h; ky++)
-                        for (int32_t kx = 0; kx < p->kernel_w; kx++) {
-                            const int32_t y = oy * p->stride_h - p->pad_top + ky * p->dilation_h;
-                            const int32_t x = ox * p->stride_w - p->pad_left + kx * p->dilation_w;
-                            double v;
-
-                            padded += y < p->in_h + p->pad_bottom && x < p->in_w + p->pad_right;
-                            if (y < 0 || y >= p->in_h || x < 0 || x >= p->in_w)
-                                continue;
-                            v = in[((n * p->in_h + y) * p->in_w + x) * p->channels + c];
-                            sum += v;
-                            max = isnan(max) || max > v ? max : v;
-                            real++;
-                        }
-                    *want++ = p->kind == DPLI_POOL_MAX
-                                  ? max
-                                  : sum / (p->count_include_pad ? padded : real);
-                }
-}
 
 static void pooling_matches_its_definition_over_many_shapes(void **state)
 {
@@ -904,7 +633,7 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                 links[n].conv = &convs[n];
                 links[n].packed = packed;
                 links[n].epilogue = (dpli_epilogue){
-                    bias, NULL, make_act((dpli_act_kind)PICK(0, 1, 2, 5), slope), NULL};
+                    bias, NULL, make_act((dpli_act_kind)PICK(0, 1, 2, 5), slope), NULL, 0};
                 owned[n_owned++] = weight;
                 owned[n_owned++] = packed;
                 owned[n_owned++] = bias;
@@ -927,7 +656,13 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             got = floats(link_out(last));
             owned[n_owned++] = got;
             scratch = aligned(dpli_chain_scratch_bytes(links, length));
-            dpli_chain_run(links, length, got, in, scratch);
+            {
+                const size_t units = dpli_chain_units(links, length), cut = units / 2;
+
+                dpli_chain_run_part(links, length, got, in, scratch, 0, cut);
+                memset(scratch, 0xff, dpli_chain_scratch_bytes(links, length));
+                dpli_chain_run_part(links, length, got, in, scratch, cut, units);
+            }
             free(scratch);
             for (int32_t l = 0; l < length; l++) {
                 float *y = floats(link_out(links + l));

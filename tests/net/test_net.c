@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "net/kernels.h"
+#include "net/plan.h"
 #include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
 
@@ -347,7 +349,7 @@ static void the_limits_are_kept(void **state)
 
 static void a_shorter_options_struct_keeps_the_defaults_of_the_rest(void **state)
 {
-    dpl_net_options options = {2 * sizeof(size_t), 1000, 1, 1};
+    dpl_net_options options = {2 * sizeof(size_t), 1000, 1, 1, DPL_PRECISION_FLOAT32};
     dpl_shape shape = picture(1, 3, 105, 105);
     dpl_error err;
     dpl_net *net;
@@ -361,6 +363,85 @@ static void a_shorter_options_struct_keeps_the_defaults_of_the_rest(void **state
     assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NHWC, &err), DPL_OK);
     dpl_plan_free(plan);
     dpl_net_close(net);
+}
+
+/* Results of a plan on so many threads, of a picture that is the same every time. */
+static float *results(const char *model, dpl_precision precision, const dpl_shape *shape,
+                      int32_t n_threads, size_t *n)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+    dpl_net *net;
+    dpl_plan *plan;
+    float *all = NULL;
+
+    options.precision = precision;
+    assert_int_equal(dpl_net_open(&net, model, &options, NULL), DPL_OK);
+    assert_int_equal(dpl_plan_new_on(&plan, net, shape, DPL_LAYOUT_NHWC, n_threads, NULL), DPL_OK);
+    dpli_plan_fill(plan, 0xff);
+    for (size_t i = 0; i < n_elements(shape); i++)
+        dpl_plan_input(plan, 0)[i] = (float)(i * 7919 % 256) - 128;
+    assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
+    *n = 0;
+    for (int32_t i = 0; i < dpl_net_n_outputs(net); i++) {
+        const dpl_shape out = dpl_plan_output_shape(plan, i);
+
+        all = realloc(all, (*n + n_elements(&out)) * sizeof *all);
+        assert_non_null(all);
+        memcpy(all + *n, dpl_plan_output(plan, i), n_elements(&out) * sizeof *all);
+        *n += n_elements(&out);
+    }
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+    return all;
+}
+
+static void any_number_of_threads_computes_the_same_to_the_bit(void **state)
+{
+    static const struct {
+        const char *model;
+        int32_t n, side;
+    } cases[] = {{DPL_MODELS_DIR "/face-105.onnx", 3, 105},
+                 {DPL_MODELS_DIR "/face-detect.onnx", 1, 224}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const dpl_shape shape = picture(cases[i].n, 3, cases[i].side, cases[i].side);
+
+        for (int k = 0; k < 2; k++) {
+            const dpl_precision precision = k ? DPL_PRECISION_BF16 : DPL_PRECISION_FLOAT32;
+            size_t n_one, n;
+            float *one = results(cases[i].model, precision, &shape, 1, &n_one);
+
+            for (int32_t threads = 2; threads <= 5; threads += 3) {
+                float *many = results(cases[i].model, precision, &shape, threads, &n);
+
+                assert_int_equal(n, n_one);
+                for (size_t j = 0; j < n; j++)
+                    assert_true(isfinite(many[j]));
+                assert_memory_equal(many, one, n * sizeof *one);
+                free(many);
+            }
+            free(one);
+        }
+    }
+}
+
+/* A wish for bfloat16 is heard where the processor has it, a model's fact where it has AMX. */
+static void a_net_computes_in_the_numbers_that_were_asked_for(void **state)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+    dpl_net *net;
+
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        options.precision = (dpl_precision)k;
+        assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-detect.onnx", &options, NULL),
+                         DPL_OK);
+        assert_int_equal(dpl_net_precision(net), k == DPL_PRECISION_BF16 && dpli_narrow_there()
+                                                     ? DPL_PRECISION_BF16
+                                                     : DPL_PRECISION_FLOAT32);
+        dpl_net_close(net);
+    }
 }
 
 static void a_run_leaves_the_fpu_as_it_was(void **state)
@@ -740,6 +821,8 @@ int main(void)
         cmocka_unit_test(a_sidecar_adds_to_the_metadata_and_not_to_the_hash),
         cmocka_unit_test(a_damaged_sidecar_is_refused_by_its_name),
         cmocka_unit_test(threads_share_a_net_each_with_its_plan),
+        cmocka_unit_test(any_number_of_threads_computes_the_same_to_the_bit),
+        cmocka_unit_test(a_net_computes_in_the_numbers_that_were_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

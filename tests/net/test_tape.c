@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 
+#include "net/arch.h"
 #include "net/load.h"
 #include "net/tape.h"
 #include "tests/net/golden_file.h"
@@ -214,6 +215,69 @@ static void of_a_table_no_row_of_the_step_before_is_left(void **state)
     close_golden(&k);
 }
 
+/* Sentences of up to 5 of 20 words, behind which is nothing, on a tape for 12 steps and on one
+ * beside it for 5: the same vectors and gradients, in the same memory, whoever went before. */
+static void tapes_for_shorter_sentences_share_all_with_the_longest(void **state)
+{
+    enum { ROWS = 6, LONG = 12, SHORT = 5, DIM = 8, MOST = 1 << 15 };
+    static float grads[2][16][MOST];
+    const dpli_arch_options arch = {.dim = DIM, .words = 20, .width = 6};
+    dpli_tape_options options = {.max_bytes = SIZE_MAX};
+    float out[2][ROWS * DIM];
+    dpli_tape *tapes[2];
+    dpli_graph g;
+    dpli_team *team;
+
+    (void)state;
+    assert_int_equal(dpli_arch_build(&g, "malstm", &arch, NULL), DPL_OK);
+    assert_int_equal(dpli_team_new(&team, 2, NULL), DPL_OK);
+    for (int k = 0; k < 2; k++) {
+        const dpl_shape shape = {2, {ROWS, k ? SHORT : LONG}};
+
+        options.beside = k ? tapes[0] : NULL;
+        assert_int_equal(dpli_tape_new(&tapes[k], &g, team, &shape, &options, NULL), DPL_OK);
+    }
+    assert_int_equal(dpli_tape_bytes(tapes[1]), 0);
+    assert_ptr_equal(dpli_tape_param(tapes[0], 1), dpli_tape_param(tapes[1], 1));
+    for (int32_t i = 0; i < dpli_tape_n_params(tapes[0]); i++) {
+        dpli_param *p = dpli_tape_param(tapes[0], i);
+
+        for (size_t j = 0; j < p->n; j++)
+            p->value[j] = 0.3f * sinf((float)(j * 7 + (size_t)i));
+    }
+    for (int pass = 0; pass < 4; pass++) {
+        const int which = pass % 2, steps = which ? SHORT : LONG;
+        dpli_tape *t = tapes[which];
+
+        for (int b = 0; b < ROWS; b++)
+            for (int i = 0; i < steps; i++)
+                dpli_tape_input(t)->ids[b * steps + i] =
+                    i < 1 + (b + 3 * (pass / 2)) % SHORT ? 1 + (b * 5 + i * 3 + pass / 2) % 19 : 0;
+        dpli_tape_forward(t, ROWS, false, 0);
+        memcpy(out[which], dpli_tape_output(t)->value, sizeof out[which]);
+        for (int i = 0; i < ROWS * DIM; i++)
+            dpli_tape_output(t)->grad[i] = cosf((float)i);
+        dpli_tape_backward(t);
+        for (int32_t i = 0; i < dpli_tape_n_params(t); i++) {
+            const dpli_param *p = dpli_tape_param(t, i);
+
+            assert_true(i < 16 && p->n <= MOST * 8);
+            for (size_t j = 0; j < p->n && j < MOST && p->grad; j++)
+                grads[which][i][j] = p->grad[j];
+        }
+        if (!which)
+            continue;
+        /* The sums are those of the same steps, in the same order. */
+        assert_memory_equal(out[0], out[1], sizeof out[0]);
+        for (int32_t i = 0; i < dpli_tape_n_params(t); i++)
+            assert_memory_equal(grads[0][i], grads[1][i], sizeof grads[0][i]);
+    }
+    dpli_tape_free(tapes[1]);
+    dpli_tape_free(tapes[0]);
+    dpli_graph_clear(&g);
+    dpli_team_free(team);
+}
+
 static void only_what_goes_back_is_kept(void **state)
 {
     golden k;
@@ -250,6 +314,7 @@ int main(void)
         cmocka_unit_test(so_they_do_on_three_threads),
         cmocka_unit_test(so_does_a_batch_that_is_not_full),
         cmocka_unit_test(of_a_table_no_row_of_the_step_before_is_left),
+        cmocka_unit_test(tapes_for_shorter_sentences_share_all_with_the_longest),
         cmocka_unit_test(only_what_goes_back_is_kept),
     };
 

@@ -6,6 +6,9 @@ nhwc.onnx       input [1, 16, 16, 3], as TensorFlow converters leave it: batch f
 large.onnx      some hundred bytes whose run takes 2 GB
 slow.onnx       some hundred bytes whose run takes minutes
 nan.onnx        a face encoder whose vectors are not finite for dark chips
+sentences.onnx  a text encoder: the mean of its words' vectors, where words of one meaning have one
+masked.onnx     the same of one length, with a mask and lengths, and with padding that counts where it is not masked
+colours.onnx    a text encoder into the space of image.onnx: red, green, blue, bright and dark pictures
 """
 import base64
 import os
@@ -79,3 +82,55 @@ save("slow",
      [helper.make_node("Resize", ["x", "", "s"], ["a"]),
       helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[255, 255])] + MEAN,
      ["n", 3, 112, 112], ["n", 3], FACE, [scales(16.0)])
+
+
+def save_text(name, words, table, facts, masked=False):
+    """words: a row of the table each, behind padding and unknown; a text is the mean of its rows."""
+    rows = np.concatenate([np.zeros((2, table.shape[1])), table]).astype(np.float32)
+    rows[1, 0] = 1e-3
+    constants = [onnx.numpy_helper.from_array(rows, "table")]
+    inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n", 12 if masked else "steps"])]
+    nodes = [helper.make_node("Gather", ["table", "ids"], ["rows"]),
+             helper.make_node("ReduceMean", ["rows"], ["y"], axes=[1], keepdims=0)]
+    if masked:
+        rows[0] = 1
+        constants = [onnx.numpy_helper.from_array(rows, "table"),
+                     onnx.numpy_helper.from_array(np.array([1], np.int64), "one"),
+                     onnx.numpy_helper.from_array(np.array([2], np.int64), "two")]
+        inputs += [helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["n", 12]),
+                   helper.make_tensor_value_info("lengths", TensorProto.INT64, ["n"])]
+        nodes = [nodes[0],
+                 helper.make_node("Cast", ["attention_mask"], ["m"], to=TensorProto.FLOAT),
+                 helper.make_node("Unsqueeze", ["m", "two"], ["m1"]),
+                 helper.make_node("Mul", ["rows", "m1"], ["masked"]),
+                 helper.make_node("ReduceSum", ["masked", "one"], ["sum"], keepdims=0),
+                 helper.make_node("Cast", ["lengths"], ["l"], to=TensorProto.FLOAT),
+                 helper.make_node("Unsqueeze", ["l", "one"], ["l1"]),
+                 helper.make_node("Div", ["sum", "l1"], ["y"])]
+    graph = helper.make_graph(
+        nodes, name, inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", table.shape[1]])],
+        constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    facts = {"kind": "text-encoder", "name": f"stand-in {name}", "tokens": "words", "tokens.lower": "1",
+             "tokens.length": "12", "tokens.padding": "0", "tokens.unknown": "1",
+             "tokens.list": "\n".join(["", ""] + words), **facts}
+    for key, value in facts.items():
+        model.metadata_props.add(key="doppel." + key, value=value)
+    onnx.checker.check_model(model)
+    onnx.save(model, os.path.join(HERE, name + ".onnx"))
+
+
+MEANINGS = [["dog", "dogs", "puppy", "hund"], ["beach", "sea", "sand", "shore"], ["cat", "kitten"],
+            ["run", "runs", "running"], ["woman", "lady"], ["red"], ["two", "2"], ["portrait", "photo"]]
+WORDS = [w for group in MEANINGS for w in group] + ["a", "an", "the", "on", "at", "in", "of", "and", "."]
+TABLE = np.zeros((len(WORDS), len(MEANINGS) + 1))
+for i, w in enumerate(WORDS):
+    meaning = next((k for k, group in enumerate(MEANINGS) if w in group), len(MEANINGS))
+    TABLE[i, meaning] = 1.0 if meaning < len(MEANINGS) else 0.05
+save_text("sentences", WORDS, TABLE, {"head": "cosine"})
+save_text("masked", WORDS, TABLE, {"normalize": "none"}, masked=True)
+
+PICTURES = {"red": [1, -1, -1], "green": [-1, 1, -1], "blue": [-1, -1, 1], "bright": [1, 1, 1],
+            "dark": [-1, -1, -1], "a": [0, 0, 0], "picture": [0, 0, 0]}
+save_text("colours", list(PICTURES), np.repeat(np.array(list(PICTURES.values()), float), 16, axis=1),
+          {"head": "cosine"})

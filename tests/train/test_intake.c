@@ -58,7 +58,7 @@ static double drift(int channels, const char *facts)
     static float served[3 * SIDE * SIDE];
     int32_t items[ROWS];
     dpli_draw_class classes[CLASSES];
-    const dpli_draws pool = {1, CLASSES, classes, items, ROWS};
+    const dpli_draws pool = {1, CLASSES, classes, items, ROWS, NULL, 0};
     dpl_encoder *e = mirror(channels, facts);
     dpli_loader_options o = {
         .sampler = {.pool = &pool, .classes = ROWS, .items = 1, .by_item = true}, .n_threads = 1};

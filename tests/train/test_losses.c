@@ -29,8 +29,18 @@ static dpli_team *make_team(int n)
 
 static dpli_loss_options options_of(dpli_loss_kind kind, int32_t dim)
 {
-    return (dpli_loss_options){
-        .kind = kind, .dim = dim, .n_classes = 5, .margin = NAN, .scale = NAN, .seed = 7};
+    return (dpli_loss_options){.kind = kind,
+                               .dim = dim,
+                               .n_classes = 5,
+                               .margin = NAN,
+                               .scale = NAN,
+                               .temperature = NAN,
+                               .seed = 7};
+}
+
+static int n_teachers_of(dpli_loss_kind kind)
+{
+    return !dpli_loss_takes_teachers(kind) ? 0 : kind == DPLI_LOSS_DISTIL ? 2 : 1;
 }
 
 static dpli_loss *make(const dpli_loss_options *options)
@@ -89,6 +99,8 @@ static double reference_pair(const world *k, const dpli_pair *p, bool *right)
         l2 += d * d;
         if (k->options.kind == DPLI_LOSS_L1_SIGMOID)
             wl1 += k->params[0][i] * d;
+        if (k->options.kind == DPLI_LOSS_L1_SIMILARITY)
+            wl1 += k->params[0][i] * (1 - d);
     }
     switch (k->options.kind) {
     case DPLI_LOSS_CONTRASTIVE:
@@ -96,7 +108,19 @@ static double reference_pair(const world *k, const dpli_pair *p, bool *right)
         loss = t * d * d / 2 + (1 - t) * pow(fmax(0, 1 - d), 2) / 2;
         same = d < 0.5;
         break;
+    case DPLI_LOSS_DISTANCE_SIGMOID:
+        wl1 = k->params[0][0] * sqrt(l2);
+        s = 1 / (1 + exp(-wl1 - k->params[1][0]));
+        loss = -t * log(s) - (1 - t) * log(1 - s);
+        same = s > 0.5;
+        break;
+    case DPLI_LOSS_COSINE_SE:
+        s = cosine(a, b, dim);
+        loss = pow(s - t, 2);
+        same = s > 0.5;
+        break;
     case DPLI_LOSS_L1_SIGMOID:
+    case DPLI_LOSS_L1_SIMILARITY:
         s = 1 / (1 + exp(-wl1 - k->params[1][0]));
         loss = -t * log(s) - (1 - t) * log(1 - s);
         same = s > 0.5;
@@ -224,6 +248,48 @@ static double reference_distil(world *k)
     return sum / (k->n * k->options.n_teachers);
 }
 
+/* Rows and columns of the cosines between rows and the teacher's vectors, both ways. */
+static double reference_across(world *k)
+{
+    const int dim = k->options.dim, n = k->n;
+    const double s = !k->params[0] ? 1 / (double)k->options.temperature : exp(k->params[0][0]);
+    double sum = 0, c[64][64];
+
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < n; j++) {
+            double t[2048];
+            for (int d = 0; d < dim; d++)
+                t[d] = k->teachers[0][j * dim + d];
+            c[i][j] = cosine(k->x + i * dim, t, dim);
+        }
+    for (int way = 0; way < 2; way++)
+        for (int i = 0; i < n; i++) {
+            double all = 0, own = 0, below = -2, least = 2, best = -2;
+            int n_own = 0, at = -1;
+            for (int j = 0; j < n; j++) {
+                const double v = way ? c[j][i] : c[i][j];
+                const bool same = k->labels[i] == k->labels[j];
+                all += exp(s * v);
+                own += same ? s * v : 0;
+                n_own += same;
+                if (!same && v < c[i][i])
+                    below = fmax(below, v);
+                if (!same)
+                    least = fmin(least, v);
+                if (v > best) {
+                    best = v;
+                    at = j;
+                }
+            }
+            if (k->options.kind == DPLI_LOSS_INFO_NCE)
+                sum += (log(all) - own / n_own) / 2;
+            else if (least < 2)
+                sum += fmax(0, 0.2 - c[i][i] + (below > -2 ? below : least));
+            k->n_right += way == 0 && k->labels[at] == k->labels[i];
+        }
+    return sum / n;
+}
+
 static double reference(world *k)
 {
     double sum = 0;
@@ -234,6 +300,8 @@ static double reference(world *k)
     case DPLI_LOSS_TRIPLET: return reference_triplet(k);
     case DPLI_LOSS_ARC: return reference_arc(k);
     case DPLI_LOSS_DISTIL: return reference_distil(k);
+    case DPLI_LOSS_INFO_NCE:
+    case DPLI_LOSS_RANKING: return reference_across(k);
     default:
         for (size_t i = 0; i < k->n_pairs; i++) {
             sum += k->pairs[i].weight * reference_pair(k, &k->pairs[i], &right);
@@ -249,7 +317,8 @@ static double reference(world *k)
 static double scale_of(dpli_loss_kind kind, int dim)
 {
     switch (kind) {
-    case DPLI_LOSS_CONTRASTIVE: return 0.5 / sqrt(dim);
+    case DPLI_LOSS_CONTRASTIVE:
+    case DPLI_LOSS_DISTANCE_SIGMOID: return 0.5 / sqrt(dim);
     case DPLI_LOSS_MANHATTAN_CE:
     case DPLI_LOSS_MANHATTAN_SE: return 0.7 / dim;
     default: return 1;
@@ -313,7 +382,9 @@ static double check_gradient(world *k, double *x, float *const got[2], size_t n,
     double *want = malloc(n * sizeof *want), largest = 0, worst = 0;
 
     for (size_t i = 0; i < n; i++) {
-        double h = 1e-6 * fmax(fabs(x[i]), 1e-2), before = x[i], high, low;
+        /* Entropies of about 3 are known to 4e-16, their gradients are small: no smaller step. */
+        const double least = k->options.kind >= DPLI_LOSS_INFO_NCE ? 1 : 1e-2;
+        double h = 1e-6 * fmax(fabs(x[i]), least), before = x[i], high, low;
         x[i] = before + h;
         high = reference(k);
         x[i] = before - h;
@@ -427,7 +498,7 @@ static void losses_of_pairs_are_their_formulas_and_so_are_gradients(void **state
             dpli_loss_options options = options_of((dpli_loss_kind)kind, shapes[s][1]);
             world seen;
             /* Two vectors of one number have a cosine of 1 or -1: nothing to move. */
-            if (kind != DPLI_LOSS_COSINE || options.dim > 1)
+            if ((kind != DPLI_LOSS_COSINE && kind != DPLI_LOSS_COSINE_SE) || options.dim > 1)
                 worst = fmax(worst, check(&options, shapes[s][0], s + 1, &seen));
         }
         print_message("kind %d: worst gradient %.2g of the largest\n", kind, worst);
@@ -489,6 +560,87 @@ static void distillation_is_its_formula_and_so_are_gradients(void **state)
     print_message("worst gradient %.2g of the largest\n", worst);
 }
 
+/* A learnt scale, given ones, soft and sharp. */
+static void losses_across_are_their_formulas_and_so_are_gradients(void **state)
+{
+    static const float temperatures[] = {NAN, 0.05f, 1};
+    double worst = 0;
+
+    (void)state;
+    for (size_t s = 0; s < N_SHAPES; s++)
+        for (int t = 0; t < 4; t++) {
+            dpli_loss_options options =
+                options_of(t < 3 ? DPLI_LOSS_INFO_NCE : DPLI_LOSS_RANKING, shapes[s][1]);
+            world seen;
+            if (options.dim == 1) /* nothing to move, see above */
+                continue;
+            options.temperature = temperatures[t % 3];
+            options.n_teachers = 1;
+            options.teacher_dims = &options.dim;
+            worst = fmax(worst, check(&options, shapes[s][0] + 6, s, &seen));
+        }
+    print_message("worst gradient %.2g of the largest\n", worst);
+}
+
+/* Rows of one class are nobody's rivals: with a single class there is nothing to rank. */
+static void vectors_of_the_same_class_are_not_pushed_apart(void **state)
+{
+    static const float x[] = {1, 0, 0, 1, 1, 1}, targets[] = {0, 1, 1, 0, 1, -1};
+    static const int32_t labels[] = {3, 3, 3};
+    const float *teachers[] = {targets};
+    dpli_loss_options options = options_of(DPLI_LOSS_RANKING, 2);
+    float grad[6];
+    dpli_loss_batch batch = {
+        .n = 3, .embeddings = x, .grad = grad, .labels = labels, .teachers = teachers};
+    dpli_team *team = make_team(2);
+    dpli_loss *loss;
+    size_t n_right;
+    double out;
+
+    (void)state;
+    options.n_teachers = 1;
+    options.teacher_dims = &options.dim;
+    loss = make(&options);
+    assert_int_equal(dpli_loss_run(&out, loss, &batch, team, &n_right, NULL), DPL_OK);
+    assert_true(out == 0 && n_right == 3);
+    for (int i = 0; i < 6; i++)
+        assert_true(grad[i] == 0);
+    dpli_loss_free(loss);
+    dpli_team_free(team);
+}
+
+/* The scale is learnt up to 100, and no further: from there on it has no slope. */
+static void a_learnt_scale_ends_at_a_hundred(void **state)
+{
+    static const float x[] = {1, 0, 0, 1}, targets[] = {1, 0.1f, 0.2f, 1};
+    static const int32_t labels[] = {0, 1};
+    const float *teachers[] = {targets};
+    dpli_loss_options options = options_of(DPLI_LOSS_INFO_NCE, 2);
+    float grad[2][4];
+    dpli_team *team = make_team(1);
+    dpli_loss *loss;
+    double out[2];
+
+    (void)state;
+    options.n_teachers = 1;
+    options.teacher_dims = &options.dim;
+    options.temperature = NAN;
+    loss = make(&options);
+    assert_int_equal(dpli_loss_n_params(loss), 1);
+    assert_true(fabs(exp((double)dpli_loss_param(loss, 0)->value[0]) - 1 / 0.07) < 1e-4);
+    for (int r = 0; r < 2; r++) {
+        dpli_loss_batch batch = {
+            .n = 2, .embeddings = x, .grad = grad[r], .labels = labels, .teachers = teachers};
+        dpli_loss_param(loss, 0)->value[0] = r ? 9.0f : 4.7f; /* the log of 100 is 4.605 */
+        assert_int_equal(dpli_loss_run(&out[r], loss, &batch, team, NULL, NULL), DPL_OK);
+        assert_true(dpli_loss_param(loss, 0)->grad[0] == 0);
+    }
+    assert_true(out[0] == out[1]);
+    assert_memory_equal(grad[0], grad[1], sizeof grad[0]);
+    dpli_loss_free(loss);
+    dpli_team_free(team);
+}
+
 /* ------------------------------------------------------------------ extremes */
 
 /* The loss of one pair, and its gradient by a's first number. */
@@ -528,7 +680,11 @@ static void far_and_equal_vectors_have_finite_losses(void **state)
     assert_true(one_pair(DPLI_LOSS_MANHATTAN_CE, equal, 1, 1, &slope) == 0 && slope == 0);
     assert_true(fabs(one_pair(DPLI_LOSS_MANHATTAN_CE, equal, 1, 0, &slope) - 16.6355) < 1e-3);
     assert_true(slope == 0);
-    assert_true(one_pair(DPLI_LOSS_CONTRASTIVE, equal, 1, 0, &slope) == 0.5 && slope == 0);
+    /* A square of at least 1e-7, whose root has no slope there. */
+    assert_true(fabs(one_pair(DPLI_LOSS_CONTRASTIVE, equal, 1, 0, &slope) -
+                     0.5 * pow(1 - sqrt(1e-7), 2)) < 1e-12);
+    assert_true(slope == 0);
+    assert_true(one_pair(DPLI_LOSS_DISTANCE_SIGMOID, equal, 1, 0, &slope) > 2 && slope == 0);
     assert_true(one_pair(DPLI_LOSS_CONTRASTIVE, far, 1, 0, &slope) == 0 && slope == 0);
     /* A zero vector has no direction: a cosine of 0 and no gradient. */
     assert_true(one_pair(DPLI_LOSS_COSINE, none, 2, 1, &slope) == 1 && slope == 0);
@@ -541,7 +697,7 @@ static void what_is_not_finite_shows_in_the_loss(void **state)
     const int32_t dims[] = {4, 3};
 
     (void)state;
-    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_DISTIL; kind++)
+    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_RANKING; kind++)
         for (int b = 0; b < 3; b++)
             for (int row = 0; row < 6; row++) {
                 dpli_loss_options options = options_of((dpli_loss_kind)kind, 4);
@@ -552,7 +708,7 @@ static void what_is_not_finite_shows_in_the_loss(void **state)
                 dpli_loss *loss;
                 double out;
 
-                options.n_teachers = kind == DPLI_LOSS_DISTIL ? 2 : 0;
+                options.n_teachers = n_teachers_of((dpli_loss_kind)kind);
                 options.teacher_dims = dims;
                 loss = make(&options);
                 fill_world(&k, &options, 6, 2);
@@ -640,7 +796,7 @@ static void scores_are_those_of_the_heads(void **state)
         dpl_head_free(head);
         dpli_loss_free(loss);
     }
-    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_DISTIL; kind++)
+    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_RANKING; kind++)
         assert_true(dpli_loss_takes_pairs((dpli_loss_kind)kind) == (kind <= DPLI_LOSS_COSINE));
 }
 
@@ -652,14 +808,14 @@ static void runs_repeat_to_the_bit(void **state)
     const int32_t dims[] = {DIM, 40};
 
     (void)state;
-    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_DISTIL; kind++) {
+    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_RANKING; kind++) {
         dpli_loss_options options = options_of((dpli_loss_kind)kind, DIM);
         float *x = malloc(sizeof(float) * ROWS * DIM), *grad[3];
         dpli_team *teams[] = {make_team(3), make_team(3), make_team(1)};
         double out[3];
         world k;
 
-        options.n_teachers = kind == DPLI_LOSS_DISTIL ? 2 : 0;
+        options.n_teachers = n_teachers_of((dpli_loss_kind)kind);
         options.teacher_dims = dims;
         fill_world(&k, &options, ROWS, 9);
         for (int i = 0; i < ROWS * DIM; i++)
@@ -698,7 +854,7 @@ static void wrong_options_and_batches_are_refused(void **state)
         dpli_loss_options options;
         const char *word;
     } bad[] = {
-        {{.kind = (dpli_loss_kind)8, .dim = 4}, "number 8"},
+        {{.kind = (dpli_loss_kind)99, .dim = 4}, "number 99"},
         {{.kind = DPLI_LOSS_COSINE, .dim = 0}, "length 0"},
         {{.kind = DPLI_LOSS_COSINE, .dim = 65537}, "65537"},
         {{.kind = DPLI_LOSS_CONTRASTIVE, .dim = 4, .margin = 0}, "margin"},
@@ -707,6 +863,20 @@ static void wrong_options_and_batches_are_refused(void **state)
         {{.kind = DPLI_LOSS_ARC, .dim = 4, .margin = NAN, .n_classes = 2}, "scale"},
         {{.kind = DPLI_LOSS_DISTIL, .dim = 4, .n_teachers = 0}, "teachers"},
         {{.kind = DPLI_LOSS_DISTIL, .dim = 4, .n_teachers = 2, .teacher_dims = dims}, "teacher 1"},
+        {{.kind = DPLI_LOSS_RANKING,
+          .dim = 4,
+          .margin = NAN,
+          .n_teachers = 2,
+          .teacher_dims = dims},
+         "2 encoders"},
+        {{.kind = DPLI_LOSS_RANKING,
+          .dim = 5,
+          .margin = NAN,
+          .n_teachers = 1,
+          .teacher_dims = dims},
+         "length 4"},
+        {{.kind = DPLI_LOSS_INFO_NCE, .dim = 4, .n_teachers = 1, .teacher_dims = dims},
+         "temperature"},
     };
     const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     static const dpli_pair pairs[] = {{0, 2, 1, 1}, {-1, 0, 1, 1}};
@@ -745,7 +915,7 @@ static void failing_allocations_are_told(void **state)
     dpli_team *team = make_team(1);
 
     (void)state;
-    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_DISTIL; kind++) {
+    for (int kind = DPLI_LOSS_CONTRASTIVE; kind <= DPLI_LOSS_RANKING; kind++) {
         dpli_loss_options options = options_of((dpli_loss_kind)kind, 4);
         float x[24], grad[24];
         dpli_loss_batch batch = {.n = 6, .embeddings = x, .grad = grad};
@@ -754,7 +924,7 @@ static void failing_allocations_are_told(void **state)
         world k;
         int n_failures = 0;
 
-        options.n_teachers = kind == DPLI_LOSS_DISTIL ? 2 : 0;
+        options.n_teachers = n_teachers_of((dpli_loss_kind)kind);
         options.teacher_dims = dims;
         fill_world(&k, &options, 6, 2);
         for (int i = 0; i < 24; i++)
@@ -798,6 +968,9 @@ int main(void)
         cmocka_unit_test(triplet_loss_is_its_formula_and_so_is_its_gradient),
         cmocka_unit_test(arc_loss_is_its_formula_and_so_are_gradients),
         cmocka_unit_test(distillation_is_its_formula_and_so_are_gradients),
+        cmocka_unit_test(losses_across_are_their_formulas_and_so_are_gradients),
+        cmocka_unit_test(vectors_of_the_same_class_are_not_pushed_apart),
+        cmocka_unit_test(a_learnt_scale_ends_at_a_hundred),
         cmocka_unit_test(far_and_equal_vectors_have_finite_losses),
         cmocka_unit_test(what_is_not_finite_shows_in_the_loss),
         cmocka_unit_test(what_rows_have_in_common_drowns_no_gradient),

@@ -167,7 +167,7 @@ static dpli_draws draws(void)
         for (int32_t i = 0; i < ITEMS; i++)
             numbers[c * ITEMS + i] = c * ITEMS + i;
     }
-    return (dpli_draws){1, CLASSES, drawn, numbers, CLASSES * ITEMS};
+    return (dpli_draws){1, CLASSES, drawn, numbers, CLASSES * ITEMS, NULL, 0};
 }
 
 static void weights_of_same_and_different_pairs_are_one_half_each(void **state)

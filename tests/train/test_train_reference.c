@@ -25,6 +25,8 @@
 #define MAX_PARAMS  512
 #define MAX_ROWS    4096 /* of a parameter with salts */
 #define N_BATCHES   4
+#define WORDS       50 /* of the table of words */
+#define WIDTH       12
 #define FIRST_SEED  10
 
 /* ------------------------------------------------------------------ formulas */
@@ -206,10 +208,28 @@ static void draw(float *out, uint32_t seed, const reference *r)
     }
 }
 
+/* Ids [rows, steps], the sentences first, first + step, ...; see make_train.py. */
+static void draw_ids(int64_t *out, uint32_t seed, const reference *r, int first, int step,
+                     int64_t steps)
+{
+    for (int row = first; row < r->rows; row += step)
+        for (int t = 0; t < steps; t++) {
+            const size_t at = (size_t)(row * r->side + t);
+            const int n = row ? 1 + (int)(mix(seed, (size_t)row) % (uint32_t)r->side) : r->side;
+
+            *out++ = t < n ? 1 + (int64_t)(mix(seed + 100, at) % (WORDS - 1)) : 0;
+        }
+}
+
 typedef struct world {
-    dpli_graph graph;
+    dpli_graph graphs[2];
     dpli_team *team;
-    dpli_tape *tape;
+    dpli_tape *tapes[2];
+    int n_towers;
+    float *embeddings, *grads;         /* [rows, dim], of two towers one after the other */
+    dpli_param *shared[MAX_PARAMS][2]; /* of which the second has the first's values */
+    int n_shared;
+    char names[MAX_PARAMS][64];
     dpli_loss *loss;
     dpli_optimizer *optimizer;
     dpli_param *params[MAX_PARAMS];
@@ -228,44 +248,93 @@ static const figures *figures_of(const reference *r, const char *name)
 
 static dpli_loss_kind kind_of(const char *name)
 {
-    return strcmp(name, "l1-sigmoid") == 0    ? DPLI_LOSS_L1_SIGMOID
-           : strcmp(name, "contrastive") == 0 ? DPLI_LOSS_CONTRASTIVE
-                                              : DPLI_LOSS_COSINE;
+    return strcmp(name, "l1-sigmoid") == 0         ? DPLI_LOSS_L1_SIGMOID
+           : strcmp(name, "l1-similarity") == 0    ? DPLI_LOSS_L1_SIMILARITY
+           : strcmp(name, "manhattan-ce") == 0     ? DPLI_LOSS_MANHATTAN_CE
+           : strcmp(name, "distance-sigmoid") == 0 ? DPLI_LOSS_DISTANCE_SIGMOID
+           : strcmp(name, "contrastive") == 0      ? DPLI_LOSS_CONTRASTIVE
+                                                   : DPLI_LOSS_COSINE;
+}
+
+/* The graph of a tower and its tape; its parameters behind those that there are, by PyTorch's names
+ * for them. What is shared is the first tower's. */
+static void make_tower(world *w, const reference *r, int tower)
+{
+    const dpli_arch *known = dpli_arch_find(r->arch);
+    const bool text = known->takes == DPLI_TAKES_IDS;
+    const dpli_arch_options arch = {.channels = r->channels,
+                                    .dim = r->dim,
+                                    .side_px = r->side,
+                                    .words = WORDS,
+                                    .width = WIDTH,
+                                    .second = tower > 0};
+    const dpli_tape_options options = {.max_bytes = (size_t)4 << 30};
+    const int64_t rows = r->rows / known->n_towers;
+    const int64_t steps = dpli_arch_steps(r->arch, tower > 0);
+    const dpl_shape shapes[] = {{4, {rows, r->channels, r->side, r->side}},
+                                {2, {rows, steps ? steps : r->side}}};
+    dpli_tape **tape = &w->tapes[tower];
+    dpl_error err = {0};
+
+    if (dpli_arch_build(&w->graphs[tower], r->arch, &arch, &err) != DPL_OK ||
+        dpli_tape_new(tape, &w->graphs[tower], w->team, &shapes[text], &options, &err) != DPL_OK)
+        fail_msg("%s: %s", r->name, err.message);
+    for (int32_t i = 0; i < dpli_tape_n_params(*tape); i++) {
+        dpli_param *p = dpli_tape_param(*tape, i);
+        dpli_param **also = w->shared[w->n_shared];
+
+        if (tower && known->shared && strncmp(p->name, known->shared, strlen(known->shared)) == 0) {
+            for (int32_t k = 0; k < w->n_params; k++)
+                if (strcmp(w->names[k], p->name) == 0)
+                    also[0] = w->params[k];
+            also[1] = p;
+            p->value = also[0]->value;
+            w->n_shared++;
+            continue;
+        }
+        snprintf(w->names[w->n_params], sizeof w->names[0], "%s%s", tower ? "b/" : "", p->name);
+        w->params[w->n_params++] = p;
+    }
 }
 
 static void make_world(world *w, const reference *r)
 {
-    const dpli_arch_options arch = {.channels = r->channels, .dim = r->dim, .side_px = r->side};
-    const dpli_tape_options tape = {.max_bytes = (size_t)4 << 30};
     const dpli_loss_options loss = {
         .kind = kind_of(r->loss), .dim = r->dim, .margin = (float)r->margin};
     dpl_error err = {0};
 
     *w = (world){0};
     if (dpli_team_new(&w->team, 2, &err) != DPL_OK ||
-        dpli_arch_build(&w->graph, r->arch, &arch, &err) != DPL_OK ||
-        dpli_tape_new(&w->tape, &w->graph, w->team,
-                      &(dpl_shape){4, {r->rows, r->channels, r->side, r->side}}, &tape,
-                      &err) != DPL_OK ||
         dpli_loss_new(&w->loss, &loss, &err) != DPL_OK)
         fail_msg("%s: %s", r->name, err.message);
-    for (int32_t i = 0; i < dpli_tape_n_params(w->tape); i++)
-        w->params[w->n_params++] = dpli_tape_param(w->tape, i);
-    for (int32_t i = 0; i < dpli_loss_n_params(w->loss); i++)
-        w->params[w->n_params++] = dpli_loss_param(w->loss, i);
+    w->n_towers = dpli_arch_find(r->arch)->n_towers;
+    w->embeddings = calloc((size_t)(r->rows * r->dim), sizeof(float));
+    w->grads = calloc((size_t)(r->rows * r->dim), sizeof(float));
+    assert_true(w->embeddings && w->grads);
+    for (int t = 0; t < w->n_towers; t++)
+        make_tower(w, r, t);
+    for (int32_t i = 0; i < dpli_loss_n_params(w->loss); i++) {
+        dpli_param *p = dpli_loss_param(w->loss, i);
+
+        snprintf(w->names[w->n_params], sizeof w->names[0], "%s", p->name);
+        w->params[w->n_params++] = p;
+    }
     assert_int_equal(w->n_params, r->n_figures);
     for (int32_t i = 0; i < w->n_params; i++) {
-        const figures *f = figures_of(r, w->params[i]->name);
+        const figures *f = figures_of(r, w->names[i]);
 
         if (!f)
-            fail_msg("%s: PyTorch has no \"%s\"", r->name, w->params[i]->name);
+            fail_msg("%s: PyTorch has no \"%s\"", r->name, w->names[i]);
         assert_int_equal(f->n, w->params[i]->n);
         fill(w->params[i]->value, f->name, f->n, f->offset, f->scale, f->salts);
     }
     w->pairs = calloc((size_t)r->rows / 2, sizeof *w->pairs);
     assert_non_null(w->pairs);
-    for (int k = 0; k < r->rows / 2; k++)
-        w->pairs[k] = (dpli_pair){2 * k, 2 * k + 1, (float)(k % 2), 2.0f / (float)r->rows};
+    for (int k = 0; k < r->rows / 2; k++) {
+        const int a = w->n_towers > 1 ? k : 2 * k, b = w->n_towers > 1 ? r->rows / 2 + k : a + 1;
+
+        w->pairs[k] = (dpli_pair){a, b, (float)(k % 2), 2.0f / (float)r->rows};
+    }
 }
 
 static void free_world(world *w)
@@ -273,28 +342,49 @@ static void free_world(world *w)
     free(w->pairs);
     dpli_optimizer_free(w->optimizer);
     dpli_loss_free(w->loss);
-    dpli_tape_free(w->tape);
-    dpli_graph_clear(&w->graph);
+    for (int t = 0; t < w->n_towers; t++) {
+        dpli_tape_free(w->tapes[t]);
+        dpli_graph_clear(&w->graphs[t]);
+    }
+    free(w->embeddings);
+    free(w->grads);
     dpli_team_free(w->team);
 }
 
 /* Forward, loss and backward on the pictures of that seed. */
 static double pass(world *w, const reference *r, uint32_t seed)
 {
-    const dpli_tensor *out = dpli_tape_output(w->tape);
+    const size_t part = (size_t)(r->rows / w->n_towers * r->dim);
     double value;
 
-    draw(dpli_tape_input(w->tape)->value, seed, r);
-    dpli_tape_forward(w->tape, r->rows, true, 0);
+    for (int t = 0; t < w->n_towers; t++) {
+        dpli_tensor *in = dpli_tape_input(w->tapes[t]);
+
+        if (r->channels)
+            draw(in->value, seed, r);
+        else
+            draw_ids(in->ids, seed, r, t, w->n_towers, in->shape.dims[1]);
+        /* dropout is drawn, and here left out */
+        dpli_tape_forward(w->tapes[t], r->rows / w->n_towers, r->channels > 0, 0);
+        memcpy(w->embeddings + (size_t)t * part, dpli_tape_output(w->tapes[t])->value,
+               part * sizeof(float));
+    }
     assert_int_equal(dpli_loss_run(&value, w->loss,
                                    &(dpli_loss_batch){.n = r->rows,
-                                                      .embeddings = out->value,
-                                                      .grad = out->grad,
+                                                      .embeddings = w->embeddings,
+                                                      .grad = w->grads,
                                                       .pairs = w->pairs,
                                                       .n_pairs = (size_t)r->rows / 2},
                                    w->team, NULL, NULL),
                      DPL_OK);
-    dpli_tape_backward(w->tape);
+    for (int t = 0; t < w->n_towers; t++) {
+        memcpy(dpli_tape_output(w->tapes[t])->grad, w->grads + (size_t)t * part,
+               part * sizeof(float));
+        dpli_tape_backward(w->tapes[t]);
+    }
+    for (int i = 0; i < w->n_shared; i++)
+        for (size_t k = 0; k < w->shared[i][0]->n; k++)
+            w->shared[i][0]->grad[k] += w->shared[i][1]->grad[k];
     return value;
 }
 
@@ -335,11 +425,11 @@ static double furthest(const world *w, const reference *r, const char **name)
     double worst = -1;
 
     for (int32_t i = 0; i < w->n_params; i++) {
-        const double off = distance(w->params[i], figures_of(r, w->params[i]->name));
+        const double off = distance(w->params[i], figures_of(r, w->names[i]));
 
         if (!(off <= worst)) {
             worst = off;
-            *name = w->params[i]->name;
+            *name = w->names[i];
         }
     }
     return worst;
@@ -392,6 +482,16 @@ static void mobilefacenet_steps_as_torch(void **state)
 {
     (void)state;
     step_is_that_of_torch("mobilefacenet");
+}
+
+static void networks_of_sentences_step_as_torch(void **state)
+{
+    static const char *const names[] = {"bilstm_l1", "malstm", "mean_embedding",
+                                        "mean_embedding_sigmoid", "two_inputs"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        step_is_that_of_torch(names[i]);
 }
 
 /* ------------------------------------------------------------------ 100 steps */
@@ -462,6 +562,15 @@ static void adam_stays_with_torch(void **state)
     run_stays_with_torch("adam", DPLI_ADAM);
 }
 
+static void networks_of_sentences_stay_with_torch(void **state)
+{
+    (void)state;
+    run_stays_with_torch("bilstm_l1_adam", DPLI_ADAM);
+    run_stays_with_torch("malstm_nadam", DPLI_NADAM);
+    run_stays_with_torch("mean_embedding_adam", DPLI_ADAM);
+    run_stays_with_torch("two_inputs_adam", DPLI_ADAM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +578,8 @@ int main(void)
         cmocka_unit_test(koch_with_the_contrastive_loss_steps_as_torch),
         cmocka_unit_test(koch_with_batch_norm_steps_as_torch),
         cmocka_unit_test(mobilefacenet_steps_as_torch),
+        cmocka_unit_test(networks_of_sentences_step_as_torch),
+        cmocka_unit_test(networks_of_sentences_stay_with_torch),
         cmocka_unit_test(sgd_with_momentum_stays_with_torch),
         cmocka_unit_test(adam_stays_with_torch),
     };

@@ -79,7 +79,7 @@ static void kit_draw(const char *path, int cls, int item, int colored)
 }
 
 /* root/group/class/item.jpg */
-static void kit_make(const char *root, int n_groups, int n_classes, int n_items, int colored)
+static inline void kit_make(const char *root, int n_groups, int n_classes, int n_items, int colored)
 {
     char path[256];
 

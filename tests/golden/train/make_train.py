@@ -3,6 +3,7 @@
 
     python3 -m venv v && v/bin/pip install torch numpy
     v/bin/python tests/golden/train/make_train.py          # some minutes, several GB
+    v/bin/python tests/golden/train/make_train.py malstm   # these cases only; the others stay
 
 Koch's network has 38,947,648 parameters: neither they nor the pictures are stored. Both sides make
 them from an index by the formulas below, to the same float32 bits, and what is stored of a parameter's
@@ -16,6 +17,9 @@ from the papers, not from doppel's graphs.
     pictures             [rows, side, side, channels], see pictures(); pairs are rows 2k and 2k + 1,
                          the same where k is odd, in steps (not in runs) also to look at; all weigh
                          the same
+    sentences            CHANNELS is 0, SIDE the steps: ids [rows, steps] below WORDS, see sentences();
+                         of two towers the second has the odd rows, and its own parameters "b/" before
+                         their names
     signs d = 0 .. 5     the top bit of hash(1000 + d, i), 0 for +1
 
 steps.txt, one training step a case:
@@ -47,6 +51,7 @@ import torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 N_SIGNS, N_ENTRIES, CELL, N_BATCHES, N_STEPS = 6, 4, 8, 4, 100
+WORDS, WIDTH = 50, 12  # of the table of words
 CLOSE = 2e-5  # of a layer's root mean square
 
 
@@ -90,6 +95,14 @@ def pictures(seed, rows, side, channels, alike):
     pixel = np.arange(rows * side * side * channels).reshape(rows, side, side, channels)
     coarse, fine = mix(seed, cell) >> np.uint32(8), mix(seed + 100, pixel) >> np.uint32(8)
     return ((3 * coarse + fine) >> np.uint32(2)).astype(np.float32) / np.float32(2**24)
+
+
+def sentences(seed, rows, steps):
+    """Of 1 to all steps, the first row full; 0 behind the end."""
+    row, step = np.arange(rows)[:, None], np.arange(steps)
+    lengths = np.where(row == 0, steps, 1 + mix(seed, row) % np.uint32(steps))
+    ids = 1 + mix(seed + 100, row * steps + step) % np.uint32(WORDS - 1)
+    return np.where(step < lengths, ids, 0).astype(np.int64)
 
 
 def sign_products(x):
@@ -213,6 +226,64 @@ def mobilefacenet(net, x, dim):
     return net.conv("fc", x, dim, 1).flatten(1)
 
 
+def words(net, ids, prefix):
+    return net.get(prefix + "words.weight", (WORDS, WIDTH), 0, 0.5)[ids]
+
+
+def bilstm(net, name, x, lengths, hidden):
+    """ONNX's LSTM in both directions, gates i, o, f, c: all states [n, steps, 2 hidden], 0 behind the
+    end, and the last of each direction [n, 2 hidden]."""
+    n, steps, width = x.shape
+    w = net.get(name + ".weight", (2, 4 * hidden, width), 0, 0.125)
+    r = net.get(name + ".state", (2, 4 * hidden, hidden), 0, 0.125)
+    b = net.get(name + ".bias", (2, 8 * hidden), 0, 0.25)
+    states, last = [], []
+    for d in range(2):
+        h = c = torch.zeros(n, hidden, dtype=net.dtype)
+        at = [None] * steps
+        for t in range(steps) if d == 0 else reversed(range(steps)):
+            here = (t < lengths)[:, None]
+            gates = (x[:, t] @ w[d].T + h @ r[d].T + b[d, :4 * hidden] + b[d, 4 * hidden:])
+            i, o, f, g = gates.chunk(4, 1)
+            new = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.where(here, torch.sigmoid(o) * torch.tanh(new), h)
+            c = torch.where(here, new, c)
+            at[t] = torch.where(here, h, torch.zeros_like(h))
+        states.append(torch.stack(at, 1))
+        last.append(h)
+    return torch.cat(states, 2), torch.cat(last, 1)
+
+
+def bilstm_l1(net, ids, dim, prefix):
+    """The layer is shared, the tables are not."""
+    return bilstm(net, "bilstm", words(net, ids, prefix), (ids > 0).sum(1), dim // 2)[1]
+
+
+def malstm(net, ids, dim, prefix):
+    """Without dropout, which is drawn."""
+    lengths = (ids > 0).sum(1)
+    x = bilstm(net, prefix + "bilstm1", words(net, ids, prefix), lengths, 128)[0]
+    return bilstm(net, prefix + "bilstm2", x, lengths, dim // 2)[1]
+
+
+def dense_relu(net, name, x, dim):
+    weight = net.weight(name + ".weight", (dim, x.shape[1]))
+    return F.relu(F.linear(x, weight, net.get(name + ".bias", (dim,), 0, 0.25)))
+
+
+def mean_embedding(net, ids, dim, prefix):
+    x = dense_relu(net, prefix + "fc1", words(net, ids, prefix).mean(1), 32)
+    return dense_relu(net, prefix + "fc2", x, dim)
+
+
+def two_inputs(net, ids, dim, prefix):
+    """The second side has three words."""
+    return dense_relu(net, prefix + "fc", words(net, ids[:, :3] if prefix else ids, prefix).mean(1),
+                      dim)
+
+
+TEXTS = {"bilstm-l1": (bilstm_l1, 2), "malstm": (malstm, 1), "mean-embedding": (mean_embedding, 1),
+         "two-inputs": (two_inputs, 2)}
 ARCHS = {"koch2015": lambda net, x, dim: koch(net, x, dim, False),
          "koch2015-bn": lambda net, x, dim: koch(net, x, dim, True),
          "mobilefacenet": mobilefacenet}
@@ -225,14 +296,31 @@ def loss_of(net, kind, embeddings, margin):
         w = net.get("loss.weights", (1, a.shape[1]), 0, 2.0 ** -round(math.log2(a.shape[1]) / 3))
         z = ((a - b).abs() * w).sum(1) + net.get("loss.bias", (1, 1), 0, 0.25).reshape(())
         return F.binary_cross_entropy_with_logits(z, same)
+    if kind == "l1-similarity":
+        w = net.get("loss.weights", (1, a.shape[1]), 0, 2.0 ** -round(math.log2(a.shape[1]) / 3))
+        z = ((1 - (a - b).abs()) * w).sum(1) + net.get("loss.bias", (1, 1), 0, 0.25).reshape(())
+        return F.binary_cross_entropy_with_logits(z, same)
+    if kind == "manhattan-ce":
+        d = (a - b).abs().sum(1)
+        return (same * d - (1 - same) * torch.log(-torch.expm1(-d))).mean()
+    if kind == "distance-sigmoid":
+        d = ((a - b) ** 2).sum(1).clamp_min(1e-7).sqrt()
+        z = d * net.get("loss.weights", (1, 1), -2, 0.25).reshape(())
+        z = z + net.get("loss.bias", (1, 1), 1, 0.25).reshape(())
+        return F.binary_cross_entropy_with_logits(z, same)
     if kind == "cosine":
         cosine = F.cosine_similarity(a, b)
         return (same * (1 - cosine) + (1 - same) * F.relu(cosine - margin)).mean()
-    distance = ((a - b) ** 2).sum(1).sqrt()
+    distance = ((a - b) ** 2).sum(1).clamp_min(1e-7).sqrt()
     return (same * distance**2 + (1 - same) * F.relu(margin - distance) ** 2).mean() / 2
 
 
 def loss_at(net, arch, channels, dim, side, rows, kind, margin, seed, alike):
+    if channels == 0:
+        network, n_towers = TEXTS[arch]
+        ids = torch.tensor(sentences(seed, rows, side))
+        out = [network(net, ids[k::n_towers], dim, "b/" * k) for k in range(n_towers)]
+        return loss_of(net, kind, torch.stack(out, 1).flatten(0, 1), margin)
     x = torch.tensor(pictures(seed, rows, side, channels, alike)).permute(0, 3, 1, 2).to(net.dtype)
     return loss_of(net, kind, ARCHS[arch](net, x.contiguous(), dim), margin)
 
@@ -291,13 +379,14 @@ def step_text(case):
                             norm_of(name, results[0]))
         text, worst = text + line, max(worst, off)
     n = sum(v.numel() for v in nets[0].values.values())
-    most = max(int(salts.max()) for salts in chosen.salts.values())
+    most = max((int(salts.max()) for salts in chosen.salts.values()), default=0)
     print(f"{case[0]}: {n} parameters, salts to {most}, loss {losses[0]:.6g}, float32 off by "
           f"{worst:.2g} at most")
     return text + "end\n"
 
 
-OPTIMIZERS = {"sgd": lambda w, rate: torch.optim.SGD(w, lr=rate, momentum=0.9),
+OPTIMIZERS = {"nadam": lambda w, rate: torch.optim.NAdam(w, lr=rate),
+              "sgd": lambda w, rate: torch.optim.SGD(w, lr=rate, momentum=0.9),
               "adam": lambda w, rate: torch.optim.Adam(w, lr=rate)}
 
 
@@ -333,10 +422,19 @@ STEPS = [
     ("koch2015_contrastive", "koch2015", 1, 4096, 105, 4, "contrastive", 16),
     ("koch2015_bn", "koch2015-bn", 1, 256, 105, 8, "cosine", -0.5),
     ("mobilefacenet", "mobilefacenet", 3, 128, 105, 8, "cosine", -0.5),
+    ("bilstm_l1", "bilstm-l1", 0, 64, 11, 16, "l1-similarity", 1),
+    ("malstm", "malstm", 0, 64, 11, 16, "manhattan-ce", 1),
+    ("mean_embedding", "mean-embedding", 0, 16, 15, 16, "contrastive", 1),
+    ("mean_embedding_sigmoid", "mean-embedding", 0, 16, 15, 16, "distance-sigmoid", 1),
+    ("two_inputs", "two-inputs", 0, 32, 15, 16, "contrastive", 1),
 ]
 RUNS = [
     ("sgd", "koch2015", 1, 32, 65, 8, "l1-sigmoid", 1, "sgd", 0.001),
     ("adam", "koch2015", 1, 32, 65, 8, "contrastive", 1, "adam", 0.000004),
+    ("bilstm_l1_adam", "bilstm-l1", 0, 64, 11, 16, "l1-similarity", 1, "adam", 0.001),
+    ("malstm_nadam", "malstm", 0, 64, 11, 16, "manhattan-ce", 1, "nadam", 0.002),
+    ("mean_embedding_adam", "mean-embedding", 0, 16, 15, 16, "contrastive", 1, "adam", 0.001),
+    ("two_inputs_adam", "two-inputs", 0, 32, 15, 16, "contrastive", 1, "adam", 0.001),
 ]
 
 
@@ -344,9 +442,13 @@ def main():
     for name, cases, write in (("steps.txt", STEPS, step_text), ("runs.txt", RUNS, run_text)):
         only = sys.argv[1:]
         text = "".join(write(case) for case in cases if not only or case[0] in only)
-        if not only:
-            with open(os.path.join(HERE, name), "w", encoding="ascii") as file:
-                file.write(text)
+        path = os.path.join(HERE, name)
+        if only and os.path.exists(path):  # the others stay as they are
+            with open(path, encoding="ascii") as file:
+                parts = [part + "end\n" for part in file.read().split("end\n") if part]
+            text = "".join(part for part in parts if part.split()[1] not in only) + text
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
 
 
 if __name__ == "__main__":

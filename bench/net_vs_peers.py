@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""The bundled networks in doppel and in onnxruntime, alternating in one process.
+"""The bundled networks in doppel, onnxruntime and OpenVINO, alternating in one process.
 
-    PYTHON bench/net_vs_onnxruntime.py build/release [--repeats 20] [--case TEXT] > figures.csv
+    PYTHON bench/net_vs_peers.py build/release [--repeats 20] [--case TEXT] [--threads 1,2] > figures.csv
 
-Needs numpy and onnxruntime (bench/requirements.txt) and a built lib/libdoppel.so. One thread: both run
-the whole batch. Two threads: doppel gives each its own plan and half of the pictures (a single picture
-stays on one), onnxruntime gets intra_op_num_threads = 2. Both get the same numbers; the outputs are
-compared first, and a difference above 1e-3 of the output's scale ends the run. The ratio is
-onnxruntime's time over doppel's, above 1 where doppel is faster; minimum by minimum and median by
-median. Times in milliseconds a batch.
+Needs numpy, onnxruntime and openvino (bench/requirements.txt) and a built lib/libdoppel.so. Each case runs
+in float32 and in bfloat16 where doppel has kernels for it; onnxruntime has float32 only. Two threads:
+doppel gives each its own plan and half of the pictures, and runs a single picture on a team of two; the
+others get two threads. All get the same numbers; the outputs are compared with onnxruntime's first, and a
+difference above 1e-3 of the output's scale (bfloat16: .1) ends the run. The ratio is the peer's time
+over doppel's, above 1 where doppel is faster; minimum by minimum and median by median. Times in
+milliseconds a batch.
 """
 import argparse
 import csv
 import ctypes
+import itertools
 import os
 import pathlib
 import subprocess
@@ -22,9 +24,16 @@ import time
 
 import numpy
 import onnxruntime
+import openvino
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NHWC = 1
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("max_file_bytes", ctypes.c_size_t),
+                ("max_arena_bytes", ctypes.c_size_t), ("max_operations", ctypes.c_double),
+                ("precision", ctypes.c_int)]
 
 
 class Shape(ctypes.Structure):
@@ -37,9 +46,11 @@ def load(build):
     for name, result, arguments in (
         ("dpl_net_open", status, (pointer, ctypes.c_char_p, pointer, pointer)),
         ("dpl_net_close", None, (pointer,)),
+        ("dpl_net_options_init", None, (pointer, ctypes.c_size_t)),
         ("dpl_net_n_outputs", ctypes.c_int32, (pointer,)),
         ("dpl_net_output_name", ctypes.c_char_p, (pointer, ctypes.c_int32)),
-        ("dpl_plan_new", status, (pointer, pointer, pointer, ctypes.c_int, pointer)),
+        ("dpl_plan_new_on", status,
+         (pointer, pointer, pointer, ctypes.c_int, ctypes.c_int32, pointer)),
         ("dpl_plan_free", None, (pointer,)),
         ("dpl_plan_input", pointer, (pointer, ctypes.c_int32)),
         ("dpl_plan_output", pointer, (pointer, ctypes.c_int32)),
@@ -55,10 +66,10 @@ def load(build):
 class Plan:
     """One plan of a net for [n, h, w, 3] pictures."""
 
-    def __init__(self, lib, net, n, h, w):
+    def __init__(self, lib, net, n, h, w, threads):
         self.lib, self.net, self.plan = lib, net, ctypes.c_void_p()
         shape = Shape(4, (ctypes.c_int64 * 8)(n, 3, h, w))
-        if lib.dpl_plan_new(ctypes.byref(self.plan), net, ctypes.byref(shape), NHWC, None):
+        if lib.dpl_plan_new_on(ctypes.byref(self.plan), net, ctypes.byref(shape), NHWC, threads, None):
             sys.exit("dpl_plan_new failed")
         self.n_bytes = n * h * w * 3 * 4
 
@@ -78,12 +89,13 @@ class Plan:
 
 
 class Ours:
-    """A batch over as many threads as asked, each with a plan of its own and waiting between runs."""
+    """A batch over as many threads as asked, each with a plan of its own and waiting between runs; a
+    picture by itself on a team of them."""
 
     def __init__(self, lib, net, batch, h, w, threads):
         n = min(threads, batch)
         parts = [batch // n + (i < batch % n) for i in range(n)]
-        self.plans = [Plan(lib, net, part, h, w) for part in parts]
+        self.plans = [Plan(lib, net, part, h, w, threads // n) for part in parts]
         self.starts = numpy.cumsum([0] + parts)
         self.pictures = None
         self.barrier = threading.Barrier(n)
@@ -109,7 +121,7 @@ class Ours:
         self.barrier.wait()
 
 
-class Theirs:
+class OnnxRuntime:
     def __init__(self, path, threads):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -117,9 +129,23 @@ class Theirs:
         self.session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
+        self.names = [o.name for o in self.session.get_outputs()]
 
     def run(self, pictures):
         return self.session.run(None, {self.input: pictures})
+
+
+class OpenVino:
+    def __init__(self, path, threads, precision, shape):
+        core = openvino.Core()
+        model = core.read_model(str(path))
+        model.reshape(list(shape))
+        self.request = core.compile_model(model, "CPU", {
+            "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
+
+    def run(self, pictures):
+        self.request.infer([pictures], share_inputs=True)
 
 
 def milliseconds(run, pictures):
@@ -154,11 +180,15 @@ def facts(lib, build):
                               capture_output=True, text=True).stdout.strip()
     return {"cpu": model, "level": lib.dpl_cpu_level().decode(), "blas_core": core,
             "build": build.resolve().name, "revision": revision or "unknown",
-            "onnxruntime": onnxruntime.__version__}
+            "onnxruntime": onnxruntime.__version__, "openvino": openvino.__version__}
 
 
 CASES = [("face-105", 105, 105, 1), ("face-105", 105, 105, 16), ("face-detect", 640, 640, 1),
          ("face-detect", 960, 1280, 1), ("face-detect", 640, 640, 16)]
+
+
+PRECISIONS = {"f32": 0, "bf16": 1}
+LIMITS = {"f32": 1e-3, "bf16": 0.1}
 
 
 def main():
@@ -167,6 +197,8 @@ def main():
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--case", default="", help="only models whose name contains this")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--precisions", default="f32,bf16")
     options = parser.parse_args()
     if options.repeats < 10:
         parser.error("at least 10 repeats")
@@ -175,41 +207,45 @@ def main():
     about = facts(lib, options.build)
     out = None
     random = numpy.random.default_rng(105)
-    for name, h, w, batch in CASES:
-        if options.case not in name:
+    for (name, h, w, batch), threads, precision in itertools.product(
+            CASES, [int(n) for n in options.threads.split(",")], options.precisions.split(",")):
+        if options.case not in f"{name}-{h}-{batch}":
             continue
-        path, net = options.models / (name + ".onnx"), ctypes.c_void_p()
-        if lib.dpl_net_open(ctypes.byref(net), str(path).encode(), None, None):
+        path, net, wanted = options.models / (name + ".onnx"), ctypes.c_void_p(), Options()
+        lib.dpl_net_options_init(ctypes.byref(wanted), ctypes.sizeof(wanted))
+        wanted.precision = PRECISIONS[precision]
+        if lib.dpl_net_open(ctypes.byref(net), str(path).encode(), ctypes.byref(wanted), None):
             sys.exit(f"cannot open {path}")
         top = 255 if name == "face-detect" else 1
         nhwc = (random.random((batch, h, w, 3), dtype=numpy.float32) * 2 - (top == 1)) * top / 2
         nhwc = numpy.ascontiguousarray(nhwc, dtype=numpy.float32)
         nchw = numpy.ascontiguousarray(nhwc.transpose(0, 3, 1, 2))
-        for threads in (1, 2):
-            ours = Ours(lib, net, batch, h, w, threads)
-            theirs = Theirs(path, threads)
-            for _ in range(3):
-                ours.run(nhwc)
-                want = theirs.run(nchw)
-            names = [o.name for o in theirs.session.get_outputs()]
-            difference = same(ours, want, names)
-            if not difference < 1e-3:
-                sys.exit(f"{name}: outputs differ by {difference:.3g} of their scale")
-            a, b = [], []
-            for i in range(options.repeats):
-                # Who goes first alternates too: the first finds the caches of the other's run.
-                for who in (0, 1) if i % 2 else (1, 0):
-                    if who:
-                        a.append(milliseconds(ours.run, nhwc))
-                    else:
-                        b.append(milliseconds(theirs.run, nchw))
+        ours = Ours(lib, net, batch, h, w, threads)
+        reference = OnnxRuntime(path, threads)
+        peers = {"onnxruntime": reference} if precision == "f32" else {}
+        peers["openvino"] = OpenVino(path, threads, precision, nchw.shape)
+        for _ in range(3):
+            ours.run(nhwc)
+            for peer in peers.values():
+                peer.run(nchw)
+        difference = same(ours, reference.run(nchw), reference.names)
+        if not difference < LIMITS[precision]:
+            sys.exit(f"{name}: outputs differ by {difference:.3g} of their scale")
+        runs = {"doppel": (ours, nhwc), **{who: (peer, nchw) for who, peer in peers.items()}}
+        times = {who: [] for who in runs}
+        for i in range(options.repeats):
+            # Who goes first alternates too: the first finds the caches of the other's run.
+            order = list(runs) if i % 2 else list(runs)[::-1]
+            for who in order:
+                times[who].append(milliseconds(runs[who][0].run, runs[who][1]))
+        for who in peers:
             row = {"model": name, "height": h, "width": w, "batch": batch, "threads": threads,
-                   "repeats": options.repeats}
-            for who, times in (("doppel", a), ("onnxruntime", b)):
+                   "precision": precision, "peer": who, "repeats": options.repeats}
+            for which, of in (("doppel", times["doppel"]), ("peer", times[who])):
                 for what, at in (("min", 0), ("median", 50), ("p95", 95)):
-                    row[f"{who}_{what}_ms"] = f"{numpy.percentile(times, at):.3f}"
-            row["ratio_min"] = f"{min(b) / min(a):.2f}"
-            row["ratio_median"] = f"{numpy.median(b) / numpy.median(a):.2f}"
+                    row[f"{which}_{what}_ms"] = f"{numpy.percentile(of, at):.3f}"
+            row["ratio_min"] = f"{min(times[who]) / min(times['doppel']):.2f}"
+            row["ratio_median"] = f"{numpy.median(times[who]) / numpy.median(times['doppel']):.2f}"
             row["worst_difference"] = f"{difference:.1e}"
             row.update(about)
             if out is None:
