@@ -38,15 +38,14 @@ void dpli_squeeze(char *text)
 {
     char *to = text;
 
-    for (const char *from = text + strspn(text, blanks); *from;) {
-        const size_t n = strcspn(from, blanks);
-        memmove(to, from, n);
-        to += n;
-        from += n;
-        from += strspn(from, blanks);
-        if (*from)
+    for (const char *from = text; *from; from++) {
+        if (!strchr(blanks, *from))
+            *to++ = *from;
+        else if (to > text && to[-1] != ' ')
             *to++ = ' ';
     }
+    if (to > text && to[-1] == ' ')
+        to--;
     *to = '\0';
 }
 
