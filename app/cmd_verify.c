@@ -396,40 +396,23 @@ static void gather_remarks(char *out[N_REMARKS], const comparison *c)
                         c->rival);
 }
 
-static void put_line(char *line)
-{
-    if (!line)
-        return;
-    fputs("  ", stdout);
-    text_put(stdout, line);
-    putchar('\n');
-    free(line);
-}
-
 /* The verdict; the score, the bar and its rate; how the same person scores; then what else there is
  * to say. */
 static void tell_text(const comparison *c)
 {
-    static const tone tones[] = {
-        [DPL_DECISION_NONE] = TONE_WARN,     [DPL_DECISION_MATCH] = TONE_GOOD,
-        [DPL_DECISION_NO_MATCH] = TONE_BAD,  [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
-        [DPL_DECISION_TOO_POOR] = TONE_WARN,
-    };
-    const dpl_decision decision = c->verdict.decision;
     char *said = statement(c), *notes[N_REMARKS];
 
     gather_remarks(notes, c);
-    text_tone(stdout, (color_when)c->o->common.color, tones[decision],
-              decision == DPL_DECISION_NONE ? "no decision" : dpl_decision_words(decision));
+    text_put_decision(stdout, (color_when)c->o->common.color, c->verdict.decision);
     fputs(": ", stdout);
     text_put(stdout, said);
     putchar('\n');
-    put_line(numbers(c));
-    put_line(same_person(c));
+    text_put_note(stdout, numbers(c));
+    text_put_note(stdout, same_person(c));
     for (int i = 0; i < N_REMARKS; i++)
-        put_line(notes[i]);
+        text_put_note(stdout, notes[i]);
     for (size_t i = 0; i < c->doubts.n; i++)
-        put_line(text_format("note: %s", c->doubts.lines[i]));
+        text_put_note(stdout, text_format("note: %s", c->doubts.lines[i]));
     free(said);
 }
 

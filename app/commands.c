@@ -25,7 +25,8 @@ const command commands[] = {
      "is installed, unless --image-model none is given. Photos enrolled without one get it with\n"
      "--force.\n"
      "\n"
-     "With --text-model what is written about the photos is kept, too, for query --text: the lines\n"
+     "With --text-model what is written about the photos is kept, too, for query --text: the "
+     "lines\n"
      "of PHOTO.txt, descriptions in XMP and IPTC, and a list (--captions). The gallery remembers\n"
      "the model, and each run brings captions up to date.\n"
      "\n"
@@ -52,16 +53,18 @@ const command commands[] = {
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else.\n"
      "\n"
-     "--text compares two sentences instead, by a model of sentences: whether they say the same, in\n"
-     "the sense that it was trained for. All else is the same: without a calibration in the model a\n"
+     "--text compares two sentences instead, by a model of sentences: whether they say the same, "
+     "in\n"
+     "the sense that it was trained for. All else is the same: without a calibration in the model "
+     "a\n"
      "--threshold decides.\n"
      "\n"
      "--fmr chooses how often strangers may pass; the model's calibration, measured on pairs of\n"
      "strangers, turns the rate into a threshold. Where the measurement cannot tell on which side\n"
      "of the rate a score lies, the answer is \"inconclusive\".",
      NULL},
-    {"query", cmd_query, true, "PHOTO|DIR… | --text SENTENCE…", "tell who is in the photos, and what looks like them",
-     options_of_query,
+    {"query", cmd_query, true, "PHOTO|DIR… | --text SENTENCE…",
+     "tell who is in the photos, and what looks like them", options_of_query,
      "Every face in a photo gets an answer; \"unknown\" is one. The threshold allows for the "
      "number\n"
      "of people in the gallery, as each of them is a chance to mistake a stranger for. By the "
@@ -72,7 +75,8 @@ const command commands[] = {
      "\n"
      "--text finds photos by what they show: by captions that enroll or scan have put into the\n"
      "gallery, and by the pictures themselves where the model of sentences is made for the\n"
-     "gallery's model of pictures (or --image-model and --text-model are given as a pair).\n"
+     "gallery's model of pictures, as " DPL_MODEL_SENTENCE " is for " DPL_MODEL_IMAGE " (or where\n"
+     "--image-model and --text-model are given as a pair).\n"
      "\n"
      "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
      "is\n"

@@ -158,7 +158,9 @@ const option_spec options_text[] = {
      .kind = OPTION_TEXT,
      .offset = AT(text_model),
      .value = "FILE",
-     .help = "the encoder of sentences (ONNX; default the gallery's)"},
+     .help =
+         "the encoder of sentences (ONNX; default the gallery's, for query else " DPL_MODEL_SENTENCE
+         ")"},
     {.name = "merges",
      .kind = OPTION_TEXT,
      .offset = AT(merges),
@@ -646,6 +648,8 @@ int common_find_text_model(char **path, char **merges, const command *self, cons
 {
     const int code = common_find_any_text_model(path, merges, self, o, gallery);
 
+    if (!code && !*path && gallery && !o->text_model)
+        (void)dpl_models_find(path, DPL_MODEL_SENTENCE, NULL);
     if (!code && !*path)
         return common_refuse(self, o, DPL_E_MODEL,
                              gallery ? "the gallery has no model of sentences; --text-model FILE "

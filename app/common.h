@@ -104,8 +104,9 @@ void common_enter_sandbox(const common *o, dpl_gallery *gallery,
 void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
                                size_t n_models);
 
-/** Where the model of sentences is: as given, else as the gallery (may be NULL) remembers it. Both
- * freed by free(); *merges may be NULL. Returns 0, or an exit code after a message. */
+/** Where the model of sentences is: as given, else as the gallery (may be NULL) remembers it, else
+ * of a gallery DPL_MODEL_SENTENCE. Both freed by free(); *merges may be NULL. Returns 0, or an exit
+ * code after a message. */
 int common_find_text_model(char **path, char **merges, const command *self, const common *o,
                            dpl_gallery *gallery);
 

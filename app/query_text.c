@@ -123,17 +123,12 @@ static void tell_lines(const query *q, const char *text, const dpl_text_answer *
 static void tell_table(const query *q, const char *text, const dpl_text_answer *a)
 {
     table t = {.align = "lrrll"};
-    char caption[32], picture[32], *unseen;
+    char caption[32], picture[32];
 
     text_put(stdout, text);
-    printf(": %s\n", a->n_hits == 0 ? "nothing found" : is_found(q, a) ? "" : "nothing so alike");
-    unseen = text_unseen("the sentence", &a->about, dpl_text_pipeline_encoder(q->pipeline));
-    if (unseen) {
-        fputs("  ", stdout);
-        text_put(stdout, unseen);
-        putchar('\n');
-    }
-    free(unseen);
+    printf(":%s\n", a->n_hits == 0 ? " nothing found" : is_found(q, a) ? "" : " nothing so alike");
+    text_put_note(stdout,
+                  text_unseen("the sentence", &a->about, dpl_text_pipeline_encoder(q->pipeline)));
     for (size_t i = 0; i < a->n_hits; i++) {
         const dpl_text_hit *h = &a->hits[i];
         const char *cells[] = {found_by(h), caption, picture, common_from_here(h->photo_path),

@@ -135,6 +135,28 @@ void text_tone(FILE *f, color_when when, tone t, const char *shown)
         fprintf(f, "\033[%sm%s\033[0m", codes[t], shown);
 }
 
+void text_put_decision(FILE *f, color_when when, dpl_decision decision)
+{
+    static const tone tones[] = {
+        [DPL_DECISION_NONE] = TONE_WARN,     [DPL_DECISION_MATCH] = TONE_GOOD,
+        [DPL_DECISION_NO_MATCH] = TONE_BAD,  [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
+        [DPL_DECISION_TOO_POOR] = TONE_WARN,
+    };
+
+    text_tone(f, when, tones[decision],
+              decision == DPL_DECISION_NONE ? "no decision" : dpl_decision_words(decision));
+}
+
+void text_put_note(FILE *f, char *line)
+{
+    if (!line)
+        return;
+    fputs("  ", f);
+    text_put(f, line);
+    fputc('\n', f);
+    free(line);
+}
+
 char *text_count(char buffer[32], int64_t n)
 {
     char digits[24];

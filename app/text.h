@@ -48,6 +48,12 @@ bool text_has_color(FILE *f, color_when when);
 /** Print shown text in a tone. */
 void text_tone(FILE *f, color_when when, tone t, const char *shown);
 
+/** What was decided, in words and in the tone of it. */
+void text_put_decision(FILE *f, color_when when, dpl_decision decision);
+
+/** A line below an answer, indented; freed here. NULL: nothing. */
+void text_put_note(FILE *f, char *line);
+
 /** printf to memory, freed by free(). */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -69,31 +69,15 @@ static char *unseen(const comparison *c, int i)
                        dpl_text_pipeline_encoder(c->pipeline));
 }
 
-static void put_line(char *line)
-{
-    if (!line)
-        return;
-    fputs("  ", stdout);
-    text_put(stdout, line);
-    putchar('\n');
-    free(line);
-}
-
 static void tell_text(const comparison *c)
 {
-    static const tone tones[] = {
-        [DPL_DECISION_NONE] = TONE_WARN,     [DPL_DECISION_MATCH] = TONE_GOOD,
-        [DPL_DECISION_NO_MATCH] = TONE_BAD,  [DPL_DECISION_INCONCLUSIVE] = TONE_WARN,
-        [DPL_DECISION_TOO_POOR] = TONE_WARN,
-    };
     const dpl_decision decision = c->result.decision;
 
-    text_tone(stdout, (color_when)c->o->color, tones[decision],
-              decision == DPL_DECISION_NONE ? "no decision" : dpl_decision_words(decision));
+    text_put_decision(stdout, (color_when)c->o->color, decision);
     printf(": %s\n", statement(decision));
-    put_line(numbers(c));
-    put_line(unseen(c, 0));
-    put_line(unseen(c, 1));
+    text_put_note(stdout, numbers(c));
+    text_put_note(stdout, unseen(c, 0));
+    text_put_note(stdout, unseen(c, 1));
 }
 
 static void tell_json(const comparison *c)

@@ -69,13 +69,18 @@ static dpl_status find_spaces(asking *a, dpl_text_by by, bool is_pair, dpl_error
             err, DPL_E_MISMATCH,
             "gallery \"%s\" holds no captions (doppel scan --text-model puts them there)",
             dpl_gallery_dir(a->gallery));
+    const char *held = by == DPL_TEXT_BY_PICTURES
+                           ? "vectors of pictures to find"
+                           : "no captions (doppel scan --text-model puts them there)";
+    if (counts.n_templates_image == 0)
+        return dpli_fail(err, DPL_E_MISMATCH, "gallery \"%s\" holds no vectors of pictures%s%s",
+                         dpl_gallery_dir(a->gallery), by == DPL_TEXT_BY_PICTURES ? "" : ", and ",
+                         by == DPL_TEXT_BY_PICTURES ? "" : held);
     return dpli_fail(
-        err, DPL_E_MISMATCH, "gallery \"%s\" holds %s, and %s", dpl_gallery_dir(a->gallery),
-        by == DPL_TEXT_BY_PICTURES ? "vectors of pictures to find"
-                                   : "no captions (doppel scan --text-model puts them there)",
-        counts.n_templates_image > 0
-            ? "\"%s\" is not a model of sentences for its model of pictures"
-            : "no vectors of pictures");
+        err, DPL_E_MISMATCH,
+        "gallery \"%s\" holds %s, and \"%s\" is not a model of sentences for its model "
+        "of pictures",
+        dpl_gallery_dir(a->gallery), held, dpl_text_encoder_path(encoder));
 }
 
 /* ------------------------------------------------------------------ hits */

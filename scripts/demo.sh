@@ -110,6 +110,11 @@ printf '\n%s\n' "By the whole picture: what is alike is ranked, and a copy of it
 run 0 query --table "demo/people/Joe Biden/blue-room.jpg" --by image --gallery $gallery
 run 1 dupes demo/people
 
+printf '\n%s\n' "By a sentence: what a photo shows."
+run 0 query --table --text "a woman in an orange uniform" --gallery $gallery
+"$DOPPEL" query --text "a woman in an orange uniform" --gallery $gallery | head -n 1 | grep -q nasa-portrait ||
+    die "wrong: the first photo is another"
+
 cat <<EOF
 
 All answers are right.

@@ -31,9 +31,23 @@ whole="--detect none --model image.onnx"
 exits 0 scan album --gallery bare $whole
 lacks out "caption"
 exits 4 query --text "dogs" --gallery bare
+says err "holds no captions (doppel scan --text-model puts them there), and \"$DOPPEL_MODELS/sentence-256.onnx\" is not a model of sentences for its model of pictures"
+exits 4 query --text "dogs" --gallery bare --text-model none
 says err "the gallery has no model of sentences"
 exits 4 query --text "dogs" --gallery bare --text-model sentences.onnx
 says err "holds no captions (doppel scan --text-model puts them there)"
+# Pictures' vectors of image-105 are found by the sentences of sentence-256, without a word of it.
+mkdir plain
+cp "$demo/people/Eileen Collins/nasa-portrait.jpg" plain/c.jpg
+exits 0 scan plain --gallery plain.gallery
+exits 0 query --text "a woman in an orange uniform" --gallery plain.gallery --json
+is "$("$JSON" out by.0)" "picture"
+is "$("$JSON" out hits.0.photo)" "$PWD/plain/c.jpg"
+exits 0 scan plain --gallery plain.faces --image-model none
+exits 4 query --text "a woman" --gallery plain.faces
+says err "holds no vectors of pictures, and no captions (doppel scan --text-model puts them there)"
+exits 4 query --text "a woman" --gallery plain.faces --by image
+says err 'gallery "plain.faces" holds no vectors of pictures'
 printf 'path,caption\nalbum/b.jpg,"A portrait, of a woman"\nalbum/gone.jpg,a dog\n' >list.csv
 exits 4 scan album --gallery bare --captions list.csv
 says err "--captions needs a model of sentences (--text-model FILE)"
@@ -58,7 +72,7 @@ grep -q '"caption":"A café dog on the shore.."' export.jsonl || fail "Latin-1 w
 
 # Found, without being told the model again.
 exits 0 query --text "2 puppy at the sea" --table -k 2
-says out "2 puppy at the sea: "
+says out "2 puppy at the sea:"
 is "$(sed -n 2p out | tr -s ' ')" " caption 1.000 album/a.jpg Two dogs on a beach"
 exits 0 query --text "a woman runs" "kitten" --json --html page.html
 is "$("$JSON" out query.text | tr '\n' '|')" "a woman runs|kitten|"
