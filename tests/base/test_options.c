@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 #include <unistd.h>
 
 #include "doppel/doppel.h"
+#include "tests/folder_kit.h"
 
 #define PICTURE DPL_SOURCE_DIR "/tests/fixtures/image/grey.jpg"
 #define PEOPLE  DPL_SOURCE_DIR "/demo/people"
@@ -364,12 +364,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
@@ -378,7 +372,7 @@ static int tear_down(void **state)
     dpl_pipeline_close(pipeline);
     dpl_detector_close(detector);
     dpl_scratch_free(scratch);
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 int main(void)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 #include <malloc.h>
 #include <png.h>
 #include <pthread.h>
@@ -24,36 +23,11 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "doppel/dataset.h"
+#include "tests/folder_kit.h"
 #include "train/pixels.h"
 #include "vision/encoder.h"
 
 /* ------------------------------------------------------------------ making */
-
-static char home[4096], work[4096 + 32];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-/* Each test works in an empty folder of its own. */
-static int enter(void **state)
-{
-    (void)state;
-    assert_non_null(getcwd(home, sizeof home));
-    snprintf(work, sizeof work, "%s/dataset.XXXXXX", home);
-    assert_non_null(mkdtemp(work));
-    return chdir(work);
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    return chdir(home) != 0 || nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0;
-}
 
 static void write_file(const char *path, const void *bytes, size_t n)
 {
@@ -907,7 +881,7 @@ static void pictures_for_training_keep_to_one_memory_for_all_threads(void **stat
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(folder_is_a_class_and_its_parent_a_group),
         TEST(pictures_for_training_keep_to_one_memory_for_all_threads),

@@ -12,41 +12,15 @@
 
 #include <cmocka.h>
 #include <float.h>
-#include <ftw.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/rng.h"
 #include "doppel/dataset.h"
+#include "tests/folder_kit.h"
 
 /* ------------------------------------------------------------------ making */
-
-static char home[4096], work[4096 + 32];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-/* Each test works in an empty folder of its own. */
-static int enter(void **state)
-{
-    (void)state;
-    assert_non_null(getcwd(home, sizeof home));
-    snprintf(work, sizeof work, "%s/lists.XXXXXX", home);
-    assert_non_null(mkdtemp(work));
-    return chdir(work);
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    return chdir(home) != 0 || nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0;
-}
 
 static void write_file(const char *path, const void *bytes, size_t n)
 {
@@ -648,7 +622,7 @@ static void lists_of_any_bytes_are_read_or_refused(void **state)
     assert_true(opened > 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_enter, folder_leave)
 
 int main(void)
 {

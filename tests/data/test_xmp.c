@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 #include <locale.h>
 #include <math.h>
 #include <sys/stat.h>
@@ -26,34 +25,15 @@
 #include "data/packet_guard.h"
 #include "doppel/image.h"
 #include "doppel/xmp.h"
+#include "tests/folder_kit.h"
 
 /* ------------------------------------------------------------------ making */
-
-static char home[4096], work[4096 + 32];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
 
 /* Each test works in an empty folder of its own, with a photo in it. */
 static int enter(void **state)
 {
-    (void)state;
-    assert_non_null(getcwd(home, sizeof home));
-    snprintf(work, sizeof work, "%s/xmp.XXXXXX", home);
-    assert_non_null(mkdtemp(work));
-    assert_int_equal(chdir(work), 0);
+    assert_int_equal(folder_enter(state), 0);
     return dpli_file_replace("p.jpg", "photo", 5, NULL);
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    return chdir(home) != 0 || nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0;
 }
 
 static const dpl_photo_shape wide = {4000, 3000, 1};
@@ -1021,45 +1001,53 @@ static void a_file_cut_anywhere_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(regions_of_digikam_are_read, enter, leave),
+        cmocka_unit_test_setup_teardown(regions_of_digikam_are_read, enter, folder_leave),
         cmocka_unit_test_setup_teardown(regions_of_lightroom_are_read_and_its_pets_are_not_faces,
-                                        enter, leave),
+                                        enter, folder_leave),
         cmocka_unit_test_setup_teardown(regions_of_picasa_exiftool_and_apple_are_read, enter,
-                                        leave),
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(tags_of_microsoft_are_read_where_there_are_no_regions,
-                                        enter, leave),
-        cmocka_unit_test_setup_teardown(an_area_that_is_none_is_counted_and_left_out, enter, leave),
-        cmocka_unit_test_setup_teardown(an_area_in_pixels_is_read_by_the_dimensions, enter, leave),
-        cmocka_unit_test_setup_teardown(numbers_do_not_depend_on_the_locale, enter, leave),
+                                        enter, folder_leave),
+        cmocka_unit_test_setup_teardown(an_area_that_is_none_is_counted_and_left_out, enter,
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(an_area_in_pixels_is_read_by_the_dimensions, enter,
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(numbers_do_not_depend_on_the_locale, enter, folder_leave),
         cmocka_unit_test_setup_teardown(areas_are_of_the_stored_photo_whichever_way_it_lies, enter,
-                                        leave),
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(
-            regions_made_on_the_upright_photo_are_known_by_their_dimensions, enter, leave),
+            regions_made_on_the_upright_photo_are_known_by_their_dimensions, enter, folder_leave),
         cmocka_unit_test_setup_teardown(regions_of_a_photo_of_another_shape_are_refused, enter,
-                                        leave),
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(boxes_of_one_face_are_paired_and_neighbours_are_not, enter,
-                                        leave),
-        cmocka_unit_test_setup_teardown(what_is_written_is_read_again, enter, leave),
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(what_is_written_is_read_again, enter, folder_leave),
         cmocka_unit_test_setup_teardown(a_new_sidecar_has_the_photos_mode_and_a_dry_run_makes_none,
-                                        enter, leave),
-        cmocka_unit_test_setup_teardown(all_else_in_a_sidecar_stays, enter, leave),
-        cmocka_unit_test_setup_teardown(a_name_that_doppel_wrote_follows_the_face, enter, leave),
+                                        enter, folder_leave),
+        cmocka_unit_test_setup_teardown(all_else_in_a_sidecar_stays, enter, folder_leave),
+        cmocka_unit_test_setup_teardown(a_name_that_doppel_wrote_follows_the_face, enter,
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(a_name_that_somebody_else_gave_stays_unless_overwritten,
-                                        enter, leave),
-        cmocka_unit_test_setup_teardown(a_name_changed_by_somebody_else_is_theirs, enter, leave),
-        cmocka_unit_test_setup_teardown(an_unnamed_region_gets_the_faces_name, enter, leave),
-        cmocka_unit_test_setup_teardown(names_in_two_unicode_forms_are_the_same, enter, leave),
-        cmocka_unit_test_setup_teardown(tags_become_regions_with_the_first_region, enter, leave),
-        cmocka_unit_test_setup_teardown(a_name_that_xml_cannot_hold_is_refused, enter, leave),
+                                        enter, folder_leave),
+        cmocka_unit_test_setup_teardown(a_name_changed_by_somebody_else_is_theirs, enter,
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(an_unnamed_region_gets_the_faces_name, enter, folder_leave),
+        cmocka_unit_test_setup_teardown(names_in_two_unicode_forms_are_the_same, enter,
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(tags_become_regions_with_the_first_region, enter,
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(a_name_that_xml_cannot_hold_is_refused, enter,
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(a_link_is_not_followed_and_only_a_sidecar_is_written, enter,
-                                        leave),
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(the_sidecar_has_the_photos_name_or_that_without_its_ending,
-                                        enter, leave),
-        cmocka_unit_test_setup_teardown(what_is_no_xmp_is_refused_with_a_reason, enter, leave),
+                                        enter, folder_leave),
+        cmocka_unit_test_setup_teardown(what_is_no_xmp_is_refused_with_a_reason, enter,
+                                        folder_leave),
         cmocka_unit_test_setup_teardown(entities_are_refused_before_anything_is_made_of_them, enter,
-                                        leave),
-        cmocka_unit_test_setup_teardown(what_is_too_large_or_deep_is_refused, enter, leave),
-        cmocka_unit_test_setup_teardown(a_file_cut_anywhere_is_refused, enter, leave),
+                                        folder_leave),
+        cmocka_unit_test_setup_teardown(what_is_too_large_or_deep_is_refused, enter, folder_leave),
+        cmocka_unit_test_setup_teardown(a_file_cut_anywhere_is_refused, enter, folder_leave),
     };
 
     return cmocka_run_group_tests_name("xmp", tests, NULL, NULL);

@@ -13,13 +13,13 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/rng.h"
 #include "doppel/doppel.h"
+#include "tests/folder_kit.h"
 #include "vision/image/warp.h"
 
 #define DEMO DPL_SOURCE_DIR "/demo/"
@@ -444,17 +444,11 @@ static int set_up_many(void **state)
     return mkdtemp(folder) && dpl_pipeline_open(&pipeline, &o, &err) == DPL_OK ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-
 static int tear_down_many(void **state)
 {
     (void)state;
     dpl_pipeline_close(pipeline);
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 /* Write a picture, which is taken, so many seconds after a day's beginning. */

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "index/compare.h"
 #include "index/pipeline.h"
 #include "net/model_meta.h"
+#include "tests/folder_kit.h"
 #include "tests/index/gallery_kit.h"
 
 #define SEED  20261126
@@ -45,16 +45,10 @@ static int set_up(void **state)
     return mkdtemp(dir) ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st, (void)kind, (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(dir);
 }
 
 static const char *at(const char *name)
@@ -936,7 +930,7 @@ static void a_gallerys_rate_holds_from_10_to_5000_people(void **state)
             assert_true((double)named >= expected / 2);
         dpl_answers_free(answers, n);
         dpl_gallery_close(s.gallery);
-        assert_int_equal(nftw(at("gallery"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+        assert_int_equal(folder_remove(at("gallery")), 0);
         free(probes);
     }
     free(calibration);

@@ -3,7 +3,6 @@
  * verification, claims, queries.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +20,7 @@
 #include "doppel/doppel.h"
 #include "index/gallery.h"
 #include "index/store_sqlite.h"
+#include "tests/folder_kit.h"
 
 #define DEMO     DPL_SOURCE_DIR "/demo/"
 #define OBAMA    DEMO "people/Barack Obama/official-portrait.jpg"
@@ -84,16 +84,10 @@ static int set_up(void **state)
     return mkdtemp(root) && mkdir(at("photos"), 0700) == 0 ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st, (void)kind, (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(root);
 }
 
 /* Copy a photo to photos/NAME, making the folders on the way. */
@@ -267,7 +261,7 @@ static void the_file_counts_as_memory_while_it_is_decoded(void **state)
     free(bytes);
     must_say(DPL_E_LIMIT, need);
     must_say(DPL_E_LIMIT, need + n - 1);
-    assert_int_equal(nftw(at("gallery"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(folder_remove(at("gallery")), 0);
     must_say(DPL_OK, need + n);
 }
 

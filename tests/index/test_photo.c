@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "doppel/doppel.h"
+#include "tests/folder_kit.h"
 
 #define DEMO    DPL_SOURCE_DIR "/demo/"
 #define OBAMA   DEMO "people/Barack Obama/official-portrait.jpg"
@@ -63,16 +63,10 @@ static int set_up(void **state)
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-    (void)st, (void)type, (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(folder);
 }
 
 static void need(dpl_status status)

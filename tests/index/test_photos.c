@@ -4,7 +4,6 @@
  *
  * Pictures are small and go whole through a small model: what a detector finds is tested elsewhere.
  */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +19,7 @@
 #include "base/walk.h"
 #include "doppel/doppel.h"
 #include "tests/failing_alloc.h"
+#include "tests/folder_kit.h"
 #include "tests/index/gallery_kit.h"
 
 #define ENCODER  DPL_SOURCE_DIR "/tests/standins/koch.onnx"
@@ -145,16 +145,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st, (void)kind, (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
-    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
+    return chdir("/") == 0 ? folder_remove(folder) : -1;
 }
 
 /* ------------------------------------------------------------------ which files */

@@ -135,7 +135,7 @@ static void greys_are_trained_on_within_half_a_level_of_what_is_served(void **st
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_enter, kit_leave)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(colours_are_trained_on_as_they_are_served_to_the_bit),
         TEST(greys_are_trained_on_within_half_a_level_of_what_is_served),

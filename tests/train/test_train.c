@@ -640,7 +640,7 @@ static void patience_ends_a_run(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_enter, kit_leave)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(a_resumed_run_ends_with_the_same_bits),
         TEST(validating_changes_nothing_that_is_learned),

@@ -468,7 +468,7 @@ static void figures_agree_with_counting(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, kit_enter, kit_leave)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(settings_that_do_not_go_together_are_refused),
         TEST(settings_are_read_back_as_they_were),

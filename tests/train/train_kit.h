@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,32 +18,7 @@
 #include "base/rng.h"
 #include "doppel/image.h"
 #include "doppel/train.h"
-
-static char kit_home[4096], kit_work[4096 + 32];
-
-static int kit_remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-/* Each test works in an empty folder of its own. */
-static int kit_enter(void **state)
-{
-    (void)state;
-    assert_non_null(getcwd(kit_home, sizeof kit_home));
-    snprintf(kit_work, sizeof kit_work, "%s/train.XXXXXX", kit_home);
-    assert_non_null(mkdtemp(kit_work));
-    return chdir(kit_work);
-}
-
-static int kit_leave(void **state)
-{
-    (void)state;
-    return chdir(kit_home) != 0 || nftw(kit_work, kit_remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0;
-}
+#include "tests/folder_kit.h"
 
 #define KIT_SIDE 40
 
