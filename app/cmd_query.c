@@ -117,9 +117,8 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_query[] = {
-    own,          options_walk,    options_threads, options_text,
-    options_html, options_gallery, options_models,  options_output,
-    NULL};
+    own,           options_walk,    options_threads, options_text,   options_html,
+    options_audit, options_gallery, options_models,  options_output, NULL};
 
 typedef struct query {
     const command *self;
@@ -1047,6 +1046,7 @@ int cmd_query(const command *self, int argc, char **argv)
     if (code)
         goto done;
     q.form = form_of(&o);
+    o.common.n_asked = (size_t)n;
     if (o.person) {
         code = query_person(self, &o.common, o.person, q.form);
         goto done;
