@@ -247,9 +247,23 @@ static void tell_classes(const dpl_train_plan *p, const char *item)
         printf("; nothing to validate on\n");
 }
 
+static void tell_captions(const dpl_train_plan *p)
+{
+    char sentences[64], held[64], pictures[64], held_pictures[64];
+
+    printf("trained on %s of %s", text_counted(sentences, p->n_items, "sentence"),
+           text_counted(pictures, p->n_classes, "picture"));
+    if (p->n_held_classes)
+        printf("; validated on %s of %s, not trained on, by %s\n",
+               text_counted(held, p->n_held_items, "sentence"),
+               text_counted(held_pictures, p->n_held_classes, "picture"), p->best);
+    else
+        printf("; nothing to validate on\n");
+}
+
 static void tell_plan(const dpl_train_plan *p)
 {
-    const char *item = p->steps ? "item" : "picture";
+    const char *item = p->captions ? "sentence" : p->steps ? "item" : "picture";
     const char *towers = p->n_towers > 1 ? " in two towers" : "";
     char count[32], items[64], held[64], classes[64];
 
@@ -276,6 +290,8 @@ static void tell_plan(const dpl_train_plan *p)
                    p->best);
         else
             printf("; nothing to validate on\n");
+    } else if (p->captions) {
+        tell_captions(p);
     } else {
         tell_classes(p, item);
     }

@@ -456,6 +456,7 @@ static void make_plan(dpli_trainer *t)
         .n_held_classes = t->held.n_classes,
         .n_held_items = t->held.n_items,
         .start_step = t->step,
+        .captions = t->captions,
     };
     for (int32_t w = 0; w < t->n_towers; w++) {
         p->pixel_bytes += t->held_feeds[w] ? t->held_feeds[w]->held_bytes : 0;

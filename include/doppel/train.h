@@ -141,6 +141,7 @@ typedef struct dpl_train_plan {
     int32_t n_classes, n_items;    /* trained on */
     int32_t n_held_classes, n_held_items;
     int64_t n_steps, epoch_steps, start_step;
+    bool captions; /* items are sentences, classes the pictures that they are of */
 } dpl_train_plan;
 
 /* Figures of a validation. NaN where there is none. */
