@@ -448,7 +448,7 @@ static dpl_train_options of_kinds(const char *arch, const char *second)
     o.second_arch = second;
     o.hold_pairs = 12;
     o.batch_pairs = 12;
-    o.steps = o.validate_steps = 32;
+    o.steps = o.validate_steps = 80;
     return o;
 }
 
@@ -487,7 +487,7 @@ static void each_pair_of_kinds_is_learned_by_a_network_a_side(void **state)
         assert_int_equal(s.plan.n_towers, 2);
         assert_int_equal(s.figures.n_pairs, 12);
         if (!(s.figures.auc > 0.9))
-            fail_msg("%s and %s: AUC %g", cases[i].arch, cases[i].second, s.figures.auc);
+            fail_msg("case %zu: AUC %g", i, s.figures.auc);
         if (i == 0)
             resumes_to_the_bit(o, models);
     }
