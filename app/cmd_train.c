@@ -59,6 +59,8 @@ static const option_spec own[] = {
      .value = "DIR",
      .help = "go on with the run in this folder, from its last checkpoint"},
     TEXT("arch", arch, "NAME", "a network by name (default koch2015; see below)"),
+    TEXT("second-arch", second_arch, "NAME",
+         "of pairs of two kinds: the second side's network by name, beside --arch for the first"),
     TEXT("init", init, "MODEL", "go on from this model (ONNX) instead"),
     INT("channels", channels, "1|3", 1, "grey or colour input of a named network (default 1)"),
     INT("side", side, "PX", 8, "side of a named network's input (default 105)"),
@@ -67,8 +69,8 @@ static const option_spec own[] = {
          "of koch2015: batch norm behind every layer in training, folded into the layers of the "
          "networks written"),
     TEXT("init-weights", init_weights, "koch|koch-wide|he|glorot",
-         "first weights of a named network (default koch for koch2015, glorot for sentences, else "
-         "he)"),
+         "first weights of a named network (default koch for koch2015, glorot for sentences and "
+         "vectors, else he)"),
     TEXT("tokens", tokens, "KIND",
          "of sentences: characters, words, or a file of byte-pair merges (default words)"),
     FLAG("case-matters", case_matters, "sentences are not lower-cased"),
@@ -112,6 +114,12 @@ static const option_spec own[] = {
     LIST("hold-group", hold_group, "NAME", "hold out this group; may be repeated"),
     INT("hold-classes", hold_classes, "N", 0,
         "hold out so many classes (default a tenth, at most 200, unless something else is)"),
+    TEXT("kinds", kinds, "KIND[,KIND]",
+         "what DATA's items are, or either side of its pairs: pictures, sentences, vectors, codes "
+         "(default as the list says; vectors for a network of vectors)"),
+    TEXT("classes", classes, "FILE",
+         "of vectors in an .npy or a table without a column of classes: theirs, a line each or an "
+         ".npy of whole numbers"),
     TEXT("split", split, "NAME", "of a list: train on its rows of this split only"),
     TEXT("validate-split", validate_split, "NAME",
          "validate on the rows of this split, of the list or of --validate"),
@@ -128,11 +136,12 @@ static const option_spec own[] = {
         "one-shot trials of a validation (default 400)"),
     INT("validate-ways", validate_ways, "N", 2, "candidates of a trial (default 20)"),
     INT("validate-steps", validate_steps, "N", 1, "steps between validations (default an epoch)"),
-    TEXT("best", best, "FIGURE",
-         "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar; of "
-         "pairs that DATA gives also correct, pearson, spearman; of pictures with sentences r1, r5, "
-         "r10, rank (default oneshot; of given pairs accuracy, of grades pearson; of pictures with "
-         "sentences r10)"),
+    TEXT(
+        "best", best, "FIGURE",
+        "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar; of "
+        "pairs that DATA gives also correct, pearson, spearman; of pictures with sentences r1, r5, "
+        "r10, rank (default oneshot; of given pairs accuracy, of grades pearson; of pictures with "
+        "sentences r10)"),
     INT("patience", patience, "N", 0,
         "stop after so many validations without a better figure (default 0: never)"),
     TEXT("loss", loss, "NAME",
@@ -270,7 +279,7 @@ static void tell_plan(const dpl_train_plan *p)
     printf("network    ");
     text_put(stdout, p->arch);
     if (p->steps)
-        printf(", rows of up to %d to %d numbers, %s parameters%s\n", (int)p->steps, (int)p->dim,
+        printf(", rows of up to %d numbers to %d, %s parameters%s\n", (int)p->steps, (int)p->dim,
                text_count(count, (int64_t)p->n_parameters), towers);
     else
         printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
