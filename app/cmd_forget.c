@@ -19,6 +19,7 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(forget_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be forgotten"},
                                   {0}};
 
