@@ -103,14 +103,15 @@ static void tell_command(table *t, json_t **array, const settings *file, const c
 }
 
 /* Of all commands: what is not as it comes. What is the same everywhere is told once. */
-static void tell_changed(table *t, json_t **array, const settings *file)
+static void tell_changed(table *t, json_t **array, const settings *file,
+                         const command *all_commands)
 {
     const option_spec *all[OPTIONS_MAX];
     const option_spec *told[OPTIONS_MAX];
     size_t n_told = 0;
     value v;
 
-    for (const command *c = commands; c->name; c++) {
+    for (const command *c = all_commands; c->name; c++) {
         const size_t n = options_all(all, c);
 
         for (size_t i = 0; i < n; i++) {
@@ -135,7 +136,7 @@ static void tell_changed(table *t, json_t **array, const settings *file)
 static void tell_problems(const command *self, json_t **array, const settings *file, size_t *n)
 {
     for (size_t i = 0; i < file->n; i++) {
-        char *problem = settings_problem(file, i);
+        char *problem = settings_problem(file, i, self->call->all);
         json_t *object;
 
         if (!problem)
@@ -155,9 +156,9 @@ static void tell_problems(const command *self, json_t **array, const settings *f
     }
 }
 
-static const command *find(const char *name)
+static const command *find(const command *all_commands, const char *name)
 {
-    for (const command *c = commands; c->name; c++)
+    for (const command *c = all_commands; c->name; c++)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;
@@ -179,7 +180,7 @@ int cmd_config(const command *self, int argc, char **argv)
     if (!code && n > 1)
         code = options_usage(self, "it takes one command at most");
     if (!code && n == 1) {
-        about = find(argv[1]);
+        about = find(self->call->all, argv[1]);
         if (!about)
             code = options_usage(self, "there is no command \"%s\"", argv[1]);
     }
@@ -197,7 +198,7 @@ int cmd_config(const command *self, int argc, char **argv)
     if (about)
         tell_command(&t, &options, &file, about);
     else
-        tell_changed(&t, &options, &file);
+        tell_changed(&t, &options, &file, self->call->all);
     tell_problems(self, &problems, &file, &n_problems);
     code = n_problems > 0 ? 2 : 0;
     if (o.json) {

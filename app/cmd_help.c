@@ -148,10 +148,10 @@ int cmd_help(const command *self, int argc, char **argv)
     if (n > 1 || (n == 1 && o.manual))
         return options_usage(self, "it takes one command at most");
     if (o.manual)
-        help_manual(commands);
+        help_manual(self->call->all);
     else if (n == 0)
-        help_long(commands);
-    for (const command *c = commands; n == 1 && c->name; c++)
+        help_long(self->call->all);
+    for (const command *c = self->call->all; n == 1 && c->name; c++)
         if (strcmp(c->name, argv[1]) == 0) {
             options_help(c);
             return 0;

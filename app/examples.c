@@ -35,7 +35,7 @@ static const struct {
     {"name",
      {{"doppel name 1 Cem", "the whole group is Cem"},
       {"doppel name 2 Dora 3 Emil", "two groups"},
-      {"doppel name 4 Ann --dry-run", "what would become Ann's?"}}},
+      {"doppel name 4 Fay --dry-run", "what would become Fay's?"}}},
     {"dupes",
      {{"doppel dupes", "of the gallery's photos"},
       {"doppel dupes photos --html copies.html", "of a folder, as a page to look at"},

@@ -128,7 +128,7 @@ static bool keeps_json(const settings *file, const command *c)
 static int run_command(const command *row, int argc, char **argv)
 {
     settings file = {0};
-    call how = {.json = asks_json(argc, argv), .settings = &file};
+    call how = {.json = asks_json(argc, argv), .settings = &file, .all = commands};
     command c = *row;
     char *problem;
     int code;
@@ -139,7 +139,7 @@ static int run_command(const command *row, int argc, char **argv)
         return c.run(&c, argc, argv);
     problem = settings_read(&file);
     for (size_t i = 0; !problem && i < file.n; i++) {
-        char *wrong = settings_problem(&file, i);
+        char *wrong = settings_problem(&file, i, commands);
 
         if (wrong)
             problem = text_format("\"%s\", line %d: %s", file.path, file.items[i].line, wrong);

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/commands.h"
 #include "app/nearest.h"
 #include "app/text.h"
 
@@ -202,26 +201,26 @@ static char *meant(char *words, nearest *like)
     return all;
 }
 
-static char *no_command(const setting *item)
+static char *no_command(const setting *item, const command *all)
 {
     nearest like = {0};
     char *words = text_format("there is no command \"%s\"", item->section);
 
-    for (const command *c = commands; c->name; c++)
+    for (const command *c = all; c->name; c++)
         nearest_see(&like, item->section, c->name);
     words = meant(words, &like);
     nearest_clear(&like);
     return words;
 }
 
-static char *no_option(const setting *item)
+static char *no_option(const setting *item, const command *all)
 {
     nearest like = {0};
     char *words =
         text_format("%s%s \"%s\"", item->section,
                     item->section[0] ? " has no option" : "there is no option", item->name);
 
-    for (const command *c = commands; c->name; c++)
+    for (const command *c = all; c->name; c++)
         for (size_t t = 0; c->options[t]; t++)
             for (const option_spec *o = c->options[t]; o->name; o++)
                 if (!o->once && (!item->section[0] || strcmp(item->section, c->name) == 0))
@@ -231,13 +230,13 @@ static char *no_option(const setting *item)
     return words;
 }
 
-char *settings_problem(const settings *s, size_t i)
+char *settings_problem(const settings *s, size_t i, const command *all)
 {
     const setting *item = &s->items[i];
     bool is_command = !item->section[0], is_option = false;
     char *problem = NULL;
 
-    for (const command *c = commands; c->name; c++) {
+    for (const command *c = all; c->name; c++) {
         if (item->section[0] && strcmp(item->section, c->name) != 0)
             continue;
         is_command = is_command || item->section[0];
@@ -258,8 +257,8 @@ char *settings_problem(const settings *s, size_t i)
             }
     }
     if (!is_command)
-        return no_command(item);
-    return problem || is_option || !item->name ? problem : no_option(item);
+        return no_command(item, all);
+    return problem || is_option || !item->name ? problem : no_option(item, all);
 }
 
 /* ------------------------------------------------------------------ what counts */

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "app/options.h"
+#include "app/option.h"
 
 /* A line that says something. */
 typedef struct setting {
@@ -39,8 +39,9 @@ char *settings_read(settings *s);
 
 void settings_free(settings *s);
 
-/** What is wrong with the i-th line, without the file's name: NULL, or words freed by free(). */
-char *settings_problem(const settings *s, size_t i);
+/** What is wrong with the i-th line, without the file's name: NULL, or words freed by free().
+ * @param all  the table of commands */
+char *settings_problem(const settings *s, size_t i, const command *all);
 
 /** The line that counts for a command's option, or NULL: also where the environment counts more. */
 const setting *settings_find(const settings *s, const command *self, const option_spec *o);
