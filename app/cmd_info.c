@@ -21,6 +21,7 @@ typedef struct info_options {
 static const option_spec own[] = {{.name = "failed",
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(info_options, failed),
+                                   .once = true,
                                    .help = "the files that enrolment refused, with the reasons"},
                                   {0}};
 

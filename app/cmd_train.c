@@ -45,6 +45,11 @@ typedef struct train_options {
         .name = name_, .kind = OPTION_INT, .offset = SET(field), .value = value_, .help = help_,   \
         .low = low_, .high = 1e9                                                                   \
     }
+#define LIMIT(name_, field, value_, low_, help_)                                                   \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_INT, .offset = SET(field), .value = value_, .help = help_,   \
+        .low = low_, .high = 1e9, .group = OPTION_LIMITS                                           \
+    }
 #define REAL(name_, field, value_, high_, help_)                                                   \
     {                                                                                              \
         .name = name_, .kind = OPTION_REAL, .offset = SET(field), .value = value_, .help = help_,  \
@@ -57,6 +62,7 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(resume),
      .value = "DIR",
+     .once = true,
      .help = "go on with the run in this folder, from its last checkpoint"},
     TEXT("arch", arch, "NAME", "a network by name (default koch2015; see below)"),
     TEXT("second-arch", second_arch, "NAME",
@@ -99,6 +105,8 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(detector),
      .value = "FILE",
+     .once = true,
+     .group = OPTION_MODELS,
      .help = "of --align: the face detector (ONNX; default " DPL_MODEL_DETECTOR ")"},
     TEXT("second-tower", second_data, "DATA",
          "pictures of another kind with the same class names: two networks with weights of their "
@@ -187,18 +195,25 @@ static const option_spec own[] = {
     INT("epoch-steps", epoch_steps, "N", 1,
         "steps that count as an epoch (default as many as the pictures fill)"),
     INT("seed", seed, "N", 0, "of everything random (default 1)"),
-    INT("threads", threads, "N", 0, "default 0: one a core"),
+    LIMIT("threads", threads, "N", 0, "default 0: one a core"),
     INT("log-steps", log_steps, "N", 1, "steps between lines of the log (default 20)"),
     REAL("checkpoint-minutes", checkpoint_minutes, "MINUTES", 1e5,
          "a checkpoint at least so often (default 5), and at every validation"),
-    REAL("max-memory-gib", max_memory_gib, "GIB", 1e5,
-         "refuse a network and batch that need more (default 16)"),
-    INT("max-pixels", max_pixels, "N", 1,
-        "leave out pictures of more pixels than this (default 256000000)"),
+    {.name = "max-memory-gib",
+     .kind = OPTION_REAL,
+     .offset = SET(max_memory_gib),
+     .value = "GIB",
+     .group = OPTION_LIMITS,
+     .help = "refuse a network and batch that need more (default 16)",
+     .low = 0,
+     .high = 1e5},
+    LIMIT("max-pixels", max_pixels, "N", 1,
+          "leave out pictures of more pixels than this (default 256000000)"),
     {.name = "max-memory",
      .kind = OPTION_BYTES,
      .offset = AT(max_memory_bytes),
      .value = "BYTES",
+     .group = OPTION_LIMITS,
      .help = "memory to read and decode pictures in, of all threads together; one that needs more "
              "is left out (256M, 1G; default 768M)"},
     {0}};
@@ -421,8 +436,12 @@ static int train_as_told(const command *self, int argc, char **argv, char *typed
     dpl_train_report report;
     dpl_error err;
     char *detector = NULL;
-    int n, code = options_read(self, &o, argc, argv, &n);
+    options_given given_ones;
+    int n, code = options_parse(self, &o, argc, argv, &n, &given_ones);
 
+    /* A run that is resumed knows how it is made. */
+    if (!code)
+        options_settle(self, &o, &given_ones, o.resume ? 1 : 0);
     o.common.typed = typed;
     if (!code)
         code = read_batch(self, &o);

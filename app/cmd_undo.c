@@ -15,11 +15,13 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(undo_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be taken back"},
                                   {.name = "yes",
                                    .letter = 'y',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(undo_options, yes),
+                                   .once = true,
                                    .help = "do not ask"},
                                   {0}};
 

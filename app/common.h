@@ -130,6 +130,16 @@ int common_open_text(dpl_text_pipeline **out, const command *self, const common 
 int common_open_former(dpl_pipeline **out, const command *self, const common *o,
                        dpl_gallery *gallery, const char *given);
 
+/* What messages call the photo on standard input. */
+#define INPUT_NAME "standard input"
+
+/** Whether a word is "-", the photo on standard input. */
+bool common_is_input(const char *word);
+
+/** dpl_photo_open of it. */
+dpl_status common_open_input(dpl_photo *out, const common *o, const dpl_pipeline *pipeline,
+                             dpl_scratch *scratch, dpl_error *err);
+
 /** A command as it was typed, freed by free(). Before options_read, which puts options first. */
 char *common_typed(int argc, char **argv);
 
