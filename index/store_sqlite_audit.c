@@ -105,18 +105,16 @@ static dpl_status cannot(const audit_file *f, int saved_errno, const char *what,
 }
 
 /* Closed by close_file, whatever this returns. */
-static dpl_status open_file(audit_file *f, const dpli_store_sqlite *s, bool to_write, dpl_error *err)
+static dpl_status open_file(audit_file *f, const dpli_store_sqlite *s, int flags, dpl_error *err)
 {
+    const bool to_write = (flags & O_RDWR) != 0;
     struct stat st;
 
     *f = (audit_file){-1, dpli_asprintf(err, "%s/" DPLI_SQLITE_AUDIT, s->dir)};
     if (!f->path)
         return DPL_E_MEMORY;
-    f->fd = open(f->path,
-                 (to_write ? O_RDWR | O_APPEND | O_CREAT : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC |
-                     O_NOCTTY | O_NONBLOCK,
-                 0600);
-    if (f->fd < 0 && errno == ENOENT && !to_write)
+    f->fd = open(f->path, flags | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    if (f->fd < 0 && errno == ENOENT && !(flags & O_CREAT))
         return DPL_OK;
     if (f->fd < 0)
         return cannot(f, errno, to_write ? "written" : "read", err);
@@ -200,23 +198,45 @@ static dpl_status sync_folder(const dpli_store_sqlite *s, dpl_error *err)
     return status;
 }
 
+/* The next line, of what stands in the file now. */
+static dpl_status make_next(char **line, bool *is_first, const audit_file *f, dpli_next_line *make,
+                            void *ctx, dpl_error *err)
+{
+    char *last = NULL;
+    dpl_status status = f->fd >= 0 ? cut_to_last(&last, f, err) : DPL_OK;
+
+    *line = NULL;
+    *is_first = !last || !*last;
+    if (status == DPL_OK)
+        status = make(ctx, line, *is_first ? NULL : last, err);
+    free(last);
+    return status;
+}
+
 dpl_status dpli_sqlite_add_line(dpli_store *store, dpli_next_line *make, void *ctx, dpl_error *err)
 {
     const dpli_store_sqlite *s = dpli_sqlite_of(store);
-    char *last = NULL, *line = NULL;
+    char *line = NULL;
+    bool is_first = false;
     audit_file f;
-    dpl_status status = open_file(&f, s, true, err);
+    dpl_status status = open_file(&f, s, O_RDWR, err);
 
     if (status == DPL_OK)
-        status = cut_to_last(&last, &f, err);
-    if (status == DPL_OK)
-        status = make(ctx, &line, *last ? last : NULL, err);
+        status = make_next(&line, &is_first, &f, make, ctx, err);
+    /* No file is made for no line; and who makes it may meet another's. */
+    if (status == DPL_OK && line && f.fd < 0) {
+        free(line);
+        line = NULL;
+        close_file(&f);
+        status = open_file(&f, s, O_RDWR | O_CREAT, err);
+        if (status == DPL_OK)
+            status = make_next(&line, &is_first, &f, make, ctx, err);
+    }
     if (status == DPL_OK && line)
         status = append(&f, line, err);
-    if (status == DPL_OK && line && !*last)
+    if (status == DPL_OK && line && is_first)
         status = sync_folder(s, err);
     close_file(&f);
-    free(last);
     free(line);
     return status;
 }
@@ -226,7 +246,7 @@ dpl_status dpli_sqlite_each_line(dpli_store *store, dpli_on_line *fn, void *ctx,
     char *line = dpli_alloc(LINE_MAX_BYTES, 1, err);
     FILE *file = NULL;
     audit_file f;
-    dpl_status status = open_file(&f, dpli_sqlite_of(store), false, err);
+    dpl_status status = open_file(&f, dpli_sqlite_of(store), O_RDONLY, err);
 
     if (status == DPL_OK && !line)
         status = DPL_E_MEMORY;
