@@ -35,7 +35,8 @@ cp "$demo/stranger.jpg" photos/2.jpg
 "$EDIT" "$demo/group.jpg" photos/3.jpg same
 "$EDIT" "$demo/group.jpg" photos/4.jpg mirror
 printf 'a,b,same\na.jpg,b.jpg,1\na.jpg,people/Bob/1.jpg,0\n' >pairs.csv
-cp -r ../drawings/Aaa drawings
+cp -r ../drawings/Bee drawings
+rm -r drawings/Bee/character1* drawings/Bee/character20
 find drawings -name '*_0[5-9].png' -o -name '*_10.png' | xargs rm
 cp "$DOPPEL_MODELS/face-105.onnx" mine.onnx
 exits 0 enroll people
@@ -69,10 +70,10 @@ ready() {
         rm -rf people ../home/.local
         mkdir people
         i=0
-        for folder in ../drawings/[ABCD]*/*; do
+        for picture in ../drawings/[ABC]*/*/*_01.png; do
             i=$((i + 1))
             mkdir "people/$i"
-            cp "$folder"/*_0[12].png "people/$i"
+            cp "$picture" "people/$i"
         done
         exits 0 enroll people --detect none
         ;;
