@@ -558,6 +558,8 @@ dpl_status dpli_list_text(dpli_list *list, char *text, size_t n, const dpl_datas
     else
         dpli_csv_init(&csv, text, n);
     status = dpli_csv_row(&csv, err);
+    if (status == DPL_OK && csv.n_fields == 0)
+        status = dpli_fail(err, DPL_E_INPUT, "is empty");
     if (status == DPL_OK)
         status = find_form(&f, list, &csv, options, err);
     if (status == DPL_OK && split && f.column[SPLIT] < 0)
