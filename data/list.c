@@ -29,7 +29,7 @@ enum { MAX_FOLD = 99, N_KINDS = 4 };
 
 /* The columns of the items of each kind; of pictures, vectors and codes; and of pairs. */
 static const char *const item_columns[N_KINDS] = {
-    [DPL_ITEM_PICTURE] = "path file filename image chip picture",
+    [DPL_ITEM_PICTURE] = "path file filename image chip picture photo",
     [DPL_ITEM_SENTENCE] = "sentence text caption question",
     [DPL_ITEM_VECTOR] = "vector attributes",
     [DPL_ITEM_CODES] = "codes ids",
