@@ -63,8 +63,6 @@ static void make_captions(void)
             if (c == 0)
                 kit_draw(path, p, 0, 1);
             fprintf(f, "number %d of picture %d,1,%s\n", c, p, path);
-            if (p % 3 == 0) /* said twice, it is one */
-                fprintf(f, "number %d of picture %d,1,%s\n", c, p, path);
             if (c == 0)
                 fprintf(f, "number %d of picture %d,0,pictures/%02d.jpg\n", c, p,
                         (p + 1) % N_PICTURES);
