@@ -10,7 +10,7 @@ splits="--split train --validate-split dev"
 
 # shellcheck disable=SC2086 # the words of the options
 exits 0 train $list $splits $small --loss info-nce --epochs 20 --best r1 --run tower
-says out "network    mean-words, rows of up to 16 to 48 numbers, 18,992 parameters"
+says out "network    mean-words, rows of up to 16 numbers to 48, 18,992 parameters"
 says out "words      26"
 says out "loss       info-nce; compared by cosine"
 says out "trained on 224 sentences of 112 pictures; validated on 48 sentences of 24 pictures, not trained on, by r1"
