@@ -214,9 +214,9 @@ typedef struct dpl_enroll_report {
     int64_t n_poor;  /* of them, left out: see dpl_enroll_event */
     /* With options->text: captions that are new, and that are not written any more; those that the
        model cannot take, or whose file cannot be read, and the first reason; pictures of the list
-       that are among none of the files. */
+       that are among none of the files, and the first. */
     int64_t n_captions, n_captions_removed, n_captions_refused, n_captions_unmatched;
-    char caption_reason[256];
+    char caption_reason[256], caption_unmatched[256];
 } dpl_enroll_report;
 
 /**

@@ -54,7 +54,7 @@ static void make_captions(void)
 
     assert_non_null(f);
     assert_int_equal(mkdir("pictures", 0700), 0);
-    fprintf(f, "caption,same,picture\n");
+    fprintf(f, "caption,same,photo\n");
     for (int c = 0; c < N_CAPTIONS; c++)
         for (int p = 0; p < N_PICTURES; p++) {
             char path[64];

@@ -283,6 +283,26 @@ static void graded_pairs_are_judged_by_correlation(void **state)
     assert_true(s.figures.squared_error > 0 && s.figures.squared_error < 1);
 }
 
+static void pairs_of_one_label_are_trained_on_with_a_warning(void **state)
+{
+    dpl_train_options o = of_sentences("mean-embedding");
+    char text[4096] = "";
+    seen s;
+
+    (void)state;
+    o.steps = 2;
+    assert_int_equal(train(o, &s), DPL_OK);
+    assert_int_equal(s.n_warned, 0);
+    for (int i = 0; i < 30; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "the %s\ta %s\t1\n",
+                 animals[i % 6], animals[i % 6]);
+    write_text("pairs.tsv", text);
+    o.run = "one";
+    assert_int_equal(train(o, &s), DPL_OK);
+    assert_int_equal(s.n_warned, 1);
+    assert_int_equal(s.figures.n_different, 0);
+}
+
 static void what_does_not_go_with_given_pairs_is_refused(void **state)
 {
     static const struct {
@@ -521,6 +541,8 @@ int main(void)
                                         folder_leave),
         cmocka_unit_test_setup_teardown(graded_pairs_are_judged_by_correlation, folder_enter,
                                         folder_leave),
+        cmocka_unit_test_setup_teardown(pairs_of_one_label_are_trained_on_with_a_warning,
+                                        folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(what_does_not_go_with_given_pairs_is_refused, folder_enter,
                                         folder_leave),
         cmocka_unit_test_setup_teardown(vectors_begin_the_table_and_frozen_they_end_it,
