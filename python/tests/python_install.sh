@@ -4,7 +4,7 @@ set -eu
 python=$1 build=$2
 here=$(cd "$(dirname "$0")/.." && pwd)
 people=$here/../demo/people
-"$python" -c 'import numpy, pip, setuptools, venv, wheel' || exit 77
+"$python" -c "import setuptools, pip, venv, wheel, numpy" || exit 77
 rm -rf "$3/install"
 mkdir -p "$3/install"
 cd "$3/install"

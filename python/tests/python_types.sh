@@ -1,6 +1,7 @@
 # python_types.sh PYTHON BUILD-TREE FOLDER - mypy finds nothing in the package, nor in a program that uses
 # it as the README does; and finds what is wrong.
 set -eu
+python=$1
 cd "$(dirname "$0")/.."
 "$1" -c 'import mypy, numpy' || exit 77
 work=$3/types
@@ -27,9 +28,11 @@ name: str = doppel.Gallery.open("gallery").query(doppel.Model.open(), "a.jpg")[0
 doppel.Model.open().verify("a.jpg")
 doppel.Model.open().photo(7)
 PY
-"$1" -m mypy --cache-dir "$work/cache" --config-file pyproject.toml
-"$1" -m mypy --cache-dir "$work/cache" --config-file pyproject.toml "$work/right.py"
-"$1" -m mypy --cache-dir "$work/cache" --config-file pyproject.toml "$work/wrong.py" >"$work/found" && exit 1
+check() {
+    "$python" -m mypy --cache-dir "$work/../mypy" --config-file pyproject.toml "$@"
+}
+check doppel "$work/right.py"
+check "$work/wrong.py" >"$work/found" && exit 1
 [ "$(grep -c 'wrong.py:[234]: error' "$work/found")" = 3 ] || {
     cat "$work/found"
     exit 1
