@@ -58,6 +58,11 @@ sql=$(find base net text vision data train index app -name '*.[ch]' -exec \
     grep -vE "^($keepers):" || :)
 [ -z "$sql" ] || complain "only a keeper of the store knows its database:" "$sql"
 
+# The Python package stands on the library and numpy, and what comes with Python.
+foreign=$(grep -nE '^[[:space:]]*(import|from) ' python/doppel/*.py |
+    grep -vE ':[[:space:]]*(import|from) (__future__|ctypes|dataclasses|contextlib|enum|functools|importlib|math|os|pathlib|sys|threading|types|typing|weakref|numpy|doppel)([. ]|$)' || :)
+[ -z "$foreign" ] || complain "the Python package imports more than Python, numpy and itself:" "$foreign"
+
 accepting=$(find base net text vision data train index app -name '*.[ch]' ! -path index/policy.c -exec \
     grep -nE '>=[^;]*threshold' {} + || :)
 [ -z "$accepting" ] || complain "only index/policy.c accepts, ask dpl_accepts:" "$accepting"
