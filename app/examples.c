@@ -120,7 +120,8 @@ static const struct {
     {"help",
      {{"doppel help", "all commands, words, exit statuses"},
       {"doppel help verify", "one command; doppel verify --help is the same"},
-      {"doppel help --manual >doppel.1", "the manual page"}}},
+      {"doppel help --completion bash >doppel.bash",
+       "for the shell; --manual makes the manual page"}}},
 };
 
 const example *examples_of(const char *command)
