@@ -73,6 +73,10 @@ def ctype(t: Type, api: Api, *, member: bool) -> str:
     """The ctypes type, of a struct's member or of a parameter. Numbers and handles are addresses."""
     if t.function:
         return prototype(t.function, api)
+    if t.arrays and not member:
+        t = Type(t.base, t.pointers + 1, t.const)
+        if t.base == "char":
+            return "c_void_p"  # to be written into
     if t.pointers == 0:
         if t.base == "void":
             return "None"

@@ -320,6 +320,10 @@ class dpl_forget_report(Structure):
         ("n_strings", c_int64),
         ("n_strings_left", c_int64),
         ("left_in", (c_char * 256)),
+        ("n_persons", c_int64),
+        ("audit_n", c_int64),
+        ("audit_hash", (c_char * 65)),
+        ("secret", (c_char * 33)),
     ]
 
 
@@ -402,6 +406,28 @@ class dpl_search_info(Structure):
         ("recall", c_double),
         ("index", c_char_p),
         ("n_templates", c_int64),
+    ]
+
+
+class dpl_audit_line(Structure):
+    _fields_ = [
+        ("n", c_int64),
+        ("change", c_int64),
+        ("unix_s", c_int64),
+        ("user", c_char_p),
+        ("what", c_char_p),
+        ("hash", c_char_p),
+        ("text", c_char_p),
+    ]
+
+
+class dpl_audit_report(Structure):
+    _fields_ = [
+        ("n_lines", c_int64),
+        ("n_waiting", c_int64),
+        ("broken_at", c_int64),
+        ("why", (c_char * 256)),
+        ("hash", (c_char * 65)),
     ]
 
 
@@ -1244,6 +1270,7 @@ class dpl_train_plan(Structure):
         ("n_steps", c_int64),
         ("epoch_steps", c_int64),
         ("start_step", c_int64),
+        ("captions", c_bool),
     ]
 
 
@@ -1302,6 +1329,8 @@ class dpl_train_options(Structure):
         ("data", c_char_p),
         ("second_data", c_char_p),
         ("split", c_char_p),
+        ("kinds", c_char_p),
+        ("classes", c_char_p),
         ("plain", c_int),
         ("detector", c_char_p),
         ("min_items", c_int),
@@ -1320,6 +1349,7 @@ class dpl_train_options(Structure):
         ("best", c_char_p),
         ("patience", c_int),
         ("arch", c_char_p),
+        ("second_arch", c_char_p),
         ("init", c_char_p),
         ("channels", c_int),
         ("side", c_int),
@@ -1641,6 +1671,11 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_check": (c_int, (POINTER(dpl_check_report), c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_damage)), c_void_p, POINTER(dpl_error))),
     "dpl_search_options_init": (None, (POINTER(dpl_search_options), c_size_t)),
     "dpl_gallery_search": (c_int, (POINTER(dpl_hit), c_void_p, c_void_p, c_char_p, c_void_p, c_size_t, c_int32, POINTER(dpl_search_options), POINTER(dpl_search_info), POINTER(dpl_error))),
+    "dpl_gallery_audit": (c_int, (POINTER(dpl_audit_report), c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_audit_line)), c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_set_user": (c_int, (c_void_p, c_char_p, POINTER(dpl_error))),
+    "dpl_gallery_audit_query": (c_int, (c_void_p, c_char_p, c_int64, POINTER(dpl_error))),
+    "dpl_forget_receipt": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_forget_report), c_char_p, POINTER(c_char_p), c_size_t, POINTER(dpl_error))),
+    "dpl_gallery_check_receipt": (c_int, (c_void_p, c_void_p, c_char_p, c_size_t, POINTER(dpl_error))),
     "dpl_pipeline_options_init": (None, (POINTER(dpl_pipeline_options), c_size_t)),
     "dpl_pipeline_open": (c_int, (POINTER(c_void_p), POINTER(dpl_pipeline_options), POINTER(dpl_error))),
     "dpl_pipeline_close": (None, (c_void_p,)),
@@ -1746,7 +1781,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_pairs_read": (c_int, (POINTER(dpl_pairs), c_char_p, c_char_p, POINTER(dpl_error))),
     "dpl_pairs_draw": (c_int, (POINTER(dpl_pairs), c_void_p, c_size_t, c_bool, c_uint64, POINTER(dpl_error))),
     "dpl_pairs_given": (c_int, (POINTER(dpl_pairs), c_void_p, c_bool, POINTER(dpl_error))),
-    "dpl_embed_pairs": (c_int, (POINTER(dpl_embeddings), POINTER(dpl_pairs), c_void_p, (dpl_item_model * 2), POINTER(dpl_embed_options), POINTER(dpl_error))),
+    "dpl_embed_pairs": (c_int, (POINTER(dpl_embeddings), POINTER(dpl_pairs), c_void_p, POINTER(dpl_item_model), POINTER(dpl_embed_options), POINTER(dpl_error))),
     "dpl_pairs_clear": (None, (POINTER(dpl_pairs),)),
     "dpl_pairs_score": (None, (c_void_p, POINTER(dpl_pairs), c_void_p, POINTER(dpl_embeddings))),
     "dpl_retrieval_make": (c_int, (POINTER(dpl_retrieval), c_void_p, c_int, c_void_p, POINTER(dpl_embeddings), POINTER(dpl_embeddings), POINTER(dpl_embed_options), POINTER(dpl_error))),

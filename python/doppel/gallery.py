@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, cast
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer
+from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -19,8 +20,8 @@ from doppel._native import (
 from doppel.face import Encoder, face_to_c
 from doppel.model import Model, Source
 from doppel.records import (
-    Answer, Change, CheckReport, Comparison, Damage, Doubt, DoubtsReport, EnrollEvent, EnrollProgress,
-    EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts, GalleryMode, GroupReport, GroupRow, Hit,
+    Answer, AuditLine, AuditReport, Change, CheckReport, Comparison, Damage, Doubt, DoubtsReport,
+    EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts, GalleryMode, GroupReport, GroupRow, Hit,
     MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, Person, PhotoRow, QueryBy,
     Refusal, RepairEvent, RepairReport, SearchInfo, TemplateRow, TextAnswer, TextBy, Verdict, XmpEvent,
     XmpReport,
@@ -268,6 +269,45 @@ class Gallery(Closable):
         with self._use() as p:
             call(lib.dpl_gallery_forget, byref(out), p, maybe_bytes(person), array, n, dry_run)
         return ForgetReport._of(out)
+
+    def receipt(self, report: ForgetReport, person: Optional[str] = None, *,
+                paths: Iterable[PathLike] = ()) -> str:
+        """JSON for somebody who was forgotten: what forget has said of this person, or of these paths."""
+        c = _abi.dpl_forget_report()
+        for field in fields(report):
+            value = getattr(report, field.name)
+            setattr(c, field.name, value.encode() if isinstance(value, str) else value)
+        array, n = strings(paths)
+        with self._use() as p:
+            return take_string(take(lib.dpl_forget_receipt, p, byref(c), maybe_bytes(person), array, n)) or ""
+
+    def check_receipt(self, receipt: str) -> str:
+        """"" when a receipt is of this gallery's audit, else why it is not."""
+        why = create_string_buffer(256)
+        raw = receipt.encode()
+        with self._use() as p:
+            call(lib.dpl_gallery_check_receipt, why, p, raw, len(raw))
+        return text(why.value)
+
+    def audit(self) -> Tuple[AuditReport, List[AuditLine]]:
+        """Who changed what, and when; and whether that is unbroken."""
+        lines: List[AuditLine] = []
+        relay = Relay()
+        step = relay.walk(callback("dpl_gallery_audit", 2), lambda a: lines.append(AuditLine._of(a[0])))
+        out = _abi.dpl_audit_report()
+        with self._use() as p:
+            relay.call(lib.dpl_gallery_audit, byref(out), p, step, None)
+        return AuditReport._of(out), lines
+
+    def audit_query(self, what: str, n_asked: int = 1) -> None:
+        """Write a line of a query: "query", "verify"."""
+        with self._use() as p:
+            call(lib.dpl_gallery_audit_query, p, what.encode(), n_asked)
+
+    def set_user(self, user: str) -> None:
+        """Who makes the changes from here on, as the audit names them."""
+        with self._use() as p:
+            call(lib.dpl_gallery_set_user, p, to_bytes(user))
 
     def rename(self, name: str, to: str) -> None:
         with self._use() as p:

@@ -549,6 +549,10 @@ class ForgetReport:
     n_strings: int
     n_strings_left: int
     left_in: str
+    n_persons: int
+    audit_n: int
+    audit_hash: str
+    secret: str
 
     @classmethod
     def _of(cls, c: Any) -> ForgetReport:
@@ -560,6 +564,10 @@ class ForgetReport:
             n_strings=c.n_strings,
             n_strings_left=c.n_strings_left,
             left_in=text(c.left_in),
+            n_persons=c.n_persons,
+            audit_n=c.audit_n,
+            audit_hash=text(c.audit_hash),
+            secret=text(c.secret),
         )
 
 
@@ -713,6 +721,52 @@ class SearchInfo:
             recall=c.recall,
             index=text(c.index),
             n_templates=c.n_templates,
+        )
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """dpl_audit_line"""
+
+    n: int
+    change: int
+    unix_s: int
+    user: str
+    what: str
+    hash: str
+    text: str
+
+    @classmethod
+    def _of(cls, c: Any) -> AuditLine:
+        return cls(
+            n=c.n,
+            change=c.change,
+            unix_s=c.unix_s,
+            user=text(c.user),
+            what=text(c.what),
+            hash=text(c.hash),
+            text=text(c.text),
+        )
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """dpl_audit_report"""
+
+    n_lines: int
+    n_waiting: int
+    broken_at: int
+    why: str
+    hash: str
+
+    @classmethod
+    def _of(cls, c: Any) -> AuditReport:
+        return cls(
+            n_lines=c.n_lines,
+            n_waiting=c.n_waiting,
+            broken_at=c.broken_at,
+            why=text(c.why),
+            hash=text(c.hash),
         )
 
 
@@ -1823,6 +1877,7 @@ class TrainPlan:
     n_steps: int
     epoch_steps: int
     start_step: int
+    captions: bool
 
     @classmethod
     def _of(cls, c: Any) -> TrainPlan:
@@ -1855,6 +1910,7 @@ class TrainPlan:
             n_steps=c.n_steps,
             epoch_steps=c.epoch_steps,
             start_step=c.start_step,
+            captions=c.captions,
         )
 
 

@@ -116,6 +116,21 @@ def test_forgetting_leaves_nothing(people):
     assert people.forget(paths=[path]).n_photos == 1
 
 
+def test_the_audit_and_receipts(people):
+    people.set_user("the test")
+    report = people.forget("Joe Biden")
+    receipt = people.receipt(report, "Joe Biden")
+    assert '"doppel.receipt/1"' in receipt and people.check_receipt(receipt) == ""
+    assert people.check_receipt(receipt.replace("Joe Biden", "Joe Bidet")) != ""
+    people.audit_query("verify", 2)
+    audit, lines = people.audit()
+    assert audit.broken_at == 0 and audit.n_lines == len(lines) >= 2
+    assert lines[-1].what == "verify" and lines[-2].what == "forget" and lines[-2].user == "the test"
+    assert lines[-1].hash == audit.hash and lines[-2].hash == report.audit_hash
+    with pytest.raises(doppel.InputError):
+        people.check_receipt("no receipt")
+
+
 def test_groups_of_nobodys_faces(gallery, model, tmp_path):
     for i, photo in enumerate((OBAMA, OBAMA_2, BIDEN, CURIE)):
         shutil.copy(photo, tmp_path / f"{i}{photo.suffix}")
