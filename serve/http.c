@@ -661,10 +661,8 @@ http_server *http_start(int socket, const http_hooks *hooks, const http_limits *
 
 void http_quiesce(http_server *s)
 {
-    const MHD_socket socket = MHD_quiesce_daemon(s->daemon);
-
-    if (socket != MHD_INVALID_SOCKET)
-        (void)shutdown(socket, SHUT_RDWR);
+    /* It stays open: systemd's is one with ours, and who comes now is for the next server. */
+    (void)MHD_quiesce_daemon(s->daemon);
 }
 
 void http_stop(http_server *s)
