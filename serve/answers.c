@@ -15,12 +15,26 @@
 
 /* ------------------------------------------------------------------ answers */
 
-void say_json(http_request *r, int code, json_t *value)
+/* A line of JSON. Freed by free(); NULL: no memory. The value is taken. */
+static char *line_of(json_t *value)
 {
     /* As on the command line: nine digits give a float32 back exactly. */
     char *text = value ? json_dumps(value, JSON_REAL_PRECISION(9) | JSON_COMPACT) : NULL;
+    const size_t n = text ? strlen(text) : 0;
+    char *line = text ? realloc(text, n + 2) : NULL;
 
     json_decref(value);
+    if (line)
+        memcpy(line + n, "\n", 2);
+    else
+        free(text);
+    return line;
+}
+
+void say_json(http_request *r, int code, json_t *value)
+{
+    char *text = line_of(value);
+
     if (!text) {
         say_problem(r, 503, "out of memory");
         return;
@@ -60,8 +74,7 @@ static void say(http_request *r, const char *type, const char *title, int code, 
     json_put_int(&problem, "status", code);
     json_put_text(&problem, "detail", why);
     json_put_text(&problem, "code", status);
-    text = problem ? json_dumps(problem, JSON_COMPACT) : NULL;
-    json_decref(problem);
+    text = line_of(problem);
     if (text)
         http_say(r, code, "application/problem+json", text, strlen(text));
     else
