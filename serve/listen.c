@@ -110,7 +110,7 @@ static bool split(char host[64], char port[8], const char *address)
     if (n > 63 || (colon && n == 0))
         return false;
     snprintf(host, 64, "%.*s", colon ? (int)n : 9, colon ? from : "127.0.0.1");
-    snprintf(port, 8, "%s", digits);
+    snprintf(port, 8, "%.5s", digits);
     return true;
 }
 
