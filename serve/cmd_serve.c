@@ -272,9 +272,8 @@ static void tick(void)
 }
 
 /* Until a signal; then what runs is finished. */
-static void serve(server *s)
+static void serve(server *s, const volatile int *stop)
 {
-    const volatile int *stop = common_watch_signals();
     int left_ms = END_S * 1000;
 
     while (!*stop) {
@@ -294,6 +293,7 @@ static int run(server *s, serve_options *o, office *f)
 {
     const http_limits limits = {o->max_body, 8 * o->max_body, o->timeout_s};
     const http_hooks hooks = server_hooks(s);
+    const volatile int *stop;
     folders photos = {0};
     dpl_error err;
     int code = 0;
@@ -319,8 +319,9 @@ static int run(server *s, serve_options *o, office *f)
     s->http = http_start(s->listener.socket, &hooks, &limits);
     if (!s->http)
         return dpl_status_exit_code(DPL_E_SYSTEM);
+    stop = common_watch_signals(); /* before anybody is told, who may end it */
     tell(s);
-    serve(s);
+    serve(s, stop);
     /* What a worker still has comes back before the connections end. */
     workers_stop(s->readers);
     workers_stop(s->writer);

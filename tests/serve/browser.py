@@ -113,7 +113,7 @@ class Browser:
         """At both widths nothing is wider than the window; with SCREENSHOTS, pictures of it."""
         for width in (1280, 390):
             self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=844,
-                          deviceScaleFactor=1, mobile=False)
+                          deviceScaleFactor=1, mobile=width < 600)
             kit.until(lambda: self.js("return innerWidth") == width)
             wide = self.js("return [...document.querySelectorAll('body *')].filter(e => e.getClientRects().length"
                            " && !e.closest('.skip') && e.getBoundingClientRect().right > innerWidth + 1)"
