@@ -39,8 +39,7 @@ void say_json(http_request *r, int code, json_t *value)
         say_problem(r, 503, "out of memory");
         return;
     }
-    http_say(r, code, code < 400 ? "application/json" : "application/problem+json", text,
-             strlen(text));
+    http_say(r, code, "application/json", text, strlen(text));
 }
 
 static const char *title_of(int code)

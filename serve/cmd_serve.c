@@ -87,7 +87,7 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_serve[] = {
-    own, options_threads, options_gallery, options_models, options_output, NULL};
+    own, options_audit, options_threads, options_gallery, options_models, options_output, NULL};
 
 /* ------------------------------------------------------------------ what may be read */
 
@@ -117,11 +117,14 @@ static dpl_status take_folder(void *ctx, const dpl_photo_row *row)
 static int open_rows(server *s, const serve_options *o, folders *f)
 {
     const common *c = &o->common;
+    common quiet = *c; /* opening it is no question */
     char *folder;
     dpl_error err;
-    int code = common_open_gallery(&s->gallery, s->self, c,
-                                   o->read_only ? DPL_GALLERY_READ : DPL_GALLERY_CREATE);
+    int code;
 
+    quiet.audit = false;
+    code = common_open_gallery(&s->gallery, s->self, &quiet,
+                               o->read_only ? DPL_GALLERY_READ : DPL_GALLERY_CREATE);
     if (code)
         return code;
     f->paths = text_need(calloc(MAX_FOLDERS, sizeof *f->paths));

@@ -7,7 +7,6 @@
 #include "app/answer_dupes.h"
 #include "app/answer_group.h"
 #include "app/json.h"
-#include "serve/audit.h"
 #include "serve/server.h"
 
 /* ------------------------------------------------------------------ groups */
@@ -79,8 +78,6 @@ void answer_make_groups(desk *d, http_request *r)
         options.on_group = take_group;
         options.ctx = &g;
         status = dpl_group(&report, d->gallery, d->s->pipeline, &options, &err);
-        if (status == DPL_OK && report.changed)
-            audit_change(d, r, "group", 0, report.n_grouped);
     }
     say_groups(r, &g, groups_json(&report, report.n_groups, options.precision, false), status,
                &err);
@@ -142,7 +139,6 @@ void answer_name_group(desk *d, http_request *r)
         say_failure(r, &err);
         return;
     }
-    audit_change(d, r, "name", 0, report.n_named);
     say_json(r, 200, name_json(options.number, name, &report, false));
 }
 

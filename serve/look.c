@@ -51,6 +51,12 @@ static dpl_status read_wish(wish *w, const http_request *r, dpl_error *err)
     return status;
 }
 
+/* Those who have to know who was asked about get their line before the answer goes. */
+static dpl_status note_question(desk *d, const char *what, int64_t n, dpl_error *err)
+{
+    return d->s->o->audit ? dpl_gallery_audit_query(d->gallery, what, n, err) : DPL_OK;
+}
+
 /* ------------------------------------------------------------------ query */
 
 static dpl_status policy_for(dpl_policy *out, desk *d, const wish *w, dpl_error *err)
@@ -106,6 +112,8 @@ static void query_by(desk *d, http_request *r, int by)
                                (dpl_query_by)(by >= 0 ? by : w.by), &search, &err);
         if (status == DPL_OK && w.doubts)
             status = look_for_doubts(&doubts, d, answers, n, &err);
+        if (status == DPL_OK)
+            status = note_question(d, "query", 1, &err);
         pthread_rwlock_unlock(&d->s->rows);
     }
     if (status == DPL_OK) {
@@ -234,6 +242,8 @@ void answer_verify(desk *d, http_request *r)
     } else if (status == DPL_OK) {
         pthread_rwlock_rdlock(&d->s->rows);
         status = judge_claim(&verdict, &c, &doubts, d, &w, &policy, &a, &err);
+        if (status == DPL_OK)
+            status = note_question(d, "verify", 1, &err);
         pthread_rwlock_unlock(&d->s->rows);
     }
     if (status == DPL_OK) {

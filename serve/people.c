@@ -9,7 +9,6 @@
 #include "app/answer_enroll.h"
 #include "app/answer_gallery.h"
 #include "app/json.h"
-#include "serve/audit.h"
 #include "serve/keep.h"
 #include "serve/pages.h"
 #include "serve/server.h"
@@ -230,7 +229,6 @@ static void add(desk *d, http_request *r, const char *by, const char *name)
         if (status == DPL_OK) {
             say_added(r, by, source, name, &photo,
                       k.nobodys ? DPL_OUTCOME_UPDATED : DPL_OUTCOME_ADDED);
-            audit_change(d, r, by, 1, (int64_t)photo.n_faces);
         } else {
             say_failure(r, &err);
         }
@@ -266,7 +264,6 @@ void answer_rename(desk *d, http_request *r)
         say_failure(r, &err);
         return;
     }
-    audit_change(d, r, "rename", 0, 0);
     say_json(r, 200, rename_json(r->path[2], to));
 }
 
@@ -314,8 +311,6 @@ void answer_merge(desk *d, http_request *r)
         say_failure(r, &err);
         return;
     }
-    if (!dry_run)
-        audit_change(d, r, "merge", report.n_photos, report.n_faces);
     say_json(r, 200,
              merge_json(from, into, &report,
                         is_known ? dpl_pipeline_calibration(d->s->pipeline) : NULL,
@@ -379,6 +374,7 @@ static void forget(desk *d, http_request *r, const char *person, const char *pat
     dpl_forget_report report;
     dpl_error err = {DPL_E_MEMORY, "out of memory"};
     int64_t n_removed = 0;
+    char *receipt = NULL;
     int found;
     dpl_status status = ask_bool(&dry_run, r, "dry_run", &err);
 
@@ -393,19 +389,24 @@ static void forget(desk *d, http_request *r, const char *person, const char *pat
             dpl_gallery_forget(&report, d->gallery, person, &path, person ? 0 : 1, dry_run, &err);
         pthread_rwlock_unlock(&d->s->rows);
     }
-    if (status == DPL_OK && !dry_run) {
+    if (status == DPL_OK && !dry_run)
         status = remove_files(&n_removed, &f, d, &err);
-        audit_change(d, r, "forget", report.n_photos, report.n_templates);
-    }
+    if (status == DPL_OK && !dry_run)
+        status =
+            dpl_forget_receipt(&receipt, d->gallery, &report, person, &path, person ? 0 : 1, &err);
     if (status == DPL_OK) {
         const bool is_left = !dry_run && (report.n_left > 0 || report.n_strings_left > 0);
-        json_t *receipt = forget_json(person, &path, person ? 0 : 1, dry_run, &report);
+        json_t *answer = forget_json(person, &path, person ? 0 : 1, dry_run, &report);
 
-        json_put_int(&receipt, "n_files_removed", n_removed);
-        say_json(r, is_left ? 500 : 200, receipt);
+        if (!dry_run) {
+            json_put_int(&answer, "n_files_removed", n_removed);
+            json_put(&answer, "receipt", json_loads(receipt, 0, NULL));
+        }
+        say_json(r, is_left ? 500 : 200, answer);
     } else {
         say_failure(r, &err);
     }
+    free(receipt);
     for (size_t i = 0; i < f.n; i++)
         free(f.paths[i]);
     free(f.paths);

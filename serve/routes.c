@@ -219,12 +219,29 @@ static void run(void *ctx, http_request *r)
     ((const route *)r->route)->answer(&d, r);
 }
 
+/* Whose changes these are, as the gallery's audit names them. */
+static dpl_status name_user(desk *d, const http_request *r, dpl_error *err)
+{
+    char user[64] = "serve";
+
+    if (d->s->tokens)
+        snprintf(user, sizeof user, "serve, token %d", tokens_find(d->s->tokens, r->token));
+    return dpl_gallery_set_user(d->gallery, user, err);
+}
+
 void server_work(void *desk_, void *request)
 {
+    desk *d = desk_;
     http_request *r = request;
+    const route *to = r->route;
+    dpl_error err;
 
-    if (read_json(r))
-        ((const route *)r->route)->answer(desk_, r);
+    if (!read_json(r))
+        ;
+    else if ((to->by == ROUTE_WRITER || d->s->o->audit) && name_user(d, r, &err) != DPL_OK)
+        say_failure(r, &err);
+    else
+        to->answer(d, r);
     http_finish(r);
 }
 
