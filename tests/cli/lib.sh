@@ -19,6 +19,8 @@ exits() {
     shift
     status=0
     "$DOPPEL" "$@" >out 2>err || status=$?
+    # What it answers as JSON, run checks by docs/schema.
+    LC_ALL=C grep -a '^{"schema": ' out >>"$ANSWERS" || :
     [ "$status" -eq "$expected" ] || fail "exit status $status, not $expected: doppel $*"
 }
 
