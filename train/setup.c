@@ -339,18 +339,6 @@ static dpl_status open_all_data(dpli_trainer *t, dpl_error *err)
     return status;
 }
 
-/* Not refused: pairs of two kinds without a label are all of one, and so may a trial's few be. */
-static void warn_of_one_label(dpli_trainer *t)
-{
-    const dpli_given *pairs = t->pool.pairs;
-    int32_t i = 1;
-
-    while (i < t->pool.n_pairs && pairs[i].target == pairs[0].target)
-        i++;
-    if (t->given && i >= t->pool.n_pairs)
-        warn(t, "all pairs that are trained on have the same label: nothing tells pairs apart");
-}
-
 static dpl_status open_feeds(dpli_trainer *t, dpl_error *err)
 {
     dpl_status status = DPL_OK;
@@ -361,8 +349,6 @@ static dpl_status open_feeds(dpli_trainer *t, dpl_error *err)
         status = open_feed(&t->held_feeds[w], t, w, t->held_data, err);
     if (status == DPL_OK)
         status = dpli_trainer_split(t, err);
-    if (status == DPL_OK)
-        warn_of_one_label(t);
     return status;
 }
 

@@ -541,6 +541,7 @@ class dpl_enroll_report(Structure):
         ("n_captions_refused", c_int64),
         ("n_captions_unmatched", c_int64),
         ("caption_reason", (c_char * 256)),
+        ("caption_unmatched", (c_char * 256)),
     ]
 
 

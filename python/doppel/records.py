@@ -844,6 +844,7 @@ class EnrollReport:
     n_captions_refused: int
     n_captions_unmatched: int
     caption_reason: str
+    caption_unmatched: str
 
     @classmethod
     def _of(cls, c: Any) -> EnrollReport:
@@ -870,6 +871,7 @@ class EnrollReport:
             n_captions_refused=c.n_captions_refused,
             n_captions_unmatched=c.n_captions_unmatched,
             caption_reason=text(c.caption_reason),
+            caption_unmatched=text(c.caption_unmatched),
         )
 
 

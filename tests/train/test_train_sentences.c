@@ -283,7 +283,7 @@ static void graded_pairs_are_judged_by_correlation(void **state)
     assert_true(s.figures.squared_error > 0 && s.figures.squared_error < 1);
 }
 
-static void pairs_of_one_label_are_trained_on_with_a_warning(void **state)
+static void pairs_of_one_label_are_refused(void **state)
 {
     dpl_train_options o = of_sentences("mean-embedding");
     char text[4096] = "";
@@ -298,9 +298,7 @@ static void pairs_of_one_label_are_trained_on_with_a_warning(void **state)
                  animals[i % 6], animals[i % 6]);
     write_text("pairs.tsv", text);
     o.run = "one";
-    assert_int_equal(train(o, &s), DPL_OK);
-    assert_int_equal(s.n_warned, 1);
-    assert_int_equal(s.figures.n_different, 0);
+    assert_int_equal(train(o, &s), DPL_E_INPUT);
 }
 
 static void what_does_not_go_with_given_pairs_is_refused(void **state)
@@ -541,7 +539,7 @@ int main(void)
                                         folder_leave),
         cmocka_unit_test_setup_teardown(graded_pairs_are_judged_by_correlation, folder_enter,
                                         folder_leave),
-        cmocka_unit_test_setup_teardown(pairs_of_one_label_are_trained_on_with_a_warning,
+        cmocka_unit_test_setup_teardown(pairs_of_one_label_are_refused,
                                         folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(what_does_not_go_with_given_pairs_is_refused, folder_enter,
                                         folder_leave),
