@@ -7,26 +7,30 @@ while read -r command; do
     [ -s "$SRCDIR/docs/schema/$command.json" ] || fail "docs/schema has no $command.json"
 done <commands
 
-# checked WORD LINE - whether it is an answer: right or wrong; without a checker nothing is known.
-checked() {
-    status=0
-    echo "$2" | python3 "$SRCDIR/tests/schema/check.py" "$SRCDIR/docs/schema" >out 2>err || status=$?
-    [ "$status" -ne 77 ] || exit 0
-    is "$status $2" "$1 $2"
-}
-list='"schema":"doppel.list/1","person":"Ann","n_photos":1'
-checked 0 "{$list,\"n_templates\":1}"
-checked 1 "{$list}"
-checked 1 "{$list,\"n_templates\":-1}"
-checked 1 "{$list,\"n_templates\":\"1\"}"
-checked 1 "{$list,\"n_templates\":1,\"more\":1}"
-checked 1 '{"schema":"doppel.nothing/1"}'
-checked 1 '{"person":"Ann"}'
-checked 1 '[]'
-checked 1 ''
-error='"schema":"doppel.error/1","command":"list","status":"E_GALLERY","message":"there is none"'
-checked 0 "{$error,\"exit\":4}"
-checked 1 "{$error}"
-checked 1 "{$error,\"exit\":0}"
-checked 1 '{"schema":"doppel.query/1","photo":"a","status":"E_NOTHING"}'
-checked 0 '{"schema":"doppel.query/1","photo":"a","status":"E_NO_FACE"}'
+# Each line of the first file is an answer, none of the second is.
+cat >right <<'LINES'
+{"schema":"doppel.list/1","person":"Ann","n_photos":1,"n_templates":1}
+{"schema":"doppel.error/1","command":"list","status":"E_GALLERY","message":"there is none","exit":4}
+{"schema":"doppel.query/1","photo":"a","status":"E_NO_FACE"}
+LINES
+cat >wrong <<'LINES'
+{"schema":"doppel.list/1","person":"Ann","n_photos":1}
+{"schema":"doppel.list/1","person":"Ann","n_photos":1,"n_templates":-1}
+{"schema":"doppel.list/1","person":"Ann","n_photos":1,"n_templates":"1"}
+{"schema":"doppel.list/1","person":"Ann","n_photos":1,"n_templates":1,"more":1}
+{"schema":"doppel.nothing/1"}
+{"schema":"doppel.query/1","photo":"a","status":"E_NOTHING"}
+{"schema":"doppel.error/1","command":"list","status":"E_GALLERY","message":"there is none","exit":0}
+{"person":"Ann"}
+[]
+LINES
+python3 - "$SRCDIR" <<'PYTHON' >out 2>err || { status=$? && [ "$status" -eq 77 ]; } || fail "the check"
+import json, sys
+sys.path.insert(0, sys.argv[1] + "/tests/schema")
+import check
+checker = check.Checker(sys.argv[1] + "/docs/schema")
+for line in open("right"):
+    assert not checker.check_answer(json.loads(line)), line
+for line in open("wrong"):
+    assert checker.check_answer(json.loads(line)), line
+PYTHON
