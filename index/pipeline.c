@@ -365,9 +365,9 @@ static dpl_status encode_faces(dpl_photo *photo, const dpl_pipeline *p, dpl_scra
         status = p->detector ? dpl_align(chip, &photo->faces[i], p->encoder, &photo->image, err)
                              : dpl_whole_chip(chip, p->encoder, &photo->image, err);
     }
-    return status == DPL_OK ? dpl_encode(photo->vectors, p->encoder, scratch, photo->chips,
-                                         photo->n_faces, err)
-                            : status;
+    return status == DPL_OK
+               ? dpl_encode(photo->vectors, p->encoder, scratch, photo->chips, photo->n_faces, err)
+               : status;
 }
 
 /* The stages after decoding; takes the image, also on failure. With *closer_px (dpli_seen) set they
@@ -562,8 +562,8 @@ dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeline, dpl_
 
 /* ------------------------------------------------------------------ faces at boxes */
 
-/* What of a box and a face is shared at least, for the face to be the box's: detectors differ in how
-   much hair and chin they take in, and neighbours hardly share anything. */
+/* What of a box and a face is shared at least, for the face to be the box's: detectors differ in
+   how much hair and chin they take in, and neighbours hardly share anything. */
 #define BOX_OVERLAP 0.15f
 
 /* The box and half its size on each side, cut to the picture. */
@@ -579,8 +579,8 @@ static dpl_status look_around(dpl_image *out, int32_t *left, int32_t *top, const
           box->h_px > 0 && box->x_px < w && box->y_px < h && box->x_px + box->w_px > 0 &&
           box->y_px + box->h_px > 0))
         return dpli_fail(err, DPL_E_ARGUMENT, "%g,%g,%g,%g is not in the picture of %dx%d pixels",
-                         (double)box->x_px, (double)box->y_px, (double)box->w_px,
-                         (double)box->h_px, (int)image->width_px, (int)image->height_px);
+                         (double)box->x_px, (double)box->y_px, (double)box->w_px, (double)box->h_px,
+                         (int)image->width_px, (int)image->height_px);
     *left = x0 > 0 ? (int32_t)x0 : 0;
     *top = y0 > 0 ? (int32_t)y0 : 0;
     const int32_t right = x1 < w ? (int32_t)ceilf(x1) : image->width_px;

@@ -21,7 +21,8 @@ int main(int argc, char **argv)
 
     models.encoder_path = encoder;
     models.detector_path = detector;
-    ok = ok && !dpl_pipeline_open(&pipeline, &models, &err) && !dpl_scratch_new(&scratch, 0, &err) &&
+    ok = ok && !dpl_pipeline_open(&pipeline, &models, &err) &&
+         !dpl_scratch_new(&scratch, 0, &err) &&
          !dpl_gallery_open(&gallery, argv[1], DPL_GALLERY_CREATE, &err) &&
          !dpl_enroll(&report, gallery, pipeline, (const char *const *)&argv[2], 1, NULL, &err) &&
          !dpl_gallery_count(&counts, gallery, &err) &&

@@ -1,5 +1,6 @@
-/* vector.c <FILE.ppm - pixels in, vectors out: a line a face of the picture on standard input (binary PPM:
-   "P6 WIDTH HEIGHT 255", then RGB), box first, then the vector's numbers. Any source of pixels will do. */
+/* vector.c <FILE.ppm - pixels in, vectors out: a line a face of the picture on standard input
+   (binary PPM: "P6 WIDTH HEIGHT 255", then RGB), box first, then the vector's numbers. Any source
+   of pixels will do. */
 #include <doppel/doppel.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -61,6 +61,8 @@ def pixels(picture: Any, channels: str = "RGB") -> ByteArray:
         array = np.repeat(array[:, :, None], 3, axis=2)
     if array.ndim != 3 or array.shape[2] != 3:
         raise ValueError(f"a picture has the shape (height, width, 3), not {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(f"a picture without pixels: {array.shape}")
     if channels == "BGR":
         array = array[:, :, ::-1]
     elif channels != "RGB":

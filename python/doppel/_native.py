@@ -130,6 +130,9 @@ def options(kind: Type[Options], /, **given: Any) -> Options:
     for name, value in given.items():
         if value is not None:
             setattr(made, name, value)
+            # ctypes cuts a number that is too large for its field, and says nothing.
+            if isinstance(value, int) and getattr(made, name) != value:
+                raise OverflowError(f"{name} is {value}")
     return made
 
 

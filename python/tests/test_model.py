@@ -43,11 +43,19 @@ def test_arrays_that_do_not_lie_in_c_order_are_taken(model, obama):
 
 @pytest.mark.parametrize("picture, error", [
     (np.zeros((8, 8, 3), np.float32), TypeError), (np.zeros((8, 8, 4), np.uint8), ValueError),
-    (np.zeros((8,), np.uint8), ValueError), (np.zeros((0, 8, 3), np.uint8), doppel.ArgumentError),
+    (np.zeros((8,), np.uint8), ValueError), (np.zeros((0, 8, 3), np.uint8), ValueError),
 ])
 def test_what_is_no_picture_is_refused(model, picture, error):
-    with pytest.raises(error):
-        model.photo(picture)
+    for use in (model.photo, model.detect, model.encoder.whole_chip, doppel.image.to_jpeg):
+        with pytest.raises(error):
+            use(picture)
+
+
+def test_options_out_of_range_are_refused(model):
+    with pytest.raises(OverflowError, match="max_side_px"):
+        model.detect(np.zeros((8, 8, 3), np.uint8), max_side_px=1 << 40)
+    with pytest.raises(doppel.ArgumentError, match="overlap"):
+        model.detect(np.zeros((8, 8, 3), np.uint8), max_overlap=2.0)
 
 
 def test_errors_carry_status_and_message(model, tmp_path):

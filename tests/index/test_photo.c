@@ -336,7 +336,7 @@ static void more_pixels_than_the_pipeline_takes_are_refused(void **state)
     dpl_pipeline_close(small);
 }
 
-/* ------------------------------------------------------------------ faces at boxes, vectors kept */
+/* ------------------------------------------------------------------ faces at boxes */
 
 /* Boxes as other detectors give them: of the face without hair and chin, or with much of either. */
 static void faces_at_boxes_are_those_of_the_photo(void **state)
@@ -361,9 +361,8 @@ static void faces_at_boxes_are_those_of_the_photo(void **state)
         assert_int_equal(at.n_faces, 3);
         assert_non_null(at.image_vector);
         for (size_t i = 0; i < 3; i++) {
-            const float score =
-                dpl_head_score(dpl_pipeline_head(pipeline), at.vectors + i * dim,
-                               whole.vectors + (2 - i) * dim);
+            const float score = dpl_head_score(dpl_pipeline_head(pipeline), at.vectors + i * dim,
+                                               whole.vectors + (2 - i) * dim);
             /* Looked at from nearer, its landmarks lie a little otherwise. */
             if (!(score > 0.9f))
                 fail_msg("box %zu, grown %d: cosine %g", i, grown, (double)score);
