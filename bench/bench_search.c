@@ -159,7 +159,7 @@ static void time_search(const setting *s, dpli_index *index, size_t n_probes, co
         if (!faiss)
             continue;
         start = now();
-        check(dpli_ann_search(at, distance, index->ann, probe, n_probes, K, 1, &err), &err);
+        check(dpli_ann_search(at, distance, index->ann, probe, n_probes, K, &err), &err);
         note_time(&theirs, slot, start);
     }
     print(what, s->n, n_probes, &ours, n_repeats, note);
@@ -236,8 +236,8 @@ static void run(size_t n)
     dpli_index_clear(&index);
 
     index = make_index(&s, (dpli_wish){0, 0.99}, &start);
-    snprintf(note, sizeof note, "%zu of %zu lists; recall %.4f said", index.n_visit,
-             dpli_ann_n_lists(index.ann), index.recall);
+    snprintf(note, sizeof note, "%zu kept, %.0f codes looked at; recall %.4f said", index.width,
+             index.n_compared, index.recall);
     print_once("approximate index made", n, start, note);
     check(dpli_index_search(s.found, &index, head, probes, BATCH, K, &err), &err);
     for (size_t i = 0; i < BATCH; i++)

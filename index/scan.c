@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "net/rows8.h"
@@ -169,8 +170,8 @@ static dpl_status gather(kept *first, size_t n_threads, size_t n_probes, dpl_err
     return DPL_OK;
 }
 
-static void score(dpli_found *found, const dpl_head *head, const dpli_scanned *in,
-                  const float *probe, const kept *k, size_t wanted)
+static dpl_status score(dpli_found *found, const dpl_head *head, const dpli_scanned *in,
+                        const float *probe, const kept *k, size_t wanted, dpl_error *err)
 {
     const size_t dim = (size_t)in->shape.dim;
     dpli_top top = {.best = found, .k = wanted};
@@ -183,9 +184,13 @@ static void score(dpli_found *found, const dpl_head *head, const dpli_scanned *i
         if (i + AHEAD < k->n)
             for (size_t j = 0; j < dim; j += 16)
                 __builtin_prefetch(in->rows + k->items[i + AHEAD].at * dim + j);
+        if (in->index && !dpli_index_row_is_whole(in->index, k->items[i].at))
+            return dpli_fail(err, DPL_E_INPUT, "vector %u of the index is damaged",
+                             (unsigned)k->items[i].at);
         dpli_top_offer(&top, dpl_head_score(head, probe, row), k->items[i].at);
     }
     dpli_top_sort(&top);
+    return DPL_OK;
 }
 
 /* ------------------------------------------------------------------ search */
@@ -258,11 +263,15 @@ dpl_status dpli_scan_search(dpli_found *found, const dpl_head *head, const dpli_
             status = gather(&all[i], n_threads, p.n_probes, err);
             if (status != DPL_OK)
                 break;
-            if (all[i].too_many)
-                status =
-                    dpli_flat_search(found + (at + i) * k, head, in->rows, in->n, probe, 1, k, err);
-            else
-                score(found + (at + i) * k, head, in, probe, &all[i], k);
+            if (!all[i].too_many) {
+                status = score(found + (at + i) * k, head, in, probe, &all[i], k, err);
+                continue;
+            }
+            if (in->index)
+                status = dpli_index_check_rows(in->index, err);
+            if (status == DPL_OK)
+                status = dpli_flat_search(found + (at + i) * k, head, in->rows, in->n, probe, 1, k,
+                                          err);
         }
     }
 done:

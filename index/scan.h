@@ -4,6 +4,7 @@
 
 #include "index/codes.h"
 #include "index/flat.h"
+#include "index/snapshot.h"
 
 /* Vectors and their codes; all borrowed. */
 typedef struct dpli_scanned {
@@ -11,6 +12,7 @@ typedef struct dpli_scanned {
     dpli_code_shape shape;
     const float *rows; /* [n, dim] */
     size_t n;
+    const dpli_index *index; /* that the rows are of and are compared with the sums of; may be NULL */
 } dpli_scanned;
 
 /** Whether dpli_scan_search takes this head and k. */
@@ -22,6 +24,7 @@ bool dpli_scan_serves(const dpli_scanned *in, const dpl_head *head, size_t k);
  *     found   [n_probes, k]
  *     probes  [n_probes, dim]
  *
+ * @retval DPL_E_INPUT  a row is not what its sum says
  * Threads: as dpli_flat_search.
  */
 dpl_status dpli_scan_search(dpli_found *found, const dpl_head *head, const dpli_scanned *in,

@@ -3,8 +3,9 @@
  *
  * Keeps one index a space on the gallery's shelf, fresh: made from the rows, kept in memory, and
  * saved beside the gallery when that is worth it. The rows are the truth. An index is used only if
- * it was made from this gallery at this generation; one that lacks only what was added since is
- * extended, any other is made anew, and takes the old one's place for all threads. Losing a
+ * it was made from this gallery at this generation; from one that lacks a little or has a little too
+ * much, that is taken out or added, any other is made anew, and takes the old one's place for all
+ * threads. Losing a
  * snapshot, or failing to write one, costs time and nothing else.
  *
  * docs/search.md tells the whole of it, with the measurements behind the numbers below.
@@ -13,6 +14,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,16 +77,16 @@ static void tell(dpl_gallery *gallery, int space, const char *what)
 /* Worth a file: large enough, and not an exception. */
 static int is_worth_saving(const dpli_index *index)
 {
-    bool approximate = index->ann && dpli_ann_get_kind(index->ann) == DPLI_ANN_IVF;
-
-    return index->n >= SNAPSHOT_FROM &&
-           (approximate || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
+    return index->n - index->n_gone >= SNAPSHOT_FROM &&
+           (dpli_index_is_approximate(index) || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
 }
 
-static void save(dpl_gallery *gallery, int space, const char *path, const dpli_index *index)
+/* What was saved is then had from the file, whose vectors need not be kept in memory. */
+static void save(dpl_gallery *gallery, int space, const char *path, dpli_index *index)
 {
     dpli_store *s = gallery->store;
     char identity[DPLI_IDENTITY];
+    dpli_index saved;
     int64_t now;
     dpl_error why;
 
@@ -96,6 +98,15 @@ static void save(dpl_gallery *gallery, int space, const char *path, const dpli_i
     }
     /* Somebody may have been forgotten while this was written. Whoever forgets removes snapshots
        after the commit, so either that finds this file or this finds the commit. */
+    if (dpli_snapshot_read(&saved, path, NULL) == DPL_OK) {
+        if (saved.generation == index->generation &&
+            strcmp(saved.identity, index->identity) == 0) {
+            dpli_index_clear(index);
+            *index = saved;
+        } else {
+            dpli_index_clear(&saved);
+        }
+    }
     if (s->ops->generation(s, &now, identity, NULL) != DPL_OK || now != index->generation)
         unlink(path);
 }
@@ -130,51 +141,113 @@ static dpl_status fetch_row(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-/* Whether all that happened since an index was made is that vectors were added, few enough to be
-   worth adding to it. Ids never come back, so within one identity, which a migration changes, the
-   same ids are the same vectors. */
-static int only_adds(const dpli_vectors *now, const dpli_index *index)
+/* What happened to the vectors since an index was made. Ids rise and never come back, so within one
+   identity, which a migration changes, the same ids are the same vectors. */
+typedef struct changes {
+    char *is_gone; /* [index->n] */
+    size_t n_gone, n_new;
+    bool few; /* so that the index need not be made anew */
+} changes;
+
+static dpl_status compare(changes *c, const dpli_vectors *now, const dpli_index *index,
+                          dpl_error *err)
 {
-    return now->n >= index->n && now->n - index->n <= index->n / 10 &&
-           (index->n == 0 || memcmp(now->ids, index->ids, index->n * sizeof *now->ids) == 0);
+    size_t at = 0, n_kept = 0;
+
+    *c = (changes){.is_gone = dpli_calloc(index->n, 1, err)};
+    if (!c->is_gone)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < index->n; i++) {
+        while (at < now->n && now->ids[at] < index->ids[i])
+            at++;
+        if (at < now->n && now->ids[at] == index->ids[i])
+            n_kept++;
+        else if (!(index->gone && index->gone[i]))
+            c->n_gone += c->is_gone[i] = 1;
+    }
+    c->n_new = now->n - n_kept;
+    /* What is new has come after all that was known. */
+    c->few = n_kept == index->n - index->n_gone - c->n_gone &&
+             (c->n_new == 0 || index->n == 0 ||
+              now->ids[now->n - c->n_new] > index->ids[index->n - 1]) &&
+             c->n_new + c->n_gone <= index->n / 10;
+    return DPL_OK;
 }
 
-/* Bring an index up to date by what is now, which only adds to it. *done 0: it is as it was and
-   must be made anew. */
-static dpl_status catch_up(bool *done, dpli_index *index, dpli_vectors *now, const request *r,
+/* The vectors that are new. */
+static dpl_status fetch_new(float **out, bool *done, const dpli_vectors *now, size_t n_new,
+                            const request *r, dpl_error *err)
+{
+    const size_t dim = (size_t)r->dim;
+    float *rows = dpli_alloc(n_new * dim, sizeof *rows, err);
+
+    *out = rows;
+    *done = rows != NULL;
+    if (!rows)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < n_new && *done; i++) {
+        fetch f = {rows + i * dim, dpli_spaces[r->space].name, r->dim, 0};
+
+        /* Removed again meanwhile, or damaged: a reading of all will tell. */
+        *done = dpl_gallery_get_template(r->gallery, now->ids[now->n - n_new + i], fetch_row, &f,
+                                         NULL) == DPL_OK &&
+                f.fits;
+    }
+    return DPL_OK;
+}
+
+/* Whose the vectors are now, by their ids; of one that is gone, nobody's. */
+static dpl_status take_ids(dpli_index *index, const dpli_vectors *now, size_t n_old,
                            dpl_error *err)
 {
-    size_t dim = (size_t)index->dim, n_old = index->n, n_new = now->n - n_old;
-    float *rows = NULL;
-    dpl_status status = DPL_OK;
+    int64_t *ids = dpli_alloc(index->n, sizeof *ids, err);
+    int64_t *owners = dpli_calloc(index->n, sizeof *owners, err);
+    int64_t *photos = dpli_calloc(index->n, sizeof *photos, err);
+    size_t at = 0;
 
-    *done = false;
-    if (n_new > 0) {
-        rows = dpli_alloc(n_new * dim, sizeof *rows, err);
-        if (!rows)
-            return DPL_E_MEMORY;
-        for (size_t i = 0; i < n_new; i++) {
-            fetch f = {rows + i * dim, dpli_spaces[r->space].name, index->dim, 0};
-
-            if (dpl_gallery_get_template(r->gallery, now->ids[n_old + i], fetch_row, &f, NULL) !=
-                    DPL_OK ||
-                !f.fits)
-                goto done; /* removed again meanwhile, or damaged: a reading of all will tell */
+    if (!ids || !owners || !photos) {
+        free(ids);
+        free(owners);
+        free(photos);
+        return DPL_E_MEMORY;
+    }
+    for (size_t i = 0; i < index->n; i++) {
+        if (index->gone && index->gone[i]) {
+            ids[i] = index->ids[i];
+            continue;
         }
-        status = dpli_index_extend(done, index, r->head, rows, n_new, err);
-        if (status != DPL_OK || !*done)
-            goto done;
+        ids[i] = i < n_old ? index->ids[i] : now->ids[at];
+        owners[i] = now->owners[at];
+        photos[i] = now->photos[at++];
     }
     free(index->ids);
     free(index->owners);
     free(index->photos);
-    index->ids = now->ids;
-    index->owners = now->owners;
-    index->photos = now->photos;
+    index->ids = ids;
+    index->owners = owners;
+    index->photos = photos;
     index->generation = now->generation;
-    now->ids = now->owners = now->photos = NULL;
+    return DPL_OK;
+}
+
+/* Bring an index up to date by what is now. *done 0: it must be made anew, and is of no use if
+   anything came or went. */
+static dpl_status catch_up(bool *done, dpli_index *index, const changes *c, const dpli_vectors *now,
+                           const request *r, dpl_error *err)
+{
+    const size_t n_old = index->n;
+    float *rows = NULL;
+    dpl_status status = DPL_OK;
+
     *done = true;
-done:
+    if (c->n_new > 0)
+        status = fetch_new(&rows, done, now, c->n_new, r, err);
+    if (status == DPL_OK && *done && c->n_gone > 0)
+        status = dpli_index_take_out(done, index, c->is_gone, c->n_gone, err);
+    if (status == DPL_OK && *done && c->n_new > 0)
+        status = dpli_index_extend(done, index, rows, c->n_new, err);
+    if (status == DPL_OK && *done)
+        status = take_ids(index, now, n_old, err);
     free(rows);
     return status;
 }
@@ -192,6 +265,7 @@ static dpl_status freshen(bool *usable, bool *changed, dpli_held **held, const r
 {
     const dpli_index *index = &(*held)->index;
     dpli_vectors now = {0};
+    changes c = {0};
     dpl_status status;
 
     *usable = *changed = false;
@@ -202,11 +276,14 @@ static dpl_status freshen(bool *usable, bool *changed, dpli_held **held, const r
         return DPL_OK;
     }
     status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, index->dim, 0, err);
-    if (status == DPL_OK && only_adds(&now, index)) {
+    if (status == DPL_OK)
+        status = compare(&c, &now, index, err);
+    if (status == DPL_OK && c.few) {
         *held = dpli_shelf_claim(r->gallery->shelf, r->space, *held, err);
-        status = *held ? catch_up(changed, &(*held)->index, &now, r, err) : DPL_E_MEMORY;
+        status = *held ? catch_up(changed, &(*held)->index, &c, &now, r, err) : DPL_E_MEMORY;
         *usable = status == DPL_OK && *changed && fits(&(*held)->index, r);
     }
+    free(c.is_gone);
     dpli_vectors_clear(&now);
     return status;
 }
@@ -241,8 +318,6 @@ static dpl_status from_file(file_state *file, dpli_held **out, const char *path,
             ? FILE_OTHER
             : FILE_OLD;
     status = freshen(&usable, &changed, &held, r, err);
-    if (status == DPL_OK && usable)
-        status = dpli_index_code(&held->index, r->head, err);
     if (status == DPL_OK && usable) {
         if (changed)
             save(r->gallery, r->space, path, &held->index);
@@ -367,6 +442,29 @@ static dpl_status fresh_index(dpli_held **out, request *r, dpl_error *err)
     return status;
 }
 
+/* The same when what was held has turned out damaged. */
+static dpl_status remake(dpli_held **out, request *r, dpl_error *err)
+{
+    dpl_gallery *gallery = r->gallery;
+    char *path = dpli_search_file(gallery, r->space, err);
+    dpl_status status;
+
+    if (!path)
+        return DPL_E_MEMORY;
+    dpli_shelf_begin_making(gallery->shelf);
+    dpli_shelf_put(gallery->shelf, r->space, NULL);
+    unlink(path);
+    status = from_rows(out, r, err);
+    if (status == DPL_OK) {
+        tell(gallery, r->space, "was damaged and has been rebuilt from the gallery");
+        save(gallery, r->space, path, &(*out)->index);
+        dpli_shelf_put(gallery->shelf, r->space, *out);
+    }
+    dpli_shelf_end_making(gallery->shelf);
+    free(path);
+    return status;
+}
+
 /* ------------------------------------------------------------------ search */
 
 static dpl_status check(int *space, dpl_search_options *options, const dpl_head *head,
@@ -415,7 +513,7 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
 {
     request r = {.gallery = gallery, .head = head, .dim = dim};
     dpl_search_options o;
-    dpli_held *held;
+    dpli_held *held = NULL;
     const dpli_index *index;
     dpli_found *found = NULL;
     size_t keep, n_found;
@@ -437,6 +535,17 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
         goto done;
     }
     status = dpli_index_search(found, index, head, probes, n, keep, err);
+    if (status == DPL_E_INPUT && index->n_summed > 0) {
+        /* Damaged since it was opened: from the rows again, once. */
+        dpli_shelf_release(gallery->shelf, held);
+        held = NULL;
+        status = remake(&held, &r, err);
+        if (status == DPL_OK) {
+            index = &held->index;
+            keep = keep < index->n ? keep : index->n;
+            status = dpli_index_search(found, index, head, probes, n, keep, err);
+        }
+    }
     if (status != DPL_OK)
         goto done;
     for (size_t i = 0; i < n; i++) {
@@ -452,9 +561,9 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
         }
     }
     if (info) {
-        exact = !index->ann || dpli_ann_get_kind(index->ann) == DPLI_ANN_FLAT;
-        *info = (dpl_search_info){exact, exact ? 1.0 : index->recall, exact ? "flat" : "ivf",
-                                  (int64_t)index->n};
+        exact = !dpli_index_is_approximate(index);
+        *info = (dpl_search_info){exact, exact ? 1.0 : index->recall, exact ? "flat" : "hnsw",
+                                  (int64_t)(index->n - index->n_gone)};
     }
 done:
     free(found);

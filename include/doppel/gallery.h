@@ -479,7 +479,7 @@ DPL_API void dpl_search_options_init(dpl_search_options *options, size_t struct_
 typedef struct dpl_search_info {
     bool exact;          /* every template was compared */
     double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */
-    const char *index;   /* "flat" or "ivf"; static */
+    const char *index;   /* "flat" or "hnsw"; static */
     int64_t n_templates; /* compared or indexed */
 } dpl_search_info;
 

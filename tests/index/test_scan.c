@@ -75,7 +75,7 @@ static sample sample_of(int sort, size_t n, size_t dim, dpl_head_kind kind, dpli
     assert_true(s.rows && s.records);
     make_rows(sort, s.rows, n, dim, rng);
     dpli_code_rows(s.records, &shape, s.rows, n);
-    s.in = (dpli_scanned){s.records, shape, s.rows, n};
+    s.in = (dpli_scanned){s.records, shape, s.rows, n, NULL};
     return s;
 }
 
