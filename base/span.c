@@ -1,9 +1,8 @@
 /*
- * span.c - arrays as mappings: of nothing, or of a file with room behind it.
+ * span.c - arrays as mappings of nothing, for what is looked at here and there.
  */
 #include "base/span.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,49 +60,6 @@ dpl_status dpli_span_new(dpli_span *out, size_t n_bytes, dpl_error *err)
     out->n_bytes = n_bytes;
     out->cap_bytes = cap;
     return DPL_OK;
-}
-
-dpl_status dpli_span_map(dpli_span *out, int fd, uint64_t offset, size_t n_bytes, size_t spare,
-                         dpl_error *err)
-{
-    size_t n_mapped, n_all;
-    dpl_status status;
-
-    memset(out, 0, sizeof *out);
-    if (!dpli_add(&n_all, n_bytes, spare) || !in_pages(&n_mapped, n_bytes))
-        return dpli_fail(err, DPL_E_MEMORY, "an array of %zu bytes", n_bytes);
-    status = dpli_span_new(out, n_all, err);
-    if (status != DPL_OK)
-        return status;
-    out->n_bytes = n_bytes;
-    if (n_bytes == 0)
-        return DPL_OK;
-    if (offset % page_bytes() == 0) {
-        if (mmap(out->at, n_mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
-                 (off_t)offset) == MAP_FAILED) {
-            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot map %zu bytes", n_bytes);
-            goto failed;
-        }
-        /* The last page goes on with what follows in the file. */
-        if (n_mapped > n_bytes)
-            memset((char *)out->at + n_bytes, 0, n_mapped - n_bytes);
-        return DPL_OK;
-    }
-    /* Pages larger than the file was laid out for. */
-    for (size_t done = 0; done < n_bytes;) {
-        const ssize_t n = pread(fd, (char *)out->at + done, n_bytes - done,
-                                (off_t)(offset + done));
-
-        if (n <= 0) {
-            status = dpli_fail(err, DPL_E_INPUT, "cut short");
-            goto failed;
-        }
-        done += (size_t)n;
-    }
-    return DPL_OK;
-failed:
-    dpli_span_free(out);
-    return status;
 }
 
 dpl_status dpli_span_resize(dpli_span *span, size_t n_bytes, dpl_error *err)

@@ -1,4 +1,4 @@
-/* Large arrays that may begin in a file: mapped, changed and lengthened in memory only. */
+/* Large arrays in large pages. */
 #ifndef DOPPEL_BASE_SPAN_H
 #define DOPPEL_BASE_SPAN_H
 
@@ -15,14 +15,6 @@ typedef struct dpli_span {
 
 /** Zeros. */
 dpl_status dpli_span_new(dpli_span *out, size_t n_bytes, dpl_error *err);
-/**
- * Bytes of an open file, which may be closed afterwards. They are read when they are looked at; what
- * is written to them stays in memory. The file must not be cut while it is mapped.
- *
- * @param spare  bytes it may grow by where it lies
- */
-dpl_status dpli_span_map(dpli_span *out, int fd, uint64_t offset, size_t n_bytes, size_t spare,
-                         dpl_error *err);
 /** Make it n_bytes long, zeros behind what there was. On failure it is as it was. */
 dpl_status dpli_span_resize(dpli_span *span, size_t n_bytes, dpl_error *err);
 void dpli_span_free(dpli_span *span);

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     } else {
         for (size_t i = 1; i < index.n; i++)
             fuzz_require(index.ids[i] > index.ids[i - 1]);
-        (void)dpli_index_check_rows(&index, &err);
+        (void)dpli_rows_check(&index.vectors, &err);
     }
     dpli_index_clear(&index);
     free(bytes);

@@ -139,7 +139,7 @@ static dpl_status check_snapshots(check *c, dpl_error *err)
         dpl_status status = path ? dpli_snapshot_read(&index, path, &why) : DPL_E_MEMORY;
 
         if (status == DPL_OK) {
-            status = dpli_index_check_rows(&index, &why);
+            status = dpli_rows_check(&index.vectors, &why);
             dpli_index_clear(&index);
         }
         free(path);

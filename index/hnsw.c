@@ -11,7 +11,8 @@
  * them are made, each node's by one thread. So the graph does not depend on the number of threads.
  * Of vectors that are equal at most half of a node's links are to its like, so that a thousand
  * copies of one vector do not cut themselves off. Removed nodes are taken out of all lists, and
- * what they led to is offered in their place (as in FreshDiskANN, Singh et al. 2021).
+ * what they led to is offered in their place (as in FreshDiskANN, Singh et al. 2021), with links
+ * back from what is taken.
  *
  * Distances are squared Euclidean ones of the codes; of unit vectors the cosine, negated.
  */
@@ -64,8 +65,7 @@ static uint32_t *links_of(const dpli_hnsw *g, uint32_t at, int layer, size_t *ro
     *room = layer == 0 ? NEAR : FAR;
     if (layer == 0)
         return near_of(g, at);
-    return (uint32_t *)g->far.at +
-           ((size_t)(up_of(g, at) & 0x0FFFFFFFU) + (size_t)layer - 1) * FAR;
+    return (uint32_t *)g->far.at + ((size_t)(up_of(g, at) & 0x0FFFFFFFU) + (size_t)layer - 1) * FAR;
 }
 
 static size_t n_links(const uint32_t *links, size_t room)
@@ -211,8 +211,8 @@ static void measure(float *out, const dpli_coded *c, const from *f, const uint32
         const dpli_code_end *end = dpli_code_end_of(record_of(c, at[i]), &c->shape);
         const float ab = f->scale * end->scale * (float)dots[i];
 
-        out[i] = c->shape.unit ? -ab
-                               : f->square + end->scale * end->scale * (float)end->square - 2 * ab;
+        out[i] =
+            c->shape.unit ? -ab : f->square + end->scale * end->scale * (float)end->square - 2 * ab;
         /* Vectors too long for a float to square are as far as can be. */
         if (!(out[i] < INFINITY))
             out[i] = INFINITY;
@@ -421,10 +421,9 @@ static void descend(dpli_walker *w, const dpli_hnsw *g, const dpli_coded *c, con
     w->n = 1;
 }
 
-const dpli_near *dpli_hnsw_search(size_t *n_found, const dpli_hnsw *graph,
-                                   const dpli_coded *coded, const dpli_coded_probe *probe,
-                                   size_t width, dpli_walker *walker, uint64_t *n_compared,
-                                   dpl_error *err)
+const dpli_near *dpli_hnsw_search(size_t *n_found, const dpli_hnsw *graph, const dpli_coded *coded,
+                                  const dpli_coded_probe *probe, size_t width, dpli_walker *walker,
+                                  uint64_t *n_compared, dpl_error *err)
 {
     const from f = from_probe(probe, &coded->shape);
 
@@ -634,20 +633,35 @@ static int by_place(const void *a, const void *b)
                           : (x->from > y->from) - (x->from < y->from);
 }
 
+/* Bring links back in order, those to one node together. */
+static dpl_status sort_backs(group *gr, dpl_error *err)
+{
+    free(gr->starts);
+    gr->n_starts = 0;
+    gr->starts = dpli_alloc(gr->n_backs + 1, sizeof *gr->starts, err);
+    if (!gr->starts)
+        return DPL_E_MEMORY;
+    if (gr->n_backs > 0)
+        qsort(gr->backs, gr->n_backs, sizeof *gr->backs, by_place);
+    for (size_t i = 0; i < gr->n_backs; i++)
+        if (i == 0 || gr->backs[i].to != gr->backs[i - 1].to ||
+            gr->backs[i].layer != gr->backs[i - 1].layer)
+            gr->starts[gr->n_starts++] = i;
+    gr->starts[gr->n_starts] = gr->n_backs;
+    return DPL_OK;
+}
+
 static dpl_status note_backs(group *gr, dpl_error *err)
 {
     const dpli_hnsw *g = gr->graph;
-    size_t n = 0, at = 0;
+    size_t n = 0;
 
     free(gr->backs);
-    free(gr->starts);
-    gr->backs = NULL;
-    gr->starts = NULL;
     for (size_t i = 0; i < gr->n; i++)
         n += (size_t)(layers_of(g, gr->nodes[i]) + 1) * CHOSEN;
+    gr->n_backs = 0;
     gr->backs = dpli_alloc(n, sizeof *gr->backs, err);
-    gr->starts = dpli_alloc(n + 1, sizeof *gr->starts, err);
-    if (!gr->backs || !gr->starts)
+    if (!gr->backs)
         return DPL_E_MEMORY;
     for (size_t i = 0; i < gr->n; i++)
         for (int layer = 0; layer <= layers_of(g, gr->nodes[i]); layer++) {
@@ -655,18 +669,9 @@ static dpl_status note_backs(group *gr, dpl_error *err)
             const uint32_t *links = links_of(g, gr->nodes[i], layer, &room);
 
             for (size_t j = 0; j < room && links[j] != NONE; j++)
-                gr->backs[at++] = (back){links[j], gr->nodes[i], layer};
+                gr->backs[gr->n_backs++] = (back){links[j], gr->nodes[i], layer};
         }
-    gr->n_backs = at;
-    if (at > 0)
-        qsort(gr->backs, at, sizeof *gr->backs, by_place);
-    gr->n_starts = 0;
-    for (size_t i = 0; i < at; i++)
-        if (i == 0 || gr->backs[i].to != gr->backs[i - 1].to ||
-            gr->backs[i].layer != gr->backs[i - 1].layer)
-            gr->starts[gr->n_starts++] = i;
-    gr->starts[gr->n_starts] = at;
-    return DPL_OK;
+    return sort_backs(gr, err);
 }
 
 /* The links back to one node. */
@@ -710,7 +715,7 @@ static size_t n_items(size_t n)
 }
 
 dpl_status dpli_hnsw_link(dpli_hnsw *g, const dpli_coded *coded, const uint32_t *nodes, size_t n,
-                           dpl_error *err)
+                          dpl_error *err)
 {
     const int n_threads = n < GROUP_MIN ? 1 : dpli_n_cores();
     group gr = {.graph = g, .coded = coded};
@@ -746,17 +751,25 @@ dpl_status dpli_hnsw_link(dpli_hnsw *g, const dpli_coded *coded, const uint32_t 
 
 /* ------------------------------------------------------------------ taking nodes out */
 
+/* Links that a thread has made while repairing. */
+typedef struct made {
+    back *items;
+    size_t n, cap;
+} made;
+
 typedef struct removal {
     dpli_hnsw *graph;
     const dpli_coded *coded;
     const char *is_gone;
     maker *makers;
+    made *made; /* a thread each */
 } removal;
 
 enum { REPAIRED = 1024 /* nodes that a thread looks at at once */ };
 
 /* What a node is linked to in a layer, and what those are linked to that go; none of them goes. */
-static size_t gather_through(uint32_t *at, const removal *r, uint32_t node, int layer, bool *touched)
+static size_t gather_through(uint32_t *at, const removal *r, uint32_t node, int layer,
+                             bool *touched)
 {
     size_t room, n = 0;
     const uint32_t *links = links_of(r->graph, node, layer, &room);
@@ -778,37 +791,98 @@ static size_t gather_through(uint32_t *at, const removal *r, uint32_t node, int 
     return n;
 }
 
+static dpl_status repair_node(const removal *r, uint32_t node, int layer, int worker,
+                              dpl_error *err)
+{
+    const dpli_hnsw *g = r->graph;
+    made *mine = &r->made[worker];
+    uint32_t at[OFFERED_MAX], before[NEAR];
+    bool touched;
+    const size_t n = gather_through(at, r, node, layer, &touched);
+    size_t room;
+    const uint32_t *links = links_of(g, node, layer, &room);
+    const size_t n_before = n_links(links, room);
+
+    if (!touched)
+        return DPL_OK;
+    memcpy(before, links, n_before * sizeof *links);
+    set_links(g, r->coded, node, layer, at, n, &r->makers[worker]);
+    for (size_t i = 0; i < room && links[i] != NONE; i++) {
+        bool is_new = true;
+        back *items;
+
+        for (size_t j = 0; j < n_before && is_new; j++)
+            is_new = before[j] != links[i];
+        if (!is_new)
+            continue;
+        items = dpli_grow(mine->items, &mine->cap, mine->n + 1, sizeof *items, err);
+        if (!items)
+            return DPL_E_MEMORY;
+        mine->items = items;
+        items[mine->n++] = (back){links[i], node, layer};
+    }
+    return DPL_OK;
+}
+
 static dpl_status repair_some(void *ctx, int worker, size_t item, dpl_error *err)
 {
     const removal *r = ctx;
     const dpli_hnsw *g = r->graph;
     const size_t end = (item + 1) * REPAIRED < g->n ? (item + 1) * REPAIRED : g->n;
-    uint32_t at[OFFERED_MAX];
+    dpl_status status = DPL_OK;
 
-    (void)err;
     for (uint32_t node = (uint32_t)(item * REPAIRED); node < end; node++)
-        for (int layer = 0; layer <= layers_of(g, node) && !r->is_gone[node]; layer++) {
-            bool touched;
-            const size_t n = gather_through(at, r, node, layer, &touched);
+        for (int layer = 0; layer <= layers_of(g, node) && !r->is_gone[node] && status == DPL_OK;
+             layer++)
+            status = repair_node(r, node, layer, worker, err);
+    return status;
+}
 
-            if (touched)
-                set_links(g, r->coded, node, layer, at, n, &r->makers[worker]);
+/* Links that are new are made back, too: else who was found through a node that went alone might
+   be found no more. */
+static dpl_status link_made_back(const removal *r, int n_threads, dpl_error *err)
+{
+    group gr = {.graph = r->graph, .coded = r->coded, .makers = r->makers};
+    dpl_status status = DPL_E_MEMORY;
+
+    for (int t = 0; t < n_threads; t++)
+        gr.n_backs += r->made[t].n;
+    gr.backs = dpli_alloc(gr.n_backs, sizeof *gr.backs, err);
+    if (gr.backs) {
+        size_t n = 0;
+
+        for (int t = 0; t < n_threads; t++) {
+            if (r->made[t].n > 0)
+                memcpy(gr.backs + n, r->made[t].items, r->made[t].n * sizeof *gr.backs);
+            n += r->made[t].n;
         }
-    return DPL_OK;
+        status = sort_backs(&gr, err);
+    }
+    if (status == DPL_OK)
+        status = dpli_pool_run(n_threads, n_items(gr.n_starts), link_some_back, &gr, err);
+    free(gr.backs);
+    free(gr.starts);
+    return status;
 }
 
 dpl_status dpli_hnsw_unlink(dpli_hnsw *g, const dpli_coded *coded, const char *is_gone,
-                             dpl_error *err)
+                            dpl_error *err)
 {
     const int n_threads = g->n > REPAIRED ? dpli_n_cores() : 1;
     removal r = {.graph = g, .coded = coded, .is_gone = is_gone};
     dpl_status status;
 
     r.makers = make_makers((size_t)n_threads, coded, err);
-    if (!r.makers)
-        return DPL_E_MEMORY;
+    r.made = r.makers ? dpli_calloc((size_t)n_threads, sizeof *r.made, err) : NULL;
     /* Links of those that go are read meanwhile and changed by nobody. */
-    status = dpli_pool_run(n_threads, ((size_t)g->n + REPAIRED - 1) / REPAIRED, repair_some, &r, err);
+    status = r.made ? dpli_pool_run(n_threads, ((size_t)g->n + REPAIRED - 1) / REPAIRED,
+                                    repair_some, &r, err)
+                    : DPL_E_MEMORY;
+    if (status == DPL_OK)
+        status = link_made_back(&r, n_threads, err);
+    for (int t = 0; t < n_threads && r.made; t++)
+        free(r.made[t].items);
+    free(r.made);
     clear_makers(r.makers, (size_t)n_threads);
     if (status != DPL_OK)
         return status;

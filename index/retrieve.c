@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -31,14 +32,18 @@ enum {
     BATCH_FROM = 20,         /* probes from which FAISS takes a matrix product, on all cores */
     ONE_CORE_UP_TO = 100000, /* rows that one core compares in some milliseconds */
     CANDIDATES_K_MAX = 1024, /* beyond, its candidates cost more than comparing everything */
+    FAISS_UP_TO = 1 << 16,   /* rows for which it may be wanted: codes serve so many a wanted one */
     SPARE = 32,              /* candidates more than wanted */
     RECALL_AT = 10,
-    N_TUNE = 200,        /* probes to tune with */
-    N_TRUTH = 64,        /* of the rows, the best to find ten in that were not held out */
-    LEAST_WIDTH = 10,    /* that a walk keeps */
-    WORTH = 4,           /* a code found by a link costs as much as so many in a row */
-    WALKS = 16,          /* that a thread makes at once */
-    SURE = 6             /* deviations of an error that nobody need expect */
+    N_TUNE = 200,     /* probes to tune with */
+    N_TRUTH = 64,     /* of the rows, the best to find ten in that were not held out */
+    LEAST_WIDTH = 10, /* that a walk keeps */
+    WORTH = 6,        /* a code found by a link costs as much as so many in a row */
+    WORTH_FULL = 2,   /* the same where full vectors are compared in a row */
+    WALKS = 16,       /* that a thread makes at once */
+    GONE_SHARE = 3,   /* of all, beyond which what is left is better made anew */
+    STALE_SHARE = 20, /* of all, after whose coming or going recall is measured again */
+    SURE = 6          /* deviations of an error that nobody need expect */
 };
 
 /* How far from 1 a norm may be for distance to order as cosine does. */
@@ -128,8 +133,8 @@ static int may_prove(const dpli_index *index, const dpl_head *head, size_t n_pro
 {
     dpl_head_kind kind = dpl_head_get_kind(head);
 
-    return index->ann && (n_probes >= BATCH_FROM || index->n <= ONE_CORE_UP_TO) && k <= CANDIDATES_K_MAX &&
-           k + SPARE <= index->n / 2 &&
+    return index->vectors.ann && (n_probes >= BATCH_FROM || index->n <= ONE_CORE_UP_TO) &&
+           k <= CANDIDATES_K_MAX && k + SPARE <= index->n / 2 &&
            (kind == DPL_HEAD_EUCLIDEAN ||
             (kind == DPL_HEAD_COSINE && are_unit(index->min_norm, index->max_norm)));
 }
@@ -153,7 +158,7 @@ static dpl_status search_proven(dpli_found *found, const dpli_index *index, cons
     at = dpli_alloc(n_probes * wide, sizeof *at, err);
     if (!at)
         goto done;
-    status = dpli_ann_search(at, distance, index->ann, asked, n_probes, wide, err);
+    status = dpli_ann_search(at, distance, index->vectors.ann, asked, n_probes, wide, err);
     if (status != DPL_OK)
         goto done;
     for (size_t i = 0; i < n_probes; i++) {
@@ -193,6 +198,7 @@ typedef struct walks {
     size_t n_probes, k, width, take; /* take: candidates to score where no bound tells */
     dpli_walker **walkers;           /* a thread each */
     int16_t *codes;                  /* [n_threads, width of a code] */
+    float *rooms;                    /* [n_threads, dim] */
     uint64_t *n_compared;            /* [n_threads] */
 } walks;
 
@@ -213,26 +219,27 @@ static float likely_high(const walks *w, const dpli_coded_probe *probe, const dp
 
 /* Best proposed first, until the next one is surely no better than the last one wanted. */
 static dpl_status score_proposed(dpli_top *top, const walks *w, const dpli_coded_probe *coded,
-                                 const float *probe, const dpli_near *near, size_t n,
+                                 const float *probe, const dpli_near *near, size_t n, float *room,
                                  dpl_error *err)
 {
     enum { AHEAD = 4 };
     const dpli_index *index = w->index;
     const size_t dim = (size_t)index->dim;
-    const float *rows = dpli_index_rows(index);
+    const float *all = dpli_rows_all(&index->vectors), *row;
     const bool bounded = dpli_code_serves(&index->shape, w->head);
 
     for (size_t j = 0; j < n && (bounded || j < w->take); j++) {
         const size_t at = near[j].at;
 
-        if (j + AHEAD < n)
+        if (all && j + AHEAD < n)
             for (size_t i = 0; i < dim; i += 16)
-                __builtin_prefetch(rows + near[j + AHEAD].at * dim + i);
+                __builtin_prefetch(all + near[j + AHEAD].at * dim + i);
         if (bounded && top->n == top->k && likely_high(w, coded, &near[j]) < top->best[0].score)
             break;
-        if (!dpli_index_row_is_whole(index, at))
-            return dpli_fail(err, DPL_E_INPUT, "vector %zu of the index is damaged", at);
-        dpli_top_offer(top, dpl_head_score(w->head, probe, rows + at * dim), at);
+        row = dpli_rows_at(&index->vectors, at, room, err);
+        if (!row)
+            return DPL_E_INPUT;
+        dpli_top_offer(top, dpl_head_score(w->head, probe, row), at);
     }
     return DPL_OK;
 }
@@ -250,13 +257,13 @@ static dpl_status walk_one(const walks *w, int worker, size_t number, dpl_error 
     for (size_t width = w->width;; width *= 4) {
         dpli_top top = {.best = w->found + number * w->k, .k = w->k};
         size_t n;
-        const dpli_near *near =
-            dpli_hnsw_search(&n, &index->graph, &coded, &code, width, w->walkers[worker],
-                              &w->n_compared[worker], err);
+        const dpli_near *near = dpli_hnsw_search(&n, &index->graph, &coded, &code, width,
+                                                 w->walkers[worker], &w->n_compared[worker], err);
 
         if (!near)
             return DPL_E_MEMORY;
-        status = score_proposed(&top, w, &code, probe, near, n, err);
+        status = score_proposed(&top, w, &code, probe, near, n,
+                                w->rooms + (size_t)worker * (size_t)index->dim, err);
         dpli_top_sort(&top);
         /* Fewer than there could be: some that were met have no score, or the walk ended early. */
         if (status != DPL_OK || top.n >= min_size(w->k, n_there) || width >= index->n)
@@ -298,7 +305,8 @@ static dpl_status search_graph(dpli_found *found, uint64_t *n_compared, const dp
     w.walkers = dpli_calloc(n_threads, sizeof *w.walkers, err);
     w.n_compared = dpli_calloc(n_threads, sizeof *w.n_compared, err);
     w.codes = dpli_alloc_aligned(n_threads * (size_t)index->shape.width, sizeof *w.codes, err);
-    if (!w.walkers || !w.n_compared || !w.codes)
+    w.rooms = dpli_alloc(n_threads * (size_t)index->dim, sizeof *w.rooms, err);
+    if (!w.walkers || !w.n_compared || !w.codes || !w.rooms)
         goto done;
     for (size_t i = 0; i < n_threads; i++)
         if (dpli_walker_new(&w.walkers[i], err) != DPL_OK)
@@ -312,15 +320,15 @@ done:
     free(w.walkers);
     free(w.n_compared);
     free(w.codes);
+    free(w.rooms);
     return status;
 }
 
 dpl_status dpli_index_search(dpli_found *found, const dpli_index *index, const dpl_head *head,
                              const float *probes, size_t n_probes, size_t k, dpl_error *err)
 {
-    const float *rows = dpli_index_rows(index);
-    const dpli_scanned scanned = {index->records.at, index->shape, rows, index->n, index};
-    dpl_status status;
+    const dpli_scanned scanned = {index->records.at, index->shape, &index->vectors, index->gone,
+                                  index->n};
 
     if (index->n == 0 || n_probes == 0) {
         for (size_t i = 0; i < n_probes * k; i++)
@@ -337,11 +345,9 @@ dpl_status dpli_index_search(dpli_found *found, const dpli_index *index, const d
     if (dpli_scan_serves(&scanned, head, k))
         return dpli_scan_search(found, head, &scanned, probes, n_probes, k, err);
     if (may_prove(index, head, n_probes, k))
-        return search_proven(found, index, head, rows, probes, n_probes, k, err);
-    status = dpli_index_check_rows(index, err);
-    if (status != DPL_OK)
-        return status;
-    return dpli_flat_search(found, head, rows, index->n, probes, n_probes, k, err);
+        return search_proven(found, index, head, dpli_rows_all(&index->vectors), probes, n_probes,
+                             k, err);
+    return dpli_rows_search(found, head, &index->vectors, index->gone, probes, n_probes, k, err);
 }
 
 /* ------------------------------------------------------------------ tuning */
@@ -349,10 +355,11 @@ dpl_status dpli_index_search(dpli_found *found, const dpli_index *index, const d
 typedef struct tuning {
     const dpli_index *index;
     const dpl_head *head;
-    size_t n; /* probes */
+    size_t n;          /* probes */
     float *probes;     /* [n, dim] */
     dpli_found *truth; /* [n, RECALL_AT], exact, of the rows that are in the graph */
     dpli_found *found; /* the same, approximate */
+    char *held_out;    /* [index->n] nonzero for those that are probes */
 } tuning;
 
 /* Share of the truth that is found, and a standard error below it: a probe's answers are found or
@@ -394,6 +401,7 @@ static dpl_status measure(double *recall, double *surely, double *n_compared, co
 static dpl_status climb(dpli_index *index, const tuning *t, double min_recall, dpl_error *err)
 {
     const bool bounded = dpli_code_serves(&index->shape, t->head);
+    const double worth = bounded ? WORTH : WORTH_FULL;
     double best = 0, surely, n_compared = 0;
     dpl_status status;
 
@@ -406,7 +414,7 @@ static dpl_status climb(dpli_index *index, const tuning *t, double min_recall, d
                 return status;
             best = fmax(best, surely);
             /* Costlier than comparing everything. */
-            if (n_compared * WORTH > (double)index->n)
+            if (n_compared * worth > (double)index->n)
                 break;
             if (surely >= min_recall) {
                 index->width = width;
@@ -420,25 +428,26 @@ static dpl_status climb(dpli_index *index, const tuning *t, double min_recall, d
 }
 
 /* The first ten of the truth that are in the graph. */
-static dpl_status find_truth(tuning *t, const char *held_out, dpl_error *err)
+static dpl_status find_truth(tuning *t, dpl_error *err)
 {
     const size_t k = min_size(N_TRUTH, t->index->n);
     dpli_found *all = dpli_alloc(t->n * k, sizeof *all, err);
-    const dpli_scanned scanned = {t->index->records.at, t->index->shape,
-                                  dpli_index_rows(t->index), t->index->n, NULL};
+    const dpli_scanned scanned = {t->index->records.at, t->index->shape, &t->index->vectors,
+                                  t->index->gone, t->index->n};
     dpl_status status;
 
     if (!all)
         return DPL_E_MEMORY;
-    status = dpli_scan_serves(&scanned, t->head, k)
-                 ? dpli_scan_search(all, t->head, &scanned, t->probes, t->n, k, err)
-                 : dpli_flat_search(all, t->head, scanned.rows, scanned.n, t->probes, t->n, k, err);
+    status =
+        dpli_scan_serves(&scanned, t->head, k)
+            ? dpli_scan_search(all, t->head, &scanned, t->probes, t->n, k, err)
+            : dpli_rows_search(all, t->head, scanned.rows, scanned.gone, t->probes, t->n, k, err);
     for (size_t i = 0; i < t->n && status == DPL_OK; i++) {
         dpli_found *truth = t->truth + i * RECALL_AT;
         size_t n = 0;
 
         for (size_t j = 0; j < k && n < RECALL_AT && all[i * k + j].at != DPLI_NOWHERE; j++)
-            if (!held_out[all[i * k + j].at])
+            if (!t->held_out[all[i * k + j].at])
                 truth[n++] = all[i * k + j];
         for (; n < RECALL_AT; n++)
             truth[n] = (dpli_found){NAN, DPLI_NOWHERE};
@@ -470,53 +479,103 @@ static uint32_t *shuffle(const dpli_index *index, const char *held_out, size_t n
     return order;
 }
 
+static void clear_tuning(tuning *t)
+{
+    free(t->probes);
+    free(t->truth);
+    free(t->found);
+    free(t->held_out);
+}
+
+/* Some of the vectors as probes, the same for the same vectors, with what an exact search finds. */
+static dpl_status make_tuning(tuning *t, const dpli_index *index, const dpl_head *head,
+                              dpl_error *err)
+{
+    const size_t dim = (size_t)index->dim, n = min_size(N_TUNE, (index->n - index->n_gone) / 5);
+    dpl_status status = DPL_OK;
+    dpli_rng rng;
+
+    *t = (tuning){.index = index, .head = head};
+    t->held_out = dpli_calloc(index->n, 1, err);
+    t->probes = dpli_alloc(n * dim, sizeof *t->probes, err);
+    t->truth = dpli_alloc(n * RECALL_AT, sizeof *t->truth, err);
+    t->found = dpli_alloc(n * RECALL_AT, sizeof *t->found, err);
+    if (!t->held_out || !t->probes || !t->truth || !t->found)
+        return DPL_E_MEMORY;
+    dpli_rng_seed(&rng, 2);
+    while (t->n < n && status == DPL_OK) {
+        const size_t at = (size_t)dpli_rng_below(&rng, index->n);
+
+        if (t->held_out[at] || (index->gone && index->gone[at]))
+            continue;
+        t->held_out[at] = 1;
+        status = dpli_rows_read(t->probes + t->n++ * dim, &index->vectors, at, 1, err);
+    }
+    return status == DPL_OK ? find_truth(t, err) : status;
+}
+
+/* Milliseconds of a search on average, one probe after the other as they are asked. */
+static dpl_status time_searches(double *ms, const tuning *t, bool exactly, dpl_error *err)
+{
+    enum { N_TIMED = 20 };
+    const dpli_index *index = t->index;
+    const dpli_scanned scanned = {index->records.at, index->shape, &index->vectors, index->gone,
+                                  index->n};
+    const size_t n = min_size(N_TIMED, t->n);
+    const double start = dpli_now();
+    dpl_status status = DPL_OK;
+
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        const float *probe = t->probes + i * (size_t)index->dim;
+
+        if (!exactly)
+            status = search_graph(t->found, NULL, index, t->head, probe, 1, RECALL_AT, index->width,
+                                  index->wide, err);
+        else if (dpli_scan_serves(&scanned, t->head, RECALL_AT))
+            status = dpli_scan_search(t->found, t->head, &scanned, probe, 1, RECALL_AT, err);
+        else
+            status = dpli_rows_search(t->found, t->head, &index->vectors, index->gone, probe, 1,
+                                      RECALL_AT, err);
+    }
+    *ms = n > 0 ? (dpli_now() - start) * 1e3 / (double)n : 0;
+    return status;
+}
+
+/* Tune and tell what it costs; the probes are not in the graph. */
+static dpl_status tune(dpli_index *index, const tuning *t, double min_recall, dpl_error *err)
+{
+    dpl_status status = climb(index, t, min_recall, err);
+
+    if (status == DPL_OK && index->recall >= min_recall)
+        status = time_searches(&index->search_ms, t, false, err);
+    if (status == DPL_OK)
+        status = time_searches(&index->exact_ms, t, true, err);
+    index->head_sum = dpli_head_sum(t->head);
+    index->n_changed = 0;
+    return status;
+}
+
 /* Link all but some, tune with those as probes from outside, then link them too. */
 static dpl_status make_and_tune(dpli_index *index, const dpl_head *head, double min_recall,
                                 dpl_error *err)
 {
-    const size_t dim = (size_t)index->dim, n = min_size(N_TUNE, index->n / 5);
     const dpli_coded coded = {index->records.at, index->shape};
-    const float *rows = dpli_index_rows(index);
-    tuning t = {.index = index, .head = head};
-    char *held_out = dpli_calloc(index->n, 1, err);
     uint32_t *order = NULL;
-    dpl_status status = DPL_E_MEMORY;
-    dpli_rng rng;
+    tuning t;
+    dpl_status status = make_tuning(&t, index, head, err);
 
-    t.probes = dpli_alloc(n * dim, sizeof *t.probes, err);
-    t.truth = dpli_alloc(n * RECALL_AT, sizeof *t.truth, err);
-    t.found = dpli_alloc(n * RECALL_AT, sizeof *t.found, err);
-    if (!held_out || !t.probes || !t.truth || !t.found)
-        goto done;
-    dpli_rng_seed(&rng, 2);
-    while (t.n < n) {
-        const size_t at = (size_t)dpli_rng_below(&rng, index->n);
-
-        if (held_out[at])
-            continue;
-        held_out[at] = 1;
-        memcpy(t.probes + t.n++ * dim, rows + at * dim, dim * sizeof *rows);
+    if (status == DPL_OK) {
+        order = shuffle(index, t.held_out, t.n, err);
+        status = order ? dpli_hnsw_grow(&index->graph, index->n, err) : DPL_E_MEMORY;
     }
-    order = shuffle(index, held_out, n, err);
-    if (!order)
-        goto done;
-    status = find_truth(&t, held_out, err);
     if (status == DPL_OK)
-        status = dpli_hnsw_grow(&index->graph, index->n, err);
+        status = dpli_hnsw_link(&index->graph, &coded, order, index->n - t.n, err);
     if (status == DPL_OK)
-        status = dpli_hnsw_link(&index->graph, &coded, order, index->n - n, err);
-    if (status == DPL_OK)
-        status = climb(index, &t, min_recall, err);
+        status = tune(index, &t, min_recall, err);
     if (status == DPL_OK && index->recall >= min_recall)
-        status = dpli_hnsw_link(&index->graph, &coded, order + index->n - n, n, err);
-    index->head_sum = dpli_head_sum(head);
-    index->n_tuned = index->n;
-done:
+        status = dpli_hnsw_link(&index->graph, &coded, order + index->n - t.n, t.n, err);
     free(order);
-    free(held_out);
-    free(t.probes);
-    free(t.truth);
-    free(t.found);
+    clear_tuning(&t);
     return status;
 }
 
@@ -538,12 +597,13 @@ static dpl_status code_some(void *ctx, int worker, size_t item, dpl_error *err)
     (void)worker;
     (void)err;
     dpli_code_rows((int8_t *)index->records.at + at * index->shape.stride, &index->shape,
-                   dpli_index_rows(index) + at * (size_t)index->dim,
+                   dpli_rows_rest(&index->vectors) +
+                       (at - index->vectors.n_filed) * (size_t)index->dim,
                    min_size(CODED, index->n - at));
     return DPL_OK;
 }
 
-/* Codes of the rows from first on; those before are there. */
+/* Codes of the rows from first on, which are in memory; those before are there. */
 static dpl_status code_from(dpli_index *index, size_t first, dpl_error *err)
 {
     const size_t n = index->n - first;
@@ -563,8 +623,7 @@ static dpl_status code_from(dpli_index *index, size_t first, dpl_error *err)
 
 static int wants_exact(size_t n, dpli_wish wish)
 {
-    return n < DPLI_APPROXIMATE_FROM ||
-           (wish.exact_up_to >= 0 && n <= (uint64_t)wish.exact_up_to);
+    return n < DPLI_APPROXIMATE_FROM || (wish.exact_up_to >= 0 && n <= (uint64_t)wish.exact_up_to);
 }
 
 int dpli_index_serves(const dpli_index *index, const dpl_head *head, dpli_wish wish)
@@ -588,17 +647,14 @@ dpl_status dpli_index_make(dpli_index *out, dpli_vectors *vectors, const dpl_hea
                         .dim = vectors->dim,
                         .generation = vectors->generation,
                         .min_norm = INFINITY};
-    float *rows = vectors->rows;
     dpl_status status = DPL_OK;
 
     memset(out, 0, sizeof *out);
     vectors->ids = vectors->owners = vectors->photos = NULL;
     vectors->n = 0;
-    widen_norms(&index.min_norm, &index.max_norm, rows, index.n, (size_t)index.dim);
-    if (index.n > 0)
-        status = dpli_ann_new(&index.ann, rows, index.n, index.dim, err);
-    free(vectors->rows);
-    vectors->rows = NULL;
+    widen_norms(&index.min_norm, &index.max_norm, vectors->rows, index.n, (size_t)index.dim);
+    status = dpli_rows_take(&index.vectors, &vectors->rows, index.n, index.dim,
+                            exact && index.n <= FAISS_UP_TO, err);
     index.shape = dpli_code_shape_of(index.dim, dpl_head_get_kind(head) == DPL_HEAD_COSINE);
     if (status == DPL_OK && index.n > 0 && (!exact || dpli_code_serves(&index.shape, head)))
         status = code_from(&index, 0, err);
@@ -616,25 +672,6 @@ dpl_status dpli_index_make(dpli_index *out, dpli_vectors *vectors, const dpl_hea
 
 /* ------------------------------------------------------------------ changing */
 
-/* Of ten vectors one may have come or gone since it was tuned: what was measured still holds. */
-static bool is_far_from_tuned(const dpli_index *index, size_t n, size_t n_gone)
-{
-    return n > index->n_tuned + index->n_tuned / 10 || n_gone > index->n_tuned / 5;
-}
-
-static dpl_status add_rows(dpli_index *index, const float *rows, size_t n, dpl_error *err)
-{
-    const size_t row_bytes = (size_t)index->dim * sizeof *rows, before = index->rows.n_bytes;
-    dpl_status status;
-
-    if (index->ann)
-        return dpli_ann_add(index->ann, rows, n, err);
-    status = dpli_span_resize(&index->rows, before + n * row_bytes, err);
-    if (status == DPL_OK)
-        memcpy((char *)index->rows.at + before, rows, n * row_bytes);
-    return status;
-}
-
 dpl_status dpli_index_extend(bool *done, dpli_index *index, const float *rows, size_t n,
                              dpl_error *err)
 {
@@ -642,14 +679,15 @@ dpl_status dpli_index_extend(bool *done, dpli_index *index, const float *rows, s
     dpl_status status;
 
     *done = false;
-    if (n_old == 0 ||
-        (dpli_index_is_approximate(index) && is_far_from_tuned(index, n_old + n, index->n_gone)))
+    if (n_old == 0)
         return DPL_OK;
-    status = add_rows(index, rows, n, err);
+    status = dpli_rows_add(&index->vectors, rows, n, err);
     if (status != DPL_OK)
         return status;
     widen_norms(&index->min_norm, &index->max_norm, rows, n, (size_t)index->dim);
     index->n += n;
+    index->n_changed += n;
+    index->n_unsaved += n;
     if (index->gone) {
         char *gone = dpli_realloc(index->gone, index->n, 1, err);
 
@@ -678,13 +716,10 @@ dpl_status dpli_index_extend(bool *done, dpli_index *index, const float *rows, s
 dpl_status dpli_index_take_out(bool *done, dpli_index *index, const char *is_gone, size_t n,
                                dpl_error *err)
 {
-    const size_t dim = (size_t)index->dim;
-    float *rows = index->ann ? dpli_ann_rows(index->ann) : index->rows.at;
     dpl_status status = DPL_OK;
 
     *done = false;
-    if (index->n_gone + n >= index->n ||
-        (dpli_index_is_approximate(index) && is_far_from_tuned(index, index->n, index->n_gone + n)))
+    if (index->n_gone + n > index->n / GONE_SHARE)
         return DPL_OK;
     if (!index->gone)
         index->gone = dpli_calloc(index->n, 1, err);
@@ -693,6 +728,8 @@ dpl_status dpli_index_take_out(bool *done, dpli_index *index, const char *is_gon
     for (size_t i = 0; i < index->n; i++)
         index->gone[i] |= is_gone[i];
     index->n_gone += n;
+    index->n_changed += n;
+    index->n_unsaved += n;
     if (dpli_index_is_approximate(index)) {
         const dpli_coded coded = {index->records.at, index->shape};
 
@@ -702,12 +739,53 @@ dpl_status dpli_index_take_out(bool *done, dpli_index *index, const char *is_gon
     for (size_t i = 0; i < index->n && status == DPL_OK; i++) {
         if (!is_gone[i])
             continue;
-        for (size_t j = 0; j < dim; j++)
-            rows[i * dim + j] = NAN;
+        dpli_rows_wipe(&index->vectors, i);
         if (index->records.at)
-            dpli_code_rows((int8_t *)index->records.at + i * index->shape.stride, &index->shape,
-                           rows + i * dim, 1);
+            dpli_code_wipe((int8_t *)index->records.at + i * index->shape.stride, &index->shape);
     }
     *done = status == DPL_OK;
+    return status;
+}
+
+bool dpli_index_is_stale(const dpli_index *index)
+{
+    return dpli_index_is_approximate(index) &&
+           index->n_changed > (index->n - index->n_gone) / STALE_SHARE;
+}
+
+dpl_status dpli_index_retune(bool *done, dpli_index *index, const dpl_head *head, double min_recall,
+                             dpl_error *err)
+{
+    const dpli_coded coded = {index->records.at, index->shape};
+    char *outside = NULL;
+    uint32_t *nodes = NULL;
+    size_t n = 0;
+    tuning t;
+    dpl_status status = make_tuning(&t, index, head, err);
+
+    *done = false;
+    if (status != DPL_OK)
+        goto done;
+    outside = dpli_calloc(index->n, 1, err);
+    nodes = outside ? dpli_alloc(t.n, sizeof *nodes, err) : NULL;
+    if (!nodes) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    for (size_t i = 0; i < index->n; i++) {
+        outside[i] = t.held_out[i] || (index->gone && index->gone[i]);
+        if (t.held_out[i])
+            nodes[n++] = (uint32_t)i;
+    }
+    status = dpli_hnsw_unlink(&index->graph, &coded, outside, err);
+    if (status == DPL_OK)
+        status = tune(index, &t, min_recall, err);
+    *done = index->recall >= min_recall;
+    if (status == DPL_OK && *done)
+        status = dpli_hnsw_link(&index->graph, &coded, nodes, n, err);
+done:
+    free(outside);
+    free(nodes);
+    clear_tuning(&t);
     return status;
 }

@@ -31,21 +31,30 @@ int dpli_index_serves(const dpli_index *index, const dpl_head *head, dpli_wish w
 
 /**
  * Append rows [n, dim], whose ids and so on the caller sets afterwards. *done is 0, and nothing was
- * changed, when the index would no longer be what it was tuned to be: make it anew then. After a
- * failure it is of no use.
+ * changed, when there is nothing to append to. After a failure the index is of no use.
  */
 dpl_status dpli_index_extend(bool *done, dpli_index *index, const float *rows, size_t n,
                              dpl_error *err);
 
 /**
- * Take out vectors: they are found no more, and wiped. Their ids stay where they are, until the
- * index is written.
+ * Take out vectors: they are found no more, and nothing is left of them in memory. Their ids stay
+ * where they are, until the index is written.
  *
  * @param is_gone  [index->n] nonzero for n that are to go and have not
- * @param[out] done  as of dpli_index_extend
+ * @param[out] done  0, and nothing was changed: so many have gone that it is to be made anew
  */
 dpl_status dpli_index_take_out(bool *done, dpli_index *index, const char *is_gone, size_t n,
                                dpl_error *err);
+
+/** Whether so much has come and gone that what was measured need not hold. */
+bool dpli_index_is_stale(const dpli_index *index);
+/**
+ * Measure again, and widen what a walk keeps as it is needed.
+ *
+ * @param[out] done  0: it no longer reaches min_recall and is to be made anew
+ */
+dpl_status dpli_index_retune(bool *done, dpli_index *index, const dpl_head *head, double min_recall,
+                             dpl_error *err);
 
 /**
  * The k vectors that score highest against each probe, best first; ties by lower row.

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fail.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "net/rows8.h"
@@ -174,23 +173,29 @@ static dpl_status score(dpli_found *found, const dpl_head *head, const dpli_scan
                         const float *probe, const kept *k, size_t wanted, dpl_error *err)
 {
     const size_t dim = (size_t)in->shape.dim;
+    const float *all = dpli_rows_all(in->rows);
     dpli_top top = {.best = found, .k = wanted};
+    float *room = dpli_alloc(dim, sizeof *room, err);
+    dpl_status status = room ? DPL_OK : DPL_E_MEMORY;
 
-    for (size_t i = 0; i < k->n; i++) {
-        const float *row = in->rows + k->items[i].at * dim;
+    for (size_t i = 0; i < k->n && status == DPL_OK; i++) {
+        const float *row;
 
         if (top.n == top.k && k->items[i].high < top.best[0].score)
             break;
-        if (i + AHEAD < k->n)
+        if (all && i + AHEAD < k->n)
             for (size_t j = 0; j < dim; j += 16)
-                __builtin_prefetch(in->rows + k->items[i + AHEAD].at * dim + j);
-        if (in->index && !dpli_index_row_is_whole(in->index, k->items[i].at))
-            return dpli_fail(err, DPL_E_INPUT, "vector %u of the index is damaged",
-                             (unsigned)k->items[i].at);
-        dpli_top_offer(&top, dpl_head_score(head, probe, row), k->items[i].at);
+                __builtin_prefetch(all + k->items[i + AHEAD].at * dim + j);
+        row = dpli_rows_at(in->rows, k->items[i].at, room, err);
+        if (row)
+            dpli_top_offer(&top, dpl_head_score(head, probe, row), k->items[i].at);
+        else
+            status = DPL_E_INPUT;
     }
-    dpli_top_sort(&top);
-    return DPL_OK;
+    free(room);
+    if (status == DPL_OK)
+        dpli_top_sort(&top);
+    return status;
 }
 
 /* ------------------------------------------------------------------ search */
@@ -263,15 +268,11 @@ dpl_status dpli_scan_search(dpli_found *found, const dpl_head *head, const dpli_
             status = gather(&all[i], n_threads, p.n_probes, err);
             if (status != DPL_OK)
                 break;
-            if (!all[i].too_many) {
+            if (all[i].too_many)
+                status = dpli_rows_search(found + (at + i) * k, head, in->rows, in->gone, probe, 1,
+                                          k, err);
+            else
                 status = score(found + (at + i) * k, head, in, probe, &all[i], k, err);
-                continue;
-            }
-            if (in->index)
-                status = dpli_index_check_rows(in->index, err);
-            if (status == DPL_OK)
-                status = dpli_flat_search(found + (at + i) * k, head, in->rows, in->n, probe, 1, k,
-                                          err);
         }
     }
 done:

@@ -4,15 +4,15 @@
 
 #include "index/codes.h"
 #include "index/flat.h"
-#include "index/snapshot.h"
+#include "index/rows.h"
 
 /* Vectors and their codes; all borrowed. */
 typedef struct dpli_scanned {
     const int8_t *records;
     dpli_code_shape shape;
-    const float *rows; /* [n, dim] */
+    const dpli_rows *rows;
+    const char *gone; /* [n] nonzero for those that are no longer; NULL: none */
     size_t n;
-    const dpli_index *index; /* that the rows are of and are compared with the sums of; may be NULL */
 } dpli_scanned;
 
 /** Whether dpli_scan_search takes this head and k. */

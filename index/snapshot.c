@@ -4,10 +4,10 @@
  *     vectors [n, dim] float | codes | links: near, up, far | ids | owners | photos [n] int64 |
  *     a sum a vector [n] uint32 | trailer
  *
- * The vectors stand first, so that they can be mapped where they lie: only those that a search
- * compares in full are ever read, each with its sum. The rest is read when the file is opened, in
- * pieces by all cores, and summed meanwhile; a walk through codes and links would find their pages
- * too slowly in a mapping. The trailer ends in a sum over the pieces' sums and itself. Sums find
+ * The vectors stand first and stay there (rows.h): only those that a search compares in full are
+ * ever read, each with its sum. The rest is read when the file is opened, in pieces by all cores,
+ * and summed meanwhile; a walk through codes and links would find their pages too slowly in a
+ * mapping. The trailer ends in a sum over the pieces' sums and itself. Sums find
  * damage: a torn write, a bad disk, a copy cut short. They are no signature: who can write the
  * gallery's folder can make a file that passes, and so links and sizes are checked besides. Numbers
  * are the machine's own; another byte order does not pass.
@@ -31,35 +31,33 @@
 #include "base/pool.h"
 
 #define MAGIC   "doppelix"
-#define VERSION 2U
+#define VERSION 3U
 
-enum { PIECE_BYTES = 1 << 20, N_SECTIONS = 8, ROWS_AT_ONCE = 4096 };
+enum { PIECE_BYTES = 1 << 20, N_SECTIONS = 8, ROWS_AT_ONCE = 256 };
 
 typedef struct trailer {
     char magic[8];
     uint32_t version, unit;
     int64_t generation;
     char identity[32];
-    uint64_t n, head_sum, width, wide, n_tuned, n_far;
-    double recall, min_norm, max_norm, n_compared;
+    uint64_t n, head_sum, width, wide, n_changed, n_far;
+    double recall, min_norm, max_norm, n_compared, search_ms, exact_ms;
     int32_t dim, top;
     uint32_t entry, has_codes, has_graph, zero;
     uint64_t sum;
 } trailer;
-_Static_assert(sizeof(trailer) == 168, "the trailer has no padding and a known size");
+_Static_assert(sizeof(trailer) == 184, "the trailer has no padding and a known size");
 
 /* ------------------------------------------------------------------ in memory */
 
 void dpli_index_clear(dpli_index *index)
 {
-    dpli_ann_free(index->ann);
-    dpli_span_free(&index->rows);
+    dpli_rows_clear(&index->vectors);
     dpli_span_free(&index->records);
     dpli_hnsw_clear(&index->graph);
     free(index->ids);
     free(index->owners);
     free(index->photos);
-    free(index->sums);
     free(index->gone);
     memset(index, 0, sizeof *index);
 }
@@ -93,20 +91,17 @@ static dpl_status copy_span(dpli_span *out, const dpli_span *span, dpl_error *er
 dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *err)
 {
     const size_t n_ids = index->n * sizeof *index->ids;
-    dpl_status status = DPL_OK;
+    dpl_status status;
 
     *out = *index;
     out->ids = out->owners = out->photos = NULL;
-    out->ann = NULL;
-    out->sums = NULL;
     out->gone = NULL;
-    memset(&out->rows, 0, sizeof out->rows);
+    memset(&out->vectors, 0, sizeof out->vectors);
     memset(&out->records, 0, sizeof out->records);
     memset(&out->graph.near, 0, sizeof out->graph.near);
     memset(&out->graph.up, 0, sizeof out->graph.up);
     memset(&out->graph.far, 0, sizeof out->graph.far);
-    if (index->ann)
-        status = dpli_ann_copy(&out->ann, index->ann, err);
+    status = dpli_rows_copy(&out->vectors, &index->vectors, err);
     if (status == DPL_OK)
         status = copy_bytes(&out->ids, index->ids, n_ids, err);
     if (status == DPL_OK)
@@ -114,11 +109,7 @@ dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *
     if (status == DPL_OK)
         status = copy_bytes(&out->photos, index->photos, n_ids, err);
     if (status == DPL_OK)
-        status = copy_bytes(&out->sums, index->sums, index->n_summed * sizeof *index->sums, err);
-    if (status == DPL_OK)
         status = copy_bytes(&out->gone, index->gone, index->n, err);
-    if (status == DPL_OK)
-        status = copy_span(&out->rows, &index->rows, err);
     if (status == DPL_OK)
         status = copy_span(&out->records, &index->records, err);
     if (status == DPL_OK)
@@ -130,45 +121,6 @@ dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *
     if (status != DPL_OK)
         dpli_index_clear(out);
     return status;
-}
-
-const float *dpli_index_rows(const dpli_index *index)
-{
-    return index->ann ? dpli_ann_rows(index->ann) : index->rows.at;
-}
-
-static uint32_t sum_of_row(const float *row, size_t dim)
-{
-    const uint64_t sum = dpli_sum64(0, row, dim * sizeof *row);
-
-    return (uint32_t)(sum ^ sum >> 32);
-}
-
-bool dpli_index_row_is_whole(const dpli_index *index, size_t at)
-{
-    const size_t dim = (size_t)index->dim;
-
-    return at >= index->n_summed ||
-           sum_of_row(dpli_index_rows(index) + at * dim, dim) == index->sums[at];
-}
-
-static dpl_status check_some(void *ctx, int worker, size_t item, dpl_error *err)
-{
-    const dpli_index *index = ctx;
-    const size_t at = item * ROWS_AT_ONCE;
-
-    (void)worker;
-    for (size_t i = at; i < at + ROWS_AT_ONCE && i < index->n_summed; i++)
-        if (!dpli_index_row_is_whole(index, i) && !(index->gone && index->gone[i]))
-            return dpli_fail(err, DPL_E_INPUT, "vector %zu of the index is damaged", i);
-    return DPL_OK;
-}
-
-dpl_status dpli_index_check_rows(const dpli_index *index, dpl_error *err)
-{
-    return dpli_pool_run(index->n_summed > ROWS_AT_ONCE ? 0 : 1,
-                         (index->n_summed + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, check_some,
-                         (void *)(uintptr_t)index, err);
 }
 
 /* ------------------------------------------------------------------ the file's parts */
@@ -303,30 +255,42 @@ static bool put_graph(FILE *file, const dpli_index *index, const numbers *to)
     return good;
 }
 
-static bool put_row_sums(FILE *file, const dpli_index *index)
+/* Vectors, or a sum of each, of those that stay. */
+static dpl_status put_vectors(FILE *file, const dpli_index *index, bool sums, dpl_error *err)
 {
-    const size_t dim = (size_t)index->dim;
-    const float *rows = dpli_index_rows(index);
+    const size_t dim = (size_t)index->dim, row_bytes = dim * sizeof(float);
+    const dpli_rows *rows = &index->vectors;
+    float *room = dpli_alloc(ROWS_AT_ONCE * dim, sizeof *room, err);
+    dpl_status status = room ? DPL_OK : DPL_E_MEMORY;
+    bool good = true;
 
-    for (size_t i = 0; i < index->n; i++) {
-        const uint32_t sum = i < index->n_summed ? index->sums[i] : sum_of_row(rows + i * dim, dim);
+    for (size_t at = 0; at < index->n && status == DPL_OK && good; at += ROWS_AT_ONCE) {
+        const size_t n = index->n - at < ROWS_AT_ONCE ? index->n - at : ROWS_AT_ONCE;
+        const bool known = sums && at + n <= rows->n_filed;
 
-        if (!(index->gone && index->gone[i]) && !put(file, &sum, sizeof sum))
-            return false;
+        if (!known)
+            status = dpli_rows_read(room, rows, at, n, err);
+        for (size_t i = 0; i < n && status == DPL_OK && good; i++) {
+            const uint32_t sum = !sums   ? 0
+                                 : known ? rows->sums[at + i]
+                                         : dpli_rows_sum(room + i * dim, index->dim);
+
+            if (!(index->gone && index->gone[at + i]))
+                good = sums ? put(file, &sum, sizeof sum) : put(file, room + i * dim, row_bytes);
+        }
     }
-    return true;
+    free(room);
+    return status != DPL_OK || good ? status
+                                    : dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write");
 }
 
-static bool put_all(FILE *file, const dpli_index *index, const numbers *to)
+static bool put_middle(FILE *file, const dpli_index *index, const numbers *to)
 {
-    return put_items(file, index, dpli_index_rows(index), (size_t)index->dim * sizeof(float)) &&
-           (!index->records.at ||
-            put_items(file, index, index->records.at, index->shape.stride)) &&
+    return (!index->records.at || put_items(file, index, index->records.at, index->shape.stride)) &&
            (!dpli_index_is_approximate(index) || put_graph(file, index, to)) &&
            put_items(file, index, index->ids, sizeof *index->ids) &&
            put_items(file, index, index->owners, sizeof *index->owners) &&
-           put_items(file, index, index->photos, sizeof *index->photos) &&
-           put_row_sums(file, index);
+           put_items(file, index, index->photos, sizeof *index->photos);
 }
 
 static dpl_status sum_file(trailer *t, int fd, dpl_error *err)
@@ -355,11 +319,13 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
                  .head_sum = index->head_sum,
                  .width = index->width,
                  .wide = index->wide,
-                 .n_tuned = index->n_tuned,
+                 .n_changed = index->n_changed,
                  .recall = index->recall,
                  .min_norm = index->min_norm,
                  .max_norm = index->max_norm,
                  .n_compared = index->n_compared,
+                 .search_ms = index->search_ms,
+                 .exact_ms = index->exact_ms,
                  .dim = index->dim,
                  .top = g->top,
                  .has_codes = index->records.at != NULL,
@@ -384,7 +350,14 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
         goto cannot;
     memcpy(t.magic, MAGIC, sizeof t.magic);
     memcpy(t.identity, index->identity, sizeof t.identity);
-    if (!put_all(file, index, &to) || fflush(file) != 0)
+    status = put_vectors(file, index, false, err);
+    if (status == DPL_OK && !put_middle(file, index, &to))
+        goto cannot;
+    if (status == DPL_OK)
+        status = put_vectors(file, index, true, err);
+    if (status != DPL_OK)
+        goto done;
+    if (fflush(file) != 0)
         goto cannot;
     status = sum_file(&t, fileno(file), err);
     if (status == DPL_OK && (!put(file, &t, sizeof t) || fflush(file) != 0))
@@ -431,15 +404,31 @@ static dpl_status read_trailer(trailer *t, uint64_t bytes[N_SECTIONS], int fd, d
     return DPL_OK;
 }
 
+/* A head that codes say nothing of compares every vector each time: from memory. */
+static dpl_status bring_in(dpli_index *index, dpl_error *err)
+{
+    float *rows = dpli_alloc(index->n * (size_t)index->dim, sizeof *rows, err);
+    dpl_status status =
+        rows ? dpli_rows_read(rows, &index->vectors, 0, index->n, err) : DPL_E_MEMORY;
+
+    if (status == DPL_OK) {
+        dpli_rows_clear(&index->vectors);
+        status = dpli_rows_take(&index->vectors, &rows, index->n, index->dim, false, err);
+    }
+    free(rows);
+    return status;
+}
+
 static dpl_status read_parts(dpli_index *index, const trailer *t, const uint64_t bytes[N_SECTIONS],
                              int fd, dpl_error *err)
 {
     const size_t n = (size_t)t->n, n_row_bytes = n * (size_t)t->dim * sizeof(float);
     void *to[N_SECTIONS];
+    uint32_t *sums = NULL;
     uint64_t at = n_row_bytes, sum = 0;
-    dpl_status status = dpli_span_map(&index->rows, fd, 0, n_row_bytes, n_row_bytes / 8, err);
+    dpl_status status = DPL_OK;
 
-    if (status == DPL_OK && t->has_codes)
+    if (t->has_codes)
         status = dpli_span_new(&index->records, (size_t)bytes[0], err);
     if (status == DPL_OK && t->has_graph)
         status = dpli_span_new(&index->graph.near, (size_t)bytes[1], err);
@@ -452,10 +441,9 @@ static dpl_status read_parts(dpli_index *index, const trailer *t, const uint64_t
     index->ids = dpli_alloc(n, sizeof *index->ids, err);
     index->owners = index->ids ? dpli_alloc(n, sizeof *index->owners, err) : NULL;
     index->photos = index->owners ? dpli_alloc(n, sizeof *index->photos, err) : NULL;
-    index->sums = index->photos ? dpli_alloc(n, sizeof *index->sums, err) : NULL;
-    if (!index->sums)
+    sums = index->photos ? dpli_alloc(n, sizeof *sums, err) : NULL;
+    if (!sums)
         return DPL_E_MEMORY;
-    index->n_summed = n;
     to[0] = index->records.at;
     to[1] = index->graph.near.at;
     to[2] = index->graph.up.at;
@@ -463,52 +451,94 @@ static dpl_status read_parts(dpli_index *index, const trailer *t, const uint64_t
     to[4] = index->ids;
     to[5] = index->owners;
     to[6] = index->photos;
-    to[7] = index->sums;
+    to[7] = sums;
     for (int i = 0; i < N_SECTIONS && status == DPL_OK; i++) {
         status = read_part(&sum, fd, at, bytes[i], to[i], err);
         at += bytes[i];
     }
     if (status == DPL_OK && dpli_sum64(sum, t, offsetof(trailer, sum)) != t->sum)
         status = dpli_fail(err, DPL_E_INPUT, "the sum is wrong");
-    return status;
+    if (status == DPL_OK)
+        status = dpli_rows_open(&index->vectors, fd, &sums, n, t->dim, err);
+    free(sums);
+    return status == DPL_OK && !t->has_codes ? bring_in(index, err) : status;
+}
+
+static dpl_status open_snapshot(int *fd, const char *path, dpl_error *err)
+{
+    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
+    *fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0 && errno == ENOENT)
+        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
+    if (*fd < 0)
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
+    return DPL_OK;
+}
+
+static dpli_index numbers_of(const trailer *t)
+{
+    dpli_index index = {.n = (size_t)t->n,
+                        .dim = t->dim,
+                        .shape = dpli_code_shape_of(t->dim, t->unit != 0),
+                        .generation = t->generation,
+                        .min_norm = t->min_norm,
+                        .max_norm = t->max_norm,
+                        .head_sum = t->head_sum,
+                        .recall = t->recall,
+                        .width = (size_t)t->width,
+                        .wide = (size_t)t->wide,
+                        .n_changed = (size_t)t->n_changed,
+                        .n_compared = t->n_compared,
+                        .search_ms = t->search_ms,
+                        .exact_ms = t->exact_ms};
+
+    if (t->has_graph) {
+        index.graph.n = (uint32_t)t->n;
+        index.graph.n_far = (uint32_t)t->n_far;
+        index.graph.entry = t->entry;
+        index.graph.top = t->top;
+    }
+    memcpy(index.identity, t->identity, sizeof t->identity);
+    return index;
+}
+
+dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *path, dpl_error *err)
+{
+    uint64_t bytes[N_SECTIONS];
+    trailer t;
+    int fd;
+    dpl_status status = open_snapshot(&fd, path, err);
+
+    memset(out, 0, sizeof *out);
+    *n_bytes = 0;
+    if (status != DPL_OK)
+        return status;
+    status = read_trailer(&t, bytes, fd, err);
+    close(fd);
+    if (status != DPL_OK)
+        return status;
+    *out = numbers_of(&t);
+    *n_bytes = sizeof t + t.n * (uint64_t)t.dim * sizeof(float);
+    for (int i = 0; i < N_SECTIONS; i++)
+        *n_bytes += bytes[i];
+    return DPL_OK;
 }
 
 dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
 {
     dpli_index index = {0};
     uint64_t bytes[N_SECTIONS];
-    dpl_status status;
     trailer t;
-    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd;
+    dpl_status status = open_snapshot(&fd, path, err);
 
     memset(out, 0, sizeof *out);
-    if (fd < 0 && errno == ENOENT)
-        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
-    if (fd < 0)
-        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
+    if (status != DPL_OK)
+        return status;
     status = read_trailer(&t, bytes, fd, err);
     if (status != DPL_OK)
         goto done;
-    index = (dpli_index){.n = (size_t)t.n,
-                         .dim = t.dim,
-                         .shape = dpli_code_shape_of(t.dim, t.unit != 0),
-                         .generation = t.generation,
-                         .min_norm = t.min_norm,
-                         .max_norm = t.max_norm,
-                         .head_sum = t.head_sum,
-                         .recall = t.recall,
-                         .width = (size_t)t.width,
-                         .wide = (size_t)t.wide,
-                         .n_tuned = (size_t)t.n_tuned,
-                         .n_compared = t.n_compared};
-    if (t.has_graph) {
-        index.graph.n = (uint32_t)t.n;
-        index.graph.n_far = (uint32_t)t.n_far;
-        index.graph.entry = t.entry;
-        index.graph.top = t.top;
-    }
-    memcpy(index.identity, t.identity, sizeof t.identity);
+    index = numbers_of(&t);
     status = read_parts(&index, &t, bytes, fd, err);
     if (status == DPL_OK && t.has_graph && !dpli_hnsw_is_whole(&index.graph))
         status = dpli_fail(err, DPL_E_INPUT, "the links are wrong");
@@ -538,8 +568,8 @@ dpl_status dpli_snapshot_seal(const char *path, dpl_error *err)
     status = read_trailer(&t, bytes, fd, err);
     if (status == DPL_OK)
         status = sum_file(&t, fd, err);
-    if (status == DPL_OK && pwrite(fd, &t.sum, sizeof t.sum,
-                                   lseek(fd, 0, SEEK_END) - (off_t)sizeof t.sum) < 0)
+    if (status == DPL_OK &&
+        pwrite(fd, &t.sum, sizeof t.sum, lseek(fd, 0, SEEK_END) - (off_t)sizeof t.sum) < 0)
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
     close(fd);
     return status;

@@ -452,7 +452,12 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     assert_true(hits[0].template_id == 7 * A_PHOTO + 1);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p7", NULL, 0, 0, &err), &err);
     assert_int_equal(report.n_left, 0);
+    /* The file is there without them, and the next search need not make it anew. */
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_int_equal(index.n, BIG + 29 * A_PHOTO);
+    dpli_index_clear(&index);
     right(gallery, head);
+    assert_string_equal(dpl_gallery_notice(gallery), "");
     for (size_t i = 0; i < A_PHOTO; i++) {
         search(hits, gallery, head, rows + ((size_t)7 * A_PHOTO + i) * DIM, 1, NULL, NULL);
         for (int j = 0; j < K; j++)
