@@ -396,8 +396,9 @@ static dpl_status measure(double *recall, double *surely, double *n_compared, co
     return DPL_OK;
 }
 
-/* The narrowest walk, with the fewest candidates, that surely reaches the wish. *recall is what it
-   reaches, or below the wish the most that any surely did. */
+/* The narrowest walk, with the fewest candidates, that surely reaches the wish; no narrower than it
+   has been, for what is measured scatters. *recall is what it reaches, or below the wish the most
+   that any surely did. */
 static dpl_status climb(dpli_index *index, const tuning *t, double min_recall, dpl_error *err)
 {
     const bool bounded = dpli_code_serves(&index->shape, t->head);
@@ -405,9 +406,14 @@ static dpl_status climb(dpli_index *index, const tuning *t, double min_recall, d
     double best = 0, surely, n_compared = 0;
     dpl_status status;
 
-    for (index->wide = 1; index->wide <= (bounded ? 1 : 64); index->wide *= 4) {
-        size_t width = LEAST_WIDTH;
+    if (index->wide < 1)
+        index->wide = 1;
+    for (; index->wide <= (bounded ? 1 : 64); index->wide *= 4) {
+        /* Where no bound tells, a walk keeps what is taken in any case. */
+        size_t width = bounded ? LEAST_WIDTH : 2 * RECALL_AT * index->wide;
 
+        if (width < index->width)
+            width = index->width;
         for (;; width += width / 4 + 1) {
             status = measure(&index->recall, &surely, &n_compared, t, width, index->wide, err);
             if (status != DPL_OK)
