@@ -75,10 +75,26 @@ static json_t *model_json(const gallery_model *m)
     return model;
 }
 
+static json_t *index_json(const dpl_index_info *is)
+{
+    json_t *index = json_object();
+
+    json_put_bool(&index, "exact", is->exact);
+    json_put_text(&index, "index", is->exact ? "flat" : "hnsw");
+    json_put_real(&index, "recall", is->recall);
+    json_put_int(&index, "n_templates", is->n_templates);
+    json_put_int(&index, "bytes", is->n_bytes);
+    if (is->exact_ms > 0) {
+        json_put_real(&index, "search_ms", is->search_ms);
+        json_put_real(&index, "exact_ms", is->exact_ms);
+    }
+    return index;
+}
+
 json_t *info_gallery_json(const gallery_facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
-    json_t *object = json_answer("info"), *models = json_object();
+    json_t *object = json_answer("info"), *models = json_object(), *indexes = json_object();
 
     json_put_text(&object, "gallery", f->dir);
     json_put_int(&object, "n_persons", c->n_persons);
@@ -90,6 +106,10 @@ json_t *info_gallery_json(const gallery_facts *f)
     json_put_int(&object, "n_failed", c->n_failed);
     json_put_int(&object, "db_bytes", c->db_bytes);
     json_put_int(&object, "index_bytes", f->index_bytes);
+    for (size_t i = 0; i < f->n_indexes; i++)
+        if (f->indexes[i].is.n_templates > 0)
+            json_put(&indexes, f->indexes[i].space, index_json(&f->indexes[i].is));
+    json_put(&object, "indexes", indexes);
     json_put_statuses(&object, "failed_by", f->n_by_status);
     if (f->n_from_thumbnail)
         json_put_int(&object, "n_from_thumbnail", f->n_from_thumbnail);

@@ -23,11 +23,19 @@ typedef struct gallery_model {
     char *name, *vectors, *path, *preset, *head, *dim;
 } gallery_model;
 
+/* The index of a space; n_templates 0: there is none. */
+typedef struct gallery_index {
+    const char *space;
+    dpl_index_info is;
+} gallery_index;
+
 /* What `info` tells of a gallery. */
 typedef struct gallery_facts {
     const char *dir;
     dpl_gallery_counts counts;
-    int64_t index_bytes;         /* of the snapshots in its folder */
+    int64_t index_bytes;          /* of the snapshots in its folder */
+    const gallery_index *indexes; /* [n_indexes] */
+    size_t n_indexes;
     const int64_t *n_by_status;  /* photos by their status as index */
     int64_t n_from_thumbnail;    /* photos whose vectors were made from thumbnails */
     const char *detect;          /* "faces", "none", or NULL: unset */

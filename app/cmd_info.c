@@ -259,7 +259,7 @@ static int64_t index_bytes(const char *dir)
     return bytes;
 }
 
-enum { N_MODELS = 3 };
+enum { N_MODELS = 3, N_INDEXES = 2 };
 
 /* The gallery as it is told. */
 typedef struct facts {
@@ -268,6 +268,7 @@ typedef struct facts {
     int64_t n_from_thumbnail; /* photos */
     char *detect;             /* NULL: unset */
     gallery_model models[N_MODELS];
+    gallery_index indexes[N_INDEXES];
 } facts;
 
 static dpl_status count_photo(void *ctx, const dpl_photo_row *row)
@@ -316,6 +317,13 @@ static dpl_status read_facts(facts *f, dpl_gallery *gallery, dpl_error *err)
         status = read_setting(&f->detect, gallery, "detect", err);
     for (int i = 0; i < N_MODELS && status == DPL_OK; i++)
         status = read_model(&f->models[i], gallery, spaces[i], err);
+    for (int i = 0; i < N_INDEXES && status == DPL_OK; i++) {
+        f->indexes[i].space = spaces[i];
+        /* What is not there, or is not one, the next search makes. */
+        status = dpl_gallery_index(&f->indexes[i].is, gallery, spaces[i], err);
+        if (status == DPL_E_NOT_FOUND || status == DPL_E_INPUT)
+            status = DPL_OK;
+    }
     return status;
 }
 
@@ -341,6 +349,8 @@ static void gallery_json(const info *i, facts *f)
         .dir = dir,
         .counts = f->counts,
         .index_bytes = index_bytes(dir),
+        .indexes = f->indexes,
+        .n_indexes = N_INDEXES,
         .n_by_status = f->by_status,
         .n_from_thumbnail = f->n_from_thumbnail,
         .detect = f->detect,
@@ -374,6 +384,25 @@ static void put_model(const gallery_model *m)
     free(title);
 }
 
+static void put_index(const gallery_index *index)
+{
+    const dpl_index_info *is = &index->is;
+    char n[64];
+
+    if (is->n_templates == 0)
+        return;
+    printf("    %s: %s, ", index->space, text_counted(n, is->n_templates, "template"));
+    if (is->exact_is_faster)
+        printf("each compared: no faster way finds enough of the most alike");
+    else if (is->exact)
+        printf("each compared");
+    else
+        printf("approximate, finds %.1f %% of the ten most alike", 100 * is->recall);
+    if (!is->exact && is->exact_ms > 0)
+        printf("; %.2g ms a search, not %.2g", is->search_ms, is->exact_ms);
+    putchar('\n');
+}
+
 static void gallery_text(const info *i, const facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
@@ -405,6 +434,8 @@ static void gallery_text(const info *i, const facts *f)
                text_count(a, bytes));
     else
         printf("  index       none needed so far: searches compare every template\n");
+    for (int x = 0; x < N_INDEXES; x++)
+        put_index(&f->indexes[x]);
     printf("  refused     %s\n", text_counted(a, c->n_failed, "file"));
     for (int s = 1; s < N_STATUSES; s++)
         if (f->by_status[s])

@@ -139,8 +139,10 @@ static dpl_status check_snapshots(check *c, dpl_error *err)
         dpl_error why;
         dpl_status status = path ? dpli_snapshot_read(&index, path, &why) : DPL_E_MEMORY;
 
-        if (status == DPL_OK)
+        if (status == DPL_OK) {
+            status = dpli_rows_check(&index.vectors, &why);
             dpli_index_clear(&index);
+        }
         free(path);
         if (status == DPL_E_MEMORY)
             return status;

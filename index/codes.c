@@ -79,6 +79,14 @@ void dpli_code_rows(int8_t *records, const dpli_code_shape *shape, const float *
     }
 }
 
+void dpli_code_wipe(int8_t *record, const dpli_code_shape *shape)
+{
+    const dpli_code_end end = {.error = NAN};
+
+    memset(record, 0, shape->stride);
+    memcpy(record + shape->width, &end, sizeof end);
+}
+
 void dpli_code_probe(dpli_coded_probe *probe, const dpli_code_shape *shape, const float *row)
 {
     /* So that no sum of products leaves 32 bits. */

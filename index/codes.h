@@ -28,6 +28,9 @@ dpli_code_shape dpli_code_shape_of(int32_t dim, bool unit);
 /** Records [n, stride] of rows [n, dim]. Threads: any number at once. */
 void dpli_code_rows(int8_t *records, const dpli_code_shape *shape, const float *rows, size_t n);
 
+/** Leave nothing of a record: that of a vector without a score. */
+void dpli_code_wipe(int8_t *record, const dpli_code_shape *shape);
+
 static inline const dpli_code_end *dpli_code_end_of(const int8_t *record,
                                                     const dpli_code_shape *shape)
 {

@@ -357,7 +357,7 @@ static dpl_status propose_all(job *j, dpl_error *err)
     status = dpl_head_new(&head, DPL_HEAD_COSINE, j->dim, NULL, 0, err);
     if (status == DPL_OK && n > EXACT_UP_TO)
         status = make_index(&index, j, head, rows, n, err);
-    j->report->exact = n <= EXACT_UP_TO || index.n_visit == 0;
+    j->report->exact = n <= EXACT_UP_TO || !dpli_index_is_approximate(&index);
     j->report->recall = j->report->exact ? 1 : index.recall;
     for (size_t at = 0; at < n && status == DPL_OK; at += BATCH) {
         const size_t m = n - at < BATCH ? n - at : BATCH;

@@ -237,9 +237,12 @@ dpl_status dpli_drop_refusals_of(dpl_gallery *gallery, int64_t person_id, dpl_er
 
 /* ------------------------------------------------------------------ search.c */
 
-/** Remove every index from disk and memory (forget, import): nothing removed may be found in a
- * file. A search that is under way in another thread ends with what it began with. */
+/** Remove every index from disk and memory (import). A search that is under way in another thread
+ * ends with what it began with. */
 void dpli_search_drop(dpl_gallery *gallery);
+/** The same after a forgetting: nothing removed may be found in a file. A file is written anew
+ * without it, where few have gone. */
+void dpli_search_scrub(dpl_gallery *gallery);
 
 /** The file of a snapshot; the caller's. */
 char *dpli_search_file(const dpl_gallery *gallery, int space, dpl_error *err);

@@ -4,8 +4,9 @@
  *
  * In this order, so that a kill at any instant leaves either everything or the certainty that the
  * next writer finishes: (1) one transaction removes the rows and sets the gallery's mark that it
- * wants to be scrubbed; (2) snapshots of the index go; (3) the keeper scrubs its files, and clears
- * the mark. What a disk keeps of blocks that it has freed is beyond a program's reach.
+ * wants to be scrubbed; (2) snapshots of the index are written anew without them, or go; (3) the
+ * keeper scrubs its files, and clears the mark. What a disk keeps of blocks that it has freed is
+ * beyond a program's reach.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -28,7 +29,7 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
 {
     dpli_store *s = gallery->store;
 
-    dpli_search_drop(gallery);
+    dpli_search_scrub(gallery);
     dpli_staged_discard(gallery->dir); /* which has vectors of those who are gone */
     return s->ops->scrub(s, err);
 }

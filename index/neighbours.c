@@ -213,7 +213,7 @@ dpl_status dpli_neighbours_by_index(dpli_edges *out, double *recall, const dpli_
         status = make_index(&index, looking, head, err);
     if (status != DPL_OK)
         return status;
-    if (index.ann && dpli_ann_get_kind(index.ann) != DPLI_ANN_FLAT)
+    if (dpli_index_is_approximate(&index))
         *recall = index.recall;
     found = dpli_alloc(SEARCHED * k, sizeof *found, err);
     status = found ? DPL_OK : DPL_E_MEMORY;

@@ -169,23 +169,33 @@ static dpl_status gather(kept *first, size_t n_threads, size_t n_probes, dpl_err
     return DPL_OK;
 }
 
-static void score(dpli_found *found, const dpl_head *head, const dpli_scanned *in,
-                  const float *probe, const kept *k, size_t wanted)
+static dpl_status score(dpli_found *found, const dpl_head *head, const dpli_scanned *in,
+                        const float *probe, const kept *k, size_t wanted, dpl_error *err)
 {
     const size_t dim = (size_t)in->shape.dim;
+    const float *all = dpli_rows_all(in->rows);
     dpli_top top = {.best = found, .k = wanted};
+    float *room = dpli_alloc(dim, sizeof *room, err);
+    dpl_status status = room ? DPL_OK : DPL_E_MEMORY;
 
-    for (size_t i = 0; i < k->n; i++) {
-        const float *row = in->rows + k->items[i].at * dim;
+    for (size_t i = 0; i < k->n && status == DPL_OK; i++) {
+        const float *row;
 
         if (top.n == top.k && k->items[i].high < top.best[0].score)
             break;
-        if (i + AHEAD < k->n)
+        if (all && i + AHEAD < k->n)
             for (size_t j = 0; j < dim; j += 16)
-                __builtin_prefetch(in->rows + k->items[i + AHEAD].at * dim + j);
-        dpli_top_offer(&top, dpl_head_score(head, probe, row), k->items[i].at);
+                __builtin_prefetch(all + k->items[i + AHEAD].at * dim + j);
+        row = dpli_rows_at(in->rows, k->items[i].at, room, err);
+        if (row)
+            dpli_top_offer(&top, dpl_head_score(head, probe, row), k->items[i].at);
+        else
+            status = DPL_E_INPUT;
     }
-    dpli_top_sort(&top);
+    free(room);
+    if (status == DPL_OK)
+        dpli_top_sort(&top);
+    return status;
 }
 
 /* ------------------------------------------------------------------ search */
@@ -259,10 +269,10 @@ dpl_status dpli_scan_search(dpli_found *found, const dpl_head *head, const dpli_
             if (status != DPL_OK)
                 break;
             if (all[i].too_many)
-                status =
-                    dpli_flat_search(found + (at + i) * k, head, in->rows, in->n, probe, 1, k, err);
+                status = dpli_rows_search(found + (at + i) * k, head, in->rows, in->gone, probe, 1,
+                                          k, err);
             else
-                score(found + (at + i) * k, head, in, probe, &all[i], k);
+                status = score(found + (at + i) * k, head, in, probe, &all[i], k, err);
         }
     }
 done:

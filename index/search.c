@@ -3,9 +3,9 @@
  *
  * Keeps one index a space on the gallery's shelf, fresh: made from the rows, kept in memory, and
  * saved beside the gallery when that is worth it. The rows are the truth. An index is used only if
- * it was made from this gallery at this generation; one that lacks only what was added since is
- * extended, any other is made anew, and takes the old one's place for all threads. Losing a
- * snapshot, or failing to write one, costs time and nothing else.
+ * it was made from this gallery at this generation; from one that lacks a little or has a little
+ * too much, that is taken out or added, any other is made anew, and takes the old one's place for
+ * all threads. Losing a snapshot, or failing to write one, costs time and nothing else.
  *
  * docs/search.md tells the whole of it, with the measurements behind the numbers below.
  */
@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,10 @@
 /* Reading this many rows takes SQLite about as long as a snapshot of them takes to be read and
    summed; below, a file would only be one more thing to keep. */
 #define SNAPSHOT_FROM 20000
+/* Up to here a file is written anew for every change; of a larger one, once changes make up a share
+   of it: until then each process makes them to what it has read. */
+#define SAVE_ALWAYS_TO 100000
+#define SAVE_SHARE     256
 /* Above what is searched exactly by default, an exact search is somebody's exception (a proof, a
    measurement): its snapshot would push out the approximate one. */
 #define SNAPSHOT_EXACT_TO 1000000
@@ -48,20 +53,27 @@ static int is_snapshot(const char *name)
     return 0;
 }
 
+/* Snapshots from the folder: all, or only what a killed process left of writing one. */
+static void unlink_snapshots(const char *path, bool halves_only)
+{
+    DIR *dir = opendir(path);
+
+    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
+        if (is_snapshot(entry->d_name) &&
+            (!halves_only || strcmp(strrchr(entry->d_name, '.'), ".faiss") != 0))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
 void dpli_search_drop(dpl_gallery *gallery)
 {
-    DIR *dir = opendir(gallery->dir);
-
     /* After whoever is making one of the old rows. */
     dpli_shelf_begin_making(gallery->shelf);
     for (int i = 0; i < DPLI_N_SPACES; i++)
         dpli_shelf_put(gallery->shelf, i, NULL);
-    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
-        if (is_snapshot(entry->d_name))
-            unlinkat(dirfd(dir), entry->d_name, 0);
+    unlink_snapshots(gallery->dir, false);
     dpli_shelf_end_making(gallery->shelf);
-    if (dir)
-        closedir(dir);
 }
 
 static void tell(dpl_gallery *gallery, int space, const char *what)
@@ -75,16 +87,21 @@ static void tell(dpl_gallery *gallery, int space, const char *what)
 /* Worth a file: large enough, and not an exception. */
 static int is_worth_saving(const dpli_index *index)
 {
-    bool approximate = index->ann && dpli_ann_get_kind(index->ann) == DPLI_ANN_IVF;
-
-    return index->n >= SNAPSHOT_FROM &&
-           (approximate || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
+    return index->n - index->n_gone >= SNAPSHOT_FROM &&
+           (dpli_index_is_approximate(index) || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
 }
 
-static void save(dpl_gallery *gallery, int space, const char *path, const dpli_index *index)
+static bool is_worth_saving_again(const dpli_index *index)
+{
+    return index->n <= SAVE_ALWAYS_TO || index->n_unsaved > index->n / SAVE_SHARE;
+}
+
+/* What was saved is then had from the file, whose vectors need not be kept in memory. */
+static void save(dpl_gallery *gallery, int space, const char *path, dpli_index *index)
 {
     dpli_store *s = gallery->store;
     char identity[DPLI_IDENTITY];
+    dpli_index saved;
     int64_t now;
     dpl_error why;
 
@@ -96,6 +113,14 @@ static void save(dpl_gallery *gallery, int space, const char *path, const dpli_i
     }
     /* Somebody may have been forgotten while this was written. Whoever forgets removes snapshots
        after the commit, so either that finds this file or this finds the commit. */
+    if (dpli_snapshot_read(&saved, path, NULL) == DPL_OK) {
+        if (saved.generation == index->generation && strcmp(saved.identity, index->identity) == 0) {
+            dpli_index_clear(index);
+            *index = saved;
+        } else {
+            dpli_index_clear(&saved);
+        }
+    }
     if (s->ops->generation(s, &now, identity, NULL) != DPL_OK || now != index->generation)
         unlink(path);
 }
@@ -130,52 +155,110 @@ static dpl_status fetch_row(void *ctx, const dpl_template_row *row)
     return DPL_OK;
 }
 
-/* Whether all that happened since an index was made is that vectors were added, few enough to be
-   worth adding to it. Ids never come back, so within one identity, which a migration changes, the
-   same ids are the same vectors. */
-static int only_adds(const dpli_vectors *now, const dpli_index *index)
+/* What happened to the vectors since an index was made. Ids rise and never come back, so within one
+   identity, which a migration changes, the same ids are the same vectors. */
+typedef struct changes {
+    char *is_gone; /* [index->n] */
+    size_t n_gone, n_new;
+    bool few; /* so that the index need not be made anew */
+} changes;
+
+static dpl_status compare(changes *c, const dpli_vectors *now, const dpli_index *index,
+                          dpl_error *err)
 {
-    return now->n >= index->n && now->n - index->n <= index->n / 10 &&
-           (index->n == 0 || memcmp(now->ids, index->ids, index->n * sizeof *now->ids) == 0);
+    size_t at = 0, n_kept = 0;
+
+    *c = (changes){.is_gone = dpli_calloc(index->n, 1, err)};
+    if (!c->is_gone)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < index->n; i++) {
+        while (at < now->n && now->ids[at] < index->ids[i])
+            at++;
+        if (at < now->n && now->ids[at] == index->ids[i])
+            n_kept++;
+        else if (!(index->gone && index->gone[i]))
+            c->n_gone += c->is_gone[i] = 1;
+    }
+    c->n_new = now->n - n_kept;
+    /* What is new has come after all that was known. To link it costs as much as in a new graph;
+       rows fetched one by one cost more than all at once. */
+    c->few = n_kept == index->n - index->n_gone - c->n_gone &&
+             (c->n_new == 0 || index->n == 0 ||
+              now->ids[now->n - c->n_new] > index->ids[index->n - 1]) &&
+             c->n_new + c->n_gone <= index->n / (dpli_index_is_approximate(index) ? 4 : 10);
+    return DPL_OK;
 }
 
-/* Bring an index up to date by what is now, which only adds to it. *done 0: it is as it was and
-   must be made anew. */
-static dpl_status catch_up(bool *done, dpli_index *index, dpli_vectors *now, const request *r,
-                           dpl_error *err)
+/* The vectors that are new. */
+static dpl_status fetch_new(float **out, bool *done, const dpli_vectors *now, size_t n_new,
+                            const request *r, dpl_error *err)
 {
-    size_t dim = (size_t)index->dim, n_old = index->n, n_new = now->n - n_old;
-    float *rows = NULL;
-    dpl_status status = DPL_OK;
+    const size_t dim = (size_t)r->dim;
+    float *rows = dpli_alloc(n_new * dim, sizeof *rows, err);
 
-    *done = false;
-    if (n_new > 0) {
-        rows = dpli_alloc(n_new * dim, sizeof *rows, err);
-        if (!rows)
-            return DPL_E_MEMORY;
-        for (size_t i = 0; i < n_new; i++) {
-            fetch f = {rows + i * dim, dpli_spaces[r->space].name, index->dim, 0};
+    *out = rows;
+    *done = rows != NULL;
+    if (!rows)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < n_new && *done; i++) {
+        fetch f = {rows + i * dim, dpli_spaces[r->space].name, r->dim, 0};
 
-            if (dpl_gallery_get_template(r->gallery, now->ids[n_old + i], fetch_row, &f, NULL) !=
-                    DPL_OK ||
-                !f.fits)
-                goto done; /* removed again meanwhile, or damaged: a reading of all will tell */
+        /* Removed again meanwhile, or damaged: a reading of all will tell. */
+        *done = dpl_gallery_get_template(r->gallery, now->ids[now->n - n_new + i], fetch_row, &f,
+                                         NULL) == DPL_OK &&
+                f.fits;
+    }
+    return DPL_OK;
+}
+
+/* Whose the vectors are now, by their ids; of one that is gone, nobody's. */
+static dpl_status take_ids(dpli_index *index, const dpli_vectors *now, size_t n_old, dpl_error *err)
+{
+    int64_t *ids = dpli_alloc(index->n, sizeof *ids, err);
+    int64_t *owners = dpli_calloc(index->n, sizeof *owners, err);
+    int64_t *photos = dpli_calloc(index->n, sizeof *photos, err);
+    size_t at = 0;
+
+    if (!ids || !owners || !photos) {
+        free(ids);
+        free(owners);
+        free(photos);
+        return DPL_E_MEMORY;
+    }
+    for (size_t i = 0; i < index->n; i++) {
+        if (index->gone && index->gone[i]) {
+            ids[i] = index->ids[i];
+            continue;
         }
-        status = dpli_index_extend(done, index, r->head, rows, n_new, err);
-        if (status != DPL_OK || !*done)
-            goto done;
+        ids[i] = i < n_old ? index->ids[i] : now->ids[at];
+        owners[i] = now->owners[at];
+        photos[i] = now->photos[at++];
     }
     free(index->ids);
     free(index->owners);
     free(index->photos);
-    index->ids = now->ids;
-    index->owners = now->owners;
-    index->photos = now->photos;
+    index->ids = ids;
+    index->owners = owners;
+    index->photos = photos;
     index->generation = now->generation;
-    now->ids = now->owners = now->photos = NULL;
+    return DPL_OK;
+}
+
+/* Bring an index up to date by what is now. *done 0: it must be made anew, and is of no use if
+   anything came or went. */
+static dpl_status catch_up(bool *done, dpli_index *index, const changes *c, const dpli_vectors *now,
+                           const float *rows, dpl_error *err)
+{
+    const size_t n_old = index->n;
+    dpl_status status = DPL_OK;
+
     *done = true;
-done:
-    free(rows);
+    if (c->n_gone > 0)
+        status = dpli_index_take_out(done, index, c->is_gone, c->n_gone, err);
+    if (status == DPL_OK && *done && c->n_new > 0)
+        status = dpli_index_extend(done, index, rows, c->n_new, err);
+    if (status == DPL_OK && *done)
+        status = take_ids(index, now, n_old, err);
     return status;
 }
 
@@ -185,29 +268,56 @@ static int fits(const dpli_index *index, const request *r)
            dpli_index_serves(index, r->head, r->wish);
 }
 
-/* Make what is held fresh if it is of the right gallery and kind and only older: a claim to it, or
-   a copy, takes its place. *usable 0: it does not serve. */
+/* What came and went, made to what is held. */
+static dpl_status bring_up(bool *done, dpli_held **held, const request *r, dpl_error *err)
+{
+    dpli_vectors now = {0};
+    changes c = {0};
+    float *rows = NULL;
+    dpl_status status =
+        dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, (*held)->index.dim, 0, err);
+
+    *done = false;
+    if (status == DPL_OK)
+        status = compare(&c, &now, &(*held)->index, err);
+    *done = c.few;
+    if (status == DPL_OK && *done && c.n_new > 0)
+        status = fetch_new(&rows, done, &now, c.n_new, r, err);
+    if (status == DPL_OK && *done) {
+        *held = dpli_shelf_claim(r->gallery->shelf, r->space, *held, err);
+        status = *held ? catch_up(done, &(*held)->index, &c, &now, rows, err) : DPL_E_MEMORY;
+    }
+    free(rows);
+    free(c.is_gone);
+    dpli_vectors_clear(&now);
+    return status;
+}
+
+/* Make what is held fresh if it is of the right gallery and kind and only older, and measure it
+   again if much has changed: a claim to it, or a copy, takes its place. *usable 0: it does not
+   serve. */
 static dpl_status freshen(bool *usable, bool *changed, dpli_held **held, const request *r,
                           dpl_error *err)
 {
-    const dpli_index *index = &(*held)->index;
-    dpli_vectors now = {0};
-    dpl_status status;
+    dpl_status status = DPL_OK;
 
     *usable = *changed = false;
-    if (!fits(index, r) || index->generation > r->generation)
+    if (!fits(&(*held)->index, r) || (*held)->index.generation > r->generation)
         return DPL_OK;
-    if (index->generation == r->generation) {
-        *usable = true;
-        return DPL_OK;
+    *usable = true;
+    if ((*held)->index.generation < r->generation) {
+        status = bring_up(usable, held, r, err);
+        *changed = true;
     }
-    status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, index->dim, 0, err);
-    if (status == DPL_OK && only_adds(&now, index)) {
-        *held = dpli_shelf_claim(r->gallery->shelf, r->space, *held, err);
-        status = *held ? catch_up(changed, &(*held)->index, &now, r, err) : DPL_E_MEMORY;
-        *usable = status == DPL_OK && *changed && fits(&(*held)->index, r);
+    if (status == DPL_OK && *usable && dpli_index_is_stale(&(*held)->index)) {
+        if (!*changed)
+            *held = dpli_shelf_claim(r->gallery->shelf, r->space, *held, err);
+        *changed = true;
+        status = *held
+                     ? dpli_index_retune(usable, &(*held)->index, r->head, r->wish.min_recall, err)
+                     : DPL_E_MEMORY;
     }
-    dpli_vectors_clear(&now);
+    *usable = status == DPL_OK && *usable && fits(&(*held)->index, r);
     return status;
 }
 
@@ -241,10 +351,8 @@ static dpl_status from_file(file_state *file, dpli_held **out, const char *path,
             ? FILE_OTHER
             : FILE_OLD;
     status = freshen(&usable, &changed, &held, r, err);
-    if (status == DPL_OK && usable)
-        status = dpli_index_code(&held->index, r->head, err);
     if (status == DPL_OK && usable) {
-        if (changed)
+        if (changed && is_worth_saving_again(&held->index))
             save(r->gallery, r->space, path, &held->index);
         *file = FILE_USED;
         *out = held;
@@ -331,7 +439,8 @@ static dpl_status fresh_or_made(dpli_held **out, request *r, dpl_error *err)
             status = DPL_E_MEMORY;
     }
     if (status == DPL_OK && usable) {
-        save(gallery, r->space, path, &(*out)->index);
+        if (is_worth_saving_again(&(*out)->index))
+            save(gallery, r->space, path, &(*out)->index);
     } else {
         dpli_shelf_release(gallery->shelf, *out);
         *out = NULL;
@@ -365,6 +474,77 @@ static dpl_status fresh_index(dpli_held **out, request *r, dpl_error *err)
     status = fresh_or_made(out, r, err);
     dpli_shelf_end_making(shelf);
     return status;
+}
+
+/* The same when what was held has turned out damaged. */
+static dpl_status remake(dpli_held **out, request *r, dpl_error *err)
+{
+    dpl_gallery *gallery = r->gallery;
+    char *path = dpli_search_file(gallery, r->space, err);
+    dpl_status status;
+
+    if (!path)
+        return DPL_E_MEMORY;
+    dpli_shelf_begin_making(gallery->shelf);
+    dpli_shelf_put(gallery->shelf, r->space, NULL);
+    unlink(path);
+    status = from_rows(out, r, err);
+    if (status == DPL_OK) {
+        tell(gallery, r->space, "was damaged and has been rebuilt from the gallery");
+        save(gallery, r->space, path, &(*out)->index);
+        dpli_shelf_put(gallery->shelf, r->space, *out);
+    }
+    dpli_shelf_end_making(gallery->shelf);
+    free(path);
+    return status;
+}
+
+/* ------------------------------------------------------------------ after a forgetting */
+
+/* The file without what is no longer there. false: it could not be made so. */
+static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path)
+{
+    dpli_store *s = gallery->store;
+    char identity[DPLI_IDENTITY];
+    dpli_index index = {0};
+    dpli_vectors now = {0};
+    changes c = {0};
+    int64_t generation;
+    bool done = false;
+
+    if (dpli_snapshot_read(&index, path, NULL) == DPL_OK &&
+        s->ops->generation(s, &generation, identity, NULL) == DPL_OK &&
+        strcmp(index.identity, identity) == 0 &&
+        dpli_gallery_load(&now, gallery, dpli_spaces[space].name, index.dim, 0, NULL) == DPL_OK &&
+        compare(&c, &now, &index, NULL) == DPL_OK && c.few && c.n_new == 0)
+        done = catch_up(&done, &index, &c, &now, NULL, NULL) == DPL_OK && done &&
+               is_worth_saving(&index) && dpli_snapshot_write(path, &index, NULL) == DPL_OK &&
+               /* Others may have forgotten more meanwhile, and this may have taken their file's
+                  place. */
+               s->ops->generation(s, &generation, identity, NULL) == DPL_OK &&
+               generation == index.generation;
+    free(c.is_gone);
+    dpli_vectors_clear(&now);
+    dpli_index_clear(&index);
+    return done;
+}
+
+void dpli_search_scrub(dpl_gallery *gallery)
+{
+    dpli_shelf_begin_making(gallery->shelf);
+    for (int i = 0; i < DPLI_N_SPACES; i++) {
+        char *path = dpli_search_file(gallery, i, NULL);
+
+        dpli_shelf_put(gallery->shelf, i, NULL);
+        if (!path) {
+            unlink_snapshots(gallery->dir, false);
+        } else if (!take_out_of_file(gallery, i, path)) {
+            unlink(path);
+        }
+        free(path);
+    }
+    unlink_snapshots(gallery->dir, true);
+    dpli_shelf_end_making(gallery->shelf);
 }
 
 /* ------------------------------------------------------------------ search */
@@ -415,7 +595,7 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
 {
     request r = {.gallery = gallery, .head = head, .dim = dim};
     dpl_search_options o;
-    dpli_held *held;
+    dpli_held *held = NULL;
     const dpli_index *index;
     dpli_found *found = NULL;
     size_t keep, n_found;
@@ -437,6 +617,17 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
         goto done;
     }
     status = dpli_index_search(found, index, head, probes, n, keep, err);
+    if (status == DPL_E_INPUT && index->vectors.n_filed > 0) {
+        /* Damaged since it was opened: from the rows again, once. */
+        dpli_shelf_release(gallery->shelf, held);
+        held = NULL;
+        status = remake(&held, &r, err);
+        if (status == DPL_OK) {
+            index = &held->index;
+            keep = keep < index->n ? keep : index->n;
+            status = dpli_index_search(found, index, head, probes, n, keep, err);
+        }
+    }
     if (status != DPL_OK)
         goto done;
     for (size_t i = 0; i < n; i++) {
@@ -452,12 +643,47 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
         }
     }
     if (info) {
-        exact = !index->ann || dpli_ann_get_kind(index->ann) == DPLI_ANN_FLAT;
-        *info = (dpl_search_info){exact, exact ? 1.0 : index->recall, exact ? "flat" : "ivf",
-                                  (int64_t)index->n};
+        exact = !dpli_index_is_approximate(index);
+        *info = (dpl_search_info){exact, exact ? 1.0 : index->recall, exact ? "flat" : "hnsw",
+                                  (int64_t)(index->n - index->n_gone)};
     }
 done:
     free(found);
     dpli_shelf_release(gallery->shelf, held);
     return status;
+}
+
+dpl_status dpl_gallery_index(dpl_index_info *out, dpl_gallery *gallery, const char *space,
+                             dpl_error *err)
+{
+    const dpli_space *named;
+    dpli_index index;
+    uint64_t n_bytes;
+    dpl_status status = dpli_space_need(&named, space, err);
+    char *path;
+
+    *out = (dpl_index_info){0};
+    if (status != DPL_OK)
+        return status;
+    path = dpli_search_file(gallery, dpli_space_number(named), err);
+    if (!path)
+        return DPL_E_MEMORY;
+    status = dpli_snapshot_peek(&index, &n_bytes, path, err);
+    free(path);
+    if (status != DPL_OK)
+        return status;
+    *out = (dpl_index_info){.n_templates = (int64_t)index.n,
+                            .n_bytes = (int64_t)n_bytes,
+                            .exact = !dpli_index_is_approximate(&index),
+                            .recall = 1};
+    if (!out->exact) {
+        out->recall = index.recall;
+        out->n_kept = (int64_t)index.width;
+    }
+    out->exact_is_faster = out->exact && index.head_sum != 0;
+    if (index.head_sum != 0) {
+        out->search_ms = out->exact ? index.exact_ms : index.search_ms;
+        out->exact_ms = index.exact_ms;
+    }
+    return DPL_OK;
 }

@@ -1,14 +1,16 @@
 /*
  * Snapshots: an index as a file.
  *
- *     FAISS's own bytes | ids [n] | owners [n] | photos [n]  int64 | trailer
+ *     vectors [n, dim] float | codes | links: near, up, far | ids | owners | photos [n] int64 |
+ *     a sum a vector [n] uint32 | trailer
  *
- * The trailer is last, so that FAISS's own tools read the file too: they stop where their data
- * ends. It says what the index was made from and ends in a sum over all before it, which is checked
- * before FAISS, whose reader trusts what it reads, sees a byte. The sum finds damage: a torn write,
- * a bad disk, a copy cut short. It is no signature: who can write the gallery's folder can make a
- * file that passes. Numbers are the machine's own, as FAISS's are; another byte order does not
- * pass.
+ * The vectors stand first and stay there (rows.h): only those that a search compares in full are
+ * ever read, each with its sum. The rest is read when the file is opened, in pieces by all cores,
+ * and summed meanwhile; a walk through codes and links would find their pages too slowly in a
+ * mapping. The trailer ends in a sum over the pieces' sums and itself. Sums find
+ * damage: a torn write, a bad disk, a copy cut short. They are no signature: who can write the
+ * gallery's folder can make a file that passes, and so links and sizes are checked besides. Numbers
+ * are the machine's own; another byte order does not pass.
  *
  * Which file is fresh, and what to do when none is, is search.c's.
  */
@@ -16,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,146 +28,344 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/pool.h"
 
 #define MAGIC   "doppelix"
-#define VERSION 1U
+#define VERSION 3U
+
+enum { PIECE_BYTES = 1 << 20, N_SECTIONS = 8, ROWS_AT_ONCE = 256 };
 
 typedef struct trailer {
     char magic[8];
-    uint32_t version, kind;
+    uint32_t version, unit;
     int64_t generation;
     char identity[32];
-    uint64_t n, n_faiss_bytes, head_sum, n_visit, wide, n_tuned;
-    double recall, min_norm, max_norm;
-    int32_t dim, normalised;
-    uint64_t sum; /* of every byte of the file before it */
+    uint64_t n, head_sum, width, wide, n_changed, n_far;
+    double recall, min_norm, max_norm, n_compared, search_ms, exact_ms;
+    int32_t dim, top;
+    uint32_t entry, has_codes, has_graph, zero;
+    uint64_t sum;
 } trailer;
-_Static_assert(sizeof(trailer) == 144, "the trailer has no padding and a known size");
+_Static_assert(sizeof(trailer) == 184, "the trailer has no padding and a known size");
+
+/* ------------------------------------------------------------------ in memory */
 
 void dpli_index_clear(dpli_index *index)
 {
-    dpli_ann_free(index->ann);
+    dpli_rows_clear(&index->vectors);
+    dpli_span_free(&index->records);
+    dpli_hnsw_clear(&index->graph);
     free(index->ids);
     free(index->owners);
     free(index->photos);
-    free(index->records);
+    free(index->gone);
     memset(index, 0, sizeof *index);
 }
 
-static int64_t *copy_ids(const int64_t *ids, size_t n, dpl_error *err)
+static dpl_status copy_bytes(void *out, const void *bytes, size_t n, dpl_error *err)
 {
-    int64_t *copy = dpli_alloc(n, sizeof *copy, err);
+    void *copy;
 
-    if (copy && n > 0)
-        memcpy(copy, ids, n * sizeof *copy);
-    return copy;
+    if (!bytes)
+        return DPL_OK;
+    copy = dpli_alloc(n, 1, err);
+    if (!copy)
+        return DPL_E_MEMORY;
+    memcpy(copy, bytes, n);
+    memcpy(out, &copy, sizeof copy);
+    return DPL_OK;
+}
+
+static dpl_status copy_span(dpli_span *out, const dpli_span *span, dpl_error *err)
+{
+    dpl_status status;
+
+    if (!span->at)
+        return DPL_OK;
+    status = dpli_span_new(out, span->n_bytes, err);
+    if (status == DPL_OK && span->n_bytes > 0)
+        memcpy(out->at, span->at, span->n_bytes);
+    return status;
 }
 
 dpl_status dpli_index_copy(dpli_index *out, const dpli_index *index, dpl_error *err)
 {
-    dpl_status status = DPL_OK;
+    const size_t n_ids = index->n * sizeof *index->ids;
+    dpl_status status;
 
     *out = *index;
-    out->ann = NULL;
-    out->records = NULL;
-    out->ids = copy_ids(index->ids, index->n, err);
-    out->owners = out->ids ? copy_ids(index->owners, index->n, err) : NULL;
-    out->photos = out->owners ? copy_ids(index->photos, index->n, err) : NULL;
-    if (!out->photos)
-        status = DPL_E_MEMORY;
-    else if (index->ann)
-        status = dpli_ann_copy(&out->ann, index->ann, err);
-    if (status == DPL_OK && index->records) {
-        out->records = dpli_alloc_aligned(index->n, index->shape.stride, err);
-        if (out->records)
-            memcpy(out->records, index->records, index->n * index->shape.stride);
-        else
-            status = DPL_E_MEMORY;
-    }
+    out->ids = out->owners = out->photos = NULL;
+    out->gone = NULL;
+    memset(&out->vectors, 0, sizeof out->vectors);
+    memset(&out->records, 0, sizeof out->records);
+    memset(&out->graph.near, 0, sizeof out->graph.near);
+    memset(&out->graph.up, 0, sizeof out->graph.up);
+    memset(&out->graph.far, 0, sizeof out->graph.far);
+    status = dpli_rows_copy(&out->vectors, &index->vectors, err);
+    if (status == DPL_OK)
+        status = copy_bytes(&out->ids, index->ids, n_ids, err);
+    if (status == DPL_OK)
+        status = copy_bytes(&out->owners, index->owners, n_ids, err);
+    if (status == DPL_OK)
+        status = copy_bytes(&out->photos, index->photos, n_ids, err);
+    if (status == DPL_OK)
+        status = copy_bytes(&out->gone, index->gone, index->n, err);
+    if (status == DPL_OK)
+        status = copy_span(&out->records, &index->records, err);
+    if (status == DPL_OK)
+        status = copy_span(&out->graph.near, &index->graph.near, err);
+    if (status == DPL_OK)
+        status = copy_span(&out->graph.up, &index->graph.up, err);
+    if (status == DPL_OK)
+        status = copy_span(&out->graph.far, &index->graph.far, err);
     if (status != DPL_OK)
         dpli_index_clear(out);
     return status;
 }
 
-/* Sum of the first n bytes of a file, read in pieces whose size is part of what the sum is. */
-static dpl_status sum_of(uint64_t *sum, FILE *file, uint64_t n, dpl_error *err)
+/* ------------------------------------------------------------------ the file's parts */
+
+/* Lengths of what follows the vectors, in their order. */
+static bool section_bytes(uint64_t bytes[N_SECTIONS], const trailer *t)
 {
-    enum { PIECE_BYTES = 1 << 20 };
-    unsigned char *piece = dpli_alloc(PIECE_BYTES, 1, err);
-    dpl_status status = DPL_OK;
+    const dpli_code_shape shape = dpli_code_shape_of(t->dim, t->unit != 0);
+    const uint64_t each[N_SECTIONS] = {t->has_codes ? shape.stride : 0,
+                                       t->has_graph ? DPLI_HNSW_NEAR * sizeof(uint32_t) : 0,
+                                       t->has_graph ? sizeof(uint32_t) : 0,
+                                       DPLI_HNSW_FAR * sizeof(uint32_t),
+                                       sizeof(int64_t),
+                                       sizeof(int64_t),
+                                       sizeof(int64_t),
+                                       sizeof(uint32_t)};
 
-    if (!piece)
+    for (int i = 0; i < N_SECTIONS; i++)
+        if (__builtin_mul_overflow(each[i], i == 3 ? t->n_far : t->n, &bytes[i]))
+            return false;
+    return true;
+}
+
+/* Reading a part in pieces, each with its sum. */
+typedef struct reading {
+    int fd;
+    uint64_t at, n;
+    char *to; /* NULL: into scratch, for the sums alone */
+    uint64_t *sums;
+} reading;
+
+static dpl_status read_piece(void *ctx, int worker, size_t item, dpl_error *err)
+{
+    const reading *r = ctx;
+    const uint64_t from = (uint64_t)item * PIECE_BYTES;
+    const size_t n = r->n - from < PIECE_BYTES ? (size_t)(r->n - from) : PIECE_BYTES;
+    char *scratch = r->to ? NULL : dpli_alloc(n, 1, err), *to = r->to ? r->to + from : scratch;
+
+    (void)worker;
+    if (!to)
         return DPL_E_MEMORY;
-    *sum = 0;
-    rewind(file);
-    while (n > 0) {
-        size_t want = n < PIECE_BYTES ? (size_t)n : PIECE_BYTES;
+    for (size_t done = 0; done < n;) {
+        const ssize_t got = pread(r->fd, to + done, n - done, (off_t)(r->at + from + done));
 
-        if (fread(piece, 1, want, file) != want) {
-            status = dpli_fail(err, DPL_E_INPUT, "cut short");
-            break;
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            free(scratch);
+            return dpli_fail(err, DPL_E_INPUT, "cut short");
         }
-        *sum = dpli_sum64(*sum, piece, want);
-        n -= want;
+        done += (size_t)got;
     }
-    free(piece);
+    r->sums[item] = dpli_sum64(0, to, n);
+    free(scratch);
+    return DPL_OK;
+}
+
+/* Reads n bytes at an offset into to, if that is not NULL; *sum goes on. */
+static dpl_status read_part(uint64_t *sum, int fd, uint64_t at, uint64_t n, void *to,
+                            dpl_error *err)
+{
+    const size_t n_pieces = (size_t)((n + PIECE_BYTES - 1) / PIECE_BYTES);
+    reading r = {.fd = fd, .at = at, .n = n, .to = to};
+    dpl_status status;
+
+    r.sums = dpli_alloc(n_pieces, sizeof *r.sums, err);
+    if (!r.sums)
+        return DPL_E_MEMORY;
+    status = dpli_pool_run(n_pieces > 1 ? 0 : 1, n_pieces, read_piece, &r, err);
+    if (status == DPL_OK)
+        *sum = dpli_sum64(*sum, r.sums, n_pieces * sizeof *r.sums);
+    free(r.sums);
     return status;
 }
 
 /* ------------------------------------------------------------------ writing */
 
-static int put(FILE *file, const void *values, size_t n, size_t size)
+static bool put(FILE *file, const void *bytes, size_t n)
 {
-    return fwrite(values, size, n, file) == n;
+    return n == 0 || fwrite(bytes, 1, n, file) == n;
+}
+
+/* Of an array of n items those that stay. */
+static bool put_items(FILE *file, const dpli_index *index, const void *items, size_t size)
+{
+    if (!index->gone)
+        return put(file, items, index->n * size);
+    for (size_t i = 0; i < index->n; i++)
+        if (!index->gone[i] && !put(file, (const char *)items + i * size, size))
+            return false;
+    return true;
+}
+
+/* Where each node is in the file; and how many upper layers stand before it. */
+typedef struct numbers {
+    uint32_t *at;
+} numbers;
+
+static bool put_links(FILE *file, const numbers *to, const uint32_t *links, size_t n)
+{
+    uint32_t out[DPLI_HNSW_NEAR];
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = links[i] == DPLI_HNSW_NONE ? DPLI_HNSW_NONE : to->at[links[i]];
+    return put(file, out, n * sizeof *out);
+}
+
+static bool put_graph(FILE *file, const dpli_index *index, const numbers *to)
+{
+    const dpli_hnsw *g = &index->graph;
+    const uint32_t *up = g->up.at, *far = g->far.at;
+    uint32_t place = 0;
+    bool good = true;
+
+    for (uint32_t i = 0; i < g->n && good; i++)
+        if (!index->gone || !index->gone[i])
+            good = put_links(file, to, dpli_hnsw_near(g, i), DPLI_HNSW_NEAR);
+    for (uint32_t i = 0; i < g->n && good; i++) {
+        const uint32_t layers = up[i] >> 28, out = layers ? layers << 28 | place : 0;
+
+        if (index->gone && index->gone[i])
+            continue;
+        good = put(file, &out, sizeof out);
+        place += layers;
+    }
+    for (uint32_t i = 0; i < g->n && good; i++)
+        for (uint32_t layer = 0; layer < up[i] >> 28 && good; layer++)
+            if (!index->gone || !index->gone[i])
+                good = put_links(file, to,
+                                 far + ((size_t)(up[i] & 0x0FFFFFFFU) + layer) * DPLI_HNSW_FAR,
+                                 DPLI_HNSW_FAR);
+    return good;
+}
+
+/* Vectors, or a sum of each, of those that stay. */
+static dpl_status put_vectors(FILE *file, const dpli_index *index, bool sums, dpl_error *err)
+{
+    const size_t dim = (size_t)index->dim, row_bytes = dim * sizeof(float);
+    const dpli_rows *rows = &index->vectors;
+    float *room = dpli_alloc(ROWS_AT_ONCE * dim, sizeof *room, err);
+    dpl_status status = room ? DPL_OK : DPL_E_MEMORY;
+    bool good = true;
+
+    for (size_t at = 0; at < index->n && status == DPL_OK && good; at += ROWS_AT_ONCE) {
+        const size_t n = index->n - at < ROWS_AT_ONCE ? index->n - at : ROWS_AT_ONCE;
+        const bool known = sums && at + n <= rows->n_filed;
+
+        if (!known)
+            status = dpli_rows_read(room, rows, at, n, err);
+        for (size_t i = 0; i < n && status == DPL_OK && good; i++) {
+            const uint32_t sum = !sums   ? 0
+                                 : known ? rows->sums[at + i]
+                                         : dpli_rows_sum(room + i * dim, index->dim);
+
+            if (!(index->gone && index->gone[at + i]))
+                good = sums ? put(file, &sum, sizeof sum) : put(file, room + i * dim, row_bytes);
+        }
+    }
+    free(room);
+    return status != DPL_OK || good ? status
+                                    : dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write");
+}
+
+static bool put_middle(FILE *file, const dpli_index *index, const numbers *to)
+{
+    return (!index->records.at || put_items(file, index, index->records.at, index->shape.stride)) &&
+           (!dpli_index_is_approximate(index) || put_graph(file, index, to)) &&
+           put_items(file, index, index->ids, sizeof *index->ids) &&
+           put_items(file, index, index->owners, sizeof *index->owners) &&
+           put_items(file, index, index->photos, sizeof *index->photos);
+}
+
+static dpl_status sum_file(trailer *t, int fd, dpl_error *err)
+{
+    uint64_t bytes[N_SECTIONS], at = t->n * (uint64_t)t->dim * sizeof(float), sum = 0;
+    dpl_status status = DPL_OK;
+
+    if (!section_bytes(bytes, t))
+        return dpli_fail(err, DPL_E_BUG, "an index that is too large");
+    for (int i = 0; i < N_SECTIONS && status == DPL_OK; i++) {
+        status = read_part(&sum, fd, at, bytes[i], NULL, err);
+        at += bytes[i];
+    }
+    t->sum = dpli_sum64(sum, t, offsetof(trailer, sum));
+    return status;
 }
 
 static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
 {
     const dpli_index *index = ctx;
+    const dpli_hnsw *g = &index->graph;
     trailer t = {.version = VERSION,
-                 .kind = (uint32_t)dpli_ann_get_kind(index->ann),
+                 .unit = index->shape.unit,
                  .generation = index->generation,
-                 .n = index->n,
+                 .n = index->n - index->n_gone,
                  .head_sum = index->head_sum,
-                 .n_visit = index->n_visit,
+                 .width = index->width,
                  .wide = index->wide,
-                 .n_tuned = index->n_tuned,
+                 .n_changed = index->n_changed,
                  .recall = index->recall,
                  .min_norm = index->min_norm,
                  .max_norm = index->max_norm,
+                 .n_compared = index->n_compared,
+                 .search_ms = index->search_ms,
+                 .exact_ms = index->exact_ms,
                  .dim = index->dim,
-                 .normalised = index->normalised};
-    FILE *file = fopen(aside, "w+be");
-    dpl_status status;
-    off_t end;
+                 .top = g->top,
+                 .has_codes = index->records.at != NULL,
+                 .has_graph = dpli_index_is_approximate(index)};
+    numbers to = {dpli_alloc(index->n, sizeof *to.at, err)};
+    FILE *file = NULL;
+    dpl_status status = DPL_E_MEMORY;
+    uint32_t place = 0;
 
+    if (!to.at)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < index->n; i++) {
+        if (index->gone && index->gone[i])
+            continue;
+        to.at[i] = place++;
+        if (t.has_graph)
+            t.n_far += ((const uint32_t *)g->up.at)[i] >> 28;
+    }
+    t.entry = t.has_graph && g->top >= 0 ? to.at[g->entry] : 0;
+    file = fopen(aside, "w+be");
     if (!file)
-        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
+        goto cannot;
     memcpy(t.magic, MAGIC, sizeof t.magic);
     memcpy(t.identity, index->identity, sizeof t.identity);
-    status = dpli_ann_write(index->ann, file, err);
+    status = put_vectors(file, index, false, err);
+    if (status == DPL_OK && !put_middle(file, index, &to))
+        goto cannot;
+    if (status == DPL_OK)
+        status = put_vectors(file, index, true, err);
     if (status != DPL_OK)
         goto done;
-    end = ftello(file);
-    if (end < 0)
+    if (fflush(file) != 0)
         goto cannot;
-    t.n_faiss_bytes = (uint64_t)end;
-    if (!put(file, index->ids, index->n, sizeof *index->ids) ||
-        !put(file, index->owners, index->n, sizeof *index->owners) ||
-        !put(file, index->photos, index->n, sizeof *index->photos) ||
-        !put(file, &t, offsetof(trailer, sum), 1) || fflush(file) != 0)
-        goto cannot;
-    end = ftello(file);
-    if (end < 0)
-        goto cannot;
-    status = sum_of(&t.sum, file, (uint64_t)end, err);
-    if (status != DPL_OK)
-        goto done;
-    if (fseeko(file, end, SEEK_SET) != 0 || !put(file, &t.sum, sizeof t.sum, 1) ||
-        fflush(file) != 0)
+    status = sum_file(&t, fileno(file), err);
+    if (status == DPL_OK && (!put(file, &t, sizeof t) || fflush(file) != 0))
         goto cannot;
 done:
-    fclose(file);
+    if (file)
+        fclose(file);
+    free(to.at);
     return status;
 cannot:
     status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", aside);
@@ -178,92 +379,169 @@ dpl_status dpli_snapshot_write(const char *path, const dpli_index *index, dpl_er
 
 /* ------------------------------------------------------------------ reading */
 
-static dpl_status read_trailer(trailer *t, FILE *file, dpl_error *err)
+static dpl_status read_trailer(trailer *t, uint64_t bytes[N_SECTIONS], int fd, dpl_error *err)
 {
-    uint64_t n_bytes, n_numbers, sum;
+    uint64_t n_bytes, n_all;
     struct stat st;
-    dpl_status status;
 
-    if (fstat(fileno(file), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof *t ||
-        fseeko(file, st.st_size - (off_t)sizeof *t, SEEK_SET) != 0 ||
-        fread(t, sizeof *t, 1, file) != 1)
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof *t ||
+        pread(fd, t, sizeof *t, st.st_size - (off_t)sizeof *t) != (ssize_t)sizeof *t)
         return dpli_fail(err, DPL_E_INPUT, "no trailer");
-    n_bytes = (uint64_t)st.st_size;
+    n_bytes = (uint64_t)st.st_size - sizeof *t;
     if (memcmp(t->magic, MAGIC, sizeof t->magic) != 0 || t->version != VERSION)
         return dpli_fail(err, DPL_E_INPUT, "no trailer of this version");
-    status = sum_of(&sum, file, n_bytes - sizeof t->sum, err);
-    if (status != DPL_OK)
-        return status;
-    if (sum != t->sum)
-        return dpli_fail(err, DPL_E_INPUT, "the sum is wrong");
     /* Sizes that add up bound the number of rows by what is in the file. */
-    if (t->kind > DPLI_ANN_IVF || t->n < 1 || t->dim < 1 ||
-        __builtin_mul_overflow(t->n, 3 * sizeof(int64_t), &n_numbers) ||
-        n_numbers > n_bytes - sizeof *t || t->n_faiss_bytes != n_bytes - sizeof *t - n_numbers)
+    if (t->n < 1 || t->dim < 1 || t->dim > DPL_MAX_DIM || t->unit > 1 || t->has_codes > 1 ||
+        t->has_graph > t->has_codes || t->zero != 0 || (!t->has_graph && t->n_far != 0) ||
+        t->n >= UINT32_MAX || t->n_far >= UINT32_MAX || !section_bytes(bytes, t) ||
+        __builtin_mul_overflow(t->n, (uint64_t)t->dim * sizeof(float), &n_all))
+        return dpli_fail(err, DPL_E_INPUT, "the sizes are wrong");
+    for (int i = 0; i < N_SECTIONS; i++)
+        if (__builtin_add_overflow(n_all, bytes[i], &n_all))
+            return dpli_fail(err, DPL_E_INPUT, "the sizes are wrong");
+    if (n_all != n_bytes)
         return dpli_fail(err, DPL_E_INPUT, "the sizes are wrong");
     return DPL_OK;
 }
 
-static int64_t *get(FILE *file, size_t n, dpl_error *err)
+/* A head that codes say nothing of compares every vector each time: from memory. */
+static dpl_status bring_in(dpli_index *index, dpl_error *err)
 {
-    int64_t *values = dpli_alloc(n, sizeof *values, err);
+    float *rows = dpli_alloc(index->n * (size_t)index->dim, sizeof *rows, err);
+    dpl_status status =
+        rows ? dpli_rows_read(rows, &index->vectors, 0, index->n, err) : DPL_E_MEMORY;
 
-    if (values && fread(values, sizeof *values, n, file) != n) {
-        dpli_fail(err, DPL_E_INPUT, "cut short");
-        free(values);
-        return NULL;
+    if (status == DPL_OK) {
+        dpli_rows_clear(&index->vectors);
+        status = dpli_rows_take(&index->vectors, &rows, index->n, index->dim, false, err);
     }
-    return values;
+    free(rows);
+    return status;
+}
+
+static dpl_status read_parts(dpli_index *index, const trailer *t, const uint64_t bytes[N_SECTIONS],
+                             int fd, dpl_error *err)
+{
+    const size_t n = (size_t)t->n, n_row_bytes = n * (size_t)t->dim * sizeof(float);
+    void *to[N_SECTIONS];
+    uint32_t *sums = NULL;
+    uint64_t at = n_row_bytes, sum = 0;
+    dpl_status status = DPL_OK;
+
+    if (t->has_codes)
+        status = dpli_span_new(&index->records, (size_t)bytes[0], err);
+    if (status == DPL_OK && t->has_graph)
+        status = dpli_span_new(&index->graph.near, (size_t)bytes[1], err);
+    if (status == DPL_OK && t->has_graph)
+        status = dpli_span_new(&index->graph.up, (size_t)bytes[2], err);
+    if (status == DPL_OK && t->has_graph)
+        status = dpli_span_new(&index->graph.far, (size_t)bytes[3], err);
+    if (status != DPL_OK)
+        return status;
+    index->ids = dpli_alloc(n, sizeof *index->ids, err);
+    index->owners = index->ids ? dpli_alloc(n, sizeof *index->owners, err) : NULL;
+    index->photos = index->owners ? dpli_alloc(n, sizeof *index->photos, err) : NULL;
+    sums = index->photos ? dpli_alloc(n, sizeof *sums, err) : NULL;
+    if (!sums)
+        return DPL_E_MEMORY;
+    to[0] = index->records.at;
+    to[1] = index->graph.near.at;
+    to[2] = index->graph.up.at;
+    to[3] = index->graph.far.at;
+    to[4] = index->ids;
+    to[5] = index->owners;
+    to[6] = index->photos;
+    to[7] = sums;
+    for (int i = 0; i < N_SECTIONS && status == DPL_OK; i++) {
+        status = read_part(&sum, fd, at, bytes[i], to[i], err);
+        at += bytes[i];
+    }
+    if (status == DPL_OK && dpli_sum64(sum, t, offsetof(trailer, sum)) != t->sum)
+        status = dpli_fail(err, DPL_E_INPUT, "the sum is wrong");
+    if (status == DPL_OK)
+        status = dpli_rows_open(&index->vectors, fd, &sums, n, t->dim, err);
+    free(sums);
+    return status == DPL_OK && !t->has_codes ? bring_in(index, err) : status;
+}
+
+static dpl_status open_snapshot(int *fd, const char *path, dpl_error *err)
+{
+    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
+    *fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0 && errno == ENOENT)
+        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
+    if (*fd < 0)
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
+    return DPL_OK;
+}
+
+static dpli_index numbers_of(const trailer *t)
+{
+    dpli_index index = {.n = (size_t)t->n,
+                        .dim = t->dim,
+                        .shape = dpli_code_shape_of(t->dim, t->unit != 0),
+                        .generation = t->generation,
+                        .min_norm = t->min_norm,
+                        .max_norm = t->max_norm,
+                        .head_sum = t->head_sum,
+                        .recall = t->recall,
+                        .width = (size_t)t->width,
+                        .wide = (size_t)t->wide,
+                        .n_changed = (size_t)t->n_changed,
+                        .n_compared = t->n_compared,
+                        .search_ms = t->search_ms,
+                        .exact_ms = t->exact_ms};
+
+    if (t->has_graph) {
+        index.graph.n = (uint32_t)t->n;
+        index.graph.n_far = (uint32_t)t->n_far;
+        index.graph.entry = t->entry;
+        index.graph.top = t->top;
+    }
+    memcpy(index.identity, t->identity, sizeof t->identity);
+    return index;
+}
+
+dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *path, dpl_error *err)
+{
+    uint64_t bytes[N_SECTIONS];
+    trailer t;
+    int fd;
+    dpl_status status = open_snapshot(&fd, path, err);
+
+    memset(out, 0, sizeof *out);
+    *n_bytes = 0;
+    if (status != DPL_OK)
+        return status;
+    status = read_trailer(&t, bytes, fd, err);
+    close(fd);
+    if (status != DPL_OK)
+        return status;
+    *out = numbers_of(&t);
+    *n_bytes = sizeof t + t.n * (uint64_t)t.dim * sizeof(float);
+    for (int i = 0; i < N_SECTIONS; i++)
+        *n_bytes += bytes[i];
+    return DPL_OK;
 }
 
 dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
 {
     dpli_index index = {0};
-    dpl_status status;
-    FILE *file = NULL;
+    uint64_t bytes[N_SECTIONS];
     trailer t;
-    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd;
+    dpl_status status = open_snapshot(&fd, path, err);
 
     memset(out, 0, sizeof *out);
-    if (fd < 0 && errno == ENOENT)
-        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
-    file = fd < 0 ? NULL : fdopen(fd, "rb");
-    if (!file) {
-        status = dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
-        if (fd >= 0)
-            close(fd);
+    if (status != DPL_OK)
         return status;
-    }
-    status = read_trailer(&t, file, err);
+    status = read_trailer(&t, bytes, fd, err);
     if (status != DPL_OK)
         goto done;
-    index = (dpli_index){.n = (size_t)t.n,
-                         .dim = t.dim,
-                         .generation = t.generation,
-                         .min_norm = t.min_norm,
-                         .max_norm = t.max_norm,
-                         .head_sum = t.head_sum,
-                         .recall = t.recall,
-                         .n_visit = (size_t)t.n_visit,
-                         .wide = (size_t)t.wide,
-                         .n_tuned = (size_t)t.n_tuned,
-                         .normalised = t.normalised};
-    memcpy(index.identity, t.identity, sizeof t.identity);
-    rewind(file);
-    status = dpli_ann_read(&index.ann, file, (dpli_ann_kind)t.kind, index.n, index.dim, err);
-    if (status != DPL_OK)
-        goto done;
-    if (fseeko(file, (off_t)t.n_faiss_bytes, SEEK_SET) == 0)
-        index.ids = get(file, index.n, err);
-    if (index.ids)
-        index.owners = get(file, index.n, err);
-    if (index.owners)
-        index.photos = get(file, index.n, err);
-    if (!index.photos) {
-        status = DPL_E_INPUT;
-        goto done;
-    }
+    index = numbers_of(&t);
+    status = read_parts(&index, &t, bytes, fd, err);
+    if (status == DPL_OK && t.has_graph && !dpli_hnsw_is_whole(&index.graph))
+        status = dpli_fail(err, DPL_E_INPUT, "the links are wrong");
     /* Of equal scores the earlier row is given, which is to be the lower id. */
     for (size_t i = 1; i < index.n && status == DPL_OK; i++)
         if (index.ids[i] <= index.ids[i - 1])
@@ -274,6 +552,25 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
     memset(&index, 0, sizeof index);
 done:
     dpli_index_clear(&index);
-    fclose(file);
+    close(fd);
+    return status;
+}
+
+dpl_status dpli_snapshot_seal(const char *path, dpl_error *err)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint64_t bytes[N_SECTIONS];
+    dpl_status status;
+    trailer t;
+
+    if (fd < 0)
+        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
+    status = read_trailer(&t, bytes, fd, err);
+    if (status == DPL_OK)
+        status = sum_file(&t, fd, err);
+    if (status == DPL_OK &&
+        pwrite(fd, &t.sum, sizeof t.sum, lseek(fd, 0, SEEK_END) - (off_t)sizeof t.sum) < 0)
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
+    close(fd);
     return status;
 }

@@ -61,6 +61,7 @@ typedef struct sample {
     size_t n, dim;
     float *rows;
     dpl_head *head;
+    dpli_rows *stored; /* the rows, borrowed */
     dpli_scanned in;
     int8_t *records;
 } sample;
@@ -72,16 +73,19 @@ static sample sample_of(int sort, size_t n, size_t dim, dpl_head_kind kind, dpli
 
     s.rows = malloc(n * dim * sizeof *s.rows);
     s.records = dpli_alloc_aligned(n, shape.stride, NULL);
-    assert_true(s.rows && s.records);
+    s.stored = calloc(1, sizeof *s.stored);
+    assert_true(s.rows && s.records && s.stored);
+    *s.stored = (dpli_rows){.dim = (int32_t)dim, .n = n, .rest = s.rows};
     make_rows(sort, s.rows, n, dim, rng);
     dpli_code_rows(s.records, &shape, s.rows, n);
-    s.in = (dpli_scanned){s.records, shape, s.rows, n};
+    s.in = (dpli_scanned){s.records, shape, s.stored, NULL, n};
     return s;
 }
 
 static void clear(sample *s)
 {
     free(s->rows);
+    free(s->stored);
     free(s->records);
     dpl_head_free(s->head);
 }

@@ -1,6 +1,6 @@
 /*
  * test_search_snapshot.c - the file of an index: back from disk it answers alike and is written
- * alike; cut or changed anywhere it is refused before FAISS sees it.
+ * alike; cut or changed anywhere it is refused, or found when a vector is looked at.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,7 +87,7 @@ static void saved_loaded_and_saved_again_is_the_same_file(void **state)
         uint8_t *first, *second;
         size_t n, m;
 
-        assert_int_equal(dpli_ann_get_kind(index.ann), kind);
+        assert_int_equal(dpli_index_is_approximate(&index), kind);
         assert_int_equal(dpli_index_search(a, &index, head, probes, 4, 10, NULL), DPL_OK);
         assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
         assert_int_equal(dpli_snapshot_read(&again, "a.faiss", NULL), DPL_OK);
@@ -97,8 +97,8 @@ static void saved_loaded_and_saved_again_is_the_same_file(void **state)
         assert_int_equal(again.dim, DIM);
         assert_true(again.min_norm == index.min_norm && again.max_norm == index.max_norm);
         assert_true(again.head_sum == index.head_sum && again.recall == index.recall);
-        assert_true(again.n_visit == index.n_visit && again.wide == index.wide);
-        assert_true(again.n_tuned == index.n_tuned && again.normalised == index.normalised);
+        assert_true(again.width == index.width && again.wide == index.wide);
+        assert_true(again.n_changed == index.n_changed && again.n_compared == index.n_compared);
         assert_memory_equal(again.ids, index.ids, 3000 * sizeof *index.ids);
         assert_memory_equal(again.owners, index.owners, 3000 * sizeof *index.ids);
         assert_memory_equal(again.photos, index.photos, 3000 * sizeof *index.ids);
@@ -133,14 +133,17 @@ static void a_file_cut_or_changed_anywhere_is_refused(void **state)
         write_bytes("a.faiss", bytes, cut);
         if (dpli_snapshot_read(&read, "a.faiss", &err) != DPL_E_INPUT)
             fail_msg("cut to %zu of %zu bytes and not refused", cut, n);
-        assert_null(read.ann);
+        assert_int_equal(read.vectors.n, 0);
     }
     for (size_t at = 0; at < n; at++) {
         for (int bit = 0; bit < 8; bit += 3) {
             bytes[at] ^= (uint8_t)(1 << bit);
             write_bytes("a.faiss", bytes, n);
-            if (dpli_snapshot_read(&read, "a.faiss", &err) != DPL_E_INPUT)
+            /* Vectors are checked when they are looked at. */
+            if (dpli_snapshot_read(&read, "a.faiss", &err) != DPL_E_INPUT &&
+                dpli_rows_check(&read.vectors, &err) != DPL_E_INPUT)
                 fail_msg("bit %d of byte %zu changed and not refused", bit, at);
+            dpli_index_clear(&read);
             bytes[at] ^= (uint8_t)(1 << bit);
         }
     }
@@ -163,7 +166,7 @@ static void ids_out_of_order_are_refused_though_the_sum_is_right(void **state)
     assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
     assert_int_equal(dpli_snapshot_read(&read, "a.faiss", &err), DPL_E_INPUT);
     assert_string_equal(err.message, "the ids are not in order");
-    assert_null(read.ann);
+    assert_int_equal(read.vectors.n, 0);
     dpli_index_clear(&index);
     dpl_head_free(head);
 }
@@ -198,7 +201,7 @@ static void a_write_that_fails_leaves_the_old_file(void **state)
     mkdir("taken.faiss", 0700);
     assert_int_equal(dpli_snapshot_write("taken.faiss", &index, &err), DPL_E_SYSTEM);
     rmdir("taken.faiss");
-    /* A disk that is full within FAISS's part, within ours, and at the last byte. */
+    /* A disk that is full within the vectors, within the rest, and at the last byte. */
     assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
     bytes = bytes_of(&n, "a.faiss");
     signal(SIGXFSZ, SIG_IGN);
@@ -223,6 +226,83 @@ static void a_write_that_fails_leaves_the_old_file(void **state)
     dpl_head_free(head);
 }
 
+static void a_file_cut_while_it_is_searched_is_an_error_and_no_crash(void **state)
+{
+    dpl_head *head = cosine();
+
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        dpli_index index = make(3000, kind ? 0 : 5000, head), read, copy;
+        const float probe[DIM] = {1, 2, 3, 4};
+        dpli_found found[2600];
+        dpl_error err;
+
+        assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL), DPL_OK);
+        assert_int_equal(dpli_index_copy(&copy, &read, NULL), DPL_OK);
+        assert_int_equal(dpli_index_search(found, &read, head, probe, 1, 10, NULL), DPL_OK);
+        /* As when another is copied over it. */
+        assert_int_equal(truncate("a.faiss", 100), 0);
+        assert_int_equal(dpli_index_search(found, &read, head, probe, 1, 10, &err), DPL_E_INPUT);
+        assert_string_equal(err.message, "the index has been cut short");
+        assert_int_equal(dpli_index_search(found, &copy, head, probe, 1, 10, NULL), DPL_E_INPUT);
+        /* So many that every vector is compared. */
+        assert_int_equal(dpli_index_search(found, &read, head, probe, 1, 2600, NULL), DPL_E_INPUT);
+        assert_int_equal(dpli_snapshot_write("b.faiss", &read, NULL), DPL_E_INPUT);
+        dpli_index_clear(&read);
+        dpli_index_clear(&copy);
+        dpli_index_clear(&index);
+    }
+    dpl_head_free(head);
+}
+
+static void vectors_in_the_file_and_added_ones_are_searched_as_one(void **state)
+{
+    enum { N = 20000, K = 7, P = 3 };
+    dpl_head *head = cosine();
+    dpli_index index = make(N, INT64_MAX, head), read;
+    const float more[3 * DIM] = {1, 2, 3, 4, 9, 9, -9, 9, 1, 2, 3, 4};
+    const float probes[P * DIM] = {1, 2, 3, 4, 9, 9, -9, 9, -1, 0, 0, 1};
+    dpli_found *want = malloc((size_t)P * N * sizeof *want);
+    dpli_found *got = malloc((size_t)P * N * sizeof *got);
+    bool done;
+
+    (void)state;
+    assert_true(want && got);
+    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL), DPL_OK);
+    assert_int_equal(dpli_index_extend(&done, &index, more, 3, NULL), DPL_OK);
+    assert_int_equal(dpli_index_extend(&done, &read, more, 3, NULL), DPL_OK);
+    for (size_t k = K; k <= N; k += N - K) { /* by codes, and all of them in blocks */
+        assert_int_equal(dpli_index_search(want, &index, head, probes, P, k, NULL), DPL_OK);
+        assert_int_equal(dpli_index_search(got, &read, head, probes, P, k, NULL), DPL_OK);
+        for (size_t i = 0; i < P * k; i++)
+            assert_true(got[i].at == want[i].at && got[i].score == want[i].score);
+        assert_true(got[k].at == N + 1);
+    }
+    /* One of those in the file and an added one go. */
+    for (int round = 0; round < 2; round++) {
+        char *is_gone = calloc(N + 3, 1);
+        const size_t goes = round ? N + 1 : got[2 * N].at;
+
+        assert_non_null(is_gone);
+        is_gone[goes] = 1;
+        assert_int_equal(dpli_index_take_out(&done, &read, is_gone, 1, NULL), DPL_OK);
+        assert_true(done);
+        for (size_t k = K; k <= N; k += N - K) {
+            assert_int_equal(dpli_index_search(got, &read, head, probes, P, k, NULL), DPL_OK);
+            for (size_t i = 0; i < P * k; i++)
+                assert_true(got[i].at != goes);
+        }
+        free(is_gone);
+    }
+    free(want);
+    free(got);
+    dpli_index_clear(&read);
+    dpli_index_clear(&index);
+    dpl_head_free(head);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +311,8 @@ int main(void)
         cmocka_unit_test(ids_out_of_order_are_refused_though_the_sum_is_right),
         cmocka_unit_test(what_is_not_a_file_is_refused_and_what_is_not_there_not_found),
         cmocka_unit_test(a_write_that_fails_leaves_the_old_file),
+        cmocka_unit_test(a_file_cut_while_it_is_searched_is_an_error_and_no_crash),
+        cmocka_unit_test(vectors_in_the_file_and_added_ones_are_searched_as_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
