@@ -725,6 +725,33 @@ class SearchInfo:
 
 
 @dataclass(frozen=True)
+class IndexInfo:
+    """dpl_index_info"""
+
+    n_templates: int
+    n_bytes: int
+    exact: bool
+    recall: float
+    n_kept: int
+    search_ms: float
+    exact_ms: float
+    exact_is_faster: bool
+
+    @classmethod
+    def _of(cls, c: Any) -> IndexInfo:
+        return cls(
+            n_templates=c.n_templates,
+            n_bytes=c.n_bytes,
+            exact=c.exact,
+            recall=c.recall,
+            n_kept=c.n_kept,
+            search_ms=c.search_ms,
+            exact_ms=c.exact_ms,
+            exact_is_faster=c.exact_is_faster,
+        )
+
+
+@dataclass(frozen=True)
 class AuditLine:
     """dpl_audit_line"""
 
