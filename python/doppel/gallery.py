@@ -21,7 +21,8 @@ from doppel.face import Encoder, face_to_c
 from doppel.model import Model, Source
 from doppel.records import (
     Answer, AuditLine, AuditReport, Change, CheckReport, Comparison, Damage, Doubt, DoubtsReport,
-    EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts, GalleryMode, GroupReport, GroupRow, Hit,
+    EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts,
+    GalleryMode, GroupReport, GroupRow, Hit, IndexInfo,
     MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, Person, PhotoRow, QueryBy,
     Refusal, RepairEvent, RepairReport, SearchInfo, TemplateRow, TextAnswer, TextBy, Verdict, XmpEvent,
     XmpReport,
@@ -104,6 +105,13 @@ class Gallery(Closable):
         with self._use() as p:
             call(lib.dpl_gallery_count, byref(out), p)
         return GalleryCounts._of(out)
+
+    def index(self, space: str = "face") -> IndexInfo:
+        """What a search of "face" or "image" goes by; NotFoundError before the first one."""
+        out = _abi.dpl_index_info()
+        with self._use() as p:
+            call(lib.dpl_gallery_index, byref(out), p, space.encode())
+        return IndexInfo._of(out)
 
     # ------------------------------------------------------------ rows
 

@@ -78,6 +78,14 @@ def test_a_photo_from_anywhere_is_enrolled(gallery, model):
     assert gallery.counts.n_faces_nobodys > 3
 
 
+def test_an_index_tells_of_itself(people, model):
+    people.query(model, BIDEN)
+    index = people.index("face")
+    assert (index.exact, index.recall, index.n_templates) == (True, 1.0, people.counts.n_templates_face)
+    with pytest.raises(doppel.ArgumentError):
+        people.index("nose")
+
+
 def test_putting_right_and_undoing(people, model):
     people.rename("Joe Biden", "Joe")
     assert [p.name for p in people.people()] == ["Barack Obama", "Eileen Collins", "Joe", "Marie Curie"]
