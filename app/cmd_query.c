@@ -127,9 +127,8 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_query[] = {
-    own,          options_walk,    options_threads, options_text,
-    options_html, options_gallery, options_models,  options_output,
-    NULL};
+    own,           options_walk,    options_threads, options_text,   options_html,
+    options_audit, options_gallery, options_models,  options_output, NULL};
 
 typedef struct query {
     const command *self;
@@ -1089,6 +1088,7 @@ int cmd_query(const command *self, int argc, char **argv)
         goto done;
     options_settle(self, &o, &given, 0);
     q.form = form_of(&o, asks_k);
+    o.common.n_asked = (size_t)n;
     if (o.person) {
         code = query_person(self, &o.common, o.person, q.form);
         goto done;

@@ -65,6 +65,8 @@ static const option_spec own[] = {
      .once = true,
      .help = "go on with the run in this folder, from its last checkpoint"},
     TEXT("arch", arch, "NAME", "a network by name (default koch2015; see below)"),
+    TEXT("second-arch", second_arch, "NAME",
+         "of pairs of two kinds: the second side's network by name, beside --arch for the first"),
     TEXT("init", init, "MODEL", "go on from this model (ONNX) instead"),
     INT("channels", channels, "1|3", 1, "grey or colour input of a named network (default 1)"),
     INT("side", side, "PX", 8, "side of a named network's input (default 105)"),
@@ -73,8 +75,8 @@ static const option_spec own[] = {
          "of koch2015: batch norm behind every layer in training, folded into the layers of the "
          "networks written"),
     TEXT("init-weights", init_weights, "koch|koch-wide|he|glorot",
-         "first weights of a named network (default koch for koch2015, glorot for sentences, else "
-         "he)"),
+         "first weights of a named network (default koch for koch2015, glorot for sentences and "
+         "vectors, else he)"),
     TEXT("tokens", tokens, "KIND",
          "of sentences: characters, words, or a file of byte-pair merges (default words)"),
     FLAG("case-matters", case_matters, "sentences are not lower-cased"),
@@ -120,6 +122,12 @@ static const option_spec own[] = {
     LIST("hold-group", hold_group, "NAME", "hold out this group; may be repeated"),
     INT("hold-classes", hold_classes, "N", 0,
         "hold out so many classes (default a tenth, at most 200, unless something else is)"),
+    TEXT("kinds", kinds, "KIND[,KIND]",
+         "what DATA's items are, or either side of its pairs: pictures, sentences, vectors, codes "
+         "(default as the list says; vectors for a network of vectors)"),
+    TEXT("classes", classes, "FILE",
+         "of vectors in an .npy or a table without a column of classes: theirs, a line each or an "
+         ".npy of whole numbers"),
     TEXT("split", split, "NAME", "of a list: train on its rows of this split only"),
     TEXT("validate-split", validate_split, "NAME",
          "validate on the rows of this split, of the list or of --validate"),
@@ -263,16 +271,30 @@ static void tell_classes(const dpl_train_plan *p, const char *item)
         printf("; nothing to validate on\n");
 }
 
+static void tell_captions(const dpl_train_plan *p)
+{
+    char sentences[64], held[64], pictures[64], held_pictures[64];
+
+    printf("trained on %s of %s", text_counted(sentences, p->n_items, "sentence"),
+           text_counted(pictures, p->n_classes, "picture"));
+    if (p->n_held_classes)
+        printf("; validated on %s of %s, not trained on, by %s\n",
+               text_counted(held, p->n_held_items, "sentence"),
+               text_counted(held_pictures, p->n_held_classes, "picture"), p->best);
+    else
+        printf("; nothing to validate on\n");
+}
+
 static void tell_plan(const dpl_train_plan *p)
 {
-    const char *item = p->steps ? "item" : "picture";
+    const char *item = p->captions ? "sentence" : p->steps ? "item" : "picture";
     const char *towers = p->n_towers > 1 ? " in two towers" : "";
     char count[32], items[64], held[64], classes[64];
 
     printf("network    ");
     text_put(stdout, p->arch);
     if (p->steps)
-        printf(", rows of up to %d to %d numbers, %s parameters%s\n", (int)p->steps, (int)p->dim,
+        printf(", rows of up to %d numbers to %d, %s parameters%s\n", (int)p->steps, (int)p->dim,
                text_count(count, (int64_t)p->n_parameters), towers);
     else
         printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
@@ -292,6 +314,8 @@ static void tell_plan(const dpl_train_plan *p)
                    p->best);
         else
             printf("; nothing to validate on\n");
+    } else if (p->captions) {
+        tell_captions(p);
     } else {
         tell_classes(p, item);
     }

@@ -85,7 +85,8 @@ static const option_spec own[] = {
     {0}};
 
 const option_spec *const options_of_verify[] = {
-    own, options_text, options_sides, options_html, options_gallery, options_models, options_output,
+    own,           options_text,    options_sides,  options_html,
+    options_audit, options_gallery, options_models, options_output,
     NULL};
 
 /* All that the answer is made of. */
@@ -611,6 +612,8 @@ static int check_arguments(const command *self, const verify_options *o, int n, 
         return options_usage(self, "with --text it takes two sentences, not %d", n);
     if (!o->text && (o->common.text_model || o->common.merges || o->common.second_text_model))
         return options_usage(self, "--text-model and --merges are of --text");
+    if (o->common.audit && !o->as)
+        return options_usage(self, "--audit is of --as: only a gallery has an audit");
     if (o->as && n != 1)
         return options_usage(self, "with --as it takes one photo, not %d", n);
     if (!o->as && n != 2)
@@ -674,6 +677,7 @@ int cmd_verify(const command *self, int argc, char **argv)
     o.common.faces_only = true;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = o.text ? 0 : (size_t)n;
+    o.common.n_asked = (size_t)n;
     c.path_a = argv[1];
     c.path_b = o.as ? NULL : argv[2];
     c.name_a = common_is_input(c.path_a) ? INPUT_NAME : c.path_a;

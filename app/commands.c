@@ -189,6 +189,16 @@ const command commands[] = {
      "What one run of a command has done is one change. A forget is final at once: --dry-run\n"
      "shows what it would do.",
      NULL},
+    {"audit", cmd_audit, false, "[RECEIPT…]", "tell who changed the gallery, and check receipts",
+     options_of_audit,
+     "A line a change: when, which user, what, and how many people, photos and templates came,\n"
+     "changed or went; no name and no path. Each line carries the SHA-256 of the one before, and\n"
+     "the gallery knows the last: one that was altered, taken out or cut off is told, with exit\n"
+     "status 4. Queries are in it where query and verify were given --audit.\n"
+     "\n"
+     "A receipt, which forget --receipt writes, is right when the audit has its line and the line\n"
+     "says the same, of the same person or photos.",
+     NULL},
     {"export", cmd_export, false, "FILE|-", "write the whole gallery as JSON lines",
      options_of_export,
      "It holds everything: names, paths, vectors, thumbnails. Keep it as you keep the gallery.",

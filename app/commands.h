@@ -10,6 +10,7 @@ extern const command commands[]; /* ends at a NULL name */
 
 /* Each returns the exit code, or -1 after printing its help. */
 int cmd_assign(const command *self, int argc, char **argv);
+int cmd_audit(const command *self, int argc, char **argv);
 int cmd_calibrate(const command *self, int argc, char **argv);
 int cmd_check(const command *self, int argc, char **argv);
 int cmd_config(const command *self, int argc, char **argv);
@@ -38,6 +39,7 @@ int cmd_xmp(const command *self, int argc, char **argv);
 
 /* The options of each, NULL-terminated lists of tables. */
 extern const option_spec *const options_of_assign[];
+extern const option_spec *const options_of_audit[];
 extern const option_spec *const options_of_calibrate[];
 extern const option_spec *const options_of_check[];
 extern const option_spec *const options_of_config[];

@@ -213,6 +213,13 @@ const option_spec options_html[] = {
      .once = true},
     {0}};
 
+const option_spec options_audit[] = {
+    {.name = "audit",
+     .kind = OPTION_FLAG,
+     .offset = AT(audit),
+     .help = "note in the gallery's audit that it was asked (doppel audit)"},
+    {0}};
+
 /* ------------------------------------------------------------------ messages */
 
 int common_say(const command *self, const dpl_error *err)
@@ -313,7 +320,11 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     if (status != DPL_OK)
         return common_fail(self, o, &err);
     common_notice(self, o, *out);
-    return 0;
+    if (!o->audit || dpl_gallery_audit_query(*out, self->name, (int64_t)o->n_asked, &err) == DPL_OK)
+        return 0;
+    dpl_gallery_close(*out);
+    *out = NULL;
+    return common_fail(self, o, &err);
 }
 
 static dpl_status note_photo(void *ctx, const dpl_photo_row *row)

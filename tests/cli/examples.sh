@@ -59,6 +59,7 @@ ready() {
         [ "$1" = rename ] || exits 0 enroll people/Bob/2.jpg --name Robert --yes
         ;;
     assign | reject) exits 0 scan party.jpg new.jpg door.jpg && exits 0 assign "party.jpg#1" Ann ;;
+    audit) exits 0 forget Bob --receipt bob.receipt ;;
     undo) exits 0 rename Bob Robert ;;
     import) exits 0 export all.jsonl ;;
     xmp) exits 0 scan photos && exits 0 xmp write ;;
