@@ -57,8 +57,8 @@ def detect(image):
         score = numpy.sqrt(numpy.clip(out["cls_%d" % s].ravel() * out["obj_%d" % s].ravel(), 0, 1))
         keep = numpy.nonzero(score >= MIN_SCORE)[0]
         cell = numpy.stack([keep % columns, keep // columns], 1)
-        b = out["bbox_%d" % s].reshape(-1, 4)[keep]
-        k = out["kps_%d" % s].reshape(-1, 5, 2)[keep]
+        b = out["bbox_%d" % s].reshape(4, -1).T[keep]
+        k = out["kps_%d" % s].reshape(10, -1).T[keep].reshape(-1, 5, 2)
         size = numpy.exp(b[:, 2:]) * s
         boxes.append(numpy.concatenate([(cell + b[:, :2]) * s - size / 2, size], 1) / scale)
         points.append((cell[:, None] + k) * s / scale)
