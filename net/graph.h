@@ -35,11 +35,15 @@ static inline size_t dpli_type_bytes(dpli_type type)
     return sizeof(int64_t);
 }
 
+/* As what a constant of integers lay in its file, where that says more than its values. */
+typedef enum dpli_stored { DPLI_STORED_OTHER, DPLI_STORED_UINT8, DPLI_STORED_INT8 } dpli_stored;
+
 typedef struct dpli_value {
     char *name;
-    dpl_shape shape;  /* of a constant; of a graph input or output as declared, -1 where free */
-    dpli_type type;   /* of a constant, and of a graph input; F32 where not known yet */
-    void *data;       /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
+    dpl_shape shape; /* of a constant; of a graph input or output as declared, -1 where free */
+    dpli_type type;  /* of a constant, and of a graph input; F32 where not known yet */
+    void *data;      /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
+    dpli_stored stored;
     int32_t producer; /* node, or -1 for inputs and constants */
     int32_t consumer; /* a node that reads it: the only one when n_uses is 1 and it is no output */
     int32_t n_uses;   /* reads by nodes and by the graph's outputs */
@@ -121,6 +125,9 @@ typedef struct dpli_graph {
 
 void dpli_graph_clear(dpli_graph *g);
 
+/** Free what is in a node. */
+void dpli_node_clear(dpli_node *node);
+
 /** A new value without data; -1 when out of memory. *name is copied. */
 int32_t dpli_graph_value(dpli_graph *g, const char *name, dpl_error *err);
 
@@ -135,6 +142,9 @@ dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_in
 /** Drop dead nodes and those whose results nobody reads, free constants that nobody reads, and
  * recount producers, consumers and uses. */
 void dpli_graph_sweep(dpli_graph *g);
+
+/** Count producers, consumers and uses. */
+void dpli_graph_count(dpli_graph *g);
 
 /** Count bytes made from constants (folded, packed) against what the file's size allows. */
 dpl_status dpli_graph_spend(dpli_graph *g, size_t n, size_t size, dpl_error *err);

@@ -16,6 +16,7 @@
 #include "net/onnx.h"
 #include "net/ops/normalize.h"
 #include "net/ops/op.h"
+#include "net/quantize.h"
 
 static dpl_status load_node(dpli_graph *g, dpli_node *node, const bool *read, dpl_error *err)
 {
@@ -122,6 +123,8 @@ static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, b
         g->constant_bytes_left = SIZE_MAX;
     status = dpli_onnx_read(g, bytes, n_bytes, err);
     if (status == DPL_OK)
+        status = dpli_graph_dequantize(g, err);
+    if (status == DPL_OK)
         status = dpli_graph_load(g, err);
     if (status == DPL_OK)
         status = dpli_graph_fold(g, training, err);
@@ -165,6 +168,9 @@ dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_byte
 {
     dpl_status status = read_graph(g, bytes, n_bytes, false, err);
 
+    if (status != DPL_OK)
+        return status;
+    status = dpli_graph_pair(g, err);
     if (status != DPL_OK)
         return status;
     g->narrow = is_narrow(g);
