@@ -39,6 +39,7 @@ void dpli_graph_clear(dpli_graph *g)
     for (int32_t i = 0; i < g->n_values; i++) {
         free(g->values[i].name);
         free(g->values[i].data);
+        free(g->values[i].scales);
     }
     for (int32_t i = 0; i < g->n_nodes; i++)
         dpli_node_clear(&g->nodes[i]);
@@ -142,7 +143,8 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
 dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_inputs,
                            int32_t n_outputs, dpl_error *err)
 {
-    dpli_node node = {.op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1};
+    dpli_node node = {
+        .op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1, .behind = -1};
 
     dpli_node *nodes =
         dpli_grow(g->nodes, &g->cap_nodes, (size_t)g->n_nodes + 1, sizeof *nodes, err);

@@ -61,6 +61,7 @@ static int32_t data_type(dpli_type type)
     switch (type) {
     case DPLI_F32: return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     case DPLI_BF16: /* of a run only */
+    case DPLI_U8:
     case DPLI_I64: break;
     }
     return ONNX__TENSOR_PROTO__DATA_TYPE__INT64;

@@ -6,12 +6,14 @@
  */
 #include "net/quantize.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/ops/quantize.h"
+#include "net/ops/resize.h"
 #include "net/ops/table.h"
 
 /* ------------------------------------------------------------------ written out */
@@ -235,6 +237,33 @@ static dpl_status check_readers(const dpli_graph *g, dpl_error *err)
     return status;
 }
 
+/* What a constant is whole numbers of, once it is folded: a scale by its first dimension, or one.
+ */
+static dpl_status keep_scales(dpli_graph *g, const dpli_node *node, dpl_error *err)
+{
+    const dpli_value *x = dpli_graph_input(g, node, 0);
+    dpl_shape shape;
+    const float *scales = dpli_graph_floats(g, node, 1, &shape);
+    const int64_t n = scales ? dpli_shape_elements(&shape) : 0;
+    dpli_value *y = &g->values[node->outputs[0]];
+    int64_t axis = 1;
+
+    for (int32_t i = 0; i < node->n_attrs; i++)
+        if (strcmp(node->attrs[i].name, "axis") == 0)
+            axis = node->attrs[i].i;
+    if (!x->data || x->stored == DPLI_STORED_OTHER || n < 1 ||
+        (n > 1 && axis != 0 && axis != -x->shape.rank))
+        return DPL_OK;
+    if (dpli_graph_spend(g, (size_t)n, sizeof *y->scales, err) != DPL_OK)
+        return DPL_E_MODEL;
+    y->scales = dpli_alloc((size_t)n, sizeof *y->scales, err);
+    if (!y->scales)
+        return DPL_E_MEMORY;
+    memcpy(y->scales, scales, (size_t)n * sizeof *scales);
+    y->n_scales = (int32_t)n;
+    return DPL_OK;
+}
+
 dpl_status dpli_graph_dequantize(dpli_graph *g, dpl_error *err)
 {
     dpli_node *old = g->nodes;
@@ -282,7 +311,12 @@ dpl_status dpli_graph_dequantize(dpli_graph *g, dpl_error *err)
         return dpli_fail(err, DPL_E_MODEL, "network has %d nodes, at most %d can be",
                          (int)g->n_nodes, DPLI_MAX_NODES);
     dpli_graph_count(g);
-    return status == DPL_OK ? check_readers(g, err) : status;
+    if (status == DPL_OK)
+        status = check_readers(g, err);
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++)
+        if (g->nodes[k].op->role == DPLI_ROLE_DEQUANTIZE)
+            status = keep_scales(g, &g->nodes[k], err);
+    return status;
 }
 
 /* ------------------------------------------------------------------ pairs */
@@ -354,5 +388,291 @@ dpl_status dpli_graph_pair(dpli_graph *g, dpl_error *err)
     free(is_output);
     if (status == DPL_OK)
         dpli_graph_sweep(g);
+    return status;
+}
+
+/* ------------------------------------------------------------------ grids */
+
+bool dpli_graph_is_quantised(const dpli_graph *g)
+{
+    for (int32_t k = 0; k < g->n_nodes; k++)
+        if (g->nodes[k].op->role == DPLI_ROLE_FAKE_QUANTIZE)
+            return true;
+    return false;
+}
+
+/* Results that are numbers of the node's input. */
+static bool keeps_grid(const dpli_node *node)
+{
+    return strcmp(node->op->name, "MaxPool") == 0 ||
+           (node->op->role == DPLI_ROLE_RESIZE && dpli_resize_is_nearest(node));
+}
+
+dpl_status dpli_graph_find_grids(dpli_graph *g, dpl_error *err)
+{
+    int32_t *stands_for = dpli_alloc((size_t)g->n_values, sizeof *stands_for, err);
+    bool *is_output = dpli_calloc((size_t)g->n_values, sizeof *is_output, err);
+    const dpl_status status = stands_for && is_output ? DPL_OK : DPL_E_MEMORY;
+
+    for (int32_t i = 0; i < g->n_values && status == DPL_OK; i++)
+        stands_for[i] = i;
+    for (int32_t i = 0; i < g->n_outputs && status == DPL_OK; i++)
+        is_output[g->outputs[i]] = true;
+    for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
+        dpli_node *node = &g->nodes[k];
+        dpli_scale *out;
+
+        for (int32_t i = 0; i < node->n_inputs; i++)
+            if (node->inputs[i] >= 0)
+                node->inputs[i] = stands_for[node->inputs[i]];
+        out = &g->values[node->outputs[0]].grid;
+        if (node->op->role == DPLI_ROLE_FAKE_QUANTIZE) {
+            const dpli_grid *grid = dpli_fake_quantize_grid(node);
+            const dpli_scale *in = &g->values[node->inputs[0]].grid;
+
+            *out = (dpli_scale){grid->scale, 1.0f / grid->scale, grid->zero - grid->low};
+            if (!isfinite(out->inverse))
+                *out = (dpli_scale){0};
+            if (in->scale > 0.0f && in->scale == out->scale && in->zero == out->zero &&
+                !is_output[node->outputs[0]]) {
+                stands_for[node->outputs[0]] = node->inputs[0];
+                node->dead = true;
+            }
+        } else if (keeps_grid(node)) {
+            *out = g->values[node->inputs[0]].grid;
+        }
+    }
+    free(stands_for);
+    free(is_output);
+    if (status == DPL_OK)
+        dpli_graph_sweep(g);
+    return status;
+}
+
+/* ------------------------------------------------------------------ by ranges */
+
+typedef struct range {
+    const char *name;
+    size_t length;
+    float low, high;
+} range;
+
+static int by_name(const void *a, const void *b)
+{
+    const range *x = a, *y = b;
+    const size_t n = x->length < y->length ? x->length : y->length;
+    const int order = memcmp(x->name, y->name, n);
+
+    return order ? order : (x->length > y->length) - (x->length < y->length);
+}
+
+/* A line for each value: lowest, highest, name. */
+static dpl_status read_ranges(range **out, size_t *n, const char *text, dpl_error *err)
+{
+    size_t lines = 1;
+    range *all;
+
+    for (const char *p = text; *p; p++)
+        lines += *p == '\n';
+    all = dpli_alloc(lines, sizeof *all, err);
+    *out = all;
+    *n = 0;
+    if (!all)
+        return DPL_E_MEMORY;
+    while (*text) {
+        const char *end = strchr(text, '\n');
+        const size_t length = end ? (size_t)(end - text) : strlen(text);
+        range *r = &all[*n];
+        const char *at;
+        char *after[2] = {NULL, NULL};
+
+        r->low = strtof(text, &after[0]);
+        at = after[0];
+        r->high = *at == ' ' ? strtof(at, &after[1]) : NAN;
+        if (!isfinite(r->low) || !isfinite(r->high) || r->low >= r->high || !after[1] ||
+            *after[1] != ' ' || after[1] + 1 >= text + length)
+            return dpli_fail(err, DPL_E_MODEL,
+                             "fact \"doppel.ranges\": line %zu is not a lowest, a highest and a "
+                             "name",
+                             *n + 1);
+        r->name = after[1] + 1;
+        r->length = (size_t)(text + length - r->name);
+        ++*n;
+        text += length + (end != NULL);
+    }
+    if (*n > 0)
+        qsort(all, *n, sizeof *all, by_name);
+    return DPL_OK;
+}
+
+/* 255 numbers from low to high, of which one is 0. */
+static dpli_grid grid_over(float low, float high)
+{
+    dpli_grid grid = {.low = 0.0f, .high = 255.0f};
+
+    low = low < 0.0f ? low : 0.0f;
+    high = high > 0.0f ? high : 0.0f;
+    grid.scale = (high - low) / 255.0f;
+    grid.zero = rintf(-low / grid.scale);
+    return grid;
+}
+
+static bool is_product(const dpli_graph *g, const dpli_node *node)
+{
+    return node->op->role == DPLI_ROLE_CONV && dpli_graph_floats(g, node, 1, NULL);
+}
+
+/* Which values are to be rounded: what a convolution reads, or what is pooled or enlarged to be
+ * read by one, before it is. */
+static void find_wanted(const dpli_graph *g, const range *ranges, size_t n, const range **wanted,
+                        const range **by_value)
+{
+    for (int32_t i = 0; i < g->n_values; i++) {
+        const range key = {g->values[i].name, strlen(g->values[i].name), 0, 0};
+
+        by_value[i] = n > 0 ? bsearch(&key, ranges, n, sizeof key, by_name) : NULL;
+    }
+    for (int32_t k = g->n_nodes - 1; k >= 0; k--) {
+        const dpli_node *node = &g->nodes[k];
+        const int32_t in = node->inputs[0], out = node->outputs[0];
+
+        if (is_product(g, node))
+            wanted[in] = by_value[in];
+        if (keeps_grid(node) && wanted[out] && by_value[in]) {
+            wanted[in] = by_value[in];
+            wanted[out] = NULL;
+        }
+        for (int32_t i = 0; i < node->n_inputs && node->op->role == DPLI_ROLE_ADD && wanted[out];
+             i++) {
+            const int32_t from = g->values[node->inputs[i]].producer;
+
+            if (from >= 0 && keeps_grid(&g->nodes[from]))
+                wanted[node->inputs[i]] = by_value[node->inputs[i]];
+        }
+    }
+}
+
+/* Scales of 127 parts of each output channel's largest weight. */
+static dpl_status scale_weight(dpli_graph *g, const dpli_node *node, dpl_error *err)
+{
+    dpli_value *w = &g->values[node->inputs[1]];
+    const int64_t channels = w->shape.dims[0], each = dpli_shape_elements(&w->shape) / channels;
+    const float *x = w->data;
+
+    if (w->scales)
+        return DPL_OK;
+    if (dpli_graph_spend(g, (size_t)channels, sizeof *w->scales, err) != DPL_OK)
+        return DPL_E_MODEL;
+    w->scales = dpli_alloc((size_t)channels, sizeof *w->scales, err);
+    if (!w->scales)
+        return DPL_E_MEMORY;
+    w->n_scales = (int32_t)channels;
+    for (int64_t c = 0; c < channels; c++) {
+        float most = 0.0f;
+
+        for (int64_t i = 0; i < each; i++, x++)
+            most = fabsf(*x) > most ? fabsf(*x) : most;
+        w->scales[c] = most > 1e-30f ? most / 127.0f : 1.0f;
+    }
+    return DPL_OK;
+}
+
+/* A FakeQuantize of a value; the value that it makes in *made. */
+static dpl_status round_value(dpli_graph *g, int32_t id, const range *r, int32_t *made,
+                              dpl_error *err)
+{
+    const dpli_grid grid = grid_over(r->low, r->high);
+    dpli_node *node;
+
+    *made = value_for(g, id, "int8", err);
+    node = *made < 0 ? NULL : dpli_graph_node(g, &dpli_op_fake_quantize, 1, 1, err);
+    if (!node)
+        return DPL_E_MEMORY;
+    node->name = dpli_strdup(g->values[id].name, err);
+    node->inputs[0] = id;
+    node->outputs[0] = *made;
+    return node->name ? dpli_fake_quantize(node, &grid, err) : DPL_E_MEMORY;
+}
+
+static dpl_status rebuild(dpli_graph *g, const range **wanted, int32_t *rounded, dpl_error *err)
+{
+    dpli_node *old = g->nodes;
+    const int32_t n = g->n_nodes, n_values = g->n_values;
+    dpl_status status = DPL_OK;
+
+    g->nodes = NULL;
+    g->n_nodes = 0;
+    g->cap_nodes = 0;
+    for (int32_t i = 0; i < g->n_inputs && status == DPL_OK; i++)
+        if (wanted[g->inputs[i]])
+            status =
+                round_value(g, g->inputs[i], wanted[g->inputs[i]], &rounded[g->inputs[i]], err);
+    for (int32_t k = 0; k < n; k++) {
+        dpli_node *node = &old[k], *grown;
+        const bool takes =
+            is_product(g, node) || node->op->role == DPLI_ROLE_ADD || keeps_grid(node);
+        const int32_t n_read = node->op->role == DPLI_ROLE_ADD ? 2 : 1, out = node->outputs[0];
+
+        for (int32_t i = 0; i < n_read && takes && status == DPL_OK; i++) {
+            const int32_t in = node->inputs[i];
+
+            if (in < 0 || in >= n_values || rounded[in] < 0)
+                continue;
+            node->inputs[i] = rounded[in];
+            if (is_product(g, node))
+                status = scale_weight(g, node, err);
+        }
+        grown = dpli_grow(g->nodes, &g->cap_nodes, (size_t)g->n_nodes + 1, sizeof *grown,
+                          status == DPL_OK ? err : NULL);
+        if (!grown) {
+            status = DPL_E_MEMORY;
+            dpli_node_clear(node);
+            continue;
+        }
+        g->nodes = grown;
+        g->nodes[g->n_nodes++] = *node;
+        if (status == DPL_OK && wanted[out])
+            status = round_value(g, out, wanted[out], &rounded[out], err);
+    }
+    free(old);
+    return status;
+}
+
+dpl_status dpli_graph_quantise(dpli_graph *g, bool *done, dpl_error *err)
+{
+    const range **wanted = NULL, **by_value = NULL;
+    const char *text = NULL;
+    range *ranges = NULL;
+    int32_t *rounded = NULL;
+    size_t n = 0;
+    dpl_status status;
+
+    *done = false;
+    for (int32_t i = 0; i < g->n_meta; i++)
+        if (strcmp(g->meta[i].key, "doppel.ranges") == 0)
+            text = g->meta[i].text;
+    if (!text)
+        return DPL_OK;
+    status = read_ranges(&ranges, &n, text, err);
+    if (status != DPL_OK)
+        goto done;
+    wanted = dpli_calloc((size_t)g->n_values, sizeof *wanted, err);
+    by_value = dpli_calloc((size_t)g->n_values, sizeof *by_value, err);
+    rounded = dpli_alloc((size_t)g->n_values, sizeof *rounded, err);
+    status = wanted && by_value && rounded ? DPL_OK : DPL_E_MEMORY;
+    if (status != DPL_OK)
+        goto done;
+    for (int32_t i = 0; i < g->n_values; i++)
+        rounded[i] = -1;
+    find_wanted(g, ranges, n, wanted, by_value);
+    status = rebuild(g, wanted, rounded, err);
+    if (status == DPL_OK)
+        dpli_graph_sweep(g);
+    *done = true;
+done:
+    free(wanted);
+    free(by_value);
+    free(rounded);
+    free(ranges);
     return status;
 }

@@ -13,4 +13,15 @@ dpl_status dpli_graph_dequantize(dpli_graph *g, dpl_error *err);
  */
 dpl_status dpli_graph_pair(dpli_graph *g, dpl_error *err);
 
+/** Whether any value is rounded to eight bits. */
+bool dpli_graph_is_quantised(const dpli_graph *g);
+
+/** Of a fused graph without such values, by its fact "doppel.ranges": what a convolution reads is
+ * rounded to eight bits, by the range that it had on pictures, and weights to eight bits a channel.
+ * *done is false where there is no such fact. */
+dpl_status dpli_graph_quantise(dpli_graph *g, bool *done, dpl_error *err);
+
+/** Of a fused graph: which values are of eight bits; a value that is is not rounded again. */
+dpl_status dpli_graph_find_grids(dpli_graph *g, dpl_error *err);
+
 #endif

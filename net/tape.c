@@ -206,11 +206,8 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     if (node->n_inputs > DPLI_TAPE_INPUTS)
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "has %d inputs, at most %d are trained",
                               (int)node->n_inputs, DPLI_TAPE_INPUTS);
-    *s = (dpli_tape_step){.op = op,
-                          .node = node,
-                          .team = t->team,
-                          .n_in = node->n_inputs,
-                          .beside = t->beside};
+    *s = (dpli_tape_step){
+        .op = op, .node = node, .team = t->team, .n_in = node->n_inputs, .beside = t->beside};
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i] < 0)
             continue;
@@ -450,8 +447,8 @@ static dpl_status make_arena(dpli_tape *t, const dpli_tape *beside, size_t max_b
     t->arena_bytes = arena;
     t->scratch_floats = scratch;
     t->arena = t->own_arena ? dpli_alloc_aligned(arena, 1, err) : beside->arena;
-    t->scratch = t->own_scratch ? dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err)
-                                : beside->scratch;
+    t->scratch =
+        t->own_scratch ? dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err) : beside->scratch;
     if (!t->arena || !t->scratch) {
         status = DPL_E_MEMORY;
         goto done;

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/planner.h"
+#include "net/place.h"
 
 typedef struct axis_params {
     int64_t axis;
@@ -197,6 +197,9 @@ static dpl_status plan_fake(dpli_planner *p, const dpli_node *node, dpl_error *e
 
     if (status != DPL_OK)
         return status;
+    if (dpli_plan_graph(p)->numbers == DPLI_BYTES && dpli_narrow_wanted(p, node, 0) &&
+        (x->shape.rank == 4 || x->shape.rank == 2))
+        return dpli_bytes_round(p, node, x, err);
     order = dpli_plan_order(x);
     status = dpli_plan_use(p, node, x, order, &in, err);
     if (status == DPL_OK)

@@ -278,6 +278,25 @@ def static(name, form, **options):
         return g, onnx.load(paths[2])
 
 
+def by_ranges():
+    """The same net in float32, with the ranges of its values as a fact."""
+    g = golden.Graph("net_ranges", opset=15)
+    golden.mobilefacenet(g)
+    model, every = g.model(), g.model()
+    names = [n for node in model.graph.node for n in node.output]
+    every.graph.output.extend(helper.make_tensor_value_info(n, golden.F32, None) for n in names
+                              if n != model.graph.output[0].name)
+    names, ends = [*names, "x0"], {}
+    for x in Pictures(g).left:
+        values = {**golden.run_onnxruntime(every, x), **x}
+        for n in names:
+            low, high = ends.get(n, (0.0, 0.0))
+            ends[n] = (min(low, float(values[n].min())), max(high, float(values[n].max())))
+    lines = [f"{low:.6g} {high:.6g} {n}" for n, (low, high) in ends.items() if high > low]
+    helper.set_model_props(model, {"doppel.ranges": "\n".join(lines)})
+    return g, model
+
+
 def main():
     folder = golden.clear(os.path.join(golden.HERE, "quantised"))
     why = "compared in float32 there"
@@ -292,7 +311,9 @@ def main():
             ("net_qoperator", q.QuantFormat.QOperator, dict(activation_type=q.QuantType.QUInt8))):
         g, model = static(name, form, **options)
         total += golden.write_case(folder, name, model, g.runs, why)
-    print(f"quantised: {len(CASES) + 4} nets, {total} bytes")
+    g, model = by_ranges()
+    total += golden.write_case(folder, g.name, model, g.runs, why)
+    print(f"quantised: {len(CASES) + 5} nets, {total} bytes")
 
 
 if __name__ == "__main__":
