@@ -10,7 +10,9 @@ same for all: int8 as it does by itself, int8-less without a rounding between a 
 it (OpTypesToExcludeOutputQuantization). Two threads:
 doppel gives each its own plan and half of the pictures, and runs a single picture on a team of two; the
 others get two threads. All get the same numbers; the outputs are compared with onnxruntime's first, and a
-difference above 1e-3 of the output's scale (bfloat16 and eight bits: .1) ends the run. The ratio is the peer's time
+difference above 1e-3 of the output's scale (bfloat16: .1; eight bits: .4, as fifty roundings to 255 steps
+make of noise what they like: onnxruntime's own results move by .15 when the input is changed by 1e-5 of
+itself) ends the run. The ratio is the peer's time
 over doppel's, above 1 where doppel is faster; minimum by minimum and median by median. Times in
 milliseconds a batch.
 """
@@ -152,10 +154,10 @@ class OpenVino:
         self.request.infer([pictures], share_inputs=True)
 
 
-def milliseconds(run, pictures):
-    start = time.perf_counter()
+def milliseconds(run, pictures, clock):
+    start = clock()
     run(pictures)
-    return 1e3 * (time.perf_counter() - start)
+    return 1e3 * (clock() - start)
 
 
 def same(ours, theirs, names):
@@ -192,7 +194,7 @@ CASES = [("face-105", 105, 105, 1), ("face-105", 105, 105, 16), ("face-detect", 
 
 
 PRECISIONS = {"f32": 0, "bf16": 1, "int8": 3, "int8-less": 3}
-LIMITS = {"f32": 1e-3, "bf16": 0.1, "int8": 0.1, "int8-less": 0.1}
+LIMITS = {"f32": 1e-3, "bf16": 0.1, "int8": 0.4, "int8-less": 0.4}
 
 
 def picture(random, name, batch, h, w):
@@ -233,14 +235,17 @@ def main():
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--precisions", default="f32,bf16,int8,int8-less")
+    parser.add_argument("--processor-time", action="store_true",
+                        help="the process's, not the clock's: for one thread on a busy machine")
+    parser.add_argument("--openvino", action="store_true", help="leave out onnxruntime's times")
     options = parser.parse_args()
+    clock = time.process_time if options.processor_time else time.perf_counter
     if options.repeats < 10:
         parser.error("at least 10 repeats")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     lib = load(options.build)
     about = facts(lib, options.build)
     out = None
-    random = numpy.random.default_rng(105)
     folder = tempfile.TemporaryDirectory()
     for (name, h, w, batch), threads, precision in itertools.product(
             CASES, [int(n) for n in options.threads.split(",")], options.precisions.split(",")):
@@ -253,11 +258,11 @@ def main():
         wanted.precision = PRECISIONS[precision]
         if lib.dpl_net_open(ctypes.byref(net), str(path).encode(), ctypes.byref(wanted), None):
             sys.exit(f"cannot open {path}")
-        nhwc = picture(random, name, batch, h, w)
+        nhwc = picture(numpy.random.default_rng(105), name, batch, h, w)
         nchw = numpy.ascontiguousarray(nhwc.transpose(0, 3, 1, 2))
         ours = Ours(lib, net, batch, h, w, threads)
         reference = OnnxRuntime(path, threads)
-        peers = {} if precision == "bf16" else {"onnxruntime": reference}
+        peers = {} if precision == "bf16" or options.openvino else {"onnxruntime": reference}
         # Between what is quantised OpenVINO may use bfloat16, as it does by itself.
         peers["openvino"] = OpenVino(path, threads, "f32" if precision == "f32" else "bf16",
                                      nchw.shape)
@@ -274,7 +279,7 @@ def main():
             # Who goes first alternates too: the first finds the caches of the other's run.
             order = list(runs) if i % 2 else list(runs)[::-1]
             for who in order:
-                times[who].append(milliseconds(runs[who][0].run, runs[who][1]))
+                times[who].append(milliseconds(runs[who][0].run, runs[who][1], clock))
         for who in peers:
             row = {"model": name, "height": h, "width": w, "batch": batch, "threads": threads,
                    "precision": precision, "peer": who, "repeats": options.repeats}

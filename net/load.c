@@ -13,6 +13,7 @@
 #include "net/fold.h"
 #include "net/fuse.h"
 #include "net/kernels.h"
+#include "net/merge.h"
 #include "net/onnx.h"
 #include "net/ops/normalize.h"
 #include "net/ops/op.h"
@@ -190,7 +191,10 @@ dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_byte
     if (status != DPL_OK)
         return status;
     g->numbers = choose_numbers(g, &by_ranges);
-    status = dpli_graph_fuse(g, err);
+    /* Ranges are of values as the file has them. */
+    status = by_ranges ? DPL_OK : dpli_graph_merge(g, err);
+    if (status == DPL_OK)
+        status = dpli_graph_fuse(g, err);
     if (status == DPL_OK && by_ranges) {
         bool done;
 

@@ -380,6 +380,27 @@ static void quantised_convolutions_are_of_bytes(void **state)
     }
 }
 
+/* Four heads at three strides, a convolution and a depthwise one each. */
+static void heads_of_the_detector_are_one_convolution_a_stride(void **state)
+{
+    const dpl_shape shape = {4, {1, 3, 64, 64}};
+    dpl_net *net = NULL;
+    dpl_plan *plan = NULL;
+    char *text = NULL;
+    int n = 0;
+
+    (void)state;
+    assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-detect.onnx", NULL, NULL), DPL_OK);
+    assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NHWC, NULL), DPL_OK);
+    assert_int_equal(dpl_plan_describe(&text, plan, 0, NULL), DPL_OK);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        n += strstr(line, "bbox_head") && (strstr(line, "Conv") || strstr(line, "Chain"));
+    assert_int_equal(n, 6);
+    free(text);
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+}
+
 static void ranges_that_are_none_are_refused(void **state)
 {
     size_t n;
@@ -511,6 +532,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(in_int8_quantised_nets_compute_what_onnxruntime_does),
         cmocka_unit_test(quantised_convolutions_are_of_bytes),
         cmocka_unit_test(ranges_that_are_none_are_refused),
+        cmocka_unit_test(heads_of_the_detector_are_one_convolution_a_stride),
         cmocka_unit_test(in_bfloat16_all_is_near_what_onnxruntime_computes),
         cmocka_unit_test(nets_written_again_compute_the_same),
         cmocka_unit_test(what_must_be_refused_is_refused_in_words_that_name_the_cause),
