@@ -37,7 +37,7 @@ static dpli_cpu wanted(void)
 
     if (name && strcmp(name, "baseline") == 0)
         return DPLI_CPU_BASELINE;
-    if (name && strcmp(name, "avx2") == 0)
+    if (name && (strcmp(name, "avx2") == 0 || strcmp(name, "avxvnni") == 0))
         return DPLI_CPU_AVX2;
     return DPLI_CPU_AVX512;
 }
@@ -119,6 +119,54 @@ dpli_narrow dpli_cpu_narrow(void)
         atomic_store_explicit(&narrow, now, memory_order_relaxed);
     }
     return (dpli_narrow)now;
+}
+
+/* ------------------------------------------------------------------ bytes */
+
+#if defined(__x86_64__) && defined(__linux__)
+
+static dpli_bytes detect_bytes(void)
+{
+    const char *name = getenv("DOPPEL_CPU");
+    unsigned a, b, c = 0, d = 0, a1 = 0, b1, c1, d1;
+
+    if (dpli_cpu_level() == DPLI_CPU_BASELINE)
+        return DPLI_BYTES_BASELINE;
+    if ((name && strcmp(name, "avx2") == 0) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return DPLI_BYTES_AVX2;
+    /* Leaf 7, subleaf 0, EDX bits 25 and 24: AMX's products of bytes, and its tiles; ECX bit 11:
+     * AVX512-VNNI; subleaf 1, EAX bit 4: AVX-VNNI. */
+    if (dpli_cpu_level() == DPLI_CPU_AVX512 && (c & 1u << 11)) {
+        if (wanted_narrow() == DPLI_NARROW_AMX && (d & 1u << 25) && (d & 1u << 24) &&
+            may_use_tiles())
+            return DPLI_BYTES_AMX;
+        return DPLI_BYTES_AVX512;
+    }
+    if (__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) && (a1 & 1u << 4))
+        return DPLI_BYTES_AVXVNNI;
+    return DPLI_BYTES_AVX2;
+}
+
+#else
+
+static dpli_bytes detect_bytes(void)
+{
+    return dpli_cpu_level() == DPLI_CPU_BASELINE ? DPLI_BYTES_BASELINE : DPLI_BYTES_AVX2;
+}
+
+#endif
+
+dpli_bytes dpli_cpu_bytes(void)
+{
+    /* As the level's. */
+    static _Atomic int bytes = -1;
+    int now = atomic_load_explicit(&bytes, memory_order_relaxed);
+
+    if (now < 0) {
+        now = (int)detect_bytes();
+        atomic_store_explicit(&bytes, now, memory_order_relaxed);
+    }
+    return (dpli_bytes)now;
 }
 
 #if defined(__x86_64__)

@@ -5,7 +5,7 @@
 typedef enum dpli_cpu { DPLI_CPU_BASELINE = 0, DPLI_CPU_AVX2 = 1, DPLI_CPU_AVX512 = 2 } dpli_cpu;
 
 /** The level in use: the processor's, or the lower one that DOPPEL_CPU ("baseline", "avx2",
- * "avx512", "bf16", "amx") asks for. */
+ * "avxvnni", "avx512", "bf16", "amx") asks for. */
 dpli_cpu dpli_cpu_level(void);
 
 /* What multiplies bfloat16, beside AVX-512: nothing, AVX512-BF16, or that and AMX. */
@@ -18,6 +18,19 @@ typedef enum dpli_narrow {
 /** What there is of it, and may be used: AMX's registers are asked of the kernel, once a process,
  * and a refusal is as if there were none. DOPPEL_CPU=avx512 is none, bf16 is without AMX. */
 dpli_narrow dpli_cpu_narrow(void);
+
+/* What multiplies bytes and sums them up as int32. */
+typedef enum dpli_bytes {
+    DPLI_BYTES_BASELINE = 0,
+    DPLI_BYTES_AVX2 = 1,
+    DPLI_BYTES_AVXVNNI = 2,
+    DPLI_BYTES_AVX512 = 3, /* with VNNI */
+    DPLI_BYTES_AMX = 4
+} dpli_bytes;
+
+/** The best there is, and may be used. Each word of DOPPEL_CPU below "amx" is a level without it:
+ * "avx512" and "bf16" are AVX-512's, "avxvnni" and "avx2" are that. */
+dpli_bytes dpli_cpu_bytes(void);
 
 /*
  * A function once a processor level, of which each call takes the one for dpli_cpu_level():

@@ -3,11 +3,16 @@
 
     PYTHON bench/net_vs_peers.py build/release [--repeats 20] [--case TEXT] [--threads 1,2] > figures.csv
 
-Needs numpy, onnxruntime and openvino (bench/requirements.txt) and a built lib/libdoppel.so. Each case runs
-in float32 and in bfloat16 where doppel has kernels for it; onnxruntime has float32 only. Two threads:
+Needs numpy, onnx, onnxruntime and openvino (bench/requirements.txt) and a built lib/libdoppel.so. Each case
+runs in float32, in bfloat16 where doppel has kernels for it (onnxruntime has not), and in eight bits: a file
+that onnxruntime's quantize_static makes for this run (QDQ, uint8 activations, int8 weights a channel), the
+same for all: int8 as it does by itself, int8-less without a rounding between a convolution and what follows
+it (OpTypesToExcludeOutputQuantization). Two threads:
 doppel gives each its own plan and half of the pictures, and runs a single picture on a team of two; the
 others get two threads. All get the same numbers; the outputs are compared with onnxruntime's first, and a
-difference above 1e-3 of the output's scale (bfloat16: .1) ends the run. The ratio is the peer's time
+difference above 1e-3 of the output's scale (bfloat16: .1; eight bits: .4, as fifty roundings to 255 steps
+make of noise what they like: onnxruntime's own results move by .15 when the input is changed by 1e-5 of
+itself) ends the run. The ratio is the peer's time
 over doppel's, above 1 where doppel is faster; minimum by minimum and median by median. Times in
 milliseconds a batch.
 """
@@ -19,6 +24,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -148,10 +154,10 @@ class OpenVino:
         self.request.infer([pictures], share_inputs=True)
 
 
-def milliseconds(run, pictures):
-    start = time.perf_counter()
+def milliseconds(run, pictures, clock):
+    start = clock()
     run(pictures)
-    return 1e3 * (time.perf_counter() - start)
+    return 1e3 * (clock() - start)
 
 
 def same(ours, theirs, names):
@@ -187,8 +193,38 @@ CASES = [("face-105", 105, 105, 1), ("face-105", 105, 105, 16), ("face-detect", 
          ("face-detect", 960, 1280, 1), ("face-detect", 640, 640, 16)]
 
 
-PRECISIONS = {"f32": 0, "bf16": 1}
-LIMITS = {"f32": 1e-3, "bf16": 0.1}
+PRECISIONS = {"f32": 0, "bf16": 1, "int8": 3, "int8-less": 3}
+LIMITS = {"f32": 1e-3, "bf16": 0.1, "int8": 0.4, "int8-less": 0.4}
+
+
+def picture(random, name, batch, h, w):
+    """Numbers as the net gets them of pictures."""
+    top = 255 if name == "face-detect" else 1
+    return ((random.random((batch, h, w, 3), dtype=numpy.float32) * 2 - (top == 1)) * top / 2).astype(
+        numpy.float32)
+
+
+def quantised(path, name, how, folder):
+    """The model quantised by onnxruntime, kept in the folder for this run."""
+    from onnxruntime import quantization
+    out = pathlib.Path(folder) / f"{name}-{how}.onnx"
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            random, side = numpy.random.default_rng(7), 640 if name == "face-detect" else 105
+            self.left = [{"input": numpy.ascontiguousarray(
+                picture(random, name, 1, side, side).transpose(0, 3, 1, 2))} for _ in range(4)]
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    if not out.exists():
+        more = {} if how == "int8" else {"OpTypesToExcludeOutputQuantization": ["Conv"]}
+        quantization.quantize_static(
+            str(path), str(out), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+            activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+            extra_options=more)
+    return out
 
 
 def main():
@@ -198,32 +234,38 @@ def main():
     parser.add_argument("--case", default="", help="only models whose name contains this")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
     parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--precisions", default="f32,bf16")
+    parser.add_argument("--precisions", default="f32,bf16,int8,int8-less")
+    parser.add_argument("--processor-time", action="store_true",
+                        help="the process's, not the clock's: for one thread on a busy machine")
+    parser.add_argument("--openvino", action="store_true", help="leave out onnxruntime's times")
     options = parser.parse_args()
+    clock = time.process_time if options.processor_time else time.perf_counter
     if options.repeats < 10:
         parser.error("at least 10 repeats")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     lib = load(options.build)
     about = facts(lib, options.build)
     out = None
-    random = numpy.random.default_rng(105)
+    folder = tempfile.TemporaryDirectory()
     for (name, h, w, batch), threads, precision in itertools.product(
             CASES, [int(n) for n in options.threads.split(",")], options.precisions.split(",")):
         if options.case not in f"{name}-{h}-{batch}":
             continue
         path, net, wanted = options.models / (name + ".onnx"), ctypes.c_void_p(), Options()
+        if precision.startswith("int8"):
+            path = quantised(path, name, precision, folder.name)
         lib.dpl_net_options_init(ctypes.byref(wanted), ctypes.sizeof(wanted))
         wanted.precision = PRECISIONS[precision]
         if lib.dpl_net_open(ctypes.byref(net), str(path).encode(), ctypes.byref(wanted), None):
             sys.exit(f"cannot open {path}")
-        top = 255 if name == "face-detect" else 1
-        nhwc = (random.random((batch, h, w, 3), dtype=numpy.float32) * 2 - (top == 1)) * top / 2
-        nhwc = numpy.ascontiguousarray(nhwc, dtype=numpy.float32)
+        nhwc = picture(numpy.random.default_rng(105), name, batch, h, w)
         nchw = numpy.ascontiguousarray(nhwc.transpose(0, 3, 1, 2))
         ours = Ours(lib, net, batch, h, w, threads)
         reference = OnnxRuntime(path, threads)
-        peers = {"onnxruntime": reference} if precision == "f32" else {}
-        peers["openvino"] = OpenVino(path, threads, precision, nchw.shape)
+        peers = {} if precision == "bf16" or options.openvino else {"onnxruntime": reference}
+        # Between what is quantised OpenVINO may use bfloat16, as it does by itself.
+        peers["openvino"] = OpenVino(path, threads, "f32" if precision == "f32" else "bf16",
+                                     nchw.shape)
         for _ in range(3):
             ours.run(nhwc)
             for peer in peers.values():
@@ -237,7 +279,7 @@ def main():
             # Who goes first alternates too: the first finds the caches of the other's run.
             order = list(runs) if i % 2 else list(runs)[::-1]
             for who in order:
-                times[who].append(milliseconds(runs[who][0].run, runs[who][1]))
+                times[who].append(milliseconds(runs[who][0].run, runs[who][1], clock))
         for who in peers:
             row = {"model": name, "height": h, "width": w, "batch": batch, "threads": threads,
                    "precision": precision, "peer": who, "repeats": options.repeats}

@@ -109,7 +109,7 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
     first->node = last.node;
     first->shape = last.shape;
     first->act = last.act;
-    first->narrow = last.narrow;
+    first->numbers = last.numbers;
     first->bias = last.bias;
     first->out_ref = last.out_ref;
     first->in_ref[2] = last.in_ref[2];

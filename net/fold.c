@@ -47,6 +47,7 @@ static dpl_status drop_nodes(dpli_graph *g, bool training, dpl_error *err)
             dpli_value *v = &g->values[node->outputs[0]], *from = &g->values[constant];
 
             v->type = from->type;
+            v->stored = from->stored;
             v->shape = from->shape;
             v->data = from->data;
             from->data = NULL;

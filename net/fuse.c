@@ -110,6 +110,9 @@ static dpl_status scale_and_shift(dpli_graph *g, dpli_node *node, int64_t channe
     weight = own_constant(g, node, 1, &shape, err);
     if (!weight || !bias)
         return DPL_E_MEMORY;
+    /* Whole numbers no more. */
+    free(g->values[node->inputs[1]].scales);
+    g->values[node->inputs[1]].scales = NULL;
     if (!conv)
         dpli_gemm_take_bias(node, node->inputs[2]);
     /* The channel is the outermost dimension of the weight, or the innermost. */

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "net/ops/op.h"
 
-static void clear_node(dpli_node *node)
+void dpli_node_clear(dpli_node *node)
 {
     for (int32_t i = 0; i < node->n_attrs; i++) {
         dpli_attr *attr = &node->attrs[i];
@@ -39,9 +39,10 @@ void dpli_graph_clear(dpli_graph *g)
     for (int32_t i = 0; i < g->n_values; i++) {
         free(g->values[i].name);
         free(g->values[i].data);
+        free(g->values[i].scales);
     }
     for (int32_t i = 0; i < g->n_nodes; i++)
-        clear_node(&g->nodes[i]);
+        dpli_node_clear(&g->nodes[i]);
     for (int32_t i = 0; i < g->n_meta; i++) {
         free(g->meta[i].key);
         free(g->meta[i].text);
@@ -142,7 +143,8 @@ int32_t dpli_graph_constant(dpli_graph *g, const char *name, dpli_type type, con
 dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_inputs,
                            int32_t n_outputs, dpl_error *err)
 {
-    dpli_node node = {.op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1};
+    dpli_node node = {
+        .op = op, .n_inputs = n_inputs, .n_outputs = n_outputs, .slope = -1, .behind = -1};
 
     dpli_node *nodes =
         dpli_grow(g->nodes, &g->cap_nodes, (size_t)g->n_nodes + 1, sizeof *nodes, err);
@@ -165,7 +167,7 @@ dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_in
     return &g->nodes[g->n_nodes++];
 }
 
-static void count_uses(dpli_graph *g)
+void dpli_graph_count(dpli_graph *g)
 {
     for (int32_t i = 0; i < g->n_values; i++) {
         g->values[i].producer = g->values[i].consumer = -1;
@@ -202,7 +204,7 @@ void dpli_graph_sweep(dpli_graph *g)
 {
     int32_t kept = 0;
 
-    count_uses(g);
+    dpli_graph_count(g);
     /* Backwards, so that a node goes when its last reader has gone. */
     for (int32_t k = g->n_nodes - 1; k >= 0; k--) {
         dpli_node *node = &g->nodes[k];
@@ -220,12 +222,12 @@ void dpli_graph_sweep(dpli_graph *g)
     }
     for (int32_t k = 0; k < g->n_nodes; k++) {
         if (g->nodes[k].dead)
-            clear_node(&g->nodes[k]);
+            dpli_node_clear(&g->nodes[k]);
         else
             g->nodes[kept++] = g->nodes[k];
     }
     g->n_nodes = kept;
-    count_uses(g);
+    dpli_graph_count(g);
     for (int32_t i = 0; i < g->n_values; i++) {
         if (g->values[i].n_uses == 0) {
             free(g->values[i].data);

@@ -21,25 +21,36 @@
 #define DPLI_MAX_ELEMENTS ((int64_t)1 << 40)
 
 /* What a value's elements are. In a file float16 and double are read as float32; int32, bool and
- * the other integers as int64. Bfloat16 is how a value of float32 may lie in a run (net/place.h).
+ * the other integers as int64. Bfloat16 and bytes are how a value of float32 may lie in a run
+ * (net/place.h).
  */
-typedef enum dpli_type { DPLI_F32, DPLI_I64, DPLI_BF16 } dpli_type;
+typedef enum dpli_type { DPLI_F32, DPLI_I64, DPLI_BF16, DPLI_U8 } dpli_type;
 
 static inline size_t dpli_type_bytes(dpli_type type)
 {
     switch (type) {
     case DPLI_F32: return sizeof(float);
     case DPLI_BF16: return sizeof(uint16_t);
+    case DPLI_U8: return sizeof(uint8_t);
     case DPLI_I64: break;
     }
     return sizeof(int64_t);
 }
 
+/* As what a constant of integers lay in its file, where that says more than its values. */
+typedef enum dpli_stored { DPLI_STORED_OTHER, DPLI_STORED_UINT8, DPLI_STORED_INT8 } dpli_stored;
+
 typedef struct dpli_value {
     char *name;
-    dpl_shape shape;  /* of a constant; of a graph input or output as declared, -1 where free */
-    dpli_type type;   /* of a constant, and of a graph input; F32 where not known yet */
-    void *data;       /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
+    dpl_shape shape; /* of a constant; of a graph input or output as declared, -1 where free */
+    dpli_type type;  /* of a constant, and of a graph input; F32 where not known yet */
+    void *data;      /* of a constant: float (64-byte aligned) or int64_t; NULL otherwise */
+    dpli_stored stored;
+    /* Of a constant that is of whole numbers of int8 times these, by its first dimension or one for
+     * all; NULL where it is not known to be. */
+    float *scales;
+    int32_t n_scales;
+    dpli_scale grid;  /* of a result that is rounded to bytes; scale 0 for none */
     int32_t producer; /* node, or -1 for inputs and constants */
     int32_t consumer; /* a node that reads it: the only one when n_uses is 1 and it is no output */
     int32_t n_uses;   /* reads by nodes and by the graph's outputs */
@@ -91,6 +102,8 @@ typedef struct dpli_node {
     void *narrow;  /* the same for a narrow kernel, instead */
     dpli_act act;  /* fused in; its slope is filled from the value below when planned */
     int32_t slope; /* constant value, -1 for none */
+    /* Of a product of bytes: the activation behind its rounding that it computes, too; -1 */
+    int32_t behind;
     bool dead;
 } dpli_node;
 
@@ -113,13 +126,16 @@ typedef struct dpli_graph {
     size_t max_arena_bytes;
     double max_operations;
     dpl_precision precision; /* as asked for */
-    bool narrow; /* products are computed in bfloat16 where there is a kernel for them */
+    dpli_numbers numbers;    /* in which products are computed where there is a kernel for them */
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
 
 /* ------------------------------------------------------------------ building */
 
 void dpli_graph_clear(dpli_graph *g);
+
+/** Free what is in a node. */
+void dpli_node_clear(dpli_node *node);
 
 /** A new value without data; -1 when out of memory. *name is copied. */
 int32_t dpli_graph_value(dpli_graph *g, const char *name, dpl_error *err);
@@ -135,6 +151,9 @@ dpli_node *dpli_graph_node(dpli_graph *g, const struct dpli_op *op, int32_t n_in
 /** Drop dead nodes and those whose results nobody reads, free constants that nobody reads, and
  * recount producers, consumers and uses. */
 void dpli_graph_sweep(dpli_graph *g);
+
+/** Count producers, consumers and uses. */
+void dpli_graph_count(dpli_graph *g);
 
 /** Count bytes made from constants (folded, packed) against what the file's size allows. */
 dpl_status dpli_graph_spend(dpli_graph *g, size_t n, size_t size, dpl_error *err);

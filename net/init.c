@@ -29,8 +29,8 @@ static void fill_uniform(const dpli_param *p, dpli_rng *rng, double bound)
         p->value[i] = (float)(bound * (2.0 * dpli_rng_unit(rng) - 1.0));
 }
 
-/* Each direction's columns, as many as there are states, at right angles to each other and of length
- * 1: Saxe, McClelland, Ganguli 2014. By Gram and Schmidt, in the order of the columns. */
+/* Each direction's columns, as many as there are states, at right angles to each other and of
+ * length 1: Saxe, McClelland, Ganguli 2014. By Gram and Schmidt, in the order of the columns. */
 static void fill_orthogonal(const dpli_param *p, dpli_rng *rng)
 {
     const size_t hidden = (size_t)p->shape.dims[2], gates = (size_t)p->shape.dims[1];

@@ -12,8 +12,9 @@ typedef enum dpli_init {
 } dpli_init;
 
 /** Fill all parameters that are not frozen; batch norm and slopes as usual (1, 0; 0.25). Running
- * averages stay as they are. Of an LSTM's two biases, which are added, the first opens the gates that
- * forget (1; Jozefowicz, Zaremba, Sutskever 2015), all others are 0. Each parameter's values depend on the seed and its name alone. */
+ * averages stay as they are. Of an LSTM's two biases, which are added, the first opens the gates
+ * that forget (1; Jozefowicz, Zaremba, Sutskever 2015), all others are 0. Each parameter's values
+ * depend on the seed and its name alone. */
 void dpli_init_run(dpli_param *const *params, int32_t n, dpli_init init, uint64_t seed);
 
 #endif

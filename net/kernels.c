@@ -25,6 +25,20 @@ static const dpli_narrow_kernels *narrow_kernels(void)
 }
 #endif
 
+static const dpli_byte_kernels *byte_kernels(void)
+{
+#if defined(__x86_64__)
+    switch (dpli_cpu_bytes()) {
+    case DPLI_BYTES_AMX: return &dpli_bytes_amx;
+    case DPLI_BYTES_AVX512: return &dpli_bytes_avx512;
+    case DPLI_BYTES_AVXVNNI: return &dpli_bytes_avxvnni;
+    case DPLI_BYTES_AVX2: return &dpli_bytes_avx2;
+    case DPLI_BYTES_BASELINE: break;
+    }
+#endif
+    return &dpli_bytes_baseline;
+}
+
 void dpli_act_run(const dpli_act *act, float *y, const float *x, size_t n_rows, size_t channels)
 {
     kernels()->act(act, y, x, n_rows, channels);
@@ -63,8 +77,12 @@ void dpli_chain_run(const dpli_link *links, int32_t n_links, void *out, const vo
 void dpli_chain_run_part(const dpli_link *links, int32_t n_links, void *out, const void *in,
                          void *scratch, size_t from, size_t end)
 {
+    if (links[0].numbers == DPLI_BYTES) {
+        byte_kernels()->chain(links, n_links, out, in, scratch, from, end);
+        return;
+    }
 #if defined(__x86_64__)
-    if (links[0].narrow) {
+    if (links[0].numbers == DPLI_HALVES) {
         narrow_kernels()->chain(links, n_links, out, in, scratch, from, end);
         return;
     }
@@ -125,6 +143,37 @@ bool dpli_narrow_there(void)
     return dpli_cpu_narrow() != DPLI_NARROW_NONE;
 }
 
+void dpli_narrow_pool2d_run(const dpli_pool *p, dpli_numbers numbers, void *out, const void *in)
+{
+    const dpli_link link = {.pool = p, .numbers = numbers};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
+}
+
+void dpli_narrow_run(const dpli_cast *cast, dpli_numbers to, void *out, const float *in)
+{
+    const dpli_link link = {.cast = cast, .numbers = to};
+
+    dpli_chain_run(&link, 1, out, in, NULL);
+}
+
+void dpli_bytes_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                              const dpli_epilogue *epilogue, void *scratch, size_t from, size_t end)
+{
+    byte_kernels()->conv(c, out, in, packed, epilogue, scratch, from, end);
+}
+
+void dpli_bytes_add_run(const dpli_byte_sum *sum, void *y, const void *a, const void *b, size_t n)
+{
+    byte_kernels()->add(sum, y, a, b, n);
+}
+
+void dpli_bytes_widen_run(const dpli_scale *of, float *out, const void *in, size_t n_rows,
+                          size_t channels)
+{
+    byte_kernels()->widen(of, out, in, n_rows, channels);
+}
+
 #if defined(__x86_64__)
 
 void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
@@ -140,23 +189,9 @@ void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, co
     narrow_kernels()->conv(c, out, in, packed, epilogue, scratch, from, end);
 }
 
-void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
-{
-    const dpli_link link = {.pool = p, .narrow = true};
-
-    dpli_chain_run(&link, 1, out, in, NULL);
-}
-
 void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
 {
     narrow_kernels()->add(act, y, a, b, n);
-}
-
-void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
-{
-    const dpli_link link = {.cast = cast, .narrow = true};
-
-    dpli_chain_run(&link, 1, out, in, NULL);
 }
 
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
@@ -182,19 +217,9 @@ void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, co
         (void)end;
 }
 
-void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in)
-{
-    (void)p, (void)out, (void)in;
-}
-
 void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n)
 {
     (void)act, (void)y, (void)a, (void)b, (void)n;
-}
-
-void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in)
-{
-    (void)cast, (void)out, (void)in;
 }
 
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)

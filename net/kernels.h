@@ -44,12 +44,20 @@ void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const v
 void dpli_narrow_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
                                const dpli_epilogue *epilogue, void *scratch, size_t from,
                                size_t end);
-void dpli_narrow_pool2d_run(const dpli_pool *p, void *out, const void *in);
+void dpli_narrow_pool2d_run(const dpli_pool *p, dpli_numbers numbers, void *out, const void *in);
 /** y = act(a + b), n elements, padding included; an activation without slope. y may be a or b. */
 void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void *b, size_t n);
 /** To narrow, and back to float32 [n_rows, channels]. */
-void dpli_narrow_run(const dpli_cast *cast, void *out, const float *in);
+void dpli_narrow_run(const dpli_cast *cast, dpli_numbers to, void *out, const float *in);
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels);
+
+/* The same of bytes, for any processor; the convolution's block is dpli_bytes_pack's. */
+void dpli_bytes_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,
+                              const dpli_epilogue *epilogue, void *scratch, size_t from,
+                              size_t end);
+void dpli_bytes_add_run(const dpli_byte_sum *sum, void *y, const void *a, const void *b, size_t n);
+void dpli_bytes_widen_run(const dpli_scale *of, float *out, const void *in, size_t n_rows,
+                          size_t channels);
 
 /** Epilogue over y [n_rows, channels]. */
 void dpli_epilogue_run(const dpli_epilogue *epilogue, float *y, size_t n_rows, size_t channels);

@@ -13,9 +13,11 @@
 #include "net/fold.h"
 #include "net/fuse.h"
 #include "net/kernels.h"
+#include "net/merge.h"
 #include "net/onnx.h"
 #include "net/ops/normalize.h"
 #include "net/ops/op.h"
+#include "net/quantize.h"
 
 static dpl_status load_node(dpli_graph *g, dpli_node *node, const bool *read, dpl_error *err)
 {
@@ -122,6 +124,8 @@ static dpl_status read_graph(dpli_graph *g, const void *bytes, size_t n_bytes, b
         g->constant_bytes_left = SIZE_MAX;
     status = dpli_onnx_read(g, bytes, n_bytes, err);
     if (status == DPL_OK)
+        status = dpli_graph_dequantize(g, err);
+    if (status == DPL_OK)
         status = dpli_graph_load(g, err);
     if (status == DPL_OK)
         status = dpli_graph_fold(g, training, err);
@@ -147,28 +151,59 @@ dpl_status dpli_graph_for_training(dpli_graph *g, const void *bytes, size_t n_by
     return DPL_OK;
 }
 
-/* Whether the net is to compute in bfloat16: by AMX it is faster than float32, by AVX512-BF16 alone
- * not on every processor. */
-static bool is_narrow(const dpli_graph *g)
+/* The fact in which numbers the net keeps its accuracy, or "". */
+static const char *fact_of(const dpli_graph *g)
 {
-    if (g->precision == DPL_PRECISION_BF16)
-        return dpli_narrow_there();
-    if (g->precision != DPL_PRECISION_AUTO || dpli_cpu_narrow() != DPLI_NARROW_AMX)
-        return false;
     for (int32_t i = 0; i < g->n_meta; i++)
         if (strcmp(g->meta[i].key, "doppel.precision") == 0)
-            return strcmp(g->meta[i].text, "bf16") == 0;
-    return false;
+            return g->meta[i].text;
+    return "";
+}
+
+/* In which numbers the net is to compute: bfloat16 is by AMX faster than float32, by AVX512-BF16
+ * alone not on every processor. *by_ranges: in bytes, if it has a fact for them; a net that is
+ * quantised is in bytes unless other numbers are asked for. */
+static dpli_numbers choose_numbers(const dpli_graph *g, bool *by_ranges)
+{
+    const bool automatic = g->precision == DPL_PRECISION_AUTO;
+    const char *fact = automatic ? fact_of(g) : "";
+
+    *by_ranges = false;
+    if (g->precision == DPL_PRECISION_BF16)
+        return dpli_narrow_there() ? DPLI_HALVES : DPLI_FLOATS;
+    if (g->precision == DPL_PRECISION_INT8 || automatic) {
+        if (dpli_graph_is_quantised(g))
+            return DPLI_BYTES;
+        *by_ranges = g->precision == DPL_PRECISION_INT8 || strcmp(fact, "int8") == 0;
+    }
+    return strcmp(fact, "bf16") == 0 && dpli_cpu_narrow() == DPLI_NARROW_AMX ? DPLI_HALVES
+                                                                             : DPLI_FLOATS;
 }
 
 dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
 {
     dpl_status status = read_graph(g, bytes, n_bytes, false, err);
+    bool by_ranges;
 
     if (status != DPL_OK)
         return status;
-    g->narrow = is_narrow(g);
-    status = dpli_graph_fuse(g, err);
+    status = dpli_graph_pair(g, err);
+    if (status != DPL_OK)
+        return status;
+    g->numbers = choose_numbers(g, &by_ranges);
+    /* Ranges are of values as the file has them. */
+    status = by_ranges ? DPL_OK : dpli_graph_merge(g, err);
+    if (status == DPL_OK)
+        status = dpli_graph_fuse(g, err);
+    if (status == DPL_OK && by_ranges) {
+        bool done;
+
+        status = dpli_graph_quantise(g, &done, err);
+        if (done)
+            g->numbers = DPLI_BYTES;
+    }
+    if (status == DPL_OK && g->numbers == DPLI_BYTES)
+        status = dpli_graph_find_grids(g, err);
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
         if (g->nodes[k].op->prepare)
             status = g->nodes[k].op->prepare(g, &g->nodes[k], err);

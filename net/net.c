@@ -124,7 +124,12 @@ const char *dpl_net_meta(const dpl_net *net, const char *key)
 
 dpl_precision dpl_net_precision(const dpl_net *net)
 {
-    return net->graph.narrow ? DPL_PRECISION_BF16 : DPL_PRECISION_FLOAT32;
+    switch (net->graph.numbers) {
+    case DPLI_HALVES: return DPL_PRECISION_BF16;
+    case DPLI_BYTES: return DPL_PRECISION_INT8;
+    case DPLI_FLOATS: break;
+    }
+    return DPL_PRECISION_FLOAT32;
 }
 
 const char *dpl_net_hash(const dpl_net *net)

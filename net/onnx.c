@@ -242,6 +242,10 @@ static dpl_status read_tensor(dpli_graph *g, int32_t *id, const tensor *t, const
         read_floats(g->values[*id].data, t, (size_t)n);
         return settle_floats(g->values[*id].data, (size_t)n, name, err);
     }
+    g->values[*id].stored = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 ? DPLI_STORED_UINT8
+                            : t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8
+                                ? DPLI_STORED_INT8
+                                : DPLI_STORED_OTHER;
     for (int64_t i = 0; i < n; i++)
         ((int64_t *)g->values[*id].data)[i] = read_int(t, (size_t)i);
     return DPL_OK;
@@ -429,7 +433,8 @@ static dpl_status read_node(dpli_graph *g, const Onnx__NodeProto *proto, const n
     const dpli_op *op = dpli_op_find(op_name);
     dpli_node *node;
 
-    if (*domain && strcmp(domain, "ai.onnx") != 0)
+    if (*domain && strcmp(domain, "ai.onnx") != 0 &&
+        !(op && op->role == DPLI_ROLE_QLINEAR && strcmp(domain, "com.microsoft") == 0))
         return dpli_fail(err, DPL_E_MODEL,
                          "operator %.60s.%.60s of node \"%.100s\" is not supported", domain,
                          op_name, label);

@@ -61,6 +61,7 @@ static int32_t data_type(dpli_type type)
     switch (type) {
     case DPLI_F32: return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     case DPLI_BF16: /* of a run only */
+    case DPLI_U8:
     case DPLI_I64: break;
     }
     return ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
@@ -93,19 +94,21 @@ static Onnx__TensorProto *write_tensor(writer *w, const dpli_value *v, const cha
     return t;
 }
 
-/* Integers that a node takes for true or false are of a type of their own in a file. */
-static void as_bools(writer *w, Onnx__TensorProto *t)
+/* Integers that a node takes for true or false, or as quantised, are of a type of their own in a
+ * file. */
+static void as_bytes(writer *w, Onnx__TensorProto *t, int32_t type)
 {
     const size_t n = t ? t->raw_data.len / sizeof(int64_t) : 0;
     const int64_t *from = t ? (const int64_t *)(const void *)t->raw_data.data : NULL;
-    uint8_t *bools = take(w, n, 1);
+    uint8_t *bytes = take(w, n, 1);
 
-    if (!t || !bools)
+    if (!t || !bytes)
         return;
     for (size_t i = 0; i < n; i++)
-        bools[i] = from[i] != 0;
-    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
-    t->raw_data.data = bools;
+        bytes[i] =
+            type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL ? from[i] != 0 : (uint8_t)(from[i] & 0xff);
+    t->data_type = type;
+    t->raw_data.data = bytes;
     t->raw_data.len = n;
 }
 
@@ -116,6 +119,7 @@ static void write_initializers(writer *w, Onnx__GraphProto *graph)
     bool *inside = take(w, (size_t)g->n_values, sizeof *inside);
 
     bool *says_whether = take(w, (size_t)g->n_values, sizeof *says_whether);
+    bool *quantised = take(w, (size_t)g->n_values, sizeof *quantised);
 
     graph->initializer = take(w, (size_t)g->n_values, sizeof(void *));
     if (w->failed)
@@ -132,6 +136,9 @@ static void write_initializers(writer *w, Onnx__GraphProto *graph)
             if (id >= 0 && g->values[id].type == DPLI_I64 &&
                 (role == DPLI_ROLE_LOGIC || (role == DPLI_ROLE_WHERE && i == 0)))
                 says_whether[id] = true;
+            if (id >= 0 && g->values[id].type == DPLI_I64 &&
+                (role == DPLI_ROLE_QUANTIZE || role == DPLI_ROLE_DEQUANTIZE))
+                quantised[id] = g->values[id].stored != DPLI_STORED_OTHER;
         }
     }
     for (int32_t i = 0; i < g->n_values; i++) {
@@ -139,7 +146,13 @@ static void write_initializers(writer *w, Onnx__GraphProto *graph)
             graph->initializer[graph->n_initializer++] =
                 write_tensor(w, &g->values[i], g->values[i].name);
         if (g->values[i].data && !inside[i] && says_whether[i])
-            as_bools(w, graph->initializer[graph->n_initializer - 1]);
+            as_bytes(w, graph->initializer[graph->n_initializer - 1],
+                     ONNX__TENSOR_PROTO__DATA_TYPE__BOOL);
+        if (g->values[i].data && !inside[i] && quantised[i])
+            as_bytes(w, graph->initializer[graph->n_initializer - 1],
+                     g->values[i].stored == DPLI_STORED_INT8
+                         ? ONNX__TENSOR_PROTO__DATA_TYPE__INT8
+                         : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8);
     }
 }
 

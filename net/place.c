@@ -1,5 +1,5 @@
 /*
- * place.c - how values lie while a graph is planned: plain or NHWC, float32 or bfloat16, and the
+ * place.c - how values lie while a graph is planned: plain or NHWC, float32 or narrow, and the
  * steps that bring them from one to the other; what comes behind a product, in its place.
  */
 #include "net/place.h"
@@ -22,7 +22,7 @@ size_t dpli_narrow_elements(const dpl_shape *shape)
     return (size_t)dpli_shape_elements(&wide);
 }
 
-/* Whether the node takes its input i as bfloat16. A product does when its weight is narrow. */
+/* Whether the node takes its input i narrow. A product does when its weight is. */
 static bool takes(const dpli_node *node, int32_t i)
 {
     switch (node->op->role) {
@@ -53,6 +53,8 @@ bool dpli_narrow_wanted(const dpli_planner *p, const dpli_node *node, int32_t i)
 {
     const dpli_planned *v = &p->values[node->outputs[i]];
 
+    if (p->g->numbers == DPLI_BYTES)
+        return v->narrow_reads > 0 && p->g->values[node->outputs[i]].grid.scale > 0.0f;
     return v->narrow_reads > 0 && v->narrow_reads == p->g->values[node->outputs[i]].n_uses;
 }
 
@@ -69,12 +71,31 @@ bool dpli_narrow_suits(const dpli_planner *p, const dpli_node *node, int32_t n_o
     return dpli_narrow_wanted(p, node, 0);
 }
 
+/* The only reader of the node's result; NULL for several, or none. */
+static const dpli_node *sole_reader(const dpli_planner *p, const dpli_node *node)
+{
+    const dpli_value *v = &p->g->values[node->outputs[0]];
+
+    return v->n_uses == 1 && v->consumer >= 0 && !p->folding ? &p->g->nodes[v->consumer] : NULL;
+}
+
+const dpli_node *dpli_bytes_rounding(const dpli_planner *p, const dpli_node *node)
+{
+    const dpli_node *reader = sole_reader(p, node);
+
+    return p->g->numbers == DPLI_BYTES && reader && reader->op->role == DPLI_ROLE_FAKE_QUANTIZE &&
+                   dpli_narrow_wanted(p, reader, 0)
+               ? reader
+               : NULL;
+}
+
 static dpl_status narrow_buffer(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
                                 int32_t pending, int32_t *id, dpl_error *err)
 {
     const dpl_shape wide = padded(shape);
 
-    return dpli_plan_buffer(p, node, DPLI_BF16, &wide, pending, id, err);
+    return dpli_plan_buffer(p, node, p->g->numbers == DPLI_BYTES ? DPLI_U8 : DPLI_BF16, &wide,
+                            pending, id, err);
 }
 
 static void define(dpli_planner *p, int32_t value, const dpl_shape *shape, int32_t id)
@@ -113,56 +134,91 @@ dpl_status dpli_narrow_out_over(dpli_planner *p, const dpli_node *node, int32_t 
 
 /* ------------------------------------------------------------------ to narrow and back */
 
+typedef struct cast_step {
+    dpli_cast cast;
+    dpli_numbers numbers;
+} cast_step;
+
 static void run_narrow(const dpli_step *step)
 {
-    dpli_narrow_run(step->params, step->out, step->in[0]);
+    const cast_step *s = step->params;
+
+    dpli_narrow_run(&s->cast, s->numbers, step->out, step->in[0]);
 }
 
 static void link_narrow(const dpli_step *step, dpli_link *link)
 {
-    *link = (dpli_link){.cast = step->params, .narrow = true};
+    const cast_step *s = step->params;
+
+    *link = (dpli_link){.cast = &s->cast, .numbers = s->numbers};
 }
 
-static dpli_cast cast_of(const dpl_shape *shape)
+static cast_step cast_of(const dpli_planner *p, const dpli_planned *v)
 {
-    return (dpli_cast){.n = (int32_t)shape->dims[0],
-                       .h = shape->rank == 4 ? (int32_t)shape->dims[2] : 1,
-                       .w = shape->rank == 4 ? (int32_t)shape->dims[3] : 1,
-                       .channels = (int32_t)shape->dims[1]};
+    const dpl_shape *shape = &v->shape;
+
+    return (cast_step){.cast = {.n = (int32_t)shape->dims[0],
+                                .h = shape->rank == 4 ? (int32_t)shape->dims[2] : 1,
+                                .w = shape->rank == 4 ? (int32_t)shape->dims[3] : 1,
+                                .channels = (int32_t)shape->dims[1],
+                                .to = dpli_plan_grid(p, v)},
+                       .numbers = p->g->numbers};
+}
+
+static dpl_status cast(dpli_planner *p, const dpli_node *node, const dpli_planned *of,
+                       dpli_ref from, dpli_ref to, dpl_error *err)
+{
+    dpli_step *step = dpli_plan_step(p, node, run_narrow, sizeof(cast_step), &of->shape, err);
+
+    if (!step)
+        return DPL_E_MEMORY;
+    *(cast_step *)step->params = cast_of(p, of);
+    step->link = link_narrow;
+    step->what = "to";
+    step->numbers = p->g->numbers;
+    step->in_ref[0] = from;
+    step->out_ref = to;
+    return DPL_OK;
 }
 
 dpl_status dpli_narrow_use(dpli_planner *p, const dpli_node *node, dpli_planned *v, dpli_ref *ref,
                            dpl_error *err)
 {
     dpl_status status = DPL_OK;
-    dpli_step *step;
     dpli_ref from;
 
     if (v->narrow < 0) {
         status = dpli_plan_use(p, node, v, DPLI_NHWC, &from, err);
         if (status == DPL_OK)
             status = narrow_buffer(p, node, &v->shape, v->pending, &v->narrow, err);
-        if (status != DPL_OK)
-            return status;
-        step = dpli_plan_step(p, node, run_narrow, sizeof(dpli_cast), &v->shape, err);
-        if (!step)
-            return DPL_E_MEMORY;
-        *(dpli_cast *)step->params = cast_of(&v->shape);
-        step->link = link_narrow;
-        step->what = "to bf16";
-        step->in_ref[0] = from;
-        step->out_ref = (dpli_ref){v->narrow, NULL};
+        if (status == DPL_OK)
+            status = cast(p, node, v, from, (dpli_ref){v->narrow, NULL}, err);
     }
     *ref = (dpli_ref){v->narrow, NULL};
     return status;
 }
 
+dpl_status dpli_bytes_round(dpli_planner *p, const dpli_node *node, dpli_planned *x, dpl_error *err)
+{
+    const dpl_shape shape = x->shape;
+    dpli_ref from, to;
+    dpl_status status = dpli_plan_use(p, node, x, DPLI_NHWC, &from, err);
+
+    if (status == DPL_OK)
+        status = dpli_narrow_out(p, node, 0, &shape, &to, err);
+    return status == DPL_OK ? cast(p, node, &p->values[node->outputs[0]], from, to, err) : status;
+}
+
 static void run_widen(const dpli_step *step)
 {
-    const dpli_cast *c = step->params;
+    const cast_step *s = step->params;
+    const dpli_cast *c = &s->cast;
+    const size_t n_rows = (size_t)c->n * (size_t)c->h * (size_t)c->w;
 
-    dpli_widen_run(step->out, step->in[0], (size_t)c->n * (size_t)c->h * (size_t)c->w,
-                   (size_t)c->channels);
+    if (s->numbers == DPLI_BYTES)
+        dpli_bytes_widen_run(&c->to, step->out, step->in[0], n_rows, (size_t)c->channels);
+    else
+        dpli_widen_run(step->out, step->in[0], n_rows, (size_t)c->channels);
 }
 
 dpl_status dpli_narrow_widen(dpli_planner *p, const dpli_node *node, dpli_planned *v,
@@ -175,11 +231,12 @@ dpl_status dpli_narrow_widen(dpli_planner *p, const dpli_node *node, dpli_planne
 
     if (status != DPL_OK)
         return status;
-    step = dpli_plan_step(p, node, run_widen, sizeof(dpli_cast), &v->shape, err);
+    step = dpli_plan_step(p, node, run_widen, sizeof(cast_step), &v->shape, err);
     if (!step)
         return DPL_E_MEMORY;
-    *(dpli_cast *)step->params = cast_of(&v->shape);
-    step->what = "from bf16";
+    *(cast_step *)step->params = cast_of(p, v);
+    step->what = "from";
+    step->numbers = p->g->numbers;
     step->in_ref[0] = (dpli_ref){v->narrow, NULL};
     step->out_ref = (dpli_ref){v->buffer[order], NULL};
     return DPL_OK;
@@ -279,18 +336,88 @@ static dpl_status place_out(dpli_planner *p, const dpli_node *node, const dpli_p
     return dpli_plan_out_over(p, node, 0, over, shape, order, &tail->out, err);
 }
 
+/* A node that is done with what this tail makes. */
+static void take_in(dpli_planner *p, const dpli_node *node)
+{
+    p->done[node - p->g->nodes] = true;
+}
+
+/*
+ * A product, then, as far as they are there: a rounding to bytes; a sum with what lies as bytes;
+ * the rounding whose result is wanted. False where no such rounding ends it.
+ */
+static bool plan_bytes_tail(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
+                            dpli_tail *tail, dpl_status *status, dpl_error *err)
+{
+    const dpli_node *last = dpli_bytes_rounding(p, node), *add = sole_reader(p, node);
+    const dpli_node *first = NULL;
+    const dpli_node *behind = node->behind >= 0 ? &p->g->nodes[node->behind] : NULL;
+    dpli_planned *other = NULL;
+
+    if (add && add->op->role == DPLI_ROLE_FAKE_QUANTIZE && node->act.kind == DPLI_ACT_NONE &&
+        p->g->values[add->outputs[0]].grid.scale > 0.0f) {
+        first = add;
+        add = sole_reader(p, add);
+    }
+    if (add && add->op->role == DPLI_ROLE_ADD &&
+        (node->act.kind == DPLI_ACT_NONE || add->act.kind == DPLI_ACT_NONE)) {
+        const int32_t own = (first ? first : node)->outputs[0];
+
+        other = dpli_plan_in(p, add, add->inputs[0] == own ? 1 : 0);
+        if (!dpli_bytes_rounding(p, add) || !other->defined || other->narrow < 0 ||
+            !dpli_shape_equal(&other->shape, shape))
+            other = NULL;
+    }
+    if (behind && behind == add && dpli_bytes_rounding(p, behind)) {
+        last = dpli_bytes_rounding(p, behind);
+        *status = dpli_narrow_out(p, last, 0, shape, &tail->out, err);
+        tail->first = p->g->values[first->outputs[0]].grid;
+        tail->rounded = true;
+        tail->act = behind->act;
+        take_in(p, first);
+        take_in(p, behind);
+    } else if (other) {
+        last = dpli_bytes_rounding(p, add);
+        *status = dpli_narrow_out_over(p, last, 0, other, shape, &tail->out, err);
+        if (first) {
+            tail->first = p->g->values[first->outputs[0]].grid;
+            tail->rounded = true;
+            take_in(p, first);
+        }
+        tail->added = dpli_plan_grid(p, other);
+        if (node->act.kind != DPLI_ACT_NONE) {
+            tail->after = (dpli_ref){other->narrow, NULL};
+        } else {
+            tail->before = (dpli_ref){other->narrow, NULL};
+            tail->act = dpli_plan_act(p, add);
+        }
+        take_in(p, add);
+        dpli_plan_consume(p, other);
+    } else if (last) {
+        *status = dpli_narrow_out(p, last, 0, shape, &tail->out, err);
+    } else {
+        return false;
+    }
+    tail->out_scale = p->g->values[last->outputs[0]].grid;
+    tail->narrow = true;
+    take_in(p, last);
+    return true;
+}
+
 dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shape *shape,
                           dpli_order order, bool over, bool narrow, dpli_tail *tail, dpl_error *err)
 {
-    const dpli_value *v = &p->g->values[node->outputs[0]];
-    const dpli_node *add =
-        v->n_uses == 1 && v->consumer >= 0 && !p->folding ? &p->g->nodes[v->consumer] : NULL;
+    const dpli_node *add = sole_reader(p, node);
     dpli_planned *other;
     dpli_ref ref;
     dpl_status status;
 
-    tail->act = dpli_plan_act(p, node);
-    tail->before = tail->after = DPLI_NO_REF;
+    *tail = (dpli_tail){.act = dpli_plan_act(p, node), .before = DPLI_NO_REF, .after = DPLI_NO_REF};
+    if (narrow && p->g->numbers == DPLI_BYTES) {
+        if (plan_bytes_tail(p, node, shape, tail, &status, err))
+            return status;
+        narrow = false; /* what is left is float32 */
+    }
     tail->narrow = narrow && dpli_narrow_wanted(p, node, 0);
     if (!add || add->op->role != DPLI_ROLE_ADD ||
         (node->act.kind != DPLI_ACT_NONE && add->act.kind != DPLI_ACT_NONE))
@@ -313,7 +440,7 @@ dpl_status dpli_plan_tail(dpli_planner *p, const dpli_node *node, const dpl_shap
         tail->before = ref;
         tail->act = dpli_plan_act(p, add);
     }
-    p->done[v->consumer] = true;
+    take_in(p, add);
     dpli_plan_consume(p, other);
     return DPL_OK;
 }

@@ -1,7 +1,9 @@
 /*
- * Planning in narrow numbers: values that lie as bfloat16 between the operators that take them so.
+ * Planning in narrow numbers: values that lie as bfloat16 or bytes between the operators that take
+ * them so.
  *
- * A value is narrow when all that read it are such operators; any other reader, and whoever asks by
+ * As bfloat16 lies a value that only such operators read; as bytes one that is rounded to them
+ * (FakeQuantize) and that one such operator reads. Any other reader, and whoever asks by
  * dpli_plan_use, gets float32. What a graph gives out is always float32.
  */
 #ifndef DOPPEL_NET_PLACE_H
@@ -19,9 +21,17 @@ bool dpli_narrow_wanted(const dpli_planner *p, const dpli_node *node, int32_t i)
  * lie so, and its result is wanted so. */
 bool dpli_narrow_suits(const dpli_planner *p, const dpli_node *node, int32_t n_operands);
 
-/** The value as bfloat16, with a step that makes it so when needed. Its rank is 4 or 2. */
+/** The node that rounds the result of this one to bytes, being all that reads it, where the bytes
+ * are wanted; else NULL. */
+const dpli_node *dpli_bytes_rounding(const dpli_planner *p, const dpli_node *node);
+
+/** The value narrow, with a step that makes it so when needed. Its rank is 4 or 2. */
 dpl_status dpli_narrow_use(dpli_planner *p, const dpli_node *node, dpli_planned *v, dpli_ref *ref,
                            dpl_error *err);
+
+/** Define output 0 of a FakeQuantize as bytes, made from x. Its rank is 4 or 2. */
+dpl_status dpli_bytes_round(dpli_planner *p, const dpli_node *node, dpli_planned *x,
+                            dpl_error *err);
 
 /** Define output i, narrow, with a buffer of its own. */
 dpl_status dpli_narrow_out(dpli_planner *p, const dpli_node *node, int32_t i,

@@ -153,7 +153,7 @@ static dpl_status start_values(dpl_plan *plan, dpl_error *err)
             v->defined = true;
         }
     }
-    if (g->narrow)
+    if (g->numbers != DPLI_FLOATS)
         dpli_narrow_count(p);
     return DPL_OK;
 }
@@ -567,11 +567,12 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
     dpli_fpu_restore(state);
     for (int32_t i = 0; i < plan->p.n_steps; i++) {
         const dpli_step *step = &plan->p.steps[i];
+        static const char *const numbers[] = {"", " bf16", " int8"};
         char what[96];
 
         snprintf(what, sizeof what, "%s%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
                  step->before ? "+residual" : "", act_name(step->act),
-                 step->after ? "+residual" : "", step->narrow ? " bf16" : "");
+                 step->after ? "+residual" : "", numbers[step->numbers]);
         dpli_buf_printf(&text, "%4d  %-32s %-20s %14.0f", (int)i, what,
                         dpli_shape_text(&step->shape, shape), step->macs);
         if (timed_runs > 0)

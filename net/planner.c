@@ -126,6 +126,11 @@ dpli_planned *dpli_plan_in(dpli_planner *p, const dpli_node *node, int32_t i)
     return i < node->n_inputs && node->inputs[i] >= 0 ? &p->values[node->inputs[i]] : NULL;
 }
 
+dpli_scale dpli_plan_grid(const dpli_planner *p, const dpli_planned *v)
+{
+    return p->g->values[v - p->values].grid;
+}
+
 dpl_status dpli_plan_float(dpli_planner *p, const dpli_node *node, int32_t i, dpli_planned **out,
                            dpl_error *err)
 {

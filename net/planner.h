@@ -27,7 +27,7 @@ typedef struct dpli_planned {
     dpli_type type;
     const void *known;    /* its elements, in plain order, when known */
     int32_t buffer[2];    /* by dpli_order, -1 where it does not lie in that order */
-    int32_t narrow;       /* where it lies as bfloat16 (net/place.h), -1 for nowhere */
+    int32_t narrow;       /* where it lies narrow (net/place.h), -1 for nowhere */
     int32_t narrow_reads; /* reads by nodes that take it so */
     bool defined;
     int32_t pending; /* reads still to come */
@@ -57,13 +57,16 @@ typedef struct dpli_step {
     double macs, seconds;
     dpli_act_kind act;        /* fused in, for describing */
     bool bias, before, after; /* these too, as in dpli_epilogue */
-    bool narrow;              /* computed in bfloat16, for describing */
+    dpli_numbers numbers;     /* computed in, for describing */
 } dpli_step;
 
 const dpli_graph *dpli_plan_graph(const dpli_planner *p);
 
 /** Input i of a node, or NULL when it is left out. */
 dpli_planned *dpli_plan_in(dpli_planner *p, const dpli_node *node, int32_t i);
+
+/** The bytes that a value is rounded to; scale 0 for none. */
+dpli_scale dpli_plan_grid(const dpli_planner *p, const dpli_planned *v);
 
 /** Input i, which must be computed or known float32. */
 dpl_status dpli_plan_float(dpli_planner *p, const dpli_node *node, int32_t i, dpli_planned **out,
@@ -137,6 +140,9 @@ typedef struct dpli_tail {
     dpli_ref out, before, after;
     dpli_act act;
     bool narrow; /* out, before and after are */
+    /* Of bytes, as in dpli_epilogue. */
+    dpli_scale out_scale, added, first;
+    bool rounded;
 } dpli_tail;
 
 /** @param over    the output may take the residual's place

@@ -101,6 +101,14 @@ def prototype(f: Function, api: Api) -> str:
     return f"CFUNCTYPE({', '.join([returns, *parameters])})"
 
 
+def soversion() -> str:
+    """The number of the library's interface, which its file is called by."""
+    cmake = (HERE.parent / "cmake/DoppelLibrary.cmake").read_text()
+    found = re.search(r"\bSOVERSION (\d+)", cmake)
+    assert found, "cmake/DoppelLibrary.cmake has no SOVERSION"
+    return found.group(1)
+
+
 def abi(api: Api) -> str:
     out = [
         '"""The C declarations, for ctypes. Made by make_abi.py from include/doppel; not to be edited."""',
@@ -112,6 +120,7 @@ def abi(api: Api) -> str:
         "from typing import Any, Dict, Tuple",
         "",
         f'VERSION = "{api.version}"',
+        f"SOVERSION = {soversion()}",
     ]
     for name, value in sorted(api.constants.items()):
         if "VERSION" not in name:

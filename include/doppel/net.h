@@ -55,8 +55,12 @@ typedef enum dpl_precision {
      * float32 */
     DPL_PRECISION_BF16 = 1,
     /* The fastest in which the net was measured to keep its accuracy: bfloat16 on processors with
-     * AMX when the model's fact "doppel.precision" is "bf16", else float32 */
-    DPL_PRECISION_AUTO = 2
+     * AMX when the model's fact "doppel.precision" is "bf16", eight bits when it is "int8" or the
+     * file is quantised, else float32 */
+    DPL_PRECISION_AUTO = 2,
+    /* Numbers of eight bits, sums in int32: of a file that is quantised, or has a fact
+     * "doppel.ranges" (docs/speed.md); any other net computes in float32 */
+    DPL_PRECISION_INT8 = 3
 } dpl_precision;
 
 typedef struct dpl_net_options {
@@ -101,7 +105,7 @@ DPL_API void dpl_net_close(dpl_net *net);
 /** A metadata_props value ("doppel.kind", …) or NULL; borrowed from the net. */
 DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
 
-/** What the net computes in: DPL_PRECISION_FLOAT32 or DPL_PRECISION_BF16. */
+/** What the net computes in: DPL_PRECISION_FLOAT32, _BF16 or _INT8. */
 DPL_API dpl_precision dpl_net_precision(const dpl_net *net);
 
 /** SHA-256 of the file without its metadata, 64 lower-case hex digits: the net's name, which a new

@@ -7,8 +7,8 @@
  * rows has tiles of so many, and the last tile of a larger one begins where it ends with the last
  * row, what it has in common with the one before it not being written again.
  *
- * Each sum runs over k in order, 32 at a time or fewer, whatever the block: a batch of n is n
- * batches of one to the bit.
+ * Each sum runs over k in order, 32 at a time or fewer (64 bytes), whatever the block: a batch of n
+ * is n batches of one to the bit.
  */
 
 typedef struct tile_config {
@@ -17,12 +17,24 @@ typedef struct tile_config {
     uint8_t rows[16];
 } tile_config;
 
-/* Elements of k a tile: as many as there are in equal even parts. */
+/* Of k: as many as a row of a tile holds, and as many as one of weights. */
+#define TILE_K   (64 / sizeof(elem))
+#define TILE_DOT (4 / sizeof(elem))
+
+#if defined(DPLI_BYTE)
+#define TILE_PRODUCT _tile_dpbusd
+typedef int32_t tile_sum;
+#else
+#define TILE_PRODUCT _tile_dpbf16ps
+typedef float tile_sum;
+#endif
+
+/* Elements of k a tile: as many as there are in equal parts of whole dots. */
 static size_t tile_step(size_t length)
 {
-    size_t parts = (length + 31) / 32;
+    size_t parts = (length + TILE_K - 1) / TILE_K;
 
-    while (length / 2 % parts != 0)
+    while (length / TILE_DOT % parts != 0)
         parts++;
     return length / parts;
 }
@@ -33,7 +45,7 @@ static void tile_configure(size_t rows, size_t step)
     tile_config config = {.palette = 1};
 
     for (int i = 0; i < 8; i++) {
-        config.rows[i] = (uint8_t)(i < 6 ? rows : step / 2);
+        config.rows[i] = (uint8_t)(i < 6 ? rows : step / TILE_DOT);
         config.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? step * sizeof(elem) : 64);
     }
     _tile_loadconfig(&config);
@@ -48,13 +60,20 @@ static void narrow_end(void)
 /* Rows from .. end - 1 of a tile of sums, or of two side by side, epilogue and out. t stands at the
  * tile's first row. */
 DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const int panels,
-                        size_t n, size_t from, size_t end, const float *sums)
+                        size_t n, size_t from, size_t end, const tile_sum *sums)
 {
     vf slope[2];
+#if defined(DPLI_BYTE)
+    byte_columns columns[2];
+#endif
 
-    for (int v = 0; v < panels; v++)
+    for (int v = 0; v < panels; v++) {
         slope[v] =
             kind == DPLI_ACT_PRELU || (any && t->slope) ? vf_load(t->slope + 16 * v) : vf_set(0);
+#if defined(DPLI_BYTE)
+        columns[v] = (byte_columns){vf_load(t->factor + 16 * v), vf_load(t->bias + 16 * v)};
+#endif
+    }
     for (size_t r = from; r < end; r++) {
         vf y[2];
 
@@ -62,7 +81,12 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
             const size_t at = r * t->ldo + 16 * (size_t)v;
             const size_t many = columns_in(v, n);
 
+#if defined(DPLI_BYTE)
+            y[v] = product(t, columns[v],
+                           (vf)_mm512_cvtepi32_ps(_mm512_load_si512(sums + 256 * v + 16 * r)));
+#else
             y[v] = vf_load(sums + 256 * v + 16 * r);
+#endif
             if (!any) {
                 y[v] = act_vec(kind, y[v], slope[v], 0, 0);
                 continue;
@@ -78,16 +102,21 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
         }
         if (any)
             continue;
+#if defined(DPLI_BYTE)
+        for (int v = 0; v < panels; v++)
+            ve_store(t->out + r * t->ldo + 16 * v, to_whole(t->scales->out, y[v]));
+#else
         if (panels == 2)
             _mm512_storeu_si512(t->out + r * t->ldo,
                                 (__m512i)_mm512_cvtne2ps_pbh((__m512)y[1], (__m512)y[0]));
         else
             ve_store(t->out + r * t->ldo, y[0]);
+#endif
     }
 }
 
 DPLI_INLINE void finish_rows(const target *t, const int panels, size_t from, size_t end,
-                             const float *sums)
+                             const tile_sum *sums)
 {
     const size_t n = t->n_columns;
     const bool whole = n == 16 * (size_t)panels && !t->before && !t->after && !t->wide;
@@ -103,35 +132,35 @@ DPLI_INLINE void finish_rows(const target *t, const int panels, size_t from, siz
 /* One or two tiles of rows, starting at rows a and b, by one or two panels. */
 DPLI_INLINE void tile_sums(const int tiles, const int panels, const source *s, size_t step,
                            size_t a, size_t b, const weight *packed, size_t panel_size,
-                           const float *bias, float *sums)
+                           const tile_sum *start, tile_sum *sums)
 {
     const size_t stride = s->lda * sizeof(elem);
     const weight *panel = packed;
 
-    /* A stride of 0: each row is the bias. */
-    _tile_loadd(0, bias, 0);
+    /* A stride of 0: each row is what sums begin with. */
+    _tile_loadd(0, start, 0);
     if (panels == 2)
-        _tile_loadd(1, bias + 16, 0);
+        _tile_loadd(1, start + 16, 0);
     if (tiles == 2)
-        _tile_loadd(2, bias, 0);
+        _tile_loadd(2, start, 0);
     if (tiles == 2 && panels == 2)
-        _tile_loadd(3, bias + 16, 0);
+        _tile_loadd(3, start + 16, 0);
     for (size_t i = 0; i < s->n_segments; i++) {
         const elem *rows = s->segments[i] + s->offset;
 
         for (size_t k = 0; k < s->length; k += step) {
             _tile_loadd(4, rows + a * s->lda + k, stride);
             _tile_loadd(6, panel, 64);
-            _tile_dpbf16ps(0, 4, 6);
+            TILE_PRODUCT(0, 4, 6);
             if (tiles == 2) {
                 _tile_loadd(5, rows + b * s->lda + k, stride);
-                _tile_dpbf16ps(2, 5, 6);
+                TILE_PRODUCT(2, 5, 6);
             }
             if (panels == 2) {
                 _tile_loadd(7, panel + panel_size, 64);
-                _tile_dpbf16ps(1, 4, 7);
+                TILE_PRODUCT(1, 4, 7);
                 if (tiles == 2)
-                    _tile_dpbf16ps(3, 5, 7);
+                    TILE_PRODUCT(3, 5, 7);
             }
             panel += step * DPLI_PANEL;
         }
@@ -161,7 +190,7 @@ DPLI_INLINE tile_rows rows_at(size_t row, size_t n_rows)
 }
 
 DPLI_INLINE void finish_tiles(const target *t, const int panels, const tile_rows *at, size_t high,
-                              const float *sums)
+                              const tile_sum *sums)
 {
     target to = *t;
 
@@ -181,7 +210,12 @@ DPLI_INLINE void tile_columns(const int panels, size_t from, size_t end, size_t 
                               const target *t)
 {
     const size_t high = n_rows < 16 ? n_rows : 16;
-    float sums[2][1024] __attribute__((aligned(64)));
+    tile_sum sums[2][1024] __attribute__((aligned(64)));
+#if defined(DPLI_BYTE)
+    const tile_sum *start = t->start;
+#else
+    const tile_sum *start = t->bias;
+#endif
     tile_rows before = {0};
     int turn = 0;
 
@@ -189,9 +223,9 @@ DPLI_INLINE void tile_columns(const int panels, size_t from, size_t end, size_t 
         const tile_rows at = rows_at(row, n_rows);
 
         if (at.two)
-            tile_sums(2, panels, s, step, at.a, at.b, packed, panel_size, t->bias, sums[turn]);
+            tile_sums(2, panels, s, step, at.a, at.b, packed, panel_size, start, sums[turn]);
         else
-            tile_sums(1, panels, s, step, at.a, at.b, packed, panel_size, t->bias, sums[turn]);
+            tile_sums(1, panels, s, step, at.a, at.b, packed, panel_size, start, sums[turn]);
         if (row > from)
             finish_tiles(t, panels, &before, high, sums[turn ^ 1]);
         before = at;

@@ -13,12 +13,18 @@ typedef struct worker {
 
 #if defined(DPLI_NARROW)
 
-/* What dpli_narrow_pack has laid in front of the weight, and the weight. */
+#if defined(DPLI_BYTE)
+#define ROWS_BEFORE 4
+#else
+#define ROWS_BEFORE 2
+#endif
+
+/* What dpli_narrow_pack or dpli_bytes_pack has laid in front of the weight, and the weight. */
 static const void *weight_of(const dpli_link *link)
 {
     const size_t columns = ((size_t)link->conv->out_c + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL;
 
-    return (const float *)link->packed + 2 * columns;
+    return (const float *)link->packed + ROWS_BEFORE * columns;
 }
 
 static target whole_target(const dpli_link *link, void *out)
@@ -28,24 +34,37 @@ static target whole_target(const dpli_link *link, void *out)
     const float *floats = link->packed;
     const size_t n = (size_t)(e->wide_channels > 0 ? e->wide_channels : link->conv->out_c);
 
-    return (target){.out = out,
-                    .bias = floats,
-                    .slope = e->act.kind == DPLI_ACT_PRELU ? floats + columns : NULL,
-                    .before = (const elem *)(const void *)e->before,
-                    .after = (const elem *)(const void *)e->after,
-                    .ldo = n,
-                    .n_columns = n,
-                    .act = &e->act,
-                    .wide = e->wide_channels > 0};
+    return (target)
+    {
+        .out = out, .bias = floats,
+        .slope = e->act.kind == DPLI_ACT_PRELU ? floats + columns : NULL,
+        .before = (const elem *)(const void *)e->before,
+        .after = (const elem *)(const void *)e->after, .ldo = n, .n_columns = n, .act = &e->act,
+#if defined(DPLI_BYTE)
+        .factor = floats + 2 * columns,
+        .start = (const int32_t *)(const void *)(floats + 3 * columns), .scales = e,
+#endif
+        .wide = e->wide_channels > 0
+    };
 }
 
 /* Elements of a line of the output, as lines counts them. */
 static size_t link_line(const dpli_link *link)
 {
     return link->conv && link->epilogue.wide_channels > 0
-               ? 2 * (size_t)link->conv->out_w * (size_t)link->epilogue.wide_channels
+               ? sizeof(float) / sizeof(elem) * (size_t)link->conv->out_w *
+                     (size_t)link->epilogue.wide_channels
                : dpli_link_line(link);
 }
+
+#if defined(DPLI_BYTE)
+DPLI_INLINE vf cast_to(const dpli_cast *c, vf x)
+{
+    return to_whole(c->to, x);
+}
+#else
+#define cast_to(c, x) (x)
+#endif
 
 /* Lines of the input, float32, to narrow ones. */
 static void cast_rows(const dpli_cast *c, const lines *in, const lines *out, int32_t from,
@@ -58,26 +77,43 @@ static void cast_rows(const dpli_cast *c, const lines *in, const lines *out, int
         elem *to = line_at(out, y);
         size_t pixels = (size_t)c->w;
 
+#if DPLI_LANES == 16
         if (channels == 3) {
             /* Four pixels at once, a zero behind each; the last of them by themselves, so that
              * nothing is read past the end. */
             for (; pixels >= 4; pixels -= 4, x += 12, to += 16)
-                ve_store(to, (vf)_mm512_maskz_expand_ps(0x7777,
-                                                        (__m512)_mm512_maskz_loadu_ps(0xfff, x)));
+                ve_store(to, cast_to(c, (vf)_mm512_maskz_expand_ps(
+                                            0x7777, (__m512)_mm512_maskz_loadu_ps(0xfff, x))));
         }
+#endif
         for (; pixels > 0; pixels--, x += channels, to += padded) {
             size_t i = 0;
 
             for (; i + DPLI_LANES <= channels; i += DPLI_LANES)
-                ve_store(to + i, vf_load(x + i));
-            if (i < padded)
-                ve_store_n(to + i, channels > i ? vf_load_n(x + i, channels - i) : vf_set(0),
-                           padded - i < DPLI_LANES ? padded - i : DPLI_LANES);
+                ve_store(to + i, cast_to(c, vf_load(x + i)));
+            for (; i < padded; i += DPLI_LANES) {
+                const size_t left = channels > i ? channels - i : 0;
+                const vf v = left >= DPLI_LANES ? vf_load(x + i)
+                             : left > 0         ? vf_load_n(x + i, left)
+                                                : vf_set(0);
+                const size_t many = padded - i;
+
+                if (many >= DPLI_LANES)
+                    ve_store(to + i, cast_to(c, v));
+                else
+                    ve_store_n(to + i, cast_to(c, v), many);
+            }
         }
     }
 }
 
+#if defined(DPLI_BYTE)
+static void cast_back(const dpli_scale *of, float *y, const elem *x, size_t n_rows, size_t channels)
+#define from_cast(v) from_whole(*of, v)
+#else
 static void cast_back(float *y, const elem *x, size_t n_rows, size_t channels)
+#define from_cast(v) (v)
+#endif
 {
     const size_t padded = (size_t)dpli_narrow_channels((int32_t)channels);
 
@@ -85,9 +121,9 @@ static void cast_back(float *y, const elem *x, size_t n_rows, size_t channels)
         size_t i = 0;
 
         for (; i + DPLI_LANES <= channels; i += DPLI_LANES)
-            vf_store(y + i, ve_load(x + i));
+            vf_store(y + i, from_cast(ve_load(x + i)));
         if (i < channels)
-            vf_store_n(y + i, ve_load_n(x + i, channels - i), channels - i);
+            vf_store_n(y + i, from_cast(ve_load_n(x + i, channels - i)), channels - i);
     }
 }
 
@@ -125,7 +161,7 @@ static void worker_begin(worker *w, const dpli_link *link, void *scratch)
     if (!link->conv)
         return;
     if (dpli_conv_choose(link->conv) == DPLI_CONV_DEPTHWISE) {
-        memset(scratch, 0, (size_t)link->conv->in_c * sizeof(elem));
+        memset(scratch, link->conv->outside, (size_t)link->conv->in_c * sizeof(elem));
         w->zeros = scratch;
     } else if (dpli_conv_choose(link->conv) == DPLI_CONV_LINES) {
         w->copies = conv_lines_begin(link->conv, scratch);

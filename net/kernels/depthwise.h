@@ -15,6 +15,34 @@
 #endif
 #define DW_COLS 4
 
+/* What the sums of channels c .. c + n - 1 begin with, and what becomes of them. */
+DPLI_INLINE vf dw_start(const target *t, size_t c, size_t n)
+{
+#if defined(DPLI_BYTE)
+    return vi_to_vf((vi)(n == DPLI_LANES
+                             ? vf_load((const float *)(const void *)(t->start + c))
+                             : vf_load_n((const float *)(const void *)(t->start + c), n)));
+#else
+    return !t->bias          ? vf_set(0)
+           : n == DPLI_LANES ? vf_load(t->bias + c)
+                             : vf_load_n(t->bias + c, n);
+#endif
+}
+
+DPLI_INLINE vf dw_product(const target *t, size_t c, size_t n, vf sum)
+{
+#if defined(DPLI_BYTE)
+    byte_columns of;
+
+    of.factor = n == DPLI_LANES ? vf_load(t->factor + c) : vf_load_n(t->factor + c, n);
+    of.bias = n == DPLI_LANES ? vf_load(t->bias + c) : vf_load_n(t->bias + c, n);
+    return product(t, of, sum);
+#else
+    (void)t, (void)c, (void)n;
+    return sum;
+#endif
+}
+
 DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
 {
     const bool whole = n == DPLI_LANES;
@@ -22,6 +50,7 @@ DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
 
     if (t->slope)
         slope = whole ? vf_load(t->slope + c) : vf_load_n(t->slope + c, n);
+    y = dw_product(t, c, n, y);
     if (t->before)
         y += load_added(t, t->before, at, n);
     if (t->act->kind == DPLI_ACT_PRELU)
@@ -67,12 +96,17 @@ DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int 
         DPLI_UNROLL
         for (int q = 0; q < cols; q++) {
             const size_t at = (size_t)r * out_line + (size_t)q * t->ldo + c;
-            const vf y =
-                any ? dw_finish(t, at, c, acc[r][q], n) : act_vec(kind, acc[r][q], slope, 0, 0);
+            vf y;
 
-            if (any)
-                store_result(t, at, y, n);
-            else if (n == DPLI_LANES)
+            if (any) {
+                store_result(t, at, dw_finish(t, at, c, acc[r][q], n), n);
+                continue;
+            }
+            y = act_vec(kind, dw_product(t, c, n, acc[r][q]), slope, 0, 0);
+#if defined(DPLI_BYTE)
+            y = to_whole(t->scales->out, y);
+#endif
+            if (n == DPLI_LANES)
                 ve_store(out + (size_t)q * t->ldo, y);
             else
                 ve_store_n(out + (size_t)q * t->ldo, y, n);
@@ -88,13 +122,12 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
 {
     const int high = (rows - 1) * stride + 3, wide = (cols - 1) * stride + 3;
     const float *w = weights + c / DPLI_PANEL * 9 * DPLI_PANEL + c % DPLI_PANEL;
-    vf acc[DW_ROWS][DW_COLS], tap[9], start = vf_set(0);
+    const vf start = dw_start(t, c, n);
+    vf acc[DW_ROWS][DW_COLS], tap[9];
 
     DPLI_UNROLL
     for (int i = 0; i < 9; i++)
         tap[i] = vf_load(w + i * DPLI_PANEL);
-    if (t->bias)
-        start = n == DPLI_LANES ? vf_load(t->bias + c) : vf_load_n(t->bias + c, n);
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
@@ -199,7 +232,7 @@ static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, cons
     const int32_t top = oy * stride - c->pad_top;
     const bool inside = top >= 0 && top + high <= c->in_h;
     const target line = target_line(all, out, oy);
-    const size_t out_line = is_wide(all) ? out->line / 2 : out->line;
+    const size_t out_line = is_wide(all) ? out->line / (sizeof(float) / sizeof(elem)) : out->line;
     const elem *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
     dw_window window = {.pixels = pixels, .pixel = (size_t)c->in_c};
     int32_t many;
@@ -246,17 +279,22 @@ DPLI_INLINE void dw_vector(const dpli_conv *cv, const lines *in, ptrdiff_t top, 
 {
     const size_t taps = (size_t)cv->kernel_h * (size_t)cv->kernel_w;
     const float *w = weights + c / DPLI_PANEL * taps * DPLI_PANEL + c % DPLI_PANEL;
+#if defined(DPLI_BYTE)
+    /* Taps outside are left out, so that what stands for zero is taken off one by one. */
+    const vf outside = vf_set(cv->outside);
     vf acc = vf_set(0);
+#else
+    const vf outside = vf_set(0);
+    vf acc = dw_start(t, c, n);
+#endif
 
-    if (t->bias)
-        acc = n == DPLI_LANES ? vf_load(t->bias + c) : vf_load_n(t->bias + c, n);
     for (int32_t ky = span[0]; ky < span[1]; ky++) {
         const elem *line = line_at(in, (int32_t)top + ky * cv->dilation_h) + c;
 
         for (int32_t kx = span[2]; kx < span[3]; kx++) {
             const elem *p = line + (left + (ptrdiff_t)kx * cv->dilation_w) * cv->in_c;
 
-            acc += (n == DPLI_LANES ? ve_load(p) : ve_load_n(p, n)) *
+            acc += ((n == DPLI_LANES ? ve_load(p) : ve_load_n(p, n)) - outside) *
                    vf_load(w + ((size_t)ky * (size_t)cv->kernel_w + (size_t)kx) * DPLI_PANEL);
         }
     }

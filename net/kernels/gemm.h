@@ -4,10 +4,10 @@
  *     out[m, n] = epilogue(sum over k of a[m, k] * w[k, n])
  *
  * w is packed in panels of DPLI_PANEL columns, each [k, DPLI_PANEL], or of bfloat16 [k / 2,
- * DPLI_PANEL, 2] (DPLI_NARROW). A block of BLOCK_ROWS rows by
- * one or two panels is summed up in registers, its epilogue applied there, and written once. The
- * matrix a is not copied where its rows can be read in place: a row is a list of segments (the
- * lines of a convolution's window), each segment's next row lda floats further on.
+ * DPLI_PANEL, 2] (DPLI_NARROW), of bytes [k / 4, DPLI_PANEL, 4] (DPLI_BYTE). A block of BLOCK_ROWS
+ * rows by one or two panels is summed up in registers, its epilogue applied there, and written
+ * once. The matrix a is not copied where its rows can be read in place: a row is a list of segments
+ * (the lines of a convolution's window), each segment's next row lda floats further on.
  *
  * Each sum runs over k in order, whatever the block: a batch of n is n batches of one to the bit.
  */
@@ -16,6 +16,9 @@
 #if DPLI_LANES == 16
 #define BLOCK_ROWS   14
 #define BLOCK_PANELS 2
+#elif DPLI_LANES == 8 && defined(DPLI_BYTE) && !defined(DPLI_VNNI)
+#define BLOCK_ROWS   4
+#define BLOCK_PANELS 1
 #elif DPLI_LANES == 8
 #define BLOCK_ROWS   6
 #define BLOCK_PANELS 1
@@ -28,10 +31,15 @@
 #endif
 #define PANEL_VECS (DPLI_PANEL / DPLI_LANES)
 
-#if defined(DPLI_NARROW)
+#if defined(DPLI_BYTE)
+typedef int8_t weight;
+typedef vi vsum; /* of products */
+#elif defined(DPLI_NARROW)
 typedef uint16_t weight;
+typedef vf vsum;
 #else
 typedef float weight;
+typedef vf vsum;
 #endif
 
 /* Where rows come from. */
@@ -52,6 +60,11 @@ typedef struct target {
     const dpli_act *act;
 #if defined(DPLI_NARROW)
     bool wide;
+#endif
+#if defined(DPLI_BYTE)
+    const float *factor;  /* what a sum counts in, by column */
+    const int32_t *start; /* that sums begin with */
+    const dpli_epilogue *scales;
 #endif
 } target;
 
@@ -78,6 +91,19 @@ DPLI_INLINE void advance(target *t, size_t n)
     t->after = further(t, t->after, n);
 }
 
+#if defined(DPLI_BYTE)
+/* What whole numbers stand for, and back: store rounds. */
+DPLI_INLINE vf from_whole(dpli_scale s, vf q)
+{
+    return (q - s.zero) * s.scale;
+}
+
+DPLI_INLINE vf to_whole(dpli_scale s, vf y)
+{
+    return y * s.inverse + s.zero;
+}
+#endif
+
 /* n values of before or after, `at` from where it stands. */
 DPLI_INLINE vf load_added(const target *t, const elem *p, size_t at, size_t n)
 {
@@ -90,7 +116,11 @@ DPLI_INLINE vf load_added(const target *t, const elem *p, size_t at, size_t n)
 #else
     (void)t;
 #endif
+#if defined(DPLI_BYTE)
+    return from_whole(t->scales->added, n == DPLI_LANES ? ve_load(p + at) : ve_load_n(p + at, n));
+#else
     return n == DPLI_LANES ? ve_load(p + at) : ve_load_n(p + at, n);
+#endif
 }
 
 DPLI_INLINE void store_result(const target *t, size_t at, vf y, size_t n)
@@ -105,6 +135,9 @@ DPLI_INLINE void store_result(const target *t, size_t at, vf y, size_t n)
             vf_store_n(wide, y, n);
         return;
     }
+#endif
+#if defined(DPLI_BYTE)
+    y = to_whole(t->scales->out, y);
 #endif
     if (n == DPLI_LANES)
         ve_store(t->out + at, y);
@@ -129,6 +162,49 @@ DPLI_INLINE vf load_columns(const float *p, int v, size_t n)
     return many == DPLI_LANES ? vf_load(p) : many > 0 ? vf_load_n(p, many) : vf_set(0);
 }
 
+/* Vector v of what the sums of n columns begin with. */
+DPLI_INLINE vsum load_start(const target *t, int v, size_t n)
+{
+#if defined(DPLI_BYTE)
+    return (vi)load_columns((const float *)(const void *)t->start, v, n);
+#else
+    return t->bias ? load_columns(t->bias, v, n) : vf_set(0);
+#endif
+}
+
+#if defined(DPLI_BYTE)
+/* What a product is made of when its sum is there: vector v of n columns. */
+typedef struct byte_columns {
+    vf factor, bias;
+} byte_columns;
+
+DPLI_INLINE byte_columns load_byte_columns(const target *t, int v, size_t n)
+{
+    return (byte_columns){load_columns(t->factor, v, n), load_columns(t->bias, v, n)};
+}
+
+DPLI_INLINE vf round_first(const dpli_epilogue *e, vf y)
+{
+    vf q = vf_max(vf_min(to_whole(e->first, y), vf_set(255)), vf_set(0));
+
+    /* To the nearest by adding 1.5 * 2^23, as vf_exp does. */
+    q = q + 12582912.0f;
+    return from_whole(e->first, q - 12582912.0f);
+}
+
+DPLI_INLINE vf product(const target *t, byte_columns of, vf sum)
+{
+    const vf y = sum * of.factor + of.bias;
+
+    return t->scales->rounded ? round_first(t->scales, y) : y;
+}
+
+DPLI_INLINE vf vi_to_vf(vi x)
+{
+    return __builtin_convertvector(x, vf);
+}
+#endif
+
 static target target_at(const target *all, size_t row, size_t column, size_t n_columns)
 {
     const size_t at = row * all->ldo + column;
@@ -137,6 +213,10 @@ static target target_at(const target *all, size_t row, size_t column, size_t n_c
     advance(&t, at);
     t.bias = all->bias ? all->bias + column : NULL;
     t.slope = all->slope ? all->slope + column : NULL;
+#if defined(DPLI_BYTE)
+    t.factor += column;
+    t.start += column;
+#endif
     t.n_columns = n_columns;
     return t;
 }
@@ -146,24 +226,39 @@ static target target_at(const target *all, size_t row, size_t column, size_t n_c
 #else
 
 DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const size_t n,
-                        const int rows, const int vecs, vf (*acc)[BLOCK_PANELS * PANEL_VECS])
+                        const int rows, const int vecs, vsum (*acc)[BLOCK_PANELS * PANEL_VECS])
 {
     vf slope[BLOCK_PANELS * PANEL_VECS];
+#if defined(DPLI_BYTE)
+    byte_columns columns[BLOCK_PANELS * PANEL_VECS];
+#endif
 
     DPLI_UNROLL
-    for (int v = 0; v < vecs; v++)
+    for (int v = 0; v < vecs; v++) {
         slope[v] =
             kind == DPLI_ACT_PRELU || (any && t->slope) ? load_columns(t->slope, v, n) : vf_set(0);
+#if defined(DPLI_BYTE)
+        columns[v] = load_byte_columns(t, v, n);
+#endif
+    }
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
             const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
             const size_t many = columns_in(v, n);
+#if defined(DPLI_BYTE)
+            vf y = product(t, columns[v], vi_to_vf(acc[r][v]));
+#else
             vf y = acc[r][v];
+#endif
 
             if (!any) {
-                ve_store(t->out + at, act_vec(kind, y, slope[v], 0, 0));
+                y = act_vec(kind, y, slope[v], 0, 0);
+#if defined(DPLI_BYTE)
+                y = to_whole(t->scales->out, y);
+#endif
+                ve_store(t->out + at, y);
                 continue;
             }
             if (many == 0)
@@ -178,7 +273,69 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
     }
 }
 
-#if defined(DPLI_NARROW)
+#if defined(DPLI_BYTE)
+#define DOT_K 4 /* of k at once */
+#if defined(DPLI_VNNI) && DPLI_LANES == 16
+typedef __m512i dot_weight;
+
+DPLI_INLINE dot_weight load_weight(const weight *p)
+{
+    return _mm512_loadu_si512(p);
+}
+#elif DPLI_LANES == 8
+#if defined(DPLI_VNNI)
+typedef __m256i dot_weight;
+
+DPLI_INLINE dot_weight load_weight(const weight *p)
+{
+    return _mm256_loadu_si256((const __m256i_u *)p);
+}
+#else
+/* Numbers 0 and 2 of each four, and 1 and 3, as words: products of bytes would have to fit into a
+ * word by twos, which those of 255 by 127 do not. */
+typedef struct dot_weight {
+    __m256i even, odd;
+} dot_weight;
+
+DPLI_INLINE dot_weight load_weight(const weight *p)
+{
+    const __m256i w = _mm256_loadu_si256((const __m256i_u *)p);
+
+    return (dot_weight){_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8), _mm256_srai_epi16(w, 8)};
+}
+#endif
+#else
+typedef const weight *dot_weight;
+
+DPLI_INLINE dot_weight load_weight(const weight *p)
+{
+    return p;
+}
+#endif
+
+DPLI_INLINE vsum dot(vsum acc, const elem *x, dot_weight w)
+{
+#if DPLI_LANES == 4
+    for (int i = 0; i < DPLI_LANES; i++)
+        acc[i] += x[0] * w[4 * i] + x[1] * w[4 * i + 1] + x[2] * w[4 * i + 2] + x[3] * w[4 * i + 3];
+    return acc;
+#else
+    int32_t four;
+
+    memcpy(&four, x, sizeof four);
+#if DPLI_LANES == 16
+    return (vi)_mm512_dpbusd_epi32((__m512i)acc, _mm512_set1_epi32(four), w);
+#elif defined(DPLI_VNNI)
+    return (vi)_mm256_dpbusd_avx_epi32((__m256i)acc, _mm256_set1_epi32(four), w);
+#else
+    const __m256i all = _mm256_set1_epi32(four), low = _mm256_set1_epi16(0xff);
+
+    return acc + (vi)_mm256_madd_epi16(_mm256_and_si256(all, low), w.even) +
+           (vi)_mm256_madd_epi16(_mm256_srli_epi16(all, 8), w.odd);
+#endif
+#endif
+}
+#elif defined(DPLI_NARROW)
 #define DOT_K 2 /* of k at once */
 typedef __m512bh dot_weight;
 
@@ -225,11 +382,11 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
 
     for (size_t b = 0; b < n_blocks; b++) {
         const weight *panel = packed;
-        vf acc[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
+        vsum acc[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
 
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
-            const vf start = t.bias ? load_columns(t.bias, v, n) : vf_set(0);
+            const vsum start = load_start(&t, v, n);
 
             DPLI_UNROLL
             for (int r = 0; r < rows; r++)
@@ -303,6 +460,8 @@ BLOCKS(2)
 BLOCKS(3)
 #if BLOCK_ROWS > 3
 BLOCKS(4)
+#endif
+#if BLOCK_ROWS > 4
 BLOCKS(5)
 BLOCKS(6)
 #endif
@@ -320,7 +479,10 @@ BLOCKS(14)
 static block_fn *const blocks[BLOCK_ROWS][BLOCK_PANELS] = {
     NAMES(1), NAMES(2), NAMES(3),
 #if BLOCK_ROWS > 3
-    NAMES(4), NAMES(5), NAMES(6),
+    NAMES(4),
+#endif
+#if BLOCK_ROWS > 4
+    NAMES(5), NAMES(6),
 #endif
 #if BLOCK_ROWS > 6
     NAMES(7), NAMES(8), NAMES(9), NAMES(10), NAMES(11), NAMES(12), NAMES(13), NAMES(14),
@@ -482,7 +644,8 @@ static line_copies conv_lines_begin(const dpli_conv *c, void *scratch)
     l.ring = l.zeros + l.width;
     l.kept = room < line ? room : line;
     l.needed = l.left > 0 || l.width > line;
-    memset(l.zeros, 0, (size_t)l.width * (l.needed ? (size_t)l.n_ring + 1 : 1) * sizeof *l.zeros);
+    memset(l.zeros, c->outside,
+           (size_t)l.width * (l.needed ? (size_t)l.n_ring + 1 : 1) * sizeof *l.zeros);
     return l;
 }
 
@@ -526,7 +689,7 @@ static void patch(const dpli_conv *c, elem *to, const elem *image, int32_t oy, i
                 (ptrdiff_t)ox * c->stride_w - c->pad_left + (ptrdiff_t)kx * c->dilation_w;
 
             if (y < 0 || y >= c->in_h || x < 0 || x >= c->in_w)
-                memset(to, 0, channels * sizeof *to);
+                memset(to, c->outside, channels * sizeof *to);
             else
                 memcpy(to, image + (y * c->in_w + x) * c->in_c + first, channels * sizeof *to);
         }

@@ -4,6 +4,7 @@
  */
 #include "net/kernels/geometry.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -209,6 +210,73 @@ void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, con
     }
 }
 
+/* ------------------------------------------------------------------ bytes */
+
+/* Products of 255 by 127 and less: what an int32_t holds of them twice over, and a float to the
+ * unit. */
+#define MAX_BYTE_DEPTH ((size_t)1 << 15)
+#define MAX_BYTE_TAPS  ((size_t)256)
+
+bool dpli_conv_can_bytes(const dpli_conv *c)
+{
+    const dpli_conv narrow = dpli_conv_narrowed(c);
+
+    return dpli_conv_can_narrow(c) &&
+           (is_depthwise(c) ? taps(c) <= MAX_BYTE_TAPS : depth(&narrow) <= MAX_BYTE_DEPTH);
+}
+
+size_t dpli_bytes_size(const dpli_conv *c)
+{
+    const dpli_conv narrow = dpli_conv_narrowed(c);
+    const size_t floats = 4 * columns_of(c) * sizeof(float);
+
+    if (is_depthwise(c))
+        return floats + dpli_conv_packed_floats(&narrow) * sizeof(float);
+    return floats + columns_of(c) * depth(&narrow);
+}
+
+bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, const float *scales,
+                     int32_t n_scales, dpli_scale in, const float *bias, const float *slope)
+{
+    const dpli_conv narrow = dpli_conv_narrowed(c);
+    const bool depthwise = is_depthwise(c);
+    const size_t n_taps = taps(c), channels = (size_t)(c->in_c / c->groups);
+    const size_t padded = (size_t)narrow.in_c, columns = columns_of(c);
+    float *floats = packed, *factor = floats + 2 * columns;
+    int32_t *start = (int32_t *)(void *)(floats + 3 * columns);
+    int8_t *bytes = (int8_t *)(void *)(floats + 4 * columns);
+
+    memset(packed, 0, dpli_bytes_size(c));
+    if (bias)
+        memcpy(floats, bias, (size_t)c->out_c * sizeof *floats);
+    if (slope)
+        memcpy(floats + columns, slope, (size_t)c->out_c * sizeof *floats);
+    for (size_t n = 0; n < (size_t)c->out_c; n++) {
+        const float scale = scales[n_scales == 1 ? 0 : n];
+        const size_t panel = n / DPLI_PANEL * DPLI_PANEL * n_taps;
+        int32_t sum = 0;
+
+        factor[n] = in.scale * scale;
+        for (size_t i = 0; i < channels; i++)
+            for (size_t tap = 0; tap < n_taps; tap++) {
+                const float q = rintf(*weight / scale);
+                const size_t k = tap * padded + i;
+
+                if (!(q >= -128.0f && q <= 127.0f))
+                    return false;
+                weight++;
+                sum += (int32_t)q;
+                if (depthwise)
+                    floats[4 * columns + panel + tap * DPLI_PANEL + n % DPLI_PANEL] = q;
+                else
+                    bytes[panel * padded + (k / 4 * DPLI_PANEL + n % DPLI_PANEL) * 4 + k % 4] =
+                        (int8_t)q;
+            }
+        start[n] = -(int32_t)in.zero * sum;
+    }
+    return true;
+}
+
 /* ------------------------------------------------------------------ chains */
 
 /* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
@@ -349,9 +417,9 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_by
         /* What a cast makes is as large as the chain's input, and not read again. */
         if (n > 0 && !links[n - 1].cast &&
             dpli_link_line(links + n - 1) * (size_t)dpli_link_out_h(links + n - 1) <
-                min_bytes / (links[n].narrow ? sizeof(uint16_t) : sizeof(float)))
+                min_bytes / dpli_number_bytes(links[n].numbers))
             break;
-        if (n > 0 && (links[n].cast || links[n].narrow != links[0].narrow))
+        if (n > 0 && (links[n].cast || links[n].numbers != links[0].numbers))
             break;
         if (c && (dpli_conv_choose(c) == DPLI_CONV_PATCHES ||
                   (dpli_conv_choose(c) == DPLI_CONV_FLAT && taps(c) > 1)))

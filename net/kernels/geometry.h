@@ -37,6 +37,12 @@ typedef struct dpli_act {
     const float *slope; /* [channels], DPLI_ACT_PRELU */
 } dpli_act;
 
+/* The numbers of eight bits that a value is rounded to: x = scale (q - zero), q from 0 to 255. */
+typedef struct dpli_scale {
+    float scale, inverse; /* 1 / scale */
+    float zero;           /* whole */
+} dpli_scale;
+
 /* What is done to a result while it is still in cache: y = act(y + bias + before) + after. */
 typedef struct dpli_epilogue {
     const float *bias;   /* [channels] or NULL */
@@ -46,6 +52,10 @@ typedef struct dpli_epilogue {
     /* Of a narrow kernel only: 0 where the output is narrow; else it is float32, of so many
      * channels. Bias and slope come with the weight, before and after are as the output. */
     int32_t wide_channels;
+    /* Of a kernel of bytes only: of the output, of before or after, and, with rounded set, to which
+     * y + bias is rounded before anything else is done. */
+    dpli_scale out, added, first;
+    bool rounded;
 } dpli_epilogue;
 
 /* ------------------------------------------------------------------ convolution */
@@ -60,6 +70,7 @@ typedef struct dpli_conv {
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int32_t pad_top, pad_left; /* below and right follow from out_h, out_w; zeros outside */
     int32_t groups;            /* in_c and out_c are multiples of it */
+    uint8_t outside;           /* of bytes: what stands for zero outside the picture */
 } dpli_conv;
 
 /** Floats of a packed weight, and packing from ONNX's [out_c, in_c / groups, kernel_h, kernel_w].
@@ -94,10 +105,22 @@ bool dpli_conv_cut_by_columns(const dpli_conv *c);
 
 /* ------------------------------------------------------------------ narrow numbers */
 
+/* In what a kernel computes, and how its activations lie. */
+typedef enum dpli_numbers {
+    DPLI_FLOATS,
+    DPLI_HALVES, /* bfloat16 */
+    DPLI_BYTES   /* numbers of eight bits, each value with a dpli_scale */
+} dpli_numbers;
+
+static inline size_t dpli_number_bytes(dpli_numbers numbers)
+{
+    return numbers == DPLI_BYTES ? 1 : numbers == DPLI_HALVES ? 2 : 4;
+}
+
 /*
- * A narrow value is bfloat16, NHWC (of rank 2: rows), its channels padded to dpli_narrow_channels
- * with numbers that are finite and that every weight multiplies by 0. So no kernel has a rest of
- * channels, pairs of them are whole, and tiles read rows where they lie.
+ * A narrow value is bfloat16 or bytes, NHWC (of rank 2: rows), its channels padded to
+ * dpli_narrow_channels with numbers that are finite and that every weight multiplies by 0. So no
+ * kernel has a rest of channels, pairs of them are whole, and tiles read rows where they lie.
  */
 int32_t dpli_narrow_channels(int32_t channels);
 
@@ -116,6 +139,25 @@ dpli_conv dpli_conv_narrowed(const dpli_conv *c);
 size_t dpli_narrow_bytes(const dpli_conv *c);
 void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, const float *bias,
                       const float *slope);
+
+/** Whether there is a kernel of bytes for it: also none for more products than a sum can hold. */
+bool dpli_conv_can_bytes(const dpli_conv *c);
+
+/*
+ * As dpli_narrow_pack, of bytes: a product with whole numbers q_w, w = scale q_w, whose input is x
+ * = in.scale (q - in.zero):
+ *
+ *     sum x w = in.scale scale (sum q q_w - in.zero sum q_w)
+ *
+ * In front of the weight lie bias, slope, in.scale scale as floats, and - in.zero sum q_w as
+ * int32_t. The weight is int8_t, in panels [k / 4, DPLI_PANEL, 4]; of a depthwise convolution whole
+ * numbers in float32, whose sums are exact. False when the weight is not made of such numbers.
+ *
+ * @param scales  [out_c], or one for all
+ */
+size_t dpli_bytes_size(const dpli_conv *c);
+bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, const float *scales,
+                     int32_t n_scales, dpli_scale in, const float *bias, const float *slope);
 
 /** To bfloat16: the nearest, of two the even one; NaN stays. */
 static inline uint16_t dpli_bf16_of(float x)
@@ -140,7 +182,14 @@ static inline float dpli_bf16_to_float(uint16_t x)
 /* From float32 [n, h, w, channels] to narrow. */
 typedef struct dpli_cast {
     int32_t n, h, w, channels;
+    dpli_scale to; /* bytes */
 } dpli_cast;
+
+/* out = act(a + b), of bytes; an activation without slope. */
+typedef struct dpli_byte_sum {
+    dpli_scale out, a, b;
+    dpli_act act;
+} dpli_byte_sum;
 
 /* ------------------------------------------------------------------ pooling */
 
@@ -158,14 +207,14 @@ typedef struct dpli_pool {
 /* ------------------------------------------------------------------ chains */
 
 /* One layer of a chain: a convolution, a pooling, or a cast, the others being NULL. A cast is the
- * first of its chain; the links of a chain are narrow, or none is. */
+ * first of its chain; the links of a chain are of the same numbers. */
 typedef struct dpli_link {
     const dpli_conv *conv;
     const void *packed;
     dpli_epilogue epilogue; /* before and after in the last link only */
     const dpli_pool *pool;
     const dpli_cast *cast;
-    bool narrow;
+    dpli_numbers numbers;
 } dpli_link;
 
 #define DPLI_MAX_CHAIN 8
@@ -189,7 +238,7 @@ size_t dpli_chain_units(const dpli_link *links, int32_t n_links);
 typedef struct dpli_chain_plan {
     int32_t step;                   /* lines of the last link a round, even */
     int32_t n_ring[DPLI_MAX_CHAIN]; /* lines of link i's output that are kept; all, of the last */
-    size_t ring_floats[DPLI_MAX_CHAIN]; /* elements, for narrow links; 0 of the last */
+    size_t ring_floats[DPLI_MAX_CHAIN]; /* elements, whatever they are; 0 of the last */
 } dpli_chain_plan;
 
 void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links);

@@ -39,12 +39,27 @@ typedef struct dpli_narrow_kernels {
     void (*widen)(float *y, const uint16_t *x, size_t n_rows, size_t channels);
 } dpli_narrow_kernels;
 
+/* The same over bytes, for any processor. */
+typedef struct dpli_byte_kernels {
+    void (*conv)(const dpli_conv *c, void *out, const void *in, const void *packed,
+                 const dpli_epilogue *epilogue, void *scratch, size_t from, size_t end);
+    void (*chain)(const dpli_link *links, int32_t n_links, void *out, const void *in, void *scratch,
+                  size_t from, size_t end);
+    void (*add)(const dpli_byte_sum *sum, uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n);
+    void (*widen)(const dpli_scale *of, float *y, const uint8_t *x, size_t n_rows, size_t channels);
+} dpli_byte_kernels;
+
 extern const dpli_kernels dpli_kernels_baseline;
+extern const dpli_byte_kernels dpli_bytes_baseline;
 #if defined(__x86_64__)
 extern const dpli_kernels dpli_kernels_avx2;
 extern const dpli_kernels dpli_kernels_avx512;
 extern const dpli_narrow_kernels dpli_narrow_avx512;
 extern const dpli_narrow_kernels dpli_narrow_amx;
+extern const dpli_byte_kernels dpli_bytes_avx2;
+extern const dpli_byte_kernels dpli_bytes_avxvnni;
+extern const dpli_byte_kernels dpli_bytes_avx512;
+extern const dpli_byte_kernels dpli_bytes_amx;
 #endif
 
 #endif

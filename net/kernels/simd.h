@@ -5,6 +5,7 @@
 #ifndef DOPPEL_NET_KERNELS_SIMD_H
 #define DOPPEL_NET_KERNELS_SIMD_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,10 +73,70 @@ DPLI_INLINE void vf_store_n(float *p, vf v, size_t n)
 }
 
 /*
- * An element of an activation in memory: float32, or bfloat16 in a narrow level (DPLI_NARROW).
- * Registers hold float32 all the same.
+ * An element of an activation in memory: float32, in a narrow level (DPLI_NARROW) bfloat16, or a
+ * byte (DPLI_BYTES). Registers hold float32 all the same, of bytes the whole number: what it stands
+ * for is known to who loads and stores. Stored, it is rounded, and kept from 0 to 255; NaN is 0.
  */
-#if defined(DPLI_NARROW)
+#if defined(DPLI_BYTE)
+typedef uint8_t elem;
+
+DPLI_INLINE vf ve_load(const elem *p)
+{
+#if DPLI_LANES == 16
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)p)));
+#elif DPLI_LANES == 8
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i_u *)p)));
+#else
+    return (vf){p[0], p[1], p[2], p[3]};
+#endif
+}
+
+DPLI_INLINE vf ve_load_n(const elem *p, size_t n)
+{
+#if DPLI_LANES == 16
+    return (vf)_mm512_cvtepi32_ps(
+        _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1), p)));
+#else
+    elem buf[DPLI_LANES] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        buf[i] = p[i];
+    return ve_load(buf);
+#endif
+}
+
+DPLI_INLINE void ve_store(elem *p, vf v)
+{
+#if DPLI_LANES == 16
+    _mm_storeu_si128((__m128i_u *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(
+                                         _mm512_cvtps_epi32((__m512)v), _mm512_setzero_si512())));
+#elif DPLI_LANES == 8
+    const __m256i whole = _mm256_cvtps_epi32((__m256)v);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+
+    _mm_storel_epi64((__m128i_u *)p, _mm_packus_epi16(words, words));
+#else
+    for (int i = 0; i < DPLI_LANES; i++)
+        p[i] = (elem)rintf(v[i] > 0 ? v[i] < 255 ? v[i] : 255 : 0);
+#endif
+}
+
+DPLI_INLINE void ve_store_n(elem *p, vf v, size_t n)
+{
+#if DPLI_LANES == 16
+    _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1),
+                         _mm512_cvtusepi32_epi8(_mm512_max_epi32(_mm512_cvtps_epi32((__m512)v),
+                                                                 _mm512_setzero_si512())));
+#else
+    elem buf[DPLI_LANES];
+
+    ve_store(buf, v);
+    for (size_t i = 0; i < n; i++)
+        p[i] = buf[i];
+#endif
+}
+#elif defined(DPLI_NARROW)
 typedef uint16_t elem;
 
 DPLI_INLINE vf ve_load(const elem *p)

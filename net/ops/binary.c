@@ -240,6 +240,11 @@ static dpl_status plan_ints(dpli_planner *p, const dpli_node *node, dpli_binary_
 
 /* ------------------------------------------------------------------ planning */
 
+typedef struct byte_add_step {
+    dpli_byte_sum sum;
+    size_t n;
+} byte_add_step;
+
 static void run_narrow_add(const dpli_step *step)
 {
     const binary_step *s = step->params;
@@ -267,10 +272,50 @@ static dpl_status plan_narrow_add(dpli_planner *p, const dpli_node *node, dpl_er
     s->act = node->act;
     s->n = dpli_narrow_elements(&shape);
     step->act = s->act.kind;
-    step->narrow = true;
+    step->numbers = DPLI_HALVES;
     step->in_ref[0] = in[0];
     step->in_ref[1] = in[1];
     step->out_ref = out;
+    return DPL_OK;
+}
+
+static void run_byte_add(const dpli_step *step)
+{
+    const byte_add_step *s = step->params;
+
+    dpli_bytes_add_run(&s->sum, step->out, step->in[0], step->in[1], s->n);
+}
+
+/* Of two values that lie as bytes, of one shape, rounded to bytes. */
+static dpl_status plan_byte_add(dpli_planner *p, const dpli_node *node, const dpli_node *rounding,
+                                dpl_error *err)
+{
+    const dpli_graph *g = dpli_plan_graph(p);
+    dpli_planned *a = dpli_plan_in(p, node, 0), *b = dpli_plan_in(p, node, 1);
+    const dpl_shape shape = a->shape;
+    const dpli_ref in[2] = {{a->narrow, NULL}, {b->narrow, NULL}};
+    dpli_ref out;
+    dpli_step *step;
+    byte_add_step *s;
+    dpl_status status = dpli_narrow_out_over(p, rounding, 0, a, &shape, &out, err);
+
+    if (status != DPL_OK)
+        return status;
+    step = dpli_plan_step(p, node, run_byte_add, sizeof *s, &shape, err);
+    if (!step)
+        return DPL_E_MEMORY;
+    s = step->params;
+    s->sum = (dpli_byte_sum){.out = g->values[rounding->outputs[0]].grid,
+                             .a = dpli_plan_grid(p, a),
+                             .b = dpli_plan_grid(p, b),
+                             .act = node->act};
+    s->n = dpli_narrow_elements(&shape);
+    step->act = node->act.kind;
+    step->numbers = DPLI_BYTES;
+    step->in_ref[0] = in[0];
+    step->in_ref[1] = in[1];
+    step->out_ref = out;
+    p->done[rounding - g->nodes] = true;
     return DPL_OK;
 }
 
@@ -286,6 +331,9 @@ static dpl_status plan_kind(dpli_planner *p, const dpli_node *node, dpli_binary_
     if (a->type != b->type)
         return dpli_node_fail(dpli_plan_graph(p), node, DPL_E_MODEL, err,
                               "operands are of different types");
+    if (kind == DPLI_ADD && dpli_bytes_rounding(p, node) && a->narrow >= 0 && b->narrow >= 0 &&
+        dpli_shape_equal(&a->shape, &b->shape))
+        return plan_byte_add(p, node, dpli_bytes_rounding(p, node), err);
     if (kind == DPLI_ADD && dpli_narrow_suits(p, node, 2))
         return plan_narrow_add(p, node, err);
     status = dpli_broadcast(p, node, &a->shape, &b->shape, &shape, err);

@@ -8,7 +8,10 @@
  */
 #include "net/ops/conv.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
+#include "net/ops/activation.h"
 #include "net/ops/conv_shape.h"
 #include "net/ops/conv_train.h"
 #include "net/place.h"
@@ -18,8 +21,11 @@ typedef struct conv_step {
     dpli_act act;
     const float *bias; /* of a narrow one with the weight */
     const void *packed;
-    int32_t wide_channels; /* of a narrow one */
-    bool narrow;
+    dpli_numbers numbers;
+    /* Of a narrow one. */
+    int32_t wide_channels;
+    dpli_scale out, added, first;
+    bool rounded;
 } conv_step;
 
 static dpl_status load_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
@@ -52,12 +58,79 @@ bool dpli_conv_take_pads(dpli_node *node, const int64_t pads[4])
     return true;
 }
 
+/* The only reader of a node's result, or NULL. */
+static dpli_node *sole_reader(dpli_graph *g, const dpli_node *node)
+{
+    const dpli_value *v = &g->values[node->outputs[0]];
+
+    return v->n_uses == 1 && v->consumer >= 0 ? &g->nodes[v->consumer] : NULL;
+}
+
+/* An activation that reads what this convolution's result is rounded to: some quantise both. Its
+ * slope, if it has one, in *slope. */
+static int32_t find_behind(dpli_graph *g, const dpli_node *node, const dpli_conv *c,
+                           const float **slope)
+{
+    const dpli_node *rounding = node->act.kind == DPLI_ACT_NONE ? sole_reader(g, node) : NULL;
+    dpli_node *act =
+        rounding && rounding->op->role == DPLI_ROLE_FAKE_QUANTIZE ? sole_reader(g, rounding) : NULL;
+    dpl_shape shape;
+
+    if (!act || !dpli_act_settle(g, act))
+        return -1;
+    if (act->act.kind == DPLI_ACT_PRELU) {
+        *slope = dpli_graph_floats(g, act, 1, &shape);
+        if (shape.rank < 3 || shape.dims[shape.rank - 3] != c->out_c ||
+            dpli_shape_elements(&shape) != c->out_c)
+            return -1;
+    }
+    return (int32_t)(act - g->nodes);
+}
+
+/* The weight as a kernel of bytes wants it, where the input is rounded to bytes and the weight is
+ * of whole numbers; else nothing is done. */
+static dpl_status prepare_bytes(dpli_graph *g, dpli_node *node, const dpli_conv *c,
+                                const float *weight, dpl_error *err)
+{
+    const dpli_value *w = dpli_graph_input(g, node, 1);
+    const size_t n_bytes = dpli_bytes_size(c);
+    const float *slope = node->slope >= 0 ? g->values[node->slope].data : NULL;
+
+    if (dpli_graph_spend(g, n_bytes, 1, err) != DPL_OK)
+        return DPL_E_MEMORY;
+    node->narrow = dpli_alloc_aligned(n_bytes, 1, err);
+    if (!node->narrow)
+        return DPL_E_MEMORY;
+    node->behind = find_behind(g, node, c, &slope);
+    if (!dpli_bytes_pack(node->narrow, c, weight, w->scales, w->n_scales,
+                         dpli_graph_input(g, node, 0)->grid, dpli_graph_floats(g, node, 2, NULL),
+                         slope)) {
+        free(node->narrow);
+        node->narrow = NULL;
+    }
+    return DPL_OK;
+}
+
+static bool is_for_bytes(const dpli_graph *g, const dpli_node *node, const dpli_conv *c)
+{
+    const dpli_value *w = dpli_graph_input(g, node, 1);
+
+    return g->numbers == DPLI_BYTES && dpli_graph_input(g, node, 0)->grid.scale > 0.0f &&
+           w->scales && (w->n_scales == 1 || w->n_scales == c->out_c) && dpli_conv_can_bytes(c);
+}
+
 dpl_status dpli_conv_prepare(dpli_graph *g, dpli_node *node, const dpli_conv *c,
                              const float *weight, dpl_error *err)
 {
     size_t n = dpli_conv_packed_floats(c);
 
-    if (g->narrow && dpli_conv_can_narrow(c)) {
+    if (is_for_bytes(g, node, c)) {
+        dpl_status status = prepare_bytes(g, node, c, weight, err);
+
+        if (status != DPL_OK || node->narrow)
+            return status;
+    }
+    if (g->numbers == DPLI_HALVES && dpli_conv_can_narrow(c)) {
         const size_t n_bytes = dpli_narrow_bytes(c);
 
         if (dpli_graph_spend(g, n_bytes, 1, err) != DPL_OK)
@@ -91,18 +164,38 @@ static dpl_status prepare_conv(dpli_graph *g, dpli_node *node, dpl_error *err)
     return dpli_conv_prepare(g, node, &c, weight, err);
 }
 
-static void run_conv_part(const dpli_step *step, void *scratch, size_t from, size_t end)
+static dpli_epilogue epilogue_of(const dpli_step *step)
 {
     const conv_step *s = step->params;
     dpli_epilogue epilogue = dpli_tail_epilogue(step, s->bias, &s->act);
 
-    if (s->narrow) {
-        epilogue.wide_channels = s->wide_channels;
+    epilogue.wide_channels = s->wide_channels;
+    epilogue.out = s->out;
+    epilogue.added = s->added;
+    epilogue.first = s->first;
+    epilogue.rounded = s->rounded;
+    return epilogue;
+}
+
+static void run_conv_part(const dpli_step *step, void *scratch, size_t from, size_t end)
+{
+    const conv_step *s = step->params;
+    const dpli_epilogue epilogue = epilogue_of(step);
+
+    switch (s->numbers) {
+    case DPLI_FLOATS:
+        dpli_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch, from,
+                           end);
+        break;
+    case DPLI_HALVES:
         dpli_narrow_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch,
                                   from, end);
-        return;
+        break;
+    case DPLI_BYTES:
+        dpli_bytes_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch,
+                                 from, end);
+        break;
     }
-    dpli_conv_run_part(&s->conv, step->out, step->in[0], s->packed, &epilogue, scratch, from, end);
 }
 
 static void run_conv(const dpli_step *step)
@@ -116,9 +209,8 @@ static void link_conv(const dpli_step *step, dpli_link *link)
 
     *link = (dpli_link){.conv = &s->conv,
                         .packed = s->packed,
-                        .epilogue = dpli_tail_epilogue(step, s->bias, &s->act),
-                        .narrow = s->narrow};
-    link->epilogue.wide_channels = s->wide_channels;
+                        .epilogue = epilogue_of(step),
+                        .numbers = s->numbers};
 }
 
 dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *x,
@@ -144,10 +236,16 @@ dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *
     step->run_part = run_conv_part;
     s = step->params;
     s->conv = narrow ? dpli_conv_narrowed(c) : *c;
+    s->numbers = step->numbers = narrow ? dpli_plan_graph(p)->numbers : DPLI_FLOATS;
+    if (s->numbers == DPLI_BYTES)
+        s->conv.outside = (uint8_t)dpli_plan_grid(p, x).zero;
+    s->out = tail.out_scale;
+    s->added = tail.added;
+    s->first = tail.first;
+    s->rounded = tail.rounded;
     s->act = tail.act;
     s->bias = bias;
     s->packed = narrow ? node->narrow : node->packed;
-    s->narrow = step->narrow = narrow;
     s->wide_channels = narrow && !tail.narrow ? c->out_c : 0;
     step->n_pieces = dpli_conv_units(&s->conv);
     dpli_tail_attach(&tail, step);

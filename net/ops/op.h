@@ -37,7 +37,13 @@ typedef enum dpli_role {
      * that are true or false; the lengths of sequences, input 4, which are int32. */
     DPLI_ROLE_WHERE,
     DPLI_ROLE_LOGIC,
-    DPLI_ROLE_RECURRENT
+    DPLI_ROLE_RECURRENT,
+    /* To numbers of eight bits, from them, both as one (net/quantize.c makes it of a pair), and an
+     * operator among them, which no graph has for long. */
+    DPLI_ROLE_QUANTIZE,
+    DPLI_ROLE_DEQUANTIZE,
+    DPLI_ROLE_FAKE_QUANTIZE,
+    DPLI_ROLE_QLINEAR
 } dpli_role;
 
 typedef struct dpli_op {

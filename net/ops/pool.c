@@ -78,7 +78,7 @@ bool dpli_pool_take_pads(dpli_node *node, const int64_t pads[4])
 
 static void run_pool_part(const dpli_step *step, void *scratch, size_t from, size_t end)
 {
-    const dpli_link link = {.pool = step->params, .narrow = step->narrow};
+    const dpli_link link = {.pool = step->params, .numbers = step->numbers};
 
     (void)scratch;
     dpli_chain_run_part(&link, 1, step->out, step->in[0], NULL, from, end);
@@ -91,7 +91,7 @@ static void run_pool(const dpli_step *step)
 
 static void link_pool(const dpli_step *step, dpli_link *link)
 {
-    *link = (dpli_link){.pool = step->params, .narrow = step->narrow};
+    *link = (dpli_link){.pool = step->params, .numbers = step->numbers};
 }
 
 dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *x,
@@ -112,7 +112,7 @@ dpl_status dpli_plan_pool(dpli_planner *p, const dpli_node *node, dpli_planned *
     if (!step)
         return DPL_E_MEMORY;
     step->link = link_pool;
-    step->narrow = narrow;
+    step->numbers = narrow ? dpli_plan_graph(p)->numbers : DPLI_FLOATS;
     *(dpli_pool *)step->params = *pool;
     if (narrow)
         ((dpli_pool *)step->params)->channels = dpli_narrow_channels(pool->channels);

@@ -253,6 +253,11 @@ static dpl_status read_sizes(dpli_planner *p, const dpli_node *node, const dpl_s
     return DPL_OK;
 }
 
+bool dpli_resize_is_nearest(const dpli_node *node)
+{
+    return ((const resize_params *)node->params)->mode == RESIZE_NEAREST;
+}
+
 static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
     const resize_params *params = node->params;
@@ -288,10 +293,10 @@ static dpl_status plan_resize(dpli_planner *p, const dpli_node *node, dpl_error 
     s->high = s->low + n;
     s->n = shape.dims[0];
     s->channels = shape.dims[1];
-    s->pixel_bytes = narrow
-                         ? (size_t)dpli_narrow_channels((int32_t)shape.dims[1]) * sizeof(uint16_t)
-                         : (size_t)shape.dims[1] * sizeof(float);
-    step->narrow = narrow;
+    s->pixel_bytes = narrow ? (size_t)dpli_narrow_channels((int32_t)shape.dims[1]) *
+                                  dpli_number_bytes(dpli_plan_graph(p)->numbers)
+                            : (size_t)shape.dims[1] * sizeof(float);
+    step->numbers = narrow ? dpli_plan_graph(p)->numbers : DPLI_FLOATS;
     s->in_h = x->shape.dims[2];
     s->in_w = x->shape.dims[3];
     s->out_h = shape.dims[2];

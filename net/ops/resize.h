@@ -7,4 +7,7 @@
 /* Ends with an entry without a name. */
 extern const dpli_op dpli_ops_resize[];
 
+/** Whether its results are numbers of its input. */
+bool dpli_resize_is_nearest(const dpli_node *node);
+
 #endif

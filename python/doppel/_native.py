@@ -25,7 +25,7 @@ from doppel.records import Status
 
 HERE = Path(__file__).resolve().parent
 BUNDLE = HERE / "bundle"  # an installed prefix within the wheel, if it was built so
-SONAME = f"libdoppel.so.{_abi.VERSION.split('.')[0]}" if sys.platform != "darwin" else "libdoppel.dylib"
+SONAME = f"libdoppel.so.{_abi.SOVERSION}" if sys.platform != "darwin" else "libdoppel.dylib"
 
 
 def _candidates() -> List[str]:

@@ -1424,6 +1424,43 @@ def write_bad(folder):
     cell("gru-activations", op="GRU", activations=["Tanh", "Tanh"])
     cell("gru-gates", op="GRU", drop=[(0, lambda g: g.rand(1, 20, 3))])
     one("cast-to-string", "Cast", ["x0"], to=TensorProto.STRING)
+    byte = np.uint8(3)
+
+    def quantised(name, op, inputs, fragments=None, **attrs):
+        """Node culprit, whose result is quantised, and the way back to float32."""
+        g = Graph(name)
+        g.input((1, 3, 8, 8))
+        y = g.node(op, inputs, **attrs)
+        g.nodes[0].name = "culprit"
+        g.nodes[0].domain = "com.microsoft" if "channels_last" in attrs else ""
+        g.output(g.node("DequantizeLinear", [y, np.float32(1), byte]))
+        put(name + ".onnx", g.model(), *(fragments or (op, "culprit")))
+
+    quantised("quantize-scale-of-the-run", "QuantizeLinear", ["x0", "x0", byte])
+    quantised("quantize-scale-0", "QuantizeLinear", ["x0", np.float32(0), byte])
+    quantised("quantize-int64", "QuantizeLinear", ["x0", np.float32(1), np.int64(3)])
+    quantised("quantize-zeros", "QuantizeLinear", ["x0", np.float32(1), np.uint8([1, 2])])
+    quantised("quantize-axis", "QuantizeLinear", ["x0", np.float32([1, 2]), np.uint8([1, 2])],
+              axis=1)
+    quantised("quantize-axis-range", "QuantizeLinear", ["x0", np.float32([1, 2, 3])], axis=4)
+    one("dequantize-floats", "DequantizeLinear", ["x0", np.float32(1), byte])
+    quantised("qlinearconv-floats", "QLinearConv",
+              ["x0", np.float32(1), byte, np.zeros((4, 3, 3, 3), np.int8), np.float32(1),
+               np.int8(0), np.float32(1), byte], ("DequantizeLinear", "culprit"))
+    quantised("qlinearconv-without-scale", "QLinearConv",
+              ["x0", None, byte, np.zeros((4, 3, 3, 3), np.int8), np.float32(1), np.int8(0),
+               np.float32(1), byte])
+    one("qlinearsigmoid-onnx-ml", "QLinearSigmoid",
+        ["x0", np.float32(1), byte, np.float32(1), byte], domain="ai.onnx.ml")
+    quantised("qlinearglobalaveragepool-last", "QLinearGlobalAveragePool",
+              ["x0", np.float32(1), byte, np.float32(1), byte], channels_last=1)
+    g = Graph("quantised-output")
+    g.output(g.node("QuantizeLinear", [g.input((1, 3)), np.float32(1), byte]))
+    put("quantised-output.onnx", g.model(), "quantised")
+    g = Graph("quantised-to-relu")
+    y = g.node("Relu", [g.node("QuantizeLinear", [g.input((1, 3)), np.float32(1), byte])])
+    g.output(g.node("DequantizeLinear", [y, np.float32(1), byte]))
+    put("quantised-to-relu.onnx", g.model(), "Relu", "quantised")
 
     # Constants that would grow without end when folded: 1024 + 1024 values in, 2^40 out.
     g = Graph("fold-bomb")

@@ -33,6 +33,14 @@ typedef struct limits {
     double difference, cosine;
 } limits;
 
+/*
+ * Of nets of eight-bit numbers: what lies on the border between two of them may become either, by
+ * the order of a sum. So a result may be a step off, 1/255 of its range, which is up to twice its
+ * scale: 1e-2. In the nets of twenty layers such a step goes on, and there are some of them: 5e-2,
+ * far below what a wrong zero or scale of a layer makes.
+ */
+static const limits quantised = {1e-2, 0.999}, quantised_deep = {5e-2, 0.999};
+
 static const limits float32 = {1e-4, 0.99999}, bfloat16 = {2e-2, 0.999},
                     bfloat16_deep = {0.1, 0.999};
 
@@ -207,6 +215,35 @@ static dpl_status open_as_it_is(dpl_net **net, const char *path, dpl_error *err)
     return dpl_net_open(net, path, NULL, err);
 }
 
+static dpl_status open_quantised(dpl_net **net, const char *path, dpl_error *err)
+{
+    return dpl_net_open(net, path, NULL, err);
+}
+
+static dpl_status open_in_int8(dpl_net **net, const char *path, dpl_error *err)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+
+    options.precision = DPL_PRECISION_INT8;
+    return dpl_net_open(net, path, &options, err);
+}
+
+static dpl_status open_quantised_again(dpl_net **net, const char *path, dpl_error *err)
+{
+    return open_rewritten(net, path, err);
+}
+
+static const limits *limits_of(open_fn *open, const char *label)
+{
+    const bool deep = strncmp(label, "net_", 4) == 0;
+
+    return open == open_in_bf16        ? &bfloat16
+           : open == open_deep_in_bf16 ? &bfloat16_deep
+           : open == open_quantised || open == open_in_int8 || open == open_quantised_again
+               ? deep ? &quantised_deep : &quantised
+               : &float32;
+}
+
 static int run_case(const char *label, const char *onnx, const char *bin, open_fn *open,
                     double *worst)
 {
@@ -214,9 +251,7 @@ static int run_case(const char *label, const char *onnx, const char *bin, open_f
     size_t n_bytes;
     uint8_t *bytes = read_whole(bin, &n_bytes);
     reader r = {bytes, n_bytes};
-    const limits *limit = open == open_in_bf16        ? &bfloat16
-                          : open == open_deep_in_bf16 ? &bfloat16_deep
-                                                      : &float32;
+    const limits *limit = limits_of(open, label);
     dpl_net *net = NULL;
     dpl_error err;
     int failed = 0, n_records = 0;
@@ -296,6 +331,99 @@ static void shipped_models_compute_what_onnxruntime_does(void **state)
     run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, open_as_it_is, 2);
 }
 
+static void quantised_nets_compute_what_onnxruntime_does(void **state)
+{
+    (void)state;
+    run_folder(DPL_SOURCE_DIR "/tests/golden/quantised", NULL, open_quantised, 30);
+}
+
+static void in_int8_quantised_nets_compute_what_onnxruntime_does(void **state)
+{
+    (void)state;
+    run_folder(DPL_SOURCE_DIR "/tests/golden/quantised", NULL, open_in_int8, 30);
+}
+
+/* Of each way in which convolutions are quantised: none is left in float32, and none waits for a
+ * rounding that is a step of its own. */
+static void quantised_convolutions_are_of_bytes(void **state)
+{
+    static const char *const names[] = {
+        "conv_prelu_between_pairs", "conv_prelu_in_one", "conv_add_relu",
+        "conv_maxpool_resize_conv", "net_qdq",           "net_qdq_int8",
+        "net_qdq_products_only",    "net_qoperator",     "net_ranges"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[1024], *text = NULL;
+        bool rounded = false;
+        dpl_shape shape;
+        dpl_net *net = NULL;
+        dpl_plan *plan = NULL;
+        dpl_error err;
+
+        snprintf(path, sizeof path, "%s/tests/golden/quantised/%s.onnx", DPL_SOURCE_DIR, names[i]);
+        assert_int_equal(open_in_int8(&net, path, &err), DPL_OK);
+        assert_int_equal(dpl_net_precision(net), DPL_PRECISION_INT8);
+        shape = dpl_net_input_shape(net, 0);
+        shape.dims[0] = shape.dims[0] < 0 ? 2 : shape.dims[0];
+        assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NHWC, &err), DPL_OK);
+        assert_int_equal(dpl_plan_describe(&text, plan, 0, &err), DPL_OK);
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+            if (strstr(line, "FakeQuantize"))
+                rounded = true;
+            else if ((strstr(line, "Conv") || strstr(line, "Chain")) &&
+                     (rounded || !strstr(line, " int8")))
+                fail_msg("%s: %s", names[i], line);
+        free(text);
+        dpl_plan_free(plan);
+        dpl_net_close(net);
+    }
+}
+
+/* Four heads at three strides, a convolution and a depthwise one each. */
+static void heads_of_the_detector_are_one_convolution_a_stride(void **state)
+{
+    const dpl_shape shape = {4, {1, 3, 64, 64}};
+    dpl_net *net = NULL;
+    dpl_plan *plan = NULL;
+    char *text = NULL;
+    int n = 0;
+
+    (void)state;
+    assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-detect.onnx", NULL, NULL), DPL_OK);
+    assert_int_equal(dpl_plan_new(&plan, net, &shape, DPL_LAYOUT_NHWC, NULL), DPL_OK);
+    assert_int_equal(dpl_plan_describe(&text, plan, 0, NULL), DPL_OK);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        n += strstr(line, "bbox_head") && (strstr(line, "Conv") || strstr(line, "Chain"));
+    assert_int_equal(n, 6);
+    free(text);
+    dpl_plan_free(plan);
+    dpl_net_close(net);
+}
+
+static void ranges_that_are_none_are_refused(void **state)
+{
+    size_t n;
+    uint8_t *bytes = read_whole(DPL_SOURCE_DIR "/tests/golden/quantised/net_ranges.onnx", &n);
+    char *at = bytes ? memmem(bytes, n, "doppel.ranges", 13) : NULL;
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+    dpl_net *net = NULL;
+    dpl_error err;
+
+    (void)state;
+    assert_non_null(at);
+    at = memchr(at, '-', 40); /* the first range's lower end */
+    assert_non_null(at);
+    *at = 'x';
+    options.precision = DPL_PRECISION_INT8;
+    assert_int_equal(dpl_net_load(&net, bytes, n, &options, &err), DPL_E_MODEL);
+    assert_non_null(strstr(err.message, "\"doppel.ranges\": line 1 is not"));
+    /* Who does not ask for them is not bothered. */
+    assert_int_equal(dpl_net_load(&net, bytes, n, NULL, &err), DPL_OK);
+    dpl_net_close(net);
+    free(bytes);
+}
+
 static void in_bfloat16_all_is_near_what_onnxruntime_computes(void **state)
 {
     (void)state;
@@ -312,6 +440,7 @@ static void nets_written_again_compute_the_same(void **state)
     run_folder(DPL_SOURCE_DIR "/tests/golden/op", NULL, open_rewritten, 150);
     run_folder(DPL_SOURCE_DIR "/tests/golden/net", NULL, open_rewritten, 3);
     run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, open_rewritten, 2);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/quantised", NULL, open_quantised_again, 30);
 }
 
 static bool contains(const char *text, const char *part)
@@ -399,6 +528,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(operators_compute_what_onnxruntime_does),
         cmocka_unit_test(whole_nets_compute_what_onnxruntime_does),
         cmocka_unit_test(shipped_models_compute_what_onnxruntime_does),
+        cmocka_unit_test(quantised_nets_compute_what_onnxruntime_does),
+        cmocka_unit_test(in_int8_quantised_nets_compute_what_onnxruntime_does),
+        cmocka_unit_test(quantised_convolutions_are_of_bytes),
+        cmocka_unit_test(ranges_that_are_none_are_refused),
+        cmocka_unit_test(heads_of_the_detector_are_one_convolution_a_stride),
         cmocka_unit_test(in_bfloat16_all_is_near_what_onnxruntime_computes),
         cmocka_unit_test(nets_written_again_compute_the_same),
         cmocka_unit_test(what_must_be_refused_is_refused_in_words_that_name_the_cause),

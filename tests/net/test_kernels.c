@@ -156,8 +156,10 @@ static void check_conv(const conv_case *k)
     float *batch = floats(n_out), *packed = aligned(dpli_conv_packed_floats(c) * sizeof(float));
     double *want = calloc(n_out, sizeof *want), *tolerance = calloc(n_out, sizeof *want);
     void *scratch = aligned(dpli_conv_scratch_bytes(c));
-    dpli_epilogue e = {k->bias ? bias : NULL, k->before ? before : NULL, make_act(k->act, slope),
-                       k->after ? after : NULL, 0};
+    dpli_epilogue e = {.bias = k->bias ? bias : NULL,
+                       .before = k->before ? before : NULL,
+                       .act = make_act(k->act, slope),
+                       .after = k->after ? after : NULL};
     char name[300];
 
     conv_name(name, sizeof name, k);
@@ -400,12 +402,13 @@ static void convolution_hides_no_nan(void **state)
                                  1,
                                  pad,
                                  pad,
-                                 shapes[s].groups};
+                                 shapes[s].groups,
+                                 0};
             float *in = floats(in_size(&c)), *weight = floats(weight_size(&c));
             float *slope = floats((size_t)c.out_c), *out = floats(out_size(&c));
             float *packed = aligned(dpli_conv_packed_floats(&c) * sizeof(float));
             void *scratch = aligned(dpli_conv_scratch_bytes(&c));
-            const dpli_epilogue e = {NULL, NULL, make_act(kinds[a], slope), NULL, 0};
+            const dpli_epilogue e = {.act = make_act(kinds[a], slope)};
             const int32_t bad_y = 6, bad_x = 9, bad_c = 3;
             const int32_t group = bad_c / (c.in_c / c.groups);
 
@@ -441,8 +444,10 @@ static void epilogue_matches_its_formula(void **state)
             float *y = floats(n), *bias = floats(channels), *before = floats(n);
             float *after = floats(n), *slope = floats(channels);
             double *want = calloc(n, sizeof *want), *tolerance = calloc(n, sizeof *want);
-            const dpli_epilogue e = {mask & 1 ? bias : NULL, mask & 2 ? before : NULL,
-                                     make_act(DPLI_ACT_PRELU, slope), mask & 4 ? after : NULL, 0};
+            const dpli_epilogue e = {.bias = mask & 1 ? bias : NULL,
+                                     .before = mask & 2 ? before : NULL,
+                                     .act = make_act(DPLI_ACT_PRELU, slope),
+                                     .after = mask & 4 ? after : NULL};
 
             for (size_t i = 0; i < n; i++) {
                 double x = y[i] + (mask & 1 ? (double)bias[i % channels] : 0);
@@ -624,7 +629,8 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             } else {
                 convs[n] =
                     (dpli_conv){batch,  h,      w,      c, out_h, out_w, out_c, kernel,
-                                kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
+                                kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1,
+                                0};
                 weight = floats(weight_size(&convs[n]));
                 packed = aligned(dpli_conv_packed_floats(&convs[n]) * sizeof(float));
                 dpli_conv_pack(packed, &convs[n], weight);
@@ -633,7 +639,7 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                 links[n].conv = &convs[n];
                 links[n].packed = packed;
                 links[n].epilogue = (dpli_epilogue){
-                    bias, NULL, make_act((dpli_act_kind)PICK(0, 1, 2, 5), slope), NULL, 0};
+                    .bias = bias, .act = make_act((dpli_act_kind)PICK(0, 1, 2, 5), slope)};
                 owned[n_owned++] = weight;
                 owned[n_owned++] = packed;
                 owned[n_owned++] = bias;

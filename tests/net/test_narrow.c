@@ -109,8 +109,10 @@ static void check_narrow(const conv_case *k, bool wide)
     float *other = floats(n_out);
     double *want = calloc(n_out, sizeof *want), *tolerance = calloc(n_out, sizeof *want);
     void *packed = aligned(dpli_narrow_bytes(c));
-    const dpli_epilogue e = {k->bias ? bias : NULL, k->before ? before : NULL,
-                             make_act(k->act, slope), k->after ? after : NULL, 0};
+    const dpli_epilogue e = {.bias = k->bias ? bias : NULL,
+                             .before = k->before ? before : NULL,
+                             .act = make_act(k->act, slope),
+                             .after = k->after ? after : NULL};
     char name[300];
 
     conv_name(name, sizeof name, k);
@@ -261,11 +263,11 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
         void *packed[DPLI_MAX_CHAIN] = {0};
         const int32_t batch = PICK(1, 2), wanted = PICK(3, 4, 6, 8);
         int32_t h = PICK(5, 16, 23, 47), w = PICK(6, 14, 15, 31), c = PICK(1, 3, 16, 20), n = 1;
-        const dpli_cast cast = {batch, h, w, c};
+        const dpli_cast cast = {.n = batch, .h = h, .w = w, .channels = c};
         float *in = floats((size_t)(batch * h * w * c));
         int32_t length;
 
-        links[0] = (dpli_link){.cast = &cast, .narrow = true};
+        links[0] = (dpli_link){.cast = &cast, .numbers = DPLI_HALVES};
         for (; n < wanted; n++) {
             const int32_t form = PICK(0, 1, 1, 2, 3); /* dense, depthwise, 1x1, pool */
             const int32_t kernel = form == 2 ? 1 : PICK(2, 3, 3, 5),
@@ -277,7 +279,7 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
 
             if (out_h < 1 || out_w < 1)
                 break;
-            links[n] = (dpli_link){.narrow = true};
+            links[n] = (dpli_link){.numbers = DPLI_HALVES};
             if (form == 3) {
                 pools[n] = (dpli_pool){(dpli_pool_kind)(rng() >> 63),
                                        batch,
@@ -301,7 +303,8 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             } else {
                 const dpli_conv plain = {
                     batch,  h,      w,      c, out_h, out_w, out_c, kernel,
-                    kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1};
+                    kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1,
+                    0};
                 float *weight = floats(weight_size(&plain)), *bias = floats((size_t)out_c);
 
                 packed[n] = aligned(dpli_narrow_bytes(&plain));
@@ -349,9 +352,9 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                                                         dpli_link_line(link) * sizeof(uint16_t));
 
                 if (link->cast) {
-                    dpli_narrow_run(link->cast, y, x);
+                    dpli_narrow_run(link->cast, DPLI_HALVES, y, x);
                 } else if (link->pool) {
-                    dpli_narrow_pool2d_run(link->pool, y, x);
+                    dpli_narrow_pool2d_run(link->pool, DPLI_HALVES, y, x);
                 } else {
                     scratch = aligned(dpli_conv_scratch_bytes(link->conv));
                     dpli_narrow_conv_run(link->conv, y, x, link->packed, &link->epilogue, scratch);
@@ -410,7 +413,7 @@ static void pooling_is_that_of_float32_rounded_once(void **state)
             dpli_pool narrow = p;
 
             narrow.channels = dpli_narrow_channels(p.channels);
-            dpli_narrow_pool2d_run(&narrow, y, x);
+            dpli_narrow_pool2d_run(&narrow, DPLI_HALVES, y, x);
         }
         widened(got, y, n_out, (size_t)p.channels);
         for (size_t j = 0; j < n_out * (size_t)p.channels; j++)
@@ -456,7 +459,7 @@ static void numbers_go_narrow_and_back(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-        const dpli_cast c = {2, 3, 5, channels[i]};
+        const dpli_cast c = {.n = 2, .h = 3, .w = 5, .channels = channels[i]};
         const size_t n = (size_t)(2 * 3 * 5 * channels[i]);
         /* Exactly as large as it is, so that a read past its end is found. */
         float *in = floats(n), *out = floats(n);
@@ -466,7 +469,7 @@ static void numbers_go_narrow_and_back(void **state)
         in[7 % n] = INFINITY;
         in[11 % n] = 1 + 0x1p-8f; /* half way: to the even one */
         in[13 % n] = 1 + 3 * 0x1p-8f;
-        dpli_narrow_run(&c, narrow, in);
+        dpli_narrow_run(&c, DPLI_HALVES, narrow, in);
         widened(out, narrow, 30, (size_t)channels[i]);
         for (size_t j = 0; j < n; j++)
             assert_true(out[j] == rounded(in[j]));
