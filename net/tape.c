@@ -20,8 +20,8 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
+#include "net/ops/axes.h"
 #include "net/ops/op.h"
-#include "net/ops/shape.h"
 #include "net/plan.h"
 
 struct dpli_tape {
@@ -345,9 +345,8 @@ static bool follows_from_shapes(const dpli_tape *t, const dpli_node *node)
             continue;
         any = any || t->known[node->inputs[i]];
         /* Spread over a batch, a constant is no weight that any layer trains. */
-        if (!v->data ||
-            (v->type == DPLI_F32 && !t->known[node->inputs[i]] &&
-             node->op->role != DPLI_ROLE_EXPAND && dpli_shape_elements(&v->shape) > 1))
+        if (!v->data || (v->type == DPLI_F32 && !t->known[node->inputs[i]] &&
+                         node->op->role != DPLI_ROLE_EXPAND && dpli_shape_elements(&v->shape) > 1))
             return false;
     }
     return any && !node->op->prepare;

@@ -656,22 +656,6 @@ static dpl_status load_shape(dpli_graph *g, dpli_node *node, dpl_error *err)
     return status == DPL_OK ? dpli_attr_int(g, node, "end", &range[1], err) : status;
 }
 
-int32_t dpli_shape_of(const dpli_node *node, const dpl_shape *x, int64_t dims[DPL_MAX_RANK])
-{
-    const int64_t *range = node->params;
-    int64_t bound[2];
-
-    if (node->op->load != load_shape)
-        return -1;
-    for (int32_t i = 0; i < 2; i++) {
-        bound[i] = range[i] < 0 ? range[i] + x->rank : range[i];
-        bound[i] = bound[i] < 0 ? 0 : bound[i] > x->rank ? x->rank : bound[i];
-    }
-    for (int64_t i = bound[0]; i < bound[1]; i++)
-        dims[i - bound[0]] = x->dims[i];
-    return bound[1] > bound[0] ? (int32_t)(bound[1] - bound[0]) : 0;
-}
-
 static dpl_status plan_shape(dpli_planner *p, const dpli_node *node, dpl_error *err)
 {
     int64_t dims[DPL_MAX_RANK];
