@@ -67,6 +67,8 @@ json_t *enroll_report_json(const char *command, const dpl_enroll_report *r,
         json_put_int(&summary, "gallery_captions", counts->n_templates_text);
         if (r->caption_reason[0])
             json_put_text(&summary, "caption_reason", r->caption_reason);
+        if (r->n_captions_unmatched)
+            json_put_text(&summary, "caption_unmatched", r->caption_unmatched);
     }
     json_put_statuses(&summary, "refused_by", n_by_status);
     json_put_real(&summary, "seconds", r->seconds);

@@ -6,19 +6,31 @@
 
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/completion.h"
 #include "app/json.h"
 #include "app/json_print.h"
 #include "app/model_name.h"
 
 typedef struct help_options {
     bool manual;
+    int completion; /* a completion_shell; -1: not asked for */
 } help_options;
+
+static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
 static const option_spec own[] = {{.name = "manual",
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(help_options, manual),
                                    .once = true,
                                    .help = "print the manual page of all commands (roff)"},
+                                  {.name = "completion",
+                                   .kind = OPTION_CHOICE,
+                                   .offset = offsetof(help_options, completion),
+                                   .value = "bash|zsh|fish",
+                                   .once = true,
+                                   .help = "print a script by which the shell completes commands "
+                                           "and options",
+                                   .choices = shells},
                                   {0}};
 
 const option_spec *const options_of_help[] = {own, NULL};
@@ -140,15 +152,17 @@ static void help_manual(const command *all)
 
 int cmd_help(const command *self, int argc, char **argv)
 {
-    help_options o = {0};
+    help_options o = {.completion = -1};
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (code)
         return code;
-    if (n > 1 || (n == 1 && o.manual))
-        return options_usage(self, "it takes one command at most");
+    if (n + o.manual + (o.completion >= 0) > 1)
+        return options_usage(self, "it takes one command at most, or --manual, or --completion");
     if (o.manual)
         help_manual(self->call->all);
+    else if (o.completion >= 0)
+        completion_write(stdout, (completion_shell)o.completion, self->call->all);
     else if (n == 0)
         help_long(self->call->all);
     for (const command *c = self->call->all; n == 1 && c->name; c++)

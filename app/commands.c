@@ -323,6 +323,14 @@ const command commands[] = {
      "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
      "mobilefacenet. A loss that is not finite stops the run and names the layer.",
      NULL},
+    {"serve", cmd_serve, true, "", "answer over HTTP, and to a browser", options_of_serve,
+     "A page for people and routes for programs, on this machine alone unless --listen and\n"
+     "--token-file say otherwise; docs/serve.md tells them. Answers are the objects of --json.\n"
+     "\n"
+     "The server is the gallery's one writer while it runs, unless --read-only is given: other\n"
+     "commands may read the gallery then, and not change it. Photos that are enrolled over HTTP\n"
+     "are kept; no other photo that comes touches the disk. SIGTERM and SIGINT finish what runs.",
+     NULL},
     {"config", cmd_config, false, "[COMMAND]", "show which defaults are in force, and from where",
      options_of_config,
      "Defaults of options stand in $XDG_CONFIG_HOME/doppel/config, else ~/.config/doppel/config,\n"

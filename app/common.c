@@ -536,7 +536,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
     char *page = html ? realpath(html, NULL) : NULL, *slash;
-    const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
+    const char *write[3] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL, o->writes};
 
     memcpy(read, o->inputs, o->n_inputs * sizeof *read);
     for (size_t i = 0; i < n_models; i++) {
@@ -552,7 +552,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 2});
+    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 3});
     for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
     free(beside);

@@ -40,6 +40,7 @@ typedef struct common {
     const char *const *inputs;
     size_t n_inputs;
     const char *beside[4]; /* more files that it reads, each NULL or a path */
+    const char *writes;    /* a folder that it writes in, beside the gallery's; NULL: none */
     char *typed;           /* the command as it was typed, for pages; NULL: not kept */
 } common;
 

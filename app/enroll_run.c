@@ -254,9 +254,13 @@ static void report_captions(const dpl_enroll_report *r)
         text_put(stdout, r->caption_reason);
         putchar('\n');
     }
-    if (r->n_captions_unmatched)
-        printf("  %s of the list not among these files\n",
-               text_counted(a, r->n_captions_unmatched, "picture"));
+    if (r->n_captions_unmatched) {
+        printf("  %s of the list not among these files%s",
+               text_counted(a, r->n_captions_unmatched, "picture"),
+               r->n_captions_unmatched > 1 ? ", such as " : ": ");
+        text_put(stdout, r->caption_unmatched);
+        putchar('\n');
+    }
 }
 
 static void report_text(const enroll *e, const dpl_enroll_report *r,

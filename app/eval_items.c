@@ -32,13 +32,13 @@ bool eval_is_of_pictures(const evaluation *e, const char *path)
         return false;
     f = fopen(path, "re");
     if (!f)
-        return true; /* who reads it says why not */
+        return false; /* who reads it says why not, before there is a word of models */
     const bool any = fgets(line, sizeof line, f) != NULL;
     fclose(f);
     line[strcspn(line, "\r\n")] = '\0';
     /* LFW's counts, or a header with a, b and same */
-    return !any || !line[strspn(line, "0123456789 \t")] ||
-           (has_field(line, "a") && has_field(line, "b") && has_field(line, "same"));
+    return any && (!line[strspn(line, "0123456789 \t")] ||
+                   (has_field(line, "a") && has_field(line, "b") && has_field(line, "same")));
 }
 
 int eval_open_items(dpl_dataset **out, const evaluation *e, const char *path)

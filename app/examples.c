@@ -72,6 +72,10 @@ static const struct {
      {{"doppel undo --dry-run", "what was the last change?"},
       {"doppel undo --yes", "take it back"},
       {"doppel undo --yes --json", "and there it is again, told to a program"}}},
+    {"serve",
+     {{"doppel serve", "and open http://127.0.0.1:8080/ in a browser"},
+      {"doppel serve --read-only --listen 8081", "to be asked, not changed"},
+      {"doppel serve --listen 0.0.0.0:8082 --token-file tokens", "for others, who have a token"}}},
     {"audit",
      {{"doppel audit", "who changed what, and is it unbroken?"},
       {"doppel audit bob.receipt", "is a receipt right?"},
@@ -120,7 +124,8 @@ static const struct {
     {"help",
      {{"doppel help", "all commands, words, exit statuses"},
       {"doppel help verify", "one command; doppel verify --help is the same"},
-      {"doppel help --manual >doppel.1", "the manual page"}}},
+      {"doppel help --completion bash >doppel.bash",
+       "for the shell; --manual makes the manual page"}}},
 };
 
 const example *examples_of(const char *command)

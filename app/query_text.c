@@ -93,6 +93,19 @@ static void put_score(bool there, float score)
         fputs("\t-", stdout);
 }
 
+/* Lines are of photos alone: what the model did not see of the sentence is told beside them. */
+static void tell_unseen(const query *q, const char *text, const dpl_text_answer *a)
+{
+    char *unseen = text_unseen(text, &a->about, dpl_text_pipeline_encoder(q->pipeline));
+
+    if (unseen && !q->o->quiet) {
+        fprintf(stderr, "doppel %s: ", q->self->name);
+        text_put(stderr, unseen);
+        fputc('\n', stderr);
+    }
+    free(unseen);
+}
+
 /* The sentence, the photo, the scores by its caption and as a picture, and the caption. */
 static void tell_lines(const query *q, const char *text, const dpl_text_answer *a)
 {
@@ -189,7 +202,10 @@ static void ask(query *q, const char *text)
         case QUERY_JSON: tell_json(q, text, &a); break;
         case QUERY_TEXT: tell_table(q, text, &a); break;
         case QUERY_LINES:
-        case QUERY_NUL: tell_lines(q, text, &a); break;
+        case QUERY_NUL:
+            tell_unseen(q, text, &a);
+            tell_lines(q, text, &a);
+            break;
         }
         if (q->page.f)
             tell_page(q, text, &a);

@@ -19,8 +19,9 @@ target_include_directories(
   doppel INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(doppel PRIVATE ${dpl_needs})
-# C++ because FAISS may be static.
-set_target_properties(doppel PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+# The number of the library's interface is its own: it changes when a program built before would not run
+# any more. C++ because FAISS may be static.
+set_target_properties(doppel PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 1
                                         LINKER_LANGUAGE CXX)
 if(APPLE)
   target_link_options(doppel PRIVATE "LINKER:-exported_symbol,_dpl_*")

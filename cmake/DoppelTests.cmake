@@ -101,6 +101,10 @@ function(dpl_add_memcheck name program)
   dpl_begin_early(${name})
 endfunction()
 
+# A Python for the tests that need one: the system's, which has the packages of scripts/packages.txt.
+find_program(DOPPEL_PYTHON NAMES python3 HINTS /usr/bin DOC "For the tests of python/ and docs/api.md")
+mark_as_advanced(DOPPEL_PYTHON)
+
 # dpl_add_cli_test(<script> LABELS <label>… [TIMEOUT s])
 #
 # A POSIX shell script of tests/cli, run by tests/cli/run in an empty folder of its own with DOPPEL (the

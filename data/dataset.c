@@ -228,15 +228,21 @@ static dpl_status list_text(dpli_list *list, dpl_dataset *d, const char *path,
 {
     uint8_t *text = NULL;
     dpl_status status = find_root(d, path, options->root, err);
-    size_t n;
+    const uint8_t *nul;
+    size_t n, line = 1;
 
     if (status == DPL_OK)
         status = dpli_file_read(&text, &n, path, MAX_CSV_BYTES, err);
     if (status != DPL_OK)
         return status;
     list->root = d->root;
-    status = memchr(text, '\0', n)
-                 ? dpli_fail(err, DPL_E_INPUT, "is neither a folder nor a zip nor a CSV")
+    nul = memchr(text, '\0', n);
+    for (const uint8_t *at = text; nul && at < nul; at++)
+        line += *at == '\n';
+    status = nul ? dpli_fail(err, DPL_E_INPUT,
+                             "is neither a folder nor a zip nor a list: line %zu has a NUL, a list "
+                             "is text in UTF-8",
+                             line)
                  : dpli_list_text(list, (char *)text, n, options, err);
     free(text);
     return status;
@@ -379,7 +385,7 @@ static dpl_status check_names(dpl_dataset *d, dpl_error *err)
 
 static dpl_status is_empty(dpl_item_kind kind, dpl_error *err)
 {
-    char suffixes[100];
+    char suffixes[200];
 
     if (kind != DPL_ITEM_PICTURE)
         return dpli_fail(err, DPL_E_INPUT, "no %s in it", dpli_kind_name(kind));

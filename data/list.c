@@ -29,7 +29,7 @@ enum { MAX_FOLD = 99, N_KINDS = 4 };
 
 /* The columns of the items of each kind; of pictures, vectors and codes; and of pairs. */
 static const char *const item_columns[N_KINDS] = {
-    [DPL_ITEM_PICTURE] = "path file filename image chip picture",
+    [DPL_ITEM_PICTURE] = "path file filename image chip picture photo",
     [DPL_ITEM_SENTENCE] = "sentence text caption question",
     [DPL_ITEM_VECTOR] = "vector attributes",
     [DPL_ITEM_CODES] = "codes ids",
@@ -558,6 +558,8 @@ dpl_status dpli_list_text(dpli_list *list, char *text, size_t n, const dpl_datas
     else
         dpli_csv_init(&csv, text, n);
     status = dpli_csv_row(&csv, err);
+    if (status == DPL_OK && csv.n_fields == 0)
+        status = dpli_fail(err, DPL_E_INPUT, "is empty");
     if (status == DPL_OK)
         status = find_form(&f, list, &csv, options, err);
     if (status == DPL_OK && split && f.column[SPLIT] < 0)

@@ -309,45 +309,12 @@ static void edit_tag(merge *m, size_t k, dpli_edit_kind kind, const dpli_packet 
         edit(m, kind, packet->microsoft[tag].index, name, NULL, false);
 }
 
-static dpl_status merge_mwg(merge *m, const dpli_packet *packet, bool *paired, dpl_error *err)
-{
-    dpl_sidecar_report *r = m->report;
+/* What is done about the face that is there as k, which may take the name or may not. */
+typedef void place_face(merge *m, const dpli_packet *packet, size_t k, const char *name, bool may);
 
-    for (size_t i = 0; i < m->n_faces; i++) {
-        const dpl_region *face = &m->faces[i];
-        const int32_t k = m->of_faces[i];
-        bool may, same;
-        dpl_status status;
-
-        if (k < 0) {
-            edit(m, DPLI_EDIT_ADD, 0, face->name, face, true);
-            r->n_added++;
-            continue;
-        }
-        paired[k] = true;
-        status = may_rename(&may, &same, m, &m->there[k], face->name, err);
-        if (status)
-            return status;
-        r->n_same += same;
-        r->n_kept += !same && !may;
-        if (!may)
-            continue;
-        edit(m, DPLI_EDIT_NAME, packet->mwg[k].index, face->name, NULL, true);
-        edit_tag(m, (size_t)k, DPLI_EDIT_NAME_TAG, packet, face->name);
-        r->n_renamed++;
-    }
-    for (size_t k = 0; k < m->n_there; k++)
-        if (!paired[k] && m->there[k].is_own) {
-            edit(m, DPLI_EDIT_REMOVE, packet->mwg[k].index, NULL, NULL, false);
-            edit_tag(m, k, DPLI_EDIT_REMOVE_TAG, packet, NULL);
-            r->n_removed++;
-        }
-    return DPL_OK;
-}
-
-/* There are Microsoft's tags alone. Readers take MWG regions before them, so with the first of
- * those all that the tags say has to be said there, too. */
-static dpl_status merge_tags(merge *m, const dpli_packet *packet, bool *paired, dpl_error *err)
+/* Each of ours: new, the same, kept as it is there, or renamed. */
+static dpl_status merge_faces(merge *m, const dpli_packet *packet, bool *paired, place_face *place,
+                              dpl_error *err)
 {
     dpl_sidecar_report *r = m->report;
 
@@ -369,16 +336,51 @@ static dpl_status merge_tags(merge *m, const dpli_packet *packet, bool *paired, 
         r->n_same += same;
         r->n_kept += !same && !may;
         r->n_renamed += may;
-        if (may)
-            edit(m, DPLI_EDIT_NAME_TAG, packet->microsoft[k].index, face->name, NULL, false);
-        edit(m, DPLI_EDIT_ADD, 0, may ? face->name : m->there[k].name, &m->there[k], may);
+        place(m, packet, (size_t)k, face->name, may);
     }
-    for (size_t k = 0; k < m->n_there; k++)
+    return DPL_OK;
+}
+
+static void place_mwg(merge *m, const dpli_packet *packet, size_t k, const char *name, bool may)
+{
+    if (!may)
+        return;
+    edit(m, DPLI_EDIT_NAME, packet->mwg[k].index, name, NULL, true);
+    edit_tag(m, k, DPLI_EDIT_NAME_TAG, packet, name);
+}
+
+static dpl_status merge_mwg(merge *m, const dpli_packet *packet, bool *paired, dpl_error *err)
+{
+    const dpl_status status = merge_faces(m, packet, paired, place_mwg, err);
+
+    for (size_t k = 0; k < m->n_there && status == DPL_OK; k++)
+        if (!paired[k] && m->there[k].is_own) {
+            edit(m, DPLI_EDIT_REMOVE, packet->mwg[k].index, NULL, NULL, false);
+            edit_tag(m, k, DPLI_EDIT_REMOVE_TAG, packet, NULL);
+            m->report->n_removed++;
+        }
+    return status;
+}
+
+static void place_tag(merge *m, const dpli_packet *packet, size_t k, const char *name, bool may)
+{
+    if (may)
+        edit(m, DPLI_EDIT_NAME_TAG, packet->microsoft[k].index, name, NULL, false);
+    edit(m, DPLI_EDIT_ADD, 0, may ? name : m->there[k].name, &m->there[k], may);
+}
+
+/* There are Microsoft's tags alone. Readers take MWG regions before them, so with the first of
+ * those all that the tags say has to be said there, too. */
+static dpl_status merge_tags(merge *m, const dpli_packet *packet, bool *paired, dpl_error *err)
+{
+    const dpl_status status = merge_faces(m, packet, paired, place_tag, err);
+
+    for (size_t k = 0; k < m->n_there && status == DPL_OK; k++)
         if (!paired[k])
             edit(m, DPLI_EDIT_ADD, 0, m->there[k].name, &m->there[k], false);
-    if (r->n_added + r->n_renamed == 0)
+    if (m->report->n_added + m->report->n_renamed == 0)
         m->n_edits = 0;
-    return DPL_OK;
+    return status;
 }
 
 static dpl_region *regions_of(const dpli_packet_face *faces, size_t n, dpl_error *err)

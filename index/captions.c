@@ -169,14 +169,16 @@ void dpli_captioning_free(dpli_captioning *c)
     free(c);
 }
 
-int64_t dpli_captioning_n_unmatched(const dpli_captioning *c)
+void dpli_captioning_unmatched(dpl_enroll_report *report, const dpli_captioning *c)
 {
-    int64_t n = 0;
+    for (size_t i = 0; i < c->n_entries; i++) {
+        const entry *e = &c->entries[i];
 
-    for (size_t i = 0; i < c->n_entries; i++)
-        n += !c->entries[i].met &&
-             (i == 0 || strcmp(c->entries[i].path, c->entries[i - 1].path) != 0);
-    return n;
+        if (e->met || (i > 0 && strcmp(e->path, e[-1].path) == 0))
+            continue;
+        if (report->n_captions_unmatched++ == 0)
+            snprintf(report->caption_unmatched, sizeof report->caption_unmatched, "%s", e->path);
+    }
 }
 
 /* ------------------------------------------------------------------ a photo, as it is kept */

@@ -29,7 +29,7 @@ void dpli_captioning_free(dpli_captioning *c);
 dpl_status dpli_captioning_photos(dpli_captioning *c, const char *const *paths, const bool *changed,
                                   size_t n, dpl_enroll_report *report, dpl_error *err);
 
-/** Of the list's pictures, how many were among none of those. */
-int64_t dpli_captioning_n_unmatched(const dpli_captioning *c);
+/** Of the list's pictures, how many were among none of those, and the first of them. */
+void dpli_captioning_unmatched(dpl_enroll_report *report, const dpli_captioning *c);
 
 #endif

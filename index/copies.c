@@ -3,8 +3,10 @@
  *
  * What has the same content is one from the start. Of the rest a picture's vector proposes what is
  * alike, few for each, and their sketches are laid over each other (overlay.c), which decides. The
- * photos are then gone through from the best to keep downwards, and each takes its copies; it is a
- * star, not a chain: what a copy is like is no reason to remove anything.
+ * photos are then gone through from the best to keep downwards, and each takes its copies, but for
+ * those that are far more like a photo that does not come along: of things that look the same, each
+ * is to have its own copies. It is a star, not a chain: what a copy is like is no reason to remove
+ * anything.
  *
  * Does not remove, and does not draw.
  */
@@ -46,6 +48,9 @@ enum {
     0.9995f          /* near copies of one size that agree so well may have the same pixels        \
                       */
 #define SHARPER 1.1f /* one photo than another, to be kept for it */
+#define FAR_MORE_LIKE                                                                              \
+    2.0f /* the one's score lacks so many times less of 1 than the other's                          \
+          */
 /* Photos of a burst are alike; where only their files tell the time, very much so, laid over each
  * other nearly as copies are, and not written within a second: files that were copied or unpacked
  * have times close together, too, and portraits of two people are alike. */
@@ -88,6 +93,7 @@ typedef struct picture {
     size_t first;   /* the one rather kept of those with the same content; itself, if it is that */
     size_t next;    /* the next of those with the same content; NOTHING: none */
     size_t keeper;  /* of its group; NOTHING: in none */
+    size_t asked;   /* the photo whose copies are being gathered, with which this one may go */
 } picture;
 #define NOTHING SIZE_MAX
 
@@ -109,7 +115,8 @@ typedef struct job {
     picture *pictures;
     float *vectors; /* [n, dim] */
     size_t n, cap, cap_vectors;
-    pair *pairs;
+    pair *pairs;     /* by a, then b */
+    size_t *by_b;    /* [n_pairs] them by b, then a */
     size_t n_pairs, cap_pairs, n_begun; /* begun: of those, compared when this step's come */
     size_t *order;                      /* [n] pictures from the best to keep downwards */
     dpl_status status;                  /* the first failure of a callback, and its error */
@@ -140,7 +147,7 @@ static dpl_status add_picture(job *j, const dpl_photos_event *event, dpl_error *
     const dpl_photo *photo = event->photo;
     const float *vector = photo->image_vector ? photo->image_vector : photo->vectors;
     const size_t dim = (size_t)j->dim;
-    picture p = {.first = j->n, .next = NOTHING, .keeper = NOTHING};
+    picture p = {.first = j->n, .next = NOTHING, .keeper = NOTHING, .asked = NOTHING};
     struct stat st;
     dpl_status status = DPL_E_MEMORY;
     picture *pictures = dpli_grow(j->pictures, &j->cap, j->n + 1, sizeof *pictures, err);
@@ -514,6 +521,89 @@ static size_t pairs_of(const job *j, size_t a)
     return low;
 }
 
+static int by_second(const void *x, const void *y, void *ctx)
+{
+    const pair *pairs = ctx;
+    const pair *p = &pairs[*(const size_t *)x], *q = &pairs[*(const size_t *)y];
+
+    return (p->b > q->b) - (p->b < q->b);
+}
+
+static dpl_status sort_by_b(job *j, dpl_error *err)
+{
+    j->by_b = dpli_alloc(j->n_pairs, sizeof *j->by_b, err);
+    if (!j->by_b)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < j->n_pairs; i++)
+        j->by_b[i] = i;
+    if (j->n_pairs > 1)
+        qsort_r(j->by_b, j->n_pairs, sizeof *j->by_b, by_second, j->pairs);
+    return DPL_OK;
+}
+
+/* Where in by_b the pairs begin whose b it is. */
+static size_t pairs_to(const job *j, size_t b)
+{
+    size_t low = 0, high = j->n_pairs;
+
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+
+        if (j->pairs[j->by_b[mid]].b < b)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* What the overlay of a copy lacks. */
+static float lacking(const pair *p)
+{
+    return p->kind == DPL_COPY_PIXELS ? 0 : 1 - p->overlay.score;
+}
+
+/* Whether a copy is far more like the other of a pair, which does not go with the first one. */
+static bool is_drawn_away(const job *j, const pair *p, size_t other, size_t first, float lack)
+{
+    const picture *q = &j->pictures[other];
+
+    return p->is_copy && other != first && q->keeper == NOTHING && q->asked != first &&
+           lacking(p) * FAR_MORE_LIKE < lack;
+}
+
+/* Ask the first one's copies to come along, and let go of those who are far more like a photo that
+ * does not; until all who are left go together. */
+static void ask_copies(job *j, size_t first)
+{
+    const size_t begin = pairs_of(j, first);
+    bool changed = true;
+
+    for (size_t i = begin; i < j->n_pairs && j->pairs[i].a == first; i++)
+        if (j->pairs[i].is_copy && j->pictures[j->pairs[i].b].keeper == NOTHING)
+            j->pictures[j->pairs[i].b].asked = first;
+    while (changed) {
+        changed = false;
+        for (size_t i = begin; i < j->n_pairs && j->pairs[i].a == first; i++) {
+            const size_t m = j->pairs[i].b;
+            const float lack = lacking(&j->pairs[i]);
+            bool away = false;
+
+            if (j->pictures[m].asked != first)
+                continue;
+            for (size_t k = pairs_of(j, m); !away && k < j->n_pairs && j->pairs[k].a == m; k++)
+                away = is_drawn_away(j, &j->pairs[k], j->pairs[k].b, first, lack);
+            for (size_t k = pairs_to(j, m);
+                 !away && k < j->n_pairs && j->pairs[j->by_b[k]].b == m; k++)
+                away = is_drawn_away(j, &j->pairs[j->by_b[k]], j->pairs[j->by_b[k]].a, first, lack);
+            if (away) {
+                j->pictures[m].asked = NOTHING;
+                changed = true;
+            }
+        }
+    }
+}
+
 typedef struct group {
     dpl_copy *photos;
     size_t n, cap;
@@ -576,7 +666,7 @@ static size_t elect(const job *j, size_t first)
     for (size_t i = pairs_of(j, first); i < j->n_pairs && j->pairs[i].a == first; i++) {
         const picture *other = &j->pictures[j->pairs[i].b];
 
-        if (j->pairs[i].is_copy && other->keeper == NOTHING && area(other) == area(p) &&
+        if (j->pairs[i].is_copy && other->asked == first && area(other) == area(p) &&
             other->sketch->sharpness * SHARPER >= p->sketch->sharpness && by_age(other, best) < 0)
             best = other;
     }
@@ -611,9 +701,11 @@ static dpl_status join_copy(job *j, group *g, size_t keeper, size_t first, const
 /* The first one's group. Left as it was when there is nobody to join it. */
 static dpl_status gather_copies(job *j, group *g, size_t first, dpl_error *err)
 {
-    const size_t keeper = elect(j, first);
+    size_t keeper;
     dpl_status status;
 
+    ask_copies(j, first);
+    keeper = elect(j, first);
     g->n = 0;
     status = join_all(j, g, keeper, keeper, NULL, err);
     for (size_t i = pairs_of(j, first); i < j->n_pairs && j->pairs[i].a == first; i++) {
@@ -621,7 +713,7 @@ static dpl_status gather_copies(job *j, group *g, size_t first, dpl_error *err)
 
         if (status == DPL_OK && p->b == keeper)
             status = join_copy(j, g, keeper, first, p, first, err);
-        else if (status == DPL_OK && p->is_copy && j->pictures[p->b].keeper == NOTHING)
+        else if (status == DPL_OK && p->is_copy && j->pictures[p->b].asked == first)
             status = join_copy(j, g, keeper, first, p, p->b, err);
     }
     if (status == DPL_OK && g->n < 2)
@@ -673,8 +765,10 @@ static dpl_status tell_groups(job *j, group *g, bool bursts, dpl_error *err)
 static dpl_status group_all(job *j, dpl_error *err)
 {
     group g = {0};
-    dpl_status status = tell_groups(j, &g, false, err);
+    dpl_status status = sort_by_b(j, err);
 
+    if (status == DPL_OK)
+        status = tell_groups(j, &g, false, err);
     for (size_t i = 0; i < j->n_pairs; i++) {
         const pair *p = &j->pairs[i];
 
@@ -748,6 +842,7 @@ dpl_status dpl_find_copies(dpl_copies_report *report, const dpl_pipeline *pipeli
     free(j.pictures);
     free(j.vectors);
     free(j.pairs);
+    free(j.by_b);
     free(j.order);
     return status;
 }

@@ -1273,7 +1273,7 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
         return status;
     j->report = report;
     find.follow_links = o.follow_links;
-    find.nameless = o.nobodys;
+    find.whose = o.nobodys ? DPLI_FIND_NOBODYS : DPLI_FIND_PEOPLES;
     dpl_gallery_rehearse(gallery, rehearsing || o.dry_run);
     j->n_threads = o.n_threads > 0 ? o.n_threads : dpli_n_cores();
     status = bind_gallery(j, err);
@@ -1308,7 +1308,7 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
     if (status == DPL_OK && j->ledger.n > 0)
         status = see_to_gone(j, paths, n_paths, err);
     if (j->captioning)
-        report->n_captions_unmatched = dpli_captioning_n_unmatched(j->captioning);
+        dpli_captioning_unmatched(report, j->captioning);
     dpli_change_end(gallery);
     dpl_gallery_rehearse(gallery, rehearsing);
     report->seconds = dpli_now() - start;

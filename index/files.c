@@ -214,7 +214,7 @@ static dpl_status name_file(dpli_found_file *file, finding *f, dpl_error *err)
 /* ------------------------------------------------------------------ files */
 
 /* What a path was given as, or that and what is below it. */
-static char *as_given(const char *given, const char *below, dpl_error *err)
+static char *path_as_given(const char *given, const char *below, dpl_error *err)
 {
     const size_t n = strlen(given);
 
@@ -236,14 +236,10 @@ static dpl_status add_file(finding *f, char *path, const char *below, bool told,
         items = dpli_grow(out->items, &out->cap, out->n + 1, sizeof *items, err);
     if (items) {
         out->items = items;
-        status = DPL_OK;
-        if (f->o->as_given) {
-            file.given = as_given(f->at->given, below, err);
+        status = f->o->whose == DPLI_FIND_PEOPLES ? name_file(&file, f, err) : DPL_OK;
+        if (f->o->whose == DPLI_FIND_AS_GIVEN) {
+            file.given = path_as_given(f->at->given, below, err);
             status = file.given ? DPL_OK : DPL_E_MEMORY;
-        } else if (f->o->nameless) {
-            status = DPL_OK;
-        } else {
-            status = name_file(&file, f, err);
         }
     }
     if (status == DPL_OK)
@@ -481,14 +477,15 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
     dpli_walker walker = {.follow_links = options->follow_links, .tidy = true};
     place *places = dpli_calloc(n_paths + 1, sizeof *places, err);
     finding f = {.out = out, .o = options};
+    const bool as_given = options->whose == DPLI_FIND_AS_GIVEN;
     dpl_status status = places ? DPL_OK : DPL_E_MEMORY;
 
     *out = (dpli_found_files){0};
     for (size_t i = 0; i < n_paths && status == DPL_OK; i++)
-        status = place_path(&places[i], paths[i], !options->as_given, err);
+        status = place_path(&places[i], paths[i], !as_given, err);
     if (status == DPL_OK && n_paths > 1)
-        status = options->as_given ? leave_out_folders(places, n_paths, out, err)
-                                   : place_together(places, n_paths, out, err);
+        status = as_given ? leave_out_folders(places, n_paths, out, err)
+                          : place_together(places, n_paths, out, err);
     for (size_t i = 0; i < n_paths && status == DPL_OK; i++) {
         f.at = &places[i];
         free(f.folder);
@@ -498,15 +495,15 @@ dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size
         if (places[i].is_folder) {
             status = dpli_walk(&walker, places[i].path, on_walked, &f, err);
         } else {
-            status = add_file(&f, places[i].path, "", n_paths == 1 || options->as_given, err);
+            status = add_file(&f, places[i].path, "", n_paths == 1 || as_given, err);
             places[i].path = NULL;
         }
     }
     if (status == DPL_OK)
         drop_repeated(out);
-    if (status == DPL_OK && !options->as_given)
+    if (status == DPL_OK && !as_given)
         status = part_namesakes(out, err);
-    if (status == DPL_OK && options->as_given && out->n > 0)
+    if (status == DPL_OK && as_given && out->n > 0)
         qsort(out->items, out->n, sizeof out->items[0], by_order);
     if (status != DPL_OK)
         dpli_found_files_clear(out);

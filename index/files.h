@@ -29,11 +29,16 @@ typedef struct dpli_found_files {
     int64_t n_left_out; /* files and folders, by base/ignore.h */
 } dpli_found_files;
 
+typedef enum dpli_find_whose {
+    DPLI_FIND_PEOPLES,  /* a folder a person, or a file */
+    DPLI_FIND_NOBODYS,  /* it is not asked: nobody's, without a reason */
+    DPLI_FIND_AS_GIVEN, /* nor here. Files are in the order given, and one given by name is taken,
+                           also where a folder says that it is left out, or it is not there */
+} dpli_find_whose;
+
 typedef struct dpli_find_options {
     bool follow_links; /* that lead out of the folders given, too */
-    bool as_given;     /* nobody is named. Files are in the order given, and one given by name is
-                          taken, also where a folder says that it is left out, or it is not there */
-    bool nameless;     /* whose they are is not asked: nobody's, without a reason */
+    dpli_find_whose whose;
     /* Whether there is a person of this name. */
     dpl_status (*is_known)(void *ctx, bool *known, const char *name, dpl_error *err);
     void *ctx;
@@ -43,7 +48,8 @@ typedef struct dpli_find_options {
  * List files: those given, and those in the folders given, recursively, but for what base/ignore.h
  * leaves out.
  *
- * @retval DPL_E_INPUT  a path given does not exist or cannot be read; err names it (not as_given)
+ * @retval DPL_E_INPUT  a path given does not exist or cannot be read; err names it (not of those as
+ * given)
  * @retval DPL_E_LIMIT  more files than one run takes
  */
 dpl_status dpli_find_files(dpli_found_files *out, const char *const *paths, size_t n_paths,

@@ -113,7 +113,7 @@ dpl_status dpl_photos_each(dpl_photos_report *report, const dpl_pipeline *pipeli
                            const dpl_photos_options *options, dpl_error *err)
 {
     const double start = dpli_now();
-    dpli_find_options find = {.as_given = true};
+    dpli_find_options find = {.whose = DPLI_FIND_AS_GIVEN};
     dpl_photos_options o = DPL_PHOTOS_OPTIONS_INIT;
     job *j = NULL;
     dpl_status status;

@@ -5,6 +5,7 @@
 #include "index/pipeline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@
 #include "net/scratch.h"
 #include "vision/encoder.h"
 #include "vision/face/detect.h"
+#include "vision/face/look.h"
 #include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
@@ -344,13 +346,36 @@ void dpli_pipeline_end(const dpl_pipeline *p, dpl_scratch *scratch, size_t n)
     dpli_budget_end(p->budget, n, dpli_scratch_kept(scratch), dpli_scratch_bytes(scratch));
 }
 
+/* Chips and vectors of the faces that were found. */
+static dpl_status encode_faces(dpl_photo *photo, const dpl_pipeline *p, dpl_scratch *scratch,
+                               dpl_error *err)
+{
+    const size_t chip_bytes = dpli_chip_bytes(p->encoder);
+    dpl_status status = DPL_OK;
+
+    if (photo->n_faces == 0)
+        return DPL_OK;
+    photo->chips = dpli_alloc(photo->n_faces, chip_bytes, err);
+    photo->vectors =
+        dpli_alloc(photo->n_faces * (size_t)dpl_encoder_dim(p->encoder), sizeof(float), err);
+    if (!photo->chips || !photo->vectors)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < photo->n_faces && status == DPL_OK; i++) {
+        uint8_t *chip = photo->chips + i * chip_bytes;
+        status = p->detector ? dpl_align(chip, &photo->faces[i], p->encoder, &photo->image, err)
+                             : dpl_whole_chip(chip, p->encoder, &photo->image, err);
+    }
+    return status == DPL_OK
+               ? dpl_encode(photo->vectors, p->encoder, scratch, photo->chips, photo->n_faces, err)
+               : status;
+}
+
 /* The stages after decoding; takes the image, also on failure. With *closer_px (dpli_seen) set they
  * end at the faces. */
 static dpl_status from_image(dpl_photo *out, int32_t *closer_px, const dpl_pipeline *p,
                              dpl_scratch *scratch, dpl_image *image, bool may_decode_again,
                              dpl_error *err)
 {
-    const size_t chip_bytes = dpli_chip_bytes(p->encoder);
     dpli_seen seen = {0};
     dpl_status status;
 
@@ -363,24 +388,9 @@ static dpl_status from_image(dpl_photo *out, int32_t *closer_px, const dpl_pipel
     out->closer_side_px = seen.side_px;
     if (status != DPL_OK || seen.closer_px > 0)
         goto done;
-    if (out->n_faces > 0) {
-        out->chips = dpli_alloc(out->n_faces, chip_bytes, err);
-        out->vectors =
-            dpli_alloc(out->n_faces * (size_t)dpl_encoder_dim(p->encoder), sizeof(float), err);
-        if (!out->chips || !out->vectors) {
-            status = DPL_E_MEMORY;
-            goto done;
-        }
-        for (size_t i = 0; i < out->n_faces && status == DPL_OK; i++) {
-            uint8_t *chip = out->chips + i * chip_bytes;
-            status = p->detector ? dpl_align(chip, &out->faces[i], p->encoder, &out->image, err)
-                                 : dpl_whole_chip(chip, p->encoder, &out->image, err);
-        }
-        if (status == DPL_OK)
-            status = dpl_encode(out->vectors, p->encoder, scratch, out->chips, out->n_faces, err);
-        if (status != DPL_OK)
-            goto done;
-    }
+    status = encode_faces(out, p, scratch, err);
+    if (status != DPL_OK)
+        goto done;
     if (p->image_encoder)
         status = encode_image(out, p, scratch, err);
 done:
@@ -547,6 +557,112 @@ dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeline, dpl_
         status = dpl_image_from_rgb(&image, rgb, width_px, height_px, stride_bytes, err);
     if (status == DPL_OK)
         status = from_image(out, &closer_px, pipeline, scratch, &image, false, err);
+    return name_photo(out, name, status, err);
+}
+
+/* ------------------------------------------------------------------ faces at boxes */
+
+/* What of a box and a face is shared at least, for the face to be the box's: detectors differ in
+   how much hair and chin they take in, and neighbours hardly share anything. */
+#define BOX_OVERLAP 0.15f
+
+/* The box and half its size on each side, cut to the picture. */
+static dpl_status look_around(dpl_image *out, int32_t *left, int32_t *top, const dpl_image *image,
+                              const dpl_box *box, dpl_error *err)
+{
+    const float w = (float)image->width_px, h = (float)image->height_px;
+    const float x0 = box->x_px - box->w_px / 2, y0 = box->y_px - box->h_px / 2;
+    const float x1 = box->x_px + box->w_px * 1.5f, y1 = box->y_px + box->h_px * 1.5f;
+    const size_t stride = 3 * (size_t)image->width_px;
+
+    if (!(isfinite(x0) && isfinite(x1) && isfinite(y0) && isfinite(y1) && box->w_px > 0 &&
+          box->h_px > 0 && box->x_px < w && box->y_px < h && box->x_px + box->w_px > 0 &&
+          box->y_px + box->h_px > 0))
+        return dpli_fail(err, DPL_E_ARGUMENT, "%g,%g,%g,%g is not in the picture of %dx%d pixels",
+                         (double)box->x_px, (double)box->y_px, (double)box->w_px, (double)box->h_px,
+                         (int)image->width_px, (int)image->height_px);
+    *left = x0 > 0 ? (int32_t)x0 : 0;
+    *top = y0 > 0 ? (int32_t)y0 : 0;
+    const int32_t right = x1 < w ? (int32_t)ceilf(x1) : image->width_px;
+    const int32_t bottom = y1 < h ? (int32_t)ceilf(y1) : image->height_px;
+    return dpl_image_from_rgb(out, image->pixels + (size_t)*top * stride + 3 * (size_t)*left,
+                              right - *left, bottom - *top, stride, err);
+}
+
+/* The face that shares most with a box. */
+static dpl_status face_at(dpl_face *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                          const dpl_image *image, const dpl_box *box, dpl_error *err)
+{
+    const dpl_face wanted = {.x_px = box->x_px, box->y_px, box->w_px, box->h_px};
+    dpl_image part = DPL_IMAGE_INIT;
+    dpl_face *faces = NULL;
+    size_t n = 0;
+    int32_t left = 0, top = 0;
+    float most = BOX_OVERLAP;
+    bool found = false;
+    dpl_status status = look_around(&part, &left, &top, image, box, err);
+
+    if (status == DPL_OK)
+        status = dpl_detect(&faces, &n, p->detector, scratch, &part, &p->detect, err);
+    for (size_t i = 0; i < n && status == DPL_OK; i++) {
+        dpl_face *f = &faces[i];
+
+        f->x_px += (float)left;
+        f->y_px += (float)top;
+        for (int k = 0; k < 5; k++) {
+            f->landmarks[k].x_px += (float)left;
+            f->landmarks[k].y_px += (float)top;
+        }
+        const float shared = dpli_overlap(f, &wanted);
+        if (shared >= most) {
+            most = shared;
+            *out = *f;
+            found = true;
+        }
+    }
+    dpl_faces_free(faces);
+    dpl_image_clear(&part);
+    if (status == DPL_OK && !found)
+        status = dpli_fail(err, DPL_E_NO_FACE, "no face found");
+    return status;
+}
+
+dpl_status dpl_photo_from_rgb_at(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                                 const char *name, const uint8_t *rgb, int32_t width_px,
+                                 int32_t height_px, size_t stride_bytes, const dpl_box *boxes,
+                                 size_t n_boxes, dpl_error *err)
+{
+    dpl_photo photo = DPL_PHOTO_INIT;
+    dpl_status status = DPL_OK;
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    if (!pipeline->detector)
+        status = dpli_fail(err, DPL_E_ARGUMENT, "faces in boxes need a pipeline with a detector");
+    else if (width_px > 0 && height_px > 0) /* else dpl_image_from_rgb refuses it */
+        status = dpli_check_pixels((uint64_t)width_px, (uint64_t)height_px, &pipeline->decode, err);
+    if (status == DPL_OK)
+        status = dpl_image_from_rgb(&photo.image, rgb, width_px, height_px, stride_bytes, err);
+    if (status == DPL_OK && n_boxes > 0) {
+        photo.faces = dpli_calloc(n_boxes, sizeof *photo.faces, err);
+        status = photo.faces ? DPL_OK : DPL_E_MEMORY;
+    }
+    for (; photo.n_faces < n_boxes && status == DPL_OK; photo.n_faces++) {
+        char box[32];
+
+        status = face_at(&photo.faces[photo.n_faces], pipeline, scratch, &photo.image,
+                         &boxes[photo.n_faces], err);
+        snprintf(box, sizeof box, "box %zu", photo.n_faces + 1);
+        if (status != DPL_OK)
+            dpli_fail_in(err, status, box);
+    }
+    if (status == DPL_OK)
+        status = encode_faces(&photo, pipeline, scratch, err);
+    if (status == DPL_OK && pipeline->image_encoder)
+        status = encode_image(&photo, pipeline, scratch, err);
+    if (status == DPL_OK)
+        *out = photo;
+    else
+        dpl_photo_clear(&photo);
     return name_photo(out, name, status, err);
 }
 

@@ -88,6 +88,42 @@ dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline, const dpl_
     return DPL_OK;
 }
 
+/* Of a vector that comes from outside. */
+static dpl_status check_vector(const float *vector, int32_t dim, const char *which, dpl_error *err)
+{
+    bool any = false;
+
+    for (int32_t i = 0; i < dim; i++) {
+        if (!isfinite(vector[i]))
+            return dpli_fail(err, DPL_E_NUMERIC, "vector %s: number %d is not finite", which,
+                             (int)i + 1);
+        any = any || vector[i] != 0;
+    }
+    return any ? DPL_OK : dpli_fail(err, DPL_E_NUMERIC, "vector %s is all zero", which);
+}
+
+dpl_status dpl_compare_vectors(dpl_comparison *out, const dpl_pipeline *pipeline,
+                               const dpl_policy *policy, const float *a, const float *b,
+                               const dpl_face *face_a, const dpl_face *face_b, dpl_error *err)
+{
+    const int32_t dim = dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
+    const dpli_judge judge = dpli_pipeline_judge(pipeline, policy);
+    const dpl_fitness fitness_a =
+        face_a ? dpl_calibration_fitness(judge.calibration, face_a) : DPL_FITNESS_FAIR;
+    const dpl_fitness fitness_b =
+        face_b ? dpl_calibration_fitness(judge.calibration, face_b) : DPL_FITNESS_FAIR;
+    dpl_status status = check_vector(a, dim, "a", err);
+
+    if (status == DPL_OK)
+        status = check_vector(b, dim, "b", err);
+    if (status != DPL_OK)
+        return status;
+    const dpli_side side_a = dpli_side_of(&judge, a, fitness_a);
+    const dpli_side side_b = dpli_side_of(&judge, b, fitness_b);
+    *out = dpli_compare(&judge, &side_a, &side_b, 1);
+    return DPL_OK;
+}
+
 /* ------------------------------------------------------------------ claims */
 
 /* Whether there is something to compare with, in words where there is not. */

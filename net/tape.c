@@ -21,9 +21,17 @@
 #include "base/mem.h"
 #include "net/arena.h"
 #include "net/ops/op.h"
+#include "net/ops/shape.h"
+#include "net/plan.h"
 
 struct dpli_tape {
     dpli_graph *graph;
+    /* The graph for this input's shape: its values and nodes again, but that what follows from
+     * shapes is a constant (known[], in owned[]) and no node. All else is the graph's. */
+    dpli_graph own;
+    bool *known;
+    void **owned;
+    int32_t n_owned;
     dpli_team *team;
     int32_t batch;
     bool forward_only;
@@ -34,7 +42,7 @@ struct dpli_tape {
     int32_t n_steps;
     dpli_param *params;
     int32_t n_params;
-    dpli_tensor *input, *output;
+    dpli_tensor *input, *second, *output;
     char *arena;
     float *scratch;
     size_t arena_bytes, scratch_floats;
@@ -195,7 +203,7 @@ static dpli_tensor *root_of(dpli_tensor *t)
 static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **tensor_of,
                             dpli_param **param_of, const dpli_tape_options *o, dpl_error *err)
 {
-    const dpli_graph *g = t->graph;
+    const dpli_graph *g = &t->own;
     dpli_tape_step *s = &t->steps[t->n_steps];
     const struct dpli_trained *op = node->op->trained;
     bool back = false;
@@ -206,11 +214,8 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     if (node->n_inputs > DPLI_TAPE_INPUTS)
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "has %d inputs, at most %d are trained",
                               (int)node->n_inputs, DPLI_TAPE_INPUTS);
-    *s = (dpli_tape_step){.op = op,
-                          .node = node,
-                          .team = t->team,
-                          .n_in = node->n_inputs,
-                          .beside = t->beside};
+    *s = (dpli_tape_step){
+        .op = op, .node = node, .team = t->team, .n_in = node->n_inputs, .beside = t->beside};
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i] < 0)
             continue;
@@ -289,11 +294,163 @@ static dpl_status drop_unwanted(dpli_tape *t, dpl_error *err)
     return DPL_OK;
 }
 
+/* ------------------------------------------------------------------ what follows from shapes */
+
+static dpl_status make_own(dpli_tape *t, dpl_error *err)
+{
+    const size_t n_values = (size_t)t->graph->n_values, n_nodes = (size_t)t->graph->n_nodes;
+
+    t->own = *t->graph;
+    t->own.values = dpli_calloc(n_values + 1, sizeof *t->own.values, err);
+    t->own.nodes = dpli_calloc(n_nodes + 1, sizeof *t->own.nodes, err);
+    t->known = dpli_calloc(n_values + 1, sizeof *t->known, err);
+    t->owned = dpli_calloc(n_values + 1, sizeof *t->owned, err);
+    if (!t->own.values || !t->own.nodes || !t->known || !t->owned)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < n_values; i++)
+        t->own.values[i] = t->graph->values[i];
+    for (size_t k = 0; k < n_nodes; k++)
+        t->own.nodes[k] = t->graph->nodes[k];
+    return DPL_OK;
+}
+
+static dpl_status keep_known(dpli_tape *t, int32_t id, dpli_type type, const dpl_shape *shape,
+                             const void *data, dpl_error *err)
+{
+    const size_t size = dpli_type_bytes(type), n = (size_t)dpli_shape_elements(shape);
+    void *copy = dpli_alloc_aligned(n ? n : 1, size, err);
+    dpli_value *v = &t->own.values[id];
+
+    if (!copy)
+        return DPL_E_MEMORY;
+    if (n > 0)
+        memcpy(copy, data, n * size);
+    t->owned[t->n_owned++] = copy;
+    t->known[id] = true;
+    v->type = type;
+    v->shape = *shape;
+    v->data = copy;
+    return DPL_OK;
+}
+
+/* Whether all that a node reads is known, and some of it by shapes. */
+static bool follows_from_shapes(const dpli_tape *t, const dpli_node *node)
+{
+    bool any = false;
+
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        const dpli_value *v = dpli_graph_input(&t->own, node, i);
+
+        if (!v)
+            continue;
+        any = any || t->known[node->inputs[i]];
+        /* Spread over a batch, a constant is no weight that any layer trains. */
+        if (!v->data ||
+            (v->type == DPLI_F32 && !t->known[node->inputs[i]] &&
+             node->op->role != DPLI_ROLE_EXPAND && dpli_shape_elements(&v->shape) > 1))
+            return false;
+    }
+    return any && !node->op->prepare;
+}
+
+/* Node k, computed now, by the code that a run computes it with. */
+static dpl_status compute_known(dpli_tape *t, int32_t k, size_t max_bytes, dpl_error *err)
+{
+    const dpli_node *node = &t->own.nodes[k];
+    dpli_plan_request request = {
+        .nodes = &k, .n_nodes = 1, .max_bytes = max_bytes, .max_operations = 1e9};
+    int32_t *outputs = dpli_alloc((size_t)node->n_outputs, sizeof *outputs, err);
+    dpl_plan *plan = NULL;
+    dpl_status status;
+
+    if (!outputs)
+        return DPL_E_MEMORY;
+    request.outputs = outputs;
+    for (int32_t i = 0; i < node->n_outputs; i++)
+        if (node->outputs[i] >= 0)
+            outputs[request.n_outputs++] = node->outputs[i];
+    status = dpli_plan_make(&plan, &t->own, &request, err);
+    if (status == DPL_OK)
+        status = dpl_plan_run(plan, err);
+    for (int32_t i = 0; i < request.n_outputs && status == DPL_OK; i++) {
+        const void *data;
+        const dpli_planned *result = dpli_plan_result(plan, i, &data);
+
+        status = keep_known(t, outputs[i], result->type, &result->shape, data, err);
+    }
+    dpl_plan_free(plan);
+    free(outputs);
+    return status;
+}
+
+/* A node whose result follows from shapes gets it, and is none any more. */
+static dpl_status settle(dpli_tape *t, int32_t k, dpli_tensor *const *tensor_of, size_t max_bytes,
+                         dpl_error *err)
+{
+    dpli_node *node = &t->own.nodes[k];
+    const dpli_tensor *x =
+        node->n_inputs > 0 && node->inputs[0] >= 0 ? tensor_of[node->inputs[0]] : NULL;
+    int64_t dims[DPL_MAX_RANK];
+    const int32_t n = x ? dpli_shape_of(node, &x->shape, dims) : -1;
+    dpl_status status = DPL_OK;
+
+    if (n >= 0)
+        status = keep_known(t, node->outputs[0], DPLI_I64, &(dpl_shape){1, {n}}, dims, err);
+    else if (follows_from_shapes(t, node))
+        status = compute_known(t, k, max_bytes, err);
+    else
+        return DPL_OK;
+    node->dead = true;
+    return status;
+}
+
+/* ------------------------------------------------------------------ steps */
+
+/* What the graph takes: floats, or ids with or without their lengths or a mask. */
+static dpl_status make_inputs(dpli_tape *t, const dpl_shape *input, dpli_tensor **tensor_of,
+                              dpl_error *err)
+{
+    const dpli_graph *g = &t->own;
+    const dpli_value *v[2] = {NULL, NULL};
+    dpl_shape lengths = {1, {input->dims[0]}};
+    bool fits;
+
+    for (int32_t i = 0; i < g->n_inputs && i < 2; i++)
+        v[i] = &g->values[g->inputs[i]];
+    if (g->n_inputs < 1 || g->n_inputs > 2 || g->n_outputs < 1)
+        return dpli_fail(err, DPL_E_MODEL, "net has %d inputs and %d outputs, training wants one",
+                         (int)g->n_inputs, (int)g->n_outputs);
+    if (v[1] && (v[0]->type != DPLI_I64 || v[1]->type != DPLI_I64 || v[0]->shape.rank != 2 ||
+                 v[1]->shape.rank < 1 || v[1]->shape.rank > 2))
+        return dpli_fail(err, DPL_E_MODEL,
+                         "net has 2 inputs: those that are trained take ids [n, steps], and their "
+                         "lengths [n] or a mask [n, steps]");
+    t->input = &t->tensors[t->n_tensors++];
+    t->input->type = v[0]->type;
+    fits = v[0]->type == DPLI_I64 ? dpli_tensor_shape_at(t->input, input, 0)
+                                  : dpli_tensor_shape(t->input, input);
+    tensor_of[g->inputs[0]] = t->input;
+    if (v[1]) {
+        t->second = &t->tensors[t->n_tensors++];
+        t->second->type = DPLI_I64;
+        fits = fits && dpli_tensor_shape_at(t->second, v[1]->shape.rank == 1 ? &lengths : input, 0);
+        tensor_of[g->inputs[1]] = t->second;
+    }
+    if (!fits) {
+        char words[DPLI_SHAPE_TEXT];
+
+        return dpli_fail(err, DPL_E_ARGUMENT, "shape %s makes no sense",
+                         dpli_shape_text(input, words));
+    }
+    t->batch = t->input->n;
+    return DPL_OK;
+}
+
 static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_tape_options *o,
                              dpl_error *err)
 {
-    dpli_graph *g = t->graph;
-    size_t n = (size_t)g->n_nodes + 1, n_tensors = n * (DPLI_TAPE_MORE + 1);
+    dpli_graph *g = &t->own;
+    size_t n = (size_t)g->n_nodes + 1, n_tensors = n * (DPLI_TAPE_MORE + 1) + 1;
     dpli_tensor **tensor_of = dpli_calloc((size_t)g->n_values + 1, sizeof *tensor_of, err);
     dpli_param **param_of = dpli_calloc((size_t)g->n_values + 1, sizeof *param_of, err);
     dpl_status status = DPL_E_MEMORY;
@@ -306,25 +463,11 @@ static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_ta
     status = make_params(t, param_of, o->beside, err);
     if (status != DPL_OK)
         goto done;
-    if (g->n_inputs != 1 || g->n_outputs < 1) {
-        status = dpli_fail(err, DPL_E_MODEL, "net has %d inputs and %d outputs, training wants one",
-                           (int)g->n_inputs, (int)g->n_outputs);
-        goto done;
-    }
-    t->input = &t->tensors[t->n_tensors++];
-    t->input->type = g->values[g->inputs[0]].type;
-    if (t->input->type == DPLI_I64 ? !dpli_tensor_shape_at(t->input, input, 0)
-                                   : !dpli_tensor_shape(t->input, input)) {
-        char words[DPLI_SHAPE_TEXT];
-
-        status = dpli_fail(err, DPL_E_ARGUMENT, "shape %s makes no sense",
-                           dpli_shape_text(input, words));
-        goto done;
-    }
-    t->batch = t->input->n;
-    tensor_of[g->inputs[0]] = t->input;
+    status = make_inputs(t, input, tensor_of, err);
     for (int32_t k = 0; k < g->n_nodes && status == DPL_OK; k++) {
         if (!g->nodes[k].dead)
+            status = settle(t, k, tensor_of, o->max_bytes, err);
+        if (status == DPL_OK && !g->nodes[k].dead)
             status = make_step(t, &g->nodes[k], tensor_of, param_of, o, err);
     }
     if (status != DPL_OK)
@@ -413,7 +556,7 @@ static dpl_status make_arena(dpli_tape *t, const dpli_tape *beside, size_t max_b
                              dpl_error *err)
 {
     const int32_t turn = t->n_steps;
-    const size_t most = (size_t)t->n_steps * (2 * (DPLI_TAPE_MORE + 1) + 1) + 2;
+    const size_t most = (size_t)t->n_steps * (2 * (DPLI_TAPE_MORE + 1) + 1) + 3;
     blocks b = {.stretches = dpli_calloc(most, sizeof *b.stretches, err),
                 .places = dpli_calloc(most, sizeof *b.places, err)};
     size_t scratch = 0, arena, bytes;
@@ -422,6 +565,8 @@ static dpl_status make_arena(dpli_tape *t, const dpli_tape *beside, size_t max_b
     if (!b.stretches || !b.places)
         goto done;
     add_block(&b, room_of(t->input), -1, 2 * turn + 1, &t->input->value);
+    if (t->second)
+        add_block(&b, room_of(t->second), -1, 2 * turn + 1, &t->second->value);
     for (int32_t k = 0; k < t->n_steps; k++) {
         dpli_tape_step *s = &t->steps[k];
         const int32_t back = 2 * turn - k;
@@ -450,8 +595,8 @@ static dpl_status make_arena(dpli_tape *t, const dpli_tape *beside, size_t max_b
     t->arena_bytes = arena;
     t->scratch_floats = scratch;
     t->arena = t->own_arena ? dpli_alloc_aligned(arena, 1, err) : beside->arena;
-    t->scratch = t->own_scratch ? dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err)
-                                : beside->scratch;
+    t->scratch =
+        t->own_scratch ? dpli_alloc_aligned(scratch + 1, sizeof *t->scratch, err) : beside->scratch;
     if (!t->arena || !t->scratch) {
         status = DPL_E_MEMORY;
         goto done;
@@ -540,7 +685,9 @@ dpl_status dpli_tape_new(dpli_tape **out, dpli_graph *g, dpli_team *team, const 
     t->team = team;
     t->forward_only = options->forward_only;
     t->beside = options->beside != NULL;
-    status = make_steps(t, input, options, err);
+    status = make_own(t, err);
+    if (status == DPL_OK)
+        status = make_steps(t, input, options, err);
     if (status == DPL_OK)
         status = make_arena(t, options->beside, options->max_bytes, err);
     if (status == DPL_OK)
@@ -565,6 +712,12 @@ void dpli_tape_free(dpli_tape *t)
         free(t->steps[k].state);
     if (!t->beside)
         free(t->params);
+    for (int32_t i = 0; i < t->n_owned; i++)
+        free(t->owned[i]);
+    free(t->owned);
+    free(t->known);
+    free(t->own.values);
+    free(t->own.nodes);
     free(t->steps);
     free(t->tensors);
     free(t->goes_back);
@@ -605,6 +758,11 @@ const dpli_tape_step *dpli_tape_step_at(const dpli_tape *t, int32_t i)
 dpli_tensor *dpli_tape_input(dpli_tape *t)
 {
     return t->input;
+}
+
+dpli_tensor *dpli_tape_second_input(dpli_tape *t)
+{
+    return t->second;
 }
 
 dpli_tensor *dpli_tape_output(dpli_tape *t)

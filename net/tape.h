@@ -12,6 +12,10 @@
  * those of a picture lie as NHWC. So a Transpose that only moves the batch moves nothing, and its
  * result is another name for the same memory. Constants that a step reads are parameters, kept in
  * ONNX's own order.
+ *
+ * What depends on shapes and constants only (the sides of a Reshape, states of zeros to begin with,
+ * masks) is computed when the tape is laid out, whose shapes are all known. Large constants with
+ * fractions stay as they are then: they might be weights.
  */
 #ifndef DOPPEL_NET_TAPE_H
 #define DOPPEL_NET_TAPE_H
@@ -180,6 +184,9 @@ const dpli_tape_step *dpli_tape_step_at(const dpli_tape *t, int32_t i);
 
 /** To be filled in before a forward: value, or ids where the graph's input is of ids. */
 dpli_tensor *dpli_tape_input(dpli_tape *t);
+/** What a graph that takes ids takes beside them, to be filled in too: how many there are of each,
+ * ids [n], or where they are, ids [n, steps]. NULL where it takes nothing else. */
+dpli_tensor *dpli_tape_second_input(dpli_tape *t);
 /** Embeddings [n, dim]; backward starts from its grad. */
 dpli_tensor *dpli_tape_output(dpli_tape *t);
 

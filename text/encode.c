@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/pool.h"
+#include "net/encoding.h"
 #include "net/scratch.h"
 #include "text/facts.h"
 #include "text/tokenizer.h"
@@ -128,17 +129,6 @@ static dpl_status plan_for(dpl_plan **out, const dpl_text_encoder *e, dpl_scratc
     return dpli_scratch_plan(out, scratch, e->net, shapes, DPL_LAYOUT_NCHW, err);
 }
 
-/* A plan that does not fit its limits, or not its input: for one sentence that is the model's
- * fault. */
-static dpl_status blame(dpl_status status, dpl_error *err)
-{
-    if (status != DPL_E_ARGUMENT && status != DPL_E_LIMIT)
-        return status;
-    if (err)
-        err->status = DPL_E_MODEL;
-    return DPL_E_MODEL;
-}
-
 /* Which output has the vectors, and their length. */
 static dpl_status read_output(dpl_text_encoder *e, dpl_error *err)
 {
@@ -149,7 +139,7 @@ static dpl_status read_output(dpl_text_encoder *e, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
-    status = blame(
+    status = dpli_encoding_blame(
         plan_for(&plan, e, scratch, n, e->steps ? e->steps : e->tokens->about.length, err), err);
     if (status != DPL_OK)
         goto done;
@@ -229,7 +219,7 @@ dpl_status dpl_text_encoder_open(dpl_text_encoder **out, const char *path,
     e = dpli_calloc(1, sizeof *e, err);
     if (!e)
         return DPL_E_MEMORY;
-    status = blame(dpl_net_open(&e->net, path, &o.net, err), err);
+    status = dpli_encoding_blame(dpl_net_open(&e->net, path, &o.net, err), err);
     if (status != DPL_OK)
         goto done;
     status = read_facts(e, o.merges_path, err);
@@ -319,21 +309,6 @@ static int by_length(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
-/* Copy one row out, to unit length when asked; false when it is not finite or all zero. */
-static bool take_vector(float *out, const float *in, int32_t dim, bool normalize)
-{
-    double sum = 0;
-
-    for (int32_t i = 0; i < dim; i++)
-        sum += (double)in[i] * (double)in[i];
-    if (!isfinite(sum) || sum == 0)
-        return false;
-    const float scale = normalize ? (float)(1 / sqrt(sum)) : 1.0f;
-    for (int32_t i = 0; i < dim; i++)
-        out[i] = in[i] * scale;
-    return true;
-}
-
 /* The inputs of a batch; rows past the last sentence are the first one again. */
 static void fill(dpl_plan *plan, const dpl_text_encoder *e, const sentence *s, int32_t n,
                  int32_t rows, int32_t steps)
@@ -369,11 +344,11 @@ static dpl_status encode_batch(void *ctx, int worker, size_t item, dpl_error *er
     dpl_status status = plan_for(&plan, e, c->scratch[worker], rows, steps, err);
 
     if (status != DPL_OK)
-        return blame(status, err);
+        return dpli_encoding_blame(status, err);
     fill(plan, e, s, n, rows, steps);
     status = dpl_plan_run(plan, err);
     for (int32_t r = 0; r < n && status == DPL_OK; r++)
-        if (!take_vector(c->out + s[r].at * (size_t)e->dim,
+        if (!dpli_encoding_take(c->out + s[r].at * (size_t)e->dim,
                          dpl_plan_output(plan, e->output) + (size_t)r * (size_t)e->dim, e->dim,
                          e->normalize))
             status = c->n_texts > 1

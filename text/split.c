@@ -121,21 +121,27 @@ static size_t look_seen(uint32_t *point, dpli_character *kind, const char *at)
     return n;
 }
 
+/* Past white space: bytes of the character behind it, 0 at the end. */
+static size_t skip_space(uint32_t *point, dpli_character *kind, dpli_splitter *s)
+{
+    size_t n = look_seen(point, kind, s->at);
+
+    while (n && *kind == DPLI_CHARACTER_SPACE) {
+        s->at += n;
+        n = look_seen(point, kind, s->at);
+    }
+    return n;
+}
+
 static bool next_character(dpli_splitter *s, const char **piece, size_t *n_bytes)
 {
     const char *from = s->at;
     dpli_character kind;
     uint32_t point;
-    size_t n;
+    const size_t n = skip_space(&point, &kind, s);
 
-    for (;;) {
-        n = look_seen(&point, &kind, s->at);
-        if (n == 0)
-            return false;
-        if (kind != DPLI_CHARACTER_SPACE)
-            break;
-        s->at += n;
-    }
+    if (n == 0)
+        return false;
     if (s->begun && s->at > from) {
         *piece = " ";
         *n_bytes = 1;
@@ -170,16 +176,10 @@ static bool next_word(dpli_splitter *s, const char **piece, size_t *n_bytes)
 {
     dpli_character kind = DPLI_CHARACTER_SPACE, next_kind;
     uint32_t point = 0, next;
-    size_t n;
+    size_t n = skip_space(&point, &kind, s);
 
-    for (;;) {
-        n = look_seen(&point, &kind, s->at);
-        if (n == 0)
-            return false;
-        if (kind != DPLI_CHARACTER_SPACE)
-            break;
-        s->at += n;
-    }
+    if (n == 0)
+        return false;
     *piece = s->at;
     s->at += n;
     if (in_word(point, kind))

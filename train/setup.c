@@ -347,7 +347,9 @@ static dpl_status open_feeds(dpli_trainer *t, dpl_error *err)
         status = open_feed(&t->towers[w].feed, t, w, dpli_trainer_data(t, w), err);
     for (int32_t w = 0; w < t->n_towers && t->held_data && status == DPL_OK; w++)
         status = open_feed(&t->held_feeds[w], t, w, t->held_data, err);
-    return status == DPL_OK ? dpli_trainer_split(t, err) : status;
+    if (status == DPL_OK)
+        status = dpli_trainer_split(t, err);
+    return status;
 }
 
 /* ------------------------------------------------------------------ loss and optimizer */

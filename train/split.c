@@ -394,8 +394,9 @@ static dpl_status draw_held_pictures(bool *held, dpli_trainer *t, int32_t n, dpl
             return status;
     }
     if (want > n - 2)
-        return dpli_fail(err, DPL_E_ARGUMENT, "%d pictures cannot be held out of %d", (int)want,
-                         (int)n);
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "%d pictures cannot be held out of %d; \"hold-classes\" 0 holds none",
+                         (int)want, (int)n);
     order = dpli_alloc((size_t)n, sizeof *order, err);
     if (!order)
         return DPL_E_MEMORY;

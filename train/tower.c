@@ -318,6 +318,22 @@ static int32_t steps_of(const int64_t *rows, int32_t n, int32_t steps)
     return most;
 }
 
+/* How many ids a row has, or where they are: at least one, since a mask of nothing is no mask. */
+static void fill_second(dpli_tensor *second, const dpli_tensor *in, int32_t n)
+{
+    const int32_t steps = (int32_t)dpli_tensor_item(in);
+
+    for (int32_t r = 0; r < n; r++) {
+        const int32_t own = steps_of(in->ids + (size_t)r * (size_t)steps, 1, steps);
+        const int32_t some = own > 1 ? own : 1;
+
+        if (second->shape.rank == 1)
+            second->ids[r] = some;
+        for (int32_t i = 0; second->shape.rank == 2 && i < steps; i++)
+            second->ids[(size_t)r * (size_t)steps + (size_t)i] = i < some;
+    }
+}
+
 void dpli_tower_forward(dpli_tower *w, const void *rows, int32_t n, bool training, uint64_t seed)
 {
     const size_t item = dpli_tensor_item(dpli_tape_input(w->tape));
@@ -343,6 +359,8 @@ void dpli_tower_forward(dpli_tower *w, const void *rows, int32_t n, bool trainin
         for (int32_t r = 0; r < n; r++)
             memcpy(in->ids + (size_t)r * (size_t)steps, ids + (size_t)r * item,
                    (size_t)steps * sizeof *ids);
+        if (dpli_tape_second_input(w->at))
+            fill_second(dpli_tape_second_input(w->at), in, n);
     } else {
         memcpy(dpli_tape_input(w->at)->value, rows, (size_t)n * item * sizeof(float));
     }

@@ -14,6 +14,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "net/encoding.h"
 #include "net/plan.h"
 #include "net/scratch.h"
 #include "vision/encoder.h"
@@ -221,18 +222,6 @@ static dpl_layout input_layout(const dpl_encoder *e)
     return e->channels_last ? DPL_LAYOUT_NCHW : DPL_LAYOUT_NHWC;
 }
 
-/* A plan that does not fit its limits, or not its input: for one picture that is the model's
- * fault.
- */
-static dpl_status blame(dpl_status status, dpl_error *err)
-{
-    if (status != DPL_E_ARGUMENT && status != DPL_E_LIMIT)
-        return status;
-    if (err)
-        err->status = DPL_E_MODEL;
-    return DPL_E_MODEL;
-}
-
 static dpl_status plan_for(dpl_plan **out, const dpl_encoder *e, dpl_scratch *scratch, int32_t n,
                            dpl_error *err)
 {
@@ -266,7 +255,7 @@ static dpl_status read_dim(dpl_encoder *e, dpl_error *err)
     if (status != DPL_OK)
         return status;
     status = plan_for(&plan, e, scratch, n, err);
-    status = blame(status, err);
+    status = dpli_encoding_blame(status, err);
     if (status == DPL_OK) {
         const dpl_shape out = dpl_plan_output_shape(plan, 0);
         int64_t dim = 1;
@@ -355,7 +344,7 @@ dpl_status dpl_encoder_open_with(dpl_encoder **out, const char *path, const char
     }
     status = dpl_net_open(&e->net, path, options, err);
     if (status != DPL_OK) {
-        status = blame(status, err);
+        status = dpli_encoding_blame(status, err);
         goto done;
     }
     status = read_facts(e, err);
@@ -423,21 +412,6 @@ const char *dpl_encoder_hash(const dpl_encoder *encoder)
     return encoder->hash;
 }
 
-/* Copy one row out, to unit length when asked; false when it is not finite or all zero. */
-static bool take_vector(float *out, const float *in, int32_t dim, bool normalize)
-{
-    double sum = 0;
-
-    for (int32_t i = 0; i < dim; i++)
-        sum += (double)in[i] * (double)in[i];
-    if (!isfinite(sum) || sum == 0)
-        return false;
-    const float scale = normalize ? (float)(1 / sqrt(sum)) : 1.0f;
-    for (int32_t i = 0; i < dim; i++)
-        out[i] = in[i] * scale;
-    return true;
-}
-
 dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scratch,
                       const uint8_t *chips, size_t n, dpl_error *err)
 {
@@ -460,7 +434,7 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
             status = plan_for(&plan, encoder, scratch, (int32_t)batch, err);
         }
         if (status != DPL_OK)
-            return blame(status, err);
+            return dpli_encoding_blame(status, err);
         const size_t real = left < batch ? left : batch;
         float *in = dpl_plan_input(plan, 0);
         for (size_t i = 0; i < real; i++)
@@ -471,7 +445,7 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
         if (status != DPL_OK)
             return status;
         for (size_t i = 0; i < real; i++)
-            if (!take_vector(out + (at + i) * dim, dpl_plan_output(plan, 0) + i * dim, encoder->dim,
+            if (!dpli_encoding_take(out + (at + i) * dim, dpl_plan_output(plan, 0) + i * dim, encoder->dim,
                              encoder->normalize))
                 return dpli_fail(err, DPL_E_NUMERIC, "vector of chip %zu is all zero or not finite",
                                  at + i);

@@ -14,7 +14,7 @@
  *
  * A list of items has a header with a column of the items
  *
- *     pictures    path, file, filename, image, chip or picture
+ *     pictures    path, file, filename, image, chip, picture or photo
  *     sentences   sentence, text, caption or question
  *     vectors     vector or attributes: numbers parted by blanks, or FILE.npy:ROW (rows from 0);
  *                 or every column that has no other meaning holds one number

@@ -119,6 +119,26 @@ DPL_API dpl_status dpl_photo_from_rgb(dpl_photo *out, const dpl_pipeline *pipeli
                                       dpl_scratch *scratch, const char *name, const uint8_t *rgb,
                                       int32_t width_px, int32_t height_px, size_t stride_bytes,
                                       dpl_error *err);
+
+/* A part of a photo, in pixels of the upright photo. */
+typedef struct dpl_box {
+    float x_px, y_px, w_px, h_px;
+} dpl_box;
+
+/**
+ * As dpl_photo_from_rgb, of faces that the caller has found by other means: one in each box, in the
+ * order of the boxes. In a box and as much again around it faces are looked for, and the one that
+ * shares most with the box is it, with the detector's own box and landmarks.
+ *
+ * @param boxes  n_boxes of them; none is no failure
+ * @retval DPL_E_NO_FACE   nothing shares 0.15 of its union with a box; err gives its number, from 1
+ * @retval DPL_E_ARGUMENT  a box that is not in the picture, or not finite; a pipeline without a
+ *                         detector; and as of dpl_photo_from_rgb
+ */
+DPL_API dpl_status dpl_photo_from_rgb_at(dpl_photo *out, const dpl_pipeline *pipeline,
+                                         dpl_scratch *scratch, const char *name, const uint8_t *rgb,
+                                         int32_t width_px, int32_t height_px, size_t stride_bytes,
+                                         const dpl_box *boxes, size_t n_boxes, dpl_error *err);
 DPL_API void dpl_photo_clear(dpl_photo *photo);
 
 /* ------------------------------------------------------------------ enroll */
@@ -214,9 +234,9 @@ typedef struct dpl_enroll_report {
     int64_t n_poor;  /* of them, left out: see dpl_enroll_event */
     /* With options->text: captions that are new, and that are not written any more; those that the
        model cannot take, or whose file cannot be read, and the first reason; pictures of the list
-       that are among none of the files. */
+       that are among none of the files, and the first. */
     int64_t n_captions, n_captions_removed, n_captions_refused, n_captions_unmatched;
-    char caption_reason[256];
+    char caption_reason[256], caption_unmatched[256];
 } dpl_enroll_report;
 
 /**
@@ -430,6 +450,22 @@ typedef struct dpl_verdict {
 DPL_API dpl_status dpl_verify(dpl_verdict *out, const dpl_pipeline *pipeline,
                               const dpl_policy *policy, const dpl_photo *a, const dpl_photo *b,
                               const dpl_verify_options *options, dpl_error *err);
+
+/**
+ * Compare two vectors of the pipeline's encoder that the caller has kept, as dpl_verify compares
+ * those of two photos.
+ *
+ *     a, b  [dim]
+ *
+ * @param face_a, face_b  what they are of, for its quality; NULL: not known, and taken as fair
+ * @param policy          may be NULL: nothing is decided
+ * @retval DPL_E_NUMERIC  a number is not finite, or one of them is all zero
+ * Threads: any number at once.
+ */
+DPL_API dpl_status dpl_compare_vectors(dpl_comparison *out, const dpl_pipeline *pipeline,
+                                       const dpl_policy *policy, const float *a, const float *b,
+                                       const dpl_face *face_a, const dpl_face *face_b,
+                                       dpl_error *err);
 
 /**
  * Compare a photo, of which options says the face as face_a, with what the gallery holds of a

@@ -296,3 +296,43 @@ def caption(x, share):
     y = torch.where(band, paper, x)
     y = torch.where(band & line & marks, ink.expand_as(x), y)
     return pick(chosen(n, share, x), y, x)
+
+
+def smooth(n, channels, side, cells, like):
+    """[n, channels, side, side] of normal numbers at cells x cells places and smooth between."""
+    x = torch.randn(n, channels, cells, cells, device=like.device)
+    return F.interpolate(x, size=(side, side), mode="bicubic", align_corners=True)
+
+
+def parts(n, side, like):
+    """Masks [n, 1, side, side] with soft edges of a part of a face: below or above a line, an oval, or
+    patches."""
+    at = (torch.arange(side, device=like.device, dtype=torch.float32) + 0.5) / side
+
+    def each(low, high):
+        return uniform(n, low, high, like).view(-1, 1, 1, 1)
+
+    v, u = at.view(1, 1, -1, 1), at.view(1, 1, 1, -1)
+    soft, kind = each(0.02, 0.08), each(0, 1)
+    line = torch.sigmoid((v - each(0.42, 0.7)) / soft).expand(n, 1, side, side)
+    far = ((u - each(0.25, 0.75)) / each(0.12, 0.4)).square() + ((v - each(0.3, 0.8)) / each(0.1, 0.35)).square()
+    patches = torch.sigmoid(4 * smooth(n, 1, side, 4, like))
+    mask = torch.where(kind < 0.4, line, torch.where(kind < 0.7, torch.sigmoid((1 - far) / (4 * soft)), patches))
+    return pick(chosen(n, 0.5, like), 1 - mask, mask)
+
+
+def tinted(x, like):
+    """x with the mean and the contrast of each of like's colours."""
+    scale = (like.std((2, 3), keepdim=True) / x.std((2, 3), keepdim=True).clamp_min(1)).clamp(0.5, 2)
+    return ((x - x.mean((2, 3), keepdim=True)) * scale + like.mean((2, 3), keepdim=True)).clamp(0, 255)
+
+
+def warp(x, share, most):
+    """Bent smoothly, by a deviation of up to `most` pixels."""
+    n, side = len(x), x.shape[-1]
+    by = uniform(n, 0.2, 1, x) * most * chosen(n, share, x)
+    move = smooth(n, 2, side, 5, x) * by.view(-1, 1, 1, 1)
+    p = torch.arange(side, device=x.device, dtype=torch.float32) - (side - 1) / 2
+    grid = torch.stack([p.expand(side, side), p[:, None].expand(side, side)], -1) + move.permute(0, 2, 3, 1)
+    return F.grid_sample(x, grid * 2 / side, mode="bicubic", padding_mode="border",
+                         align_corners=False).clamp(0, 255)

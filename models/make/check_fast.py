@@ -37,20 +37,22 @@ def main():
         compare(f"depthwise {kernel}x{kernel}, stride {stride}, {c} channels",
                 (y, *torch.autograd.grad(y, (x, weight), g)),
                 (wanted, *torch.autograd.grad(wanted, (x, weight), g)))
-    for act in (None, "prelu", "relu6", "relu"):
+    for act, constant in ((None, False), ("prelu", False), ("relu6", False), ("relu", False), ("prelu", True)):
         x = (torch.randn(3, 70, 6, 5) * 2 + 1).requires_grad_()
         norm, other, slope = nn.BatchNorm2d(70), nn.BatchNorm2d(70), torch.rand(70, requires_grad=True)
         nn.init.normal_(norm.weight, 1, 0.3)
         nn.init.normal_(norm.bias, 1, 2)
+        nn.init.normal_(norm.running_mean, 1, 1)
+        nn.init.uniform_(norm.running_var, 1, 3)
         other.load_state_dict(norm.state_dict())
         y = fast.NormAct.apply(x, norm.weight, norm.bias, slope, norm.running_mean, norm.running_var, norm.eps,
-                               norm.momentum, fast.KINDS.get(act, fast.NONE))
-        z = other(x)
+                               norm.momentum, fast.KINDS.get(act, fast.NONE), constant)
+        z = other.train(not constant)(x)
         wanted = {None: lambda: z, "prelu": lambda: F.prelu(z, slope), "relu6": lambda: F.relu6(z),
                   "relu": lambda: F.relu(z)}[act]()
         g = torch.randn_like(wanted)
         more = (slope,) if act == "prelu" else ()
-        compare(f"norm and {act}",
+        compare(f"norm{' of constant statistics' * constant} and {act}",
                 (y, norm.running_mean, norm.running_var,
                  *torch.autograd.grad(y, (x, norm.weight, norm.bias, *more), g)),
                 (wanted, other.running_mean, other.running_var,

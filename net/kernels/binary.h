@@ -3,6 +3,16 @@
  * either advance by one or stay.
  */
 
+/* NaN where either is. */
+DPLI_INLINE float binary_one(dpli_binary_kind kind, float a, float b)
+{
+    switch (kind) {
+    case DPLI_MAX: return a > b || isnan(a) ? a : b;
+    case DPLI_MIN: return a < b || isnan(a) ? a : b;
+    default: return powf(a, b);
+    }
+}
+
 DPLI_INLINE vf binary_vec(dpli_binary_kind kind, vf a, vf b)
 {
     switch (kind) {
@@ -10,10 +20,12 @@ DPLI_INLINE vf binary_vec(dpli_binary_kind kind, vf a, vf b)
     case DPLI_SUB: return a - b;
     case DPLI_MUL: return a * b;
     case DPLI_DIV: return a / b;
-    case DPLI_POW: break;
+    case DPLI_POW:
+    case DPLI_MAX:
+    case DPLI_MIN: break;
     }
     for (int i = 0; i < DPLI_LANES; i++)
-        a[i] = powf(a[i], b[i]);
+        a[i] = binary_one(kind, a[i], b[i]);
     return a;
 }
 
@@ -41,6 +53,8 @@ static void binary_row(dpli_binary_kind kind, float *y, const float *a, const fl
     case DPLI_MUL: binary_span(DPLI_MUL, y, a, b, n, step_a, step_b); break;
     case DPLI_DIV: binary_span(DPLI_DIV, y, a, b, n, step_a, step_b); break;
     case DPLI_POW: binary_span(DPLI_POW, y, a, b, n, step_a, step_b); break;
+    case DPLI_MAX: binary_span(DPLI_MAX, y, a, b, n, step_a, step_b); break;
+    case DPLI_MIN: binary_span(DPLI_MIN, y, a, b, n, step_a, step_b); break;
     }
 }
 

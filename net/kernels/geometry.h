@@ -238,6 +238,14 @@ typedef struct dpli_cell_back {
 
 /* ------------------------------------------------------------------ elementwise */
 
-typedef enum dpli_binary_kind { DPLI_ADD, DPLI_SUB, DPLI_MUL, DPLI_DIV, DPLI_POW } dpli_binary_kind;
+typedef enum dpli_binary_kind {
+    DPLI_ADD,
+    DPLI_SUB,
+    DPLI_MUL,
+    DPLI_DIV,
+    DPLI_POW,
+    DPLI_MAX,
+    DPLI_MIN
+} dpli_binary_kind;
 
 #endif

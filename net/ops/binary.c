@@ -1,8 +1,9 @@
 /*
- * binary.c - Add, Sub, Mul, Div, Pow with NumPy broadcasting, on floats and on integers. A run
- * adds, subtracts and multiplies integers; it does not divide by what may be 0.
+ * binary.c - Add, Sub, Mul, Div, Pow, and Max and Min of two, with NumPy broadcasting, on floats
+ * and on integers. A run adds, subtracts, multiplies and compares integers; it does not divide by
+ * what may be 0.
  *
- * Source: ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15.
+ * Source: ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15, Max-13, Min-13.
  */
 #include "net/ops/binary.h"
 
@@ -129,6 +130,8 @@ static bool compute_int(dpli_binary_kind kind, int64_t a, int64_t b, int64_t *y)
             return false;
         *y = a / b;
         return true;
+    case DPLI_MAX: *y = a > b ? a : b; return true;
+    case DPLI_MIN: *y = a < b ? a : b; return true;
     default: return false;
     }
 }
@@ -140,6 +143,8 @@ static float compute_float(dpli_binary_kind kind, float a, float b)
     case DPLI_SUB: return a - b;
     case DPLI_MUL: return a * b;
     case DPLI_DIV: return a / b;
+    case DPLI_MAX: return a > b || isnan(a) ? a : b;
+    case DPLI_MIN: return a < b || isnan(a) ? a : b;
     default: return powf(a, b);
     }
 }
@@ -327,6 +332,8 @@ PLAN(sub, DPLI_SUB)
 PLAN(mul, DPLI_MUL)
 PLAN(div, DPLI_DIV)
 PLAN(pow, DPLI_POW)
+PLAN(max, DPLI_MAX)
+PLAN(min, DPLI_MIN)
 
 /* ------------------------------------------------------------------ training */
 
@@ -755,5 +762,7 @@ const dpli_op dpli_ops_binary[] = {
     {"Mul", DPLI_ROLE_MUL, 2, 2, 1, true, NULL, NULL, plan_mul, &trained},
     {"Div", DPLI_ROLE_DIV, 2, 2, 1, true, NULL, NULL, plan_div, &trained},
     {"Pow", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_pow, &trained_pow},
+    {"Max", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_max, NULL},
+    {"Min", DPLI_ROLE_OTHER, 2, 2, 1, true, NULL, NULL, plan_min, NULL},
     {0},
 };

@@ -1,4 +1,4 @@
-/* Add, Sub, Mul, Div, Pow. */
+/* Add, Sub, Mul, Div, Pow, Max, Min. */
 #ifndef DOPPEL_NET_OPS_BINARY_H
 #define DOPPEL_NET_OPS_BINARY_H
 

@@ -356,6 +356,100 @@ static dpl_status plan_split(dpli_planner *p, const dpli_node *node, dpl_error *
     return status;
 }
 
+/* By the outputs' numbers; those that nobody reads have no tensor. */
+typedef struct split_state {
+    dpli_train_move parts[DPLI_TAPE_MORE + 1];
+} split_state;
+
+static dpli_tensor *part_of(const dpli_tape_step *s, int32_t i)
+{
+    return i == 0 ? s->out : s->more[i - 1];
+}
+
+static dpl_status plan_trained_split(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
+{
+    const split_params *params = s->node->params;
+    const dpli_value *given = dpli_graph_input(g, s->node, 1);
+    const dpli_tensor *x = s->in[0];
+    const int64_t n_outputs = s->node->n_outputs;
+    const int64_t *sizes = params->sizes;
+    split_state *state = s->state;
+    int64_t n = (int64_t)params->n_sizes, axis = params->axis, begin = 0, own[DPL_MAX_RANK];
+    dpl_status status = dpli_train_need_any(g, s, err);
+    bool fits;
+
+    if (status != DPL_OK)
+        return status;
+    fits = dpli_axis(&axis, x->shape.rank) && axis != x->batch_axis &&
+           (!given || (given->data && given->type == DPLI_I64 && given->shape.rank == 1));
+    if (given && fits) {
+        sizes = given->data;
+        n = given->shape.dims[0];
+    }
+    fits = fits && (!sizes || n == n_outputs);
+    const int64_t whole = fits ? x->shape.dims[axis] : 0;
+    const int64_t even = (whole + n_outputs - 1) / n_outputs;
+    fits = fits && (sizes || params->n_parts || whole % n_outputs == 0);
+    dpli_tensor_strides(x, own);
+    for (int32_t i = 0; i < n_outputs && fits; i++) {
+        const int64_t left = whole - begin, size = sizes ? sizes[i] : even < left ? even : left;
+        int64_t strides[2][DPL_MAX_RANK];
+        dpl_shape shape = x->shape;
+        dpli_tensor *y = part_of(s, i);
+
+        fits = size >= 1 && size <= left && (i < n_outputs - 1 || size == left);
+        shape.dims[axis] = size;
+        if (fits && y) {
+            fits = x->picture ? dpli_tensor_shape(y, &shape)
+                              : dpli_tensor_shape_at(y, &shape, x->batch_axis);
+            y->type = x->type;
+            dpli_tensor_strides(y, strides[0]);
+            memcpy(strides[1], own, sizeof own);
+            state->parts[i].offset = begin * own[axis];
+            dpli_items_make(&state->parts[i].items, y, 2, (const int64_t(*)[DPL_MAX_RANK])strides);
+        }
+        begin += size;
+    }
+    return fits ? DPL_OK
+                : dpli_node_fail(g, s->node, DPL_E_MODEL, err,
+                                 "is trained with constant sizes that fit, and not across the "
+                                 "batch");
+}
+
+/* Each part is moved as if it were the only result. */
+static void each_part(dpli_tape_step *s, void (*move)(dpli_tape_step *s), bool back)
+{
+    split_state *state = s->state;
+    bool add = s->add[0];
+
+    for (int32_t i = 0; i < s->node->n_outputs; i++) {
+        dpli_tape_step one = *s;
+
+        one.out = part_of(s, i);
+        if (!one.out || (back ? !one.out->grad : !one.out->value && !one.out->ids))
+            continue;
+        one.state = &state->parts[i];
+        one.add[0] = add;
+        move(&one);
+        add = true; /* the first has written all of the input's gradient */
+    }
+    if (back && !add && s->in[0]->grad)
+        memset(s->in[0]->grad, 0, dpli_tensor_floats(s->in[0]) * sizeof(float));
+}
+
+static void forward_split(dpli_tape_step *s)
+{
+    each_part(s, dpli_train_move_forward, false);
+}
+
+static void backward_split(dpli_tape_step *s)
+{
+    each_part(s, dpli_train_move_backward, true);
+}
+
+static const dpli_trained trained_split = {sizeof(split_state), plan_trained_split, forward_split,
+                                           backward_split};
+
 typedef struct slice_params {
     int64_t starts[DPL_MAX_RANK], ends[DPL_MAX_RANK], axes[DPL_MAX_RANK];
     int32_t n, n_ends, n_axes;
@@ -932,7 +1026,8 @@ static const dpli_trained trained_expand = {sizeof(dpli_train_move), plan_traine
 const dpli_op dpli_ops_move[] = {
     {"Concat", DPLI_ROLE_OTHER, 1, DPLI_MAX_INPUTS, 1, false, load_concat, NULL, plan_concat,
      &trained_concat},
-    {"Split", DPLI_ROLE_OTHER, 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split, NULL},
+    {"Split", DPLI_ROLE_OTHER, 1, 2, DPLI_MAX_INPUTS, false, load_split, NULL, plan_split,
+     &trained_split},
     {"Slice", DPLI_ROLE_OTHER, 1, 5, 1, false, load_slice, NULL, plan_slice, &trained_slice},
     {"Transpose", DPLI_ROLE_OTHER, 1, 1, 1, false, load_transpose, NULL, plan_transpose,
      &trained_transpose},

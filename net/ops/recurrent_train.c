@@ -28,6 +28,11 @@ typedef struct recurrent_state {
     size_t scratch;   /* of a part */
     size_t dw, dr;    /* floats of a direction's weight and state weight */
     dpli_recurrent_io io;
+    /* Initial states that are constants [directions, batch or 1, hidden]: theirs, in ONNX's order,
+     * and where in what is kept they lie as sequences do. NULL: there are none, or all zeros. */
+    const float *constant[2];
+    size_t constant_at[2];
+    bool one_for_all[2];
 } recurrent_state;
 
 static size_t line(size_t floats)
@@ -57,6 +62,27 @@ static dpl_status check_input(const dpli_graph *g, const dpli_tape_step *s, int3
                           dpli_shape_text(shape, words));
 }
 
+/* An initial state: computed, of this shape, or a constant of it, which may be one for all. */
+static dpl_status check_initial(const dpli_graph *g, dpli_tape_step *s, int32_t i,
+                                const dpl_shape *shape, int32_t batch_axis, dpl_error *err)
+{
+    recurrent_state *state = s->state;
+    const dpli_value *v = dpli_graph_input(g, s->node, i);
+    const int32_t which = i - DPLI_RECURRENT_H;
+    dpl_shape one = *shape;
+
+    if (!v || !v->data || v->type != DPLI_F32 || input(s, i))
+        return check_input(g, s, i, DPLI_F32, shape, batch_axis, err);
+    one.dims[batch_axis] = 1;
+    state->one_for_all[which] = dpli_shape_equal(&v->shape, &one);
+    if (!state->one_for_all[which] && !dpli_shape_equal(&v->shape, shape))
+        return check_input(g, s, i, DPLI_F32, shape, batch_axis, err);
+    for (int64_t k = 0; k < dpli_shape_elements(&v->shape) && !state->constant[which]; k++)
+        if (((const float *)v->data)[k] != 0.0f)
+            state->constant[which] = v->data;
+    return DPL_OK;
+}
+
 static dpl_status claim(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
 {
     recurrent_state *state = s->state;
@@ -84,10 +110,9 @@ static dpl_status claim(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
         status = dpli_tape_claim(g, s, DPLI_RECURRENT_R, DPLI_PARAM_STATE, state->layer.hidden,
                                  gates * state->layer.hidden, err);
     if (status == DPL_OK && shapes[2])
-        status = dpli_tape_claim(g, s, DPLI_RECURRENT_B,
-                                 params->cell == DPLI_CELL_LSTM ? DPLI_PARAM_GATES
-                                                                : DPLI_PARAM_BIAS,
-                                 0, 0, err);
+        status = dpli_tape_claim(
+            g, s, DPLI_RECURRENT_B,
+            params->cell == DPLI_CELL_LSTM ? DPLI_PARAM_GATES : DPLI_PARAM_BIAS, 0, 0, err);
     return status;
 }
 
@@ -117,6 +142,10 @@ static void lay_out(dpli_tape_step *s, size_t n_seq)
     state->scratch = line(chunk * l->in) + line(chunk * h) + 5 * line(state->part_seq * h) +
                      dirs * (line(state->dw) + line(state->dr) + 2 * line(state->gates));
     s->kept_floats = state->n_parts * (state->kept_room + dirs * state->kept);
+    for (int32_t i = 0; i < 2; i++) {
+        state->constant_at[i] = s->kept_floats;
+        s->kept_floats += state->constant[i] ? line(n_seq * dirs * h) : 0;
+    }
     s->scratch_floats = state->n_parts * state->scratch;
 }
 
@@ -152,9 +181,9 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
     y.dims[3] = (int64_t)h;
     status = check_input(g, s, DPLI_RECURRENT_LENGTHS, DPLI_I64, &lengths, 0, err);
     if (status == DPL_OK)
-        status = check_input(g, s, DPLI_RECURRENT_H, DPLI_F32, &last, batch_axis, err);
+        status = check_initial(g, s, DPLI_RECURRENT_H, &last, batch_axis, err);
     if (status == DPL_OK)
-        status = check_input(g, s, DPLI_RECURRENT_C, DPLI_F32, &last, batch_axis, err);
+        status = check_initial(g, s, DPLI_RECURRENT_C, &last, batch_axis, err);
     if (status != DPL_OK)
         return status;
     if (!dpli_tensor_shape_at(s->out, &y, params->layout ? 0 : 2) ||
@@ -194,13 +223,46 @@ static const int64_t *lengths_of(const dpli_tape_step *s)
     return lengths ? lengths->ids : NULL;
 }
 
+static const float *initial_of(const dpli_tape_step *s, int32_t i)
+{
+    const recurrent_state *state = s->state;
+    const int32_t which = i - DPLI_RECURRENT_H;
+
+    if (input(s, i))
+        return s->in[i]->value;
+    return state->constant[which] ? s->kept + state->constant_at[which] : NULL;
+}
+
+/* Constant initial states, from ONNX's order into that of the sequences. */
+static void put_constants(dpli_tape_step *s)
+{
+    const recurrent_state *state = s->state;
+    const size_t h = state->layer.hidden, dirs = (size_t)state->layer.n_dirs;
+    const size_t batch = (size_t)s->out->shape.dims[s->out->batch_axis];
+    const bool batch_first = ((const dpli_recurrent_params *)s->node->params)->layout != 0;
+
+    for (int32_t i = 0; i < 2; i++) {
+        float *to = s->kept + state->constant_at[i];
+        const size_t n = state->one_for_all[i] ? 1 : batch;
+
+        for (size_t b = 0; b < batch && state->constant[i]; b++)
+            for (size_t d = 0; d < dirs; d++) {
+                const size_t k = state->one_for_all[i] ? 0 : b;
+
+                memcpy(to + (b * dirs + d) * h,
+                       state->constant[i] + (batch_first ? k * dirs + d : d * n + k) * h,
+                       h * sizeof *to);
+            }
+    }
+}
+
 static dpli_recurrent_io io_of(const dpli_tape_step *s)
 {
     dpli_recurrent_io io = ((const recurrent_state *)s->state)->io;
 
     io.x = s->in[0]->value;
-    io.h0 = input(s, DPLI_RECURRENT_H) ? s->in[DPLI_RECURRENT_H]->value : NULL;
-    io.c0 = input(s, DPLI_RECURRENT_C) ? s->in[DPLI_RECURRENT_C]->value : NULL;
+    io.h0 = initial_of(s, DPLI_RECURRENT_H);
+    io.c0 = initial_of(s, DPLI_RECURRENT_C);
     io.y = s->out->value;
     io.yh = s->more[0] ? s->more[0]->value : NULL;
     io.yc = s->more[1] ? s->more[1]->value : NULL;
@@ -277,6 +339,7 @@ static void forward(dpli_tape_step *s)
             s->fault =
                 (dpli_fault){s->node, lengths[b], (int64_t)state->n_steps, DPLI_FAULT_LENGTH};
     }
+    put_constants(s);
     dpli_team_run(s->team, state->n_parts, forward_part, s);
 }
 

@@ -656,23 +656,32 @@ static dpl_status load_shape(dpli_graph *g, dpli_node *node, dpl_error *err)
     return status == DPL_OK ? dpli_attr_int(g, node, "end", &range[1], err) : status;
 }
 
-static dpl_status plan_shape(dpli_planner *p, const dpli_node *node, dpl_error *err)
+int32_t dpli_shape_of(const dpli_node *node, const dpl_shape *x, int64_t dims[DPL_MAX_RANK])
 {
     const int64_t *range = node->params;
-    const dpli_planned *x = dpli_plan_in(p, node, 0);
     int64_t bound[2];
-    dpl_shape shape = {1, {0}};
-    void *data;
-    dpl_status status;
 
+    if (node->op->load != load_shape)
+        return -1;
     for (int32_t i = 0; i < 2; i++) {
-        bound[i] = range[i] < 0 ? range[i] + x->shape.rank : range[i];
-        bound[i] = bound[i] < 0 ? 0 : bound[i] > x->shape.rank ? x->shape.rank : bound[i];
+        bound[i] = range[i] < 0 ? range[i] + x->rank : range[i];
+        bound[i] = bound[i] < 0 ? 0 : bound[i] > x->rank ? x->rank : bound[i];
     }
-    shape.dims[0] = bound[1] > bound[0] ? bound[1] - bound[0] : 0;
-    status = dpli_plan_known(p, node, 0, DPLI_I64, &shape, &data, err);
-    if (status == DPL_OK && shape.dims[0] > 0)
-        memcpy(data, x->shape.dims + bound[0], (size_t)shape.dims[0] * sizeof(int64_t));
+    for (int64_t i = bound[0]; i < bound[1]; i++)
+        dims[i - bound[0]] = x->dims[i];
+    return bound[1] > bound[0] ? (int32_t)(bound[1] - bound[0]) : 0;
+}
+
+static dpl_status plan_shape(dpli_planner *p, const dpli_node *node, dpl_error *err)
+{
+    int64_t dims[DPL_MAX_RANK];
+    const int32_t n = dpli_shape_of(node, &dpli_plan_in(p, node, 0)->shape, dims);
+    void *data;
+    const dpl_status status =
+        dpli_plan_known(p, node, 0, DPLI_I64, &(dpl_shape){1, {n}}, &data, err);
+
+    if (status == DPL_OK && n > 0)
+        memcpy(data, dims, (size_t)n * sizeof *dims);
     return status;
 }
 

@@ -14,6 +14,7 @@
 
 #include "app/answer_enroll.h"
 #include "app/answer_gallery.h"
+#include "app/answer_migrate.h"
 #include "app/answer_query.h"
 #include "app/answer_train.h"
 #include "app/answer_verify.h"
@@ -22,6 +23,7 @@
 #include "tests/failing_alloc.h"
 
 static dpl_pipeline *pipeline;
+static dpl_text_encoder *sentences;
 
 static const dpl_rate rate = {.rate = 1e-3, .low = 5e-4, .high = 2e-3, .beyond = 1};
 static const dpl_policy policy = {.decides = 1, .threshold = 0.5f, .reject = 0.4f, .fmr = 1e-4};
@@ -255,6 +257,60 @@ static json_t *make_xmp(void)
     return xmp_json(&report, false, true);
 }
 
+static json_t *make_migrate_event(void)
+{
+    const dpl_migrate_event event = {
+        .photo = NAME, .from = DPL_MIGRATE_THUMBNAIL, .message = "not there"};
+
+    return migrate_event_json(&event);
+}
+
+static json_t *make_migrate_change(void)
+{
+    const dpl_migrate_change change = {.template_id = 17,
+                                       .photo = NAME,
+                                       .person = "Ann",
+                                       .before = {.score = 0.5f, .normalised = NAN, .times = 1},
+                                       .after = {.score = 0.25f,
+                                                 .normalised = NAN,
+                                                 .evidence = 2,
+                                                 .times = 2,
+                                                 .rate = rate,
+                                                 .decision = DPL_DECISION_NO_MATCH}};
+
+    return migrate_change_json(&change, NULL, pipeline);
+}
+
+static json_t *make_migrate_report(void)
+{
+    dpl_migrate_report report = {.has_changed = true, .n_photos = 3, .n_lost = 1};
+
+    strcpy(report.set_aside, "/gallery.old");
+    return migrate_report_json(&report, false, pipeline);
+}
+
+static json_t *make_migrate_captions(void)
+{
+    return migrate_captions_json(12, true, sentences);
+}
+
+static json_t *make_train_plan(void)
+{
+    const dpl_train_plan plan = {.arch = "mean-words",
+                                 .loss = "info-nce",
+                                 .head = "cosine",
+                                 .best = "r10",
+                                 .n_words = 9,
+                                 .n_classes = 4,
+                                 .n_items = 12,
+                                 .n_held_classes = 2,
+                                 .n_held_items = 6,
+                                 .captions = true};
+    const dpl_train_event event = {.kind = DPL_TRAIN_PLANNED, .plan = &plan};
+
+    return train_event_json(&event);
+}
+
 static const struct {
     json_t *(*make)(void);
     const char *schema;
@@ -278,6 +334,11 @@ static const struct {
     {make_reject_from_group, "doppel.reject/1"},
     {make_export, "doppel.export/1"},
     {make_import, "doppel.import/1"},
+    {make_migrate_event, "doppel.migrate/1"},
+    {make_migrate_change, "doppel.migrate/1"},
+    {make_migrate_report, "doppel.migrate/1"},
+    {make_migrate_captions, "doppel.migrate/1"},
+    {make_train_plan, "doppel.train/1"},
     {make_train_event, "doppel.train/1"},
     {make_train_report, "doppel.train/1"},
     {make_xmp_photo, "doppel.xmp/1"},
@@ -360,12 +421,18 @@ static int open_pipeline(void **state)
     (void)state;
     options.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
     options.detector_path = DPL_MODELS_DIR "/face-detect.onnx";
-    return dpl_pipeline_open(&pipeline, &options, NULL) == DPL_OK ? 0 : -1;
+    return dpl_pipeline_open(&pipeline, &options, NULL) == DPL_OK &&
+                   dpl_text_encoder_open(&sentences,
+                                         DPL_SOURCE_DIR "/tests/standins/sentences.onnx", NULL,
+                                         NULL) == DPL_OK
+               ? 0
+               : -1;
 }
 
 static int close_pipeline(void **state)
 {
     (void)state;
+    dpl_text_encoder_close(sentences);
     dpl_pipeline_close(pipeline);
     return 0;
 }

@@ -18,6 +18,14 @@ if find "$prefix" -name '*.py' | grep .; then
     echo "the makers of the models are installed too"
     exit 1
 fi
+# What shells and man read.
+for file in man/man1/doppel.1 bash-completion/completions/doppel zsh/site-functions/_doppel \
+    fish/vendor_completions.d/doppel.fish; do
+    [ -s "$prefix/share/$file" ] || {
+        echo "share/$file is not installed"
+        exit 1
+    }
+done
 # Neither the program nor the libraries may lean on the place where they were built.
 for file in "$prefix"/bin/doppel "$prefix"/lib*/libdoppel.so; do
     if readelf -d "$file" | grep -E 'R(UN)?PATH' | grep -v '\[\$ORIGIN[^:]*\]'; then

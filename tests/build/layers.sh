@@ -13,7 +13,7 @@ complain() {
     failed=1
 }
 
-climbs=$(find base net text vision data train index app -name '*.[ch]' -exec \
+climbs=$(find base net text vision data train index app serve -name '*.[ch]' -exec \
     grep -nE '#[[:space:]]*include[[:space:]]*"(\.\.?/|.*/\.\./)' {} + || :)
 [ -z "$climbs" ] || complain "an include climbs out of its folder:" "$climbs"
 
@@ -26,7 +26,7 @@ for header in include/doppel/*.h; do
         complain "not listed in include/CMakeLists.txt:" "$header"
 done
 while read -r header owner; do
-    others=$(find base net text vision data train index app -name '*.[ch]' ! -path "$owner" -exec \
+    others=$(find base net text vision data train index app serve -name '*.[ch]' ! -path "$owner" -exec \
         grep -nE "#[[:space:]]*include[[:space:]]*[<\"]$header" {} + || :)
     [ -z "$others" ] || complain "only $owner includes <$header>:" "$others"
 done <<EOF
@@ -38,6 +38,7 @@ faiss/ index/ann.c
 j(peglib|error)\.h vision/image/jpeg.c
 libde265/ vision/image/heic.c
 libexif/ vision/image/exif.c
+microhttpd serve/http.c
 onnx/ net/*onnx*.c
 openssl/ base/hash.c
 png\.h vision/image/png.c
@@ -53,16 +54,21 @@ EOF
 # A gallery's database stands behind index/store.h: only a keeper's files know SQL, or the type of its
 # database.
 keepers='index/db\.[ch]|index/store_[a-z_]+\.[ch]'
-sql=$(find base net text vision data train index app -name '*.[ch]' -exec \
+sql=$(find base net text vision data train index app serve -name '*.[ch]' -exec \
     grep -nE '"[^"]*\<(SELECT|INSERT INTO|UPDATE [a-z]+ SET|DELETE FROM|CREATE TABLE|PRAGMA|VACUUM)\>|\<(dpli_db|dpli_stmt|sqlite3)\>' {} + |
     grep -vE "^($keepers):" || :)
 [ -z "$sql" ] || complain "only a keeper of the store knows its database:" "$sql"
 
-accepting=$(find base net text vision data train index app -name '*.[ch]' ! -path index/policy.c -exec \
+# The Python package stands on the library and numpy, and what comes with Python.
+foreign=$(grep -nE '^[[:space:]]*(import|from) ' python/doppel/*.py |
+    grep -vE ':[[:space:]]*(import|from) (__future__|ctypes|dataclasses|contextlib|enum|functools|importlib|math|os|pathlib|sys|threading|types|typing|weakref|numpy|doppel)([. ]|$)' || :)
+[ -z "$foreign" ] || complain "the Python package imports more than Python, numpy and itself:" "$foreign"
+
+accepting=$(find base net text vision data train index app serve -name '*.[ch]' ! -path index/policy.c -exec \
     grep -nE '>=[^;]*threshold' {} + || :)
 [ -z "$accepting" ] || complain "only index/policy.c accepts, ask dpl_accepts:" "$accepting"
 
-assigning=$(find base net text vision data train index app include tests fuzz bench -name '*.[ch]' -exec \
+assigning=$(find base net text vision data train index app serve include tests fuzz bench -name '*.[ch]' -exec \
     grep -nE '((if|while) \(|(&&|\|\|) *)!?\(+\*?[a-z][]a-zA-Z0-9_>.[-]* = ' {} + || :)
 [ -z "$assigning" ] || complain "assigned inside a condition:" "$assigning"
 exit $failed

@@ -43,6 +43,12 @@ exits 0 scan plain --gallery plain.gallery
 exits 0 query --text "a woman in an orange uniform" --gallery plain.gallery --json
 is "$("$JSON" out by.0)" "picture"
 is "$("$JSON" out hits.0.photo)" "$PWD/plain/c.jpg"
+# Words that it does not know are told, beside lines on stderr.
+exits 0 query --text "a woman xyzzying" --gallery plain.gallery
+is "$(cat err)" "doppel query: a woman xyzzying: 1 of its words not known to the model"
+lacks out "not known"
+exits 0 query --text "a woman xyzzying" --gallery plain.gallery --quiet
+is "$(cat err)" ""
 exits 0 scan plain --gallery plain.faces --image-model none
 exits 4 query --text "a woman" --gallery plain.faces
 says err "holds no vectors of pictures, and no captions (doppel scan --text-model puts them there)"
@@ -55,7 +61,7 @@ says err "--captions needs a model of sentences (--text-model FILE)"
 exits 0 scan album --text-model sentences.onnx $whole --captions list.csv
 # a: two lines; b: three of XMP, one of the list; c: IPTC's and three of XMP's
 says out "10 captions new, 0 not written any more"
-says out "1 picture of the list not among these files"
+says out "1 picture of the list not among these files: album/gone.jpg"
 says out "10 captions"
 exits 0 info
 says out "10 captions of photos"

@@ -50,6 +50,12 @@ awk 'BEGIN {
 }' >sentences.tsv
 exits 4 eval pairs sentences.tsv --model nowhere.onnx
 says err nowhere.onnx
+for list in nowhere.tsv empty.tsv; do # told before there is a word of models
+    [ $list = nowhere.tsv ] || : >$list
+    exits 3 eval pairs $list --model nowhere.onnx
+    says err "\"$list\": "
+done
+says err "is empty"
 exits 4 eval pairs sentences.tsv
 says err "which model of sentences? --model FILE says it"
 exits 0 train sentences.tsv --arch mean-embedding --run one --steps 120 --rate 0.01 --batch-pairs 16 --hold-pairs 10 --seed 1 --quiet

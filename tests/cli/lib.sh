@@ -19,7 +19,31 @@ exits() {
     shift
     status=0
     "$DOPPEL" "$@" >out 2>err || status=$?
+    # What it answers as JSON, run checks by docs/schema.
+    LC_ALL=C grep -a '^{"schema": ' out >>"$ANSWERS" || :
     [ "$status" -eq "$expected" ] || fail "exit status $status, not $expected: doppel $*"
+}
+
+# interrupt_training LINES RUN WORD… - trains into RUN until its log has so many lines, then sends SIGINT; its
+# exit status must be 130, and $step is the step that was saved.
+interrupt_training() {
+    lines=$1
+    run=$2
+    shift 2
+    : >out
+    "$DOPPEL" train --run "$run" "$@" >out 2>err &
+    pid=$!
+    tries=0
+    while [ "$(cat "$run/log.jsonl" 2>/dev/null | wc -l)" -lt "$lines" ] && [ $tries -lt 3000 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    kill -INT $pid || fail "it was over before the signal came"
+    status=0
+    wait $pid || status=$?
+    is $status 130
+    step=$(sed -n 's/.*after step \([0-9]*\), which is saved.*/\1/p' err)
+    [ -n "$step" ] || fail "no step is saved"
 }
 
 # says FILE TEXT - FILE (out, err, …) has a line with TEXT; lacks: it has none.

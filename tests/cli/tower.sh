@@ -56,20 +56,8 @@ exits 4 query --text "night" --by image --text-model tower/best.onnx --image-mod
 says err "did not make the vectors of pictures"
 
 # SIGINT saves, and what goes on from there ends as what was never interrupted.
-: >out
 # shellcheck disable=SC2086
-"$DOPPEL" train $list $splits $small --loss info-nce --log-steps 1 --steps 100000 --run cut >out 2>err &
-pid=$!
-tries=0
-while [ "$(cat cut/log.jsonl 2>/dev/null | wc -l)" -lt 12 ] && [ $tries -lt 3000 ]; do
-    sleep 0.02
-    tries=$((tries + 1))
-done
-kill -INT $pid || fail "it was over before the signal came"
-status=0
-wait $pid || status=$?
-is $status 130
-step=$(sed -n 's/.*after step \([0-9]*\), which is saved.*/\1/p' err)
+interrupt_training 12 cut $list $splits $small --loss info-nce --log-steps 1 --steps 100000
 exits 0 train --resume cut --steps $((step + 10))
 says out "$step done"
 # shellcheck disable=SC2086

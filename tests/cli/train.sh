@@ -70,21 +70,8 @@ exits 4 train --resume run --steps 6
 says err "checkpoint.prev.bin"
 
 # SIGINT saves, and what was saved is gone on with.
-: >out
 # shellcheck disable=SC2086
-"$DOPPEL" train data --run cut $small --hold-classes 0 --steps 100000 >out 2>err &
-pid=$!
-tries=0
-while [ "$(cat cut/log.jsonl 2>/dev/null | wc -l)" -lt 2 ] && [ $tries -lt 3000 ]; do
-    sleep 0.02
-    tries=$((tries + 1))
-done
-kill -INT $pid || fail "it was over before the signal came"
-status=0
-wait $pid || status=$?
-is $status 130
-says err "which is saved"
-step=$(sed -n 's/.*after step \([0-9]*\),.*/\1/p' err)
+interrupt_training 2 cut data $small --hold-classes 0 --steps 100000
 exits 0 train --resume cut --steps $((step + 1))
 says out "$step done"
 says out "done after step $((step + 1))"

@@ -26,6 +26,7 @@
 #include "tests/folder_kit.h"
 #include "train/pixels.h"
 #include "vision/encoder.h"
+#include "vision/image/formats.h"
 
 /* ------------------------------------------------------------------ making */
 
@@ -352,7 +353,8 @@ static void csv_that_is_wrong_is_refused_by_line(void **state)
     static const struct {
         const char *text, *words;
     } bad[] = {
-        {"", "line 1: no column \"path\""},
+        {"", "\"bad.csv\": is empty"},
+        {"\xef\xbb\xbf\r\n\n", "\"bad.csv\": is empty"},
         {"name,label\na,b\n", "line 1: no column \"path\""},
         {"path,name\na.jpg,b\n", "line 1: no column \"label\""},
         {"path,label\n", "no picture"},
@@ -379,7 +381,7 @@ static void csv_that_is_wrong_is_refused_by_line(void **state)
         must_fail("bad.csv", NULL, DPL_E_INPUT, "\"bad.csv\": ");
     }
     write_file("bad.csv", "path,label\na\0b,c\n", 17);
-    must_fail("bad.csv", NULL, DPL_E_INPUT, "neither a folder nor a zip nor a CSV");
+    must_fail("bad.csv", NULL, DPL_E_INPUT, "nor a list: line 2 has a NUL");
     char wide[8192] = "path";
     memset(wide + 4, ',', 4096);
     write_text("bad.csv", wide);
@@ -453,6 +455,9 @@ static void options_leave_out_what_is_asked(void **state)
     must_fail("/dev/null", NULL, DPL_E_INPUT, "neither a folder nor a file");
     assert_int_equal(mkdir("empty", 0700), 0);
     must_fail("empty", NULL, DPL_E_INPUT, "\"empty\": no picture in it (.jpg, .jpeg, .png");
+    char all[512] = "(";
+    dpli_format_suffixes(all + 1, sizeof all - 2);
+    must_fail("empty", NULL, DPL_E_INPUT, strcat(all, ")"));
 }
 
 static void links_that_lead_back_end(void **state)

@@ -920,6 +920,50 @@ def add_sentences():
         g.output(g.node("Gather", [g.node("Flatten", [x], axis=2), at]),
                  g.node("Gather", [g.rand(4, 3), back]))
 
+    @build("gather_nd")
+    def _(g):
+        """The state at the end of each text, as newer exports take it; a slice of each batch by
+        places of its own, from behind too; of integers; of what is known."""
+        ids = g.given(np.array([[3, 9, 1], [1, 2, 9]]), np.arange(15).reshape(5, 3) * 7 % 11, free=(0,))
+        x = g.input((2, 3, 4), (5, 3, 4), free=(0,))
+        n = g.node("Squeeze", [g.node("Slice", [g.node("Shape", [x]), ints(0), ints(1)])])
+        rows = g.node("Range", [np.int64(0), n, np.int64(1)])
+        end = g.node("ArgMax", [ids], axis=-1, keepdims=0)
+        places = g.node("Concat", [g.node("Unsqueeze", [rows, ints(-1)]),
+                                   g.node("Unsqueeze", [end, ints(-1)])], axis=-1)
+        own = g.node("Unsqueeze", [g.node("Sub", [end, np.int64(3)]), ints(-1)])
+        known = g.node("GatherND", [g.rand(3, 2, 2), np.int64([[[2, -1], [0, 1]], [[1, 0], [-3, -2]]])])
+        g.output(g.node("GatherND", [x, places]), g.node("GatherND", [x, own], batch_dims=1),
+                 g.node("Cast", [g.node("GatherND", [ids, places])], to=F32),
+                 g.node("MatMul", [x, g.node("Reshape", [known, ints(4, 2)])]))
+
+    @build("trilu", opset=14)
+    def _(g):
+        """Halves of matrices that are no squares, from any diagonal; of integers; of a mask that is
+        known from a shape."""
+        x = g.input((2, 3, 5), (4, 3, 5), free=(0,))
+        ids = g.given(np.arange(1, 13).reshape(1, 4, 3), np.arange(24).reshape(2, 4, 3) + 5, free=(0,))
+        t = g.node("Transpose", [x], perm=[0, 2, 1])
+        last = g.node("Slice", [g.node("Shape", [x]), ints(1), ints(2)])
+        mask = g.node("Trilu", [g.node("ConstantOfShape", [g.node("Concat", [last, last], axis=0)],
+                                       value=numpy_helper.from_array(np.float32([-3])))], upper=1)
+        g.output(g.node("Trilu", [x]), g.node("Trilu", [t, np.int64(-2)], upper=0),
+                 g.node("Trilu", [x, np.int64(3)]), g.node("Trilu", [x, np.int64(-9)], upper=0),
+                 g.node("Trilu", [x, np.int64(9)], upper=0),
+                 g.node("Cast", [g.node("Trilu", [ids, np.int64(1)], upper=0)], to=F32),
+                 g.node("MatMul", [mask, x]))
+
+    @build("max_min")
+    def _(g):
+        """Of floats and integers, spread either way, of what a shape says."""
+        x, y = g.input((2, 3, 7), (5, 3, 7), free=(0,)), g.input((3, 1), (3, 1))
+        ids = g.given(np.array([[3, 9, 1], [1, 2, 9]]), np.arange(15).reshape(5, 3) * 7 % 11, free=(0,))
+        n = g.node("Slice", [g.node("Shape", [x]), ints(0), ints(1)])
+        for op in ("Max", "Min"):
+            g.output(g.node(op, [x, y]), g.node(op, [np.float32(0.25), x]),
+                     g.node("Cast", [g.node(op, [ids, ints(4, 3, 2)])], to=F32),
+                     g.node("Slice", [x, ints(0), g.node(op, [n, ints(3)]), ints(2)]))
+
     @build("transformer_layer", opset=17)
     def _(g):
         """A small encoder of sentences: attention under a mask, two layer norms, Gelu, mean."""
@@ -1335,6 +1379,15 @@ def write_bad(folder):
     one("mod-by-0", "Mod", [ints(4, 5), np.int64(0)])
     one("mod-floats", "Mod", ["x0", np.float32(2)], fmod=1)
     one("argmax-axis", "ArgMax", ["x0"], axis=4)
+    one("gathernd-range", "GatherND", [np.zeros((2, 3), np.float32), np.int64([[1, 3]])])
+    one("gathernd-depth", "GatherND", lambda g: ["x0", g.given(np.zeros((1, 5), np.int64))])
+    one("gathernd-batch", "GatherND", lambda g: ["x0", g.given(np.zeros((9, 1), np.int64))], batch_dims=1)
+    one("gathernd-batch-dims", "GatherND", lambda g: ["x0", g.given(np.zeros((1, 1), np.int64))],
+        batch_dims=-1)
+    one("gathernd-floats", "GatherND", ["x0", "x0"])
+    one("trilu-vector", "Trilu", lambda g: [g.input((3,))], opset=14)
+    one("trilu-two", "Trilu", ["x0", ints(1, 2)], opset=14)
+    one("max-types", "Max", lambda g: [g.ids(3, (2, 3)), g.input((2, 3))])
     one("erf-ids", "Erf", lambda g: [g.ids(3, (2, 3))])
     one("gelu-word", "Gelu", ["x0"], opset=20, approximate="sigmoid")
     one("layernorm-scale", "LayerNormalization", lambda g: ["x0", g.rand(5)], opset=17)

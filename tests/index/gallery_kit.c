@@ -165,6 +165,14 @@ dpl_status kit_put(dpl_gallery *gallery, uint64_t seed, const char *path, const 
     return dpl_gallery_put(gallery, &p.photo, 1, err);
 }
 
+void kit_put_well(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
+                  size_t n_templates)
+{
+    dpl_error err = {0};
+
+    kit_expect(DPL_OK, kit_put(gallery, seed, path, person, n_templates, &err), &err);
+}
+
 const char *kit_setting(dpl_gallery *gallery, const char *key)
 {
     const char *value;
@@ -282,4 +290,19 @@ char *kit_dump(dpl_gallery *gallery)
     text = kit_read(path, &n);
     unlink(path);
     return text;
+}
+
+void kit_is_still(dpl_gallery *gallery, char *before)
+{
+    char *now = kit_dump(gallery);
+
+    assert_string_equal(before, now);
+    free(now);
+    free(before);
+}
+
+void kit_end(dpl_gallery *gallery, char *dir)
+{
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
 }

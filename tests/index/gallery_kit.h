@@ -42,6 +42,10 @@ void kit_photo_make(kit_photo *p, uint64_t seed, const char *path, const char *p
 dpl_status kit_put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
                    size_t n_templates, dpl_error *err);
 
+/** The same, which must succeed. */
+void kit_put_well(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
+                  size_t n_templates);
+
 /** A setting, NULL when unset. */
 const char *kit_setting(dpl_gallery *gallery, const char *key);
 
@@ -55,6 +59,10 @@ char *kit_once(const char *dir, char *(*fn)(const char *dir));
 
 /** All of the gallery in a string, freed with free(): its export. */
 char *kit_dump(dpl_gallery *gallery);
+/** It is as it was when this was its dump, which is freed. */
+void kit_is_still(dpl_gallery *gallery, char *before);
+/** The end of a test: closes, and drops the folder. */
+void kit_end(dpl_gallery *gallery, char *dir);
 /** The whole content of a file, with a NUL after it. */
 char *kit_read(const char *path, size_t *n);
 void kit_write(const char *path, const void *bytes, size_t n);

@@ -549,6 +549,43 @@ static void a_group_is_of_what_is_like_the_one_to_keep(void **state)
     assert_int_equal(r.n_copies, 2);
 }
 
+/* The first one with a share of the second drawn over it, as large as the first. */
+static dpl_image blended(const dpl_image *first, const dpl_image *second, double part)
+{
+    dpl_image out, over;
+
+    need(dpl_image_resize(&over, second, first->width_px, first->height_px, &err));
+    out = resized(first, 1);
+    for (size_t i = 0; i < 3 * (size_t)out.width_px * (size_t)out.height_px; i++)
+        out.pixels[i] = (uint8_t)lround((1 - part) * out.pixels[i] + part * over.pixels[i]);
+    dpl_image_clear(&over);
+    return out;
+}
+
+/* Of three that look nearly the same, what is alike the most belongs together, not what is kept first. */
+static void a_copy_goes_with_what_it_is_most_like(void **state)
+{
+    dpl_image other = blended(&images[0], &images[2], 0.36), half;
+    dpl_image like = blended(&images[0], &images[2], 0.26);
+    dpl_sketch first = sketch_of(&images[0]), second = sketch_of(&other), third;
+    dpl_overlay o;
+    groups g;
+
+    (void)state;
+    half = resized(&like, 0.5);
+    third = sketch_of(&half);
+    dpl_sketch_compare(&o, &first, &second);
+    assert_false(dpl_overlay_is_copy(&o));
+    dpl_sketch_compare(&o, &first, &third);
+    assert_true(dpl_overlay_is_copy(&o));
+    put("first.jpg", resized(&images[0], 1.2), 0);
+    put("second.jpg", other, 100);
+    put("third.jpg", half, 200);
+    find(&g, 0);
+    assert_string_equal(g.text, "second.jpg: third.jpg near; ");
+    dpl_image_clear(&like);
+}
+
 static void what_it_cannot_do_is_refused(void **state)
 {
     const char *const paths[] = {folder}, *const nowhere[] = {"/nowhere"};
@@ -592,6 +629,7 @@ int main(void)
         cmocka_unit_test(only_copies_have_a_rate),
         MANY(the_largest_is_kept_then_the_sharpest_then_the_oldest),
         MANY(a_group_is_of_what_is_like_the_one_to_keep),
+        MANY(a_copy_goes_with_what_it_is_most_like),
         MANY(what_it_cannot_do_is_refused),
     };
 

@@ -21,12 +21,6 @@
 
 static dpl_error err;
 
-static void put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
-                size_t n_templates)
-{
-    kit_expect(DPL_OK, kit_put(gallery, seed, path, person, n_templates, &err), &err);
-}
-
 static dpl_status import_text(dpl_gallery *gallery, const char *text, size_t n)
 {
     int64_t n_photos, n_templates;
@@ -44,15 +38,15 @@ static char *odd_gallery(const char *dir)
 
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "\xc3\xa9\"\\\n\x01", &err), &err);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "empty", "", &err), &err);
-    put(gallery, 1, "/latin-1 \xe9.jpg", "Ren\xe9", 2);
-    put(gallery, 2, "/utf-8 \xc3\xa9\xf0\x9f\x98\x80.jpg", "Ren\xc3\xa9", 3);
-    put(gallery, 3, "/\n\t\x7f\"quoted\".jpg", "\n", 1);
-    put(gallery, 4, "/overlong \xc0\xaf.jpg", "surrogate \xed\xa0\x80", 2);
-    put(gallery, 5, "/nobody.jpg", NULL, 1);
-    put(gallery, 9, "/refused.jpg", "Ren\xc3\xa9", 0);
+    kit_put_well(gallery, 1, "/latin-1 \xe9.jpg", "Ren\xe9", 2);
+    kit_put_well(gallery, 2, "/utf-8 \xc3\xa9\xf0\x9f\x98\x80.jpg", "Ren\xc3\xa9", 3);
+    kit_put_well(gallery, 3, "/\n\t\x7f\"quoted\".jpg", "\n", 1);
+    kit_put_well(gallery, 4, "/overlong \xc0\xaf.jpg", "surrogate \xed\xa0\x80", 2);
+    kit_put_well(gallery, 5, "/nobody.jpg", NULL, 1);
+    kit_put_well(gallery, 9, "/refused.jpg", "Ren\xc3\xa9", 0);
     /* Ids with gaps, in the middle and at the end. */
-    put(gallery, 6, "/nobody.jpg", NULL, 2);
-    put(gallery, 7, "/last.jpg", "last", 2);
+    kit_put_well(gallery, 6, "/nobody.jpg", NULL, 2);
+    kit_put_well(gallery, 7, "/last.jpg", "last", 2);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "last", NULL, 0, 0, &err), &err);
     text = kit_dump(gallery);
     dpl_gallery_close(gallery);
@@ -80,7 +74,7 @@ static void export_import_export_is_byte_identical(void **state)
     assert_string_equal(kit_setting(gallery, "model.face.hash"), KIT_HASH);
     kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
     /* The ids that were gone there do not come back here. */
-    put(gallery, 8, "/new.jpg", "new", 1);
+    kit_put_well(gallery, 8, "/new.jpg", "new", 1);
     free(again);
     again = kit_dump(gallery);
     assert_non_null(strstr(again, "{\"type\":\"person\",\"id\":6,\"name\":\"new\"}"));
@@ -151,8 +145,8 @@ static void any_gallery_survives_the_round_trip(void **state)
                 path[k] = (char)(1 + dpli_rng_below(&rng, 255));
             for (size_t k = 0; k < 1 + dpli_rng_below(&rng, 2); k++)
                 person[k] = "a\xc3\xa9\xff\n\xf0"[dpli_rng_below(&rng, 6)];
-            put(gallery, dpli_rng_u64(&rng), path, dpli_rng_below(&rng, 4) ? person : NULL,
-                dpli_rng_below(&rng, 4));
+            kit_put_well(gallery, dpli_rng_u64(&rng), path, dpli_rng_below(&rng, 4) ? person : NULL,
+                         dpli_rng_below(&rng, 4));
         }
         text = kit_dump(gallery);
         dpl_gallery_close(gallery);
@@ -177,15 +171,15 @@ static void an_import_adds_to_what_is_there(void **state)
     int64_t before, now;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 2, "/b.jpg", "bob", 3);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 3);
     text = kit_dump(gallery);
     dpl_gallery_close(gallery);
 
     gallery = kit_new(other);
-    put(gallery, 5, "/x.jpg", "xaver", 1);
-    put(gallery, 7, "/b.jpg", "solo", 1); /* becomes bob's, and solo vanishes */
-    put(gallery, 9, "/c.jpg", "ann", 1);  /* has the same name as theirs */
+    kit_put_well(gallery, 5, "/x.jpg", "xaver", 1);
+    kit_put_well(gallery, 7, "/b.jpg", "solo", 1); /* becomes bob's, and solo vanishes */
+    kit_put_well(gallery, 9, "/c.jpg", "ann", 1);  /* has the same name as theirs */
     kit_expect(DPL_OK, gallery->store->ops->generation(gallery->store, &before, identity, &err),
                &err);
     kit_expect(DPL_OK, import_text(gallery, text, strlen(text)), &err);
@@ -217,12 +211,12 @@ static void another_models_vectors_are_not_imported(void **state)
     dpl_gallery *gallery = kit_new(dir);
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
     text = kit_dump(gallery);
     dpl_gallery_close(gallery);
     gallery = kit_new(other);
-    put(gallery, 3, "/b.jpg", "bob", 1);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 1);
     before = kit_dump(gallery);
     hash = strstr(text, KIT_HASH);
     assert_non_null(hash);
@@ -357,8 +351,8 @@ static void a_file_that_is_wrong_anywhere_changes_nothing(void **state)
     dpl_gallery *gallery = kit_new(dir);
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 3 + 2, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 3 + 2, "/b.jpg", "bob", 2);
     text = kit_dump(gallery);
     dpl_gallery_close(gallery);
     gallery = kit_open(other, DPL_GALLERY_CREATE);
@@ -394,7 +388,7 @@ static void a_vector_without_a_direction_is_not_imported(void **state)
     dpl_gallery *gallery = kit_new(dir);
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     text = kit_dump(gallery);
     vector = strstr(text, "\"vector\":\"");
     assert_non_null(vector);
@@ -405,8 +399,7 @@ static void a_vector_without_a_direction_is_not_imported(void **state)
     kit_expect(DPL_E_NUMERIC, import_text(gallery, text, strlen(text)), &err);
     assert_non_null(strstr(err.message, "all zero"));
     free(text);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_file_cut_off_anywhere_is_refused(void **state)
@@ -417,8 +410,8 @@ static void a_file_cut_off_anywhere_is_refused(void **state)
     size_t n;
 
     (void)state;
-    put(gallery, 4, "/a.jpg", "ann", 2);
-    put(gallery, 1, "/b.jpg", "bob", 0);
+    kit_put_well(gallery, 4, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 1, "/b.jpg", "bob", 0);
     text = kit_dump(gallery);
     n = strlen(text);
     dpl_gallery_close(gallery);
@@ -449,8 +442,7 @@ static void a_line_without_end_is_refused_before_it_fills_memory(void **state)
     kit_expect(DPL_E_LIMIT, import_text(gallery, text, n), &err);
     assert_non_null(strstr(err.message, "4 MiB"));
     free(text);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* The limits of gallery.h promise that any line that an export writes can be read. */
@@ -506,7 +498,7 @@ static void an_export_carries_no_character_that_drives_a_terminal(void **state)
     dpl_gallery *gallery = kit_new(dir);
 
     (void)state;
-    put(gallery, 1, "/a.jpg", name, 1);
+    kit_put_well(gallery, 1, "/a.jpg", name, 1);
     text = kit_dump(gallery);
     assert_non_null(strstr(text, "\"a\\u007fb\\u009bc\\u202ed\\udb40\\udc01e\xc3\xa9\""));
     dpl_gallery_close(gallery);
@@ -535,8 +527,7 @@ static void a_vector_too_long_to_be_compared_is_not_taken(void **state)
     assert_non_null(strstr(err.message, "number 3 of a face vector is -1.1e+16, limit is 1e+16"));
     p.vectors[0][3] = 1e16F;
     kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ where it goes */
@@ -550,7 +541,7 @@ static void an_export_is_private_and_replaces_only_when_whole(void **state)
     size_t n;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_export(gallery, "out.jsonl", &err), &err);
     assert_int_equal(stat("out.jsonl", &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -565,8 +556,7 @@ static void an_export_is_private_and_replaces_only_when_whole(void **state)
     kit_expect(DPL_E_SYSTEM, dpl_gallery_export(gallery, "missing/out.jsonl", &err), &err);
     assert_non_null(strstr(err.message, "missing/out.jsonl"));
     umask(before);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void minus_is_standard_output_and_input(void **state)
@@ -578,7 +568,7 @@ static void minus_is_standard_output_and_input(void **state)
     size_t n;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     text = kit_dump(gallery);
     fflush(stdout);
     assert_non_null(freopen("piped.jsonl", "wb", stdout));

@@ -122,12 +122,6 @@ static int64_t generation(dpl_gallery *gallery)
     return n;
 }
 
-static void put(dpl_gallery *gallery, uint64_t seed, const char *path, const char *person,
-                size_t n_templates)
-{
-    kit_expect(DPL_OK, kit_put(gallery, seed, path, person, n_templates, &err), &err);
-}
-
 /* ------------------------------------------------------------------ opening */
 
 static void expect_mode(const char *dir, const char *name, mode_t mode)
@@ -151,7 +145,7 @@ static void a_new_gallery_is_for_its_owner_alone(void **state)
     snprintf(dir, sizeof dir, "%s/b", between);
     gallery = kit_new(dir);
     assert_string_equal(dpl_gallery_dir(gallery), dir);
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     expect_mode(between, ".", 0700);
     expect_mode(dir, ".", 0700);
     expect_mode(dir, "gallery.db", 0600);
@@ -250,14 +244,13 @@ static void triggers_and_views_of_a_hostile_file_do_nothing(void **state)
                             "CREATE TRIGGER t AFTER INSERT ON photo BEGIN DELETE FROM photo; END",
                             &err),
                &err);
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     dpl_gallery_close(gallery);
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
-    put(gallery, 2, "/b.jpg", "ann", 1);
+    kit_put_well(gallery, 2, "/b.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
     assert_int_equal(counts.n_photos, 2);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* Runs fn in a process of its own and gives its exit status: 0 when all went well. */
@@ -347,7 +340,7 @@ static void a_gallery_on_a_read_only_medium_can_be_read(void **state)
     snprintf(odd, sizeof odd, "%s%%41?x#y", dir);
     assert_int_equal(rename(dir, odd), 0);
     gallery = kit_new(odd);
-    put(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
     dpl_gallery_close(gallery);
     snprintf(path, sizeof path, "%s/gallery.db", odd);
     assert_int_equal(chmod(path, 0444), 0);
@@ -414,8 +407,7 @@ static void what_is_put_is_read_back_exactly(void **state)
     kit_expect(DPL_OK, dpl_gallery_each_template_of(gallery, 2, keep_template, k, &err), &err);
     assert_int_equal(k->n, 0);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_get_template(gallery, 4, keep_template, k, &err), &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void names_and_paths_are_bytes(void **state)
@@ -429,15 +421,14 @@ static void names_and_paths_are_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < 6; i++) {
         snprintf(path, sizeof path, "/%s.jpg", names[i]);
-        put(gallery, i, path, names[i], 1);
+        kit_put_well(gallery, i, path, names[i], 1);
         k = photos(gallery, names[i]);
         assert_int_equal(k->n, 1);
         assert_string_equal(k->rows[0].name, path);
         assert_string_equal(k->rows[0].person, names[i]);
     }
     assert_int_equal(people(gallery)->n, 6);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void putting_again_replaces_by_path_and_keeps_the_photos_id(void **state)
@@ -448,10 +439,10 @@ static void putting_again_replaces_by_path_and_keeps_the_photos_id(void **state)
     int64_t photo_id;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 3, "/b.jpg", "bob", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 1);
     photo_id = photos(gallery, "ann")->rows[0].id;
-    put(gallery, 5, "/a.jpg", "cid", 1);
+    kit_put_well(gallery, 5, "/a.jpg", "cid", 1);
     k = photos(gallery, NULL);
     assert_int_equal(k->n, 2);
     assert_int_equal(k->rows[0].id, photo_id);
@@ -468,11 +459,10 @@ static void putting_again_replaces_by_path_and_keeps_the_photos_id(void **state)
     assert_string_equal(k->rows[1].name, "cid");
     assert_int_equal(k->rows[1].id, 3);
     /* To nobody, and refused this time. */
-    put(gallery, 5, "/a.jpg", NULL, 0);
+    kit_put_well(gallery, 5, "/a.jpg", NULL, 0);
     assert_int_equal(people(gallery)->n, 1);
     assert_int_equal(templates(gallery, NULL, NULL)->n, 1);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void put_takes_the_time_when_none_is_given(void **state)
@@ -488,8 +478,7 @@ static void put_takes_the_time_when_none_is_given(void **state)
     kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
     got = photos(gallery, NULL)->rows[0].photo.enrolled_unix_s;
     assert_true(got >= before && got <= time(NULL));
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void spoil(kit_photo *p, int how)
@@ -541,7 +530,7 @@ static void a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept(void **state
     int64_t generation_before;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
     before = kit_dump(gallery);
     generation_before = generation(gallery);
     for (int how = 0; how < 22; how++) {
@@ -561,8 +550,7 @@ static void a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept(void **state
     }
     assert_int_equal(generation(gallery), generation_before);
     free(before);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_gallery_open_for_reading_cannot_be_changed(void **state)
@@ -574,7 +562,7 @@ static void a_gallery_open_for_reading_cannot_be_changed(void **state)
     int64_t n, m;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     dpl_gallery_close(gallery);
     gallery = kit_open(dir, DPL_GALLERY_READ);
     assert_int_equal(kit_put(gallery, 2, "/b.jpg", "bob", 1, &err), DPL_E_ARGUMENT);
@@ -587,8 +575,7 @@ static void a_gallery_open_for_reading_cannot_be_changed(void **state)
     /* Counting changes nothing. */
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, NULL, paths, 1, 1, &err), &err);
     assert_int_equal(report.n_templates, 1);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ walks */
@@ -631,10 +618,10 @@ static void walks_are_in_order_and_stop_when_told(void **state)
     int n = 0;
 
     (void)state;
-    put(gallery, 1, "/c.jpg", "zoe", 1);
-    put(gallery, 2, "/a.jpg", "ann", 2);
-    put(gallery, 3, "/b.jpg", "bob", 0);
-    put(gallery, 4, "/B.jpg", NULL, 1);
+    kit_put_well(gallery, 1, "/c.jpg", "zoe", 1);
+    kit_put_well(gallery, 2, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 0);
+    kit_put_well(gallery, 4, "/B.jpg", NULL, 1);
     k = people(gallery);
     assert_int_equal(k->n, 3);
     assert_string_equal(k->rows[0].name, "ann");
@@ -649,7 +636,7 @@ static void walks_are_in_order_and_stop_when_told(void **state)
     assert_string_equal(k->rows[1].name, "/a.jpg");
     assert_string_equal(k->rows[2].name, "/b.jpg");
     assert_string_equal(k->rows[3].name, "/c.jpg");
-    put(gallery, 5, "/C.jpg", "zoe", 1);
+    kit_put_well(gallery, 5, "/C.jpg", "zoe", 1);
     k = photos(gallery, "zoe");
     assert_int_equal(k->n, 2);
     assert_string_equal(k->rows[0].name, "/C.jpg");
@@ -662,9 +649,8 @@ static void walks_are_in_order_and_stop_when_told(void **state)
                      DPL_E_ARGUMENT);
     assert_non_null(strstr(err.message, "while it is walked"));
     kit_expect(DPL_OK, dpl_gallery_each_photo(gallery, NULL, read_meanwhile, gallery, &err), &err);
-    put(gallery, 9, "/z.jpg", "zoe", 1);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_put_well(gallery, 9, "/z.jpg", "zoe", 1);
+    kit_end(gallery, dir);
 }
 
 static void counts_are_those_of_the_rows(void **state)
@@ -676,9 +662,9 @@ static void counts_are_those_of_the_rows(void **state)
     (void)state;
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
     assert_int_equal(counts.n_photos + counts.n_persons + counts.n_templates_face, 0);
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 2, "/b.jpg", "ann", 3);
-    put(gallery, 3, "/c.jpg", "cid", 0);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 2, "/b.jpg", "ann", 3);
+    kit_put_well(gallery, 3, "/c.jpg", "cid", 0);
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
     assert_int_equal(counts.n_persons, 2);
     assert_int_equal(counts.n_photos, 3);
@@ -686,8 +672,7 @@ static void counts_are_those_of_the_rows(void **state)
     assert_int_equal(counts.n_templates_face, 4);
     assert_int_equal(counts.n_templates_image, 1);
     assert_true(counts.db_bytes > 8192);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_photo_is_found_by_path_and_all_are_by_content(void **state)
@@ -698,9 +683,9 @@ static void a_photo_is_found_by_path_and_all_are_by_content(void **state)
     int found;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
-    put(gallery, 2, "/c.jpg", "ann", 1);
-    put(gallery, 1, "/b.jpg", "bob", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 2, "/c.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/b.jpg", "bob", 1);
     kit_expect(DPL_OK,
                dpl_gallery_find_photo(gallery, "/c.jpg", NULL, keep_photo, &k, &found, &err), &err);
     assert_int_equal(found, 1);
@@ -722,8 +707,7 @@ static void a_photo_is_found_by_path_and_all_are_by_content(void **state)
     assert_string_equal(k.rows[1].name, "/b.jpg");
     kit_expect(DPL_E_ARGUMENT,
                dpl_gallery_find_photo(gallery, NULL, NULL, keep_photo, &k, &found, &err), &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ settings and models */
@@ -737,7 +721,7 @@ static void a_setting_stays_once_there_are_templates(void **state)
     assert_null(kit_setting(gallery, "detect"));
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
     kit_expect(DPL_E_MISMATCH, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
     assert_string_equal(kit_setting(gallery, "detect"), "yunet");
@@ -750,8 +734,7 @@ static void a_setting_stays_once_there_are_templates(void **state)
     gallery = kit_open(dir, DPL_GALLERY_READ);
     kit_expect(DPL_OK, dpl_gallery_remember(gallery, "detect", "yunet", &err), &err);
     kit_expect(DPL_E_MISMATCH, dpl_gallery_remember(gallery, "detect", "none", &err), &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_setting_that_cannot_be_read_is_not_unset(void **state)
@@ -764,8 +747,7 @@ static void a_setting_that_cannot_be_read_is_not_unset(void **state)
     kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), "DROP TABLE setting", &err), &err);
     kit_expect(DPL_E_GALLERY, dpl_gallery_setting(&value, gallery, "detect", &err), &err);
     assert_null(value);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
@@ -784,8 +766,7 @@ static void a_vector_of_zeros_is_refused_where_it_has_no_direction(void **state)
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
     kit_expect(DPL_E_NUMERIC, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
     assert_string_equal(err.message, "a face vector is all zero and has no direction");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
@@ -805,7 +786,7 @@ static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
     gallery = kit_new(dir);
     assert_string_equal(kit_setting(gallery, "model.face.hash"), KIT_HASH);
     assert_string_equal(kit_setting(gallery, "model.face.dim"), "8");
-    put(gallery, 2, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 2, "/a.jpg", "ann", 2);
 
     kit_expect(DPL_E_MISMATCH, dpli_gallery_bind(gallery, &other, &err), &err);
     assert_non_null(strstr(err.message, "\"kit\""));
@@ -831,15 +812,14 @@ static void a_space_belongs_to_the_model_that_made_its_vectors(void **state)
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "ann", NULL, 0, 0, &err), &err);
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
     assert_string_equal(kit_setting(gallery, "model.face.hash"), other_hash);
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     assert_string_equal(templates(gallery, NULL, "face")->rows[0].person, "ann");
     other.space = "sound";
     kit_expect(DPL_E_ARGUMENT, dpli_gallery_bind(gallery, &other, &err), &err);
     other.space = "face";
     other.dim = 0;
     kit_expect(DPL_E_LIMIT, dpli_gallery_bind(gallery, &other, &err), &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void an_encoder_is_bound_by_its_own_facts(void **state)
@@ -859,11 +839,10 @@ static void an_encoder_is_bound_by_its_own_facts(void **state)
     assert_string_equal(kit_setting(gallery, "model.face.name"), dpl_encoder_fact(encoder, "name"));
     /* Nothing was made with it yet, so another may take its place, and then it has to stay out. */
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &other, &err), &err);
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     kit_expect(DPL_E_MISMATCH, dpl_gallery_bind(gallery, encoder, &err), &err);
     dpl_encoder_close(encoder);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ rename, move */
@@ -875,8 +854,8 @@ static void rename_keeps_the_person_and_takes_no_name_twice(void **state)
     int64_t id, before;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
-    put(gallery, 2, "/b.jpg", "bob", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 1);
     id = people(gallery)->rows[0].id;
     before = generation(gallery);
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_rename(gallery, "ann", "bob", &err), &err);
@@ -889,8 +868,7 @@ static void rename_keeps_the_person_and_takes_no_name_twice(void **state)
     assert_string_equal(people(gallery)->rows[1].name, "zo\xff");
     assert_int_equal(photos(gallery, "zo\xff")->n, 1);
     assert_int_equal(generation(gallery), before);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_moved_photo_keeps_ids_person_and_templates(void **state)
@@ -901,8 +879,8 @@ static void a_moved_photo_keeps_ids_person_and_templates(void **state)
     int64_t before;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 2, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 2);
     before = generation(gallery);
     kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/c.jpg", 77, &err), &err);
     assert_int_equal(generation(gallery), before);
@@ -923,8 +901,7 @@ static void a_moved_photo_keeps_ids_person_and_templates(void **state)
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_move_photo(gallery, 2, "/b.jpg", 1, &err), &err);
     assert_int_equal(photos(gallery, NULL)->n, 1);
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_move_photo(gallery, 1, "b.jpg", 1, &err), &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ trust */
@@ -1101,13 +1078,13 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     int64_t before;
 
     (void)state;
-    put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
-    put(gallery, 11, "/photos/gone-2.jpg", "somebody gone", 2);
-    put(gallery, 12, "/photos/kept-1.jpg", "somebody kept", 3);
-    put(gallery, 13, "/photos/gone-3.jpg", "somebody gone", 0);
+    kit_put_well(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
+    kit_put_well(gallery, 11, "/photos/gone-2.jpg", "somebody gone", 2);
+    kit_put_well(gallery, 12, "/photos/kept-1.jpg", "somebody kept", 3);
+    kit_put_well(gallery, 13, "/photos/gone-3.jpg", "somebody gone", 0);
     /* Both in the log and, after this, in the database and in a snapshot. */
     kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
-    put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
+    kit_put_well(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
     snprintf(snapshot, sizeof snapshot, "%s/face.faiss", dir);
     kit_write(snapshot, "/photos/gone-1.jpg", 18);
     assert_true(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3) > 9);
@@ -1141,11 +1118,10 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     }
     /* An id that is gone does not come back with the file's last rows gone. */
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
-    put(gallery, 15, "/new.jpg", "new", 1);
+    kit_put_well(gallery, 15, "/new.jpg", "new", 1);
     assert_int_equal(photos(gallery, "new")->rows[0].id, 5);
     assert_int_equal(templates(gallery, "new", NULL)->rows[0].id, 12);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* A photo that was refused, and whose it was to be. */
@@ -1165,7 +1141,7 @@ static void refused_photos_are_forgotten_with_whom_they_were_meant_for(void **st
     dpl_forget_report report;
 
     (void)state;
-    put(gallery, 1, "/photos/Ann Gone/1.jpg", "Ann Gone", 1);
+    kit_put_well(gallery, 1, "/photos/Ann Gone/1.jpg", "Ann Gone", 1);
     put_refused(gallery, 3, "/photos/Ann Gone/2.jpg", "Ann Gone");
     put_refused(gallery, 6, "/photos/Ann Gone II/1.jpg", "Ann Gone II");
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err), &err);
@@ -1180,8 +1156,7 @@ static void refused_photos_are_forgotten_with_whom_they_were_meant_for(void **st
     assert_int_equal(photos(gallery, NULL)->n, 0);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, "Ann Gone", NULL, 0, 0, &err),
                &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void refused_photos_are_renamed_with_whom_they_were_meant_for(void **state)
@@ -1191,7 +1166,7 @@ static void refused_photos_are_renamed_with_whom_they_were_meant_for(void **stat
     dpl_forget_report report;
 
     (void)state;
-    put(gallery, 1, "/p/1.jpg", "Ann", 1);
+    kit_put_well(gallery, 1, "/p/1.jpg", "Ann", 1);
     put_refused(gallery, 3, "/p/2.jpg", "Ann");
     put_refused(gallery, 6, "/p/3.jpg", "Bob");
     kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Ann", "Bea", &err), &err);
@@ -1202,8 +1177,7 @@ static void refused_photos_are_renamed_with_whom_they_were_meant_for(void **stat
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Bea", NULL, 0, 0, &err), &err);
     assert_int_equal(report.n_photos, 2);
     assert_int_equal(photos(gallery, NULL)->n, 1);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* Short names, too, where a row of theirs is left; across the pieces in which files are read. */
@@ -1231,9 +1205,10 @@ static void the_proof_finds_what_any_file_of_the_folder_still_has(void **state)
         dpl_gallery *gallery = kit_new(dir);
         dpl_forget_report report;
 
-        put(gallery, 1, "/p/1.jpg", "Ann", 1);
+        kit_put_well(gallery, 1, "/p/1.jpg", "Ann", 1);
         put_refused(gallery, 3, "/p/2.jpg", "Ann");
-        put(gallery, 5, "/p/2.jpg.jpg", "Bob", 1); /* which has "/p/2.jpg" in it by right */
+        kit_put_well(gallery, 5, "/p/2.jpg.jpg", "Bob",
+                     1); /* which has "/p/2.jpg" in it by right */
         memset(filler, 'f', 4 * PIECE);
         memcpy(filler + cases[i].at, cases[i].bytes ? cases[i].bytes : row, (size_t)cases[i].n);
         snprintf(path, sizeof path, "%s/copy", dir);
@@ -1254,18 +1229,17 @@ static void of_what_is_replaced_the_database_keeps_no_byte_after_the_next_change
     kit_photo p;
 
     (void)state;
-    put(gallery, 10, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 10, "/a.jpg", "ann", 1);
     kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     kit_photo_make(&p, 10, "/a.jpg", "ann", 1);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 1);
-    put(gallery, 12, "/a.jpg", "ann", 0);
+    kit_put_well(gallery, 12, "/a.jpg", "ann", 0);
     /* It could be taken back until then. */
-    put(gallery, 14, "/b.jpg", "ann", 0);
+    kit_put_well(gallery, 14, "/b.jpg", "ann", 0);
     kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 0);
     assert_int_equal(kit_files_with(dir, p.thumbs[0], KIT_THUMB), 0);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void photos_are_forgotten_by_path_all_or_none(void **state)
@@ -1276,9 +1250,9 @@ static void photos_are_forgotten_by_path_all_or_none(void **state)
     dpl_forget_report report;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
-    put(gallery, 2, "/b.jpg", "bob", 2);
-    put(gallery, 3, "/c.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 3, "/c.jpg", "ann", 1);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_forget(&report, gallery, NULL, unknown, 2, 0, &err),
                &err);
     assert_non_null(strstr(err.message, "\"/d\""));
@@ -1292,8 +1266,7 @@ static void photos_are_forgotten_by_path_all_or_none(void **state)
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_forget(&report, gallery, NULL, NULL, 0, 0, &err), &err);
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_forget(&report, gallery, "ann", paths, 1, 0, &err),
                &err);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* Killed after the rows went and before their bytes did. */
@@ -1337,8 +1310,7 @@ static void a_forget_that_was_killed_is_finished_by_the_next_writer(void **state
     dpl_gallery_close(gallery);
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
     assert_string_equal(dpl_gallery_notice(gallery), "");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static dpl_status forget_meanwhile(void *ctx, const dpl_photo_row *row)
@@ -1355,7 +1327,7 @@ static void a_reader_that_keeps_bytes_alive_is_told_of(void **state)
     dpl_gallery *gallery = kit_new(dir), *reader;
 
     (void)state;
-    put(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
+    kit_put_well(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
     reader = kit_open(dir, DPL_GALLERY_READ);
     kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), "PRAGMA busy_timeout=50", &err), &err);
     kit_expect(DPL_E_LOCKED, dpl_gallery_each_photo(reader, NULL, forget_meanwhile, gallery, NULL),
@@ -1366,8 +1338,7 @@ static void a_reader_that_keeps_bytes_alive_is_told_of(void **state)
     dpl_gallery_close(gallery);
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
     assert_int_equal(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3), 0);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ all vectors */
@@ -1387,10 +1358,10 @@ static void load_gives_all_vectors_of_a_space(void **state)
     kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_int_equal(v.n, 0);
     dpli_vectors_clear(&v);
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 2, "/b.jpg", "bob", 3);
-    put(gallery, 3, "/c.jpg", NULL, 2);
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 3);
+    kit_put_well(gallery, 3, "/c.jpg", NULL, 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     k = templates(gallery, NULL, "face");
     for (int with_rows = 0; with_rows < 2; with_rows++) {
         kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "face", KIT_DIM, with_rows, &err), &err);
@@ -1436,8 +1407,7 @@ static void load_gives_all_vectors_of_a_space(void **state)
     kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), sql, &err), &err);
     kit_expect(DPL_E_GALLERY, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_non_null(strstr(err.message, "not finite"));
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ sums */
@@ -1485,8 +1455,8 @@ static void a_row_that_is_not_what_was_written_is_noticed_and_named(void **state
         char *dir = kit_folder();
         dpl_gallery *gallery = kit_new(dir);
 
-        put(gallery, 1, "/a.jpg", "ann", 2);
-        put(gallery, 3, "/b.jpg", "bob", 2);
+        kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+        kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
         kit_expect(DPL_OK, read_all_of(gallery), &err);
         kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), cases[i].sql, &err), &err);
         kit_expect(DPL_E_GALLERY, read_all_of(gallery), &err);
@@ -1517,8 +1487,8 @@ static void a_vector_that_was_changed_goes_into_no_index(void **state)
 
     (void)state;
     kit_photo_make(&p, 1, "/a.jpg", "ann", 2);
-    put(gallery, 1, "/a.jpg", "ann", 2);
-    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
     kit_expect(DPL_OK, dpl_head_new(&head, DPL_HEAD_COSINE, KIT_DIM, NULL, 0, &err), &err);
     kit_expect(DPL_OK,
                dpli_db_exec(kit_db(gallery),
@@ -1532,15 +1502,14 @@ static void a_vector_that_was_changed_goes_into_no_index(void **state)
         &err);
     assert_non_null(strstr(err.message, "the vector of photo \"/b.jpg\" is not what was written"));
     /* Enrolled again, it is well. */
-    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
     kit_expect(
         DPL_OK,
         dpl_gallery_search(hits, gallery, head, "face", p.vectors[0], 1, KIT_DIM, NULL, NULL, &err),
         &err);
     assert_int_equal(hits[0].template_id, 1);
     dpl_head_free(head);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* As an encoder of whole pictures has it, used without a detector. */
@@ -1561,8 +1530,7 @@ static void a_whole_picture_may_say_where_it_was_taken_from(void **state)
     assert_int_equal(k->rows[0].template.is_face, 1);
     assert_int_equal(k->rows[1].template.is_face, 0);
     assert_memory_equal(&k->rows[1].template.face, &p.templates[1].face, sizeof(dpl_face));
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void whose_a_refused_photo_was_to_be_is_kept(void **state)
@@ -1576,7 +1544,7 @@ static void whose_a_refused_photo_was_to_be_is_kept(void **state)
     kit_photo_make(&p, 1, "/a.jpg", NULL, 0);
     p.photo.row.meant = "ann\xff";
     kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
-    put(gallery, 3, "/b.jpg", "bob", 1);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 1);
     assert_string_equal(photos(gallery, NULL)->rows[0].photo.meant ? "known" : "", "known");
     assert_null(photos(gallery, "bob")->rows[0].photo.meant);
     text = kit_dump(gallery);
@@ -1606,8 +1574,8 @@ static void a_photo_may_have_another_source_than_a_file(void **state)
     int found;
 
     (void)state;
-    put(gallery, 1, path, "ann", 1);
-    put(gallery, 3, "/a b%.jpg", "ann", 1);
+    kit_put_well(gallery, 1, path, "ann", 1);
+    kit_put_well(gallery, 3, "/a b%.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_find_photo(gallery, path, NULL, keep_photo, &k, &found, &err),
                &err);
     assert_int_equal(found, 1);
@@ -1618,8 +1586,7 @@ static void a_photo_may_have_another_source_than_a_file(void **state)
     free(text);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, NULL, &path, 1, 0, &err), &err);
     assert_int_equal(report.n_photos, 1);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void an_address_of_no_keeper_is_refused_without_its_secrets(void **state)
@@ -1775,7 +1742,7 @@ static void step(struct model *m, dpl_gallery *gallery, dpli_rng *rng)
         size_t n = dpli_rng_below(rng, 4);
         uint64_t seed = dpli_rng_u64(rng);
 
-        put(gallery, seed, path, person < 0 ? NULL : m->names[person], n);
+        kit_put_well(gallery, seed, path, person < 0 ? NULL : m->names[person], n);
         if (!m->photos[i].there)
             m->photos[i].id = ++m->last_photo_id;
         m->generation += n > 0 || (m->photos[i].there && m->photos[i].n_templates > 0);
@@ -1843,8 +1810,7 @@ static void any_sequence_of_changes_gives_what_a_simple_model_gives(void **state
         }
     }
     assert_true(m.last_template_id > 100);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ faces' own people, undo */
@@ -1871,8 +1837,7 @@ static void every_face_has_a_person_of_its_own(void **state)
     /* His face is in her photo. */
     assert_int_equal(photos(gallery, "bob")->n, 1);
     assert_int_equal(photos(gallery, "ann")->n, 1);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_search_tells_the_faces_person_and_not_the_photos(void **state)
@@ -1900,8 +1865,7 @@ static void a_search_tells_the_faces_person_and_not_the_photos(void **state)
     assert_int_equal(hits[1].person_id, 0);
     assert_true(hits[2].person_id > 0 && hits[2].person_id != hits[0].person_id);
     dpl_head_free(head);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void forgetting_somebody_leaves_the_others_in_a_photo(void **state)
@@ -1917,7 +1881,7 @@ static void forgetting_somebody_leaves_the_others_in_a_photo(void **state)
     p.templates[1].is_nobodys = true;
     p.templates[2].person = "bob";
     kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
-    put(gallery, 3, "/ann.jpg", "ann somebody", 1);
+    kit_put_well(gallery, 3, "/ann.jpg", "ann somebody", 1);
     /* In her photo, nobody's face may be hers. */
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "ann somebody", NULL, 0, false, &err),
                &err);
@@ -1940,8 +1904,7 @@ static void forgetting_somebody_leaves_the_others_in_a_photo(void **state)
     assert_int_equal(report.n_photos_kept, 1);
     assert_int_equal(photos(gallery, NULL)->n, 1);
     assert_int_equal(templates(gallery, NULL, NULL)->n, 0);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static int64_t refuse(dpl_gallery *gallery, int64_t template_id, int64_t person_id,
@@ -1984,7 +1947,7 @@ static void what_was_said_of_a_face_outlasts_a_new_encoding_of_it(void **state)
     p.templates[0].person = "ann";
     p.templates[0].by_hand = true;
     kit_expect(DPL_OK, dpl_gallery_put(gallery, &p.photo, 1, &err), &err);
-    put(gallery, 3, "/bob.jpg", "bob", 1);
+    kit_put_well(gallery, 3, "/bob.jpg", "bob", 1);
     bob = templates(gallery, "bob", NULL)->rows[0].template.person_id;
     refuse(gallery, templates(gallery, NULL, NULL)->rows[1].template.id, bob, 0);
 
@@ -2021,8 +1984,7 @@ static void what_was_said_of_a_face_outlasts_a_new_encoding_of_it(void **state)
     kit_expect(DPL_OK, gallery->store->ops->each_refusal(gallery->store, 0, keep_refusal, &r, &err),
                &err);
     assert_int_equal(r.id, 0);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void two_spellings_of_a_name_are_one_person(void **state)
@@ -2036,15 +1998,15 @@ static void two_spellings_of_a_name_are_one_person(void **state)
         const char *const names[] = {composed, decomposed};
         dpl_forget_report report;
 
-        put(gallery, 1, "/1.jpg", names[first], 1);
-        put(gallery, 3, "/2.jpg", names[!first], 1);
-        put(gallery, 5, "/3.jpg", "JOS\303\211", 1); /* case is kept */
+        kit_put_well(gallery, 1, "/1.jpg", names[first], 1);
+        kit_put_well(gallery, 3, "/2.jpg", names[!first], 1);
+        kit_put_well(gallery, 5, "/3.jpg", "JOS\303\211", 1); /* case is kept */
         assert_int_equal(photos(gallery, names[first])->n, 2);
         assert_int_equal(photos(gallery, names[!first])->n, 2);
         /* As it was first written. */
         assert_string_equal(photos(gallery, names[!first])->rows[0].person, names[first]);
         kit_expect(DPL_OK, dpl_gallery_rename(gallery, names[!first], "Zoe", &err), &err);
-        put(gallery, 7, "/4.jpg", names[!first], 1);
+        kit_put_well(gallery, 7, "/4.jpg", names[!first], 1);
         assert_int_equal(photos(gallery, "Zoe")->n, 3);
         kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Zoe", NULL, 0, false, &err), &err);
         assert_int_equal(report.n_strings_left, 0);
@@ -2061,9 +2023,9 @@ static void a_former_name_goes_on_meaning_the_person(void **state)
     dpl_forget_report report;
 
     (void)state;
-    put(gallery, 1, "/Barack Obama/1.jpg", "Barack Obama", 1);
+    kit_put_well(gallery, 1, "/Barack Obama/1.jpg", "Barack Obama", 1);
     kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Barack Obama", "Obama", &err), &err);
-    put(gallery, 3, "/Barack Obama/2.jpg", "Barack Obama", 1);
+    kit_put_well(gallery, 3, "/Barack Obama/2.jpg", "Barack Obama", 1);
     assert_int_equal(photos(gallery, "Obama")->n, 2);
     /* What removes wants the name that they have. */
     kit_expect(DPL_E_NOT_FOUND,
@@ -2076,8 +2038,7 @@ static void a_former_name_goes_on_meaning_the_person(void **state)
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "Barack Obama", NULL, 0, false, &err),
                &err);
     assert_int_equal(report.n_strings_left, 0);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* All that an export tells, but for the ids that were given. */
@@ -2097,14 +2058,14 @@ static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
         dpl_gallery *gallery = kit_new(dir);
         int64_t n_photos, n_templates, generation;
 
-        put(gallery, 10, "/a.jpg", "ann", 3);
-        put(gallery, 12, "/b.jpg", "bob", 2);
+        kit_put_well(gallery, 10, "/a.jpg", "ann", 3);
+        kit_put_well(gallery, 12, "/b.jpg", "bob", 2);
         kit_expect(DPL_OK, dpl_gallery_export(gallery, "undo.jsonl", &err), &err);
-        put(gallery, 14, "/c.jpg", "cid", 2);
+        kit_put_well(gallery, 14, "/c.jpg", "cid", 2);
         before = content(gallery);
         switch (change) {
-        case 0: put(gallery, 16, "/d.jpg", "dora", 3); break;
-        case 1: put(gallery, 18, "/a.jpg", "bob", 1); break;
+        case 0: kit_put_well(gallery, 16, "/d.jpg", "dora", 3); break;
+        case 1: kit_put_well(gallery, 18, "/a.jpg", "bob", 1); break;
         case 2:
             kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "Jose\314\201", &err), &err);
             break;
@@ -2153,14 +2114,14 @@ static void several_transactions_may_be_one_change(void **state)
     const dpl_photo_row row = {.file_system = 7};
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     before = content(gallery);
     kit_expect(DPL_OK, dpli_change_begin(gallery, "a run", &err), &err);
-    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
     /* One that fails is not of it. */
     kit_expect(DPL_E_ARGUMENT, kit_put(gallery, 5, "no path", "bob", 2, &err), &err);
-    put(gallery, 7, "/a.jpg", "bob", 1);
-    put(gallery, 9, "/c.jpg", "cid", 1);
+    kit_put_well(gallery, 7, "/a.jpg", "bob", 1);
+    kit_put_well(gallery, 9, "/c.jpg", "cid", 1);
     dpli_change_end(gallery);
     /* What is only noted of a file is no change. */
     note.file = &row;
@@ -2172,8 +2133,7 @@ static void several_transactions_may_be_one_change(void **state)
     assert_string_equal(before, after);
     free(before);
     free(after);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_rehearsal_changes_nothing(void **state)
@@ -2183,31 +2143,29 @@ static void a_rehearsal_changes_nothing(void **state)
     int64_t n_photos, n_templates;
 
     (void)state;
-    put(gallery, 1, "/a.jpg", "ann", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_export(gallery, "rehearsed.jsonl", &err), &err);
     before = kit_dump(gallery);
     dpl_gallery_rehearse(gallery, true);
-    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
     kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "bea", &err), &err);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_rename(gallery, "bob", "bea", &err), &err);
     kit_expect(DPL_OK, dpl_gallery_move_photo(gallery, 1, "/c.jpg", 0, &err), &err);
     kit_expect(DPL_OK,
-               dpl_gallery_import(gallery, "rehearsed.jsonl", &n_photos, &n_templates, &err),
-               &err);
+               dpl_gallery_import(gallery, "rehearsed.jsonl", &n_photos, &n_templates, &err), &err);
     assert_int_equal(n_photos, 1);
     kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
     after = kit_dump(gallery);
     assert_string_equal(before, after);
     free(after);
     dpl_gallery_rehearse(gallery, false);
-    put(gallery, 3, "/b.jpg", "bob", 2);
+    kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
     after = kit_dump(gallery);
     assert_string_not_equal(before, after);
     free(before);
     free(after);
     unlink("rehearsed.jsonl");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_gallery_made_for_nothing_is_gone_when_abandoned(void **state)
@@ -2253,14 +2211,14 @@ static void the_last_change_is_told(void **state)
     kit_expect(DPL_OK, dpl_gallery_last_change(gallery, keep_change, &change, &err), &err);
     assert_null(change.what);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_undo(gallery, &err), &err);
-    put(gallery, 1, "/a.jpg", "ann", 3);
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 3);
     kit_expect(DPL_OK, dpl_gallery_rename(gallery, "ann", "bea", &err), &err);
     kit_expect(DPL_OK, dpl_gallery_last_change(gallery, keep_change, &change, &err), &err);
     assert_string_equal(change.what, "rename \"ann\" to \"bea\"");
     assert_int_equal(change.n_persons_changed, 1);
     assert_int_equal(change.n_photos_added + change.n_photos_changed + change.n_photos_removed, 0);
     free((char *)(uintptr_t)change.what);
-    put(gallery, 3, "/a.jpg", "bob", 2);
+    kit_put_well(gallery, 3, "/a.jpg", "bob", 2);
     kit_expect(DPL_OK, dpl_gallery_last_change(gallery, keep_change, &change, &err), &err);
     assert_int_equal(change.n_persons_added, 1);
     assert_int_equal(change.n_persons_removed, 1);
@@ -2268,23 +2226,22 @@ static void the_last_change_is_told(void **state)
     assert_int_equal(change.n_templates_added, 2);
     assert_int_equal(change.n_templates_removed, 3);
     free((char *)(uintptr_t)change.what);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_forget_is_final_and_leaves_no_change_before_it(void **state)
 {
-    char *dir = kit_folder(), *before, *after;
+    char *dir = kit_folder(), *before;
     dpl_gallery *gallery = kit_new(dir);
     dpl_forget_report report;
     kit_photo p;
 
     (void)state;
-    put(gallery, 2, "/b.jpg", "bob", 1);
-    put(gallery, 1, "/a.jpg", "somebody gone", 3);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 1);
+    kit_put_well(gallery, 1, "/a.jpg", "somebody gone", 3);
     kit_photo_make(&p, 1, "/a.jpg", "somebody gone", 3);
     /* Replaced: what was is kept for undo. */
-    put(gallery, 3, "/a.jpg", "somebody gone", 1);
+    kit_put_well(gallery, 3, "/a.jpg", "somebody gone", 1);
     kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
     assert_int_equal(kit_files_with(dir, p.vectors[0], KIT_DIM * sizeof(float)), 1);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "somebody gone", NULL, 0, false, &err),
@@ -2296,12 +2253,8 @@ static void a_forget_is_final_and_leaves_no_change_before_it(void **state)
     before = kit_dump(gallery);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_undo(gallery, &err), &err);
     assert_non_null(strstr(err.message, "forget, which is final"));
-    after = kit_dump(gallery);
-    assert_string_equal(before, after);
-    free(before);
-    free(after);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_is_still(gallery, before);
+    kit_end(gallery, dir);
 }
 
 static void a_damaged_log_takes_nothing_back(void **state)
@@ -2320,8 +2273,8 @@ static void a_damaged_log_takes_nothing_back(void **state)
         dpl_gallery *gallery = kit_new(dir);
         dpl_check_report report;
 
-        put(gallery, 1, "/a.jpg", "ann", 3);
-        put(gallery, 3, "/a.jpg", "bob", 2);
+        kit_put_well(gallery, 1, "/a.jpg", "ann", 3);
+        kit_put_well(gallery, 3, "/a.jpg", "bob", 2);
         kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), sql[i], &err), &err);
         kit_expect(DPL_E_GALLERY, dpl_gallery_undo(gallery, &err), &err);
         assert_non_null(strstr(err.message, "is damaged"));
@@ -2329,7 +2282,7 @@ static void a_damaged_log_takes_nothing_back(void **state)
         kit_expect(DPL_OK, dpl_gallery_check(&report, gallery, NULL, NULL, &err), &err);
         assert_int_equal(report.n_damaged, 1);
         /* The next change clears it away. */
-        put(gallery, 5, "/c.jpg", "cid", 1);
+        kit_put_well(gallery, 5, "/c.jpg", "cid", 1);
         kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
         dpl_gallery_close(gallery);
         kit_drop(dir);

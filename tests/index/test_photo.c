@@ -336,6 +336,129 @@ static void more_pixels_than_the_pipeline_takes_are_refused(void **state)
     dpl_pipeline_close(small);
 }
 
+/* ------------------------------------------------------------------ faces at boxes */
+
+/* Boxes as other detectors give them: of the face without hair and chin, or with much of either. */
+static void faces_at_boxes_are_those_of_the_photo(void **state)
+{
+    const size_t dim = (size_t)dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
+    dpl_photo whole = from_path(GROUP), at;
+    dpl_box boxes[3];
+
+    (void)state;
+    assert_true(whole.n_faces >= 3);
+    for (int grown = -1; grown <= 1; grown++) {
+        for (size_t i = 0; i < 3; i++) { /* in another order than they were found in */
+            const dpl_face *f = &whole.faces[2 - i];
+            const float by = 0.2f * (float)grown;
+
+            boxes[i] = (dpl_box){f->x_px - by / 2 * f->w_px, f->y_px - by / 2 * f->h_px,
+                                 f->w_px * (1 + by), f->h_px * (1 + by)};
+        }
+        need(dpl_photo_from_rgb_at(&at, pipeline, scratch, NULL, whole.image.pixels,
+                                   whole.image.width_px, whole.image.height_px,
+                                   3 * (size_t)whole.image.width_px, boxes, 3, &err));
+        assert_int_equal(at.n_faces, 3);
+        assert_non_null(at.image_vector);
+        for (size_t i = 0; i < 3; i++) {
+            const float score = dpl_head_score(dpl_pipeline_head(pipeline), at.vectors + i * dim,
+                                               whole.vectors + (2 - i) * dim);
+            /* Looked at from nearer, its landmarks lie a little otherwise. */
+            if (!(score > 0.9f))
+                fail_msg("box %zu, grown %d: cosine %g", i, grown, (double)score);
+            assert_true(at.faces[i].quality.overall > 0);
+        }
+        dpl_photo_clear(&at);
+    }
+    need(dpl_photo_from_rgb_at(&at, pipeline, scratch, "frame", whole.image.pixels,
+                               whole.image.width_px, whole.image.height_px,
+                               3 * (size_t)whole.image.width_px, boxes, 0, &err));
+    assert_int_equal(at.n_faces, 0);
+    dpl_photo_clear(&at);
+    dpl_photo_clear(&whole);
+}
+
+static void box_that_shows_no_face_or_is_not_in_the_picture_is_refused_by_its_number(void **state)
+{
+    const dpl_box none[] = {{0, 0, 40, 40}, {1e9f, 0, 9, 9}, {5, 5, 0, 9}, {NAN, 0, 9, 9}};
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_pipeline *blind;
+    dpl_photo portrait = from_path(OBAMA), at;
+    const dpl_face *f = &portrait.faces[0];
+    const dpl_image *image = &portrait.image;
+    const size_t stride = 3 * (size_t)image->width_px;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        const dpl_box boxes[] = {{f->x_px, f->y_px, f->w_px, f->h_px}, none[i]};
+
+        memset(&at, 0xEE, sizeof at);
+        assert_int_equal(dpl_photo_from_rgb_at(&at, pipeline, scratch, "frame", image->pixels,
+                                               image->width_px, image->height_px, stride, boxes, 2,
+                                               &err),
+                         i == 0 ? DPL_E_NO_FACE : DPL_E_ARGUMENT);
+        assert_ptr_equal(strstr(err.message, "\"frame\": \"box 2\": "), err.message);
+        must_be_cleared(&at);
+    }
+    o.encoder_path = DPL_MODELS_DIR "/face-105.onnx";
+    need(dpl_pipeline_open(&blind, &o, &err));
+    assert_int_equal(dpl_photo_from_rgb_at(&at, blind, scratch, NULL, image->pixels,
+                                           image->width_px, image->height_px, stride, none, 1,
+                                           &err),
+                     DPL_E_ARGUMENT);
+    dpl_pipeline_close(blind);
+    dpl_photo_clear(&portrait);
+}
+
+static void kept_vectors_are_judged_as_their_photos(void **state)
+{
+    static const char *const others[] = {OBAMA_2, CURIE};
+    const size_t dim = (size_t)dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
+    dpl_photo a = from_path(OBAMA);
+    float *broken = calloc(dim, sizeof *broken);
+    dpl_policy policy;
+    dpl_comparison c;
+
+    (void)state;
+    assert_non_null(broken);
+    need(dpl_policy_make(&policy, dpl_pipeline_calibration(pipeline), NAN, NAN, &err));
+    for (int i = 0; i < 2; i++) {
+        dpl_photo b = from_path(others[i]);
+        dpl_verdict v;
+
+        need(dpl_verify(&v, pipeline, &policy, &a, &b, NULL, &err));
+        need(dpl_compare_vectors(&c, pipeline, &policy, a.vectors, b.vectors + v.face_b * dim,
+                                 a.faces, &b.faces[v.face_b], &err));
+        assert_int_equal(c.decision, i == 0 ? DPL_DECISION_MATCH : DPL_DECISION_NO_MATCH);
+        assert_int_equal(c.decision, v.decision);
+        assert_memory_equal(&c.score, &v.score, sizeof c.score);
+        assert_memory_equal(&c.evidence, &v.evidence, sizeof c.evidence);
+        assert_memory_equal(&c.rate.rate, &v.rate.rate, sizeof c.rate.rate);
+        assert_int_equal(c.fitness, v.fitness);
+        /* A face of which nothing is claimed is told so; one that is not known is fair. */
+        b.faces[v.face_b].quality.overall = 0;
+        need(dpl_compare_vectors(&c, pipeline, &policy, a.vectors, b.vectors + v.face_b * dim, NULL,
+                                 &b.faces[v.face_b], &err));
+        assert_int_equal(c.decision, DPL_DECISION_TOO_POOR);
+        need(dpl_compare_vectors(&c, pipeline, NULL, a.vectors, b.vectors + v.face_b * dim, NULL,
+                                 NULL, &err));
+        assert_int_equal(c.decision, DPL_DECISION_NONE);
+        assert_int_equal(c.fitness, DPL_FITNESS_FAIR);
+        dpl_photo_clear(&b);
+    }
+    assert_int_equal(
+        dpl_compare_vectors(&c, pipeline, &policy, a.vectors, broken, NULL, NULL, &err),
+        DPL_E_NUMERIC);
+    assert_string_equal(err.message, "vector b is all zero");
+    broken[7] = INFINITY;
+    assert_int_equal(
+        dpl_compare_vectors(&c, pipeline, &policy, broken, a.vectors, NULL, NULL, &err),
+        DPL_E_NUMERIC);
+    assert_string_equal(err.message, "vector a: number 8 is not finite");
+    free(broken);
+    dpl_photo_clear(&a);
+}
+
 /* ------------------------------------------------------------------ enrolled from memory */
 
 static dpl_gallery *open_gallery(void)
@@ -500,6 +623,9 @@ int main(void)
         TEST(photos_in_memory_give_the_bits_of_their_files),
         TEST(what_is_no_photo_is_refused_by_the_name_given),
         TEST(more_pixels_than_the_pipeline_takes_are_refused),
+        TEST(faces_at_boxes_are_those_of_the_photo),
+        TEST(box_that_shows_no_face_or_is_not_in_the_picture_is_refused_by_its_number),
+        TEST(kept_vectors_are_judged_as_their_photos),
         TEST(photo_in_memory_is_enrolled_as_its_file_is),
         TEST(photo_in_memory_is_found_and_verified),
         TEST(photo_that_is_refused_is_in_the_ledger_with_its_reason),

@@ -170,8 +170,7 @@ static void a_photo_follows_its_face(void **state)
     /* The last of Ann's. */
     assign(gallery, "/c.jpg", 1, "Bob");
     expect_held(gallery, "Bob:3/4 \n/a.jpg Bob [Bob!] [Bob]\n/b.jpg Bob [Bob!]\n/c.jpg Bob [Bob!]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_photo_stays_with_who_else_is_in_it(void **state)
@@ -200,8 +199,7 @@ static void a_photo_stays_with_who_else_is_in_it(void **state)
     assign(gallery, "/unclear.jpg", 2, "Carl");
     expect_held(gallery, "Bob:3/4 Carl:1/1 \n/three.jpg Bob [Bob!] [Bob!] [-]"
                          "\n/two.jpg - [-] [Bob!]\n/unclear.jpg Carl [Bob!] [Carl!]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_name_is_a_persons_in_any_form_and_after_a_rename(void **state)
@@ -217,13 +215,12 @@ static void a_name_is_a_persons_in_any_form_and_after_a_rename(void **state)
     kit_expect(DPL_OK, dpl_gallery_rename(gallery, "Jos\303\251", "Joe", &err), &err);
     assign(gallery, "/c.jpg", 1, "Jose\314\201");
     expect_held(gallery, "Joe:3/3 \n/a.jpg Joe [Joe]\n/b.jpg Joe [Joe!]\n/c.jpg Joe [Joe!]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void what_cannot_be_assigned_is_told_and_changes_nothing(void **state)
 {
-    char *dir = kit_folder(), *before, *after;
+    char *dir = kit_folder(), *before;
     dpl_gallery *gallery = kit_new(dir), *reader;
 
     (void)state;
@@ -244,12 +241,8 @@ static void what_cannot_be_assigned_is_told_and_changes_nothing(void **state)
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_assign(reader, face(gallery, "/a.jpg", 1), "Bob", &err),
                &err);
     dpl_gallery_close(reader);
-    after = kit_dump(gallery);
-    assert_string_equal(before, after);
-    free(before);
-    free(after);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_is_still(gallery, before);
+    kit_end(gallery, dir);
 }
 
 static void a_search_knows_at_once_whose_a_face_is(void **state)
@@ -267,8 +260,7 @@ static void a_search_knows_at_once_whose_a_face_is(void **state)
     kit_expect(DPL_OK, dpli_gallery_load(&v, gallery, "face", KIT_DIM, false, &err), &err);
     assert_true(v.generation > generation && v.owners[0] != owner);
     dpli_vectors_clear(&v);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_face_with_a_person_is_in_no_group(void **state)
@@ -288,8 +280,7 @@ static void a_face_with_a_person_is_in_no_group(void **state)
     text = kit_dump(gallery);
     assert_null(strstr(text, "\"group\""));
     free(text);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ reject */
@@ -319,8 +310,7 @@ static void a_rejected_face_is_nobodys_and_so_is_its_photo(void **state)
     reject(gallery, "/a.jpg", 1, "Ann");
     expect_held(gallery, "Ann:2/2 \n/a.jpg - [- not Ann] [-]"
                          "\n/b.jpg Ann [Ann] [- not Ann not Bob]\n/c.jpg Ann [Ann]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* As an enrolment that encodes everything anew puts it. */
@@ -364,8 +354,7 @@ static void no_enrolment_gives_a_rejected_face_back(void **state)
     put_again(gallery, 5, "/Ann/3.jpg", "Ann", 1, 0);
     expect_held(gallery, "Ann:2/2 Bob:1/2 \n/Ann/2.jpg - [- not Ann] [-]\n/Ann/3.jpg Ann [Ann]"
                          "\n/Ann/4.jpg Ann [Ann]\n/Bob/1.jpg Bob [Bob not Ann] [Bob]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void what_was_said_of_a_picture_that_is_one_face_lasts_too(void **state)
@@ -387,8 +376,7 @@ static void what_was_said_of_a_picture_that_is_one_face_lasts_too(void **state)
                 assign(gallery, "/b.png", 1, "Bob");
         }
     expect_held(gallery, "Bob:1/1 \n/a.png - [- not Ann]\n/b.png Bob [Bob!]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void a_face_named_by_hand_takes_its_photo_along_when_it_is_enrolled_again(void **state)
@@ -401,8 +389,7 @@ static void a_face_named_by_hand_takes_its_photo_along_when_it_is_enrolled_again
     assign(gallery, "/a.jpg", 1, "Bob");
     put_again(gallery, 2, "/a.jpg", "Ann", 2, 0);
     expect_held(gallery, "Bob:1/2 \n/a.jpg Bob [Bob!] [Bob]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void whoever_is_known_only_by_a_refusal_takes_nobodys_place(void **state)
@@ -446,8 +433,7 @@ static void whoever_is_known_only_by_a_refusal_takes_nobodys_place(void **state)
     assert_int_equal(report.n_strings_left, 0);
     assert_int_equal(kit_files_with(dir, "Ann Rejected", 12), 0);
     expect_held(gallery, "\n/c.jpg - [-]\n/d.jpg - [-]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ merge, set apart */
@@ -508,8 +494,7 @@ static void two_people_become_one_with_all_that_is_known_of_them(void **state)
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_merge(&report, gallery, "Ann", "Zoe", &err), &err);
     kit_expect(DPL_E_NOT_FOUND, dpl_gallery_merge(&report, gallery, "Zoe", "Ann", &err), &err);
     assert_non_null(strstr(tell(gallery), "Ann:6/7 Bob:1/1 \n"));
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void photos_that_were_to_be_somebodys_can_be_merged_alone(void **state)
@@ -528,8 +513,7 @@ static void photos_that_were_to_be_somebodys_can_be_merged_alone(void **state)
     assert_int_equal(report.n_photos + report.n_faces, 0);
     assert_int_equal(report.n_meant, 1);
     expect_held(gallery, "Ann:1/1 \n/a.jpg Ann [Ann]\n/refused.jpg - meant Ann");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 static void two_people_are_set_apart_until_they_are_merged(void **state)
@@ -548,8 +532,7 @@ static void two_people_are_set_apart_until_they_are_merged(void **state)
                          "\n/b.jpg Bob [Bob not Ann] [Bob not Ann]");
     kit_expect(DPL_OK, dpl_gallery_merge(&report, gallery, "Bob", "Ann", &err), &err);
     expect_held(gallery, "Ann:2/4 \n/a.jpg Ann [Ann] [Ann]\n/b.jpg Ann [Ann] [Ann]");
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 /* ------------------------------------------------------------------ changes and copies */
@@ -700,8 +683,7 @@ static void an_export_carries_what_was_said(void **state)
     unlink("export.jsonl");
     free(text);
     free(held);
-    dpl_gallery_close(gallery);
-    kit_drop(dir);
+    kit_end(gallery, dir);
 }
 
 int main(void)

@@ -74,17 +74,6 @@ static uint8_t *read_whole(const char *path, size_t *n)
     return bytes;
 }
 
-static void assert_same_files(const char *a, const char *b)
-{
-    size_t n_a, n_b;
-    uint8_t *x = read_whole(a, &n_a), *y = read_whole(b, &n_b);
-
-    if (n_a != n_b || memcmp(x, y, n_a) != 0)
-        fail_msg("%s and %s differ", a, b);
-    free(x);
-    free(y);
-}
-
 static int count_of(const char *text, const char *what)
 {
     int n = 0;
@@ -135,9 +124,9 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
     assert_int_equal(train(resume_of("b"), &rest, NULL), DPL_OK);
     assert_int_equal(rest.plan.start_step, 4);
     assert_int_equal(cut.n_validated + rest.n_validated, straight.n_validated);
-    assert_same_files("a/last.onnx", "b/last.onnx");
-    assert_same_files("a/best.onnx", "b/best.onnx");
-    assert_same_files("a/checkpoint.bin", "b/checkpoint.bin");
+    kit_same_files("a/last.onnx", "b/last.onnx");
+    kit_same_files("a/best.onnx", "b/best.onnx");
+    kit_same_files("a/checkpoint.bin", "b/checkpoint.bin");
 }
 
 /* A validation of 16 pictures in batches of 12 leaves a smaller batch behind it than a step takes.
@@ -157,12 +146,12 @@ static void validating_changes_nothing_that_is_learned(void **state)
     o.run = "cut";
     assert_int_equal(train(o, &cut, NULL), DPL_E_CANCELLED);
     assert_int_equal(train(resume_of("cut"), &rest, NULL), DPL_OK);
-    assert_same_files("often/last.onnx", "cut/last.onnx");
+    kit_same_files("often/last.onnx", "cut/last.onnx");
     o.run = "never";
     o.validate_steps = 100;
     assert_int_equal(train(o, &never, NULL), DPL_OK);
     assert_int_equal(never.n_validated, 1); /* at the end */
-    assert_same_files("often/last.onnx", "never/last.onnx");
+    kit_same_files("often/last.onnx", "never/last.onnx");
 }
 
 static char *config_of(const char *run)
@@ -263,7 +252,7 @@ static void a_killed_run_goes_on_from_its_checkpoint(void **state)
     fclose(log);
     assert_int_equal(train(resume_of("a"), &w, NULL), DPL_OK);
     assert_true(w.plan.start_step < 6 && w.plan.start_step > 0);
-    assert_same_files("a/last.onnx", "last.onnx");
+    kit_same_files("a/last.onnx", "last.onnx");
     char *text = (char *)read_whole("a/log.jsonl", &n);
     assert_null(strstr(text, "\"step\":9"));
     assert_int_equal(count_of(text, "{\"step\":5,"), 1);
@@ -273,7 +262,7 @@ static void a_killed_run_goes_on_from_its_checkpoint(void **state)
     unlink("a/checkpoint.prev.bin");
     assert_int_equal(train(resume_of("a"), &w, NULL), DPL_OK);
     assert_int_equal(w.plan.start_step, 0);
-    assert_same_files("a/last.onnx", "last.onnx");
+    kit_same_files("a/last.onnx", "last.onnx");
 }
 
 static void a_longer_run_may_be_asked_for_and_nothing_else_changed(void **state)
@@ -591,8 +580,8 @@ static void two_towers_give_two_encoders(void **state)
     o.run = "b";
     assert_int_equal(train(o, &cut, NULL), DPL_E_CANCELLED);
     assert_int_equal(train(resume_of("b"), &w, NULL), DPL_OK);
-    assert_same_files("a/last.a.onnx", "b/last.a.onnx");
-    assert_same_files("a/last.b.onnx", "b/last.b.onnx");
+    kit_same_files("a/last.a.onnx", "b/last.a.onnx");
+    kit_same_files("a/last.b.onnx", "b/last.b.onnx");
 }
 
 static void a_teacher_is_learnt_from_without_classes(void **state)

@@ -54,7 +54,7 @@ static void make_captions(void)
 
     assert_non_null(f);
     assert_int_equal(mkdir("pictures", 0700), 0);
-    fprintf(f, "caption,same,picture\n");
+    fprintf(f, "caption,same,photo\n");
     for (int c = 0; c < N_CAPTIONS; c++)
         for (int p = 0; p < N_PICTURES; p++) {
             char path[64];
@@ -438,19 +438,6 @@ static dpl_status train(dpl_train_options o, watcher *w)
     return status;
 }
 
-static void assert_same_files(const char *a, const char *b)
-{
-    uint8_t *x, *y;
-    size_t n, m;
-
-    assert_int_equal(dpli_file_read(&x, &n, a, (size_t)1 << 28, NULL), DPL_OK);
-    assert_int_equal(dpli_file_read(&y, &m, b, (size_t)1 << 28, NULL), DPL_OK);
-    if (n != m || memcmp(x, y, n) != 0)
-        fail_msg("%s and %s differ", a, b);
-    free(x);
-    free(y);
-}
-
 /* Cut in the middle of an epoch, between two validations. */
 static void a_resumed_run_on_captions_ends_with_the_same_bits(void **state)
 {
@@ -475,9 +462,9 @@ static void a_resumed_run_on_captions_ends_with_the_same_bits(void **state)
         again.run = "cut";
         again.resume = true;
         assert_int_equal(train(again, &rest), DPL_OK);
-        assert_same_files("whole/checkpoint.bin", "cut/checkpoint.bin");
-        assert_same_files("whole/last.onnx", "cut/last.onnx");
-        assert_same_files("whole/best.onnx", "cut/best.onnx");
+        kit_same_files("whole/checkpoint.bin", "cut/checkpoint.bin");
+        kit_same_files("whole/last.onnx", "cut/last.onnx");
+        kit_same_files("whole/best.onnx", "cut/best.onnx");
         assert_int_equal(folder_remove("whole"), 0);
         assert_int_equal(folder_remove("cut"), 0);
     }

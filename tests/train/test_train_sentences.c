@@ -63,20 +63,6 @@ static void write_text(const char *path, const char *text)
     assert_int_equal(dpli_file_replace(path, text, strlen(text), NULL), DPL_OK);
 }
 
-static void assert_same_files(const char *a, const char *b)
-{
-    size_t n[2];
-    uint8_t *bytes[2];
-    const char *const paths[] = {a, b};
-
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(dpli_file_read(&bytes[i], &n[i], paths[i], (size_t)1 << 28, NULL), DPL_OK);
-    assert_int_equal(n[0], n[1]);
-    assert_memory_equal(bytes[0], bytes[1], n[0]);
-    free(bytes[0]);
-    free(bytes[1]);
-}
-
 static const char *const animals[] = {"cat", "dog", "horse", "bird", "fish", "mouse"};
 static const char *const deeds[] = {"sleeps", "runs far", "eats a lot of bread", "sings", "swims"};
 
@@ -161,7 +147,7 @@ static void a_run_on_given_pairs_resumes_to_the_bit(void **state)
     again.resume = true;
     again.steps = 6;
     assert_int_equal(train(again, NULL), DPL_OK);
-    assert_same_files("run/last.onnx", "parts/last.onnx");
+    kit_same_files("run/last.onnx", "parts/last.onnx");
 }
 
 static void what_pairs_have_in_common_is_learned(void **state)
@@ -248,8 +234,8 @@ static void two_towers_share_what_they_are_told_to(void **state)
     again.resume = true;
     again.steps = 6;
     assert_int_equal(train(again, NULL), DPL_OK);
-    assert_same_files("run/last.a.onnx", "parts/last.a.onnx");
-    assert_same_files("run/last.b.onnx", "parts/last.b.onnx");
+    kit_same_files("run/last.a.onnx", "parts/last.a.onnx");
+    kit_same_files("run/last.b.onnx", "parts/last.b.onnx");
 }
 
 static void codes_and_sentences_go_through_a_tower_each(void **state)
@@ -295,6 +281,24 @@ static void graded_pairs_are_judged_by_correlation(void **state)
     assert_string_equal(s.plan.best, "pearson");
     assert_true(isfinite(s.figures.pearson) && isfinite(s.figures.spearman));
     assert_true(s.figures.squared_error > 0 && s.figures.squared_error < 1);
+}
+
+static void pairs_of_one_label_are_refused(void **state)
+{
+    dpl_train_options o = of_sentences("mean-embedding");
+    char text[4096] = "";
+    seen s;
+
+    (void)state;
+    o.steps = 2;
+    assert_int_equal(train(o, &s), DPL_OK);
+    assert_int_equal(s.n_warned, 0);
+    for (int i = 0; i < 30; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "the %s\ta %s\t1\n",
+                 animals[i % 6], animals[i % 6]);
+    write_text("pairs.tsv", text);
+    o.run = "one";
+    assert_int_equal(train(o, &s), DPL_E_INPUT);
 }
 
 static void what_does_not_go_with_given_pairs_is_refused(void **state)
@@ -535,6 +539,8 @@ int main(void)
                                         folder_leave),
         cmocka_unit_test_setup_teardown(graded_pairs_are_judged_by_correlation, folder_enter,
                                         folder_leave),
+        cmocka_unit_test_setup_teardown(pairs_of_one_label_are_refused,
+                                        folder_enter, folder_leave),
         cmocka_unit_test_setup_teardown(what_does_not_go_with_given_pairs_is_refused, folder_enter,
                                         folder_leave),
         cmocka_unit_test_setup_teardown(vectors_begin_the_table_and_frozen_they_end_it,

@@ -72,6 +72,19 @@ static inline void kit_make(const char *root, int n_groups, int n_classes, int n
     }
 }
 
+static inline void kit_same_files(const char *a, const char *b)
+{
+    uint8_t *x, *y;
+    size_t n, m;
+
+    assert_int_equal(dpli_file_read(&x, &n, a, (size_t)1 << 30, NULL), DPL_OK);
+    assert_int_equal(dpli_file_read(&y, &m, b, (size_t)1 << 30, NULL), DPL_OK);
+    if (n != m || memcmp(x, y, n) != 0)
+        fail_msg("%s and %s differ", a, b);
+    free(x);
+    free(y);
+}
+
 /* A small run on data: seconds. */
 static inline dpl_train_options kit_options(const char *data, const char *run)
 {

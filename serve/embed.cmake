@@ -1,0 +1,17 @@
+# embed.cmake - writes OUT, C that holds the bytes of FILES (a list of paths) for serve/assets.h. A file
+# is of the folder that it lies in.
+set(code "/* Made by serve/embed.cmake. */\n#include \"serve/assets.h\"\n\n")
+set(table "")
+set(i 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  get_filename_component(folder ${file} DIRECTORY)
+  get_filename_component(folder ${folder} NAME)
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND code "static const unsigned char bytes_${i}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${folder}\", \"${name}\", bytes_${i}, sizeof bytes_${i} - 1},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+string(APPEND code "\nconst asset assets[] = {\n${table}    {0}};\n")
+file(WRITE ${OUT} "${code}")
