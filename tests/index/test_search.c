@@ -389,6 +389,62 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
     kit_drop(dir);
 }
 
+static void a_snapshot_cut_while_it_is_in_use_is_rebuilt_and_it_is_said(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    struct stat before, after;
+
+    (void)state;
+    right(gallery, head);
+    assert_int_equal(stat(snapshot_of(dir), &before), 0);
+    /* Not as doppel replaces one, but as a copy over it begins. */
+    assert_int_equal(truncate(snapshot_of(dir), 1000), 0);
+    right(gallery, head);
+    assert_string_equal(dpl_gallery_notice(gallery),
+                        "index \"face.faiss\" was damaged and has been rebuilt from the gallery");
+    assert_int_equal(stat(snapshot_of(dir), &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
+static void an_index_tells_how_it_searches(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
+    dpl_search_info info;
+    dpl_index_info is;
+    struct stat st;
+    dpl_hit hits[K];
+    dpl_error err;
+
+    (void)state;
+    assert_int_equal(dpl_gallery_index(&is, gallery, "face", &err), DPL_E_NOT_FOUND);
+    assert_int_equal(dpl_gallery_index(&is, gallery, "voice", &err), DPL_E_ARGUMENT);
+    right(gallery, head);
+    assert_int_equal(dpl_gallery_index(&is, gallery, "face", &err), DPL_OK);
+    assert_int_equal(stat(snapshot_of(dir), &st), 0);
+    assert_true(is.exact && !is.exact_is_faster && is.recall == 1 && is.n_kept == 0);
+    assert_true(is.n_templates == BIG && is.n_bytes == st.st_size && is.search_ms == 0);
+    options.exact_up_to = 10000;
+    options.min_recall = 0.9;
+    search(hits, gallery, head, rows, 1, &options, &info);
+    assert_int_equal(dpl_gallery_index(&is, gallery, "face", &err), DPL_OK);
+    assert_int_equal(stat(snapshot_of(dir), &st), 0);
+    assert_true(!is.exact && is.recall == info.recall && is.n_kept >= K);
+    assert_true(is.n_bytes == st.st_size && is.search_ms > 0 && is.exact_ms > 0);
+    kit_write(snapshot_of(dir), "nothing", 7);
+    assert_int_equal(dpl_gallery_index(&is, gallery, "face", &err), DPL_E_INPUT);
+    dpl_head_free(head);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+}
+
 static void a_folder_that_takes_no_file_is_searched_all_the_same(void **state)
 {
     char *dir;
@@ -849,6 +905,8 @@ int main(void)
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(a_snapshot_is_written_once_and_then_used),
         cmocka_unit_test(a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said),
+        cmocka_unit_test(a_snapshot_cut_while_it_is_in_use_is_rebuilt_and_it_is_said),
+        cmocka_unit_test(an_index_tells_how_it_searches),
         cmocka_unit_test(a_folder_that_takes_no_file_is_searched_all_the_same),
         cmocka_unit_test(what_is_added_is_found_and_what_is_removed_is_not),
         cmocka_unit_test(a_snapshot_written_while_somebody_is_forgotten_does_not_stay),

@@ -378,7 +378,7 @@ static void a_thousand_copies_of_one_vector_hide_no_other(void **state)
 
 static void what_cannot_be_tuned_is_searched_exactly(void **state)
 {
-    enum { K = 10 };
+    enum { K = 10, SOME = 3000 };
     static dpli_found got[PROBES * K], want[PROBES * K];
     /* Positive weights: most alike is what is furthest away, and no walk leads there. */
     dpl_head *head = make_head(DPL_HEAD_L1_SIGMOID, 1), *other = make_head(DPL_HEAD_COSINE, 0);
@@ -388,19 +388,19 @@ static void what_cannot_be_tuned_is_searched_exactly(void **state)
 
     (void)state;
     dpli_rng_seed(&rng, SEED);
-    make_clusters(many, MANY, DIM, 1500, 1, &rng);
-    make_clusters(asked, PROBES, DIM, 1500, 1, &rng);
-    index = make_index(many, MANY, head, wish.exact_up_to, wish.min_recall);
+    make_clusters(many, SOME, DIM, 400, 1, &rng);
+    make_clusters(asked, PROBES, DIM, 400, 1, &rng);
+    index = make_index(many, SOME, head, wish.exact_up_to, wish.min_recall);
     assert_false(dpli_index_is_approximate(&index));
     assert_true(index.recall < 0.99);
     assert_int_equal(dpli_index_search(got, &index, head, asked, PROBES, K, NULL), DPL_OK);
-    assert_int_equal(dpli_flat_search(want, head, many, MANY, asked, PROBES, K, NULL), DPL_OK);
+    assert_int_equal(dpli_flat_search(want, head, many, SOME, asked, PROBES, K, NULL), DPL_OK);
     same(got, want, PROBES * K, "untunable");
     /* It is remembered, so that it is not tried again for this head and wish, but is for others. */
     assert_true(dpli_index_serves(&index, head, wish));
     assert_false(dpli_index_serves(&index, other, wish));
     assert_false(dpli_index_serves(&index, head, (dpli_wish){1000, index.recall / 2}));
-    assert_true(dpli_index_serves(&index, other, (dpli_wish){MANY, 0.99}));
+    assert_true(dpli_index_serves(&index, other, (dpli_wish){SOME, 0.99}));
     dpli_index_clear(&index);
     dpl_head_free(head);
     dpl_head_free(other);
