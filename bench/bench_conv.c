@@ -96,15 +96,28 @@ static void measure(const shape *s, size_t n_repeats, double *ours, double *blas
 {
     const int32_t out_h = (s->h + 2 * s->pad - s->kernel) / s->stride + 1;
     const int32_t out_w = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
-    const dpli_conv c = {1,        s->h,      s->w,      s->in_c,   out_h,     out_w,
-                         s->out_c, s->kernel, s->kernel, s->stride, s->stride, 1,
-                         1,        s->pad,    s->pad,    s->groups};
+    const dpli_conv c = {.n = 1,
+                         .in_h = s->h,
+                         .in_w = s->w,
+                         .in_c = s->in_c,
+                         .out_h = out_h,
+                         .out_w = out_w,
+                         .out_c = s->out_c,
+                         .kernel_h = s->kernel,
+                         .kernel_w = s->kernel,
+                         .stride_h = s->stride,
+                         .stride_w = s->stride,
+                         .dilation_h = 1,
+                         .dilation_w = 1,
+                         .pad_top = s->pad,
+                         .pad_left = s->pad,
+                         .groups = s->groups};
     const size_t m = (size_t)out_h * (size_t)out_w, n = (size_t)s->out_c;
     const size_t k = (size_t)(s->kernel * s->kernel * (s->in_c / s->groups));
     float *in = floats((size_t)(s->h * s->w) * (size_t)s->in_c), *weight = floats(k * n);
     float *out = floats(m * n), *bias = floats(n), *packed = floats(dpli_conv_packed_floats(&c));
     float *scratch = floats(dpli_conv_scratch_bytes(&c) / sizeof(float)), *matrix = NULL;
-    const dpli_epilogue e = {bias, NULL, {DPLI_ACT_PRELU, 0, 0, bias}, NULL, 0};
+    const dpli_epilogue e = {.bias = bias, .act = {DPLI_ACT_PRELU, 0, 0, bias}};
 
     if (s->groups == 1)
         matrix = floats(m * k);

@@ -7,6 +7,7 @@ from ctypes import (  # noqa: F401
 from typing import Any, Dict, Tuple
 
 VERSION = "0.1.0"
+SOVERSION = 1
 DEFAULT_FMR = 1e-4
 DEFAULT_FPIR = 1e-2
 DEFAULT_TEXT_FMR = 1e-2

@@ -60,6 +60,7 @@ class Precision(_Words):
     FLOAT32 = 0
     BF16 = 1
     AUTO = 2
+    INT8 = 3
 
 
 class TokenKind(_Words):
