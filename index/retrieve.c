@@ -678,6 +678,14 @@ dpl_status dpli_index_make(dpli_index *out, dpli_vectors *vectors, const dpl_hea
 
 /* ------------------------------------------------------------------ changing */
 
+/* An exact one is the same however it came to be, in its file, too: it was not tuned. */
+static void note_changed(dpli_index *index, size_t n)
+{
+    index->n_unsaved += n;
+    if (dpli_index_is_approximate(index))
+        index->n_changed += n;
+}
+
 dpl_status dpli_index_extend(bool *done, dpli_index *index, const float *rows, size_t n,
                              dpl_error *err)
 {
@@ -692,8 +700,7 @@ dpl_status dpli_index_extend(bool *done, dpli_index *index, const float *rows, s
         return status;
     widen_norms(&index->min_norm, &index->max_norm, rows, n, (size_t)index->dim);
     index->n += n;
-    index->n_changed += n;
-    index->n_unsaved += n;
+    note_changed(index, n);
     if (index->gone) {
         char *gone = dpli_realloc(index->gone, index->n, 1, err);
 
@@ -734,8 +741,7 @@ dpl_status dpli_index_take_out(bool *done, dpli_index *index, const char *is_gon
     for (size_t i = 0; i < index->n; i++)
         index->gone[i] |= is_gone[i];
     index->n_gone += n;
-    index->n_changed += n;
-    index->n_unsaved += n;
+    note_changed(index, n);
     if (dpli_index_is_approximate(index)) {
         const dpli_coded coded = {index->records.at, index->shape};
 
