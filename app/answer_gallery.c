@@ -213,6 +213,8 @@ json_t *forget_json(const char *person, const char *const *paths, size_t n_paths
         json_put_int(&object, "n_strings_left", report->n_strings_left);
         if (report->left_in[0])
             json_put_text(&object, "left_in", report->left_in);
+        json_put_int(&object, "audit_n", report->audit_n);
+        json_put_text(&object, "audit_hash", report->audit_hash);
     }
     return object;
 }

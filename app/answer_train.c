@@ -20,8 +20,11 @@ static void put_plan(json_t **o, const dpl_train_plan *p)
     json_put_int(o, "optimizer_bytes", (int64_t)p->optimizer_bytes);
     json_put_int(o, "pixel_bytes", (int64_t)p->pixel_bytes);
     json_put_int(o, "loader_bytes", (int64_t)p->loader_bytes);
-    json_put_int(o, "classes", p->n_classes);
-    json_put_int(o, "pictures", p->n_items);
+    if (p->captions)
+        json_put_int(o, "sentences", p->n_items);
+    else
+        json_put_int(o, "classes", p->n_classes);
+    json_put_int(o, "pictures", p->captions ? p->n_classes : p->n_items);
     if (p->n_words) {
         json_put_int(o, "words", p->n_words);
         json_put_int(o, "words_without_vector", p->n_missing);
@@ -30,8 +33,11 @@ static void put_plan(json_t **o, const dpl_train_plan *p)
         json_put_int(o, "pairs", p->n_pairs);
         json_put_int(o, "held_pairs", p->n_held_pairs);
     }
-    json_put_int(o, "held_classes", p->n_held_classes);
-    json_put_int(o, "held_pictures", p->n_held_items);
+    if (p->captions)
+        json_put_int(o, "held_sentences", p->n_held_items);
+    else
+        json_put_int(o, "held_classes", p->n_held_classes);
+    json_put_int(o, "held_pictures", p->captions ? p->n_held_classes : p->n_held_items);
     json_put_int(o, "rows", p->rows);
     json_put_int(o, "steps", p->n_steps);
     json_put_int(o, "epoch_steps", p->epoch_steps);

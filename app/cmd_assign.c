@@ -18,6 +18,7 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(assign_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be changed"},
                                   {0}};
 

@@ -38,11 +38,13 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(common.image_model),
      .value = "FILE",
+     .group = OPTION_MODELS,
      .help = "the encoder for whole pictures (ONNX; default " DPL_MODEL_IMAGE ")"},
     {.name = "max-pixels",
      .kind = OPTION_INT,
      .offset = AT(common.max_pixels),
      .value = "N",
+     .group = OPTION_LIMITS,
      .help = "refuse photos of more pixels than this (default 256000000)",
      .low = 1,
      .high = 2147483647},
@@ -50,6 +52,7 @@ static const option_spec own[] = {
      .kind = OPTION_BYTES,
      .offset = AT(common.max_memory_bytes),
      .value = "BYTES",
+     .group = OPTION_LIMITS,
      .help = "memory for photos in work, of all threads together (default 768M)"},
     {0}};
 

@@ -12,6 +12,7 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(name),
      .value = "NAME",
+     .once = true,
      .help = "all these photos show this person, whatever their folders are called"},
     {.name = "faces",
      .kind = OPTION_CHOICE,
@@ -31,6 +32,7 @@ static const option_spec own[] = {
      .letter = 'y',
      .kind = OPTION_FLAG,
      .offset = AT(yes),
+     .once = true,
      .help = "do not ask whether --name may rename other people's photos"},
     {0}};
 

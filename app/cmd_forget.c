@@ -2,9 +2,13 @@
  * cmd_forget.c - `doppel forget`: people or photos out of the gallery, with the proof that nothing
  * of them is found any more.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "app/answer_audit.h"
 #include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
@@ -13,23 +17,61 @@
 typedef struct forget_options {
     common common;
     bool dry_run;
+    const char *receipt;
 } forget_options;
 
 static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(forget_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be forgotten"},
+                                  {.name = "receipt",
+                                   .kind = OPTION_TEXT,
+                                   .offset = offsetof(forget_options, receipt),
+                                   .value = "FILE",
+                                   .help = "write a receipt, a JSON line for each answer, into a "
+                                           "new file; doppel audit checks it later"},
                                   {0}};
 
-const option_spec *const options_of_forget[] = {own, options_gallery, options_output, NULL};
+const option_spec *const options_of_forget[] = {own, options_html, options_gallery, options_output,
+                                                NULL};
 
 typedef struct forgetting {
     const command *self;
     const forget_options *o;
     dpl_gallery *gallery;
     bool proved; /* nothing forgotten is still found */
+    FILE *receipts; /* NULL: none is asked for */
+    html page;
 } forgetting;
+
+/* On disk when this returns: what it says is gone cannot be asked for again. 0, or an exit code
+   after a message. */
+static int write_receipt(const forgetting *f, const char *person, const char *const *paths,
+                         size_t n_paths, const dpl_forget_report *report)
+{
+    char *receipt;
+    dpl_error err;
+
+    if (f->o->dry_run || (!f->receipts && !f->page.f))
+        return 0;
+    if (dpl_forget_receipt(&receipt, f->gallery, report, person, paths, n_paths, &err) != DPL_OK)
+        return common_fail(f->self, &f->o->common, &err);
+    receipt_put_html(&f->page, person, receipt);
+    if (f->receipts && (fprintf(f->receipts, "%s\n", receipt) < 0 || fflush(f->receipts) != 0 ||
+                        fsync(fileno(f->receipts)) != 0)) {
+        const int code = common_refuse(
+            f->self, &f->o->common, DPL_E_SYSTEM,
+            "it is forgotten, but the receipt cannot be written to \"%s\": %s; it is %s",
+            f->o->receipt, strerror(errno), receipt);
+
+        free(receipt);
+        return code;
+    }
+    free(receipt);
+    return 0;
+}
 
 static void tell(forgetting *f, const char *person, const char *const *paths, size_t n_paths,
                  const dpl_forget_report *r)
@@ -84,7 +126,7 @@ static int forget(forgetting *f, const char *person, const char *const *paths, s
         DPL_OK)
         return common_fail(f->self, &f->o->common, &err);
     tell(f, person, paths, n_paths, &report);
-    return 0;
+    return write_receipt(f, person, paths, n_paths, &report);
 }
 
 /* Whether the ledger has this photo; 0, or an exit code after a message. */
@@ -152,7 +194,7 @@ static int run(forgetting *f, char **names, size_t n)
 int cmd_forget(const command *self, int argc, char **argv)
 {
     forget_options o = {.common = COMMON_INIT};
-    forgetting f = {self, &o, NULL, true};
+    forgetting f = {.self = self, .o = &o, .proved = true};
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code && n < 1)
@@ -162,7 +204,25 @@ int cmd_forget(const command *self, int argc, char **argv)
                                    o.dry_run ? DPL_GALLERY_READ : DPL_GALLERY_WRITE);
     if (code)
         return code;
-    code = run(&f, argv + 1, (size_t)n);
+    /* Before anything goes: a receipt that has no place is told in time, and none is written over.
+     */
+    if (o.receipt && !o.dry_run) {
+        f.receipts = fopen(o.receipt, "wx");
+        if (!f.receipts)
+            code = common_refuse(self, &o.common, DPL_E_SYSTEM,
+                                 "nothing was forgotten: \"%s\" cannot be made: %s", o.receipt,
+                                 strerror(errno));
+    }
+    if (!code && !o.dry_run)
+        code = html_open(&f.page, self, &o.common, "Forgotten");
+    if (!code) {
+        html_heading(&f.page, "Forgotten");
+        code = run(&f, argv + 1, (size_t)n);
+        if (html_close(&f.page, self, &o.common) != 0)
+            code = dpl_status_exit_code(DPL_E_SYSTEM);
+    }
+    if (f.receipts)
+        fclose(f.receipts);
     dpl_gallery_close(f.gallery);
     return code || f.proved ? code : dpl_status_exit_code(DPL_E_BUG);
 }

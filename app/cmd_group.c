@@ -50,11 +50,13 @@ static const option_spec own[] = {
      .letter = 'l',
      .kind = OPTION_FLAG,
      .offset = AT(list),
+     .once = true,
      .help = "only tell the groups as they were made last"},
     {.name = "dry-run",
      .letter = 'n',
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),
+     .once = true,
      .help = "only tell what the groups would be; new numbers may be others then"},
     {0}};
 

@@ -15,6 +15,7 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(import_options, dry_run),
+                                   .once = true,
                                    .help = "read all of it and change nothing"},
                                   {0}};
 

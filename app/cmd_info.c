@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "app/answer_gallery.h"
 #include "app/commands.h"
@@ -22,6 +21,7 @@ typedef struct info_options {
 static const option_spec own[] = {{.name = "failed",
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(info_options, failed),
+                                   .once = true,
                                    .help = "the files that enrolment refused, with the reasons"},
                                   {0}};
 
@@ -36,16 +36,6 @@ typedef struct info {
 } info;
 
 /* ------------------------------------------------------------------ photos */
-
-static void put_time(char buffer[32], int64_t unix_s)
-{
-    const time_t t = (time_t)unix_s;
-    struct tm tm;
-
-    buffer[0] = '\0';
-    if (unix_s > 0 && localtime_r(&t, &tm))
-        strftime(buffer, 32, "%Y-%m-%d %H:%M:%S", &tm);
-}
 
 static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
 {
@@ -187,7 +177,7 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
         k->object = text_need(info_photo_json(row));
         return DPL_OK;
     }
-    put_time(when, row->enrolled_unix_s);
+    text_when(when, row->enrolled_unix_s);
     text_put(stdout, row->path);
     fputs("\n  ", stdout);
     text_tone(stdout, (color_when)k->info->o->common.color,
@@ -208,7 +198,7 @@ static dpl_status keep_photo(void *ctx, const dpl_photo_row *row)
     if (dpl_photo_is_from_thumbnail(row))
         puts("  its vectors were made from thumbnails, until enroll or migrate finds the photo");
     if (row->unreadable_since_unix_s) {
-        put_time(when, row->unreadable_since_unix_s);
+        text_when(when, row->unreadable_since_unix_s);
         printf("  unreadable since %s: ", when);
         text_put(stdout, row->unreadable_reason);
         fputs("; what was enrolled stays\n", stdout);

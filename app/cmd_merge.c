@@ -18,11 +18,13 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(merge_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be changed"},
                                   {.name = "yes",
                                    .letter = 'y',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(merge_options, yes),
+                                   .once = true,
                                    .help = "do not ask where the two are not alike"},
                                   {0}};
 

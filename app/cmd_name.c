@@ -22,11 +22,13 @@ static const option_spec own[] = {
      .letter = 'y',
      .kind = OPTION_FLAG,
      .offset = AT(yes),
+     .once = true,
      .help = "do not ask when a group is not like the known person of that name"},
     {.name = "dry-run",
      .letter = 'n',
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),
+     .once = true,
      .help = "only tell what would be named"},
     {0}};
 

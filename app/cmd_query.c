@@ -51,6 +51,7 @@ static const option_spec own[] = {
      .kind = OPTION_INT,
      .offset = AT(k),
      .value = "N",
+     .instead = "lines null",
      .help = "tell the N most alike of each face (default 5; of unknowns in a group, 1)",
      .low = 1,
      .high = 10000},
@@ -58,6 +59,7 @@ static const option_spec own[] = {
      .kind = OPTION_CHOICE,
      .offset = AT(by),
      .value = "auto|face|image|caption",
+     .once = true,
      .help = "search by faces, by the whole picture, with --text by captions, or by what there is "
              "(default auto)",
      .choices = by_choices},
@@ -65,6 +67,7 @@ static const option_spec own[] = {
      .kind = OPTION_REAL,
      .offset = AT(fpir),
      .value = "RATE",
+     .instead = "fmr threshold",
      .help = "name a stranger in at most this share of searches (default 1e-2)",
      .low = 0,
      .high = 1},
@@ -72,6 +75,7 @@ static const option_spec own[] = {
      .kind = OPTION_REAL,
      .offset = AT(fmr),
      .value = "RATE",
+     .instead = "fpir threshold",
      .help = "decide by how often two strangers score this high, instead",
      .low = 0,
      .high = 1},
@@ -79,6 +83,7 @@ static const option_spec own[] = {
      .kind = OPTION_REAL,
      .offset = AT(threshold),
      .value = "SCORE",
+     .instead = "fmr fpir",
      .help = "decide by this score, instead",
      .low = -1e6,
      .high = 1e6},
@@ -95,31 +100,35 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(person),
      .value = "NAME",
+     .once = true,
      .help = "list the photos of the gallery in which this person is, instead"},
     {.name = "text",
      .kind = OPTION_FLAG,
      .offset = AT(text),
+     .once = true,
      .help = "what is asked for are sentences: which photos show it, by their captions and by the "
              "pictures?"},
     {.name = "lines",
      .kind = OPTION_FLAG,
      .offset = AT(lines),
+     .instead = "null table json k",
      .help = "print a line a face for programs (default where the output is no terminal)"},
     {.name = "null",
      .letter = '0',
      .kind = OPTION_FLAG,
      .offset = AT(nul),
+     .once = true,
      .help = "--lines that end with NUL, with paths as they are"},
     {.name = "table",
      .kind = OPTION_FLAG,
      .offset = AT(tables),
+     .instead = "lines null json",
      .help = "print tables for people (default on a terminal, and with -k)"},
     {0}};
 
 const option_spec *const options_of_query[] = {
-    own,          options_walk,    options_threads, options_text,
-    options_html, options_gallery, options_models,  options_output,
-    NULL};
+    own,           options_walk,    options_threads, options_text,   options_html,
+    options_audit, options_gallery, options_models,  options_output, NULL};
 
 typedef struct query {
     const command *self;
@@ -869,6 +878,29 @@ static void on_photo(void *ctx, const dpl_photos_event *event)
     dpl_answers_free(a.answers, a.n);
 }
 
+/* The one photo on standard input, told as one of many is. */
+static dpl_status ask_input(dpl_photos_report *report, query *q, dpl_error *err)
+{
+    const bool for_people = q->form == QUERY_TEXT;
+    dpl_photo photo = DPL_PHOTO_INIT;
+    dpl_scratch *scratch = NULL;
+    dpl_photos_event event = {.path = for_people ? INPUT_NAME : "-", .n_done = 1, .n_total = 1};
+    dpl_status status = dpl_scratch_new(&scratch, 0, err);
+
+    *report = (dpl_photos_report){.n_files = 1};
+    if (status == DPL_OK)
+        status = dpl_scratch_set_threads(scratch, q->o->common.n_threads, err);
+    if (status == DPL_OK) {
+        event.status = common_open_input(&photo, &q->o->common, q->pipeline, scratch, err);
+        event.photo = event.status == DPL_OK ? &photo : NULL;
+        event.message = event.status == DPL_OK ? photo.image.warning : err->message;
+        on_photo(q, &event);
+    }
+    dpl_photo_clear(&photo);
+    dpl_scratch_free(scratch);
+    return status;
+}
+
 /* How it went with the files of folders: what a list of answers does not say. */
 static void sum_up(const query *q, const dpl_photos_report *r, const char *explained)
 {
@@ -946,7 +978,9 @@ static int run(query *q, size_t n, const char *const *paths)
     options.on_photo = on_photo;
     options.ctx = q;
     progress_start(&q->progress, "photos", o->quiet);
-    status = dpl_photos_each(&report, q->pipeline, paths, n, &options, &err);
+    status = common_is_input(paths[0])
+                 ? ask_input(&report, q, &err)
+                 : dpl_photos_each(&report, q->pipeline, paths, n, &options, &err);
     progress_wipe(&q->progress);
     common_notice(q->self, o, q->gallery);
     explained = q->n_searched > 0 ? explain_policy(q)
@@ -973,7 +1007,8 @@ static int run(query *q, size_t n, const char *const *paths)
 }
 
 /* What an option cannot be said with. Returns 0 or the exit code 2 after a message. */
-static int check_options(const command *self, const query_options *o, int n)
+static int check_options(const command *self, const query_options *o, int n,
+                         const char *const *paths)
 {
     const bool lines = o->lines || o->nul;
     const bool asks = o->k || o->by || !isnan(o->fmr) || !isnan(o->fpir) || !isnan(o->threshold) ||
@@ -994,6 +1029,9 @@ static int check_options(const command *self, const query_options *o, int n)
         return options_usage(self, "--by caption, --text-model and --merges are of --text");
     if (!o->person && n < 1)
         return options_usage(self, "it takes a photo, or several, or folders of them");
+    for (int i = 0; !o->text && n > 1 && i < n; i++)
+        if (common_is_input(paths[i]))
+            return options_usage(self, "- is one photo, on standard input: it is asked alone");
     if (lines + o->tables + o->common.json > 1)
         return options_usage(self, "--lines (-0), --table and --json exclude each other");
     if (lines && o->k && !o->common.html && !o->text)
@@ -1003,7 +1041,7 @@ static int check_options(const command *self, const query_options *o, int n)
     return 0;
 }
 
-static query_form form_of(const query_options *o)
+static query_form form_of(const query_options *o, bool asks_k)
 {
     if (o->common.json)
         return QUERY_JSON;
@@ -1011,7 +1049,7 @@ static query_form form_of(const query_options *o)
         return QUERY_NUL;
     if (o->lines)
         return QUERY_LINES;
-    return o->tables || (o->k && !o->text) || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
+    return o->tables || (asks_k && !o->text) || isatty(STDOUT_FILENO) ? QUERY_TEXT : QUERY_LINES;
 }
 
 static int ask_sentences(const command *self, query_options *o, query_form form,
@@ -1040,13 +1078,17 @@ int cmd_query(const command *self, int argc, char **argv)
     char *typed = common_typed(argc, argv);
     const char *const *paths = (const char *const *)(argv + 1);
     const char **inputs = NULL;
-    int n, code = options_read(self, &o, argc, argv, &n);
+    options_given given;
+    int n, code = options_parse(self, &o, argc, argv, &n, &given);
+    const bool asks_k = o.k > 0;
 
     if (!code)
-        code = check_options(self, &o, n);
+        code = check_options(self, &o, n, paths);
     if (code)
         goto done;
-    q.form = form_of(&o);
+    options_settle(self, &o, &given, 0);
+    q.form = form_of(&o, asks_k);
+    o.common.n_asked = (size_t)n;
     if (o.person) {
         code = query_person(self, &o.common, o.person, q.form);
         goto done;

@@ -17,11 +17,13 @@ typedef struct reject_options {
 static const option_spec own[] = {{.name = "people",
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(reject_options, people),
+                                   .once = true,
                                    .help = "A and B are two people: no face of one is the other's"},
                                   {.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(reject_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be changed"},
                                   {0}};
 

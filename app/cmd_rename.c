@@ -15,6 +15,7 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(rename_options, dry_run),
+                                   .once = true,
                                    .help = "only tell whether it can be done"},
                                   {0}};
 

@@ -45,6 +45,11 @@ typedef struct train_options {
         .name = name_, .kind = OPTION_INT, .offset = SET(field), .value = value_, .help = help_,   \
         .low = low_, .high = 1e9                                                                   \
     }
+#define LIMIT(name_, field, value_, low_, help_)                                                   \
+    {                                                                                              \
+        .name = name_, .kind = OPTION_INT, .offset = SET(field), .value = value_, .help = help_,   \
+        .low = low_, .high = 1e9, .group = OPTION_LIMITS                                           \
+    }
 #define REAL(name_, field, value_, high_, help_)                                                   \
     {                                                                                              \
         .name = name_, .kind = OPTION_REAL, .offset = SET(field), .value = value_, .help = help_,  \
@@ -57,8 +62,11 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(resume),
      .value = "DIR",
+     .once = true,
      .help = "go on with the run in this folder, from its last checkpoint"},
     TEXT("arch", arch, "NAME", "a network by name (default koch2015; see below)"),
+    TEXT("second-arch", second_arch, "NAME",
+         "of pairs of two kinds: the second side's network by name, beside --arch for the first"),
     TEXT("init", init, "MODEL", "go on from this model (ONNX) instead"),
     INT("channels", channels, "1|3", 1, "grey or colour input of a named network (default 1)"),
     INT("side", side, "PX", 8, "side of a named network's input (default 105)"),
@@ -67,8 +75,8 @@ static const option_spec own[] = {
          "of koch2015: batch norm behind every layer in training, folded into the layers of the "
          "networks written"),
     TEXT("init-weights", init_weights, "koch|koch-wide|he|glorot",
-         "first weights of a named network (default koch for koch2015, glorot for sentences, else "
-         "he)"),
+         "first weights of a named network (default koch for koch2015, glorot for sentences and "
+         "vectors, else he)"),
     TEXT("tokens", tokens, "KIND",
          "of sentences: characters, words, or a file of byte-pair merges (default words)"),
     FLAG("case-matters", case_matters, "sentences are not lower-cased"),
@@ -97,6 +105,8 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(detector),
      .value = "FILE",
+     .once = true,
+     .group = OPTION_MODELS,
      .help = "of --align: the face detector (ONNX; default " DPL_MODEL_DETECTOR ")"},
     TEXT("second-tower", second_data, "DATA",
          "pictures of another kind with the same class names: two networks with weights of their "
@@ -112,6 +122,12 @@ static const option_spec own[] = {
     LIST("hold-group", hold_group, "NAME", "hold out this group; may be repeated"),
     INT("hold-classes", hold_classes, "N", 0,
         "hold out so many classes (default a tenth, at most 200, unless something else is)"),
+    TEXT("kinds", kinds, "KIND[,KIND]",
+         "what DATA's items are, or either side of its pairs: pictures, sentences, vectors, codes "
+         "(default as the list says; vectors for a network of vectors)"),
+    TEXT("classes", classes, "FILE",
+         "of vectors in an .npy or a table without a column of classes: theirs, a line each or an "
+         ".npy of whole numbers"),
     TEXT("split", split, "NAME", "of a list: train on its rows of this split only"),
     TEXT("validate-split", validate_split, "NAME",
          "validate on the rows of this split, of the list or of --validate"),
@@ -128,11 +144,12 @@ static const option_spec own[] = {
         "one-shot trials of a validation (default 400)"),
     INT("validate-ways", validate_ways, "N", 2, "candidates of a trial (default 20)"),
     INT("validate-steps", validate_steps, "N", 1, "steps between validations (default an epoch)"),
-    TEXT("best", best, "FIGURE",
-         "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar; of "
-         "pairs that DATA gives also correct, pearson, spearman; of pictures with sentences r1, r5, "
-         "r10, rank (default oneshot; of given pairs accuracy, of grades pearson; of pictures with "
-         "sentences r10)"),
+    TEXT(
+        "best", best, "FIGURE",
+        "the figure that decides which weights are best: oneshot, auc, accuracy, eer, tar; of "
+        "pairs that DATA gives also correct, pearson, spearman; of pictures with sentences r1, r5, "
+        "r10, rank (default oneshot; of given pairs accuracy, of grades pearson; of pictures with "
+        "sentences r10)"),
     INT("patience", patience, "N", 0,
         "stop after so many validations without a better figure (default 0: never)"),
     TEXT("loss", loss, "NAME",
@@ -178,18 +195,25 @@ static const option_spec own[] = {
     INT("epoch-steps", epoch_steps, "N", 1,
         "steps that count as an epoch (default as many as the pictures fill)"),
     INT("seed", seed, "N", 0, "of everything random (default 1)"),
-    INT("threads", threads, "N", 0, "default 0: one a core"),
+    LIMIT("threads", threads, "N", 0, "default 0: one a core"),
     INT("log-steps", log_steps, "N", 1, "steps between lines of the log (default 20)"),
     REAL("checkpoint-minutes", checkpoint_minutes, "MINUTES", 1e5,
          "a checkpoint at least so often (default 5), and at every validation"),
-    REAL("max-memory-gib", max_memory_gib, "GIB", 1e5,
-         "refuse a network and batch that need more (default 16)"),
-    INT("max-pixels", max_pixels, "N", 1,
-        "leave out pictures of more pixels than this (default 256000000)"),
+    {.name = "max-memory-gib",
+     .kind = OPTION_REAL,
+     .offset = SET(max_memory_gib),
+     .value = "GIB",
+     .group = OPTION_LIMITS,
+     .help = "refuse a network and batch that need more (default 16)",
+     .low = 0,
+     .high = 1e5},
+    LIMIT("max-pixels", max_pixels, "N", 1,
+          "leave out pictures of more pixels than this (default 256000000)"),
     {.name = "max-memory",
      .kind = OPTION_BYTES,
      .offset = AT(max_memory_bytes),
      .value = "BYTES",
+     .group = OPTION_LIMITS,
      .help = "memory to read and decode pictures in, of all threads together; one that needs more "
              "is left out (256M, 1G; default 768M)"},
     {0}};
@@ -247,16 +271,30 @@ static void tell_classes(const dpl_train_plan *p, const char *item)
         printf("; nothing to validate on\n");
 }
 
+static void tell_captions(const dpl_train_plan *p)
+{
+    char sentences[64], held[64], pictures[64], held_pictures[64];
+
+    printf("trained on %s of %s", text_counted(sentences, p->n_items, "sentence"),
+           text_counted(pictures, p->n_classes, "picture"));
+    if (p->n_held_classes)
+        printf("; validated on %s of %s, not trained on, by %s\n",
+               text_counted(held, p->n_held_items, "sentence"),
+               text_counted(held_pictures, p->n_held_classes, "picture"), p->best);
+    else
+        printf("; nothing to validate on\n");
+}
+
 static void tell_plan(const dpl_train_plan *p)
 {
-    const char *item = p->steps ? "item" : "picture";
+    const char *item = p->captions ? "sentence" : p->steps ? "item" : "picture";
     const char *towers = p->n_towers > 1 ? " in two towers" : "";
     char count[32], items[64], held[64], classes[64];
 
     printf("network    ");
     text_put(stdout, p->arch);
     if (p->steps)
-        printf(", rows of up to %d to %d numbers, %s parameters%s\n", (int)p->steps, (int)p->dim,
+        printf(", rows of up to %d numbers to %d, %s parameters%s\n", (int)p->steps, (int)p->dim,
                text_count(count, (int64_t)p->n_parameters), towers);
     else
         printf(", %dx%dx%d pixels to %d numbers, %s parameters%s\n", (int)p->width_px,
@@ -276,6 +314,8 @@ static void tell_plan(const dpl_train_plan *p)
                    p->best);
         else
             printf("; nothing to validate on\n");
+    } else if (p->captions) {
+        tell_captions(p);
     } else {
         tell_classes(p, item);
     }
@@ -396,8 +436,12 @@ static int train_as_told(const command *self, int argc, char **argv, char *typed
     dpl_train_report report;
     dpl_error err;
     char *detector = NULL;
-    int n, code = options_read(self, &o, argc, argv, &n);
+    options_given given_ones;
+    int n, code = options_parse(self, &o, argc, argv, &n, &given_ones);
 
+    /* A run that is resumed knows how it is made. */
+    if (!code)
+        options_settle(self, &o, &given_ones, o.resume ? 1 : 0);
     o.common.typed = typed;
     if (!code)
         code = read_batch(self, &o);

@@ -1,8 +1,6 @@
 /*
  * cmd_undo.c - `doppel undo`: the last change to the gallery taken back, after saying what it was.
  */
-#include <time.h>
-
 #include "app/answer_gallery.h"
 #include "app/commands.h"
 #include "app/common.h"
@@ -17,11 +15,13 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .letter = 'n',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(undo_options, dry_run),
+                                   .once = true,
                                    .help = "only tell what would be taken back"},
                                   {.name = "yes",
                                    .letter = 'y',
                                    .kind = OPTION_FLAG,
                                    .offset = offsetof(undo_options, yes),
+                                   .once = true,
                                    .help = "do not ask"},
                                   {0}};
 
@@ -44,15 +44,11 @@ static void tell_count(const char *what, const char *how, int64_t n)
 
 static void tell_change(const dpl_change *c)
 {
-    const time_t made = (time_t)c->made_unix_s;
-    char when[32] = "";
-    struct tm tm;
+    char when[32];
 
-    if (localtime_r(&made, &tm))
-        strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
     fputs("the last change: ", stdout);
     text_put(stdout, c->what);
-    printf(" (%s)", when);
+    printf(" (%s)", text_when(when, c->made_unix_s));
     tell_count("person", "added", c->n_persons_added);
     tell_count("person", "renamed", c->n_persons_changed);
     tell_count("person", "removed", c->n_persons_removed);

@@ -34,11 +34,13 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(as),
      .value = "NAME",
+     .once = true,
      .help = "compare the one photo with what the gallery holds of this person"},
     {.name = "fmr",
      .kind = OPTION_REAL,
      .offset = AT(fmr),
      .value = "RATE",
+     .instead = "threshold",
      .help = "decide so that strangers pass at most this often (default 1e-4)",
      .low = 0,
      .high = 1},
@@ -46,6 +48,7 @@ static const option_spec own[] = {
      .kind = OPTION_REAL,
      .offset = AT(threshold),
      .value = "SCORE",
+     .instead = "fmr",
      .help = "decide by this score instead of a rate",
      .low = -1e6,
      .high = 1e6},
@@ -53,6 +56,7 @@ static const option_spec own[] = {
      .kind = OPTION_INT,
      .offset = AT(face_a),
      .value = "N",
+     .once = true,
      .help = "which face of the first photo, counted from 1, strongest first (default the main "
              "one: large, near the middle)",
      .low = 1,
@@ -61,6 +65,7 @@ static const option_spec own[] = {
      .kind = OPTION_INT,
      .offset = AT(face_a),
      .value = "N",
+     .once = true,
      .help = "the same as --face",
      .low = 1,
      .high = 1000},
@@ -68,24 +73,28 @@ static const option_spec own[] = {
      .kind = OPTION_INT,
      .offset = AT(face_b),
      .value = "N",
+     .once = true,
      .help = "which face of the second photo",
      .low = 1,
      .high = 1000},
     {.name = "text",
      .kind = OPTION_FLAG,
      .offset = AT(text),
+     .once = true,
      .help = "A and B are sentences, not photos: do they say the same? (--text-model)"},
     {0}};
 
 const option_spec *const options_of_verify[] = {
-    own, options_text, options_sides, options_html, options_gallery, options_models, options_output,
+    own,           options_text,    options_sides,  options_html,
+    options_audit, options_gallery, options_models, options_output,
     NULL};
 
 /* All that the answer is made of. */
 typedef struct comparison {
     const command *self;
     const verify_options *o;
-    const char *name_a, *name_b; /* name_b: the claimed person when o->as */
+    const char *path_a, *path_b; /* "-": on standard input; path_b of two photos only */
+    const char *name_a, *name_b; /* as people read them; name_b: the claimed person when o->as */
     dpl_pipeline *pipeline;
     dpl_gallery *gallery; /* with o->as */
     dpl_scratch *scratch;
@@ -151,6 +160,13 @@ static dpl_status look_for_rival(comparison *c, dpl_error *err)
     return DPL_OK;
 }
 
+static dpl_status open_photo(dpl_photo *out, const comparison *c, const char *path, dpl_error *err)
+{
+    return common_is_input(path)
+               ? common_open_input(out, &c->o->common, c->pipeline, c->scratch, err)
+               : dpl_photo_open(out, c->pipeline, c->scratch, path, err);
+}
+
 static dpl_status compare(comparison *c, dpl_error *err)
 {
     const verify_options *o = c->o;
@@ -164,13 +180,13 @@ static dpl_status compare(comparison *c, dpl_error *err)
     if (status == DPL_OK)
         status = dpl_scratch_set_threads(c->scratch, 0, err);
     if (status == DPL_OK)
-        status = dpl_photo_open(&c->a, c->pipeline, c->scratch, c->name_a, err);
+        status = open_photo(&c->a, c, c->path_a, err);
     if (status != DPL_OK)
         return status;
     which.face_a = o->face_a - 1;
     which.face_b = o->face_b - 1;
     if (!o->as) {
-        status = dpl_photo_open(&c->b, c->pipeline, c->scratch, c->name_b, err);
+        status = open_photo(&c->b, c, c->path_b, err);
         return status != DPL_OK
                    ? status
                    : dpl_verify(&c->verdict, c->pipeline, &c->policy, &c->a, &c->b, &which, err);
@@ -422,8 +438,8 @@ static void tell_json(const comparison *c)
         .pipeline = c->pipeline,
         .policy = &c->policy,
         .verdict = &c->verdict,
-        .name_a = c->name_a,
-        .name_b = c->name_b,
+        .name_a = c->path_a,
+        .name_b = c->o->as ? c->name_b : c->path_b,
         .a = &c->a,
         .b = c->o->as ? NULL : &c->b,
         .template_photo = c->template_photo,
@@ -588,7 +604,7 @@ static void tell_page(const html *page, const comparison *c)
 
 /* ------------------------------------------------------------------ the command */
 
-static int check_arguments(const command *self, const verify_options *o, int n)
+static int check_arguments(const command *self, const verify_options *o, int n, char **photos)
 {
     if (o->text && (o->as || o->face_a || o->face_b))
         return options_usage(self, "--as and --face are of photos, not of --text");
@@ -596,10 +612,14 @@ static int check_arguments(const command *self, const verify_options *o, int n)
         return options_usage(self, "with --text it takes two sentences, not %d", n);
     if (!o->text && (o->common.text_model || o->common.merges || o->common.second_text_model))
         return options_usage(self, "--text-model and --merges are of --text");
+    if (o->common.audit && !o->as)
+        return options_usage(self, "--audit is of --as: only a gallery has an audit");
     if (o->as && n != 1)
         return options_usage(self, "with --as it takes one photo, not %d", n);
     if (!o->as && n != 2)
         return options_usage(self, "it takes two photos, or one and --as NAME");
+    if (!o->as && !o->text && common_is_input(photos[0]) && common_is_input(photos[1]))
+        return options_usage(self, "- is one photo, on standard input: the other is a file");
     if (o->as && o->face_b)
         return options_usage(self, "--face-b is of a second photo, and --as takes one");
     if (!isnan(o->fmr) && !isnan(o->threshold))
@@ -648,7 +668,7 @@ int cmd_verify(const command *self, int argc, char **argv)
     int n, code = options_read(self, &o, argc, argv, &n);
 
     if (!code)
-        code = check_arguments(self, &o, n);
+        code = check_arguments(self, &o, n, argv + 1);
     if (code) {
         free(typed);
         return code;
@@ -657,8 +677,11 @@ int cmd_verify(const command *self, int argc, char **argv)
     o.common.faces_only = true;
     o.common.inputs = (const char *const *)(argv + 1);
     o.common.n_inputs = o.text ? 0 : (size_t)n;
-    c.name_a = argv[1];
-    c.name_b = o.as ? o.as : argv[2];
+    o.common.n_asked = (size_t)n;
+    c.path_a = argv[1];
+    c.path_b = o.as ? NULL : argv[2];
+    c.name_a = common_is_input(c.path_a) ? INPUT_NAME : c.path_a;
+    c.name_b = o.as ? o.as : common_is_input(c.path_b) ? INPUT_NAME : c.path_b;
     code = o.text ? verify_text(&c.verdict.decision, self, &o.common, o.fmr, o.threshold,
                                 o.common.inputs)
                   : run(&c);

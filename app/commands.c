@@ -51,7 +51,8 @@ const command commands[] = {
      NULL},
     {"verify", cmd_verify, true, "A B | PHOTO --as NAME | --text A B",
      "tell whether two photos show the same person", options_of_verify,
-     "The exit status is 0 for a match and for nothing else.\n"
+     "The exit status is 0 for a match and for nothing else. - in the place of a photo is one on\n"
+     "standard input.\n"
      "\n"
      "--text compares two sentences instead, by a model of sentences: whether they say the same, "
      "in\n"
@@ -80,7 +81,8 @@ const command commands[] = {
      "\n"
      "Folders are walked as enroll walks them: hidden files, what a .doppelignore names and what "
      "is\n"
-     "no picture are passed over, and counted. Where the output is no terminal, there is a line a\n"
+     "no picture are passed over, and counted. - alone is a photo on standard input. Where the "
+     "output is no terminal, there is a line a\n"
      "face, its fields parted by tabs:\n"
      "\n"
      "file  face  name  score  rate\n"
@@ -186,6 +188,16 @@ const command commands[] = {
      "It first says what the last change was, and asks. Taken back twice, it is there again.\n"
      "What one run of a command has done is one change. A forget is final at once: --dry-run\n"
      "shows what it would do.",
+     NULL},
+    {"audit", cmd_audit, false, "[RECEIPT…]", "tell who changed the gallery, and check receipts",
+     options_of_audit,
+     "A line a change: when, which user, what, and how many people, photos and templates came,\n"
+     "changed or went; no name and no path. Each line carries the SHA-256 of the one before, and\n"
+     "the gallery knows the last: one that was altered, taken out or cut off is told, with exit\n"
+     "status 4. Queries are in it where query and verify were given --audit.\n"
+     "\n"
+     "A receipt, which forget --receipt writes, is right when the audit has its line and the line\n"
+     "says the same, of the same person or photos.",
      NULL},
     {"export", cmd_export, false, "FILE|-", "write the whole gallery as JSON lines",
      options_of_export,
@@ -311,6 +323,27 @@ const command commands[] = {
      "Networks: koch2015 (Koch, Zemel, Salakhutdinov 2015), koch2015-bn, resnet-drawing,\n"
      "mobilefacenet. A loss that is not finite stops the run and names the layer.",
      NULL},
+    {"config", cmd_config, false, "[COMMAND]", "show which defaults are in force, and from where",
+     options_of_config,
+     "Defaults of options stand in $XDG_CONFIG_HOME/doppel/config, else ~/.config/doppel/config,\n"
+     "by the options' names:\n"
+     "\n"
+     "# a remark\n"
+     "gallery = ~/faces\n"
+     "[verify]\n"
+     "fmr = 1e-5\n"
+     "\n"
+     "What stands before the first section is for every command that has the option; a section is\n"
+     "one command's, and wins. A flag is yes or no, or its bare name. ~/ is home; another path\n"
+     "that does not begin with / is looked for from where doppel is run. An option on the command\n"
+     "line wins over the environment, that over the file, that over what is built in. What says\n"
+     "what is to be done (a name, a file to write, --yes, --dry-run, --prune) is not for the "
+     "file.\n"
+     "A wrong line stops every command and is told with its number; config tells all of them, and\n"
+     "its exit status is then 2. With COMMAND: all of its options.",
+     NULL},
+    {"version", cmd_version, true, "", "tell what is installed", options_of_version,
+     "The program, its models with their hashes, what the processor and the libraries are.", NULL},
     {"help", cmd_help, false, "[COMMAND]", "explain a command, or all of them", options_of_help,
-     NULL, commands},
+     NULL, NULL},
     {0}};

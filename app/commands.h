@@ -10,8 +10,10 @@ extern const command commands[]; /* ends at a NULL name */
 
 /* Each returns the exit code, or -1 after printing its help. */
 int cmd_assign(const command *self, int argc, char **argv);
+int cmd_audit(const command *self, int argc, char **argv);
 int cmd_calibrate(const command *self, int argc, char **argv);
 int cmd_check(const command *self, int argc, char **argv);
+int cmd_config(const command *self, int argc, char **argv);
 int cmd_dupes(const command *self, int argc, char **argv);
 int cmd_enroll(const command *self, int argc, char **argv);
 int cmd_eval(const command *self, int argc, char **argv);
@@ -32,12 +34,15 @@ int cmd_scan(const command *self, int argc, char **argv);
 int cmd_train(const command *self, int argc, char **argv);
 int cmd_undo(const command *self, int argc, char **argv);
 int cmd_verify(const command *self, int argc, char **argv);
+int cmd_version(const command *self, int argc, char **argv);
 int cmd_xmp(const command *self, int argc, char **argv);
 
 /* The options of each, NULL-terminated lists of tables. */
 extern const option_spec *const options_of_assign[];
+extern const option_spec *const options_of_audit[];
 extern const option_spec *const options_of_calibrate[];
 extern const option_spec *const options_of_check[];
+extern const option_spec *const options_of_config[];
 extern const option_spec *const options_of_dupes[];
 extern const option_spec *const options_of_enroll[];
 extern const option_spec *const options_of_eval[];
@@ -58,6 +63,7 @@ extern const option_spec *const options_of_scan[];
 extern const option_spec *const options_of_train[];
 extern const option_spec *const options_of_undo[];
 extern const option_spec *const options_of_verify[];
+extern const option_spec *const options_of_version[];
 extern const option_spec *const options_of_xmp[];
 
 /** What `doppel` says alone: all commands, a line each. */

@@ -15,6 +15,7 @@
 #include "app/json_print.h"
 #include "app/nearest.h"
 #include "app/sandbox.h"
+#include "app/settings.h"
 
 /* ------------------------------------------------------------------ options */
 
@@ -30,7 +31,9 @@ const option_spec options_gallery[] = {
      .kind = OPTION_TEXT,
      .offset = AT(gallery),
      .value = "DIR",
-     .help = "the gallery's folder (else $DOPPEL_GALLERY, else ~/.local/share/doppel)"},
+     .help = "the gallery's folder (default $DOPPEL_GALLERY, else ~/.local/share/doppel)",
+     .environment = "DOPPEL_GALLERY",
+     .asked_for = true},
     {0}};
 
 const option_spec options_models[] = {
@@ -38,12 +41,14 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(model),
      .value = "FILE",
+     .group = OPTION_MODELS,
      .help =
          "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER ")"},
     {.name = "preset",
      .kind = OPTION_TEXT,
      .offset = AT(preset),
      .value = "NAME",
+     .group = OPTION_MODELS,
      .help =
          "what --model expects, where its file does not say (doppel help lists them; default as "
          "the gallery was made)"},
@@ -51,11 +56,13 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(detector),
      .value = "FILE",
+     .group = OPTION_MODELS,
      .help = "the face detector (ONNX; default " DPL_MODEL_DETECTOR ")"},
     {.name = "image-model",
      .kind = OPTION_TEXT,
      .offset = AT(image_model),
      .value = "FILE",
+     .group = OPTION_MODELS,
      .help =
          "an encoder for whole pictures (ONNX; default the gallery's; enroll and scan otherwise "
          "take " DPL_MODEL_IMAGE " where it is installed; none: no vectors of pictures)"},
@@ -63,18 +70,21 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(image_preset),
      .value = "NAME",
+     .group = OPTION_MODELS,
      .help = "what --image-model expects, where its file does not say (default as the gallery was "
              "made)"},
     {.name = "detect",
      .kind = OPTION_CHOICE,
      .offset = AT(detect),
      .value = "faces|none",
+     .group = OPTION_MODELS,
      .help = "find faces, or take each picture whole (default as the gallery was made, else faces)",
      .choices = detect_choices},
     {.name = "detect-side",
      .kind = OPTION_INT,
      .offset = AT(detect_side_px),
      .value = "PX",
+     .group = OPTION_MODELS,
      .help = "bring the photo's larger side down to this to find faces (default 1280)",
      .low = 64,
      .high = 8192},
@@ -82,6 +92,7 @@ const option_spec options_models[] = {
      .kind = OPTION_REAL,
      .offset = AT(min_score),
      .value = "SCORE",
+     .group = OPTION_MODELS,
      .help = "the detector's score from which it is a face, 0 to 1 (default 0.6)",
      .low = 0,
      .high = 1},
@@ -89,6 +100,7 @@ const option_spec options_models[] = {
      .kind = OPTION_INT,
      .offset = AT(max_pixels),
      .value = "N",
+     .group = OPTION_LIMITS,
      .help = "refuse photos of more pixels than this (default 256000000)",
      .low = 1,
      .high = INT_MAX},
@@ -96,17 +108,20 @@ const option_spec options_models[] = {
      .kind = OPTION_BYTES,
      .offset = AT(max_memory_bytes),
      .value = "BYTES",
+     .group = OPTION_LIMITS,
      .help = "memory for photos in work, of all threads together; one that needs more to decode "
              "is refused (256M, 1G; default 768M)"},
     {.name = "model-memory",
      .kind = OPTION_BYTES,
      .offset = AT(model_memory_bytes),
      .value = "BYTES",
+     .group = OPTION_LIMITS,
      .help = "refuse models that need more memory for a run, weights not counted (default 256M)"},
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .offset = AT(precision),
      .value = "f32|bf16|int8|auto",
+     .group = OPTION_MODELS,
      .help = "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
              "it, eight bits where the model has ranges for them, or the fastest in which the model "
              "was measured to decide the same (default auto)",
@@ -115,6 +130,7 @@ const option_spec options_models[] = {
      .kind = OPTION_REAL,
      .offset = AT(model_operations),
      .value = "N",
+     .group = OPTION_LIMITS,
      .help = "refuse models that need more multiply-adds for a run (default 1e11)",
      .low = 1,
      .high = 1e18},
@@ -124,7 +140,8 @@ const option_spec options_output[] = {
     {.name = "json",
      .kind = OPTION_FLAG,
      .offset = AT(json),
-     .help = "print JSON, one object a line"},
+     .help = "print JSON, one object a line",
+     .instead = "lines null table"},
     {.name = "quiet",
      .letter = 'q',
      .kind = OPTION_FLAG,
@@ -135,7 +152,8 @@ const option_spec options_output[] = {
      .offset = AT(color),
      .value = "auto|always|never",
      .help = "colours (default auto: on a terminal, unless $NO_COLOR is set)",
-     .choices = color_choices},
+     .choices = color_choices,
+     .environment = "NO_COLOR"},
     {0}};
 
 const option_spec options_threads[] = {
@@ -143,6 +161,7 @@ const option_spec options_threads[] = {
      .kind = OPTION_INT,
      .offset = AT(n_threads),
      .value = "N",
+     .group = OPTION_LIMITS,
      .help = "what is worked on at the same time (default 0: one a core)",
      .low = 0,
      .high = 1024},
@@ -159,6 +178,8 @@ const option_spec options_text[] = {
      .kind = OPTION_TEXT,
      .offset = AT(text_model),
      .value = "FILE",
+     .group = OPTION_MODELS,
+     .once = true,
      .help =
          "the encoder of sentences (ONNX; default the gallery's, for query else " DPL_MODEL_SENTENCE
          ")"},
@@ -166,6 +187,8 @@ const option_spec options_text[] = {
      .kind = OPTION_TEXT,
      .offset = AT(merges),
      .value = "FILE",
+     .group = OPTION_MODELS,
+     .once = true,
      .help = "the list of byte-pair merges of a --text-model that has no tokens of its own (as "
              "CLIP's)"},
     {0}};
@@ -175,6 +198,8 @@ const option_spec options_sides[] = {
      .kind = OPTION_TEXT,
      .offset = AT(second_text_model),
      .value = "FILE",
+     .group = OPTION_MODELS,
+     .once = true,
      .help = "the encoder of the second of two sentences, where each side of a pair has its own "
              "(best.a.onnx and best.b.onnx of a training)"},
     {0}};
@@ -184,7 +209,16 @@ const option_spec options_html[] = {
      .kind = OPTION_TEXT,
      .offset = AT(html),
      .value = "FILE",
-     .help = "also write the answer as a page for the browser, photos inside"},
+     .help = "also write the answer as a page for the browser, photos inside (-: to standard "
+             "output, instead)",
+     .once = true},
+    {0}};
+
+const option_spec options_audit[] = {
+    {.name = "audit",
+     .kind = OPTION_FLAG,
+     .offset = AT(audit),
+     .help = "note in the gallery's audit that it was asked (doppel audit)"},
     {0}};
 
 /* ------------------------------------------------------------------ messages */
@@ -250,11 +284,16 @@ char *common_gallery_dir(const command *self, const common *o)
 {
     const char *named = getenv("DOPPEL_GALLERY"), *data = getenv("XDG_DATA_HOME");
     const char *home = getenv("HOME");
+    const setting *kept = NULL;
 
     if (o->gallery)
         return text_format("%s", o->gallery);
     if (named && named[0])
         return text_format("%s", named);
+    if (self->call && self->call->settings)
+        kept = settings_find(self->call->settings, self, options_gallery);
+    if (kept)
+        return text_format("%s", kept->value);
     /* The XDG rule: a path that is not absolute counts as unset. */
     if (data && data[0] == '/')
         return text_format("%s/doppel", data);
@@ -282,7 +321,11 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     if (status != DPL_OK)
         return common_fail(self, o, &err);
     common_notice(self, o, *out);
-    return 0;
+    if (!o->audit || dpl_gallery_audit_query(*out, self->name, (int64_t)o->n_asked, &err) == DPL_OK)
+        return 0;
+    dpl_gallery_close(*out);
+    *out = NULL;
+    return common_fail(self, o, &err);
 }
 
 static dpl_status note_photo(void *ctx, const dpl_photo_row *row)
@@ -411,6 +454,49 @@ char *common_full_path(const char *path)
     return full;
 }
 
+/* ------------------------------------------------------------------ standard input */
+
+bool common_is_input(const char *word)
+{
+    return strcmp(word, "-") == 0;
+}
+
+static dpl_status fail_input(dpl_error *err, dpl_status status, const char *why)
+{
+    err->status = status;
+    snprintf(err->message, sizeof err->message, "\"" INPUT_NAME "\": %s", why);
+    return status;
+}
+
+dpl_status common_open_input(dpl_photo *out, const common *o, const dpl_pipeline *pipeline,
+                             dpl_scratch *scratch, dpl_error *err)
+{
+    size_t n = 0, cap = 1 << 16;
+    uint8_t *bytes = text_need(malloc(cap));
+    dpl_status status = DPL_OK;
+    char why[64];
+
+    if (isatty(STDIN_FILENO))
+        status = fail_input(err, DPL_E_INPUT, "is a terminal, not a photo");
+    while (status == DPL_OK && !feof(stdin) && !ferror(stdin)) {
+        n += fread(bytes + n, 1, cap - n, stdin);
+        if (n > o->max_memory_bytes) {
+            snprintf(why, sizeof why, "has more than %zu bytes (--max-memory)",
+                     o->max_memory_bytes);
+            status = fail_input(err, DPL_E_LIMIT, why);
+        } else if (n == cap) {
+            cap *= 2;
+            bytes = text_need(realloc(bytes, cap));
+        }
+    }
+    if (status == DPL_OK && ferror(stdin))
+        status = fail_input(err, DPL_E_INPUT, "cannot be read");
+    if (status == DPL_OK)
+        status = dpl_photo_from_bytes(out, pipeline, scratch, INPUT_NAME, bytes, n, err);
+    free(bytes);
+    return status;
+}
+
 /* ------------------------------------------------------------------ models */
 
 char *common_model_path(const command *self, const common *o, const char *given, const char *name,
@@ -449,7 +535,8 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         return;
     const char **read = text_need(calloc(o->n_inputs + 2 * n_models, sizeof *read));
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
-    char *page = o->html ? realpath(o->html, NULL) : NULL, *slash;
+    const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
+    char *page = html ? realpath(html, NULL) : NULL, *slash;
     const char *write[2] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL};
 
     memcpy(read, o->inputs, o->n_inputs * sizeof *read);
@@ -458,9 +545,9 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         read[o->n_inputs + 2 * i] = models[i];
         read[o->n_inputs + 2 * i + 1] = beside[i];
     }
-    if (o->html) {
+    if (html) {
         /* A page is written aside and renamed. */
-        page = page ? page : text_format("%s", o->html);
+        page = page ? page : text_format("%s", html);
         slash = strrchr(page, '/');
         if (slash)
             slash[slash == page] = '\0';

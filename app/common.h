@@ -30,6 +30,8 @@ typedef struct common {
     int precision; /* a dpl_precision */
     int color;
     bool json, quiet, follow_links;
+    bool audit; /* a line in the gallery's audit says that it was asked: of how many */
+    size_t n_asked;
     bool going_over;    /* to another model: the preset and the calibration of the gallery's are not
                            its */
     bool faces_only;    /* the gallery's model of whole pictures has nothing to do here */
@@ -52,6 +54,7 @@ extern const option_spec options_gallery[]; /* --gallery */
 extern const option_spec options_models[];  /* --model … --max-memory */
 extern const option_spec options_output[];  /* --json, --quiet, --color */
 extern const option_spec options_html[];    /* --html */
+extern const option_spec options_audit[];   /* --audit */
 extern const option_spec options_threads[]; /* --threads */
 extern const option_spec options_walk[];    /* --follow-links */
 extern const option_spec options_text[];    /* --text-model --merges */
@@ -126,6 +129,16 @@ int common_open_text(dpl_text_pipeline **out, const command *self, const common 
  */
 int common_open_former(dpl_pipeline **out, const command *self, const common *o,
                        dpl_gallery *gallery, const char *given);
+
+/* What messages call the photo on standard input. */
+#define INPUT_NAME "standard input"
+
+/** Whether a word is "-", the photo on standard input. */
+bool common_is_input(const char *word);
+
+/** dpl_photo_open of it. */
+dpl_status common_open_input(dpl_photo *out, const common *o, const dpl_pipeline *pipeline,
+                             dpl_scratch *scratch, dpl_error *err);
 
 /** A command as it was typed, freed by free(). Before options_read, which puts options first. */
 char *common_typed(int argc, char **argv);

@@ -25,29 +25,34 @@ const option_spec options_enroll_run[] = {
     {.name = "prune",
      .kind = OPTION_FLAG,
      .offset = AT(prune),
+     .once = true,
      .help =
          "remove photos under these folders whose files are gone; refused where that looks like "
          "an absent disk"},
     {.name = "prune-absent",
      .kind = OPTION_FLAG,
      .offset = AT(prune_absent),
+     .once = true,
      .help = "--prune, also where a folder is empty, on another file system than before, or lacks "
              "more than half of its photos"},
     {.name = "captions",
      .kind = OPTION_TEXT,
      .offset = AT(captions),
      .value = "FILE",
+     .once = true,
      .help =
          "a list of what photos show, with a --text-model: CSV or TSV, columns path and caption, "
          "paths relative to it; beside what PHOTO.txt, XMP and IPTC say"},
     {.name = "force",
      .kind = OPTION_FLAG,
      .offset = AT(force),
+     .once = true,
      .help = "look at unchanged photos again, too"},
     {.name = "dry-run",
      .letter = 'n',
      .kind = OPTION_FLAG,
      .offset = AT(dry_run),
+     .once = true,
      .help = "look at everything, tell what would become of it, and change nothing"},
     {.name = "verbose",
      .letter = 'v',
@@ -564,6 +569,10 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
 
     if (!code && n < 1)
         code = options_usage(self, "it takes a folder of photos, or photos");
+    for (int i = 0; !code && i < n; i++)
+        if (common_is_input(argv[1 + i]))
+            code = options_usage(self, "a photo in a gallery is known by its path, and one on "
+                                       "standard input has none (a file called - is ./-)");
     if (code) {
         free(typed);
         return code;

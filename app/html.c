@@ -154,15 +154,69 @@ static int cannot_write(html *page, const command *self, const common *o)
     return common_refuse(self, o, DPL_E_SYSTEM, "cannot write \"%s\": %s", o->html, strerror(why));
 }
 
+/* The page is made in memory, and what the command prints besides goes nowhere: nothing but a whole
+ * page comes out. */
+static int open_to_output(html *page, const command *self, const common *o)
+{
+    int nowhere;
+
+    if (o->json)
+        return common_refuse(self, o, DPL_E_ARGUMENT,
+                             "--json and --html - are both of standard output: one of them");
+    if (fflush(stdout) != 0)
+        return cannot_write(page, self, o);
+    page->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (page->out < 0 || nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0) {
+        const int why = errno;
+        if (nowhere >= 0)
+            close(nowhere);
+        errno = why;
+        return cannot_write(page, self, o);
+    }
+    close(nowhere);
+    page->f = text_need(open_memstream(&page->whole, &page->n_whole));
+    return 0;
+}
+
+static bool write_whole(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        const ssize_t wrote = write(fd, bytes, n);
+
+        if (wrote < 0 && errno != EINTR)
+            return false;
+        bytes += wrote > 0 ? wrote : 0;
+        n -= wrote > 0 ? (size_t)wrote : 0;
+    }
+    return close(fd) == 0;
+}
+
+static void begin(const html *page, const char *title)
+{
+    fputs(head, page->f);
+    fputs("<title>", page->f);
+    html_text(page, title);
+    fputs("</title>\n", page->f);
+    fputs(style, page->f);
+    fputs("</head>\n<body>\n<main>\n", page->f);
+}
+
 int html_open(html *page, const command *self, const common *o, const char *title)
 {
     const char *path = o->html;
     struct stat st;
     int fd;
 
-    *page = (html){.has_pictures = true};
+    *page = (html){.has_pictures = true, .out = -1};
     if (!path)
         return 0;
+    if (strcmp(path, "-") == 0) {
+        const int code = open_to_output(page, self, o);
+        if (!code)
+            begin(page, title);
+        return code;
+    }
     /* A link stays a link, and what is no file is not replaced by one. */
     page->target = realpath(path, NULL);
     if (!page->target && errno != ENOENT)
@@ -185,12 +239,7 @@ int html_open(html *page, const command *self, const common *o, const char *titl
         close(fd);
         return cannot_write(page, self, o);
     }
-    fputs(head, page->f);
-    fputs("<title>", page->f);
-    html_text(page, title);
-    fputs("</title>\n", page->f);
-    fputs(style, page->f);
-    fputs("</head>\n<body>\n<main>\n", page->f);
+    begin(page, title);
     return 0;
 }
 
@@ -215,6 +264,17 @@ int html_close(html *page, const command *self, const common *o)
             dpl_version(),
             page->has_pictures ? " It holds pictures of faces: keep it as you keep the photos."
                                : "");
+    if (page->out >= 0) {
+        if (fclose(page->f) != 0)
+            text_need(NULL);
+        page->f = NULL;
+        failed = !write_whole(page->out, page->whole, page->n_whole);
+        page->out = failed ? page->out : -1;
+        if (failed)
+            return cannot_write(page, self, o);
+        html_abandon(page);
+        return 0;
+    }
     failed = fflush(page->f) != 0 || ferror(page->f) || fsync(fileno(page->f)) != 0;
     failed = fclose(page->f) != 0 || failed;
     page->f = NULL;
@@ -232,9 +292,12 @@ void html_abandon(html *page)
         fclose(page->f);
     if (page->aside)
         unlink(page->aside);
+    if (page->out > STDERR_FILENO)
+        close(page->out);
+    free(page->whole);
     free(page->aside);
     free(page->target);
-    *page = (html){0};
+    *page = (html){.out = -1};
 }
 
 /* ------------------------------------------------------------------ text and pictures */

@@ -15,13 +15,17 @@
 typedef struct html {
     FILE *f; /* NULL: no page was asked for */
     char *target, *aside;
+    char *whole; /* of a page for standard output: told at the end, n_whole bytes */
+    size_t n_whole;
+    int out;           /* where standard output was */
     int n_photos;      /* numbers the photos' anchors */
     bool has_pictures; /* of faces, unless made false: the page's end says how to keep it */
 } html;
 
 /**
  * Begin a page, or nothing where --html does not name one. The first thing on it is a heading.
- * @return 0, or 5 after a message
+ * "-" is standard output, on which nothing else comes from then on.
+ * @return 0, 2 where --json wants it, too, or 5, both after a message
  */
 int html_open(html *page, const command *self, const common *o, const char *title);
 

@@ -21,12 +21,20 @@ json_t *json_answer(const char *command)
     return object;
 }
 
+json_t *json_error(const char *command, dpl_status status, const char *message)
+{
+    json_t *object = json_answer("error");
+
+    json_put_text(&object, "command", command);
+    json_put_text(&object, "status", dpl_status_name(status));
+    json_put_int(&object, "exit", dpl_status_exit_code(status));
+    json_put_text(&object, "message", message);
+    return object;
+}
+
 json_t *json_failure(const char *command, const dpl_error *err)
 {
-    json_t *object = json_answer(command);
-
-    json_put_status(&object, err->status, err->message);
-    return object;
+    return json_error(command, err->status, err->message);
 }
 
 static void let_go(json_t **value)

@@ -16,7 +16,9 @@
 /** A new object that begins with the command's schema. */
 json_t *json_answer(const char *command);
 
-/** What a command says that cannot give its answer: schema, status, reason. */
+/** What a command says that cannot give its answer: schema "doppel.error/1", command, status, exit,
+ * message. */
+json_t *json_error(const char *command, dpl_status status, const char *message);
 json_t *json_failure(const char *command, const dpl_error *err);
 
 /** Set a value, which is taken; NULL is the failure of who made it. */

@@ -22,7 +22,10 @@
 
 #include "app/commands.h"
 #include "app/common.h"
+#include "app/json.h"
+#include "app/json_print.h"
 #include "app/nearest.h"
+#include "app/settings.h"
 
 /*
  * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
@@ -77,47 +80,124 @@ static void keep_memory_small(void)
 #endif
 }
 
-static int unknown_command(const char *name)
+static int unknown_command(const char *name, bool json)
 {
     nearest like = {0};
+    char *message = text_format("there is no command \"%s\"", name), *all;
 
     for (const command *c = commands; c->name; c++)
         nearest_see(&like, name, c->name);
-    fputs("doppel: there is no command \"", stderr);
-    text_put(stderr, name);
-    fputs("\"", stderr);
-    if (like.n > 0)
-        fprintf(stderr, ", is \"%s\" meant?", like.names[0]);
-    nearest_clear(&like);
+    all = like.n > 0 ? text_format("%s, is \"%s\" meant?", message, like.names[0])
+                     : text_format("%s", message);
+    fputs("doppel: ", stderr);
+    text_put(stderr, all);
     fputs("\n(see: doppel help)\n", stderr);
+    if (json)
+        json_print(json_error(name, DPL_E_ARGUMENT, all));
+    nearest_clear(&like);
+    free(message);
+    free(all);
     return 2;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+/* Whether what fails is to be told as JSON, also where it fails before the options are read. */
+static bool asks_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+/* Whether --json stands in the file for this command. */
+static bool keeps_json(const settings *file, const command *c)
+{
+    const option_spec *o = options_find(c, "json");
+    bool json = false;
+
+    if (o)
+        settings_apply(file, c, o, &json);
+    return json;
+}
+
+static int run_command(const command *row, int argc, char **argv)
+{
+    settings file = {0};
+    call how = {.json = asks_json(argc, argv), .settings = &file, .all = commands};
+    command c = *row;
+    char *problem;
+    int code;
+
+    c.call = &how;
+    /* What explains goes without: it is wanted most where the file is wrong. */
+    if (c.run == cmd_help || c.run == cmd_config || c.run == cmd_version)
+        return c.run(&c, argc, argv);
+    problem = settings_read(&file);
+    for (size_t i = 0; !problem && i < file.n; i++) {
+        char *wrong = settings_problem(&file, i, commands);
+
+        if (wrong)
+            problem = text_format("\"%s\", line %d: %s", file.path, file.items[i].line, wrong);
+        free(wrong);
+    }
+    how.problem = problem;
+    if (!problem)
+        how.json = how.json || keeps_json(&file, &c);
+    code = c.run(&c, argc, argv);
+    free(problem);
+    settings_free(&file);
+    return code;
+}
+
+static const command *find(const char *name)
+{
+    for (const command *c = commands; c->name; c++)
+        if (strcmp(name, c->name) == 0)
+            return c;
+    return NULL;
 }
 
 static int run(int argc, char **argv)
 {
+    const command *c;
+    int code;
+
     if (argc < 2) {
         help_overview(commands, stderr);
         return 2;
     }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0 ||
-        strcmp(argv[1], "-h") == 0) {
-        if (argc > 2)
-            return unknown_command(argv[1]);
-        if (strcmp(argv[1], "--version") == 0) {
+    if (is_one_of(argv[1], "--version", "-V") || is_one_of(argv[1], "--help", "-h")) {
+        const bool help = is_one_of(argv[1], "--help", "-h");
+
+        c = argc > 2 ? find(argv[2]) : NULL;
+        if (argc > 2 && !c)
+            return unknown_command(argv[2], asks_json(argc, argv));
+        if (!help) {
             settle_blas(argv); /* so that it tells what the commands will run on */
             help_version();
+        } else if (c) {
+            options_help(c);
         } else {
             help_overview(commands, stdout);
         }
         return 0;
     }
-    for (const command *c = commands; c->name; c++)
-        if (strcmp(argv[1], c->name) == 0) {
-            if (c->computes)
-                settle_blas(argv);
-            return c->run(c, argc - 1, argv + 1);
-        }
-    return unknown_command(argv[1]);
+    c = find(argv[1]);
+    if (!c)
+        return unknown_command(argv[1], asks_json(argc, argv));
+    if (c->computes)
+        settle_blas(argv);
+    code = run_command(c, argc - 1, argv + 1);
+    if (code == OPTIONS_VERSION) {
+        settle_blas(argv);
+        help_version();
+    }
+    return code;
 }
 
 int main(int argc, char **argv)
@@ -132,7 +212,7 @@ int main(int argc, char **argv)
     keep_memory_small();
     text_start();
     code = run(argc, argv);
-    if (code < 0) /* its help was asked for and told */
+    if (code < 0) /* its help or the version was asked for and told */
         code = 0;
     errno = 0;
     failed = ferror(stdout);

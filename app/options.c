@@ -1,172 +1,51 @@
 /*
  * options.c - reading and explaining a command's options from its tables.
  *
- * getopt_long does the walking; what it lets through and we do not: abbreviated names, numbers with
- * something behind them, numbers out of range.
+ * getopt_long does the walking; what it lets through and we do not: abbreviated names.
  */
 #include "app/options.h"
 
-#include <assert.h>
 #include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/examples.h"
+#include "app/json.h"
+#include "app/json_print.h"
+#include "app/settings.h"
 #include "app/text.h"
 
-#define MAX_OPTIONS 96
-/* getopt's value of --help; those of the tables follow. Above any letter, so that an error about
-   one is told from an error about the other. */
-#define HELP_VALUE 256
+/* getopt's values of --help and --version; those of the tables follow. Above any letter, so that an
+   error about one is told from an error about the other. */
+enum { HELP_VALUE = 256, VERSION_VALUE, FIRST_VALUE };
+
+static int refuse(const command *self, const char *message, const char *see)
+{
+    fprintf(stderr, "doppel %s: ", self->name);
+    text_put(stderr, message);
+    fprintf(stderr, "\n(see: doppel %s)\n", see);
+    if (self->call && self->call->json)
+        json_print(json_error(self->name, DPL_E_ARGUMENT, message));
+    return dpl_status_exit_code(DPL_E_ARGUMENT);
+}
 
 int options_usage(const command *self, const char *format, ...)
 {
     va_list args;
-
-    char *message = NULL;
+    char *message = NULL, *see = text_format("help %s", self->name);
+    int code;
 
     va_start(args, format);
     if (vasprintf(&message, format, args) < 0)
         text_need(NULL);
     va_end(args);
-    fprintf(stderr, "doppel %s: ", self->name);
-    text_put(stderr, message);
-    fprintf(stderr, "\n(see: doppel help %s)\n", self->name);
+    code = refuse(self, message, see);
     free(message);
-    return 2;
-}
-
-static bool read_real(double *out, const char *text)
-{
-    char *end;
-
-    /* what strtod also takes: blanks before, hexadecimal, "inf" and "nan" */
-    if (!text[0] || strspn(text, "+-.0123456789eE") != strlen(text))
-        return false;
-    errno = 0;
-    *out = strtod(text, &end);
-    return *end == '\0' && errno == 0 && isfinite(*out);
-}
-
-bool options_range(double *low, double *high, const char *text)
-{
-    const char *dots = strstr(text, "..");
-    char first[32];
-
-    /* cut there: "1." would be a number, too */
-    if (!dots || (size_t)(dots - text) >= sizeof first)
-        return false;
-    memcpy(first, text, (size_t)(dots - text));
-    first[dots - text] = '\0';
-    return read_real(low, first) && read_real(high, dots + 2) && *low < *high;
-}
-
-static bool read_bytes(size_t *out, const char *text)
-{
-    char *end;
-    unsigned long long v;
-    int shift = 0;
-
-    if (!isdigit((unsigned char)text[0]))
-        return false;
-    errno = 0;
-    v = strtoull(text, &end, 10);
-    if (*end)
-        switch (*end++) {
-        case 'K': shift = 10; break;
-        case 'M': shift = 20; break;
-        case 'G': shift = 30; break;
-        default: return false;
-        }
-    if (*end || errno || v == 0 || v > (SIZE_MAX >> shift))
-        return false;
-    *out = (size_t)v << shift;
-    return true;
-}
-
-static bool read_choice(int *out, const char *const *choices, const char *text)
-{
-    for (int i = 0; choices[i]; i++)
-        if (strcmp(choices[i], text) == 0) {
-            *out = i;
-            return true;
-        }
-    return false;
-}
-
-static int refuse_choice(const command *self, const option_spec *o, const char *text)
-{
-    char list[256] = "";
-
-    for (int i = 0; o->choices[i]; i++) {
-        const size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", o->choices[i]);
-    }
-    return options_usage(self, "--%s takes one of %s, not \"%s\"", o->name, list, text);
-}
-
-static int read_value(const command *self, const option_spec *o, void *into, const char *text)
-{
-    void *field = (char *)into + o->offset;
-    double v;
-
-    switch (o->kind) {
-    case OPTION_FLAG: *(bool *)field = true; return 0;
-    case OPTION_TEXT:
-        if (!text[0])
-            return options_usage(self, "--%s takes a %s, not nothing", o->name, o->value);
-        *(const char **)field = text;
-        return 0;
-    case OPTION_INT:
-        if (!read_real(&v, text) || v != floor(v) || v < o->low || v > o->high ||
-            strspn(text, "+-0123456789") != strlen(text))
-            return options_usage(self, "--%s takes a whole number from %.0f to %.0f, not \"%s\"",
-                                 o->name, o->low, o->high, text);
-        *(int *)field = (int)v;
-        return 0;
-    case OPTION_REAL:
-        if (!read_real(&v, text) || v < o->low || v > o->high)
-            return options_usage(self, "--%s takes a number from %g to %g, not \"%s\"", o->name,
-                                 o->low, o->high, text);
-        *(double *)field = v;
-        return 0;
-    case OPTION_CHOICE:
-        return read_choice(field, o->choices, text) ? 0 : refuse_choice(self, o, text);
-    case OPTION_LIST: {
-        option_list *list = field;
-        if (!text[0])
-            return options_usage(self, "--%s takes a %s, not nothing", o->name, o->value);
-        if (list->n == OPTION_LIST_MAX)
-            return options_usage(self, "--%s is given more than %d times", o->name,
-                                 OPTION_LIST_MAX);
-        list->items[list->n++] = text;
-        return 0;
-    }
-    case OPTION_BYTES:
-        if (!read_bytes(field, text))
-            return options_usage(self, "--%s takes bytes as 1048576, 256M or 2G, not \"%s\"",
-                                 o->name, text);
-        return 0;
-    }
-    return 2;
-}
-
-/* All of a command's options in one list. */
-static size_t gather(const option_spec *all[MAX_OPTIONS], const command *self)
-{
-    size_t n = 0;
-
-    for (size_t t = 0; self->options[t]; t++)
-        for (const option_spec *o = self->options[t]; o->name; o++) {
-            assert(n < MAX_OPTIONS);
-            all[n++] = o;
-        }
-    return n;
+    free(see);
+    return code;
 }
 
 /* The word as the user gave it names exactly this option: getopt_long would take "--js" for
@@ -181,15 +60,56 @@ static bool is_whole_name(const char *word, const char *name)
 
 int options_read(const command *self, void *into, int argc, char **argv, int *n_rest)
 {
-    const option_spec *all[MAX_OPTIONS];
-    const size_t n = gather(all, self);
-    struct option longs[MAX_OPTIONS + 2] = {{"help", no_argument, NULL, HELP_VALUE}};
-    char shorts[2 * MAX_OPTIONS + 4] = ":h";
+    options_given given;
+    const int code = options_parse(self, into, argc, argv, n_rest, &given);
+
+    if (!code)
+        options_settle(self, into, &given, 0);
+    return code;
+}
+
+/* What is given of the options of which this one is another way to say it. */
+static bool is_replaced(const option_spec *o, const option_spec *const *all, size_t n,
+                        const options_given *given)
+{
+    for (size_t i = 0; i < n; i++)
+        if (given->is[i] && options_names(o->instead, all[i]->name))
+            return true;
+    return false;
+}
+
+void options_settle(const command *self, void *into, const options_given *given, int first_table)
+{
+    const option_spec *all[OPTIONS_MAX];
+    const size_t n = options_all(all, self);
+    const settings *file = self->call ? self->call->settings : NULL;
+    size_t i = 0;
+
+    for (int t = 0; t < first_table; t++)
+        for (const option_spec *o = self->options[t]; o->name; o++)
+            i++;
+    for (; file && i < n; i++) {
+        const option_spec *o = all[i];
+        void *field = (char *)into + o->offset;
+
+        if (!given->is[i] && !o->once && !o->asked_for && !is_replaced(o, all, n, given))
+            settings_apply(file, self, o, field);
+    }
+}
+
+int options_parse(const command *self, void *into, int argc, char **argv, int *n_rest,
+                  options_given *given)
+{
+    const option_spec *all[OPTIONS_MAX];
+    const size_t n = options_all(all, self);
+    struct option longs[OPTIONS_MAX + 3] = {{"help", no_argument, NULL, HELP_VALUE},
+                                            {"version", no_argument, NULL, VERSION_VALUE}};
+    char shorts[2 * OPTIONS_MAX + 4] = ":hV";
 
     for (size_t i = 0; i < n; i++) {
         const bool takes = all[i]->kind != OPTION_FLAG;
-        longs[i + 1] = (struct option){all[i]->name, takes ? required_argument : no_argument, NULL,
-                                       HELP_VALUE + 1 + (int)i};
+        longs[i + 2] = (struct option){all[i]->name, takes ? required_argument : no_argument, NULL,
+                                       FIRST_VALUE + (int)i};
         if (all[i]->letter) {
             const size_t at = strlen(shorts);
             shorts[at] = all[i]->letter;
@@ -197,6 +117,7 @@ int options_read(const command *self, void *into, int argc, char **argv, int *n_
             shorts[at + 2] = '\0';
         }
     }
+    *given = (options_given){0};
     optind = 0;
     opterr = 0;
     for (;;) {
@@ -215,24 +136,39 @@ int options_read(const command *self, void *into, int argc, char **argv, int *n_
         if (got == ':')
             return options_usage(self, "%s needs a value", word);
         if (got == HELP_VALUE || got == 'h') {
+            if (strncmp(word, "--", 2) == 0 && !is_whole_name(word, "help"))
+                return options_usage(self, "there is no option %s (is --help meant?)", word);
             options_help(self);
-            return -1;
+            return OPTIONS_HELP;
         }
-        if (got > HELP_VALUE && got <= HELP_VALUE + (int)n) {
-            o = all[got - HELP_VALUE - 1];
+        if (got == VERSION_VALUE || got == 'V') {
+            if (strncmp(word, "--", 2) == 0 && !is_whole_name(word, "version"))
+                return options_usage(self, "there is no option %s (is --version meant?)", word);
+            return OPTIONS_VERSION;
+        }
+        if (got >= FIRST_VALUE && got < FIRST_VALUE + (int)n) {
+            o = all[got - FIRST_VALUE];
             /* the word is the last one, or with a separate value the one before it */
             if (optarg && optarg == word)
                 word = argv[optind - 2];
             if (!is_whole_name(word, o->name))
                 return options_usage(self, "there is no option %s (is --%s meant?)", word, o->name);
         }
-        for (size_t i = 0; !o && i < n; i++)
-            if (all[i]->letter == got)
+        for (size_t i = 0; i < n; i++)
+            if (o ? o == all[i] : all[i]->letter == got) {
                 o = all[i];
-        const int code = read_value(self, o, into, optarg);
-        if (code)
-            return code;
+                given->is[i] = true;
+                break;
+            }
+        char *problem = options_take(o, (char *)into + o->offset, optarg);
+        if (problem) {
+            options_usage(self, "%s", problem);
+            free(problem);
+            return 2;
+        }
     }
+    if (self->call && self->call->problem)
+        return refuse(self, self->call->problem, "config");
     *n_rest = argc - optind;
     for (int i = 0; i < *n_rest; i++) /* getopt_long has moved what is no option to the end */
         argv[1 + i] = argv[optind + i];
@@ -263,11 +199,28 @@ static void put_wrapped(const char *text, int indent)
     putchar('\n');
 }
 
+static const char *const group_words[N_OPTION_GROUPS] = {"Usual", "Models", "Limits"};
+
+/* The command's examples, what each does in one column behind them. */
+static void put_examples(const command *self)
+{
+    const example *examples = examples_of(self->name);
+    int width = 0;
+
+    for (const example *e = examples; e && e->typed; e++)
+        width = (int)strlen(e->typed) > width ? (int)strlen(e->typed) : width;
+    if (examples)
+        puts("\nExamples:");
+    for (const example *e = examples; e && e->typed; e++)
+        printf("  %-*s  # %s\n", width, e->typed, e->what);
+}
+
 void options_help(const command *self)
 {
-    const option_spec *all[MAX_OPTIONS];
-    const size_t n = gather(all, self);
-    int width = 0;
+    const option_spec *all[OPTIONS_MAX];
+    const size_t n = options_all(all, self);
+    int width = (int)strlen("-V, --version");
+    bool grouped = false;
     char left[80];
 
     printf("usage: doppel %s%s%s%s\n\n%c%s.\n\n", self->name, n ? " [OPTION…]" : "",
@@ -276,15 +229,30 @@ void options_help(const command *self)
     for (size_t i = 0; i < n; i++) {
         put_left(left, all[i]);
         width = (int)strlen(left) > width ? (int)strlen(left) : width;
+        grouped = grouped || all[i]->group != OPTION_USUAL;
     }
-    for (size_t i = 0; i < n; i++) {
-        put_left(left, all[i]);
-        printf("  %-*s  ", width, left);
-        put_wrapped(all[i]->help, width + 4);
+    if (grouped)
+        printf("%s:\n", group_words[OPTION_USUAL]);
+    for (int group = 0; group < N_OPTION_GROUPS; group++) {
+        bool begun = group == OPTION_USUAL;
+
+        for (size_t i = 0; i < n; i++) {
+            if ((int)all[i]->group != group)
+                continue;
+            if (!begun)
+                printf("\n%s:\n", group_words[group]);
+            begun = true;
+            put_left(left, all[i]);
+            printf("  %-*s  ", width, left);
+            put_wrapped(all[i]->help, width + 4);
+        }
+        if (group == OPTION_USUAL)
+            printf("  %-*s  this text\n  %-*s  what is installed\n", width, "-h, --help", width,
+                   "-V, --version");
     }
-    printf("  %-*s  this text\n", width, "-h, --help");
     if (self->more)
         printf("\n%s\n", self->more);
+    put_examples(self);
 }
 
 /* Text for roff: hyphens that can be copied, and nothing taken for a request. */
@@ -303,30 +271,52 @@ static void put_roff(FILE *f, const char *text)
     }
 }
 
+static void manual_option(FILE *f, const option_spec *o)
+{
+    fputs(".TP\n", f);
+    if (o->letter)
+        fprintf(f, "\\fB\\-%c\\fR, ", o->letter);
+    fputs("\\fB\\-\\-", f);
+    put_roff(f, o->name);
+    fputs("\\fR", f);
+    if (o->value)
+        fprintf(f, " \\fI%s\\fR", o->value);
+    fputc('\n', f);
+    put_roff(f, o->help);
+    fputc('\n', f);
+}
+
 void options_manual(FILE *f, const command *self)
 {
-    const option_spec *all[MAX_OPTIONS];
-    const size_t n = gather(all, self);
+    const option_spec *all[OPTIONS_MAX];
+    const size_t n = options_all(all, self);
+    const example *examples = examples_of(self->name);
 
     fprintf(f, ".SS doppel %s%s%s%s\n", self->name, n ? " [OPTION\\&...]" : "",
             self->arguments[0] ? " " : "", self->arguments);
     fprintf(f, "%c%s.\n", toupper((unsigned char)self->line[0]), self->line + 1);
-    for (size_t i = 0; i < n; i++) {
-        fputs(".TP\n", f);
-        if (all[i]->letter)
-            fprintf(f, "\\fB\\-%c\\fR, ", all[i]->letter);
-        fputs("\\fB\\-\\-", f);
-        put_roff(f, all[i]->name);
-        fputs("\\fR", f);
-        if (all[i]->value)
-            fprintf(f, " \\fI%s\\fR", all[i]->value);
-        fputc('\n', f);
-        put_roff(f, all[i]->help);
-        fputc('\n', f);
+    for (int group = 0; group < N_OPTION_GROUPS; group++) {
+        bool begun = group == OPTION_USUAL;
+
+        for (size_t i = 0; i < n; i++) {
+            if ((int)all[i]->group != group)
+                continue;
+            if (!begun)
+                fprintf(f, ".PP\n%s:\n", group_words[group]);
+            begun = true;
+            manual_option(f, all[i]);
+        }
     }
     if (self->more) {
         fputs(".PP\n", f);
         put_roff(f, self->more);
         fputc('\n', f);
+    }
+    for (const example *e = examples; e && e->typed; e++) {
+        fputs(e == examples ? ".PP\nExamples:\n.PP\n.nf\n" : "", f);
+        put_roff(f, e->typed);
+        fputs("   # ", f);
+        put_roff(f, e->what);
+        fputs(e[1].typed ? "\n" : "\n.fi\n", f);
     }
 }

@@ -9,56 +9,26 @@
 #define DOPPEL_APP_OPTIONS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 
-typedef enum option_kind {
-    OPTION_FLAG,   /* bool: true when given */
-    OPTION_TEXT,   /* const char *: borrowed from argv */
-    OPTION_INT,    /* int: low..high */
-    OPTION_REAL,   /* double: low..high */
-    OPTION_CHOICE, /* int: index into choices */
-    OPTION_BYTES,  /* size_t: bytes, or with K, M, G (powers of 1024) */
-    OPTION_LIST    /* option_list: each time it is given, one more */
-} option_kind;
+#include "app/option.h"
 
-#define OPTION_LIST_MAX 32
-
-typedef struct option_list {
-    int n;
-    const char *items[OPTION_LIST_MAX + 1]; /* NULL-terminated; borrowed from argv */
-} option_list;
-
-typedef struct option_spec {
-    const char *name; /* long name without dashes */
-    char letter;      /* 0: none */
-    option_kind kind;
-    size_t offset;              /* of the field in the command's struct */
-    const char *value;          /* what the help calls the value ("RATE"), NULL for a flag */
-    const char *help;           /* one line, with the default */
-    double low, high;           /* OPTION_INT, OPTION_REAL, both ends included */
-    const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
-} option_spec;
-
-/* A command, as the table in commands.c lists it. */
-typedef struct command {
-    const char *name;
-    int (*run)(const struct command *self, int argc, char **argv);
-    bool computes;                     /* runs networks: BLAS is to be set up */
-    const char *arguments;             /* "A B", may be "" */
-    const char *line;                  /* what it does, one line without a full stop */
-    const option_spec *const *options; /* NULL-terminated list of tables, each ending at a NULL name
-                                        */
-    const char *more;                  /* paragraphs for `doppel help CMD`, or NULL */
-    const struct command *all;         /* of help: the table that it explains */
-} command;
+/* In the place of an exit code: the command has nothing more to do. */
+enum { OPTIONS_HELP = -1 /* told */, OPTIONS_VERSION = -2 /* for main.c to tell */ };
 
 /**
- * Read options into *into and leave the rest, in order, in argv[1 .. *n_rest].
+ * Read options into *into and leave the rest, in order, in argv[1 .. *n_rest]; what is not given
+ * comes from the configuration file.
  * Options may stand anywhere; "--" ends them.
- * @return 0, or the exit code 2 after a message on stderr; --help prints the help and gives -1
+ * @return 0, or the exit code 2 after a message on stderr, or one of the above
  */
 int options_read(const command *self, void *into, int argc, char **argv, int *n_rest);
+
+/* The two halves of it, for a command that judges in between what was given. */
+int options_parse(const command *self, void *into, int argc, char **argv, int *n_rest,
+                  options_given *given);
+/** @param first_table  of self->options: those before it are not looked at */
+void options_settle(const command *self, void *into, const options_given *given, int first_table);
 
 /** Print a command's help to stdout: usage, options, paragraphs. */
 void options_help(const command *self);
@@ -66,10 +36,8 @@ void options_help(const command *self);
 /** Write the command's part of the manual page, from the same tables. */
 void options_manual(FILE *f, const command *self);
 
-/** "1..5" into two finite numbers, the lower first; false when the text is none. */
-bool options_range(double *low, double *high, const char *text);
-
-/** "doppel CMD: message" and where help is, on stderr; returns 2. */
+/** "doppel CMD: message" and where help is, on stderr, and with --json the failure on stdout;
+ * returns 2. */
 int options_usage(const command *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

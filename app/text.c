@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -155,6 +156,17 @@ void text_put_note(FILE *f, char *line)
     text_put(f, line);
     fputc('\n', f);
     free(line);
+}
+
+char *text_when(char buffer[32], int64_t unix_s)
+{
+    const time_t t = (time_t)unix_s;
+    struct tm tm;
+
+    buffer[0] = '\0';
+    if (unix_s > 0 && localtime_r(&t, &tm))
+        strftime(buffer, 32, "%Y-%m-%d %H:%M:%S", &tm);
+    return buffer;
 }
 
 char *text_count(char buffer[32], int64_t n)

@@ -60,6 +60,9 @@ char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /** p, or the end of the program with exit code 5: the command has no memory to go on with. */
 void *text_need(void *p);
 
+/** Local date and time to the second; "" of no time. */
+char *text_when(char buffer[32], int64_t unix_s);
+
 /** "120,000". */
 char *text_count(char buffer[32], int64_t n);
 

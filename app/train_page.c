@@ -36,6 +36,12 @@ static const chart charts[] = {
      "validation",
      {"correct", "pearson", "spearman"},
      {"on the right side", "Pearson", "Spearman"}},
+    {"Validation: pictures from a sentence",
+     "share found within the first 1, 5 and 10",
+     "validation",
+     {"r1", "r5", "r10"},
+     {"R@1", "R@5", "R@10"}},
+    {"Median rank of the right picture", "rank", "validation", {"median-rank"}, {"median rank"}},
     {"Learning rate", "rate", NULL, {"rate"}, {"rate"}},
     {"Length of the gradient", "length", NULL, {"grad-norm"}, {"length"}},
 };
@@ -87,6 +93,12 @@ static void curve_thin(curve *c)
 
 /* ------------------------------------------------------------------ reading */
 
+/* The log's word for the figure that decides. */
+static const char *figure_key(const char *figure)
+{
+    return strcmp(figure, "rank") == 0 ? "median-rank" : figure;
+}
+
 static void take_line(record *r, const json_t *line)
 {
     const double step = json_number_value(json_object_get(line, "step"));
@@ -98,7 +110,7 @@ static void take_line(record *r, const json_t *line)
     if (json_is_number(loss))
         r->loss = json_number_value(loss);
     if (r->figure && json_is_true(json_object_get(line, "best"))) {
-        r->best = json_number_value(json_object_get(figures, r->figure));
+        r->best = json_number_value(json_object_get(figures, figure_key(r->figure)));
         r->best_step = (int64_t)step;
     }
     for (size_t c = 0; c < N_CHARTS; c++)
@@ -186,7 +198,7 @@ static void put_charts(const html *page, record *r)
             if (one->n)
                 curves[n++] = (plot_curve){charts[c].names[s], one->n, one->steps, one->values};
         }
-        /* of pairs or of classes: a run has the figures of one of them */
+        /* of pairs, of classes or of captions: a run has the figures of one of them */
         if (n == 0 && charts[c].group)
             continue;
         plot_curves(page, charts[c].title, "step", charts[c].label, r->last_step, curves, n);

@@ -2,10 +2,12 @@
 # slow.
 
 # What every test runs with: the models of the source tree, memory that malloc fills (glibc) so that
-# nothing works by what happened to be there, and sanitizers that stop at the first finding. FAISS runs on libgomp, which keeps memory until the process ends.
+# nothing works by what happened to be there, nobody's configuration file, and sanitizers that stop at
+# the first finding. FAISS runs on libgomp, which keeps memory until the process ends.
 set(dpl_test_environment
     DOPPEL_MODELS=${PROJECT_SOURCE_DIR}/models
     MALLOC_PERTURB_=165
+    XDG_CONFIG_HOME=${PROJECT_BINARY_DIR}/tests/no-configuration
     ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1
     UBSAN_OPTIONS=print_stacktrace=1
     TSAN_OPTIONS=halt_on_error=1

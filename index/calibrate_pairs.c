@@ -118,11 +118,19 @@ dpl_status dpl_calibrate_pairs(dpl_calibrated_pairs *out, const float *scores, c
     qsort(one, out->n_same, sizeof *one, rising);
     out->n_points = put_points(points, &out->lowest_fmr, two, out->n_pairs);
     if (out->n_points < 2 || out->lowest_fmr > fmr) {
+        const double needed = ceil(18.4 / fmr);
         status =
-            dpli_fail(err, DPL_E_INPUT,
+            (double)out->n_pairs >= needed
+                ? dpli_fail(err, DPL_E_INPUT,
+                            "%zu pairs that are not the same are enough for a false match rate of "
+                            "%g, but too many of the highest have one and the same score: they "
+                            "support %.2g; a higher --fmr, or a model that tells them apart",
+                            out->n_pairs, fmr, out->lowest_fmr)
+                : dpli_fail(
+                      err, DPL_E_INPUT,
                       "for a false match rate of %g about %.0f pairs that are not the same are "
                       "needed, the %zu here support %.2g: a longer list, or a higher --fmr",
-                      fmr, ceil(18.4 / fmr), out->n_pairs, out->lowest_fmr);
+                      fmr, needed, out->n_pairs, out->lowest_fmr);
         goto done;
     }
     object =

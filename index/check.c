@@ -12,6 +12,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "index/audit.h"
 #include "index/gallery.h"
 #include "index/snapshot.h"
 #include "index/source.h"
@@ -208,6 +209,40 @@ static dpl_status check_rows(check *c, dpl_error *err)
     return status;
 }
 
+static dpl_status on_record(void *ctx, const dpli_audit_record *row, dpl_error *err)
+{
+    (void)ctx;
+    (void)row;
+    (void)err;
+    return DPL_OK;
+}
+
+/* What the database knows of the audit, and of its lines the first fault, which makes all that
+   follows doubtful. */
+static dpl_status check_audit(check *c, dpl_error *err)
+{
+    dpl_damage damage = {.part = "audit"};
+    dpli_store *s = c->gallery->store;
+    dpl_error why = {DPL_OK, ""};
+    dpl_audit_report audit;
+    char text[320];
+    dpl_status status = s->ops->audit_record(s, on_record, NULL, &why);
+
+    damage.message = why.message;
+    if (status == DPL_E_GALLERY)
+        status = tell(c, &damage);
+    else if (status != DPL_OK)
+        dpli_fail(err, status, "%s", why.message);
+    if (status == DPL_OK)
+        status = dpl_gallery_audit(&audit, c->gallery, NULL, NULL, err);
+    if (status != DPL_OK || !audit.broken_at)
+        return status;
+    snprintf(text, sizeof text, "the audit's line %" PRId64 " is wrong: %s", audit.broken_at,
+             audit.why);
+    damage.message = text;
+    return tell(c, &damage);
+}
+
 dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
                              dpl_status (*fn)(void *ctx, const dpl_damage *damage), void *ctx,
                              dpl_error *err)
@@ -224,5 +259,7 @@ dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
     status = check_rows(&c, err);
     gallery->walking--;
     status = s->ops->end(s, status, err);
+    if (status == DPL_OK)
+        status = check_audit(&c, err);
     return status == DPL_OK ? check_snapshots(&c, err) : status;
 }

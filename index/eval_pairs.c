@@ -4,11 +4,10 @@
  * A list may come from anywhere: a person's name in LFW's format is one folder's name and nothing
  * more, counts are what the list says they are, and every complaint names file and line.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/list.h"
 #include "doppel/eval.h"
 #include "index/draw.h"
 
@@ -171,8 +171,8 @@ static dpl_status read_lfw(reader *r, char *first, int32_t *n_folds, dpl_error *
             return bad_line(r, err, "the number of folds is not 2 to 100");
     } else if (n != 1) {
         return bad_line(r, err,
-                        "neither LFW's counts (\"500\", \"10 300\") nor a CSV header with a, b "
-                        "and same");
+                        "neither LFW's counts (\"500\", \"10 300\") nor a header with a, b and "
+                        "same");
     }
     each = read_count(fields[n - 1], MAX_PAIRS / 2);
     if (each < 1)
@@ -195,99 +195,54 @@ static dpl_status read_lfw(reader *r, char *first, int32_t *n_folds, dpl_error *
     return DPL_OK;
 }
 
-/* Cut the next field off a CSV line, quotes undone in place; NULL when a quote is left open. */
-static char *csv_field(char **rest)
+/* Whether the first line is of columns: LFW's counts are numbers and nothing else. */
+static bool is_table(const char *text)
 {
-    char *from = *rest, *to = from, *start = from;
+    const size_t n = strcspn(text, "\n");
 
-    if (*from != '"') {
-        strsep(rest, ",");
-        return start;
-    }
-    for (from++; *from; from++) {
-        if (*from == '"' && from[1] != '"') {
-            if (from[1] != ',' && from[1] != '\0')
-                return NULL;
-            *rest = from[1] ? from + 2 : NULL;
-            *to = '\0';
-            return start;
-        }
-        from += *from == '"';
-        *to++ = *from;
-    }
-    return NULL;
+    return strspn(text, "0123456789 \t\r") < n && (memchr(text, ',', n) || memchr(text, '\t', n));
 }
 
-enum { COLUMN_A, COLUMN_B, COLUMN_SAME, COLUMN_FOLD, N_COLUMNS };
-
-/* Fields of a line by meaning; NULL where the column is not there. */
-static dpl_status read_csv_line(reader *r, char *values[N_COLUMNS], char *line,
-                                const int columns[N_COLUMNS], int n_columns, dpl_error *err)
+/* Pairs and names as data/list.c reads a CSV or TSV of pairs, whose sides are pictures. */
+static dpl_status read_table(dpl_pairs *p, char *text, size_t n, dpl_error *err)
 {
-    char *rest = line;
-    int n = 0;
-
-    for (int c = 0; c < N_COLUMNS; c++)
-        values[c] = NULL;
-    for (; rest; n++) {
-        char *field = csv_field(&rest);
-        if (!field)
-            return bad_line(r, err, "a quote is not closed");
-        for (int c = 0; c < N_COLUMNS; c++)
-            if (columns[c] == n)
-                values[c] = field;
-    }
-    if (n != n_columns)
-        return bad_line(r, err, "not as many fields as the header has");
-    return DPL_OK;
-}
-
-static dpl_status read_csv(reader *r, char *first, int32_t *n_folds, dpl_error *err)
-{
-    static const char *const names[N_COLUMNS] = {"a", "b", "same", "fold"};
-    int columns[N_COLUMNS] = {-1, -1, -1, -1}, n_columns = 0;
-    char *rest = first, *line, *values[N_COLUMNS];
+    dpl_dataset_options options = DPL_DATASET_OPTIONS_INIT;
+    dpl_given_pair *given = NULL;
+    dpli_list list = {0};
+    int32_t n_items[2];
     dpl_status status;
 
-    for (; rest; n_columns++) {
-        const char *name = csv_field(&rest);
-        for (int c = 0; name && c < N_COLUMNS; c++)
-            if (strcmp(name, names[c]) == 0)
-                columns[c] = n_columns;
+    options.kinds[0] = options.kinds[1] = DPL_ITEM_PICTURE;
+    status = dpli_list_text(&list, text, n, &options, err);
+    if (status == DPL_OK && (list.n_pairs == 0 || list.kinds[1] != DPL_ITEM_PICTURE))
+        status = dpli_fail(err, DPL_E_INPUT, "no pairs of pictures");
+    else if (status == DPL_OK && list.n_pairs > MAX_PAIRS)
+        status = dpli_fail(err, DPL_E_LIMIT, "more than %d pairs", MAX_PAIRS);
+    if (status == DPL_OK)
+        status = dpli_list_number(&given, n_items, &list, err);
+    if (status != DPL_OK)
+        goto done;
+    p->pairs = dpli_alloc(list.n_pairs, sizeof *p->pairs, err);
+    p->names = dpli_calloc(list.n, sizeof *p->names, err);
+    if (!p->pairs || !p->names) {
+        status = DPL_E_MEMORY;
+        goto done;
     }
-    for (int c = COLUMN_A; c <= COLUMN_SAME; c++)
-        if (columns[c] < 0)
-            return bad_line(r, err, "the header lacks a column of a, b and same");
-    for (line = next_line(r); line; line = next_line(r)) {
-        int64_t fold = 0;
-        if (!*line)
-            continue;
-        status = read_csv_line(r, values, line, columns, n_columns, err);
-        if (status != DPL_OK)
-            return status;
-        const char *same = values[COLUMN_SAME];
-        if (strcmp(same, "1") != 0 && strcmp(same, "0") != 0)
-            return bad_line(r, err, "the column \"same\" is not 1 or 0");
-        if (!*values[COLUMN_A] || !*values[COLUMN_B] || strlen(values[COLUMN_A]) > MAX_NAME ||
-            strlen(values[COLUMN_B]) > MAX_NAME)
-            return bad_line(r, err, "a picture has no name, or one beyond 4096 bytes");
-        if (values[COLUMN_FOLD]) {
-            fold = read_count(values[COLUMN_FOLD], DPL_MAX_FOLDS - 1);
-            if (fold < 0)
-                return bad_line(r, err, "the column \"fold\" is not 0 to 99");
-        }
-        if (fold >= *n_folds)
-            *n_folds = (int32_t)fold + 1;
-        status = add_pair(r, dpli_strdup(values[COLUMN_A], err), dpli_strdup(values[COLUMN_B], err),
-                          same[0] == '1', (int32_t)fold, err);
-        if (status != DPL_OK)
-            return status;
+    p->n = list.n_pairs;
+    p->n_pictures = p->n_first = list.n;
+    for (size_t i = 0; i < list.n; i++) {
+        p->names[i] = list.items[i].name;
+        list.items[i].name = NULL;
     }
-    if (r->n == 0)
-        return bad_line(r, err, "no pairs after the header");
-    if (columns[COLUMN_FOLD] < 0)
-        *n_folds = 0;
-    return DPL_OK;
+    for (size_t i = 0; i < p->n; i++) {
+        const dpl_given_pair *g = &given[i];
+        p->pairs[i] = (dpl_pair){g->a, g->b, g->fold < 0 ? 0 : g->fold, g->line, g->grade >= 1};
+        p->n_folds = g->fold >= p->n_folds ? g->fold + 1 : p->n_folds;
+    }
+done:
+    free(given);
+    dpli_list_clear(&list);
+    return status;
 }
 
 /* ------------------------------------------------------------------ after reading */
@@ -400,19 +355,24 @@ dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *dir, dpl
     }
     if (n_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
         r.rest += 3;
-    first = next_line(&r);
-    if (!first)
+    first = r.rest;
+    if (!*first) {
         status = dpli_fail(err, DPL_E_INPUT, "\"%s\": empty", path);
-    else
-        status = strchr(first, ',') ? read_csv(&r, first, &p.n_folds, err)
-                                    : read_lfw(&r, first, &p.n_folds, err);
-    p.pairs = r.pairs;
-    p.n = r.n;
+    } else if (is_table(first)) {
+        status = read_table(&p, first, strlen(first), err);
+        if (status != DPL_OK)
+            dpli_fail_in(err, status, path);
+    } else {
+        status = read_lfw(&r, next_line(&r), &p.n_folds, err);
+        p.pairs = r.pairs;
+        p.n = r.n;
+        if (status == DPL_OK)
+            status = number_names(&p, &r, err);
+    }
     if (status != DPL_OK)
         goto done;
     p.folds_given = p.n_folds > 0;
-    status = number_names(&p, &r, err);
-    if (status == DPL_OK && p.folds_given)
+    if (p.folds_given)
         status = check_folds(&p, err);
     if (status == DPL_E_INPUT)
         dpli_fail_in(err, status, path);

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "index/audit.h"
 #include "index/people.h"
 
 /* A forget was killed, or had to wait for a reader: its rows are gone, their bytes may not be. */
@@ -77,6 +78,14 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     if (status == DPL_OK && gallery->store->writing)
         status = finish_forget(gallery, err);
     if (status == DPL_OK) {
+        gallery->user = dpli_audit_user(err);
+        status = gallery->user ? DPL_OK : DPL_E_MEMORY;
+    }
+    if (status == DPL_OK && gallery->store->writing) {
+        gallery->owes_line = true;
+        dpli_audit_write_or_tell(gallery);
+    }
+    if (status == DPL_OK) {
         *out = gallery;
         gallery = NULL;
     }
@@ -99,6 +108,7 @@ static void close_gallery(dpl_gallery *gallery, bool discard)
 {
     if (!gallery)
         return;
+    dpli_change_end(gallery);
     dpli_people_free(gallery->people);
     dpli_shelf_close(gallery->shelf);
     if (gallery->store && discard && gallery->store->made)
@@ -107,7 +117,7 @@ static void close_gallery(dpl_gallery *gallery, bool discard)
         dpli_store_close(gallery->store);
     free(gallery->dir);
     free(gallery->setting);
-    dpli_change_end(gallery);
+    free(gallery->user);
     free(gallery->notice);
     free(gallery);
 }

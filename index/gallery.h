@@ -1,7 +1,8 @@
 /*
  * The gallery's own inside: what stands on the store (store.h) and knows no database. In the order
  * in which they build on each other: gallery_check.c (what may come in), gallery_settings.c
- * (settings, models), gallery_rows.c (reading), gallery_change.c (what can be taken back),
+ * (settings, models), gallery_rows.c (reading), audit.c (who changed what), gallery_change.c (what
+ * can be taken back),
  * gallery_write.c, gallery_right.c (who is who), search.c, gallery_forget.c, gallery.c (open,
  * close); gallery_export.c and gallery_import.c stand beside.
  */
@@ -23,6 +24,8 @@ struct dpl_gallery {
     bool rehearsing;   /* what is changed is taken back at the end */
     char *change;      /* a change of several transactions that is under way, in words; or NULL */
     int64_t change_id; /* what has been logged of it; 0: nothing yet */
+    char *user;        /* who makes the changes, for the audit */
+    bool owes_line;    /* something was told to the audit, and may have no line yet */
     char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf;          /* the search indexes, shared with other handles on this gallery */
@@ -147,8 +150,11 @@ void dpli_change_end(dpl_gallery *gallery);
 /** Begin a transaction whose changes can be taken back: as part of the change under way, or as one
  * of its own that is told by what. */
 dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err);
+/** The same of a change that cannot be taken back, and empties the log.
+ * @param facts  what the audit is told of it: a JSON object; NULL: none */
+dpl_status dpli_end_log(dpl_gallery *gallery, const char *words, const char *facts, dpl_error *err);
 /** End any transaction that writes: as the store's end, or when rehearsing, taking back what is
- * right, too. */
+ * right, too. A change that is over gets its line in the audit. */
 dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err);
 
 /* ------------------------------------------------------------------ gallery_write.c */

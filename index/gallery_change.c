@@ -9,6 +9,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "index/audit.h"
 #include "index/gallery.h"
 
 dpl_status dpli_change_begin(dpl_gallery *gallery, const char *what, dpl_error *err)
@@ -20,6 +21,8 @@ dpl_status dpli_change_begin(dpl_gallery *gallery, const char *what, dpl_error *
 
 void dpli_change_end(dpl_gallery *gallery)
 {
+    if (gallery->change)
+        dpli_audit_write_or_tell(gallery);
     free(gallery->change);
     gallery->change = NULL;
     gallery->change_id = 0;
@@ -39,17 +42,38 @@ void dpl_gallery_end_change(dpl_gallery *gallery)
     dpli_change_end(gallery);
 }
 
+/* What empties the log takes away by what the change before is counted: that has its line first. */
+static dpl_status settle_before(dpl_gallery *gallery, dpl_error *err)
+{
+    return dpli_audit_write(gallery, NULL, NULL, err);
+}
+
 dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err)
 {
     dpli_store *s = gallery->store;
-    int64_t alone = 0;
+    int64_t alone = 0, *id = gallery->change ? &gallery->change_id : &alone;
+    const char *words = gallery->change ? gallery->change : what;
     dpl_status status = s->ops->begin(s, true, err);
 
     if (status != DPL_OK)
         return status;
-    status = s->ops->log_change(s, gallery->change ? &gallery->change_id : &alone,
-                                gallery->change ? gallery->change : what, err);
+    if (*id == 0)
+        status = settle_before(gallery, err);
+    if (status == DPL_OK)
+        status = s->ops->log_change(s, id, words, err);
+    if (status == DPL_OK)
+        status = dpli_audit_tell(gallery, words, *id, NULL, err);
     return status == DPL_OK ? DPL_OK : s->ops->end(s, status, err);
+}
+
+dpl_status dpli_end_log(dpl_gallery *gallery, const char *words, const char *facts, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpl_status status = settle_before(gallery, err);
+
+    if (status == DPL_OK)
+        status = s->ops->end_log(s, words, err);
+    return status == DPL_OK ? dpli_audit_tell(gallery, words, 0, facts, err) : status;
 }
 
 dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err)
@@ -57,8 +81,12 @@ dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *e
     dpli_store *s = gallery->store;
     dpl_status ended;
 
-    if (!gallery->rehearsing || status != DPL_OK)
-        return s->ops->end(s, status, err);
+    if (!gallery->rehearsing || status != DPL_OK) {
+        status = s->ops->end(s, status, err);
+        if (status == DPL_OK && !gallery->change)
+            dpli_audit_write_or_tell(gallery);
+        return status;
+    }
     ended = s->ops->end(s, DPL_E_CANCELLED, NULL);
     return ended == DPL_E_CANCELLED ? DPL_OK : dpli_fail(err, ended, "a rehearsal did not end");
 }
@@ -121,6 +149,13 @@ dpl_status dpl_gallery_last_change(dpl_gallery *gallery,
 
 static const char undo[] = "undo: ";
 
+static dpl_status keep_id(void *ctx, const dpli_change_record *r, dpl_error *err)
+{
+    (void)err;
+    *(int64_t *)ctx = r->id;
+    return DPL_OK;
+}
+
 /* What the change is called that takes this one back: the undoing of an undo is the change again.
  */
 static dpl_status words_back(void *ctx, const dpli_change_record *r, dpl_error *err)
@@ -141,6 +176,7 @@ dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err)
 {
     dpli_store *s = gallery->store;
     char *words = NULL;
+    int64_t id = 0;
     dpl_status status = dpli_gallery_may_write(gallery, err);
 
     if (status == DPL_OK)
@@ -154,7 +190,13 @@ dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err)
                            "could be taken back",
                            gallery->dir);
     if (status == DPL_OK)
+        status = settle_before(gallery, err);
+    if (status == DPL_OK)
         status = s->ops->undo(s, words, err);
+    if (status == DPL_OK)
+        status = s->ops->last_change(s, keep_id, &id, err);
+    if (status == DPL_OK)
+        status = dpli_audit_tell(gallery, words, id, NULL, err);
     if (status == DPL_OK)
         status = s->ops->touch(s, err);
     status = dpli_end_change(gallery, status, err);

@@ -7,6 +7,7 @@
  * wants to be scrubbed; (2) snapshots of the index go; (3) the keeper scrubs its files, and clears
  * the mark. What a disk keeps of blocks that it has freed is beyond a program's reach.
  */
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +17,9 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "doppel/score.h"
+#include "index/audit.h"
 #include "index/gallery.h"
+#include "index/receipt.h"
 #include "index/source.h"
 #include "index/staged.h"
 #include "index/traces.h"
@@ -537,6 +540,13 @@ static dpl_status person_is_left(bool *left, dpl_gallery *gallery, const char *p
     return status;
 }
 
+/* The user who has made changes may be called as a person was. */
+static dpl_status allow_user(void *ctx, const dpl_audit_line *line)
+{
+    dpli_traces_allow(ctx, line->user, strlen(line->user));
+    return DPL_OK;
+}
+
 /* Names, sources and hashes: in no row and in no file of the folder. */
 static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, struct target *t,
                                 const char *person, dpl_error *err)
@@ -545,6 +555,7 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
     const dpli_template_query texts = {DPLI_ALL_TEMPLATES, 0, dpli_spaces[DPLI_TEXT_SPACE].name};
     dpli_traces *traces = &t->traces;
     dpli_store *s = gallery->store;
+    dpl_audit_report audit;
     const char *file;
     bool left = false;
     dpl_status status = dpli_traces_search(traces, gallery->dir, err);
@@ -558,6 +569,9 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
             status = s->ops->each_template(s, &texts, allow_caption, traces, err);
         if (status == DPL_OK)
             status = s->ops->each_setting(s, allow_setting, traces, err);
+        if (status == DPL_OK)
+            status = dpl_gallery_audit(&audit, gallery, allow_user, traces, err);
+        dpli_traces_allow(traces, gallery->user, strlen(gallery->user));
     }
     if (status == DPL_OK && person)
         status = person_is_left(&left, gallery, person, err);
@@ -570,13 +584,25 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
 
 /* ------------------------------------------------------------------ forget */
 
-static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_error *err)
+/* How many people are shown by a photo or a face. */
+static dpl_status n_people(int64_t *n, dpl_gallery *gallery, dpl_error *err)
 {
     dpli_store *s = gallery->store;
-    dpl_status status = DPL_OK;
+    dpli_counts counts;
+    const dpl_status status = s->ops->count(s, &counts, err);
 
-    /* What could be taken back of the change before would still hold them. */
-    status = s->ops->end_log(s, "forget", err);
+    *n = counts.n_persons;
+    return status;
+}
+
+static dpl_status remove_rows(dpl_forget_report *out, dpl_gallery *gallery, const struct target *t,
+                              const char *digest, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    int64_t n_before = 0, n_after = 0;
+    char facts[256];
+    dpl_status status = n_people(&n_before, gallery, err);
+
     /* Templates go with their photo, a person with the last one. */
     for (size_t i = 0; i < t->n && status == DPL_OK; i++)
         status = s->ops->drop_photo(s, t->ids[i], err);
@@ -589,8 +615,36 @@ static dpl_status remove_rows(dpl_gallery *gallery, const struct target *t, dpl_
     if (status == DPL_OK)
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK)
+        status = n_people(&n_after, gallery, err);
+    out->n_persons = n_before - n_after;
+    snprintf(facts, sizeof facts,
+             "{\"persons_removed\":%" PRId64 ",\"photos_removed\":%" PRId64
+             ",\"templates_removed\":%" PRId64 ",\"receipt\":\"%s\"}",
+             out->n_persons, out->n_photos, out->n_templates, digest);
+    /* What could be taken back of the change before would still hold them. */
+    if (status == DPL_OK)
+        status = dpli_end_log(gallery, "forget", facts, err);
+    if (status == DPL_OK)
         status = s->ops->touch(s, err);
     return status == DPL_OK ? s->ops->want_scrub(s, err) : status;
+}
+
+/* With what the search for them has found, which is not known to a line that is written later. */
+static void write_proof(dpl_forget_report *out, dpl_gallery *gallery)
+{
+    dpli_audit_place line = {0};
+    char facts[256];
+
+    snprintf(facts, sizeof facts,
+             "{\"vectors_searched\":%" PRId64 ",\"vectors_left\":%" PRId64
+             ",\"strings_searched\":%" PRId64 ",\"strings_left\":%" PRId64 "}",
+             out->n_templates, out->n_left, out->n_strings, out->n_strings_left);
+    if (dpli_audit_write(gallery, facts, &line, NULL) != DPL_OK) {
+        dpli_audit_write_or_tell(gallery);
+        return;
+    }
+    out->audit_n = line.n;
+    snprintf(out->audit_hash, sizeof out->audit_hash, "%s", line.hash);
 }
 
 dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, const char *person,
@@ -601,12 +655,17 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     dpli_store *s = gallery->store;
     dpl_error why = {DPL_OK, ""};
     struct target t = {0};
+    char digest[65] = "";
     dpl_status status;
 
     memset(out, 0, sizeof *out);
     if (!person == !n_paths)
         return dpli_fail(err, DPL_E_ARGUMENT, "forget takes either a person or photos");
     status = !dry_run ? dpli_gallery_may_write(gallery, err) : DPL_OK;
+    if (status == DPL_OK && !dry_run)
+        status = dpli_receipt_secret(out->secret, err);
+    if (status == DPL_OK && !dry_run)
+        status = dpli_receipt_digest(digest, out->secret, person, paths, n_paths, err);
     if (status == DPL_OK)
         status = s->ops->begin(s, !dry_run, err);
     if (status != DPL_OK)
@@ -618,7 +677,7 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     out->n_photos_kept = (int64_t)t.n_kept;
     out->n_templates = going.n;
     if (status == DPL_OK && !dry_run)
-        status = remove_rows(gallery, &t, err);
+        status = remove_rows(out, gallery, &t, digest, err);
     status = s->ops->end(s, status, err);
     if (status != DPL_OK || dry_run)
         goto done;
@@ -629,12 +688,17 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
                       "the rows are removed, but bytes of them are still in \"%s\" until it is "
                       "next opened for writing: %s",
                       gallery->dir, why.message);
+        dpli_audit_write_or_tell(gallery);
         goto done;
     }
     for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++)
         status = gone_prove(&out->n_left, &going.spaces[i], gallery, &dpli_spaces[i], err);
     if (status == DPL_OK)
         status = prove_strings(out, gallery, &t, person, err);
+    if (status == DPL_OK)
+        write_proof(out, gallery);
+    else
+        dpli_audit_write_or_tell(gallery);
 done:
     target_clear(&t);
     going_clear(&going);

@@ -814,13 +814,16 @@ static dpl_status put_inside(job *j, const char *words, dpl_error *err)
     const size_t n = dpli_staged_n(j->staged);
     finding f = {.j = j, .live = dpli_calloc(n + 1, sizeof *f.live, err)};
     int64_t model_ids[DPLI_N_SPACES] = {0};
+    char facts[96];
     dpli_store *s = j->gallery->store;
     dpl_status status = f.live ? find_all_live(&f, err) : DPL_E_MEMORY;
 
+    snprintf(facts, sizeof facts, "{\"templates_changed\":%zu,\"templates_removed\":%zu}", n,
+             (size_t)j->n_lost);
     if (status == DPL_OK && f.n_missing != j->n_lost)
         status = dpli_fail(err, DPL_E_BUG, "%zu templates were not made anew", f.n_missing);
     if (status == DPL_OK)
-        status = s->ops->end_log(s, words, err);
+        status = dpli_end_log(j->gallery, words, facts, err);
     if (status == DPL_OK)
         status = drop_lost(j, err);
     for (int i = 0; i < DPLI_N_SPACES && status == DPL_OK; i++) {
@@ -853,7 +856,7 @@ static dpl_status put_all(job *j, dpl_error *err)
     dpl_status status = words ? s->ops->begin(s, true, err) : DPL_E_MEMORY;
 
     if (status == DPL_OK)
-        status = s->ops->end(s, put_inside(j, words, err), err);
+        status = dpli_end_change(j->gallery, put_inside(j, words, err), err);
     free(words);
     return status;
 }

@@ -2,6 +2,7 @@
  * migrate_captions.c - a gallery's captions, gone over to another model of sentences: their words
  * are in the gallery, so that nothing else is needed. In one transaction.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
@@ -39,7 +40,11 @@ static dpl_status put_vectors(const captions *c, const float *vectors, int32_t d
 {
     dpli_store *s = c->gallery->store;
     int64_t model_id = 0;
-    dpl_status status = s->ops->end_log(s, "migrate captions", err);
+    char facts[64];
+    dpl_status status;
+
+    snprintf(facts, sizeof facts, "{\"templates_changed\":%zu}", c->n);
+    status = dpli_end_log(c->gallery, "migrate captions", facts, err);
 
     if (status == DPL_OK)
         status = dpli_rebind_text_inside(&model_id, c->gallery, encoder, err);
@@ -96,7 +101,7 @@ dpl_status dpl_migrate_captions(int64_t *n, dpl_gallery *gallery, const dpl_text
     if (status == DPL_OK && !dry_run) {
         status = s->ops->begin(s, true, err);
         if (status == DPL_OK)
-            status = s->ops->end(s, put_vectors(&c, vectors, dim, encoder, err), err);
+            status = dpli_end_change(gallery, put_vectors(&c, vectors, dim, encoder, err), err);
         if (status == DPL_OK)
             dpli_search_drop(gallery);
     }

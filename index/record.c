@@ -104,3 +104,14 @@ uint64_t dpli_member_sum(const dpli_member_record *r)
 
     return add_ints(0, numbers, sizeof numbers / sizeof numbers[0]);
 }
+
+uint64_t dpli_audit_sum(const dpli_audit_record *r)
+{
+    const int64_t numbers[] = {r->change, r->log_id, r->made_unix_s, r->last_n};
+    uint64_t sum = add_ints(0, numbers, sizeof numbers / sizeof numbers[0]);
+
+    sum = add_string(sum, r->user);
+    sum = add_string(sum, r->what);
+    sum = add_string(sum, r->facts);
+    return add_string(sum, r->last_hash);
+}

@@ -102,6 +102,18 @@ typedef struct dpli_template_record {
     uint64_t caption_sum;
 } dpli_template_record;
 
+/* What the audit still has to be told, or was told last: a change that is over or under way. */
+typedef struct dpli_audit_record {
+    int64_t change; /* numbers changes, from 1 */
+    int64_t log_id; /* of the change in the log, whose rows are counted; 0: facts says it all */
+    int64_t made_unix_s;
+    const char *user, *what;
+    const char *facts;     /* further members of the line: a JSON object */
+    int64_t last_n;        /* the audit's last line when the change began; 0: there was none */
+    const char *last_hash; /* "" when there was none */
+    uint64_t sum;
+} dpli_audit_record;
+
 /* The sums: XXH64 of what a row says, without its own id (the sums of a template's face,
    thumbnail and caption take the template's). They find a damaged disk, not an attacker. */
 uint64_t dpli_person_sum(const char *name);
@@ -116,5 +128,6 @@ uint64_t dpli_file_sum(const dpli_file_record *r);
 uint64_t dpli_alias_sum(const dpli_alias_record *r);
 uint64_t dpli_refusal_sum(const dpli_refusal_record *r);
 uint64_t dpli_member_sum(const dpli_member_record *r);
+uint64_t dpli_audit_sum(const dpli_audit_record *r);
 
 #endif

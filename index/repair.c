@@ -15,6 +15,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "index/audit.h"
 #include "index/gallery.h"
 #include "index/pipeline.h"
 #include "index/source.h"
@@ -176,6 +177,21 @@ static dpl_status give_up_person(void *ctx, const dpli_photo_record *r, dpl_erro
     return DPL_OK;
 }
 
+/* End a transaction of a repair, which cannot be taken back and is told to the audit. what: the
+   member of its line that says what became of n rows. */
+static dpl_status end_repair(const repair *r, dpl_status status, const char *what, int n,
+                             dpl_error *err)
+{
+    char facts[64];
+
+    snprintf(facts, sizeof facts, "{\"%s\":%d}", what, n);
+    if (status == DPL_OK && n > 0)
+        status = dpli_audit_write(r->gallery, NULL, NULL, err);
+    if (status == DPL_OK && n > 0)
+        status = dpli_audit_tell(r->gallery, "repair", 0, facts, err);
+    return dpli_end_change(r->gallery, status, err);
+}
+
 static dpl_status mend_names(repair *r, dpl_error *err)
 {
     static const dpli_photo_query all = {DPLI_ALL_PHOTOS_BY_ID, NULL, 0};
@@ -194,7 +210,7 @@ static dpl_status mend_names(repair *r, dpl_error *err)
             status = s->ops->each_photo(s, &all, try_path, &n, err);
         if (status == DPL_OK && n.name)
             status = s->ops->rename_person(s, n.person_id, n.name, n.sum, err);
-        status = s->ops->end(s, status, err);
+        status = end_repair(r, status, "persons_changed", n.name != NULL, err);
         if (status == DPL_OK && n.name) {
             char *text = dpli_asprintf(NULL, "a name is \"%s\" again", n.name);
 
@@ -321,7 +337,7 @@ static dpl_status drop_photo(const repair *r, int64_t id, dpl_error *err)
         status = s->ops->drop_lonely(s, err);
     if (status == DPL_OK)
         status = s->ops->touch(s, err);
-    return s->ops->end(s, status, err);
+    return end_repair(r, status, "photos_removed", 1, err);
 }
 
 static dpl_status mend_photos(repair *r, bool drop, dpl_error *err)
@@ -374,7 +390,7 @@ static dpl_status drop_people(repair *r, dpl_error *err)
             status = s->ops->drop_if_lonely(s, r->persons[i], err);
         if (status == DPL_OK)
             status = s->ops->one_person(s, r->persons[i], is_there, &after, err);
-        status = s->ops->end(s, status, err);
+        status = end_repair(r, status, "persons_removed", before && !after, err);
         if (status == DPL_OK && before && !after)
             tell(r, NULL, 0, 1, "a name that faces were said not to be, which cannot be had again");
     }

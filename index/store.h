@@ -84,6 +84,13 @@ typedef dpl_status dpli_on_refusal(void *ctx, const dpli_refusal_record *row, dp
 typedef dpl_status dpli_on_member(void *ctx, const dpli_member_record *row, dpl_error *err);
 typedef dpl_status dpli_on_change(void *ctx, const dpli_change_record *row, dpl_error *err);
 
+typedef dpl_status dpli_on_audit(void *ctx, const dpli_audit_record *row, dpl_error *err);
+/* A line of the audit, without its newline. */
+typedef dpl_status dpli_on_line(void *ctx, const char *line, dpl_error *err);
+/* Given the last line (NULL: there is none), the next: *line is freed by free(); NULL: none is to
+   be written. */
+typedef dpl_status dpli_next_line(void *ctx, char **line, const char *last, dpl_error *err);
+
 /* Something that is wrong with the database, in words; a status as above. */
 typedef dpl_status dpli_on_fault(void *ctx, const char *what, dpl_error *err);
 
@@ -222,6 +229,17 @@ typedef struct dpli_store_ops {
     /* Within a writing transaction: take the last change back, which is itself one that can be.
      * DPL_E_GALLERY when the log is not what was written. */
     dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
+
+    /* -------- the audit (audit.h) */
+    /* fn is called once, or when there never was one not at all. Set: within a writing transaction.
+     */
+    dpl_status (*audit_record)(dpli_store *store, dpli_on_audit *fn, void *ctx, dpl_error *err);
+    dpl_status (*set_audit_record)(dpli_store *store, const dpli_audit_record *row, dpl_error *err);
+    /* Of many who add one, one at a time. On disk when this returns; half a line that a kill has
+       left is removed. Also a reader's, and also outside of a transaction. */
+    dpl_status (*add_line)(dpli_store *store, dpli_next_line *make, void *ctx, dpl_error *err);
+    /* From the first one; half a line at the end is none. */
+    dpl_status (*each_line)(dpli_store *store, dpli_on_line *fn, void *ctx, dpl_error *err);
 
     /* -------- damage */
     /* Read all of it and tell what is wrong (up to some hundred findings) beyond what the rows' own

@@ -116,8 +116,8 @@ done:
 
 static dpl_status check_trust(const dpli_store_sqlite *s, dpl_error *err)
 {
-    static const char *const names[] = {"gallery.lock", "gallery.db", "gallery.db-wal",
-                                        "gallery.db-shm", "gallery.db-journal"};
+    static const char *const names[] = {"gallery.lock",   "gallery.db",         "gallery.db-wal",
+                                        "gallery.db-shm", "gallery.db-journal", DPLI_SQLITE_AUDIT};
     uid_t owner;
     dpl_status status = check_folder(s, &owner, err);
 
@@ -175,7 +175,8 @@ done:
    "models" is there where doppel is installed for one user. */
 static dpl_status check_free(const dpli_store_sqlite *s, dpl_error *err)
 {
-    static const char *const own[] = {"gallery.", "face.faiss", "image.faiss", "lost+found", "."};
+    static const char *const own[] = {"gallery.", "face.faiss", "image.faiss",
+                                      "audit.",   "lost+found", "."};
     DIR *dir = opendir(s->dir);
     const struct dirent *entry;
     dpl_status status = DPL_OK;
@@ -262,8 +263,8 @@ static void close_store(dpli_store *store)
 /* The lock is held until its file is gone: nobody else makes a gallery here meanwhile. */
 static void discard_store(dpli_store *store)
 {
-    static const char *const names[] = {"gallery.db-wal", "gallery.db-shm", "gallery.db-journal",
-                                        "gallery.db", "gallery.lock"};
+    static const char *const names[] = {"gallery.db-wal", "gallery.db-shm",  "gallery.db-journal",
+                                        "gallery.db",     DPLI_SQLITE_AUDIT, "gallery.lock"};
     dpli_store_sqlite *s = dpli_sqlite_of(store);
 
     dpli_sqlite_clear_kept(s);
@@ -679,6 +680,10 @@ static const dpli_store_ops ops = {
     .last_change = dpli_sqlite_last_change,
     .count_change = dpli_sqlite_count_change,
     .undo = dpli_sqlite_undo,
+    .audit_record = dpli_sqlite_audit_record,
+    .set_audit_record = dpli_sqlite_set_audit_record,
+    .add_line = dpli_sqlite_add_line,
+    .each_line = dpli_sqlite_each_line,
     .faults = dpli_sqlite_faults,
     .want_scrub = want_scrub,
     .wants_scrub = wants_scrub,

@@ -1,7 +1,7 @@
 /*
  * The SQLite keeper's own inside, shared by its files: store_sqlite.c (folder, lock, transactions,
  * settings), store_sqlite_schema.c (tables, versions), store_sqlite_rows.c (reading),
- * store_sqlite_write.c and store_sqlite_undo.c (taking back).
+ * store_sqlite_write.c, store_sqlite_undo.c (taking back) and store_sqlite_audit.c.
  */
 #ifndef DOPPEL_INDEX_STORE_SQLITE_H
 #define DOPPEL_INDEX_STORE_SQLITE_H
@@ -180,5 +180,17 @@ dpl_status dpli_sqlite_last_change(dpli_store *store, dpli_on_change *fn, void *
                                    dpl_error *err);
 dpl_status dpli_sqlite_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err);
 dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err);
+
+/* ------------------------------------------------------------------ store_sqlite_audit.c */
+
+/* The file of the audit, in the gallery's folder. */
+#define DPLI_SQLITE_AUDIT "audit.jsonl"
+
+dpl_status dpli_sqlite_audit_record(dpli_store *store, dpli_on_audit *fn, void *ctx,
+                                    dpl_error *err);
+dpl_status dpli_sqlite_set_audit_record(dpli_store *store, const dpli_audit_record *row,
+                                        dpl_error *err);
+dpl_status dpli_sqlite_add_line(dpli_store *store, dpli_next_line *make, void *ctx, dpl_error *err);
+dpl_status dpli_sqlite_each_line(dpli_store *store, dpli_on_line *fn, void *ctx, dpl_error *err);
 
 #endif

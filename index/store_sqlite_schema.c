@@ -20,7 +20,7 @@
 #include "index/store_sqlite.h"
 
 /* "dplg", in the place where file(1) and SQLite look for whose file it is. */
-enum { APPLICATION_ID = 0x64706c67, VERSION = 4 };
+enum { APPLICATION_ID = 0x64706c67, VERSION = 5 };
 
 /* Up to this size all of the file is checked whenever it is opened (about 10 ms); beyond it what a
    check would find is found when it is read. */
@@ -56,7 +56,7 @@ static const int64_t check_up_to_bytes = 4 << 20;
     "c25 ANY, c26 ANY, "
 _Static_assert(DPLI_SQLITE_UNDO_COLUMNS == 26, "undo has these columns");
 
-/* All but the first three are made anew from version 1, the later ones from versions 2 and 3. */
+/* All but the first three are made anew from version 1, the later ones from versions 2 to 4. */
 static const char *const schema[] = {
     GALLERY,
     SETTING,
@@ -115,8 +115,13 @@ static const char *const schema[] = {
     "CREATE TABLE caption(template_id INTEGER PRIMARY KEY REFERENCES template(id) ON DELETE "
     "CASCADE,"
     " source TEXT NOT NULL, words BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
+    /* Since version 5. */
+    "CREATE TABLE audit(one INTEGER PRIMARY KEY CHECK(one = 1), change INTEGER NOT NULL,"
+    " log_id INTEGER NOT NULL, made_unix_s INTEGER NOT NULL, who BLOB NOT NULL,"
+    " what TEXT NOT NULL, facts TEXT NOT NULL, last_n INTEGER NOT NULL, last_hash TEXT NOT NULL,"
+    " sum INTEGER NOT NULL) STRICT",
 };
-enum { N_SCHEMA_2 = 12, N_SCHEMA_3 = 25 };
+enum { N_SCHEMA_2 = 12, N_SCHEMA_3 = 25, N_SCHEMA_4 = 26 };
 enum { N_KEPT = 3, N_SCHEMA = sizeof schema / sizeof *schema };
 
 static const char *const schema_1[] = {
@@ -534,14 +539,23 @@ static dpl_status make_aliases(dpli_store_sqlite *to, dpl_error *err)
     return status;
 }
 
-/* From version 2 or 3. One transaction: a kill leaves that. */
+/* How many of the tables a version that is not the first had. */
+static size_t n_tables_of(int64_t version)
+{
+    return version == 2   ? N_SCHEMA_2
+           : version == 3 ? N_SCHEMA_3
+           : version == 4 ? N_SCHEMA_4
+                          : N_SCHEMA;
+}
+
+/* From version 2 or later. One transaction: a kill leaves that. */
 static dpl_status migrate_later(dpli_store_sqlite *s, int64_t version, dpl_error *err)
 {
     dpl_status status = dpli_db_begin(s->db, 1, err);
 
     if (status != DPL_OK)
         return status;
-    for (size_t i = version == 2 ? N_SCHEMA_2 : N_SCHEMA_3; i < N_SCHEMA && status == DPL_OK; i++)
+    for (size_t i = n_tables_of(version); i < N_SCHEMA && status == DPL_OK; i++)
         status = dpli_db_exec(s->db, schema[i], err);
     if (status == DPL_OK && version == 2)
         status = make_owners(s, err);
@@ -649,11 +663,7 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
     if (!utf8)
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its texts are not UTF-8", name);
     status = version == 1 ? check_tables(s, schema_1, N_SCHEMA_1, err)
-                          : check_tables(s, schema,
-                                         version == 2   ? N_SCHEMA_2
-                                         : version == 3 ? N_SCHEMA_3
-                                                        : N_SCHEMA,
-                                         err);
+                          : check_tables(s, schema, n_tables_of(version), err);
     if (status == DPL_OK && n_bytes <= check_up_to_bytes)
         status = dpli_db_check(db, err);
     if (status == DPL_OK && version > 1) {

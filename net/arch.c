@@ -683,6 +683,39 @@ static void build_two_inputs(builder *b, int64_t dim)
     dense_relu(b, "fc", dim);
 }
 
+/* ------------------------------------------------------------------ networks of vectors */
+
+/* Each number less the mean of its column, by the deviation of it: constants, which who trains
+ * takes from the data (DPLI_ARCH_MEAN), so that no column counts more for its unit. */
+static void standardized(builder *b)
+{
+    dpli_node *node = add_node(b, "Sub", "standard/centred", 2);
+
+    add_param(b, node, 1, "mean", 1, &b->c, 0.0f);
+    node = add_node(b, "Div", "standard", 2);
+    add_param(b, node, 1, "deviation", 1, &b->c, 1.0f);
+}
+
+static void dropout_of(builder *b, const char *layer, float ratio)
+{
+    const int64_t none = 0;
+
+    add_param(b, add_node(b, "Dropout", named("%s/dropout", layer).text, 2), 1, "ratio", 0, &none,
+              ratio);
+}
+
+/* As Keras' example of a Siamese network has it, for its 784 numbers; its last layer's ReLU is left
+ * out, which would keep distances of half the directions. */
+static void build_mlp(builder *b, int64_t dim)
+{
+    standardized(b);
+    dense_relu(b, "fc1", 128);
+    dropout_of(b, "fc1", 0.1f);
+    dense_relu(b, "fc2", 128);
+    dropout_of(b, "fc2", 0.1f);
+    dense(b, "fc3", dim, true);
+}
+
 /* ------------------------------------------------------------------ by name */
 
 static const struct arch {
@@ -808,6 +841,17 @@ static const struct arch {
      "euclidean",
      false,
      {15, 3}},
+    {{"mlp", "vectors: each number by its column's mean and deviation, three dense layers",
+      DPLI_TAKES_VECTORS, 1, NULL, "contrastive", "glorot"},
+     build_mlp,
+     128,
+     "vector-encoder",
+     NULL,
+     NULL,
+     "none",
+     "euclidean",
+     false,
+     {0}},
 };
 #define N_ARCHS ((int32_t)(sizeof archs / sizeof archs[0]))
 
@@ -886,10 +930,8 @@ static void start(builder *b, const char *name, dpli_type type, const dpl_shape 
     b->g->inputs[b->g->n_inputs++] = b->x;
     b->g->values[b->x].shape = *shape;
     b->g->values[b->x].type = type;
-    if (type == DPLI_F32) {
-        b->c = shape->dims[1];
-        b->h = b->w = shape->dims[2];
-    }
+    b->c = shape->dims[1];
+    b->h = b->w = shape->rank == 4 ? shape->dims[2] : 1;
 }
 
 /* The last value becomes the output; then what dpli_graph_for_training does behind reading. */
@@ -928,6 +970,11 @@ static dpl_status check(const struct arch *a, const dpli_arch_options *o, int32_
                              (int)o->words, (int)o->width, DPL_MAX_DIM);
         return DPL_OK;
     }
+    if (a->is.takes == DPLI_TAKES_VECTORS)
+        return o->width >= 0 && o->width <= DPL_MAX_DIM
+                   ? DPL_OK
+                   : dpli_fail(err, DPL_E_ARGUMENT, "vectors of %d numbers, limit is %d",
+                               (int)o->width, DPL_MAX_DIM);
     if (o->channels != 1 && o->channels != 3)
         return dpli_fail(err, DPL_E_ARGUMENT, "%d channels are not 1 or 3", (int)o->channels);
     if (side < 8 || side > 1024)
@@ -952,6 +999,8 @@ dpl_status dpli_arch_build(dpli_graph *g, const char *name, const dpli_arch_opti
     if (a->is.takes == DPLI_TAKES_IDS) {
         const int32_t steps = a->steps[options->second];
         start(&b, "ids", DPLI_I64, &(dpl_shape){2, {-1, steps ? steps : -1}});
+    } else if (a->is.takes == DPLI_TAKES_VECTORS) {
+        start(&b, "vector", DPLI_F32, &(dpl_shape){2, {-1, options->width ? options->width : 784}});
     } else {
         start(&b, "input", DPLI_F32, &(dpl_shape){4, {-1, options->channels, side, side}});
     }

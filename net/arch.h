@@ -29,10 +29,15 @@ typedef struct dpli_arch_options {
     int32_t side_px;  /* of the input; 0: 105 */
     bool batch_norm;  /* koch2015: behind every layer, to be folded (dpli_graph_fold_norms) */
     /* Of sentences: rows of the table of words (the first is padding's); numbers of a row, or of a
-     * vector; 0: the architecture's own. */
+     * vector that is the input; 0: the architecture's own. */
     int32_t words, width;
     bool second; /* of two towers, the second side's */
 } dpli_arch_options;
+
+/* What a network of vectors divides its input's columns by, and takes off before: 0 and 1 as built.
+ */
+#define DPLI_ARCH_MEAN      "standard/centred.mean"
+#define DPLI_ARCH_DEVIATION "standard.deviation"
 
 /** Steps that a side's input has; 0: any number. */
 int32_t dpli_arch_steps(const char *name, bool second);

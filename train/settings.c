@@ -16,9 +16,11 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "doppel/dataset.h"
 #include "doppel/image.h"
 #include "doppel/text.h"
 #include "net/arch.h"
+#include "train/sampler.h"
 
 #define MAX_ROWS 2048
 
@@ -177,7 +179,7 @@ static dpl_status make_absolute(json_t *value, dpl_error *err)
 static dpl_status make_absolute_where_path(const char *name, json_t *value, dpl_error *err)
 {
     static const char *const paths[] = {"data", "second_data", "validate", "detector",
-                                        "init", "teacher",     "vectors"};
+                                        "init", "teacher",     "vectors",  "classes"};
     dpl_status status = DPL_OK;
 
     /* Tokens are a file where they are no kind of them. */
@@ -336,11 +338,47 @@ static void default_real(dpli_settings *s, double at, const char *name, double v
 #define DEFAULT_INT(name, v)     default_int(s, s->o.name, #name, v)
 #define DEFAULT_REAL(name, v)    default_real(s, s->o.name, #name, v)
 
+const char *dpli_settings_arch_name(const dpli_settings *s, int32_t tower)
+{
+    const dpl_train_options *o = &s->o;
+
+    if (o->init)
+        return NULL;
+    return tower > 0 && o->second_arch ? o->second_arch : o->arch ? o->arch : "koch2015";
+}
+
+const dpli_arch *dpli_settings_arch(const dpli_settings *s, int32_t tower)
+{
+    const char *name = dpli_settings_arch_name(s, tower);
+
+    return name ? dpli_arch_find(name) : NULL;
+}
+
+dpli_init dpli_settings_init(const dpli_settings *s, int32_t tower)
+{
+    const dpli_arch *arch = dpli_settings_arch(s, tower);
+    const int own = arch && !s->o.init_weights ? index_of(init_names, arch->init_weights) : -1;
+
+    return own >= 0 ? (dpli_init)own : s->init;
+}
+
+/* Whether a network by name takes this. */
+static bool takes(const dpli_settings *s, dpli_takes what)
+{
+    for (int32_t tower = 0; tower < DPLI_TOWERS; tower++) {
+        const dpli_arch *arch = dpli_settings_arch(s, tower);
+
+        if (arch && arch->takes == what)
+            return true;
+    }
+    return false;
+}
+
 /* What is unset gets its default; those that depend on others use what those were given as. */
 static dpl_status fill(dpli_settings *s, dpl_error *err)
 {
-    const dpli_arch *arch = s->o.init ? NULL : dpli_arch_find(s->o.arch ? s->o.arch : "koch2015");
-    const bool pictures = !arch || arch->takes == DPLI_TAKES_PICTURES;
+    const dpli_arch *arch = dpli_settings_arch(s, 0);
+    const bool pictures = !arch || takes(s, DPLI_TAKES_PICTURES);
     const bool grey = s->o.channels != 3 && !s->o.init;
     const dpl_decode_options usual_limits = DPL_DECODE_OPTIONS_INIT;
     int kind = DPLI_ADAM;
@@ -376,15 +414,19 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
             DEFAULT_INT(batch_norm, 0);
         }
         DEFAULT_INT(dim, 0);
-        DEFAULT_TEXT(init_weights, arch ? arch->init_weights : "he");
+        if (!s->o.second_arch) /* else each has its own */
+            DEFAULT_TEXT(init_weights, arch ? arch->init_weights : "he");
     }
-    if (arch && arch->takes == DPLI_TAKES_IDS) {
+    const dpli_arch *second = dpli_settings_arch(s, 1);
+    if (arch && second && arch->takes == DPLI_TAKES_VECTORS && second->takes == DPLI_TAKES_VECTORS)
+        DEFAULT_TEXT(kinds, "vectors");
+    if (takes(s, DPLI_TAKES_IDS)) {
         DEFAULT_TEXT(tokens, "words");
         DEFAULT_INT(lower, 1);
         DEFAULT_INT(max_words, 30000);
-        default_list(s, &s->o.share, "share", arch->shared);
+        default_list(s, &s->o.share, "share", arch && !s->o.second_arch ? arch->shared : NULL);
     }
-    if (!pictures || s->o.init)
+    if (takes(s, DPLI_TAKES_IDS) || s->o.init)
         DEFAULT_INT(length, 128);
     if (s->o.batch_pairs == DPL_TRAIN_UNSET_INT) {
         DEFAULT_INT(batch_classes, 16);
@@ -506,8 +548,12 @@ static dpl_status check_together(const dpli_settings *s, dpl_error *err)
     else if (o->init && (o->tokens || o->max_words != DPL_TRAIN_UNSET_INT || o->vectors))
         wrong = "\"tokens\", \"max-words\" and \"vectors\" are of an architecture, not of an "
                 "\"init\"";
-    else if (o->arch && dpli_arch_find(o->arch) &&
-             dpli_arch_find(o->arch)->takes != DPLI_TAKES_IDS &&
+    else if (o->second_arch && (o->init || o->second_data))
+        wrong = "\"second-arch\" is for pairs that the data gives, beside an \"arch\"";
+    else if (o->second_arch &&
+             (dpli_settings_arch(s, 0)->n_towers > 1 || dpli_settings_arch(s, 1)->n_towers > 1))
+        wrong = "\"second-arch\" is for two networks of one tower each";
+    else if (o->arch && dpli_arch_find(o->arch) && !takes(s, DPLI_TAKES_IDS) &&
              (o->tokens || o->vectors || o->max_words != DPL_TRAIN_UNSET_INT))
         wrong = "\"tokens\", \"max-words\" and \"vectors\" are for networks of sentences";
     else if (o->share && o->share[0] && s->n_towers < 2)
@@ -625,6 +671,35 @@ static dpl_status read_rules(dpli_settings *s, dpl_error *err)
     return status;
 }
 
+/* "pictures,codes" */
+static dpl_status read_kinds(int32_t kinds[2], const char *text, dpl_error *err)
+{
+    static const char *const names[] = {[DPL_ITEM_PICTURE] = "pictures",
+                                        [DPL_ITEM_SENTENCE] = "sentences",
+                                        [DPL_ITEM_VECTOR] = "vectors",
+                                        [DPL_ITEM_CODES] = "codes",
+                                        [DPL_ITEM_CODES + 1] = NULL};
+    const char *at = text;
+    bool more = text != NULL;
+
+    kinds[0] = kinds[1] = -1;
+    for (int side = 0; side < 2 && more; side++) {
+        const size_t n = strcspn(at, ",");
+
+        for (int k = 0; names[k]; k++)
+            if (strlen(names[k]) == n && strncmp(at, names[k], n) == 0)
+                kinds[side] = k;
+        more = at[n] == ',';
+        at += n + more;
+        if (kinds[side] < 0 || (side == 1 && more))
+            return dpli_fail(err, DPL_E_ARGUMENT,
+                             "\"kinds\" is one or two of pictures, sentences, vectors and codes, "
+                             "not \"%.60s\"",
+                             text);
+    }
+    return DPL_OK;
+}
+
 static dpl_status interpret(dpli_settings *s, dpl_error *err)
 {
     const dpl_train_options *o = &s->o;
@@ -639,6 +714,8 @@ static dpl_status interpret(dpli_settings *s, dpl_error *err)
         status = choose(&init, "init-weights", init_names, o->init_weights, err);
     if (status == DPL_OK)
         status = choose(&best, "best", best_names, o->best, err);
+    if (status == DPL_OK)
+        status = read_kinds(s->kinds, o->kinds, err);
     if (status == DPL_OK && !dpli_augment_named(&s->augment, o->augment))
         status = dpli_fail(err, DPL_E_ARGUMENT,
                            "\"augment\" is one of none, koch, drawing, face, photo, not \"%.60s\"",
@@ -651,7 +728,11 @@ static dpl_status interpret(dpli_settings *s, dpl_error *err)
     s->init = (dpli_init)init;
     s->best = (dpli_best)best;
     const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
-    s->n_towers = o->second_data ? 2 : arch ? arch->n_towers : 1;
+    s->n_towers = o->second_data || o->second_arch ? 2 : arch ? arch->n_towers : 1;
+    for (int32_t tower = 0; tower < s->n_towers; tower++)
+        if (dpli_settings_arch_name(s, tower) && !dpli_settings_arch(s, tower))
+            return dpli_fail(err, DPL_E_ARGUMENT, "no architecture is named \"%.60s\"",
+                             dpli_settings_arch_name(s, tower));
     s->by_item = s->loss == DPLI_LOSS_DISTIL || s->loss == DPLI_LOSS_ARC || across_kind(s->loss);
     while (o->teacher && o->teacher[s->n_teachers])
         s->n_teachers++;

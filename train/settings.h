@@ -34,6 +34,7 @@ typedef struct dpli_settings {
     dpli_layer_rule *rules;
     int32_t n_rules, n_teachers;
     int32_t n_towers;
+    int32_t kinds[2];             /* that are said of the data's sides: a dpl_item_kind, -1 */
     bool batch_given, best_given; /* by who trains */
     bool by_item;                 /* batches of random items, not of classes x items */
 } dpli_settings;
@@ -47,6 +48,12 @@ typedef struct dpli_settings {
 dpl_status dpli_settings_read(dpli_settings *out, const dpl_train_options *given,
                               const char *config, dpl_error *err);
 void dpli_settings_clear(dpli_settings *s);
+
+/** The name of that tower's architecture, NULL where the run begins with a model; the architecture,
+ * NULL also where none is named so; what its first weights are. */
+const char *dpli_settings_arch_name(const dpli_settings *s, int32_t tower);
+const struct dpli_arch *dpli_settings_arch(const dpli_settings *s, int32_t tower);
+dpli_init dpli_settings_init(const dpli_settings *s, int32_t tower);
 
 /* hold_classes by default until the classes are counted: a tenth of them. */
 #define DPLI_HOLD_A_TENTH INT32_MAX

@@ -60,15 +60,16 @@ static dpl_status open_teachers(dpli_trainer *t, dpl_error *err)
 
 /* Pictures as a tower takes them: whole, or the face in each on the net's template. */
 static dpl_status open_pictures(dpli_feed **out, dpli_trainer *t, const dpli_tower *w,
-                                const dpl_dataset *data, dpl_error *err)
+                                const dpl_dataset *data, int side, dpl_error *err)
 {
-    char *path = dpli_run_model(t, "start", 0, err);
+    char *path = dpli_run_model(t, "start", (int32_t)(w - t->towers), err);
     dpl_detector *detector = NULL;
     dpl_encoder *encoder = NULL;
     dpl_decode_options limits = DPL_DECODE_OPTIONS_INIT;
     dpli_aligner aligner;
     dpli_picture_feed_options options = {
         .data = data,
+        .side = side,
         .intake = w->intake,
         .limits = &limits,
         .augment = t->settings.augment,
@@ -127,9 +128,9 @@ static const char *const takes_names[] = {[DPLI_TAKES_PICTURES] = "pictures",
                                           [DPLI_TAKES_IDS] = "sentences or codes",
                                           [DPLI_TAKES_VECTORS] = "vectors"};
 
-/* Each kind of item has a feed of its own. */
-static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, int32_t tower,
-                            const dpl_dataset *data, dpl_error *err)
+/* What a side's network takes, and what the data has for it. */
+static dpl_status check_takes(const dpli_trainer *t, int32_t tower, dpli_takes takes,
+                              dpl_item_kind kind, dpl_error *err)
 {
     static const dpli_takes wanted[] = {[DPL_ITEM_PICTURE] = DPLI_TAKES_PICTURES,
                                         [DPL_ITEM_SENTENCE] = DPLI_TAKES_IDS,
@@ -139,16 +140,36 @@ static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, int32_t tower,
                                         [DPL_ITEM_SENTENCE] = "sentences",
                                         [DPL_ITEM_VECTOR] = "vectors",
                                         [DPL_ITEM_CODES] = "codes"};
+    const bool maybe = takes == DPLI_TAKES_VECTORS && kind == DPL_ITEM_SENTENCE;
+
+    if (wanted[kind] == takes)
+        return DPL_OK;
+    return dpli_fail(err, DPL_E_ARGUMENT, "the %snetwork takes %s, the data has %s%s",
+                     t->n_towers < 2 ? ""
+                     : tower         ? "second side's "
+                                     : "first side's ",
+                     takes_names[takes], kinds[kind],
+                     maybe ? " unless \"kinds\" says otherwise" : "");
+}
+
+/* Each kind of item has a feed of its own. */
+static dpl_status open_feed(dpli_feed **out, dpli_trainer *t, int32_t tower,
+                            const dpl_dataset *data, dpl_error *err)
+{
     const dpli_tower *w = &t->towers[tower];
     const int side = dpli_trainer_side(t, tower);
     const dpl_item_kind kind = dpl_dataset_side_kind(data, side);
-    dpl_status status;
+    dpl_status status = check_takes(t, tower, w->takes, kind, err);
 
-    if (wanted[kind] != w->takes)
-        return dpli_fail(err, DPL_E_ARGUMENT, "the network takes %s, the data has %s",
-                         takes_names[w->takes], kinds[kind]);
+    if (status != DPL_OK)
+        return status;
     if (kind == DPL_ITEM_PICTURE)
-        return open_pictures(out, t, w, data, err);
+        return open_pictures(out, t, w, data, side, err);
+    if (t->settings.o.rotate_classes || t->settings.loss == DPLI_LOSS_DISTIL)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "%s cannot be turned, and teachers do not know them: \"rotate-classes\" "
+                         "and the loss distil are for pictures",
+                         takes_names[w->takes]);
     status = dpli_number_feed_new(
         out,
         &(dpli_number_feed_options){.data = data,
@@ -174,6 +195,9 @@ static dpl_status open_data(dpl_dataset **data, const dpli_trainer *t, const cha
 
     options.plain = plain;
     options.split = split;
+    options.kinds[0] = t->settings.kinds[0];
+    options.kinds[1] = t->settings.kinds[1];
+    options.classes = strcmp(path, o->data) == 0 ? o->classes : NULL;
     if (o->scale_low != DPL_TRAIN_UNSET_REAL) {
         options.scale_low = o->scale_low;
         options.scale_high = o->scale_high;
@@ -212,6 +236,24 @@ static dpl_status settle_captions(dpli_trainer *t, dpl_error *err)
     return dpli_settings_for_captions(&t->settings, dpl_encoder_dim(t->teachers[0]), err);
 }
 
+/* Only alike ones, or only different ones, are no task. */
+static dpl_status check_labels(const dpli_trainer *t, const dpl_dataset *data, dpl_error *err)
+{
+    const int32_t n = dpl_dataset_n_pairs(data);
+    bool same = false, other = false;
+
+    for (int32_t i = 0; i < n; i++) {
+        same = same || dpl_dataset_pair(data, i)->grade > 0.5f;
+        other = other || dpl_dataset_pair(data, i)->grade <= 0.5f;
+    }
+    if ((same && other) || dpl_dataset_is_graded(data))
+        return DPL_OK;
+    return dpli_fail(err, DPL_E_INPUT,
+                     "\"%s\": of all its pairs both sides are %s: a column \"same\" says 1 of "
+                     "those that are and 0 of others",
+                     t->settings.o.data, same ? "of one" : "of two");
+}
+
 /* What the data says of the run, before there is a net. */
 static dpl_status settle(dpli_trainer *t, dpl_error *err)
 {
@@ -227,19 +269,24 @@ static dpl_status settle(dpli_trainer *t, dpl_error *err)
                          o->validate);
     if (!t->given)
         return t->n_towers > 1 && !o->second_data
-                   ? dpli_fail(err, DPL_E_ARGUMENT,
-                               "\"%s\" has two towers: it takes data that gives pairs, or "
-                               "\"second-data\"",
-                               o->arch)
+                   ? dpli_fail(
+                         err, DPL_E_ARGUMENT,
+                         "two networks take data that gives pairs, or \"second-data\" (\"%s\" "
+                         "gives none)",
+                         o->data)
                    : DPL_OK;
     if (t->n_towers == 1 && dpl_dataset_side_kind(data, 0) != dpl_dataset_side_kind(data, 1))
         return dpli_fail(err, DPL_E_ARGUMENT,
-                         "pairs of two kinds need a network of two towers, as two-inputs");
+                         "pairs of two kinds need a network of two towers, as two-inputs, or one "
+                         "for each side: \"second-arch\"");
     for (int side = 0; t->held_data && side < 2; side++)
         if (dpl_dataset_side_kind(t->held_data, side) != dpl_dataset_side_kind(data, side))
             return dpli_fail(err, DPL_E_INPUT, "\"%s\" has other kinds of things than the data",
                              o->validate);
-    return dpli_settings_for_pairs(&t->settings, n, dpl_dataset_is_graded(data), err);
+    const dpl_status status = check_labels(t, data, err);
+    return status == DPL_OK
+               ? dpli_settings_for_pairs(&t->settings, n, dpl_dataset_is_graded(data), err)
+               : status;
 }
 
 /* What a new net's table of words is made from; and how wide its vectors are. */
@@ -249,17 +296,19 @@ static dpl_status open_words(dpli_trainer *t, int32_t tower, dpl_error *err)
     const dpl_dataset *data = dpli_trainer_data(t, tower);
     const int side = dpli_trainer_side(t, tower);
     const dpl_item_kind kind = dpl_dataset_side_kind(data, side);
-    const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
+    const dpli_arch *arch = dpli_settings_arch(&t->settings, tower);
     dpli_tower *w = &t->towers[tower];
-    dpl_status status = DPL_OK;
+    dpl_status status = arch ? check_takes(t, tower, arch->takes, kind, err) : DPL_OK;
 
     w->reads_sentences = kind == DPL_ITEM_SENTENCE;
+    if (status != DPL_OK)
+        return status;
     if (!arch || (kind != DPL_ITEM_SENTENCE && kind != DPL_ITEM_CODES) ||
         arch->takes != DPLI_TAKES_IDS) {
         w->width = kind == DPL_ITEM_VECTOR ? dpl_dataset_side_dim(data, side) : 0;
         return DPL_OK;
     }
-    const int32_t fixed = dpli_arch_steps(o->arch, tower > 0);
+    const int32_t fixed = dpli_arch_steps(arch->name, tower > 0 && !o->second_arch);
     status = dpli_words_new(&w->words,
                             &(dpli_words_options){.data = data,
                                                   .side = side,
@@ -456,6 +505,7 @@ static void make_plan(dpli_trainer *t)
         .n_held_classes = t->held.n_classes,
         .n_held_items = t->held.n_items,
         .start_step = t->step,
+        .captions = t->captions,
     };
     for (int32_t w = 0; w < t->n_towers; w++) {
         p->pixel_bytes += t->held_feeds[w] ? t->held_feeds[w]->held_bytes : 0;
@@ -510,7 +560,10 @@ static dpl_status open_parts(dpli_trainer *t, dpl_error *err)
         return status;
     t->dim = (int32_t)dpli_tensor_item(dpli_tape_output(t->towers[0].tape));
     if (t->n_towers > 1 && dpli_tensor_item(dpli_tape_output(t->towers[1].tape)) != (size_t)t->dim)
-        return dpli_fail(err, DPL_E_MODEL, "the towers' vectors are not of one length");
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the two sides' vectors are of %d and of %zu numbers: \"dim\" says how "
+                         "many",
+                         (int)t->dim, dpli_tensor_item(dpli_tape_output(t->towers[1].tape)));
     const size_t rows = (size_t)t->rows * (size_t)t->n_towers;
     t->embeddings = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);
     t->embedding_grads = dpli_alloc_aligned(rows, (size_t)t->dim * sizeof(float), err);

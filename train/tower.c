@@ -13,6 +13,7 @@
  */
 #include "train/tower.h"
 
+#include <float.h>
 #include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,6 +70,42 @@ static dpl_status read_takes(dpli_tower *w, dpl_error *err)
     return DPL_OK;
 }
 
+static float *constant_named(const dpli_graph *g, const char *name)
+{
+    for (int32_t i = 0; i < g->n_values; i++)
+        if (g->values[i].name && strcmp(g->values[i].name, name) == 0)
+            return g->values[i].data;
+    return NULL;
+}
+
+/* Each column's mean and deviation, of the vectors that there are, into a network that asks for
+ * them. What is the same in all of them stays as it is. */
+static void standardize(const dpli_trainer *t, int32_t tower)
+{
+    const dpli_tower *w = &t->towers[tower];
+    float *means = constant_named(&w->graph, DPLI_ARCH_MEAN);
+    float *deviations = constant_named(&w->graph, DPLI_ARCH_DEVIATION);
+    const dpl_dataset *data = dpli_trainer_data(t, tower);
+    int32_t n;
+    const int32_t first = dpl_dataset_side_items(data, dpli_trainer_side(t, tower), &n);
+
+    for (int32_t c = 0; means && deviations && c < w->width && n > 0; c++) {
+        double mean = 0, squares = 0;
+
+        for (int32_t i = 0; i < n; i++)
+            mean += (double)dpl_dataset_vector(data, first + i)[c] / n;
+        for (int32_t i = 0; i < n; i++) {
+            const double off = (double)dpl_dataset_vector(data, first + i)[c] - mean;
+
+            squares += off * off / n;
+        }
+        means[c] = (float)mean;
+        /* rounding alone gives equal numbers one of some 1e-8 of their size */
+        if (sqrt(squares) > 1e-6 * fabs(mean))
+            deviations[c] = (float)fmax(sqrt(squares), (double)FLT_MIN);
+    }
+}
+
 /* The named architecture with its first weights. */
 static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
 {
@@ -80,10 +117,11 @@ static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
                                        .batch_norm = o->batch_norm > 0,
                                        .words = w->words ? dpli_words_n(w->words) : 0,
                                        .width = w->width,
-                                       .second = tower > 0};
+                                       .second = tower > 0 && !o->second_arch};
+    const char *name = dpli_settings_arch_name(&t->settings, tower);
     const int32_t side = o->side ? o->side : 105;
     dpli_param **params = NULL;
-    dpl_status status = dpli_arch_build(&w->graph, o->arch, &options, err);
+    dpl_status status = dpli_arch_build(&w->graph, name, &options, err);
 
     if (status == DPL_OK)
         status = read_takes(w, err);
@@ -103,10 +141,13 @@ static dpl_status build(dpli_trainer *t, int32_t tower, dpl_error *err)
         return DPL_E_MEMORY;
     for (int32_t i = 0; i < n; i++)
         params[i] = dpli_tape_param(w->tape, i);
-    dpli_init_run(params, n, t->settings.init, (uint64_t)o->seed * DPLI_TOWERS + (uint64_t)tower);
+    dpli_init_run(params, n, dpli_settings_init(&t->settings, tower),
+                  (uint64_t)o->seed * DPLI_TOWERS + (uint64_t)tower);
     for (int32_t i = 0; i < n && w->words; i++)
         if (params[i]->kind == DPLI_PARAM_TABLE)
             dpli_words_fill(w->words, params[i]->value, params[i]->shape.dims[1]);
+    if (w->takes == DPLI_TAKES_VECTORS)
+        standardize(t, tower);
     free(params);
     dpli_tape_free(w->tape);
     w->tape = NULL;
@@ -193,6 +234,12 @@ static dpl_status make_tapes(dpli_trainer *t, dpli_tower *w, dpl_error *err)
 
     if (free_steps)
         w->steps = w->tokenizer ? dpl_tokenizer_about(w->tokenizer)->length : t->settings.o.length;
+    if (w->takes == DPLI_TAKES_VECTORS && w->steps == 0) /* any: as the data's */
+        w->steps = w->width;
+    if (w->takes == DPLI_TAKES_VECTORS && w->steps == 0)
+        return dpli_fail(err, DPL_E_ARGUMENT,
+                         "the network takes vectors, the data has none unless \"kinds\" says "
+                         "otherwise");
     if (w->takes != DPLI_TAKES_PICTURES)
         shape = (dpl_shape){2, {t->rows, w->steps}};
     status = dpli_tape_new(&w->tape, &w->graph, t->team, &shape, &options, err);

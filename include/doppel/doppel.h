@@ -2,6 +2,7 @@
 #ifndef DOPPEL_DOPPEL_H
 #define DOPPEL_DOPPEL_H
 
+#include "doppel/audit.h"
 #include "doppel/calibrate.h"
 #include "doppel/cancel.h"
 #include "doppel/copies.h"

@@ -239,7 +239,8 @@ typedef struct dpl_pairs {
  *
  *     LFW, View 2   "10 300", then ten times 300 lines "NAME i j" and 300 "NAME i NAME j"
  *     LFW, View 1   "500", then 500 lines of either kind
- *     CSV           a header with the columns a, b and same (1 or 0), fold (from 0) if there are
+ *     CSV, TSV      a header with the columns a, b and same (1 or 0), fold (from 0) if there are,
+ *                   as dataset.h has lists of pairs
  *
  * LFW's picture i of a person is NAME/NAME_000i.jpg.
  *

@@ -257,6 +257,10 @@ typedef struct dpl_forget_report {
     int64_t n_strings_left; /* of them, still in a file of the gallery's folder that nothing else
                                there has a right to; 0 is the proof */
     char left_in[256];      /* the first such file, "" when there is none */
+    int64_t n_persons;      /* who are gone with it: the person, and whose last photo it was */
+    int64_t audit_n;     /* the number of its line in the audit (audit.h), 0 when there is none */
+    char audit_hash[65]; /* of that line */
+    char secret[33];     /* by which dpl_forget_receipt proves whom it was about */
 } dpl_forget_report;
 
 /**

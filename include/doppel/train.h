@@ -42,6 +42,10 @@ typedef double dpl_train_REAL;
     X(TEXT, data, 1)                                                                               \
     X(TEXT, second_data, 1)                                                                        \
     X(TEXT, split, 1)     /* of a list: only the rows of this split */                             \
+    X(TEXT, kinds, 1)     /* what its items are, or each side of its pairs: pictures, sentences,   \
+                           * vectors, codes, parted by a comma (as the list says; vectors for an   \
+                           * architecture of vectors) */                                           \
+    X(TEXT, classes, 1)   /* of vectors without a column of classes: a file with each row's */     \
     X(INT, plain, 1)      /* data has no classes: for distillation, or each picture is one (0) */  \
     X(TEXT, detector, 1)  /* a face detector's file: the face of each picture, on the net's        \
                            * template (pictures are taken whole) */                                \
@@ -68,6 +72,7 @@ typedef double dpl_train_REAL;
     X(INT, patience, 0) /* validations without a better figure before it stops (0: never) */       \
     /* The net: a named architecture ("koch2015") or a model to go on from. */                     \
     X(TEXT, arch, 1)                                                                               \
+    X(TEXT, second_arch, 1) /* of two towers: the second side's, where each has one of its own */  \
     X(TEXT, init, 1)                                                                               \
     X(INT, channels, 1)      /* of an architecture: 1 or 3 (1) */                                  \
     X(INT, side, 1)          /* of an architecture's input, in pixels (105) */                     \
@@ -141,6 +146,7 @@ typedef struct dpl_train_plan {
     int32_t n_classes, n_items;    /* trained on */
     int32_t n_held_classes, n_held_items;
     int64_t n_steps, epoch_steps, start_step;
+    bool captions; /* items are sentences, classes the pictures that they are of */
 } dpl_train_plan;
 
 /* Figures of a validation. NaN where there is none. */

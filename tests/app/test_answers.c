@@ -263,7 +263,7 @@ static const struct {
     {make_claim, "doppel.verify/1"},
     {make_query, "doppel.query/1"},
     {make_query_failure, "doppel.query/1"},
-    {make_failure, "doppel.list/1"},
+    {make_failure, "doppel.error/1"},
     {make_enroll_event, "doppel.enroll/1"},
     {make_enroll_report, "doppel.scan/1"},
     {make_person, "doppel.list/1"},

@@ -29,7 +29,7 @@ says err "a calibration needs 50 people or more, there are 20"
 exits 3 calibrate evaluation --model m.onnx --into m.onnx --fmr 1e-6 --json
 says err "for a false match rate of 1e-06 about "
 says err "pairs of strangers are needed, the 50560 pairs of 80 people support "
-is "$("$JSON" out schema)" "doppel.calibrate/1"
+is "$("$JSON" out schema)" "doppel.error/1"
 is "$("$JSON" out status)" "E_INPUT"
 cmp -s m.onnx "$SRCDIR/models/drawing-64.onnx" || fail "a refusal has written"
 

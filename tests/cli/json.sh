@@ -9,15 +9,25 @@ answers() {
     is "$(sort -u schemas)" "doppel.$2/1"
 }
 
-# refuses CODE COMMAND WORD… - the same, with the last line saying why, as standard error does.
-refuses() {
-    answers "$@"
-    "$JSON" out status | tail -n 1 >status
-    [ -s status ] || fail "no status: doppel $*"
+# told FILE FIELD - its last line says why, as standard error does.
+told() {
+    "$JSON" "$1" status | tail -n 1 >status
+    [ -s status ] || fail "no status"
     lacks status OK
-    "$JSON" out reason | tail -n 1 >reason
-    [ -s reason ] || fail "no reason: doppel $*"
-    grep -qF -- "$(cat reason)" err || fail "standard error says something else: doppel $*"
+    "$JSON" "$1" "$2" | tail -n 1 >reason
+    [ -s reason ] || fail "no $2"
+    grep -qF -- "$(cat reason)" err || fail "standard error says something else: $(cat reason)"
+}
+
+# refuses CODE COMMAND WORD… - the command fails: one line is of the schema of failures, any other of
+# the command's.
+refuses() {
+    exits "$@" --json
+    "$JSON" out schema >schemas || fail "not JSON: doppel $*"
+    is "$(grep -c '^doppel.error/1$' schemas)|$(grep -v -e '^doppel.error/1$' -e "^doppel.$2/1\$" schemas)" "1|"
+    grep '"schema": "doppel.error/1"' out >error
+    told error message
+    is "$("$JSON" error command)|$("$JSON" error exit)" "$2|$1"
 }
 
 # No gallery, no model, no photo, no place for the page.
@@ -61,7 +71,8 @@ answers 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5
 answers 0 verify "$demo/congress.jpg" --as "Barack Obama" --threshold 0.5
 refuses 4 verify "$obama" --as Nobody
 answers 0 query "$obama" "$demo/group.jpg" --threshold 0.5
-refuses 3 query "$obama" nowhere.jpg --threshold 0.5
+answers 3 query "$obama" nowhere.jpg --threshold 0.5
+told out reason
 answers 0 rename "Joe Biden" Joe
 answers 0 assign "$biden" Joe
 answers 0 reject "$biden" Joe
@@ -73,6 +84,9 @@ answers 0 reject --people "Barack Obama" "Marie Curie"
 answers 0 assign "$biden" Joe
 refuses 4 rename Nobody Somebody
 answers 0 migrate
+answers 0 version
+answers 0 config
+answers 0 config query
 answers 0 export all.jsonl
 is "$("$JSON" out n_photos)" "6"
 answers 0 import all.jsonl --gallery other
@@ -80,6 +94,17 @@ refuses 1 forget nobody
 answers 0 forget Joe
 exits 0 export - --json
 is "$(head -n 1 out | cut -c 1-28)" '{"schema":"doppel.export/1",'
+
+# Wrong usage, too, whether it is found in the options, after them, or before there is a command.
+refuses 2 verify a b --fmr 0,9x
+refuses 2 verify a b --nosuch
+refuses 2 verify a
+refuses 2 list x
+refuses 2 config nothing
+refuses 2 verfy a b
+refuses 2 verify a "$(printf 'b\033[31m')" --fm=1
+exits 3 verify a -- --json
+[ ! -s out ] || fail "--json behind -- is no option"
 
 # Names that could drive a terminal or turn what is written after them come as \uNNNN: the same
 # JSON, whatever it is shown on.

@@ -17,6 +17,8 @@ while [ -e "block.$((n + 1))" ]; do
     sh -eu "block.$n" >out 2>err </dev/null || fail "block $n: $(cat "block.$n")"
     cp out "out.$n"
     case $(cat "block.$n") in
+    *seeds.csv*) seeds=out.$n ;;
+    *twins.csv* | *marked.csv*) ;;
     *"doppel eval"*) evaluated=out.$n ;;
     *"doppel verify"*) used=out.$n ;;
     *"--resume"*) resumed=out.$n ;;
@@ -30,6 +32,7 @@ says out.1 "of 144 classes"
 for line in "(2[4-9]|3[0-9])[0-9] of 400 =" "(2[4-9]|3[0-9]) of 40 =" "0\.(8[5-9]|9)"; do
     grep -qE "^accuracy     $line" "$evaluated" || fail "not learnt: $line in $(cat "$evaluated")"
 done
+grep -qE "^AUC +(0\.9|1\.0)" "$seeds" || fail "seeds are not told apart: $(cat "$seeds")"
 says "$used" "20 people"
 grep -q "^match: " "$used" || fail "no match: $(cat "$used")"
 grep -q "	character02	" "$used" || fail "not found: $(cat "$used")"
@@ -39,7 +42,7 @@ for page in first/report.html first/oneshot.html first/pairs.html; do
     says $page "</html>"
 done
 for model in first/best small/last alone/last towers/best.a towers/best.b koch/best koch-l1/best \
-    drawing/best; do
+    drawing/best seeds/best twins/last marked/best.a marked/best.b; do
     [ -s $model.onnx ] || fail "there is no $model.onnx"
 done
 # Batch norm is folded away.

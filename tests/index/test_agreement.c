@@ -240,6 +240,86 @@ static void ranks_are_those_of_their_definition(void **state)
     }
 }
 
+/*
+ * Codes lie on a line, each where its number is; sentences a to d at 0, e at 1. Asked with
+ *
+ *     a for 0   rank 1          b for 4   rank 5          c for 5   rank 6
+ *     d for 10  rank 11         e for 0   rank 3: 1 is nearer, 2 as near
+ *
+ * and with codes for sentences: 0 for a and e, of which a is the nearer, rank 4 behind b, c and d,
+ * which are as near; 4 for b, 5 for c and 10 for d, rank 5 behind e and three that are as near.
+ */
+static void recalls_and_ranks_are_those_worked_out_by_hand(void **state)
+{
+    static const struct {
+        int32_t ranks[5], n, recall[3];
+        double median, mean;
+    } wanted[2] = {{{1, 5, 6, 11, 3}, 5, {1, 3, 4}, 5, 26.0 / 5},
+                   {{4, 5, 5, 5}, 4, {0, 4, 4}, 5, 19.0 / 4}};
+    static const char *const asked[2][5] = {{"a", "b", "c", "d", "e"}, {"0", "4", "5", "10"}};
+    dpl_dataset *d = open_text("sentence,codes,label\na,0,1\nb,4,1\nc,5,1\nd,10,1\ne,0,1\n"
+                               "a,1,0\na,2,0\na,3,0\na,6,0\na,7,0\na,8,0\na,9,0\na,11,0\n",
+                               -1, -1);
+    float places[2][12];
+    dpl_error *none[12] = {NULL};
+    dpl_embeddings sides[2];
+    dpl_head *head;
+
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        int32_t n;
+        const int32_t first = dpl_dataset_side_items(d, side, &n);
+
+        assert_int_equal(n, side ? 12 : 5);
+        for (int32_t i = 0; i < n; i++) {
+            const char *name = dpl_dataset_item_name(d, first + i);
+
+            places[side][i] = side ? strtof(name, NULL) : name[0] == 'e';
+        }
+        sides[side] =
+            (dpl_embeddings){.n = (size_t)n, .dim = 1, .vectors = places[side], .errors = none};
+    }
+    assert_int_equal(dpl_head_new(&head, DPL_HEAD_EUCLIDEAN, 1, NULL, 0, NULL), DPL_OK);
+    for (int side = 0; side < 2; side++) {
+        dpl_retrieval r;
+
+        assert_int_equal(
+            dpl_retrieval_make(&r, d, side, head, &sides[side], &sides[1 - side], NULL, NULL),
+            DPL_OK);
+        assert_int_equal(r.n, wanted[side].n);
+        assert_int_equal(r.n_candidates, side ? 5 : 12);
+        assert_int_equal(r.n_failed, 0);
+        for (size_t i = 0; i < r.n; i++) {
+            int k = 0;
+
+            while (strcmp(dpl_dataset_item_name(d, r.items[i]), asked[side][k]) != 0)
+                assert_in_range(++k, 0, wanted[side].n - 1);
+            assert_int_equal(r.ranks[i], wanted[side].ranks[k]);
+        }
+        for (int k = 0; k < DPL_N_RECALL; k++) {
+            assert_int_equal(r.recall[k].n, wanted[side].recall[k]);
+            assert_int_equal(r.recall[k].of, wanted[side].n);
+        }
+        near(r.median_rank, wanted[side].median, 0);
+        near(r.mean_rank, wanted[side].mean, 1e-15);
+        dpl_retrieval_clear(&r);
+    }
+    /* of an even number of ranks, the middle between two: 1, 3, 5, 6 */
+    dpl_dataset_close(d);
+    d = open_text("sentence,codes,label\na,0,1\nb,4,1\nc,5,1\ne,0,1\na,1,0\na,2,0\na,3,0\n", -1,
+                  -1);
+    float left[] = {0, 0, 0, 1}, right[] = {0, 1, 2, 3, 4, 5};
+    const dpl_embeddings four = {.n = 4, .dim = 1, .vectors = left, .errors = none};
+    const dpl_embeddings six = {.n = 6, .dim = 1, .vectors = right, .errors = none};
+    dpl_retrieval r;
+    assert_int_equal(dpl_retrieval_make(&r, d, 0, head, &four, &six, NULL, NULL), DPL_OK);
+    near(r.median_rank, 4, 0);
+    near(r.mean_rank, 15.0 / 4, 1e-15);
+    dpl_retrieval_clear(&r);
+    dpl_head_free(head);
+    dpl_dataset_close(d);
+}
+
 static void what_has_no_vector_is_not_found_and_stands_last(void **state)
 {
     dpl_dataset *d = open_text("sentence,codes\na,1\nb,2\nc,3\nc,1\n", -1, -1);
@@ -280,6 +360,7 @@ int main(void)
         cmocka_unit_test(what_has_no_score_is_counted_and_left_out),
         cmocka_unit_test(what_does_not_vary_has_no_correlation),
         cmocka_unit_test(ranks_are_those_of_their_definition),
+        cmocka_unit_test(recalls_and_ranks_are_those_worked_out_by_hand),
         cmocka_unit_test(what_has_no_vector_is_not_found_and_stands_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

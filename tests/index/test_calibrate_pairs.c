@@ -111,6 +111,7 @@ static void what_a_list_does_not_support_is_refused(void **state)
     for (int i = 0; i < N; i++)
         scores[i] = 0.25f;
     assert_int_equal(dpl_calibrate_pairs(&c, scores, same, N, head, 0.1, NULL, &err), DPL_E_INPUT);
+    assert_non_null(strstr(err.message, "have one and the same score: they support 1"));
     dpl_head_free(head);
 }
 

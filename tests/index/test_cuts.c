@@ -198,10 +198,10 @@ static void make_gallery(const char *dir, const struct command *c)
     dpl_gallery_close(gallery);
 }
 
-/* What it holds before the first step and after each; the gallery's file as it is before. */
+/* What it holds before the first step and after each; the gallery's files as they are before. */
 typedef struct reference {
-    char *states[MAX_STEPS + 1], *db;
-    size_t n_db;
+    char *states[MAX_STEPS + 1], *db, *audit;
+    size_t n_db, n_audit;
     int n_steps;
 } reference;
 
@@ -216,6 +216,21 @@ static void write_db(const reference *r, const char *dir)
     }
     snprintf(path, sizeof path, "%s/gallery.db", dir);
     kit_write(path, r->db, r->n_db);
+    snprintf(path, sizeof path, "%s/audit.jsonl", dir);
+    kit_write(path, r->audit, r->n_audit);
+}
+
+/* The audit is no file of SQLite's: its lines are synchronised one by one. */
+static void copy_audit(const char *from, const char *to)
+{
+    char path[256], *text;
+    size_t n;
+
+    snprintf(path, sizeof path, "%s/audit.jsonl", from);
+    text = kit_read(path, &n);
+    snprintf(path, sizeof path, "%s/audit.jsonl", to);
+    kit_write(path, text, n);
+    free(text);
 }
 
 static void make_reference(reference *r, const struct command *c)
@@ -228,6 +243,8 @@ static void make_reference(reference *r, const struct command *c)
     r->states[0] = held_by(dir);
     snprintf(path, sizeof path, "%s/gallery.db", dir);
     r->db = kit_read(path, &r->n_db);
+    snprintf(path, sizeof path, "%s/audit.jsonl", dir);
+    r->audit = kit_read(path, &r->n_audit);
     for (;; r->n_steps++) {
         dpl_status status;
 
@@ -263,6 +280,7 @@ static void drop_reference(reference *r)
     for (int i = 0; i <= r->n_steps; i++)
         free(r->states[i]);
     free(r->db);
+    free(r->audit);
 }
 
 /* ------------------------------------------------------------------ tests */
@@ -291,6 +309,7 @@ static void after_a_loss_of_power_a_gallery_holds_what_was_reported(void **state
                 char *disk = kit_folder();
 
                 torn_write(disk, &rng);
+                copy_audit(dir, disk);
                 check_state(disk, &r, c, n_done, under_way, at);
                 kit_drop(disk);
                 n_disks++;

@@ -446,6 +446,19 @@ static void lists_of_either_view_and_csv_are_read(void **state)
     assert_int_equal(p.pairs[0].fold, 1);
     is_pair(&p, 0, "Ann/Ann_0001.jpg", "Ann/Ann_0002.jpg", 1);
     dpl_pairs_clear(&p);
+
+    if (read_list(&p,
+                  "a\tb\tsame\r\nAnn/Ann_0001.jpg\tBob/Bob_0001.jpg\t0\r\n\r\n"
+                  "Ann/Ann_0001.jpg\tAnn/Ann_0003.jpg\t1",
+                  &err) != DPL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(p.n, 2);
+    assert_int_equal(p.n_pictures, 3);
+    assert_int_equal(p.folds_given, 0);
+    assert_int_equal(p.pairs[1].line, 4);
+    is_pair(&p, 0, "Ann/Ann_0001.jpg", "Bob/Bob_0001.jpg", 0);
+    is_pair(&p, 1, "Ann/Ann_0001.jpg", "Ann/Ann_0003.jpg", 1);
+    dpl_pairs_clear(&p);
 }
 
 static void a_bad_list_is_refused_by_its_line(void **state)
@@ -467,13 +480,20 @@ static void a_bad_list_is_refused_by_its_line(void **state)
         {"1\n../Ann 1 2\nAnn 1 Bob 1\n", "line 2: no person"},
         {"1\n.. 1 2\nAnn 1 Bob 1\n", "line 2: no person"},
         {"1\nAnn 1 2\nAnn 1 Bob 7\n", "line 3: \"/tmp/"},
-        {"a,b\n", "line 1: the header lacks"},
-        {"a,b,same\n", "line 1: no pairs"},
-        {"a,b,same\nx,y\n", "line 2: not as many fields"},
-        {"a,b,same\nx,y,2\n", "line 2: the column \"same\""},
-        {"a,b,same\n\"x,y,1\n", "line 2: a quote"},
-        {"a,b,same\n,y,1\n", "line 2: a picture has no name"},
-        {"a,b,same,fold\nx,y,1,100\n", "line 2: the column \"fold\""},
+        {"a,b\n", "line 1: no column \"label\", \"same\""},
+        {"x,y\n", "line 1: no column \"path\" or \"file\""},
+        {"a,b,same\n", "list\": no pairs of pictures"},
+        {"path,caption\nx.jpg,a word\n", "line 1: no columns \"a\" and \"b\""},
+        {"test\tx.jpg\t0\ta word\n", "list\": no pairs of pictures"},
+        {"a,b,same\nx,y\n", "line 2: 2 fields, the header has 3"},
+        {"a,b,same\nx,y,2\n", "line 2: the label \"2\" is neither 0 nor 1"},
+        {"a,b,same\nx,y,\n", "line 2: the label \"\" is no number"},
+        {"a,b,same\n\"x,y,1\n", "line 2: a quote is not closed"},
+        {"a,b,same\n\"x\"z,y,1\n", "line 2: a quote within a field"},
+        {"a,b,same\n,y,1\n", "line 2: the path is empty"},
+        {"a,b,same,fold\nx,y,1,100\n", "line 2: the fold \"100\" is not 0 to 99"},
+        {"a,b,same,fold\nx,y,1,\n", "line 2: the fold \"\" is not 0 to 99"},
+        {"a\tb\tsame\nx\ty\n", "line 2: 2 fields, the header has 3"},
         {"a,b,same,fold\nx,y,1,0\n", "one fold"},
         {"a,b,same,fold\nx,y,1,0\nx,y,0,2\n", "fold 1 of 0 to 2 has no pair"},
         {"a,b,same\nnowhere.jpg,y,1\n", "line 2: \"/tmp/"},

@@ -273,6 +273,30 @@ static void networks_of_sentences_have_the_parameters_that_are_written_of_them(v
     assert_string_equal(dpli_arch_find("bilstm-l1")->shared, "bilstm");
 }
 
+/* Keras' example of a Siamese network on 28x28 numbers, and of a vector's own width. */
+static void mlp_has_the_parameters_that_are_written_of_it(void **state)
+{
+    dpli_graph g;
+    dpl_error err;
+
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        const int64_t width = own ? 784 : 5, dim = own ? 128 : 8;
+        const dpli_arch_options options = {.width = own ? 0 : 5, .dim = own ? 0 : 8};
+
+        assert_int_equal(dpli_arch_build(&g, "mlp", &options, &err), DPL_OK);
+        /* Beside the layers: a mean and a deviation a column, and two shares to drop. */
+        assert_int_equal(n_parameters(&g) - 2 * width - 2,
+                         own ? 133504 : 128 * (width + 1) + 128 * 129 + dim * 129);
+        assert_int_equal(g.values[g.inputs[0]].shape.dims[1], width);
+        assert_int_equal(g.values[g.inputs[0]].type, DPLI_F32);
+        assert_int_equal(g.values[g.outputs[0]].shape.dims[1], dim);
+        assert_int_equal(value_named(&g, DPLI_ARCH_MEAN)->shape.dims[0], width);
+        assert_int_equal(value_named(&g, DPLI_ARCH_DEVIATION)->shape.dims[0], width);
+        dpli_graph_clear(&g);
+    }
+}
+
 static void inputs_of_two_sides_are_as_long_as_each_is(void **state)
 {
     dpli_graph g;
@@ -376,9 +400,8 @@ static void check_reads(const uint8_t *bytes, size_t n, const char *name)
     dpl_net_close(net);
 }
 
-static void check_runs(const uint8_t *bytes, size_t n, const char *name, int32_t channels)
+static void check_runs(const uint8_t *bytes, size_t n, const char *name, dpl_shape shape)
 {
-    dpl_shape shape = {4, {2, channels, 105, 105}};
     dpl_net *net;
     dpl_plan *plan;
     dpl_error err;
@@ -422,11 +445,13 @@ static void a_built_graph_is_what_a_read_one_is_and_runs(void **state)
             dpl_error err;
 
             assert_true(strlen(arch->about) > 0);
-            if (arch->takes == DPLI_TAKES_IDS && channels > 1)
+            if (arch->takes != DPLI_TAKES_PICTURES && channels > 1)
                 continue;
             build(&built, arch->name, channels, 24);
             if (arch->takes == DPLI_TAKES_IDS)
                 init_by_tape(&built, &(dpl_shape){2, {2, 15}}, DPLI_INIT_GLOROT, 7);
+            else if (arch->takes == DPLI_TAKES_VECTORS)
+                init_by_tape(&built, &(dpl_shape){2, {2, 784}}, DPLI_INIT_GLOROT, 7);
             else
                 init(&built, DPLI_INIT_HE, 7);
             bytes[0] = write_graph(&built, &n_bytes[0]);
@@ -438,15 +463,18 @@ static void a_built_graph_is_what_a_read_one_is_and_runs(void **state)
             assert_memory_equal(bytes[0], bytes[1], n_bytes[0]);
             if (arch->takes == DPLI_TAKES_IDS)
                 check_reads(bytes[0], n_bytes[0], arch->name);
+            else if (arch->takes == DPLI_TAKES_VECTORS)
+                check_runs(bytes[0], n_bytes[0], arch->name, (dpl_shape){2, {2, 784}});
             else
-                check_runs(bytes[0], n_bytes[0], arch->name, channels);
+                check_runs(bytes[0], n_bytes[0], arch->name,
+                           (dpl_shape){4, {2, channels, 105, 105}});
             dpli_graph_clear(&built);
             dpli_graph_clear(&read);
             free(bytes[0]);
             free(bytes[1]);
         }
     }
-    assert_int_equal(n, 10);
+    assert_int_equal(n, 11);
 }
 
 static void the_encoder_finds_all_that_it_needs_in_the_file(void **state)
@@ -511,6 +539,8 @@ static void what_cannot_be_built_is_refused_in_words(void **state)
          "\"mobilefacenet\" takes no batch norm on top"},
         {"malstm", {.dim = 7}, "an embedding of 7 numbers is not the same in both directions"},
         {"malstm", {.width = -1}, "a table of 0 words of -1 numbers, limit is 65536"},
+        {"mlp", {.width = 65537}, "vectors of 65537 numbers, limit is 65536"},
+        {"mlp", {.width = 4, .batch_norm = true}, "\"mlp\" takes no batch norm on top"},
         {"koch2015",
          {.channels = 1, .side_px = 1024},
          "layer \"fc\" would bring the network over 500000000 parameters"},
@@ -779,6 +809,7 @@ int main(void)
         cmocka_unit_test(koch2015_has_the_papers_parameters_and_embedding),
         cmocka_unit_test(koch2015_with_batch_norm_folds_into_the_papers_network),
         cmocka_unit_test(mobilefacenet_has_the_papers_stages),
+        cmocka_unit_test(mlp_has_the_parameters_that_are_written_of_it),
         cmocka_unit_test(networks_of_sentences_have_the_parameters_that_are_written_of_them),
         cmocka_unit_test(inputs_of_two_sides_are_as_long_as_each_is),
         cmocka_unit_test(a_built_graph_is_what_a_read_one_is_and_runs),

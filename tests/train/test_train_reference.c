@@ -221,6 +221,23 @@ static void draw_ids(int64_t *out, uint32_t seed, const reference *r, int first,
         }
 }
 
+/* The picture that a row is of, of losses across; see make_train.py. */
+static int picture_of(int row)
+{
+    return row % 4 == 3 ? row - 1 : row;
+}
+
+/* The pictures' vectors [rows, dim]. */
+static void draw_vectors(float *out, uint32_t seed, const reference *r)
+{
+    for (int row = 0; row < r->rows; row++)
+        for (int d = 0; d < r->dim; d++) {
+            const size_t at = (size_t)(picture_of(row) * r->dim + d);
+
+            *out++ = (float)(mix(seed + 200, at) >> 8) / 8388608.0f - 1.0f;
+        }
+}
+
 typedef struct world {
     dpli_graph graphs[2];
     dpli_team *team;
@@ -235,6 +252,8 @@ typedef struct world {
     dpli_param *params[MAX_PARAMS];
     int32_t n_params;
     dpli_pair *pairs;
+    float *vectors;  /* of losses across: [rows, dim] */
+    int32_t *labels; /* [rows], the pictures */
 } world;
 
 static const figures *figures_of(const reference *r, const char *name)
@@ -253,6 +272,8 @@ static dpli_loss_kind kind_of(const char *name)
            : strcmp(name, "manhattan-ce") == 0     ? DPLI_LOSS_MANHATTAN_CE
            : strcmp(name, "distance-sigmoid") == 0 ? DPLI_LOSS_DISTANCE_SIGMOID
            : strcmp(name, "contrastive") == 0      ? DPLI_LOSS_CONTRASTIVE
+           : strcmp(name, "info-nce") == 0         ? DPLI_LOSS_INFO_NCE
+           : strcmp(name, "ranking") == 0          ? DPLI_LOSS_RANKING
                                                    : DPLI_LOSS_COSINE;
 }
 
@@ -299,8 +320,14 @@ static void make_tower(world *w, const reference *r, int tower)
 
 static void make_world(world *w, const reference *r)
 {
-    const dpli_loss_options loss = {
-        .kind = kind_of(r->loss), .dim = r->dim, .margin = (float)r->margin};
+    const dpli_loss_kind kind = kind_of(r->loss);
+    const bool across = kind == DPLI_LOSS_INFO_NCE || kind == DPLI_LOSS_RANKING;
+    const dpli_loss_options loss = {.kind = kind,
+                                    .dim = r->dim,
+                                    .margin = (float)r->margin,
+                                    .temperature = NAN, /* learnt */
+                                    .n_teachers = across,
+                                    .teacher_dims = across ? &r->dim : NULL};
     dpl_error err = {0};
 
     *w = (world){0};
@@ -330,6 +357,11 @@ static void make_world(world *w, const reference *r)
     }
     w->pairs = calloc((size_t)r->rows / 2, sizeof *w->pairs);
     assert_non_null(w->pairs);
+    w->vectors = across ? calloc((size_t)(r->rows * r->dim), sizeof(float)) : NULL;
+    w->labels = calloc((size_t)r->rows, sizeof *w->labels);
+    assert_true(w->labels && (w->vectors || !across));
+    for (int i = 0; i < r->rows; i++)
+        w->labels[i] = picture_of(i);
     for (int k = 0; k < r->rows / 2; k++) {
         const int a = w->n_towers > 1 ? k : 2 * k, b = w->n_towers > 1 ? r->rows / 2 + k : a + 1;
 
@@ -340,6 +372,8 @@ static void make_world(world *w, const reference *r)
 static void free_world(world *w)
 {
     free(w->pairs);
+    free(w->vectors);
+    free(w->labels);
     dpli_optimizer_free(w->optimizer);
     dpli_loss_free(w->loss);
     for (int t = 0; t < w->n_towers; t++) {
@@ -369,14 +403,18 @@ static double pass(world *w, const reference *r, uint32_t seed)
         memcpy(w->embeddings + (size_t)t * part, dpli_tape_output(w->tapes[t])->value,
                part * sizeof(float));
     }
-    assert_int_equal(dpli_loss_run(&value, w->loss,
-                                   &(dpli_loss_batch){.n = r->rows,
-                                                      .embeddings = w->embeddings,
-                                                      .grad = w->grads,
-                                                      .pairs = w->pairs,
-                                                      .n_pairs = (size_t)r->rows / 2},
-                                   w->team, NULL, NULL),
-                     DPL_OK);
+    const float *const vectors[] = {w->vectors};
+    dpli_loss_batch batch = {.n = r->rows, .embeddings = w->embeddings, .grad = w->grads};
+
+    if (w->vectors) {
+        draw_vectors(w->vectors, seed, r);
+        batch.labels = w->labels;
+        batch.teachers = vectors;
+    } else {
+        batch.pairs = w->pairs;
+        batch.n_pairs = (size_t)r->rows / 2;
+    }
+    assert_int_equal(dpli_loss_run(&value, w->loss, &batch, w->team, NULL, NULL), DPL_OK);
     for (int t = 0; t < w->n_towers; t++) {
         memcpy(dpli_tape_output(w->tapes[t])->grad, w->grads + (size_t)t * part,
                part * sizeof(float));
@@ -486,8 +524,10 @@ static void mobilefacenet_steps_as_torch(void **state)
 
 static void networks_of_sentences_step_as_torch(void **state)
 {
-    static const char *const names[] = {"bilstm_l1", "malstm", "mean_embedding",
-                                        "mean_embedding_sigmoid", "two_inputs"};
+    static const char *const names[] = {"bilstm_l1",         "malstm",
+                                        "mean_embedding",    "mean_embedding_sigmoid",
+                                        "two_inputs",        "mean_words_info_nce",
+                                        "mean_words_ranking"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -569,6 +609,7 @@ static void networks_of_sentences_stay_with_torch(void **state)
     run_stays_with_torch("malstm_nadam", DPLI_NADAM);
     run_stays_with_torch("mean_embedding_adam", DPLI_ADAM);
     run_stays_with_torch("two_inputs_adam", DPLI_ADAM);
+    run_stays_with_torch("mean_words_adam", DPLI_ADAM);
 }
 
 int main(void)

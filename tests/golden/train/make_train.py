@@ -20,6 +20,8 @@ from the papers, not from doppel's graphs.
     sentences            CHANNELS is 0, SIDE the steps: ids [rows, steps] below WORDS, see sentences();
                          of two towers the second has the odd rows, and its own parameters "b/" before
                          their names
+    vectors              of a loss across, [rows, dim], what sentences shall come to lie at, see
+                         picture_of(): rows 4k + 2 and 4k + 3 are of one picture
     signs d = 0 .. 5     the top bit of hash(1000 + d, i), 0 for +1
 
 steps.txt, one training step a case:
@@ -103,6 +105,17 @@ def sentences(seed, rows, steps):
     lengths = np.where(row == 0, steps, 1 + mix(seed, row) % np.uint32(steps))
     ids = 1 + mix(seed + 100, row * steps + step) % np.uint32(WORDS - 1)
     return np.where(step < lengths, ids, 0).astype(np.int64)
+
+
+def picture_of(rows):
+    """The picture that each row is of."""
+    row = np.arange(rows)
+    return np.where(row % 4 == 3, row - 1, row)
+
+
+def picture_vectors(seed, rows, dim):
+    h = mix(seed + 200, picture_of(rows)[:, None] * dim + np.arange(dim))
+    return (h >> np.uint32(8)).astype(np.float32) / np.float32(2**23) - np.float32(1)
 
 
 def sign_products(x):
@@ -276,6 +289,14 @@ def mean_embedding(net, ids, dim, prefix):
     return dense_relu(net, prefix + "fc2", x, dim)
 
 
+def mean_words(net, ids, dim, prefix):
+    """Of the words that there are."""
+    there = (ids > 0).to(net.dtype)[:, :, None]
+    x = (words(net, ids, prefix) * there).sum(1) / there.sum(1)
+    return F.linear(x, net.weight(prefix + "fc.weight", (dim, WIDTH)),
+                    net.get(prefix + "fc.bias", (dim,), 0, 0.25))
+
+
 def two_inputs(net, ids, dim, prefix):
     """The second side has three words."""
     return dense_relu(net, prefix + "fc", words(net, ids[:, :3] if prefix else ids, prefix).mean(1),
@@ -283,7 +304,8 @@ def two_inputs(net, ids, dim, prefix):
 
 
 TEXTS = {"bilstm-l1": (bilstm_l1, 2), "malstm": (malstm, 1), "mean-embedding": (mean_embedding, 1),
-         "two-inputs": (two_inputs, 2)}
+         "mean-words": (mean_words, 1), "two-inputs": (two_inputs, 2)}
+ACROSS = ("info-nce", "ranking")
 ARCHS = {"koch2015": lambda net, x, dim: koch(net, x, dim, False),
          "koch2015-bn": lambda net, x, dim: koch(net, x, dim, True),
          "mobilefacenet": mobilefacenet}
@@ -315,11 +337,35 @@ def loss_of(net, kind, embeddings, margin):
     return (same * distance**2 + (1 - same) * F.relu(margin - distance) ** 2).mean() / 2
 
 
+def semi_hard(cosine, together, margin):
+    """The margin before the nearest rival that is further than one's own; of none, the furthest."""
+    own = cosine.diagonal()
+    rivals = cosine.masked_fill(together, -2)
+    nearest = rivals.masked_fill(rivals >= own[:, None], -2).max(1)[0]
+    furthest = cosine.masked_fill(together, 2).min(1)[0]
+    return F.relu(margin - own + torch.where(nearest > -2, nearest, furthest)).mean()
+
+
+def loss_across(net, kind, embeddings, margin, seed):
+    rows, dim = embeddings.shape
+    cosine = F.normalize(embeddings) @ F.normalize(
+        torch.tensor(picture_vectors(seed, rows, dim), dtype=net.dtype)).T
+    picture = torch.tensor(picture_of(rows))
+    together = picture[:, None] == picture
+    if kind == "ranking":
+        return semi_hard(cosine, together, margin) + semi_hard(cosine.T, together, margin)
+    logits = cosine * net.get("loss.scale", (1, 1), 2.5, 0.25).reshape(()).exp().clamp_max(100)
+    wanted = together.to(net.dtype) / together.sum(1, keepdim=True)
+    return (F.cross_entropy(logits, wanted) + F.cross_entropy(logits.T, wanted)) / 2
+
+
 def loss_at(net, arch, channels, dim, side, rows, kind, margin, seed, alike):
     if channels == 0:
         network, n_towers = TEXTS[arch]
         ids = torch.tensor(sentences(seed, rows, side))
         out = [network(net, ids[k::n_towers], dim, "b/" * k) for k in range(n_towers)]
+        if kind in ACROSS:
+            return loss_across(net, kind, out[0], margin, seed)
         return loss_of(net, kind, torch.stack(out, 1).flatten(0, 1), margin)
     x = torch.tensor(pictures(seed, rows, side, channels, alike)).permute(0, 3, 1, 2).to(net.dtype)
     return loss_of(net, kind, ARCHS[arch](net, x.contiguous(), dim), margin)
@@ -427,6 +473,8 @@ STEPS = [
     ("mean_embedding", "mean-embedding", 0, 16, 15, 16, "contrastive", 1),
     ("mean_embedding_sigmoid", "mean-embedding", 0, 16, 15, 16, "distance-sigmoid", 1),
     ("two_inputs", "two-inputs", 0, 32, 15, 16, "contrastive", 1),
+    ("mean_words_info_nce", "mean-words", 0, 24, 11, 18, "info-nce", 0),
+    ("mean_words_ranking", "mean-words", 0, 24, 11, 18, "ranking", 0.2),
 ]
 RUNS = [
     ("sgd", "koch2015", 1, 32, 65, 8, "l1-sigmoid", 1, "sgd", 0.001),
@@ -435,6 +483,7 @@ RUNS = [
     ("malstm_nadam", "malstm", 0, 64, 11, 16, "manhattan-ce", 1, "nadam", 0.002),
     ("mean_embedding_adam", "mean-embedding", 0, 16, 15, 16, "contrastive", 1, "adam", 0.001),
     ("two_inputs_adam", "two-inputs", 0, 32, 15, 16, "contrastive", 1, "adam", 0.001),
+    ("mean_words_adam", "mean-words", 0, 24, 11, 18, "info-nce", 0, "adam", 0.001),
 ]
 
 
