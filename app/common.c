@@ -122,16 +122,10 @@ const option_spec options_models[] = {
      .offset = AT(precision),
      .value = "f32|bf16|int8|auto",
      .group = OPTION_MODELS,
-<<<<<<< HEAD
      .help =
          "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
          "it, eight bits where the model has ranges for them, or the fastest in which the model "
          "was measured to decide the same (default auto)",
-=======
-     .help = "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
-             "it, eight bits where the model has ranges for them, or the fastest in which the model "
-             "was measured to decide the same (default auto)",
->>>>>>> narrow
      .choices = precision_choices},
     {.name = "model-operations",
      .kind = OPTION_REAL,
