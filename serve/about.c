@@ -75,13 +75,14 @@ void answer_openapi(desk *d, http_request *r)
 void answer_health(desk *d, http_request *r)
 {
     const server *s = d->s;
+    const bool is_ending = __atomic_load_n(&s->is_ending, __ATOMIC_ACQUIRE);
     json_t *object = json_answer("health");
 
-    json_put_text(&object, "status", s->is_ending ? "ending" : "OK");
+    json_put_text(&object, "status", is_ending ? "ending" : "OK");
     json_put_text(&object, "version", DPL_VERSION);
     json_put_bool(&object, "read_only", s->is_read_only);
     json_put_bool(&object, "token", s->tokens != NULL);
-    say_json(r, s->is_ending ? 503 : 200, object);
+    say_json(r, is_ending ? 503 : 200, object);
 }
 
 static const char *method_of(const void *all, int i)

@@ -283,7 +283,7 @@ static void serve(server *s, const volatile int *stop)
         tick();
         http_tick(s->http);
     }
-    s->is_ending = true;
+    __atomic_store_n(&s->is_ending, 1, __ATOMIC_RELEASE);
     dpl_cancel(&s->stop);
     http_quiesce(s->http);
     for (; http_count(s->http).n_requests > 0 && left_ms > 0; left_ms -= TICK_MS) {

@@ -152,7 +152,7 @@ static bool look(void *ctx, http_request *r)
         return false;
     http_header(r, "Cache-Control", "no-store");
     r->is_now = to->by == ROUTE_NOW;
-    if (s->is_ending && !r->is_now) {
+    if (__atomic_load_n(&s->is_ending, __ATOMIC_ACQUIRE) && !r->is_now) {
         say_problem(r, 503, "the server is ending");
         return false;
     }

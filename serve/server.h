@@ -58,7 +58,7 @@ struct server {
     pthread_rwlock_t rows;
     metrics metrics;
     volatile int stop; /* raised: what takes minutes ends */
-    bool is_ending;    /* no new request is begun */
+    int is_ending;     /* no new request is begun */
 };
 
 /** http.h's hooks over a server. */
