@@ -1,5 +1,6 @@
 """Whatever is closed, dropped or shared, and in whatever order: no memory is used that is gone."""
 
+import ctypes
 import gc
 import os
 import pickle
@@ -11,6 +12,7 @@ import pytest
 from conftest import BIDEN, DEMO, GROUP, OBAMA, OBAMA_2
 
 import doppel
+from doppel import _native
 
 
 def test_closing_twice_is_fine_and_use_after_it_is_refused(tmp_path):
@@ -104,6 +106,18 @@ def test_an_exception_in_a_callback_stops_the_call_and_comes_out(model, gallery)
         gallery.templates(fn=lambda row: event(type("E", (), {"path": "jpg"})))
     with pytest.raises(KeyboardInterrupt):
         model.photos([DEMO / "people"], lambda seen: (_ for _ in ()).throw(KeyboardInterrupt()))
+
+
+def test_an_exception_in_a_callback_raises_the_calls_flag_and_no_other():
+    cancel = doppel.Cancel()
+    relay = _native.Relay(cancel)
+    told = relay.function(ctypes.CFUNCTYPE(None, ctypes.c_void_p), lambda: 1 / 0)
+    assert relay._flag.value == 0
+    told(None)
+    assert relay._flag.value == 1 and not cancel.cancelled
+    other = _native.Relay(cancel)
+    cancel.cancel()
+    assert other._flag.value == 1 == _native.Relay(cancel)._flag.value
 
 
 def test_cancel_stops_a_call_from_another_thread(model, gallery):
