@@ -43,6 +43,7 @@ if ! debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$
     skip "debootstrap cannot make a bare system: no network, or no right to"
 fi
 # As this machine reaches its packages.
+rm -f "$root/etc/apt/sources.list"
 cp -r /etc/apt/. "$root/etc/apt/"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mkdir "$root/packages"
