@@ -43,6 +43,7 @@ if ! debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$
     skip "debootstrap cannot make a bare system: no network, or no right to"
 fi
 # As this machine reaches its packages.
+rm -f "$root/etc/apt/sources.list"
 cp -r /etc/apt/. "$root/etc/apt/"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mkdir "$root/packages"
@@ -56,8 +57,7 @@ bare() {
 }
 
 bare 'apt-get update' || skip "the bare system does not reach the packages"
-bare 'dpkg-query -f "\${Package}\n" -W | sort >/before
-    apt-get install -y --no-install-recommends /packages/*.deb' || fail "the packages do not install"
+bare 'apt-get install -y --no-install-recommends /packages/*.deb' || fail "the packages do not install"
 
 # At work, with no network where that can be taken away, and as nobody in particular.
 mkdir -p "$root/photos"
@@ -70,12 +70,12 @@ run='HOME=/tmp/home XDG_DATA_HOME=/tmp/home; export HOME XDG_DATA_HOME; mkdir -p
     status=0; doppel verify "/photos/people/Joe Biden/blue-room.jpg" /photos/congress.jpg || status=$?
     [ $status = 1 ]
     doppel query - </photos/congress.jpg | grep "Barack Obama"
-    doppel query --text "a portrait" --json || [ $? = 1 ] || [ $? = 4 ]'
+    doppel query --text "a portrait" | grep portrait.png'
 apart=
 if unshare -n true 2>/dev/null; then
     apart="unshare -n"
 fi
-env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 $apart chroot --userspec=nobody:nogroup "$root" sh -euc "$run" \
+env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 $apart chroot --userspec=nobody:nogroup "$root" sh -euc "$run" \
     >>"$work/log" 2>&1 || fail "doppel does not work as it was installed"
 for file in /usr/share/man/man1/doppel.1.gz /usr/share/bash-completion/completions/doppel \
     /usr/share/zsh/vendor-completions/_doppel /usr/share/fish/vendor_completions.d/doppel.fish \
