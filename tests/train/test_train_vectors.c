@@ -459,8 +459,8 @@ static void each_pair_of_kinds_is_learned_by_a_network_a_side(void **state)
         const char *arch, *second, *kinds;
         int side, channels;
     } cases[] = {
-        {PICTURE, ATTRIBUTES, "mlp", "resnet-drawing", "vectors,pictures", 8, 3},
-        {PICTURE, SENTENCE, "resnet-drawing", "mean-words", NULL, 8, 3},
+        {PICTURE, ATTRIBUTES, "mlp", "resnet-drawing", "vectors,pictures", 16, 3},
+        {PICTURE, SENTENCE, "resnet-drawing", "mean-words", NULL, 16, 3},
         {SENTENCE, CODES, "two-inputs", NULL, NULL, 0, 0},
         {ATTRIBUTES, CODES, "mlp", "mean-embedding", NULL, 0, 0},
     };
@@ -506,10 +506,10 @@ static void kinds_that_a_network_does_not_take_are_refused(void **state)
     o = of_kinds("resnet-drawing", "mlq");
     refused(o, "no architecture is named \"mlq\"");
     o = of_kinds("resnet-drawing", NULL);
-    o.side = 8;
+    o.side = 16;
     refused(o, "\"second-arch\"");
     o = of_kinds("resnet-drawing", "mlp");
-    o.side = 8;
+    o.side = 16;
     o.dim = DPL_TRAIN_UNSET_INT;
     refused(o, "of 256 and of 128 numbers");
     /* Rows that only belong together teach a network that everything does. */
