@@ -9,8 +9,8 @@ endforeach()
 set(dpl_needs
     PkgConfig::libjpeg PkgConfig::libpng PkgConfig::libexif PkgConfig::libprotobuf-c
     PkgConfig::libzip PkgConfig::zlib PkgConfig::libcrypto PkgConfig::libxxhash PkgConfig::libutf8proc
-    PkgConfig::sqlite3 PkgConfig::jansson ${dpl_format_libs} ${DPL_XMP_LIBS} FAISS::faiss_c PkgConfig::openblas
-    ${dpl_openmp} Threads::Threads
+    PkgConfig::sqlite3 PkgConfig::jansson ${dpl_format_libs} ${DPL_XMP_LIBS} FAISS::faiss_c FAISS::faiss
+    PkgConfig::openblas ${dpl_openmp} Threads::Threads
     ${CMAKE_DL_LIBS} m)
 
 add_library(doppel SHARED ${dpl_objects})

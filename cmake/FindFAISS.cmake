@@ -1,4 +1,4 @@
-# Finds a FAISS that has its C API: the target FAISS::faiss_c.
+# Finds a FAISS that has its C API: the target FAISS::faiss_c, and FAISS::faiss below it.
 #
 # Looked for in FAISS_ROOT (variable or environment), CMAKE_PREFIX_PATH, then the system. Headers alone
 # prove nothing (Debian installs those of the C API without its code), so a program that calls the C
@@ -44,10 +44,14 @@ find_package_handle_standard_args(
     "doppel needs FAISS with its C API (libfaiss_c): ./dev build makes one, docs/install.md tells more")
 
 if(FAISS_FOUND AND NOT TARGET FAISS::faiss_c)
-  add_library(FAISS::faiss_c INTERFACE IMPORTED)
+  add_library(FAISS::faiss UNKNOWN IMPORTED)
+  set_target_properties(
+    FAISS::faiss PROPERTIES IMPORTED_LOCATION ${FAISS_LIBRARY}
+                            INTERFACE_LINK_LIBRARIES "PkgConfig::openblas;${dpl_openmp}")
+  add_library(FAISS::faiss_c UNKNOWN IMPORTED)
   set_target_properties(
     FAISS::faiss_c
-    PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${FAISS_INCLUDE_DIR}
-               INTERFACE_LINK_LIBRARIES
-               "${FAISS_C_LIBRARY};${FAISS_LIBRARY};PkgConfig::openblas;${dpl_openmp}")
+    PROPERTIES IMPORTED_LOCATION ${FAISS_C_LIBRARY}
+               INTERFACE_INCLUDE_DIRECTORIES ${FAISS_INCLUDE_DIR}
+               INTERFACE_LINK_LIBRARIES FAISS::faiss)
 endif()
