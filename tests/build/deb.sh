@@ -20,7 +20,7 @@ fail() {
 
 ls "$packages"/*.deb >/dev/null 2>&1 || skip "there are no packages in $packages; ./dev deb makes them"
 first=$(ls "$packages"/doppel_*.deb)
-newer=$(find "$source/app" "$source/base" "$source/net" "$source/text" "$source/vision" "$source/data" \
+newer=$(find "$source/app" "$source/serve" "$source/base" "$source/net" "$source/text" "$source/vision" "$source/data" \
     "$source/train" "$source/index" "$source/include" "$source/models" "$source/debian" "$source/cmake" \
     -type f -newer "$first" | head -n 1)
 [ -z "$newer" ] || skip "the packages are older than $newer; ./dev deb makes them anew"
