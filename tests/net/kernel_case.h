@@ -264,6 +264,38 @@ static inline double conv_work(const dpli_conv *c)
     return (double)out_size(c) * (double)weight_size(c) / (double)c->out_c;
 }
 
+/* A convolution by chance, of the kinds that the kernels of narrow numbers have: dense, or a filter
+ * a channel. False: it has no output, or more work than that. */
+static inline bool draw_narrow_conv(conv_case *k, double most_work)
+{
+    dpli_conv *c = &k->c;
+    const bool depthwise = rng() >> 62 == 0;
+
+    *k = (conv_case){0};
+    c->n = PICK(1, 1, 2, 3);
+    c->in_h = PICK(1, 2, 3, 5, 7, 8, 12, 15, 23);
+    c->in_w = PICK(1, 2, 3, 5, 7, 8, 12, 15, 17, 23, 31, 37);
+    c->in_c = PICK(1, 2, 3, 4, 5, 16, 17, 32, 37, 64, 80, 112);
+    c->out_c = depthwise ? c->in_c : PICK(1, 3, 4, 5, 10, 16, 17, 32, 33, 48, 64, 100);
+    c->groups = depthwise ? c->in_c : 1;
+    c->kernel_h = PICK(1, 1, 2, 3, 3, 5, 7, 10);
+    c->kernel_w = rng() >> 62 ? c->kernel_h : PICK(1, 2, 3, 5);
+    c->stride_h = PICK(1, 1, 2, 3);
+    c->stride_w = rng() >> 62 ? c->stride_h : PICK(1, 2, 3);
+    c->dilation_h = PICK(1, 1, 1, 2, 3);
+    c->dilation_w = rng() >> 62 ? c->dilation_h : PICK(1, 2);
+    c->pad_top = PICK(0, 0, 1, 1, 2, 4);
+    c->pad_left = PICK(0, 0, 1, 1, 2, 4);
+    c->out_h = fit(c->in_h, c->pad_top + PICK(0, 1, 2), c->kernel_h, c->stride_h, c->dilation_h);
+    c->out_w = fit(c->in_w, c->pad_left + PICK(0, 1, 2), c->kernel_w, c->stride_w, c->dilation_w);
+    k->act = (dpli_act_kind)PICK(DPLI_ACT_NONE, DPLI_ACT_RELU, DPLI_ACT_PRELU, DPLI_ACT_LEAKY,
+                                 DPLI_ACT_CLIP, DPLI_ACT_SIGMOID, DPLI_ACT_HARDSWISH);
+    k->bias = (int)(rng() >> 63);
+    k->before = (rng() >> 62) == 0;
+    k->after = (rng() >> 62) == 0;
+    return c->out_h >= 1 && c->out_w >= 1 && conv_work(c) <= most_work;
+}
+
 /* ------------------------------------------------------------------ pooling */
 
 static inline void pool_double(const dpli_pool *p, double *want, const float *in)

@@ -58,11 +58,6 @@ static dpl_status train(dpl_train_options o, seen *s)
     return status;
 }
 
-static void write_text(const char *path, const char *text)
-{
-    assert_int_equal(dpli_file_replace(path, text, strlen(text), NULL), DPL_OK);
-}
-
 static const char *const animals[] = {"cat", "dog", "horse", "bird", "fish", "mouse"};
 static const char *const deeds[] = {"sleeps", "runs far", "eats a lot of bread", "sings", "swims"};
 
@@ -77,7 +72,7 @@ static void write_pairs(const char *path)
         n += (size_t)snprintf(text + n, sizeof text - n, "The %s %s\tA %s %s\t%d\n", animals[a],
                               deeds[i % 5], animals[b], deeds[(i / 5 + 2) % 5], (int)(a == b));
     }
-    write_text(path, text);
+    kit_write_text(path, text);
 }
 
 static dpl_train_options of_sentences(const char *arch)
@@ -248,7 +243,7 @@ static void codes_and_sentences_go_through_a_tower_each(void **state)
     for (int i = 0; i < 40; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "the %s %s,%d %d,%d\n",
                  animals[i % 6], deeds[i % 5], 1 + (i % 2 ? i % 6 : (i + 1) % 6), 90, i % 2);
-    write_text("two.csv", text);
+    kit_write_text("two.csv", text);
     o.data = "two.csv";
     o.length = DPL_TRAIN_UNSET_INT;
     assert_int_equal(train(o, &s), DPL_OK);
@@ -272,7 +267,7 @@ static void graded_pairs_are_judged_by_correlation(void **state)
         snprintf(text + strlen(text), sizeof text - strlen(text), "a %s %s\tthe %s %s\t%d\n",
                  animals[i % 6], deeds[i % 5], animals[(i + i / 6) % 6], deeds[i % 5],
                  5 - (i / 6) % 5);
-    write_text("graded.tsv", text);
+    kit_write_text("graded.tsv", text);
     o.data = "graded.tsv";
     o.loss = "manhattan-se";
     o.scale_low = 1;
@@ -296,7 +291,7 @@ static void pairs_of_one_label_are_refused(void **state)
     for (int i = 0; i < 30; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "the %s\ta %s\t1\n",
                  animals[i % 6], animals[i % 6]);
-    write_text("pairs.tsv", text);
+    kit_write_text("pairs.tsv", text);
     o.run = "one";
     assert_int_equal(train(o, &s), DPL_E_INPUT);
 }
@@ -360,8 +355,8 @@ static void vectors_begin_the_table_and_frozen_they_end_it(void **state)
 
     (void)state;
     /* "zebra" no sentence has, "The" none that is lower-cased; "a b" is no word. */
-    write_text("vectors.txt",
-               "5 3\ncat 1 2 3\ndog -1 .5 1e-2 \nzebra 7 8 9\nThe 4 4 4\ncat 9 9 9\n");
+    kit_write_text("vectors.txt",
+                   "5 3\ncat 1 2 3\ndog -1 .5 1e-2 \nzebra 7 8 9\nThe 4 4 4\ncat 9 9 9\n");
     o.vectors = "vectors.txt";
     o.freeze = words;
     o.dim = 8;
@@ -397,8 +392,8 @@ static void vectors_are_read_with_and_without_a_first_line(void **state)
     dpli_word_vectors v;
 
     (void)state;
-    write_text("w2v.txt", "2 2\nb 1 2\na\t3\t4\r\n");
-    write_text("glove.txt", "b 1 2\n  5 6\nb 7 8\na 3 4");
+    kit_write_text("w2v.txt", "2 2\nb 1 2\na\t3\t4\r\n");
+    kit_write_text("glove.txt", "b 1 2\n  5 6\nb 7 8\na 3 4");
     for (int i = 0; i < 2; i++) {
         assert_int_equal(dpli_word_vectors_read(&v, i ? "glove.txt" : "w2v.txt", NULL), DPL_OK);
         assert_int_equal(v.dim, 2);
@@ -433,7 +428,7 @@ static void files_that_are_no_vectors_are_refused_with_the_line(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        write_text("bad.txt", cases[i].text);
+        kit_write_text("bad.txt", cases[i].text);
         assert_int_equal(dpli_word_vectors_read(&v, "bad.txt", &err), DPL_E_INPUT);
         if (!strstr(err.message, cases[i].words) || !strstr(err.message, "\"bad.txt\""))
             fail_msg("\"%s\" does not say \"%s\"", err.message, cases[i].words);
@@ -442,12 +437,12 @@ static void files_that_are_no_vectors_are_refused_with_the_line(void **state)
     memset(long_line, '1', 2u << 20);
     long_line[2u << 20] = '\0';
     memcpy(long_line, "a 1\n", 4);
-    write_text("bad.txt", long_line);
+    kit_write_text("bad.txt", long_line);
     assert_int_equal(dpli_word_vectors_read(&v, "bad.txt", &err), DPL_E_INPUT);
     assert_non_null(strstr(err.message, "line 2: is over a megabyte"));
     memset(long_line, 'a', 300);
     memcpy(long_line + 300, " 1\n", 4);
-    write_text("bad.txt", long_line);
+    kit_write_text("bad.txt", long_line);
     assert_int_equal(dpli_word_vectors_read(&v, "bad.txt", &err), DPL_E_INPUT);
     assert_non_null(strstr(err.message, "a word of 300 bytes, limit is 256"));
     assert_int_equal(dpli_file_replace("bad.txt", "a 1\0 2\n", 7, NULL), DPL_OK);

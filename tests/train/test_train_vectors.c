@@ -55,11 +55,6 @@ static void refused(dpl_train_options o, const char *words)
     assert_true(access(o.run, F_OK) != 0);
 }
 
-static void write_text(const char *path, const char *text)
-{
-    assert_int_equal(dpli_file_replace(path, text, strlen(text), NULL), DPL_OK);
-}
-
 static void read_file(uint8_t **bytes, size_t *n, const char *path)
 {
     assert_int_equal(dpli_file_read(bytes, n, path, (size_t)1 << 28, NULL), DPL_OK);
@@ -119,7 +114,7 @@ static void write_table(const char *path)
         n += (size_t)snprintf(text + n, sizeof text - n, "%.9g,%.9g,%.9g,%.9g,c%d\n", (double)v[0],
                               (double)v[1], (double)v[2], (double)v[3], i % CLASSES);
     }
-    write_text(path, text);
+    kit_write_text(path, text);
 }
 
 /* The same vectors as NumPy has them, and their classes, a line each. */
@@ -145,7 +140,7 @@ static void write_array(const char *path, const char *classes)
         n += (size_t)snprintf(text + n, sizeof text - n, "c%d\n", i % CLASSES);
     }
     assert_int_equal(dpli_file_replace(path, bytes, sizeof bytes, NULL), DPL_OK);
-    write_text(classes, text);
+    kit_write_text(classes, text);
 }
 
 static dpl_train_options of_vectors(void)
@@ -255,7 +250,7 @@ static void write_pairs(const char *path, bool numbers)
         }
         n += (size_t)snprintf(text + n, sizeof text - n, "%d\n", (int)(a == b));
     }
-    write_text(path, text);
+    kit_write_text(path, text);
 }
 
 static dpl_train_options of_pairs(const char *data)
@@ -437,7 +432,7 @@ static void write_kinds(const char *path, enum kind a, enum kind b, bool labels)
         n += (size_t)snprintf(text + n, sizeof text - n, labels ? ",%d\n" : "\n",
                               (int)(shown == said));
     }
-    write_text(path, text);
+    kit_write_text(path, text);
 }
 
 static dpl_train_options of_kinds(const char *arch, const char *second)

@@ -72,6 +72,11 @@ static inline void kit_make(const char *root, int n_groups, int n_classes, int n
     }
 }
 
+static inline void kit_write_text(const char *path, const char *text)
+{
+    assert_int_equal(dpli_file_replace(path, text, strlen(text), NULL), DPL_OK);
+}
+
 static inline void kit_same_files(const char *a, const char *b)
 {
     uint8_t *x, *y;
