@@ -69,7 +69,9 @@ static void take_line(settings *s, char **section, char *text, int line)
     }
     if (said && equals)
         *equals = '\0';
-    s->items = text_need(reallocarray(s->items, s->n + 1, sizeof *s->items));
+    /* There is room up to the next power of two. */
+    if ((s->n & (s->n - 1)) == 0)
+        s->items = text_need(reallocarray(s->items, s->n ? 2 * s->n : 1, sizeof *s->items));
     item = &s->items[s->n++];
     *item = (setting){.section = text_format("%s", *section),
                       .name = said ? text_format("%s", trimmed(said)) : NULL,

@@ -329,14 +329,17 @@ typedef struct files {
 static dpl_status note_file(void *ctx, const dpl_photo_row *row)
 {
     files *f = ctx;
-    char **longer;
 
     if (!keep_owns(f->folder, row->path))
         return DPL_OK;
-    longer = reallocarray(f->paths, f->n + 1, sizeof *f->paths);
-    if (!longer)
-        return DPL_E_MEMORY;
-    f->paths = longer;
+    /* There is room up to the next power of two. */
+    if ((f->n & (f->n - 1)) == 0) {
+        char **longer = reallocarray(f->paths, f->n ? 2 * f->n : 1, sizeof *f->paths);
+
+        if (!longer)
+            return DPL_E_MEMORY;
+        f->paths = longer;
+    }
     f->paths[f->n] = strdup(row->path);
     if (!f->paths[f->n])
         return DPL_E_MEMORY;
