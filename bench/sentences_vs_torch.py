@@ -5,7 +5,7 @@
            [--threads 2]
        PYTHON bench/sentences_vs_torch.py build/release --arch malstm [--pairs 512] [--length 32]
 
-Needs numpy, onnx and torch (bench/requirements.txt) and a built bench/bench_sentences. Words of a table
+Needs numpy, onnx and torch (bench/requirements.txt, bench/requirements-torch.txt) and a built bench/bench_sentences. Words of a table
 of 1,000 x 300, which is not trained, through one layer of 128 in both directions; the mean over its
 steps. 512 sentences of 32 words, or, with --least, of that many to 32: then PyTorch packs them.
 Measured are the forward alone, without gradients, and forward and backward. Each has a process of its

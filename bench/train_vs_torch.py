@@ -3,7 +3,7 @@
 
     PYTHON bench/train_vs_torch.py build/release [--rounds 5] [--steps 3] [--case TEXT] > figures.csv
 
-Needs numpy and torch (bench/requirements.txt) and a built bench/bench_train. Both take batches of 64
+Needs numpy and torch (bench/requirements.txt, bench/requirements-torch.txt) and a built bench/bench_train. Both take batches of 64
 random pictures of 105 x 105 as 32 pairs, with two threads: forward, cross-entropy of the weighted L1
 head, backward, Adam, in float32. Each has a process of its own, so that each has a peak of its own; the
 one that does not measure sleeps. A round is some steps of one, then of the other, after steps that are
