@@ -525,8 +525,10 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
     if (status == DPL_OK)
         status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
     dpli_photo_unread(bytes, n_bytes, pipeline);
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
         memcpy(out->sha256, sha256, sizeof sha256);
+        out->n_bytes = (int64_t)n_bytes;
+    }
     return name_photo(out, path, status, err);
 }
 
@@ -537,7 +539,9 @@ dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dp
 
     if (status == DPL_OK)
         status = dpli_sha256_of(out->sha256, bytes, n_bytes, err);
-    if (status != DPL_OK)
+    if (status == DPL_OK)
+        out->n_bytes = (int64_t)n_bytes;
+    else
         dpl_photo_clear(out);
     return name_photo(out, name, status, err);
 }

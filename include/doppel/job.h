@@ -79,13 +79,14 @@ typedef struct dpl_photo {
     float *vectors;  /* [n_faces, dim] */
     float *image_vector;    /* [image dim], or NULL without an image encoder */
     char sha256[65];        /* of the file's content; "" when the photo came as pixels */
+    int64_t n_bytes;        /* of the file's content; 0 when the photo came as pixels */
     int32_t closer_side_px; /* 0, or: no face was found, but only a reduced picture was looked at;
                                with this detect.max_side_px all of it is */
 } dpl_photo;
 
 #define DPL_PHOTO_INIT                                                                             \
     {                                                                                              \
-        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, "", 0                                     \
+        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, "", 0, 0                                  \
     }
 
 /**

@@ -265,6 +265,9 @@ static void photos_in_memory_give_the_bits_of_their_files(void **state)
         assert_int_equal(strlen(path.sha256), 64);
         assert_string_equal(path.sha256, bytes.sha256);
         assert_string_equal(rgb.sha256, "");
+        assert_true(path.n_bytes > 0);
+        assert_int_equal(path.n_bytes, bytes.n_bytes);
+        assert_int_equal(rgb.n_bytes, 0);
         assert_string_equal(path.image.format, bytes.image.format);
         assert_string_equal(rgb.image.format, "");
         dpl_photo_clear(&path);
@@ -473,6 +476,7 @@ typedef struct held {
     int n;
     char person[2][64], reason[256], sha256[65];
     dpl_status status;
+    int64_t size_bytes;
     dpl_face faces[2];
     float vectors[2][1024];
     uint8_t thumbs[2][8192];
@@ -497,6 +501,7 @@ static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
     held *h = ctx;
 
     h->status = row->status;
+    h->size_bytes = row->size_bytes;
     snprintf(h->reason, sizeof h->reason, "%s", row->reason);
     snprintf(h->sha256, sizeof h->sha256, "%s", row->sha256);
     return DPL_OK;
