@@ -30,10 +30,15 @@ static const route routes[] = {
     {"GET", "/v1/people/{}/portrait", ROUTE_READER, false, answer_portrait},
     {"POST", "/v1/people/{}/photos", ROUTE_WRITER, false, answer_add},
     {"POST", "/v1/people/{}/merge", ROUTE_WRITER, false, answer_merge},
+    {"POST", "/v1/people/{}/apart", ROUTE_WRITER, false, answer_set_apart},
     {"GET", "/v1/photos", ROUTE_READER, false, answer_photos},
     {"POST", "/v1/photos", ROUTE_WRITER, false, answer_add_photo},
     {"DELETE", "/v1/photos", ROUTE_WRITER, false, answer_forget_photo},
     {"GET", "/v1/faces/{}", ROUTE_READER, false, answer_face},
+    {"POST", "/v1/faces/{}/assign", ROUTE_WRITER, false, answer_assign},
+    {"POST", "/v1/faces/{}/reject", ROUTE_WRITER, false, answer_reject},
+    {"GET", "/v1/undo", ROUTE_READER, false, answer_last_change},
+    {"POST", "/v1/undo", ROUTE_WRITER, false, answer_undo},
     {"GET", "/v1/groups", ROUTE_READER, false, answer_groups},
     {"POST", "/v1/groups", ROUTE_WRITER, false, answer_make_groups},
     {"POST", "/v1/groups/{}/name", ROUTE_WRITER, false, answer_name_group},
@@ -166,7 +171,7 @@ static bool look(void *ctx, http_request *r)
 /* A body of JSON is an object of words and numbers, which are parameters like others. */
 static bool read_json(http_request *r)
 {
-    const http_part *body = http_file(r, NULL);
+    const http_part *body = r->n_parts > 0 ? &r->parts[0] : NULL; /* it is no form */
     json_t *object, *value;
     const char *name;
     json_error_t why;
@@ -209,6 +214,7 @@ static bool read_json(http_request *r)
         }
     }
     json_decref(object);
+    r->parts[0].n = 0; /* it is no photo */
     return true;
 }
 
@@ -229,10 +235,8 @@ static dpl_status name_user(desk *d, const http_request *r, dpl_error *err)
     return dpl_gallery_set_user(d->gallery, user, err);
 }
 
-void server_work(void *desk_, void *request)
+static void answer(desk *d, http_request *r)
 {
-    desk *d = desk_;
-    http_request *r = request;
     const route *to = r->route;
     dpl_error err;
 
@@ -242,6 +246,27 @@ void server_work(void *desk_, void *request)
         say_failure(r, &err);
     else
         to->answer(d, r);
+}
+
+/* Who asks alone has all cores; of many, each has one, which answers more of them a second. Whoever
+ * comes while somebody has them all takes their own, and the cores are shared. */
+void server_work(void *desk_, void *request)
+{
+    desk *d = desk_;
+    http_request *r = request;
+    server *s = d->s;
+    const bool reads = ((const route *)r->route)->by == ROUTE_READER;
+    const bool is_alone = reads && __atomic_add_fetch(&s->n_reading, 1, __ATOMIC_ACQ_REL) == 1 &&
+                          s->shared && pthread_mutex_trylock(&s->shared_lock) == 0;
+    desk at = *d;
+
+    if (is_alone)
+        at.scratch = s->shared;
+    answer(&at, r);
+    if (is_alone)
+        pthread_mutex_unlock(&s->shared_lock);
+    if (reads)
+        __atomic_sub_fetch(&s->n_reading, 1, __ATOMIC_ACQ_REL);
     http_finish(r);
 }
 
