@@ -133,7 +133,8 @@ static inline __attribute__((always_inline)) void blend_columns(uint8_t *out, co
     }
 }
 
-/* The pixels of an input row that any output asks for: a part of a wide picture needs few of them. */
+/* The pixels of an input row that any output asks for: a part of a wide picture needs few of them.
+ */
 static void pixels_needed(int32_t *first, int32_t *n, const struct filter *filter, int32_t n_out)
 {
     int32_t begin = INT32_MAX, end = 0;
