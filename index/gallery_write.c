@@ -956,7 +956,8 @@ static dpl_status take_step(dpli_putter *p, const dpli_step *step, dpl_error *er
                : status;
 }
 
-dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err)
+static dpl_status take_steps_once(dpl_gallery *gallery, const dpli_step *steps, size_t n,
+                                  dpl_error *err)
 {
     dpli_putter p = {.gallery = gallery};
     dpli_store *s = gallery->store;
@@ -981,6 +982,19 @@ dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t 
     if (status == DPL_OK && p.touched)
         status = s->ops->touch(s, err);
     return dpli_end_change(gallery, status, err);
+}
+
+dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err)
+{
+    enum { TRIES = 5 };
+    dpl_status status = DPL_E_LOCKED;
+
+    for (int i = 0; i < TRIES && status == DPL_E_LOCKED; i++) {
+        status = take_steps_once(gallery, steps, n, err);
+        if (!gallery->store->clashed)
+            break;
+    }
+    return status;
 }
 
 dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,
