@@ -222,6 +222,7 @@ typedef struct dpli_step {
     int64_t mtime_ns;
     const dpl_photo_row *file; /* what is known of its file: what the row says of that */
     bool is_note;              /* of a file only, which changes nothing that people know of */
+    bool was_unknown;          /* put's path, when the run looked */
 } dpli_step;
 /** All of them in one transaction; if all are notes, it is no change that is to be taken back. */
 dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err);
