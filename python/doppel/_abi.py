@@ -1654,6 +1654,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_open_again": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_close": (None, (c_void_p,)),
     "dpl_gallery_dir": (c_char_p, (c_void_p,)),
+    "dpl_gallery_folder": (c_char_p, (c_void_p,)),
     "dpl_gallery_notice": (c_char_p, (c_void_p,)),
     "dpl_gallery_setting": (c_int, (POINTER(c_char_p), c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_calibration": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_error))),
