@@ -168,7 +168,7 @@ def test_faces_are_put_right_and_changes_taken_back():
     is_(server.say("POST", "/v1/people/Joe%20Biden/apart"), 400)
     # What was enrolled here is told by whose it was to be.
     is_(server.post("/v1/people/Grace/photos", STRANGER), 201)
-    is_(server.get("/v1/undo"), 200, change='enroll a photo of "Grace"')
+    is_(server.get("/v1/undo"), 200, change='enroll "Grace"')
     is_(server.post("/v1/undo"), 200)
     assert [p["person"] for p in server.get("/v1/people").json] == ["Barack Obama", "Joe Biden"]
     is_(server.post("/v1/people/Grace/photos", STRANGER), 201, outcome="added")
@@ -212,6 +212,7 @@ def test_the_forgotten_are_gone_with_their_files():
     text = kit.read("gallery", "audit.jsonl").decode()
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["what"] for line in lines][-2:] == ["forget", "forget"]
+    assert {"enroll", "scan", "assign", "reject", "undo: assign", "merge"} <= {line["what"] for line in lines}
     assert {line["user"] for line in lines} == {"serve"}
     assert "Biden" not in text and "Obama" not in text and "photos/" not in text
 
