@@ -212,8 +212,6 @@ void answer_verify(desk *d, http_request *r)
     wish w;
     dpl_status status = read_wish(&w, r, &err);
 
-    if (status == DPL_OK && !isnan(w.fpir))
-        status = failed(&err, DPL_E_ARGUMENT, "fpir is of query; here it is fmr");
     if (status == DPL_OK)
         status = dpl_policy_make(&policy, dpl_pipeline_calibration(d->s->pipeline), w.fmr,
                                  w.threshold, &err);

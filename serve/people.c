@@ -167,8 +167,7 @@ static void say_added(http_request *r, const char *by, const char *path, const c
 /* As undo is to tell it. */
 static dpl_status begin_change(desk *d, const dpl_enroll_options *options, dpl_error *err)
 {
-    char *what = options->name ? text_format("enroll a photo of \"%s\"", options->name)
-                               : text_format("scan a photo");
+    char *what = options->name ? text_format("enroll \"%s\"", options->name) : text_format("scan");
     const dpl_status status = dpl_gallery_begin_change(d->gallery, what, err);
 
     free(what);

@@ -38,6 +38,7 @@ typedef struct route {
     route_by by;
     bool is_open; /* without a token, too */
     void (*answer)(desk *d, http_request *r);
+    const char *params; /* the names of those that it takes; NULL: whatever there is */
 } route;
 
 struct server {

@@ -168,7 +168,7 @@ def test_faces_are_put_right_and_changes_taken_back():
     is_(server.say("POST", "/v1/people/Joe%20Biden/apart"), 400)
     # What was enrolled here is told by whose it was to be.
     is_(server.post("/v1/people/Grace/photos", STRANGER), 201)
-    is_(server.get("/v1/undo"), 200, change='enroll a photo of "Grace"')
+    is_(server.get("/v1/undo"), 200, change='enroll "Grace"')
     is_(server.post("/v1/undo"), 200)
     assert [p["person"] for p in server.get("/v1/people").json] == ["Barack Obama", "Joe Biden"]
     is_(server.post("/v1/people/Grace/photos", STRANGER), 201, outcome="added")
@@ -212,6 +212,7 @@ def test_the_forgotten_are_gone_with_their_files():
     text = kit.read("gallery", "audit.jsonl").decode()
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["what"] for line in lines][-2:] == ["forget", "forget"]
+    assert {"enroll", "scan", "assign", "reject", "undo: assign", "merge"} <= {line["what"] for line in lines}
     assert {line["user"] for line in lines} == {"serve"}
     assert "Biden" not in text and "Obama" not in text and "photos/" not in text
 
@@ -240,6 +241,25 @@ def test_what_is_no_request_is_told_so():
     is_(server.post("/v1/verify?as=Nobody", OBAMA), 404, code="E_NO_PERSON")
 
 
+def test_a_parameter_that_is_misspelt_is_told_with_those_that_are():
+    is_(server.post("/v1/query?thresold=.9", OBAMA), 400, code="E_ARGUMENT")
+    is_(server.post("/v1/query", *form(photo=OBAMA, thresold=".9")), 400, code="E_ARGUMENT")
+    is_(server.say("POST", "/v1/people/Ann/merge", int="Joe"), 400, code="E_ARGUMENT")
+    is_(server.post("/v1/verify?as=Ann&fpir=.1", OBAMA), 400, code="E_ARGUMENT")
+    # The description has the parameters that there are, by each way.
+    for path, methods in server.get("/v1/openapi.json").json["paths"].items():
+        at = path.replace("{", "").replace("}", "")
+        for method, what in methods.items():
+            if method == "parameters" or at in ("/v1/health", "/v1/openapi.json", "/v1/schema/file"):
+                continue
+            named = {p["name"] for p in what.get("parameters", []) if p["in"] == "query"}
+            for content in what.get("requestBody", {}).get("content", {}).values():
+                named |= {k for k, v in content["schema"].get("properties", {}).items()
+                          if v.get("format") != "binary"}
+            detail = is_(server.ask(method.upper(), at + "?luck=1"), 400)["detail"]
+            assert set(detail.partition("; there are: ")[2].split()) == named, (method, at, detail, named)
+
+
 def test_bodies_over_the_limit_are_refused_before_they_come():
     c = server.connect()
     c.sendall(b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
@@ -263,6 +283,13 @@ def test_other_sites_and_other_names_do_not_get_in():
     is_(server.get("/v1/people", Sec_Fetch_Site="cross-site"), 403)
     own = "http://127.0.0.1:%d" % server.address[1]
     is_(server.get("/v1/people", Origin=own, Sec_Fetch_Site="same-origin"), 200)
+
+
+def test_a_request_without_a_host_is_told_so():
+    c = server.connect()
+    c.sendall(b"GET /v1/people HTTP/1.0\r\n\r\n")
+    assert b'"Host\\" is missing' in c.recv(4096)
+    c.close()
 
 
 def test_cut_off_and_contradicting_requests_leave_nothing():
