@@ -23,8 +23,8 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     file(WRITE ${PROJECT_BINARY_DIR}/faiss.map "{ global: faiss_*; local: *; };\n")
     file(WRITE ${PROJECT_BINARY_DIR}/faiss.c "/* FAISS's archives as a library: no code of ours. */\n")
     add_library(doppel_faiss SHARED ${PROJECT_BINARY_DIR}/faiss.c)
-    target_link_libraries(doppel_faiss PRIVATE LINKER:--whole-archive ${FAISS_C_LIBRARY}
-                                               LINKER:--no-whole-archive FAISS::faiss)
+    target_link_libraries(doppel_faiss PRIVATE -Wl,--whole-archive ${FAISS_C_LIBRARY}
+                                               -Wl,--no-whole-archive FAISS::faiss)
     target_link_options(doppel_faiss PRIVATE LINKER:--version-script=${PROJECT_BINARY_DIR}/faiss.map)
     set_target_properties(doppel_faiss PROPERTIES LINKER_LANGUAGE CXX)
     set(dpl_late_faiss libdoppel_faiss.so)
