@@ -130,6 +130,10 @@ static int open_rows(server *s, const serve_options *o, folders *f)
     f->paths = text_need(calloc(MAX_FOLDERS, sizeof *f->paths));
     if (dpl_gallery_each_photo(s->gallery, NULL, take_folder, f, &err) != DPL_OK)
         return common_fail(s->self, c, &err);
+    if (!o->photos && !o->read_only && strstr(dpl_gallery_dir(s->gallery), "://"))
+        return common_refuse(s->self, c, DPL_E_ARGUMENT,
+                             "a gallery in a database has no folder for the photos that are "
+                             "enrolled: --photos DIR says where they are kept");
     folder = o->photos ? text_format("%s", o->photos)
                        : text_format("%s/photos", dpl_gallery_folder(s->gallery));
     if (o->read_only)
@@ -169,6 +173,7 @@ static int open_models(server *s, serve_options *o, folders *f)
     c->n_inputs = f->n;
     c->writes = s->is_read_only ? NULL : s->photos;
     c->adds_pictures = !s->is_read_only;
+    c->stays = true;
     c->beside[0] = model;
     code = common_open_pipeline(&s->pipeline, s->self, c, s->gallery, o->min_quality);
     if (!code)
