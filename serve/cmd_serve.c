@@ -19,6 +19,7 @@
 #include "app/json_print.h"
 #include "serve/keep.h"
 #include "serve/server.h"
+#include "serve/watch.h"
 
 enum {
     TICK_MS = 100,
@@ -303,6 +304,7 @@ static int run(server *s, serve_options *o, office *f)
     const http_hooks hooks = server_hooks(s);
     const volatile int *stop;
     folders photos = {0};
+    watcher *watching;
     dpl_error err;
     int code = 0;
 
@@ -328,8 +330,10 @@ static int run(server *s, serve_options *o, office *f)
     if (!s->http)
         return dpl_status_exit_code(DPL_E_SYSTEM);
     stop = common_watch_signals(); /* before anybody is told, who may end it */
+    watching = watch_start(s);
     tell(s);
     serve(s, stop);
+    watch_stop(watching);
     /* What a worker still has comes back before the connections end. */
     workers_stop(s->readers);
     workers_stop(s->writer);
