@@ -296,7 +296,8 @@ int cmd_migrate(const command *self, int argc, char **argv)
     if (!code && o.common.merges && !o.common.text_model)
         code = options_usage(self, "--merges is of --text-model");
     if (!code)
-        code = common_open_gallery(&m.gallery, self, &o.common, DPL_GALLERY_WRITE);
+        code = common_open_gallery(&m.gallery, self, &o.common,
+                                   o.dry_run ? DPL_GALLERY_WRITE : DPL_GALLERY_MIGRATE);
     if (code)
         return code;
     code = o.to ? run_copy(&m) : o.common.text_model ? run_captions(&m) : run(&m);

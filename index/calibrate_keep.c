@@ -162,7 +162,7 @@ done:
 
 dpl_status dpl_calibration_beside(const dpl_gallery *gallery, const char *json, dpl_error *err)
 {
-    char *path = dpli_asprintf(err, "%s/calibration.json", dpl_gallery_dir(gallery));
+    char *path = dpli_asprintf(err, "%s/calibration.json", dpl_gallery_folder(gallery));
     dpl_status status = path ? dpli_file_replace(path, json, strlen(json), err) : DPL_E_MEMORY;
 
     free(path);

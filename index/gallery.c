@@ -40,6 +40,10 @@ static dpl_status tell_version(dpl_gallery *gallery, dpl_error *err)
 {
     char *text;
 
+    if (gallery->store->shared && gallery->store->made) {
+        dpli_gallery_tell(gallery, "the gallery's tables have been made");
+        return DPL_OK;
+    }
     if (!gallery->store->was_version)
         return DPL_OK;
     text = dpli_asprintf(err, "the gallery was of version %d and has been brought up to date",
@@ -65,8 +69,8 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     gallery = dpli_calloc(1, sizeof *gallery, err);
     if (!gallery)
         return DPL_E_MEMORY;
-    gallery->dir = dpli_strdup(dir, err);
-    status = gallery->dir ? DPL_OK : DPL_E_MEMORY;
+    gallery->address = dpli_strdup(dir, err);
+    status = gallery->address ? dpli_store_name(&gallery->dir, dir, err) : DPL_E_MEMORY;
     if (status == DPL_OK && shelf)
         gallery->shelf = dpli_shelf_share(shelf);
     else if (status == DPL_OK)
@@ -101,7 +105,7 @@ dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gallery_mode
 
 dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery, dpl_error *err)
 {
-    return open_gallery(out, gallery->dir, DPL_GALLERY_READ, gallery->shelf, err);
+    return open_gallery(out, gallery->address, DPL_GALLERY_READ, gallery->shelf, err);
 }
 
 static void close_gallery(dpl_gallery *gallery, bool discard)
@@ -115,6 +119,7 @@ static void close_gallery(dpl_gallery *gallery, bool discard)
         gallery->store->ops->discard(gallery->store);
     else
         dpli_store_close(gallery->store);
+    free(gallery->address);
     free(gallery->dir);
     free(gallery->setting);
     free(gallery->user);
@@ -135,6 +140,11 @@ void dpl_gallery_abandon(dpl_gallery *gallery)
 const char *dpl_gallery_dir(const dpl_gallery *gallery)
 {
     return gallery->dir;
+}
+
+const char *dpl_gallery_folder(const dpl_gallery *gallery)
+{
+    return gallery->store->folder;
 }
 
 const char *dpl_gallery_notice(const dpl_gallery *gallery)

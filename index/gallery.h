@@ -19,7 +19,8 @@
 
 struct dpl_gallery {
     dpli_store *store;
-    char *dir;
+    char *address; /* as it was opened by, which may hold a password: in no message */
+    char *dir;     /* the same as people may read it */
     int walking;       /* depth of row callbacks, in which nothing may be changed */
     bool rehearsing;   /* what is changed is taken back at the end */
     char *change;      /* a change of several transactions that is under way, in words; or NULL */

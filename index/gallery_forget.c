@@ -30,7 +30,7 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
     dpli_store *s = gallery->store;
 
     dpli_search_scrub(gallery);
-    dpli_staged_discard(gallery->dir); /* which has vectors of those who are gone */
+    dpli_staged_discard(gallery->store->folder); /* which has vectors of those who are gone */
     return s->ops->scrub(s, err);
 }
 
@@ -559,7 +559,7 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
     dpl_audit_report audit;
     const char *file;
     bool left = false;
-    dpl_status status = dpli_traces_search(traces, gallery->dir, err);
+    dpl_status status = dpli_traces_search(traces, gallery->store->folder, err);
 
     out->n_strings = (int64_t)traces->n;
     if (status == DPL_OK && n_found(&file, traces) > 0) {

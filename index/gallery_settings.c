@@ -105,7 +105,7 @@ dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_
     struct stat st;
     dpl_status status = DPL_OK;
 
-    *path = dpli_asprintf(err, "%s/calibration.json", gallery->dir);
+    *path = dpli_asprintf(err, "%s/calibration.json", gallery->store->folder);
     if (!*path)
         return DPL_E_MEMORY;
     if (lstat(*path, &st) == 0) {

@@ -39,7 +39,7 @@
 
 char *dpli_search_file(const dpl_gallery *gallery, int space, dpl_error *err)
 {
-    return dpli_asprintf(err, "%s/%s.faiss", gallery->dir, dpli_spaces[space].name);
+    return dpli_asprintf(err, "%s/%s.faiss", gallery->store->folder, dpli_spaces[space].name);
 }
 
 /* Snapshots, and what a killed process left of writing one. */
@@ -72,7 +72,7 @@ void dpli_search_drop(dpl_gallery *gallery)
     dpli_shelf_begin_making(gallery->shelf);
     for (int i = 0; i < DPLI_N_SPACES; i++)
         dpli_shelf_put(gallery->shelf, i, NULL);
-    unlink_snapshots(gallery->dir, false);
+    unlink_snapshots(gallery->store->folder, false);
     dpli_shelf_end_making(gallery->shelf);
 }
 
@@ -537,13 +537,13 @@ void dpli_search_scrub(dpl_gallery *gallery)
 
         dpli_shelf_put(gallery->shelf, i, NULL);
         if (!path) {
-            unlink_snapshots(gallery->dir, false);
+            unlink_snapshots(gallery->store->folder, false);
         } else if (!take_out_of_file(gallery, i, path)) {
             unlink(path);
         }
         free(path);
     }
-    unlink_snapshots(gallery->dir, true);
+    unlink_snapshots(gallery->store->folder, true);
     dpli_shelf_end_making(gallery->shelf);
 }
 

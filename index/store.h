@@ -2,7 +2,8 @@
  * What a gallery asks of its database: the one contract. Above it are rules (what a name may be,
  * what forgetting means, what is damaged); below it a keeper, which knows one database and no
  * rules. SQLite in a folder (store_sqlite*.c) is the first. Another is a file with a table of these
- * operations and a row in store.c.
+ * operations and a row in store.c: store_postgres*.c is PostgreSQL, and what keepers in SQL share is
+ * in store_sql*.c.
  *
  * A keeper's messages name its database (name). Its statuses: DPL_E_GALLERY what is kept is damaged
  * or not a gallery's, DPL_E_LOCKED somebody else is in the way, DPL_E_SYSTEM the disk or the
@@ -260,14 +261,17 @@ typedef struct dpli_store_ops {
 struct dpli_store {
     const dpli_store_ops *ops;
     char *name;          /* of the database, for messages */
+    char *folder;        /* where what is derived from the gallery lies on this machine */
+    bool shared;         /* others may write between two transactions of this one */
     bool writing;        /* opened for it */
     bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
 };
 
 /**
- * Open the database of a gallery, by the keeper that its address names: a folder, or URLs of
- * keepers to come.
+ * Open the database of a gallery, by the keeper that its address names: a folder, or
+ * postgresql://… where this doppel was built with it. An address may hold a password, which is in
+ * no message and not in the store's name.
  *
  * @retval DPL_E_GALLERY  missing, damaged, not a gallery's, of a version this doppel does not know,
  *                        or of an older one and opened for reading
@@ -275,6 +279,8 @@ struct dpli_store {
  */
 dpl_status dpli_store_open(dpli_store **out, const char *address, dpl_gallery_mode mode,
                            dpl_error *err);
+/** What may be said of an address: a folder, or a URL without its password; the caller's. */
+dpl_status dpli_store_name(char **name, const char *address, dpl_error *err);
 static inline void dpli_store_close(dpli_store *store)
 {
     if (store)

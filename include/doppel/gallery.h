@@ -34,7 +34,8 @@ typedef struct dpl_gallery dpl_gallery;
 typedef enum dpl_gallery_mode {
     DPL_GALLERY_READ = 0,  /* must exist */
     DPL_GALLERY_WRITE = 1, /* must exist; one at a time */
-    DPL_GALLERY_CREATE = 2 /* as WRITE, made when missing */
+    DPL_GALLERY_CREATE = 2, /* as WRITE, made when missing: a folder; in a database tables are not */
+    DPL_GALLERY_MIGRATE = 3 /* as WRITE, and in a database tables are made or brought up to date */
 } dpl_gallery_mode;
 
 /**
@@ -61,7 +62,11 @@ DPL_API dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gall
 DPL_API dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery,
                                           dpl_error *err);
 DPL_API void dpl_gallery_close(dpl_gallery *gallery);
+/** The folder, or the database's address without its password. */
 DPL_API const char *dpl_gallery_dir(const dpl_gallery *gallery);
+/** Where what is derived from the gallery lies on this machine: its folder, or for a database one in
+ * the user's cache. */
+DPL_API const char *dpl_gallery_folder(const dpl_gallery *gallery);
 
 /** A note for the user about the last open or search ("index was stale and has been rebuilt"); ""
  * if none. */

@@ -66,7 +66,7 @@ dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode)
 
 dpli_db *kit_db(dpl_gallery *gallery)
 {
-    return dpli_sqlite_of(gallery->store)->db;
+    return dpli_sql_of(gallery->store)->db;
 }
 
 dpl_gallery *kit_new(const char *dir)
