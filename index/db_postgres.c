@@ -35,7 +35,7 @@ typedef struct postgres_db {
     char *password;   /* of the address, to keep out of messages; NULL: none */
     bool in_begun;    /* within a transaction that was begun */
     bool in_walks;    /* within one that the open cursors have begun */
-    bool unsure;      /* a commit's answer has not come */
+    bool clashed;     /* since the last begin */
     int n_walks;      /* cursors that are open */
     unsigned n_names; /* given to statements and cursors */
     unsigned n_conns; /* connections so far: what was prepared is of one of them */
@@ -129,11 +129,13 @@ static dpl_status fail(postgres_db *db, const PGresult *result, dpl_error *err)
             return dpli_fail(err, DPL_E_MEMORY, "out of memory while working on \"%s\"", db->name);
         return fail_as(db, DPL_E_SYSTEM, said, err);
     }
-    if (strcmp(code, "40001") == 0 || strcmp(code, "40P01") == 0)
+    if (strcmp(code, "40001") == 0 || strcmp(code, "40P01") == 0) {
+        db->clashed = true;
         return dpli_fail(err, DPL_E_LOCKED,
                          "another client of \"%s\" changed the same at the same time; nothing of "
                          "this was kept",
                          db->name);
+    }
     if (strcmp(code, "55P03") == 0)
         return dpli_fail(err, DPL_E_LOCKED, "\"%s\" is in use by another client", db->name);
     if (strcmp(code, "25P03") == 0)
@@ -305,9 +307,9 @@ int dpli_postgres_version(dpli_db *db)
     return PQserverVersion(postgres_of(db)->conn);
 }
 
-bool dpli_postgres_is_unsure(dpli_db *db)
+bool dpli_postgres_has_clashed(dpli_db *db)
 {
-    return postgres_of(db)->unsure;
+    return postgres_of(db)->clashed;
 }
 
 static bool in_transaction(const postgres_db *db)
@@ -376,7 +378,7 @@ static dpl_status begin(dpli_db *any, bool write, dpl_error *err)
     if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
         status = exec_sql(any, sql, err);
     db->in_begun = status == DPL_OK;
-    db->unsure = false;
+    db->clashed = false;
     return status;
 }
 
@@ -386,7 +388,6 @@ static dpl_status commit(postgres_db *db, dpl_error *err)
     dpl_status status = DPL_OK;
 
     if (!is_right(result) && PQstatus(db->conn) == CONNECTION_BAD) {
-        db->unsure = true;
         status = dpli_fail(err, DPL_E_SYSTEM,
                            "the connection to \"%s\" was lost while a change was being kept: it is "
                            "whole there, or nothing of it is; the same command again makes sure",

@@ -25,8 +25,8 @@ dpl_status dpli_postgres_name(char **name, const char *address, dpl_error *err);
 const char *dpli_postgres_name_of(dpli_db *db);
 /** The server's version as libpq numbers it: 150004. */
 int dpli_postgres_version(dpli_db *db);
-/** Whether a commit was sent whose answer has not come: nobody knows whether it was done. */
-bool dpli_postgres_is_unsure(dpli_db *db);
+/** Whether a statement since the last begin has failed as another client's change came between. */
+bool dpli_postgres_has_clashed(dpli_db *db);
 
 /** Be told of what is notified on a channel. */
 dpl_status dpli_postgres_listen(dpli_db *db, const char *channel, dpl_error *err);

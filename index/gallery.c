@@ -85,7 +85,8 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
         gallery->user = dpli_audit_user(err);
         status = gallery->user ? DPL_OK : DPL_E_MEMORY;
     }
-    if (status == DPL_OK && gallery->store->writing) {
+    /* Of many, each settles before its own change: what is told now may be another's, under way. */
+    if (status == DPL_OK && gallery->store->writing && !gallery->store->shared) {
         gallery->owes_line = true;
         dpli_audit_write_or_tell(gallery);
     }

@@ -680,6 +680,7 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     if (status == DPL_OK && !dry_run)
         status = remove_rows(out, gallery, &t, digest, err);
     status = s->ops->end(s, status, err);
+    dpli_audit_ended(gallery, status);
     if (status != DPL_OK || dry_run)
         goto done;
     status = dpli_gallery_scrub(gallery, &why);

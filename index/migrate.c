@@ -870,6 +870,7 @@ static dpl_status set_calibration_aside(job *j, dpl_error *err)
     uint8_t *bytes = NULL;
     char *path = NULL, *aside = NULL;
     const char *model = "", *new_hash = dpl_encoder_hash(dpl_pipeline_encoder(j->pipeline));
+    dpli_store *s = j->gallery->store;
     size_t n;
     dpl_status status = dpl_gallery_calibration(&path, j->gallery, err);
 
@@ -890,9 +891,13 @@ static dpl_status set_calibration_aside(job *j, dpl_error *err)
              model[0]      ? model
              : j->old_hash ? j->old_hash
                            : "former");
-    aside = dpli_asprintf(err, "%s/%s", j->gallery->store->folder, j->report->set_aside);
+    aside = dpli_asprintf(err, "%s/%s", s->folder, j->report->set_aside);
     if (!aside) {
         status = DPL_E_MEMORY;
+    } else if (s->ops->set_beside) {
+        status = s->ops->set_beside(s, j->report->set_aside, bytes, n, err);
+        if (status == DPL_OK)
+            status = s->ops->set_beside(s, DPLI_CALIBRATION_FILE, NULL, 0, err);
     } else if (rename(path, aside) != 0) {
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot rename \"%s\"", path);
         j->report->set_aside[0] = '\0';

@@ -231,6 +231,14 @@ typedef struct dpli_store_ops {
      * DPL_E_GALLERY when the log is not what was written. */
     dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
 
+    /* -------- what stands beside the gallery, by name. NULL: files in its folder */
+    /* *bytes is the caller's, NULL when there is none. Set: over what was, in a transaction of its
+       own; NULL bytes: none any more. */
+    dpl_status (*beside)(dpli_store *store, uint8_t **bytes, size_t *n, const char *name,
+                         dpl_error *err);
+    dpl_status (*set_beside)(dpli_store *store, const char *name, const void *bytes, size_t n,
+                             dpl_error *err);
+
     /* -------- the audit (audit.h) */
     /* fn is called once, or when there never was one not at all. Set: within a writing transaction.
      */
@@ -263,6 +271,8 @@ struct dpli_store {
     char *name;          /* of the database, for messages */
     char *folder;        /* where what is derived from the gallery lies on this machine */
     bool shared;         /* others may write between two transactions of this one */
+    bool clashed;        /* the last transaction that wrote was taken back as another's came between:
+                            the same again may go well */
     bool writing;        /* opened for it */
     bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */

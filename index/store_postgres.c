@@ -48,7 +48,9 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
         status = dpli_postgres_keep_ids(s, err);
     s->in_write = s->has_ids = false;
     s->sql.change_id = 0;
-    return dpli_db_end(s->sql.db, status, err);
+    status = dpli_db_end(s->sql.db, status, err);
+    store->clashed = status == DPL_E_LOCKED && dpli_postgres_has_clashed(s->sql.db);
+    return status;
 }
 
 /* ------------------------------------------------------------------ ids */
@@ -84,6 +86,53 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
                              " current_schema()::regnamespace",
                              err)
                : status;
+}
+
+static dpl_status beside(dpli_store *store, uint8_t **bytes, size_t *n, const char *name,
+                         dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status =
+        dpli_stmt_new(&s, dpli_sql_of(store)->db, "SELECT bytes FROM beside WHERE name = ?", err);
+    const void *from;
+
+    *bytes = NULL;
+    *n = 0;
+    if (status == DPL_OK)
+        dpli_bind_text(&s, 1, name);
+    if (dpli_stmt_next(&status, &s, err)) {
+        from = dpli_get_blob(&s, 0, n);
+        *bytes = dpli_alloc(*n + 1, 1, err);
+        if (*bytes)
+            memcpy(*bytes, from ? from : "", *n);
+        else
+            status = DPL_E_MEMORY;
+    }
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status set_beside(dpli_store *store, const char *name, const void *bytes, size_t n,
+                             dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = begin(store, true, err);
+
+    if (status != DPL_OK)
+        return status;
+    status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
+                           bytes ? "INSERT INTO beside VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE"
+                                   " SET bytes = ?2"
+                                 : "DELETE FROM beside WHERE name = ?1",
+                           err);
+    if (status == DPL_OK) {
+        dpli_bind_text(&s, 1, name);
+        if (bytes)
+            dpli_bind_blob(&s, 2, bytes, n);
+        status = dpli_stmt_run(&s, err);
+    }
+    dpli_stmt_clear(&s);
+    return end(store, status, err);
 }
 
 /* ------------------------------------------------------------------ scrub */
@@ -199,6 +248,8 @@ static const dpli_store_ops ops = {
     .log_change = dpli_postgres_log_change,
     .end_log = dpli_postgres_end_log,
     .undo = dpli_postgres_undo,
+    .beside = beside,
+    .set_beside = set_beside,
     .add_line = dpli_postgres_add_line,
     .each_line = dpli_postgres_each_line,
     .faults = dpli_postgres_faults,

@@ -126,7 +126,9 @@ static const char tables_1[] =
                      "bigint NOT NULL);"
                      "CREATE TABLE audit_line(n bigint PRIMARY KEY, line text NOT NULL);"
                      "ALTER TABLE thumb ALTER jpeg SET STORAGE EXTERNAL;"
-                     /* Parts in which rows were removed or moved since they were last written anew.
+                     /* What a folder gallery has as files: its calibration. */
+    "CREATE TABLE beside(name text PRIMARY KEY, bytes bytea NOT NULL);"
+    /* Parts in which rows were removed or moved since they were last written anew.
                       */
                      "CREATE TABLE dirty(part text PRIMARY KEY);";
 

@@ -131,7 +131,7 @@ static int open_rows(server *s, const serve_options *o, folders *f)
     if (dpl_gallery_each_photo(s->gallery, NULL, take_folder, f, &err) != DPL_OK)
         return common_fail(s->self, c, &err);
     folder = o->photos ? text_format("%s", o->photos)
-                       : text_format("%s/photos", dpl_gallery_dir(s->gallery));
+                       : text_format("%s/photos", dpl_gallery_folder(s->gallery));
     if (o->read_only)
         s->photos = folder;
     else if (keep_open(&s->photos, folder, s->gallery, &err) != DPL_OK)
