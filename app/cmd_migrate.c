@@ -8,6 +8,8 @@
 #include "app/json_print.h"
 #include "app/progress.h"
 
+#include <string.h>
+
 #define SHOWN                                                                                      \
     20 /* decisions that change, and photos that are not there, that are told without -v */
 
@@ -57,8 +59,9 @@ static const option_spec own[] = {
      .offset = AT(to),
      .value = "GALLERY",
      .once = true,
-     .help = "all of it into another gallery (a folder, or postgresql://...) that holds nothing yet, "
-             "and no other model; this one stays as it is"},
+     .help =
+         "all of it into another gallery (a folder, or postgresql://...) that holds nothing yet, "
+         "and no other model; this one stays as it is"},
     {.name = "verbose",
      .letter = 'v',
      .kind = OPTION_FLAG,
@@ -214,7 +217,9 @@ static int run_copy(const migrating *m)
     int code;
 
     target.gallery = o->to;
-    code = common_open_gallery(&to, m->self, &target, DPL_GALLERY_CREATE);
+    code = common_open_gallery(&to, m->self, &target,
+                               strstr(o->to, "://") && !o->dry_run ? DPL_GALLERY_MIGRATE
+                                                                   : DPL_GALLERY_CREATE);
     if (code)
         return code;
     if (o->keep && dpl_gallery_export(m->gallery, o->keep, &err) != DPL_OK)

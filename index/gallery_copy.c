@@ -31,7 +31,8 @@ typedef struct copying {
 
 static dpl_status damaged(const copying *c, const char *what, int64_t id, dpl_error *err)
 {
-    return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s %" PRId64 " is not what was written",
+    return dpli_fail(err, DPL_E_GALLERY,
+                     "\"%s\" is damaged: %s %" PRId64 " is not what was written",
                      c->from->store->name, what, id);
 }
 
