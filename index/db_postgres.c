@@ -35,6 +35,7 @@ typedef struct postgres_db {
     char *password;   /* of the address, to keep out of messages; NULL: none */
     bool in_begun;    /* within a transaction that was begun */
     bool in_walks;    /* within one that the open cursors have begun */
+    bool in_both;     /* a reading one was begun within that: it is part of it */
     bool clashed;     /* since the last begin */
     int n_walks;      /* cursors that are open */
     unsigned n_names; /* given to statements and cursors */
@@ -307,6 +308,11 @@ int dpli_postgres_version(dpli_db *db)
     return PQserverVersion(postgres_of(db)->conn);
 }
 
+unsigned dpli_postgres_connection(dpli_db *db)
+{
+    return postgres_of(db)->n_conns;
+}
+
 bool dpli_postgres_has_clashed(dpli_db *db)
 {
     return postgres_of(db)->clashed;
@@ -372,7 +378,13 @@ static dpl_status begin(dpli_db *any, bool write, dpl_error *err)
     postgres_db *db = postgres_of(any);
     const char *sql = write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
                             : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    dpl_status status = exec_sql(any, sql, err);
+    dpl_status status;
+
+    if (!write && db->in_walks) {
+        db->in_both = true;
+        return DPL_OK;
+    }
+    status = exec_sql(any, sql, err);
 
     /* A connection that has stood idle may have been cut without a word. */
     if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
@@ -406,6 +418,10 @@ static dpl_status end(dpli_db *any, dpl_status status, dpl_error *err)
 {
     postgres_db *db = postgres_of(any);
 
+    if (db->in_both) {
+        db->in_both = false;
+        return status;
+    }
     if (status == DPL_OK)
         status = PQstatus(db->conn) == CONNECTION_OK ? commit(db, err) : lost(db, err);
     if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_OK &&
@@ -778,6 +794,37 @@ static int64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+dpl_status dpli_postgres_copy(dpli_db *any, const char *sql, dpli_postgres_on_row *fn, void *ctx,
+                              dpl_error *err)
+{
+    postgres_db *db = postgres_of(any);
+    dpl_status status = connected(db, err);
+    PGresult *result;
+    char *row = NULL;
+    int n;
+
+    if (status != DPL_OK)
+        return status;
+    result = PQexec(db->conn, sql);
+    if (PQresultStatus(result) != PGRES_COPY_OUT)
+        status = fail(db, result, err);
+    PQclear(result);
+    if (status != DPL_OK)
+        return status;
+    /* To its end in any case: nothing else can be asked before. */
+    for (n = PQgetCopyData(db->conn, &row, 0); n > 0; n = PQgetCopyData(db->conn, &row, 0)) {
+        if (status == DPL_OK)
+            status = fn(ctx, row, (size_t)n, err);
+        PQfreemem(row);
+    }
+    for (result = PQgetResult(db->conn); result; result = PQgetResult(db->conn)) {
+        if (status == DPL_OK && !is_right(result))
+            status = fail(db, result, err);
+        PQclear(result);
+    }
+    return status == DPL_OK && n == -2 ? lost(db, err) : status;
 }
 
 dpl_status dpli_postgres_wait(bool *told, dpli_db *any, int timeout_ms, dpl_error *err)

@@ -28,6 +28,13 @@ int dpli_postgres_version(dpli_db *db);
 /** Whether a statement since the last begin has failed as another client's change came between. */
 bool dpli_postgres_has_clashed(dpli_db *db);
 
+/** The rows of a COPY … TO STDOUT, as they come. */
+typedef dpl_status dpli_postgres_on_row(void *ctx, const void *bytes, size_t n, dpl_error *err);
+dpl_status dpli_postgres_copy(dpli_db *db, const char *sql, dpli_postgres_on_row *fn, void *ctx,
+                              dpl_error *err);
+
+/** The number of the connection, from 1: of one that was lost and made again, the next. */
+unsigned dpli_postgres_connection(dpli_db *db);
 /** Be told of what is notified on a channel. */
 dpl_status dpli_postgres_listen(dpli_db *db, const char *channel, dpl_error *err);
 /** Wait for that, at most so long. *told: whether it has come. */

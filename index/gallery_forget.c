@@ -561,6 +561,8 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
     bool left = false;
     dpl_status status = dpli_traces_search(traces, gallery->store->folder, err);
 
+    if (status == DPL_OK && s->ops->each_row)
+        status = dpli_traces_search_rows(traces, s, err);
     out->n_strings = (int64_t)traces->n;
     if (status == DPL_OK && n_found(&file, traces) > 0) {
         status = s->ops->each_person(s, true, allow_person, traces, err);
@@ -697,6 +699,11 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
         status = gone_prove(&out->n_left, &going.spaces[i], gallery, &dpli_spaces[i], err);
     if (status == DPL_OK)
         status = prove_strings(out, gallery, &t, person, err);
+    if (status == DPL_OK && s->shared)
+        dpli_gallery_tell(gallery, "the tables hold nothing of it any more; the server's log of "
+                                   "changes, its replicas and backups do until they go, and so do "
+                                   "indexes that other machines hold until they next search "
+                                   "(docs/postgresql.md)");
     if (status == DPL_OK)
         write_proof(out, gallery);
     else

@@ -85,6 +85,10 @@ typedef dpl_status dpli_on_refusal(void *ctx, const dpli_refusal_record *row, dp
 typedef dpl_status dpli_on_member(void *ctx, const dpli_member_record *row, dpl_error *err);
 typedef dpl_status dpli_on_change(void *ctx, const dpli_change_record *row, dpl_error *err);
 
+/* A row's bytes as the database has them, and its table. */
+typedef dpl_status dpli_on_bytes(void *ctx, const char *table, const void *bytes, size_t n,
+                                 dpl_error *err);
+typedef dpl_status dpli_on_touched(void *ctx, int64_t template_id, dpl_error *err);
 typedef dpl_status dpli_on_audit(void *ctx, const dpli_audit_record *row, dpl_error *err);
 /* A line of the audit, without its newline. */
 typedef dpl_status dpli_on_line(void *ctx, const char *line, dpl_error *err);
@@ -231,6 +235,15 @@ typedef struct dpli_store_ops {
      * DPL_E_GALLERY when the log is not what was written. */
     dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
 
+    /* -------- what has changed since. NULL: not known, and nobody is told */
+    /* Templates that came, went or changed hands after a generation, by id; *is_all false, and none
+       is given, where that is too long ago. */
+    dpl_status (*each_touched)(dpli_store *store, bool *is_all, int64_t since, dpli_on_touched *fn,
+                               void *ctx, dpl_error *err);
+    /* Wait for a change of the gallery, at most so long. *changed also when it is not known. Outside
+       of a transaction. */
+    dpl_status (*wait_for_change)(dpli_store *store, bool *changed, int timeout_ms, dpl_error *err);
+
     /* -------- what stands beside the gallery, by name. NULL: files in its folder */
     /* *bytes is the caller's, NULL when there is none. Set: over what was, in a transaction of its
        own; NULL bytes: none any more. */
@@ -263,6 +276,8 @@ typedef struct dpli_store_ops {
     /* No byte of a removed row is left where the database keeps its data; the wish is fulfilled.
      * DPL_E_LOCKED when a reader still needs them. Outside of a transaction. */
     dpl_status (*scrub)(dpli_store *store, dpl_error *err);
+    /* Every row of every table. NULL: what the database keeps is files in the gallery's folder. */
+    dpl_status (*each_row)(dpli_store *store, dpli_on_bytes *fn, void *ctx, dpl_error *err);
 } dpli_store_ops;
 
 /* What every keeper's own struct begins with. */

@@ -139,52 +139,114 @@ static dpl_status set_beside(dpli_store *store, const char *name, const void *by
 
 /* ------------------------------------------------------------------ scrub */
 
-/* Rows that were removed stay where a transaction that began before may still look at them. */
+/* A row that was removed is copied where a transaction that began before may still look at it: wait
+   until all have ended, here and on replicas that say so. */
 static dpl_status wait_for_readers(dpli_store_postgres *s, dpl_error *err)
 {
-    static const char older[] =
-        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
-        " pid <> pg_backend_pid() AND backend_xmin IS NOT NULL) +"
-        " (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) +"
-        " (SELECT count(*) FROM pg_replication_slots WHERE xmin IS NOT NULL)";
-    int64_t n = 0;
+    static const char now[] = "SELECT pg_current_xact_id()::xid::text::bigint";
+    const struct timespec tenth = {0, 100000000};
+    int64_t xid, n = 0;
+    char sql[640];
+    dpl_status status = dpli_db_int(&xid, s->sql.db, now, err);
 
-    for (int i = 0; i < 100; i++) {
-        const struct timespec tenth = {0, 100000000};
-        dpl_status status = dpli_db_int(&n, s->sql.db, older, err);
-
+    snprintf(sql, sizeof sql,
+             "SELECT (SELECT count(*) FROM pg_stat_activity WHERE (datname = current_database() OR"
+             " backend_type = 'walsender') AND pid <> pg_backend_pid() AND age(backend_xmin) >"
+             " age('%" PRId64 "'::xid)) + (SELECT count(*) FROM pg_prepared_xacts WHERE database ="
+             " current_database() AND age(transaction) > age('%" PRId64 "'::xid)) +"
+             " (SELECT count(*) FROM pg_replication_slots WHERE age(xmin) > age('%" PRId64
+             "'::xid))",
+             xid, xid, xid);
+    for (int i = 0; i < 100 && status == DPL_OK; i++) {
+        status = dpli_db_int(&n, s->sql.db, sql, err);
         if (status != DPL_OK || n == 0)
             return status;
         nanosleep(&tenth, NULL);
     }
-    return dpli_fail(err, DPL_E_LOCKED,
-                     "%" PRId64 " other clients of \"%s\" still read what was there before", n,
-                     s->sql.store.name);
+    return status != DPL_OK ? status
+                            : dpli_fail(err, DPL_E_LOCKED,
+                                        "%" PRId64 " other clients of \"%s\" have been reading what "
+                                        "was there before for ten seconds",
+                                        n, s->sql.store.name);
+}
+
+/* Names of tables, each with a "," behind it. */
+static dpl_status list_tables(dpli_buf *names, dpli_store_postgres *s, const char *which,
+                              dpl_error *err)
+{
+    dpli_stmt stmt = {0};
+    char *sql = dpli_asprintf(err,
+                              "SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND"
+                              " relnamespace = current_schema()::regnamespace AND (%s)"
+                              " ORDER BY relname",
+                              which);
+    dpl_status status = sql ? dpli_stmt_new(&stmt, s->sql.db, sql, err) : DPL_E_MEMORY;
+
+    while (dpli_stmt_next(&status, &stmt, err))
+        dpli_buf_printf(names, "%s,", dpli_get_string(&stmt, 0));
+    dpli_stmt_clear(&stmt);
+    free(sql);
+    return status == DPL_OK ? dpli_buf_check(names, err) : status;
+}
+
+/* The next of them, which then ends in NUL; NULL: that was the last. */
+static char *next_table(char **at)
+{
+    char *name = *at, *end = name ? strchr(name, ',') : NULL;
+
+    if (!end)
+        return NULL;
+    *end = '\0';
+    *at = end + 1;
+    return name;
 }
 
 static dpl_status vacuum(dpli_store_postgres *s, dpl_error *err)
 {
-    /* Parts of vectors that hold nothing of what went are left alone: they are what is large. */
-    static const char tables[] =
-        "SELECT quote_ident(relname) FROM pg_class c WHERE relkind = 'r' AND relnamespace ="
-        " current_schema()::regnamespace AND (NOT relispartition OR relname IN (SELECT part FROM"
-        " dirty) OR pg_stat_get_dead_tuples(oid) > 0) ORDER BY relname";
-    dpli_stmt stmt = {0};
     dpli_buf names = {0};
-    dpl_status status = dpli_stmt_new(&stmt, s->sql.db, tables, err);
+    /* Parts of vectors that hold nothing of what went are left alone: they are what is large. */
+    dpl_status status = list_tables(&names, s,
+                                    "NOT relispartition OR relname IN (SELECT part FROM dirty) OR"
+                                    " pg_stat_get_dead_tuples(oid) > 0",
+                                    err);
+    char *at = names.data;
 
-    while (dpli_stmt_next(&status, &stmt, err))
-        dpli_buf_printf(&names, "%s%s", names.len > 0 ? "," : "", dpli_get_string(&stmt, 0));
-    dpli_stmt_clear(&stmt);
-    if (status == DPL_OK)
-        status = dpli_buf_check(&names, err);
-    for (const char *at = names.data; status == DPL_OK && at && *at;) {
-        const size_t n = strcspn(at, ",");
-        char *sql = dpli_asprintf(err, "VACUUM (FULL) %.*s", (int)n, at);
+    for (const char *name = next_table(&at); name && status == DPL_OK; name = next_table(&at)) {
+        char *sql = dpli_asprintf(err, "VACUUM (FULL) %s", name);
 
         status = sql ? dpli_db_exec(s->sql.db, sql, err) : DPL_E_MEMORY;
         free(sql);
-        at += n + (at[n] == ',');
+    }
+    dpli_buf_clear(&names);
+    return status;
+}
+
+typedef struct row_walk {
+    dpli_on_bytes *fn;
+    void *ctx;
+    const char *table;
+} row_walk;
+
+static dpl_status give_row(void *ctx, const void *bytes, size_t n, dpl_error *err)
+{
+    const row_walk *w = ctx;
+
+    return w->fn(w->ctx, w->table, bytes, n, err);
+}
+
+static dpl_status each_row(dpli_store *store, dpli_on_bytes *fn, void *ctx, dpl_error *err)
+{
+    dpli_store_postgres *s = dpli_postgres_of(store);
+    row_walk w = {.fn = fn, .ctx = ctx};
+    dpli_buf names = {0};
+    dpl_status status = list_tables(&names, s, "true", err);
+    char *at = names.data;
+
+    for (w.table = next_table(&at); w.table && status == DPL_OK; w.table = next_table(&at)) {
+        char *sql = dpli_asprintf(err, "COPY %s TO STDOUT (FORMAT binary)", w.table);
+
+        status = sql ? dpli_postgres_copy(s->sql.db, sql, give_row, &w, err) : DPL_E_MEMORY;
+        free(sql);
     }
     dpli_buf_clear(&names);
     return status;
@@ -225,6 +287,52 @@ static dpl_status scrub(dpli_store *store, dpl_error *err)
                err);
 }
 
+/* ------------------------------------------------------------------ what has changed */
+
+static dpl_status each_touched(dpli_store *store, bool *is_all, int64_t since, dpli_on_touched *fn,
+                               void *ctx, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    int64_t from = 0;
+    dpl_status status =
+        dpli_db_int(&from, dpli_sql_of(store)->db, "SELECT generation FROM touched_from", err);
+
+    *is_all = status == DPL_OK && since >= from;
+    if (status != DPL_OK || !*is_all)
+        return status;
+    status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
+                           "SELECT DISTINCT template_id FROM touched WHERE generation > ?"
+                           " ORDER BY template_id",
+                           err);
+    if (status == DPL_OK)
+        dpli_bind_int(&s, 1, since);
+    while (dpli_stmt_next(&status, &s, err))
+        status = fn(ctx, dpli_get_int(&s, 0), err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static dpl_status wait_for_change(dpli_store *store, bool *changed, int timeout_ms, dpl_error *err)
+{
+    dpli_store_postgres *s = dpli_postgres_of(store);
+    char identity[DPLI_IDENTITY], channel[48];
+    int64_t generation;
+    dpl_status status = DPL_OK;
+
+    *changed = false;
+    if (!s->listens || dpli_postgres_connection(s->sql.db) != s->listens) {
+        status = dpli_sql_generation(store, &generation, identity, err);
+        snprintf(channel, sizeof channel, "doppel_%s", identity);
+        if (status == DPL_OK)
+            status = dpli_postgres_listen(s->sql.db, channel, err);
+        s->listens = status == DPL_OK ? dpli_postgres_connection(s->sql.db) : 0;
+        /* What came before is not told. */
+        *changed = status == DPL_OK;
+        return status;
+    }
+    return dpli_postgres_wait(changed, s->sql.db, timeout_ms, err);
+}
+
 /* ------------------------------------------------------------------ open and close */
 
 static void close_store(dpli_store *store)
@@ -250,12 +358,15 @@ static const dpli_store_ops ops = {
     .log_change = dpli_postgres_log_change,
     .end_log = dpli_postgres_end_log,
     .undo = dpli_postgres_undo,
+    .each_touched = each_touched,
+    .wait_for_change = wait_for_change,
     .beside = beside,
     .set_beside = set_beside,
     .add_line = dpli_postgres_add_line,
     .each_line = dpli_postgres_each_line,
     .faults = dpli_postgres_faults,
     .scrub = scrub,
+    .each_row = each_row,
     DPLI_SQL_OPS,
 };
 

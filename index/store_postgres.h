@@ -15,6 +15,7 @@
 
 typedef struct dpli_store_postgres {
     dpli_store_sql sql; /* first: a store is one of these */
+    unsigned listens;   /* the connection on which changes are told; 0: none */
     bool in_write;      /* within a transaction that writes */
     bool has_ids;       /* within a transaction: the highest ids are known */
     int64_t ids[DPLI_N_CHOSEN], kept_ids[DPLI_N_CHOSEN]; /* now, and as they are in the table */

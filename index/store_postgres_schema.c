@@ -222,8 +222,39 @@ static const char undo_1[] =
     "  END LOOP;"
     " END $$;";
 
+/* Which templates a generation has touched, for readers that hold an index of an earlier one. Of the
+   last 20,000 generations or so; touched_from is the first that all is known since. */
+static const char touched_2[] =
+    "CREATE TABLE touched(generation bigint NOT NULL, template_id bigint NOT NULL,"
+    " PRIMARY KEY(generation, template_id));"
+    "CREATE TABLE touched_from(one bigint PRIMARY KEY CHECK(one = 1), generation bigint NOT NULL);"
+    "INSERT INTO touched_from SELECT 1, coalesce(max(generation), 0) FROM gallery;"
+    "CREATE FUNCTION doppel_touched() RETURNS trigger LANGUAGE plpgsql AS $$"
+    " DECLARE id bigint;"
+    " BEGIN"
+    "  IF TG_TABLE_NAME = 'template' THEN"
+    "   IF TG_OP = 'DELETE' THEN id := OLD.id; ELSE id := NEW.id; END IF;"
+    "  ELSIF TG_OP = 'DELETE' THEN id := OLD.template_id; ELSE id := NEW.template_id; END IF;"
+    "  INSERT INTO touched SELECT generation + 1, id FROM gallery ON CONFLICT DO NOTHING;"
+    "  RETURN NULL;"
+    " END $$;"
+    "CREATE TRIGGER touched AFTER INSERT OR DELETE ON template"
+    " FOR EACH ROW EXECUTE FUNCTION doppel_touched();"
+    "CREATE TRIGGER touched AFTER INSERT OR UPDATE OR DELETE ON owner"
+    " FOR EACH ROW EXECUTE FUNCTION doppel_touched();"
+    "CREATE OR REPLACE FUNCTION doppel_tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    "  IF NEW.generation % 1000 = 0 THEN"
+    "   DELETE FROM touched WHERE generation <= NEW.generation - 20000;"
+    "   UPDATE touched_from SET generation = NEW.generation - 20000"
+    "    WHERE generation < NEW.generation - 20000;"
+    "  END IF;"
+    "  PERFORM pg_notify('doppel_' || NEW.identity, NEW.generation::text);"
+    "  RETURN NULL;"
+    " END $$;";
+
 static const char *const *const migrations[] = {
     (const char *const[]){tables_1, triggers_1, undo_1, NULL},
+    (const char *const[]){touched_2, NULL},
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
