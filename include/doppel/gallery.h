@@ -399,6 +399,17 @@ DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, in
                                       int64_t *n_templates, dpl_error *err);
 
 /**
+ * All of a gallery into another, open for writing, that has never held a row, in one transaction; on
+ * failure the other holds nothing. Exports of both are then the same bytes; the audit and the
+ * calibration beside the gallery go with it. The first stays as it is.
+ *
+ * @retval DPL_E_GALLERY  the other has held rows, or the audit of another gallery; or this one is
+ *                        damaged
+ */
+DPL_API dpl_status dpl_gallery_copy(int64_t *n_photos, int64_t *n_templates, dpl_gallery *to,
+                                    dpl_gallery *from, dpl_error *err);
+
+/**
  * Rehearse from now on, or no more: changes are checked and made as always, told of, and taken back
  * at the end of each, so that nothing is changed on disk. A forget has a dry run of its own.
  */

@@ -1677,6 +1677,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_each_refusal": (c_int, (c_void_p, c_int64, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_refusal)), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_export": (c_int, (c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_import": (c_int, (c_void_p, c_char_p, c_void_p, c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_copy": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, POINTER(dpl_error))),
     "dpl_gallery_rehearse": (None, (c_void_p, c_bool)),
     "dpl_gallery_abandon": (None, (c_void_p,)),
     "dpl_gallery_begin_change": (c_int, (c_void_p, c_char_p, POINTER(dpl_error))),
