@@ -70,7 +70,8 @@ static dpl_status raise_last_id(dpli_store *store, dpli_numbered table, int64_t 
 {
     int64_t taken = id;
 
-    return dpli_postgres_choose_id(dpli_sql_of(store), &taken, (int)table, err);
+    /* 0 would have one chosen. */
+    return id == 0 ? DPL_OK : dpli_postgres_choose_id(dpli_sql_of(store), &taken, (int)table, err);
 }
 
 /* ------------------------------------------------------------------ what it is */
@@ -115,8 +116,9 @@ static dpl_status beside(dpli_store *store, uint8_t **bytes, size_t *n, const ch
 static dpl_status set_beside(dpli_store *store, const char *name, const void *bytes, size_t n,
                              dpl_error *err)
 {
+    const bool own = !dpli_postgres_of(store)->in_write;
     dpli_stmt s = {0};
-    dpl_status status = begin(store, true, err);
+    dpl_status status = own ? begin(store, true, err) : DPL_OK;
 
     if (status != DPL_OK)
         return status;
@@ -132,7 +134,7 @@ static dpl_status set_beside(dpli_store *store, const char *name, const void *by
         status = dpli_stmt_run(&s, err);
     }
     dpli_stmt_clear(&s);
-    return end(store, status, err);
+    return own ? end(store, status, err) : status;
 }
 
 /* ------------------------------------------------------------------ scrub */

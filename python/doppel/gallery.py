@@ -354,6 +354,14 @@ class Gallery(Closable):
             call(lib.dpl_gallery_import, p, to_bytes(path), byref(photos), byref(templates))
         return photos.value, templates.value
 
+    def copy_to(self, other: "Gallery") -> Tuple[int, int]:
+        """All of it into a gallery, open for writing, that never held a photo; how many photos and
+        templates."""
+        photos, templates = c_int64(), c_int64()
+        with self._use() as p, other._use() as q:
+            call(lib.dpl_gallery_copy, byref(photos), byref(templates), q, p)
+        return photos.value, templates.value
+
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """What is changed meanwhile is checked, told of, and taken back."""
