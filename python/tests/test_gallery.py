@@ -261,3 +261,11 @@ def test_sidecars_are_written_and_read(gallery, model, tmp_path):
     assert gallery.read_sidecars([photo]).n_same == 1
     written = doppel.sidecar.write(path, photo, size, [], dry_run=True)
     assert written.n_removed == 1
+
+
+def test_waiting_tells_of_a_change(model, gallery):
+    assert gallery.address == gallery.folder
+    gallery.wait(0)
+    assert not gallery.wait(0.01)
+    gallery.enroll(model, [DEMO / "people"])
+    assert gallery.wait(5)
