@@ -10,9 +10,9 @@
  * such server. */
 bool postgres_kit_is_wanted(void);
 
-/** The address of a database in which nothing is yet. postgres_kit_drop takes it back, and frees
- * it. */
-char *postgres_kit_new(void);
+/** The address of a database, in which nothing is yet but what make has made there, if it is not
+ * NULL: all calls of a program say the same. postgres_kit_drop takes it back, and frees it. */
+char *postgres_kit_new(void (*make)(const char *address));
 void postgres_kit_drop(char *address);
 
 /** Run statements in that database, as its owner. */
