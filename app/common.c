@@ -560,7 +560,13 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 3});
+    sandbox_enter(&(sandbox_paths){
+        .read = read,
+        .n_read = o->n_inputs + 2 * n_models,
+        .write = write,
+        .n_write = 3,
+        .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),
+    });
     for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
     free(beside);

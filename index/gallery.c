@@ -5,6 +5,7 @@
 #include "index/gallery.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
@@ -69,6 +70,7 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     gallery = dpli_calloc(1, sizeof *gallery, err);
     if (!gallery)
         return DPL_E_MEMORY;
+    gallery->waited_for = -1;
     gallery->address = dpli_strdup(dir, err);
     status = gallery->address ? dpli_store_name(&gallery->dir, dir, err) : DPL_E_MEMORY;
     if (status == DPL_OK && shelf)
@@ -107,6 +109,32 @@ dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gallery_mode
 dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery, dpl_error *err)
 {
     return open_gallery(out, gallery->address, DPL_GALLERY_READ, gallery->shelf, err);
+}
+
+dpl_status dpl_gallery_wait(bool *changed, dpl_gallery *gallery, int timeout_ms, dpl_error *err)
+{
+    enum { LOOK_MS = 250 };
+    const struct timespec pause = {0, LOOK_MS * 1000000L};
+    dpli_store *s = gallery->store;
+    char identity[DPLI_IDENTITY];
+    int64_t now;
+    dpl_status status;
+
+    *changed = false;
+    if (gallery->walking)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a walk does not wait for a change");
+    if (s->ops->wait_for_change)
+        return s->ops->wait_for_change(s, changed, timeout_ms, err);
+    for (int left = timeout_ms;; left -= LOOK_MS) {
+        status = s->ops->generation(s, &now, identity, err);
+        *changed = status == DPL_OK && now != gallery->waited_for;
+        if (status != DPL_OK || *changed || left <= 0)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (*changed)
+        gallery->waited_for = now;
+    return status;
 }
 
 static void close_gallery(dpl_gallery *gallery, bool discard)

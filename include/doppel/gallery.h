@@ -72,6 +72,17 @@ DPL_API const char *dpl_gallery_folder(const dpl_gallery *gallery);
  * if none. */
 DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
 
+/**
+ * Wait until the gallery's templates, or whose they are, have changed since the last call on this
+ * handle, at most so long. A database tells of it (LISTEN); a folder is looked at four times a
+ * second. The first call returns at once.
+ *
+ * @param[out] changed  whether they have, or may have
+ * @retval DPL_E_SYSTEM the connection was lost; the next call makes another
+ */
+DPL_API dpl_status dpl_gallery_wait(bool *changed, dpl_gallery *gallery, int timeout_ms,
+                                    dpl_error *err);
+
 /** A remembered setting ("detect", "model.face.hash", "model.face.name", …).
  * @param[out] value  NULL when it is unset, and on failure; borrowed until the next call on the
  *                    gallery
