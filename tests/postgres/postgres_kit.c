@@ -88,6 +88,11 @@ char *postgres_kit_ask(const char *address, const char *sql)
     return text;
 }
 
+bool postgres_kit_serves(const char *address)
+{
+    return PQping(address) == PQPING_OK;
+}
+
 /* Where databases are made. */
 static const char *first(void)
 {
@@ -215,6 +220,12 @@ char *postgres_kit_ask(const char *address, const char *sql)
 {
     (void)address, (void)sql;
     return NULL;
+}
+
+bool postgres_kit_serves(const char *address)
+{
+    (void)address;
+    return false;
 }
 
 int postgres_kit_rows_with(const char *address, const void *bytes, size_t n)
