@@ -34,16 +34,18 @@ void kit_needs_folder(void **state)
     skip();
 }
 
+/* They are made by whoever asks for that. */
+static void make_tables(const char *address)
+{
+    dpl_gallery_close(kit_open(address, DPL_GALLERY_MIGRATE));
+}
+
 char *kit_folder(void)
 {
     char *dir;
 
-    if (kit_is_database()) {
-        /* Tables are made by whoever asks for that. */
-        dir = postgres_kit_new();
-        dpl_gallery_close(kit_open(dir, DPL_GALLERY_MIGRATE));
-        return dir;
-    }
+    if (kit_is_database())
+        return postgres_kit_new(make_tables);
     dir = strdup("gallery-XXXXXX");
     assert_non_null(dir);
     assert_non_null(mkdtemp(dir));
