@@ -43,10 +43,12 @@ class Gallery(Closable):
 
     @staticmethod
     def open(folder: PathLike, mode: str = "r") -> Gallery:
-        """mode: "r" to read, "w" to change, "c" to change and made when missing."""
-        modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE}
+        """mode: "r" to read, "w" to change, "c" to change and made when missing, "m" to change and the
+        tables of a database made or brought up to date. folder: or postgresql://user@host/database."""
+        modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE,
+                 "m": GalleryMode.MIGRATE}
         if mode not in modes:
-            raise ValueError(f'a mode is "r", "w" or "c", not "{mode}"')
+            raise ValueError(f'a mode is "r", "w", "c" or "m", not "{mode}"')
         return Gallery(Handle("the gallery", take(lib.dpl_gallery_open, to_bytes(folder), modes[mode]),
                               lib.dpl_gallery_close))
 
@@ -645,7 +647,7 @@ class Gallery(Closable):
         return relay, o
 
     def __repr__(self) -> str:
-        return "<doppel.Gallery closed>" if self.closed else f'<doppel.Gallery "{self.folder}">'
+        return "<doppel.Gallery closed>" if self.closed else f'<doppel.Gallery "{self.address}">'
 
 
 def photo_is_from_thumbnail(row: PhotoRow) -> bool:
