@@ -839,7 +839,7 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
 
         if (it->looked && it->record) {
             photos[n] = new_photo(j, it, now_s);
-            steps[n] = (dpli_step){.put = &photos[n]};
+            steps[n] = (dpli_step){.put = &photos[n], .was_unknown = !it->before};
             n++;
         } else if (it->looked && it->before && is_news(it)) {
             files[n] = file_row(it, now_s);

@@ -19,6 +19,7 @@
 #include "app/json_print.h"
 #include "serve/keep.h"
 #include "serve/server.h"
+#include "serve/watch.h"
 
 enum {
     TICK_MS = 100,
@@ -136,8 +137,12 @@ static int open_rows(server *s, const serve_options *o, folders *f)
     f->paths = text_need(calloc(MAX_FOLDERS, sizeof *f->paths));
     if (dpl_gallery_each_photo(s->gallery, NULL, take_folder, f, &err) != DPL_OK)
         return common_fail(s->self, c, &err);
+    if (!o->photos && !o->read_only && strstr(dpl_gallery_dir(s->gallery), "://"))
+        return common_refuse(s->self, c, DPL_E_ARGUMENT,
+                             "a gallery in a database has no folder for the photos that are "
+                             "enrolled: --photos DIR says where they are kept");
     folder = o->photos ? text_format("%s", o->photos)
-                       : text_format("%s/photos", dpl_gallery_dir(s->gallery));
+                       : text_format("%s/photos", dpl_gallery_folder(s->gallery));
     if (o->read_only)
         s->photos = folder;
     else if (keep_open(&s->photos, folder, s->gallery, &err) != DPL_OK)
@@ -203,6 +208,7 @@ static int open_models(server *s, serve_options *o, folders *f)
     c->n_inputs = f->n;
     c->writes = s->is_read_only ? NULL : s->photos;
     c->adds_pictures = !s->is_read_only;
+    c->stays = true;
     c->beside[0] = model;
     c->beside[1] = sentences;
     c->beside[2] = merges;
@@ -343,6 +349,7 @@ static int run(server *s, serve_options *o, office *f)
     const http_hooks hooks = server_hooks(s);
     const volatile int *stop;
     folders photos = {0};
+    watcher *watching;
     dpl_error err;
     int code = 0;
 
@@ -368,8 +375,10 @@ static int run(server *s, serve_options *o, office *f)
     if (!s->http)
         return dpl_status_exit_code(DPL_E_SYSTEM);
     stop = common_watch_signals(); /* before anybody is told, who may end it */
+    watching = watch_start(s);
     tell(s);
     serve(s, stop);
+    watch_stop(watching);
     /* What a worker still has comes back before the connections end. */
     workers_stop(s->readers);
     workers_stop(s->writer);
