@@ -127,8 +127,8 @@ static const char tables_1[] =
                      "CREATE TABLE audit_line(n bigint PRIMARY KEY, line text NOT NULL);"
                      "ALTER TABLE thumb ALTER jpeg SET STORAGE EXTERNAL;"
                      /* What a folder gallery has as files: its calibration. */
-    "CREATE TABLE beside(name text PRIMARY KEY, bytes bytea NOT NULL);"
-    /* Parts in which rows were removed or moved since they were last written anew.
+                     "CREATE TABLE beside(name text PRIMARY KEY, bytes bytea NOT NULL);"
+                     /* Parts in which rows were removed or moved since they were last written anew.
                       */
                      "CREATE TABLE dirty(part text PRIMARY KEY);";
 
@@ -222,8 +222,8 @@ static const char undo_1[] =
     "  END LOOP;"
     " END $$;";
 
-/* Which templates a generation has touched, for readers that hold an index of an earlier one. Of the
-   last 20,000 generations or so; touched_from is the first that all is known since. */
+/* Which templates a generation has touched, for readers that hold an index of an earlier one. Of
+   the last 20,000 generations or so; touched_from is the first that all is known since. */
 static const char touched_2[] =
     "CREATE TABLE touched(generation bigint NOT NULL, template_id bigint NOT NULL,"
     " PRIMARY KEY(generation, template_id));"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer
+from ctypes import (
+    POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer,
+)
 from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -43,10 +45,12 @@ class Gallery(Closable):
 
     @staticmethod
     def open(folder: PathLike, mode: str = "r") -> Gallery:
-        """mode: "r" to read, "w" to change, "c" to change and made when missing."""
-        modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE}
+        """mode: "r" to read, "w" to change, "c" to change and made when missing, "m" to change and the
+        tables of a database made or brought up to date. folder: or postgresql://user@host/database."""
+        modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE,
+                 "m": GalleryMode.MIGRATE}
         if mode not in modes:
-            raise ValueError(f'a mode is "r", "w" or "c", not "{mode}"')
+            raise ValueError(f'a mode is "r", "w", "c" or "m", not "{mode}"')
         return Gallery(Handle("the gallery", take(lib.dpl_gallery_open, to_bytes(folder), modes[mode]),
                               lib.dpl_gallery_close))
 
@@ -71,6 +75,20 @@ class Gallery(Closable):
     def folder(self) -> str:
         with self._use() as p:
             return text(lib.dpl_gallery_dir(p))
+
+    @property
+    def derived_folder(self) -> str:
+        """Where what is derived from the gallery lies on this machine: its folder, or a cache's."""
+        with self._use() as p:
+            return text(lib.dpl_gallery_folder(p))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the gallery has changed since the last call; False when the time is over. The
+        first call returns at once."""
+        out = c_bool()
+        with self._use() as p:
+            call(lib.dpl_gallery_wait, byref(out), p, int(1000 * timeout_s))
+        return out.value
 
     @property
     def notice(self) -> str:

@@ -185,7 +185,8 @@ def test_settings_and_notices(people, model):
     assert people.setting("model.face.hash") == model.encoder.hash and people.setting("nothing") is None
     people.remember("detect", people.setting("detect") or "none")
     assert people.notice == "" and people.calibration_path is None
-    assert Path(people.folder).name == "gallery"
+    assert Path(people.folder).name == "gallery" and people.derived_folder == people.folder
+    assert people.wait(0) and not people.wait(0)
     row = people.photos()[0]
     assert row.status == doppel.Status.OK and row.n_faces == 1 and not photo_is_from_thumbnail(row)
     assert [t.id for t in people.templates_of(row.id)] == [t.id for t in people.templates()
