@@ -30,8 +30,8 @@ static const double enough_recall = 0.99;
    are compared by it, and 16 bits go no further than 65504. */
 static const char tables[] =
     "CREATE FUNCTION doppel_floats(b bytea) RETURNS real[] LANGUAGE sql IMMUTABLE STRICT AS $$"
-    " WITH bits AS (SELECT k, get_byte(b, 4 * k)::bigint | get_byte(b, 4 * k + 1)::bigint << 8 |"
-    "   get_byte(b, 4 * k + 2)::bigint << 16 | get_byte(b, 4 * k + 3)::bigint << 24 AS i"
+    " WITH bits AS (SELECT k, get_byte(b, 4 * k)::bigint + 256 * get_byte(b, 4 * k + 1)::bigint +"
+    "   65536 * get_byte(b, 4 * k + 2)::bigint + 16777216 * get_byte(b, 4 * k + 3)::bigint AS i"
     "   FROM generate_series(0, length(b) / 4 - 1) AS k),"
     "  numbers AS (SELECT k, CASE WHEN (i >> 23 & 255) = 0 THEN 0::float8 ELSE"
     "   (1 - 2 * (i >> 31)) * (1 + (i & 8388607) / 8388608::float8) *"
@@ -49,9 +49,9 @@ static const char tables[] =
     "  END IF;"
     "  RETURN NULL;"
     " END $$;"
-    "CREATE TRIGGER near AFTER INSERT OR UPDATE OF bytes ON vector"
+    "CREATE TRIGGER near AFTER INSERT OR UPDATE OF bytes ON embedding"
     " FOR EACH ROW EXECUTE FUNCTION doppel_near();"
-    "INSERT INTO near SELECT template_id, space, doppel_floats(bytes)::halfvec FROM vector";
+    "INSERT INTO near SELECT template_id, space, doppel_floats(bytes)::halfvec FROM embedding";
 
 /* What a query has to say to be answered by the index: the rows, and the order. */
 static void put_rows(dpli_buf *sql, const char *space, int64_t dim)
@@ -102,7 +102,7 @@ static dpl_status has_table(bool *has, dpli_db *db, dpl_error *err)
 
 /* The share of each's ten nearest, as all are compared, that are among what the index finds. */
 static dpl_status measure(double *recall, dpli_store_postgres *s, const char *space, int64_t dim,
-                          int width, dpl_error *err)
+                          int64_t n, int width, dpl_error *err)
 {
     dpli_buf sql = {0};
     dpli_stmt stmt = {0};
@@ -126,7 +126,10 @@ static dpl_status measure(double *recall, dpli_store_postgres *s, const char *sp
     put_rows(&sql, space, dim);
     dpli_buf_str(&sql, " ORDER BY ");
     put_order(&sql, dim, probe);
-    dpli_buf_printf(&sql, " LIMIT %d)) / 10.0 AS found FROM (SELECT v FROM near WHERE ", 10 * OVER);
+    dpli_buf_printf(&sql,
+                    " LIMIT %d)) / least(10.0, greatest(1, %" PRId64
+                    ")) AS found FROM (SELECT v FROM near WHERE ",
+                    10 * OVER, n);
     put_rows(&sql, space, dim);
     dpli_buf_printf(&sql, " ORDER BY hashint8(template_id) LIMIT %d) AS p) AS each_one",
                     N_MEASURED);
@@ -188,7 +191,7 @@ static dpl_status index_space(dpli_store_postgres *s, const char *space, int64_t
     put_rows(&sql, space, dim);
     status = run_and_clear(&sql, s->sql.db, err);
     for (; status == DPL_OK; width *= 2) {
-        status = measure(&recall, s, space, dim, width, err);
+        status = measure(&recall, s, space, dim, n, width, err);
         if (recall >= enough_recall || 2 * width > LAST_WIDTH)
             break;
     }
@@ -331,7 +334,7 @@ dpl_status dpli_postgres_near(dpli_store *store, const char *space, const dpli_n
     put_order(&sql, info->dim, "CAST(CAST(?1 AS text) AS halfvec)");
     dpli_buf_printf(&sql,
                     " LIMIT %zu) AS c JOIN template t ON t.id = c.template_id LEFT JOIN owner o ON"
-                    " o.template_id = t.id JOIN vector w ON w.template_id = t.id AND w.space ="
+                    " o.template_id = t.id JOIN embedding w ON w.template_id = t.id AND w.space ="
                     " '%s' AND w.person_id = coalesce(o.person_id, 0)",
                     n_asked, space);
     if (status == DPL_OK)

@@ -123,8 +123,8 @@ void kit_exec(dpl_gallery *gallery, const char *sql)
         const bool of_vector = strncmp(sql, "UPDATE template SET vector =", 28) == 0;
 
         text = replaced(text, " x'", " '\\x");
-        text = replaced(text, "SELECT vector FROM template", "SELECT bytes FROM vector");
-        text = replaced(text, "UPDATE template SET vector =", "UPDATE vector SET bytes =");
+        text = replaced(text, "SELECT vector FROM template", "SELECT bytes FROM embedding");
+        text = replaced(text, "UPDATE template SET vector =", "UPDATE embedding SET bytes =");
         if (of_vector)
             text = replaced(text, "WHERE id =", "WHERE template_id =");
     }
