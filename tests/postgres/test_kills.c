@@ -123,9 +123,9 @@ static uint64_t count_told(int told)
 {
     uint64_t n = 0;
     char bytes[256];
-    ssize_t got;
 
-    while ((got = read(told, bytes, sizeof bytes)) > 0 || (got < 0 && errno == EINTR))
+    for (ssize_t got = read(told, bytes, sizeof bytes); got > 0 || (got < 0 && errno == EINTR);
+         got = read(told, bytes, sizeof bytes))
         n += got > 0 ? (uint64_t)got : 0;
     close(told);
     return n;
