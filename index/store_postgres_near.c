@@ -30,8 +30,8 @@ static const double enough_recall = 0.99;
    are compared by it, and 16 bits go no further than 65504. */
 static const char tables[] =
     "CREATE FUNCTION doppel_floats(b bytea) RETURNS real[] LANGUAGE sql IMMUTABLE STRICT AS $$"
-    " WITH bits AS (SELECT k, get_byte(b, 4 * k)::bigint | get_byte(b, 4 * k + 1)::bigint << 8 |"
-    "   get_byte(b, 4 * k + 2)::bigint << 16 | get_byte(b, 4 * k + 3)::bigint << 24 AS i"
+    " WITH bits AS (SELECT k, get_byte(b, 4 * k)::bigint + 256 * get_byte(b, 4 * k + 1)::bigint +"
+    "   65536 * get_byte(b, 4 * k + 2)::bigint + 16777216 * get_byte(b, 4 * k + 3)::bigint AS i"
     "   FROM generate_series(0, length(b) / 4 - 1) AS k),"
     "  numbers AS (SELECT k, CASE WHEN (i >> 23 & 255) = 0 THEN 0::float8 ELSE"
     "   (1 - 2 * (i >> 31)) * (1 + (i & 8388607) / 8388608::float8) *"

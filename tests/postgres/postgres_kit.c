@@ -88,9 +88,15 @@ char *postgres_kit_ask(const char *address, const char *sql)
     return text;
 }
 
-bool postgres_kit_serves(const char *address)
+int postgres_kit_life(const char *address)
 {
-    return PQping(address) == PQPING_OK;
+    PGconn *c = PQconnectdb(address);
+    PGresult *r = PQexec(c, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    const int pid = PQntuples(r) > 0 ? atoi(PQgetvalue(r, 0, 0)) : 0;
+
+    PQclear(r);
+    PQfinish(c);
+    return pid;
 }
 
 /* Where databases are made. */
@@ -222,10 +228,10 @@ char *postgres_kit_ask(const char *address, const char *sql)
     return NULL;
 }
 
-bool postgres_kit_serves(const char *address)
+int postgres_kit_life(const char *address)
 {
     (void)address;
-    return false;
+    return 0;
 }
 
 int postgres_kit_rows_with(const char *address, const void *bytes, size_t n)

@@ -20,8 +20,8 @@ void postgres_kit_run(const char *address, const char *sql);
 /** The first column of the first row, freed with free(); "" when there is none. */
 char *postgres_kit_ask(const char *address, const char *sql);
 
-/** Whether the server takes connections to that database. */
-bool postgres_kit_serves(const char *address);
+/** A number that is another one when the server has begun anew; 0: it takes no connection now. */
+int postgres_kit_life(const char *address);
 
 /** How many rows of the database hold these bytes, whichever table they are in. */
 int postgres_kit_rows_with(const char *address, const void *bytes, size_t n);
