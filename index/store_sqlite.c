@@ -459,13 +459,15 @@ static dpl_status set_setting(dpli_store *store, const char *key, const char *va
     dpli_stmt s = {0};
     dpl_status status =
         dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "INSERT INTO setting VALUES(?1, ?2)"
-                      " ON CONFLICT(key) DO UPDATE SET value = ?2 WHERE value <> ?2",
+                      value ? "INSERT INTO setting VALUES(?1, ?2)"
+                              " ON CONFLICT(key) DO UPDATE SET value = ?2 WHERE value <> ?2"
+                            : "DELETE FROM setting WHERE key = ?1",
                       err);
 
     if (status == DPL_OK) {
         dpli_bind_text(&s, 1, key);
-        dpli_bind_text(&s, 2, value);
+        if (value)
+            dpli_bind_text(&s, 2, value);
         status = dpli_stmt_run(&s, err);
     }
     dpli_stmt_clear(&s);
@@ -685,6 +687,8 @@ static const dpli_store_ops ops = {
     .add_line = dpli_sqlite_add_line,
     .each_line = dpli_sqlite_each_line,
     .faults = dpli_sqlite_faults,
+    .find_person_by = dpli_sqlite_find_person_by,
+    .find_alias_by = dpli_sqlite_find_alias_by,
     .want_scrub = want_scrub,
     .wants_scrub = wants_scrub,
     .scrub = scrub,

@@ -12,6 +12,7 @@
 /* The statements that write, prepared when first needed and kept. */
 enum {
     DPLI_SQLITE_FIND_PERSON,
+    DPLI_SQLITE_FIND_PERSON_BY,
     DPLI_SQLITE_ADD_PERSON,
     DPLI_SQLITE_RENAME_PERSON,
     DPLI_SQLITE_DROP_PERSON,
@@ -32,6 +33,7 @@ enum {
     DPLI_SQLITE_SET_FILE,
     DPLI_SQLITE_DROP_FILE,
     DPLI_SQLITE_FIND_ALIAS,
+    DPLI_SQLITE_FIND_ALIAS_BY,
     DPLI_SQLITE_SET_ALIAS,
     DPLI_SQLITE_DROP_ALIAS,
     DPLI_SQLITE_FIND_REFUSAL,
@@ -125,6 +127,10 @@ void dpli_sqlite_clear_walks(dpli_store_sqlite *s);
 
 dpl_status dpli_sqlite_find_person(dpli_store *store, int64_t *id, const char *name,
                                    dpl_error *err);
+dpl_status dpli_sqlite_find_person_by(dpli_store *store, int64_t *id, const char *beginning,
+                                      dpl_error *err);
+dpl_status dpli_sqlite_find_alias_by(dpli_store *store, int64_t *person_id, char **name,
+                                     const char *beginning, dpl_error *err);
 dpl_status dpli_sqlite_add_person(dpli_store *store, int64_t *id, const char *name, uint64_t sum,
                                   dpl_error *err);
 dpl_status dpli_sqlite_rename_person(dpli_store *store, int64_t id, const char *name, uint64_t sum,

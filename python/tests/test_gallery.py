@@ -253,3 +253,24 @@ def test_sidecars_are_written_and_read(gallery, model, tmp_path):
     assert gallery.read_sidecars([photo]).n_same == 1
     written = doppel.sidecar.write(path, photo, size, [], dry_run=True)
     assert written.n_removed == 1
+
+
+def test_an_encrypted_gallery_is_the_same_to_who_has_the_key(people, tmp_path):
+    key, folder = tmp_path / "gallery.key", people.folder
+    before = [p.name for p in people.people()]
+    people.close()
+    with doppel.Gallery.open(folder, "w") as gallery:
+        assert not gallery.encryption.is_encrypted
+        gallery.encrypt(key_file=key, passphrase="correct horse")
+        assert gallery.encryption.is_encrypted and gallery.encryption.has_secret
+    with pytest.raises(doppel.GalleryError, match="key is in a file of its own"):
+        doppel.Gallery.open(folder)
+    with pytest.raises(doppel.GalleryError, match="not the passphrase"):
+        doppel.Gallery.open(folder, key_file=key, passphrase="wrong horse")
+    with doppel.Gallery.open(folder, "w", key_file=key, passphrase=b"correct horse") as gallery:
+        assert [p.name for p in gallery.people()] == before
+        gallery.rekey(key_file=key)
+        gallery.decrypt()
+        assert [p.name for p in gallery.people()] == before
+    with doppel.Gallery.open(folder) as gallery:
+        assert not gallery.encryption.is_encrypted
