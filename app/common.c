@@ -13,6 +13,7 @@
 
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/keys.h"
 #include "app/nearest.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
@@ -34,6 +35,16 @@ const option_spec options_gallery[] = {
      .help = "the gallery's folder (default $DOPPEL_GALLERY, else ~/.local/share/doppel)",
      .environment = "DOPPEL_GALLERY",
      .asked_for = true},
+    {.name = "key-file",
+     .kind = OPTION_TEXT,
+     .offset = AT(key_file),
+     .value = "FILE",
+     .help = "the key of an encrypted gallery (default gallery.keys in its folder)"},
+    {.name = "passphrase-file",
+     .kind = OPTION_TEXT,
+     .offset = AT(passphrase_file),
+     .value = "FILE",
+     .help = "a file whose first line is its passphrase (/dev/fd/N: a descriptor; default: asked)"},
     {0}};
 
 const option_spec options_models[] = {
@@ -309,15 +320,24 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
                         dpl_gallery_mode mode)
 {
     char *dir = common_gallery_dir(self, o);
+    keys k = {.twice = false};
     dpl_error err;
     dpl_status status;
+    int code;
 
     *out = NULL;
     if (!dir)
         return dpl_status_exit_code(DPL_E_ARGUMENT);
+    code = keys_of_gallery(&k, self, o);
+    if (code) {
+        keys_clear(&k);
+        free(dir);
+        return code;
+    }
     /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. */
     (void)setenv("SQLITE_TMPDIR", dir, 0);
-    status = dpl_gallery_open(out, dir, mode, &err);
+    status = dpl_gallery_open_with_key(out, dir, mode, &k.key, &err);
+    keys_clear(&k);
     free(dir);
     if (status != DPL_OK)
         return common_fail(self, o, &err);
@@ -534,7 +554,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
 {
     if (!o->inputs)
         return;
-    const char **read = text_need(calloc(o->n_inputs + 2 * n_models, sizeof *read));
+    const char **read = text_need(calloc(o->n_inputs + 2 * n_models + 1, sizeof *read));
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
     char *page = html ? realpath(html, NULL) : NULL, *slash;
@@ -554,7 +574,14 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 3});
+    if (gallery) {
+        dpl_encryption is;
+
+        /* It is looked at again when somebody has been forgotten meanwhile. */
+        dpl_gallery_encryption(&is, gallery);
+        read[o->n_inputs + 2 * n_models] = is.key_file;
+    }
+    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models + 1, write, 3});
     for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
     free(beside);

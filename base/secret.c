@@ -164,3 +164,50 @@ bool dpli_from_text(uint8_t *out, size_t *n, const char *text, size_t n_text)
                              sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
            end == text + n_text;
 }
+
+/* ------------------------------------------------------------------ a stream */
+
+struct dpli_stream {
+    crypto_secretstream_xchacha20poly1305_state state;
+};
+
+_Static_assert(crypto_secretstream_xchacha20poly1305_HEADERBYTES == DPLI_STREAM_HEAD, "a head");
+_Static_assert(crypto_secretstream_xchacha20poly1305_ABYTES == DPLI_STREAM_EXTRA, "a tag");
+
+dpl_status dpli_stream_seal_from(dpli_stream **out, uint8_t head[DPLI_STREAM_HEAD],
+                                 const uint8_t key[DPLI_KEY_BYTES], dpl_error *err)
+{
+    *out = dpli_secret_alloc(sizeof **out, err);
+    if (!*out)
+        return DPL_E_MEMORY;
+    crypto_secretstream_xchacha20poly1305_init_push(&(*out)->state, head, key);
+    return DPL_OK;
+}
+
+dpl_status dpli_stream_open_from(dpli_stream **out, const uint8_t head[DPLI_STREAM_HEAD],
+                                 const uint8_t key[DPLI_KEY_BYTES], dpl_error *err)
+{
+    *out = dpli_secret_alloc(sizeof **out, err);
+    if (!*out)
+        return DPL_E_MEMORY;
+    crypto_secretstream_xchacha20poly1305_init_pull(&(*out)->state, head, key);
+    return DPL_OK;
+}
+
+void dpli_stream_seal(uint8_t *out, dpli_stream *s, const void *text, size_t n, bool last)
+{
+    crypto_secretstream_xchacha20poly1305_push(
+        &s->state, out, NULL, text, n, NULL, 0,
+        last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL : 0);
+}
+
+bool dpli_stream_open(void *out, bool *last, dpli_stream *s, const uint8_t *sealed, size_t n)
+{
+    unsigned char tag = 0;
+    const bool good = n >= DPLI_STREAM_EXTRA &&
+                      crypto_secretstream_xchacha20poly1305_pull(&s->state, out, NULL, &tag, sealed,
+                                                                 n, NULL, 0) == 0;
+
+    *last = tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL;
+    return good;
+}

@@ -62,6 +62,19 @@ void dpli_seal_piece(uint8_t *out, const uint8_t key[DPLI_KEY_BYTES], uint64_t n
 bool dpli_unseal_piece(void *out, const uint8_t key[DPLI_KEY_BYTES], uint64_t number,
                        const uint8_t *sealed, size_t n);
 
+/* A stream of pieces that opens in its order, from its beginning to its end, or not (libsodium's
+   secretstream, XChaCha20-Poly1305). Freed by dpli_secret_free. */
+typedef struct dpli_stream dpli_stream;
+enum { DPLI_STREAM_HEAD = 24, DPLI_STREAM_EXTRA = 17 };
+dpl_status dpli_stream_seal_from(dpli_stream **out, uint8_t head[DPLI_STREAM_HEAD],
+                                 const uint8_t key[DPLI_KEY_BYTES], dpl_error *err);
+dpl_status dpli_stream_open_from(dpli_stream **out, const uint8_t head[DPLI_STREAM_HEAD],
+                                 const uint8_t key[DPLI_KEY_BYTES], dpl_error *err);
+/** out: n + DPLI_STREAM_EXTRA bytes. */
+void dpli_stream_seal(uint8_t *out, dpli_stream *stream, const void *text, size_t n, bool last);
+/** out: n - DPLI_STREAM_EXTRA bytes; *last: nothing follows. */
+bool dpli_stream_open(void *out, bool *last, dpli_stream *stream, const uint8_t *sealed, size_t n);
+
 /**
  * A key of a passphrase, or of any secret.
  *

@@ -593,7 +593,7 @@ dpl_status dpli_ring_refresh(bool *changed, dpli_ring *ring, const char *path, d
         return DPL_OK;
     status = read_ring(&fresh, &wrong, path, &(dpli_ring_secret){0}, ring->lock, err);
     if (status != DPL_OK)
-        return status == DPL_E_NOT_FOUND ? DPL_OK : status;
+        return status == DPL_E_MEMORY ? status : DPL_OK;
     if (memcmp(fresh->head.id, ring->head.id, sizeof fresh->head.id) == 0) {
         for (int t = 0; t < DPLI_N_NUMBERED; t++)
             dpli_secret_free(ring->trees[t].nodes);

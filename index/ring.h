@@ -57,7 +57,8 @@ dpl_status dpli_ring_read(dpli_ring **out, bool *wrong_secret, const char *path,
                           const dpli_ring_secret *secret, dpl_error *err);
 /** Atomically, for its owner alone; what stood there before is overwritten. */
 dpl_status dpli_ring_write(dpli_ring *ring, const char *path, dpl_error *err);
-/** Read again what another process has changed; a file that is gone changes nothing. */
+/** Read again what another process has changed; a file that is gone, or cannot be read,
+ * changes nothing. */
 dpl_status dpli_ring_refresh(bool *changed, dpli_ring *ring, const char *path, dpl_error *err);
 /** Overwrite a file and remove it, if there is one. */
 void dpli_ring_shred(const char *path);

@@ -102,6 +102,26 @@ DPL_API dpl_status dpl_gallery_rekey(dpl_gallery *gallery, const dpl_key_options
  * removed, a key file of its own is left to the caller. Statuses as of dpl_gallery_encrypt. */
 DPL_API dpl_status dpl_gallery_decrypt(dpl_gallery *gallery, dpl_error *err);
 
+/**
+ * dpl_gallery_export sealed by a secret: who has not that reads nothing of it. It is no other than
+ * the export of any gallery, encrypted or not.
+ *
+ * @param key  its secret, given or asked for; a key file is not looked at
+ * @retval DPL_E_ARGUMENT  there is no secret
+ */
+DPL_API dpl_status dpl_gallery_export_sealed(dpl_gallery *gallery, const char *path,
+                                             const dpl_key_options *key, dpl_error *err);
+
+/**
+ * dpl_gallery_import of an export that may be sealed.
+ *
+ * @param key  NULL: none. Asked for a secret only where the export wants one
+ * @retval DPL_E_INPUT  also: the secret is wrong, or was not given; it was changed or cut short
+ */
+DPL_API dpl_status dpl_gallery_import_sealed(dpl_gallery *gallery, const char *path,
+                                             const dpl_key_options *key, int64_t *n_photos,
+                                             int64_t *n_templates, dpl_error *err);
+
 #ifdef __cplusplus
 }
 #endif

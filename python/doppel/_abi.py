@@ -1806,6 +1806,8 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_encrypt": (c_int, (c_void_p, POINTER(dpl_key_options), POINTER(dpl_error))),
     "dpl_gallery_rekey": (c_int, (c_void_p, POINTER(dpl_key_options), POINTER(dpl_error))),
     "dpl_gallery_decrypt": (c_int, (c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_export_sealed": (c_int, (c_void_p, c_char_p, POINTER(dpl_key_options), POINTER(dpl_error))),
+    "dpl_gallery_import_sealed": (c_int, (c_void_p, c_char_p, POINTER(dpl_key_options), c_void_p, c_void_p, POINTER(dpl_error))),
     "dpl_share_of": (dpl_share, (c_int64, c_int64)),
     "dpl_metrics_make": (c_int, (POINTER(dpl_metrics), c_void_p, c_void_p, c_size_t, c_uint64, POINTER(dpl_error))),
     "dpl_metrics_clear": (None, (POINTER(dpl_metrics),)),

@@ -395,16 +395,25 @@ class Gallery(Closable):
         with self._use() as p:
             call(lib.dpl_gallery_set_apart, p, to_bytes(a), to_bytes(b))
 
-    def export(self, path: PathLike) -> None:
-        """All of it as JSON lines."""
-        with self._use() as p:
-            call(lib.dpl_gallery_export, p, to_bytes(path))
+    def export(self, path: PathLike, passphrase: Union[str, bytes, None] = None) -> None:
+        """All of it as JSON lines; with a passphrase sealed by it."""
+        if passphrase is None:
+            with self._use() as p:
+                call(lib.dpl_gallery_export, p, to_bytes(path))
+            return
+        with self._use() as p, _key(None, passphrase) as key:
+            call(lib.dpl_gallery_export_sealed, p, to_bytes(path), byref(key))
 
-    def import_(self, path: PathLike) -> Tuple[int, int]:
-        """Read an export; how many photos and templates it had."""
+    def import_(self, path: PathLike, passphrase: Union[str, bytes, None] = None) -> Tuple[int, int]:
+        """Read an export, which may be sealed; how many photos and templates it had."""
         photos, templates = c_int64(), c_int64()
-        with self._use() as p:
-            call(lib.dpl_gallery_import, p, to_bytes(path), byref(photos), byref(templates))
+        if passphrase is None:
+            with self._use() as p:
+                call(lib.dpl_gallery_import, p, to_bytes(path), byref(photos), byref(templates))
+        else:
+            with self._use() as p, _key(None, passphrase) as key:
+                call(lib.dpl_gallery_import_sealed, p, to_bytes(path), byref(key), byref(photos),
+                     byref(templates))
         return photos.value, templates.value
 
     @contextmanager

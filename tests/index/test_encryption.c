@@ -710,6 +710,90 @@ static void nothing_is_forgotten_where_its_key_cannot_be(void **state)
     assert_int_equal(rename(aside, f->key_path), 0);
 }
 
+/* ------------------------------------------------------------------ an export */
+
+static void a_sealed_export_opens_by_its_passphrase_whole_or_not(void **state)
+{
+    fixture *f = *state;
+    const dpl_key_options right = secret_key("correct horse"), wrong = secret_key("another");
+    char *dir = kit_folder(), *bytes, *dump;
+    dpl_gallery *other = kit_open(dir, DPL_GALLERY_CREATE);
+    int64_t n_photos, n_templates;
+    size_t n;
+
+    kit_expect(DPL_E_ARGUMENT, dpl_gallery_export_sealed(f->gallery, "sealed", &f->key, &err),
+               &err);
+    kit_expect(DPL_OK, dpl_gallery_export_sealed(f->gallery, "sealed", &right, &err), &err);
+    bytes = kit_read("sealed", &n);
+    assert_null(memmem(bytes, n, "Secretmann", 10));
+    kit_expect(DPL_E_INPUT,
+               dpl_gallery_import_sealed(other, "sealed", &wrong, &n_photos, &n_templates, &err),
+               &err);
+    assert_non_null(strstr(err.message, "that is not its passphrase"));
+    kit_expect(DPL_E_INPUT, dpl_gallery_import(other, "sealed", &n_photos, &n_templates, &err),
+               &err);
+    assert_non_null(strstr(err.message, "sealed by a passphrase, and none was given"));
+    for (int i = 0; i < 4; i++) {
+        const size_t at = i == 0 ? 10 : i == 1 ? 70 : i == 2 ? n / 2 : n - 1;
+
+        bytes[at] ^= 1;
+        kit_write("sealed", bytes, n);
+        kit_expect(
+            DPL_E_INPUT,
+            dpl_gallery_import_sealed(other, "sealed", &right, &n_photos, &n_templates, &err),
+            &err);
+        bytes[at] ^= 1;
+        kit_write("sealed", bytes, n - 1 - (size_t)i);
+        kit_expect(
+            DPL_E_INPUT,
+            dpl_gallery_import_sealed(other, "sealed", &right, &n_photos, &n_templates, &err),
+            &err);
+    }
+    kit_write("sealed", bytes, n);
+    kit_expect(DPL_OK,
+               dpl_gallery_import_sealed(other, "sealed", &right, &n_photos, &n_templates, &err),
+               &err);
+    dump = kit_dump(other);
+    assert_string_equal(dump, f->plain);
+    free(dump);
+    free(bytes);
+    unlink("sealed");
+    kit_end(other, dir);
+}
+
+/* Longer than two of its pieces, and cut between them. */
+static void a_long_sealed_export_that_is_cut_between_pieces_is_refused(void **state)
+{
+    fixture *f = *state;
+    const dpl_key_options right = secret_key("correct horse");
+    const size_t n_head = 64, n_piece = 65536 + 17;
+    char *dir = kit_folder(), *bytes, path[64];
+    dpl_gallery *other = kit_open(dir, DPL_GALLERY_CREATE);
+    int64_t n_photos, n_templates;
+    size_t n;
+
+    for (int i = 0; i < 120; i++) {
+        snprintf(path, sizeof path, "/photos/more/%d.jpg", i);
+        kit_put_well(f->gallery, (uint64_t)(100 + i), path, "Carl", 3);
+    }
+    kit_expect(DPL_OK, dpl_gallery_export_sealed(f->gallery, "sealed", &right, &err), &err);
+    bytes = kit_read("sealed", &n);
+    assert_true(n > n_head + 2 * n_piece);
+    kit_write("sealed", bytes, n_head + n_piece);
+    kit_expect(DPL_E_INPUT,
+               dpl_gallery_import_sealed(other, "sealed", &right, &n_photos, &n_templates, &err),
+               &err);
+    assert_non_null(strstr(err.message, "cut short"));
+    kit_write("sealed", bytes, n);
+    kit_expect(DPL_OK,
+               dpl_gallery_import_sealed(other, "sealed", &right, &n_photos, &n_templates, &err),
+               &err);
+    assert_int_equal(n_photos, 125);
+    free(bytes);
+    unlink("sealed");
+    kit_end(other, dir);
+}
+
 /* ------------------------------------------------------------------ the ring and the vault */
 
 /* Which keys are left is compared with a list, over many rounds of destroying. */
@@ -840,6 +924,8 @@ int main(void)
         OF_ONE(killed_at_any_instant_it_is_as_before_or_done),
         OF_ONE(an_old_copy_of_whoever_was_forgotten_opens_for_nobody),
         OF_ONE(nothing_is_forgotten_where_its_key_cannot_be),
+        OF_ONE(a_sealed_export_opens_by_its_passphrase_whole_or_not),
+        OF_ONE(a_long_sealed_export_that_is_cut_between_pieces_is_refused),
         cmocka_unit_test(a_ring_keeps_the_keys_that_it_is_to_keep_and_no_others),
         cmocka_unit_test(a_vault_gives_what_was_put_and_notices_each_change),
 #undef OF_ONE
