@@ -91,6 +91,15 @@ static json_t *index_json(const dpl_index_info *is)
     return index;
 }
 
+static void put_encryption(json_t **object, const dpl_encryption *is)
+{
+    json_put(object, "encrypted", json_boolean(is->is_encrypted));
+    if (!is->is_encrypted)
+        return;
+    json_put_text(object, "key_file", is->key_file);
+    json_put(object, "passphrase", json_boolean(is->has_secret));
+}
+
 json_t *info_gallery_json(const gallery_facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
@@ -127,6 +136,16 @@ json_t *info_gallery_json(const gallery_facts *f)
         if (f->models[i].vectors)
             json_put(&models, f->models[i].space, model_json(&f->models[i]));
     json_put(&object, "models", models);
+    put_encryption(&object, &f->encryption);
+    return object;
+}
+
+json_t *encryption_json(const char *command, const char *dir, const dpl_encryption *is)
+{
+    json_t *object = json_answer(command);
+
+    json_put_text(&object, "gallery", dir);
+    put_encryption(&object, is);
     return object;
 }
 

@@ -42,10 +42,14 @@ typedef struct gallery_facts {
     const char *detect;          /* "faces", "none", or NULL: unset */
     const gallery_model *models; /* [n_models] */
     size_t n_models;
+    dpl_encryption encryption;
 } gallery_facts;
 
 /** doppel.info/1, the gallery. */
 json_t *info_gallery_json(const gallery_facts *f);
+
+/** doppel.encrypt/1, doppel.rekey/1, doppel.decrypt/1: what a gallery's key is now. */
+json_t *encryption_json(const char *command, const char *dir, const dpl_encryption *is);
 
 /** doppel.rename/1. */
 json_t *rename_json(const char *from, const char *to);

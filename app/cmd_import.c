@@ -5,9 +5,11 @@
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/json_print.h"
+#include "app/keys.h"
 
 typedef struct import_options {
     common common;
+    const char *passphrase_file;
     bool dry_run;
 } import_options;
 
@@ -17,6 +19,12 @@ static const option_spec own[] = {{.name = "dry-run",
                                    .offset = offsetof(import_options, dry_run),
                                    .once = true,
                                    .help = "read all of it and change nothing"},
+                                  {.name = "export-passphrase-file",
+                                   .kind = OPTION_TEXT,
+                                   .offset = offsetof(import_options, passphrase_file),
+                                   .value = "FILE",
+                                   .once = true,
+                                   .help = "the passphrase of a sealed export (default: asked)"},
                                   {0}};
 
 const option_spec *const options_of_import[] = {own, options_gallery, options_output, NULL};
@@ -25,6 +33,7 @@ int cmd_import(const command *self, int argc, char **argv)
 {
     import_options o = {.common = COMMON_INIT};
     dpl_gallery *gallery = NULL;
+    keys k = {.twice = false};
     char photos[64], templates[64];
     int64_t n_photos = 0, n_templates = 0;
     dpl_error err;
@@ -36,8 +45,13 @@ int cmd_import(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_CREATE);
     if (code)
         return code;
+    code = keys_of(&k, self, &o.common, NULL, o.passphrase_file, true, false,
+                   "passphrase of the export");
     dpl_gallery_rehearse(gallery, o.dry_run);
-    if (dpl_gallery_import(gallery, argv[1], &n_photos, &n_templates, &err) != DPL_OK) {
+    if (code) {
+        /* told */
+    } else if (dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err) !=
+               DPL_OK) {
         code = common_fail(self, &o.common, &err);
     } else if (o.common.json) {
         json_print(import_json(n_photos, n_templates));
@@ -46,6 +60,7 @@ int cmd_import(const command *self, int argc, char **argv)
                text_counted(photos, n_photos, "photo"),
                text_counted(templates, n_templates, "template"));
     }
+    keys_clear(&k);
     /* One that was made for nothing is none. */
     if (code || o.dry_run)
         dpl_gallery_abandon(gallery);

@@ -351,7 +351,7 @@ static void gallery_json(const info *i, facts *f)
 {
     dpl_near_info near;
     const char *dir = dpl_gallery_dir(i->gallery);
-    const gallery_facts told = {
+    gallery_facts told = {
         .dir = dir,
         .counts = f->counts,
         .index_bytes = index_bytes(dpl_gallery_folder(i->gallery)),
@@ -368,6 +368,7 @@ static void gallery_json(const info *i, facts *f)
         .n_models = N_MODELS,
     };
 
+    dpl_gallery_encryption(&told.encryption, i->gallery);
     json_print(info_gallery_json(&told));
 }
 
@@ -435,6 +436,7 @@ static void gallery_text(const info *i, const facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
     const int64_t bytes = index_bytes(dpl_gallery_folder(i->gallery));
+    dpl_encryption is;
     char a[64], b[64];
 
     text_put(stdout, dpl_gallery_dir(i->gallery));
@@ -456,6 +458,12 @@ static void gallery_text(const info *i, const facts *f)
         printf("  faces       %s\n", strcmp(f->detect, "none") == 0
                                          ? "none are looked for: each picture is taken whole"
                                          : "are found in the photos");
+    dpl_gallery_encryption(&is, i->gallery);
+    if (is.is_encrypted) {
+        fputs("  encrypted   key ", stdout);
+        text_put(stdout, is.key_file);
+        puts(is.has_secret ? ", which a passphrase opens" : "");
+    }
     printf("  database    %s bytes\n", text_count(a, c->db_bytes));
     if (bytes > 0)
         printf("  index       %s bytes, made again from the database when needed\n",

@@ -240,6 +240,33 @@ const command commands[] = {
      "name that somebody gave by hand stays unless --overwrite is said. Photos have to be in the\n"
      "gallery: doppel scan or enroll puts them there. doppel undo takes it back.",
      NULL},
+    {"encrypt", cmd_encrypt, false, "", "let nobody read the gallery without its key",
+     options_of_encrypt,
+     "Vectors, thumbnails, names, paths and the index are sealed on the disk from then on. The key\n"
+     "is a file: --key-file FILE, which is made and is best kept apart from the gallery and its\n"
+     "backups, or gallery.keys in the gallery's folder, which a passphrase locks. Every command "
+     "that\n"
+     "opens the gallery then takes --key-file, or asks for the passphrase; the configuration "
+     "file\n"
+     "takes key-file and passphrase-file, and a systemd service the credentials doppel.key and\n"
+     "doppel.passphrase.\n"
+     "\n"
+     "Whoever loses the key has lost the gallery: there is no other way in. forget destroys keys "
+     "in\n"
+     "the key file. Killed meanwhile, the gallery is as it was, or encrypted. It cannot be undone,\n"
+     "but by doppel decrypt. docs/encryption.md says what this protects from, and what not.",
+     NULL},
+    {"rekey", cmd_rekey, false, "", "give an encrypted gallery another key", options_of_rekey,
+     "All of it is sealed anew. The former key then opens copies made before, and nothing else. "
+     "The\n"
+     "new key is where the key was, unless --new-key-file says otherwise; a former key file in\n"
+     "another place is left there, to be removed. Killed meanwhile, one of the two keys opens it.",
+     NULL},
+    {"decrypt", cmd_decrypt, false, "", "make an encrypted gallery plain again",
+     options_of_decrypt,
+     "A key file of its own is left where it is. Killed meanwhile, the gallery is encrypted still,\n"
+     "or plain.",
+     NULL},
     {"migrate", cmd_migrate, true, "", "go over to another model", options_of_migrate,
      "Vectors of two models are not comparable, so a gallery of another model is refused. This\n"
      "makes its vectors anew, by the model that is installed now or by --model: from the photos\n"

@@ -14,6 +14,7 @@
 
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/keys.h"
 #include "app/nearest.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
@@ -41,6 +42,16 @@ const option_spec options_gallery[] = {
              "default $DOPPEL_GALLERY, else ~/.local/share/doppel",
      .environment = "DOPPEL_GALLERY",
      .asked_for = true},
+    {.name = "key-file",
+     .kind = OPTION_TEXT,
+     .offset = AT(key_file),
+     .value = "FILE",
+     .help = "the key of an encrypted gallery (default gallery.keys in its folder)"},
+    {.name = "passphrase-file",
+     .kind = OPTION_TEXT,
+     .offset = AT(passphrase_file),
+     .value = "FILE",
+     .help = "a file whose first line is its passphrase (/dev/fd/N: a descriptor; default: asked)"},
     {0}};
 
 const option_spec options_models[] = {
@@ -332,17 +343,26 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
                         dpl_gallery_mode mode)
 {
     char *dir = common_gallery_dir(self, o);
+    keys k = {.twice = false};
     dpl_error err;
     dpl_status status;
+    int code;
 
     *out = NULL;
     if (!dir)
         return dpl_status_exit_code(DPL_E_ARGUMENT);
+    code = keys_of_gallery(&k, self, o);
+    if (code) {
+        keys_clear(&k);
+        free(dir);
+        return code;
+    }
     /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. An
        address of a database may hold a password, which is nobody else's to read. */
     if (!strstr(dir, "://"))
         (void)setenv("SQLITE_TMPDIR", dir, 0);
-    status = dpl_gallery_open(out, dir, mode, &err);
+    status = dpl_gallery_open_with_key(out, dir, mode, &k.key, &err);
+    keys_clear(&k);
     free(dir);
     if (status != DPL_OK)
         return common_fail(self, o, &err);
@@ -576,7 +596,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
     if (!o->inputs)
         return;
     const size_t n_named = o->n_inputs + 2 * n_models;
-    const char **read = text_need(calloc(n_named + 2, sizeof *read));
+    const char **read = text_need(calloc(n_named + 3, sizeof *read));
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
     char *page = html ? realpath(html, NULL) : NULL, *slash;
@@ -599,9 +619,16 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
+    if (gallery) {
+        dpl_encryption is;
+
+        /* It is looked at again when somebody has been forgotten meanwhile. */
+        dpl_gallery_encryption(&is, gallery);
+        read[n_named + 2] = is.key_file;
+    }
     sandbox_enter(&(sandbox_paths){
         .read = read,
-        .n_read = n_named + 2,
+        .n_read = n_named + 3,
         .write = write,
         .n_write = 3,
         .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),

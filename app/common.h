@@ -20,7 +20,7 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 
 /* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
-    const char *gallery, *model, *preset, *detector, *image_model, *html;
+    const char *gallery, *key_file, *passphrase_file, *model, *preset, *detector, *image_model, *html;
     const char *text_model, *second_text_model, *merges, *image_preset;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels, n_threads;
@@ -52,7 +52,7 @@ typedef struct common {
         .model_operations = 1e11, .precision = DPL_PRECISION_AUTO                                  \
     }
 
-extern const option_spec options_gallery[]; /* --gallery */
+extern const option_spec options_gallery[]; /* --gallery, --key-file, --passphrase-file */
 extern const option_spec options_models[];  /* --model … --max-memory */
 extern const option_spec options_output[];  /* --json, --quiet, --color */
 extern const option_spec options_html[];    /* --html */

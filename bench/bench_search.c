@@ -214,13 +214,13 @@ static void time_snapshot(const setting *s, const dpli_index *index, const char 
     moment start = now();
     char note[64];
 
-    check(dpli_snapshot_write(path, index, &err), &err);
+    check(dpli_snapshot_write(path, index, NULL, &err), &err);
     print_once("snapshot written and synced", s->n, start, "");
     for (int i = 0; i < 2; i++) {
         const size_t before = resident_mib();
 
         start = now();
-        check(dpli_snapshot_read(&read, path, &err), &err);
+        check(dpli_snapshot_read(&read, path, NULL, &err), &err);
         snprintf(note, sizeof note, "%zu MiB more resident", resident_mib() - before);
         if (i) {
             print_once("snapshot read from cache", s->n, start, note);

@@ -18,8 +18,8 @@ else()
   set(dpl_openmp OpenMP::OpenMP_CXX)
 endif()
 
-foreach(module IN ITEMS libjpeg libpng openblas libprotobuf-c libexif jansson libzip libutf8proc
-                libxxhash zlib)
+foreach(module IN ITEMS libjpeg libpng openblas libprotobuf-c libexif jansson libsodium libzip
+                libutf8proc libxxhash zlib)
   pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
 

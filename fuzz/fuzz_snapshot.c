@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     path = fuzz_file("snapshot", bytes, n_bytes - 1);
     if (data[0] & 1)
         (void)dpli_snapshot_seal(path, &err);
-    if (dpli_snapshot_read(&index, path, &err) != DPL_OK) {
+    if (dpli_snapshot_read(&index, path, NULL, &err) != DPL_OK) {
         fuzz_require(err.message[0] != '\0');
     } else {
         for (size_t i = 1; i < index.n; i++)

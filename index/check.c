@@ -137,7 +137,8 @@ static dpl_status check_snapshots(check *c, dpl_error *err)
         char *path = dpli_search_file(c->gallery, i, err);
         dpli_index index;
         dpl_error why;
-        dpl_status status = path ? dpli_snapshot_read(&index, path, &why) : DPL_E_MEMORY;
+        const uint8_t *key = c->gallery->store->file_key;
+        dpl_status status = path ? dpli_snapshot_read(&index, path, key, &why) : DPL_E_MEMORY;
 
         if (status == DPL_OK) {
             status = dpli_rows_check(&index.vectors, &why);

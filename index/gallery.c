@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "index/audit.h"
 #include "index/people.h"
+#include "index/unlock.h"
 
 /* A forget was killed, or had to wait for a reader: its rows are gone, their bytes may not be. */
 static dpl_status finish_forget(dpl_gallery *gallery, dpl_error *err)
@@ -56,9 +57,9 @@ static dpl_status tell_version(dpl_gallery *gallery, dpl_error *err)
     return DPL_OK;
 }
 
-/* shelf: of another handle, or NULL for one of its own. */
+/* other: a handle on the same gallery, whose indexes and keys it shares, or NULL. */
 static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_mode mode,
-                               dpli_shelf *shelf, dpl_error *err)
+                               const dpl_key_options *key, const dpl_gallery *other, dpl_error *err)
 {
     dpl_gallery *gallery;
     dpl_status status;
@@ -73,12 +74,14 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     gallery->waited_for = -1;
     gallery->address = dpli_strdup(dir, err);
     status = gallery->address ? dpli_store_name(&gallery->dir, dir, err) : DPL_E_MEMORY;
-    if (status == DPL_OK && shelf)
-        gallery->shelf = dpli_shelf_share(shelf);
+    if (status == DPL_OK && other)
+        gallery->shelf = dpli_shelf_share(other->shelf);
     else if (status == DPL_OK)
         status = dpli_shelf_new(&gallery->shelf, err);
     if (status == DPL_OK)
         status = dpli_store_open(&gallery->store, dir, mode, err);
+    if (status == DPL_OK)
+        status = dpli_unlock(&gallery->store, dir, key, other, err);
     if (status == DPL_OK)
         status = tell_version(gallery, err);
     if (status == DPL_OK && gallery->store->writing)
@@ -103,12 +106,18 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
 dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gallery_mode mode,
                             dpl_error *err)
 {
-    return open_gallery(out, dir, mode, NULL, err);
+    return open_gallery(out, dir, mode, NULL, NULL, err);
+}
+
+dpl_status dpl_gallery_open_with_key(dpl_gallery **out, const char *dir, dpl_gallery_mode mode,
+                                     const dpl_key_options *key, dpl_error *err)
+{
+    return open_gallery(out, dir, mode, key, NULL, err);
 }
 
 dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery, dpl_error *err)
 {
-    return open_gallery(out, gallery->address, DPL_GALLERY_READ, gallery->shelf, err);
+    return open_gallery(out, gallery->address, DPL_GALLERY_READ, NULL, gallery, err);
 }
 
 dpl_status dpl_gallery_wait(bool *changed, dpl_gallery *gallery, int timeout_ms, dpl_error *err)

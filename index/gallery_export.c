@@ -16,16 +16,22 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/options.h"
+#include "base/secret.h"
 #include "base/utf8.h"
 #include "index/gallery.h"
+#include "index/sealed_export.h"
+#include "index/unlock.h"
 
 struct export
 {
     dpl_gallery *gallery;
     FILE *file;
     const char *path; /* for messages */
-    dpli_buf base64;  /* reused */
-    int64_t n;        /* lines of this kind written */
+    uint8_t *secret;  /* by which it is sealed; NULL: it is plain */
+    size_t n_secret;
+    dpli_buf base64; /* reused */
+    int64_t n;       /* lines of this kind written */
     dpl_error *err;
 };
 
@@ -399,6 +405,27 @@ static dpl_status put_file(struct export *e, dpl_error *err)
     return status;
 }
 
+/* To e->file, through what seals it where it is to be sealed. */
+static dpl_status put_to(struct export *e, dpl_error *err)
+{
+    FILE *behind = e->file;
+    dpli_sealed_export *seal;
+    dpl_status status;
+
+    if (!e->secret)
+        return put_file(e, err);
+    status = dpli_sealed_export_to(&e->file, &seal, behind, e->secret, e->n_secret, err);
+    if (status == DPL_OK) {
+        status = put_file(e, err);
+        if (status == DPL_OK && (!dpli_sealed_export_end(seal) || fflush(behind) != 0))
+            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);
+        fclose(e->file);
+        dpli_sealed_export_free(seal);
+    }
+    e->file = behind;
+    return status;
+}
+
 static dpl_status put_aside(void *ctx, const char *aside, dpl_error *err)
 {
     struct export *e = ctx;
@@ -407,22 +434,46 @@ static dpl_status put_aside(void *ctx, const char *aside, dpl_error *err)
     e->file = fopen(aside, "wbe");
     if (!e->file)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);
-    status = put_file(e, err);
+    status = put_to(e, err);
     if (fclose(e->file) != 0 && status == DPL_OK)
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", e->path);
     return status;
 }
 
-dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dpl_error *err)
+/* key: with a secret, by which it is sealed; NULL: it is plain. */
+static dpl_status export_to(dpl_gallery *gallery, const char *path, const dpl_key_options *key,
+                            dpl_error *err)
 {
     struct export e = {.gallery = gallery, .path = path, .err = err};
     dpl_status status = dpli_check_string("export's path", path, 0, DPLI_PATH_MAX_BYTES, err);
 
-    if (status != DPL_OK)
-        return status;
-    if (strcmp(path, "-") != 0)
-        return dpli_file_replace_by(path, put_aside, &e, err);
-    e.file = stdout;
-    e.path = "standard output";
-    return put_file(&e, err);
+    if (status == DPL_OK && key)
+        status = dpli_take_secret(&e.secret, &e.n_secret, key, path, err);
+    if (status == DPL_OK && key && !e.secret)
+        status = dpli_fail(err, DPL_E_ARGUMENT,
+                           "an export is sealed by a passphrase, and none was "
+                           "given");
+    if (status == DPL_OK && strcmp(path, "-") != 0) {
+        status = dpli_file_replace_by(path, put_aside, &e, err);
+    } else if (status == DPL_OK) {
+        e.file = stdout;
+        e.path = "standard output";
+        status = put_to(&e, err);
+    }
+    dpli_secret_free(e.secret);
+    return status;
+}
+
+dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dpl_error *err)
+{
+    return export_to(gallery, path, NULL, err);
+}
+
+dpl_status dpl_gallery_export_sealed(dpl_gallery *gallery, const char *path,
+                                     const dpl_key_options *key, dpl_error *err)
+{
+    dpl_key_options ours = DPL_KEY_OPTIONS_INIT;
+    dpl_status status = dpli_options(&ours, sizeof ours, key, "key", err);
+
+    return status == DPL_OK ? export_to(gallery, path, &ours, err) : status;
 }

@@ -29,6 +29,13 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
 {
     dpli_store *s = gallery->store;
 
+    /* First, as what is derived anew is sealed by keys that stay. */
+    if (s->ops->destroy_keys) {
+        const dpl_status status = s->ops->destroy_keys(s, err);
+
+        if (status != DPL_OK)
+            return status;
+    }
     dpli_search_scrub(gallery);
     dpli_staged_discard(gallery->store->folder); /* which has vectors of those who are gone */
     return s->ops->scrub(s, err);

@@ -18,10 +18,14 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/mem.h"
+#include "base/options.h"
+#include "base/secret.h"
 #include "doppel/image.h"
 #include "index/gallery.h"
 #include "index/groups.h"
 #include "index/head.h"
+#include "index/sealed_export.h"
+#include "index/unlock.h"
 
 /* The highest id that a file may have given: far above any gallery, and far below where SQLite has
    no next one left. */
@@ -727,12 +731,39 @@ static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl
     return status;
 }
 
-dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
-                              int64_t *n_templates, dpl_error *err)
+/* What opens an export that is sealed; *seal stays NULL where it is not. */
+static dpl_status open_sealed(FILE **file, dpli_sealed_export **seal, FILE *behind,
+                              const char *path, const dpl_key_options *key, dpl_error *err)
+{
+    uint8_t *secret = NULL;
+    size_t n_secret;
+    dpl_status status = DPL_OK;
+
+    *file = behind;
+    if (!dpli_is_sealed_export(behind))
+        return DPL_OK;
+    status = dpli_take_secret(&secret, &n_secret, key, path, err);
+    if (status == DPL_OK && !secret)
+        status = dpli_fail(err, DPL_E_INPUT, "\"%s\" is sealed by a passphrase, and none was given",
+                           path);
+    if (status == DPL_OK) {
+        status = dpli_sealed_export_from(file, seal, behind, secret, n_secret, err);
+        if (status != DPL_OK)
+            *file = behind;
+        if (status == DPL_E_INPUT || status == DPL_E_LIMIT)
+            dpli_fail_in(err, status, path);
+    }
+    dpli_secret_free(secret);
+    return status;
+}
+
+static dpl_status import_from(dpl_gallery *gallery, const char *path, const dpl_key_options *key,
+                              int64_t *n_photos, int64_t *n_templates, dpl_error *err)
 {
     struct import in = {.gallery = gallery, .putter = {.gallery = gallery, .keep_persons = true}};
     dpli_store *s = gallery->store;
-    FILE *file = NULL;
+    FILE *file = NULL, *behind;
+    dpli_sealed_export *seal = NULL;
     dpl_status status;
 
     *n_photos = 0;
@@ -742,13 +773,18 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
         status = dpli_check_string("import's path", path, 0, DPLI_PATH_MAX_BYTES, err);
     if (status != DPL_OK)
         return status;
-    file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
-    if (!file)
+    behind = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+    if (!behind)
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" cannot be opened", path);
-    status = dpli_begin_change(gallery, "import", err);
+    status = open_sealed(&file, &seal, behind, path, key, err);
+    if (status == DPL_OK)
+        status = dpli_begin_change(gallery, "import", err);
     if (status != DPL_OK)
         goto done;
     status = read_file(&in, file, path, err);
+    if (status != DPL_OK && seal && dpli_sealed_export_is_bad(seal))
+        status = dpli_fail(err, DPL_E_INPUT,
+                           "\"%s\" has been cut short, or is not what was written", path);
     for (int i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)
         status = s->ops->raise_last_id(s, (dpli_numbered)i, in.last_ids[i], err);
     /* People whose photos the file has replaced with somebody else's. */
@@ -764,8 +800,11 @@ dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n
             dpli_search_drop(gallery);
     }
 done:
-    if (file != stdin)
+    if (file != behind)
         fclose(file);
+    dpli_sealed_export_free(seal);
+    if (behind != stdin)
+        fclose(behind);
     free(in.last_key);
     free(in.persons.pairs);
     free(in.photos.pairs);
@@ -773,4 +812,22 @@ done:
     free(in.owners.pairs);
     free(in.last_name);
     return status;
+}
+
+dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
+                              int64_t *n_templates, dpl_error *err)
+{
+    return import_from(gallery, path, NULL, n_photos, n_templates, err);
+}
+
+dpl_status dpl_gallery_import_sealed(dpl_gallery *gallery, const char *path,
+                                     const dpl_key_options *key, int64_t *n_photos,
+                                     int64_t *n_templates, dpl_error *err)
+{
+    dpl_key_options ours = DPL_KEY_OPTIONS_INIT;
+    dpl_status status = dpli_options(&ours, sizeof ours, key, "key", err);
+
+    *n_photos = *n_templates = 0;
+    return status == DPL_OK ? import_from(gallery, path, &ours, n_photos, n_templates, err)
+                            : status;
 }

@@ -249,7 +249,8 @@ static dpl_status open_staged(job *j, dpl_error *err)
             snprintf(key.hash[i], sizeof key.hash[i], "%s", dpl_encoder_hash(j->encoders[i]));
             key.dim[i] = dpl_encoder_dim(j->encoders[i]);
         }
-    return status == DPL_OK ? dpli_staged_open(&j->staged, j->gallery->store->folder, &key, err) : status;
+    return status == DPL_OK ? dpli_staged_open(&j->staged, s->folder, &key, s->file_key, err)
+                            : status;
 }
 
 /* ------------------------------------------------------------------ a chunk from the gallery */

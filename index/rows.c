@@ -7,12 +7,9 @@
  */
 #include "index/rows.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
@@ -47,21 +44,23 @@ dpl_status dpli_rows_take(dpli_rows *out, float **vectors, size_t n, int32_t dim
     return status;
 }
 
-dpl_status dpli_rows_open(dpli_rows *out, int fd, uint32_t **sums, size_t n, int32_t dim,
-                          dpl_error *err)
+dpl_status dpli_rows_open(dpli_rows *out, const dpli_vault *file, uint32_t **sums, size_t n,
+                          int32_t dim, dpl_error *err)
 {
-    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    dpli_vault *own;
+    const dpl_status status = dpli_vault_again(&own, file, err);
 
     *out = (dpli_rows){.dim = dim};
-    if (own < 0)
-        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot keep the index open");
-    *out = (dpli_rows){.dim = dim, .n = n, .n_filed = n, .fd = own, .sums = *sums};
+    if (status != DPL_OK)
+        return status;
+    *out = (dpli_rows){.dim = dim, .n = n, .n_filed = n, .file = own, .sums = *sums};
     *sums = NULL;
     return DPL_OK;
 }
 
 dpl_status dpli_rows_copy(dpli_rows *out, const dpli_rows *rows, dpl_error *err)
 {
+    dpl_status status;
     const size_t n_rest = rows->rest ? (rows->n - rows->n_filed) * (size_t)rows->dim : 0;
 
     *out = (dpli_rows){.dim = rows->dim, .n = rows->n};
@@ -80,11 +79,10 @@ dpl_status dpli_rows_copy(dpli_rows *out, const dpli_rows *rows, dpl_error *err)
     if (!out->sums)
         return DPL_E_MEMORY;
     memcpy(out->sums, rows->sums, rows->n_filed * sizeof *out->sums);
-    out->fd = fcntl(rows->fd, F_DUPFD_CLOEXEC, 0);
-    if (out->fd < 0)
-        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot keep the index open");
-    out->n_filed = rows->n_filed;
-    return DPL_OK;
+    status = dpli_vault_again(&out->file, rows->file, err);
+    if (status == DPL_OK)
+        out->n_filed = rows->n_filed;
+    return status;
 }
 
 dpl_status dpli_rows_add(dpli_rows *rows, const float *vectors, size_t n, dpl_error *err)
@@ -122,7 +120,7 @@ void dpli_rows_wipe(dpli_rows *rows, size_t at)
 void dpli_rows_clear(dpli_rows *rows)
 {
     if (rows->n_filed > 0)
-        close(rows->fd);
+        dpli_vault_close(rows->file);
     dpli_ann_free(rows->ann);
     free(rows->rest);
     free(rows->sums);
@@ -145,21 +143,11 @@ const float *dpli_rows_all(const dpli_rows *rows)
 static dpl_status read_filed(float *out, const dpli_rows *rows, size_t first, size_t n,
                              dpl_error *err)
 {
-    const size_t dim = (size_t)rows->dim, n_bytes = n * dim * sizeof *out;
-    const size_t offset = first * dim * sizeof *out;
+    const size_t dim = (size_t)rows->dim, n_row = dim * sizeof *out;
+    dpl_status status = dpli_vault_read(rows->file, out, n * n_row, first * n_row, err);
 
-    for (size_t done = 0; done < n_bytes;) {
-        const ssize_t got =
-            pread(rows->fd, (char *)out + done, n_bytes - done, (off_t)(offset + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return dpli_fail_errno(err, DPL_E_INPUT, errno, "vector %zu of the index", first);
-        if (got == 0)
-            return dpli_fail(err, DPL_E_INPUT, "the index has been cut short");
-        done += (size_t)got;
-    }
+    if (status != DPL_OK)
+        return status;
     for (size_t i = 0; i < n; i++)
         if (dpli_rows_sum(out + i * dim, rows->dim) != rows->sums[first + i])
             return dpli_fail(err, DPL_E_INPUT, "vector %zu of the index is damaged", first + i);

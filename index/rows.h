@@ -14,12 +14,13 @@
 
 #include "index/ann.h"
 #include "index/flat.h"
+#include "index/vault.h"
 
 /* Zero-initialise, free with dpli_rows_clear. */
 typedef struct dpli_rows {
     int32_t dim;
     size_t n, n_filed; /* the first n_filed are in the file, the others in memory */
-    int fd;            /* that begins with them; only where n_filed > 0 */
+    dpli_vault *file;  /* that begins with them; only where n_filed > 0 */
     uint32_t *sums;    /* [n_filed] */
     dpli_ann *ann;     /* FAISS has them all; else */
     float *rest;       /* [n - n_filed, dim] */
@@ -31,7 +32,7 @@ dpl_status dpli_rows_take(dpli_rows *out, float **vectors, size_t n, int32_t dim
                           dpl_error *err);
 /** Those at the beginning of an open file, which the caller goes on to close. *sums, one a vector,
  * are taken over. */
-dpl_status dpli_rows_open(dpli_rows *out, int fd, uint32_t **sums, size_t n, int32_t dim,
+dpl_status dpli_rows_open(dpli_rows *out, const dpli_vault *file, uint32_t **sums, size_t n, int32_t dim,
                           dpl_error *err);
 dpl_status dpli_rows_copy(dpli_rows *out, const dpli_rows *rows, dpl_error *err);
 dpl_status dpli_rows_add(dpli_rows *rows, const float *vectors, size_t n, dpl_error *err);

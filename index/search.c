@@ -108,13 +108,13 @@ static void save(dpl_gallery *gallery, int space, const char *path, dpli_index *
 
     if (!is_worth_saving(index))
         return;
-    if (dpli_snapshot_write(path, index, &why) != DPL_OK) {
+    if (dpli_snapshot_write(path, index, s->file_key, &why) != DPL_OK) {
         tell(gallery, space, "could not be saved and is made anew each time");
         return;
     }
     /* Somebody may have been forgotten while this was written. Whoever forgets removes snapshots
        after the commit, so either that finds this file or this finds the commit. */
-    if (dpli_snapshot_read(&saved, path, NULL) == DPL_OK) {
+    if (dpli_snapshot_read(&saved, path, s->file_key, NULL) == DPL_OK) {
         if (saved.generation == index->generation && strcmp(saved.identity, index->identity) == 0) {
             dpli_index_clear(index);
             *index = saved;
@@ -450,7 +450,7 @@ static dpl_status from_file(file_state *file, dpli_held **out, const char *path,
 
     if (!held)
         return DPL_E_MEMORY;
-    status = dpli_snapshot_read(&held->index, path, NULL);
+    status = dpli_snapshot_read(&held->index, path, r->gallery->store->file_key, NULL);
     *file = status == DPL_E_NOT_FOUND ? FILE_MISSING : FILE_DAMAGED;
     if (status != DPL_OK) {
         status = DPL_OK;
@@ -622,13 +622,16 @@ static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path)
     int64_t generation;
     bool done = false;
 
-    if (dpli_snapshot_read(&index, path, NULL) == DPL_OK &&
+    if ((dpli_snapshot_read(&index, path, s->file_key, NULL) == DPL_OK ||
+         (s->former_file_key &&
+          dpli_snapshot_read(&index, path, s->former_file_key, NULL) == DPL_OK)) &&
         s->ops->generation(s, &generation, identity, NULL) == DPL_OK &&
         strcmp(index.identity, identity) == 0 &&
         dpli_gallery_load(&now, gallery, dpli_spaces[space].name, index.dim, 0, NULL) == DPL_OK &&
         compare(&c, &now, &index, NULL) == DPL_OK && c.few && c.n_new == 0)
         done = catch_up(&done, &index, &c, &now, NULL, NULL) == DPL_OK && done &&
-               is_worth_saving(&index) && dpli_snapshot_write(path, &index, NULL) == DPL_OK &&
+               is_worth_saving(&index) &&
+               dpli_snapshot_write(path, &index, s->file_key, NULL) == DPL_OK &&
                /* Others may have forgotten more meanwhile, and this may have taken their file's
                   place. */
                s->ops->generation(s, &generation, identity, NULL) == DPL_OK &&
@@ -787,7 +790,7 @@ dpl_status dpl_gallery_index(dpl_index_info *out, dpl_gallery *gallery, const ch
     path = dpli_search_file(gallery, dpli_space_number(named), err);
     if (!path)
         return DPL_E_MEMORY;
-    status = dpli_snapshot_peek(&index, &n_bytes, path, err);
+    status = dpli_snapshot_peek(&index, &n_bytes, path, gallery->store->file_key, err);
     free(path);
     if (status != DPL_OK)
         return status;

@@ -18,10 +18,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -146,7 +144,7 @@ static bool section_bytes(uint64_t bytes[N_SECTIONS], const trailer *t)
 
 /* Reading a part in pieces, each with its sum. */
 typedef struct reading {
-    int fd;
+    const dpli_vault *file;
     uint64_t at, n;
     char *to; /* NULL: into scratch, for the sums alone */
     uint64_t *sums;
@@ -162,16 +160,9 @@ static dpl_status read_piece(void *ctx, int worker, size_t item, dpl_error *err)
     (void)worker;
     if (!to)
         return DPL_E_MEMORY;
-    for (size_t done = 0; done < n;) {
-        const ssize_t got = pread(r->fd, to + done, n - done, (off_t)(r->at + from + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            free(scratch);
-            return dpli_fail(err, DPL_E_INPUT, "cut short");
-        }
-        done += (size_t)got;
+    if (dpli_vault_read(r->file, to, n, r->at + from, NULL) != DPL_OK) {
+        free(scratch);
+        return dpli_fail(err, DPL_E_INPUT, "cut short, or not what was written");
     }
     r->sums[item] = dpli_sum64(0, to, n);
     free(scratch);
@@ -179,11 +170,11 @@ static dpl_status read_piece(void *ctx, int worker, size_t item, dpl_error *err)
 }
 
 /* Reads n bytes at an offset into to, if that is not NULL; *sum goes on. */
-static dpl_status read_part(uint64_t *sum, int fd, uint64_t at, uint64_t n, void *to,
-                            dpl_error *err)
+static dpl_status read_part(uint64_t *sum, const dpli_vault *file, uint64_t at, uint64_t n,
+                            void *to, dpl_error *err)
 {
     const size_t n_pieces = (size_t)((n + PIECE_BYTES - 1) / PIECE_BYTES);
-    reading r = {.fd = fd, .at = at, .n = n, .to = to};
+    reading r = {.file = file, .at = at, .n = n, .to = to};
     dpl_status status;
 
     r.sums = dpli_alloc(n_pieces, sizeof *r.sums, err);
@@ -198,13 +189,13 @@ static dpl_status read_part(uint64_t *sum, int fd, uint64_t at, uint64_t n, void
 
 /* ------------------------------------------------------------------ writing */
 
-static bool put(FILE *file, const void *bytes, size_t n)
+static bool put(dpli_vault *file, const void *bytes, size_t n)
 {
-    return n == 0 || fwrite(bytes, 1, n, file) == n;
+    return dpli_vault_put(file, bytes, n);
 }
 
 /* Of an array of n items those that stay. */
-static bool put_items(FILE *file, const dpli_index *index, const void *items, size_t size)
+static bool put_items(dpli_vault *file, const dpli_index *index, const void *items, size_t size)
 {
     if (!index->gone)
         return put(file, items, index->n * size);
@@ -219,7 +210,7 @@ typedef struct numbers {
     uint32_t *at;
 } numbers;
 
-static bool put_links(FILE *file, const numbers *to, const uint32_t *links, size_t n)
+static bool put_links(dpli_vault *file, const numbers *to, const uint32_t *links, size_t n)
 {
     uint32_t out[DPLI_HNSW_NEAR];
 
@@ -228,7 +219,7 @@ static bool put_links(FILE *file, const numbers *to, const uint32_t *links, size
     return put(file, out, n * sizeof *out);
 }
 
-static bool put_graph(FILE *file, const dpli_index *index, const numbers *to)
+static bool put_graph(dpli_vault *file, const dpli_index *index, const numbers *to)
 {
     const dpli_hnsw *g = &index->graph;
     const uint32_t *up = g->up.at, *far = g->far.at;
@@ -256,7 +247,7 @@ static bool put_graph(FILE *file, const dpli_index *index, const numbers *to)
 }
 
 /* Vectors, or a sum of each, of those that stay. */
-static dpl_status put_vectors(FILE *file, const dpli_index *index, bool sums, dpl_error *err)
+static dpl_status put_vectors(dpli_vault *file, const dpli_index *index, bool sums, dpl_error *err)
 {
     const size_t dim = (size_t)index->dim, row_bytes = dim * sizeof(float);
     const dpli_rows *rows = &index->vectors;
@@ -284,7 +275,7 @@ static dpl_status put_vectors(FILE *file, const dpli_index *index, bool sums, dp
                                     : dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write");
 }
 
-static bool put_middle(FILE *file, const dpli_index *index, const numbers *to)
+static bool put_middle(dpli_vault *file, const dpli_index *index, const numbers *to)
 {
     return (!index->records.at || put_items(file, index, index->records.at, index->shape.stride)) &&
            (!dpli_index_is_approximate(index) || put_graph(file, index, to)) &&
@@ -293,7 +284,7 @@ static bool put_middle(FILE *file, const dpli_index *index, const numbers *to)
            put_items(file, index, index->photos, sizeof *index->photos);
 }
 
-static dpl_status sum_file(trailer *t, int fd, dpl_error *err)
+static dpl_status sum_file(trailer *t, const dpli_vault *file, dpl_error *err)
 {
     uint64_t bytes[N_SECTIONS], at = t->n * (uint64_t)t->dim * sizeof(float), sum = 0;
     dpl_status status = DPL_OK;
@@ -301,16 +292,23 @@ static dpl_status sum_file(trailer *t, int fd, dpl_error *err)
     if (!section_bytes(bytes, t))
         return dpli_fail(err, DPL_E_BUG, "an index that is too large");
     for (int i = 0; i < N_SECTIONS && status == DPL_OK; i++) {
-        status = read_part(&sum, fd, at, bytes[i], NULL, err);
+        status = read_part(&sum, file, at, bytes[i], NULL, err);
         at += bytes[i];
     }
     t->sum = dpli_sum64(sum, t, offsetof(trailer, sum));
     return status;
 }
 
+/* What goes into a file, and by which key it is sealed. */
+typedef struct writing {
+    const dpli_index *index;
+    const uint8_t *key;
+} writing;
+
 static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
 {
-    const dpli_index *index = ctx;
+    const writing *w = ctx;
+    const dpli_index *index = w->index;
     const dpli_hnsw *g = &index->graph;
     trailer t = {.version = VERSION,
                  .unit = index->shape.unit,
@@ -331,7 +329,7 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
                  .has_codes = index->records.at != NULL,
                  .has_graph = dpli_index_is_approximate(index)};
     numbers to = {dpli_alloc(index->n, sizeof *to.at, err)};
-    FILE *file = NULL;
+    dpli_vault *file = NULL;
     dpl_status status = DPL_E_MEMORY;
     uint32_t place = 0;
 
@@ -345,9 +343,9 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
             t.n_far += ((const uint32_t *)g->up.at)[i] >> 28;
     }
     t.entry = t.has_graph && g->top >= 0 ? to.at[g->entry] : 0;
-    file = fopen(aside, "w+be");
-    if (!file)
-        goto cannot;
+    status = dpli_vault_make(&file, aside, w->key, err);
+    if (status != DPL_OK)
+        goto done;
     memcpy(t.magic, MAGIC, sizeof t.magic);
     memcpy(t.identity, index->identity, sizeof t.identity);
     status = put_vectors(file, index, false, err);
@@ -357,14 +355,11 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
         status = put_vectors(file, index, true, err);
     if (status != DPL_OK)
         goto done;
-    if (fflush(file) != 0)
-        goto cannot;
-    status = sum_file(&t, fileno(file), err);
-    if (status == DPL_OK && (!put(file, &t, sizeof t) || fflush(file) != 0))
+    status = sum_file(&t, file, err);
+    if (status == DPL_OK && (!put(file, &t, sizeof t) || !dpli_vault_finish(file)))
         goto cannot;
 done:
-    if (file)
-        fclose(file);
+    dpli_vault_close(file);
     free(to.at);
     return status;
 cannot:
@@ -372,22 +367,25 @@ cannot:
     goto done;
 }
 
-dpl_status dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err)
+dpl_status dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
+                               dpl_error *err)
 {
-    return dpli_file_replace_by(path, write_aside, (void *)(uintptr_t)index, err);
+    writing w = {index, key};
+
+    return dpli_file_replace_by(path, write_aside, &w, err);
 }
 
 /* ------------------------------------------------------------------ reading */
 
-static dpl_status read_trailer(trailer *t, uint64_t bytes[N_SECTIONS], int fd, dpl_error *err)
+static dpl_status read_trailer(trailer *t, uint64_t bytes[N_SECTIONS], const dpli_vault *file,
+                               dpl_error *err)
 {
     uint64_t n_bytes, n_all;
-    struct stat st;
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof *t ||
-        pread(fd, t, sizeof *t, st.st_size - (off_t)sizeof *t) != (ssize_t)sizeof *t)
+    if (dpli_vault_bytes(file) < sizeof *t ||
+        dpli_vault_read(file, t, sizeof *t, dpli_vault_bytes(file) - sizeof *t, NULL) != DPL_OK)
         return dpli_fail(err, DPL_E_INPUT, "no trailer");
-    n_bytes = (uint64_t)st.st_size - sizeof *t;
+    n_bytes = dpli_vault_bytes(file) - sizeof *t;
     if (memcmp(t->magic, MAGIC, sizeof t->magic) != 0 || t->version != VERSION)
         return dpli_fail(err, DPL_E_INPUT, "no trailer of this version");
     /* Sizes that add up bound the number of rows by what is in the file. */
@@ -420,7 +418,7 @@ static dpl_status bring_in(dpli_index *index, dpl_error *err)
 }
 
 static dpl_status read_parts(dpli_index *index, const trailer *t, const uint64_t bytes[N_SECTIONS],
-                             int fd, dpl_error *err)
+                             const dpli_vault *file, dpl_error *err)
 {
     const size_t n = (size_t)t->n, n_row_bytes = n * (size_t)t->dim * sizeof(float);
     void *to[N_SECTIONS];
@@ -453,26 +451,15 @@ static dpl_status read_parts(dpli_index *index, const trailer *t, const uint64_t
     to[6] = index->photos;
     to[7] = sums;
     for (int i = 0; i < N_SECTIONS && status == DPL_OK; i++) {
-        status = read_part(&sum, fd, at, bytes[i], to[i], err);
+        status = read_part(&sum, file, at, bytes[i], to[i], err);
         at += bytes[i];
     }
     if (status == DPL_OK && dpli_sum64(sum, t, offsetof(trailer, sum)) != t->sum)
         status = dpli_fail(err, DPL_E_INPUT, "the sum is wrong");
     if (status == DPL_OK)
-        status = dpli_rows_open(&index->vectors, fd, &sums, n, t->dim, err);
+        status = dpli_rows_open(&index->vectors, file, &sums, n, t->dim, err);
     free(sums);
     return status == DPL_OK && !t->has_codes ? bring_in(index, err) : status;
-}
-
-static dpl_status open_snapshot(int *fd, const char *path, dpl_error *err)
-{
-    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
-    *fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (*fd < 0 && errno == ENOENT)
-        return dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
-    if (*fd < 0)
-        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
-    return DPL_OK;
 }
 
 static dpli_index numbers_of(const trailer *t)
@@ -502,19 +489,20 @@ static dpli_index numbers_of(const trailer *t)
     return index;
 }
 
-dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *path, dpl_error *err)
+dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *path,
+                              const uint8_t *key, dpl_error *err)
 {
     uint64_t bytes[N_SECTIONS];
     trailer t;
-    int fd;
-    dpl_status status = open_snapshot(&fd, path, err);
+    dpli_vault *file;
+    dpl_status status = dpli_vault_open(&file, path, key, err);
 
     memset(out, 0, sizeof *out);
     *n_bytes = 0;
     if (status != DPL_OK)
         return status;
-    status = read_trailer(&t, bytes, fd, err);
-    close(fd);
+    status = read_trailer(&t, bytes, file, err);
+    dpli_vault_close(file);
     if (status != DPL_OK)
         return status;
     *out = numbers_of(&t);
@@ -524,22 +512,22 @@ dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *pa
     return DPL_OK;
 }
 
-dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
+dpl_status dpli_snapshot_read(dpli_index *out, const char *path, const uint8_t *key, dpl_error *err)
 {
     dpli_index index = {0};
     uint64_t bytes[N_SECTIONS];
     trailer t;
-    int fd;
-    dpl_status status = open_snapshot(&fd, path, err);
+    dpli_vault *file;
+    dpl_status status = dpli_vault_open(&file, path, key, err);
 
     memset(out, 0, sizeof *out);
     if (status != DPL_OK)
         return status;
-    status = read_trailer(&t, bytes, fd, err);
+    status = read_trailer(&t, bytes, file, err);
     if (status != DPL_OK)
         goto done;
     index = numbers_of(&t);
-    status = read_parts(&index, &t, bytes, fd, err);
+    status = read_parts(&index, &t, bytes, file, err);
     if (status == DPL_OK && t.has_graph && !dpli_hnsw_is_whole(&index.graph))
         status = dpli_fail(err, DPL_E_INPUT, "the links are wrong");
     /* Of equal scores the earlier row is given, which is to be the lower id. */
@@ -552,25 +540,30 @@ dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err)
     memset(&index, 0, sizeof index);
 done:
     dpli_index_clear(&index);
-    close(fd);
+    dpli_vault_close(file);
     return status;
 }
 
 dpl_status dpli_snapshot_seal(const char *path, dpl_error *err)
 {
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
     uint64_t bytes[N_SECTIONS];
-    dpl_status status;
+    dpli_vault *file;
+    dpl_status status = dpli_vault_open(&file, path, NULL, err);
+    int fd = -1;
     trailer t;
 
-    if (fd < 0)
-        return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
-    status = read_trailer(&t, bytes, fd, err);
     if (status == DPL_OK)
-        status = sum_file(&t, fd, err);
-    if (status == DPL_OK &&
-        pwrite(fd, &t.sum, sizeof t.sum, lseek(fd, 0, SEEK_END) - (off_t)sizeof t.sum) < 0)
-        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
-    close(fd);
+        status = read_trailer(&t, bytes, file, err);
+    if (status == DPL_OK)
+        status = sum_file(&t, file, err);
+    if (status == DPL_OK) {
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 ||
+            pwrite(fd, &t.sum, sizeof t.sum, (off_t)(dpli_vault_bytes(file) - sizeof t.sum)) < 0)
+            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
+    }
+    if (fd >= 0)
+        close(fd);
+    dpli_vault_close(file);
     return status;
 }

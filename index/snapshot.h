@@ -47,9 +47,11 @@ static inline bool dpli_index_is_approximate(const dpli_index *index)
 
 /**
  * Write an index to a file, atomically, without what was taken out of it.
+ * @param key    by which the file is sealed (vault.h); NULL: it is not
  * @retval DPL_E_SYSTEM  it cannot be written; the old file is as it was
  */
-dpl_status dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err);
+dpl_status dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
+                               dpl_error *err);
 
 /**
  * Read one. What it was made from is for the caller to compare. Where there are codes, the
@@ -59,11 +61,13 @@ dpl_status dpli_snapshot_write(const char *path, const dpli_index *index, dpl_er
  * @retval DPL_E_NOT_FOUND  there is no such file
  * @retval DPL_E_INPUT      damaged, or not a snapshot of this version
  */
-dpl_status dpli_snapshot_read(dpli_index *out, const char *path, dpl_error *err);
+dpl_status dpli_snapshot_read(dpli_index *out, const char *path, const uint8_t *key,
+                              dpl_error *err);
 
 /** Only what the end of a file tells: out has no vectors, codes or links, but all numbers.
  * *n_bytes: of the file. Statuses as of dpli_snapshot_read. */
-dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *path, dpl_error *err);
+dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *path,
+                              const uint8_t *key, dpl_error *err);
 
 /** Put the right sum into a file whose sizes are right: for tests of what the sum does not find. */
 dpl_status dpli_snapshot_seal(const char *path, dpl_error *err);

@@ -3,7 +3,8 @@
  *
  * Rows are appended, each with a sum of its own, and never changed: a kill at any instant leaves
  * rows that are whole and perhaps one that is not. Where several are of one template the last
- * counts. In memory is where each begins.
+ * counts. In memory is where each begins. Of an encrypted gallery a row is sealed, bound to where
+ * it stands, behind the number of its space, which says how long it is.
  */
 #include "index/staged.h"
 
@@ -16,6 +17,7 @@
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 /* As they lie in the file. What the head's members do not fill is zero. */
 typedef struct head {
@@ -48,6 +50,8 @@ struct dpli_staged {
     bool sorted; /* by template, each once */
     int64_t end; /* of what is whole */
     float *vector;
+    uint8_t *key;            /* in memory for keys; NULL: rows are plain */
+    uint8_t *plain, *sealed; /* a row, one after the other, and as it is in the file */
 };
 
 static const char magic[8] = "dplmig1";
@@ -105,9 +109,34 @@ static bool read_at(const dpli_staged *s, void *to, size_t n, int64_t offset)
     return true;
 }
 
+/* What a row takes in the file. */
+static size_t filed_bytes(const dpli_staged *s, int32_t dim)
+{
+    return dpli_staged_row_bytes(dim) + (s->key ? sizeof(uint32_t) + DPLI_SEAL_EXTRA : 0);
+}
+
+static bool read_sealed(row_head *row, const dpli_staged *s, int64_t offset)
+{
+    uint32_t space;
+    size_t n;
+
+    if (!read_at(s, &space, sizeof space, offset) || space >= DPLI_N_SPACES || s->dim[space] <= 0)
+        return false;
+    n = dpli_staged_row_bytes(s->dim[space]);
+    if (!read_at(s, s->sealed, n + DPLI_SEAL_EXTRA, offset + (int64_t)sizeof space) ||
+        !dpli_unseal(s->plain, s->key, &offset, sizeof offset, s->sealed, n + DPLI_SEAL_EXTRA))
+        return false;
+    memcpy(row, s->plain, sizeof *row);
+    memcpy(s->vector, s->plain + sizeof *row, n - sizeof *row);
+    return row->space == space;
+}
+
 /* Whether a whole row begins there; its vector is in s->vector. */
 static bool read_row(row_head *row, const dpli_staged *s, int64_t offset)
 {
+    if (s->key)
+        return read_sealed(row, s, offset) && memchr(row->weakest, '\0', sizeof row->weakest) &&
+               row->sum == sum_of(row, s->vector, s->dim[row->space]);
     return read_at(s, row, sizeof *row, offset) && row->space < DPLI_N_SPACES &&
            s->dim[row->space] > 0 && memchr(row->weakest, '\0', sizeof row->weakest) &&
            read_at(s, s->vector, (size_t)s->dim[row->space] * sizeof *s->vector,
@@ -134,7 +163,7 @@ static dpl_status read_rows(dpli_staged *s, dpl_error *err)
 
     while (status == DPL_OK && read_row(&row, s, s->end)) {
         status = keep_entry(s, row.template_id, s->end, err);
-        s->end += (int64_t)dpli_staged_row_bytes(s->dim[row.space]);
+        s->end += (int64_t)filed_bytes(s, s->dim[row.space]);
     }
     return status;
 }
@@ -246,13 +275,22 @@ dpl_status dpli_staged_add(dpli_staged *s, const dpli_staged_row *row, dpl_error
     if (row->has_face)
         memcpy(r.weakest, face.quality.weakest, sizeof r.weakest);
     r.sum = sum_of(&r, row->vector, s->dim[row->space]);
-    status = write_at(s, &r, sizeof r, s->end, err);
-    if (status == DPL_OK)
-        status = write_at(s, row->vector, n_vector, s->end + (int64_t)sizeof r, err);
+    if (s->key) {
+        memcpy(s->sealed, &r.space, sizeof r.space);
+        memcpy(s->plain, &r, sizeof r);
+        memcpy(s->plain + sizeof r, row->vector, n_vector);
+        dpli_seal(s->sealed + sizeof r.space, s->key, &s->end, sizeof s->end, s->plain,
+                  sizeof r + n_vector);
+        status = write_at(s, s->sealed, filed_bytes(s, s->dim[row->space]), s->end, err);
+    } else {
+        status = write_at(s, &r, sizeof r, s->end, err);
+        if (status == DPL_OK)
+            status = write_at(s, row->vector, n_vector, s->end + (int64_t)sizeof r, err);
+    }
     if (status == DPL_OK)
         status = keep_entry(s, row->template_id, s->end, err);
     if (status == DPL_OK)
-        s->end += (int64_t)(sizeof r + n_vector);
+        s->end += (int64_t)filed_bytes(s, s->dim[row->space]);
     return status;
 }
 
@@ -274,8 +312,21 @@ static dpl_status open_file(dpli_staged *s, dpl_error *err)
     return DPL_OK;
 }
 
+static dpl_status take_key(dpli_staged *s, const uint8_t *key, int32_t most, dpl_error *err)
+{
+    const size_t n = dpli_staged_row_bytes(most) + sizeof(uint32_t) + DPLI_SEAL_EXTRA;
+
+    s->plain = dpli_alloc(n, 1, err);
+    s->sealed = s->plain ? dpli_alloc(n, 1, err) : NULL;
+    s->key = s->sealed ? dpli_secret_alloc(DPLI_KEY_BYTES, err) : NULL;
+    if (!s->key)
+        return DPL_E_MEMORY;
+    dpli_secret_derive(s->key, key, "doppel staged");
+    return DPL_OK;
+}
+
 dpl_status dpli_staged_open(dpli_staged **out, const char *dir, const dpli_staged_key *key,
-                            dpl_error *err)
+                            const uint8_t *file_key, dpl_error *err)
 {
     dpli_staged *s = dpli_calloc(1, sizeof *s, err);
     const head wanted = head_of(key);
@@ -296,6 +347,8 @@ dpl_status dpli_staged_open(dpli_staged **out, const char *dir, const dpli_stage
     s->path = path_of(dir, err);
     s->vector = s->path ? dpli_alloc((size_t)most, sizeof *s->vector, err) : NULL;
     status = s->vector ? open_file(s, err) : DPL_E_MEMORY;
+    if (status == DPL_OK && file_key)
+        status = take_key(s, file_key, most, err);
     if (status != DPL_OK)
         goto done;
     if (read_at(s, &found, sizeof found, 0) && memcmp(&found, &wanted, sizeof found) == 0) {
@@ -323,6 +376,9 @@ void dpli_staged_close(dpli_staged *s)
     free(s->path);
     free(s->entries);
     free(s->vector);
+    free(s->plain);
+    free(s->sealed);
+    dpli_secret_free(s->key);
     free(s);
 }
 

@@ -37,10 +37,11 @@ typedef struct dpli_staged_row {
 /**
  * Open the file, or make it, and find what is in it.
  *
+ * @param file_key       by which rows are sealed; NULL: they are not
  * @retval DPL_E_GALLERY  a link or no file is in its place
  */
 dpl_status dpli_staged_open(dpli_staged **out, const char *dir, const dpli_staged_key *key,
-                            dpl_error *err);
+                            const uint8_t *file_key, dpl_error *err);
 void dpli_staged_close(dpli_staged *staged);
 
 /** DPL_E_SYSTEM when the disk is full. */

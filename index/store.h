@@ -132,6 +132,7 @@ typedef struct dpli_store_ops {
     /* -------- settings, and the model of each space */
     /* *value is the caller's, NULL when the key is unset. */
     dpl_status (*setting)(dpli_store *store, char **value, const char *key, dpl_error *err);
+    /* value NULL: unset. */
     dpl_status (*set_setting)(dpli_store *store, const char *key, const char *value,
                               dpl_error *err);
     /* By key. */
@@ -205,6 +206,7 @@ typedef struct dpli_store_ops {
                            const char *weakest, uint64_t sum, dpl_error *err);
     dpl_status (*add_face)(dpli_store *store, int64_t template_id, const double face[DPLI_N_FACE],
                            const char *weakest, uint64_t sum, dpl_error *err);
+    /* Over what there was, as is the next. */
     dpl_status (*add_thumb)(dpli_store *store, int64_t template_id, const void *bytes, size_t n,
                             uint64_t sum, dpl_error *err);
 
@@ -285,7 +287,19 @@ typedef struct dpli_store_ops {
      * models, ids given). Within a transaction. */
     dpl_status (*faults)(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err);
 
+    /* -------- for a keeper that stands before this one and writes names so that others cannot
+       read them; NULL: none can */
+    /* As find_person and find_alias, by how a kept name begins; *name: all of it, the caller's,
+       NULL when there is none. */
+    dpl_status (*find_person_by)(dpli_store *store, int64_t *id, const char *beginning,
+                                 dpl_error *err);
+    dpl_status (*find_alias_by)(dpli_store *store, int64_t *person_id, char **name,
+                                const char *beginning, dpl_error *err);
+
     /* -------- leaving no byte of what was removed */
+    /* After the transaction that removes, and before scrub: copies of the gallery that were made
+       before cannot be read either, as far as the keeper can see to that. NULL: it cannot. */
+    dpl_status (*destroy_keys)(dpli_store *store, dpl_error *err);
     /* Within the transaction that removes: what is removed is to be scrubbed. */
     dpl_status (*want_scrub)(dpli_store *store, dpl_error *err);
     dpl_status (*wants_scrub)(dpli_store *store, bool *wanted, dpl_error *err);
@@ -307,6 +321,8 @@ struct dpli_store {
     bool writing;        /* opened for it */
     bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
+    const uint8_t *file_key;        /* by which files derived from it are sealed; NULL: they are not */
+    const uint8_t *former_file_key; /* by which they were, before keys were destroyed; NULL: none */
 };
 
 /**

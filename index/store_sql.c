@@ -139,13 +139,16 @@ dpl_status dpli_sql_set_setting(dpli_store *store, const char *key, const char *
     dpli_stmt s = {0};
     dpl_status status =
         dpli_stmt_new(&s, dpli_sql_of(store)->db,
-                      "INSERT INTO setting(key, value) VALUES(?1, ?2)"
-                      " ON CONFLICT(key) DO UPDATE SET value = ?2 WHERE setting.value <> ?2",
+                      value ? "INSERT INTO setting(key, value) VALUES(?1, ?2)"
+                              " ON CONFLICT(key) DO UPDATE SET value = ?2"
+                              " WHERE setting.value <> ?2"
+                            : "DELETE FROM setting WHERE key = ?1",
                       err);
 
     if (status == DPL_OK) {
         dpli_bind_text(&s, 1, key);
-        dpli_bind_text(&s, 2, value);
+        if (value)
+            dpli_bind_text(&s, 2, value);
         status = dpli_stmt_run(&s, err);
     }
     dpli_stmt_clear(&s);

@@ -19,6 +19,7 @@ typedef enum dpli_dialect {
 /* The statements that write, prepared when first needed and kept. */
 enum {
     DPLI_SQL_FIND_PERSON,
+    DPLI_SQL_FIND_PERSON_BY,
     DPLI_SQL_ADD_PERSON,
     DPLI_SQL_RENAME_PERSON,
     DPLI_SQL_DROP_PERSON,
@@ -39,6 +40,7 @@ enum {
     DPLI_SQL_SET_FILE,
     DPLI_SQL_DROP_FILE,
     DPLI_SQL_FIND_ALIAS,
+    DPLI_SQL_FIND_ALIAS_BY,
     DPLI_SQL_SET_ALIAS,
     DPLI_SQL_DROP_ALIAS,
     DPLI_SQL_FIND_REFUSAL,
@@ -152,6 +154,10 @@ void dpli_sql_clear_walks(dpli_store_sql *s);
 /* ------------------------------------------------------------------ store_sql_write.c */
 
 dpl_status dpli_sql_find_person(dpli_store *store, int64_t *id, const char *name, dpl_error *err);
+dpl_status dpli_sql_find_person_by(dpli_store *store, int64_t *id, const char *beginning,
+                                   dpl_error *err);
+dpl_status dpli_sql_find_alias_by(dpli_store *store, int64_t *person_id, char **name,
+                                  const char *beginning, dpl_error *err);
 dpl_status dpli_sql_add_person(dpli_store *store, int64_t *id, const char *name, uint64_t sum,
                                dpl_error *err);
 dpl_status dpli_sql_rename_person(dpli_store *store, int64_t id, const char *name, uint64_t sum,

@@ -4,6 +4,8 @@
  */
 #include "index/store_sql.h"
 
+#include "base/mem.h"
+
 #define FACE_COLUMN(column, member) #column ","
 #define FACE_MARK(column, member)   "?,"
 #define FACE_SET(column, member)    #column " = excluded." #column ","
@@ -28,6 +30,8 @@ static const char *const postgres[DPLI_N_SQL] = {
 
 static const char *const sql[DPLI_N_SQL] = {
     [DPLI_SQL_FIND_PERSON] = "SELECT id FROM person WHERE name = ?",
+    /* Both ends of a range, which the index of names finds. */
+    [DPLI_SQL_FIND_PERSON_BY] = "SELECT id, name FROM person WHERE name >= ? AND name < ?",
     [DPLI_SQL_ADD_PERSON] = "INSERT INTO person(id, name, sum) VALUES(?, ?, ?)",
     [DPLI_SQL_RENAME_PERSON] = "UPDATE person SET name = ?2, sum = ?3 WHERE id = ?1",
     [DPLI_SQL_DROP_PERSON] = "DELETE FROM person WHERE id = ?1"
@@ -52,9 +56,11 @@ static const char *const sql[DPLI_N_SQL] = {
     [DPLI_SQL_ADD_FACE] = ADD_FACE,
     [DPLI_SQL_SET_FACE] = ADD_FACE " ON CONFLICT(template_id) DO UPDATE SET " DPLI_FACE_LIST(
         FACE_SET) "weakest = excluded.weakest, sum = excluded.sum",
-    [DPLI_SQL_ADD_THUMB] = "INSERT INTO thumb(template_id, jpeg, sum) VALUES(?, ?, ?)",
+    [DPLI_SQL_ADD_THUMB] = "INSERT INTO thumb(template_id, jpeg, sum) VALUES(?1, ?2, ?3)"
+                           " ON CONFLICT(template_id) DO UPDATE SET jpeg = ?2, sum = ?3",
     [DPLI_SQL_ADD_CAPTION] =
-        "INSERT INTO caption(template_id, source, words, sum) VALUES(?, ?, ?, ?)",
+        "INSERT INTO caption(template_id, source, words, sum) VALUES(?1, ?2, ?3, ?4)"
+        " ON CONFLICT(template_id) DO UPDATE SET source = ?2, words = ?3, sum = ?4",
     [DPLI_SQL_SET_OWNER] =
         "INSERT INTO owner(template_id, person_id, by_hand, sum) VALUES(?1, ?2, ?3, ?4)"
         " ON CONFLICT(template_id) DO UPDATE SET person_id = ?2, by_hand = ?3, sum = ?4",
@@ -66,6 +72,7 @@ static const char *const sql[DPLI_N_SQL] = {
         " unreadable_reason = ?5, sum = ?6 WHERE file.sum <> ?6",
     [DPLI_SQL_DROP_FILE] = "DELETE FROM file WHERE photo_id = ?",
     [DPLI_SQL_FIND_ALIAS] = "SELECT person_id FROM alias WHERE name = ?",
+    [DPLI_SQL_FIND_ALIAS_BY] = "SELECT person_id, name FROM alias WHERE name >= ? AND name < ?",
     [DPLI_SQL_SET_ALIAS] = "INSERT INTO alias(name, person_id, sum) VALUES(?1, ?2, ?3)"
                            " ON CONFLICT(name) DO UPDATE SET person_id = ?2, sum = ?3",
     [DPLI_SQL_DROP_ALIAS] = "DELETE FROM alias WHERE name = ?",
@@ -167,6 +174,47 @@ dpl_status dpli_sql_find_person(dpli_store *store, int64_t *id, const char *name
         return status;
     dpli_bind_bytes(s, 1, name);
     return find_ids(id, NULL, s, err);
+}
+
+/* The first name that begins so; name may be NULL. */
+static dpl_status find_by(dpli_store *store, int which, int64_t *id, char **name,
+                          const char *beginning, dpl_error *err)
+{
+    char *end = dpli_asprintf(err, "%s\xff", beginning);
+    dpli_stmt *s = NULL;
+    dpl_status status = end ? prepare(&s, store, which, err) : DPL_E_MEMORY;
+    bool row = false;
+
+    *id = 0;
+    if (status == DPL_OK) {
+        dpli_bind_bytes(s, 1, beginning);
+        dpli_bind_bytes(s, 2, end);
+        status = dpli_stmt_step(s, &row, err);
+    }
+    if (status == DPL_OK && row) {
+        *id = dpli_get_int(s, 0);
+        if (name) {
+            *name = dpli_strdup(dpli_get_string(s, 1), err);
+            status = *name ? dpli_stmt_check(s, err) : DPL_E_MEMORY;
+        }
+    }
+    if (s)
+        dpli_stmt_reset(s);
+    free(end);
+    return status;
+}
+
+dpl_status dpli_sql_find_person_by(dpli_store *store, int64_t *id, const char *beginning,
+                                   dpl_error *err)
+{
+    return find_by(store, DPLI_SQL_FIND_PERSON_BY, id, NULL, beginning, err);
+}
+
+dpl_status dpli_sql_find_alias_by(dpli_store *store, int64_t *person_id, char **name,
+                                  const char *beginning, dpl_error *err)
+{
+    *name = NULL;
+    return find_by(store, DPLI_SQL_FIND_ALIAS_BY, person_id, name, beginning, err);
 }
 
 dpl_status dpli_sql_add_person(dpli_store *store, int64_t *id, const char *name, uint64_t sum,

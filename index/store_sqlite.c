@@ -396,6 +396,8 @@ static const dpli_store_ops ops = {
     .add_line = dpli_sqlite_add_line,
     .each_line = dpli_sqlite_each_line,
     .faults = dpli_sqlite_faults,
+    .find_person_by = dpli_sql_find_person_by,
+    .find_alias_by = dpli_sql_find_alias_by,
     .scrub = scrub,
     DPLI_SQL_OPS,
 };

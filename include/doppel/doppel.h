@@ -7,6 +7,7 @@
 #include "doppel/cancel.h"
 #include "doppel/copies.h"
 #include "doppel/dataset.h"
+#include "doppel/encryption.h"
 #include "doppel/error.h"
 #include "doppel/eval.h"
 #include "doppel/face.h"

@@ -23,6 +23,7 @@ MODEL_DETECTOR = "face-detect.onnx"
 MODEL_ENCODER = "face-105.onnx"
 MODEL_IMAGE = "image-105.onnx"
 MODEL_SENTENCE = "sentence-256.onnx"
+SECRET_MAX_BYTES = 4096
 SKETCH_SIDE_PX = 64
 TRAIN_UNSET_INT = (-1)
 TRAIN_UNSET_REAL = (-1e300)
@@ -954,6 +955,25 @@ class dpl_given_pair(Structure):
     ]
 
 
+class dpl_key_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("key_file", c_char_p),
+        ("secret", c_void_p),
+        ("n_secret", c_size_t),
+        ("ask", CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_size_t, c_void_p, POINTER(dpl_error))),
+        ("ctx", c_void_p),
+    ]
+
+
+class dpl_encryption(Structure):
+    _fields_ = [
+        ("is_encrypted", c_bool),
+        ("has_secret", c_bool),
+        ("key_file", c_char_p),
+    ]
+
+
 class dpl_share(Structure):
     _fields_ = [
         ("n", c_int64),
@@ -1794,6 +1814,14 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_dataset_side_dim": (c_int32, (c_void_p, c_int)),
     "dpl_dataset_side_codes": (c_int32, (c_void_p, c_int)),
     "dpl_dataset_file": (c_int, (POINTER(c_void_p), c_void_p, c_void_p, c_char_p, POINTER(dpl_error))),
+    "dpl_key_options_init": (None, (POINTER(dpl_key_options), c_size_t)),
+    "dpl_gallery_open_with_key": (c_int, (POINTER(c_void_p), c_char_p, c_int, POINTER(dpl_key_options), POINTER(dpl_error))),
+    "dpl_gallery_encryption": (None, (POINTER(dpl_encryption), c_void_p)),
+    "dpl_gallery_encrypt": (c_int, (c_void_p, POINTER(dpl_key_options), POINTER(dpl_error))),
+    "dpl_gallery_rekey": (c_int, (c_void_p, POINTER(dpl_key_options), POINTER(dpl_error))),
+    "dpl_gallery_decrypt": (c_int, (c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_export_sealed": (c_int, (c_void_p, c_char_p, POINTER(dpl_key_options), POINTER(dpl_error))),
+    "dpl_gallery_import_sealed": (c_int, (c_void_p, c_char_p, POINTER(dpl_key_options), c_void_p, c_void_p, POINTER(dpl_error))),
     "dpl_share_of": (dpl_share, (c_int64, c_int64)),
     "dpl_metrics_make": (c_int, (POINTER(dpl_metrics), c_void_p, c_void_p, c_size_t, c_uint64, POINTER(dpl_error))),
     "dpl_metrics_clear": (None, (POINTER(dpl_metrics),)),

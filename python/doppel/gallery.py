@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer
+from ctypes import (
+    POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p, cast, create_string_buffer,
+    memset, sizeof,
+)
 from dataclasses import fields
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -21,7 +24,7 @@ from doppel.face import Encoder, face_to_c
 from doppel.model import Model, Source
 from doppel.records import (
     Answer, AuditLine, AuditReport, Change, CheckReport, Comparison, Damage, Doubt, DoubtsReport,
-    EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts,
+    Encryption, EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts,
     GalleryMode, GroupReport, GroupRow, Hit, IndexInfo,
     MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, NearInfo, Person, PhotoRow, QueryBy,
     Refusal, RepairEvent, RepairReport, SearchInfo, TemplateRow, TextAnswer, TextBy, Verdict, XmpEvent,
@@ -29,6 +32,20 @@ from doppel.records import (
 )
 from doppel.score import Head, Policy
 from doppel.text import TextEncoder, TextModel
+
+@contextmanager
+def _key(key_file: Optional[PathLike], passphrase: Union[str, bytes, None]) -> Iterator[Any]:
+    """A key for the library. Its copy of the passphrase is wiped; the caller's own is Python's."""
+    secret = passphrase.encode() if isinstance(passphrase, str) else passphrase
+    room = create_string_buffer(secret, len(secret)) if secret is not None else None
+    try:
+        yield options(_abi.dpl_key_options, key_file=None if key_file is None else to_bytes(key_file),
+                      secret=None if room is None else cast(room, c_void_p),
+                      n_secret=None if secret is None else len(secret))
+    finally:
+        if room is not None:
+            memset(room, 0, sizeof(room))
+
 
 EventFn = Optional[Callable[[EnrollEvent], Any]]
 
@@ -42,15 +59,23 @@ class Gallery(Closable):
         self._lock = threading.RLock()
 
     @staticmethod
-    def open(folder: PathLike, mode: str = "r") -> Gallery:
+    def open(folder: PathLike, mode: str = "r", key_file: Optional[PathLike] = None,
+             passphrase: Union[str, bytes, None] = None) -> Gallery:
         """mode: "r" to read, "w" to change, "c" to change and made when missing, "m" to change, and a
-        database's tables made or brought up to date. folder: or postgresql://user@host/database."""
+        database's tables made or brought up to date. folder: or postgresql://user@host/database.
+        key_file and passphrase open a gallery that is encrypted, and are not looked at for any other."""
         modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE,
                  "m": GalleryMode.MIGRATE}
         if mode not in modes:
             raise ValueError(f'a mode is "r", "w", "c" or "m", not "{mode}"')
-        return Gallery(Handle("the gallery", take(lib.dpl_gallery_open, to_bytes(folder), modes[mode]),
-                              lib.dpl_gallery_close))
+        if key_file is None and passphrase is None:
+            return Gallery(Handle("the gallery",
+                                  take(lib.dpl_gallery_open, to_bytes(folder), modes[mode]),
+                                  lib.dpl_gallery_close))
+        with _key(key_file, passphrase) as key:
+            return Gallery(Handle("the gallery", take(lib.dpl_gallery_open_with_key, to_bytes(folder),
+                                                      modes[mode], byref(key)),
+                                  lib.dpl_gallery_close))
 
     def again(self) -> Gallery:
         """The same gallery once more, for reading by another thread. Either may be closed first."""
@@ -66,6 +91,34 @@ class Gallery(Closable):
     def _use(self) -> Iterator[int]:
         with self._handle as p, self._lock:
             yield p
+
+    # ------------------------------------------------------------ encryption
+
+    @property
+    def encryption(self) -> Encryption:
+        """Whether it is encrypted, and by what it was opened."""
+        out = _abi.dpl_encryption()
+        with self._use() as p:
+            lib.dpl_gallery_encryption(byref(out), p)
+            return Encryption._of(out)
+
+    def encrypt(self, key_file: Optional[PathLike] = None,
+                passphrase: Union[str, bytes, None] = None) -> None:
+        """From now on nobody reads it without this: a key file, which is made, a passphrase, or
+        both. GalleryError when the key file is there already."""
+        with self._use() as p, _key(key_file, passphrase) as key:
+            call(lib.dpl_gallery_encrypt, p, byref(key))
+
+    def rekey(self, key_file: Optional[PathLike] = None,
+              passphrase: Union[str, bytes, None] = None) -> None:
+        """Another key for an encrypted gallery; all of it is sealed anew."""
+        with self._use() as p, _key(key_file, passphrase) as key:
+            call(lib.dpl_gallery_rekey, p, byref(key))
+
+    def decrypt(self) -> None:
+        """Plain again. A key file of its own is left where it is."""
+        with self._use() as p:
+            call(lib.dpl_gallery_decrypt, p)
 
     # ------------------------------------------------------------ about
 
@@ -373,16 +426,25 @@ class Gallery(Closable):
         with self._use() as p:
             call(lib.dpl_gallery_set_apart, p, to_bytes(a), to_bytes(b))
 
-    def export(self, path: PathLike) -> None:
-        """All of it as JSON lines."""
-        with self._use() as p:
-            call(lib.dpl_gallery_export, p, to_bytes(path))
+    def export(self, path: PathLike, passphrase: Union[str, bytes, None] = None) -> None:
+        """All of it as JSON lines; with a passphrase sealed by it."""
+        if passphrase is None:
+            with self._use() as p:
+                call(lib.dpl_gallery_export, p, to_bytes(path))
+            return
+        with self._use() as p, _key(None, passphrase) as key:
+            call(lib.dpl_gallery_export_sealed, p, to_bytes(path), byref(key))
 
-    def import_(self, path: PathLike) -> Tuple[int, int]:
-        """Read an export; how many photos and templates it had."""
+    def import_(self, path: PathLike, passphrase: Union[str, bytes, None] = None) -> Tuple[int, int]:
+        """Read an export, which may be sealed; how many photos and templates it had."""
         photos, templates = c_int64(), c_int64()
-        with self._use() as p:
-            call(lib.dpl_gallery_import, p, to_bytes(path), byref(photos), byref(templates))
+        if passphrase is None:
+            with self._use() as p:
+                call(lib.dpl_gallery_import, p, to_bytes(path), byref(photos), byref(templates))
+        else:
+            with self._use() as p, _key(None, passphrase) as key:
+                call(lib.dpl_gallery_import_sealed, p, to_bytes(path), byref(key), byref(photos),
+                     byref(templates))
         return photos.value, templates.value
 
     def copy_to(self, other: "Gallery") -> Tuple[int, int]:

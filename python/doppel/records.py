@@ -1499,6 +1499,23 @@ class GivenPair:
 
 
 @dataclass(frozen=True)
+class Encryption:
+    """dpl_encryption"""
+
+    is_encrypted: bool
+    has_secret: bool
+    key_file: str
+
+    @classmethod
+    def _of(cls, c: Any) -> Encryption:
+        return cls(
+            is_encrypted=c.is_encrypted,
+            has_secret=c.has_secret,
+            key_file=text(c.key_file),
+        )
+
+
+@dataclass(frozen=True)
 class Share:
     """dpl_share"""
 

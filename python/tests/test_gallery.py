@@ -271,3 +271,36 @@ def test_waiting_tells_of_a_change(model, gallery):
     assert not gallery.wait(0.01)
     gallery.enroll(model, [DEMO / "people"])
     assert gallery.wait(5)
+
+
+def test_an_encrypted_gallery_is_the_same_to_who_has_the_key(people, tmp_path):
+    key, folder = tmp_path / "gallery.key", people.folder
+    before = [p.name for p in people.people()]
+    people.close()
+    with doppel.Gallery.open(folder, "w") as gallery:
+        assert not gallery.encryption.is_encrypted
+        gallery.encrypt(key_file=key, passphrase="correct horse")
+        assert gallery.encryption.is_encrypted and gallery.encryption.has_secret
+    with pytest.raises(doppel.GalleryError, match="key is in a file of its own"):
+        doppel.Gallery.open(folder)
+    with pytest.raises(doppel.GalleryError, match="not the passphrase"):
+        doppel.Gallery.open(folder, key_file=key, passphrase="wrong horse")
+    with doppel.Gallery.open(folder, "w", key_file=key, passphrase=b"correct horse") as gallery:
+        assert [p.name for p in gallery.people()] == before
+        gallery.rekey(key_file=key)
+        gallery.decrypt()
+        assert [p.name for p in gallery.people()] == before
+    with doppel.Gallery.open(folder) as gallery:
+        assert not gallery.encryption.is_encrypted
+
+
+def test_a_sealed_export_is_read_by_its_passphrase_alone(people, tmp_path):
+    people.export(tmp_path / "sealed", passphrase="correct horse")
+    assert b"Curie" not in (tmp_path / "sealed").read_bytes()
+    with doppel.Gallery.open(tmp_path / "other", "c") as other:
+        with pytest.raises(doppel.InputError, match="not its passphrase"):
+            other.import_(tmp_path / "sealed", passphrase="wrong horse")
+        with pytest.raises(doppel.InputError, match="sealed by a passphrase"):
+            other.import_(tmp_path / "sealed")
+        other.import_(tmp_path / "sealed", passphrase="correct horse")
+        assert [p.name for p in other.people()] == [p.name for p in people.people()]

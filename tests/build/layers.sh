@@ -43,6 +43,7 @@ microhttpd serve/http.c
 onnx/ net/*onnx*.c
 openssl/ base/hash.c
 png\.h vision/image/png.c
+sodium base/secret.c
 sqlite3 index/db.c
 tiff(io)?\.h vision/image/tiff.c
 utf8proc base/unicode.c

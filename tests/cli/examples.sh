@@ -49,7 +49,7 @@ cp -r now world
 
 # ready COMMAND - the gallery and the files as the command's examples find them.
 ready() {
-    rm -rf home now
+    rm -rf home now ann.key new.key
     cp -r before home
     cp -r world now
     cd now
@@ -63,6 +63,11 @@ ready() {
     assign | reject) exits 0 scan party.jpg new.jpg door.jpg && exits 0 assign "party.jpg#1" Ann ;;
     audit) exits 0 forget Bob --receipt bob.receipt ;;
     serve) (umask 077 && echo a-token-of-the-tests >tokens) ;;
+    encrypt | rekey | decrypt)
+        (umask 077 && echo correct horse >words)
+        [ "$1" = encrypt ] || exits 0 encrypt --key-file ../ann.key
+        [ "$1" != decrypt ] || exits 0 encrypt --gallery other --passphrase-file words
+        ;;
     undo) exits 0 rename Bob Robert ;;
     import) exits 0 export all.jsonl ;;
     xmp) exits 0 scan photos && exits 0 xmp write ;;

@@ -19,7 +19,9 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/rng.h"
+#include "doppel/encryption.h"
 #include "index/gallery.h"
+#include "index/store_sealed.h"
 #include "index/store_sqlite.h"
 #include "tests/postgres/postgres_kit.h"
 
@@ -93,7 +95,11 @@ dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode)
 
 dpli_db *kit_db(dpl_gallery *gallery)
 {
-    return dpli_sql_of(gallery->store)->db;
+    dpli_store *store = gallery->store;
+
+    if (dpli_store_is_sealed(store))
+        store = dpli_sealed_of(store)->inner;
+    return dpli_sql_of(store)->db;
 }
 
 /* Each from in text by to. */
@@ -167,6 +173,16 @@ dpl_gallery *kit_new(const char *dir)
     binding.space = "image";
     binding.dim = 2 * KIT_DIM;
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
+    /* With a key that opens without being asked for: all that is tested of a gallery holds of one
+       that is encrypted, too. */
+    if (getenv("DOPPEL_ENCRYPTED")) {
+        dpl_key_options key = DPL_KEY_OPTIONS_INIT;
+        char path[512];
+
+        snprintf(path, sizeof path, "%s/gallery.keys", dir);
+        key.key_file = path;
+        kit_expect(DPL_OK, dpl_gallery_encrypt(gallery, &key, &err), &err);
+    }
     return gallery;
 }
 

@@ -323,10 +323,10 @@ static void a_snapshot_is_written_once_and_then_used(void **state)
     dpl_gallery_close(gallery);
 
     /* Nothing else tells whether it was read: one that says what the database does not. */
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
     for (size_t i = 0; i < index.n; i++)
         index.owners[i] = 4711;
-    assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL, NULL), DPL_OK);
     dpli_index_clear(&index);
     gallery = kit_open(dir, DPL_GALLERY_READ);
     search(hits, gallery, head, rows, 1, NULL, NULL);
@@ -360,9 +360,9 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
         unlink(snapshot_of(dir));
         kit_write(snapshot_of(dir), bad, way == 3 ? 0 : way == 4 ? n - 1 : way == 5 ? n / 3 : n);
         if (way == 6) {
-            assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+            assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
             memset(index.identity, 'f', 32);
-            assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL), DPL_OK);
+            assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL, NULL), DPL_OK);
             dpli_index_clear(&index);
             says = "index \"face.faiss\" was out of date and has been rebuilt from the gallery";
         }
@@ -485,7 +485,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
         assert_true(hits[0].template_id > BIG && hits[0].score > 0.9999f);
         right(gallery, head);
         right(reader, head);
-        assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
         assert_int_equal(index.n, BIG + A_PHOTO * (round == 0 ? 1 : 31));
         dpli_index_clear(&index);
     }
@@ -499,7 +499,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     search(hits, gallery, head, added + (size_t)40 * A_PHOTO * DIM, 1, NULL, NULL);
     assert_true(hits[0].score > 0.9999f);
     assert_string_equal(dpl_gallery_notice(gallery), "");
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
     assert_int_equal(index.n, BIG + 32 * A_PHOTO); /* and the next one need not look for it */
     dpli_index_clear(&index);
 
@@ -509,7 +509,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p7", NULL, 0, 0, &err), &err);
     assert_int_equal(report.n_left, 0);
     /* The file is there without them, and the next search need not make it anew. */
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
     assert_int_equal(index.n, BIG + 29 * A_PHOTO);
     dpli_index_clear(&index);
     right(gallery, head);
@@ -530,11 +530,14 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
 
 /* What happens between a search's reading of the rows and its snapshot: the linker puts this in
    place of the writing. */
-dpl_status __real_dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err);
-dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err);
+dpl_status __real_dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
+                                      dpl_error *err);
+dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
+                                      dpl_error *err);
 static dpl_gallery *forgets_meanwhile;
 
-dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index, dpl_error *err)
+dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
+                                      dpl_error *err)
 {
     dpl_gallery *gallery = forgets_meanwhile;
     dpl_forget_report report;
@@ -543,7 +546,7 @@ dpl_status __wrap_dpli_snapshot_write(const char *path, const dpli_index *index,
     forgets_meanwhile = NULL;
     if (gallery)
         kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p7", NULL, 0, 0, &why), &why);
-    return __real_dpli_snapshot_write(path, index, err);
+    return __real_dpli_snapshot_write(path, index, key, err);
 }
 
 static void a_snapshot_written_while_somebody_is_forgotten_does_not_stay(void **state)
@@ -666,7 +669,7 @@ static void past_the_limit_search_is_approximate_with_the_recall_it_states(void 
 
     /* From its file it is the same, and is not tuned again. */
     first = kit_read(snapshot_of(dir), &n);
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
     assert_true(info.recall == index.recall && info.recall < 1);
     dpli_index_clear(&index);
     gallery = kit_open(dir, DPL_GALLERY_WRITE);

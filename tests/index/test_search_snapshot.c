@@ -89,8 +89,8 @@ static void saved_loaded_and_saved_again_is_the_same_file(void **state)
 
         assert_int_equal(dpli_index_is_approximate(&index), kind);
         assert_int_equal(dpli_index_search(a, &index, head, probes, 4, 10, NULL), DPL_OK);
-        assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
-        assert_int_equal(dpli_snapshot_read(&again, "a.faiss", NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_read(&again, "a.faiss", NULL, NULL), DPL_OK);
         assert_int_equal(again.generation, 42);
         assert_string_equal(again.identity, index.identity);
         assert_int_equal(again.n, 3000);
@@ -105,7 +105,7 @@ static void saved_loaded_and_saved_again_is_the_same_file(void **state)
         assert_int_equal(dpli_index_search(b, &again, head, probes, 4, 10, NULL), DPL_OK);
         for (int i = 0; i < 40; i++)
             assert_true(a[i].at == b[i].at && a[i].score == b[i].score);
-        assert_int_equal(dpli_snapshot_write("b.faiss", &again, NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_write("b.faiss", &again, NULL, NULL), DPL_OK);
         first = bytes_of(&n, "a.faiss");
         second = bytes_of(&m, "b.faiss");
         assert_int_equal(n, m);
@@ -127,11 +127,11 @@ static void a_file_cut_or_changed_anywhere_is_refused(void **state)
     size_t n;
 
     (void)state;
-    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, NULL), DPL_OK);
     bytes = bytes_of(&n, "a.faiss");
     for (size_t cut = 0; cut < n; cut++) {
         write_bytes("a.faiss", bytes, cut);
-        if (dpli_snapshot_read(&read, "a.faiss", &err) != DPL_E_INPUT)
+        if (dpli_snapshot_read(&read, "a.faiss", NULL, &err) != DPL_E_INPUT)
             fail_msg("cut to %zu of %zu bytes and not refused", cut, n);
         assert_int_equal(read.vectors.n, 0);
     }
@@ -140,7 +140,7 @@ static void a_file_cut_or_changed_anywhere_is_refused(void **state)
             bytes[at] ^= (uint8_t)(1 << bit);
             write_bytes("a.faiss", bytes, n);
             /* Vectors are checked when they are looked at. */
-            if (dpli_snapshot_read(&read, "a.faiss", &err) != DPL_E_INPUT &&
+            if (dpli_snapshot_read(&read, "a.faiss", NULL, &err) != DPL_E_INPUT &&
                 dpli_rows_check(&read.vectors, &err) != DPL_E_INPUT)
                 fail_msg("bit %d of byte %zu changed and not refused", bit, at);
             dpli_index_clear(&read);
@@ -148,7 +148,7 @@ static void a_file_cut_or_changed_anywhere_is_refused(void **state)
         }
     }
     write_bytes("a.faiss", bytes, n);
-    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", &err), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL, &err), DPL_OK);
     dpli_index_clear(&read);
     free(bytes);
     dpli_index_clear(&index);
@@ -163,8 +163,8 @@ static void ids_out_of_order_are_refused_though_the_sum_is_right(void **state)
 
     (void)state;
     index.ids[7] = index.ids[6];
-    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
-    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", &err), DPL_E_INPUT);
+    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL, &err), DPL_E_INPUT);
     assert_string_equal(err.message, "the ids are not in order");
     assert_int_equal(read.vectors.n, 0);
     dpli_index_clear(&index);
@@ -179,9 +179,9 @@ static void what_is_not_a_file_is_refused_and_what_is_not_there_not_found(void *
     unlink("pipe.faiss");
     assert_int_equal(mkfifo("pipe.faiss", 0600), 0);
     mkdir("folder.faiss", 0700);
-    assert_int_equal(dpli_snapshot_read(&read, "pipe.faiss", NULL), DPL_E_INPUT);
-    assert_int_equal(dpli_snapshot_read(&read, "folder.faiss", NULL), DPL_E_INPUT);
-    assert_int_equal(dpli_snapshot_read(&read, "nothing.faiss", NULL), DPL_E_NOT_FOUND);
+    assert_int_equal(dpli_snapshot_read(&read, "pipe.faiss", NULL, NULL), DPL_E_INPUT);
+    assert_int_equal(dpli_snapshot_read(&read, "folder.faiss", NULL, NULL), DPL_E_INPUT);
+    assert_int_equal(dpli_snapshot_read(&read, "nothing.faiss", NULL, NULL), DPL_E_NOT_FOUND);
     unlink("pipe.faiss");
     rmdir("folder.faiss");
 }
@@ -197,12 +197,13 @@ static void a_write_that_fails_leaves_the_old_file(void **state)
     glob_t half;
 
     (void)state;
-    assert_int_equal(dpli_snapshot_write("no/such/folder/a.faiss", &index, &err), DPL_E_SYSTEM);
+    assert_int_equal(dpli_snapshot_write("no/such/folder/a.faiss", &index, NULL, &err),
+                     DPL_E_SYSTEM);
     mkdir("taken.faiss", 0700);
-    assert_int_equal(dpli_snapshot_write("taken.faiss", &index, &err), DPL_E_SYSTEM);
+    assert_int_equal(dpli_snapshot_write("taken.faiss", &index, NULL, &err), DPL_E_SYSTEM);
     rmdir("taken.faiss");
     /* A disk that is full within the vectors, within the rest, and at the last byte. */
-    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, NULL), DPL_OK);
     bytes = bytes_of(&n, "a.faiss");
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &old);
@@ -211,7 +212,7 @@ static void a_write_that_fails_leaves_the_old_file(void **state)
         uint8_t *now;
 
         setrlimit(RLIMIT_FSIZE, &full);
-        assert_int_equal(dpli_snapshot_write("a.faiss", &index, &err), DPL_E_SYSTEM);
+        assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, &err), DPL_E_SYSTEM);
         setrlimit(RLIMIT_FSIZE, &old);
         now = bytes_of(&m, "a.faiss");
         assert_int_equal(m, n);
@@ -220,7 +221,7 @@ static void a_write_that_fails_leaves_the_old_file(void **state)
         assert_int_equal(glob("a.faiss.*", 0, NULL, &half), GLOB_NOMATCH);
     }
     free(bytes);
-    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL, NULL), DPL_OK);
     dpli_index_clear(&read);
     dpli_index_clear(&index);
     dpl_head_free(head);
@@ -237,8 +238,8 @@ static void a_file_cut_while_it_is_searched_is_an_error_and_no_crash(void **stat
         dpli_found found[2600];
         dpl_error err;
 
-        assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
-        assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL, NULL), DPL_OK);
         assert_int_equal(dpli_index_copy(&copy, &read, NULL), DPL_OK);
         assert_int_equal(dpli_index_search(found, &read, head, probe, 1, 10, NULL), DPL_OK);
         /* As when another is copied over it. */
@@ -248,7 +249,7 @@ static void a_file_cut_while_it_is_searched_is_an_error_and_no_crash(void **stat
         assert_int_equal(dpli_index_search(found, &copy, head, probe, 1, 10, NULL), DPL_E_INPUT);
         /* So many that every vector is compared. */
         assert_int_equal(dpli_index_search(found, &read, head, probe, 1, 2600, NULL), DPL_E_INPUT);
-        assert_int_equal(dpli_snapshot_write("b.faiss", &read, NULL), DPL_E_INPUT);
+        assert_int_equal(dpli_snapshot_write("b.faiss", &read, NULL, NULL), DPL_E_INPUT);
         dpli_index_clear(&read);
         dpli_index_clear(&copy);
         dpli_index_clear(&index);
@@ -269,8 +270,8 @@ static void vectors_in_the_file_and_added_ones_are_searched_as_one(void **state)
 
     (void)state;
     assert_true(want && got);
-    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL), DPL_OK);
-    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_write("a.faiss", &index, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&read, "a.faiss", NULL, NULL), DPL_OK);
     assert_int_equal(dpli_index_extend(&done, &index, more, 3, NULL), DPL_OK);
     assert_int_equal(dpli_index_extend(&done, &read, more, 3, NULL), DPL_OK);
     for (size_t k = K; k <= N; k += N - K) { /* by codes, and all of them in blocks */

@@ -1,0 +1,315 @@
+/*
+ * vault.c - a file sealed piece by piece.
+ *
+ *     "doppelsv", salt [16] | pieces: 2048 bytes and a tag of 16, the last one shorter
+ *
+ * Its key is made of the one that is given and the salt, so it is no other file's, and the number
+ * of a piece is its nonce (ChaCha20-Poly1305, RFC 8439): a piece opens nowhere but in its place. A
+ * file that was cut between two pieces is whole pieces; what is read from it has to know its own
+ * length, as a snapshot does.
+ */
+#include "index/vault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/mem.h"
+#include "base/secret.h"
+
+#define MAGIC "doppelsv"
+
+enum {
+    PIECE_BYTES = 2048, /* a vector of 512 numbers is one */
+    SEALED_BYTES = PIECE_BYTES + DPLI_PIECE_EXTRA,
+    AT_ONCE = 8,
+    N_HEAD = 8 + DPLI_SALT_BYTES,
+    BUFFER_BYTES = 32 * PIECE_BYTES /* of whole pieces */
+};
+
+struct dpli_vault {
+    int fd;
+    uint8_t *key;     /* in memory for keys; NULL: plain */
+    uint64_t n_bytes; /* put, or there when it was opened */
+    /* Writing: what is not in the file yet. */
+    uint8_t *pending;
+    size_t n_pending;
+};
+
+static dpl_status new_vault(dpli_vault **out, dpl_error *err)
+{
+    *out = dpli_calloc(1, sizeof **out, err);
+    if (!*out)
+        return DPL_E_MEMORY;
+    (*out)->fd = -1;
+    return DPL_OK;
+}
+
+static dpl_status set_key(dpli_vault *v, const uint8_t *key, const uint8_t *salt, dpl_error *err)
+{
+    v->key = dpli_secret_alloc(DPLI_KEY_BYTES, err);
+    if (!v->key)
+        return DPL_E_MEMORY;
+    dpli_secret_hash(v->key, key, salt, DPLI_SALT_BYTES);
+    return DPL_OK;
+}
+
+void dpli_vault_close(dpli_vault *v)
+{
+    if (!v)
+        return;
+    if (v->fd >= 0)
+        close(v->fd);
+    if (v->pending)
+        dpli_secret_wipe(v->pending, BUFFER_BYTES);
+    free(v->pending);
+    dpli_secret_free(v->key);
+    free(v);
+}
+
+uint64_t dpli_vault_bytes(const dpli_vault *v)
+{
+    return v->n_bytes;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static bool write_all(int fd, const uint8_t *bytes, size_t n)
+{
+    while (n > 0) {
+        const ssize_t put = write(fd, bytes, n);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        bytes += put;
+        n -= (size_t)put;
+    }
+    return true;
+}
+
+dpl_status dpli_vault_make(dpli_vault **out, const char *path, const uint8_t *key, dpl_error *err)
+{
+    uint8_t head[N_HEAD];
+    dpli_vault *v;
+    dpl_status status = new_vault(&v, err);
+
+    *out = NULL;
+    if (status != DPL_OK)
+        return status;
+    v->pending = dpli_alloc(BUFFER_BYTES, 1, err);
+    if (!v->pending) {
+        status = DPL_E_MEMORY;
+        goto done;
+    }
+    v->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+    if (v->fd < 0) {
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
+        goto done;
+    }
+    if (key) {
+        memcpy(head, MAGIC, N_HEAD - DPLI_SALT_BYTES);
+        dpli_secret_random(head + N_HEAD - DPLI_SALT_BYTES, DPLI_SALT_BYTES);
+        status = set_key(v, key, head + N_HEAD - DPLI_SALT_BYTES, err);
+        if (status == DPL_OK && !write_all(v->fd, head, sizeof head))
+            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
+    }
+    if (status == DPL_OK) {
+        *out = v;
+        v = NULL;
+    }
+done:
+    dpli_vault_close(v);
+    return status;
+}
+
+/* The pending bytes begin with a piece's. */
+static bool flush(dpli_vault *v)
+{
+    uint64_t number = (v->n_bytes - v->n_pending) / PIECE_BYTES;
+    uint8_t sealed[SEALED_BYTES];
+    bool good = true;
+
+    if (!v->key)
+        good = write_all(v->fd, v->pending, v->n_pending);
+    for (size_t at = 0; v->key && at < v->n_pending && good; at += PIECE_BYTES) {
+        const size_t left = v->n_pending - at, n = left < PIECE_BYTES ? left : PIECE_BYTES;
+
+        dpli_seal_piece(sealed, v->key, number++, v->pending + at, n);
+        good = write_all(v->fd, sealed, n + DPLI_PIECE_EXTRA);
+    }
+    if (good)
+        v->n_pending = 0;
+    return good;
+}
+
+bool dpli_vault_put(dpli_vault *v, const void *bytes, size_t n)
+{
+    const uint8_t *from = bytes;
+
+    while (n > 0) {
+        const size_t room = BUFFER_BYTES - v->n_pending, now = n < room ? n : room;
+
+        memcpy(v->pending + v->n_pending, from, now);
+        v->n_pending += now;
+        v->n_bytes += now;
+        from += now;
+        n -= now;
+        if (v->n_pending == BUFFER_BYTES && !flush(v))
+            return false;
+    }
+    return true;
+}
+
+bool dpli_vault_finish(dpli_vault *v)
+{
+    return flush(v);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static dpl_status read_at(int fd, uint8_t *to, size_t n, uint64_t at, dpl_error *err)
+{
+    for (size_t done = 0; done < n;) {
+        const ssize_t got = pread(fd, to + done, n - done, (off_t)(at + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be read");
+        if (got == 0)
+            return dpli_fail(err, DPL_E_INPUT, "the index has been cut short");
+        done += (size_t)got;
+    }
+    return DPL_OK;
+}
+
+dpl_status dpli_vault_open(dpli_vault **out, const char *path, const uint8_t *key, dpl_error *err)
+{
+    uint8_t head[N_HEAD];
+    dpli_vault *v;
+    struct stat st;
+    dpl_status status = new_vault(&v, err);
+
+    *out = NULL;
+    if (status != DPL_OK)
+        return status;
+    /* A named pipe in the file's place must not hang the search, and a link leads elsewhere. */
+    v->fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (v->fd < 0 && errno == ENOENT)
+        status = dpli_fail(err, DPL_E_NOT_FOUND, "there is no \"%s\"", path);
+    else if (v->fd < 0)
+        status = dpli_fail_errno(err, DPL_E_INPUT, errno, "cannot be opened");
+    else if (fstat(v->fd, &st) != 0 || !S_ISREG(st.st_mode))
+        status = dpli_fail(err, DPL_E_INPUT, "no file");
+    if (status != DPL_OK)
+        goto done;
+    v->n_bytes = (uint64_t)st.st_size;
+    if (key) {
+        const uint64_t n = v->n_bytes < N_HEAD ? 0 : v->n_bytes - N_HEAD;
+        const uint64_t rest = n % SEALED_BYTES;
+
+        if (v->n_bytes < N_HEAD || read_at(v->fd, head, sizeof head, 0, NULL) != DPL_OK ||
+            memcmp(head, MAGIC, N_HEAD - DPLI_SALT_BYTES) != 0 ||
+            (rest > 0 && rest <= DPLI_PIECE_EXTRA)) {
+            status = dpli_fail(err, DPL_E_INPUT, "it is not sealed as the gallery is");
+            goto done;
+        }
+        v->n_bytes = n / SEALED_BYTES * PIECE_BYTES + (rest ? rest - DPLI_PIECE_EXTRA : 0);
+        status = set_key(v, key, head + N_HEAD - DPLI_SALT_BYTES, err);
+    }
+    if (status == DPL_OK) {
+        *out = v;
+        v = NULL;
+    }
+done:
+    dpli_vault_close(v);
+    return status;
+}
+
+dpl_status dpli_vault_again(dpli_vault **out, const dpli_vault *vault, dpl_error *err)
+{
+    dpli_vault *v;
+    dpl_status status = new_vault(&v, err);
+
+    *out = NULL;
+    if (status != DPL_OK)
+        return status;
+    v->n_bytes = vault->n_bytes;
+    v->fd = fcntl(vault->fd, F_DUPFD_CLOEXEC, 0);
+    if (v->fd < 0)
+        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot keep the index open");
+    if (status == DPL_OK && vault->key) {
+        v->key = dpli_secret_alloc(DPLI_KEY_BYTES, err);
+        status = v->key ? DPL_OK : DPL_E_MEMORY;
+        if (v->key)
+            memcpy(v->key, vault->key, DPLI_KEY_BYTES);
+    }
+    if (status == DPL_OK) {
+        *out = v;
+        v = NULL;
+    }
+    dpli_vault_close(v);
+    return status;
+}
+
+/* Whole pieces from number on, at most AT_ONCE, opened into plain; n_plain: of them. */
+static dpl_status open_pieces(uint8_t *plain, const dpli_vault *v, uint64_t number, size_t n_plain,
+                              dpl_error *err)
+{
+    uint8_t sealed[AT_ONCE * SEALED_BYTES];
+    const size_t n_pieces = (n_plain + PIECE_BYTES - 1) / PIECE_BYTES;
+    dpl_status status = read_at(v->fd, sealed, n_plain + n_pieces * DPLI_PIECE_EXTRA,
+                                N_HEAD + number * SEALED_BYTES, err);
+
+    for (size_t i = 0; i < n_pieces && status == DPL_OK; i++) {
+        const size_t left = n_plain - i * PIECE_BYTES, n = left < PIECE_BYTES ? left : PIECE_BYTES;
+
+        if (!dpli_unseal_piece(plain + i * PIECE_BYTES, v->key, number + i,
+                               sealed + i * SEALED_BYTES, n + DPLI_PIECE_EXTRA))
+            status = dpli_fail(err, DPL_E_INPUT, "it is not what was written");
+    }
+    return status;
+}
+
+dpl_status dpli_vault_read(const dpli_vault *v, void *to, size_t n, uint64_t at, dpl_error *err)
+{
+    const uint64_t n_filed = v->n_bytes - v->n_pending;
+    uint8_t plain[AT_ONCE * PIECE_BYTES], *out = to;
+    dpl_status status = DPL_OK;
+
+    if (v->n_bytes < n || at > v->n_bytes - n)
+        return dpli_fail(err, DPL_E_INPUT, "the index has been cut short");
+    while (n > 0 && at < n_filed && status == DPL_OK) {
+        const size_t skip = v->key ? (size_t)(at % PIECE_BYTES) : 0;
+        const uint64_t from = at - skip;
+        size_t now = n_filed - at < n ? (size_t)(n_filed - at) : n;
+
+        if (!v->key) {
+            status = read_at(v->fd, out, now, at, err);
+        } else {
+            size_t n_plain =
+                n_filed - from < sizeof plain ? (size_t)(n_filed - from) : sizeof plain;
+            /* No more pieces than are asked for. */
+            const size_t n_wanted = (skip + now + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
+
+            n_plain = n_wanted < n_plain ? n_wanted : n_plain;
+            status = open_pieces(plain, v, from / PIECE_BYTES, n_plain, err);
+            now = n_plain - skip < now ? n_plain - skip : now;
+            if (status == DPL_OK)
+                memcpy(out, plain + skip, now);
+        }
+        out += now;
+        at += now;
+        n -= now;
+    }
+    if (v->key)
+        dpli_secret_wipe(plain, sizeof plain);
+    if (n > 0 && status == DPL_OK)
+        memcpy(out, v->pending + (at - n_filed), n);
+    return status;
+}
