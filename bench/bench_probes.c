@@ -94,7 +94,7 @@ static void make(const char *path, const char *folder, int32_t dim, const dpl_he
     cpu = cpu_now();
     check(dpli_index_make(&index, &v, head, wish, &err));
     printf("%.2f %.2f ", dpli_now() - wall, cpu_now() - cpu);
-    check(dpli_snapshot_write(path, &index, &err));
+    check(dpli_snapshot_write(path, &index, NULL, &err));
     dpli_index_clear(&index);
 }
 
@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     q.truth = numbers(&n_truth, argv[1], "truth.i64", sizeof *q.truth * K);
     before = resident_mib();
     start = dpli_now();
-    check(dpli_snapshot_read(&q.index, path, &err));
+    check(dpli_snapshot_read(&q.index, path, NULL, &err));
     ms = 1e3 * (dpli_now() - start);
     own = q.index.width;
     printf("%.2f %zu %.4f ", ms, own, recall(&q, 1));
