@@ -253,7 +253,11 @@ const command commands[] = {
      "with the person's others and with the most similar of all other people.\n"
      "\n"
      "The gallery is as it was until everything is there. Interrupted or killed, it goes on when\n"
-     "run again. It cannot be undone: --keep writes an export of the former gallery first.",
+     "run again. It cannot be undone: --keep writes an export of the former gallery first.\n"
+     "\n"
+     "With --to it is the database that changes, not the model: everything goes into another\n"
+     "gallery, in a folder or in PostgreSQL, at once or not at all. Exports of the two are the\n"
+     "same bytes; the audit and calibration.json go with it. The former gallery stays as it is.",
      NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
      options_of_calibrate,

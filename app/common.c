@@ -277,8 +277,12 @@ char *common_typed(int argc, char **argv)
 
     fputs("doppel", f);
     for (int i = 0; i < argc; i++) {
-        const bool bare = argv[i][0] && argv[i][strspn(argv[i], plain)] == '\0';
-        fprintf(f, bare ? " %s" : " \"%s\"", argv[i]);
+        char *public = text_public(argv[i]);
+        const char *word = public ? public : argv[i];
+        const bool bare = word[0] && word[strspn(word, plain)] == '\0';
+
+        fprintf(f, bare ? " %s" : " \"%s\"", word);
+        free(public);
     }
     if (fclose(f) != 0)
         text_need(NULL);
@@ -321,8 +325,10 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     *out = NULL;
     if (!dir)
         return dpl_status_exit_code(DPL_E_ARGUMENT);
-    /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. */
-    (void)setenv("SQLITE_TMPDIR", dir, 0);
+    /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. An
+       address of a database may hold a password, which is nobody else's to read. */
+    if (!strstr(dir, "://"))
+        (void)setenv("SQLITE_TMPDIR", dir, 0);
     status = dpl_gallery_open(out, dir, mode, &err);
     free(dir);
     if (status != DPL_OK)
@@ -560,7 +566,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
     char *page = html ? realpath(html, NULL) : NULL, *slash;
-    const char *write[3] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL, o->writes};
+    const char *write[3] = {gallery ? dpl_gallery_folder(gallery) : NULL, NULL, o->writes};
     char *libraries = library_folder();
 
     read[n_named] = libraries;
@@ -579,7 +585,13 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, n_named + 2, write, 3});
+    sandbox_enter(&(sandbox_paths){
+        .read = read,
+        .n_read = n_named + 2,
+        .write = write,
+        .n_write = 3,
+        .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),
+    });
     for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
     free(beside);

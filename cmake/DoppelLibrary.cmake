@@ -9,7 +9,7 @@ endforeach()
 set(dpl_needs
     PkgConfig::libjpeg PkgConfig::libpng PkgConfig::libexif PkgConfig::libprotobuf-c
     PkgConfig::libzip PkgConfig::zlib PkgConfig::libcrypto PkgConfig::libxxhash PkgConfig::libutf8proc
-    PkgConfig::sqlite3 PkgConfig::jansson ${dpl_format_libs} ${DPL_XMP_LIBS} FAISS::faiss_c FAISS::faiss
+    PkgConfig::sqlite3 PkgConfig::jansson ${dpl_format_libs} ${DPL_XMP_LIBS} ${DPL_POSTGRES_LIBS} FAISS::faiss_c FAISS::faiss
     PkgConfig::openblas ${dpl_openmp} Threads::Threads
     ${CMAKE_DL_LIBS} m)
 
