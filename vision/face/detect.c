@@ -184,6 +184,8 @@ typedef struct search {
     const dpl_detector *detector;
     dpl_scratch *scratch;
     const dpl_image *image;
+    double scale;      /* of the first look */
+    dpl_image reduced; /* as that sees it; no pixels: it is not reduced */
     const dpl_detect_options *o;
     float photo_px;  /* photo pixels a pixel of the first look */
     float min_score; /* of what is gathered */
@@ -203,28 +205,41 @@ static void map_whole(dpli_view *v, const dpl_image *image, int32_t quarters)
     memcpy(v->map, maps[quarters], sizeof v->map);
 }
 
-/* Take one look at the whole picture, reduced to scale, and gather what it sees. */
+/* What a smaller picture is made of: of what is reduced already, as each pass over the pixels of a
+ * large photo costs as much as a look. */
+static const dpl_image *smallest(const search *s)
+{
+    return s->reduced.pixels ? &s->reduced : s->image;
+}
+
+static dpl_status reduce(dpl_image *out, const search *s, double scale, dpl_error *err)
+{
+    const int32_t w = (int32_t)lround(s->image->width_px * scale);
+    const int32_t h = (int32_t)lround(s->image->height_px * scale);
+
+    return dpl_image_resize(out, smallest(s), w > 0 ? w : 1, h > 0 ? h : 1, err);
+}
+
+/* Take one look at the whole picture, reduced to scale where that is less than the first look's,
+ * and gather what it sees. */
 static dpl_status look(search *s, double scale, dpli_view v, dpl_error *err)
 {
-    const dpl_image *image = s->image;
     dpl_image reduced = DPL_IMAGE_INIT;
-    const dpl_image *seen = image;
-    dpl_status status;
+    const dpl_image *seen = smallest(s);
+    dpl_status status = DPL_OK;
 
-    if (scale < 1) {
-        const int32_t w = (int32_t)lround(image->width_px * scale);
-        const int32_t h = (int32_t)lround(image->height_px * scale);
-        status = dpl_image_resize(&reduced, image, w > 0 ? w : 1, h > 0 ? h : 1, err);
-        if (status != DPL_OK)
-            return status;
+    if (scale < s->scale) {
+        status = reduce(&reduced, s, scale, err);
         seen = &reduced;
     }
+    if (status != DPL_OK)
+        return status;
     v.pixels = seen->pixels;
     v.stride_bytes = (size_t)seen->width_px * 3;
     v.width_px = seen->width_px;
     v.height_px = seen->height_px;
     v.min_score = s->min_score;
-    map_whole(&v, image, 0);
+    map_whole(&v, s->image, 0);
     status = dpli_look(&s->found, s->detector, s->scratch, &v, 1, err);
     dpl_image_clear(&reduced);
     return status;
@@ -536,7 +551,11 @@ dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_
 {
     dpl_detect_options known;
     const dpl_detect_options *o = &known;
-    search s = {.detector = detector, .scratch = scratch, .image = image, .o = o};
+    search s = {.detector = detector,
+                .scratch = scratch,
+                .image = image,
+                .reduced = DPL_IMAGE_INIT,
+                .o = o};
     dpli_candidate *faces = NULL;
     size_t n = 0;
     dpl_status status;
@@ -555,7 +574,11 @@ dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_
 
     s.min_score = fminf(o->min_score, FAINT);
     s.photo_px = (float)((double)image->full_width_px / image->width_px / scale);
-    status = look_upright(&s, scale, err);
+    s.scale = scale;
+    if (scale < 1)
+        status = reduce(&s.reduced, &s, scale, err);
+    if (status == DPL_OK)
+        status = look_upright(&s, scale, err);
     if (status == DPL_OK && strongest(&s.found) < FAIRLY_UPRIGHT)
         status = look_all_turns(&s, scale, err);
     if (status == DPL_OK && scale < 1 && largest_px(&s) < FAIR_PX * s.photo_px) {
@@ -585,6 +608,7 @@ done:
         seen->side_px = side_for_all(image, o);
     free(faces);
     free(s.found.items);
+    dpl_image_clear(&s.reduced);
     return status;
 }
 
