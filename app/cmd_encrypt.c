@@ -39,9 +39,9 @@ int cmd_encrypt(const command *self, int argc, char **argv)
     if (code)
         return code;
     /* A key in the gallery's own folder is never without. */
-    code = keys_of(&k, self, &o.common, o.common.key_file, o.common.passphrase_file,
-                   o.passphrase || !o.common.key_file, true, "new passphrase");
-    if (!code && dpl_gallery_encrypt(gallery, &k.key, &err) != DPL_OK)
+    if (keys_of(&k, o.common.key_file, o.common.passphrase_file,
+                o.passphrase || !o.common.key_file, true, "new passphrase", &err) != DPL_OK ||
+        dpl_gallery_encrypt(gallery, &k.key, &err) != DPL_OK)
         code = common_fail(self, &o.common, &err);
     if (!code)
         tell_encryption(self, o.common.json, o.common.quiet, "encrypt", gallery);

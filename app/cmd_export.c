@@ -53,9 +53,9 @@ int cmd_export(const command *self, int argc, char **argv)
         code = options_usage(self, "it takes a file to write, or - for standard output");
     if (!code)
         code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_READ);
-    if (!code)
-        code = keys_of(&k, self, &o.common, NULL, o.passphrase_file, o.encrypt, true,
-                       "passphrase of the export");
+    if (!code && keys_of(&k, NULL, o.passphrase_file, o.encrypt, true, "passphrase of the export",
+                         &err) != DPL_OK)
+        code = common_fail(self, &o.common, &err);
     if (code) {
         keys_clear(&k);
         dpl_gallery_close(gallery);

@@ -45,13 +45,11 @@ int cmd_import(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_CREATE);
     if (code)
         return code;
-    code = keys_of(&k, self, &o.common, NULL, o.passphrase_file, true, false,
-                   "passphrase of the export");
     dpl_gallery_rehearse(gallery, o.dry_run);
-    if (code) {
-        /* told */
-    } else if (dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err) !=
-               DPL_OK) {
+    if (keys_of(&k, NULL, o.passphrase_file, true, false, "passphrase of the export", &err) !=
+            DPL_OK ||
+        dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err) !=
+            DPL_OK) {
         code = common_fail(self, &o.common, &err);
     } else if (o.common.json) {
         json_print(import_json(n_photos, n_templates));

@@ -66,10 +66,10 @@ int cmd_rekey(const command *self, int argc, char **argv)
     /* One that is in the gallery's folder stays there without being named. */
     if (is.key_file && o.common.key_file)
         now = text_format("%s", is.key_file);
-    code =
-        keys_of(&k, self, &o.common, o.new_key_file ? o.new_key_file : now, o.new_passphrase_file,
-                o.new_passphrase || (is.has_secret && !o.no_passphrase), true, "new passphrase");
-    if (!code && dpl_gallery_rekey(gallery, &k.key, &err) != DPL_OK)
+    if (keys_of(&k, o.new_key_file ? o.new_key_file : now, o.new_passphrase_file,
+                o.new_passphrase || (is.has_secret && !o.no_passphrase), true, "new passphrase",
+                &err) != DPL_OK ||
+        dpl_gallery_rekey(gallery, &k.key, &err) != DPL_OK)
         code = common_fail(self, &o.common, &err);
     if (!code)
         tell_encryption(self, o.common.json, o.common.quiet, "rekey", gallery);

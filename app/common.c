@@ -346,16 +346,15 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     keys k = {.twice = false};
     dpl_error err;
     dpl_status status;
-    int code;
 
     *out = NULL;
     if (!dir)
         return dpl_status_exit_code(DPL_E_ARGUMENT);
-    code = keys_of_gallery(&k, self, o);
-    if (code) {
+    status = keys_of_gallery(&k, o, &err);
+    if (status != DPL_OK) {
         keys_clear(&k);
         free(dir);
-        return code;
+        return common_fail(self, o, &err);
     }
     /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. An
        address of a database may hold a password, which is nobody else's to read. */

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +24,22 @@ void keys_clear(keys *k)
     explicit_bzero(k, sizeof *k);
 }
 
+__attribute__((format(printf, 2, 3))) static dpl_status refuse(dpl_error *err, const char *format,
+                                                               ...)
+{
+    va_list args;
+
+    err->status = DPL_E_GALLERY;
+    va_start(args, format);
+    vsnprintf(err->message, sizeof err->message, format, args);
+    va_end(args);
+    return DPL_E_GALLERY;
+}
+
 /* ------------------------------------------------------------------ from a file */
 
 /* A first line without its end; /dev/fd/N is a descriptor that was handed over. */
-static int read_passphrase(keys *k, const command *self, const common *o, const char *path)
+static dpl_status read_passphrase(keys *k, const char *path, dpl_error *err)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     uint8_t *end;
@@ -45,8 +59,7 @@ static int read_passphrase(keys *k, const command *self, const common *o, const 
 
         if (fd >= 0)
             close(fd);
-        return common_refuse(self, o, DPL_E_GALLERY, "passphrase file \"%.200s\": %s", path,
-                             strerror(why));
+        return refuse(err, "passphrase file \"%.200s\": %s", path, strerror(why));
     }
     close(fd);
     end = memchr(k->secret, '\n', n);
@@ -55,17 +68,44 @@ static int read_passphrase(keys *k, const command *self, const common *o, const 
     if (k->key.n_secret > 0 && k->secret[k->key.n_secret - 1] == '\r')
         k->key.n_secret--;
     if (k->key.n_secret == 0)
-        return common_refuse(self, o, DPL_E_GALLERY, "passphrase file \"%.200s\" is empty", path);
+        return refuse(err, "passphrase file \"%.200s\" is empty", path);
     if (!end && n == sizeof k->secret)
-        return common_refuse(self, o, DPL_E_GALLERY,
-                             "passphrase file \"%.200s\" is too long, the limit is %d bytes", path,
-                             DPL_SECRET_MAX_BYTES - 1);
-    return 0;
+        return refuse(err, "passphrase file \"%.200s\" is too long, the limit is %d bytes", path,
+                      DPL_SECRET_MAX_BYTES - 1);
+    return DPL_OK;
 }
 
 /* ------------------------------------------------------------------ from the terminal */
 
-/* A line that is not shown while it is typed; -1: there is none. */
+static volatile sig_atomic_t stopped_by;
+
+static void note_signal(int signal)
+{
+    stopped_by = signal;
+}
+
+/* What is typed, until a line ends or a signal that would end the program comes. */
+static ssize_t read_line(int tty, uint8_t *line, size_t room)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    enum { N_ENDS = sizeof ends / sizeof *ends };
+    const struct sigaction note = {.sa_handler = note_signal};
+    struct sigaction before[N_ENDS];
+    ssize_t n;
+
+    stopped_by = 0;
+    for (int i = 0; i < N_ENDS; i++)
+        sigaction(ends[i], &note, &before[i]);
+    do
+        n = read(tty, line, room);
+    while (n < 0 && errno == EINTR && !stopped_by);
+    for (int i = 0; i < N_ENDS; i++)
+        sigaction(ends[i], &before[i], NULL);
+    return n;
+}
+
+/* A line that is not shown while it is typed; -1: there is none. The terminal shows again what is
+   typed when the program ends there. */
 static ssize_t type_line(const char *prompt, uint8_t *line, size_t room)
 {
     const int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -82,23 +122,16 @@ static ssize_t type_line(const char *prompt, uint8_t *line, size_t room)
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     hidden.c_lflag |= ICANON | ISIG;
     if (tcsetattr(tty, TCSAFLUSH, &hidden) == 0 && write(tty, prompt, strlen(prompt)) >= 0) {
-        do
-            n = read(tty, line, room);
-        while (n < 0 && errno == EINTR);
+        n = read_line(tty, line, room);
         tcsetattr(tty, TCSAFLUSH, &shown);
         (void)!write(tty, "\n", 1);
     }
     close(tty);
+    if (stopped_by)
+        raise(stopped_by);
     while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
         n--;
     return n;
-}
-
-static dpl_status refuse(dpl_error *err, const char *why)
-{
-    err->status = DPL_E_GALLERY;
-    snprintf(err->message, sizeof err->message, "%s", why);
-    return DPL_E_GALLERY;
 }
 
 static dpl_status ask(void *ctx, const char *file, uint8_t *secret, size_t room, size_t *n,
@@ -131,20 +164,20 @@ static dpl_status ask(void *ctx, const char *file, uint8_t *secret, size_t room,
 
 /* ------------------------------------------------------------------ what the options say */
 
-int keys_of(keys *out, const command *self, const common *o, const char *key_file,
-            const char *passphrase_file, bool asked, bool is_new, const char *what)
+dpl_status keys_of(keys *out, const char *key_file, const char *passphrase_file, bool asked,
+                   bool is_new, const char *what, dpl_error *err)
 {
     dpl_key_options_init(&out->key, sizeof out->key);
     out->key.key_file = key_file;
     out->prompt = what ? text_format("%s", what) : NULL;
     out->twice = is_new;
     if (passphrase_file)
-        return read_passphrase(out, self, o, passphrase_file);
+        return read_passphrase(out, passphrase_file, err);
     if (asked) {
         out->key.ask = ask;
         out->key.ctx = out;
     }
-    return 0;
+    return DPL_OK;
 }
 
 /* The path of a credential that the service was given; NULL: it was not. */
@@ -160,16 +193,16 @@ static char *credential(const char *name)
     return path;
 }
 
-int keys_of_gallery(keys *out, const command *self, const common *o)
+dpl_status keys_of_gallery(keys *out, const common *o, dpl_error *err)
 {
     char *passphrase = o->passphrase_file ? NULL : credential("doppel.passphrase");
-    int code;
+    dpl_status status;
 
     out->file = o->key_file ? NULL : credential("doppel.key");
-    code = keys_of(out, self, o, o->key_file ? o->key_file : out->file,
-                   o->passphrase_file ? o->passphrase_file : passphrase, true, false, NULL);
+    status = keys_of(out, o->key_file ? o->key_file : out->file,
+                     o->passphrase_file ? o->passphrase_file : passphrase, true, false, NULL, err);
     free(passphrase);
-    return code;
+    return status;
 }
 
 /* ------------------------------------------------------------------ told */

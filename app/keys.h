@@ -23,14 +23,13 @@ typedef struct keys {
 /**
  * What opens the gallery: --key-file, --passphrase-file, else the credentials doppel.key and
  * doppel.passphrase; a passphrase that is wanted then is asked for on the terminal.
- * Returns 0, or an exit code after a message.
  */
-int keys_of_gallery(keys *out, const command *self, const common *o);
+dpl_status keys_of_gallery(keys *out, const common *o, dpl_error *err);
 
 /** A key from a key file and a file with a passphrase, each NULL: none. asked: where no passphrase
  * is in a file, one is asked for, twice when it is new. */
-int keys_of(keys *out, const command *self, const common *o, const char *key_file,
-            const char *passphrase_file, bool asked, bool is_new, const char *what);
+dpl_status keys_of(keys *out, const char *key_file, const char *passphrase_file, bool asked,
+                   bool is_new, const char *what, dpl_error *err);
 
 void keys_clear(keys *k);
 
