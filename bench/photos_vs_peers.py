@@ -15,6 +15,7 @@ pipeline  OpenCV (decode, EXIF applied), the same networks in onnxruntime, both 
 dlib      face_recognition's way: dlib's HOG detector on the photo, not enlarged (reduced to 1280 first), its
           five-point landmarks, its ResNet's vectors (PyPI dlib-bin, face_recognition_models), --threads processes.
 
+Needs bench/requirements.txt; for dlib also PyPI's dlib-bin, face_recognition_models and setuptools.
 They do less than doppel: one look, no turned faces, no tiles for small ones, no quality, thumbnails or database.
 """
 import argparse
