@@ -49,7 +49,7 @@ const command commands[] = {
      "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
      "one that is interrupted keeps what is done and goes on when run again.",
      NULL},
-    {"verify", cmd_verify, true, "A B | PHOTO --as NAME | --text A B",
+    {"verify", cmd_verify, false, "A B | PHOTO --as NAME | --text A B",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else. - in the place of a photo is one on\n"
      "standard input.\n"

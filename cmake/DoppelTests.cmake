@@ -27,7 +27,7 @@ endif()
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
     test_gallery_fail test_cuts cli_training_page memcheck_export memcheck_gallery cli_interrupt
-    cli_calibrate test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
+    cli_calibrate instructions test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
     test_train test_train_reference cli_enroll cli_query cli_query_folder cli_folders cli_scan
     test_jobs cli_json test_snapshot_cuts test_search cli_output cli_decisions cli_archive
     test_search_index memcheck_image test_memory cli_verify memcheck_image_memory cli_check cli_right

@@ -1333,7 +1333,7 @@ dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
     if (status != DPL_OK)
         return status;
     it = &j->items[0];
-    *it = (item){.file = &file, .photo = *photo, .person = o.name};
+    *it = (item){.file = &file, .photo = *photo, .person = o.name, .size_bytes = photo->n_bytes};
     memcpy(it->sha256, photo->sha256, sizeof it->sha256);
     status = bind_gallery(j, err);
     if (status != DPL_OK)

@@ -479,6 +479,7 @@ class dpl_photo(Structure):
         ("vectors", c_void_p),
         ("image_vector", c_void_p),
         ("sha256", (c_char * 65)),
+        ("n_bytes", c_int64),
         ("closer_side_px", c_int32),
     ]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from ctypes import (
-    POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer,
-)
+from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer
 from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -25,7 +23,7 @@ from doppel.records import (
     Answer, AuditLine, AuditReport, Change, CheckReport, Comparison, Damage, Doubt, DoubtsReport,
     EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts,
     GalleryMode, GroupReport, GroupRow, Hit, IndexInfo,
-    MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, Person, PhotoRow, QueryBy,
+    MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, NearInfo, Person, PhotoRow, QueryBy,
     Refusal, RepairEvent, RepairReport, SearchInfo, TemplateRow, TextAnswer, TextBy, Verdict, XmpEvent,
     XmpReport,
 )
@@ -45,8 +43,8 @@ class Gallery(Closable):
 
     @staticmethod
     def open(folder: PathLike, mode: str = "r") -> Gallery:
-        """mode: "r" to read, "w" to change, "c" to change and made when missing, "m" to change and the
-        tables of a database made or brought up to date. folder: or postgresql://user@host/database."""
+        """mode: "r" to read, "w" to change, "c" to change and made when missing, "m" to change, and a
+        database's tables made or brought up to date. folder: or postgresql://user@host/database."""
         modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE,
                  "m": GalleryMode.MIGRATE}
         if mode not in modes:
@@ -72,29 +70,31 @@ class Gallery(Closable):
     # ------------------------------------------------------------ about
 
     @property
-    def folder(self) -> str:
+    def address(self) -> str:
+        """The folder, or the database's address without its password."""
         with self._use() as p:
             return text(lib.dpl_gallery_dir(p))
 
     @property
-    def derived_folder(self) -> str:
-        """Where what is derived from the gallery lies on this machine: its folder, or a cache's."""
+    def folder(self) -> str:
+        """Where what is derived from the gallery lies on this machine: its folder, or for a database
+        one in the user's cache."""
         with self._use() as p:
             return text(lib.dpl_gallery_folder(p))
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until the gallery has changed since the last call; False when the time is over. The
-        first call returns at once."""
-        out = c_bool()
-        with self._use() as p:
-            call(lib.dpl_gallery_wait, byref(out), p, int(1000 * timeout_s))
-        return out.value
 
     @property
     def notice(self) -> str:
         """A note about the last open or search ("index was stale and has been rebuilt"); ""."""
         with self._use() as p:
             return text(lib.dpl_gallery_notice(p))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until templates, or whose they are, have changed since the last call; whether they
+        have. The first call returns at once."""
+        changed = c_bool()
+        with self._use() as p:
+            call(lib.dpl_gallery_wait, byref(changed), p, round(1000 * timeout_s))
+        return changed.value
 
     def setting(self, key: str) -> Optional[str]:
         out = c_char_p()
@@ -130,6 +130,19 @@ class Gallery(Closable):
         with self._use() as p:
             call(lib.dpl_gallery_index, byref(out), p, space.encode())
         return IndexInfo._of(out)
+
+    def near(self, space: str = "face") -> NearInfo:
+        """What the gallery's database itself can find by."""
+        out = _abi.dpl_near_info()
+        with self._use() as p:
+            call(lib.dpl_gallery_near, byref(out), p, space.encode())
+        return NearInfo._of(out)
+
+    def set_index_memory(self, max_bytes: int) -> None:
+        """Above this a search is left to the gallery's database, where that has pgvector; 0: no
+        limit."""
+        with self._use() as p:
+            lib.dpl_gallery_set_index_memory(p, max_bytes)
 
     # ------------------------------------------------------------ rows
 

@@ -185,8 +185,9 @@ def test_settings_and_notices(people, model):
     assert people.setting("model.face.hash") == model.encoder.hash and people.setting("nothing") is None
     people.remember("detect", people.setting("detect") or "none")
     assert people.notice == "" and people.calibration_path is None
-    assert Path(people.folder).name == "gallery" and people.derived_folder == people.folder
-    assert people.wait(0) and not people.wait(0)
+    assert Path(people.folder).name == "gallery"
+    people.set_index_memory(1 << 20)
+    assert not people.near().is_there and people.near().n_templates == 0
     row = people.photos()[0]
     assert row.status == doppel.Status.OK and row.n_faces == 1 and not photo_is_from_thumbnail(row)
     assert [t.id for t in people.templates_of(row.id)] == [t.id for t in people.templates()
@@ -262,3 +263,11 @@ def test_sidecars_are_written_and_read(gallery, model, tmp_path):
     assert gallery.read_sidecars([photo]).n_same == 1
     written = doppel.sidecar.write(path, photo, size, [], dry_run=True)
     assert written.n_removed == 1
+
+
+def test_waiting_tells_of_a_change(model, gallery):
+    assert gallery.address == gallery.folder
+    gallery.wait(0)
+    assert not gallery.wait(0.01)
+    gallery.enroll(model, [DEMO / "people"])
+    assert gallery.wait(5)

@@ -10,6 +10,7 @@
  * What is random comes from DOPPEL_SEED, or else from the clock, and is printed; DOPPEL_ROUNDS is
  * how often each is tried.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -122,12 +123,10 @@ static uint64_t count_told(int told)
 {
     uint64_t n = 0;
     char bytes[256];
-    ssize_t got = 1;
 
-    while (got > 0) {
-        got = read(told, bytes, sizeof bytes);
+    for (ssize_t got = read(told, bytes, sizeof bytes); got > 0 || (got < 0 && errno == EINTR);
+         got = read(told, bytes, sizeof bytes))
         n += got > 0 ? (uint64_t)got : 0;
-    }
     close(told);
     return n;
 }
