@@ -342,14 +342,24 @@ static void free_facts(facts *f)
     free(f->detect);
 }
 
+static bool is_in_a_database(const info *i)
+{
+    return strstr(dpl_gallery_dir(i->gallery), "://") != NULL;
+}
+
 static void gallery_json(const info *i, facts *f)
 {
+    dpl_near_info near;
     const char *dir = dpl_gallery_dir(i->gallery);
     const gallery_facts told = {
         .dir = dir,
         .counts = f->counts,
         .index_bytes = index_bytes(dpl_gallery_folder(i->gallery)),
         .indexes = f->indexes,
+        .near = is_in_a_database(i) &&
+                        dpl_gallery_near(&near, i->gallery, "face", NULL) == DPL_OK
+                    ? &near
+                    : NULL,
         .n_indexes = N_INDEXES,
         .n_by_status = f->by_status,
         .n_from_thumbnail = f->n_from_thumbnail,
@@ -454,7 +464,7 @@ static void gallery_text(const info *i, const facts *f)
         printf("  index       none needed so far: searches compare every template\n");
     for (int x = 0; x < N_INDEXES; x++)
         put_index(&f->indexes[x]);
-    if (strstr(dpl_gallery_dir(i->gallery), "://"))
+    if (is_in_a_database(i))
         put_near(i->gallery);
     printf("  refused     %s\n", text_counted(a, c->n_failed, "file"));
     for (int s = 1; s < N_STATUSES; s++)
