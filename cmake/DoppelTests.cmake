@@ -22,6 +22,11 @@ set(dpl_timeout_s 300)
 if(DOPPEL_SANITIZE)
   set(dpl_timeout_s 900)
 endif()
+# An emulator is some twenty times slower.
+set(dpl_patience 1)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  set(dpl_patience 20)
+endif()
 
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
@@ -73,6 +78,7 @@ function(dpl_add_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT ${dpl_timeout_s})
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
                                           ENVIRONMENT "${dpl_test_environment}")
@@ -102,6 +108,38 @@ function(dpl_again_in_postgres name)
                      ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
 endfunction()
 
+# dpl_program(<variable> <target>): what a script starts a program by: its file, or, where an emulator runs
+# programs, a script that has it do so.
+function(dpl_program variable target)
+  if(NOT CMAKE_CROSSCOMPILING_EMULATOR)
+    set(${variable} $<TARGET_FILE:${target}> PARENT_SCOPE)
+    return()
+  endif()
+  list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+  set(file ${PROJECT_BINARY_DIR}/run/${target})
+  get_property(there GLOBAL PROPERTY dpl_program_${target})
+  if(NOT there)
+    set_property(GLOBAL PROPERTY dpl_program_${target} YES)
+    file(GENERATE OUTPUT ${file} CONTENT "#!/bin/sh\nexec ${emulator} $<TARGET_FILE:${target}> \"$@\"\n"
+         FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  endif()
+  set(${variable} ${file} PARENT_SCOPE)
+endfunction()
+
+# dpl_add_processors(<test>) - a test of kernels once more on each kind of ARM's processors that qemu plays:
+# plain NEON, with products of bytes, and one with everything. None where nothing is played.
+function(dpl_add_processors name)
+  if(NOT CMAKE_CROSSCOMPILING_EMULATOR MATCHES "qemu-aarch64")
+    return()
+  endif()
+  foreach(processor cortex-a53 cortex-a76 max)
+    add_test(NAME ${name}_${processor} COMMAND ${name}
+             WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests/scratch/${name})
+    set_tests_properties(${name}_${processor} PROPERTIES LABELS unit TIMEOUT 3600 SKIP_RETURN_CODE 77
+                         ENVIRONMENT "${dpl_test_environment};QEMU_CPU=${processor}")
+  endforeach()
+endfunction()
+
 # dpl_add_memcheck(<name> <program> [<argument>…])
 #
 # A test (label slow) that runs a test's program under valgrind, which finds every decision by a byte
@@ -110,7 +148,7 @@ endfunction()
 find_program(VALGRIND NAMES valgrind DOC "For the tests memcheck_*")
 mark_as_advanced(VALGRIND)
 function(dpl_add_memcheck name program)
-  if(DOPPEL_SANITIZE)
+  if(DOPPEL_SANITIZE OR CMAKE_CROSSCOMPILING)
     return()
   endif()
   if(VALGRIND)
@@ -143,11 +181,13 @@ function(dpl_add_cli_test script)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT ${dpl_timeout_s})
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
+  dpl_program(doppel doppel-cli)
   add_test(NAME ${name}
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/cli/run ${CMAKE_CURRENT_SOURCE_DIR}/${script}
                    ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   set_tests_properties(
     ${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
-                       ENVIRONMENT "${dpl_test_environment};DOPPEL=$<TARGET_FILE:doppel-cli>;SRCDIR=${PROJECT_SOURCE_DIR}")
+                       ENVIRONMENT "${dpl_test_environment};DOPPEL=${doppel};SRCDIR=${PROJECT_SOURCE_DIR}")
   dpl_begin_early(${name})
 endfunction()

@@ -660,7 +660,7 @@ class Gallery(Closable):
         return relay, o
 
     def __repr__(self) -> str:
-        return "<doppel.Gallery closed>" if self.closed else f'<doppel.Gallery "{self.folder}">'
+        return "<doppel.Gallery closed>" if self.closed else f'<doppel.Gallery "{self.address}">'
 
 
 def photo_is_from_thumbnail(row: PhotoRow) -> bool:
