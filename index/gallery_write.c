@@ -333,7 +333,7 @@ dpl_status dpli_put_template(int64_t *given, dpli_putter *p, const dpl_new_templ
                              int64_t photo_id, int64_t person_id, int64_t wanted, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
-    dpli_vector_record r = {.photo_id = photo_id, .bytes = t->vector};
+    dpli_vector_record r = {.photo_id = photo_id, .owner.person_id = person_id, .bytes = t->vector};
     const dpli_space *space;
     dpli_bound *model;
     int64_t id = wanted;

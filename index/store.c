@@ -67,7 +67,7 @@ static dpl_status find_keeper(const keeper **out, const char *address, dpl_error
 dpl_status dpli_store_open(dpli_store **out, const char *address, dpl_gallery_mode mode,
                            dpl_error *err)
 {
-    const keeper *found;
+    const keeper *found = NULL;
     dpl_status status = find_keeper(&found, address, err);
 
     *out = NULL;
@@ -76,7 +76,7 @@ dpl_status dpli_store_open(dpli_store **out, const char *address, dpl_gallery_mo
 
 dpl_status dpli_store_name(char **name, const char *address, dpl_error *err)
 {
-    const keeper *found;
+    const keeper *found = NULL;
     dpl_status status = find_keeper(&found, address, err);
 
     *name = NULL;
