@@ -80,3 +80,15 @@ json_t *migrate_captions_json(int64_t n, bool dry_run, const dpl_text_encoder *e
     json_put_net(&object, "model", dpl_text_encoder_net(encoder), dpl_text_encoder_hash(encoder));
     return object;
 }
+
+json_t *migrate_copy_json(const char *to, int64_t n_photos, int64_t n_templates, bool dry_run)
+{
+    json_t *object = json_answer("migrate");
+
+    json_put_status(&object, DPL_OK, NULL);
+    json_put_text(&object, "to", to);
+    json_put_int(&object, "n_photos", n_photos);
+    json_put_int(&object, "n_templates", n_templates);
+    json_put_bool(&object, "dry_run", dry_run);
+    return object;
+}

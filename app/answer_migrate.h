@@ -19,6 +19,9 @@ json_t *migrate_change_json(const dpl_migrate_change *change, const dpl_pipeline
 /** doppel.migrate/1, of captions. */
 json_t *migrate_captions_json(int64_t n, bool dry_run, const dpl_text_encoder *encoder);
 
+/** doppel.migrate/1, into another gallery. */
+json_t *migrate_copy_json(const char *to, int64_t n_photos, int64_t n_templates, bool dry_run);
+
 /** doppel.migrate/1, the whole. */
 json_t *migrate_report_json(const dpl_migrate_report *report, bool dry_run,
                             const dpl_pipeline *after);

@@ -7,6 +7,29 @@
 
 #include "app/json.h"
 
+dpl_status query_policy(dpl_policy *out, int64_t *n_persons, dpl_gallery *gallery,
+                        const dpl_pipeline *pipeline, double fmr, double fpir, double threshold,
+                        double min_fmr, dpl_error *err)
+{
+    const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
+    dpl_gallery_counts counts;
+    dpl_status status = dpl_gallery_count(&counts, gallery, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (n_persons)
+        *n_persons = counts.n_persons;
+    if (!calibration && (!isnan(fpir) || !isnan(min_fmr))) {
+        *err = (dpl_error){DPL_E_ARGUMENT, "a rate needs a calibration, and the model has none; a "
+                                           "threshold decides without"};
+        return DPL_E_ARGUMENT;
+    }
+    return isnan(fmr) && isnan(threshold)
+               ? dpl_policy_for_search(out, calibration, isnan(fpir) ? DPL_DEFAULT_FPIR : fpir,
+                                       counts.n_persons, err)
+               : dpl_policy_make(out, calibration, fmr, threshold, err);
+}
+
 /* What half of all strangers reach says nothing of anybody. */
 #define COMMON_RATE 0.5
 

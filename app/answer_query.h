@@ -21,6 +21,17 @@ typedef struct query_facts {
     json_t *doubts; /* of the references of who was named, lent; NULL: none */
 } query_facts;
 
+/**
+ * What decides a search: by fmr, by threshold, or else so that strangers are named in the share
+ * fpir of searches, of DPL_DEFAULT_FPIR where none of the three is given (NaN).
+ *
+ * @param[out] n_persons  who are compared; may be NULL
+ * @retval DPL_E_ARGUMENT  a rate is asked for, min_fmr too, and the model has no calibration
+ */
+dpl_status query_policy(dpl_policy *out, int64_t *n_persons, dpl_gallery *gallery,
+                        const dpl_pipeline *pipeline, double fmr, double fpir, double threshold,
+                        double min_fmr, dpl_error *err);
+
 /** People who match, the first of the candidates; of two one should not. */
 size_t query_n_matches(const dpl_answer *answer);
 

@@ -30,6 +30,51 @@ void text_put_model(json_t **object, const dpl_text_pipeline *pipeline)
     json_put_text(object, "direction", "higher");
 }
 
+static json_t *hit_json(const dpl_policy *policy, const dpl_text_hit *h)
+{
+    json_t *hit = json_object(), *by = json_array();
+
+    json_put_text(&hit, "photo", h->photo_path);
+    json_put_text(&hit, "person", h->person);
+    if (h->caption_rank)
+        json_add(&by, json_string("caption"));
+    if (h->picture_rank)
+        json_add(&by, json_string("picture"));
+    json_put(&hit, "by", by);
+    if (h->caption_rank) {
+        json_put_text(&hit, "caption", h->caption);
+        json_put_real(&hit, "caption_score", (double)h->caption_score);
+        json_put_int(&hit, "caption_rank", h->caption_rank);
+    }
+    if (h->picture_rank) {
+        json_put_real(&hit, "picture_score", (double)h->picture_score);
+        json_put_int(&hit, "picture_rank", h->picture_rank);
+    }
+    if (policy->decides)
+        json_put_decision(&hit, h->decision);
+    return hit;
+}
+
+json_t *text_query_json(const dpl_text_pipeline *pipeline, const dpl_policy *policy,
+                        const char *text, const dpl_text_answer *answer)
+{
+    json_t *object = json_answer("query"), *hits = json_array(), *by = json_array();
+
+    json_put_status(&object, DPL_OK, NULL);
+    json_put(&object, "query", text_sentence_json(text, &answer->about));
+    if (answer->by_captions)
+        json_add(&by, json_string("caption"));
+    if (answer->by_pictures)
+        json_add(&by, json_string("picture"));
+    json_put(&object, "by", by);
+    text_put_model(&object, pipeline);
+    json_put_policy(&object, policy);
+    for (size_t i = 0; i < answer->n_hits; i++)
+        json_add(&hits, hit_json(policy, &answer->hits[i]));
+    json_put(&object, "hits", hits);
+    return object;
+}
+
 char *text_unseen(const char *what, const dpl_sentence *about, const dpl_text_encoder *encoder)
 {
     const dpl_tokenizer_facts *facts = dpl_tokenizer_about(dpl_text_encoder_tokenizer(encoder));

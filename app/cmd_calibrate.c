@@ -170,7 +170,7 @@ static int keep(const calibration_run *r, const dpl_calibrated *c, const char *c
         *written = text_format("%s", o->into);
         status = dpl_calibration_into_model(o->into, c->json, cohort, &err);
     } else {
-        *written = text_format("%s/calibration.json", dpl_gallery_dir(r->gallery));
+        *written = text_format("%s/calibration.json", dpl_gallery_folder(r->gallery));
         status = dpl_calibration_beside(r->gallery, c->json, &err);
     }
     return status == DPL_OK ? 0 : common_fail(r->self, &o->common, &err);

@@ -73,6 +73,11 @@ static int write_receipt(const forgetting *f, const char *person, const char *co
     return 0;
 }
 
+static bool is_in_a_database(const forgetting *f)
+{
+    return strstr(dpl_gallery_dir(f->gallery), "://") != NULL;
+}
+
 static void tell(forgetting *f, const char *person, const char *const *paths, size_t n_paths,
                  const dpl_forget_report *r)
 {
@@ -102,7 +107,8 @@ static void tell(forgetting *f, const char *person, const char *const *paths, si
                                          r->n_left ? text_count(left, r->n_left) : "none",
                                          text_counted(templates, r->n_templates, "vector"));
         char *proof =
-            text_format("%sthe gallery's files hold %s of %s names, paths and hashes", search,
+            text_format("%sthe gallery's %s hold %s of %s names, paths and hashes", search,
+                        is_in_a_database(f) ? "tables" : "files",
                         r->n_strings_left ? text_count(strings_left, r->n_strings_left) : "none",
                         text_count(strings, r->n_strings));
         free(search);
@@ -126,6 +132,9 @@ static int forget(forgetting *f, const char *person, const char *const *paths, s
         DPL_OK)
         return common_fail(f->self, &f->o->common, &err);
     tell(f, person, paths, n_paths, &report);
+    /* What is beyond its reach. */
+    if (is_in_a_database(f) && !f->o->dry_run)
+        common_notice(f->self, &f->o->common, f->gallery);
     return write_receipt(f, person, paths, n_paths, &report);
 }
 

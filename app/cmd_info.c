@@ -348,7 +348,7 @@ static void gallery_json(const info *i, facts *f)
     const gallery_facts told = {
         .dir = dir,
         .counts = f->counts,
-        .index_bytes = index_bytes(dir),
+        .index_bytes = index_bytes(dpl_gallery_folder(i->gallery)),
         .indexes = f->indexes,
         .n_indexes = N_INDEXES,
         .n_by_status = f->by_status,
@@ -406,7 +406,7 @@ static void put_index(const gallery_index *index)
 static void gallery_text(const info *i, const facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
-    const int64_t bytes = index_bytes(dpl_gallery_dir(i->gallery));
+    const int64_t bytes = index_bytes(dpl_gallery_folder(i->gallery));
     char a[64], b[64];
 
     text_put(stdout, dpl_gallery_dir(i->gallery));

@@ -1,6 +1,6 @@
 /*
  * cmd_migrate.c - `doppel migrate`: the gallery goes over to another model, with what changes by
- * it.
+ * it; or, as it is, into another gallery.
  */
 #include "app/answer_migrate.h"
 #include "app/commands.h"
@@ -8,12 +8,14 @@
 #include "app/json_print.h"
 #include "app/progress.h"
 
+#include <string.h>
+
 #define SHOWN                                                                                      \
     20 /* decisions that change, and photos that are not there, that are told without -v */
 
 typedef struct migrate_options {
     common common;
-    const char *former, *keep;
+    const char *former, *keep, *to;
     bool dry_run, drop, from_thumbnails, verbose;
 } migrate_options;
 
@@ -52,6 +54,14 @@ static const option_spec own[] = {
      .offset = AT(drop),
      .once = true,
      .help = "forget what can be made anew of neither photo nor thumbnail"},
+    {.name = "to",
+     .kind = OPTION_TEXT,
+     .offset = AT(to),
+     .value = "GALLERY",
+     .once = true,
+     .help =
+         "all of it into another gallery (a folder, or postgresql://...) that holds nothing yet, "
+         "and no other model; this one stays as it is"},
     {.name = "verbose",
      .letter = 'v',
      .kind = OPTION_FLAG,
@@ -195,6 +205,47 @@ static int run_captions(const migrating *m)
     return code;
 }
 
+/* Opened for writing: nobody else changes meanwhile what then would be missing. */
+static int run_copy(const migrating *m)
+{
+    const migrate_options *o = m->o;
+    dpl_gallery *to = NULL;
+    char photos[64], templates[64];
+    int64_t n_photos, n_templates;
+    common target = o->common;
+    dpl_error err;
+    int code;
+
+    target.gallery = o->to;
+    code = common_open_gallery(&to, m->self, &target,
+                               strstr(o->to, "://") && !o->dry_run ? DPL_GALLERY_MIGRATE
+                                                                   : DPL_GALLERY_CREATE);
+    if (code)
+        return code;
+    if (o->keep && dpl_gallery_export(m->gallery, o->keep, &err) != DPL_OK)
+        code = common_fail(m->self, &o->common, &err);
+    dpl_gallery_rehearse(to, o->dry_run);
+    if (!code && dpl_gallery_copy(&n_photos, &n_templates, to, m->gallery, &err) != DPL_OK)
+        code = common_fail(m->self, &o->common, &err);
+    if (!code && o->common.json) {
+        json_print(migrate_copy_json(dpl_gallery_dir(to), n_photos, n_templates, o->dry_run));
+    } else if (!code) {
+        printf("%s %s, %s to \"", o->dry_run ? "would copy" : "copied",
+               text_counted(photos, n_photos, "photo"),
+               text_counted(templates, n_templates, "template"));
+        text_put(stdout, dpl_gallery_dir(to));
+        fputs("\"; \"", stdout);
+        text_put(stdout, dpl_gallery_dir(m->gallery));
+        puts("\" is as it was");
+    }
+    /* One that was made for nothing is none. */
+    if (code || o->dry_run)
+        dpl_gallery_abandon(to);
+    else
+        dpl_gallery_close(to);
+    return code;
+}
+
 static int run(migrating *m)
 {
     const migrate_options *o = m->o;
@@ -240,16 +291,21 @@ int cmd_migrate(const command *self, int argc, char **argv)
     o.common.going_over = true;
     if (!code && n != 0)
         code = options_usage(self, "it takes no argument");
+    if (!code && o.to &&
+        (o.common.model || o.common.image_model || o.common.text_model || o.former || o.drop ||
+         o.from_thumbnails))
+        code = options_usage(self, "--to takes the gallery as it is, with the model that it has");
     if (!code && o.common.text_model && (o.common.model || o.common.image_model))
         code = options_usage(self, "--text-model goes over with the captions alone: once more for "
                                    "--model and --image-model");
     if (!code && o.common.merges && !o.common.text_model)
         code = options_usage(self, "--merges is of --text-model");
     if (!code)
-        code = common_open_gallery(&m.gallery, self, &o.common, DPL_GALLERY_WRITE);
+        code = common_open_gallery(&m.gallery, self, &o.common,
+                                   o.dry_run ? DPL_GALLERY_WRITE : DPL_GALLERY_MIGRATE);
     if (code)
         return code;
-    code = o.common.text_model ? run_captions(&m) : run(&m);
+    code = o.to ? run_copy(&m) : o.common.text_model ? run_captions(&m) : run(&m);
     dpl_pipeline_close(m.before);
     dpl_pipeline_close(m.after);
     dpl_gallery_close(m.gallery);

@@ -169,22 +169,11 @@ typedef struct answered {
 static int make_policy(query *q)
 {
     const query_options *o = q->o;
-    const dpl_calibration *calibration = dpl_pipeline_calibration(q->pipeline);
-    const double fpir = isnan(o->fpir) ? DPL_DEFAULT_FPIR : o->fpir;
-    dpl_gallery_counts counts;
     dpl_error err;
-    dpl_status status = dpl_gallery_count(&counts, q->gallery, &err);
+    const dpl_status status = query_policy(&q->policy, &q->n_persons, q->gallery, q->pipeline,
+                                           o->fmr, o->fpir, o->threshold, o->min_fmr, &err);
 
-    if (status == DPL_OK) {
-        q->n_persons = counts.n_persons;
-        status = isnan(o->fmr) && isnan(o->threshold)
-                     ? dpl_policy_for_search(&q->policy, calibration, fpir, q->n_persons, &err)
-                     : dpl_policy_make(&q->policy, calibration, o->fmr, o->threshold, &err);
-    }
-    if (status == DPL_OK && !calibration && (!isnan(o->fpir) || !isnan(o->min_fmr)))
-        return common_refuse(q->self, &o->common, DPL_E_ARGUMENT,
-                             "a rate needs a calibration, and the model has none (--threshold)");
-    return status == DPL_OK ? 0 : common_fail(q->self, &q->o->common, &err);
+    return status == DPL_OK ? 0 : common_fail(q->self, &o->common, &err);
 }
 
 static int by_person_id(const void *a, const void *b)

@@ -49,7 +49,7 @@ const command commands[] = {
      "is the same photo, one that is gone or unreadable stays, doppel undo takes a run back, and\n"
      "one that is interrupted keeps what is done and goes on when run again.",
      NULL},
-    {"verify", cmd_verify, true, "A B | PHOTO --as NAME | --text A B",
+    {"verify", cmd_verify, false, "A B | PHOTO --as NAME | --text A B",
      "tell whether two photos show the same person", options_of_verify,
      "The exit status is 0 for a match and for nothing else. - in the place of a photo is one on\n"
      "standard input.\n"
@@ -253,7 +253,11 @@ const command commands[] = {
      "with the person's others and with the most similar of all other people.\n"
      "\n"
      "The gallery is as it was until everything is there. Interrupted or killed, it goes on when\n"
-     "run again. It cannot be undone: --keep writes an export of the former gallery first.",
+     "run again. It cannot be undone: --keep writes an export of the former gallery first.\n"
+     "\n"
+     "With --to it is the database that changes, not the model: everything goes into another\n"
+     "gallery, in a folder or in PostgreSQL, at once or not at all. Exports of the two are the\n"
+     "same bytes; the audit and calibration.json go with it. The former gallery stays as it is.",
      NULL},
     {"calibrate", cmd_calibrate, true, "[DATA]", "measure how often strangers score high",
      options_of_calibrate,

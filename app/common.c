@@ -3,6 +3,7 @@
  */
 #include "app/common.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +17,11 @@
 #include "app/nearest.h"
 #include "app/sandbox.h"
 #include "app/settings.h"
+
+/* Where the build found FAISS, when libdoppel.so loads it late. */
+#if !defined(DPL_LATE_DIR)
+#define DPL_LATE_DIR NULL
+#endif
 
 /* ------------------------------------------------------------------ options */
 
@@ -271,8 +277,12 @@ char *common_typed(int argc, char **argv)
 
     fputs("doppel", f);
     for (int i = 0; i < argc; i++) {
-        const bool bare = argv[i][0] && argv[i][strspn(argv[i], plain)] == '\0';
-        fprintf(f, bare ? " %s" : " \"%s\"", argv[i]);
+        char *public = text_public(argv[i]);
+        const char *word = public ? public : argv[i];
+        const bool bare = word[0] && word[strspn(word, plain)] == '\0';
+
+        fprintf(f, bare ? " %s" : " \"%s\"", word);
+        free(public);
     }
     if (fclose(f) != 0)
         text_need(NULL);
@@ -315,8 +325,10 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     *out = NULL;
     if (!dir)
         return dpl_status_exit_code(DPL_E_ARGUMENT);
-    /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. */
-    (void)setenv("SQLITE_TMPDIR", dir, 0);
+    /* What SQLite puts aside (when a gallery is vacuumed, all of it) has no business elsewhere. An
+       address of a database may hold a password, which is nobody else's to read. */
+    if (!strstr(dir, "://"))
+        (void)setenv("SQLITE_TMPDIR", dir, 0);
     status = dpl_gallery_open(out, dir, mode, &err);
     free(dir);
     if (status != DPL_OK)
@@ -528,18 +540,37 @@ dpl_net_options common_model_limits(const common *o)
     return limits;
 }
 
+/* The folder of libdoppel, in or below which a FAISS lies that came with it: it is loaded late.
+ * Freed by free(); NULL: not known. */
+static char *library_folder(void)
+{
+    char *file = NULL, *slash;
+    Dl_info info;
+
+    if (dladdr((void *)(uintptr_t)dpl_version, &info) && info.dli_fname)
+        file = realpath(info.dli_fname, NULL);
+    slash = file ? strrchr(file, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    return file;
+}
+
 /* The photos, the models with what lies beside them, the gallery, the page. */
 void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
                                size_t n_models)
 {
     if (!o->inputs)
         return;
-    const char **read = text_need(calloc(o->n_inputs + 2 * n_models, sizeof *read));
+    const size_t n_named = o->n_inputs + 2 * n_models;
+    const char **read = text_need(calloc(n_named + 2, sizeof *read));
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
     char *page = html ? realpath(html, NULL) : NULL, *slash;
-    const char *write[3] = {gallery ? dpl_gallery_dir(gallery) : NULL, NULL, o->writes};
+    const char *write[3] = {gallery ? dpl_gallery_folder(gallery) : NULL, NULL, o->writes};
+    char *libraries = library_folder();
 
+    read[n_named] = libraries;
+    read[n_named + 1] = DPL_LATE_DIR;
     memcpy(read, o->inputs, o->n_inputs * sizeof *read);
     for (size_t i = 0; i < n_models; i++) {
         beside[i] = models[i] ? text_format("%s.json", models[i]) : NULL;
@@ -554,10 +585,17 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
             slash[slash == page] = '\0';
         write[1] = slash ? page : ".";
     }
-    sandbox_enter(&(sandbox_paths){read, o->n_inputs + 2 * n_models, write, 3});
+    sandbox_enter(&(sandbox_paths){
+        .read = read,
+        .n_read = n_named + 2,
+        .write = write,
+        .n_write = 3,
+        .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),
+    });
     for (size_t i = 0; i < n_models; i++)
         free(beside[i]);
     free(beside);
+    free(libraries);
     free(page);
     free(read);
 }

@@ -35,6 +35,7 @@ typedef struct common {
     bool going_over;    /* to another model: the preset and the calibration of the gallery's are not
                            its */
     bool faces_only;    /* the gallery's model of whole pictures has nothing to do here */
+    bool stays;         /* for long: a database that was restarted is connected to again */
     bool adds_pictures; /* where the gallery has none, the one that comes with doppel is used */
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;

@@ -99,7 +99,7 @@ static const struct {
     {"migrate",
      {{"doppel migrate --dry-run", "is there another model, and what would it change?"},
       {"doppel migrate --keep before.jsonl", "go over, with a way back"},
-      {"doppel migrate --model mine.onnx --dry-run", "to a model of one's own"}}},
+      {"doppel migrate --to elsewhere", "all of it, as it is, into another gallery"}}},
     {"calibrate",
      {{"doppel calibrate --dry-run", "of the gallery's people: what would it say?"},
       {"doppel calibrate people --dry-run --json", "of a folder a person"},

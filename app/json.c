@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "app/model_name.h"
+#include "app/text.h"
 #include "base/utf8.h"
 
 json_t *json_answer(const char *command)
@@ -80,8 +81,13 @@ static json_t *repaired(const char *bytes)
 
 void json_put_text(json_t **object, const char *key, const char *bytes)
 {
+    char *public = bytes ? text_public(bytes) : NULL;
+
+    if (public)
+        bytes = public;
     if (bytes)
         json_put(object, key, dpli_is_utf8(bytes) ? json_string(bytes) : repaired(bytes));
+    free(public);
 }
 
 void json_put_real(json_t **object, const char *key, double v)

@@ -28,30 +28,37 @@
 #include "app/settings.h"
 
 /*
- * Our threads work on photos side by side, so BLAS must not make its own; and a BLAS older than the
- * processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15 instead of 85 GFLOP/s).
- * The threads of OpenMP, which a search is divided among, are to sleep until the next one:
- * spinning, they take the cores of those that open photos. All are read from the environment when
- * the library is loaded, which is before any line of ours, so the program starts itself once more.
+ * Our threads work on photos side by side, so BLAS must not make its own. The threads of OpenMP,
+ * which a search is divided among, are to sleep until the next one: spinning, they take the cores
+ * of those that open photos. Both are read from the environment when the libraries are loaded,
+ * which is by the first call that needs them.
+ */
+static void settle_threads(void)
+{
+    (void)setenv("OPENBLAS_NUM_THREADS", "1", 0);
+    (void)setenv("OMP_WAIT_POLICY", "passive", 0);
+}
+
+/*
+ * A BLAS older than the processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15
+ * instead of 85 GFLOP/s). It can be told better only before it is loaded, so the program starts
+ * itself once more.
  */
 static void settle_blas(char **argv)
 {
     const char *core = dpl_blas_core(), *level = dpl_cpu_level();
-    const bool old = strcmp(core, "Prescott") == 0 && strcmp(level, "baseline") != 0;
     char exe[PATH_MAX];
     ssize_t n;
 
-    if (getenv("OPENBLAS_NUM_THREADS") && (!old || getenv("OPENBLAS_CORETYPE")))
+    if (strcmp(core, "Prescott") != 0 || strcmp(level, "baseline") == 0 ||
+        getenv("OPENBLAS_CORETYPE"))
         return;
     n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n > 0 && setenv("OPENBLAS_NUM_THREADS", "1", 0) == 0 &&
-        setenv("OMP_WAIT_POLICY", "passive", 0) == 0 &&
-        (!old ||
-         setenv("OPENBLAS_CORETYPE", strcmp(level, "avx512") ? "Haswell" : "SkylakeX", 0) == 0)) {
+    if (n > 0 &&
+        setenv("OPENBLAS_CORETYPE", strcmp(level, "avx512") ? "Haswell" : "SkylakeX", 0) == 0) {
         exe[n] = '\0';
         execv(exe, argv);
     }
-    dpl_blas_set_threads(1);
 }
 
 /* A file opened later must not become standard output because the caller had closed it. */
@@ -210,6 +217,7 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that has grown to its limit */
     keep_memory_private();
     keep_memory_small();
+    settle_threads();
     text_start();
     code = run(argc, argv);
     if (code < 0) /* its help or the version was asked for and told */

@@ -71,7 +71,7 @@ typedef struct options_given {
 typedef struct command {
     const char *name;
     int (*run)(const struct command *self, int argc, char **argv);
-    bool computes;                     /* runs networks: BLAS is to be set up */
+    bool computes;                     /* may multiply large matrices: BLAS is to be set up */
     const char *arguments;             /* "A B", may be "" */
     const char *line;                  /* what it does, one line without a full stop */
     const option_spec *const *options; /* NULL-terminated list of tables, each ending at a NULL name

@@ -41,50 +41,6 @@ static bool is_found(const query *q, const dpl_text_answer *a)
 
 /* ------------------------------------------------------------------ for programs */
 
-static json_t *hit_json(const query *q, const dpl_text_hit *h)
-{
-    json_t *hit = json_object(), *by = json_array();
-
-    json_put_text(&hit, "photo", h->photo_path);
-    json_put_text(&hit, "person", h->person);
-    if (h->caption_rank)
-        json_add(&by, json_string("caption"));
-    if (h->picture_rank)
-        json_add(&by, json_string("picture"));
-    json_put(&hit, "by", by);
-    if (h->caption_rank) {
-        json_put_text(&hit, "caption", h->caption);
-        json_put_real(&hit, "caption_score", (double)h->caption_score);
-        json_put_int(&hit, "caption_rank", h->caption_rank);
-    }
-    if (h->picture_rank) {
-        json_put_real(&hit, "picture_score", (double)h->picture_score);
-        json_put_int(&hit, "picture_rank", h->picture_rank);
-    }
-    if (q->policy.decides)
-        json_put_decision(&hit, h->decision);
-    return hit;
-}
-
-static void tell_json(const query *q, const char *text, const dpl_text_answer *a)
-{
-    json_t *answer = json_answer("query"), *hits = json_array(), *by = json_array();
-
-    json_put_status(&answer, DPL_OK, NULL);
-    json_put(&answer, "query", text_sentence_json(text, &a->about));
-    if (a->by_captions)
-        json_add(&by, json_string("caption"));
-    if (a->by_pictures)
-        json_add(&by, json_string("picture"));
-    json_put(&answer, "by", by);
-    text_put_model(&answer, q->pipeline);
-    json_put_policy(&answer, &q->policy);
-    for (size_t i = 0; i < a->n_hits; i++)
-        json_add(&hits, hit_json(q, &a->hits[i]));
-    json_put(&answer, "hits", hits);
-    json_print(answer);
-}
-
 static void put_score(bool there, float score)
 {
     if (there)
@@ -199,7 +155,7 @@ static void ask(query *q, const char *text)
         code = common_fail(q->self, q->o, &err);
     } else {
         switch (q->asked->form) {
-        case QUERY_JSON: tell_json(q, text, &a); break;
+        case QUERY_JSON: json_print(text_query_json(q->pipeline, &q->policy, text, &a)); break;
         case QUERY_TEXT: tell_table(q, text, &a); break;
         case QUERY_LINES:
         case QUERY_NUL:

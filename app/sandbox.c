@@ -10,6 +10,7 @@
  */
 #include "app/sandbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,29 @@ static void allow(int rules, uint64_t handled, const char *path, uint64_t access
     close(fd);
 }
 
+/* What libpq reads of names, certificates and passwords. */
+static void allow_database(int rules, uint64_t handled)
+{
+    static const char *const system[] = {"/etc/hosts",         "/etc/resolv.conf",
+                                         "/etc/nsswitch.conf", "/etc/gai.conf",
+                                         "/etc/services",      "/etc/host.conf",
+                                         "/etc/ssl",           "/usr/share/ca-certificates",
+                                         "/etc/postgresql-common"};
+    static const char *const named[] = {"PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSLCERT",
+                                        "PGSSLKEY",   "PGSSLROOTCERT", "PGSSLCRL"};
+    static const char *const own[] = {".pgpass", ".pg_service.conf", ".postgresql"};
+    const char *home = getenv("HOME");
+    char path[4096];
+
+    for (size_t i = 0; i < sizeof system / sizeof *system; i++)
+        allow(rules, handled, system[i], READ_FILE | READ_DIR);
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+        allow(rules, handled, getenv(named[i]), READ_FILE | READ_DIR);
+    for (size_t i = 0; home && i < sizeof own / sizeof *own; i++)
+        if (snprintf(path, sizeof path, "%s/%s", home, own[i]) < (int)sizeof path)
+            allow(rules, handled, path, READ_FILE | READ_DIR);
+}
+
 static bool restrict_files(const sandbox_paths *paths)
 {
     /* Libraries that are loaded late (an unwinder), the time zone, and what OpenMP, the pool and
@@ -95,6 +119,8 @@ static bool restrict_files(const sandbox_paths *paths)
         allow(rules, handled, system[i], READ_FILE | READ_DIR);
     /* Where an answer goes that gives way to a page. */
     allow(rules, handled, "/dev/null", READ_FILE | WRITE_FILE);
+    if (paths->connects)
+        allow_database(rules, handled);
     for (size_t i = 0; i < paths->n_read; i++)
         allow(rules, handled, paths->read[i], READ_FILE | READ_DIR);
     for (size_t i = 0; i < paths->n_write; i++)
@@ -122,15 +148,15 @@ static bool restrict_files(const sandbox_paths *paths)
 #define REFUSE_IF(n)   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (n), 0, 1), REFUSE
 #define REFUSE_FROM(n) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (n), 0, 1), REFUSE
 
-static bool restrict_calls(void)
+static bool restrict_calls(bool connects)
 {
+    const struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     struct sock_filter filter[] = {
         LOAD(arch),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0),
         REFUSE,
         LOAD(nr),
         REFUSE_FROM(0x40000000u),
-        REFUSE_IF(__NR_socket),
         REFUSE_IF(__NR_socketpair),
         REFUSE_IF(__NR_execve),
         REFUSE_IF(__NR_execveat),
@@ -142,17 +168,22 @@ static bool restrict_calls(void)
         REFUSE_IF(__NR_process_vm_writev),
         /* It does its own opening and connecting, past this filter. */
         REFUSE_IF(425 /* io_uring_setup */),
+        /* The last two. */
+        REFUSE_IF(__NR_socket),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
 
+    if (connects)
+        filter[sizeof filter / sizeof *filter - 3] = pass;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 #else
 
-static bool restrict_calls(void)
+static bool restrict_calls(bool connects)
 {
+    (void)connects;
     return false;
 }
 
@@ -169,7 +200,7 @@ int sandbox_enter(const sandbox_paths *paths)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return 0;
     holds |= restrict_files(paths) ? 1 : 0;
-    holds |= restrict_calls() ? 2 : 0;
+    holds |= restrict_calls(paths->connects) ? 2 : 0;
     return holds;
 }
 

@@ -2,6 +2,7 @@
 #ifndef DOPPEL_APP_SANDBOX_H
 #define DOPPEL_APP_SANDBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct sandbox_paths {
@@ -10,11 +11,13 @@ typedef struct sandbox_paths {
     size_t n_read;
     const char *const *write; /* folders to read, make, change and remove files in */
     size_t n_write;
+    bool connects; /* to a database, again and again: sockets are made, and what says where it is, and
+                      who asks, is read */
 } sandbox_paths;
 
 /**
  * From here on this thread and those it starts open only these, and what the system's libraries
- * need; they make no network connection and start no program. It cannot be undone. What the kernel
+ * need; they make no network connection (unless it connects) and start no program. It cannot be undone. What the kernel
  * cannot restrict stays as it is, and $DOPPEL_SANDBOX=off leaves all of it out.
  *
  * @return  a bit for each that holds: 1 files, 2 network and programs

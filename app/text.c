@@ -29,9 +29,60 @@ bool text_is_unsafe(uint32_t c)
     return dpli_utf8_is_unsafe(c);
 }
 
+/* Where the next address of a database begins, behind "://"; NULL: there is none. */
+static char *next_address(char *text)
+{
+    static const char *const schemes[] = {"postgresql://", "postgres://"};
+    char *first = NULL;
+
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        char *at = strstr(text, schemes[i]);
+
+        if (at && (!first || at < first))
+            first = at + strlen(schemes[i]);
+    }
+    return first;
+}
+
+static void cut(char *from, const char *to)
+{
+    memmove(from, to, strlen(to) + 1);
+}
+
+char *text_public(const char *bytes)
+{
+    char *text, *at;
+
+    /* Nearly every text is none. */
+    if (!strstr(bytes, "postgres"))
+        return NULL;
+    text = text_format("%s", bytes);
+    at = next_address(text);
+    if (!at) {
+        free(text);
+        return NULL;
+    }
+    for (; at; at = next_address(at)) {
+        static const char key[] = "password=";
+        size_t n = strcspn(at, " \t\n\"'");
+        char *colon = memchr(at, ':', n), *end = memrchr(at, '@', n), *value;
+
+        if (end && colon && colon < end)
+            cut(colon, end);
+        n = strcspn(at, " \t\n\"'");
+        for (value = memmem(at, n, key, sizeof key - 1); value;
+             value = memmem(value, strcspn(value, " \t\n\"'"), key, sizeof key - 1)) {
+            value += sizeof key - 1;
+            cut(value, value + strcspn(value, "& \t\n\"'"));
+        }
+    }
+    return text;
+}
+
 void text_put(FILE *f, const char *bytes)
 {
-    const char *s = bytes;
+    char *public = text_public(bytes);
+    const char *s = public ? public : bytes;
 
     while (*s) {
         uint32_t c = 0;
@@ -48,11 +99,13 @@ void text_put(FILE *f, const char *bytes)
             fprintf(f, "\\u{%04x}", c);
         s += n;
     }
+    free(public);
 }
 
 void text_put_field(FILE *f, const char *bytes)
 {
-    const char *s = bytes;
+    char *public = text_public(bytes);
+    const char *s = public ? public : bytes;
 
     while (*s) {
         uint32_t c = 0;
@@ -67,6 +120,7 @@ void text_put_field(FILE *f, const char *bytes)
                 fprintf(f, "\\x%02x", (unsigned char)s[i]);
         s += n ? n : 1;
     }
+    free(public);
 }
 
 void *text_need(void *p)

@@ -54,6 +54,10 @@ void text_put_decision(FILE *f, color_when when, dpl_decision decision);
 /** A line below an answer, indented; freed here. NULL: nothing. */
 void text_put_note(FILE *f, char *line);
 
+/** A text with each address of a database in it (postgresql://…) without its password, freed by
+ * free(); NULL when there is none in it. What this header prints is so already. */
+char *text_public(const char *bytes);
+
 /** printf to memory, freed by free(). */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

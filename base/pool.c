@@ -108,9 +108,21 @@ int dpli_cgroup_cores(const char *self_cgroup, const char *root)
     return least;
 }
 
+/* Read once: a group's limit takes a dozen files to find, more than a search among 100,000. */
+static int quota_of_group(void)
+{
+    /* Threads that race here store the same value. */
+    static _Atomic int quota = -1;
+    int known = quota;
+
+    if (known < 0)
+        quota = known = dpli_cgroup_cores("/proc/self/cgroup", "/sys/fs/cgroup");
+    return known;
+}
+
 int dpli_n_cores(void)
 {
-    int quota = dpli_cgroup_cores("/proc/self/cgroup", "/sys/fs/cgroup");
+    const int quota = quota_of_group();
     int n = 1;
 
     /* The kernel's own set may be larger than cpu_set_t: then the call fails with EINVAL. */

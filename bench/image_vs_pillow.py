@@ -4,17 +4,18 @@
     image_vs_pillow.py LIBDOPPEL.SO [REPEATS]
 
 Photos are made here: smooth shapes with noise on top, which is about as hard to decode as a camera's
-picture (the bytes a pixel are in the table). One thread. CSV: what, megapixels, bytes a pixel, the
-median megapixels a second of both, and the median of the ratios run by run.
+picture (the bytes a pixel are in the note). One thread, 12 megapixels. The columns: bench/figures.py.
 """
 import ctypes
 import io
-import statistics
 import sys
 import time
 
 import numpy as np
+import PIL
 from PIL import Image
+
+from figures import Figures
 
 
 class DplImage(ctypes.Structure):
@@ -40,7 +41,7 @@ def main():
     lib = ctypes.CDLL(sys.argv[1])
     repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 15
     picture = photo(4000, 3000)
-    print("what,megapixels,bytes_per_pixel,doppel_mp_s,pillow_mp_s,ratio")
+    figures = Figures("image")
     for name, kind, save, enough in (
             ("jpeg 4:2:0", "JPEG", {"quality": 88}, 0),
             ("jpeg 4:4:4", "JPEG", {"quality": 88, "subsampling": 0}, 0),
@@ -73,10 +74,9 @@ def main():
             for run, kept in ((ours, times[0]), (theirs, times[1])):
                 start = time.perf_counter()
                 run()
-                kept.append(time.perf_counter() - start)
-        speed = [12 / statistics.median(t) for t in times]
-        ratio = statistics.median(b / a for a, b in zip(*times))
-        print(f"{name},12,{len(data) / 12e6:.2f},{speed[0]:.0f},{speed[1]:.0f},{ratio:.2f}")
+                kept.append(1e3 * (time.perf_counter() - start))
+        figures.row(name, 1, times[0], "Pillow " + PIL.__version__, times[1],
+                    note="%.2f bytes a pixel" % (len(data) / 12e6))
 
 
 if __name__ == "__main__":

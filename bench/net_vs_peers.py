@@ -12,17 +12,13 @@ doppel gives each its own plan and half of the pictures, and runs a single pictu
 others get two threads. All get the same numbers; the outputs are compared with onnxruntime's first, and a
 difference above 1e-3 of the output's scale (bfloat16: .1; eight bits: .4, as fifty roundings to 255 steps
 make of noise what they like: onnxruntime's own results move by .15 when the input is changed by 1e-5 of
-itself) ends the run. The ratio is the peer's time
-over doppel's, above 1 where doppel is faster; minimum by minimum and median by median. Times in
-milliseconds a batch.
+itself) ends the run. Times in milliseconds a batch; the columns: bench/figures.py.
 """
 import argparse
-import csv
 import ctypes
 import itertools
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import threading
@@ -31,6 +27,8 @@ import time
 import numpy
 import onnxruntime
 import openvino
+
+from figures import Figures
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NHWC = 1
@@ -170,25 +168,6 @@ def same(ours, theirs, names):
     return worst
 
 
-def facts(lib, build):
-    try:
-        model = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
-                 if line.startswith("model name")][0]
-    except (OSError, IndexError):
-        model = "unknown"
-    try:
-        blas = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
-        blas.restype = ctypes.c_char_p
-        core = blas().decode()
-    except (OSError, AttributeError):
-        core = "unknown"
-    revision = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-                              capture_output=True, text=True).stdout.strip()
-    return {"cpu": model, "level": lib.dpl_cpu_level().decode(), "blas_core": core,
-            "build": build.resolve().name, "revision": revision or "unknown",
-            "onnxruntime": onnxruntime.__version__, "openvino": openvino.__version__}
-
-
 CASES = [("face-105", 105, 105, 1), ("face-105", 105, 105, 16), ("face-detect", 640, 640, 1),
          ("face-detect", 960, 1280, 1), ("face-detect", 640, 640, 16)]
 
@@ -244,8 +223,9 @@ def main():
         parser.error("at least 10 repeats")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     lib = load(options.build)
-    about = facts(lib, options.build)
-    out = None
+    figures = Figures("net")
+    level = lib.dpl_cpu_level().decode()
+    versions = {"onnxruntime": onnxruntime.__version__, "openvino": openvino.__version__.split("-")[0]}
     folder = tempfile.TemporaryDirectory()
     for (name, h, w, batch), threads, precision in itertools.product(
             CASES, [int(n) for n in options.threads.split(",")], options.precisions.split(",")):
@@ -281,20 +261,8 @@ def main():
             for who in order:
                 times[who].append(milliseconds(runs[who][0].run, runs[who][1], clock))
         for who in peers:
-            row = {"model": name, "height": h, "width": w, "batch": batch, "threads": threads,
-                   "precision": precision, "peer": who, "repeats": options.repeats}
-            for which, of in (("doppel", times["doppel"]), ("peer", times[who])):
-                for what, at in (("min", 0), ("median", 50), ("p95", 95)):
-                    row[f"{which}_{what}_ms"] = f"{numpy.percentile(of, at):.3f}"
-            row["ratio_min"] = f"{min(times[who]) / min(times['doppel']):.2f}"
-            row["ratio_median"] = f"{numpy.median(times[who]) / numpy.median(times['doppel']):.2f}"
-            row["worst_difference"] = f"{difference:.1e}"
-            row.update(about)
-            if out is None:
-                out = csv.DictWriter(sys.stdout, list(row))
-                out.writeheader()
-            out.writerow(row)
-            sys.stdout.flush()
+            figures.row(f"{name} {batch}x{h}x{w} {precision} {level}", threads, times["doppel"],
+                        f"{who} {versions[who]}", times[who], note=f"worst difference {difference:.1e}")
 
 
 main()

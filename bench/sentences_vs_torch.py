@@ -5,13 +5,12 @@
            [--threads 2]
        PYTHON bench/sentences_vs_torch.py build/release --arch malstm [--pairs 512] [--length 32]
 
-Needs numpy, onnx and torch (bench/requirements.txt) and a built bench/bench_sentences. Words of a table
+Needs numpy, onnx and torch (bench/requirements.txt, bench/requirements-torch.txt) and a built bench/bench_sentences. Words of a table
 of 1,000 x 300, which is not trained, through one layer of 128 in both directions; the mean over its
 steps. 512 sentences of 32 words, or, with --least, of that many to 32: then PyTorch packs them.
 Measured are the forward alone, without gradients, and forward and backward. Each has a process of its
-own; a round is some runs of one, then of the other, and who begins alternates. The result is PyTorch's
-median time over doppel's: above 1 where doppel is faster; by the clock, and by the time of all
-processors, which others on the machine stretch less.
+own; a round is some runs of one, then of the other, and who begins alternates. By the clock, and by the
+time of all processors, which others on the machine stretch less. The columns: bench/figures.py.
 
 With --arch a whole training step of that network on pairs of full sentences (bench/bench_pairs): both
 sides forward, loss, backward, optimizer; PyTorch has both sides in one batch where they share a layer.
@@ -24,8 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
+
+from figures import Figures, Side
 
 WORDS, IN, HIDDEN, BATCH, LENGTH = 1000, 300, 128, 512, 32
+CLOCKS = ("clock", 0), ("all processors", 1)
 
 
 def torch_side(options):
@@ -131,8 +134,8 @@ def torch_steps(options):
 
 def compare_steps(options):
     sizes = [options.arch, str(options.pairs), str(options.length), str(options.threads)]
-    ours = Side([str(options.build / "bench" / "bench_pairs"), *sizes])
-    theirs = Side([sys.executable, __file__, "--torch", "--arch", options.arch, "--pairs",
+    ours = Runs([str(options.build / "bench" / "bench_pairs"), *sizes])
+    theirs = Runs([sys.executable, __file__, "--torch", "--arch", options.arch, "--pairs",
                    str(options.pairs), "--length", str(options.length), "--threads",
                    str(options.threads)], OMP_NUM_THREADS=str(options.threads))
     rows = []
@@ -144,14 +147,11 @@ def compare_steps(options):
             rows.append(both)
     ours.close()
     theirs.close()
-    for clock, k in (("clock", 0), ("processors", 1)):
-        ratios = [t[k] / o[k] for o, t in rows]
-        print(f"a step of {options.arch}, {options.pairs} pairs of {options.length}, {clock}: doppel "
-              f"{statistics.median(o[k] for o, _ in rows):.1f} ms, PyTorch "
-              f"{statistics.median(t[k] for _, t in rows):.1f} ms, ratio "
-              f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    print(f"peak: doppel {max(o[2] for o, _ in rows):.0f} MB, "
-          f"PyTorch {max(t[2] for _, t in rows):.0f} MB")
+    figures = Figures("sentences")
+    for clock, k in CLOCKS:
+        figures.row(f"a step of {options.arch}, {options.pairs} pairs of {options.length}, {clock}", options.threads,
+                    [o[k] for o, _ in rows], theirs.name, [t[k] for _, t in rows],
+                    note=f"peak {max(o[2] for o, _ in rows):.0f} and {max(t[2] for _, t in rows):.0f} MB")
 
 
 def model(path, options):
@@ -187,22 +187,15 @@ def model(path, options):
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8), path)
 
 
-class Side:
+class Runs(Side):
     def __init__(self, words, **environment):
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, env={**os.environ, **environment})
+        super().__init__(words, **environment)
+        self.name = "PyTorch " + metadata.version("torch")
 
     def run(self, runs):
         """The first run after a pause finds nothing of its own in the caches."""
-        for n in (1, runs):
-            self.process.stdin.write(f"{n}\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline().split()
-        return [float(x) for x in line]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.ask("1")
+        return self.ask(str(runs))
 
 
 def main():
@@ -228,9 +221,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "layer.onnx")
         model(path, options)
-        ours = Side([str(options.build / "bench" / "bench_sentences"), path, str(BATCH), str(LENGTH),
+        ours = Runs([str(options.build / "bench" / "bench_sentences"), path, str(BATCH), str(LENGTH),
                      str(options.threads), str(options.least)])
-        theirs = Side([sys.executable, __file__, "--torch", "--cell", options.cell, "--least",
+        theirs = Runs([sys.executable, __file__, "--torch", "--cell", options.cell, "--least",
                        str(options.least), "--threads", str(options.threads)],
                       OMP_NUM_THREADS=str(options.threads))
         rows = []
@@ -242,17 +235,12 @@ def main():
                 rows.append(both)
         ours.close()
         theirs.close()
-    for name, a, b in (("forward", 0, 0), ("forward by a tape", 1, 0),
-                       ("forward and backward", 2, 1)):
-        for clock, k in (("clock", 0), ("processors", 1)):
-            mine = [o[a + 3 * k] for o, _ in rows]
-            torchs = [t[b + 2 * k] for _, t in rows]
-            ratios = [t / o for o, t in zip(mine, torchs)]
-            print(f"{name}, {clock}: doppel {statistics.median(mine):.1f} ms, PyTorch "
-                  f"{statistics.median(torchs):.1f} ms, ratio {statistics.median(ratios):.2f} "
-                  f"({min(ratios):.2f} to {max(ratios):.2f})")
-    print(f"peak: doppel {max(o[6] for o, _ in rows):.0f} MB, "
-          f"PyTorch {max(t[4] for _, t in rows):.0f} MB")
+    figures = Figures("sentences")
+    for name, a, b in (("forward", 0, 0), ("forward by a tape", 1, 0), ("forward and backward", 2, 1)):
+        for clock, k in CLOCKS:
+            figures.row(f"{options.cell} {name}, {clock}", options.threads, [o[a + 3 * k] for o, _ in rows],
+                        theirs.name, [t[b + 2 * k] for _, t in rows],
+                        note=f"peak {max(o[6] for o, _ in rows):.0f} and {max(t[4] for _, t in rows):.0f} MB")
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ def main():
     a.add_argument("--rounds", type=int, default=2)
     a.add_argument("--people", type=int, default=2000)
     a.add_argument("--clients", default="1,16,256")
+    a.add_argument("--precision", default="auto", help="of doppel's networks (the peer's are float32)")
     o = a.parse_args()
     doppel = o.build / "bin" / "doppel"
     cores = len(os.sched_getaffinity(0))
@@ -167,7 +168,7 @@ def main():
         servers = {
             "doppel": subprocess.Popen([doppel, "serve", "--gallery", work / "gallery", "--threads", str(cores),
                               "--listen", "127.0.0.1:%d" % ports["doppel"], "--quiet",
-                              "--image-model", "none"]),
+                              "--image-model", "none", "--precision", o.precision]),
             "peer": subprocess.Popen([sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT / "bench"),
                               "--port", str(ports["peer"]), "--log-level", "warning", "serve_peer:app"],
                              env=environment)}

@@ -3,7 +3,7 @@
 
     PYTHON bench/train_vs_torch.py build/release [--rounds 5] [--steps 3] [--case TEXT] > figures.csv
 
-Needs numpy and torch (bench/requirements.txt) and a built bench/bench_train. Both take batches of 64
+Needs numpy and torch (bench/requirements.txt, bench/requirements-torch.txt) and a built bench/bench_train. Both take batches of 64
 random pictures of 105 x 105 as 32 pairs, with two threads: forward, cross-entropy of the weighted L1
 head, backward, Adam, in float32. Each has a process of its own, so that each has a peak of its own; the
 one that does not measure sleeps. A round is some steps of one, then of the other, after steps that are
@@ -24,6 +24,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+from figures import Figures
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIDE, BATCH, THREADS = 105, 64, 2
@@ -159,20 +161,6 @@ class Ours:
         return float(row["median_ms"])
 
 
-def processor():
-    try:
-        return [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
-                if line.startswith("model name")][0]
-    except (OSError, IndexError):
-        return "unknown"
-
-
-def revision():
-    git = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-                         capture_output=True, text=True)
-    return git.stdout.strip() or "unknown"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path, nargs="?", default=ROOT / "build" / "release")
@@ -187,12 +175,11 @@ def main():
     if options.torch:
         torch_side(options)
         return
-    ours, out = Ours(options.build), None
+    ours, figures = Ours(options.build), Figures("train")
     for arch in CASES:
         if options.case not in arch:
             continue
         theirs, a, b = Theirs(arch, options), [], []
-        load = os.getloadavg()[0]
         for i in range(options.rounds):
             for who in (0, 1) if i % 2 else (1, 0):
                 if who:
@@ -200,25 +187,11 @@ def main():
                 else:
                     b.append(theirs.run(options.steps))
         theirs.close()
-        ours_ms, theirs_ms = statistics.median(a), statistics.median(b)
-        row = {"arch": arch, "batch": BATCH, "threads": THREADS, "rounds": options.rounds,
-               "steps": options.steps, "doppel_ms": f"{ours_ms:.0f}", "torch_ms": f"{theirs_ms:.0f}",
-               "doppel_min_ms": f"{min(a):.0f}", "torch_min_ms": f"{min(b):.0f}",
-               "doppel_pictures_a_second": f"{1e3 * BATCH / ours_ms:.1f}",
-               "torch_pictures_a_second": f"{1e3 * BATCH / theirs_ms:.1f}",
-               "ratio": f"{theirs_ms / ours_ms:.2f}", "ratio_min": f"{min(b) / min(a):.2f}",
-               "doppel_peak_mb": f"{ours.peak:.0f}", "torch_peak_mb": f"{theirs.peak:.0f}",
-               "torch_itself_mb": f"{theirs.base:.0f}", "load_before": f"{load:.1f}",
-               "cpu": processor(), "level": ours.level, "blas_core": ours.core,
-               "build": options.build.resolve().name, "revision": revision(),
-               "torch": theirs.version,
-               "torch_how": f"{options.layout}, {'compiled' if theirs.compiled else 'eager'}, "
-                            f"Adam {'foreach' if options.foreach else 'fused'}"}
-        if out is None:
-            out = csv.DictWriter(sys.stdout, list(row))
-            out.writeheader()
-        out.writerow(row)
-        sys.stdout.flush()
+        figures.row(f"a step of {arch}, {BATCH} pictures", THREADS, a, f"PyTorch {theirs.version}", b,
+                    note=f"peak {ours.peak:.0f} and {theirs.peak:.0f} MB, the library itself {theirs.base:.0f}; "
+                         f"{ours.level}, BLAS {ours.core}; PyTorch {options.layout}, "
+                         f"{'compiled' if theirs.compiled else 'eager'}, "
+                         f"Adam {'foreach' if options.foreach else 'fused'}")
 
 
 main()

@@ -74,10 +74,13 @@ message(STATUS "Formats beside JPEG and PNG: ${said}")
 dpl_optional(XMP "Names of faces in XMP sidecars" exempi-2.0>=2.5 expat)
 message(STATUS "XMP sidecars: ${DPL_HAS_XMP}")
 
+dpl_optional(POSTGRES "Galleries in PostgreSQL" libpq>=14)
+message(STATUS "PostgreSQL: ${DPL_HAS_POSTGRES}")
+
 # Digests under one licence with ours: OpenSSL is under Apache's since 3.0.
 pkg_check_modules(libcrypto REQUIRED IMPORTED_TARGET libcrypto>=3.0)
-# STRICT tables
-pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.37)
+# STRICT tables, IS NOT DISTINCT FROM
+pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3>=3.39)
 
 find_package(FAISS REQUIRED)
 

@@ -23,6 +23,11 @@ if(NOT faiss_dir IN_LIST system_dirs AND FAISS_LIBRARY MATCHES "\\.(so|dylib)$")
   set_property(TARGET doppel PROPERTY INSTALL_RPATH ${origin}/doppel)
 endif()
 
+if(TARGET doppel_faiss)
+  install(TARGETS doppel_faiss LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/doppel)
+  set_property(TARGET doppel PROPERTY INSTALL_RPATH ${origin}/doppel)
+endif()
+
 install(TARGETS doppel EXPORT doppelTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS doppel-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${DPL_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/doppel)

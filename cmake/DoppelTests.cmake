@@ -32,7 +32,7 @@ endif()
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
     test_gallery_fail test_cuts cli_training_page memcheck_export memcheck_gallery cli_interrupt
-    cli_calibrate test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
+    cli_calibrate instructions test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
     test_train test_train_reference cli_enroll cli_query cli_query_folder cli_folders cli_scan
     test_jobs cli_json test_snapshot_cuts test_search cli_output cli_decisions cli_archive
     test_search_index memcheck_image test_memory cli_verify memcheck_image_memory cli_check cli_right
@@ -60,6 +60,9 @@ function(dpl_add_test name)
   target_link_libraries(${name} PRIVATE doppel_internal doppel_compile ${arg_LIBS}
                                         PkgConfig::cmocka m)
   dpl_see(${name} ${dpl_folders} tests)
+  if("gallery_kit.c" IN_LIST arg_SOURCES)
+    target_link_libraries(${name} PRIVATE postgres_kit)
+  endif()
   target_compile_definitions(${name} PRIVATE DPL_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              DPL_MODELS_DIR="${PROJECT_SOURCE_DIR}/models")
   foreach(function IN LISTS arg_WRAP)
@@ -113,6 +116,26 @@ function(dpl_add_processors name)
                          ENVIRONMENT "${dpl_test_environment};QEMU_CPU=${processor}")
   endforeach()
 endfunction()
+
+# dpl_again_in_postgres(<test>)
+#
+# A test that runs another's program once more, as postgres_<test>, its galleries in a server of
+# PostgreSQL (tests/postgres); skipped where there is none.
+function(dpl_again_in_postgres name)
+  if(NOT DPL_HAS_POSTGRES)
+    return()
+  endif()
+  get_test_property(${name} LABELS labels)
+  get_test_property(${name} TIMEOUT timeout)
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/postgres_${name})
+  file(MAKE_DIRECTORY ${work})
+  add_test(NAME postgres_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
+  set_tests_properties(
+    postgres_${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} FIXTURES_REQUIRED postgres
+                     SKIP_RETURN_CODE 77
+                     ENVIRONMENT "${dpl_test_environment};${dpl_postgres_environment};XDG_CACHE_HOME=${work}/cache")
+endfunction()
+set(dpl_postgres_environment DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/postgres)
 
 # dpl_add_memcheck(<name> <program> [<argument>…])
 #

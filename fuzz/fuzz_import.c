@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
     if (!file || fwrite(data, 1, n_bytes, file) != n_bytes || fclose(file) != 0)
         abort();
     if (dpl_gallery_import(gallery, in_path, &n_photos, &n_templates, NULL) != DPL_OK) {
-        if (dpli_db_int(&n_rows, dpli_sqlite_of(gallery->store)->db,
+        if (dpli_db_int(&n_rows, dpli_sql_of(gallery->store)->db,
                         "SELECT (SELECT count(*) FROM person) + (SELECT count(*) FROM photo)"
                         " + (SELECT count(*) FROM setting) + (SELECT count(*) FROM model)",
                         NULL) != DPL_OK)

@@ -3,6 +3,9 @@
  *
  * Everything that FAISS throws becomes a status with FAISS's own words. Thread counts are the
  * program's business and not set here. Nothing here depends on heads or galleries.
+ *
+ * In libdoppel.so (DPL_LATE_FAISS: its file) FAISS is loaded when the first index is made: it,
+ * BLAS, OpenMP and C++ below it take longer to load than two photos take to compare.
  */
 #include "index/ann.h"
 
@@ -22,6 +25,72 @@ struct dpli_ann {
     FaissIndex *index;
 };
 
+#if defined(DPL_LATE_FAISS)
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#define EACH_OF_FAISS(one)                                                                         \
+    one(faiss_IndexFlat_new_with) one(faiss_IndexFlat_xb) one(faiss_Index_add) one(faiss_Index_d)  \
+        one(faiss_Index_free) one(faiss_Index_ntotal) one(faiss_Index_search)                      \
+            one(faiss_clone_index) one(faiss_get_last_error)
+
+#define FIELD(name) __typeof__(name) *name;
+static struct {
+    char missing[200]; /* why it is not there; "": it is */
+    EACH_OF_FAISS(FIELD)
+} late;
+
+static void load(void)
+{
+    void *library = dlopen(DPL_LATE_FAISS, RTLD_NOW | RTLD_LOCAL);
+    bool all = library != NULL;
+
+/* POSIX's way from an object's address to a function's. */
+#define FIND(name)                                                                                 \
+    if (all)                                                                                       \
+        *(void **)&late.name = dlsym(library, #name);                                              \
+    all = all && late.name;
+    EACH_OF_FAISS(FIND)
+    if (!all) {
+        const char *words = dlerror();
+
+        snprintf(late.missing, sizeof late.missing, "%s", words ? words : "no reason given");
+    }
+}
+
+static dpl_status need(dpl_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, load);
+    return late.missing[0]
+               ? dpli_fail(err, DPL_E_SYSTEM, "FAISS cannot be loaded: %s", late.missing)
+               : DPL_OK;
+}
+
+#define faiss_IndexFlat_new_with late.faiss_IndexFlat_new_with
+#define faiss_IndexFlat_xb       late.faiss_IndexFlat_xb
+#define faiss_Index_add          late.faiss_Index_add
+#define faiss_Index_d            late.faiss_Index_d
+#define faiss_Index_free         late.faiss_Index_free
+#define faiss_Index_ntotal       late.faiss_Index_ntotal
+#define faiss_Index_search       late.faiss_Index_search
+#define faiss_clone_index        late.faiss_clone_index
+#define faiss_get_last_error     late.faiss_get_last_error
+
+#else
+
+static dpl_status need(dpl_error *err)
+{
+    (void)err;
+    return DPL_OK;
+}
+
+#endif
+
 static dpl_status faiss_failed(dpl_error *err, const char *what)
 {
     const char *words = faiss_get_last_error();
@@ -34,12 +103,12 @@ static dpl_status faiss_failed(dpl_error *err, const char *what)
 dpl_status dpli_ann_new(dpli_ann **out, const float *rows, size_t n, int32_t dim, dpl_error *err)
 {
     dpli_ann *ann = dpli_calloc(1, sizeof *ann, err);
-    dpl_status status = DPL_OK;
+    dpl_status status = need(err);
 
     *out = NULL;
     if (!ann)
         return DPL_E_MEMORY;
-    if (faiss_IndexFlat_new_with(&ann->index, dim, METRIC_L2))
+    if (status == DPL_OK && faiss_IndexFlat_new_with(&ann->index, dim, METRIC_L2))
         status = faiss_failed(err, "building the index");
     if (status == DPL_OK)
         status = dpli_ann_add(ann, rows, n, err);

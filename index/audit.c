@@ -275,6 +275,7 @@ dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_
     dpli_store *s = gallery->store;
     looking l = {0};
     told t;
+    int64_t last_change;
     char *what = NULL;
     dpl_status status = read_told(&t, gallery, err);
 
@@ -285,9 +286,8 @@ dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_
     what = status == DPL_OK ? kind_of(words, err) : NULL;
     if (status == DPL_OK && !what)
         status = DPL_E_MEMORY;
+    last_change = t.row.change > l.last.change ? t.row.change : l.last.change;
     if (status == DPL_OK) {
-        const int64_t last_change =
-            t.row.change > l.last.change ? t.row.change : l.last.change;
         dpli_audit_record r;
 
         go_on_after(&l.last, &t);
@@ -301,8 +301,10 @@ dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_
                                 .last_hash = l.last.hash};
         status = s->ops->set_audit_record(s, &r, err);
     }
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
         gallery->owes_line = true;
+        gallery->telling = last_change + 1;
+    }
 done:
     free(what);
     told_clear(&t);
@@ -411,11 +413,36 @@ dpl_status dpli_audit_write(dpl_gallery *gallery, const char *facts, dpli_audit_
     if (!gallery->owes_line)
         return DPL_OK;
     status = read_told(&t, gallery, err);
-    if (status == DPL_OK && t.row.change)
+    /* Whoever has changed the gallery since has settled this first. */
+    if (status == DPL_OK && t.row.change && (!s->shared || t.row.change == gallery->told))
         status = s->ops->add_line(s, make_line, &w, err);
     told_clear(&t);
     gallery->owes_line = status != DPL_OK;
     return status;
+}
+
+dpl_status dpli_audit_settle(dpl_gallery *gallery, int64_t log_id, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    told t;
+    writing w = {.gallery = gallery, .told = &t};
+    dpl_status status;
+
+    if (!s->shared)
+        return log_id == 0 ? dpli_audit_write(gallery, NULL, NULL, err) : DPL_OK;
+    /* Another's, who may have been stopped before it was written. */
+    status = read_told(&t, gallery, err);
+    if (status == DPL_OK && t.row.change && (log_id == 0 || t.row.log_id != log_id))
+        status = s->ops->add_line(s, make_line, &w, err);
+    told_clear(&t);
+    return status;
+}
+
+void dpli_audit_ended(dpl_gallery *gallery, dpl_status status)
+{
+    if (status == DPL_OK && gallery->telling)
+        gallery->told = gallery->telling;
+    gallery->telling = 0;
 }
 
 void dpli_audit_write_or_tell(dpl_gallery *gallery)

@@ -39,6 +39,12 @@ typedef struct dpli_audit_place {
 dpl_status dpli_audit_write(dpl_gallery *gallery, const char *facts, dpli_audit_place *line,
                             dpl_error *err);
 
+/** Within a writing transaction, before it tells of a change: the change before has its line, if that
+ * is over. What log_id is of is not. */
+dpl_status dpli_audit_settle(dpl_gallery *gallery, int64_t log_id, dpl_error *err);
+/** A transaction that may have told of a change has ended so. */
+void dpli_audit_ended(dpl_gallery *gallery, dpl_status status);
+
 /** The same where a failure is no failure of what was done: the gallery's notice tells it. */
 void dpli_audit_write_or_tell(dpl_gallery *gallery);
 

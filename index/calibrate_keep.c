@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "doppel/calibrate.h"
+#include "index/gallery.h"
 #include "net/model_meta.h"
 
 #define MAX_REVIEW_BYTES ((size_t)16 << 20)
@@ -162,8 +163,14 @@ done:
 
 dpl_status dpl_calibration_beside(const dpl_gallery *gallery, const char *json, dpl_error *err)
 {
-    char *path = dpli_asprintf(err, "%s/calibration.json", dpl_gallery_dir(gallery));
-    dpl_status status = path ? dpli_file_replace(path, json, strlen(json), err) : DPL_E_MEMORY;
+    dpli_store *s = gallery->store;
+    char *path;
+    dpl_status status;
+
+    if (s->ops->set_beside)
+        return s->ops->set_beside(s, DPLI_CALIBRATION_FILE, json, strlen(json), err);
+    path = dpli_asprintf(err, "%s/" DPLI_CALIBRATION_FILE, s->folder);
+    status = path ? dpli_file_replace(path, json, strlen(json), err) : DPL_E_MEMORY;
 
     free(path);
     return status;

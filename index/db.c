@@ -1,6 +1,6 @@
 /*
- * db.c - SQLite behind as little as the gallery needs of it: open with every defence on, prepare,
- * bind, step, and turn its result codes into statuses that say what to do.
+ * db.c - the driver of SQLite: open with every defence on, prepare, bind, step, and turn its result
+ * codes into statuses that say what to do.
  *
  * It knows nothing of the gallery's tables.
  */
@@ -21,24 +21,35 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "doppel/version.h"
+#include "index/db_driver.h"
 
 const char *dpl_sqlite_version(void)
 {
     return sqlite3_libversion();
 }
 
-struct dpli_db {
+typedef struct sqlite_db {
+    dpli_db db; /* first: a database is one of these */
     sqlite3 *handle;
     char *path;
     bool checking; /* within dpli_db_check, whose own failures are not checked again */
-};
+} sqlite_db;
+
+static sqlite_db *sqlite_of(dpli_db *db)
+{
+    return (sqlite_db *)(void *)db;
+}
+
+static const dpli_db_driver driver;
+static dpl_status exec_sql(dpli_db *db, const char *sql, dpl_error *err);
 
 /* How long a lock may be waited for. Only recovery after a kill, or the end of a forget, locks
    readers and the writer against each other. */
 static const int busy_ms = 10000;
 
-static dpl_status fail(dpli_db *db, int code, dpl_error *err)
+static dpl_status fail(dpli_db *any, int code, dpl_error *err)
 {
+    sqlite_db *db = sqlite_of(any);
     dpl_error found = {DPL_OK, ""};
     int saved_errno;
 
@@ -52,7 +63,7 @@ static dpl_status fail(dpli_db *db, int code, dpl_error *err)
     case SQLITE_NOTADB:
         /* SQLite words all damage alike; looking for it says more. */
         if (!db->checking && (code & 0xff) == SQLITE_CORRUPT &&
-            dpli_db_check(db, &found) == DPL_E_GALLERY)
+            dpli_db_check(any, &found) == DPL_E_GALLERY)
             return dpli_fail(err, DPL_E_GALLERY, "%s", found.message);
         return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path,
                          sqlite3_errstr(code));
@@ -180,7 +191,8 @@ dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
     if (!row || strcmp(dpli_get_string(&s, 0), "wal") != 0)
         status =
             dpli_fail(err, DPL_E_SYSTEM,
-                      "\"%s\" is on a file system that cannot keep a write-ahead log", db->path);
+                      "\"%s\" is on a file system that cannot keep a write-ahead log",
+                      sqlite_of(db)->path);
 done:
     dpli_stmt_clear(&s);
     return status;
@@ -188,7 +200,7 @@ done:
 
 dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_error *err)
 {
-    dpli_db *db = dpli_calloc(1, sizeof *db, err);
+    sqlite_db *db = dpli_calloc(1, sizeof *db, err);
     dpli_buf uri = {0};
     dpl_status status = DPL_E_MEMORY;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
@@ -198,6 +210,7 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     *out = NULL;
     if (!db)
         goto done;
+    db->db.driver = &driver;
     db->path = dpli_strdup(path, err);
     if (!db->path)
         goto done;
@@ -222,7 +235,7 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     flags |= mode == DPLI_DB_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     code = sqlite3_open_v2(path, &db->handle, flags, NULL);
     if (code != SQLITE_OK) {
-        status = db->handle ? fail(db, code, err)
+        status = db->handle ? fail(&db->db, code, err)
                             : dpli_fail(err, DPL_E_MEMORY, "out of memory opening a database");
         goto done;
     }
@@ -230,7 +243,7 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     sqlite3_busy_timeout(db->handle, busy_ms);
     /* The page size matters only when the file is made. Of thumbnails of 4 KiB, three go into a
        page of 16 KiB, but one into 8 KiB. */
-    status = dpli_db_exec(db,
+    status = exec_sql(&db->db,
                           "PRAGMA page_size=16384;"
                           "PRAGMA cell_size_check=ON;"
                           "PRAGMA foreign_keys=ON;"
@@ -241,55 +254,42 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
                           "PRAGMA journal_size_limit=67108864;",
                           err);
     if (status == DPL_OK && mode != DPLI_DB_WRITE)
-        status = dpli_db_exec(db, "PRAGMA query_only=ON", err);
+        status = exec_sql(&db->db, "PRAGMA query_only=ON", err);
     if (status != DPL_OK)
         goto done;
-    *out = db;
+    *out = &db->db;
     db = NULL;
 done:
     free(real);
     dpli_buf_clear(&uri);
-    dpli_db_close(db);
+    dpli_db_close(db ? &db->db : NULL);
     return status;
 }
 
-void dpli_db_close(dpli_db *db)
+static void close_db(dpli_db *any)
 {
-    if (!db)
-        return;
+    sqlite_db *db = sqlite_of(any);
+
     sqlite3_close_v2(db->handle);
     free(db->path);
     free(db);
 }
 
-dpl_status dpli_db_exec(dpli_db *db, const char *sql, dpl_error *err)
+static dpl_status exec_sql(dpli_db *db, const char *sql, dpl_error *err)
 {
-    int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+    int code = sqlite3_exec(sqlite_of(db)->handle, sql, NULL, NULL, NULL);
 
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
-dpl_status dpli_db_int(int64_t *out, dpli_db *db, const char *sql, dpl_error *err)
+static int64_t last_id(dpli_db *db)
 {
-    dpli_stmt s = {0};
-    dpl_status status;
-
-    *out = 0;
-    status = dpli_stmt_new(&s, db, sql, err);
-    if (dpli_stmt_next(&status, &s, err))
-        *out = dpli_get_int(&s, 0);
-    dpli_stmt_clear(&s);
-    return status;
+    return sqlite3_last_insert_rowid(sqlite_of(db)->handle);
 }
 
-int64_t dpli_db_last_id(const dpli_db *db)
+static int64_t changes(dpli_db *db)
 {
-    return sqlite3_last_insert_rowid(db->handle);
-}
-
-int64_t dpli_db_changes(const dpli_db *db)
-{
-    return sqlite3_changes64(db->handle);
+    return sqlite3_changes64(sqlite_of(db)->handle);
 }
 
 static void change_function(sqlite3_context *out, int n, sqlite3_value **values)
@@ -329,34 +329,35 @@ static void sum_function(sqlite3_context *out, int n, sqlite3_value **values)
 
 dpl_status dpli_db_log_functions(dpli_db *db, const int64_t *change, dpl_error *err)
 {
-    int code = sqlite3_create_function(db->handle, "dpl_change", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS,
+    sqlite3 *handle = sqlite_of(db)->handle;
+    int code = sqlite3_create_function(handle, "dpl_change", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS,
                                        (void *)(uintptr_t)change, change_function, NULL, NULL);
 
     if (code == SQLITE_OK)
-        code = sqlite3_create_function(db->handle, "dpl_sum", -1,
+        code = sqlite3_create_function(handle, "dpl_sum", -1,
                                        SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, NULL,
                                        sum_function, NULL, NULL);
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
-dpl_status dpli_db_begin(dpli_db *db, int write, dpl_error *err)
+static dpl_status begin(dpli_db *db, bool write, dpl_error *err)
 {
-    return dpli_db_exec(db, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
+    return exec_sql(db, write ? "BEGIN IMMEDIATE" : "BEGIN", err);
 }
 
-dpl_status dpli_db_end(dpli_db *db, dpl_status status, dpl_error *err)
+static dpl_status end(dpli_db *db, dpl_status status, dpl_error *err)
 {
     if (status == DPL_OK)
-        status = dpli_db_exec(db, "COMMIT", err);
+        status = exec_sql(db, "COMMIT", err);
     /* Some failures have rolled back by themselves. */
-    if (status != DPL_OK && !sqlite3_get_autocommit(db->handle))
-        dpli_db_exec(db, "ROLLBACK", NULL);
+    if (status != DPL_OK && !sqlite3_get_autocommit(sqlite_of(db)->handle))
+        exec_sql(db, "ROLLBACK", NULL);
     return status;
 }
 
 dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err)
 {
-    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code = sqlite3_wal_checkpoint_v2(sqlite_of(db)->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
@@ -409,32 +410,32 @@ dpl_status dpli_db_faults(dpli_db *db, on_fault *fn, void *ctx, dpl_error *err)
 {
     dpl_status status;
 
-    db->checking = true;
+    sqlite_of(db)->checking = true;
     status = structure_faults(db, fn, ctx, err);
     if (status == DPL_OK)
         status = reference_faults(db, fn, ctx, err);
-    db->checking = false;
+    sqlite_of(db)->checking = false;
     return status;
 }
 
 static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
 {
-    const dpli_db *db = ctx;
+    const sqlite_db *db = ctx;
 
     return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: %s", db->path, what);
 }
 
 dpl_status dpli_db_check(dpli_db *db, dpl_error *err)
 {
-    return dpli_db_faults(db, tell_fault, db, err);
+    return dpli_db_faults(db, tell_fault, sqlite_of(db), err);
 }
 
 /* ------------------------------------------------------------------ statements */
 
-dpl_status dpli_stmt_new(dpli_stmt *out, dpli_db *db, const char *sql, dpl_error *err)
+static dpl_status prepare(dpli_stmt *out, dpli_db *db, const char *sql, dpl_error *err)
 {
     sqlite3_stmt *handle = NULL;
-    int code = sqlite3_prepare_v2(db->handle, sql, -1, &handle, NULL);
+    int code = sqlite3_prepare_v2(sqlite_of(db)->handle, sql, -1, &handle, NULL);
 
     out->db = db;
     out->handle = handle;
@@ -442,7 +443,7 @@ dpl_status dpli_stmt_new(dpli_stmt *out, dpli_db *db, const char *sql, dpl_error
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
-void dpli_stmt_clear(dpli_stmt *s)
+static void finalize(dpli_stmt *s)
 {
     sqlite3_finalize(s->handle);
     s->handle = NULL;
@@ -454,41 +455,32 @@ static void note(dpli_stmt *s, int code)
         s->failed = code;
 }
 
-void dpli_bind_null(dpli_stmt *s, int i)
+static void bind_null(dpli_stmt *s, int i)
 {
     note(s, sqlite3_bind_null(s->handle, i));
 }
 
-void dpli_bind_int(dpli_stmt *s, int i, int64_t value)
+static void bind_int(dpli_stmt *s, int i, int64_t value)
 {
     note(s, sqlite3_bind_int64(s->handle, i, value));
 }
 
-void dpli_bind_real(dpli_stmt *s, int i, double value)
+static void bind_real(dpli_stmt *s, int i, double value)
 {
     note(s, sqlite3_bind_double(s->handle, i, value));
 }
 
-void dpli_bind_text(dpli_stmt *s, int i, const char *text)
+static void bind_text(dpli_stmt *s, int i, const char *text)
 {
     note(s, sqlite3_bind_text(s->handle, i, text, -1, SQLITE_STATIC));
 }
 
-void dpli_bind_blob(dpli_stmt *s, int i, const void *bytes, size_t n)
+static void bind_blob(dpli_stmt *s, int i, const void *bytes, size_t n)
 {
     note(s, sqlite3_bind_blob64(s->handle, i, bytes, n, SQLITE_STATIC));
 }
 
-void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes)
-{
-    /* An empty blob needs a pointer all the same, or it is null: bytes is one. */
-    if (bytes)
-        dpli_bind_blob(s, i, bytes, strlen(bytes));
-    else
-        dpli_bind_null(s, i);
-}
-
-dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err)
+static dpl_status step(dpli_stmt *s, bool *row, dpl_error *err)
 {
     int code = s->failed != SQLITE_OK ? s->failed : sqlite3_step(s->handle);
 
@@ -508,52 +500,32 @@ dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err)
     }
 }
 
-bool dpli_stmt_next(dpl_status *status, dpli_stmt *s, dpl_error *err)
-{
-    bool row = false;
-
-    if (*status == DPL_OK)
-        *status = dpli_stmt_step(s, &row, err);
-    return *status == DPL_OK && row;
-}
-
-dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err)
-{
-    dpl_status status;
-    bool row;
-
-    for (status = dpli_stmt_step(s, &row, err); status == DPL_OK && row;
-         status = dpli_stmt_step(s, &row, err))
-        ;
-    return status;
-}
-
-void dpli_stmt_reset(dpli_stmt *s)
+static void reset(dpli_stmt *s)
 {
     sqlite3_reset(s->handle);
 }
 
-void dpli_stmt_unbind(dpli_stmt *s)
+static void unbind(dpli_stmt *s)
 {
     sqlite3_clear_bindings(s->handle);
 }
 
-int dpli_get_is_null(dpli_stmt *s, int i)
+static bool is_null(dpli_stmt *s, int i)
 {
     return sqlite3_column_type(s->handle, i) == SQLITE_NULL;
 }
 
-int64_t dpli_get_int(dpli_stmt *s, int i)
+static int64_t get_int(dpli_stmt *s, int i)
 {
     return sqlite3_column_int64(s->handle, i);
 }
 
-double dpli_get_real(dpli_stmt *s, int i)
+static double get_real(dpli_stmt *s, int i)
 {
     return sqlite3_column_double(s->handle, i);
 }
 
-const void *dpli_get_blob(dpli_stmt *s, int i, size_t *n)
+static const void *get_blob(dpli_stmt *s, int i, size_t *n)
 {
     const void *bytes = sqlite3_column_blob(s->handle, i);
 
@@ -561,14 +533,40 @@ const void *dpli_get_blob(dpli_stmt *s, int i, size_t *n)
     return bytes;
 }
 
-const char *dpli_get_string(dpli_stmt *s, int i)
+static const char *get_string(dpli_stmt *s, int i)
 {
     const void *text = sqlite3_column_text(s->handle, i);
 
     return text ? text : "";
 }
 
-dpl_status dpli_stmt_check(dpli_stmt *s, dpl_error *err)
+static dpl_status check_row(dpli_stmt *s, dpl_error *err)
 {
-    return sqlite3_errcode(s->db->handle) == SQLITE_NOMEM ? fail(s->db, SQLITE_NOMEM, err) : DPL_OK;
+    return sqlite3_errcode(sqlite_of(s->db)->handle) == SQLITE_NOMEM ? fail(s->db, SQLITE_NOMEM, err)
+                                                                     : DPL_OK;
 }
+
+static const dpli_db_driver driver = {
+    .close = close_db,
+    .exec = exec_sql,
+    .last_id = last_id,
+    .changes = changes,
+    .begin = begin,
+    .end = end,
+    .prepare = prepare,
+    .finalize = finalize,
+    .bind_null = bind_null,
+    .bind_int = bind_int,
+    .bind_real = bind_real,
+    .bind_text = bind_text,
+    .bind_blob = bind_blob,
+    .step = step,
+    .reset = reset,
+    .unbind = unbind,
+    .is_null = is_null,
+    .get_int = get_int,
+    .get_real = get_real,
+    .get_blob = get_blob,
+    .get_string = get_string,
+    .check_row = check_row,
+};

@@ -1,5 +1,7 @@
 /*
- * SQLite behind as little as the gallery needs of it. db.c is the one file that includes sqlite3.h.
+ * A database behind as little as the gallery needs of it. db.c drives SQLite, the one file that
+ * includes sqlite3.h; db_postgres.c PostgreSQL, the one that includes libpq-fe.h. Parameters are
+ * "?" or "?1", for either.
  *
  * Every failure is a dpl_status with a message that names the database file: damage is
  * DPL_E_GALLERY, a full or failing disk DPL_E_SYSTEM, a lock held too long DPL_E_LOCKED.
@@ -33,8 +35,8 @@ dpl_status dpli_db_log(dpli_db *db, dpl_error *err);
 dpl_status dpli_db_exec(dpli_db *db, const char *sql, dpl_error *err);
 /** The first column of the first row; 0 when there is no row. */
 dpl_status dpli_db_int(int64_t *out, dpli_db *db, const char *sql, dpl_error *err);
-int64_t dpli_db_last_id(const dpli_db *db);
-int64_t dpli_db_changes(const dpli_db *db); /* rows that the last statement changed */
+int64_t dpli_db_last_id(dpli_db *db);
+int64_t dpli_db_changes(dpli_db *db); /* rows that the last statement changed */
 
 /** A transaction: one consistent view when reading, all or nothing when writing. */
 dpl_status dpli_db_begin(dpli_db *db, int write, dpl_error *err);
@@ -66,6 +68,8 @@ typedef struct dpli_stmt {
 
 dpl_status dpli_stmt_new(dpli_stmt *out, dpli_db *db, const char *sql, dpl_error *err);
 void dpli_stmt_clear(dpli_stmt *s);
+/** Its rows may be more than memory holds: they are had piece by piece, of one instant. */
+void dpli_stmt_expect_many(dpli_stmt *s);
 
 /* Parameters count from 1. Bytes are borrowed until the statement is stepped to its end. */
 void dpli_bind_null(dpli_stmt *s, int i);

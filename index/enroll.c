@@ -839,7 +839,7 @@ static dpl_status commit_chunk(job *j, dpl_error *err)
 
         if (it->looked && it->record) {
             photos[n] = new_photo(j, it, now_s);
-            steps[n] = (dpli_step){.put = &photos[n]};
+            steps[n] = (dpli_step){.put = &photos[n], .was_unknown = !it->before};
             n++;
         } else if (it->looked && it->before && is_news(it)) {
             files[n] = file_row(it, now_s);
@@ -1333,7 +1333,7 @@ dpl_status dpl_enroll_photo(dpl_gallery *gallery, const dpl_pipeline *pipeline,
     if (status != DPL_OK)
         return status;
     it = &j->items[0];
-    *it = (item){.file = &file, .photo = *photo, .person = o.name};
+    *it = (item){.file = &file, .photo = *photo, .person = o.name, .size_bytes = photo->n_bytes};
     memcpy(it->sha256, photo->sha256, sizeof it->sha256);
     status = bind_gallery(j, err);
     if (status != DPL_OK)

@@ -5,6 +5,7 @@
 #include "index/gallery.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/fail.h"
 #include "base/mem.h"
@@ -40,6 +41,10 @@ static dpl_status tell_version(dpl_gallery *gallery, dpl_error *err)
 {
     char *text;
 
+    if (gallery->store->shared && gallery->store->made) {
+        dpli_gallery_tell(gallery, "the gallery's tables have been made");
+        return DPL_OK;
+    }
     if (!gallery->store->was_version)
         return DPL_OK;
     text = dpli_asprintf(err, "the gallery was of version %d and has been brought up to date",
@@ -65,8 +70,9 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     gallery = dpli_calloc(1, sizeof *gallery, err);
     if (!gallery)
         return DPL_E_MEMORY;
-    gallery->dir = dpli_strdup(dir, err);
-    status = gallery->dir ? DPL_OK : DPL_E_MEMORY;
+    gallery->waited_for = -1;
+    gallery->address = dpli_strdup(dir, err);
+    status = gallery->address ? dpli_store_name(&gallery->dir, dir, err) : DPL_E_MEMORY;
     if (status == DPL_OK && shelf)
         gallery->shelf = dpli_shelf_share(shelf);
     else if (status == DPL_OK)
@@ -81,7 +87,8 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
         gallery->user = dpli_audit_user(err);
         status = gallery->user ? DPL_OK : DPL_E_MEMORY;
     }
-    if (status == DPL_OK && gallery->store->writing) {
+    /* Of many, each settles before its own change: what is told now may be another's, under way. */
+    if (status == DPL_OK && gallery->store->writing && !gallery->store->shared) {
         gallery->owes_line = true;
         dpli_audit_write_or_tell(gallery);
     }
@@ -101,7 +108,33 @@ dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gallery_mode
 
 dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery, dpl_error *err)
 {
-    return open_gallery(out, gallery->dir, DPL_GALLERY_READ, gallery->shelf, err);
+    return open_gallery(out, gallery->address, DPL_GALLERY_READ, gallery->shelf, err);
+}
+
+dpl_status dpl_gallery_wait(bool *changed, dpl_gallery *gallery, int timeout_ms, dpl_error *err)
+{
+    enum { LOOK_MS = 250 };
+    const struct timespec pause = {0, LOOK_MS * 1000000L};
+    dpli_store *s = gallery->store;
+    char identity[DPLI_IDENTITY];
+    int64_t now;
+    dpl_status status;
+
+    *changed = false;
+    if (gallery->walking)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a walk does not wait for a change");
+    if (s->ops->wait_for_change)
+        return s->ops->wait_for_change(s, changed, timeout_ms, err);
+    for (int left = timeout_ms;; left -= LOOK_MS) {
+        status = s->ops->generation(s, &now, identity, err);
+        *changed = status == DPL_OK && now != gallery->waited_for;
+        if (status != DPL_OK || *changed || left <= 0)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (*changed)
+        gallery->waited_for = now;
+    return status;
 }
 
 static void close_gallery(dpl_gallery *gallery, bool discard)
@@ -115,6 +148,7 @@ static void close_gallery(dpl_gallery *gallery, bool discard)
         gallery->store->ops->discard(gallery->store);
     else
         dpli_store_close(gallery->store);
+    free(gallery->address);
     free(gallery->dir);
     free(gallery->setting);
     free(gallery->user);
@@ -135,6 +169,11 @@ void dpl_gallery_abandon(dpl_gallery *gallery)
 const char *dpl_gallery_dir(const dpl_gallery *gallery)
 {
     return gallery->dir;
+}
+
+const char *dpl_gallery_folder(const dpl_gallery *gallery)
+{
+    return gallery->store->folder;
 }
 
 const char *dpl_gallery_notice(const dpl_gallery *gallery)

@@ -19,13 +19,18 @@
 
 struct dpl_gallery {
     dpli_store *store;
-    char *dir;
+    char *address; /* as it was opened by, which may hold a password: in no message */
+    char *dir;     /* the same as people may read it */
     int walking;       /* depth of row callbacks, in which nothing may be changed */
     bool rehearsing;   /* what is changed is taken back at the end */
     char *change;      /* a change of several transactions that is under way, in words; or NULL */
     int64_t change_id; /* what has been logged of it; 0: nothing yet */
+    int64_t kept_id;   /* the same without the transaction under way */
     char *user;        /* who makes the changes, for the audit */
     bool owes_line;    /* something was told to the audit, and may have no line yet */
+    int64_t told;      /* the change that this handle has told the audit of last, */
+    int64_t telling;   /* and the one that it tells of in the transaction under way; 0: none */
+    int64_t waited_for; /* the generation that dpl_gallery_wait saw last; -1: none */
     char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf;          /* the search indexes, shared with other handles on this gallery */
@@ -77,6 +82,9 @@ typedef struct dpli_binding {
 dpl_status dpli_gallery_bind(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
 /** The same within a transaction. */
 dpl_status dpli_bind_inside(dpl_gallery *gallery, const dpli_binding *binding, dpl_error *err);
+
+/* Beside a gallery: decides in the place of the model's own. */
+#define DPLI_CALIBRATION_FILE "calibration.json"
 
 /* Told who meets a gallery of another model. */
 #define DPLI_WAY_OUT "\"doppel migrate\" re-encodes a gallery for another model"
@@ -215,6 +223,7 @@ typedef struct dpli_step {
     int64_t mtime_ns;
     const dpl_photo_row *file; /* what is known of its file: what the row says of that */
     bool is_note;              /* of a file only, which changes nothing that people know of */
+    bool was_unknown;          /* put's path, when the run looked */
 } dpli_step;
 /** All of them in one transaction; if all are notes, it is no change that is to be taken back. */
 dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err);

@@ -25,7 +25,7 @@ void dpli_change_end(dpl_gallery *gallery)
         dpli_audit_write_or_tell(gallery);
     free(gallery->change);
     gallery->change = NULL;
-    gallery->change_id = 0;
+    gallery->change_id = gallery->kept_id = 0;
 }
 
 dpl_status dpl_gallery_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err)
@@ -42,12 +42,6 @@ void dpl_gallery_end_change(dpl_gallery *gallery)
     dpli_change_end(gallery);
 }
 
-/* What empties the log takes away by what the change before is counted: that has its line first. */
-static dpl_status settle_before(dpl_gallery *gallery, dpl_error *err)
-{
-    return dpli_audit_write(gallery, NULL, NULL, err);
-}
-
 dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *err)
 {
     dpli_store *s = gallery->store;
@@ -57,23 +51,33 @@ dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *
 
     if (status != DPL_OK)
         return status;
-    if (*id == 0)
-        status = settle_before(gallery, err);
+    /* What empties the log takes away by what the change before is counted. */
+    status = dpli_audit_settle(gallery, *id, err);
     if (status == DPL_OK)
         status = s->ops->log_change(s, id, words, err);
     if (status == DPL_OK)
         status = dpli_audit_tell(gallery, words, *id, NULL, err);
-    return status == DPL_OK ? DPL_OK : s->ops->end(s, status, err);
+    return status == DPL_OK ? DPL_OK : dpli_end_change(gallery, status, err);
 }
 
 dpl_status dpli_end_log(dpl_gallery *gallery, const char *words, const char *facts, dpl_error *err)
 {
     dpli_store *s = gallery->store;
-    dpl_status status = settle_before(gallery, err);
+    dpl_status status = dpli_audit_settle(gallery, 0, err);
 
     if (status == DPL_OK)
         status = s->ops->end_log(s, words, err);
     return status == DPL_OK ? dpli_audit_tell(gallery, words, 0, facts, err) : status;
+}
+
+/* An id that a transaction was given that was taken back may be another client's now. */
+static void settle_id(dpl_gallery *gallery, dpl_status status)
+{
+    dpli_audit_ended(gallery, status);
+    if (status == DPL_OK)
+        gallery->kept_id = gallery->change_id;
+    else
+        gallery->change_id = gallery->kept_id;
 }
 
 dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *err)
@@ -83,11 +87,13 @@ dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *e
 
     if (!gallery->rehearsing || status != DPL_OK) {
         status = s->ops->end(s, status, err);
+        settle_id(gallery, status);
         if (status == DPL_OK && !gallery->change)
             dpli_audit_write_or_tell(gallery);
         return status;
     }
     ended = s->ops->end(s, DPL_E_CANCELLED, NULL);
+    settle_id(gallery, ended);
     return ended == DPL_E_CANCELLED ? DPL_OK : dpli_fail(err, ended, "a rehearsal did not end");
 }
 
@@ -190,7 +196,7 @@ dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err)
                            "could be taken back",
                            gallery->dir);
     if (status == DPL_OK)
-        status = settle_before(gallery, err);
+        status = dpli_audit_settle(gallery, 0, err);
     if (status == DPL_OK)
         status = s->ops->undo(s, words, err);
     if (status == DPL_OK)

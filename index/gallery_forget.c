@@ -30,7 +30,7 @@ dpl_status dpli_gallery_scrub(dpl_gallery *gallery, dpl_error *err)
     dpli_store *s = gallery->store;
 
     dpli_search_scrub(gallery);
-    dpli_staged_discard(gallery->dir); /* which has vectors of those who are gone */
+    dpli_staged_discard(gallery->store->folder); /* which has vectors of those who are gone */
     return s->ops->scrub(s, err);
 }
 
@@ -559,8 +559,10 @@ static dpl_status prove_strings(dpl_forget_report *out, dpl_gallery *gallery, st
     dpl_audit_report audit;
     const char *file;
     bool left = false;
-    dpl_status status = dpli_traces_search(traces, gallery->dir, err);
+    dpl_status status = dpli_traces_search(traces, gallery->store->folder, err);
 
+    if (status == DPL_OK && s->ops->each_row)
+        status = dpli_traces_search_rows(traces, s, err);
     out->n_strings = (int64_t)traces->n;
     if (status == DPL_OK && n_found(&file, traces) > 0) {
         status = s->ops->each_person(s, true, allow_person, traces, err);
@@ -680,6 +682,7 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
     if (status == DPL_OK && !dry_run)
         status = remove_rows(out, gallery, &t, digest, err);
     status = s->ops->end(s, status, err);
+    dpli_audit_ended(gallery, status);
     if (status != DPL_OK || dry_run)
         goto done;
     status = dpli_gallery_scrub(gallery, &why);
@@ -696,6 +699,11 @@ dpl_status dpl_gallery_forget(dpl_forget_report *out, dpl_gallery *gallery, cons
         status = gone_prove(&out->n_left, &going.spaces[i], gallery, &dpli_spaces[i], err);
     if (status == DPL_OK)
         status = prove_strings(out, gallery, &t, person, err);
+    if (status == DPL_OK && s->shared)
+        dpli_gallery_tell(gallery, "the tables hold nothing of it any more; the server's log of "
+                                   "changes, its replicas and backups do until they go, and so do "
+                                   "indexes that other machines hold until they next search "
+                                   "(docs/postgresql.md)");
     if (status == DPL_OK)
         write_proof(out, gallery);
     else

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "doppel/models.h"
@@ -100,14 +101,41 @@ dpl_status dpl_gallery_remember(dpl_gallery *gallery, const char *key, const cha
     return dpli_end_change(gallery, dpli_remember_inside(gallery, key, value, err), err);
 }
 
+/* Of a gallery whose calibration is in its database: the file is as it is there, or is not. */
+static dpl_status fetch_calibration(const char *path, const dpl_gallery *gallery, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    uint8_t *bytes = NULL, *old = NULL;
+    size_t n, n_old = 0;
+    dpl_status status = s->ops->beside(s, &bytes, &n, DPLI_CALIBRATION_FILE, err);
+
+    if (status == DPL_OK && !bytes) {
+        if (unlink(path) != 0 && errno != ENOENT)
+            status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot remove \"%s\"", path);
+    } else if (status == DPL_OK && (dpli_file_read(&old, &n_old, path, n, NULL) != DPL_OK ||
+                                    n_old != n || memcmp(old, bytes, n) != 0)) {
+        status = dpli_file_replace(path, bytes, n, err);
+    }
+    free(old);
+    free(bytes);
+    return status;
+}
+
 dpl_status dpl_gallery_calibration(char **path, const dpl_gallery *gallery, dpl_error *err)
 {
     struct stat st;
     dpl_status status = DPL_OK;
 
-    *path = dpli_asprintf(err, "%s/calibration.json", gallery->dir);
+    *path = dpli_asprintf(err, "%s/" DPLI_CALIBRATION_FILE, gallery->store->folder);
     if (!*path)
         return DPL_E_MEMORY;
+    if (gallery->store->ops->beside)
+        status = fetch_calibration(*path, gallery, err);
+    if (status != DPL_OK) {
+        free(*path);
+        *path = NULL;
+        return status;
+    }
     if (lstat(*path, &st) == 0) {
         if (S_ISREG(st.st_mode))
             return DPL_OK;

@@ -943,10 +943,49 @@ dpl_status dpl_gallery_move_photo(dpl_gallery *gallery, int64_t photo_id, const 
     return dpli_take_steps(gallery, &step, 1, err);
 }
 
+/* Whether what is known of a path is what is to be put. */
+typedef struct meanwhile {
+    const dpl_photo_row *row;
+    int64_t person_id; /* the row's; 0: nobody */
+    bool is_same;
+} meanwhile;
+
+static dpl_status compare_put(void *ctx, const dpli_photo_record *r, dpl_error *err)
+{
+    meanwhile *m = ctx;
+
+    (void)err;
+    m->is_same = r->status == DPL_OK && m->row->status == DPL_OK &&
+                 r->person_id == m->person_id && strcmp(r->sha256, m->row->sha256) == 0 &&
+                 strcmp(r->options, m->row->options) == 0;
+    return DPL_OK;
+}
+
+/* Two who enrol the same folder at once: whoever comes second finds it done, and does not take away
+   what was said of it since. */
+static dpl_status put_unless_done(dpli_putter *p, const dpl_new_photo *photo, dpl_error *err)
+{
+    dpli_photo_query query = {DPLI_PHOTO_AT, NULL, 0};
+    meanwhile m = {.row = &photo->row};
+    dpli_store *s = p->gallery->store;
+    char *uri = NULL;
+    dpl_status status = dpli_check_path(&uri, photo->row.path, err);
+
+    query.text = uri;
+    if (status == DPL_OK && photo->row.person)
+        status = dpli_find_person(&m.person_id, p->gallery, photo->row.person, err);
+    if (status == DPL_OK)
+        status = s->ops->each_photo(s, &query, compare_put, &m, err);
+    free(uri);
+    return status == DPL_OK && !m.is_same ? put_one(p, photo, err) : status;
+}
+
 static dpl_status take_step(dpli_putter *p, const dpli_step *step, dpl_error *err)
 {
     dpl_status status = DPL_OK;
 
+    if (step->put && step->was_unknown && p->gallery->store->shared)
+        return put_unless_done(p, step->put, err);
     if (step->put)
         return put_one(p, step->put, err);
     if (step->path)
@@ -956,7 +995,8 @@ static dpl_status take_step(dpli_putter *p, const dpli_step *step, dpl_error *er
                : status;
 }
 
-dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err)
+static dpl_status take_steps_once(dpl_gallery *gallery, const dpli_step *steps, size_t n,
+                                  dpl_error *err)
 {
     dpli_putter p = {.gallery = gallery};
     dpli_store *s = gallery->store;
@@ -981,6 +1021,19 @@ dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t 
     if (status == DPL_OK && p.touched)
         status = s->ops->touch(s, err);
     return dpli_end_change(gallery, status, err);
+}
+
+dpl_status dpli_take_steps(dpl_gallery *gallery, const dpli_step *steps, size_t n, dpl_error *err)
+{
+    enum { TRIES = 5 };
+    dpl_status status = DPL_E_LOCKED;
+
+    for (int i = 0; i < TRIES && status == DPL_E_LOCKED; i++) {
+        status = take_steps_once(gallery, steps, n, err);
+        if (!gallery->store->clashed)
+            break;
+    }
+    return status;
 }
 
 dpl_status dpl_gallery_put(dpl_gallery *gallery, const dpl_new_photo *photos, size_t n,

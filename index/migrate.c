@@ -226,7 +226,7 @@ static dpl_status check_disk(const job *j, dpl_error *err)
         if (j->changes[i] && dpli_staged_row_bytes(dpl_encoder_dim(j->encoders[i])) > row)
             row = dpli_staged_row_bytes(dpl_encoder_dim(j->encoders[i]));
     need = (uint64_t)j->n_templates * row * 3 + slack;
-    if (statvfs(j->gallery->dir, &fs) != 0)
+    if (statvfs(j->gallery->store->folder, &fs) != 0)
         return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot ask for the room in \"%s\"",
                                j->gallery->dir);
     if ((uint64_t)fs.f_bavail * fs.f_frsize >= need)
@@ -249,7 +249,7 @@ static dpl_status open_staged(job *j, dpl_error *err)
             snprintf(key.hash[i], sizeof key.hash[i], "%s", dpl_encoder_hash(j->encoders[i]));
             key.dim[i] = dpl_encoder_dim(j->encoders[i]);
         }
-    return status == DPL_OK ? dpli_staged_open(&j->staged, j->gallery->dir, &key, err) : status;
+    return status == DPL_OK ? dpli_staged_open(&j->staged, j->gallery->store->folder, &key, err) : status;
 }
 
 /* ------------------------------------------------------------------ a chunk from the gallery */
@@ -870,6 +870,7 @@ static dpl_status set_calibration_aside(job *j, dpl_error *err)
     uint8_t *bytes = NULL;
     char *path = NULL, *aside = NULL;
     const char *model = "", *new_hash = dpl_encoder_hash(dpl_pipeline_encoder(j->pipeline));
+    dpli_store *s = j->gallery->store;
     size_t n;
     dpl_status status = dpl_gallery_calibration(&path, j->gallery, err);
 
@@ -890,9 +891,13 @@ static dpl_status set_calibration_aside(job *j, dpl_error *err)
              model[0]      ? model
              : j->old_hash ? j->old_hash
                            : "former");
-    aside = dpli_asprintf(err, "%s/%s", j->gallery->dir, j->report->set_aside);
+    aside = dpli_asprintf(err, "%s/%s", s->folder, j->report->set_aside);
     if (!aside) {
         status = DPL_E_MEMORY;
+    } else if (s->ops->set_beside) {
+        status = s->ops->set_beside(s, j->report->set_aside, bytes, n, err);
+        if (status == DPL_OK)
+            status = s->ops->set_beside(s, DPLI_CALIBRATION_FILE, NULL, 0, err);
     } else if (rename(path, aside) != 0) {
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot rename \"%s\"", path);
         j->report->set_aside[0] = '\0';
@@ -973,7 +978,7 @@ static dpl_status migrate(job *j, dpl_error *err)
     if (status != DPL_OK)
         return status;
     if (j->n_photos == 0) {
-        dpli_staged_discard(j->gallery->dir);
+        dpli_staged_discard(j->gallery->store->folder);
         return j->options->dry_run ? DPL_OK : set_calibration_aside(j, err);
     }
     status = check_absence(j, err);
@@ -998,7 +1003,7 @@ static dpl_status migrate(job *j, dpl_error *err)
             return status;
     }
     j->report->has_changed = j->changes_any;
-    dpli_staged_discard(j->gallery->dir);
+    dpli_staged_discard(j->gallery->store->folder);
     dpli_search_drop(j->gallery);
     status = set_calibration_aside(j, err);
     return status == DPL_OK && j->changes_any ? make_index(j, err) : status;

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "doppel/models.h"
 #include "index/calibration.h"
 #include "index/space.h"
 #include "net/scratch.h"
@@ -154,20 +155,13 @@ static size_t measure_plans(const dpl_pipeline *p)
     return n > most ? n : most;
 }
 
-dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
-                             dpl_error *err)
+static dpl_status open_models(dpl_pipeline **out, const dpl_pipeline_options *options,
+                              dpl_error *err)
 {
-    dpl_pipeline_options o;
-    dpl_pipeline *p;
+    const dpl_pipeline_options o = *options;
+    dpl_pipeline *p = dpli_calloc(1, sizeof *p, err);
     dpl_status status;
 
-    *out = NULL;
-    status = read_options(&o, options, err);
-    if (status != DPL_OK)
-        return status;
-    if (!o.encoder_path)
-        return dpli_fail(err, DPL_E_ARGUMENT, "a pipeline needs an encoder");
-    p = dpli_calloc(1, sizeof *p, err);
     if (!p)
         return DPL_E_MEMORY;
     p->decode = o.decode;
@@ -195,7 +189,8 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
         goto done;
     }
     if (o.image_path) {
-        status = dpl_encoder_open_with(&p->image_encoder, o.image_path, o.image_preset, &o.net, err);
+        status =
+            dpl_encoder_open_with(&p->image_encoder, o.image_path, o.image_preset, &o.net, err);
         if (status != DPL_OK)
             goto done;
         if (dpli_space_find(dpl_encoder_space(p->image_encoder)) !=
@@ -221,6 +216,28 @@ dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *opt
     p = NULL;
 done:
     dpl_pipeline_close(p);
+    return status;
+}
+
+dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
+                             dpl_error *err)
+{
+    char *encoder = NULL, *detector = NULL;
+    dpl_pipeline_options o;
+    dpl_status status = read_options(&o, options, err);
+
+    *out = NULL;
+    if (status == DPL_OK && !o.encoder_path) {
+        status = dpl_models_find(&encoder, DPL_MODEL_ENCODER, err);
+        if (status == DPL_OK && !o.detector_path)
+            status = dpl_models_find(&detector, DPL_MODEL_DETECTOR, err);
+        o.encoder_path = encoder;
+        o.detector_path = o.detector_path ? o.detector_path : detector;
+    }
+    if (status == DPL_OK)
+        status = open_models(out, &o, err);
+    dpl_bytes_free(encoder);
+    dpl_bytes_free(detector);
     return status;
 }
 
@@ -525,8 +542,10 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
     if (status == DPL_OK)
         status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
     dpli_photo_unread(bytes, n_bytes, pipeline);
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
         memcpy(out->sha256, sha256, sizeof sha256);
+        out->n_bytes = (int64_t)n_bytes;
+    }
     return name_photo(out, path, status, err);
 }
 
@@ -537,7 +556,9 @@ dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dp
 
     if (status == DPL_OK)
         status = dpli_sha256_of(out->sha256, bytes, n_bytes, err);
-    if (status != DPL_OK)
+    if (status == DPL_OK)
+        out->n_bytes = (int64_t)n_bytes;
+    else
         dpl_photo_clear(out);
     return name_photo(out, name, status, err);
 }

@@ -39,7 +39,7 @@
 
 char *dpli_search_file(const dpl_gallery *gallery, int space, dpl_error *err)
 {
-    return dpli_asprintf(err, "%s/%s.faiss", gallery->dir, dpli_spaces[space].name);
+    return dpli_asprintf(err, "%s/%s.faiss", gallery->store->folder, dpli_spaces[space].name);
 }
 
 /* Snapshots, and what a killed process left of writing one. */
@@ -72,7 +72,7 @@ void dpli_search_drop(dpl_gallery *gallery)
     dpli_shelf_begin_making(gallery->shelf);
     for (int i = 0; i < DPLI_N_SPACES; i++)
         dpli_shelf_put(gallery->shelf, i, NULL);
-    unlink_snapshots(gallery->dir, false);
+    unlink_snapshots(gallery->store->folder, false);
     dpli_shelf_end_making(gallery->shelf);
 }
 
@@ -268,14 +268,123 @@ static int fits(const dpli_index *index, const request *r)
            dpli_index_serves(index, r->head, r->wish);
 }
 
+/* More of them are had sooner by reading all. */
+enum { TOUCHED_MAX = 2000 };
+
+/* Templates that were touched since an index was made, and what has become of them. */
+typedef struct touched {
+    const request *request;
+    int64_t *ids, *owners, *photos; /* [TOUCHED_MAX]; a photo 0: it is not there, or of another space */
+    size_t n;
+    bool too_many;
+} touched;
+
+static dpl_status note_touched(void *ctx, int64_t template_id, dpl_error *err)
+{
+    touched *t = ctx;
+
+    (void)err;
+    t->too_many = t->n == TOUCHED_MAX;
+    if (t->too_many)
+        return DPL_E_CANCELLED;
+    t->ids[t->n++] = template_id;
+    return DPL_OK;
+}
+
+static dpl_status look_at_touched(void *ctx, const dpli_template_record *row, dpl_error *err)
+{
+    touched *t = ctx;
+
+    (void)err;
+    if (strcmp(row->space, dpli_spaces[t->request->space].name) == 0) {
+        t->owners[t->n] = row->vector.owner.person_id;
+        t->photos[t->n] = row->photo.id;
+    }
+    return DPL_OK;
+}
+
+/* What is there now: what the index has, and what has become of what was touched. */
+static dpl_status apply_touched(dpli_vectors *now, const dpli_index *index, const touched *t,
+                                dpl_error *err)
+{
+    const size_t n_max = index->n + t->n;
+    size_t at = 0;
+
+    now->ids = dpli_alloc(n_max, sizeof *now->ids, err);
+    now->owners = dpli_alloc(n_max, sizeof *now->owners, err);
+    now->photos = dpli_alloc(n_max, sizeof *now->photos, err);
+    if (!now->ids || !now->owners || !now->photos)
+        return DPL_E_MEMORY;
+    for (size_t i = 0; i < index->n || at < t->n;) {
+        const bool is_touched = at < t->n && (i == index->n || t->ids[at] <= index->ids[i]);
+        const bool is_old = i < index->n && (!is_touched || t->ids[at] == index->ids[i]);
+
+        if (is_touched ? t->photos[at] != 0 : !(index->gone && index->gone[i])) {
+            now->ids[now->n] = is_touched ? t->ids[at] : index->ids[i];
+            now->owners[now->n] = is_touched ? t->owners[at] : index->owners[i];
+            now->photos[now->n++] = is_touched ? t->photos[at] : index->photos[i];
+        }
+        at += is_touched;
+        i += is_old;
+    }
+    return DPL_OK;
+}
+
+/* From what the store knows of what has changed since. *known 0: all is to be read. */
+static dpl_status load_touched(bool *known, dpli_vectors *now, const request *r,
+                               const dpli_index *index, dpl_error *err)
+{
+    dpli_store *s = r->gallery->store;
+    char identity[DPLI_IDENTITY];
+    touched t = {.request = r};
+    const size_t bytes = TOUCHED_MAX * sizeof *t.ids;
+    bool is_all = false;
+    size_t n = 0;
+    dpl_status status;
+
+    *known = false;
+    if (!s->ops->each_touched || r->gallery->walking)
+        return DPL_OK;
+    t.ids = dpli_alloc(1, bytes, err);
+    t.owners = dpli_calloc(1, bytes, err);
+    t.photos = dpli_calloc(1, bytes, err);
+    status = t.ids && t.owners && t.photos ? s->ops->begin(s, false, err) : DPL_E_MEMORY;
+    if (status != DPL_OK)
+        goto done;
+    status = s->ops->generation(s, &now->generation, identity, err);
+    if (status == DPL_OK)
+        status = s->ops->each_touched(s, &is_all, index->generation, note_touched, &t, err);
+    if (t.too_many)
+        status = DPL_OK;
+    *known = status == DPL_OK && is_all && !t.too_many && strcmp(identity, index->identity) == 0;
+    n = t.n;
+    for (t.n = 0; t.n < n && *known && status == DPL_OK; t.n++) {
+        const dpli_template_query query = {DPLI_TEMPLATE_BY_ID, t.ids[t.n], NULL};
+
+        status = s->ops->each_template(s, &query, look_at_touched, &t, err);
+    }
+    status = s->ops->end(s, status, err);
+    if (status == DPL_OK && *known)
+        status = apply_touched(now, index, &t, err);
+done:
+    free(t.ids);
+    free(t.owners);
+    free(t.photos);
+    return status;
+}
+
 /* What came and went, made to what is held. */
 static dpl_status bring_up(bool *done, dpli_held **held, const request *r, dpl_error *err)
 {
     dpli_vectors now = {0};
     changes c = {0};
     float *rows = NULL;
-    dpl_status status =
-        dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, (*held)->index.dim, 0, err);
+    bool known;
+    dpl_status status = load_touched(&known, &now, r, &(*held)->index, err);
+
+    if (status == DPL_OK && !known)
+        status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name,
+                                   (*held)->index.dim, 0, err);
 
     *done = false;
     if (status == DPL_OK)
@@ -537,13 +646,13 @@ void dpli_search_scrub(dpl_gallery *gallery)
 
         dpli_shelf_put(gallery->shelf, i, NULL);
         if (!path) {
-            unlink_snapshots(gallery->dir, false);
+            unlink_snapshots(gallery->store->folder, false);
         } else if (!take_out_of_file(gallery, i, path)) {
             unlink(path);
         }
         free(path);
     }
-    unlink_snapshots(gallery->dir, true);
+    unlink_snapshots(gallery->store->folder, true);
     dpli_shelf_end_making(gallery->shelf);
 }
 

@@ -2,7 +2,8 @@
  * What a gallery asks of its database: the one contract. Above it are rules (what a name may be,
  * what forgetting means, what is damaged); below it a keeper, which knows one database and no
  * rules. SQLite in a folder (store_sqlite*.c) is the first. Another is a file with a table of these
- * operations and a row in store.c.
+ * operations and a row in store.c: store_postgres*.c is PostgreSQL, and what keepers in SQL share is
+ * in store_sql*.c.
  *
  * A keeper's messages name its database (name). Its statuses: DPL_E_GALLERY what is kept is damaged
  * or not a gallery's, DPL_E_LOCKED somebody else is in the way, DPL_E_SYSTEM the disk or the
@@ -84,6 +85,10 @@ typedef dpl_status dpli_on_refusal(void *ctx, const dpli_refusal_record *row, dp
 typedef dpl_status dpli_on_member(void *ctx, const dpli_member_record *row, dpl_error *err);
 typedef dpl_status dpli_on_change(void *ctx, const dpli_change_record *row, dpl_error *err);
 
+/* A row's bytes as the database has them, and its table. */
+typedef dpl_status dpli_on_bytes(void *ctx, const char *table, const void *bytes, size_t n,
+                                 dpl_error *err);
+typedef dpl_status dpli_on_touched(void *ctx, int64_t template_id, dpl_error *err);
 typedef dpl_status dpli_on_audit(void *ctx, const dpli_audit_record *row, dpl_error *err);
 /* A line of the audit, without its newline. */
 typedef dpl_status dpli_on_line(void *ctx, const char *line, dpl_error *err);
@@ -230,6 +235,23 @@ typedef struct dpli_store_ops {
      * DPL_E_GALLERY when the log is not what was written. */
     dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
 
+    /* -------- what has changed since. NULL: not known, and nobody is told */
+    /* Templates that came, went or changed hands after a generation, by id; *is_all false, and none
+       is given, where that is too long ago. */
+    dpl_status (*each_touched)(dpli_store *store, bool *is_all, int64_t since, dpli_on_touched *fn,
+                               void *ctx, dpl_error *err);
+    /* Wait for a change of the gallery, at most so long. *changed also when it is not known. Outside
+       of a transaction. */
+    dpl_status (*wait_for_change)(dpli_store *store, bool *changed, int timeout_ms, dpl_error *err);
+
+    /* -------- what stands beside the gallery, by name. NULL: files in its folder */
+    /* *bytes is the caller's, NULL when there is none. Set: over what was, in a transaction of its
+       own; NULL bytes: none any more. */
+    dpl_status (*beside)(dpli_store *store, uint8_t **bytes, size_t *n, const char *name,
+                         dpl_error *err);
+    dpl_status (*set_beside)(dpli_store *store, const char *name, const void *bytes, size_t n,
+                             dpl_error *err);
+
     /* -------- the audit (audit.h) */
     /* fn is called once, or when there never was one not at all. Set: within a writing transaction.
      */
@@ -254,20 +276,27 @@ typedef struct dpli_store_ops {
     /* No byte of a removed row is left where the database keeps its data; the wish is fulfilled.
      * DPL_E_LOCKED when a reader still needs them. Outside of a transaction. */
     dpl_status (*scrub)(dpli_store *store, dpl_error *err);
+    /* Every row of every table. NULL: what the database keeps is files in the gallery's folder. */
+    dpl_status (*each_row)(dpli_store *store, dpli_on_bytes *fn, void *ctx, dpl_error *err);
 } dpli_store_ops;
 
 /* What every keeper's own struct begins with. */
 struct dpli_store {
     const dpli_store_ops *ops;
     char *name;          /* of the database, for messages */
+    char *folder;        /* where what is derived from the gallery lies on this machine */
+    bool shared;         /* others may write between two transactions of this one */
+    bool clashed;        /* the last transaction that wrote was taken back as another's came between:
+                            the same again may go well */
     bool writing;        /* opened for it */
     bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
 };
 
 /**
- * Open the database of a gallery, by the keeper that its address names: a folder, or URLs of
- * keepers to come.
+ * Open the database of a gallery, by the keeper that its address names: a folder, or
+ * postgresql://… where this doppel was built with it. An address may hold a password, which is in
+ * no message and not in the store's name.
  *
  * @retval DPL_E_GALLERY  missing, damaged, not a gallery's, of a version this doppel does not know,
  *                        or of an older one and opened for reading
@@ -275,6 +304,8 @@ struct dpli_store {
  */
 dpl_status dpli_store_open(dpli_store **out, const char *address, dpl_gallery_mode mode,
                            dpl_error *err);
+/** What may be said of an address: a folder, or a URL without its password; the caller's. */
+dpl_status dpli_store_name(char **name, const char *address, dpl_error *err);
 static inline void dpli_store_close(dpli_store *store)
 {
     if (store)

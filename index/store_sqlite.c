@@ -1,6 +1,6 @@
 /*
  * store_sqlite.c - the SQLite keeper: a gallery's database in a folder, made, opened, locked; its
- * transactions, settings and models.
+ * transactions.
  *
  * gallery.db is the truth and everything beside it is derived from it. SQLite keeps it whole when
  * the process is killed or the disk is full; what this file adds is that only one process writes.
@@ -70,7 +70,7 @@ static dpl_status check_folder(const dpli_store_sqlite *s, uid_t *owner, dpl_err
                          "others than its owner may write gallery folder \"%s\" (mode %04o); chmod "
                          "go-w mends it",
                          s->dir, (unsigned)(st.st_mode & 07777));
-    if (s->store.writing && st.st_uid != geteuid())
+    if (s->sql.store.writing && st.st_uid != geteuid())
         return dpli_fail(
             err, DPL_E_GALLERY,
             "gallery folder \"%s\" belongs to another user (number %lu), who alone may "
@@ -102,7 +102,7 @@ static dpl_status check_file(const dpli_store_sqlite *s, const char *name, uid_t
         status = dpli_fail(err, DPL_E_GALLERY,
                            "\"%s\" belongs to another user (number %lu) than its folder", path,
                            (unsigned long)st.st_uid);
-    if (status != DPL_OK || !s->store.writing || (st.st_mode & 0777) == 0600)
+    if (status != DPL_OK || !s->sql.store.writing || (st.st_mode & 0777) == 0600)
         goto done;
     fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0 && fchmod(fd, 0600) != 0)
@@ -204,15 +204,15 @@ static dpl_status look_at_file(const dpli_store_sqlite *s, bool may_make, int64_
     struct stat st;
 
     *n_bytes = 0;
-    if (stat(s->store.name, &st) != 0) {
+    if (stat(s->sql.store.name, &st) != 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             return dpli_fail_errno(err, DPL_E_GALLERY, errno, "\"%s\" cannot be opened",
-                                   s->store.name);
+                                   s->sql.store.name);
         return may_make ? check_free(s, err)
                         : dpli_fail(err, DPL_E_GALLERY, DPLI_NO_GALLERY, s->dir);
     }
     if (!S_ISREG(st.st_mode))
-        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", s->store.name);
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is not a file", s->sql.store.name);
     *n_bytes = st.st_size;
     return DPL_OK;
 }
@@ -232,15 +232,15 @@ static int64_t file_bytes(const char *path, const char *suffix)
 static dpl_status open_reader(dpli_store_sqlite *s, dpl_error *err)
 {
     dpl_error why = {DPL_OK, ""};
-    dpl_status status = dpli_db_open(&s->db, s->store.name, DPLI_DB_READ, &why);
+    dpl_status status = dpli_db_open(&s->sql.db, s->sql.store.name, DPLI_DB_READ, &why);
     int64_t n_tables;
 
     if (status == DPL_OK)
-        status = dpli_db_int(&n_tables, s->db, "SELECT count(*) FROM sqlite_schema", &why);
+        status = dpli_db_int(&n_tables, s->sql.db, "SELECT count(*) FROM sqlite_schema", &why);
     if (status == DPL_E_SYSTEM && access(s->dir, W_OK) != 0 &&
-        file_bytes(s->store.name, "-wal") == 0) {
-        dpli_db_close(s->db);
-        return dpli_db_open(&s->db, s->store.name, DPLI_DB_READ_FROZEN, err);
+        file_bytes(s->sql.store.name, "-wal") == 0) {
+        dpli_db_close(s->sql.db);
+        return dpli_db_open(&s->sql.db, s->sql.store.name, DPLI_DB_READ_FROZEN, err);
     }
     return status == DPL_OK ? DPL_OK : dpli_fail(err, status, "%s", why.message);
 }
@@ -249,14 +249,14 @@ static void close_store(dpli_store *store)
 {
     dpli_store_sqlite *s = dpli_sqlite_of(store);
 
-    dpli_sqlite_clear_kept(s);
-    dpli_sqlite_clear_walks(s);
+    dpli_sql_clear_kept(&s->sql);
+    dpli_sql_clear_walks(&s->sql);
     /* The lock last: closing the database empties its log into it. */
-    dpli_db_close(s->db);
+    dpli_db_close(s->sql.db);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->dir);
-    free(s->store.name);
+    free(s->sql.store.name);
     free(s);
 }
 
@@ -267,10 +267,10 @@ static void discard_store(dpli_store *store)
                                         "gallery.db",     DPLI_SQLITE_AUDIT, "gallery.lock"};
     dpli_store_sqlite *s = dpli_sqlite_of(store);
 
-    dpli_sqlite_clear_kept(s);
-    dpli_sqlite_clear_walks(s);
-    dpli_db_close(s->db);
-    s->db = NULL;
+    dpli_sql_clear_kept(&s->sql);
+    dpli_sql_clear_walks(&s->sql);
+    dpli_db_close(s->sql.db);
+    s->sql.db = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = dpli_asprintf(NULL, "%s/%s", s->dir, names[i]);
 
@@ -289,7 +289,7 @@ static void discard_store(dpli_store *store)
 static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
 {
     dpli_store_sqlite *s = dpli_sqlite_of(store);
-    dpl_status status = dpli_db_begin(s->db, write, err);
+    dpl_status status = dpli_db_begin(s->sql.db, write, err);
 
     s->in_write = status == DPL_OK && write;
     return status;
@@ -302,83 +302,17 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
     if (s->in_write && status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
     s->in_write = false;
-    s->change_id = 0;
-    return dpli_db_end(s->db, status, err);
+    s->sql.change_id = 0;
+    return dpli_db_end(s->sql.db, status, err);
 }
 
 /* ------------------------------------------------------------------ what it is */
 
-static dpl_status generation(dpli_store *store, int64_t *number, char identity[DPLI_IDENTITY],
-                             dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status;
-    bool row;
-
-    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                           "SELECT generation, identity FROM gallery", err);
-    if (status == DPL_OK)
-        status = dpli_stmt_step(&s, &row, err);
-    if (status != DPL_OK)
-        goto done;
-    *number = row ? dpli_get_int(&s, 0) : 0;
-    snprintf(identity, DPLI_IDENTITY, "%s", row ? dpli_get_string(&s, 1) : "");
-    if (strlen(identity) != DPLI_IDENTITY - 1)
-        status =
-            dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: it has no identity", store->name);
-done:
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-static dpl_status touch(dpli_store *store, dpl_error *err)
-{
-    return dpli_db_exec(dpli_sqlite_of(store)->db, "UPDATE gallery SET generation = generation + 1",
-                        err);
-}
-
 static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
 {
-    dpli_buf sql = {0};
-    dpli_stmt s = {0};
-    dpl_status status;
-    bool row;
+    const dpl_status status = dpli_sql_count(store, out, err);
 
-    memset(out, 0, sizeof *out);
-    /* One statement, so that the numbers are of one instant. */
-    dpli_buf_str(&sql, "SELECT (SELECT count(*) FROM person WHERE " DPLI_SQLITE_IS_SHOWN
-                       "), (SELECT count(*) FROM photo),"
-                       " (SELECT count(*) FROM photo WHERE status <> 0)");
-    for (int i = 0; i < DPLI_N_SPACES; i++)
-        dpli_buf_printf(&sql,
-                        ", (SELECT count(*) FROM template WHERE model_id IN"
-                        " (SELECT id FROM model WHERE space = ?%d))",
-                        i + 1);
-    dpli_buf_printf(&sql,
-                    ", (SELECT count(*) FROM template WHERE model_id IN"
-                    " (SELECT id FROM model WHERE space = ?%d) AND NOT EXISTS"
-                    " (SELECT 1 FROM owner WHERE template_id = template.id))",
-                    DPLI_FACE_SPACE + 1);
-    status = dpli_buf_check(&sql, err);
-    if (status == DPL_OK)
-        status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql.data, err);
-    if (status != DPL_OK)
-        goto done;
-    for (int i = 0; i < DPLI_N_SPACES; i++)
-        dpli_bind_text(&s, i + 1, dpli_spaces[i].name);
-    status = dpli_stmt_step(&s, &row, err);
-    if (status != DPL_OK || !row)
-        goto done;
-    out->n_persons = dpli_get_int(&s, 0);
-    out->n_photos = dpli_get_int(&s, 1);
-    out->n_failed = dpli_get_int(&s, 2);
-    for (int i = 0; i < DPLI_N_SPACES; i++)
-        out->n_templates[i] = dpli_get_int(&s, 3 + i);
-    out->n_nobodys = dpli_get_int(&s, 3 + DPLI_N_SPACES);
     out->n_bytes = file_bytes(store->name, "") + file_bytes(store->name, "-wal");
-done:
-    dpli_stmt_clear(&s);
-    dpli_buf_clear(&sql);
     return status;
 }
 
@@ -389,7 +323,7 @@ static dpl_status last_id(dpli_store *store, int64_t *id, dpli_numbered table, d
     bool row;
 
     *id = 0;
-    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+    status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
                            "SELECT seq FROM sqlite_sequence WHERE name = ?", err);
     if (status != DPL_OK)
         goto done;
@@ -414,7 +348,7 @@ static dpl_status raise_last_id(dpli_store *store, dpli_numbered table, int64_t 
     for (int i = 0; i < 2 && status == DPL_OK; i++) {
         dpli_stmt s = {0};
 
-        status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, sql[i], err);
+        status = dpli_stmt_new(&s, dpli_sql_of(store)->db, sql[i], err);
         if (status == DPL_OK) {
             dpli_bind_text(&s, 1, dpli_numbered_names[table]);
             if (i == 1)
@@ -426,188 +360,13 @@ static dpl_status raise_last_id(dpli_store *store, dpli_numbered table, int64_t 
     return status;
 }
 
-/* ------------------------------------------------------------------ settings, models */
-
-static dpl_status setting(dpli_store *store, char **value, const char *key, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status;
-    bool row;
-
-    *value = NULL;
-    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db, "SELECT value FROM setting WHERE key = ?",
-                           err);
-    if (status != DPL_OK)
-        goto done;
-    dpli_bind_text(&s, 1, key);
-    status = dpli_stmt_step(&s, &row, err);
-    if (status != DPL_OK || !row)
-        goto done;
-    *value = dpli_strdup(dpli_get_string(&s, 0), err);
-    status = *value ? dpli_stmt_check(&s, err) : DPL_E_MEMORY;
-    if (status != DPL_OK) {
-        free(*value);
-        *value = NULL;
-    }
-done:
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-static dpl_status set_setting(dpli_store *store, const char *key, const char *value, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "INSERT INTO setting VALUES(?1, ?2)"
-                      " ON CONFLICT(key) DO UPDATE SET value = ?2 WHERE value <> ?2",
-                      err);
-
-    if (status == DPL_OK) {
-        dpli_bind_text(&s, 1, key);
-        dpli_bind_text(&s, 2, value);
-        status = dpli_stmt_run(&s, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-static dpl_status each_setting(dpli_store *store, dpli_on_setting *fn, void *ctx, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      "SELECT key, value FROM setting ORDER BY key", err);
-    bool row = false;
-
-    while (status == DPL_OK) {
-        status = dpli_stmt_step(&s, &row, err);
-        if (status != DPL_OK || !row)
-            break;
-        const char *key = dpli_get_string(&s, 0), *value = dpli_get_string(&s, 1);
-
-        status = dpli_stmt_check(&s, err);
-        if (status == DPL_OK)
-            status = fn(ctx, key, value, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-static dpl_status find_model(dpli_store *store, int64_t *id, int64_t *dim, const char *space,
-                             const char *hash, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status;
-    bool row;
-
-    *id = 0;
-    *dim = 0;
-    status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                           "SELECT id, dim FROM model WHERE space = ? AND hash = ?", err);
-    if (status != DPL_OK)
-        goto done;
-    dpli_bind_text(&s, 1, space);
-    dpli_bind_text(&s, 2, hash);
-    status = dpli_stmt_step(&s, &row, err);
-    if (status == DPL_OK && row) {
-        *id = dpli_get_int(&s, 0);
-        *dim = dpli_get_int(&s, 1);
-    }
-done:
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-static dpl_status set_model(dpli_store *store, const char *space, const char *hash, int32_t dim,
-                            dpl_error *err)
-{
-    dpli_db *db = dpli_sqlite_of(store)->db;
-    dpli_stmt drop = {0}, add = {0};
-    dpl_status status;
-
-    status = dpli_stmt_new(&drop, db, "DELETE FROM model WHERE space = ?", err);
-    if (status == DPL_OK)
-        status =
-            dpli_stmt_new(&add, db, "INSERT INTO model(space, hash, dim) VALUES(?, ?, ?)", err);
-    if (status != DPL_OK)
-        goto done;
-    dpli_bind_text(&drop, 1, space);
-    status = dpli_stmt_run(&drop, err);
-    if (status != DPL_OK)
-        goto done;
-    dpli_bind_text(&add, 1, space);
-    dpli_bind_text(&add, 2, hash);
-    dpli_bind_int(&add, 3, dim);
-    status = dpli_stmt_run(&add, err);
-done:
-    dpli_stmt_clear(&drop);
-    dpli_stmt_clear(&add);
-    return status;
-}
-
-/* In its row, which templates refer to. */
-static dpl_status change_model(dpli_store *store, int64_t *id, const char *space, const char *hash,
-                               int32_t dim, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      "UPDATE model SET hash = ?2, dim = ?3 WHERE space = ?1", err);
-    int64_t found;
-
-    *id = 0;
-    if (status == DPL_OK) {
-        dpli_bind_text(&s, 1, space);
-        dpli_bind_text(&s, 2, hash);
-        dpli_bind_int(&s, 3, dim);
-        status = dpli_stmt_run(&s, err);
-    }
-    dpli_stmt_clear(&s);
-    return status == DPL_OK ? find_model(store, id, &found, space, hash, err) : status;
-}
-
-static dpl_status has_templates(dpli_store *store, bool *any, const char *space, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      space ? "SELECT EXISTS(SELECT 1 FROM template WHERE model_id"
-                                              " IN (SELECT id FROM model WHERE space = ?))"
-                                            : "SELECT EXISTS(SELECT 1 FROM template)",
-                                      err);
-    bool row = false;
-
-    *any = false;
-    if (status == DPL_OK) {
-        if (space)
-            dpli_bind_text(&s, 1, space);
-        status = dpli_stmt_step(&s, &row, err);
-        *any = status == DPL_OK && row && dpli_get_int(&s, 0) != 0;
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
 /* ------------------------------------------------------------------ scrub */
-
-static dpl_status want_scrub(dpli_store *store, dpl_error *err)
-{
-    return dpli_db_exec(dpli_sqlite_of(store)->db, "UPDATE gallery SET scrub = 1", err);
-}
-
-static dpl_status wants_scrub(dpli_store *store, bool *wanted, dpl_error *err)
-{
-    int64_t scrub;
-    dpl_status status =
-        dpli_db_int(&scrub, dpli_sqlite_of(store)->db, "SELECT scrub FROM gallery", err);
-
-    *wanted = scrub != 0;
-    return status;
-}
 
 /* SQLite has overwritten the rows with zeros when they were removed. VACUUM writes the file anew;
    the write-ahead log, which still has the rows as they once were, is cut to nothing. */
 static dpl_status scrub(dpli_store *store, dpl_error *err)
 {
-    dpli_db *db = dpli_sqlite_of(store)->db;
+    dpli_db *db = dpli_sql_of(store)->db;
     dpl_status status;
 
     status = dpli_db_exec(db, "VACUUM", err);
@@ -628,66 +387,17 @@ static const dpli_store_ops ops = {
     .discard = discard_store,
     .begin = begin,
     .end = end,
-    .generation = generation,
-    .touch = touch,
     .count = count,
     .last_id = last_id,
     .raise_last_id = raise_last_id,
-    .setting = setting,
-    .set_setting = set_setting,
-    .each_setting = each_setting,
-    .find_model = find_model,
-    .set_model = set_model,
-    .change_model = change_model,
-    .change_identity = dpli_sqlite_new_identity,
-    .has_templates = has_templates,
-    .one_person = dpli_sqlite_one_person,
-    .each_person = dpli_sqlite_each_person,
-    .each_photo = dpli_sqlite_each_photo,
-    .each_template = dpli_sqlite_each_template,
-    .n_vectors = dpli_sqlite_n_vectors,
-    .each_vector = dpli_sqlite_each_vector,
-    .each_alias = dpli_sqlite_each_alias,
-    .each_refusal = dpli_sqlite_each_refusal,
-    .each_member = dpli_sqlite_each_member,
-    .find_person = dpli_sqlite_find_person,
-    .add_person = dpli_sqlite_add_person,
-    .rename_person = dpli_sqlite_rename_person,
-    .drop_if_lonely = dpli_sqlite_drop_if_lonely,
-    .drop_lonely = dpli_sqlite_drop_lonely,
-    .find_photo = dpli_sqlite_find_photo,
-    .add_photo = dpli_sqlite_add_photo,
-    .set_photo = dpli_sqlite_set_photo,
-    .drop_photo = dpli_sqlite_drop_photo,
-    .drop_templates = dpli_sqlite_drop_templates,
-    .drop_template = dpli_sqlite_drop_template,
-    .add_vector = dpli_sqlite_add_vector,
-    .set_vector = dpli_sqlite_set_vector,
-    .add_face = dpli_sqlite_add_face,
-    .set_face = dpli_sqlite_set_face,
-    .add_thumb = dpli_sqlite_add_thumb,
-    .add_caption = dpli_sqlite_add_caption,
-    .set_owner = dpli_sqlite_set_owner,
-    .set_file = dpli_sqlite_set_file,
-    .find_alias = dpli_sqlite_find_alias,
-    .set_alias = dpli_sqlite_set_alias,
-    .add_refusal = dpli_sqlite_add_refusal,
-    .drop_refusal = dpli_sqlite_drop_refusal,
-    .set_member = dpli_sqlite_set_member,
-    .drop_members = dpli_sqlite_drop_members,
-    .log_change = dpli_sqlite_log_change,
-    .end_log = dpli_sqlite_end_log,
-    .last_change = dpli_sqlite_last_change,
-    .count_change = dpli_sqlite_count_change,
+    .log_change = dpli_sql_log_change,
+    .end_log = dpli_sql_end_log,
     .undo = dpli_sqlite_undo,
-    .audit_record = dpli_sqlite_audit_record,
-    .set_audit_record = dpli_sqlite_set_audit_record,
     .add_line = dpli_sqlite_add_line,
     .each_line = dpli_sqlite_each_line,
     .faults = dpli_sqlite_faults,
-    .want_scrub = want_scrub,
-    .wants_scrub = wants_scrub,
     .scrub = scrub,
+    DPLI_SQL_OPS,
 };
 
 dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery_mode mode,
@@ -700,12 +410,13 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
     *out = NULL;
     if (!s)
         return DPL_E_MEMORY;
-    s->store.ops = &ops;
-    s->store.writing = mode != DPL_GALLERY_READ;
+    s->sql.store.ops = &ops;
+    s->sql.store.writing = mode != DPL_GALLERY_READ;
     s->lock_fd = -1;
     s->dir = dpli_strdup(dir, err);
-    s->store.name = dpli_asprintf(err, "%s/gallery.db", dir);
-    if (!s->dir || !s->store.name)
+    s->sql.store.name = dpli_asprintf(err, "%s/gallery.db", dir);
+    s->sql.store.folder = s->dir;
+    if (!s->dir || !s->sql.store.name)
         goto done;
     if (mode == DPL_GALLERY_CREATE) {
         status = make_folder(dir, err);
@@ -722,20 +433,20 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
     else {
         status = take_lock(s, err);
         if (status == DPL_OK)
-            status = dpli_db_open(&s->db, s->store.name, DPLI_DB_WRITE, err);
+            status = dpli_db_open(&s->sql.db, s->sql.store.name, DPLI_DB_WRITE, err);
     }
     if (status == DPL_OK)
         status = dpli_sqlite_check(s, mode == DPL_GALLERY_CREATE, n_bytes, err);
-    if (status == DPL_OK && s->store.writing)
-        status = dpli_db_log(s->db, err);
+    if (status == DPL_OK && s->sql.store.writing)
+        status = dpli_db_log(s->sql.db, err);
     if (status == DPL_OK)
         status = dpli_sqlite_make_log(s, err);
     if (status != DPL_OK)
         goto done;
-    *out = &s->store;
+    *out = &s->sql.store;
     s = NULL;
 done:
     if (s)
-        close_store(&s->store);
+        close_store(&s->sql.store);
     return status;
 }

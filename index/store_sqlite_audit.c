@@ -1,6 +1,5 @@
 /*
- * store_sqlite_audit.c - the audit of a gallery in a folder: audit.jsonl, and the row of gallery.db
- * that holds what is still to be written there.
+ * store_sqlite_audit.c - the audit of a gallery in a folder: audit.jsonl.
  *
  * A line is written under a lock of the file and synchronised before the lock goes: lines are whole
  * and in one order, whoever writes them. Half a line can only be the last, left by a kill.
@@ -20,68 +19,6 @@
 
 /* Of a line with its newline; what is written stays far below. */
 enum { LINE_MAX_BYTES = 64 << 10 };
-
-/* ------------------------------------------------------------------ the row */
-
-dpl_status dpli_sqlite_audit_record(dpli_store *store, dpli_on_audit *fn, void *ctx, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "SELECT change, log_id, made_unix_s, who, what, facts, last_n, last_hash, sum"
-                      " FROM audit",
-                      err);
-
-    if (dpli_stmt_next(&status, &s, err)) {
-        const dpli_audit_record r = {
-            .change = dpli_get_int(&s, 0),
-            .log_id = dpli_get_int(&s, 1),
-            .made_unix_s = dpli_get_int(&s, 2),
-            .user = dpli_get_string(&s, 3),
-            .what = dpli_get_string(&s, 4),
-            .facts = dpli_get_string(&s, 5),
-            .last_n = dpli_get_int(&s, 6),
-            .last_hash = dpli_get_string(&s, 7),
-            .sum = (uint64_t)dpli_get_int(&s, 8),
-        };
-
-        status = dpli_stmt_check(&s, err);
-        if (status == DPL_OK && r.sum != dpli_audit_sum(&r))
-            status = dpli_fail(err, DPL_E_GALLERY,
-                               "\"%s\" is damaged: what the audit is to be told is not what was "
-                               "written",
-                               store->name);
-        if (status == DPL_OK)
-            status = fn(ctx, &r, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-dpl_status dpli_sqlite_set_audit_record(dpli_store *store, const dpli_audit_record *r,
-                                        dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                                      "INSERT OR REPLACE INTO audit"
-                                      " VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                                      err);
-
-    if (status == DPL_OK) {
-        dpli_bind_int(&s, 1, r->change);
-        dpli_bind_int(&s, 2, r->log_id);
-        dpli_bind_int(&s, 3, r->made_unix_s);
-        dpli_bind_bytes(&s, 4, r->user);
-        dpli_bind_text(&s, 5, r->what);
-        dpli_bind_text(&s, 6, r->facts);
-        dpli_bind_int(&s, 7, r->last_n);
-        dpli_bind_text(&s, 8, r->last_hash);
-        dpli_bind_int(&s, 9, (int64_t)dpli_audit_sum(r));
-        status = dpli_stmt_run(&s, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
 
 /* ------------------------------------------------------------------ the file */
 
@@ -147,7 +84,8 @@ static dpl_status cut_to_last(char **last, const audit_file *f, dpl_error *err)
     tail[n] = '\0';
     end = memrchr(tail, '\n', (size_t)n);
     if (!end && from > 0)
-        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its last line has no end", f->path);
+        return dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its last line has no end",
+                         f->path);
     if (from + (end ? end + 1 - tail : 0) < size &&
         ftruncate(f->fd, from + (end ? end + 1 - tail : 0)) != 0)
         status = cannot(f, errno, "cut to its last whole line", err);
@@ -192,7 +130,8 @@ static dpl_status sync_folder(const dpli_store_sqlite *s, dpl_error *err)
     dpl_status status = DPL_OK;
 
     if (fd < 0 || fsync(fd) != 0)
-        status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "folder \"%s\" cannot be written", s->dir);
+        status =
+            dpli_fail_errno(err, DPL_E_SYSTEM, errno, "folder \"%s\" cannot be written", s->dir);
     if (fd >= 0)
         close(fd);
     return status;

@@ -4,13 +4,11 @@
  *
  * A hostile or damaged file is told from a gallery here: the tables have to be exactly these.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/fail.h"
 #include "base/hash.h"
@@ -180,10 +178,10 @@ dpl_status dpli_sqlite_seal(dpli_store_sqlite *store, dpl_error *err)
 {
     dpli_stmt s = {0};
     int64_t sum;
-    dpl_status status = seal_of(&sum, store->db, err);
+    dpl_status status = seal_of(&sum, store->sql.db, err);
 
     if (status == DPL_OK)
-        status = dpli_stmt_new(&s, store->db,
+        status = dpli_stmt_new(&s, store->sql.db,
                                "INSERT INTO seal VALUES(1, ?1)"
                                " ON CONFLICT(one) DO UPDATE SET sum = ?1 WHERE sum <> ?1",
                                err);
@@ -199,15 +197,15 @@ dpl_status dpli_sqlite_seal(dpli_store_sqlite *store, dpl_error *err)
 static dpl_status check_seal(dpli_store_sqlite *s, dpl_error *err)
 {
     int64_t said = 0, sum = 0;
-    dpl_status status = dpli_db_int(&said, s->db, "SELECT sum FROM seal", err);
+    dpl_status status = dpli_db_int(&said, s->sql.db, "SELECT sum FROM seal", err);
 
     if (status == DPL_OK)
-        status = seal_of(&sum, s->db, err);
+        status = seal_of(&sum, s->sql.db, err);
     if (status == DPL_OK && said != sum)
         status = dpli_fail(err, DPL_E_GALLERY,
                            "\"%s\" is damaged: its settings, models or counters are not what was "
                            "written",
-                           s->store.name);
+                           s->sql.store.name);
     return status;
 }
 
@@ -215,7 +213,7 @@ dpl_status dpli_sqlite_faults(dpli_store *store, dpli_on_fault *fn, void *ctx, d
 {
     dpli_store_sqlite *s = dpli_sqlite_of(store);
     dpl_error why = {DPL_OK, ""};
-    dpl_status status = dpli_db_faults(s->db, fn, ctx, err);
+    dpl_status status = dpli_db_faults(s->sql.db, fn, ctx, err);
 
     if (status != DPL_OK)
         return status;
@@ -237,25 +235,9 @@ static dpl_status set_version(dpli_db *db, dpl_error *err)
     return dpli_db_exec(db, sql, err);
 }
 
-dpl_status dpli_sqlite_new_identity(dpli_store *store, dpl_error *err)
-{
-    uint8_t identity[16];
-    char sql[256], hex[33];
-
-    if (getrandom(identity, sizeof identity, 0) != (ssize_t)sizeof identity)
-        return dpli_fail_errno(err, DPL_E_SYSTEM, errno, "no random numbers from the system");
-    for (size_t i = 0; i < sizeof identity; i++)
-        snprintf(hex + 2 * i, 3, "%02x", identity[i]);
-    snprintf(sql, sizeof sql,
-             "INSERT INTO gallery VALUES(1, '%s', 0, 0)"
-             " ON CONFLICT(one) DO UPDATE SET identity = excluded.identity",
-             hex);
-    return dpli_db_exec(dpli_sqlite_of(store)->db, sql, err);
-}
-
 static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
 {
-    dpli_db *db = s->db;
+    dpli_db *db = s->sql.db;
     dpl_status status;
     char sql[64];
 
@@ -267,7 +249,7 @@ static dpl_status make_tables(dpli_store_sqlite *s, dpl_error *err)
         if (status != DPL_OK)
             goto done;
     }
-    status = dpli_sqlite_new_identity(&s->store, err);
+    status = dpli_sql_new_identity(&s->sql.store, err);
     snprintf(sql, sizeof sql, "PRAGMA application_id=%d;", APPLICATION_ID);
     if (status == DPL_OK)
         status = dpli_db_exec(db, sql, err);
@@ -289,25 +271,25 @@ static dpl_status check_tables(dpli_store_sqlite *store, const char *const *text
     int64_t n = 0;
     bool row;
 
-    status = dpli_stmt_new(&s, store->db, "SELECT 1 FROM sqlite_schema WHERE sql = ?", err);
+    status = dpli_stmt_new(&s, store->sql.db, "SELECT 1 FROM sqlite_schema WHERE sql = ?", err);
     for (size_t i = 0; i < n_texts && status == DPL_OK; i++) {
         dpli_bind_text(&s, 1, texts[i]);
         status = dpli_stmt_step(&s, &row, err);
         if (status == DPL_OK && !row)
             status =
                 dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: its tables are not a gallery's",
-                          store->store.name);
+                          store->sql.store.name);
         dpli_stmt_reset(&s);
     }
     dpli_stmt_clear(&s);
     if (status == DPL_OK)
-        status = dpli_db_int(&n, store->db,
+        status = dpli_db_int(&n, store->sql.db,
                              "SELECT length(identity) = 32 AND identity NOT GLOB '*[^0-9a-f]*'"
                              " FROM gallery",
                              err);
     if (status == DPL_OK && n != 1)
         status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: it has no identity",
-                           store->store.name);
+                           store->sql.store.name);
     return status;
 }
 
@@ -319,7 +301,8 @@ static dpl_status check_tables(dpli_store_sqlite *store, const char *const *text
 static dpl_status copy_persons(dpli_store_sqlite *to, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, to->db, "SELECT id, name FROM person_1 ORDER BY id", err);
+    dpl_status status =
+        dpli_stmt_new(&s, to->sql.db, "SELECT id, name FROM person_1 ORDER BY id", err);
     bool row = true;
 
     while (status == DPL_OK) {
@@ -331,7 +314,7 @@ static dpl_status copy_persons(dpli_store_sqlite *to, dpl_error *err)
 
         status = dpli_stmt_check(&s, err);
         if (status == DPL_OK)
-            status = dpli_sqlite_add_person(&to->store, &id, name, dpli_person_sum(name), err);
+            status = dpli_sql_add_person(&to->sql.store, &id, name, dpli_person_sum(name), err);
     }
     dpli_stmt_clear(&s);
     return status;
@@ -401,14 +384,14 @@ static dpl_status copy_photo(dpli_store_sqlite *to, dpli_stmt *s, dpl_error *err
     status = dpli_source_of(&uri, path, err);
     if (status == DPL_E_ARGUMENT)
         status = dpli_fail(err, DPL_E_GALLERY, "\"%s\" is damaged: photo %" PRId64 " has no path",
-                           to->store.name, r.id);
+                           to->sql.store.name, r.id);
     if (status != DPL_OK)
         goto done;
     r.uri = uri;
     r.reason = reason;
     r.meant = r.person_id ? NULL : meant;
     r.sum = dpli_photo_sum(&r);
-    status = dpli_sqlite_add_photo(&to->store, &id, &r, err);
+    status = dpli_sql_add_photo(&to->sql.store, &id, &r, err);
 done:
     free(uri);
     free(reason);
@@ -420,7 +403,7 @@ static dpl_status copy_photos(dpli_store_sqlite *to, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status =
-        dpli_stmt_new(&s, to->db,
+        dpli_stmt_new(&s, to->sql.db,
                       "SELECT id, person_id, sha256, status, reason, options, size_bytes, mtime_ns,"
                       " enrolled_unix_s, width_px, height_px, n_faces, path FROM photo_1"
                       " ORDER BY id",
@@ -460,14 +443,14 @@ static dpl_status copy_template(dpli_store_sqlite *to, dpli_stmt *s, dpl_error *
     if (status != DPL_OK)
         return status;
     v.sum = dpli_vector_sum(&v);
-    status = dpli_sqlite_add_vector(&to->store, &id, &v, err);
+    status = dpli_sql_add_vector(&to->sql.store, &id, &v, err);
     if (status == DPL_OK && has_face)
-        status = dpli_sqlite_add_face(&to->store, id, face, weakest,
-                                      dpli_face_sum(id, face, weakest), err);
+        status = dpli_sql_add_face(&to->sql.store, id, face, weakest,
+                                   dpli_face_sum(id, face, weakest), err);
     if (status != DPL_OK)
         return status;
-    return thumb ? dpli_sqlite_add_thumb(&to->store, id, thumb, n_thumb,
-                                         dpli_thumb_sum(id, thumb, n_thumb), err)
+    return thumb ? dpli_sql_add_thumb(&to->sql.store, id, thumb, n_thumb,
+                                      dpli_thumb_sum(id, thumb, n_thumb), err)
                  : DPL_OK;
 }
 
@@ -475,7 +458,7 @@ static dpl_status copy_templates(dpli_store_sqlite *to, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(
-        &s, to->db,
+        &s, to->sql.db,
         "SELECT " DPLI_FACE_LIST(
             FACE_NAME) "weakest, id, photo_id, model_id, vector,"
                        " jpeg FROM template_1 LEFT JOIN thumb_1 ON template_id = id ORDER BY id",
@@ -493,7 +476,7 @@ static dpl_status copy_templates(dpli_store_sqlite *to, dpl_error *err)
 static dpl_status make_owners(dpli_store_sqlite *to, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, to->db,
+    dpl_status status = dpli_stmt_new(&s, to->sql.db,
                                       "SELECT t.id, p.person_id FROM template t"
                                       " JOIN photo p ON p.id = t.photo_id"
                                       " WHERE p.person_id IS NOT NULL ORDER BY t.id",
@@ -504,7 +487,7 @@ static dpl_status make_owners(dpli_store_sqlite *to, dpl_error *err)
                                .person_id = dpli_get_int(&s, 1)};
 
         r.sum = dpli_owner_sum(&r);
-        status = dpli_sqlite_set_owner(&to->store, &r, err);
+        status = dpli_sql_set_owner(&to->sql.store, &r, err);
     }
     dpli_stmt_clear(&s);
     return status;
@@ -515,7 +498,8 @@ static dpl_status make_owners(dpli_store_sqlite *to, dpl_error *err)
 static dpl_status make_aliases(dpli_store_sqlite *to, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, to->db, "SELECT id, name FROM person ORDER BY id", err);
+    dpl_status status =
+        dpli_stmt_new(&s, to->sql.db, "SELECT id, name FROM person ORDER BY id", err);
 
     while (dpli_stmt_next(&status, &s, err)) {
         dpli_alias_record r = {.person_id = dpli_get_int(&s, 0)};
@@ -525,13 +509,13 @@ static dpl_status make_aliases(dpli_store_sqlite *to, dpl_error *err)
 
         status = composed ? DPL_OK : DPL_E_MEMORY;
         if (status == DPL_OK && strcmp(composed, name) != 0) {
-            status = dpli_sqlite_find_person(&to->store, &taken, composed, err);
+            status = dpli_sql_find_person(&to->sql.store, &taken, composed, err);
             if (status == DPL_OK)
-                status = dpli_sqlite_find_alias(&to->store, &meant, composed, err);
+                status = dpli_sql_find_alias(&to->sql.store, &meant, composed, err);
             r.name = composed;
             r.sum = dpli_alias_sum(&r);
             if (status == DPL_OK && !taken && !meant)
-                status = dpli_sqlite_set_alias(&to->store, &r, err);
+                status = dpli_sql_set_alias(&to->sql.store, &r, err);
         }
         free(composed);
     }
@@ -551,24 +535,24 @@ static size_t n_tables_of(int64_t version)
 /* From version 2 or later. One transaction: a kill leaves that. */
 static dpl_status migrate_later(dpli_store_sqlite *s, int64_t version, dpl_error *err)
 {
-    dpl_status status = dpli_db_begin(s->db, 1, err);
+    dpl_status status = dpli_db_begin(s->sql.db, 1, err);
 
     if (status != DPL_OK)
         return status;
     for (size_t i = n_tables_of(version); i < N_SCHEMA && status == DPL_OK; i++)
-        status = dpli_db_exec(s->db, schema[i], err);
+        status = dpli_db_exec(s->sql.db, schema[i], err);
     if (status == DPL_OK && version == 2)
         status = make_owners(s, err);
     if (status == DPL_OK && version == 2)
         status = make_aliases(s, err);
-    dpli_sqlite_clear_kept(s);
+    dpli_sql_clear_kept(&s->sql);
     if (status == DPL_OK)
-        status = set_version(s->db, err);
+        status = set_version(s->sql.db, err);
     if (status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
-    status = dpli_db_end(s->db, status, err);
+    status = dpli_db_end(s->sql.db, status, err);
     if (status == DPL_OK)
-        s->store.was_version = version;
+        s->sql.store.was_version = version;
     return status;
 }
 
@@ -589,13 +573,13 @@ static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
         "UPDATE sqlite_sequence AS n SET seq = max(seq, (SELECT seq FROM sqlite_sequence AS o"
         " WHERE o.name = n.name || '_1')) WHERE name || '_1' IN (SELECT name FROM sqlite_sequence);"
         "DROP TABLE thumb_1; DROP TABLE template_1; DROP TABLE photo_1; DROP TABLE person_1;";
-    dpl_status status = dpli_db_begin(s->db, 1, err);
+    dpl_status status = dpli_db_begin(s->sql.db, 1, err);
 
     if (status != DPL_OK)
         return status;
-    status = dpli_db_exec(s->db, aside, err);
+    status = dpli_db_exec(s->sql.db, aside, err);
     for (size_t i = N_KEPT; i < N_SCHEMA && status == DPL_OK; i++)
-        status = dpli_db_exec(s->db, schema[i], err);
+        status = dpli_db_exec(s->sql.db, schema[i], err);
     if (status == DPL_OK)
         status = copy_persons(s, err);
     if (status == DPL_OK)
@@ -606,19 +590,19 @@ static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
         status = make_owners(s, err);
     if (status == DPL_OK)
         status = make_aliases(s, err);
-    dpli_sqlite_clear_kept(s);
+    dpli_sql_clear_kept(&s->sql);
     if (status == DPL_OK)
-        status = dpli_db_exec(s->db, away, err);
+        status = dpli_db_exec(s->sql.db, away, err);
     if (status == DPL_OK)
-        status = set_version(s->db, err);
+        status = set_version(s->sql.db, err);
     if (status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
-    status = dpli_db_end(s->db, status, err);
+    status = dpli_db_end(s->sql.db, status, err);
     if (status != DPL_OK)
         return status;
-    s->store.was_version = 1;
+    s->sql.store.was_version = 1;
     /* The old tables' pages leave the file. If that fails, it stays twice as large, and right. */
-    dpli_db_exec(s->db, "VACUUM", NULL);
+    dpli_db_exec(s->sql.db, "VACUUM", NULL);
     return DPL_OK;
 }
 
@@ -627,8 +611,8 @@ static dpl_status migrate_1(dpli_store_sqlite *s, dpl_error *err)
 dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_bytes, dpl_error *err)
 {
     int64_t application_id, version, n_objects, utf8;
-    const char *name = s->store.name;
-    dpli_db *db = s->db;
+    const char *name = s->sql.store.name;
+    dpli_db *db = s->sql.db;
     dpl_status status;
 
     status = dpli_db_int(&application_id, db, "PRAGMA application_id", err);
@@ -644,7 +628,7 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
         status = make_tables(s, err);
         if (status != DPL_OK)
             return status;
-        s->store.made = true;
+        s->sql.store.made = true;
         application_id = APPLICATION_ID;
         version = VERSION;
     }
@@ -673,7 +657,7 @@ dpl_status dpli_sqlite_check(dpli_store_sqlite *s, bool may_make, int64_t n_byte
     }
     if (status != DPL_OK || version == VERSION)
         return status;
-    if (!s->store.writing)
+    if (!s->sql.store.writing)
         return dpli_fail(err, DPL_E_GALLERY,
                          "\"%s\" is of version %" PRId64
                          ", which has to be brought to version %d first: open it for writing once, "

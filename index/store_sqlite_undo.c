@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/fail.h"
@@ -22,8 +21,6 @@
 
 /* Columns of undo that keep those of a row: as many as the widest table has beside its key. */
 enum { N_KEPT = DPLI_SQLITE_UNDO_COLUMNS };
-
-enum { ADDED = 1, CHANGED = 2, REMOVED = 3 };
 
 /* The tables that are logged, by the number that stands in undo.tbl; which does not change. What is
    added to face, thumb and caption goes with its template. */
@@ -50,7 +47,6 @@ static const struct logged {
     {"caption", "template_id", "source,words,sum", false, false},
 };
 enum { N_TABLES = sizeof tables / sizeof tables[0] };
-enum { PERSONS, PHOTOS, TEMPLATES, OWNERS = 5 };
 
 /* ------------------------------------------------------------------ triggers */
 
@@ -73,14 +69,14 @@ static void put_kept(dpli_buf *sql, const struct logged *t, bool old)
 static void put_trigger(dpli_buf *sql, int table, int op)
 {
     static const char *const words[] = {
-        [ADDED] = "INSERT", [CHANGED] = "UPDATE", [REMOVED] = "DELETE"};
+        [DPLI_SQL_ADDED] = "INSERT", [DPLI_SQL_CHANGED] = "UPDATE", [DPLI_SQL_REMOVED] = "DELETE"};
     const struct logged *t = &tables[table];
     dpli_buf row = {0};
 
     sql->len = 0;
-    dpli_buf_printf(&row, "dpl_change(), %d, %d, %s.%s", table, op, op == ADDED ? "new" : "old",
-                    t->key);
-    put_kept(&row, t, op != ADDED);
+    dpli_buf_printf(&row, "dpl_change(), %d, %d, %s.%s", table, op,
+                    op == DPLI_SQL_ADDED ? "new" : "old", t->key);
+    put_kept(&row, t, op != DPLI_SQL_ADDED);
     sql->failed |= dpli_buf_check(&row, NULL) != DPL_OK;
     if (!sql->failed)
         dpli_buf_printf(sql,
@@ -93,167 +89,18 @@ static void put_trigger(dpli_buf *sql, int table, int op)
 dpl_status dpli_sqlite_make_log(dpli_store_sqlite *s, dpl_error *err)
 {
     dpli_buf sql = {0};
-    dpl_status status = dpli_db_log_functions(s->db, &s->change_id, err);
+    dpl_status status = dpli_db_log_functions(s->sql.db, &s->sql.change_id, err);
 
-    for (int t = 0; t < N_TABLES && s->store.writing && status == DPL_OK; t++)
-        for (int op = tables[t].additions ? ADDED : CHANGED; op <= REMOVED && status == DPL_OK;
-             op++) {
+    for (int t = 0; t < N_TABLES && s->sql.store.writing && status == DPL_OK; t++)
+        for (int op = tables[t].additions ? DPLI_SQL_ADDED : DPLI_SQL_CHANGED;
+             op <= DPLI_SQL_REMOVED && status == DPL_OK; op++) {
             put_trigger(&sql, t, op);
             status = dpli_buf_check(&sql, err);
             if (status == DPL_OK)
-                status = dpli_db_exec(s->db, sql.data, err);
+                status = dpli_db_exec(s->sql.db, sql.data, err);
         }
     dpli_buf_clear(&sql);
     return status;
-}
-
-/* ------------------------------------------------------------------ the change */
-
-static uint64_t change_sum(const dpli_change_record *r)
-{
-    const int64_t numbers[] = {r->id, r->made_unix_s, r->is_final};
-
-    return dpli_sum64(dpli_sum64(0, numbers, sizeof numbers), r->words, strlen(r->words));
-}
-
-/* fn: NULL: only the id, 0 when there is none. */
-static dpl_status read_change(int64_t *id, dpli_store *store, dpli_on_change *fn, void *ctx,
-                              dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "SELECT id, made_unix_s, is_final, words, sum FROM change", err);
-
-    *id = 0;
-    if (dpli_stmt_next(&status, &s, err)) {
-        const dpli_change_record r = {
-            .id = dpli_get_int(&s, 0),
-            .made_unix_s = dpli_get_int(&s, 1),
-            .is_final = dpli_get_int(&s, 2) != 0,
-            .words = dpli_get_string(&s, 3),
-        };
-
-        status = dpli_stmt_check(&s, err);
-        if (status == DPL_OK && (uint64_t)dpli_get_int(&s, 4) != change_sum(&r))
-            status = dpli_fail(
-                err, DPL_E_GALLERY,
-                "\"%s\" is damaged: what its last change was is not what was written", store->name);
-        *id = r.id;
-        if (status == DPL_OK && fn)
-            status = fn(ctx, &r, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-static dpl_status put_change(dpli_store *store, const dpli_change_record *r, dpl_error *err)
-{
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "INSERT INTO change VALUES(1, ?1, ?2, ?3, ?4, ?5) ON CONFLICT(one) DO UPDATE"
-                      " SET id = ?1, made_unix_s = ?2, is_final = ?3, words = ?4, sum = ?5",
-                      err);
-
-    if (status == DPL_OK) {
-        dpli_bind_int(&s, 1, r->id);
-        dpli_bind_int(&s, 2, r->made_unix_s);
-        dpli_bind_int(&s, 3, r->is_final);
-        dpli_bind_bytes(&s, 4, r->words);
-        dpli_bind_int(&s, 5, (int64_t)change_sum(r));
-        status = dpli_stmt_run(&s, err);
-    }
-    dpli_stmt_clear(&s);
-    return status;
-}
-
-/* The id before this one, whatever else its row says: a damaged one must not stop what comes next.
- */
-static dpl_status last_change_id(int64_t *id, dpli_store *store, dpl_error *err)
-{
-    return dpli_db_int(id, dpli_sqlite_of(store)->db, "SELECT id FROM change", err);
-}
-
-dpl_status dpli_sqlite_log_change(dpli_store *store, int64_t *id, const char *words, dpl_error *err)
-{
-    dpli_store_sqlite *s = dpli_sqlite_of(store);
-    dpli_change_record r = {.made_unix_s = time(NULL), .words = words};
-    int64_t last;
-    dpl_status status = last_change_id(&last, store, err);
-
-    if (status != DPL_OK)
-        return status;
-    /* An id that was given out in a transaction that was taken back is not the last one. */
-    if (*id == 0 || *id != last) {
-        r.id = last + 1;
-        status = dpli_db_exec(s->db, "DELETE FROM undo", err);
-        if (status == DPL_OK)
-            status = put_change(store, &r, err);
-        if (status != DPL_OK)
-            return status;
-        *id = r.id;
-    }
-    s->change_id = *id;
-    return DPL_OK;
-}
-
-dpl_status dpli_sqlite_end_log(dpli_store *store, const char *words, dpl_error *err)
-{
-    dpli_store_sqlite *s = dpli_sqlite_of(store);
-    dpli_change_record r = {.made_unix_s = time(NULL), .is_final = true, .words = words};
-    int64_t last;
-    dpl_status status = last_change_id(&last, store, err);
-
-    s->change_id = 0;
-    r.id = last + 1;
-    if (status == DPL_OK)
-        status = dpli_db_exec(s->db, "DELETE FROM undo", err);
-    return status == DPL_OK ? put_change(store, &r, err) : status;
-}
-
-dpl_status dpli_sqlite_last_change(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err)
-{
-    int64_t id;
-
-    return read_change(&id, store, fn, ctx, err);
-}
-
-dpl_status dpli_sqlite_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
-{
-    /* Of templates that neither came nor went (tbl 2), and are of faces. */
-    static const char given_faces[] =
-        "SELECT count(DISTINCT row) FROM undo WHERE tbl = 5 AND row NOT IN"
-        " (SELECT row FROM undo WHERE tbl = 2) AND row IN (SELECT t.id FROM template t"
-        " JOIN model m ON m.id = t.model_id WHERE m.space = 'face')";
-    dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
-                      "SELECT tbl, op, count(DISTINCT row) FROM undo GROUP BY tbl, op", err);
-
-    memset(out, 0, sizeof *out);
-    while (dpli_stmt_next(&status, &s, err)) {
-        dpli_change_rows *rows = &out->others;
-        const int64_t n = dpli_get_int(&s, 2);
-
-        switch (dpli_get_int(&s, 0)) {
-        case PERSONS: rows = &out->persons; break;
-        case PHOTOS: rows = &out->photos; break;
-        case TEMPLATES: rows = &out->templates; break;
-        case OWNERS: rows = &out->owners; break;
-        default: break;
-        }
-        switch (dpli_get_int(&s, 1)) {
-        case ADDED: rows->n_added += n; break;
-        case CHANGED: rows->n_changed += n; break;
-        default: rows->n_removed += n; break;
-        }
-    }
-    dpli_stmt_clear(&s);
-    out->owners.n_changed = 0;
-    return status == DPL_OK
-               ? dpli_db_int(&out->owners.n_changed, dpli_sqlite_of(store)->db, given_faces, err)
-               : status;
 }
 
 /* ------------------------------------------------------------------ taking back */
@@ -274,7 +121,7 @@ static dpl_status n_bad_rows(int64_t *n, dpli_store_sqlite *s, dpl_error *err)
     *n = 0;
     status = dpli_buf_check(&sql, err);
     if (status == DPL_OK)
-        status = dpli_db_int(n, s->db, sql.data, err);
+        status = dpli_db_int(n, s->sql.db, sql.data, err);
     dpli_buf_clear(&sql);
     return status;
 }
@@ -284,7 +131,7 @@ dpl_status dpli_sqlite_log_faults(dpli_store_sqlite *s, dpli_on_fault *fn, void 
 {
     dpl_error why = {DPL_OK, ""};
     int64_t id, n;
-    dpl_status status = read_change(&id, &s->store, NULL, NULL, &why);
+    dpl_status status = dpli_sql_read_change(&id, &s->sql.store, NULL, NULL, &why);
 
     if (status == DPL_OK)
         status = n_bad_rows(&n, s, &why);
@@ -303,23 +150,23 @@ static void put_back(dpli_buf *sql, int table, int op)
     for (; *c; c++)
         n += *c == ',';
     sql->len = 0;
-    if (op == ADDED) {
+    if (op == DPLI_SQL_ADDED) {
         dpli_buf_printf(sql, "DELETE FROM %s WHERE %s = (SELECT row FROM undo WHERE seq = ?1)",
                         t->name, t->key);
         return;
     }
-    if (op == CHANGED)
+    if (op == DPLI_SQL_CHANGED)
         dpli_buf_printf(sql, "UPDATE %s SET (%s) = (SELECT ", t->name, t->columns);
     else
         dpli_buf_printf(sql, "INSERT%s INTO %s(%s,%s) SELECT row, ",
                         t->children ? "" : " OR REPLACE", t->name, t->key, t->columns);
     for (int i = 1; i <= n; i++)
         dpli_buf_printf(sql, "c%d%s", i, i < n ? ", " : " FROM undo WHERE seq = ?1");
-    if (op == CHANGED)
+    if (op == DPLI_SQL_CHANGED)
         dpli_buf_printf(sql, ") WHERE %s = (SELECT row FROM undo WHERE seq = ?1)", t->key);
 }
 
-static dpl_status take_back(dpli_store_sqlite *s, dpli_stmt made[N_TABLES][REMOVED + 1],
+static dpl_status take_back(dpli_store_sqlite *s, dpli_stmt made[N_TABLES][DPLI_SQL_REMOVED + 1],
                             int64_t seq, int table, int op, dpl_error *err)
 {
     dpli_stmt *stmt = &made[table][op];
@@ -331,7 +178,7 @@ static dpl_status take_back(dpli_store_sqlite *s, dpli_stmt made[N_TABLES][REMOV
         put_back(&sql, table, op);
         status = dpli_buf_check(&sql, err);
         if (status == DPL_OK)
-            status = dpli_stmt_new(stmt, s->db, sql.data, err);
+            status = dpli_stmt_new(stmt, s->sql.db, sql.data, err);
         dpli_buf_clear(&sql);
     }
     if (status == DPL_OK) {
@@ -344,12 +191,12 @@ static dpl_status take_back(dpli_store_sqlite *s, dpli_stmt made[N_TABLES][REMOV
 /* Row by row from the end of the log; below gets the rows that this itself logs, above. */
 static dpl_status take_all_back(dpli_store_sqlite *s, int64_t change_id, dpl_error *err)
 {
-    dpli_stmt made[N_TABLES][REMOVED + 1] = {0};
+    dpli_stmt made[N_TABLES][DPLI_SQL_REMOVED + 1] = {0};
     dpli_stmt next = {0};
     int64_t below = INT64_MAX;
     bool row = true;
     dpl_status status =
-        dpli_stmt_new(&next, s->db,
+        dpli_stmt_new(&next, s->sql.db,
                       "SELECT seq, tbl, op FROM undo WHERE seq < ?1 AND change_id = ?2"
                       " ORDER BY seq DESC LIMIT 1",
                       err);
@@ -369,7 +216,7 @@ static dpl_status take_all_back(dpli_store_sqlite *s, int64_t change_id, dpl_err
         status = take_back(s, made, below, (int)table, (int)op, err);
     }
     for (int t = 0; t < N_TABLES; t++)
-        for (int op = ADDED; op <= REMOVED; op++)
+        for (int op = DPLI_SQL_ADDED; op <= DPLI_SQL_REMOVED; op++)
             dpli_stmt_clear(&made[t][op]);
     dpli_stmt_clear(&next);
     return status;
@@ -381,10 +228,9 @@ dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err
     static const char lost[] = "SELECT EXISTS(SELECT 1 FROM undo WHERE tbl = 2 AND op = 3"
                                " AND c2 NOT IN (SELECT id FROM model))";
     dpli_store_sqlite *s = dpli_sqlite_of(store);
-    dpli_change_record r = {.made_unix_s = time(NULL), .words = words};
     dpli_stmt drop = {0};
     int64_t id, n;
-    dpl_status status = read_change(&id, store, NULL, NULL, err);
+    dpl_status status = dpli_sql_read_change(&id, store, NULL, NULL, err);
 
     if (status == DPL_OK)
         status = n_bad_rows(&n, s, err);
@@ -393,7 +239,7 @@ dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err
                            "\"%s\" is damaged: the log of the last change is not what was written",
                            store->name);
     if (status == DPL_OK)
-        status = dpli_db_int(&n, s->db, lost, err);
+        status = dpli_db_int(&n, s->sql.db, lost, err);
     if (status == DPL_OK && n > 0)
         status =
             dpli_fail(err, DPL_E_NOT_FOUND,
@@ -402,16 +248,14 @@ dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err
                       store->name);
     if (status != DPL_OK)
         return status;
-    r.id = id + 1;
-    s->change_id = r.id;
     /* What was removed last comes back first, and may refer to what comes back later. */
-    status = dpli_db_exec(s->db, "PRAGMA defer_foreign_keys=ON", err);
+    status = dpli_db_exec(s->sql.db, "PRAGMA defer_foreign_keys=ON", err);
     if (status == DPL_OK)
-        status = put_change(store, &r, err);
+        status = dpli_sql_next_change(&s->sql.change_id, store, words, false, err);
     if (status == DPL_OK)
         status = take_all_back(s, id, err);
     if (status == DPL_OK)
-        status = dpli_stmt_new(&drop, s->db, "DELETE FROM undo WHERE change_id <= ?1", err);
+        status = dpli_stmt_new(&drop, s->sql.db, "DELETE FROM undo WHERE change_id <= ?1", err);
     if (status == DPL_OK) {
         dpli_bind_int(&drop, 1, id);
         status = dpli_stmt_run(&drop, err);

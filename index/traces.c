@@ -18,6 +18,7 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
+#include "index/store.h"
 
 enum { N_KEYS = 1 << 16, PIECE_BYTES = 1 << 20 };
 
@@ -160,14 +161,12 @@ cannot:
     return DPL_E_SYSTEM;
 }
 
-dpl_status dpli_traces_search(dpli_traces *t, const char *dir, dpl_error *err)
+static search *new_search(dpli_traces *t, dpl_error *err)
 {
     search *s = dpli_calloc(1, sizeof *s, err);
-    dpl_status status = DPL_E_MEMORY;
-    DIR *folder = NULL;
 
     if (!s)
-        return DPL_E_MEMORY;
+        return NULL;
     put_in_order(t);
     s->t = t;
     for (size_t i = 0; i < t->n; i++) {
@@ -175,6 +174,39 @@ dpl_status dpli_traces_search(dpli_traces *t, const char *dir, dpl_error *err)
         if (t->items[i].n > s->longest)
             s->longest = t->items[i].n;
     }
+    return s;
+}
+
+static dpl_status search_row(void *ctx, const char *table, const void *bytes, size_t n,
+                             dpl_error *err)
+{
+    search *s = ctx;
+    const uint8_t *text = bytes;
+
+    (void)err;
+    for (size_t i = 0; i + DPLI_TRACE_MIN_BYTES <= n; i++)
+        if (s->keys[key_of(text + i)])
+            look_at(s, text + i, n - i, table);
+    return DPL_OK;
+}
+
+dpl_status dpli_traces_search_rows(dpli_traces *t, dpli_store *store, dpl_error *err)
+{
+    search *s = new_search(t, err);
+    dpl_status status = s ? store->ops->each_row(store, search_row, s, err) : DPL_E_MEMORY;
+
+    free(s);
+    return status;
+}
+
+dpl_status dpli_traces_search(dpli_traces *t, const char *dir, dpl_error *err)
+{
+    search *s = new_search(t, err);
+    dpl_status status = DPL_E_MEMORY;
+    DIR *folder = NULL;
+
+    if (!s)
+        return DPL_E_MEMORY;
     s->piece = dpli_alloc(PIECE_BYTES + s->longest, 1, err);
     if (!s->piece)
         goto done;

@@ -8,6 +8,8 @@
 
 #include "doppel/error.h"
 
+struct dpli_store;
+
 /* Shorter ones stand in any file by chance. */
 enum { DPLI_TRACE_MIN_BYTES = 8 };
 
@@ -33,6 +35,9 @@ dpl_status dpli_traces_add(dpli_traces *t, const void *bytes, size_t n, dpl_erro
  * @retval DPL_E_SYSTEM  a file cannot be read; err names it
  */
 dpl_status dpli_traces_search(dpli_traces *t, const char *dir, dpl_error *err);
+/** The same in the rows of a gallery's database that is elsewhere: where a store has each_row. What
+ * was found before stays marked. */
+dpl_status dpli_traces_search_rows(dpli_traces *t, struct dpli_store *store, dpl_error *err);
 /** Take the mark from those that text [n] has: it is there by right. */
 void dpli_traces_allow(dpli_traces *t, const void *text, size_t n);
 void dpli_traces_clear(dpli_traces *t);

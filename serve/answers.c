@@ -196,9 +196,17 @@ dpl_status ask_choice(int *out, const http_request *r, const char *name, const c
             *out = i;
             return DPL_OK;
         }
-    return failed(err, DPL_E_ARGUMENT,
-                  "\"%s\" is \"%.80s\", and has to be \"%s\" or another of its words", name, text,
-                  choices[0]);
+    failed(err, DPL_E_ARGUMENT, "\"%s\" is \"%.80s\", and has to be ", name, text);
+    for (int i = 0; choices[i]; i++) {
+        const size_t n = strlen(err->message);
+
+        snprintf(err->message + n, sizeof err->message - n, "%s%s",
+                 i == 0           ? ""
+                 : choices[i + 1] ? ", "
+                                  : " or ",
+                 choices[i]);
+    }
+    return DPL_E_ARGUMENT;
 }
 
 dpl_status ask_text(const char **out, const http_request *r, const char *name, dpl_error *err)

@@ -19,6 +19,7 @@
 #include "app/json_print.h"
 #include "serve/keep.h"
 #include "serve/server.h"
+#include "serve/watch.h"
 
 enum {
     TICK_MS = 100,
@@ -86,8 +87,14 @@ static const option_spec own[] = {
      .high = 1},
     {0}};
 
-const option_spec *const options_of_serve[] = {
-    own, options_audit, options_threads, options_gallery, options_models, options_output, NULL};
+const option_spec *const options_of_serve[] = {own,
+                                               options_audit,
+                                               options_threads,
+                                               options_text,
+                                               options_gallery,
+                                               options_models,
+                                               options_output,
+                                               NULL};
 
 /* ------------------------------------------------------------------ what may be read */
 
@@ -130,8 +137,12 @@ static int open_rows(server *s, const serve_options *o, folders *f)
     f->paths = text_need(calloc(MAX_FOLDERS, sizeof *f->paths));
     if (dpl_gallery_each_photo(s->gallery, NULL, take_folder, f, &err) != DPL_OK)
         return common_fail(s->self, c, &err);
+    if (!o->photos && !o->read_only && strstr(dpl_gallery_dir(s->gallery), "://"))
+        return common_refuse(s->self, c, DPL_E_ARGUMENT,
+                             "a gallery in a database has no folder for the photos that are "
+                             "enrolled: --photos DIR says where they are kept");
     folder = o->photos ? text_format("%s", o->photos)
-                       : text_format("%s/photos", dpl_gallery_dir(s->gallery));
+                       : text_format("%s/photos", dpl_gallery_folder(s->gallery));
     if (o->read_only)
         s->photos = folder;
     else if (keep_open(&s->photos, folder, s->gallery, &err) != DPL_OK)
@@ -158,24 +169,59 @@ static int open_copies(server *s, const common *o, const char *model)
                                                                    : common_fail(s->self, o, &err);
 }
 
+/* Where the model of sentences is, as for query; *path NULL: there is none. */
+static int find_sentences(char **path, char **merges, const server *s)
+{
+    const common *o = s->o;
+    const int code = common_find_any_text_model(path, merges, s->self, o, s->gallery);
+
+    if (!code && !*path && !o->text_model)
+        (void)dpl_models_find(path, DPL_MODEL_SENTENCE, NULL);
+    return code;
+}
+
+static int open_sentences(server *s, const char *path, const char *merges)
+{
+    const common *o = s->o;
+    const dpl_encoder *pictures = dpl_pipeline_image_encoder(s->pipeline);
+    int code;
+
+    if (!path)
+        return 0;
+    code = common_open_text(&s->sentences, s->self, o, path, merges);
+    if (!code && o->text_model && o->image_model && pictures)
+        s->is_pair = dpl_encoder_dim(pictures) ==
+                     dpl_text_encoder_dim(dpl_text_pipeline_encoder(s->sentences));
+    return code;
+}
+
 static int open_models(server *s, serve_options *o, folders *f)
 {
     common *c = &o->common;
-    char *model = NULL;
-    int code;
+    char *model = NULL, *sentences = NULL, *merges = NULL;
+    int code = find_sentences(&sentences, &merges, s);
 
+    if (code)
+        return code;
     (void)dpl_models_find(&model, DPL_MODEL_IMAGE, NULL);
     c->inputs = f->paths;
     c->n_inputs = f->n;
     c->writes = s->is_read_only ? NULL : s->photos;
     c->adds_pictures = !s->is_read_only;
+    c->stays = true;
     c->beside[0] = model;
+    c->beside[1] = sentences;
+    c->beside[2] = merges;
     code = common_open_pipeline(&s->pipeline, s->self, c, s->gallery, o->min_quality);
     if (!code)
         code = open_copies(s, c, model);
+    if (!code)
+        code = open_sentences(s, sentences, merges);
     c->inputs = NULL;
-    c->beside[0] = NULL;
+    c->beside[0] = c->beside[1] = c->beside[2] = NULL;
     dpl_bytes_free(model);
+    free(sentences);
+    free(merges);
     return code;
 }
 
@@ -214,6 +260,10 @@ static int open_office(office *f, server *s)
         f->ctx[i] = &f->desks[i];
         status = furnish(&f->desks[i], s, i == n && !s->is_read_only, &err);
     }
+    if (status == DPL_OK && n > 1)
+        status = dpl_scratch_new(&s->shared, 0, &err);
+    if (status == DPL_OK && n > 1)
+        status = dpl_scratch_set_threads(s->shared, n, &err);
     if (status != DPL_OK)
         return common_fail(s->self, s->o, &err);
     s->readers = workers_start(n, MAX_READING, server_work, f->ctx);
@@ -234,6 +284,7 @@ static void close_office(office *f, server *s)
         if (f->desks[i].gallery != s->gallery)
             dpl_gallery_close(f->desks[i].gallery);
     }
+    dpl_scratch_free(s->shared);
     free(f->desks);
     free(f->ctx);
 }
@@ -298,6 +349,7 @@ static int run(server *s, serve_options *o, office *f)
     const http_hooks hooks = server_hooks(s);
     const volatile int *stop;
     folders photos = {0};
+    watcher *watching;
     dpl_error err;
     int code = 0;
 
@@ -323,8 +375,10 @@ static int run(server *s, serve_options *o, office *f)
     if (!s->http)
         return dpl_status_exit_code(DPL_E_SYSTEM);
     stop = common_watch_signals(); /* before anybody is told, who may end it */
+    watching = watch_start(s);
     tell(s);
     serve(s, stop);
+    watch_stop(watching);
     /* What a worker still has comes back before the connections end. */
     workers_stop(s->readers);
     workers_stop(s->writer);
@@ -351,6 +405,7 @@ int cmd_serve(const command *self, int argc, char **argv)
         return code;
     s.is_read_only = o.read_only;
     pthread_mutex_init(&s.metrics.lock, NULL);
+    pthread_mutex_init(&s.shared_lock, NULL);
     /* Who forgets is not kept waiting by readers that come and go. */
     pthread_rwlockattr_init(&fair);
     pthread_rwlockattr_setkind_np(&fair, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -360,6 +415,7 @@ int cmd_serve(const command *self, int argc, char **argv)
     close_office(&f, &s);
     if (s.listener.socket >= 0)
         close(s.listener.socket);
+    dpl_text_pipeline_close(s.sentences);
     dpl_pipeline_close(s.copies);
     dpl_pipeline_close(s.pipeline);
     dpl_gallery_close(s.gallery);
@@ -367,5 +423,6 @@ int cmd_serve(const command *self, int argc, char **argv)
     free(s.photos);
     pthread_rwlock_destroy(&s.rows);
     pthread_mutex_destroy(&s.metrics.lock);
+    pthread_mutex_destroy(&s.shared_lock);
     return code;
 }

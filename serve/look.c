@@ -59,24 +59,6 @@ static dpl_status note_question(desk *d, const char *what, int64_t n, dpl_error 
 
 /* ------------------------------------------------------------------ query */
 
-static dpl_status policy_for(dpl_policy *out, desk *d, const wish *w, dpl_error *err)
-{
-    const dpl_calibration *calibration = dpl_pipeline_calibration(d->s->pipeline);
-    dpl_gallery_counts counts;
-    dpl_status status;
-
-    if (!isnan(w->fmr) || !isnan(w->threshold))
-        return dpl_policy_make(out, calibration, w->fmr, w->threshold, err);
-    if (!calibration && (!isnan(w->fpir) || !isnan(w->min_fmr)))
-        return failed(err, DPL_E_ARGUMENT,
-                      "a rate needs a calibration, and the model has none (threshold)");
-    status = dpl_gallery_count(&counts, d->gallery, err);
-    return status == DPL_OK ? dpl_policy_for_search(out, calibration,
-                                                    isnan(w->fpir) ? DPL_DEFAULT_FPIR : w->fpir,
-                                                    counts.n_persons, err)
-                            : status;
-}
-
 static dpl_status look_for_doubts(doubt_list *out, desk *d, const dpl_answer *answers, size_t n,
                                   dpl_error *err)
 {
@@ -106,7 +88,8 @@ static void query_by(desk *d, http_request *r, int by)
     if (status == DPL_OK) {
         search.k = (int32_t)w.k;
         pthread_rwlock_rdlock(&d->s->rows);
-        status = policy_for(&policy, d, &w, &err);
+        status = query_policy(&policy, NULL, d->gallery, d->s->pipeline, w.fmr, w.fpir, w.threshold,
+                              w.min_fmr, &err);
         if (status == DPL_OK)
             status = dpl_query(&answers, &n, d->gallery, d->s->pipeline, &policy, &photo,
                                (dpl_query_by)(by >= 0 ? by : w.by), &search, &err);
@@ -145,7 +128,12 @@ void answer_query(desk *d, http_request *r)
 
 void answer_image_search(desk *d, http_request *r)
 {
-    query_by(d, r, DPL_QUERY_IMAGE);
+    const char *text = http_get(r, "text");
+
+    if (text)
+        answer_sentence(d, r, text);
+    else
+        query_by(d, r, DPL_QUERY_IMAGE);
 }
 
 /* ------------------------------------------------------------------ verify */
@@ -224,8 +212,6 @@ void answer_verify(desk *d, http_request *r)
     wish w;
     dpl_status status = read_wish(&w, r, &err);
 
-    if (status == DPL_OK && !isnan(w.fpir))
-        status = failed(&err, DPL_E_ARGUMENT, "fpir is of query; here it is fmr");
     if (status == DPL_OK)
         status = dpl_policy_make(&policy, dpl_pipeline_calibration(d->s->pipeline), w.fmr,
                                  w.threshold, &err);

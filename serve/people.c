@@ -164,6 +164,16 @@ static void say_added(http_request *r, const char *by, const char *path, const c
     say_json(r, outcome == DPL_OUTCOME_ADDED ? 201 : 200, enroll_event_json(by, &event));
 }
 
+/* As undo is to tell it. */
+static dpl_status begin_change(desk *d, const dpl_enroll_options *options, dpl_error *err)
+{
+    char *what = options->name ? text_format("enroll \"%s\"", options->name) : text_format("scan");
+    const dpl_status status = dpl_gallery_begin_change(d->gallery, what, err);
+
+    free(what);
+    return status;
+}
+
 /* Enrol it where it is to be known by: first tried, so that nothing is kept of what is refused. */
 static dpl_status enroll(desk *d, const dpl_photo *photo, const http_part *part, const char *source,
                          const dpl_enroll_options *options, dpl_error *err)
@@ -180,10 +190,13 @@ static dpl_status enroll(desk *d, const dpl_photo *photo, const http_part *part,
         status = dpl_enroll_photo(d->gallery, s->pipeline, photo, source, options, err);
         dpl_gallery_rehearse(d->gallery, false);
     }
+    if (status == DPL_OK)
+        status = begin_change(d, options, err);
     if (status == DPL_OK && keep_owns(s->photos, source))
         status = keep_write(&made, s->photos, source, part->bytes, part->n, err);
     if (status == DPL_OK)
         status = dpl_enroll_photo(d->gallery, s->pipeline, photo, source, options, err);
+    dpl_gallery_end_change(d->gallery);
     if (status != DPL_OK && made) {
         dpl_error ignored;
 

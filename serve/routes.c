@@ -14,30 +14,38 @@
 #include "serve/server.h"
 
 static const route routes[] = {
-    {"GET", "/", ROUTE_NOW, true, answer_page},
-    {"GET", "/page/{}", ROUTE_NOW, true, answer_asset},
-    {"GET", "/v1/health", ROUTE_NOW, true, answer_health},
-    {"GET", "/v1/openapi.json", ROUTE_NOW, true, answer_openapi},
-    {"GET", "/v1/schema/{}", ROUTE_NOW, true, answer_schema},
-    {"GET", "/v1/metrics", ROUTE_READER, false, answer_metrics},
-    {"POST", "/v1/verify", ROUTE_READER, false, answer_verify},
-    {"POST", "/v1/query", ROUTE_READER, false, answer_query},
-    {"POST", "/v1/images/search", ROUTE_READER, false, answer_image_search},
-    {"GET", "/v1/people", ROUTE_READER, false, answer_people},
-    {"GET", "/v1/people/{}", ROUTE_READER, false, answer_person},
-    {"PATCH", "/v1/people/{}", ROUTE_WRITER, false, answer_rename},
-    {"DELETE", "/v1/people/{}", ROUTE_WRITER, false, answer_forget_person},
-    {"GET", "/v1/people/{}/portrait", ROUTE_READER, false, answer_portrait},
-    {"POST", "/v1/people/{}/photos", ROUTE_WRITER, false, answer_add},
-    {"POST", "/v1/people/{}/merge", ROUTE_WRITER, false, answer_merge},
-    {"GET", "/v1/photos", ROUTE_READER, false, answer_photos},
-    {"POST", "/v1/photos", ROUTE_WRITER, false, answer_add_photo},
-    {"DELETE", "/v1/photos", ROUTE_WRITER, false, answer_forget_photo},
-    {"GET", "/v1/faces/{}", ROUTE_READER, false, answer_face},
-    {"GET", "/v1/groups", ROUTE_READER, false, answer_groups},
-    {"POST", "/v1/groups", ROUTE_WRITER, false, answer_make_groups},
-    {"POST", "/v1/groups/{}/name", ROUTE_WRITER, false, answer_name_group},
-    {"GET", "/v1/dupes", ROUTE_LONG, false, answer_dupes},
+    {"GET", "/", ROUTE_NOW, true, answer_page, NULL},
+    {"GET", "/page/{}", ROUTE_NOW, true, answer_asset, NULL},
+    {"GET", "/v1/health", ROUTE_NOW, true, answer_health, NULL},
+    {"GET", "/v1/openapi.json", ROUTE_NOW, true, answer_openapi, NULL},
+    {"GET", "/v1/schema/{}", ROUTE_NOW, true, answer_schema, NULL},
+    {"GET", "/v1/metrics", ROUTE_READER, false, answer_metrics, ""},
+    {"POST", "/v1/verify", ROUTE_READER, false, answer_verify,
+     "as doubts face_a face_b fmr name_of_file threshold"},
+    {"POST", "/v1/query", ROUTE_READER, false, answer_query,
+     "by doubts fmr fpir k min_fmr name_of_file threshold"},
+    {"POST", "/v1/images/search", ROUTE_READER, false, answer_image_search,
+     "by doubts fmr fpir k min_fmr name_of_file text threshold"},
+    {"GET", "/v1/people", ROUTE_READER, false, answer_people, "after limit"},
+    {"GET", "/v1/people/{}", ROUTE_READER, false, answer_person, "after limit"},
+    {"PATCH", "/v1/people/{}", ROUTE_WRITER, false, answer_rename, "name"},
+    {"DELETE", "/v1/people/{}", ROUTE_WRITER, false, answer_forget_person, "dry_run"},
+    {"GET", "/v1/people/{}/portrait", ROUTE_READER, false, answer_portrait, ""},
+    {"POST", "/v1/people/{}/photos", ROUTE_WRITER, false, answer_add, "faces name_of_file"},
+    {"POST", "/v1/people/{}/merge", ROUTE_WRITER, false, answer_merge, "dry_run into yes"},
+    {"POST", "/v1/people/{}/apart", ROUTE_WRITER, false, answer_set_apart, "dry_run from"},
+    {"GET", "/v1/photos", ROUTE_READER, false, answer_photos, "after limit person"},
+    {"POST", "/v1/photos", ROUTE_WRITER, false, answer_add_photo, "faces name_of_file"},
+    {"DELETE", "/v1/photos", ROUTE_WRITER, false, answer_forget_photo, "dry_run photo"},
+    {"GET", "/v1/faces/{}", ROUTE_READER, false, answer_face, ""},
+    {"POST", "/v1/faces/{}/assign", ROUTE_WRITER, false, answer_assign, "dry_run name"},
+    {"POST", "/v1/faces/{}/reject", ROUTE_WRITER, false, answer_reject, "dry_run name"},
+    {"GET", "/v1/undo", ROUTE_READER, false, answer_last_change, ""},
+    {"POST", "/v1/undo", ROUTE_WRITER, false, answer_undo, "change"},
+    {"GET", "/v1/groups", ROUTE_READER, false, answer_groups, "limit min_size"},
+    {"POST", "/v1/groups", ROUTE_WRITER, false, answer_make_groups, "limit min_size precision"},
+    {"POST", "/v1/groups/{}/name", ROUTE_WRITER, false, answer_name_group, "name yes"},
+    {"GET", "/v1/dupes", ROUTE_LONG, false, answer_dupes, "burst"},
     {0}};
 
 /* ------------------------------------------------------------------ finding */
@@ -122,9 +130,12 @@ static bool may_ask(const server *s, http_request *r, const route *to)
         return false;
     }
     if (!s->listener.is_socket_file && (!r->host || !is_this_machine(r->host))) {
-        say_problem(r, 403,
-                    "without a token the server answers to localhost alone, and the "
-                    "header \"Host\" names another");
+        char *why = text_format("without a token the server answers to localhost alone, and the "
+                                "header \"Host\" %s",
+                                r->host ? "names another" : "is missing");
+
+        say_problem(r, 403, why);
+        free(why);
         return false;
     }
     if (is_own_page(r) || (to->is_open && strcmp(to->method, "GET") == 0))
@@ -166,7 +177,7 @@ static bool look(void *ctx, http_request *r)
 /* A body of JSON is an object of words and numbers, which are parameters like others. */
 static bool read_json(http_request *r)
 {
-    const http_part *body = http_file(r, NULL);
+    const http_part *body = r->n_parts > 0 ? &r->parts[0] : NULL; /* it is no form */
     json_t *object, *value;
     const char *name;
     json_error_t why;
@@ -209,7 +220,38 @@ static bool read_json(http_request *r)
         }
     }
     json_decref(object);
+    r->parts[0].n = 0; /* it is no photo */
     return true;
+}
+
+static bool is_in(const char *words, const char *word)
+{
+    const size_t n = strlen(word);
+
+    for (const char *at = words; *at; at += strcspn(at, " "), at += *at == ' ')
+        if (strcspn(at, " ") == n && memcmp(at, word, n) == 0)
+            return true;
+    return false;
+}
+
+/* A rate that is misspelt decides nothing, and nobody would see that. */
+static bool knows_params(http_request *r)
+{
+    const char *params = ((const route *)r->route)->params, *unknown = NULL;
+    dpl_error err;
+
+    for (int i = 0; params && i < r->n_params; i++)
+        if (!is_in(params, r->params[i].name))
+            unknown = r->params[i].name;
+    for (int i = 0; params && i < r->n_parts; i++) /* fields of a form */
+        if (r->parts[i].name[0] && !r->parts[i].file_name && !is_in(params, r->parts[i].name))
+            unknown = r->parts[i].name;
+    if (!unknown)
+        return true;
+    failed(&err, DPL_E_ARGUMENT, "there is no parameter \"%.80s\" here%s%s", unknown,
+           params[0] ? "; there are: " : "", params);
+    say_failure(r, &err);
+    return false;
 }
 
 static void run(void *ctx, http_request *r)
@@ -229,19 +271,38 @@ static dpl_status name_user(desk *d, const http_request *r, dpl_error *err)
     return dpl_gallery_set_user(d->gallery, user, err);
 }
 
-void server_work(void *desk_, void *request)
+static void answer(desk *d, http_request *r)
 {
-    desk *d = desk_;
-    http_request *r = request;
     const route *to = r->route;
     dpl_error err;
 
-    if (!read_json(r))
+    if (!read_json(r) || !knows_params(r))
         ;
     else if ((to->by == ROUTE_WRITER || d->s->o->audit) && name_user(d, r, &err) != DPL_OK)
         say_failure(r, &err);
     else
         to->answer(d, r);
+}
+
+/* Who asks alone has all cores; of many, each has one, which answers more of them a second. Whoever
+ * comes while somebody has them all takes their own, and the cores are shared. */
+void server_work(void *desk_, void *request)
+{
+    desk *d = desk_;
+    http_request *r = request;
+    server *s = d->s;
+    const bool reads = ((const route *)r->route)->by == ROUTE_READER;
+    const bool is_alone = reads && __atomic_add_fetch(&s->n_reading, 1, __ATOMIC_ACQ_REL) == 1 &&
+                          s->shared && pthread_mutex_trylock(&s->shared_lock) == 0;
+    desk at = *d;
+
+    if (is_alone)
+        at.scratch = s->shared;
+    answer(&at, r);
+    if (is_alone)
+        pthread_mutex_unlock(&s->shared_lock);
+    if (reads)
+        __atomic_sub_fetch(&s->n_reading, 1, __ATOMIC_ACQ_REL);
     http_finish(r);
 }
 

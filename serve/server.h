@@ -38,6 +38,7 @@ typedef struct route {
     route_by by;
     bool is_open; /* without a token, too */
     void (*answer)(desk *d, http_request *r);
+    const char *params; /* the names of those that it takes; NULL: whatever there is */
 } route;
 
 struct server {
@@ -49,10 +50,17 @@ struct server {
     bool is_read_only;
     dpl_pipeline *pipeline;
     dpl_pipeline *copies; /* of whole pictures, for what is the same picture; NULL: no model */
-    dpl_gallery *gallery; /* the writer's; with is_read_only a reader's */
-    char *photos;         /* the folder of enrolled photos */
+    dpl_text_pipeline *sentences; /* NULL: no model */
+    bool is_pair;                 /* sentences and pictures are said to belong together */
+    dpl_gallery *gallery;         /* the writer's; with is_read_only a reader's */
+    char *photos;                 /* the folder of enrolled photos */
     http_server *http;
     workers *readers, *writer, *long_work;
+    /* Scratch on a thread a core, for the one request that is answered while no other is; NULL
+     * where there is one thread. */
+    dpl_scratch *shared;
+    pthread_mutex_t shared_lock; /* held by who works with it */
+    int n_reading;               /* readers that answer */
     /* Read while rows are looked at; written by who forgets, which is proved only when no reader
      * holds the old rows. */
     pthread_rwlock_t rows;
@@ -112,6 +120,7 @@ void answer_metrics(desk *d, http_request *r);
 void answer_verify(desk *d, http_request *r);
 void answer_query(desk *d, http_request *r);
 void answer_image_search(desk *d, http_request *r);
+void answer_sentence(desk *d, http_request *r, const char *text);
 void answer_people(desk *d, http_request *r);
 void answer_person(desk *d, http_request *r);
 void answer_portrait(desk *d, http_request *r);
@@ -127,5 +136,10 @@ void answer_groups(desk *d, http_request *r);
 void answer_make_groups(desk *d, http_request *r);
 void answer_name_group(desk *d, http_request *r);
 void answer_dupes(desk *d, http_request *r);
+void answer_assign(desk *d, http_request *r);
+void answer_reject(desk *d, http_request *r);
+void answer_set_apart(desk *d, http_request *r);
+void answer_last_change(desk *d, http_request *r);
+void answer_undo(desk *d, http_request *r);
 
 #endif

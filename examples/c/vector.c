@@ -24,8 +24,6 @@ static uint8_t *read_ppm(int *width, int *height)
 
 int main(void)
 {
-    dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    char *encoder = NULL, *detector = NULL;
     dpl_pipeline *pipeline = NULL;
     dpl_scratch *scratch = NULL;
     dpl_photo photo = DPL_PHOTO_INIT;
@@ -39,13 +37,7 @@ int main(void)
         fprintf(stderr, "vector: no PPM on standard input\n");
         return 2;
     }
-    status = dpl_models_find(&encoder, DPL_MODEL_ENCODER, &err);
-    if (status == DPL_OK)
-        status = dpl_models_find(&detector, DPL_MODEL_DETECTOR, &err);
-    options.encoder_path = encoder;
-    options.detector_path = detector;
-    if (status == DPL_OK)
-        status = dpl_pipeline_open(&pipeline, &options, &err);
+    status = dpl_pipeline_open(&pipeline, NULL, &err); /* the models that come with doppel */
     if (status == DPL_OK)
         status = dpl_scratch_new(&scratch, 0, &err);
     /* A camera's frames go through the same pipeline and scratch, one after another; another thread
@@ -70,8 +62,6 @@ int main(void)
     dpl_photo_clear(&photo);
     dpl_scratch_free(scratch);
     dpl_pipeline_close(pipeline);
-    dpl_bytes_free(encoder);
-    dpl_bytes_free(detector);
     free(rgb);
     return dpl_status_exit_code(status);
 }

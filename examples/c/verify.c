@@ -3,24 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The models that come with doppel, opened. */
-static dpl_status open_models(dpl_pipeline **out, dpl_error *err)
-{
-    dpl_pipeline_options options = DPL_PIPELINE_OPTIONS_INIT;
-    char *encoder = NULL, *detector = NULL;
-    dpl_status status = dpl_models_find(&encoder, DPL_MODEL_ENCODER, err);
-
-    if (status == DPL_OK)
-        status = dpl_models_find(&detector, DPL_MODEL_DETECTOR, err);
-    options.encoder_path = encoder;
-    options.detector_path = detector;
-    if (status == DPL_OK)
-        status = dpl_pipeline_open(out, &options, err);
-    dpl_bytes_free(encoder);
-    dpl_bytes_free(detector);
-    return status;
-}
-
 int main(int argc, char **argv)
 {
     dpl_pipeline *pipeline = NULL;
@@ -36,7 +18,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: verify A B\n");
         return 2;
     }
-    status = open_models(&pipeline, &err);
+    status = dpl_pipeline_open(&pipeline, NULL, &err); /* the models that come with doppel */
     if (status == DPL_OK)
         status = dpl_scratch_new(&scratch, 0, &err);
     /* Strangers are to match once in 10,000 pairs at most: the default, as neither is given. */

@@ -34,7 +34,8 @@ typedef struct dpl_gallery dpl_gallery;
 typedef enum dpl_gallery_mode {
     DPL_GALLERY_READ = 0,  /* must exist */
     DPL_GALLERY_WRITE = 1, /* must exist; one at a time */
-    DPL_GALLERY_CREATE = 2 /* as WRITE, made when missing */
+    DPL_GALLERY_CREATE = 2, /* as WRITE, made when missing: a folder; in a database tables are not */
+    DPL_GALLERY_MIGRATE = 3 /* as WRITE, and in a database tables are made or brought up to date */
 } dpl_gallery_mode;
 
 /**
@@ -61,11 +62,26 @@ DPL_API dpl_status dpl_gallery_open(dpl_gallery **out, const char *dir, dpl_gall
 DPL_API dpl_status dpl_gallery_open_again(dpl_gallery **out, const dpl_gallery *gallery,
                                           dpl_error *err);
 DPL_API void dpl_gallery_close(dpl_gallery *gallery);
+/** The folder, or the database's address without its password. */
 DPL_API const char *dpl_gallery_dir(const dpl_gallery *gallery);
+/** Where what is derived from the gallery lies on this machine: its folder, or for a database one in
+ * the user's cache. */
+DPL_API const char *dpl_gallery_folder(const dpl_gallery *gallery);
 
 /** A note for the user about the last open or search ("index was stale and has been rebuilt"); ""
  * if none. */
 DPL_API const char *dpl_gallery_notice(const dpl_gallery *gallery);
+
+/**
+ * Wait until the gallery's templates, or whose they are, have changed since the last call on this
+ * handle, at most so long. A database tells of it (LISTEN); a folder is looked at four times a
+ * second. The first call returns at once.
+ *
+ * @param[out] changed  whether they have, or may have
+ * @retval DPL_E_SYSTEM the connection was lost; the next call makes another
+ */
+DPL_API dpl_status dpl_gallery_wait(bool *changed, dpl_gallery *gallery, int timeout_ms,
+                                    dpl_error *err);
 
 /** A remembered setting ("detect", "model.face.hash", "model.face.name", …).
  * @param[out] value  NULL when it is unset, and on failure; borrowed until the next call on the
@@ -381,6 +397,17 @@ DPL_API dpl_status dpl_gallery_export(dpl_gallery *gallery, const char *path, dp
  */
 DPL_API dpl_status dpl_gallery_import(dpl_gallery *gallery, const char *path, int64_t *n_photos,
                                       int64_t *n_templates, dpl_error *err);
+
+/**
+ * All of a gallery into another, open for writing, that has never held a row, in one transaction; on
+ * failure the other holds nothing. Exports of both are then the same bytes; the audit and the
+ * calibration beside the gallery go with it. The first stays as it is.
+ *
+ * @retval DPL_E_GALLERY  the other has held rows, or the audit of another gallery; or this one is
+ *                        damaged
+ */
+DPL_API dpl_status dpl_gallery_copy(int64_t *n_photos, int64_t *n_templates, dpl_gallery *to,
+                                    dpl_gallery *from, dpl_error *err);
 
 /**
  * Rehearse from now on, or no more: changes are checked and made as always, told of, and taken back

@@ -25,9 +25,10 @@ typedef struct dpl_pipeline dpl_pipeline;
 
 typedef struct dpl_pipeline_options {
     size_t struct_size;
-    const char *detector_path; /* NULL: no detector; the whole picture is the chip (--detect none)
-                                */
-    const char *encoder_path;  /* face encoder */
+    const char *detector_path; /* NULL with an encoder_path: no detector; the whole picture is the
+                                  chip (--detect none) */
+    const char *encoder_path;  /* face encoder; NULL: the one that comes with doppel, with its
+                                  detector (dpl_models_find) */
     const char *preset;        /* for the encoder; NULL: none */
     const char *image_path;    /* image encoder; NULL: none */
     dpl_decode_options decode; /* its max_bytes also bound what all threads decode and detect at
@@ -53,7 +54,9 @@ DPL_API void dpl_pipeline_options_init(dpl_pipeline_options *options, size_t str
 /**
  * Open the models and what they are judged by.
  *
- * @retval DPL_E_MODEL     a model or a calibration that is none, or does not fit the encoder
+ * @param[in] options  NULL: faces, by the models that come with doppel
+ * @retval DPL_E_MODEL     a model or a calibration that is none, or does not fit the encoder; the
+ *                         ones that come with doppel are not where they were installed
  * @retval DPL_E_MISMATCH  the calibration is of another model; err names the file
  */
 DPL_API dpl_status dpl_pipeline_open(dpl_pipeline **out, const dpl_pipeline_options *options,
@@ -79,13 +82,14 @@ typedef struct dpl_photo {
     float *vectors;  /* [n_faces, dim] */
     float *image_vector;    /* [image dim], or NULL without an image encoder */
     char sha256[65];        /* of the file's content; "" when the photo came as pixels */
+    int64_t n_bytes;        /* of the file's content; 0 when the photo came as pixels */
     int32_t closer_side_px; /* 0, or: no face was found, but only a reduced picture was looked at;
                                with this detect.max_side_px all of it is */
 } dpl_photo;
 
 #define DPL_PHOTO_INIT                                                                             \
     {                                                                                              \
-        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, "", 0                                     \
+        NULL, DPL_IMAGE_INIT, 0, NULL, NULL, NULL, NULL, "", 0, 0                                  \
     }
 
 /**

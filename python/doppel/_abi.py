@@ -471,6 +471,7 @@ class dpl_photo(Structure):
         ("vectors", c_void_p),
         ("image_vector", c_void_p),
         ("sha256", (c_char * 65)),
+        ("n_bytes", c_int64),
         ("closer_side_px", c_int32),
     ]
 
@@ -1653,7 +1654,9 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_open_again": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_close": (None, (c_void_p,)),
     "dpl_gallery_dir": (c_char_p, (c_void_p,)),
+    "dpl_gallery_folder": (c_char_p, (c_void_p,)),
     "dpl_gallery_notice": (c_char_p, (c_void_p,)),
+    "dpl_gallery_wait": (c_int, (c_void_p, c_void_p, c_int, POINTER(dpl_error))),
     "dpl_gallery_setting": (c_int, (POINTER(c_char_p), c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_calibration": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_count": (c_int, (POINTER(dpl_gallery_counts), c_void_p, POINTER(dpl_error))),
@@ -1677,6 +1680,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_each_refusal": (c_int, (c_void_p, c_int64, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_refusal)), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_export": (c_int, (c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_import": (c_int, (c_void_p, c_char_p, c_void_p, c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_copy": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, POINTER(dpl_error))),
     "dpl_gallery_rehearse": (None, (c_void_p, c_bool)),
     "dpl_gallery_abandon": (None, (c_void_p,)),
     "dpl_gallery_begin_change": (c_int, (c_void_p, c_char_p, POINTER(dpl_error))),

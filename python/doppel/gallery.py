@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer
+from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_int64, c_size_t, cast, create_string_buffer
 from dataclasses import fields
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -68,15 +68,31 @@ class Gallery(Closable):
     # ------------------------------------------------------------ about
 
     @property
-    def folder(self) -> str:
+    def address(self) -> str:
+        """The folder, or the database's address without its password."""
         with self._use() as p:
             return text(lib.dpl_gallery_dir(p))
+
+    @property
+    def folder(self) -> str:
+        """Where what is derived from the gallery lies on this machine: its folder, or for a database
+        one in the user's cache."""
+        with self._use() as p:
+            return text(lib.dpl_gallery_folder(p))
 
     @property
     def notice(self) -> str:
         """A note about the last open or search ("index was stale and has been rebuilt"); ""."""
         with self._use() as p:
             return text(lib.dpl_gallery_notice(p))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until templates, or whose they are, have changed since the last call; whether they
+        have. The first call returns at once."""
+        changed = c_bool()
+        with self._use() as p:
+            call(lib.dpl_gallery_wait, byref(changed), p, round(1000 * timeout_s))
+        return changed.value
 
     def setting(self, key: str) -> Optional[str]:
         out = c_char_p()
@@ -352,6 +368,14 @@ class Gallery(Closable):
         photos, templates = c_int64(), c_int64()
         with self._use() as p:
             call(lib.dpl_gallery_import, p, to_bytes(path), byref(photos), byref(templates))
+        return photos.value, templates.value
+
+    def copy_to(self, other: "Gallery") -> Tuple[int, int]:
+        """All of it into a gallery, open for writing, that never held a photo; how many photos and
+        templates."""
+        photos, templates = c_int64(), c_int64()
+        with self._use() as p, other._use() as q:
+            call(lib.dpl_gallery_copy, byref(photos), byref(templates), q, p)
         return photos.value, templates.value
 
     @contextmanager

@@ -87,6 +87,11 @@ class Photo:
         return text(self._c.sha256)
 
     @property
+    def n_bytes(self) -> int:
+        """Of the file's content; 0 when the photo came as pixels."""
+        return int(self._c.n_bytes)
+
+    @property
     def faces(self) -> Tuple[Face, ...]:
         """Where they are, in pixels of the upright photo at its full size, and how good."""
         return tuple(Face._of(self._c.faces[i]) for i in range(self._c.n_faces))

@@ -105,6 +105,7 @@ class GalleryMode(_Words):
     READ = 0
     WRITE = 1
     CREATE = 2
+    MIGRATE = 3
 
 
 class FacesPolicy(_Words):

@@ -164,6 +164,14 @@ def test_export_and_import_are_the_same_gallery(people, tmp_path):
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
 
 
+def test_a_copy_is_the_same_gallery(people, tmp_path):
+    people.export(tmp_path / "one.jsonl")
+    with doppel.Gallery.open(tmp_path / "other", "c") as other:
+        assert people.copy_to(other) == (5, 5)
+        other.export(tmp_path / "two.jsonl")
+    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+
+
 def test_checks_doubts_and_repairs_find_nothing_wrong(people, model):
     report, damages = people.check()
     assert report.n_templates == 5 and report.n_damaged == 0 and damages == []
@@ -253,3 +261,11 @@ def test_sidecars_are_written_and_read(gallery, model, tmp_path):
     assert gallery.read_sidecars([photo]).n_same == 1
     written = doppel.sidecar.write(path, photo, size, [], dry_run=True)
     assert written.n_removed == 1
+
+
+def test_waiting_tells_of_a_change(model, gallery):
+    assert gallery.address == gallery.folder
+    gallery.wait(0)
+    assert not gallery.wait(0.01)
+    gallery.enroll(model, [DEMO / "people"])
+    assert gallery.wait(5)

@@ -31,6 +31,7 @@ def test_a_photo_is_the_same_from_path_bytes_array_and_image(model, obama):
     assert model.decode(OBAMA.read_bytes(), "upload").name == "upload"
     assert obama.size == (image.width, image.height) and obama.pixels.shape == image.pixels.shape
     assert len(obama.sha256) == 64 and model.photo(image).sha256 == ""
+    assert obama.n_bytes == OBAMA.stat().st_size and model.photo(image).n_bytes == 0
 
 
 def test_arrays_that_do_not_lie_in_c_order_are_taken(model, obama):

@@ -76,6 +76,26 @@ async function during(words, work) {
   }
 }
 
+// What was done, and a button that takes it back, if nobody has changed anything since.
+let stays = false; // over the way to another view
+async function tellDone(words, isElsewhere = false) {
+  const { change } = await ask("GET", "/v1/undo");
+  const button = make("button", { type: "button", class: "quiet" }, "Undo");
+  button.addEventListener("click", () => during("Taking it back", async () => {
+    await say("POST", "/v1/undo", { change });
+    $("done").replaceChildren("Taken back.");
+    stays = true;
+    if (shown && location.hash.startsWith("#person/")) {
+      const people = await ask("GET", "/v1/people?limit=1000");
+      if (!people.some((p) => p.person === shown)) location.hash = "#people";
+    }
+    show();
+  }));
+  $("done").replaceChildren(words + " ", button);
+  $("done").hidden = false;
+  stays = isElsewhere;
+}
+
 function askUser(question) {
   const dialog = $("ask-dialog");
   $("ask-text").textContent = question;
@@ -209,7 +229,7 @@ function faceCard(face, n) {
 
 async function look(file) {
   photo = file;
-  $("enrol").hidden = true;
+  $("enrol").hidden = $("done").hidden = true;
   $("who-answer").replaceChildren();
   await during("Looking", async () => {
     let answer;
@@ -238,8 +258,9 @@ async function enrol(name, faces) {
     const words = answer.outcome === "unchanged" ? "was there already" : "is enrolled";
     $("enrol").hidden = true;
     $("enrol-name").value = "";
-    $("who-answer").prepend(make("p", { class: "card match", role: "status" },
-      "The photo " + words + (name === null ? "; groups tell who it may be." : " as " + name + ".")));
+    const told = "The photo " + words + (name === null ? "; groups tell who it may be." : " as " + name + ".");
+    if (answer.outcome === "unchanged") $("who-answer").prepend(make("p", { class: "card match", role: "status" }, told));
+    else await tellDone(told);
     await loadNames();
   });
 }
@@ -290,14 +311,27 @@ async function showPerson(name) {
   $("person-name").textContent = name;
   $("person-faces").replaceChildren();
   await during("Loading", async () => {
-    const photos = await ask("GET", personPath(name));
+    const photos = await ask("GET", personPath(name, "?limit=1000"));
     if (mine !== turn) return;
     for (const p of photos)
       for (const t of p.templates.filter((t) => t.space === "face" && t.person === name))
         $("person-faces").append(make("figure", {}, picture("/v1/faces/" + t.template, name),
-          make("figcaption", {}, shortName(p.photo))));
+          make("figcaption", {}, shortName(p.photo)), notThem(t.template, name)));
     await loadNames();
   });
+}
+
+function notThem(face, name) {
+  const button = make("button", { type: "button", class: "quiet small" }, "Not them");
+  button.addEventListener("click", async () => {
+    if (!(await during("Putting it right", () => say("POST", "/v1/faces/" + face + "/reject", { name })))) return;
+    const figure = button.parentNode, next = figure.nextElementSibling || figure.previousElementSibling;
+    figure.remove();
+    await tellDone("The face is not " + name + "'s.", !next);
+    if (next) next.querySelector("button").focus();
+    else location.hash = "#people"; // it was their last
+  });
+  return button;
 }
 
 async function addPhotos(files) {
@@ -366,7 +400,8 @@ function groupCard(group) {
     event.preventDefault();
     const answer = await sure("Naming", "/v1/groups/" + group.number + "/name", { name: name.value.trim() });
     if (!answer) return;
-    card.replaceChildren(make("p", { class: "match", role: "status" }, count(answer.n_named, "face") + " named " + answer.person + "."));
+    card.remove();
+    await tellDone(count(answer.n_named, "face") + " named " + answer.person + ".").catch(problem);
     loadNames().catch(problem);
   });
   return card;
@@ -435,6 +470,8 @@ function show() {
   const [name, rest] = (location.hash.slice(1) || "who").split("/");
   const section = sections.includes(name) ? name : "who";
   $("problem").hidden = true;
+  $("done").hidden = !stays;
+  stays = false;
   for (const old of document.querySelectorAll(".receipt")) old.remove();
   for (const s of sections) $(s).hidden = s !== section;
   for (const a of document.querySelectorAll("nav a"))
@@ -485,6 +522,7 @@ onSubmit("person-rename", async () => {
   const to = $("person-new").value.trim();
   if (await during("Renaming", () => say("PATCH", personPath(shown), { name: to }))) {
     $("person-rename").reset();
+    await tellDone(shown + " is " + to + " now.", true).catch(problem);
     location.hash = "#person/" + encodeURIComponent(to);
   }
 });
@@ -492,6 +530,7 @@ onSubmit("person-merge", async () => {
   const into = $("person-into").value.trim();
   if (await sure("Merging", personPath(shown, "/merge"), { into })) {
     $("person-merge").reset();
+    await tellDone(shown + " is " + into + ".", true).catch(problem);
     location.hash = "#person/" + encodeURIComponent(into);
   }
 });

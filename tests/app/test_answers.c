@@ -294,6 +294,11 @@ static json_t *make_migrate_captions(void)
     return migrate_captions_json(12, true, sentences);
 }
 
+static json_t *make_migrate_copy(void)
+{
+    return migrate_copy_json("elsewhere", 3, 4, false);
+}
+
 static json_t *make_train_plan(void)
 {
     const dpl_train_plan plan = {.arch = "mean-words",
@@ -338,6 +343,7 @@ static const struct {
     {make_migrate_change, "doppel.migrate/1"},
     {make_migrate_report, "doppel.migrate/1"},
     {make_migrate_captions, "doppel.migrate/1"},
+    {make_migrate_copy, "doppel.migrate/1"},
     {make_train_plan, "doppel.train/1"},
     {make_train_event, "doppel.train/1"},
     {make_train_report, "doppel.train/1"},

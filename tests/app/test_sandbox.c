@@ -84,7 +84,7 @@ static int enter(bool off)
 {
     const char *const read[] = {"photos", "model.onnx", NULL, "not/there"};
     const char *const write[] = {"gallery"};
-    const sandbox_paths paths = {read, 4, write, 1};
+    const sandbox_paths paths = {.read = read, .n_read = 4, .write = write, .n_write = 1};
 
     if (off)
         setenv("DOPPEL_SANDBOX", "off", 1);

@@ -226,7 +226,7 @@ static const struct row {
     ROW("dpl_net_open", net, call_net_open, DPL_OK),
     ROW("dpl_net_load", net, call_net_load, DPL_E_MODEL),
     ROW("dpl_dataset_open", dataset, call_dataset, DPL_OK),
-    ROW("dpl_pipeline_open", pipeline, call_pipeline, DPL_E_ARGUMENT),
+    ROW("dpl_pipeline_open", pipeline, call_pipeline, DPL_OK),
     ROW("dpl_calibrate", calibrate, call_calibrate, DPL_E_INPUT),
     ROW("dpl_embed", embed, call_embed, DPL_OK),
     ROW("dpl_enroll", enroll, call_enroll, DPL_OK),

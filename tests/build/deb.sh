@@ -1,5 +1,6 @@
 # deb.sh FOLDER OF PACKAGES - FOLDER OF WORK - the Debian packages that "./dev deb" has made: lintian finds
-# nothing, and in a bare Debian 12 they install, work without a network, and go again without a trace.
+# nothing, and in a bare Debian 12 they install, work without a network, and go again without a trace. With
+# buildah, the Containerfile builds of them, and what it makes works.
 # Skipped (77), with the reason, where there are no packages, or none of these sources, and where a bare
 # system cannot be made: that takes root, debootstrap, and the machine's own apt sources.
 set -eu
@@ -90,3 +91,36 @@ bare 'apt-get purge -y doppel doppel-models libdoppel1 libdoppel-dev' || fail "t
 left=$(find "$root" -xdev -iname '*doppel*' ! -path "$root/packages/*" ! -path "$root/tmp/*" \
     ! -path "$root/var/log/*" ! -path "$root/var/cache/*" ! -path "$root/proc/*" | head -n 3)
 [ -z "$left" ] || fail "removed, they leave $left"
+
+# The Containerfile, on what is left: a bare Debian 12 again, in the place of debian:bookworm-slim.
+command -v buildah >/dev/null || {
+    echo "no buildah: the Containerfile is not tried"
+    exit 0
+}
+rm -rf "$root/packages" "$root/photos"
+image() {
+    buildah --storage-driver vfs --root "$work/images" --runroot "$work/images.run" "$@"
+}
+trap 'rm -rf "$root" "$work/images" "$work/images.run" "$work/base.tar" "$work/photos"' EXIT
+rm -rf "$work/images" "$work/images.run" "$work/photos"
+tar -C "$root" --one-file-system -cf "$work/base.tar" .
+(
+    base=$(image from scratch)
+    image add "$base" "$work/base.tar" /
+    image commit --rm "$base" docker.io/library/debian:bookworm-slim
+    image bud --isolation chroot --network host --pull=never -t doppel "$source"
+) >>"$work/log" 2>&1 || fail "the Containerfile does not build"
+container=$(image from --pull=never localhost/doppel)
+cp -r "$source/demo" "$work/photos"
+chmod -R a+rX "$work/photos"
+inside() {
+    image run --isolation chroot -v "$work/photos:/photos:ro" "$container" -- "$@"
+}
+inside doppel version >"$work/out" 2>&1 || fail "doppel does not run in the container: $(cat "$work/out")"
+inside doppel verify /photos/congress.jpg "/photos/people/Barack Obama/official-portrait.jpg" >"$work/out" 2>&1 ||
+    fail "verify in the container: $(cat "$work/out")"
+grep -q '^match: ' "$work/out" || fail "verify in the container says: $(cat "$work/out")"
+[ "$(inside id -un)" = doppel ] || fail "the container is root's"
+inside sh -c 'cd / && doppel enroll /photos/people && doppel query - </photos/congress.jpg' >"$work/out" 2>&1 ||
+    fail "the container's gallery: $(cat "$work/out")"
+grep -q 'Barack Obama' "$work/out" || fail "query in the container says: $(cat "$work/out")"

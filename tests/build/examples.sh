@@ -19,6 +19,7 @@ cmake --install "$build" --prefix "$PWD/prefix" >log
 for folder in prefix/lib/pkgconfig prefix/lib/*/pkgconfig; do
     [ ! -e "$folder/doppel.pc" ] || export PKG_CONFIG_PATH="$PWD/$folder"
 done
+[ "$(wc -l <"$source/examples/c/gallery.c")" -le 40 ] || fail "the gallery in 40 lines has more"
 for file in "$source"/examples/c/*.c; do
     # shellcheck disable=SC2046 # a list of options
     "$cc" -std=c99 -pedantic -Wall -Wextra -Wconversion -Werror "$file" -o "$(basename "$file" .c)" \

@@ -38,6 +38,7 @@ faiss/ index/ann.c
 j(peglib|error)\.h vision/image/jpeg.c
 libde265/ vision/image/heic.c
 libexif/ vision/image/exif.c
+libpq index/db_postgres.c
 microhttpd serve/http.c
 onnx/ net/*onnx*.c
 openssl/ base/hash.c
@@ -53,9 +54,9 @@ EOF
 
 # A gallery's database stands behind index/store.h: only a keeper's files know SQL, or the type of its
 # database.
-keepers='index/db\.[ch]|index/store_[a-z_]+\.[ch]'
+keepers='index/db(_[a-z]+)?\.[ch]|index/store_[a-z_]+\.[ch]'
 sql=$(find base net text vision data train index app serve -name '*.[ch]' -exec \
-    grep -nE '"[^"]*\<(SELECT|INSERT INTO|UPDATE [a-z]+ SET|DELETE FROM|CREATE TABLE|PRAGMA|VACUUM)\>|\<(dpli_db|dpli_stmt|sqlite3)\>' {} + |
+    grep -nE '"[^"]*\<(SELECT|INSERT INTO|UPDATE [a-z]+ SET|DELETE FROM|CREATE TABLE|PRAGMA|VACUUM)\>|\<(dpli_db|dpli_stmt|sqlite3|PG(conn|result))\>' {} + |
     grep -vE "^($keepers):" || :)
 [ -z "$sql" ] || complain "only a keeper of the store knows its database:" "$sql"
 

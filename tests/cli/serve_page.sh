@@ -21,6 +21,8 @@ says out '"outcome":"added"'
 says out '"person":"Ann"'
 says out '"decision":"match"'
 says out '"to":"Robert"'
+says out '"query":{"text":"a man in a suit","n_tokens":5}'
+says out '"change":"undo: rename'
 says out '"schema":"doppel.forget/1"'
 says out '"n_files_removed":1'
 is "$(grep -o '"schema":"doppel.list/1"' out | wc -l)" "3"

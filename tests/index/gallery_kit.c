@@ -14,16 +14,37 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/rng.h"
 #include "index/gallery.h"
 #include "index/store_sqlite.h"
+#include "tests/postgres/postgres_kit.h"
+
+bool kit_is_database(void)
+{
+    return postgres_kit_is_wanted();
+}
+
+void kit_needs_folder(void **state)
+{
+    (void)state;
+    skip();
+}
 
 char *kit_folder(void)
 {
-    char *dir = strdup("gallery-XXXXXX");
+    char *dir;
 
+    if (kit_is_database()) {
+        /* Tables are made by whoever asks for that. */
+        dir = postgres_kit_new();
+        dpl_gallery_close(kit_open(dir, DPL_GALLERY_MIGRATE));
+        return dir;
+    }
+    dir = strdup("gallery-XXXXXX");
     assert_non_null(dir);
     assert_non_null(mkdtemp(dir));
     return dir;
@@ -35,6 +56,10 @@ void kit_drop(char *dir)
     struct dirent *entry;
     char path[1024];
 
+    if (kit_is_database() && !folder) {
+        postgres_kit_drop(dir);
+        return;
+    }
     assert_non_null(folder);
     for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -66,7 +91,68 @@ dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode)
 
 dpli_db *kit_db(dpl_gallery *gallery)
 {
-    return dpli_sqlite_of(gallery->store)->db;
+    return dpli_sql_of(gallery->store)->db;
+}
+
+/* Each from in text by to. */
+static char *replaced(char *text, const char *from, const char *to)
+{
+    dpli_buf out = {0};
+    const char *rest = text;
+
+    for (const char *at = strstr(rest, from); at; at = strstr(rest, from)) {
+        dpli_buf_add(&out, rest, (size_t)(at - rest));
+        dpli_buf_add(&out, to, strlen(to));
+        rest = at + strlen(from);
+    }
+    dpli_buf_add(&out, rest, strlen(rest) + 1);
+    assert_false(out.failed);
+    free(text);
+    return out.data;
+}
+
+void kit_exec(dpl_gallery *gallery, const char *sql)
+{
+    char *text = strdup(sql);
+    dpl_error err;
+
+    assert_non_null(text);
+    if (kit_is_database()) {
+        const bool of_vector = strncmp(sql, "UPDATE template SET vector =", 28) == 0;
+
+        text = replaced(text, " x'", " '\\x");
+        text = replaced(text, "SELECT vector FROM template", "SELECT bytes FROM vector");
+        text = replaced(text, "UPDATE template SET vector =", "UPDATE vector SET bytes =");
+        if (of_vector)
+            text = replaced(text, "WHERE id =", "WHERE template_id =");
+    }
+    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), text, &err), &err);
+    free(text);
+}
+
+static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
+{
+    (void)ctx;
+    return dpli_fail(err, DPL_E_GALLERY, "%s", what);
+}
+
+void kit_check(dpl_gallery *gallery)
+{
+    dpli_store *s = gallery->store;
+    dpl_error err;
+
+    if (!kit_is_database())
+        kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
+    kit_expect(DPL_OK, s->ops->begin(s, false, &err), &err);
+    kit_expect(DPL_OK, s->ops->end(s, s->ops->faults(s, tell_fault, NULL, &err), &err), &err);
+}
+
+void kit_checkpoint(dpl_gallery *gallery)
+{
+    dpl_error err;
+
+    if (!kit_is_database())
+        kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
 }
 
 dpl_gallery *kit_new(const char *dir)
@@ -207,6 +293,8 @@ int kit_files_with(const char *dir, const void *bytes, size_t n)
     char path[1024];
     int n_files = 0;
 
+    if (kit_is_database() && !folder)
+        return postgres_kit_rows_with(dir, bytes, n);
     assert_non_null(folder);
     for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         struct stat st;

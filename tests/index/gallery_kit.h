@@ -3,6 +3,7 @@
 #ifndef DOPPEL_TESTS_INDEX_GALLERY_KIT_H
 #define DOPPEL_TESTS_INDEX_GALLERY_KIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,16 @@ enum { KIT_DIM = 8, KIT_THUMB = 185 };
 
 #define KIT_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+/** Whether galleries are in a server of PostgreSQL: tests/postgres. Then what is said here of a
+ * folder holds of a database of it, and of its files of the rows of its tables. */
+bool kit_is_database(void);
+/** A test of the folder's own files: left out where galleries are there. */
+void kit_needs_folder(void **state);
+#define kit_unit_test_of_folder(test)                                                              \
+    {                                                                                              \
+        #test, kit_is_database() ? kit_needs_folder : test, NULL, NULL, NULL                       \
+    }
+
 /** A fresh folder's path, removed with all in it by kit_drop, which frees the path, too. */
 char *kit_folder(void);
 void kit_drop(char *dir);
@@ -22,8 +33,14 @@ dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode);
 /** A new gallery with a face model (KIT_HASH, KIT_DIM) and an image model (its dim 2 * KIT_DIM). */
 dpl_gallery *kit_new(const char *dir);
 
-/** The SQLite database under a gallery. */
+/** The database under a gallery. */
 dpli_db *kit_db(dpl_gallery *gallery);
+/** Run a statement in it, as SQLite's has it: also where vectors stand in a table of their own. */
+void kit_exec(dpl_gallery *gallery, const char *sql);
+/** What refers to what is right. */
+void kit_check(dpl_gallery *gallery);
+/** What is in SQLite's log is in its file from here on. */
+void kit_checkpoint(dpl_gallery *gallery);
 
 /** The status, with a message printed when it is not the one wanted. */
 void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err);

@@ -493,6 +493,10 @@ static void test_no_receipt_is_told(void **state)
 int main(void)
 {
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define OF_FILE(test)                                                                              \
+    {                                                                                              \
+        #test, kit_is_database() ? kit_needs_folder : test, set_up, tear_down, NULL                \
+    }
     const struct CMUnitTest tests[] = {
         WITH(test_change_is_a_line_that_counts),
         WITH(test_change_of_several_transactions_is_one_line),
@@ -500,16 +504,16 @@ int main(void)
         WITH(test_who_is_served_is_named),
         WITH(test_questions_are_lines_between_changes),
         WITH(test_many_who_ask_at_once_keep_one_chain),
-        WITH(test_line_that_a_kill_has_kept_is_written_by_the_next_writer),
-        WITH(test_no_change_begins_before_the_last_has_its_line),
-        WITH(test_every_altered_byte_is_noticed),
-        WITH(test_lines_taken_out_moved_or_cut_off_are_noticed),
-        WITH(test_audit_made_anew_is_noticed),
-        WITH(test_cut_lines_stay_missed_when_more_come),
-        WITH(test_damaged_last_line_is_told_before_anything_is_changed),
+        OF_FILE(test_line_that_a_kill_has_kept_is_written_by_the_next_writer),
+        OF_FILE(test_no_change_begins_before_the_last_has_its_line),
+        OF_FILE(test_every_altered_byte_is_noticed),
+        OF_FILE(test_lines_taken_out_moved_or_cut_off_are_noticed),
+        OF_FILE(test_audit_made_anew_is_noticed),
+        OF_FILE(test_cut_lines_stay_missed_when_more_come),
+        OF_FILE(test_damaged_last_line_is_told_before_anything_is_changed),
         WITH(test_audit_knows_no_name_and_no_path),
         WITH(test_user_who_is_called_as_the_forgotten_stays),
-        WITH(test_receipt_is_right_only_as_it_was_given),
+        OF_FILE(test_receipt_is_right_only_as_it_was_given),
         WITH(test_receipt_of_photos_and_of_bytes),
         WITH(test_no_receipt_is_told),
     };

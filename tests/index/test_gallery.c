@@ -1083,9 +1083,9 @@ static void of_what_is_forgotten_no_file_has_a_byte(void **state)
     kit_put_well(gallery, 12, "/photos/kept-1.jpg", "somebody kept", 3);
     kit_put_well(gallery, 13, "/photos/gone-3.jpg", "somebody gone", 0);
     /* Both in the log and, after this, in the database and in a snapshot. */
-    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
+    kit_checkpoint(gallery);
     kit_put_well(gallery, 10, "/photos/gone-1.jpg", "somebody gone", 3);
-    snprintf(snapshot, sizeof snapshot, "%s/face.faiss", dir);
+    snprintf(snapshot, sizeof snapshot, "%s/face.faiss", dpl_gallery_folder(gallery));
     kit_write(snapshot, "/photos/gone-1.jpg", 18);
     assert_true(traces_of(dir, 10, "/photos/gone-1.jpg", "somebody gone", 3) > 9);
 
@@ -1230,13 +1230,13 @@ static void of_what_is_replaced_the_database_keeps_no_byte_after_the_next_change
 
     (void)state;
     kit_put_well(gallery, 10, "/a.jpg", "ann", 1);
-    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
+    kit_checkpoint(gallery);
     kit_photo_make(&p, 10, "/a.jpg", "ann", 1);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 1);
     kit_put_well(gallery, 12, "/a.jpg", "ann", 0);
     /* It could be taken back until then. */
     kit_put_well(gallery, 14, "/b.jpg", "ann", 0);
-    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
+    kit_checkpoint(gallery);
     assert_int_equal(kit_files_with(dir, p.vectors[0], sizeof p.vectors[0]), 0);
     assert_int_equal(kit_files_with(dir, p.thumbs[0], KIT_THUMB), 0);
     kit_end(gallery, dir);
@@ -1388,10 +1388,7 @@ static void load_gives_all_vectors_of_a_space(void **state)
     kit_expect(DPL_E_MISMATCH, dpli_gallery_load(&v, gallery, "face", KIT_DIM + 1, 1, &err), &err);
     kit_expect(DPL_E_ARGUMENT, dpli_gallery_load(&v, gallery, "sound", KIT_DIM, 1, &err), &err);
 
-    kit_expect(
-        DPL_OK,
-        dpli_db_exec(kit_db(gallery), "UPDATE template SET vector = x'00' WHERE id = 4", &err),
-        &err);
+    kit_exec(gallery, "UPDATE template SET vector = x'00' WHERE id = 4");
     kit_expect(DPL_E_GALLERY, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_non_null(strstr(err.message, "template 4"));
     assert_null(v.rows);
@@ -1401,10 +1398,12 @@ static void load_gives_all_vectors_of_a_space(void **state)
     r.bytes = not_finite;
     r.n_bytes = sizeof not_finite;
     snprintf(sql, sizeof sql,
-             "UPDATE template SET sum = %lld, vector ="
-             " x'0000000000000000000000000000000000000000000000000000c07f00000000' WHERE id = 4",
+             "UPDATE template SET sum = %lld WHERE id = 4",
              (long long)dpli_vector_sum(&r));
-    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), sql, &err), &err);
+    kit_exec(gallery, sql);
+    kit_exec(gallery, "UPDATE template SET vector ="
+                      " x'0000000000000000000000000000000000000000000000000000c07f00000000'"
+                      " WHERE id = 4");
     kit_expect(DPL_E_GALLERY, dpli_gallery_load(&v, gallery, "face", KIT_DIM, 1, &err), &err);
     assert_non_null(strstr(err.message, "not finite"));
     kit_end(gallery, dir);
@@ -1458,7 +1457,7 @@ static void a_row_that_is_not_what_was_written_is_noticed_and_named(void **state
         kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
         kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
         kit_expect(DPL_OK, read_all_of(gallery), &err);
-        kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), cases[i].sql, &err), &err);
+        kit_exec(gallery, cases[i].sql);
         kit_expect(DPL_E_GALLERY, read_all_of(gallery), &err);
         if (!strstr(err.message, cases[i].message))
             print_error("\"%s\" gives: %s\n", cases[i].sql, err.message);
@@ -1490,12 +1489,8 @@ static void a_vector_that_was_changed_goes_into_no_index(void **state)
     kit_put_well(gallery, 1, "/a.jpg", "ann", 2);
     kit_put_well(gallery, 3, "/b.jpg", "bob", 2);
     kit_expect(DPL_OK, dpl_head_new(&head, DPL_HEAD_COSINE, KIT_DIM, NULL, 0, &err), &err);
-    kit_expect(DPL_OK,
-               dpli_db_exec(kit_db(gallery),
-                            "UPDATE template SET vector = (SELECT vector FROM template WHERE id ="
-                            " 1) WHERE id = 3",
-                            &err),
-               &err);
+    kit_exec(gallery, "UPDATE template SET vector = (SELECT vector FROM template WHERE id = 1)"
+                      " WHERE id = 3");
     kit_expect(
         DPL_E_GALLERY,
         dpl_gallery_search(hits, gallery, head, "face", p.vectors[0], 1, KIT_DIM, NULL, NULL, &err),
@@ -2091,7 +2086,7 @@ static void undo_brings_back_what_was_and_undone_again_what_came(void **state)
             again = content(gallery);
             assert_string_equal(again, i % 2 ? after : before);
             free(again);
-            kit_expect(DPL_OK, dpli_db_check(kit_db(gallery), &err), &err);
+            kit_check(gallery);
             kit_expect(DPL_OK,
                        dpli_db_int(&now, kit_db(gallery), "SELECT generation FROM gallery", &err),
                        &err);
@@ -2242,7 +2237,7 @@ static void a_forget_is_final_and_leaves_no_change_before_it(void **state)
     kit_photo_make(&p, 1, "/a.jpg", "somebody gone", 3);
     /* Replaced: what was is kept for undo. */
     kit_put_well(gallery, 3, "/a.jpg", "somebody gone", 1);
-    kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
+    kit_checkpoint(gallery);
     assert_int_equal(kit_files_with(dir, p.vectors[0], KIT_DIM * sizeof(float)), 1);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "somebody gone", NULL, 0, false, &err),
                &err);
@@ -2292,12 +2287,12 @@ static void a_damaged_log_takes_nothing_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_new_gallery_is_for_its_owner_alone),
-        cmocka_unit_test(opening_what_is_no_gallery_fails_and_leaves_it_alone),
-        cmocka_unit_test(opening_another_database_says_what_it_is),
-        cmocka_unit_test(triggers_and_views_of_a_hostile_file_do_nothing),
-        cmocka_unit_test(a_second_writer_is_told_who_writes_and_readers_go_on),
-        cmocka_unit_test(a_gallery_on_a_read_only_medium_can_be_read),
+        kit_unit_test_of_folder(a_new_gallery_is_for_its_owner_alone),
+        kit_unit_test_of_folder(opening_what_is_no_gallery_fails_and_leaves_it_alone),
+        kit_unit_test_of_folder(opening_another_database_says_what_it_is),
+        kit_unit_test_of_folder(triggers_and_views_of_a_hostile_file_do_nothing),
+        kit_unit_test_of_folder(a_second_writer_is_told_who_writes_and_readers_go_on),
+        kit_unit_test_of_folder(a_gallery_on_a_read_only_medium_can_be_read),
         cmocka_unit_test(what_is_put_is_read_back_exactly),
         cmocka_unit_test(names_and_paths_are_bytes),
         cmocka_unit_test(putting_again_replaces_by_path_and_keeps_the_photos_id),
@@ -2314,20 +2309,20 @@ int main(void)
         cmocka_unit_test(an_encoder_is_bound_by_its_own_facts),
         cmocka_unit_test(rename_keeps_the_person_and_takes_no_name_twice),
         cmocka_unit_test(a_moved_photo_keeps_ids_person_and_templates),
-        cmocka_unit_test(a_folder_that_others_may_write_is_no_gallery),
-        cmocka_unit_test(a_link_in_the_place_of_a_gallerys_file_is_not_followed),
-        cmocka_unit_test(a_lock_with_two_names_is_not_written),
-        cmocka_unit_test(a_writer_makes_files_private_again),
-        cmocka_unit_test(a_gallery_in_a_folder_that_a_link_leads_to_is_one),
-        cmocka_unit_test(somebody_elses_gallery_is_read_and_not_written),
+        kit_unit_test_of_folder(a_folder_that_others_may_write_is_no_gallery),
+        kit_unit_test_of_folder(a_link_in_the_place_of_a_gallerys_file_is_not_followed),
+        kit_unit_test_of_folder(a_lock_with_two_names_is_not_written),
+        kit_unit_test_of_folder(a_writer_makes_files_private_again),
+        kit_unit_test_of_folder(a_gallery_in_a_folder_that_a_link_leads_to_is_one),
+        kit_unit_test_of_folder(somebody_elses_gallery_is_read_and_not_written),
         cmocka_unit_test(of_what_is_forgotten_no_file_has_a_byte),
         cmocka_unit_test(refused_photos_are_forgotten_with_whom_they_were_meant_for),
         cmocka_unit_test(refused_photos_are_renamed_with_whom_they_were_meant_for),
-        cmocka_unit_test(the_proof_finds_what_any_file_of_the_folder_still_has),
-        cmocka_unit_test(of_what_is_replaced_the_database_keeps_no_byte_after_the_next_change),
+        kit_unit_test_of_folder(the_proof_finds_what_any_file_of_the_folder_still_has),
+        kit_unit_test_of_folder(of_what_is_replaced_the_database_keeps_no_byte_after_the_next_change),
         cmocka_unit_test(photos_are_forgotten_by_path_all_or_none),
-        cmocka_unit_test(a_forget_that_was_killed_is_finished_by_the_next_writer),
-        cmocka_unit_test(a_reader_that_keeps_bytes_alive_is_told_of),
+        kit_unit_test_of_folder(a_forget_that_was_killed_is_finished_by_the_next_writer),
+        kit_unit_test_of_folder(a_reader_that_keeps_bytes_alive_is_told_of),
         cmocka_unit_test(a_row_that_is_not_what_was_written_is_noticed_and_named),
         cmocka_unit_test(a_vector_that_was_changed_goes_into_no_index),
         cmocka_unit_test(a_whole_picture_may_say_where_it_was_taken_from),
@@ -2343,10 +2338,10 @@ int main(void)
         cmocka_unit_test(undo_brings_back_what_was_and_undone_again_what_came),
         cmocka_unit_test(several_transactions_may_be_one_change),
         cmocka_unit_test(a_rehearsal_changes_nothing),
-        cmocka_unit_test(a_gallery_made_for_nothing_is_gone_when_abandoned),
+        kit_unit_test_of_folder(a_gallery_made_for_nothing_is_gone_when_abandoned),
         cmocka_unit_test(the_last_change_is_told),
         cmocka_unit_test(a_forget_is_final_and_leaves_no_change_before_it),
-        cmocka_unit_test(a_damaged_log_takes_nothing_back),
+        kit_unit_test_of_folder(a_damaged_log_takes_nothing_back),
         cmocka_unit_test(load_gives_all_vectors_of_a_space),
         cmocka_unit_test(readers_see_one_instant_while_a_writer_writes),
         cmocka_unit_test(any_sequence_of_changes_gives_what_a_simple_model_gives),

@@ -265,6 +265,9 @@ static void photos_in_memory_give_the_bits_of_their_files(void **state)
         assert_int_equal(strlen(path.sha256), 64);
         assert_string_equal(path.sha256, bytes.sha256);
         assert_string_equal(rgb.sha256, "");
+        assert_true(path.n_bytes > 0);
+        assert_int_equal(path.n_bytes, bytes.n_bytes);
+        assert_int_equal(rgb.n_bytes, 0);
         assert_string_equal(path.image.format, bytes.image.format);
         assert_string_equal(rgb.image.format, "");
         dpl_photo_clear(&path);
@@ -469,10 +472,36 @@ static dpl_gallery *open_gallery(void)
     return g;
 }
 
+static void models_that_nobody_names_are_the_ones_that_come_with_doppel(void **state)
+{
+    dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
+    dpl_pipeline *p;
+
+    (void)state;
+    setenv("DOPPEL_MODELS", DPL_MODELS_DIR, 1);
+    need(dpl_pipeline_open(&p, NULL, &err));
+    assert_string_equal(dpl_encoder_hash(dpl_pipeline_encoder(p)),
+                        dpl_encoder_hash(dpl_pipeline_encoder(pipeline)));
+    assert_non_null(dpl_pipeline_detector(p));
+    assert_null(dpl_pipeline_image_encoder(p));
+    dpl_pipeline_close(p);
+    /* With an encoder, no detector is none. */
+    o.encoder_path = DPL_MODELS_DIR "/" DPL_MODEL_ENCODER;
+    need(dpl_pipeline_open(&p, &o, &err));
+    assert_null(dpl_pipeline_detector(p));
+    dpl_pipeline_close(p);
+    setenv("DOPPEL_MODELS", folder, 1);
+    assert_int_equal(dpl_pipeline_open(&p, NULL, &err), DPL_E_MODEL);
+    assert_null(p);
+    assert_non_null(strstr(err.message, folder));
+    unsetenv("DOPPEL_MODELS");
+}
+
 typedef struct held {
     int n;
     char person[2][64], reason[256], sha256[65];
     dpl_status status;
+    int64_t size_bytes;
     dpl_face faces[2];
     float vectors[2][1024];
     uint8_t thumbs[2][8192];
@@ -497,6 +526,7 @@ static dpl_status take_photo(void *ctx, const dpl_photo_row *row)
     held *h = ctx;
 
     h->status = row->status;
+    h->size_bytes = row->size_bytes;
     snprintf(h->reason, sizeof h->reason, "%s", row->reason);
     snprintf(h->sha256, sizeof h->sha256, "%s", row->sha256);
     return DPL_OK;
@@ -626,6 +656,7 @@ int main(void)
         TEST(faces_at_boxes_are_those_of_the_photo),
         TEST(box_that_shows_no_face_or_is_not_in_the_picture_is_refused_by_its_number),
         TEST(kept_vectors_are_judged_as_their_photos),
+        TEST(models_that_nobody_names_are_the_ones_that_come_with_doppel),
         TEST(photo_in_memory_is_enrolled_as_its_file_is),
         TEST(photo_in_memory_is_found_and_verified),
         TEST(photo_that_is_refused_is_in_the_ledger_with_its_reason),

@@ -165,12 +165,12 @@ def test_an_unknown_photo_is_enrolled():
     browser.sees("#who-answer article", "Unknown")
     browser.type("#enrol-name", "Joe Biden")
     browser.click("#enrol [type=submit]")
-    browser.sees("#who-answer .match", "is enrolled as Joe Biden")
+    browser.sees("#done", "is enrolled as Joe Biden")
     browser.type("#who-file", OBAMA_FILE)
     browser.sees("#who-answer article .verdict", "Unknown")
     browser.type("#enrol-name", "Barack Obama")
     browser.click("#enrol [type=submit]")
-    browser.sees("#who-answer .match", "is enrolled as Barack Obama")
+    browser.sees("#done", "is enrolled as Barack Obama")
 
 
 def test_a_known_face_is_named_and_it_is_said_why():
@@ -226,7 +226,7 @@ def test_a_group_is_gathered_and_named():
     browser.type("#who-file", OBAMA_2_FILE)
     browser.sees("#who-answer article", "Unknown")
     browser.click("#enrol-nobody")
-    browser.sees("#who-answer .match", "is enrolled")
+    browser.sees("#done", "is enrolled")
     assert server.post("/v1/photos", OBAMA).code == 201
     browser.click("nav a[href='#groups']")
     browser.sees("#groups-list", "There are no groups")
@@ -236,7 +236,7 @@ def test_a_group_is_gathered_and_named():
     browser.look("groups")
     browser.type(".group input", "Barack <b>Obama</b>")
     browser.click(".group button")
-    browser.sees("#groups-list .group", "2 faces named Barack <b>Obama</b>")
+    browser.sees("#done", "2 faces named Barack <b>Obama</b>", "Undo")
 
 
 def test_people_are_renamed_added_to_and_forgotten():
@@ -249,6 +249,7 @@ def test_people_are_renamed_added_to_and_forgotten():
     browser.type("#person-new", "Barack Obama")
     browser.click("#person-rename [type=submit]")
     browser.sees("#person-name", "Barack Obama")
+    browser.sees("#done", "is Barack Obama now")
     browser.find("#person-faces img")
     browser.type("#person-files", os.path.join(DEMO, "congress.jpg"))
     browser.click("#person-add [type=submit]")
@@ -260,6 +261,36 @@ def test_people_are_renamed_added_to_and_forgotten():
     browser.sees(".receipt", "Forgot Barack Obama: 3 photos", "none")
     browser.sees("#people-list", "Joe Biden")
     assert [p["person"] for p in server.get("/v1/people").json] == ["Joe Biden"]
+
+
+def test_what_was_done_is_put_right_and_taken_back():
+    faces = "return document.querySelectorAll('#person-faces img').length"
+    browser.click("#people-list li:first-child a")
+    browser.sees("#person-name", "Joe Biden")
+    browser.type("#person-files", OBAMA_2_FILE)
+    browser.click("#person-add [type=submit]")
+    kit.until(lambda: browser.js(faces) == 2)
+    whose = lambda: [t.get("person") for p in server.get("/v1/photos").json for t in p["templates"] if "face" in t]
+    assert whose() == ["Joe Biden"] * 2
+    browser.js("document.querySelectorAll('#person-faces button')[1].focus()")
+    browser.keys("\ue007")
+    browser.sees("#done", "The face is not Joe Biden's.")
+    assert sorted(whose(), key=str) == ["Joe Biden", None] and browser.js(faces) == 1
+    browser.look("done")
+    browser.click("#done button")
+    browser.sees("#done", "Taken back.")
+    kit.until(lambda: browser.js(faces) == 2)
+    assert whose() == ["Joe Biden"] * 2
+    # What somebody else has changed since is not taken back.
+    browser.type("#person-new", "Joe")
+    browser.click("#person-rename [type=submit]")
+    browser.sees("#done", "Joe Biden is Joe now.")
+    server.say("PATCH", "/v1/people/Joe", name="Joseph")
+    browser.click("#done button")
+    browser.sees("#problem", "the last change is another one")
+    server.say("PATCH", "/v1/people/Joseph", name="Joe Biden")
+    second = [p["photo"] for p in server.get("/v1/photos").json if kit.read(p["photo"]) == kit.OBAMA_2]
+    assert server.ask("DELETE", "/v1/photos?photo=" + second[0]).code == 200
 
 
 def test_copies_are_looked_for():

@@ -117,7 +117,9 @@ def test_rows_come_a_page_at_a_time():
     assert [p["person"] for p in second.json] == ["Joe"] and not second.headers["Link"]
     photos = server.get("/v1/people/Barack%20Obama").json
     assert len(photos) == 1 and photos[0]["templates"][0]["person"] == "Barack Obama"
-    assert len(server.get("/v1/photos").json) == 3
+    rows = server.get("/v1/photos").json
+    assert len(rows) == 3
+    assert all(row["bytes"] == os.stat(row["photo"]).st_size for row in rows)
     assert len(server.get("/v1/photos?person=Joe").json) == 1
 
 
@@ -132,6 +134,64 @@ def test_people_are_renamed_merged_grouped_and_named():
     is_(server.post("/v1/groups"), 200)
     is_(server.say("POST", "/v1/groups/99/name", name="Ann"), 404, code="E_NOT_FOUND")
     assert server.get("/v1/dupes").json[-1]["summary"]["n_groups"] == 0
+
+
+def test_faces_are_put_right_and_changes_taken_back():
+    row = [p for p in server.get("/v1/photos").json if "person" not in p][0]
+    face = row["templates"][0]["template"]
+    path = "/v1/faces/%d/" % face
+    whose = lambda: [t.get("person") for p in server.get("/v1/photos").json for t in p["templates"]
+                     if t["template"] == face]
+    dry = is_(server.say("POST", path + "assign", name="Joe Biden", dry_run=True), 200, dry_run=True)
+    assert dry["photo"] == row["photo"] and dry["face"] == 1 and whose() == [None]
+    is_(server.say("POST", path + "assign", name="Joe Biden"), 200, to="Joe Biden", template=face)
+    change = is_(server.get("/v1/undo"), 200, n_owners_changed=1, dry_run=True)["change"]
+    assert whose() == ["Joe Biden"]
+    # Taken back only if it is the one that is meant; and again, which brings it back.
+    is_(server.say("POST", "/v1/undo", change="rename"), 409)
+    is_(server.say("POST", "/v1/undo", change=change), 200, dry_run=False)
+    assert whose() == [None]
+    is_(server.post("/v1/undo"), 200)
+    assert whose() == ["Joe Biden"]
+    is_(server.say("POST", path + "reject"), 200, **{"from": "Joe Biden", "not": "Joe Biden"})
+    assert whose() == [None]
+    is_(server.say("POST", path + "reject", name="Barack Obama"), 200, **{"not": "Barack Obama"})
+    is_(server.say("POST", path + "reject"), 409)  # nobody's, and in no group
+    is_(server.say("POST", path + "reject", name="Nobody"), 404)
+    is_(server.say("POST", path + "assign"), 400)
+    is_(server.say("POST", "/v1/faces/999999/assign", name="Ann"), 404, code="E_NOT_FOUND")
+    is_(server.say("POST", "/v1/faces/x/assign", name="Ann"), 400)
+    picture = [t["template"] for t in row["templates"] if "face" not in t][0]
+    is_(server.say("POST", "/v1/faces/%d/assign" % picture, name="Ann"), 400)
+    is_(server.say("POST", "/v1/people/Joe%20Biden/apart", **{"from": "Barack Obama"}), 200)
+    is_(server.say("POST", "/v1/people/Joe%20Biden/apart", **{"from": "Nobody"}), 404)
+    is_(server.say("POST", "/v1/people/Joe%20Biden/apart"), 400)
+    # What was enrolled here is told by whose it was to be.
+    is_(server.post("/v1/people/Grace/photos", STRANGER), 201)
+    is_(server.get("/v1/undo"), 200, change='enroll "Grace"')
+    is_(server.post("/v1/undo"), 200)
+    assert [p["person"] for p in server.get("/v1/people").json] == ["Barack Obama", "Joe Biden"]
+    is_(server.post("/v1/people/Grace/photos", STRANGER), 201, outcome="added")
+    is_(server.ask("DELETE", "/v1/people/Grace"), 200, n_files_removed=1)
+    is_(server.get("/v1/undo"), 409)  # gone is gone
+    is_(server.post("/v1/undo"), 409)
+
+
+def test_photos_are_found_by_what_they_show():
+    search = lambda **members: server.say("POST", "/v1/images/search", **members)
+    found = is_(search(text="a man in a suit", k=2), 200, by=["picture"])
+    assert len(found["hits"]) == 2 and found["hits"][0]["picture_rank"] == 1
+    assert found["query"] == {"text": "a man in a suit", "n_tokens": 5}
+    same = server.post("/v1/images/search", *form(text="a man in a suit", k="2"))
+    assert same.json == found
+    decided = is_(search(text="a man", threshold=1), 200)
+    assert {hit["decision"] for hit in decided["hits"]} == {"no match"}
+    assert "auto, caption or image" in is_(search(text="a man", by="face"), 400)["detail"]
+    is_(search(text=""), 422, code="E_INPUT")
+    is_(search(), 400)
+    is_(search(text="a man", by="caption"), 409)  # none are kept
+    is_(server.post("/v1/images/search?text=a%20man", OBAMA), 400)
+    is_(server.post("/v1/images/search", *form(text="a man", photo=OBAMA)), 400)
 
 
 def test_the_forgotten_are_gone_with_their_files():
@@ -152,6 +212,7 @@ def test_the_forgotten_are_gone_with_their_files():
     text = kit.read("gallery", "audit.jsonl").decode()
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["what"] for line in lines][-2:] == ["forget", "forget"]
+    assert {"enroll", "scan", "assign", "reject", "undo: assign", "merge"} <= {line["what"] for line in lines}
     assert {line["user"] for line in lines} == {"serve"}
     assert "Biden" not in text and "Obama" not in text and "photos/" not in text
 
@@ -180,6 +241,25 @@ def test_what_is_no_request_is_told_so():
     is_(server.post("/v1/verify?as=Nobody", OBAMA), 404, code="E_NO_PERSON")
 
 
+def test_a_parameter_that_is_misspelt_is_told_with_those_that_are():
+    is_(server.post("/v1/query?thresold=.9", OBAMA), 400, code="E_ARGUMENT")
+    is_(server.post("/v1/query", *form(photo=OBAMA, thresold=".9")), 400, code="E_ARGUMENT")
+    is_(server.say("POST", "/v1/people/Ann/merge", int="Joe"), 400, code="E_ARGUMENT")
+    is_(server.post("/v1/verify?as=Ann&fpir=.1", OBAMA), 400, code="E_ARGUMENT")
+    # The description has the parameters that there are, by each way.
+    for path, methods in server.get("/v1/openapi.json").json["paths"].items():
+        at = path.replace("{", "").replace("}", "")
+        for method, what in methods.items():
+            if method == "parameters" or at in ("/v1/health", "/v1/openapi.json", "/v1/schema/file"):
+                continue
+            named = {p["name"] for p in what.get("parameters", []) if p["in"] == "query"}
+            for content in what.get("requestBody", {}).get("content", {}).values():
+                named |= {k for k, v in content["schema"].get("properties", {}).items()
+                          if v.get("format") != "binary"}
+            detail = is_(server.ask(method.upper(), at + "?luck=1"), 400)["detail"]
+            assert set(detail.partition("; there are: ")[2].split()) == named, (method, at, detail, named)
+
+
 def test_bodies_over_the_limit_are_refused_before_they_come():
     c = server.connect()
     c.sendall(b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
@@ -203,6 +283,13 @@ def test_other_sites_and_other_names_do_not_get_in():
     is_(server.get("/v1/people", Sec_Fetch_Site="cross-site"), 403)
     own = "http://127.0.0.1:%d" % server.address[1]
     is_(server.get("/v1/people", Origin=own, Sec_Fetch_Site="same-origin"), 200)
+
+
+def test_a_request_without_a_host_is_told_so():
+    c = server.connect()
+    c.sendall(b"GET /v1/people HTTP/1.0\r\n\r\n")
+    assert b'"Host\\" is missing' in c.recv(4096)
+    c.close()
 
 
 def test_cut_off_and_contradicting_requests_leave_nothing():
@@ -256,6 +343,21 @@ def test_many_idle_connections_starve_nobody():
 
 
 # ---------------------------------------------------------------- many at once
+
+
+def test_who_asks_alone_and_who_asks_among_others_are_told_the_same():
+    alone = server.post("/v1/query", OBAMA).body
+    answers = []
+
+    def ask():
+        answers.append(server.post("/v1/query", OBAMA).body)
+
+    asking = [threading.Thread(target=ask) for _ in range(6)]
+    for t in asking:
+        t.start()
+    for t in asking:
+        t.join()
+    assert answers == [alone] * 6
 
 
 def test_readers_and_a_writer_do_not_disturb_each_other():

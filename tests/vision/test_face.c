@@ -329,6 +329,37 @@ static void face_is_found_from_24_px_up_to_the_whole_picture(void **state)
     dpl_image_clear(&image);
 }
 
+/* In small pictures it is the glimpse that decides whether a look is taken that can see it. */
+static void small_picture_that_is_all_face_has_one_face_as_large(void **state)
+{
+    static const int32_t widths[] = {100, 180, 256, 290};
+    dpl_image image = open_photo(PORTRAIT, 0);
+    size_t n;
+    dpl_face *f = find(&n, &image, NULL);
+    dpl_image tight = new_image((int32_t)f->w_px, (int32_t)f->h_px, 0);
+
+    (void)state;
+    cut(&tight, &image, (int32_t)f->x_px, (int32_t)f->y_px);
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        const float w = (float)widths[i];
+        dpl_image small = DPL_IMAGE_INIT;
+
+        assert_int_equal(
+            dpl_image_resize(&small, &tight, widths[i], (int32_t)(w * f->h_px / f->w_px), NULL),
+            DPL_OK);
+        small.full_width_px = small.width_px;
+        small.full_height_px = small.height_px;
+        dpl_face *whole = find(&n, &small, NULL);
+        assert_int_equal(n, 1);
+        assert_near((double)whole->w_px, (double)w, 0.06 * (double)w);
+        dpl_faces_free(whole);
+        dpl_image_clear(&small);
+    }
+    dpl_faces_free(f);
+    dpl_image_clear(&tight);
+    dpl_image_clear(&image);
+}
+
 static void group_photo_has_its_21_faces_strongest_first(void **state)
 {
     dpl_image image = open_photo(GROUP, 0);
@@ -889,6 +920,7 @@ int main(void)
         cmocka_unit_test(turned_photo_has_the_same_upright_face),
         cmocka_unit_test(small_face_is_found_in_a_panorama_and_in_a_large_photo),
         cmocka_unit_test(face_is_found_from_24_px_up_to_the_whole_picture),
+        cmocka_unit_test(small_picture_that_is_all_face_has_one_face_as_large),
         cmocka_unit_test(group_photo_has_its_21_faces_strongest_first),
         cmocka_unit_test(empty_picture_and_one_pixel_have_no_face),
         cmocka_unit_test(detection_options_out_of_range_are_refused),

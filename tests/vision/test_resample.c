@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <math.h>
@@ -226,6 +228,38 @@ static void warp_by_nothing_copies_and_by_whole_pixels_shifts(void **state)
     dpl_image_clear(&in);
 }
 
+/* A page that may not be touched lies before the picture and behind it. */
+static void warp_reads_nothing_but_the_picture(void **state)
+{
+    enum { OW = 19, OH = 5 };
+    static const int sides[][2] = {{1, 1}, {2, 1}, {1, 2}, {3, 1}, {5, 7}, {20, 11}};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *all = mmap(NULL, 3 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_true(all != MAP_FAILED);
+    assert_int_equal(mprotect(all + page, page, PROT_READ | PROT_WRITE), 0);
+    for (size_t i = 0; i < 2 * sizeof sides / sizeof *sides; i++) {
+        const int w = sides[i / 2][0], h = sides[i / 2][1];
+        const size_t n = (size_t)w * (size_t)h * 3;
+        dpl_image in = noise(w, h, i), guarded = in;
+
+        guarded.pixels = all + page + (i % 2 ? page - n : 0);
+        memcpy(guarded.pixels, in.pixels, n);
+        for (float s = 0.3f; s < 9; s *= 1.7f) {
+            const float m[6] = {s, 0.2f, -2, -0.1f, s, -2};
+            uint8_t out[OW * OH * 3];
+
+            assert_int_equal(dpli_warp_affine(out, OW, OH, &guarded, m, NULL), DPL_OK);
+            for (int k = 0; k < OW * OH * 3; k++)
+                if (!(fabs(out[k] - warped(&in, m, k / 3 % OW, k / 3 / OW, k % 3)) <= 1.01))
+                    fail_msg("%dx%d by %g: value %d is %d", w, h, (double)s, k, out[k]);
+        }
+        dpl_image_clear(&in);
+    }
+    munmap(all, 3 * page);
+}
+
 static void warp_keeps_a_constant_image_constant(void **state)
 {
     enum { OW = 9, OH = 8 };
@@ -328,6 +362,7 @@ int main(void)
         cmocka_unit_test(impossible_sizes_are_refused),
         cmocka_unit_test(warped_is_the_formula_in_double),
         cmocka_unit_test(warp_by_nothing_copies_and_by_whole_pixels_shifts),
+        cmocka_unit_test(warp_reads_nothing_but_the_picture),
         cmocka_unit_test(warp_keeps_a_constant_image_constant),
         cmocka_unit_test(warp_has_no_scale_at_which_sharpness_jumps),
         cmocka_unit_test(lack_of_memory_is_told_and_leaks_nothing),

@@ -133,6 +133,24 @@ static inline __attribute__((always_inline)) void blend_columns(uint8_t *out, co
     }
 }
 
+/* The pixels of an input row that any output asks for: a part of a wide picture needs few of them.
+ */
+static void pixels_needed(int32_t *first, int32_t *n, const struct filter *filter, int32_t n_out)
+{
+    int32_t begin = INT32_MAX, end = 0;
+
+    for (int32_t i = 0; i < n_out; i++) {
+        const struct taps *taps = &filter->taps[i];
+
+        if (taps->n > 0 && taps->first < begin)
+            begin = taps->first;
+        if (taps->n > 0 && taps->first + taps->n > end)
+            end = taps->first + taps->n;
+    }
+    *first = end > 0 ? begin : 0;
+    *n = end > 0 ? end - begin : 0;
+}
+
 static inline __attribute__((always_inline)) void resample_rows(uint8_t *out, const uint8_t *in,
                                                                 const dpli_axis *x,
                                                                 const dpli_axis *y,
@@ -140,12 +158,15 @@ static inline __attribute__((always_inline)) void resample_rows(uint8_t *out, co
                                                                 const struct filter *fy, float *row)
 {
     const size_t stride = 3 * (size_t)x->n_in;
+    int32_t first, n;
 
+    pixels_needed(&first, &n, fx, x->n_out);
+    row[3 * (size_t)(first + n)] = 0;
     for (int32_t i = 0; i < y->n_out; i++) {
         const struct taps *taps = &fy->taps[i];
 
-        blend_rows(row, in + (size_t)taps->first * stride, stride, fy->weights + taps->at, taps->n,
-                   stride);
+        blend_rows(row + 3 * (size_t)first, in + (size_t)taps->first * stride + 3 * (size_t)first,
+                   stride, fy->weights + taps->at, taps->n, 3 * (size_t)n);
         blend_columns(out + 3 * (size_t)i * (size_t)x->n_out, row, fx, x->n_out);
     }
 }
@@ -186,7 +207,6 @@ dpl_status dpli_resample(uint8_t *out, const uint8_t *in, const dpli_axis *x, co
         status = DPL_E_MEMORY;
         goto done;
     }
-    row[3 * (size_t)x->n_in] = 0;
 #if defined(__x86_64__)
     if (dpli_cpu_level() >= DPLI_CPU_AVX2)
         resample_avx2(out, in, x, y, &fx, &fy, row);

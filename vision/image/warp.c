@@ -18,6 +18,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "base/cpu.h"
 #include "base/fail.h"
 #include "base/mem.h"
@@ -36,6 +40,9 @@ struct source {
     double m[6];
     double radius;
 };
+
+/* ------------------------------------------------------------------ row by row, for any processor
+ */
 
 /* A tent around p along an axis of n_in pixels: the first pixel and the number of those that exist,
  * p counted from the first, and the sum of its weights, those of pixels that do not exist included.
@@ -144,35 +151,133 @@ static inline __attribute__((always_inline)) void warp_rows(uint8_t *out, int32_
         }
 }
 
-/* n_values is a constant in each copy of the loop. */
-static inline __attribute__((always_inline)) void warp_any(uint8_t *out, int32_t out_w,
-                                                           int32_t out_h,
-                                                           const struct source *source)
+/* What rounding puts just above a whole number would be a tap of no weight. */
+static int most_taps(const struct source *source)
 {
-    /* What rounding puts just above a whole number would be a tap of no weight. */
-    const int most_taps = (int)ceil(2 * source->radius - 1e-5);
+    return (int)ceil(2 * source->radius - 1e-5);
+}
 
-    if (3 * most_taps <= 8)
+/* n_values is a constant in each copy of the loop. */
+static void warp_baseline(uint8_t *out, int32_t out_w, int32_t out_h, const struct source *source)
+{
+    const int n_taps = most_taps(source);
+
+    if (3 * n_taps <= 8)
         warp_rows(out, out_w, out_h, source, 8);
-    else if (3 * most_taps <= 16)
+    else if (3 * n_taps <= 16)
         warp_rows(out, out_w, out_h, source, 16);
     else
         warp_rows(out, out_w, out_h, source, 24);
 }
 
-static void warp_baseline(uint8_t *out, int32_t out_w, int32_t out_h, const struct source *source)
-{
-    warp_any(out, out_w, out_h, source);
-}
+/* ------------------------------------------------------------------ eight pixels at once */
 
 #if defined(__x86_64__)
+
+/* So many output pixels at a time, each a lane. */
+enum { LANES = 8, MOST_TAPS = 8 };
+
+typedef float v8 __attribute__((vector_size(32)));
+typedef int32_t v8i __attribute__((vector_size(32)));
+typedef uint32_t v8u __attribute__((vector_size(32)));
+
+/* The taps of one axis for all lanes: which pixel each is, and its weight, 0 where there is no
+ * pixel (and the nearest is read); the weights' sum counts those of pixels that do not exist. */
+struct lane_taps {
+    v8i pixel[MOST_TAPS];
+    v8 weight[MOST_TAPS], sum;
+};
+
+/* The lanes lie step apart. Whole pixels are counted from the first lane's, so that float32 is
+ * enough for what is left. */
+static inline __attribute__((always_inline, target("avx2,fma"))) void lane_tents(
+    struct lane_taps *taps, double start, float step, float radius, int32_t n_in, int n_taps)
+{
+    const v8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    const float by_radius = 1 / radius;
+    const int32_t base = (int32_t)floor(fmin(fmax(start, -1e8), 1e8));
+    const v8 p = (float)fmin(fmax(start - base, 0), 1) + lane * step;
+    /* What makes p - radius positive: conversion to an integer cuts towards zero. */
+    const int32_t above = MOST_TAPS + (int32_t)(LANES * fabsf(step));
+    const v8i first = __builtin_convertvector(p + ((float)above - radius), v8i) - (above - 1);
+    const v8 centre = p - __builtin_convertvector(first, v8);
+
+    taps->sum = (v8){0};
+    for (int t = 0; t < n_taps; t++) {
+        const v8 d = (float)t - centre;
+        const v8 tent = 1 - by_radius * (v8)((v8i)d & 0x7FFFFFFF);
+        const v8 w = (v8)((v8i)tent & (tent > 0));
+        const v8i at = first + (base + t), low = at & ~(at >> 31), past = low > n_in - 1;
+        const v8i inside = (past & (n_in - 1)) | (~past & low);
+
+        taps->sum += w;
+        taps->weight[t] = (v8)((v8i)w & (inside == at));
+        taps->pixel[t] = inside;
+    }
+}
+
+/* Eight output pixels at once, tap by tap. A pixel is read as four bytes; of the picture's last one
+ * they begin a byte before. */
+static inline __attribute__((always_inline, target("avx2,fma"))) void warp_lanes(
+    uint8_t *out, int32_t out_w, int32_t out_h, const struct source *source, int n_taps)
+{
+    const double *m = source->m;
+    const int32_t w = source->w, h = source->h, last = 3 * w * h - 4;
+    const float radius = (float)source->radius;
+
+    for (int32_t j = 0; j < out_h; j++)
+        for (int32_t i = 0; i < out_w; i += LANES) {
+            const int32_t n = out_w - i < LANES ? out_w - i : LANES;
+            v8 rgb[3] = {{0}};
+            struct lane_taps x, y;
+
+            lane_tents(&x, m[0] * i + m[1] * j + m[2], (float)m[0], radius, w, n_taps);
+            lane_tents(&y, m[3] * i + m[4] * j + m[5], (float)m[3], radius, h, n_taps);
+            for (int b = 0; b < n_taps; b++)
+                for (int a = 0; a < n_taps; a++) {
+                    const v8 weight = x.weight[a] * y.weight[b];
+                    const v8i at = 3 * (y.pixel[b] * w + x.pixel[a]);
+                    const v8i past = at > last; /* by one byte */
+                    const v8i from = at + past;
+                    const v8i bytes = (v8i)_mm256_i32gather_epi32(
+                        (const int *)(const void *)source->pixels, (__m256i)from, 1);
+                    const v8i pixel = (v8i)((v8u)bytes >> (v8u)(past & 8));
+                    for (int c = 0; c < 3; c++)
+                        rgb[c] += weight * __builtin_convertvector(pixel >> (8 * c) & 255, v8);
+                }
+            const v8 by_sum = 1 / (x.sum * y.sum);
+            for (int c = 0; c < 3; c++) {
+                const v8i value = __builtin_convertvector(rgb[c] * by_sum + 0.5f, v8i);
+
+                for (int l = 0; l < n; l++)
+                    out[3 * l + c] = (uint8_t)value[l];
+            }
+            out += 3 * n;
+        }
+}
+
+/* n_taps is a constant in each copy of the loop. */
 __attribute__((target("avx2,fma"))) static void warp_avx2(uint8_t *out, int32_t out_w,
                                                           int32_t out_h,
                                                           const struct source *source)
 {
-    warp_any(out, out_w, out_h, source);
+    const int n_taps = most_taps(source);
+
+    if (n_taps <= 2)
+        warp_lanes(out, out_w, out_h, source, 2);
+    else if (n_taps <= 3)
+        warp_lanes(out, out_w, out_h, source, 3);
+    else if (n_taps <= 4)
+        warp_lanes(out, out_w, out_h, source, 4);
+    else if (n_taps <= 6)
+        warp_lanes(out, out_w, out_h, source, 6);
+    else
+        warp_lanes(out, out_w, out_h, source, MOST_TAPS);
 }
+
 #endif
+
+/* ------------------------------------------------------------------ blocks, and what is common */
 
 /* Along one axis of n_in pixels, the blocks of f that outputs between low and high (indices of the
  * input) can ask for: *begin and their number, 0 when they lie outside. */
@@ -189,6 +294,32 @@ static int32_t blocks_needed(int32_t *begin, double low, double high, int32_t f,
     return (int32_t)(to - from);
 }
 
+/* Of axis 0 or 1, with outputs to out_w x out_h. */
+static int32_t needed_along(int32_t *begin, const double m[3], int32_t f, int32_t n_in,
+                            int32_t out_w, int32_t out_h)
+{
+    const double dx = m[0] * (out_w - 1), dy = m[1] * (out_h - 1);
+
+    return blocks_needed(begin, m[2] + fmin(dx, 0) + fmin(dy, 0), m[2] + fmax(dx, 0) + fmax(dy, 0),
+                         f, n_in);
+}
+
+/* Leave out the rows of a picture that no output asks for, where its bytes are too many for an
+ * index. */
+static dpl_status only_rows_needed(struct source *source, int32_t out_w, int32_t out_h,
+                                   dpl_error *err)
+{
+    int32_t begin = 0;
+
+    source->h = needed_along(&begin, source->m + 3, 1, source->h, out_w, out_h);
+    source->m[5] -= begin;
+    source->pixels += 3 * (size_t)begin * (size_t)source->w;
+    return (int64_t)source->w * source->h <= INT32_MAX / 3
+               ? DPL_OK
+               : dpli_fail(err, DPL_E_LIMIT, "%dx%d pixels are too many for one chip", source->w,
+                           source->h);
+}
+
 /* Average blocks of f x f pixels of in where an output of out_w x out_h needs them, and point
  * source at what came of it; *blocks is the memory under it. */
 static dpl_status average_blocks(uint8_t **blocks, struct source *source, const dpl_image *in,
@@ -198,11 +329,9 @@ static dpl_status average_blocks(uint8_t **blocks, struct source *source, const 
 
     for (int axis = 0; axis < 2; axis++) {
         double *m = source->m + 3 * axis;
-        const double dx = m[0] * (out_w - 1), dy = m[1] * (out_h - 1);
 
-        n[axis] = blocks_needed(&begin[axis], m[2] + fmin(dx, 0) + fmin(dy, 0),
-                                m[2] + fmax(dx, 0) + fmax(dy, 0), f,
-                                axis == 0 ? in->width_px : in->height_px);
+        n[axis] = needed_along(&begin[axis], m, f, axis == 0 ? in->width_px : in->height_px, out_w,
+                               out_h);
         /* Block b of what is kept has its centre at input index (begin + b + 1/2) f - 1/2. */
         m[0] /= f;
         m[1] /= f;
@@ -229,7 +358,7 @@ dpl_status dpli_warp_affine(uint8_t *out, int32_t out_w, int32_t out_h, const dp
 {
     struct source source = {.pixels = in->pixels, .w = in->width_px, .h = in->height_px};
     const double s = sqrt(fabs((double)m[0] * m[4] - (double)m[1] * m[3]));
-    uint8_t *blocks = NULL;
+    uint8_t *blocks = NULL, alone[4] = {0};
     dpl_status status = DPL_OK;
 
     if (out_w < 1 || out_h < 1 || !in->pixels)
@@ -252,7 +381,15 @@ dpl_status dpli_warp_affine(uint8_t *out, int32_t out_w, int32_t out_h, const dp
         source.radius = sqrt(s * s - f * f / 2);
         status = average_blocks(&blocks, &source, in, (int32_t)f, out_w, out_h, err);
     }
-    if (status == DPL_OK) {
+    if (status == DPL_OK && (int64_t)source.w * source.h > INT32_MAX / 3)
+        status = only_rows_needed(&source, out_w, out_h, err);
+    if (status == DPL_OK && source.w == 1 && source.h == 1) {
+        memcpy(alone + 1, source.pixels, 3);
+        source.pixels = alone + 1;
+    }
+    if (status == DPL_OK && (source.w == 0 || source.h == 0)) {
+        memset(out, 0, 3 * (size_t)out_w * (size_t)out_h);
+    } else if (status == DPL_OK) {
 #if defined(__x86_64__)
         if (dpli_cpu_level() >= DPLI_CPU_AVX2)
             warp_avx2(out, out_w, out_h, &source);

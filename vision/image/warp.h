@@ -17,6 +17,7 @@
  *                in pixels with the origin at the top left corner of the top left pixel, so that
  *                pixel i has its centre at i + 0.5; x_in, y_in count pixels of @p in as decoded
  * @retval DPL_E_ARGUMENT  a size below 1, or m is not finite or reduces more than 65536 times
+ * @retval DPL_E_LIMIT     more than 715 megapixels are needed for it
  * Threads: any number at once.
  * Numerics: with s = sqrt(|det m|) input pixels an output pixel, the filter is a tent of radius
  * max(1, s) input pixels along both axes of the input, its weights divided by their sum: bilinear

@@ -2,7 +2,7 @@
  * store_sqlite_rows.c - reading gallery.db: a walk is one SELECT, so it sees one instant of the
  * gallery whatever a writer does meanwhile.
  */
-#include "index/store_sqlite.h"
+#include "index/store_sql.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -28,26 +28,27 @@ static dpl_status walk(dpli_stmt *s, read_row *read, void *fn_and_ctx, dpl_error
 
 /* The statement of a walk, ready to be bound: the one that is kept, or while that is under way
    spare. */
-static dpl_status take(dpli_stmt **out, dpli_sqlite_walk *kept, dpli_stmt *spare, dpli_db *db,
-                       const char *sql, dpl_error *err)
+static dpl_status take(dpli_stmt **out, dpli_sql_walk *kept, dpli_stmt *spare,
+                       dpli_store_sql *store, const char *sql, bool many, dpl_error *err)
 {
-    if (kept->busy) {
-        *out = spare;
-        return dpli_stmt_new(spare, db, sql, err);
-    }
-    *out = &kept->stmt;
-    if (!kept->stmt.handle) {
-        dpl_status status = dpli_stmt_new(&kept->stmt, db, sql, err);
+    dpli_stmt *s = kept->busy ? spare : &kept->stmt;
+
+    *out = s;
+    if (!s->handle) {
+        dpl_status status = dpli_stmt_new(s, store->db, sql, err);
 
         if (status != DPL_OK)
             return status;
+        if (many)
+            dpli_stmt_expect_many(s);
     }
-    kept->busy = true;
+    if (s != spare)
+        kept->busy = true;
     return DPL_OK;
 }
 
 /* It holds on to nothing that was bound to it or read. */
-static void give_back(dpli_stmt *s, dpli_sqlite_walk *kept)
+static void give_back(dpli_stmt *s, dpli_sql_walk *kept)
 {
     if (s != &kept->stmt) {
         dpli_stmt_clear(s);
@@ -60,11 +61,11 @@ static void give_back(dpli_stmt *s, dpli_sqlite_walk *kept)
     kept->busy = false;
 }
 
-void dpli_sqlite_clear_walks(dpli_store_sqlite *s)
+void dpli_sql_clear_walks(dpli_store_sql *s)
 {
-    for (int i = 0; i < DPLI_N_SQLITE_PHOTOS; i++)
+    for (int i = 0; i < DPLI_N_SQL_PHOTOS; i++)
         dpli_stmt_clear(&s->photos[i].stmt);
-    for (int i = 0; i < DPLI_N_SQLITE_TEMPLATES; i++)
+    for (int i = 0; i < DPLI_N_SQL_TEMPLATES; i++)
         dpli_stmt_clear(&s->templates[i].stmt);
 }
 
@@ -95,35 +96,37 @@ static dpl_status read_person(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     return status != DPL_OK ? status : w->fn(w->ctx, &r, err);
 }
 
-dpl_status dpli_sqlite_each_person(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
-                                   dpl_error *err)
+dpl_status dpli_sql_each_person(dpli_store *store, bool by_id, dpli_on_person *fn, void *ctx,
+                                dpl_error *err)
 {
     struct person_walk w = {fn, ctx};
     dpli_stmt s = {0};
     dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+        dpli_stmt_new(&s, dpli_sql_of(store)->db,
                       by_id ? "SELECT id, name, sum, 0, 0 FROM person ORDER BY id"
                             : "SELECT id, name, sum,"
                               " (SELECT count(*) FROM (SELECT id FROM photo"
                               "  WHERE person_id = person.id UNION SELECT photo_id FROM owner"
                               "  JOIN template t ON t.id = template_id"
-                              "  WHERE person_id = person.id)),"
+                              "  WHERE person_id = person.id) AS theirs),"
                               " (SELECT count(*) FROM owner WHERE person_id = person.id)"
-                              " FROM person WHERE " DPLI_SQLITE_IS_SHOWN " ORDER BY name",
+                              " FROM person WHERE " DPLI_SQL_IS_SHOWN " ORDER BY name",
                       err);
 
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
+        dpli_stmt_expect_many(&s);
         status = walk(&s, read_person, &w, err);
+    }
     dpli_stmt_clear(&s);
     return status;
 }
 
-dpl_status dpli_sqlite_one_person(dpli_store *store, int64_t id, dpli_on_person *fn, void *ctx,
-                                  dpl_error *err)
+dpl_status dpli_sql_one_person(dpli_store *store, int64_t id, dpli_on_person *fn, void *ctx,
+                               dpl_error *err)
 {
     struct person_walk w = {fn, ctx};
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+    dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
                                       "SELECT id, name, sum, 0, 0 FROM person WHERE id = ?", err);
 
     if (status == DPL_OK) {
@@ -189,8 +192,8 @@ static dpl_status read_photo(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     return status != DPL_OK ? status : w->fn(w->ctx, &r, err);
 }
 
-dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *query,
-                                  dpli_on_photo *fn, void *ctx, dpl_error *err)
+dpl_status dpli_sql_each_photo(dpli_store *store, const dpli_photo_query *query, dpli_on_photo *fn,
+                               void *ctx, dpl_error *err)
 {
     static const char *const sql[] = {
         [DPLI_ALL_PHOTOS] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "ORDER BY p.uri",
@@ -206,10 +209,11 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
                              " ORDER BY p.id",
         [DPLI_PHOTO_BY_ID] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.id = ?",
     };
-    dpli_sqlite_walk *kept = &dpli_sqlite_of(store)->photos[query->by];
+    dpli_sql_walk *kept = &dpli_sql_of(store)->photos[query->by];
     struct photo_walk w = {fn, ctx};
     dpli_stmt spare = {0}, *s;
-    dpl_status status = take(&s, kept, &spare, dpli_sqlite_of(store)->db, sql[query->by], err);
+    const bool many = query->by <= DPLI_PHOTOS_MEANT_FOR;
+    dpl_status status = take(&s, kept, &spare, dpli_sql_of(store), sql[query->by], many, err);
 
     if (status == DPL_OK) {
         if (query->by == DPLI_PHOTOS_MEANT_FOR)
@@ -226,17 +230,31 @@ dpl_status dpli_sqlite_each_photo(dpli_store *store, const dpli_photo_query *que
 
 /* ------------------------------------------------------------------ templates */
 
+/* Where a template's vector is a row of its own: named by all by which those are parted, so that
+   one part is looked into. */
+#define VECTOR_JOIN                                                                                \
+    " LEFT JOIN vector v ON v.template_id = t.id AND v.space = m.space"                            \
+    " AND v.person_id = coalesce(o.person_id, 0)"
+
 /* The face's columns first, so that they are numbered as in dpli_face_fields. */
-#define TEMPLATE_COLUMNS                                                                           \
+#define TEMPLATE_COLUMNS(vector, vector_join)                                                      \
     DPLI_FACE_LIST(FACE_COLUMN)                                                                    \
-    "f.weakest, f.sum, t.id, t.photo_id, t.model_id, t.vector, t.sum, m.space, m.hash, m.dim,"     \
+    "f.weakest, f.sum, t.id, t.photo_id, t.model_id, " vector ", t.sum, m.space, m.hash, m.dim,"   \
     " b.jpeg, b.sum, o.person_id, o.by_hand, o.sum, w.name, w.sum,"                                \
     " c.source, c.words, c.sum, " PHOTO_COLUMNS                                                    \
     " FROM template t JOIN photo p ON p.id = t.photo_id JOIN model m ON m.id = t.model_id"         \
     " LEFT JOIN face f ON f.template_id = t.id LEFT JOIN thumb b ON b.template_id = t.id"          \
     " LEFT JOIN caption c ON c.template_id = t.id"                                                 \
     " LEFT JOIN owner o ON o.template_id = t.id LEFT JOIN person w ON w.id = "                     \
-    "o.person_id" PHOTO_JOINS
+    "o.person_id" vector_join PHOTO_JOINS
+#define OF_SPACE "(CAST(?1 AS TEXT) IS NULL OR m.space = ?1)"
+#define TEMPLATE_QUERIES(columns)                                                                  \
+    [DPLI_ALL_TEMPLATES] = "SELECT " columns "WHERE " OF_SPACE " ORDER BY t.id",                   \
+    [DPLI_TEMPLATES_OF] =                                                                          \
+        "SELECT " columns "WHERE o.person_id = ?2 AND " OF_SPACE " ORDER BY t.id",                 \
+    [DPLI_TEMPLATES_IN] =                                                                          \
+        "SELECT " columns "WHERE t.photo_id = ?2 AND " OF_SPACE " ORDER BY t.id",                  \
+    [DPLI_TEMPLATE_BY_ID] = "SELECT " columns "WHERE t.id = ?1"
 
 struct template_walk {
     dpli_on_template *fn;
@@ -281,27 +299,26 @@ static dpl_status read_template(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     return status != DPL_OK ? status : w->fn(w->ctx, &r, err);
 }
 
-dpl_status dpli_sqlite_each_template(dpli_store *store, const dpli_template_query *query,
-                                     dpli_on_template *fn, void *ctx, dpl_error *err)
+dpl_status dpli_sql_each_template(dpli_store *store, const dpli_template_query *query,
+                                  dpli_on_template *fn, void *ctx, dpl_error *err)
 {
-    static const char *const sql[] = {
-        [DPLI_ALL_TEMPLATES] =
-            "SELECT " TEMPLATE_COLUMNS "WHERE ?1 IS NULL OR m.space = ?1 ORDER BY t.id",
-        [DPLI_TEMPLATES_OF] = "SELECT " TEMPLATE_COLUMNS "WHERE o.person_id = ?2"
-                              " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
-        [DPLI_TEMPLATES_IN] = "SELECT " TEMPLATE_COLUMNS "WHERE t.photo_id = ?2"
-                              " AND (?1 IS NULL OR m.space = ?1) ORDER BY t.id",
-        [DPLI_TEMPLATE_BY_ID] = "SELECT " TEMPLATE_COLUMNS "WHERE t.id = ?2",
+    static const char *const sql[DPLI_N_DIALECTS][DPLI_N_SQL_TEMPLATES] = {
+        [DPLI_SQLITE] = {TEMPLATE_QUERIES(TEMPLATE_COLUMNS("t.vector", ""))},
+        [DPLI_POSTGRES] = {TEMPLATE_QUERIES(TEMPLATE_COLUMNS("v.bytes", VECTOR_JOIN))},
     };
-    dpli_sqlite_walk *kept = &dpli_sqlite_of(store)->templates[query->by];
+    const bool many = query->by == DPLI_ALL_TEMPLATES || query->by == DPLI_TEMPLATES_OF;
+    dpli_sql_walk *kept = &dpli_sql_of(store)->templates[query->by];
     struct template_walk w = {fn, ctx};
     dpli_stmt spare = {0}, *s;
-    dpl_status status = take(&s, kept, &spare, dpli_sqlite_of(store)->db, sql[query->by], err);
+    dpl_status status = take(&s, kept, &spare, dpli_sql_of(store),
+                             sql[dpli_sql_of(store)->dialect][query->by], many, err);
 
     if (status == DPL_OK) {
-        if (query->space && query->by != DPLI_TEMPLATE_BY_ID)
+        if (query->by == DPLI_TEMPLATE_BY_ID)
+            dpli_bind_int(s, 1, query->id);
+        else if (query->space)
             dpli_bind_text(s, 1, query->space);
-        if (query->by != DPLI_ALL_TEMPLATES)
+        if (query->by == DPLI_TEMPLATES_OF || query->by == DPLI_TEMPLATES_IN)
             dpli_bind_int(s, 2, query->id);
         status = walk(s, read_template, &w, err);
     }
@@ -342,10 +359,10 @@ static dpl_status read_vector(dpli_stmt *s, void *fn_and_ctx, dpl_error *err)
     return w->fn(w->ctx, &r, err);
 }
 
-dpl_status dpli_sqlite_n_vectors(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err)
+dpl_status dpli_sql_n_vectors(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+    dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
                                       "SELECT count(*) FROM template WHERE model_id = ?", err);
     bool row = false;
 
@@ -359,22 +376,27 @@ dpl_status dpli_sqlite_n_vectors(dpli_store *store, int64_t *n, int64_t model_id
     return status;
 }
 
-dpl_status dpli_sqlite_each_vector(dpli_store *store, int64_t model_id, bool with_bytes,
-                                   dpli_on_vector *fn, void *ctx, dpl_error *err)
+#define VECTOR_QUERY(columns, joins)                                                               \
+    "SELECT t.id, t.photo_id, o.person_id, o.by_hand, o.sum" columns                               \
+    " FROM template t LEFT JOIN owner o ON o.template_id = t.id" joins                             \
+    " WHERE t.model_id = ? ORDER BY t.id"
+
+dpl_status dpli_sql_each_vector(dpli_store *store, int64_t model_id, bool with_bytes,
+                                dpli_on_vector *fn, void *ctx, dpl_error *err)
 {
     struct vector_walk w = {fn, ctx, with_bytes, model_id};
     dpli_stmt s = {0};
-    dpl_status status = dpli_stmt_new(
-        &s, dpli_sqlite_of(store)->db,
-        with_bytes ? "SELECT t.id, t.photo_id, o.person_id, o.by_hand, o.sum, t.sum, t.vector"
-                     " FROM template t LEFT JOIN owner o ON o.template_id = t.id"
-                     " WHERE t.model_id = ? ORDER BY t.id"
-                   : "SELECT t.id, t.photo_id, o.person_id, o.by_hand, o.sum"
-                     " FROM template t LEFT JOIN owner o ON o.template_id = t.id"
-                     " WHERE t.model_id = ? ORDER BY t.id",
-        err);
+    static const char *const sql[DPLI_N_DIALECTS][2] = {
+        [DPLI_SQLITE] = {VECTOR_QUERY("", ""), VECTOR_QUERY(", t.sum, t.vector", "")},
+        [DPLI_POSTGRES] = {VECTOR_QUERY("", ""),
+                           VECTOR_QUERY(", t.sum, v.bytes",
+                                        " JOIN model m ON m.id = t.model_id" VECTOR_JOIN)},
+    };
+    dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
+                                      sql[dpli_sql_of(store)->dialect][with_bytes], err);
 
     if (status == DPL_OK) {
+        dpli_stmt_expect_many(&s);
         dpli_bind_int(&s, 1, model_id);
         status = walk(&s, read_vector, &w, err);
     }
@@ -384,13 +406,15 @@ dpl_status dpli_sqlite_each_vector(dpli_store *store, int64_t model_id, bool wit
 
 /* ------------------------------------------------------------------ names, refusals, groups */
 
-dpl_status dpli_sqlite_each_alias(dpli_store *store, dpli_on_alias *fn, void *ctx, dpl_error *err)
+dpl_status dpli_sql_each_alias(dpli_store *store, dpli_on_alias *fn, void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status =
-        dpli_stmt_new(&s, dpli_sqlite_of(store)->db,
+        dpli_stmt_new(&s, dpli_sql_of(store)->db,
                       "SELECT id, person_id, name, sum FROM alias ORDER BY name", err);
 
+    if (status == DPL_OK)
+        dpli_stmt_expect_many(&s);
     while (dpli_stmt_next(&status, &s, err)) {
         const dpli_alias_record r = {.id = dpli_get_int(&s, 0),
                                      .person_id = dpli_get_int(&s, 1),
@@ -405,12 +429,12 @@ dpl_status dpli_sqlite_each_alias(dpli_store *store, dpli_on_alias *fn, void *ct
     return status;
 }
 
-dpl_status dpli_sqlite_each_refusal(dpli_store *store, int64_t template_id, dpli_on_refusal *fn,
-                                    void *ctx, dpl_error *err)
+dpl_status dpli_sql_each_refusal(dpli_store *store, int64_t template_id, dpli_on_refusal *fn,
+                                 void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(
-        &s, dpli_sqlite_of(store)->db,
+        &s, dpli_sql_of(store)->db,
         template_id ? "SELECT id, template_id, person_id, other_id, sum FROM refusal"
                       " WHERE template_id = ?1 OR other_id = ?1 ORDER BY id"
                     : "SELECT id, template_id, person_id, other_id, sum FROM refusal ORDER BY id",
@@ -418,6 +442,8 @@ dpl_status dpli_sqlite_each_refusal(dpli_store *store, int64_t template_id, dpli
 
     if (status == DPL_OK && template_id)
         dpli_bind_int(&s, 1, template_id);
+    else if (status == DPL_OK)
+        dpli_stmt_expect_many(&s);
     while (dpli_stmt_next(&status, &s, err)) {
         const dpli_refusal_record r = {.id = dpli_get_int(&s, 0),
                                        .template_id = dpli_get_int(&s, 1),
@@ -431,13 +457,15 @@ dpl_status dpli_sqlite_each_refusal(dpli_store *store, int64_t template_id, dpli
     return status;
 }
 
-dpl_status dpli_sqlite_each_member(dpli_store *store, dpli_on_member *fn, void *ctx, dpl_error *err)
+dpl_status dpli_sql_each_member(dpli_store *store, dpli_on_member *fn, void *ctx, dpl_error *err)
 {
     dpli_stmt s = {0};
     dpl_status status = dpli_stmt_new(
-        &s, dpli_sqlite_of(store)->db,
+        &s, dpli_sql_of(store)->db,
         "SELECT template_id, group_number, sum FROM member ORDER BY template_id", err);
 
+    if (status == DPL_OK)
+        dpli_stmt_expect_many(&s);
     while (dpli_stmt_next(&status, &s, err)) {
         const dpli_member_record r = {.template_id = dpli_get_int(&s, 0),
                                       .group_number = dpli_get_int(&s, 1),

@@ -1,0 +1,199 @@
+/*
+ * postgres_kit.c - galleries for tests in a server of PostgreSQL.
+ *
+ * A database takes longer to make than what most tests do in it, so that it is emptied and used
+ * again.
+ */
+#include "tests/postgres/postgres_kit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#if DPL_HAS_POSTGRES
+#include <libpq-fe.h>
+
+static char spare[64][512];
+static size_t n_spare;
+
+static const char *host(void)
+{
+    static char line[256];
+    const char *dir = getenv("DOPPEL_TEST_POSTGRES");
+    char path[4096];
+    FILE *file;
+
+    if (line[0])
+        return line;
+    snprintf(path, sizeof path, "%s/host", dir);
+    file = fopen(path, "r");
+    if (!file || !fgets(line, sizeof line, file)) {
+        fprintf(stderr, "there is no server of PostgreSQL in %s\n", dir);
+        exit(77);
+    }
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    return line;
+}
+
+bool postgres_kit_is_wanted(void)
+{
+    return getenv("DOPPEL_TEST_POSTGRES") != NULL && host() != NULL;
+}
+
+static PGconn *connected(const char *address)
+{
+    PGconn *c = PQconnectdb(address);
+
+    if (PQstatus(c) != CONNECTION_OK)
+        fail_msg("%s: %s", address, PQerrorMessage(c));
+    return c;
+}
+
+static void run(PGconn *c, const char *sql)
+{
+    PGresult *r = PQexec(c, sql);
+    const ExecStatusType status = PQresultStatus(r);
+
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        fail_msg("%.200s: %s", sql, PQerrorMessage(c));
+    PQclear(r);
+}
+
+void postgres_kit_run(const char *address, const char *sql)
+{
+    PGconn *c = connected(address);
+
+    run(c, sql);
+    PQfinish(c);
+}
+
+char *postgres_kit_ask(const char *address, const char *sql)
+{
+    PGconn *c = connected(address);
+    PGresult *r = PQexec(c, sql);
+    char *text;
+
+    if (PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%.200s: %s", sql, PQerrorMessage(c));
+    text = strdup(PQntuples(r) > 0 ? PQgetvalue(r, 0, 0) : "");
+    assert_non_null(text);
+    PQclear(r);
+    PQfinish(c);
+    return text;
+}
+
+/* Where databases are made. */
+static const char *first(void)
+{
+    static char address[512];
+
+    snprintf(address, sizeof address, "postgresql://doppel@/postgres?host=%s", host());
+    return address;
+}
+
+char *postgres_kit_new(void)
+{
+    static unsigned n;
+    char sql[128], *address;
+
+    if (n_spare > 0)
+        return strdup(spare[--n_spare]);
+    snprintf(sql, sizeof sql, "CREATE DATABASE kit_%d_%u", (int)getpid(), ++n);
+    postgres_kit_run(first(), sql);
+    address = malloc(sizeof spare[0]);
+    assert_non_null(address);
+    snprintf(address, sizeof spare[0], "postgresql://doppel@/kit_%d_%u?host=%s", (int)getpid(), n,
+             host());
+    return address;
+}
+
+void postgres_kit_drop(char *address)
+{
+    static const char empty[] = "SET client_min_messages = error;"
+                                "DO $$ DECLARE s text; BEGIN"
+                                " FOR s IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
+                                " AND nspname <> 'information_schema' LOOP"
+                                " EXECUTE format('DROP SCHEMA %I CASCADE', s); END LOOP;"
+                                " CREATE SCHEMA public; END $$";
+
+    postgres_kit_run(address, empty);
+    if (n_spare < sizeof spare / sizeof *spare)
+        snprintf(spare[n_spare++], sizeof spare[0], "%s", address);
+    free(address);
+}
+
+int postgres_kit_rows_with(const char *address, const void *bytes, size_t n)
+{
+    static const char each[] =
+        "SELECT format('SELECT t::text FROM %I.%I AS t', n.nspname, c.relname) FROM pg_class AS c"
+        " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind = 'r'"
+        " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
+    PGconn *c = connected(address);
+    PGresult *tables = PQexec(c, each);
+    char *hex = calloc(2 * n + 1, 1);
+    int n_rows = 0;
+
+    assert_non_null(hex);
+    assert_int_equal(PQresultStatus(tables), PGRES_TUPLES_OK);
+    for (size_t i = 0; i < n; i++)
+        sprintf(hex + 2 * i, "%02x", ((const unsigned char *)bytes)[i]);
+    for (int i = 0; i < PQntuples(tables); i++) {
+        PGresult *rows = PQexec(c, PQgetvalue(tables, i, 0));
+
+        assert_int_equal(PQresultStatus(rows), PGRES_TUPLES_OK);
+        for (int k = 0; k < PQntuples(rows); k++) {
+            const char *text = PQgetvalue(rows, k, 0);
+
+            n_rows += strstr(text, hex) != NULL ||
+                      memmem(text, (size_t)PQgetlength(rows, k, 0), bytes, n) != NULL;
+        }
+        PQclear(rows);
+    }
+    PQclear(tables);
+    PQfinish(c);
+    free(hex);
+    return n_rows;
+}
+
+#else
+
+bool postgres_kit_is_wanted(void)
+{
+    return false;
+}
+
+char *postgres_kit_new(void)
+{
+    fail_msg("this build knows no PostgreSQL");
+    return NULL;
+}
+
+void postgres_kit_drop(char *address)
+{
+    free(address);
+}
+
+void postgres_kit_run(const char *address, const char *sql)
+{
+    (void)address, (void)sql;
+}
+
+char *postgres_kit_ask(const char *address, const char *sql)
+{
+    (void)address, (void)sql;
+    return NULL;
+}
+
+int postgres_kit_rows_with(const char *address, const void *bytes, size_t n)
+{
+    (void)address, (void)bytes, (void)n;
+    return 0;
+}
+
+#endif
