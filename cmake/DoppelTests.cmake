@@ -85,6 +85,29 @@ function(dpl_add_test name)
   dpl_begin_early(${name})
 endfunction()
 
+# dpl_again_in_postgres(<test> [postgres|pgvector])
+#
+# A test that runs another's program once more, as postgres_<test> or pgvector_<test>, its galleries in
+# that server (tests/postgres); skipped where there is none.
+function(dpl_again_in_postgres name)
+  set(server postgres)
+  if(ARGN)
+    set(server ${ARGV1})
+  endif()
+  if(NOT DPL_HAS_POSTGRES)
+    return()
+  endif()
+  get_test_property(${name} LABELS labels)
+  get_test_property(${name} TIMEOUT timeout)
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/${server}_${name})
+  file(MAKE_DIRECTORY ${work})
+  add_test(NAME ${server}_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
+  set_tests_properties(
+    ${server}_${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} FIXTURES_REQUIRED ${server}
+                     SKIP_RETURN_CODE 77
+                     ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
+endfunction()
+
 # dpl_program(<variable> <target>): what a script starts a program by: its file, or, where an emulator runs
 # programs, a script that has it do so.
 function(dpl_program variable target)
@@ -116,26 +139,6 @@ function(dpl_add_processors name)
                          ENVIRONMENT "${dpl_test_environment};QEMU_CPU=${processor}")
   endforeach()
 endfunction()
-
-# dpl_again_in_postgres(<test>)
-#
-# A test that runs another's program once more, as postgres_<test>, its galleries in a server of
-# PostgreSQL (tests/postgres); skipped where there is none.
-function(dpl_again_in_postgres name)
-  if(NOT DPL_HAS_POSTGRES)
-    return()
-  endif()
-  get_test_property(${name} LABELS labels)
-  get_test_property(${name} TIMEOUT timeout)
-  set(work ${PROJECT_BINARY_DIR}/tests/scratch/postgres_${name})
-  file(MAKE_DIRECTORY ${work})
-  add_test(NAME postgres_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
-  set_tests_properties(
-    postgres_${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} FIXTURES_REQUIRED postgres
-                     SKIP_RETURN_CODE 77
-                     ENVIRONMENT "${dpl_test_environment};${dpl_postgres_environment};XDG_CACHE_HOME=${work}/cache")
-endfunction()
-set(dpl_postgres_environment DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/postgres)
 
 # dpl_add_memcheck(<name> <program> [<argument>…])
 #
