@@ -1,7 +1,7 @@
 /*
  * bench_train.c - one training step of a named network: pictures a second, and where they go.
  *
- * usage: bench_train ARCH BATCH [THREADS] [REPEATS]
+ * usage: bench_train ARCH BATCH [THREADS] [REPEATS] [f32|bf16]
  *
  * A step is forward, the gradient of pairs under the L1 head, backward and Adam, on random
  * pictures. Prints a line of CSV, then each layer's time a step. The comparison with another
@@ -43,7 +43,8 @@ int main(int argc, char **argv)
 {
     const int32_t n = argc > 2 ? atoi(argv[2]) : 0;
     const int n_threads = argc > 3 ? atoi(argv[3]) : 0, n_repeats = argc > 4 ? atoi(argv[4]) : 10;
-    const dpli_tape_options tape_options = {.max_bytes = (size_t)64 << 30};
+    const dpli_tape_options tape_options = {.narrow = argc > 5 && strcmp(argv[5], "bf16") == 0,
+                                            .max_bytes = (size_t)64 << 30};
     dpli_optimizer_options how = dpli_optimizer_defaults(DPLI_ADAM);
     dpli_arch_options arch_options = {.channels = 1};
     dpli_param *params[MAX_PARAMS];
@@ -60,7 +61,7 @@ int main(int argc, char **argv)
     int code = 4;
 
     if (argc < 3 || n < 2 || n_repeats < 1) {
-        fputs("usage: bench_train ARCH BATCH [THREADS] [REPEATS]\n", stderr);
+        fputs("usage: bench_train ARCH BATCH [THREADS] [REPEATS] [f32|bf16]\n", stderr);
         return 2;
     }
     if (strcmp(argv[1], "mobilefacenet") == 0)

@@ -20,6 +20,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
+#include "net/kernels.h"
 #include "net/ops/axes.h"
 #include "net/ops/op.h"
 #include "net/plan.h"
@@ -214,8 +215,12 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     if (node->n_inputs > DPLI_TAPE_INPUTS)
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "has %d inputs, at most %d are trained",
                               (int)node->n_inputs, DPLI_TAPE_INPUTS);
-    *s = (dpli_tape_step){
-        .op = op, .node = node, .team = t->team, .n_in = node->n_inputs, .beside = t->beside};
+    *s = (dpli_tape_step){.op = op,
+                          .node = node,
+                          .team = t->team,
+                          .n_in = node->n_inputs,
+                          .beside = t->beside,
+                          .narrow = o->narrow && dpli_narrow_there()};
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i] < 0)
             continue;
