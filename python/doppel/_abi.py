@@ -1412,6 +1412,7 @@ class dpl_train_options(Structure):
         ("max_memory_gib", c_double),
         ("max_pixels", c_int),
         ("max_picture_bytes", c_double),
+        ("precision", c_char_p),
     ]
 
 
