@@ -190,6 +190,13 @@ static const option_spec own[] = {
     REAL("ema", ema, "DECAY", 1,
          "average the weights with this decay a step, validate and write the average (default 0: "
          "none)"),
+    {.name = "precision",
+     .kind = OPTION_TEXT,
+     .offset = SET(precision),
+     .value = "f32|bf16",
+     .once = true, /* of a run, not of the other commands' networks */
+     .help = "what products round their factors to: nothing, or bfloat16 where the processor "
+             "multiplies it; sums and weights stay float32 (default f32)"},
     INT("epochs", epochs, "N", 1, "times through the pictures (default 50)"),
     INT("steps", steps, "N", 1, "how many steps, instead of epochs"),
     INT("epoch-steps", epoch_steps, "N", 1,

@@ -214,6 +214,14 @@ void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
     narrow_kernels()->widen(out, in, n_rows, channels);
 }
 
+void dpli_narrow_product_run(const dpli_product *p, void *scratch)
+{
+    if (dpli_cpu_narrow() == DPLI_NARROW_AMX)
+        dpli_product_amx(p, scratch);
+    else
+        dpli_product_avx512(p, scratch);
+}
+
 #else
 
 /* There are none: dpli_narrow_there says so, and nobody calls these. */
@@ -240,6 +248,11 @@ void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
 {
     (void)out, (void)in, (void)n_rows, (void)channels;
+}
+
+void dpli_narrow_product_run(const dpli_product *p, void *scratch)
+{
+    (void)p, (void)scratch;
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "net/kernels/geometry.h"
+#include "net/kernels/product.h"
 
 /* ------------------------------------------------------------------ epilogue */
 
@@ -50,6 +51,9 @@ void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void
 /** To narrow, and back to float32 [n_rows, channels]. */
 void dpli_narrow_run(const dpli_cast *cast, dpli_numbers to, void *out, const float *in);
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels);
+/** Its operands rounded to bfloat16, sums in float32, over k in order. scratch: DPLI_PRODUCT_BYTES.
+ */
+void dpli_narrow_product_run(const dpli_product *p, void *scratch);
 
 /* The same of bytes, for any processor; the convolution's block is dpli_bytes_pack's. */
 void dpli_bytes_conv_run_part(const dpli_conv *c, void *out, const void *in, const void *packed,

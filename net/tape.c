@@ -20,6 +20,7 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "net/arena.h"
+#include "net/kernels.h"
 #include "net/ops/axes.h"
 #include "net/ops/op.h"
 #include "net/plan.h"
@@ -214,8 +215,12 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
     if (node->n_inputs > DPLI_TAPE_INPUTS)
         return dpli_node_fail(g, node, DPL_E_MODEL, err, "has %d inputs, at most %d are trained",
                               (int)node->n_inputs, DPLI_TAPE_INPUTS);
-    *s = (dpli_tape_step){
-        .op = op, .node = node, .team = t->team, .n_in = node->n_inputs, .beside = t->beside};
+    *s = (dpli_tape_step){.op = op,
+                          .node = node,
+                          .team = t->team,
+                          .n_in = node->n_inputs,
+                          .beside = t->beside,
+                          .narrow = o->narrow && dpli_narrow_there()};
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i] < 0)
             continue;
@@ -292,6 +297,36 @@ static dpl_status drop_unwanted(dpli_tape *t, dpl_error *err)
     }
     free(wanted);
     return DPL_OK;
+}
+
+static bool only_result(const dpli_tape_step *s)
+{
+    bool only = true;
+
+    for (int32_t i = 0; i < DPLI_TAPE_MORE; i++)
+        only = only && !s->more[i];
+    return only;
+}
+
+/* Steps that compute the one behind them too. Both go back, or neither. */
+static void join_steps(dpli_tape *t)
+{
+    const dpli_graph *g = &t->own;
+
+    for (int32_t k = 0; k + 1 < t->n_steps; k++) {
+        dpli_tape_step *s = &t->steps[k], *next = s + 1;
+
+        if (s->join && next->in[0] == s->out && g->values[s->node->outputs[0]].n_uses == 1 &&
+            only_result(s) && !next->out->root && t->output != s->out &&
+            t->goes_back[k] == t->goes_back[k + 1] && s->join(s, next))
+            s->joined = next;
+    }
+}
+
+/* Whether the step before it computes it. */
+static bool is_joined(const dpli_tape_step *s, const dpli_tape *t)
+{
+    return s > t->steps && s[-1].joined == s;
 }
 
 /* ------------------------------------------------------------------ what follows from shapes */
@@ -479,6 +514,8 @@ static dpl_status make_steps(dpli_tape *t, const dpl_shape *input, const dpli_ta
         status = dpli_fail(err, DPL_E_MODEL, "every layer is frozen, or none has parameters");
     else
         status = drop_unwanted(t, err);
+    if (status == DPL_OK)
+        join_steps(t);
 done:
     free(tensor_of);
     free(param_of);
@@ -511,19 +548,12 @@ static size_t room_of(const dpli_tensor *t)
     return dpli_tensor_floats(t) * (t->type == DPLI_I64 ? 2 : 1);
 }
 
-static bool only_result(const dpli_tape_step *s)
-{
-    bool only = true;
-
-    for (int32_t i = 0; i < DPLI_TAPE_MORE; i++)
-        only = only && !s->more[i];
-    return only;
-}
-
-/* An output of step k with memory of its own, which those that share it read too. */
+/* An output of step k with memory of its own, which those that share it read too. Made by the step
+ * before it, it is there, and its gradient still, when that one runs. */
 static void add_tensor(dpli_tape *t, blocks *b, dpli_tensor *out, int32_t k)
 {
-    const int32_t turn = t->n_steps, back = 2 * turn - k;
+    const int32_t made = is_joined(&t->steps[k], t) ? k - 1 : k;
+    const int32_t turn = t->n_steps, back = 2 * turn - made;
     const bool is_output = root_of(t->output) == out;
     int32_t last = k, first = back;
     bool wanted = out->grad != NULL, read = is_output || only_result(&t->steps[k]);
@@ -537,11 +567,14 @@ static void add_tensor(dpli_tape *t, blocks *b, dpli_tensor *out, int32_t k)
             first = t->goes_back[j] && 2 * turn - j < first ? 2 * turn - j : first;
         }
     }
-    if (!read) /* of several, the one that nobody wants: it is not computed */
+    /* Of several, the one that nobody wants is not computed; nor is what lies in a joined step. */
+    if (!read || t->steps[k].joined) {
+        out->value = out->grad = NULL;
         return;
+    }
     if (is_output)
         last = first = turn;
-    add_block(b, room_of(out), k,
+    add_block(b, room_of(out), made,
               is_output          ? 2 * turn + 1
               : !t->forward_only ? back
                                  : last,
@@ -795,7 +828,7 @@ void dpli_tape_forward(dpli_tape *t, int32_t n, bool training, uint64_t seed)
         s->training = training;
         s->fault.node = NULL;
         dpli_rng_seed(&s->rng, seed + (uint64_t)k);
-        if (!s->out->root)
+        if (!s->out->root && !is_joined(s, t))
             s->op->forward(s);
         s->forward_s += dpli_now() - start;
     }
@@ -810,7 +843,7 @@ void dpli_tape_backward(dpli_tape *t)
         dpli_tape_step *s = &t->steps[k];
         const double start = dpli_now();
 
-        if (t->goes_back[k] && !s->out->root)
+        if (t->goes_back[k] && !s->out->root && !is_joined(s, t))
             s->op->backward(s);
         s->backward_s += dpli_now() - start;
     }

@@ -108,9 +108,13 @@ typedef struct dpli_tape_step {
     dpli_tensor *more[DPLI_TAPE_MORE]; /* outputs behind the first; NULL where nobody reads them */
     /* Backward adds to in[i]->grad where true, else it writes all of it. */
     bool add[DPLI_TAPE_INPUTS];
-    bool training;                /* false: running averages instead of the batch's, no dropout */
-    bool beside;                  /* parameters are claimed already, see dpli_tape_options */
-    void *state;                  /* the operator's own, zeroed, state_bytes of it */
+    bool training; /* false: running averages instead of the batch's, no dropout */
+    bool narrow;   /* products of bfloat16, which the processor has */
+    bool beside;   /* parameters are claimed already, see dpli_tape_options */
+    void *state;   /* the operator's own, zeroed, state_bytes of it */
+    /* The step behind it, which it computes too: forward fills that one's out, backward starts from
+     * that out's gradient, and its own out is nowhere. */
+    struct dpli_tape_step *joined;
     float *kept;                  /* kept_floats, from forward to backward */
     float *scratch;               /* scratch_floats, only during a call; shared by all steps */
     dpli_rng rng;                 /* for dropout: seeded for each step of the training */
@@ -119,6 +123,9 @@ typedef struct dpli_tape_step {
 
     /* Filled in by plan. */
     size_t kept_floats, scratch_floats;
+    /* Take over the step behind it, which alone reads out: true when it can, and from then on it
+     * computes both. NULL: it never can. */
+    bool (*join)(struct dpli_tape_step *s, const struct dpli_tape_step *next);
 } dpli_tape_step;
 
 /* An operator's part in training. */
@@ -158,6 +165,10 @@ typedef struct dpli_tape_options {
     bool (*freeze)(void *ctx, const char *layer);
     void *freeze_ctx;
     bool forward_only; /* no gradients, nothing kept: for validation */
+    /* Convolutions (but depthwise ones and those of large kernels) and products with a constant
+     * matrix round what they multiply to bfloat16, forward and back; sums, parameters and all else
+     * stay float32. Without kernels for it (dpli_narrow_there) it is as if it were not set. */
+    bool narrow;
     size_t max_bytes;
     /* A tape of the same graph, team and batch, for longer inputs, that outlives this one: the two
      * have parameters, gradients and memory in common, so that only one is at work at a time, from

@@ -268,6 +268,7 @@ static const char *const schedule_names[] = {[DPLI_SCHEDULE_CONSTANT] = "constan
                                              [DPLI_SCHEDULE_DECAY] = "decay",
                                              [DPLI_SCHEDULE_COSINE] = "cosine",
                                              [DPLI_SCHEDULE_COSINE + 1] = NULL};
+static const char *const precision_names[] = {"f32", "bf16", NULL};
 static const char *const init_names[] = {[DPLI_INIT_KOCH] = "koch",
                                          [DPLI_INIT_KOCH_WIDE] = "koch-wide",
                                          [DPLI_INIT_HE] = "he",
@@ -456,6 +457,7 @@ static dpl_status fill(dpli_settings *s, dpl_error *err)
     DEFAULT_INT(log_steps, 20);
     DEFAULT_REAL(checkpoint_minutes, 5);
     DEFAULT_REAL(max_memory_gib, 16);
+    DEFAULT_TEXT(precision, precision_names[0]);
     DEFAULT_INT(max_pixels, (int)usual_limits.max_pixels);
     DEFAULT_REAL(max_picture_bytes, (double)usual_limits.max_bytes);
     return DPL_OK;
@@ -703,13 +705,15 @@ static dpl_status read_kinds(int32_t kinds[2], const char *text, dpl_error *err)
 static dpl_status interpret(dpli_settings *s, dpl_error *err)
 {
     const dpl_train_options *o = &s->o;
-    int loss = 0, optimizer = 0, schedule = 0, init = DPLI_INIT_HE, best = 0;
+    int loss = 0, optimizer = 0, schedule = 0, init = DPLI_INIT_HE, best = 0, precision = 0;
     dpl_status status = choose(&loss, "loss", loss_names, o->loss, err);
 
     if (status == DPL_OK)
         status = choose(&optimizer, "optimizer", optimizer_names, o->optimizer, err);
     if (status == DPL_OK)
         status = choose(&schedule, "schedule", schedule_names, o->schedule, err);
+    if (status == DPL_OK)
+        status = choose(&precision, "precision", precision_names, o->precision, err);
     if (status == DPL_OK && o->init_weights)
         status = choose(&init, "init-weights", init_names, o->init_weights, err);
     if (status == DPL_OK)
@@ -727,6 +731,7 @@ static dpl_status interpret(dpli_settings *s, dpl_error *err)
     s->loss = (dpli_loss_kind)loss;
     s->init = (dpli_init)init;
     s->best = (dpli_best)best;
+    s->narrow = precision == 1;
     const dpli_arch *arch = o->arch ? dpli_arch_find(o->arch) : NULL;
     s->n_towers = o->second_data || o->second_arch ? 2 : arch ? arch->n_towers : 1;
     for (int32_t tower = 0; tower < s->n_towers; tower++)

@@ -36,6 +36,7 @@ typedef struct dpli_settings {
     int32_t n_towers;
     int32_t kinds[2];             /* that are said of the data's sides: a dpl_item_kind, -1 */
     bool batch_given, best_given; /* by who trains */
+    bool narrow;                  /* products of bfloat16 are asked for */
     bool by_item;                 /* batches of random items, not of classes x items */
 } dpli_settings;
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/arch.h"
+#include "net/kernels.h"
 #include "train/checkpoint.h"
 #include "train/feed_captions.h"
 #include "train/feed_numbers.h"
@@ -32,6 +33,12 @@ static void warn(void *trainer, const char *text)
 
     if (t->settings.o.on_event)
         t->settings.o.on_event(t->settings.o.ctx, &e);
+}
+
+static void warn_of_precision(dpli_trainer *t)
+{
+    if (t->settings.narrow && !dpli_narrow_there())
+        warn(t, "the processor multiplies no bfloat16 (AVX512-BF16, AMX): products are in float32");
 }
 
 /* ------------------------------------------------------------------ data */
@@ -615,6 +622,7 @@ dpl_status dpli_trainer_open(dpli_trainer *t, const dpl_train_options *options, 
     if (status != DPL_OK)
         return status;
     t->n_towers = t->settings.n_towers;
+    warn_of_precision(t);
     status = open_parts(t, err);
     if (status != DPL_OK && !options->resume)
         remove_start(t);

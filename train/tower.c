@@ -226,6 +226,7 @@ static dpl_status make_tapes(dpli_trainer *t, dpli_tower *w, dpl_error *err)
     dpli_tape_options options = {
         .freeze = o->freeze ? is_frozen : NULL,
         .freeze_ctx = (void *)(uintptr_t)o->freeze,
+        .narrow = t->settings.narrow,
         .max_bytes = (size_t)fmin(o->max_memory_gib * 0x1p30, 0x1p62),
     };
     const bool free_steps = w->takes == DPLI_TAKES_IDS && w->steps == 0;

@@ -130,7 +130,8 @@ typedef double dpl_train_REAL;
     X(REAL, checkpoint_minutes, 0) /* at most, between checkpoints (5) */                          \
     X(REAL, max_memory_gib, 0)     /* of the step's activations and gradients (16) */              \
     X(INT, max_pixels, 0)          /* of a picture; larger ones are left out (256e6) */            \
-    X(REAL, max_picture_bytes, 0)  /* memory to decode pictures in, of all threads (768 MiB) */
+    X(REAL, max_picture_bytes, 0)  /* memory to decode pictures in, of all threads (768 MiB) */    \
+    X(TEXT, precision, 1)          /* of products: f32, or bf16 where the processor has it (f32) */
 
 /* What a run is about to do, and needs. */
 typedef struct dpl_train_plan {

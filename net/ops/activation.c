@@ -434,6 +434,11 @@ static void backward_act(dpli_tape_step *s)
 
 static const dpli_trained trained = {sizeof(act_state), plan_trained, forward_act, backward_act};
 
+dpli_act_kind dpli_act_trained_kind(const dpli_tape_step *s)
+{
+    return s->op == &trained ? s->node->act.kind : DPLI_ACT_NONE;
+}
+
 const dpli_op dpli_ops_activation[] = {
     {"Relu", DPLI_ROLE_OTHER, 1, 1, 1, false, load_relu, NULL, plan_act, &trained},
     {"PRelu", DPLI_ROLE_OTHER, 2, 2, 1, false, load_prelu, NULL, plan_prelu, &trained},

@@ -9,6 +9,9 @@
  * 1 so is dx, a convolution of dy with the kernel turned round; with larger strides its taps are
  * one product, added up where they belong. dw is a product over the positions of tiles of unfolded
  * input. Large kernels go through net/ops/spectral.h instead.
+ *
+ * In bfloat16 (dpli_tape_options) all three are such products, of the pictures as they lie or of
+ * tiles; a depthwise convolution, which is none, stays as it is.
  */
 #include "net/ops/conv_train.h"
 
@@ -16,7 +19,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/blas.h"
 #include "net/ops/conv_shape.h"
 #include "net/ops/spectral.h"
 #include "net/ops/train.h"
@@ -35,6 +37,7 @@ typedef struct conv_state {
     dpli_spectral *spectral;
     /* Floats of scratch: weights in another order, packed or not; then each worker's own. */
     size_t weight_floats, worker_floats;
+    size_t product_at; /* in a worker's */
     /* For the job at hand. */
     dpli_tape_step *s;
 } conv_state;
@@ -112,7 +115,8 @@ static void plan_scratch(conv_state *state, dpli_tape_step *s)
                    round_up(dpli_conv_packed_floats(&state->turned)) + round_up(weights));
         own = larger(own, dpli_conv_scratch_bytes(&state->turned) / sizeof(float));
     }
-    state->worker_floats = round_up(own);
+    state->product_at = round_up(own);
+    state->worker_floats = state->product_at + dpli_train_product_floats(s);
     s->scratch_floats =
         state->weight_floats + (size_t)dpli_team_size(s->team) * state->worker_floats;
     if (state->how != SPECTRAL)
@@ -177,6 +181,18 @@ static float *worker_scratch(const conv_state *state, int worker)
     return state->s->scratch + state->weight_floats + (size_t)worker * state->worker_floats;
 }
 
+static void product(const conv_state *state, int worker, const dpli_product *p)
+{
+    dpli_train_product(state->s, p, worker_scratch(state, worker) + state->product_at);
+}
+
+/* Whether the input, as it lies, is the matrix. */
+static bool is_itself(const dpli_conv *c)
+{
+    return taps(c) == 1 && c->groups == 1 && c->stride_h == 1 && c->stride_w == 1 &&
+           c->out_h == c->in_h && c->out_w == c->in_w;
+}
+
 static const float *bias_of(const dpli_tape_step *s)
 {
     return s->n_in > 2 && s->param[2] ? s->param[2]->value : NULL;
@@ -203,23 +219,6 @@ static void bias_part(void *ctx, int worker, size_t from, size_t to)
 
     (void)worker;
     dpli_epilogue_run(&epilogue, state->s->out->value + from * c, to - from, c);
-}
-
-static void forward(dpli_tape_step *s)
-{
-    conv_state *state = s->state;
-    const dpli_tensor *out = s->out;
-
-    state->s = s;
-    if (state->how == SPECTRAL) {
-        dpli_spectral_forward(state->spectral, s->team, out->n, out->value, s->in[0]->value,
-                              s->param[1]->value, s->kept, s->scratch);
-        if (bias_of(s))
-            dpli_team_run(s->team, dpli_tensor_floats(out) / (size_t)out->c, bias_part, state);
-        return;
-    }
-    dpli_conv_pack(s->scratch, &state->conv, s->param[1]->value);
-    dpli_team_run(s->team, (size_t)out->n, forward_part, state);
 }
 
 /* ------------------------------------------------------------------ unfolded input */
@@ -298,6 +297,98 @@ static void fold(const dpli_conv *c, float *in, const float *rows, int32_t group
     }
 }
 
+/* ------------------------------------------------------------------ forward, run */
+
+/* w[o, i, k] as w[o, k, i]. */
+static void order_weight(const dpli_conv *c, float *ordered, const float *weight)
+{
+    const size_t in = group_in(c), k = taps(c);
+
+    for (size_t o = 0; o < (size_t)c->out_c; o++) {
+        for (size_t i = 0; i < in; i++) {
+            for (size_t j = 0; j < k; j++)
+                ordered[(o * k + j) * in + i] = weight[(o * in + i) * k + j];
+        }
+    }
+}
+
+/* Whether the step's products are of bfloat16. */
+static bool is_narrow(const conv_state *state)
+{
+    return state->s->narrow && state->how == DIRECT;
+}
+
+static void narrow_part(void *ctx, int worker, size_t from, size_t to)
+{
+    const conv_state *state = ctx;
+    const dpli_tape_step *s = state->s;
+    const dpli_conv *c = &state->conv;
+    const size_t row = row_floats(c), out = group_out(c), out_c = (size_t)c->out_c;
+    const size_t item = dpli_tensor_item(s->out), in_item = dpli_tensor_item(s->in[0]);
+    const int32_t lines = tile_lines(c);
+    float *tile = worker_scratch(state, worker);
+
+    if (is_itself(c)) {
+        product(state, worker,
+                &(dpli_product){.trans_b = true,
+                                .m = (to - from) * item / out_c,
+                                .n = out_c,
+                                .k = row,
+                                .a = s->in[0]->value + from * in_item,
+                                .lda = row,
+                                .b = s->scratch,
+                                .ldb = row,
+                                .c = s->out->value + from * item,
+                                .ldc = out_c});
+        return;
+    }
+    for (size_t n = from; n < to; n++) {
+        for (int32_t g = 0; g < c->groups; g++) {
+            for (int32_t y = 0; y < c->out_h; y += lines) {
+                const int32_t n_lines = c->out_h - y < lines ? c->out_h - y : lines;
+
+                unfold(c, tile, s->in[0]->value + n * in_item, g, y, n_lines);
+                product(state, worker,
+                        &(dpli_product){.trans_b = true,
+                                        .m = (size_t)n_lines * (size_t)c->out_w,
+                                        .n = out,
+                                        .k = row,
+                                        .a = tile,
+                                        .lda = row,
+                                        .b = s->scratch + (size_t)g * out * row,
+                                        .ldb = row,
+                                        .c = s->out->value + n * item +
+                                             (size_t)y * (size_t)c->out_w * out_c + (size_t)g * out,
+                                        .ldc = out_c});
+            }
+        }
+    }
+}
+
+static void forward(dpli_tape_step *s)
+{
+    conv_state *state = s->state;
+    const dpli_tensor *out = s->out;
+
+    state->s = s;
+    if (state->how == SPECTRAL) {
+        dpli_spectral_forward(state->spectral, s->team, out->n, out->value, s->in[0]->value,
+                              s->param[1]->value, s->kept, s->scratch);
+        if (bias_of(s))
+            dpli_team_run(s->team, dpli_tensor_floats(out) / (size_t)out->c, bias_part, state);
+        return;
+    }
+    if (is_narrow(state)) {
+        order_weight(&state->conv, s->scratch, s->param[1]->value);
+        dpli_team_run(s->team, (size_t)out->n, narrow_part, state);
+        if (bias_of(s))
+            dpli_team_run(s->team, dpli_tensor_floats(out) / (size_t)out->c, bias_part, state);
+        return;
+    }
+    dpli_conv_pack(s->scratch, &state->conv, s->param[1]->value);
+    dpli_team_run(s->team, (size_t)out->n, forward_part, state);
+}
+
 /* ------------------------------------------------------------------ gradient of the input */
 
 /* w[o, i, k] as w[i, o, -k], by group. */
@@ -314,19 +405,6 @@ static void turn_weight(const dpli_conv *c, float *turned, const float *weight)
                 for (size_t j = 0; j < k; j++)
                     to[j] = from[k - 1 - j];
             }
-        }
-    }
-}
-
-/* w[o, i, k] as w[o, k, i]. */
-static void order_weight(const dpli_conv *c, float *ordered, const float *weight)
-{
-    const size_t in = group_in(c), k = taps(c);
-
-    for (size_t o = 0; o < (size_t)c->out_c; o++) {
-        for (size_t i = 0; i < in; i++) {
-            for (size_t j = 0; j < k; j++)
-                ordered[(o * k + j) * in + i] = weight[(o * in + i) * k + j];
         }
     }
 }
@@ -391,6 +469,20 @@ static void folded_part(void *ctx, int worker, size_t from, size_t to)
     const int32_t lines = tile_lines(c);
     float *tile = worker_scratch(state, worker);
 
+    if (state->how == DIRECT && is_itself(c)) {
+        product(state, worker,
+                &(dpli_product){.add = s->add[0],
+                                .m = (to - from) * dpli_tensor_item(s->out) / out_c,
+                                .n = row,
+                                .k = out_c,
+                                .a = s->out->grad + from * dpli_tensor_item(s->out),
+                                .lda = out_c,
+                                .b = s->scratch,
+                                .ldb = row,
+                                .c = s->in[0]->grad + from * dpli_tensor_item(s->in[0]),
+                                .ldc = row});
+        return;
+    }
     for (size_t n = from; n < to; n++) {
         float *dx = s->in[0]->grad + n * dpli_tensor_item(s->in[0]);
         const float *dy = s->out->grad + n * dpli_tensor_item(s->out);
@@ -405,9 +497,17 @@ static void folded_part(void *ctx, int worker, size_t from, size_t to)
             for (int32_t y = 0; y < c->out_h; y += lines) {
                 const int32_t n_lines = c->out_h - y < lines ? c->out_h - y : lines;
 
-                dpli_gemm(0, 0, (size_t)n_lines * (size_t)c->out_w, row, out, 1.0f,
-                          dy + (size_t)y * (size_t)c->out_w * out_c + (size_t)g * out, out_c,
-                          s->scratch + (size_t)g * out * row, row, 0.0f, tile, row);
+                product(state, worker,
+                        &(dpli_product){.m = (size_t)n_lines * (size_t)c->out_w,
+                                        .n = row,
+                                        .k = out,
+                                        .a = dy + (size_t)y * (size_t)c->out_w * out_c +
+                                             (size_t)g * out,
+                                        .lda = out_c,
+                                        .b = s->scratch + (size_t)g * out * row,
+                                        .ldb = row,
+                                        .c = tile,
+                                        .ldc = row});
                 fold(c, dx, tile, g, y, n_lines);
             }
         }
@@ -419,7 +519,7 @@ static void input_gradient(conv_state *state)
     dpli_tape_step *s = state->s;
     const dpli_conv *c = &state->conv;
 
-    if (state->is_turned) {
+    if (state->is_turned && !is_narrow(state)) {
         float *turned = s->scratch + round_up(dpli_conv_packed_floats(&state->turned));
 
         turn_weight(c, turned, s->param[1]->value);
@@ -457,7 +557,7 @@ DPLI_EACH_CPU(static, void, add_rows,
     }
 }
 
-static void dense_weight(const conv_state *state, float *dw, size_t picture)
+static void dense_weight(const conv_state *state, int worker, float *dw, size_t picture)
 {
     const dpli_tape_step *s = state->s;
     const dpli_conv *c = &state->conv;
@@ -466,12 +566,20 @@ static void dense_weight(const conv_state *state, float *dw, size_t picture)
     const float *dy = s->out->grad + picture * dpli_tensor_item(s->out);
     const int32_t lines = tile_lines(c);
     float *tile = dw + round_up(out_c * row);
-    const bool is_itself = taps(c) == 1 && c->groups == 1 && c->stride_h == 1 && c->stride_w == 1 &&
-                           c->out_h == c->in_h && c->out_w == c->in_w;
 
-    if (is_itself) {
-        dpli_gemm(1, 0, out_c, row, (size_t)c->out_h * (size_t)c->out_w, 1.0f, dy, out_c, in, row,
-                  1.0f, dw, row);
+    if (is_itself(c)) {
+        product(state, worker,
+                &(dpli_product){.trans_a = true,
+                                .add = true,
+                                .m = out_c,
+                                .n = row,
+                                .k = (size_t)c->out_h * (size_t)c->out_w,
+                                .a = dy,
+                                .lda = out_c,
+                                .b = in,
+                                .ldb = row,
+                                .c = dw,
+                                .ldc = row});
         return;
     }
     for (int32_t g = 0; g < c->groups; g++) {
@@ -479,9 +587,19 @@ static void dense_weight(const conv_state *state, float *dw, size_t picture)
             const int32_t n_lines = c->out_h - y < lines ? c->out_h - y : lines;
 
             unfold(c, tile, in, g, y, n_lines);
-            dpli_gemm(1, 0, out, row, (size_t)n_lines * (size_t)c->out_w, 1.0f,
-                      dy + (size_t)y * (size_t)c->out_w * out_c + (size_t)g * out, out_c, tile, row,
-                      1.0f, dw + (size_t)g * out * row, row);
+            product(
+                state, worker,
+                &(dpli_product){.trans_a = true,
+                                .add = true,
+                                .m = out,
+                                .n = row,
+                                .k = (size_t)n_lines * (size_t)c->out_w,
+                                .a = dy + (size_t)y * (size_t)c->out_w * out_c + (size_t)g * out,
+                                .lda = out_c,
+                                .b = tile,
+                                .ldb = row,
+                                .c = dw + (size_t)g * out * row,
+                                .ldc = row});
         }
     }
 }
@@ -512,7 +630,7 @@ static void weight_part(void *ctx, int worker, size_t from, size_t to)
         if (state->how == DEPTHWISE)
             depthwise_picture(state, n, dw);
         else
-            dense_weight(state, dw, n);
+            dense_weight(state, worker, dw, n);
     }
 }
 

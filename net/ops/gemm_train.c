@@ -23,7 +23,8 @@ typedef struct gemm_state {
     float alpha, beta;
     bool trans_b; /* b is [out, in], else [in, out] */
     dpli_tape_step *s;
-    bool both; /* a and b are computed: n_inner products [rows, in] [in, out] an item */
+    bool narrow; /* its products are of bfloat16 */
+    bool both;   /* a and b are computed: n_inner products [rows, in] [in, out] an item */
     size_t rows, n_inner;
 } gemm_state;
 
@@ -97,6 +98,8 @@ static dpl_status plan(const dpli_graph *g, dpli_tape_step *s, dpl_error *err)
     shape.dims[shape.rank - 1] = (int64_t)state->out;
     if (!dpli_tensor_shape_at(s->out, &shape, x->batch_axis))
         return dpli_node_fail(g, s->node, DPL_E_MODEL, err, "result is too large");
+    state->narrow = s->narrow && state->alpha == 1.0f;
+    s->scratch_floats = (size_t)dpli_team_size(s->team) * dpli_train_product_floats(s);
     status = dpli_tape_claim(g, s, 1, DPLI_PARAM_DENSE, state->in, state->out, err);
     if (status == DPL_OK && addend(s))
         status = dpli_tape_claim(g, s, 2, DPLI_PARAM_BIAS, 0, 0, err);
@@ -114,6 +117,18 @@ static size_t ldb(const gemm_state *state)
     return state->trans_b ? state->in : state->out;
 }
 
+/* c [m, n] = alpha op(a) op(b), or added to c. */
+static void product(const gemm_state *state, int worker, const dpli_product *p)
+{
+    const dpli_tape_step *s = state->s;
+
+    if (state->narrow)
+        dpli_train_product(s, p, s->scratch + (size_t)worker * dpli_train_product_floats(s));
+    else
+        dpli_gemm(p->trans_a, p->trans_b, p->m, p->n, p->k, state->alpha, p->a, p->lda, p->b,
+                  p->ldb, p->add ? 1.0f : 0.0f, p->c, p->ldc);
+}
+
 static void forward_part(void *ctx, int worker, size_t from, size_t to)
 {
     const gemm_state *state = ctx;
@@ -122,9 +137,9 @@ static void forward_part(void *ctx, int worker, size_t from, size_t to)
     const size_t n = n_rows(s);
     float *y = s->out->value;
 
-    (void)worker;
-    dpli_gemm(0, state->trans_b, n, to - from, state->in, state->alpha, s->in[0]->value, state->in,
-              b, ldb(state), 0.0f, y + from, state->out);
+    product(state, worker,
+            &(dpli_product){false, state->trans_b, false, n, to - from, state->in, s->in[0]->value,
+                            state->in, b, ldb(state), y + from, state->out});
     for (size_t i = 0; addend(s) && i < n; i++) {
         for (size_t o = from; o < to; o++)
             y[i * state->out + o] += state->beta * addend(s)->value[o];
@@ -137,9 +152,10 @@ static void input_part(void *ctx, int worker, size_t from, size_t to)
     const dpli_tape_step *s = state->s;
     const float *b = s->param[1]->value + from * (state->trans_b ? 1 : state->out);
 
-    (void)worker;
-    dpli_gemm(0, !state->trans_b, n_rows(s), to - from, state->out, state->alpha, s->out->grad,
-              state->out, b, ldb(state), s->add[0] ? 1.0f : 0.0f, s->in[0]->grad + from, state->in);
+    product(state, worker,
+            &(dpli_product){false, !state->trans_b, s->add[0], n_rows(s), to - from, state->out,
+                            s->out->grad, state->out, b, ldb(state), s->in[0]->grad + from,
+                            state->in});
 }
 
 static void matrix_part(void *ctx, int worker, size_t from, size_t to)
@@ -149,13 +165,14 @@ static void matrix_part(void *ctx, int worker, size_t from, size_t to)
     const float *x = s->in[0]->value, *dy = s->out->grad;
     float *db = s->param[1]->grad + from * ldb(state);
 
-    (void)worker;
     if (state->trans_b)
-        dpli_gemm(1, 0, to - from, state->in, n_rows(s), state->alpha, dy + from, state->out, x,
-                  state->in, 0.0f, db, state->in);
+        product(state, worker,
+                &(dpli_product){true, false, false, to - from, state->in, n_rows(s), dy + from,
+                                state->out, x, state->in, db, state->in});
     else
-        dpli_gemm(1, 0, to - from, state->out, n_rows(s), state->alpha, x + from, state->in, dy,
-                  state->out, 0.0f, db, state->out);
+        product(state, worker,
+                &(dpli_product){true, false, false, to - from, state->out, n_rows(s), x + from,
+                                state->in, dy, state->out, db, state->out});
 }
 
 static void addend_part(void *ctx, int worker, size_t from, size_t to)

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#include "net/blas.h"
+#include "net/kernels.h"
+
 typedef struct put_work {
     float *to;
     const float *from;
@@ -39,6 +42,15 @@ void dpli_train_put(dpli_team *team, float *to, const float *from, size_t n, flo
     put_work w = {to, from, scale, add};
 
     dpli_team_run(team, n, put_range, &w);
+}
+
+void dpli_train_product(const dpli_tape_step *s, const dpli_product *p, float *scratch)
+{
+    if (s->narrow)
+        dpli_narrow_product_run(p, scratch);
+    else
+        dpli_gemm(p->trans_a, p->trans_b, p->m, p->n, p->k, 1.0f, p->a, p->lda, p->b, p->ldb,
+                  p->add ? 1.0f : 0.0f, p->c, p->ldc);
 }
 
 bool dpli_train_per_channel(const dpl_shape *shape, const dpli_tensor *x)

@@ -3,6 +3,7 @@
 #define DOPPEL_NET_OPS_TRAIN_H
 
 #include "base/cpu.h"
+#include "net/kernels/product.h"
 #include "net/ops/walk.h"
 #include "net/tape.h"
 
@@ -51,6 +52,15 @@ dpl_status dpli_train_need_any(const dpli_graph *g, const dpli_tape_step *s, dpl
 
 /** Where nothing is to be done: no gradient passes, or the memory is the input's. */
 void dpli_train_no_backward(dpli_tape_step *s);
+
+/* Floats of scratch that dpli_train_product wants of each worker, 64-byte aligned. */
+static inline size_t dpli_train_product_floats(const dpli_tape_step *s)
+{
+    return s->narrow ? DPLI_PRODUCT_BYTES / sizeof(float) : 0;
+}
+
+/** A product as the step has it: in float32, or rounded to bfloat16 (dpli_tape_options). */
+void dpli_train_product(const dpli_tape_step *s, const dpli_product *p, float *scratch);
 
 /* ------------------------------------------------------------------ any shapes */
 

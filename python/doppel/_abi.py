@@ -1440,6 +1440,7 @@ class dpl_train_options(Structure):
         ("max_memory_gib", c_double),
         ("max_pixels", c_int),
         ("max_picture_bytes", c_double),
+        ("precision", c_char_p),
     ]
 
 

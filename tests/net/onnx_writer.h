@@ -56,7 +56,7 @@ static inline void put_float(dpli_buf *b, int field, float x)
 static inline void add_value(writer *w, int field, const char *name, int type_of_elements, int rank,
                              const int64_t *dims)
 {
-    dpli_buf shape = {0}, tensor = {0}, type = {0}, info = {0};
+    dpli_buf shape = {0}, proto = {0}, type = {0}, info = {0};
 
     dpli_buf_str(&shape, "");
     for (int i = 0; i < rank; i++) {
@@ -67,11 +67,11 @@ static inline void add_value(writer *w, int field, const char *name, int type_of
             put_int(&dim, 1, dims[i]);
         put_message(&shape, 1, &dim);
     }
-    put_int(&tensor, 1, type_of_elements);
+    put_int(&proto, 1, type_of_elements);
     if (rank >= 0)
-        put_message(&tensor, 2, &shape);
+        put_message(&proto, 2, &shape);
     dpli_buf_clear(&shape);
-    put_message(&type, 1, &tensor);
+    put_message(&type, 1, &proto);
     put_string(&info, 1, name);
     put_message(&info, 2, &type);
     put_message(&w->graph, field, &info);
@@ -96,17 +96,17 @@ static inline void add_output(writer *w, const char *name)
 static inline void add_tensor(writer *w, const char *name, int type, int rank, const int64_t *dims,
                               const void *values)
 {
-    dpli_buf tensor = {0};
+    dpli_buf proto = {0};
     size_t n = 1;
 
     for (int i = 0; i < rank; i++) {
-        put_int(&tensor, 1, dims[i]);
+        put_int(&proto, 1, dims[i]);
         n *= (size_t)dims[i];
     }
-    put_int(&tensor, 2, type);
-    put_string(&tensor, 8, name);
-    put_bytes(&tensor, 9, values, n * (type == 1 ? 4 : 8));
-    put_message(&w->graph, 5, &tensor);
+    put_int(&proto, 2, type);
+    put_string(&proto, 8, name);
+    put_bytes(&proto, 9, values, n * (type == 1 ? 4 : 8));
+    put_message(&w->graph, 5, &proto);
 }
 
 static inline void add_attr(writer *w, dpli_buf *attr, const char *name, int type)

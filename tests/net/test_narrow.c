@@ -470,10 +470,68 @@ static void kind_is_not_above_the_one_asked_for(void **state)
                     dpli_cpu_narrow() == DPLI_NARROW_NEON);
 }
 
+/* Every operand in either order, edges everywhere, more than a block of k and of columns; the sums
+ * begin with what is there where they are to be added. Against sums in double of the rounded
+ * numbers, of which float32 rounds each by 2^-24 of what has been summed up so far. A row by itself
+ * is the same to the bit. */
+static void products_for_training_match_the_reference(void **state)
+{
+    static const size_t sizes[][3] = {{1, 1, 1},     {3, 5, 7},    {16, 16, 32}, {17, 33, 31},
+                                      {32, 32, 64},  {33, 31, 65}, {5, 530, 9},  {40, 48, 1030},
+                                      {129, 64, 96}, {64, 20, 513}};
+    void *scratch = aligned(DPLI_PRODUCT_BYTES);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes * 8; i++) {
+        const bool trans_a = i & 1, trans_b = i & 2, add = i & 4;
+        const size_t m = sizes[i / 8][0], n = sizes[i / 8][1], k = sizes[i / 8][2], ldc = n + 3;
+        const size_t lda = (trans_a ? m : k) + 2, ldb = (trans_b ? k : n) + 1;
+        float *a = floats(lda * (trans_a ? k : m)), *b = floats(ldb * (trans_b ? n : k));
+        float *c = floats(ldc * m), *before = floats(ldc * m), *row = floats(n);
+        double *want = malloc(ldc * m * sizeof *want), *tolerance = malloc(ldc * m * sizeof *want);
+        dpli_product p = {trans_a, trans_b, add, m, n, k, a, lda, b, ldb, c, ldc};
+
+        assert_true(want && tolerance);
+        memcpy(before, c, ldc * m * sizeof *c);
+        for (size_t r = 0; r < m; r++) {
+            for (size_t col = 0; col < ldc; col++) {
+                double sum = add || col >= n ? (double)c[r * ldc + col] : 0, size = fabs(sum);
+
+                for (size_t j = 0; j < k && col < n; j++) {
+                    const double t = (double)rounded(trans_a ? a[j * lda + r] : a[r * lda + j]) *
+                                     (double)rounded(trans_b ? b[col * ldb + j] : b[j * ldb + col]);
+
+                    sum += t;
+                    size += fabs(t);
+                }
+                want[r * ldc + col] = sum;
+                tolerance[r * ldc + col] = col < n ? (double)(k + 1) * 0x1p-24 * size + 1e-30 : 0;
+            }
+        }
+        dpli_narrow_product_run(&p, scratch);
+        check("product", c, want, tolerance, ldc * m);
+        p.m = 1;
+        p.a = a + (m - 1) * (trans_a ? 1 : lda);
+        memcpy(row, before + (m - 1) * ldc, n * sizeof *row);
+        p.c = row;
+        dpli_narrow_product_run(&p, scratch);
+        assert_memory_equal(row, c + (m - 1) * ldc, n * sizeof *row);
+        free(a);
+        free(b);
+        free(c);
+        free(before);
+        free(row);
+        free(want);
+        free(tolerance);
+    }
+    free(scratch);
+}
+
 int main(void)
 {
     const char *want = getenv("DOPPEL_CPU");
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_for_training_match_the_reference),
         cmocka_unit_test(kind_is_not_above_the_one_asked_for),
         cmocka_unit_test(convolution_matches_the_sum_of_rounded_numbers),
         cmocka_unit_test(convolution_matches_the_sum_around_its_tiles),

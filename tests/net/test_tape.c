@@ -18,6 +18,7 @@
 #include "net/load.h"
 #include "net/tape.h"
 #include "tests/net/golden_file.h"
+#include "tests/net/onnx_writer.h"
 
 #define TOLERANCE   2e-5
 #define MAX_TENSORS 64
@@ -307,9 +308,142 @@ static void only_what_goes_back_is_kept(void **state)
     close_golden(&k);
 }
 
+/* ------------------------------------------------------------------ steps that are one */
+
+enum { PICTURES = 3, IN_C = 2, NORM_C = 19, SIDE = 3 };
+
+typedef struct joined_case {
+    const char *what, *op;
+    int64_t n_slopes; /* 0: the operator has none */
+    bool training;
+    const char *frozen; /* a layer, or NULL */
+    bool joins;
+} joined_case;
+
+static bool is_frozen(void *ctx, const char *layer)
+{
+    return ctx && strcmp(ctx, layer) == 0;
+}
+
+/* A convolution, the norm, what is behind it, and a vector a picture; between the two a product
+ * with 1, where they are to stay apart. */
+static dpli_buf norm_net(const joined_case *c, bool apart)
+{
+    float numbers[IN_C * NORM_C], from_below[NORM_C], above[NORM_C];
+    const int64_t channels[] = {NORM_C}, weight[] = {NORM_C, IN_C, 1, 1};
+    const int64_t slope[] = {c->n_slopes, 1, 1};
+    writer w = {0};
+
+    for (int i = 0; i < IN_C * NORM_C; i++)
+        numbers[i] = sinf((float)(5 * i + 1));
+    for (int i = 0; i < NORM_C; i++) {
+        from_below[i] = 0.5f * cosf((float)(3 * i));
+        above[i] = 0.5f + (float)(i % 4);
+    }
+    add_input(&w, "x", 4, (int64_t[]){-1, IN_C, SIDE, SIDE});
+    add_tensor(&w, "weight", 1, 4, weight, numbers);
+    add_tensor(&w, "gamma", 1, 1, channels, above);
+    add_tensor(&w, "beta", 1, 1, channels, from_below);
+    add_tensor(&w, "mean", 1, 1, channels, from_below);
+    add_tensor(&w, "variance", 1, 1, channels, above);
+    if (c->n_slopes)
+        add_tensor(&w, "slope", 1, 3, slope, from_below);
+    if (apart)
+        add_tensor(&w, "one", 1, 1, (int64_t[]){1}, (float[]){1});
+    add_node(&w, "Conv", "x weight", "conv");
+    add_node(&w, "BatchNormalization", "conv gamma beta mean variance", "norm");
+    if (apart)
+        add_node(&w, "Mul", "norm one", "same");
+    add_node(&w, c->op,
+             c->n_slopes ? (apart ? "same slope" : "norm slope") : (apart ? "same" : "norm"),
+             "act");
+    attr_int(&w, "axis", 1);
+    add_node(&w, "Flatten", "act", "y");
+    add_output(&w, "y");
+    return finish(&w, 13);
+}
+
+static dpli_tape *run_norm_net(const joined_case *c, dpli_graph *g, dpli_buf *bytes,
+                               dpli_team *team)
+{
+    const dpli_tape_options options = {
+        .freeze = is_frozen, .freeze_ctx = (void *)(uintptr_t)c->frozen, .max_bytes = 1 << 24};
+    dpl_error err = {0};
+    dpli_tape *tape;
+
+    if (dpli_graph_for_training(g, bytes->data, bytes->len, &err) != DPL_OK)
+        fail_msg("%s: %s", c->what, err.message);
+    if (dpli_tape_new(&tape, g, team, &(dpl_shape){4, {PICTURES + 1, IN_C, SIDE, SIDE}}, &options,
+                      &err) != DPL_OK)
+        fail_msg("%s: %s", c->what, err.message);
+    for (uint64_t step = 0; step < 2; step++) {
+        for (int i = 0; i < PICTURES * IN_C * SIDE * SIDE; i++)
+            dpli_tape_input(tape)->value[i] = sinf((float)(i * i + 3 * (int)step));
+        dpli_tape_forward(tape, PICTURES, c->training, step);
+        for (int i = 0; i < PICTURES * NORM_C * SIDE * SIDE; i++)
+            dpli_tape_output(tape)->grad[i] = cosf((float)(7 * i));
+        dpli_tape_backward(tape);
+    }
+    return tape;
+}
+
+/* A norm and the activation behind it are one pass, and of it comes what comes of two. */
+static void a_norm_takes_the_activation_behind_it_to_the_bit(void **state)
+{
+    static const joined_case list[] = {
+        {"a slope a channel", "PRelu", NORM_C, true, NULL, true},
+        {"one slope", "PRelu", 1, true, NULL, true},
+        {"relu", "Relu", 0, true, NULL, true},
+        {"by running averages", "PRelu", NORM_C, false, NULL, true},
+        {"scale is frozen", "PRelu", NORM_C, true, "gamma", true},
+        {"slope is frozen", "PRelu", NORM_C, true, "slope", true},
+        {"another activation", "Sigmoid", 0, true, NULL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+            dpli_buf bytes[2];
+            dpli_graph g[2] = {{0}};
+            dpli_tape *tapes[2];
+            dpli_team *team;
+            int n_grads = 0;
+
+            assert_int_equal(dpli_team_new(&team, n_threads, NULL), DPL_OK);
+            for (int apart = 0; apart < 2; apart++) {
+                bytes[apart] = norm_net(&list[i], apart);
+                tapes[apart] = run_norm_net(&list[i], &g[apart], &bytes[apart], team);
+                assert_int_equal(dpli_tape_step_at(tapes[apart], 1)->joined != NULL,
+                                 list[i].joins && !apart);
+            }
+            assert_memory_equal(dpli_tape_output(tapes[0])->value,
+                                dpli_tape_output(tapes[1])->value,
+                                PICTURES * NORM_C * SIDE * SIDE * sizeof(float));
+            for (int32_t p = 0; p < dpli_tape_n_params(tapes[0]); p++) {
+                const dpli_param *a = dpli_tape_param(tapes[0], p), *b = named(tapes[1], a->name);
+
+                assert_memory_equal(a->value, b->value, a->n * sizeof(float));
+                assert_int_equal(a->grad != NULL, b->grad != NULL);
+                n_grads += a->grad != NULL;
+                if (a->grad)
+                    assert_memory_equal(a->grad, b->grad, a->n * sizeof(float));
+            }
+            assert_int_equal(n_grads, 3 + (list[i].n_slopes > 0) - (list[i].frozen != NULL));
+            assert_true(dpli_tape_bytes(tapes[0]) < dpli_tape_bytes(tapes[1]));
+            for (int apart = 0; apart < 2; apart++) {
+                dpli_tape_free(tapes[apart]);
+                dpli_graph_clear(&g[apart]);
+                dpli_buf_clear(&bytes[apart]);
+            }
+            dpli_team_free(team);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_norm_takes_the_activation_behind_it_to_the_bit),
         cmocka_unit_test(networks_of_sentences_go_back_as_pytorch_does),
         cmocka_unit_test(so_they_do_on_three_threads),
         cmocka_unit_test(so_does_a_batch_that_is_not_full),

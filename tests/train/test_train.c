@@ -11,6 +11,7 @@
 #include "doppel/cancel.h"
 #include "doppel/face.h"
 #include "doppel/score.h"
+#include "net/kernels.h"
 #include "net/load.h"
 #include "net/onnx_write.h"
 
@@ -127,6 +128,40 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
     kit_same_files("a/last.onnx", "b/last.onnx");
     kit_same_files("a/best.onnx", "b/best.onnx");
     kit_same_files("a/checkpoint.bin", "b/checkpoint.bin");
+}
+
+/* In bfloat16, where the processor has it: other bits than in float32, the same again, and a
+ * resumed run goes on in it without being told. Where it has none, these of float32 and a warning.
+ */
+static void a_run_in_bfloat16_stays_in_it(void **state)
+{
+    (void)state;
+    watcher w = {0}, cut = {.stop_at = 3}, rest = {0};
+    dpl_train_options o;
+    uint8_t *a, *f32;
+    size_t n_a, n_f32;
+
+    kit_make("data", 3, 4, 4, 0);
+    o = kit_options("data", "f32");
+    assert_int_equal(train(o, &w, NULL), DPL_OK);
+    o.run = "a";
+    o.precision = "bf16";
+    assert_int_equal(train(o, &w, NULL), DPL_OK);
+    o.run = "b";
+    assert_int_equal(train(o, &cut, NULL), DPL_E_CANCELLED);
+    o = resume_of("b");
+    o.precision = "f32";
+    assert_int_equal(train(o, &rest, NULL), DPL_E_ARGUMENT);
+    assert_says("\"precision\" is \"bf16\" in this run and cannot be changed");
+    assert_int_equal(train(resume_of("b"), &rest, NULL), DPL_OK);
+    kit_same_files("a/last.onnx", "b/last.onnx");
+    kit_same_files("a/checkpoint.bin", "b/checkpoint.bin");
+    a = read_whole("a/last.onnx", &n_a);
+    f32 = read_whole("f32/last.onnx", &n_f32);
+    assert_int_equal(n_a, n_f32);
+    assert_int_equal(memcmp(a, f32, n_a) != 0, dpli_narrow_there());
+    free(a);
+    free(f32);
 }
 
 /* A validation of 16 pictures in batches of 12 leaves a smaller batch behind it than a step takes.
@@ -632,6 +667,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
     const struct CMUnitTest tests[] = {
         TEST(a_resumed_run_ends_with_the_same_bits),
+        TEST(a_run_in_bfloat16_stays_in_it),
         TEST(validating_changes_nothing_that_is_learned),
         TEST(what_was_left_to_the_data_stands_in_the_config_as_it_was_decided),
         TEST(a_picture_that_cannot_be_read_is_left_out_and_named),

@@ -42,6 +42,7 @@ static void settings_that_do_not_go_together_are_refused(void **state)
     REFUSED(o.loss = "l2");
     REFUSED(o.optimizer = "lion");
     REFUSED(o.schedule = "linear");
+    REFUSED(o.precision = "int8");
     REFUSED(o.augment = "heavy");
     REFUSED(o.init_weights = "zero");
     REFUSED(o.best = "f1");
