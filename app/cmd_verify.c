@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,8 +97,8 @@ typedef struct comparison {
     const char *path_a, *path_b; /* "-": on standard input; path_b of two photos only */
     const char *name_a, *name_b; /* as people read them; name_b: the claimed person when o->as */
     dpl_pipeline *pipeline;
-    dpl_gallery *gallery; /* with o->as */
-    dpl_scratch *scratch;
+    dpl_gallery *gallery;             /* with o->as */
+    dpl_scratch *scratch, *scratch_b; /* one a photo */
     dpl_policy policy;
     dpl_photo a, b;
     dpl_verdict verdict;
@@ -160,11 +161,49 @@ static dpl_status look_for_rival(comparison *c, dpl_error *err)
     return DPL_OK;
 }
 
-static dpl_status open_photo(dpl_photo *out, const comparison *c, const char *path, dpl_error *err)
+static dpl_status open_photo(dpl_photo *out, const comparison *c, const char *path,
+                             dpl_scratch *scratch, dpl_error *err)
 {
-    return common_is_input(path)
-               ? common_open_input(out, &c->o->common, c->pipeline, c->scratch, err)
-               : dpl_photo_open(out, c->pipeline, c->scratch, path, err);
+    return common_is_input(path) ? common_open_input(out, &c->o->common, c->pipeline, scratch, err)
+                                 : dpl_photo_open(out, c->pipeline, scratch, path, err);
+}
+
+/* The second photo, opened by a thread of its own. */
+typedef struct opening {
+    comparison *c;
+    dpl_status status;
+    dpl_error error;
+} opening;
+
+static void *open_second(void *ctx)
+{
+    opening *o = ctx;
+
+    o->status = open_photo(&o->c->b, o->c, o->c->path_b, o->c->scratch_b, &o->error);
+    return NULL;
+}
+
+/* Both photos at the same time. What is wrong with the first is told before what is with the
+ * second. */
+static dpl_status open_both(comparison *c, dpl_error *err)
+{
+    opening second = {.c = c};
+    pthread_t thread;
+    dpl_status status = dpl_scratch_new(&c->scratch_b, 0, err);
+
+    if (status != DPL_OK)
+        return status;
+    if (pthread_create(&thread, NULL, open_second, &second) != 0) {
+        status = open_photo(&c->a, c, c->path_a, c->scratch, err);
+        return status == DPL_OK ? open_photo(&c->b, c, c->path_b, c->scratch_b, err) : status;
+    }
+    status = open_photo(&c->a, c, c->path_a, c->scratch, err);
+    pthread_join(thread, NULL);
+    if (status == DPL_OK && second.status != DPL_OK) {
+        *err = second.error;
+        status = second.status;
+    }
+    return status;
 }
 
 static dpl_status compare(comparison *c, dpl_error *err)
@@ -177,20 +216,19 @@ static dpl_status compare(comparison *c, dpl_error *err)
 
     if (status == DPL_OK)
         status = dpl_scratch_new(&c->scratch, 0, err);
-    if (status == DPL_OK)
+    if (status == DPL_OK && !o->as) {
+        status = open_both(c, err);
+    } else if (status == DPL_OK) {
         status = dpl_scratch_set_threads(c->scratch, 0, err);
-    if (status == DPL_OK)
-        status = open_photo(&c->a, c, c->path_a, err);
+        if (status == DPL_OK)
+            status = open_photo(&c->a, c, c->path_a, c->scratch, err);
+    }
     if (status != DPL_OK)
         return status;
     which.face_a = o->face_a - 1;
     which.face_b = o->face_b - 1;
-    if (!o->as) {
-        status = open_photo(&c->b, c, c->path_b, err);
-        return status != DPL_OK
-                   ? status
-                   : dpl_verify(&c->verdict, c->pipeline, &c->policy, &c->a, &c->b, &which, err);
-    }
+    if (!o->as)
+        return dpl_verify(&c->verdict, c->pipeline, &c->policy, &c->a, &c->b, &which, err);
     status = dpl_verify_claim(&c->verdict, c->gallery, c->pipeline, &c->policy, &c->a, o->as,
                               &which, err);
     if (status == DPL_OK && c->verdict.template_id > 0)
@@ -689,6 +727,7 @@ int cmd_verify(const command *self, int argc, char **argv)
     dpl_photo_clear(&c.a);
     dpl_photo_clear(&c.b);
     dpl_scratch_free(c.scratch);
+    dpl_scratch_free(c.scratch_b);
     dpl_pipeline_close(c.pipeline);
     dpl_gallery_close(c.gallery);
     doubt_list_clear(&c.doubts);

@@ -118,26 +118,25 @@ void dpli_buf_clear(dpli_buf *buf)
     *buf = (dpli_buf){0};
 }
 
-static int sextet(char c)
+/* Of each byte the six bits that it stands for, and NONE for what stands for none. */
+enum { NONE = 64 };
+
+static void make_sextets(uint8_t sextets[256])
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    memset(sextets, NONE, 256);
+    for (uint8_t i = 0; alphabet[i]; i++)
+        sextets[(uint8_t)alphabet[i]] = i;
 }
 
 dpl_status dpli_base64_decode(uint8_t **out, size_t *n_out, const char *text, dpl_error *err)
 {
+    const uint8_t *in = (const uint8_t *)text;
     size_t n = strlen(text);
     size_t pad =
         n >= 4 ? (size_t)(text[n - 1] == '=') + (text[n - 1] == '=' && text[n - 2] == '=') : 0;
     size_t n_bytes = n / 4 * 3 - pad;
+    uint8_t sextets[256], last[3];
     uint8_t *bytes;
-    uint32_t v = 0;
-    size_t k = 0;
 
     *out = NULL;
     *n_out = 0;
@@ -146,26 +145,31 @@ dpl_status dpli_base64_decode(uint8_t **out, size_t *n_out, const char *text, dp
     bytes = dpli_alloc(n_bytes, 1, err);
     if (!bytes)
         return DPL_E_MEMORY;
-    for (size_t i = 0; i < n; i++) {
-        int s = i < n - pad ? sextet(text[i]) : 0;
+    make_sextets(sextets);
+    for (size_t i = 0, k = 0; i < n; i += 4, k += 3) {
+        const bool is_last = i + 4 == n;
+        uint8_t v[4], *to = is_last ? last : bytes + k;
 
-        if (s < 0) {
+        for (size_t c = 0; c < 4; c++)
+            v[c] = i + c < n - pad ? sextets[in[i + c]] : 0;
+        if ((v[0] | v[1] | v[2] | v[3]) & NONE) {
+            size_t c = 0;
+
+            while (v[c] != NONE)
+                c++;
             free(bytes);
-            return dpli_fail(err, DPL_E_INPUT, "base64 is broken at character %zu", i + 1);
+            return dpli_fail(err, DPL_E_INPUT, "base64 is broken at character %zu", i + c + 1);
         }
-        v = v << 6 | (uint32_t)s;
-        if (i % 4 == 3)
-            for (int shift = 16; shift >= 0; shift -= 8) {
-                uint8_t byte = (uint8_t)(v >> shift);
-
-                if (k < n_bytes)
-                    bytes[k++] = byte;
-                else if (byte) {
-                    /* One meaning, one spelling: the unused bits are zero. */
-                    free(bytes);
-                    return dpli_fail(err, DPL_E_INPUT, "base64 ends in stray bits");
-                }
-            }
+        to[0] = (uint8_t)(v[0] << 2 | v[1] >> 4);
+        to[1] = (uint8_t)(v[1] << 4 | v[2] >> 2);
+        to[2] = (uint8_t)(v[2] << 6 | v[3]);
+        if (is_last)
+            memcpy(bytes + k, last, 3 - pad);
+    }
+    /* One meaning, one spelling: the unused bits are zero. */
+    if ((pad > 0 && last[2]) || (pad > 1 && last[1])) {
+        free(bytes);
+        return dpli_fail(err, DPL_E_INPUT, "base64 ends in stray bits");
     }
     *out = bytes;
     *n_out = n_bytes;

@@ -14,11 +14,34 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/options.h"
+#include "base/pool.h"
 #include "net/load.h"
 #include "net/model_hash.h"
 #include "net/sidecar.h"
 
 #define MAX_SIDECAR_BYTES ((size_t)16 << 20)
+/* What takes about as long to sum as a thread takes to start. */
+#define WORTH_A_THREAD ((size_t)1 << 20)
+
+/* A file's bytes on their way to a net. */
+typedef struct loading {
+    dpl_net *net;
+    const void *bytes;
+    size_t n_bytes;
+} loading;
+
+/* The graph, or the sums: what neither needs of the other. */
+static dpl_status load_part(void *ctx, int worker, size_t part, dpl_error *err)
+{
+    const loading *l = ctx;
+    dpl_status status;
+
+    (void)worker;
+    if (part == 0)
+        return dpli_load_for_running(&l->net->graph, l->bytes, l->n_bytes, err);
+    status = dpli_model_hash(l->net->hash, l->bytes, l->n_bytes, err);
+    return status == DPL_OK ? dpli_sha256_of(l->net->file_hash, l->bytes, l->n_bytes, err) : status;
+}
 
 dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
                         const dpl_net_options *options, dpl_error *err)
@@ -43,11 +66,9 @@ dpl_status dpl_net_load(dpl_net **out, const void *bytes, size_t n_bytes,
     net->graph.max_arena_bytes = o.max_arena_bytes;
     net->graph.max_operations = o.max_operations;
     net->graph.precision = o.precision;
-    status = dpli_load_for_running(&net->graph, bytes, n_bytes, err ? err : &own);
-    if (status == DPL_OK)
-        status = dpli_model_hash(net->hash, bytes, n_bytes, err);
-    if (status == DPL_OK)
-        status = dpli_sha256_of(net->file_hash, bytes, n_bytes, err);
+    loading l = {net, bytes, n_bytes};
+    status = dpli_pool_run(n_bytes < WORTH_A_THREAD ? 1 : dpli_n_cores(), 2, load_part, &l,
+                           err ? err : &own);
     if (status != DPL_OK) {
         dpl_net_close(net);
         return status;
