@@ -92,9 +92,12 @@ static int is_worth_saving(const dpli_index *index)
            (dpli_index_is_approximate(index) || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
 }
 
-static bool is_worth_saving_again(const dpli_index *index)
+/* Where others change the gallery, whoever forgets cannot reach this machine's file: what has gone
+   from the rows goes from it now. */
+static bool is_worth_saving_again(const dpl_gallery *gallery, const dpli_index *index)
 {
-    return index->n <= SAVE_ALWAYS_TO || index->n_unsaved > index->n / SAVE_SHARE;
+    return index->n <= SAVE_ALWAYS_TO || index->n_unsaved > index->n / SAVE_SHARE ||
+           (gallery->store->shared && index->n_gone > 0);
 }
 
 /* What was saved is then had from the file, whose vectors need not be kept in memory. */
@@ -462,7 +465,7 @@ static dpl_status from_file(file_state *file, dpli_held **out, const char *path,
             : FILE_OLD;
     status = freshen(&usable, &changed, &held, r, err);
     if (status == DPL_OK && usable) {
-        if (changed && is_worth_saving_again(&held->index))
+        if (changed && is_worth_saving_again(r->gallery, &held->index))
             save(r->gallery, r->space, path, &held->index);
         *file = FILE_USED;
         *out = held;
@@ -549,7 +552,7 @@ static dpl_status fresh_or_made(dpli_held **out, request *r, dpl_error *err)
             status = DPL_E_MEMORY;
     }
     if (status == DPL_OK && usable) {
-        if (is_worth_saving_again(&(*out)->index))
+        if (is_worth_saving_again(gallery, &(*out)->index))
             save(gallery, r->space, path, &(*out)->index);
     } else {
         dpli_shelf_release(gallery->shelf, *out);

@@ -1,5 +1,5 @@
 /*
- * The gallery: people, their photos and templates, in a folder.
+ * The gallery: people, their photos and templates, in a folder or a database.
  *
  * gallery.db (SQLite, WAL, synchronous=FULL) is the truth; *.faiss beside it are snapshots that are
  * rebuilt from it whenever missing, stale or damaged. What a call has returned DPL_OK for survives
@@ -39,7 +39,9 @@ typedef enum dpl_gallery_mode {
 } dpl_gallery_mode;
 
 /**
- * Open a gallery folder.
+ * Open a gallery: a folder, or a database by postgresql://user@host/database (docs/postgresql.md),
+ * which many write, one transaction at a time, and whose tables DPL_GALLERY_MIGRATE alone makes. A
+ * password in an address is in no message and in nothing that is given out.
  *
  * A new one is for its owner alone (folder 0700, files 0600). A reader needs no more than the right
  * to read, so a gallery on a read-only medium can be searched. A folder that group or others may
