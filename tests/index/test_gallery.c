@@ -1796,7 +1796,8 @@ static void any_sequence_of_changes_gives_what_a_simple_model_gives(void **state
     dpli_rng_seed(&rng, seed);
     for (int i = 0; i < N_NAMES; i++)
         snprintf(m.names[i], sizeof m.names[i], "person %d", i);
-    for (int i = 0; i < N_STEPS; i++) {
+    /* A database takes its time for a forget: all of it is written anew. */
+    for (int i = 0; i < (kit_is_database() ? N_STEPS / 4 : N_STEPS); i++) {
         step(&m, gallery, &rng);
         compare(&m, gallery);
         if (i % 50 == 49) {
@@ -1804,7 +1805,7 @@ static void any_sequence_of_changes_gives_what_a_simple_model_gives(void **state
             gallery = kit_open(dir, DPL_GALLERY_WRITE);
         }
     }
-    assert_true(m.last_template_id > 100);
+    assert_true(m.last_template_id > (kit_is_database() ? 25 : 100));
     kit_end(gallery, dir);
 }
 
