@@ -110,6 +110,15 @@ json_t *info_gallery_json(const gallery_facts *f)
         if (f->indexes[i].is.n_templates > 0)
             json_put(&indexes, f->indexes[i].space, index_json(&f->indexes[i].is));
     json_put(&object, "indexes", indexes);
+    if (f->near) {
+        json_t *near = json_object();
+
+        json_put_bool(&near, "pgvector", f->near->is_there);
+        json_put_int(&near, "n_templates", f->near->n_templates);
+        if (f->near->n_templates > 0)
+            json_put_real(&near, "recall", f->near->recall);
+        json_put(&object, "near", near);
+    }
     json_put_statuses(&object, "failed_by", f->n_by_status);
     if (f->n_from_thumbnail)
         json_put_int(&object, "n_from_thumbnail", f->n_from_thumbnail);

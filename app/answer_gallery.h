@@ -36,6 +36,7 @@ typedef struct gallery_facts {
     int64_t index_bytes;          /* of the snapshots in its folder */
     const gallery_index *indexes; /* [n_indexes] */
     size_t n_indexes;
+    const dpl_near_info *near;   /* of faces, where the gallery is in a database; NULL: a folder */
     const int64_t *n_by_status;  /* photos by their status as index */
     int64_t n_from_thumbnail;    /* photos whose vectors were made from thumbnails */
     const char *detect;          /* "faces", "none", or NULL: unset */

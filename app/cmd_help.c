@@ -36,7 +36,9 @@ static const option_spec own[] = {{.name = "manual",
 const option_spec *const options_of_help[] = {own, NULL};
 
 static const char environment_words[] =
-    "DOPPEL_GALLERY   the gallery's folder, where --gallery does not say it\n"
+    "DOPPEL_GALLERY   the gallery, where --gallery does not say it\n"
+    "DOPPEL_INDEX_MEMORY  MiB: above this the search in a gallery of a database is left to it, where it\n"
+    "                 has pgvector\n"
     "DOPPEL_MODELS    the folder of the models, instead of the one installed with the program\n"
     "NO_COLOR         when set: no colours unless --color always\n"
     "XDG_CONFIG_HOME  the folder of doppel/config, instead of ~/.config (doppel help config)\n";

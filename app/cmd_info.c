@@ -342,14 +342,24 @@ static void free_facts(facts *f)
     free(f->detect);
 }
 
+static bool is_in_a_database(const info *i)
+{
+    return strstr(dpl_gallery_dir(i->gallery), "://") != NULL;
+}
+
 static void gallery_json(const info *i, facts *f)
 {
+    dpl_near_info near;
     const char *dir = dpl_gallery_dir(i->gallery);
     const gallery_facts told = {
         .dir = dir,
         .counts = f->counts,
         .index_bytes = index_bytes(dpl_gallery_folder(i->gallery)),
         .indexes = f->indexes,
+        .near = is_in_a_database(i) &&
+                        dpl_gallery_near(&near, i->gallery, "face", NULL) == DPL_OK
+                    ? &near
+                    : NULL,
         .n_indexes = N_INDEXES,
         .n_by_status = f->by_status,
         .n_from_thumbnail = f->n_from_thumbnail,
@@ -403,6 +413,24 @@ static void put_index(const gallery_index *index)
     putchar('\n');
 }
 
+/* What the database could find by itself. */
+static void put_near(dpl_gallery *gallery)
+{
+    dpl_near_info near;
+    char n[64];
+
+    if (dpl_gallery_near(&near, gallery, "face", NULL) != DPL_OK)
+        return;
+    if (!near.is_there)
+        puts("  pgvector    is not in the database: each reader holds an index");
+    else if (near.n_templates == 0)
+        puts("  pgvector    has no index of faces yet: doppel migrate makes one");
+    else
+        printf("  pgvector    finds %.1f %% of the ten most alike of %s; each reader holds an index\n"
+               "              unless that is larger than $DOPPEL_INDEX_MEMORY\n",
+               100 * near.recall, text_counted(n, near.n_templates, "face"));
+}
+
 static void gallery_text(const info *i, const facts *f)
 {
     const dpl_gallery_counts *c = &f->counts;
@@ -436,6 +464,8 @@ static void gallery_text(const info *i, const facts *f)
         printf("  index       none needed so far: searches compare every template\n");
     for (int x = 0; x < N_INDEXES; x++)
         put_index(&f->indexes[x]);
+    if (is_in_a_database(i))
+        put_near(i->gallery);
     printf("  refused     %s\n", text_counted(a, c->n_failed, "file"));
     for (int s = 1; s < N_STATUSES; s++)
         if (f->by_status[s])

@@ -37,7 +37,8 @@ const option_spec options_gallery[] = {
      .kind = OPTION_TEXT,
      .offset = AT(gallery),
      .value = "DIR",
-     .help = "the gallery's folder (default $DOPPEL_GALLERY, else ~/.local/share/doppel)",
+     .help = "the gallery: a folder, or a PostgreSQL database (postgresql://user@host/database); "
+             "default $DOPPEL_GALLERY, else ~/.local/share/doppel",
      .environment = "DOPPEL_GALLERY",
      .asked_for = true},
     {0}};
@@ -315,6 +316,18 @@ char *common_gallery_dir(const command *self, const common *o)
     return NULL;
 }
 
+/* $DOPPEL_INDEX_MEMORY in MiB; 0 when it says no number. */
+static uint64_t index_memory(void)
+{
+    const char *said = getenv("DOPPEL_INDEX_MEMORY");
+    char *end = NULL;
+    const unsigned long long mib = said ? strtoull(said, &end, 10) : 0;
+
+    return said && end != said && *end == '\0' && said[0] != '-' && mib <= UINT64_MAX >> 20
+               ? (uint64_t)mib << 20
+               : 0;
+}
+
 int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
                         dpl_gallery_mode mode)
 {
@@ -333,6 +346,7 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     free(dir);
     if (status != DPL_OK)
         return common_fail(self, o, &err);
+    dpl_gallery_set_index_memory(*out, index_memory());
     common_notice(self, o, *out);
     if (!o->audit || dpl_gallery_audit_query(*out, self->name, (int64_t)o->n_asked, &err) == DPL_OK)
         return 0;

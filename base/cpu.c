@@ -14,6 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 static dpli_cpu detect(void)
 {
@@ -97,6 +100,31 @@ static dpli_narrow detect_narrow(void)
                                                                  : DPLI_NARROW_AMX;
 }
 
+#elif defined(__AARCH64EL__) && defined(__linux__)
+
+/* Bits of the kernel's interface, whose header may be older than the kernel. */
+#define HWCAP_DOTPROD (1ul << 20)
+#define HWCAP2_I8MM_  (1ul << 13)
+#define HWCAP2_BF16_  (1ul << 14)
+
+/* Whether DOPPEL_CPU asks for something below this word: each has what stands before it. */
+static bool wants_less_than(const char *word)
+{
+    static const char *const words[] = {"baseline", "dotprod", "i8mm", "bf16"};
+    const char *name = getenv("DOPPEL_CPU");
+
+    for (size_t i = 0; name && strcmp(words[i], word) != 0; i++)
+        if (strcmp(name, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static dpli_narrow detect_narrow(void)
+{
+    return getauxval(AT_HWCAP2) & HWCAP2_BF16_ && !wants_less_than("bf16") ? DPLI_NARROW_NEON
+                                                                           : DPLI_NARROW_NONE;
+}
+
 #else
 
 static dpli_narrow detect_narrow(void)
@@ -115,7 +143,7 @@ dpli_narrow dpli_cpu_narrow(void)
     if (now < 0) {
         const dpli_narrow has = detect_narrow(), want = wanted_narrow();
 
-        now = (int)(has < want ? has : want);
+        now = (int)(has < want || has == DPLI_NARROW_NEON ? has : want);
         atomic_store_explicit(&narrow, now, memory_order_relaxed);
     }
     return (dpli_narrow)now;
@@ -145,6 +173,16 @@ static dpli_bytes detect_bytes(void)
     if (__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) && (a1 & 1u << 4))
         return DPLI_BYTES_AVXVNNI;
     return DPLI_BYTES_AVX2;
+}
+
+#elif defined(__AARCH64EL__) && defined(__linux__)
+
+static dpli_bytes detect_bytes(void)
+{
+    if (getauxval(AT_HWCAP2) & HWCAP2_I8MM_ && !wants_less_than("i8mm"))
+        return DPLI_BYTES_I8MM;
+    return getauxval(AT_HWCAP) & HWCAP_DOTPROD && !wants_less_than("dotprod") ? DPLI_BYTES_DOTPROD
+                                                                              : DPLI_BYTES_BASELINE;
 }
 
 #else
@@ -186,6 +224,38 @@ void dpli_fpu_restore(unsigned state)
 {
     /* Only the two bits: exception flags raised in between stay raised. */
     _mm_setcsr((_mm_getcsr() & ~FLUSH) | (state & FLUSH));
+}
+
+#elif defined(__aarch64__)
+
+/* Flush to zero, of operands and results, of FPCR. */
+#define FLUSH (1ul << 24)
+
+static unsigned long fpcr(void)
+{
+    unsigned long state;
+
+    __asm__ volatile("mrs %0, fpcr" : "=r"(state));
+    return state;
+}
+
+static void set_fpcr(unsigned long state)
+{
+    /* What was computed before is, and what comes after is not. */
+    __asm__ volatile("msr fpcr, %0" : : "r"(state) : "memory");
+}
+
+unsigned dpli_fpu_enter(void)
+{
+    const unsigned long state = fpcr();
+
+    set_fpcr(state | FLUSH);
+    return (unsigned)state;
+}
+
+void dpli_fpu_restore(unsigned state)
+{
+    set_fpcr((fpcr() & ~FLUSH) | (state & FLUSH));
 }
 
 #else

@@ -5,18 +5,22 @@
 typedef enum dpli_cpu { DPLI_CPU_BASELINE = 0, DPLI_CPU_AVX2 = 1, DPLI_CPU_AVX512 = 2 } dpli_cpu;
 
 /** The level in use: the processor's, or the lower one that DOPPEL_CPU ("baseline", "avx2",
- * "avxvnni", "avx512", "bf16", "amx") asks for. */
+ * "avxvnni", "avx512", "bf16", "amx") asks for. ARM (aarch64) has one, NEON, which is its baseline.
+ */
 dpli_cpu dpli_cpu_level(void);
 
-/* What multiplies bfloat16, beside AVX-512: nothing, AVX512-BF16, or that and AMX. */
+/* What multiplies bfloat16, beside AVX-512: nothing, AVX512-BF16, or that and AMX; beside NEON: the
+ * products of matrices of ARM's BF16. */
 typedef enum dpli_narrow {
     DPLI_NARROW_NONE = 0,
     DPLI_NARROW_AVX512 = 1,
-    DPLI_NARROW_AMX = 2
+    DPLI_NARROW_AMX = 2,
+    DPLI_NARROW_NEON = 3
 } dpli_narrow;
 
 /** What there is of it, and may be used: AMX's registers are asked of the kernel, once a process,
- * and a refusal is as if there were none. DOPPEL_CPU=avx512 is none, bf16 is without AMX. */
+ * and a refusal is as if there were none. DOPPEL_CPU=avx512 is none, bf16 is without AMX; of ARM
+ * "baseline", "dotprod" and "i8mm" are none. */
 dpli_narrow dpli_cpu_narrow(void);
 
 /* What multiplies bytes and sums them up as int32. */
@@ -25,11 +29,14 @@ typedef enum dpli_bytes {
     DPLI_BYTES_AVX2 = 1,
     DPLI_BYTES_AVXVNNI = 2,
     DPLI_BYTES_AVX512 = 3, /* with VNNI */
-    DPLI_BYTES_AMX = 4
+    DPLI_BYTES_AMX = 4,
+    DPLI_BYTES_DOTPROD = 5, /* ARM's products by fours (ARMv8.2), */
+    DPLI_BYTES_I8MM = 6     /* and of matrices (ARMv8.6) */
 } dpli_bytes;
 
 /** The best there is, and may be used. Each word of DOPPEL_CPU below "amx" is a level without it:
- * "avx512" and "bf16" are AVX-512's, "avxvnni" and "avx2" are that. */
+ * "avx512" and "bf16" are AVX-512's, "avxvnni" and "avx2" are that; of ARM "dotprod" is that, and
+ * "baseline" is NEON alone. */
 dpli_bytes dpli_cpu_bytes(void);
 
 /*

@@ -48,6 +48,8 @@ static void relax(int i)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
 #endif
     if (i % 1024 == 1023)
         sched_yield();

@@ -22,6 +22,11 @@ set(dpl_timeout_s 300)
 if(DOPPEL_SANITIZE)
   set(dpl_timeout_s 900)
 endif()
+# An emulator is some twenty times slower.
+set(dpl_patience 1)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  set(dpl_patience 20)
+endif()
 
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
@@ -73,31 +78,67 @@ function(dpl_add_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT ${dpl_timeout_s})
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
                                           ENVIRONMENT "${dpl_test_environment}")
   dpl_begin_early(${name})
 endfunction()
 
-# dpl_again_in_postgres(<test>)
+# dpl_again_in_postgres(<test> [postgres|pgvector])
 #
-# A test that runs another's program once more, as postgres_<test>, its galleries in a server of
-# PostgreSQL (tests/postgres); skipped where there is none.
+# A test that runs another's program once more, as postgres_<test> or pgvector_<test>, its galleries in
+# that server (tests/postgres); skipped where there is none.
 function(dpl_again_in_postgres name)
+  set(server postgres)
+  if(ARGN)
+    set(server ${ARGV1})
+  endif()
   if(NOT DPL_HAS_POSTGRES)
     return()
   endif()
   get_test_property(${name} LABELS labels)
   get_test_property(${name} TIMEOUT timeout)
-  set(work ${PROJECT_BINARY_DIR}/tests/scratch/postgres_${name})
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/${server}_${name})
   file(MAKE_DIRECTORY ${work})
-  add_test(NAME postgres_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
+  add_test(NAME ${server}_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(
-    postgres_${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} FIXTURES_REQUIRED postgres
+    ${server}_${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} FIXTURES_REQUIRED ${server}
                      SKIP_RETURN_CODE 77
-                     ENVIRONMENT "${dpl_test_environment};${dpl_postgres_environment};XDG_CACHE_HOME=${work}/cache")
+                     ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
 endfunction()
-set(dpl_postgres_environment DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/postgres)
+
+# dpl_program(<variable> <target>): what a script starts a program by: its file, or, where an emulator runs
+# programs, a script that has it do so.
+function(dpl_program variable target)
+  if(NOT CMAKE_CROSSCOMPILING_EMULATOR)
+    set(${variable} $<TARGET_FILE:${target}> PARENT_SCOPE)
+    return()
+  endif()
+  list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+  set(file ${PROJECT_BINARY_DIR}/run/${target})
+  get_property(there GLOBAL PROPERTY dpl_program_${target})
+  if(NOT there)
+    set_property(GLOBAL PROPERTY dpl_program_${target} YES)
+    file(GENERATE OUTPUT ${file} CONTENT "#!/bin/sh\nexec ${emulator} $<TARGET_FILE:${target}> \"$@\"\n"
+         FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  endif()
+  set(${variable} ${file} PARENT_SCOPE)
+endfunction()
+
+# dpl_add_processors(<test>) - a test of kernels once more on each kind of ARM's processors that qemu plays:
+# plain NEON, with products of bytes, and one with everything. None where nothing is played.
+function(dpl_add_processors name)
+  if(NOT CMAKE_CROSSCOMPILING_EMULATOR MATCHES "qemu-aarch64")
+    return()
+  endif()
+  foreach(processor cortex-a53 cortex-a76 max)
+    add_test(NAME ${name}_${processor} COMMAND ${name}
+             WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests/scratch/${name})
+    set_tests_properties(${name}_${processor} PROPERTIES LABELS unit TIMEOUT 3600 SKIP_RETURN_CODE 77
+                         ENVIRONMENT "${dpl_test_environment};QEMU_CPU=${processor}")
+  endforeach()
+endfunction()
 
 # dpl_add_memcheck(<name> <program> [<argument>…])
 #
@@ -107,7 +148,7 @@ set(dpl_postgres_environment DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/sc
 find_program(VALGRIND NAMES valgrind DOC "For the tests memcheck_*")
 mark_as_advanced(VALGRIND)
 function(dpl_add_memcheck name program)
-  if(DOPPEL_SANITIZE)
+  if(DOPPEL_SANITIZE OR CMAKE_CROSSCOMPILING)
     return()
   endif()
   if(VALGRIND)
@@ -140,11 +181,13 @@ function(dpl_add_cli_test script)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT ${dpl_timeout_s})
   endif()
+  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
+  dpl_program(doppel doppel-cli)
   add_test(NAME ${name}
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/cli/run ${CMAKE_CURRENT_SOURCE_DIR}/${script}
                    ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   set_tests_properties(
     ${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
-                       ENVIRONMENT "${dpl_test_environment};DOPPEL=$<TARGET_FILE:doppel-cli>;SRCDIR=${PROJECT_SOURCE_DIR}")
+                       ENVIRONMENT "${dpl_test_environment};DOPPEL=${doppel};SRCDIR=${PROJECT_SOURCE_DIR}")
   dpl_begin_early(${name})
 endfunction()

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libpq-fe.h>
 
@@ -39,6 +40,7 @@ typedef struct postgres_db {
     bool clashed;     /* since the last begin */
     int n_walks;      /* cursors that are open */
     unsigned n_names; /* given to statements and cursors */
+    uint32_t token;   /* in the names of statements: behind a pooler nobody else's are meant */
     unsigned n_conns; /* connections so far: what was prepared is of one of them */
     int64_t changes;
 } postgres_db;
@@ -47,7 +49,7 @@ typedef struct postgres_stmt {
     char *sql;
     bool many;
     bool has_run;
-    char name[16];          /* on the server; "": not yet */
+    char name[32];          /* on the server; "": not yet */
     unsigned of_connection; /* which knows the name */
     bool walking;           /* its cursor is open */
     char cursor[16];
@@ -157,6 +159,11 @@ static dpl_status fail(postgres_db *db, const PGresult *result, dpl_error *err)
         return dpli_fail(err, DPL_E_SYSTEM, "the server of \"%s\" is out of memory", db->name);
     if (begins_with(code, "54"))
         return fail_as(db, DPL_E_LIMIT, text, err);
+    if (strcmp(code, "26000") == 0 || strcmp(code, "42P05") == 0)
+        return dpli_fail(err, DPL_E_SYSTEM,
+                         "before \"%s\" stands a pooler that gives every transaction another "
+                         "connection: it has to pool by session",
+                         db->name);
     /* Our statements and rows are right, so the tables are not what they were made as. */
     if (begins_with(code, "23") || begins_with(code, "42") || begins_with(code, "22") ||
         begins_with(code, "XX"))
@@ -264,6 +271,8 @@ dpl_status dpli_postgres_open(dpli_db **out, const char *address, dpl_error *err
         return DPL_E_MEMORY;
     db->db.driver = &driver;
     db->n_conns = 1;
+    if (getentropy(&db->token, sizeof db->token) != 0)
+        errno = 0;
     status = parse(&options, address, err);
     if (status == DPL_OK)
         status = name_of(&db->name, options, err);
@@ -521,7 +530,7 @@ static void finalize(dpli_stmt *out)
 {
     postgres_db *db = postgres_of(out->db);
     postgres_stmt *s = stmt_of(out);
-    char sql[40];
+    char sql[64];
 
     stop(db, s);
     if (s->name[0] && s->of_connection == db->n_conns && PQstatus(db->conn) == CONNECTION_OK &&
@@ -590,7 +599,7 @@ static dpl_status run_once(postgres_db *db, postgres_stmt *s, const char *sql)
         return DPL_OK;
     }
     if (!s->name[0] || s->of_connection != db->n_conns) {
-        snprintf(s->name, sizeof s->name, "dpl%u", ++db->n_names);
+        snprintf(s->name, sizeof s->name, "dpl%u_%08x", ++db->n_names, (unsigned)db->token);
         s->result = PQprepare(db->conn, s->name, sql, s->n_parameters, NULL);
         s->of_connection = db->n_conns;
         if (!is_right(s->result)) {

@@ -30,6 +30,7 @@ struct dpl_gallery {
     bool owes_line;    /* something was told to the audit, and may have no line yet */
     int64_t told;      /* the change that this handle has told the audit of last, */
     int64_t telling;   /* and the one that it tells of in the transaction under way; 0: none */
+    uint64_t index_max_bytes; /* above this a search is the database's, where it can; 0: no limit */
     int64_t waited_for; /* the generation that dpl_gallery_wait saw last; -1: none */
     char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "index/gallery.h"
+#include "index/near.h"
 #include "index/retrieve.h"
 
 /* Reading this many rows takes SQLite about as long as a snapshot of them takes to be read and
@@ -707,14 +708,23 @@ dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const dpl_hea
     dpli_held *held = NULL;
     const dpli_index *index;
     dpli_found *found = NULL;
+    dpli_near_info near;
     size_t keep, n_found;
-    bool exact;
+    bool exact, is_near;
     dpl_status status;
 
     status = check(&r.space, &o, head, space, probes, n, dim, options, err);
     if (status != DPL_OK)
         return status;
     r.wish = (dpli_wish){o.exact_up_to, o.min_recall};
+    status = dpli_near_serves(&is_near, &near, gallery, head, space, dim, (size_t)o.k, err);
+    if (status == DPL_OK && is_near) {
+        status = dpli_near_search(hits, gallery, head, space, &near, probes, n, (size_t)o.k, err);
+        if (status == DPL_OK && info)
+            *info = (dpl_search_info){false, near.recall, "pgvector", near.n};
+    }
+    if (status != DPL_OK || is_near)
+        return status;
     status = fresh_index(&held, &r, err);
     if (status != DPL_OK)
         return status;

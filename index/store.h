@@ -85,6 +85,14 @@ typedef dpl_status dpli_on_refusal(void *ctx, const dpli_refusal_record *row, dp
 typedef dpl_status dpli_on_member(void *ctx, const dpli_member_record *row, dpl_error *err);
 typedef dpl_status dpli_on_change(void *ctx, const dpli_change_record *row, dpl_error *err);
 
+/* What a database can find by itself in a space. */
+typedef struct dpli_near_info {
+    bool is_there;  /* it could */
+    int64_t n, dim; /* of what is indexed; n 0: nothing */
+    int64_t width;  /* that a walk through the index keeps */
+    double recall;  /* of the ten most alike, measured when it was made */
+} dpli_near_info;
+
 /* A row's bytes as the database has them, and its table. */
 typedef dpl_status dpli_on_bytes(void *ctx, const char *table, const void *bytes, size_t n,
                                  dpl_error *err);
@@ -243,6 +251,14 @@ typedef struct dpli_store_ops {
     /* Wait for a change of the gallery, at most so long. *changed also when it is not known. Outside
        of a transaction. */
     dpl_status (*wait_for_change)(dpli_store *store, bool *changed, int timeout_ms, dpl_error *err);
+
+    /* -------- candidates. NULL: the database finds none itself */
+    dpl_status (*near_info)(dpli_store *store, dpli_near_info *out, const char *space,
+                            dpl_error *err);
+    /* Templates of a space most like a probe [info->dim] by direction, some more than n and in no
+       order. Outside of a transaction. */
+    dpl_status (*near)(dpli_store *store, const char *space, const dpli_near_info *info,
+                       const float *probe, size_t n, dpli_on_vector *fn, void *ctx, dpl_error *err);
 
     /* -------- what stands beside the gallery, by name. NULL: files in its folder */
     /* *bytes is the caller's, NULL when there is none. Set: over what was, in a transaction of its

@@ -163,11 +163,12 @@ static dpl_status wait_for_readers(dpli_store_postgres *s, dpl_error *err)
             return status;
         nanosleep(&tenth, NULL);
     }
-    return status != DPL_OK ? status
-                            : dpli_fail(err, DPL_E_LOCKED,
-                                        "%" PRId64 " other clients of \"%s\" have been reading what "
-                                        "was there before for ten seconds",
-                                        n, s->sql.store.name);
+    return status != DPL_OK
+               ? status
+               : dpli_fail(err, DPL_E_LOCKED,
+                           "%" PRId64 " other clients of \"%s\" have been reading what "
+                           "was there before for ten seconds",
+                           n, s->sql.store.name);
 }
 
 /* Names of tables, each with a "," behind it. */
@@ -358,6 +359,8 @@ static const dpli_store_ops ops = {
     .log_change = dpli_postgres_log_change,
     .end_log = dpli_postgres_end_log,
     .undo = dpli_postgres_undo,
+    .near_info = dpli_postgres_near_info,
+    .near = dpli_postgres_near,
     .each_touched = each_touched,
     .wait_for_change = wait_for_change,
     .beside = beside,
@@ -477,6 +480,8 @@ dpl_status dpli_store_postgres_open(dpli_store **out, const char *address, dpl_g
         status = check_server(s, err);
     if (status == DPL_OK)
         status = dpli_postgres_check(s, mode == DPL_GALLERY_MIGRATE, err);
+    if (status == DPL_OK && mode == DPL_GALLERY_MIGRATE)
+        status = dpli_postgres_near_make(s, err);
     if (status == DPL_OK)
         status = check_rights(s, err);
     if (status == DPL_OK)

@@ -48,6 +48,17 @@ dpl_status dpli_postgres_keep_ids(dpli_store_postgres *s, dpl_error *err);
 dpl_status dpli_postgres_check(dpli_store_postgres *s, bool may_migrate, dpl_error *err);
 dpl_status dpli_postgres_faults(dpli_store *store, dpli_on_fault *fn, void *ctx, dpl_error *err);
 
+/* ------------------------------------------------------------------ store_postgres_near.c */
+
+/** Where the database has pgvector: what it needs to find candidates is made, and measured. Outside
+ * of a transaction, by who may make tables. */
+dpl_status dpli_postgres_near_make(dpli_store_postgres *s, dpl_error *err);
+dpl_status dpli_postgres_near_info(dpli_store *store, dpli_near_info *out, const char *space,
+                                   dpl_error *err);
+dpl_status dpli_postgres_near(dpli_store *store, const char *space, const dpli_near_info *info,
+                              const float *probe, size_t n, dpli_on_vector *fn, void *ctx,
+                              dpl_error *err);
+
 /* ------------------------------------------------------------------ store_postgres_undo.c */
 
 dpl_status dpli_postgres_log_change(dpli_store *store, int64_t *id, const char *words,

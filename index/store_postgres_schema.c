@@ -21,7 +21,8 @@
    hash. Keys are deferrable, as taking back puts rows in an order of its own. A vector stands apart
    from its template, in the part of its space and, where there are people, of whose it is: a person
    is found, and forgotten, in one part. Its key begins with the template, which alone is unique:
-   PostgreSQL wants in a key what rows are parted by. */
+   PostgreSQL wants in a key what rows are parted by. (Its table is not called vector: that is a
+   type of the extension pgvector's.) */
 static const char tables_1[] =
     "CREATE TABLE doppel_version(version bigint PRIMARY KEY,"
     " made timestamptz NOT NULL DEFAULT now());"
@@ -53,21 +54,21 @@ static const char tables_1[] =
     " model_id bigint NOT NULL REFERENCES model(id) DEFERRABLE, sum bigint NOT NULL);"
     "CREATE INDEX template_photo ON template(photo_id, model_id);"
     "CREATE INDEX template_model ON template(model_id, id);"
-    "CREATE TABLE vector(template_id bigint NOT NULL REFERENCES template(id) ON DELETE CASCADE"
+    "CREATE TABLE embedding(template_id bigint NOT NULL REFERENCES template(id) ON DELETE CASCADE"
     " DEFERRABLE, space text COLLATE \"C\" NOT NULL, person_id bigint NOT NULL,"
     " bytes bytea NOT NULL, PRIMARY KEY(template_id, space, person_id))"
     " PARTITION BY LIST(space);"
-    "ALTER TABLE vector ALTER bytes SET STORAGE EXTERNAL;"
-    "CREATE TABLE vector_face PARTITION OF vector FOR VALUES IN ('face')"
+    "ALTER TABLE embedding ALTER bytes SET STORAGE EXTERNAL;"
+    "CREATE TABLE embedding_face PARTITION OF embedding FOR VALUES IN ('face')"
     " PARTITION BY HASH(person_id);"
-    "DO $$ BEGIN FOR i IN 0..15 LOOP EXECUTE format('CREATE TABLE vector_face_%s PARTITION OF"
-    " vector_face FOR VALUES WITH (MODULUS 16, REMAINDER %s) WITH (toast_tuple_target = 8160)',"
+    "DO $$ BEGIN FOR i IN 0..15 LOOP EXECUTE format('CREATE TABLE embedding_face_%s PARTITION OF"
+    " embedding_face FOR VALUES WITH (MODULUS 16, REMAINDER %s) WITH (toast_tuple_target = 8160)',"
     " i, i); END LOOP; END $$;"
-    "CREATE TABLE vector_image PARTITION OF vector FOR VALUES IN ('image')"
+    "CREATE TABLE embedding_image PARTITION OF embedding FOR VALUES IN ('image')"
     " WITH (toast_tuple_target = 8160);"
-    "CREATE TABLE vector_text PARTITION OF vector FOR VALUES IN ('text')"
+    "CREATE TABLE embedding_text PARTITION OF embedding FOR VALUES IN ('text')"
     " WITH (toast_tuple_target = 8160);"
-    "CREATE TABLE vector_other PARTITION OF vector DEFAULT WITH (toast_tuple_target = 8160);"
+    "CREATE TABLE embedding_other PARTITION OF embedding DEFAULT WITH (toast_tuple_target = 8160);"
     "CREATE TABLE face(template_id bigint PRIMARY KEY REFERENCES template(id) ON DELETE CASCADE"
     " DEFERRABLE," DPLI_FACE_LIST(
         FACE_COLUMN) " weakest text NOT NULL, sum bigint NOT NULL);"
@@ -127,8 +128,8 @@ static const char tables_1[] =
                      "CREATE TABLE audit_line(n bigint PRIMARY KEY, line text NOT NULL);"
                      "ALTER TABLE thumb ALTER jpeg SET STORAGE EXTERNAL;"
                      /* What a folder gallery has as files: its calibration. */
-    "CREATE TABLE beside(name text PRIMARY KEY, bytes bytea NOT NULL);"
-    /* Parts in which rows were removed or moved since they were last written anew.
+                     "CREATE TABLE beside(name text PRIMARY KEY, bytes bytea NOT NULL);"
+                     /* Parts in which rows were removed or moved since they were last written anew.
                       */
                      "CREATE TABLE dirty(part text PRIMARY KEY);";
 
@@ -163,7 +164,7 @@ static const char triggers_1[] =
     "  ['8','refusal','id','INSERT OR UPDATE OR DELETE'],"
     "  ['9','member','template_id','INSERT OR UPDATE OR DELETE'],"
     "  ['10','caption','template_id','UPDATE OR DELETE'],"
-    "  ['11','vector','template_id','UPDATE OR DELETE']] LOOP"
+    "  ['11','embedding','template_id','UPDATE OR DELETE']] LOOP"
     "  EXECUTE format('CREATE TRIGGER log AFTER %s ON %I FOR EACH ROW WHEN"
     " (coalesce(current_setting(''doppel.change'', true), '''') <> '''' AND"
     " coalesce(current_setting(''doppel.moving'', true), '''') = '''') EXECUTE FUNCTION"
@@ -175,7 +176,7 @@ static const char triggers_1[] =
     "  IF TG_OP = 'DELETE' THEN id := OLD.template_id;"
     "  ELSE id := NEW.template_id; whose := NEW.person_id; END IF;"
     "  PERFORM set_config('doppel.moving', '1', true);"
-    "  UPDATE vector SET person_id = whose WHERE template_id = id AND person_id <> whose;"
+    "  UPDATE embedding SET person_id = whose WHERE template_id = id AND person_id <> whose;"
     "  PERFORM set_config('doppel.moving', '', true);"
     "  RETURN NULL;"
     " END $$;"
@@ -185,7 +186,7 @@ static const char triggers_1[] =
     "  INSERT INTO dirty VALUES(TG_TABLE_NAME) ON CONFLICT DO NOTHING;"
     "  RETURN NULL;"
     " END $$;"
-    "CREATE TRIGGER dirty AFTER UPDATE OR DELETE ON vector"
+    "CREATE TRIGGER dirty AFTER UPDATE OR DELETE ON embedding"
     " FOR EACH ROW EXECUTE FUNCTION doppel_dirty();"
     /* Who waits for a change of the gallery is told when it is committed. */
     "CREATE FUNCTION doppel_tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -200,7 +201,7 @@ static const char undo_1[] =
     "CREATE FUNCTION doppel_undo(taken bigint) RETURNS void LANGUAGE plpgsql AS $$"
     " DECLARE r record; name text; key text; list text;"
     "  names text[] := ARRAY['person', 'photo', 'template', 'face', 'thumb', 'owner', 'file',"
-    "   'alias', 'refusal', 'member', 'caption', 'vector'];"
+    "   'alias', 'refusal', 'member', 'caption', 'embedding'];"
     " BEGIN"
     "  SET CONSTRAINTS ALL DEFERRED;"
     "  FOR r IN SELECT tbl, op, row, old FROM undo WHERE change_id = taken ORDER BY seq DESC LOOP"
@@ -222,8 +223,8 @@ static const char undo_1[] =
     "  END LOOP;"
     " END $$;";
 
-/* Which templates a generation has touched, for readers that hold an index of an earlier one. Of the
-   last 20,000 generations or so; touched_from is the first that all is known since. */
+/* Which templates a generation has touched, for readers that hold an index of an earlier one. Of
+   the last 20,000 generations or so; touched_from is the first that all is known since. */
 static const char touched_2[] =
     "CREATE TABLE touched(generation bigint NOT NULL, template_id bigint NOT NULL,"
     " PRIMARY KEY(generation, template_id));"
@@ -381,12 +382,12 @@ dpl_status dpli_postgres_faults(dpli_store *store, dpli_on_fault *fn, void *ctx,
          " hashtextextended(id || ' ' || space || ' ' || hash || ' ' || dim, 0)",
          "models are not what was written"},
         {"SELECT count(*) FROM template t WHERE NOT EXISTS"
-         "(SELECT 1 FROM vector v WHERE v.template_id = t.id)",
+         "(SELECT 1 FROM embedding v WHERE v.template_id = t.id)",
          "templates have no vector"},
-        {"SELECT count(*) FROM (SELECT template_id FROM vector GROUP BY template_id"
+        {"SELECT count(*) FROM (SELECT template_id FROM embedding GROUP BY template_id"
          " HAVING count(*) > 1) AS twice",
          "templates have more than one vector"},
-        {"SELECT count(*) FROM vector v JOIN template t ON t.id = v.template_id"
+        {"SELECT count(*) FROM embedding v JOIN template t ON t.id = v.template_id"
          " JOIN model m ON m.id = t.model_id LEFT JOIN owner o ON o.template_id = t.id"
          " WHERE v.space <> m.space OR v.person_id <> coalesce(o.person_id, 0)",
          "vectors are in another part than their space's and person's"},

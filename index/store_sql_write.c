@@ -16,10 +16,10 @@
 static const char *const postgres[DPLI_N_SQL] = {
     [DPLI_SQL_ADD_VECTOR] =
         "WITH added AS (INSERT INTO template(id, photo_id, model_id, sum) VALUES(?1, ?2, ?3, ?5))"
-        " INSERT INTO vector(template_id, space, person_id, bytes)"
+        " INSERT INTO embedding(template_id, space, person_id, bytes)"
         " SELECT ?1, space, ?6, ?4 FROM model WHERE id = ?3",
     [DPLI_SQL_SET_VECTOR] = "WITH own AS (UPDATE template SET sum = ?3 WHERE id = ?1)"
-                            " UPDATE vector SET bytes = ?2 WHERE template_id = ?1",
+                            " UPDATE embedding SET bytes = ?2 WHERE template_id = ?1",
     /* A constraint by hash cannot be named as what an INSERT meets. */
     [DPLI_SQL_SET_ALIAS] = "WITH moved AS (UPDATE alias SET person_id = ?2, sum = ?3"
                            " WHERE name = ?1 RETURNING id) INSERT INTO alias(name, person_id, sum)"

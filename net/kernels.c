@@ -19,9 +19,18 @@ static const dpli_kernels *kernels(void)
 }
 
 #if defined(__x86_64__)
+#define HAS_NARROW 1
+
 static const dpli_narrow_kernels *narrow_kernels(void)
 {
     return dpli_cpu_narrow() == DPLI_NARROW_AMX ? &dpli_narrow_amx : &dpli_narrow_avx512;
+}
+#elif defined(__AARCH64EL__)
+#define HAS_NARROW 1
+
+static const dpli_narrow_kernels *narrow_kernels(void)
+{
+    return &dpli_narrow_bf16;
 }
 #endif
 
@@ -33,7 +42,13 @@ static const dpli_byte_kernels *byte_kernels(void)
     case DPLI_BYTES_AVX512: return &dpli_bytes_avx512;
     case DPLI_BYTES_AVXVNNI: return &dpli_bytes_avxvnni;
     case DPLI_BYTES_AVX2: return &dpli_bytes_avx2;
-    case DPLI_BYTES_BASELINE: break;
+    default: break;
+    }
+#elif defined(__AARCH64EL__)
+    switch (dpli_cpu_bytes()) {
+    case DPLI_BYTES_I8MM: return &dpli_bytes_i8mm;
+    case DPLI_BYTES_DOTPROD: return &dpli_bytes_dotprod;
+    default: break;
     }
 #endif
     return &dpli_bytes_baseline;
@@ -81,7 +96,7 @@ void dpli_chain_run_part(const dpli_link *links, int32_t n_links, void *out, con
         byte_kernels()->chain(links, n_links, out, in, scratch, from, end);
         return;
     }
-#if defined(__x86_64__)
+#if defined(HAS_NARROW)
     if (links[0].numbers == DPLI_HALVES) {
         narrow_kernels()->chain(links, n_links, out, in, scratch, from, end);
         return;
@@ -174,7 +189,7 @@ void dpli_bytes_widen_run(const dpli_scale *of, float *out, const void *in, size
     byte_kernels()->widen(of, out, in, n_rows, channels);
 }
 
-#if defined(__x86_64__)
+#if defined(HAS_NARROW)
 
 void dpli_narrow_conv_run(const dpli_conv *c, void *out, const void *in, const void *packed,
                           const dpli_epilogue *epilogue, void *scratch)

@@ -12,7 +12,8 @@
 # never written: the source package comes through a deb-src copy of the machine's own entries, in a
 # folder of ours. Needs no root.
 #
-# DOPPEL_FAISS_LEVEL overrides the level: x86-64, x86-64-v2, x86-64-v3 or x86-64-v4. With
+# DOPPEL_FAISS_LEVEL overrides the level: x86-64, x86-64-v2, x86-64-v3 or x86-64-v4. With DOPPEL_SYSROOT,
+# the folder that scripts/arm.sh prints, it is built for ARM, of level aarch64. With
 # DOPPEL_FAISS_STATIC=yes the libraries are archives, to be linked into another library (a Debian
 # package must bring no copy of its own); the folder's name then ends in -static.
 set -eu
@@ -112,8 +113,10 @@ build() {
     hard="-fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"
     case $level in x86-64*) hard="$hard -fcf-protection" ;; esac
     say "building $version for $level with $jobs jobs, once for all clones"
+    set --
+    [ -z "$sysroot" ] || set -- -DCMAKE_TOOLCHAIN_FILE="$here/../cmake/arm.cmake"
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
-    cmake -S "$work/src" -B "$work/build-$level$kind" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    cmake -S "$work/src" -B "$work/build-$level$kind" -G Ninja -DCMAKE_BUILD_TYPE=Release "$@" \
         -DCMAKE_CXX_FLAGS="$march $hard -w" \
         -DCMAKE_SHARED_LINKER_FLAGS=-Wl,-z,relro,-z,now -DCMAKE_INSTALL_LIBDIR=lib \
         '-DCMAKE_INSTALL_RPATH=$ORIGIN' -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
@@ -142,10 +145,14 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/doppel
 work=$cache/faiss-work
 mkdir -p "$cache" 2>/dev/null || die "cannot write to $cache"
 
-if system_has_c_api; then
+sysroot=${DOPPEL_SYSROOT:-}
+if [ -n "$sysroot" ]; then
+    level=aarch64
+elif system_has_c_api; then
     exit 0
+else
+    level=${DOPPEL_FAISS_LEVEL:-$(processor_level)}
 fi
-level=${DOPPEL_FAISS_LEVEL:-$(processor_level)}
 case $level in
 *[!a-z0-9_-]*) die "DOPPEL_FAISS_LEVEL=\"$level\" is not a level such as x86-64-v3" ;;
 esac

@@ -4,20 +4,23 @@
 # The system's apt configuration is read, never written: the source comes through a deb-src copy of the
 # machine's own entries, in a folder of ours. Needs no root.
 
-# Copies the machine's apt entries, binary ones too, as source entries into the folder $1.
+# Copies the machine's apt entries, binary ones too, as source entries into the folder $1; with "binary" as
+# $2 as entries of packages.
 copy_apt_entries() {
+    types=deb-src
+    [ "${2:-}" != binary ] || types=deb
     main=''
     parts=''
     eval "$(apt-config shell main Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
     for file in "$main" "$parts"/*.list; do
         [ -r "$file" ] || continue
-        sed -n 's/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/deb-src /p' "$file"
+        sed -n "s/^[[:space:]]*deb\(-src\)\{0,1\}[[:space:]]/$types /p" "$file"
     done | sort -u >"$1/doppel.list"
     # Paragraph by paragraph: one that says "Enabled: no" stays out. (Inline keys have lines that start
     # with a blank, and a lone dot for an empty one, so a paragraph ends at an empty line here too.)
     for file in "$parts"/*.sources; do
         [ -r "$file" ] || continue
-        awk '
+        awk -v types="$types" '
             function flush() {
                 if (enabled && text ~ /\nURIs:/) print text
                 text = ""; enabled = 1
@@ -26,7 +29,7 @@ copy_apt_entries() {
             /^[[:space:]]*$/ { flush(); next }
             /^#/ { next }
             tolower($0) ~ /^enabled:[[:space:]]*(no|false|off|0|without|disable)/ { enabled = 0 }
-            tolower($0) ~ /^types:/ { $0 = "Types: deb-src" }
+            tolower($0) ~ /^types:/ { $0 = "Types: " types }
             { sub(/^[Uu][Rr][Ii][Ss]:/, "URIs:"); text = text "\n" $0 }
             END { flush() }' "$file"
     done >"$1/doppel.sources"

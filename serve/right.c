@@ -93,16 +93,17 @@ void answer_assign(desk *d, http_request *r)
 void answer_reject(desk *d, http_request *r)
 {
     const char *name = http_get(r, "name");
-    bool dry_run = false, by_group;
+    bool dry_run = false, by_group = false;
     int64_t group = 0;
     named_face f;
     dpl_error err;
     dpl_status status = find_face(&f, d, r, &err);
 
-    by_group = !name && !f.person;
-    name = name ? name : f.person;
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
+        by_group = !name && !f.person;
+        name = name ? name : f.person;
         status = ask_bool(&dry_run, r, "dry_run", &err);
+    }
     if (status == DPL_OK) {
         dpl_gallery_rehearse(d->gallery, dry_run);
         status = by_group ? dpl_gallery_reject_from_group(d->gallery, f.template_id, &group, &err)

@@ -510,7 +510,7 @@ DPL_API void dpl_search_options_init(dpl_search_options *options, size_t struct_
 typedef struct dpl_search_info {
     bool exact;          /* every template was compared */
     double recall;       /* 1 when exact, else recall@10 measured on the gallery's own vectors */
-    const char *index;   /* "flat" or "hnsw"; static */
+    const char *index;   /* "flat", "hnsw" or "pgvector"; static */
     int64_t n_templates; /* compared or indexed */
 } dpl_search_info;
 
@@ -543,6 +543,25 @@ DPL_API dpl_status dpl_gallery_search(dpl_hit *hits, dpl_gallery *gallery, const
                                       const char *space, const float *probes, size_t n, int32_t dim,
                                       const dpl_search_options *options, dpl_search_info *info,
                                       dpl_error *err);
+
+/**
+ * From now on a search of this handle whose index would take more memory than this is left to the
+ * database, where that can find candidates itself (PostgreSQL with the extension pgvector, an index
+ * made by DPL_GALLERY_MIGRATE, and a head that compares directions): dpl_search_info calls it
+ * "pgvector", with the recall that was measured when the index was made. Scores are the head's in
+ * any case. Where the database cannot, the index is made, and dpl_gallery_notice says so. 0, as it
+ * is at first: there is no limit.
+ */
+DPL_API void dpl_gallery_set_index_memory(dpl_gallery *gallery, uint64_t max_bytes);
+
+/* What a database itself can find by. */
+typedef struct dpl_near_info {
+    bool is_there;       /* the database has the extension */
+    int64_t n_templates; /* indexed when recall was measured; 0: there is no index of the space */
+    double recall;       /* of the ten most alike, before they are scored again */
+} dpl_near_info;
+DPL_API dpl_status dpl_gallery_near(dpl_near_info *out, dpl_gallery *gallery, const char *space,
+                                    dpl_error *err);
 
 /* What a search of a space goes by, as its snapshot tells. */
 typedef struct dpl_index_info {

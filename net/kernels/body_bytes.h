@@ -1,7 +1,8 @@
 /*
  * All kernels of bytes of one level: body.h's headers over uint8_t, products of whole numbers. The
  * including file defines DPLI_LANES, DPLI_BYTE_TABLE, DPLI_VNNI where the processor multiplies
- * bytes by fours, and DPLI_AMX where products are made by tiles.
+ * bytes by fours, and DPLI_AMX where products are made by tiles; of ARM DPLI_DOTPROD and DPLI_I8MM,
+ * which are such products there.
  */
 #define DPLI_NARROW 1
 #define DPLI_BYTE   1

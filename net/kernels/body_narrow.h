@@ -1,8 +1,7 @@
 /*
  * All narrow kernels of one level: body.h's headers over bfloat16. The including file defines
- * DPLI_NARROW_TABLE, and DPLI_AMX where products are made by tiles.
+ * DPLI_LANES, DPLI_NARROW_TABLE, and DPLI_AMX where products are made by tiles.
  */
-#define DPLI_LANES  16
 #define DPLI_NARROW 1
 #include "net/kernels/level.h"
 #include "net/kernels/simd.h"

@@ -8,7 +8,7 @@
  */
 
 /* Output pixels at once. More do not fit into the registers beside the nine weights. */
-#if DPLI_LANES == 16
+#if DPLI_LANES == 16 || defined(DPLI_NEON)
 #define DW_ROWS 2
 #else
 #define DW_ROWS 1
@@ -80,6 +80,21 @@ DPLI_INLINE const elem *opaque(const elem *p)
     return p;
 }
 
+#if defined(DPLI_NEON)
+/* dw3_finish with any, for every number of pixels: as finish_any. */
+static __attribute__((noinline)) void dw3_finish_any(const int rows, const int cols,
+                                                     const target *t, size_t out_line, size_t c,
+                                                     size_t n, const vf (*sums)[DW_COLS])
+{
+    for (int r = 0; r < rows; r++)
+        for (int q = 0; q < cols; q++) {
+            const size_t at = (size_t)r * out_line + (size_t)q * t->ldo + c;
+
+            store_result(t, at, dw_finish(t, at, c, sums[r][q], n), n);
+        }
+}
+#endif
+
 /* any: the activation is looked up and there may be something to add. */
 DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int rows,
                             const int cols, const target *t, size_t out_line, size_t c, size_t n,
@@ -87,6 +102,20 @@ DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int 
 {
     vf slope = vf_set(0);
 
+#if defined(DPLI_NEON)
+    if (any) {
+        vf sums[DW_ROWS][DW_COLS];
+
+        DPLI_UNROLL
+        for (int r = 0; r < rows; r++) {
+            DPLI_UNROLL
+            for (int q = 0; q < cols; q++)
+                sums[r][q] = acc[r][q];
+        }
+        dw3_finish_any(rows, cols, t, out_line, c, n, sums);
+        return;
+    }
+#endif
     if (kind == DPLI_ACT_PRELU)
         slope = n == DPLI_LANES ? vf_load(t->slope + c) : vf_load_n(t->slope + c, n);
     DPLI_UNROLL

@@ -22,7 +22,10 @@
 #elif DPLI_LANES == 8
 #define BLOCK_ROWS   6
 #define BLOCK_PANELS 1
-#elif defined(__aarch64__)
+#elif defined(DPLI_NEON) && defined(DPLI_BYTE) && !defined(DPLI_DOTPROD) && !defined(DPLI_I8MM)
+#define BLOCK_ROWS   4
+#define BLOCK_PANELS 1
+#elif defined(DPLI_NEON)
 #define BLOCK_ROWS   6
 #define BLOCK_PANELS 1
 #else
@@ -273,7 +276,39 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
     }
 }
 
+#if defined(DPLI_NEON)
+/* finish with all that may be to do, for every number of rows: unrolled it would be most of the
+ * code. */
+static __attribute__((noinline)) void finish_any(const target *t, size_t n, int rows,
+                                                 const vsum (*sums)[PANEL_VECS])
+{
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < PANEL_VECS; v++) {
+            const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
+            const size_t many = columns_in(v, n);
 #if defined(DPLI_BYTE)
+            vf y;
+#else
+            vf y = sums[r][v];
+#endif
+
+            if (many == 0)
+                break;
+#if defined(DPLI_BYTE)
+            y = product(t, load_byte_columns(t, v, n), vi_to_vf(sums[r][v]));
+#endif
+            if (t->before)
+                y += load_added(t, t->before, at, many);
+            y = act_any(t->act, y, t->slope ? load_columns(t->slope, v, n) : vf_set(0));
+            if (t->after)
+                y += load_added(t, t->after, at, many);
+            store_result(t, at, y, many);
+        }
+    }
+}
+
+#include "net/kernels/neon.h"
+#elif defined(DPLI_BYTE)
 #define DOT_K 4 /* of k at once */
 #if defined(DPLI_VNNI) && DPLI_LANES == 16
 typedef __m512i dot_weight;
@@ -377,8 +412,17 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
     /* A panel that is not all there comes alone. */
     const size_t whole = (size_t)panels * DPLI_PANEL, n = panels == 1 ? t.n_columns : whole;
     const int kind = t.before || t.after || n < whole || is_wide(&t) ? -1 : (int)t.act->kind;
-    const bool prefetch = s.n_segments == 1;
     size_t offset = s.offset;
+#if defined(DPLI_DOTPROD)
+    vsum more[PANEL_VECS];
+
+    neon_start(s.n_segments * s.length, packed, more);
+#endif
+#if defined(DPLI_NEON)
+    (void)panel_size; /* a panel at a time */
+#else
+    const bool prefetch = s.n_segments == 1;
+#endif
 
     for (size_t b = 0; b < n_blocks; b++) {
         const weight *panel = packed;
@@ -386,12 +430,22 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
 
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
+#if defined(DPLI_DOTPROD)
+            const vsum start = load_start(&t, v, n) + more[v];
+#else
             const vsum start = load_start(&t, v, n);
+#endif
 
             DPLI_UNROLL
             for (int r = 0; r < rows; r++)
                 acc[r][v] = start;
         }
+#if defined(DPLI_NEON)
+        neon_fold(rows, false, acc);
+        for (size_t i = 0; i < s.n_segments; i++)
+            panel = neon_products(rows, s.segments[i] + offset, s.lda, s.length, panel, acc);
+        neon_fold(rows, true, acc);
+#else
         for (size_t i = 0; i < s.n_segments; i++) {
             /* A pointer every third row: three strides are an address each, 14 would not fit. */
             const elem *a[(BLOCK_ROWS + 2) / 3];
@@ -421,11 +475,27 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
                 }
             }
         }
+#endif
         switch (kind) {
         case DPLI_ACT_NONE: finish(&t, DPLI_ACT_NONE, 0, whole, rows, vecs, acc); break;
         case DPLI_ACT_RELU: finish(&t, DPLI_ACT_RELU, 0, whole, rows, vecs, acc); break;
         case DPLI_ACT_PRELU: finish(&t, DPLI_ACT_PRELU, 0, whole, rows, vecs, acc); break;
+#if defined(DPLI_NEON)
+        default: {
+            vsum sums[BLOCK_ROWS][PANEL_VECS];
+
+            DPLI_UNROLL
+            for (int r = 0; r < rows; r++) {
+                DPLI_UNROLL
+                for (int v = 0; v < PANEL_VECS; v++)
+                    sums[r][v] = acc[r][v];
+            }
+            finish_any(&t, n, rows, sums);
+            break;
+        }
+#else
         default: finish(&t, DPLI_ACT_NONE, 1, n, rows, vecs, acc); break;
+#endif
         }
         offset += (size_t)rows * s.lda;
         advance(&t, (size_t)rows * t.ldo);

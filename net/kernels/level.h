@@ -60,6 +60,10 @@ extern const dpli_byte_kernels dpli_bytes_avx2;
 extern const dpli_byte_kernels dpli_bytes_avxvnni;
 extern const dpli_byte_kernels dpli_bytes_avx512;
 extern const dpli_byte_kernels dpli_bytes_amx;
+#elif defined(__aarch64__)
+extern const dpli_narrow_kernels dpli_narrow_bf16;
+extern const dpli_byte_kernels dpli_bytes_dotprod;
+extern const dpli_byte_kernels dpli_bytes_i8mm;
 #endif
 
 #endif

@@ -13,6 +13,9 @@
 
 #if DPLI_LANES > 4
 #include <immintrin.h>
+#elif defined(__AARCH64EL__)
+#include <arm_neon.h>
+#define DPLI_NEON 1
 #endif
 
 typedef float vf __attribute__((vector_size(4 * DPLI_LANES)));
@@ -86,6 +89,11 @@ DPLI_INLINE vf ve_load(const elem *p)
     return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)p)));
 #elif DPLI_LANES == 8
     return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i_u *)p)));
+#elif defined(DPLI_NEON)
+    uint32_t four;
+
+    memcpy(&four, p, sizeof four);
+    return (vf)vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
 #else
     return (vf){p[0], p[1], p[2], p[3]};
 #endif
@@ -116,6 +124,12 @@ DPLI_INLINE void ve_store(elem *p, vf v)
         _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
 
     _mm_storel_epi64((__m128i_u *)p, _mm_packus_epi16(words, words));
+#elif defined(DPLI_NEON)
+    /* Each step keeps what does not fit at the nearest number that does. */
+    const uint16x4_t words = vqmovun_s32(vcvtnq_s32_f32((float32x4_t)v));
+    const uint8x8_t bytes = vqmovn_u16(vcombine_u16(words, words));
+
+    vst1_lane_u32((uint32_t *)(void *)p, vreinterpret_u32_u8(bytes), 0);
 #else
     for (int i = 0; i < DPLI_LANES; i++)
         p[i] = (elem)rintf(v[i] > 0 ? v[i] < 255 ? v[i] : 255 : 0);
@@ -139,6 +153,35 @@ DPLI_INLINE void ve_store_n(elem *p, vf v, size_t n)
 #elif defined(DPLI_NARROW)
 typedef uint16_t elem;
 
+#if defined(DPLI_NEON)
+DPLI_INLINE vf ve_load(const elem *p)
+{
+    return (vf)vshll_n_u16(vld1_u16(p), 16);
+}
+
+DPLI_INLINE vf ve_load_n(const elem *p, size_t n)
+{
+    elem buf[DPLI_LANES] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        buf[i] = p[i];
+    return ve_load(buf);
+}
+
+DPLI_INLINE void ve_store(elem *p, vf v)
+{
+    vst1_u16(p, (uint16x4_t)vcvt_bf16_f32((float32x4_t)v));
+}
+
+DPLI_INLINE void ve_store_n(elem *p, vf v, size_t n)
+{
+    elem buf[DPLI_LANES];
+
+    ve_store(buf, v);
+    for (size_t i = 0; i < n; i++)
+        p[i] = buf[i];
+}
+#else
 DPLI_INLINE vf ve_load(const elem *p)
 {
     return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i_u *)p)),
@@ -160,6 +203,7 @@ DPLI_INLINE void ve_store_n(elem *p, vf v, size_t n)
 {
     _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)_mm512_cvtneps_pbh((__m512)v));
 }
+#endif
 #else
 typedef float elem;
 #define ve_load    vf_load

@@ -410,6 +410,14 @@ class dpl_search_info(Structure):
     ]
 
 
+class dpl_near_info(Structure):
+    _fields_ = [
+        ("is_there", c_bool),
+        ("n_templates", c_int64),
+        ("recall", c_double),
+    ]
+
+
 class dpl_index_info(Structure):
     _fields_ = [
         ("n_templates", c_int64),
@@ -1690,6 +1698,8 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_check": (c_int, (POINTER(dpl_check_report), c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_damage)), c_void_p, POINTER(dpl_error))),
     "dpl_search_options_init": (None, (POINTER(dpl_search_options), c_size_t)),
     "dpl_gallery_search": (c_int, (POINTER(dpl_hit), c_void_p, c_void_p, c_char_p, c_void_p, c_size_t, c_int32, POINTER(dpl_search_options), POINTER(dpl_search_info), POINTER(dpl_error))),
+    "dpl_gallery_set_index_memory": (None, (c_void_p, c_uint64)),
+    "dpl_gallery_near": (c_int, (POINTER(dpl_near_info), c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_index": (c_int, (POINTER(dpl_index_info), c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_audit": (c_int, (POINTER(dpl_audit_report), c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_audit_line)), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_set_user": (c_int, (c_void_p, c_char_p, POINTER(dpl_error))),

@@ -23,7 +23,7 @@ from doppel.records import (
     Answer, AuditLine, AuditReport, Change, CheckReport, Comparison, Damage, Doubt, DoubtsReport,
     EnrollEvent, EnrollProgress, EnrollReport, Face, FacesPolicy, ForgetReport, GalleryCounts,
     GalleryMode, GroupReport, GroupRow, Hit, IndexInfo,
-    MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, Person, PhotoRow, QueryBy,
+    MergeReport, MigrateChange, MigrateEvent, MigrateReport, NameReport, NearInfo, Person, PhotoRow, QueryBy,
     Refusal, RepairEvent, RepairReport, SearchInfo, TemplateRow, TextAnswer, TextBy, Verdict, XmpEvent,
     XmpReport,
 )
@@ -43,10 +43,12 @@ class Gallery(Closable):
 
     @staticmethod
     def open(folder: PathLike, mode: str = "r") -> Gallery:
-        """mode: "r" to read, "w" to change, "c" to change and made when missing."""
-        modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE}
+        """mode: "r" to read, "w" to change, "c" to change and made when missing, "m" to change, and a
+        database's tables made or brought up to date. folder: or postgresql://user@host/database."""
+        modes = {"r": GalleryMode.READ, "w": GalleryMode.WRITE, "c": GalleryMode.CREATE,
+                 "m": GalleryMode.MIGRATE}
         if mode not in modes:
-            raise ValueError(f'a mode is "r", "w" or "c", not "{mode}"')
+            raise ValueError(f'a mode is "r", "w", "c" or "m", not "{mode}"')
         return Gallery(Handle("the gallery", take(lib.dpl_gallery_open, to_bytes(folder), modes[mode]),
                               lib.dpl_gallery_close))
 
@@ -128,6 +130,19 @@ class Gallery(Closable):
         with self._use() as p:
             call(lib.dpl_gallery_index, byref(out), p, space.encode())
         return IndexInfo._of(out)
+
+    def near(self, space: str = "face") -> NearInfo:
+        """What the gallery's database itself can find by."""
+        out = _abi.dpl_near_info()
+        with self._use() as p:
+            call(lib.dpl_gallery_near, byref(out), p, space.encode())
+        return NearInfo._of(out)
+
+    def set_index_memory(self, max_bytes: int) -> None:
+        """Above this a search is left to the gallery's database, where that has pgvector; 0: no
+        limit."""
+        with self._use() as p:
+            lib.dpl_gallery_set_index_memory(p, max_bytes)
 
     # ------------------------------------------------------------ rows
 
@@ -645,7 +660,7 @@ class Gallery(Closable):
         return relay, o
 
     def __repr__(self) -> str:
-        return "<doppel.Gallery closed>" if self.closed else f'<doppel.Gallery "{self.folder}">'
+        return "<doppel.Gallery closed>" if self.closed else f'<doppel.Gallery "{self.address}">'
 
 
 def photo_is_from_thumbnail(row: PhotoRow) -> bool:

@@ -727,6 +727,23 @@ class SearchInfo:
 
 
 @dataclass(frozen=True)
+class NearInfo:
+    """dpl_near_info"""
+
+    is_there: bool
+    n_templates: int
+    recall: float
+
+    @classmethod
+    def _of(cls, c: Any) -> NearInfo:
+        return cls(
+            is_there=c.is_there,
+            n_templates=c.n_templates,
+            recall=c.recall,
+        )
+
+
+@dataclass(frozen=True)
 class IndexInfo:
     """dpl_index_info"""
 

@@ -185,7 +185,9 @@ def test_settings_and_notices(people, model):
     assert people.setting("model.face.hash") == model.encoder.hash and people.setting("nothing") is None
     people.remember("detect", people.setting("detect") or "none")
     assert people.notice == "" and people.calibration_path is None
-    assert Path(people.folder).name == "gallery"
+    assert Path(people.folder).name == "gallery" and people.address == people.folder
+    people.set_index_memory(1 << 20)
+    assert not people.near().is_there and people.near().n_templates == 0
     row = people.photos()[0]
     assert row.status == doppel.Status.OK and row.n_faces == 1 and not photo_is_from_thumbnail(row)
     assert [t.id for t in people.templates_of(row.id)] == [t.id for t in people.templates()

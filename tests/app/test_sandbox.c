@@ -80,17 +80,23 @@ static void *inside(void *line)
     return NULL;
 }
 
-static int enter(bool off)
+static int enter_to(bool off, bool connects)
 {
     const char *const read[] = {"photos", "model.onnx", NULL, "not/there"};
     const char *const write[] = {"gallery"};
-    const sandbox_paths paths = {.read = read, .n_read = 4, .write = write, .n_write = 1};
+    const sandbox_paths paths = {
+        .read = read, .n_read = 4, .write = write, .n_write = 1, .connects = connects};
 
     if (off)
         setenv("DOPPEL_SANDBOX", "off", 1);
     else
         unsetenv("DOPPEL_SANDBOX");
     return sandbox_enter(&paths);
+}
+
+static int enter(bool off)
+{
+    return enter_to(off, false);
 }
 
 /* 0, the line of what failed, or 255 when the kernel restricts nothing. */
@@ -155,6 +161,30 @@ static int run_in_new_thread(void)
     return line;
 }
 
+/* To a database: a socket, and still no program and no file that is not named. */
+static int run_connecting(void)
+{
+    static char *const none[] = {NULL};
+    int s;
+
+    held = enter_to(false, true);
+    if (!held)
+        return 255;
+    s = socket(AF_UNIX, SOCK_STREAM, 0);
+    EXPECT(s >= 0);
+    close(s);
+    if (held & 1) {
+        EXPECT(opens("other/secret", O_RDONLY) == EACCES);
+        EXPECT(opens("/etc/passwd", O_RDONLY) == EACCES);
+        EXPECT(opens("/etc/hosts", O_RDONLY) != EACCES);
+    }
+    if (held & 2) {
+        EXPECT(execve("/bin/true", none, none) < 0 && errno == EPERM);
+        EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0}) < 0 && errno == EPERM);
+    }
+    return 0;
+}
+
 static int run_switched_off(void)
 {
     EXPECT(enter(true) == 0);
@@ -182,6 +212,16 @@ static void threads_started_later_are_inside_too(void **state)
     assert_int_equal(line, 0);
 }
 
+static void whoever_connects_to_a_database_may_do_that_and_no_more(void **state)
+{
+    const int line = in_a_process(run_connecting);
+
+    (void)state;
+    if (line == 255)
+        skip();
+    assert_int_equal(line, 0);
+}
+
 static void it_can_be_switched_off(void **state)
 {
     (void)state;
@@ -193,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_not_named_is_out_of_reach),
         cmocka_unit_test(threads_started_later_are_inside_too),
+        cmocka_unit_test(whoever_connects_to_a_database_may_do_that_and_no_more),
         cmocka_unit_test(it_can_be_switched_off),
     };
 

@@ -73,11 +73,42 @@ static void the_environment_lowers_the_level(void **state)
     assert_true(dpli_cpu_level() <= most);
 }
 
+#if defined(__aarch64__)
+
+static int is_found(dpli_bytes bytes, dpli_narrow narrow)
+{
+    return dpli_cpu_bytes() == bytes && dpli_cpu_narrow() == narrow;
+}
+
+/* Which processor it is, qemu says by QEMU_CPU: of ARMv8.0, of 8.2, or one that has everything. */
+static void what_arm_has_is_found(void **state)
+{
+    const char *processor = getenv("QEMU_CPU"), *asked = getenv("DOPPEL_CPU");
+
+    (void)state;
+    assert_int_equal(dpli_cpu_level(), DPLI_CPU_BASELINE);
+    if (!processor)
+        skip();
+    if (strcmp(processor, "cortex-a53") == 0 || (asked && strcmp(asked, "baseline") == 0))
+        assert_true(is_found(DPLI_BYTES_BASELINE, DPLI_NARROW_NONE));
+    else if (strcmp(processor, "cortex-a76") == 0 || (asked && strcmp(asked, "dotprod") == 0))
+        assert_true(is_found(DPLI_BYTES_DOTPROD, DPLI_NARROW_NONE));
+    else if (asked && strcmp(asked, "i8mm") == 0)
+        assert_true(is_found(DPLI_BYTES_I8MM, DPLI_NARROW_NONE));
+    else
+        assert_true(is_found(DPLI_BYTES_I8MM, DPLI_NARROW_NEON));
+}
+
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_level_in_use_is_the_one_called),
         cmocka_unit_test(the_environment_lowers_the_level),
+#if defined(__aarch64__)
+        cmocka_unit_test(what_arm_has_is_found),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

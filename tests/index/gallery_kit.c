@@ -34,16 +34,18 @@ void kit_needs_folder(void **state)
     skip();
 }
 
+/* They are made by whoever asks for that. */
+static void make_tables(const char *address)
+{
+    dpl_gallery_close(kit_open(address, DPL_GALLERY_MIGRATE));
+}
+
 char *kit_folder(void)
 {
     char *dir;
 
-    if (kit_is_database()) {
-        /* Tables are made by whoever asks for that. */
-        dir = postgres_kit_new();
-        dpl_gallery_close(kit_open(dir, DPL_GALLERY_MIGRATE));
-        return dir;
-    }
+    if (kit_is_database())
+        return postgres_kit_new(make_tables);
     dir = strdup("gallery-XXXXXX");
     assert_non_null(dir);
     assert_non_null(mkdtemp(dir));
@@ -121,8 +123,8 @@ void kit_exec(dpl_gallery *gallery, const char *sql)
         const bool of_vector = strncmp(sql, "UPDATE template SET vector =", 28) == 0;
 
         text = replaced(text, " x'", " '\\x");
-        text = replaced(text, "SELECT vector FROM template", "SELECT bytes FROM vector");
-        text = replaced(text, "UPDATE template SET vector =", "UPDATE vector SET bytes =");
+        text = replaced(text, "SELECT vector FROM template", "SELECT bytes FROM embedding");
+        text = replaced(text, "UPDATE template SET vector =", "UPDATE embedding SET bytes =");
         if (of_vector)
             text = replaced(text, "WHERE id =", "WHERE template_id =");
     }

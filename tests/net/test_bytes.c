@@ -536,7 +536,8 @@ static void numbers_become_bytes_and_come_back(void **state)
 
 int main(void)
 {
-    static const char *const names[] = {"baseline", "avx2", "avxvnni", "avx512", "amx"};
+    static const char *const names[] = {"baseline", "avx2",    "avxvnni", "avx512",
+                                        "amx",      "dotprod", "i8mm"};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolution_is_the_nearest_number_to_the_sum),
         cmocka_unit_test(convolution_is_right_around_its_tiles),

@@ -806,7 +806,7 @@ static void denormals_are_flushed_between_enter_and_restore(void **state)
     (void)state;
     assert_true(tiny * half > 0);
     fpu = dpli_fpu_enter();
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
     {
         const float product = tiny * half;
 

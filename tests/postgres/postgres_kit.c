@@ -1,8 +1,8 @@
 /*
  * postgres_kit.c - galleries for tests in a server of PostgreSQL.
  *
- * A database takes longer to make than what most tests do in it, so that it is emptied and used
- * again.
+ * A database with its tables takes longer to make than what most tests do in it, so that it is
+ * emptied and used again.
  */
 #include "tests/postgres/postgres_kit.h"
 
@@ -88,6 +88,17 @@ char *postgres_kit_ask(const char *address, const char *sql)
     return text;
 }
 
+int postgres_kit_life(const char *address)
+{
+    PGconn *c = PQconnectdb(address);
+    PGresult *r = PQexec(c, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    const int pid = PQntuples(r) > 0 ? atoi(PQgetvalue(r, 0, 0)) : 0;
+
+    PQclear(r);
+    PQfinish(c);
+    return pid;
+}
+
 /* Where databases are made. */
 static const char *first(void)
 {
@@ -97,7 +108,32 @@ static const char *first(void)
     return address;
 }
 
-char *postgres_kit_new(void)
+/* What is in the tables when they are made, to be so again. */
+static const char keep[] =
+    "SET client_min_messages = error; CREATE SCHEMA kit;"
+    "DO $$ DECLARE t text; n bigint; BEGIN"
+    " FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP"
+    "  EXECUTE format('SELECT count(*) FROM public.%I', t) INTO n;"
+    "  IF n > 0 THEN EXECUTE format('CREATE TABLE kit.%I AS TABLE public.%I', t, t); END IF;"
+    " END LOOP; END $$;"
+    "CREATE TABLE kit.tables AS SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'public'";
+/* Fails where a test has dropped a table. */
+static const char empty[] =
+    "SET client_min_messages = error; SET session_replication_role = replica;"
+    "DO $$ DECLARE t text; b boolean; BEGIN"
+    " IF (SELECT n FROM kit.tables) <>"
+    "  (SELECT count(*) FROM pg_tables WHERE schemaname = 'public') THEN RAISE 'gone'; END IF;"
+    " FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP"
+    "  EXECUTE format('SELECT EXISTS(SELECT 1 FROM public.%I)', t) INTO b;"
+    "  IF b THEN EXECUTE format('DELETE FROM public.%I', t); END IF;"
+    " END LOOP;"
+    " FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'kit' AND tablename <> 'tables'"
+    " LOOP EXECUTE format('INSERT INTO public.%I SELECT * FROM kit.%I', t, t); END LOOP;"
+    " FOR t IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
+    " LOOP EXECUTE format('ALTER SEQUENCE public.%I RESTART', t); END LOOP;"
+    " UPDATE gallery SET identity = md5(random()::text); END $$";
+
+char *postgres_kit_new(void (*make)(const char *address))
 {
     static unsigned n;
     char sql[128], *address;
@@ -110,21 +146,22 @@ char *postgres_kit_new(void)
     assert_non_null(address);
     snprintf(address, sizeof spare[0], "postgresql://doppel@/kit_%d_%u?host=%s", (int)getpid(), n,
              host());
+    if (make) {
+        make(address);
+        postgres_kit_run(address, keep);
+    }
     return address;
 }
 
 void postgres_kit_drop(char *address)
 {
-    static const char empty[] = "SET client_min_messages = error;"
-                                "DO $$ DECLARE s text; BEGIN"
-                                " FOR s IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
-                                " AND nspname <> 'information_schema' LOOP"
-                                " EXECUTE format('DROP SCHEMA %I CASCADE', s); END LOOP;"
-                                " CREATE SCHEMA public; END $$";
+    PGconn *c = connected(address);
+    PGresult *r = PQexec(c, empty);
 
-    postgres_kit_run(address, empty);
-    if (n_spare < sizeof spare / sizeof *spare)
+    if (PQresultStatus(r) == PGRES_COMMAND_OK && n_spare < sizeof spare / sizeof *spare)
         snprintf(spare[n_spare++], sizeof spare[0], "%s", address);
+    PQclear(r);
+    PQfinish(c);
     free(address);
 }
 
@@ -168,8 +205,9 @@ bool postgres_kit_is_wanted(void)
     return false;
 }
 
-char *postgres_kit_new(void)
+char *postgres_kit_new(void (*make)(const char *address))
 {
+    (void)make;
     fail_msg("this build knows no PostgreSQL");
     return NULL;
 }
@@ -188,6 +226,12 @@ char *postgres_kit_ask(const char *address, const char *sql)
 {
     (void)address, (void)sql;
     return NULL;
+}
+
+int postgres_kit_life(const char *address)
+{
+    (void)address;
+    return 0;
 }
 
 int postgres_kit_rows_with(const char *address, const void *bytes, size_t n)

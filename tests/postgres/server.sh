@@ -6,6 +6,7 @@
 #     server.sh kill DIR          kill -9 of the server; those that serve clients see that it is gone
 #     server.sh halt DIR [MODE]   pg_ctl stop; smart, fast (if none is said) or immediate
 #     server.sh stop DIR          ends it, and nothing of it is left
+#     server.sh follow DIR OF     starts a replica, in DIR, of the server in OF
 #     server.sh psql DIR DATABASE WORD…
 #
 # start is 77 where the machine has no such server (scripts/postgres.sh). It listens on no network
@@ -43,7 +44,14 @@ run() {
     done
 }
 
-if [ "$what" != start ]; then
+# Whoever asked for the server, by number: when that process is gone, so is the server.
+guard() {
+    setsid sh -c 'while kill -0 "$1" 2>/dev/null && [ -d "$2" ]; do sleep 1; done
+        [ ! -d "$2" ] || exec sh "$3" stop "$4"' - "${SERVER_OF:-$PPID}" "$home" "$here/server.sh" "$dir" \
+        </dev/null >/dev/null 2>&1 9>&- &
+}
+
+if [ "$what" != start ] && [ "$what" != follow ]; then
     [ -e "$dir/home" ] || exit 0
     home=$(cat "$dir/home")
     bin=$(cat "$dir/bin")
@@ -98,10 +106,24 @@ start)
     } >>"$home/data/postgresql.conf"
     run
     printf '%s\n' "$home" >"$dir/host"
-    # Whoever asked for the server, by number: when that process is gone, so is the server.
-    setsid sh -c 'while kill -0 "$1" 2>/dev/null && [ -d "$2" ]; do sleep 1; done
-        [ ! -d "$2" ] || exec sh "$3" stop "$4"' - "${SERVER_OF:-$PPID}" "$home" "$here/server.sh" "$dir" \
-        </dev/null >/dev/null 2>&1 9>&- &
+    guard
+    ;;
+follow)
+    of=$1
+    mkdir -p "$dir"
+    bin=$(cat "$of/bin")
+    user=$(cat "$of/user")
+    home=$(mktemp -d /tmp/doppel-pg.XXXXXX)
+    [ "$(id -u)" -ne 0 ] || chown "$user" "$home"
+    printf '%s\n' "$home" >"$dir/home"
+    printf '%s\n' "$bin" >"$dir/bin"
+    printf '%s\n' "$user" >"$dir/user"
+    as_server "$bin/pg_basebackup" --pgdata "$home/data" --host "$(cat "$of/host")" --username doppel \
+        --checkpoint fast --write-recovery-conf --no-sync
+    printf "unix_socket_directories = '%s'\n" "$home" >>"$home/data/postgresql.conf"
+    run
+    printf '%s\n' "$home" >"$dir/host"
+    guard
     ;;
 again)
     run

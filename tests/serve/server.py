@@ -158,6 +158,7 @@ def test_faces_are_put_right_and_changes_taken_back():
     is_(server.say("POST", path + "reject", name="Barack Obama"), 200, **{"not": "Barack Obama"})
     is_(server.say("POST", path + "reject"), 409)  # nobody's, and in no group
     is_(server.say("POST", path + "reject", name="Nobody"), 404)
+    is_(server.say("POST", "/v1/faces/999999/reject"), 404, code="E_NOT_FOUND")
     is_(server.say("POST", path + "assign"), 400)
     is_(server.say("POST", "/v1/faces/999999/assign", name="Ann"), 404, code="E_NOT_FOUND")
     is_(server.say("POST", "/v1/faces/x/assign", name="Ann"), 400)
