@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/kernels.h"
 #include "net/load.h"
 #include "net/ops/table.h"
 #include "net/tape.h"
@@ -71,6 +72,7 @@ typedef struct row {
     double a, b;  /* the reference's numbers: slope, bounds, alpha and beta */
     bool running; /* not training */
     bool frozen;  /* parameters are */
+    bool narrow;  /* products of bfloat16 */
 } row;
 
 #define SHAPE(...)                                                                                 \
@@ -988,6 +990,7 @@ static dpl_status try_rig(rig *k, const problem *p, int n_threads, dpl_error *er
     assert_int_equal(dpli_team_new(&k->team, n_threads, err), DPL_OK);
     assert_int_equal(dpli_team_size(k->team), n_threads);
     k->s = (dpli_tape_step){.op = trained,
+                            .narrow = p->row->narrow,
                             .node = node,
                             .team = k->team,
                             .n_in = n_in,
@@ -1185,6 +1188,61 @@ static void same_team_repeats_to_the_bit(void **state)
         close_rig(&k[1]);
         close_problem(&p);
     }
+}
+
+static void round_all(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = dpli_bf16_to_float(dpli_bf16_of(x[i]));
+}
+
+/* Of numbers that bfloat16 has, products are the same in it: what is left to differ is the order of
+ * sums in float32, as from the reference. */
+static void products_of_bfloat16_are_those_of_rounded_numbers(void **state)
+{
+    int n_differ = 0;
+
+    (void)state;
+    if (!dpli_narrow_there())
+        skip();
+    for (size_t q = 0; q < N_ROWS; q++) {
+        row of_bits = rows[q];
+        problem p;
+        rig k[2];
+        size_t place;
+
+        if (strcmp(rows[q].op, "Conv") != 0 && strcmp(rows[q].op, "Gemm") != 0 &&
+            strcmp(rows[q].op, "MatMul") != 0)
+            continue;
+        for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+            open_problem(&p, &of_bits);
+            for (size_t e = 0; e < p.n_y; e++)
+                p.cotangent[e] = (double)dpli_bf16_to_float(dpli_bf16_of((float)p.cotangent[e]));
+            for (int t = 0; t < 2; t++) {
+                of_bits.narrow = t;
+                open_rig(&k[t], &p, n_threads);
+                for (int32_t i = 0; i < MAX_IN; i++) {
+                    if (k[t].s.in[i])
+                        round_all(k[t].in[i].value, p.n[i]);
+                    else if (k[t].s.param[i])
+                        round_all(k[t].param[i].value, p.n[i]);
+                }
+                run(&k[t], &p);
+            }
+            n_differ += memcmp(k[0].out.value, k[1].out.value, p.n_y * sizeof(float)) != 0;
+            if (worst_difference(k[1].out.value, k[0].out.value, p.n_y, 1e-3, &place) > TOLERANCE)
+                fail_msg("%s, %d threads: value", rows[q].what, n_threads);
+            for (int32_t i = 0; i < MAX_IN; i++)
+                if (gradient(&k[0], i) && worst_difference(gradient(&k[1], i), gradient(&k[0], i),
+                                                           p.n[i], 1e-3, &place) > TOLERANCE)
+                    fail_msg("%s, %d threads: gradient %d at %zu", rows[q].what, n_threads, (int)i,
+                             place);
+            close_rig(&k[0]);
+            close_rig(&k[1]);
+            close_problem(&p);
+        }
+    }
+    assert_true(n_differ > 0);
 }
 
 static void gradients_are_added_where_asked(void **state)
@@ -1666,6 +1724,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_gradients_match_the_reference),
         cmocka_unit_test(same_team_repeats_to_the_bit),
+        cmocka_unit_test(products_of_bfloat16_are_those_of_rounded_numbers),
         cmocka_unit_test(gradients_are_added_where_asked),
         cmocka_unit_test(gradients_nobody_wants_are_left_out),
         cmocka_unit_test(batch_norm_moves_its_running_averages),
