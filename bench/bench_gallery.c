@@ -8,8 +8,8 @@
  *
  * ENCODER: an ONNX file whose space the vectors are in. EXACT_UP_TO 0: by an approximate index.
  *
- * With $DOPPEL_ENCRYPTED set the gallery is encrypted first, by a key that opens without being asked
- * for.
+ * With $DOPPEL_ENCRYPTED set the gallery is encrypted first, by a key that opens without being
+ * asked for.
  *
  * Through the public API alone, so that an older libdoppel can be measured with the same source.
  * CSV on standard output: what, templates, min, median and 95th percentile in ms.

@@ -89,7 +89,7 @@ nothing_plain gallery
 # The server: its log, and files while it answers and enrols, and after it is killed. No core is left.
 ulimit -c unlimited 2>/dev/null || :
 mkdir server
-(cd server && exec "$DOPPEL" serve --port 0 >../serve.out 2>../serve.err </dev/null) &
+(cd server && exec "$DOPPEL" serve --listen 127.0.0.1:0 >../serve.out 2>../serve.err </dev/null) &
 pid=$!
 tries=0
 until grep -q serving serve.out serve.err || [ $tries -ge 600 ]; do
@@ -97,7 +97,7 @@ until grep -q serving serve.out serve.err || [ $tries -ge 600 ]; do
     tries=$((tries + 1))
 done
 url=$(sed -n 's|.*\(http://[^ /]*\).*|\1|p' serve.out serve.err | head -n 1)
-curl -sS -F "photo=@$biden" "$url/v1/query" >answer || fail "the server does not answer"
+curl -sS --data-binary "@$biden" -H "Content-Type: application/octet-stream" "$url/v1/query" >answer || fail "the server does not answer"
 says answer "Joe Biden"
 nothing_plain gallery serve.err
 kill -ABRT $pid

@@ -583,7 +583,7 @@ static void killed_at_any_instant_it_is_as_before_or_done(void **state)
 
     dpli_rng_seed(&rng, 11);
     took_us = time_of_one(f);
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 16; i++) {
         const int what = i % 4 == 3 ? DECRYPT : i % 4 == 0 ? ENCRYPT : REKEY;
         /* The second time by the key file that it has. */
         const dpl_key_options *to = i % 4 == 2 || i % 4 == 0 ? &f->key : &f->other;
