@@ -31,7 +31,7 @@ endif()
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
-    test_gallery_fail test_cuts cli_training_page memcheck_export memcheck_gallery cli_interrupt
+    test_gallery_fail test_cuts postgres_test_gallery postgres_test_export test_kills cli_training_page memcheck_export memcheck_gallery cli_interrupt
     cli_calibrate instructions test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
     test_train test_train_reference cli_enroll cli_query cli_query_folder cli_folders cli_scan
     test_jobs cli_json test_snapshot_cuts test_search cli_output cli_decisions cli_archive
@@ -88,7 +88,8 @@ endfunction()
 # dpl_again_in_postgres(<test> [postgres|pgvector])
 #
 # A test that runs another's program once more, as postgres_<test> or pgvector_<test>, its galleries in
-# that server (tests/postgres); skipped where there is none.
+# that server (tests/postgres); skipped where there is none. Slow: what of it is the keeper's own code runs
+# under sanitizers by test_store_postgres.
 function(dpl_again_in_postgres name)
   set(server postgres)
   if(ARGN)
@@ -97,13 +98,11 @@ function(dpl_again_in_postgres name)
   if(NOT DPL_HAS_POSTGRES)
     return()
   endif()
-  get_test_property(${name} LABELS labels)
-  set(timeout 900)
   set(work ${PROJECT_BINARY_DIR}/tests/scratch/${server}_${name})
   file(MAKE_DIRECTORY ${work})
   add_test(NAME ${server}_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(
-    ${server}_${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} FIXTURES_REQUIRED ${server}
+    ${server}_${name} PROPERTIES LABELS slow TIMEOUT 900 FIXTURES_REQUIRED ${server}
                      SKIP_RETURN_CODE 77
                      ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
 endfunction()
