@@ -5,9 +5,8 @@
                                     [--pictures] > figures.csv
 
 FOLDER holds photos, in folders or not. Each peer is a process of its own, which loads its models first; what is
-told is the processor time of user and system a photo, and the clock's, without loading, and the ratio to doppel's
-of the same round (above 1: doppel takes less). doppel's include its start and its gallery. On a busy machine only
-processor time means anything.
+told is the processor time of user and system a photo, and the clock's, without loading; the columns:
+bench/figures.py. doppel's include its start and its gallery. On a busy machine only processor time means anything.
 
 pipeline  OpenCV (decode, EXIF applied), the same networks in onnxruntime, both by --threads: the larger side reduced to 1280, YuNet as its paper decodes it,
           overlaps removed, faces aligned by five points and encoded in batches of 16 across photos, photos decoded
@@ -19,7 +18,6 @@ Needs bench/requirements.txt; for dlib also PyPI's dlib-bin, face_recognition_mo
 They do less than doppel: one look, no turned faces, no tiles for small ones, no quality, thumbnails or database.
 """
 import argparse
-import csv
 import itertools
 import json
 import multiprocessing
@@ -34,6 +32,9 @@ import threading
 import time
 
 SIDE, MIN_SCORE, OVERLAP, BATCH = 1280, 0.6, 0.3, 16
+
+from figures import Figures
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -228,18 +229,13 @@ def main():
             command = [sys.executable, __file__, str(a.build), str(a.folder), "--peer", name, "--threads",
                        str(a.threads)] + (["--pictures"] if a.pictures else [])
             seen[name].append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-    revision = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
-    out = csv.writer(sys.stdout)
-    out.writerow("name photos threads pictures rounds cpu_ms_a_photo clock_ms_a_photo faces cpu_ratio clock_ratio "
-                 "cpu_ratio_least cpu_ratio_most revision".split())
-    for name in names:
-        ratios = [p[0] / d[0] for p, d in zip(seen[name], seen["doppel"])]
-        out.writerow([name, n, a.threads, int(a.pictures), a.rounds,
-                      "%.2f" % (1e3 * middle(s[0] for s in seen[name]) / n),
-                      "%.2f" % (1e3 * middle(s[1] for s in seen[name]) / n), seen[name][0][2],
-                      "%.2f" % middle(ratios),
-                      "%.2f" % middle(p[1] / d[1] for p, d in zip(seen[name], seen["doppel"])),
-                      "%.2f" % min(ratios), "%.2f" % max(ratios), revision])
+    figures = Figures("photos")
+    what = f"{a.folder.name}, {n} photos" + (", with picture vectors" if a.pictures else "")
+    for name in names[1:]:
+        note = f"faces {seen['doppel'][0][2]} and {seen[name][0][2]}"
+        for clock, k in (("all processors", 0), ("clock", 1)):
+            figures.row(f"{what}, {clock}", a.threads, [1e3 * s[k] / n for s in seen["doppel"]], name,
+                        [1e3 * s[k] / n for s in seen[name]], unit="ms a photo", note=note)
     return 0
 
 

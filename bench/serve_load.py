@@ -7,20 +7,17 @@ Needs bench/requirements.txt and a built doppel. Both servers run at once and ar
 loopback, by 1, 16 and 256 clients that each keep a connection and ask again when they are answered, with
 one of four photos of the demo; then again while one more client enrols. Both have the same networks, one
 thread a core, and the vectors of so many people (drawn, beside those of the demo). Before that, both
-have to name the same people. A row: who, clients, a writer or none, answers a second, the median and the
-99th percentile of the milliseconds, and the server's processor time a request, enrolments included, which
-other work on the machine does not change; "ratio" is of answers, "cpu_ratio" of processor time, both above
-1 where doppel is better.
+have to name the same people. Rows (bench/figures.py), in milliseconds a round each: "an answer" is a second over
+the answers of a second, "all processors" the server's processor time a request, enrolments included, which other
+work on the machine changes little, and what half and 99 of 100 clients waited.
 """
 import argparse
 import base64
-import csv
 import http.client
 import json
 import os
 import pathlib
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +25,8 @@ import threading
 import time
 
 import numpy
+
+from figures import Figures, percentile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
@@ -182,32 +181,31 @@ def main():
                 score = {who: faces[0]["hits"][0]["score"] for who, faces in said.items()}
                 print("# %s: %s" % (path.name, {w: (best[w], round(score[w], 3)) for w in best}), file=sys.stderr)
                 assert len(set(best.values())) == 1 or "match" not in str(said), best
-            out = csv.writer(sys.stdout)
-            out.writerow("who clients writer round answers_per_s p50_ms p99_ms enrolled cpu_ms ratio cpu_ratio".split())
+            figures = Figures("serve")
             for writer in (False, True):
                 for n_clients in map(int, o.clients.split(",")):
+                    seen = {who: [] for who in servers}
                     for n in range(o.rounds):
-                        rate, cost = {}, {}
                         for who in ("doppel", "peer") if n % 2 == 0 else ("peer", "doppel"):
                             failures, stop, done = [], threading.Event(), []
                             t = threading.Thread(target=enrolling, args=(ports[who], portrait, stop, done))
                             before = processor_ms(servers[who])
                             if writer:
                                 t.start()
-                            rate[who], times = load(ports[who], n_clients, o.seconds, photos, failures)
+                            rate, times = load(ports[who], n_clients, o.seconds, photos, failures)
                             stop.set()
                             if writer:
                                 t.join()
                             assert not failures, failures[:3]
-                            cost[who] = (processor_ms(servers[who]) - before) / (len(times) + sum(done))
-                            both = len(rate) == 2
-                            out.writerow([who, n_clients, int(writer), n, "%.2f" % rate[who],
-                                          "%.1f" % statistics.median(times),
-                                          "%.1f" % times[min(len(times) - 1, len(times) * 99 // 100)],
-                                          sum(done), "%.1f" % cost[who],
-                                          "%.2f" % (rate["doppel"] / rate["peer"]) if both else "",
-                                          "%.2f" % (cost["peer"] / cost["doppel"]) if both else ""])
-                            sys.stdout.flush()
+                            seen[who].append((1e3 / rate,
+                                              (processor_ms(servers[who]) - before) / (len(times) + sum(done)),
+                                              percentile(times, 50), percentile(times, 99), sum(done)))
+                    what = f"/v1/query, {n_clients} clients" + (" and a writer" if writer else "")
+                    for name, k in (("an answer", 0), ("all processors", 1), ("median wait", 2), ("99 % wait", 3)):
+                        figures.row(f"{what}, {name}", cores, [s[k] for s in seen["doppel"]],
+                                    "FastAPI, onnxruntime, faiss", [s[k] for s in seen["peer"]],
+                                    note="enrolled meanwhile %d and %d" % tuple(sum(s[4] for s in seen[who]) for who in seen)
+                                    if writer else "")
         finally:
             for s in servers.values():
                 s.terminate()
