@@ -31,10 +31,17 @@
  * Our threads work on photos side by side, so BLAS must not make its own. The threads of OpenMP,
  * which a search is divided among, are to sleep until the next one: spinning, they take the cores
  * of those that open photos. Both are read from the environment when the libraries are loaded,
- * which is by the first call that needs them.
+ * which is by the first call that needs them; where they are linked, it was before any line of ours.
  */
+static bool threads_are_settled;
+
 static void settle_threads(void)
 {
+#if defined(DPL_BLAS_IS_LATE)
+    threads_are_settled = true;
+#else
+    threads_are_settled = getenv("OPENBLAS_NUM_THREADS");
+#endif
     (void)setenv("OPENBLAS_NUM_THREADS", "1", 0);
     (void)setenv("OMP_WAIT_POLICY", "passive", 0);
 }
@@ -42,20 +49,22 @@ static void settle_threads(void)
 /*
  * A BLAS older than the processor takes it for one of 2004 (OpenBLAS 0.3.21 on a Xeon of 2023: 15
  * instead of 85 GFLOP/s). It can be told better only before it is loaded, so the program starts
- * itself once more.
+ * itself once more. Whoever cannot be started again does without.
  */
 static void settle_blas(char **argv)
 {
     const char *core = dpl_blas_core(), *level = dpl_cpu_level();
+    const bool old = strcmp(core, "Prescott") == 0 && strcmp(level, "baseline") != 0 &&
+                     !getenv("OPENBLAS_CORETYPE");
     char exe[PATH_MAX];
     ssize_t n;
 
-    if (strcmp(core, "Prescott") != 0 || strcmp(level, "baseline") == 0 ||
-        getenv("OPENBLAS_CORETYPE"))
+    if (!old && threads_are_settled)
         return;
     n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     if (n > 0 &&
-        setenv("OPENBLAS_CORETYPE", strcmp(level, "avx512") ? "Haswell" : "SkylakeX", 0) == 0) {
+        (!old ||
+         setenv("OPENBLAS_CORETYPE", strcmp(level, "avx512") ? "Haswell" : "SkylakeX", 0) == 0)) {
         exe[n] = '\0';
         execv(exe, argv);
     }
