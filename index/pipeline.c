@@ -765,6 +765,9 @@ dpl_status dpli_no_face(const dpl_photo *photo, dpl_error *err)
                          "no face found; small ones need more memory, to look at all of %dx%d "
                          "pixels (--max-memory)",
                          (int)image->full_width_px, (int)image->full_height_px);
+    /* It may be in the rows that are not there. */
+    if (image->warning[0])
+        return dpli_fail(err, DPL_E_NO_FACE, "no face found; %s", image->warning);
     return dpli_fail(err, DPL_E_NO_FACE, "no face found");
 }
 
