@@ -8,6 +8,8 @@ picture (the bytes a pixel are in the note). One thread, 12 megapixels. The colu
 """
 import ctypes
 import io
+import os
+import pathlib
 import sys
 import time
 
@@ -18,16 +20,10 @@ from PIL import Image
 from figures import Figures
 
 
-class DplImage(ctypes.Structure):
-    _fields_ = [("width", ctypes.c_int32), ("height", ctypes.c_int32),
-                ("full_width", ctypes.c_int32), ("full_height", ctypes.c_int32),
-                ("pixels", ctypes.c_void_p), ("orientation", ctypes.c_int32),
-                ("format", ctypes.c_char * 8), ("warning", ctypes.c_char * 160)]
-
-
-class DplOptions(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_size_t), ("max_pixels", ctypes.c_uint64),
-                ("max_bytes", ctypes.c_size_t), ("enough_px", ctypes.c_int32)]
+# How the structs lie, as the Python package has it from the headers.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+os.environ["DOPPEL_LIBRARY"] = sys.argv[1]
+from doppel._abi import dpl_decode_options, dpl_image  # noqa: E402
 
 
 def photo(width, height):
@@ -51,13 +47,13 @@ def main():
         out = io.BytesIO()
         picture.save(out, kind, **save)
         data = out.getvalue()
-        options = DplOptions(ctypes.sizeof(DplOptions), 64000000, 256 << 20, enough)
+        options = dpl_decode_options(ctypes.sizeof(dpl_decode_options), 64000000, 256 << 20, enough)
 
         def ours():
-            image = DplImage()
+            image = dpl_image()
             assert lib.dpl_image_decode(ctypes.byref(image), data, ctypes.c_size_t(len(data)),
                                         ctypes.byref(options), None) == 0
-            size = image.width, image.height
+            size = image.width_px, image.height_px
             lib.dpl_image_clear(ctypes.byref(image))
             return size
 
