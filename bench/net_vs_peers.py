@@ -34,17 +34,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 NHWC = 1
 
 
-class Options(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_size_t), ("max_file_bytes", ctypes.c_size_t),
-                ("max_arena_bytes", ctypes.c_size_t), ("max_operations", ctypes.c_double),
-                ("precision", ctypes.c_int)]
-
-
-class Shape(ctypes.Structure):
-    _fields_ = [("rank", ctypes.c_int32), ("dims", ctypes.c_int64 * 8)]
-
-
 def load(build):
+    """The library, and how its structs lie, as the Python package has it from the headers."""
+    global Options, Shape
+    sys.path.insert(0, str(ROOT / "python"))
+    os.environ["DOPPEL_LIBRARY"] = str(build / "lib" / "libdoppel.so")
+    from doppel._abi import dpl_net_options as Options, dpl_shape as Shape
     lib = ctypes.CDLL(str(build / "lib" / "libdoppel.so"))
     pointer, status = ctypes.c_void_p, ctypes.c_int
     for name, result, arguments in (
