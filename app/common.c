@@ -27,7 +27,7 @@
 /* ------------------------------------------------------------------ options */
 
 /* By dpl_precision. */
-static const char *const precision_choices[] = {"f32", "bf16", "auto", "int8", NULL};
+static const char *const precision_choices[] = {"f32", "bf16", "auto", "int8", "bf16x3", NULL};
 static const char *const detect_choices[] = {"faces", "none", NULL};
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
 
@@ -138,12 +138,13 @@ const option_spec options_models[] = {
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .offset = AT(precision),
-     .value = "f32|bf16|int8|auto",
+     .value = "f32|bf16x3|bf16|int8|auto",
      .group = OPTION_MODELS,
      .help =
-         "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
-         "it, eight bits where the model has ranges for them, or the fastest in which the model "
-         "was measured to decide the same (default auto)",
+         "numbers that networks compute in: float32; float32 whose products are made of three of "
+         "bfloat16, where the processor has AMX; bfloat16 where the processor multiplies it; eight "
+         "bits where the model has ranges for them; or the fastest in which the model was measured "
+         "to decide the same (default auto)",
      .choices = precision_choices},
     {.name = "model-operations",
      .kind = OPTION_REAL,
