@@ -308,13 +308,11 @@ static dpl_status find_version(int64_t *version, dpli_store_postgres *s, dpl_err
 static dpl_status make_or_migrate(dpli_store_postgres *s, dpl_error *err)
 {
     int64_t version = 0;
-    dpl_status status = dpli_db_begin(s->sql.db, true, err);
+    dpl_status status = dpli_postgres_begin_turn(s, err);
 
     if (status != DPL_OK)
         return status;
-    status = dpli_postgres_lock(s, err);
-    if (status == DPL_OK)
-        status = find_version(&version, s, err);
+    status = find_version(&version, s, err);
     if (status == DPL_OK && version < VERSION)
         status = migrate(s, version, err);
     status = dpli_db_end(s->sql.db, status, err);
