@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "index/gallery.h"
 #include "tests/index/gallery_kit.h"
+#include "tests/slowed.h"
 
 static dpl_error err;
 
@@ -132,7 +133,7 @@ static void any_gallery_survives_the_round_trip(void **state)
     (void)state;
     print_message("DOPPEL_SEED=%llu\n", (unsigned long long)seed);
     dpli_rng_seed(&rng, seed);
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < UNLESS_SLOWED(10, 3); round++) {
         char *dir = kit_folder(), *other = kit_folder(), *text, *again;
         dpl_gallery *gallery = kit_new(dir);
         int n = (int)dpli_rng_below(&rng, 12);
@@ -416,7 +417,7 @@ static void a_file_cut_off_anywhere_is_refused(void **state)
     n = strlen(text);
     dpl_gallery_close(gallery);
     gallery = kit_open(other, DPL_GALLERY_CREATE);
-    for (size_t cut = 0; cut + 1 < n; cut++) {
+    for (size_t cut = 0; cut + 1 < n; cut += IS_UNDER_VALGRIND ? 7 : 1) {
         kit_expect(DPL_E_INPUT, import_text(gallery, text, cut), &err);
         assert_non_null(strstr(err.message, "in.jsonl:"));
     }
