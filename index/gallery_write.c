@@ -716,6 +716,7 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
      */
     for (size_t i = 0; i < older.n_texts && status == DPL_OK; i++)
         status = dpli_put_owner(p->gallery, older.texts[i], person_id, false, err);
+    p->touched |= older.n_texts > 0;
     /* The old ones go last: what was said of them refers to them. */
     if (status == DPL_OK)
         status = put_templates(p, photo, id, person_id, &said, err);
