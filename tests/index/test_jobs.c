@@ -21,6 +21,7 @@
 #include "index/gallery.h"
 #include "index/store_sqlite.h"
 #include "tests/folder_kit.h"
+#include "tests/index/gallery_kit.h"
 
 #define DEMO     DPL_SOURCE_DIR "/demo/"
 #define OBAMA    DEMO "people/Barack Obama/official-portrait.jpg"
@@ -115,6 +116,8 @@ static dpl_gallery *open_gallery(dpl_gallery_mode mode)
 
     if (dpl_gallery_open(&g, at("gallery"), mode, &err) != DPL_OK)
         fail_msg("%s", err.message);
+    if (mode != DPL_GALLERY_READ)
+        kit_seal(g);
     return g;
 }
 
