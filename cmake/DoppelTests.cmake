@@ -120,6 +120,21 @@ function(dpl_again_in_postgres name)
                      ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
 endfunction()
 
+# dpl_again_sealed(<test>)
+#
+# A test that runs another's program once more, as sealed_<test>, its galleries encrypted. What of it is the
+# keeper's own code runs under sanitizers by test_encryption.
+function(dpl_again_sealed name)
+  if(DOPPEL_SANITIZE)
+    return()
+  endif()
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/sealed_${name})
+  file(MAKE_DIRECTORY ${work})
+  add_test(NAME sealed_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
+  set_tests_properties(sealed_${name} PROPERTIES LABELS unit TIMEOUT 300
+                                                 ENVIRONMENT "${dpl_test_environment};DOPPEL_ENCRYPTED=1")
+endfunction()
+
 # dpl_program(<variable> <target>): what a script starts a program by: its file, or, where an emulator runs
 # programs, a script that has it do so.
 function(dpl_program variable target)

@@ -84,6 +84,7 @@ static dpl_gallery *open_bound(void)
 
     kit_expect(DPL_OK, dpl_gallery_open(&g, folder, DPL_GALLERY_CREATE, &err), &err);
     kit_expect(DPL_OK, dpl_gallery_bind(g, dpl_pipeline_encoder(pipeline), &err), &err);
+    kit_seal(g);
     return g;
 }
 
