@@ -67,7 +67,7 @@ static double overlap(const dpl_face *a, const dpl_face *b)
 }
 
 static figures moved, face_cosines, image_cosines, score_steps;
-static size_t n_faces[2], n_missed;
+static size_t n_faces[2], n_missed, n_far, n_unlike; /* over .25 px, below a cosine of .999 */
 
 /* The faces of one photo, side by side. */
 static void compare(const dpl_photo *a, const dpl_photo *b, int32_t dim, int32_t image_dim)
@@ -93,9 +93,12 @@ static void compare(const dpl_photo *a, const dpl_photo *b, int32_t dim, int32_t
 
             worst = fmax(worst, (double)hypotf(p.x_px - q.x_px, p.y_px - q.y_px));
         }
+        const double c = cosine(a->vectors + i * (size_t)dim, b->vectors + best * (size_t)dim, dim);
+
+        n_far += worst > .25;
+        n_unlike += !(c >= .999);
         add(&moved, worst);
-        add(&face_cosines,
-            cosine(a->vectors + i * (size_t)dim, b->vectors + best * (size_t)dim, dim));
+        add(&face_cosines, c);
     }
     if (a->image_vector && b->image_vector)
         add(&image_cosines, cosine(a->image_vector, b->image_vector, image_dim));
@@ -185,13 +188,14 @@ int main(int argc, char **argv)
             dpl_photo_clear(&photos[1][side]);
         }
     }
-    printf(
-        "pairs,differ,right_f32,right,faces_f32,faces,missed,moved_median_px,"
-        "moved_p95_px,moved_max_px,score_max,face_cosine_p1,face_cosine_min,image_cosine_p1,"
-        "image_cosine_min\n%zu,%zu,%zu,%zu,%zu,%zu,%zu,%.3f,%.3f,%.3f,%.4f,%.5f,%.5f,%.5f,%.5f\n",
-        n, n_differ, right[0], right[1], n_faces[0], n_faces[1], n_missed, share(&moved, .5),
-        share(&moved, .95), share(&moved, 1), share(&score_steps, 1), share(&face_cosines, .01),
-        share(&face_cosines, 0), share(&image_cosines, .01), share(&image_cosines, 0));
+    printf("pairs,differ,right_f32,right,faces_f32,faces,missed,far,unlike,moved_median_px,"
+           "moved_p95_px,moved_max_px,score_max,face_cosine_p1,face_cosine_min,image_cosine_p1,"
+           "image_cosine_min\n%zu,%zu,%zu,%zu,%zu,%zu,%zu,%zu,%zu,%.3f,%.3f,%.3f,%.4f,%.5f,%.5f,%."
+           "5f,%.5f\n",
+           n, n_differ, right[0], right[1], n_faces[0], n_faces[1], n_missed, n_far, n_unlike,
+           share(&moved, .5), share(&moved, .95), share(&moved, 1), share(&score_steps, 1),
+           share(&face_cosines, .01), share(&face_cosines, 0), share(&image_cosines, .01),
+           share(&image_cosines, 0));
     code = 0;
 
 done:

@@ -180,6 +180,17 @@ static dpli_numbers choose_numbers(const dpli_graph *g, bool *by_ranges)
                                                                              : DPLI_FLOATS;
 }
 
+/* Whether float32 products are to be made of three of bfloat16. A vector is the same for any use;
+ * where there are several outputs something may be chosen by them among what is nearly equal, as a
+ * detector does among overlapping finds, and one of a thousand choices is another. */
+static bool wants_three(const dpli_graph *g, bool by_ranges)
+{
+    if (g->precision == DPL_PRECISION_AUTO)
+        return g->numbers == DPLI_FLOATS && !by_ranges && g->n_outputs == 1 &&
+               strcmp(fact_of(g), "f32") != 0;
+    return g->precision == DPL_PRECISION_BF16X3;
+}
+
 dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_bytes, dpl_error *err)
 {
     dpl_status status = read_graph(g, bytes, n_bytes, false, err);
@@ -191,7 +202,7 @@ dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_byte
     if (status != DPL_OK)
         return status;
     g->numbers = choose_numbers(g, &by_ranges);
-    g->three = g->precision == DPL_PRECISION_BF16X3 && dpli_cpu_narrow() == DPLI_NARROW_AMX;
+    g->three = wants_three(g, by_ranges) && dpli_cpu_narrow() == DPLI_NARROW_AMX;
     /* Ranges are of values as the file has them. */
     status = by_ranges ? DPL_OK : dpli_graph_merge(g, err);
     if (status == DPL_OK)

@@ -54,16 +54,17 @@ typedef enum dpl_precision {
     /* bfloat16, sums in float32, where the processor multiplies it (AVX512-BF16, AMX); elsewhere
      * float32 */
     DPL_PRECISION_BF16 = 1,
-    /* The fastest in which the net was measured to keep its accuracy: bfloat16 on processors with
-     * AMX when the model's fact "doppel.precision" is "bf16", eight bits when it is "int8" or the
-     * file is quantised, else float32 */
+    /* The fastest in which the net keeps its accuracy: bfloat16 on processors with AMX when the
+     * model's fact "doppel.precision" is "bf16", which is measured, eight bits when it is "int8" or
+     * the file is quantised; else, of a net of one output whose fact is not "f32", BF16X3, and of
+     * any other float32 */
     DPL_PRECISION_AUTO = 2,
     /* Numbers of eight bits, sums in int32: of a file that is quantised, or has a fact
      * "doppel.ranges" (docs/speed.md); any other net computes in float32 */
     DPL_PRECISION_INT8 = 3,
     /* float32, in which products are made of three of bfloat16 each where the processor has AMX and
-     * that is faster: off by some 2^-16 of what they are made of (docs/speed.md); elsewhere, and
-     * all else, float32 */
+     * that is faster: off by 2^-15 of their size at most (docs/speed.md); elsewhere, and all else,
+     * float32 */
     DPL_PRECISION_BF16X3 = 4
 } dpl_precision;
 

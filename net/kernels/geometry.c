@@ -216,7 +216,7 @@ bool dpli_conv_wants_three(const dpli_conv *c)
 {
     const size_t columns = (size_t)(c->out_c / c->groups);
 
-    return !is_depthwise(c) && c->in_c / c->groups % 2 == 0 && depth(c) >= 32 && columns >= 32;
+    return !is_depthwise(c) && c->in_c / c->groups % 2 == 0 && depth(c) >= 24 && columns > 16;
 }
 
 size_t dpli_three_floats(const dpli_conv *c)

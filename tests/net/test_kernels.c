@@ -403,8 +403,7 @@ static void convolution_hides_no_nan(void **state)
                                  pad,
                                  pad,
                                  shapes[s].groups,
-                                 0,
-                                 false};
+                                 0, false};
             float *in = floats(in_size(&c)), *weight = floats(weight_size(&c));
             float *slope = floats((size_t)c.out_c), *out = floats(out_size(&c));
             float *packed = aligned(dpli_conv_packed_floats(&c) * sizeof(float));

@@ -8,22 +8,47 @@
  *
  * Exits 77 where there is no AMX.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/cpu.h"
 #include "tests/net/kernel_case.h"
 
 #define SPLIT_EPS 0x1p-15
 
+/* Memory of so many bytes, behind which nothing may be read: tiles are loaded by instructions that
+ * no sanitizer looks at. */
+typedef struct guarded {
+    void *at, *map;
+    size_t n_bytes;
+} guarded;
+
+static guarded guard(size_t n_bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n_bytes + page - 1) / page * page;
+    guarded g = {.n_bytes = room + page};
+
+    g.map = mmap(NULL, g.n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(g.map != MAP_FAILED);
+    assert_int_equal(mprotect((char *)g.map + room, page, PROT_NONE), 0);
+    assert_int_equal(n_bytes % 64, 0);
+    g.at = (char *)g.map + room - n_bytes;
+    memset(g.map, 0xff, room);
+    return g;
+}
+
 static void run_three(const dpli_conv *c, float *out, const float *in, const float *packed,
                       const dpli_epilogue *e)
 {
-    void *scratch = aligned(dpli_conv_scratch_bytes(c));
+    const guarded room = guard(dpli_conv_scratch_bytes(c));
+    void *scratch = room.at;
     const size_t units = dpli_conv_units(c), cut = units / 2;
 
     /* In two pieces, the second first: what one makes is no matter of the other's. */
     dpli_conv_run_part(c, out, in, packed, e, scratch, cut, units);
     memset(scratch, 0xff, dpli_conv_scratch_bytes(c));
     dpli_conv_run_part(c, out, in, packed, e, scratch, 0, cut);
-    free(scratch);
+    munmap(room.map, room.n_bytes);
 }
 
 /* The sum of the sizes of what each result is made of. */
@@ -64,7 +89,9 @@ static void check_three(const conv_case *k)
     float *in = floats(in_size(&c)), *weight = floats(weight_size(&c));
     float *bias = floats((size_t)c.out_c), *slope = floats((size_t)c.out_c);
     float *before = floats(n_out), *after = floats(n_out), *out = floats(n_out);
-    float *other = floats(n_out), *packed = aligned(dpli_three_floats(&c) * sizeof *packed);
+    float *other = floats(n_out);
+    const guarded room = guard(dpli_three_floats(&c) * sizeof(float));
+    float *packed = room.at;
     double *want = calloc(n_out, sizeof *want), *tolerance = calloc(n_out, sizeof *tolerance);
     const dpli_epilogue e = {.bias = k->bias ? bias : NULL,
                              .before = k->before ? before : NULL,
@@ -114,7 +141,7 @@ static void check_three(const conv_case *k)
     free(after);
     free(out);
     free(other);
-    free(packed);
+    munmap(room.map, room.n_bytes);
     free(want);
     free(tolerance);
     free(size);
