@@ -35,7 +35,6 @@ struct dpl_pipeline {
     bool foreign;                       /* the calibration is not the model's own */
     dpl_calibration *image_calibration; /* of copies; NULL: none */
     dpl_decode_options decode;
-    bool decode_by_faces; /* the caller does not say how much of a photo is enough */
     dpl_detect_options detect;
     float min_quality;
     dpli_budget *budget; /* of what is read, decoded and run at once */
@@ -176,8 +175,7 @@ static dpl_status open_models(dpl_pipeline **out, const dpl_pipeline_options *op
         if (status != DPL_OK)
             goto done;
         /* Twice what the detector sees: small faces keep the pixels that their chips can use. */
-        p->decode_by_faces = p->decode.enough_px == 0;
-        if (p->decode_by_faces)
+        if (p->decode.enough_px == 0)
             p->decode.enough_px = 2 * p->detect.max_side_px;
     }
     status = dpl_encoder_open_with(&p->encoder, o.encoder_path, o.preset, &o.net, err);
@@ -451,33 +449,15 @@ static dpl_status decode_closer(void *ctx, dpl_image *image, int32_t side_px, dp
     return decode(d, image, at.enough_px, err);
 }
 
-/* How large a photo that somebody waits for is decoded at first. At half its size a JPEG is decoded
- * in a fifth less time into a quarter of the memory, and a portrait asks for no more. Of many
- * photos enough have small faces to make it dearer, as those are decoded twice; and other formats
- * are decoded in full anyway. */
-static int32_t one_enough_px(const dpl_pipeline *p, const void *bytes, size_t n_bytes)
-{
-    const int32_t enough_px = p->decode.enough_px;
-    int32_t side_px;
-    bool has_exif;
-    uint32_t w, h;
-
-    if (!p->decode_by_faces || !dpli_is_jpeg(bytes, n_bytes) ||
-        !dpli_jpeg_measure(&w, &h, &has_exif, bytes, n_bytes))
-        return enough_px;
-    side_px = dpli_detect_side((int32_t)w, (int32_t)h, &p->detect);
-    return side_px < enough_px ? side_px : enough_px;
-}
-
-/* Decode within limits, at first to enough_px, and all stages. */
+/* Decode within limits and all stages. */
 static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
                           const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
-                          int32_t enough_px, dpl_error *err)
+                          dpl_error *err)
 {
     decoding d = {p, scratch, bytes, n_bytes, limits, 0};
     const dpli_closer closer = {decode_closer, &d};
     dpl_image image;
-    dpl_status status = decode(&d, &image, enough_px, err);
+    dpl_status status = decode(&d, &image, limits->enough_px, err);
 
     *out = (dpl_photo)DPL_PHOTO_INIT;
     if (status == DPL_OK)
@@ -492,7 +472,7 @@ dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch
     dpl_decode_options limits = p->decode;
 
     limits.max_bytes -= n_bytes;
-    return process(out, p, scratch, bytes, n_bytes, &limits, limits.enough_px, err);
+    return process(out, p, scratch, bytes, n_bytes, &limits, err);
 }
 
 /* What was held as n bytes is read, and from here on counts as what it is. */
@@ -572,13 +552,8 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
 
     *out = (dpl_photo)DPL_PHOTO_INIT;
     status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
-    if (status == DPL_OK) {
-        dpl_decode_options limits = pipeline->decode;
-
-        limits.max_bytes -= n_bytes;
-        status = process(out, pipeline, scratch, bytes, n_bytes, &limits,
-                         one_enough_px(pipeline, bytes, n_bytes), err);
-    }
+    if (status == DPL_OK)
+        status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
     dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK) {
         memcpy(out->sha256, sha256, sizeof sha256);
@@ -590,8 +565,7 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
 dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                                 const char *name, const void *bytes, size_t n_bytes, dpl_error *err)
 {
-    dpl_status status = process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode,
-                                one_enough_px(pipeline, bytes, n_bytes), err);
+    dpl_status status = process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
 
     if (status == DPL_OK)
         status = dpli_sha256_of(out->sha256, bytes, n_bytes, err);

@@ -75,14 +75,6 @@
 #define CLOSER_BY    20
 #define TILE_PX      1024
 #define TILE_OVERLAP 96
-/* A photo is decoded with this many times the pixels a side that the first look sees: windows of
-   large faces, and turned looks, are made of them. */
-#define DECODED_BY 1.25
-/* A face of this larger side in the decoded picture has the pixels that its chip and its portrait
-   can use, one and a half for each of theirs; for a smaller one the photo is decoded larger, up to
-   ENOUGH_BY times what the first look sees. */
-#define CHIP_FACE_PX 150
-#define ENOUGH_BY    2
 
 static int find_output(const dpl_net *net, const char *prefix, int stride)
 {
@@ -541,33 +533,12 @@ static double first_scale(double w, double h, const dpl_detect_options *o)
     return fmin(1, fmax(o->max_side_px / fmax(w, h), sqrt(bound / (w * h))));
 }
 
-int32_t dpli_detect_side(int32_t width_px, int32_t height_px, const dpl_detect_options *options)
-{
-    const double w = width_px, h = height_px;
-
-    return (int32_t)ceil(fmax(w, h) * fmin(1, DECODED_BY * first_scale(w, h, options)));
-}
-
 /* Have the photo decoded with a larger side of side_px at least, if it is not. */
 static dpl_status see_more(search *s, int32_t side_px, dpl_error *err)
 {
     return s->closer && side_px > larger_side(s->image)
                ? s->closer->decode(s->closer->ctx, s->image, side_px, err)
                : DPL_OK;
-}
-
-/* Have it decoded as the smallest of n faces asks for. */
-static dpl_status see_faces(search *s, const dpli_candidate *faces, size_t n, dpl_error *err)
-{
-    const double w = s->image->full_width_px, h = s->image->full_height_px;
-    float least = INFINITY;
-    double scale;
-
-    for (size_t i = 0; i < n; i++)
-        if (faces[i].face.score >= s->o->min_score)
-            least = fminf(least, fmaxf(faces[i].face.w_px, faces[i].face.h_px));
-    scale = fmin(CHIP_FACE_PX / (double)least, ENOUGH_BY * first_scale(w, h, s->o));
-    return see_more(s, (int32_t)ceil(fmax(w, h) * fmin(1, scale)), err);
 }
 
 /* The max_side_px with which the closer look sees all of a photo; 0 when it does. */
@@ -643,11 +614,7 @@ dpl_status dpli_detect(dpl_face **out, size_t *n_out, int32_t *side_px,
     for (size_t i = 0; i < n; i++)
         dpli_blend_landmarks(&faces[i].face, faces[i].look, s.found.items, s.found.n,
                              fminf(o->min_score, faces[i].face.score));
-    status = see_faces(&s, faces, n, err);
-    if (status == DPL_OK)
-        status = look_again(faces, &n, &s, err);
-    if (status == DPL_OK) /* faint ones may have become faces */
-        status = see_faces(&s, faces, n, err);
+    status = look_again(faces, &n, &s, err);
     if (status != DPL_OK || n == 0)
         goto done;
     status = give_out(out, n_out, faces, n, o, err);

@@ -16,21 +16,17 @@ typedef struct dpli_closer {
 } dpli_closer;
 
 /**
- * As dpl_detect, of a photo that is decoded only as large as its faces need.
+ * As dpl_detect, of a photo that may be decoded reduced.
  *
  * @param[out] side_px  0, or: there is no face, but the closest look was at a reduced picture; with
  *                      this max_side_px it is at all of it
- * @param[in,out] image replaced where small faces, or none, ask for more pixels
+ * @param[in,out] image  replaced where it is reduced and shows no face of a fair size
  * @param[in] closer    NULL: there are no more pixels
  */
 dpl_status dpli_detect(dpl_face **out, size_t *n_out, int32_t *side_px,
                        const dpl_detector *detector, dpl_scratch *scratch, dpl_image *image,
                        const dpli_closer *closer, const dpl_detect_options *options,
                        dpl_error *err);
-
-/** The larger side in pixels at which a photo of that size is best decoded for a detection that can
- * ask for more. */
-int32_t dpli_detect_side(int32_t width_px, int32_t height_px, const dpl_detect_options *options);
 
 /** What the largest of its runs works in, with these options (NULL: the defaults); 0 when it does
  * not fit the net's limits, which is said when it is run. */

@@ -14,6 +14,11 @@
 #include <math.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "net/scratch.h"
 
@@ -101,17 +106,56 @@ static int32_t round_up(int32_t v, int32_t to)
     return (v + to - 1) / to * to;
 }
 
-static void fill(float *in, int32_t in_w, const dpli_view *v)
+/* out [n, 3] BGR, 0..255, as the net wants it, of row [n, 3] RGB. */
+static void fill_row(float *out, const uint8_t *row, int32_t n)
 {
-    for (int32_t y = 0; y < v->height_px; y++) {
-        const uint8_t *row = v->pixels + (size_t)y * v->stride_bytes;
-        float *to = in + ((size_t)(y + v->margin_px) * (size_t)in_w + (size_t)v->margin_px) * 3;
-        for (int32_t x = 0; x < v->width_px; x++, row += 3, to += 3) {
-            to[0] = row[2]; /* the net wants BGR, 0..255 */
-            to[1] = row[1];
-            to[2] = row[0];
-        }
+    for (int32_t x = 0; x < n; x++, row += 3, out += 3) {
+        out[0] = row[2];
+        out[1] = row[1];
+        out[2] = row[0];
     }
+}
+
+#if defined(__x86_64__)
+/* Five pixels at once; sixteen bytes are read of them, and sixteen values written. */
+__attribute__((target("avx2"))) static void fill_row_avx2(float *out, const uint8_t *row, int32_t n)
+{
+    const __m128i turned = _mm_setr_epi8(2, 1, 0, 5, 4, 3, 8, 7, 6, 11, 10, 9, 14, 13, 12, 15);
+    int32_t x = 0;
+
+    for (; x + 6 <= n; x += 5) {
+        const __m128i bgr = _mm_shuffle_epi8(_mm_loadu_si128((const void *)(row + 3 * x)), turned);
+        float *to = out + 3 * x;
+
+        _mm256_storeu_ps(to, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bgr)));
+        _mm256_storeu_ps(to + 8, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(bgr, 8))));
+    }
+    fill_row(out + 3 * x, row + 3 * x, n - x);
+}
+#endif
+
+/* A view into in [h, w, 3]; 0 where it does not reach. */
+static void fill(float *in, int32_t w, int32_t h, const dpli_view *v)
+{
+    const size_t n_row = (size_t)w * 3, n_left = (size_t)v->margin_px * 3;
+    const size_t n_pixels = (size_t)v->width_px * 3, n_right = n_row - n_left - n_pixels;
+    float *to = in;
+
+    memset(to, 0, (size_t)v->margin_px * n_row * sizeof *to);
+    to += (size_t)v->margin_px * n_row;
+    for (int32_t y = 0; y < v->height_px; y++, to += n_row) {
+        const uint8_t *row = v->pixels + (size_t)y * v->stride_bytes;
+
+        memset(to, 0, n_left * sizeof *to);
+#if defined(__x86_64__)
+        if (dpli_cpu_level() >= DPLI_CPU_AVX2)
+            fill_row_avx2(to + n_left, row, v->width_px);
+        else
+#endif
+            fill_row(to + n_left, row, v->width_px);
+        memset(to + n_left + n_pixels, 0, n_right * sizeof *to);
+    }
+    memset(to, 0, (size_t)(in + (size_t)h * n_row - to) * sizeof *to);
 }
 
 dpl_status dpli_look(dpli_candidates *found, const dpl_detector *detector, dpl_scratch *scratch,
@@ -133,9 +177,8 @@ dpl_status dpli_look(dpli_candidates *found, const dpl_detector *detector, dpl_s
     if (status != DPL_OK)
         return status;
     float *in = dpl_plan_input(plan, 0);
-    memset(in, 0, n * one * sizeof *in);
     for (size_t i = 0; i < n; i++)
-        fill(in + i * one, w, &views[i]);
+        fill(in + i * one, w, h, &views[i]);
     status = dpl_plan_run(plan, err);
     for (size_t i = 0; i < n && status == DPL_OK; i++)
         for (int stride = 0; stride < DPLI_N_STRIDES && status == DPL_OK; stride++)
