@@ -94,6 +94,47 @@ void kit_drop(char *dir)
     free(dir);
 }
 
+char *kit_copy(const char *dir)
+{
+    struct dirent *entry;
+    char *to, from[1024], path[1024];
+    DIR *folder;
+
+    if (kit_is_database())
+        return postgres_kit_copy(dir);
+    to = kit_folder();
+    folder = opendir(dir);
+    assert_non_null(folder);
+    for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        char *bytes;
+        size_t n;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(from, sizeof from, "%s/%s", dir, entry->d_name);
+        snprintf(path, sizeof path, "%s/%s", to, entry->d_name);
+        bytes = kit_read(from, &n);
+        kit_write(path, bytes, n);
+        assert_int_equal(chmod(path, 0600), 0);
+        free(bytes);
+    }
+    closedir(folder);
+    return to;
+}
+
+void kit_beside(char path[512], const char *dir, const char *name)
+{
+    char *identity;
+
+    if (!kit_is_database()) {
+        snprintf(path, 512, "%s/%s", dir, name);
+        return;
+    }
+    identity = postgres_kit_ask(dir, "SELECT identity FROM gallery");
+    snprintf(path, 512, "%s/doppel/%s/%s", getenv("XDG_CACHE_HOME"), identity, name);
+    free(identity);
+}
+
 void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err)
 {
     if (got != wanted)
@@ -332,11 +373,17 @@ int kit_files_with(const char *dir, const void *bytes, size_t n)
 {
     DIR *folder = opendir(dir);
     struct dirent *entry;
-    char path[1024];
+    char beside[512], path[1024];
     int n_files = 0;
 
-    if (kit_is_database() && !folder)
-        return postgres_kit_rows_with(dir, bytes, n);
+    if (kit_is_database() && !folder) {
+        n_files = postgres_kit_rows_with(dir, bytes, n);
+        kit_beside(beside, dir, "");
+        folder = opendir(beside);
+        if (!folder)
+            return n_files;
+        dir = beside;
+    }
     assert_non_null(folder);
     for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         struct stat st;

@@ -72,6 +72,26 @@ static void put_photos(dpl_gallery *gallery, size_t first, size_t n)
     kit_expect(DPL_OK, dpl_gallery_put(gallery, photos, n, &err), &err);
 }
 
+static char *big; /* a gallery of BIG templates, which those of the tests are copied from */
+
+static char *make_big(void)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+
+    put_photos(gallery, 0, BIG / A_PHOTO);
+    dpl_gallery_close(gallery);
+    return dir;
+}
+
+static int drop_big(void **state)
+{
+    (void)state;
+    if (big)
+        kit_drop(big);
+    return 0;
+}
+
 static dpl_gallery *new_gallery(char **dir, size_t n_photos)
 {
     dpl_gallery *gallery;
@@ -79,6 +99,12 @@ static dpl_gallery *new_gallery(char **dir, size_t n_photos)
 
     dpli_rng_seed(&rng, SEED);
     make_clusters(rows, sizeof rows / sizeof rows[0] / DIM, DIM, 2000, 1, &rng);
+    if (n_photos == BIG / A_PHOTO) {
+        if (!big)
+            big = make_big();
+        *dir = kit_copy(big);
+        return kit_open(*dir, DPL_GALLERY_WRITE);
+    }
     *dir = kit_folder();
     gallery = kit_new(*dir);
     put_photos(gallery, 0, n_photos);
@@ -142,9 +168,9 @@ static void right(dpl_gallery *gallery, const dpl_head *head)
 
 static char *snapshot_of(const char *dir)
 {
-    static char path[256];
+    static char path[512];
 
-    snprintf(path, sizeof path, "%s/face.faiss", dir);
+    kit_beside(path, dir, "face.faiss");
     return path;
 }
 
@@ -533,6 +559,46 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     kit_drop(dir);
 }
 
+/* A reader that holds an index is told by the same rows as one that makes it. */
+static void what_is_taken_back_is_found_as_it_was(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, 20), *reader;
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpl_forget_report report;
+    dpl_merge_report merged;
+    dpl_error err;
+
+    (void)state;
+    reader = kit_open(dir, DPL_GALLERY_READ);
+    right(reader, head);
+    for (int way = 0; way < 5; way++) {
+        switch (way) {
+        case 0: put_photos(gallery, 20, 1); break;
+        /* Again, with other vectors. */
+        case 1: kit_expect(DPL_OK, kit_put(gallery, 3, "/photo/3", "p3", 4, &err), &err); break;
+        case 2: kit_expect(DPL_OK, dpl_gallery_assign(gallery, 401, "p9", &err), &err); break;
+        case 3:
+            kit_expect(DPL_OK, dpl_gallery_merge(&merged, gallery, "p5", "p6", &err), &err);
+            break;
+        default: kit_expect(DPL_OK, kit_put(gallery, 5, "/photo/4", NULL, 0, &err), &err); break;
+        }
+        right(reader, head);
+        right(gallery, head);
+        kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
+        right(reader, head);
+        right(gallery, head);
+        kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err); /* the change again */
+        right(reader, head);
+        kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err);
+    }
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p9", NULL, 0, 0, &err), &err);
+    right(reader, head);
+    dpl_gallery_close(reader);
+    dpl_head_free(head);
+    kit_end(gallery, dir);
+}
+
 /* What happens between a search's reading of the rows and its snapshot: the linker puts this in
    place of the writing. */
 dpl_status __real_dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
@@ -577,19 +643,19 @@ static void a_snapshot_written_while_somebody_is_forgotten_does_not_stay(void **
 
 static void dropping_leaves_no_snapshot_nor_half_of_one(void **state)
 {
-    char *dir, path[256];
+    char *dir, path[512];
     dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
     dpl_head *head = make_head(DPL_HEAD_COSINE);
 
     (void)state;
     right(gallery, head);
-    snprintf(path, sizeof path, "%s/image.faiss.a1B2c3", dir);
+    kit_beside(path, dir, "image.faiss.a1B2c3");
     kit_write(path, "half", 4);
     dpli_search_drop(gallery);
     assert_false(exists(snapshot_of(dir)));
     assert_false(exists(path));
-    snprintf(path, sizeof path, "%s/gallery.db", dir);
-    assert_true(exists(path));
+    kit_beside(path, dir, "gallery.db");
+    assert_true(kit_is_database() || exists(path));
     right(gallery, head);
     assert_true(exists(snapshot_of(dir)));
     dpl_head_free(head);
@@ -920,6 +986,7 @@ int main(void)
         cmocka_unit_test(an_index_tells_how_it_searches),
         cmocka_unit_test(a_folder_that_takes_no_file_is_searched_all_the_same),
         cmocka_unit_test(what_is_added_is_found_and_what_is_removed_is_not),
+        cmocka_unit_test(what_is_taken_back_is_found_as_it_was),
         cmocka_unit_test(a_snapshot_written_while_somebody_is_forgotten_does_not_stay),
         cmocka_unit_test(dropping_leaves_no_snapshot_nor_half_of_one),
         cmocka_unit_test(handles_on_one_gallery_share_one_index),
@@ -928,5 +995,5 @@ int main(void)
         unit_test_unless_slowed(past_the_limit_search_is_approximate_with_the_recall_it_states),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, drop_big);
 }
