@@ -31,12 +31,13 @@ endif()
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
-    test_gallery_fail test_cuts postgres_test_gallery postgres_test_export test_kills cli_training_page memcheck_export memcheck_gallery cli_interrupt
-    cli_calibrate instructions test_photo memcheck_net_graph cli_library test_migrate cli_migrate test_face
-    test_train test_train_reference cli_enroll cli_query cli_query_folder cli_folders cli_scan
-    test_jobs cli_json test_snapshot_cuts test_search cli_output cli_decisions cli_archive
-    test_search_index memcheck_image test_memory cli_verify memcheck_image_memory cli_check cli_right
-    test_copies test_jobs_fail)
+    postgres_test_gallery postgres_test_export test_kills test_gallery_fail cli_training_page memcheck_gallery
+    test_cuts memcheck_export cli_postgres cli_interrupt cli_calibrate cli_examples instructions test_photo
+    memcheck_net_graph test_search cli_library test_migrate cli_migrate test_face test_train test_train_reference
+    test_snapshot_cuts test_gallery_version test_doubt cli_enroll cli_query cli_query_folder cli_folders cli_scan
+    test_jobs cli_json test_gallery test_export cli_output cli_decisions cli_archive test_search_index
+    test_encryption sealed_test_search memcheck_image test_memory test_decisions cli_verify memcheck_image_memory
+    cli_check cli_right test_copies test_jobs_fail)
 list(LENGTH dpl_long dpl_n_long)
 
 # What sanitizers do not run again: pages of the documentation, whose commands other tests run as well;
@@ -118,6 +119,7 @@ function(dpl_again_in_postgres name)
     ${server}_${name} PROPERTIES LABELS slow TIMEOUT 900 FIXTURES_REQUIRED ${server}
                      SKIP_RETURN_CODE 77
                      ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
+  dpl_begin_early(${server}_${name})
 endfunction()
 
 # dpl_again_sealed(<test>)
@@ -133,6 +135,7 @@ function(dpl_again_sealed name)
   add_test(NAME sealed_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(sealed_${name} PROPERTIES LABELS unit TIMEOUT 300
                                                  ENVIRONMENT "${dpl_test_environment};DOPPEL_ENCRYPTED=1")
+  dpl_begin_early(sealed_${name})
 endfunction()
 
 # dpl_program(<variable> <target>): what a script starts a program by: its file, or, where an emulator runs

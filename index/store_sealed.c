@@ -461,23 +461,26 @@ static dpl_status find_photo(dpli_store *store, int64_t *id, int64_t *person_id,
     return s->inner->ops->find_photo(s->inner, id, person_id, hash, err);
 }
 
+/* *id: of the row; of a new one 0, or the one that it has to have, and then its own. */
 static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_record *row,
                             bool is_new, dpl_error *err)
 {
-    const dpli_sealed_place place = {.part = DPLI_SEALED_PHOTO, .id = *id};
+    dpli_sealed_place place = {.part = DPLI_SEALED_PHOTO, .id = *id};
     char uri[DPLI_HASH_TEXT + 1], content[DPLI_HASH_TEXT + 1], meant[DPLI_HASH_TEXT + 1];
     uint8_t key[DPLI_KEY_BYTES];
     dpli_room room = {0};
     size_t n = 0;
     char *packed = NULL, *text;
-    dpl_status status = need_key(key, s, DPLI_PHOTO_IDS, *id, err);
+    dpl_status status = is_new ? choose_id(&place.id, s, DPLI_PHOTO_IDS, err) : DPL_OK;
 
+    if (status == DPL_OK)
+        status = need_key(key, s, DPLI_PHOTO_IDS, place.id, err);
     if (status == DPL_OK) {
         packed = dpli_pack_photo(&n, row, err);
         status = packed ? dpli_room_begin(&room, dpli_sealed_text_room(n), err) : DPL_E_MEMORY;
     }
     if (status == DPL_OK) {
-        dpli_photo_record r = {.id = *id,
+        dpli_photo_record r = {.id = place.id,
                                .person_id = row->person_id,
                                .uri = uri,
                                .sha256 = content,
@@ -492,9 +495,11 @@ static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_
         text = dpli_sealed_text(s, &room, key, &place, packed, n);
         r.reason = text;
         r.sum = sum_of_text(s, text);
-        status = is_new ? s->inner->ops->add_photo(s->inner, id, &r, err)
+        status = is_new ? s->inner->ops->add_photo(s->inner, &place.id, &r, err)
                         : s->inner->ops->set_photo(s->inner, &r, err);
     }
+    if (status == DPL_OK)
+        *id = place.id;
     dpli_secret_wipe(key, sizeof key);
     free(packed);
     dpli_room_clear(&room);
@@ -504,15 +509,7 @@ static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_
 static dpl_status add_photo(dpli_store *store, int64_t *id, const dpli_photo_record *row,
                             dpl_error *err)
 {
-    dpli_store_sealed *s = dpli_sealed_of(store);
-    int64_t chosen = *id;
-    dpl_status status = choose_id(&chosen, s, DPLI_PHOTO_IDS, err);
-
-    if (status == DPL_OK)
-        status = put_photo(s, &chosen, row, true, err);
-    if (status == DPL_OK)
-        *id = chosen;
-    return status;
+    return put_photo(dpli_sealed_of(store), id, row, true, err);
 }
 
 static dpl_status set_photo(dpli_store *store, const dpli_photo_record *row, dpl_error *err)
@@ -601,20 +598,25 @@ static dpl_status seal_summed(uint8_t **out, size_t *n_out, dpli_store_sealed *s
 static dpl_status put_vector(dpli_store_sealed *s, int64_t *id, const dpli_vector_record *row,
                              bool is_new, dpl_error *err)
 {
-    const dpli_sealed_place place = {
+    dpli_sealed_place place = {
         .part = DPLI_SEALED_VECTOR, .id = *id, .photo_id = row->photo_id, .other = row->model_id};
-    dpli_vector_record r = {.id = *id, .photo_id = row->photo_id, .model_id = row->model_id};
+    dpli_vector_record r = {.photo_id = row->photo_id, .model_id = row->model_id};
     dpli_room room = {0};
     uint8_t *sealed;
-    dpl_status status =
-        seal_summed(&sealed, &r.n_bytes, s, &room, &place, row->sum, row->bytes, row->n_bytes, err);
+    dpl_status status = is_new ? choose_id(&place.id, s, DPLI_TEMPLATE_IDS, err) : DPL_OK;
 
+    if (status == DPL_OK)
+        status = seal_summed(&sealed, &r.n_bytes, s, &room, &place, row->sum, row->bytes,
+                             row->n_bytes, err);
     if (status == DPL_OK) {
+        r.id = place.id;
         r.bytes = sealed;
         r.sum = dpli_secret_sum(s->keys->sums, sealed, 24); /* the nonce: no two are alike */
-        status = is_new ? s->inner->ops->add_vector(s->inner, id, &r, err)
+        status = is_new ? s->inner->ops->add_vector(s->inner, &place.id, &r, err)
                         : s->inner->ops->set_vector(s->inner, &r, err);
     }
+    if (status == DPL_OK)
+        *id = place.id;
     dpli_room_clear(&room);
     return status;
 }
@@ -622,15 +624,7 @@ static dpl_status put_vector(dpli_store_sealed *s, int64_t *id, const dpli_vecto
 static dpl_status add_vector(dpli_store *store, int64_t *id, const dpli_vector_record *row,
                              dpl_error *err)
 {
-    dpli_store_sealed *s = dpli_sealed_of(store);
-    int64_t chosen = *id;
-    dpl_status status = choose_id(&chosen, s, DPLI_TEMPLATE_IDS, err);
-
-    if (status == DPL_OK)
-        status = put_vector(s, &chosen, row, true, err);
-    if (status == DPL_OK)
-        *id = chosen;
-    return status;
+    return put_vector(dpli_sealed_of(store), id, row, true, err);
 }
 
 static dpl_status set_vector(dpli_store *store, const dpli_vector_record *row, dpl_error *err)

@@ -150,7 +150,7 @@ static void every_heads_ranking_is_that_of_brute_force(void **state)
 
 /* ------------------------------------------------------------------ approximate */
 
-enum { MANY = UNLESS_SLOWED(12000, 4000), PROBES = 200 };
+enum { MANY = 12000, PROBES = 200 };
 static float many[MANY * DIM], asked[PROBES * DIM];
 
 /* Recall@k of probes that are not in the gallery, measured here, not by what is tested. */
@@ -301,7 +301,8 @@ static void make_people(float *rows, size_t n, size_t step, dpli_rng *rng)
 
 static void a_fifth_taken_out_is_found_no_more_and_the_rest_as_said(void **state)
 {
-    static char is_gone[MANY], now[MANY];
+    enum { N = UNLESS_SLOWED(MANY, 4000) };
+    static char is_gone[N], now[N];
     dpl_head *head = make_head(DPL_HEAD_COSINE, 0);
     const double floor = 0.99;
     dpli_rng rng;
@@ -314,9 +315,9 @@ static void a_fifth_taken_out_is_found_no_more_and_the_rest_as_said(void **state
         size_t width;
 
         dpli_rng_seed(&rng, SEED);
-        make_people(many, MANY, 1, &rng);
-        make_people(asked, PROBES, MANY / PROBES, &rng);
-        index = make_index(many, MANY, head, approximate ? 1000 : MANY, floor);
+        make_people(many, N, 1, &rng);
+        make_people(asked, PROBES, N / PROBES, &rng);
+        index = make_index(many, N, head, approximate ? 1000 : N, floor);
         assert_int_equal(dpli_index_is_approximate(&index), approximate);
         width = index.width;
         /* In two steps one of each person's ten: two of the ten most alike are strangers then, and
@@ -324,30 +325,30 @@ static void a_fifth_taken_out_is_found_no_more_and_the_rest_as_said(void **state
         memset(is_gone, 0, sizeof is_gone);
         for (size_t step = 0; step < 2; step++) {
             memset(now, 0, sizeof now);
-            for (size_t i = step; i < MANY; i += 10)
+            for (size_t i = step; i < N; i += 10)
                 is_gone[i] = now[i] = 1;
-            assert_int_equal(dpli_index_take_out(&done, &index, now, MANY / 10, NULL), DPL_OK);
+            assert_int_equal(dpli_index_take_out(&done, &index, now, N / 10, NULL), DPL_OK);
             assert_true(done);
         }
-        before = recall_without(&index, head, is_gone, many, MANY);
+        before = recall_without(&index, head, is_gone, many, N);
         if (approximate) {
             assert_true(dpli_index_is_stale(&index));
             assert_int_equal(dpli_index_retune(&done, &index, head, floor, NULL), DPL_OK);
             assert_true(done && index.recall >= floor && index.width > width);
         }
-        recall = recall_without(&index, head, is_gone, many, MANY);
+        recall = recall_without(&index, head, is_gone, many, N);
         printf("%zu taken out: recall %.4f; %zu kept, not %zu: %.4f\n", index.n_gone, before,
                index.width, width, recall);
         assert_true(recall >= (approximate ? floor : 1));
-        for (size_t i = 0; i < MANY; i++) /* and nothing is left of it */
+        for (size_t i = 0; i < N; i++) /* and nothing is left of it */
             if (is_gone[i])
                 assert_true(isnan(dpli_rows_all(&index.vectors)[i * DIM]));
         /* Half of them more: what is left is better made anew. */
-        for (size_t i = 0, n = 0; i < MANY; i++) {
-            is_gone[i] = !is_gone[i] && n < MANY / 2;
+        for (size_t i = 0, n = 0; i < N; i++) {
+            is_gone[i] = !is_gone[i] && n < N / 2;
             n += (size_t)is_gone[i];
         }
-        assert_int_equal(dpli_index_take_out(&done, &index, is_gone, MANY / 2, NULL), DPL_OK);
+        assert_int_equal(dpli_index_take_out(&done, &index, is_gone, N / 2, NULL), DPL_OK);
         assert_false(done);
         dpli_index_clear(&index);
     }
