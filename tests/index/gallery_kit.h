@@ -22,7 +22,7 @@ void kit_needs_folder(void **state);
 #define kit_unit_test_of_folder(test) kit_unit_test_of_folder_in(test, NULL, NULL)
 #define kit_unit_test_of_folder_in(test, set_up, tear_down)                                        \
     {                                                                                              \
-#test, kit_is_database() ? kit_needs_folder : test, set_up, tear_down, NULL                \
+        #test, kit_is_database() ? kit_needs_folder : test, set_up, tear_down, NULL                \
     }
 
 /** A fresh folder's path, removed with all in it by kit_drop, which frees the path, too. */
