@@ -604,6 +604,9 @@ static char *library_folder(void)
     return file;
 }
 
+/* Certificates and the like, of which libpq reads so many. */
+enum { N_CONNECTION_FILES = 8 };
+
 /* The photos, the models with what lies beside them, the gallery, the page. */
 void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char *const *models,
                                size_t n_models)
@@ -611,7 +614,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
     if (!o->inputs)
         return;
     const size_t n_named = o->n_inputs + 2 * n_models;
-    const char **read = text_need(calloc(n_named + 3, sizeof *read));
+    const char **read = text_need(calloc(n_named + 3 + N_CONNECTION_FILES, sizeof *read));
     const char **write = text_need(calloc(o->n_writes + 2, sizeof *write));
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
@@ -643,10 +646,12 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         /* It is looked at again when somebody has been forgotten meanwhile. */
         dpl_gallery_encryption(&is, gallery);
         read[n_named + 2] = is.key_file;
+        for (size_t i = 0; i < N_CONNECTION_FILES && dpl_gallery_connection_file(gallery, i); i++)
+            read[n_named + 3 + i] = dpl_gallery_connection_file(gallery, i);
     }
     sandbox_enter(&(sandbox_paths){
         .read = read,
-        .n_read = n_named + 3,
+        .n_read = n_named + 3 + N_CONNECTION_FILES,
         .write = write,
         .n_write = o->n_writes + 2,
         .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),

@@ -34,6 +34,11 @@
    prepared; statements that wait for their answers. */
 enum { MAX_PARAMETERS = 64, PIECE_ROWS = 256, MAX_WORDINGS = 128, MAX_SENT = 512 };
 
+/* Options that name files. */
+enum { N_FILES = 6 };
+static const char *const file_options[N_FILES] = {"sslrootcert", "sslcert",   "sslkey",
+                                                  "sslcrl",      "sslcrldir", "passfile"};
+
 /* What a statement says, which several may. */
 typedef struct wording {
     char *sql;
@@ -45,8 +50,10 @@ typedef struct wording {
 typedef struct postgres_db {
     dpli_db db; /* first: a database is one of these */
     PGconn *conn;
-    char *name;       /* for messages */
-    char *password;   /* of the address, to keep out of messages; NULL: none */
+    char *name;           /* for messages */
+    char *password;       /* of the address, to keep out of messages; NULL: none */
+    char *files[N_FILES]; /* that are read for a connection */
+    size_t n_files;
     bool in_begun;    /* within a transaction that was begun, */
     bool in_write;    /* to write */
     bool in_walks;    /* within one that the open cursors have begun */
@@ -267,9 +274,41 @@ static void close_db(dpli_db *any)
     PQfinish(db->conn);
     for (int i = 0; i < db->n_wordings; i++)
         free(db->wordings[i].sql);
+    for (size_t i = 0; i < db->n_files; i++)
+        free(db->files[i]);
     free(db->name);
     free(db->password);
     free(db);
+}
+
+/* As libpq has put them together: of the address, the environment and a service. */
+static dpl_status keep_files(postgres_db *db, dpl_error *err)
+{
+    PQconninfoOption *options = PQconninfo(db->conn);
+    dpl_status status =
+        options ? DPL_OK
+                : dpli_fail(err, DPL_E_MEMORY, "no memory for a connection to \"%s\"", db->name);
+
+    for (size_t i = 0; i < N_FILES && status == DPL_OK; i++) {
+        const char *path = option_of(options, file_options[i]);
+
+        if (!path)
+            continue;
+        db->files[db->n_files] = dpli_strdup(path, err);
+        if (db->files[db->n_files])
+            db->n_files++;
+        else
+            status = DPL_E_MEMORY;
+    }
+    PQconninfoFree(options);
+    return status;
+}
+
+const char *dpli_postgres_file(dpli_db *any, size_t i)
+{
+    const postgres_db *db = postgres_of(any);
+
+    return i < db->n_files ? db->files[i] : NULL;
 }
 
 dpl_status dpli_postgres_open(dpli_db **out, const char *address, dpl_error *err)
@@ -317,6 +356,9 @@ dpl_status dpli_postgres_open(dpli_db **out, const char *address, dpl_error *err
         free(words);
         goto done;
     }
+    status = keep_files(db, err);
+    if (status != DPL_OK)
+        goto done;
     *out = &db->db;
     db = NULL;
 done:

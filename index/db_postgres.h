@@ -23,6 +23,9 @@ dpl_status dpli_postgres_open(dpli_db **out, const char *address, dpl_error *err
 dpl_status dpli_postgres_name(char **name, const char *address, dpl_error *err);
 /** What is connected to, as messages name it. */
 const char *dpli_postgres_name_of(dpli_db *db);
+/** The i-th file that connecting reads: certificates, a key, a password file, as the address, the
+ * service and libpq's own habits say. Borrowed; NULL: there are no more. */
+const char *dpli_postgres_file(dpli_db *db, size_t i);
 /** The server's version as libpq numbers it: 150004. */
 int dpli_postgres_version(dpli_db *db);
 /** A transaction that writes, as dpli_db_begin, and these statements, which end in no ";", with it:

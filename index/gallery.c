@@ -185,6 +185,13 @@ const char *dpl_gallery_folder(const dpl_gallery *gallery)
     return gallery->store->folder;
 }
 
+const char *dpl_gallery_connection_file(const dpl_gallery *gallery, size_t i)
+{
+    const dpli_store *s = gallery->store;
+
+    return s->ops->connection_file ? s->ops->connection_file(s, i) : NULL;
+}
+
 const char *dpl_gallery_notice(const dpl_gallery *gallery)
 {
     return gallery->notice ? gallery->notice : "";

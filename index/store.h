@@ -262,6 +262,9 @@ typedef struct dpli_store_ops {
     dpl_status (*near)(dpli_store *store, const char *space, const dpli_near_info *info,
                        const float *probe, size_t n, dpli_on_vector *fn, void *ctx, dpl_error *err);
 
+    /* The i-th file that is read when it connects; NULL: there are no more. NULL: there are none. */
+    const char *(*connection_file)(const dpli_store *store, size_t i);
+
     /* -------- what stands beside the gallery, by name. NULL: files in its folder */
     /* *bytes is the caller's, NULL when there is none. Set: over what was, in a transaction of its
        own; NULL bytes: none any more. */

@@ -349,7 +349,15 @@ static void close_store(dpli_store *store)
     free(s);
 }
 
+static const char *connection_file(const dpli_store *store, size_t i)
+{
+    const dpli_store_postgres *s = (const dpli_store_postgres *)(const void *)store;
+
+    return dpli_postgres_file(s->sql.db, i);
+}
+
 static const dpli_store_ops ops = {
+    .connection_file = connection_file,
     .close = close_store,
     .discard = close_store, /* who has made the tables is not who fills them */
     .begin = begin,

@@ -69,6 +69,10 @@ DPL_API const char *dpl_gallery_dir(const dpl_gallery *gallery);
 /** Where what is derived from the gallery lies on this machine: its folder, or for a database one in
  * the user's cache. */
 DPL_API const char *dpl_gallery_folder(const dpl_gallery *gallery);
+/** The i-th of the files that are read again whenever a gallery in a database connects: certificates
+ * and the password file that its address, or the service that it names, speaks of. Borrowed; NULL:
+ * there are no more. For whoever takes files away from the process. */
+DPL_API const char *dpl_gallery_connection_file(const dpl_gallery *gallery, size_t i);
 
 /** A note for the user about the last open or search ("index was stale and has been rebuilt"); ""
  * if none. */

@@ -1684,6 +1684,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_close": (None, (c_void_p,)),
     "dpl_gallery_dir": (c_char_p, (c_void_p,)),
     "dpl_gallery_folder": (c_char_p, (c_void_p,)),
+    "dpl_gallery_connection_file": (c_char_p, (c_void_p, c_size_t)),
     "dpl_gallery_notice": (c_char_p, (c_void_p,)),
     "dpl_gallery_wait": (c_int, (c_void_p, c_void_p, c_int, POINTER(dpl_error))),
     "dpl_gallery_setting": (c_int, (POINTER(c_char_p), c_void_p, c_char_p, POINTER(dpl_error))),

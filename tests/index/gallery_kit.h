@@ -22,7 +22,7 @@ void kit_needs_folder(void **state);
 #define kit_unit_test_of_folder(test) kit_unit_test_of_folder_in(test, NULL, NULL)
 #define kit_unit_test_of_folder_in(test, set_up, tear_down)                                        \
     {                                                                                              \
-#test, kit_is_database() ? kit_needs_folder : test, set_up, tear_down, NULL                \
+        #test, kit_is_database() ? kit_needs_folder : test, set_up, tear_down, NULL                \
     }
 
 /** Whether galleries are encrypted ($DOPPEL_ENCRYPTED): of kit_new, with a key that opens without

@@ -544,7 +544,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     assert_int_equal(index.n, BIG + 29 * A_PHOTO);
     dpli_index_clear(&index);
     right(gallery, head);
-    assert_string_equal(dpl_gallery_notice(gallery), "");
+    assert_null(strstr(dpl_gallery_notice(gallery), "rebuilt"));
     for (size_t i = 0; i < A_PHOTO; i++) {
         search(hits, gallery, head, rows + ((size_t)7 * A_PHOTO + i) * DIM, 1, NULL, NULL);
         for (int j = 0; j < K; j++)
