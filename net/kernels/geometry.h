@@ -168,7 +168,7 @@ bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, cons
  *
  * A high part leaves 2^-8 of its operand at most, whose rounding is off by 2^-17 of it; and what is
  * left out, a_l b_l, is 2^-16 of the product. Together that is 2^-15 of |a b| at most, before sums
- * in float32. Numbers that round to infinity in bfloat16 are no weights.
+ * in float32.
  *
  * The weight is packed in panels of as many bytes as float32's, each [k / 2, DPLI_PANEL, 2] of high
  * parts, then of low ones. A step reads past the end of a panel what it multiplies by 0; behind the
