@@ -31,7 +31,8 @@ endif()
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
-    postgres_test_gallery postgres_test_export test_kills test_gallery_fail cli_training_page memcheck_gallery
+    postgres_test_gallery postgres_test_export test_kills postgres_test_search postgres_test_jobs
+    postgres_test_migrate test_gallery_fail cli_training_page memcheck_gallery
     test_cuts memcheck_export cli_postgres cli_interrupt cli_calibrate cli_examples instructions test_photo
     memcheck_net_graph test_search cli_library test_migrate cli_migrate test_face test_train test_train_reference
     test_snapshot_cuts test_gallery_version test_doubt cli_enroll cli_query cli_query_folder cli_folders cli_scan
