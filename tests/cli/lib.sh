@@ -3,6 +3,31 @@ demo=$SRCDIR/demo
 obama="$demo/people/Barack Obama/official-portrait.jpg"
 biden="$demo/people/Joe Biden/blue-room.jpg"
 export DOPPEL_GALLERY="$PWD/gallery"
+# In a database of the server that this names (tests/postgres), which gets its tables from the first
+# command that would make a folder.
+n_databases=0
+made=
+another_database() {
+    n_databases=$((n_databases + 1))
+    sh "$SRCDIR/tests/postgres/server.sh" psql "$DOPPEL_TEST_POSTGRES" postgres \
+        -c "CREATE DATABASE cli_$$_$n_databases"
+    DOPPEL_GALLERY="postgresql://doppel@/cli_$$_$n_databases?host=$(cat "$DOPPEL_TEST_POSTGRES/host")"
+    made=
+}
+if [ -n "${DOPPEL_TEST_POSTGRES:-}" ]; then
+    [ -e "$DOPPEL_TEST_POSTGRES/host" ] || exit 77
+    export XDG_CACHE_HOME="$PWD/cache"
+    another_database
+fi
+
+# drop_gallery - there is none from here on.
+drop_gallery() {
+    if [ -n "${DOPPEL_TEST_POSTGRES:-}" ]; then
+        another_database
+    else
+        rm -r gallery
+    fi
+}
 
 fail() {
     echo "FAILED: $*" >&2
@@ -18,6 +43,13 @@ exits() {
     expected=$1
     shift
     status=0
+    case ${DOPPEL_TEST_POSTGRES:-no}:$made$1 in
+    no:*) ;;
+    *:enroll | *:scan | *:import)
+        # For this command it may be a folder all the same.
+        ! "$DOPPEL" migrate >out 2>err || made=made:
+        ;;
+    esac
     "$DOPPEL" "$@" >out 2>err || status=$?
     # What it answers as JSON, run checks by docs/schema.
     LC_ALL=C grep -a '^{"schema": ' out >>"$ANSWERS" || :

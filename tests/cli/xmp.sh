@@ -82,7 +82,8 @@ exits 0 xmp read "people/Eileen Collins/nasa-portrait.jpg" --json
 is "$(head -n 1 out >first; "$JSON" first regions.0.fate)" same
 
 # ---- what cannot be done is told, and the rest goes on
-rm -r people gallery
+rm -r people
+drop_gallery
 cp -r "$demo/people" people
 exits 0 enroll people
 ln -s nowhere "people/Joe Biden/blue-room.jpg.xmp"
