@@ -131,6 +131,77 @@ static void tables_are_made_by_migrate_and_by_nobody_else(void **state)
     kit_drop(dir);
 }
 
+/* Run an INSERT that is sent and not waited for. */
+static dpl_status add_named(dpli_db *db, int64_t id)
+{
+    dpli_stmt s = {0};
+    dpl_error err;
+    dpl_status status =
+        dpli_stmt_new(&s, db, "INSERT INTO person(id, name, sum) VALUES(?1, ?2, 0)", &err);
+    char name[32];
+
+    snprintf(name, sizeof name, "%lld", (long long)id);
+    kit_expect(DPL_OK, status, &err);
+    dpli_bind_int(&s, 1, id);
+    dpli_bind_bytes(&s, 2, name);
+    status = dpli_stmt_run(&s, &err);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+static int64_t n_persons(dpli_db *db)
+{
+    int64_t n;
+    dpl_error err;
+
+    kit_expect(DPL_OK, dpli_db_int(&n, db, "SELECT count(*) FROM person", &err), &err);
+    return n;
+}
+
+static void what_is_sent_and_fails_is_told_in_the_end_and_nothing_is_kept(void **state)
+{
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    dpli_db *db = kit_db(gallery);
+    dpl_error err;
+    int64_t n;
+
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        kit_expect(DPL_OK, dpli_db_begin(db, true, &err), &err);
+        for (int64_t id = 1; id <= 3; id++)
+            kit_expect(DPL_OK, add_named(db, id), NULL);
+        kit_expect(DPL_OK, add_named(db, 2), NULL);
+        kit_expect(DPL_OK, add_named(db, 4), NULL);
+        switch (way) {
+        case 0: kit_expect(DPL_E_GALLERY, dpli_db_end(db, DPL_OK, &err), &err); break;
+        case 1:
+            kit_expect(DPL_E_GALLERY, dpli_db_int(&n, db, "SELECT count(*) FROM person", &err),
+                       &err);
+            kit_expect(DPL_E_GALLERY, dpli_db_end(db, DPL_E_GALLERY, NULL), NULL);
+            break;
+        /* Asked whether it could be done, and not to do it. */
+        case 2: kit_expect(DPL_E_GALLERY, dpli_db_end(db, DPL_E_CANCELLED, &err), &err); break;
+        default:
+            assert_int_equal(dpli_db_changes(db), 0);
+            kit_expect(DPL_E_GALLERY, dpli_db_end(db, DPL_OK, &err), &err);
+            break;
+        }
+        assert_non_null(strstr(err.message, "person"));
+        assert_int_equal(n_persons(db), 0);
+    }
+    /* More than are sent without an answer, and it is the last that fails. */
+    for (int64_t last = 999; last <= 1000; last++) {
+        kit_expect(DPL_OK, dpli_db_begin(db, true, &err), &err);
+        for (int64_t id = 1; id < 1000; id++)
+            kit_expect(DPL_OK, add_named(db, id), NULL);
+        kit_expect(DPL_OK, add_named(db, last), NULL);
+        kit_expect(last == 999 ? DPL_E_GALLERY : DPL_OK, dpli_db_end(db, DPL_OK, &err), &err);
+        assert_int_equal(n_persons(db), last == 999 ? 0 : 1000);
+    }
+    kit_end(gallery, dir);
+}
+
 static void tables_of_another_version_are_told_by_what_to_do(void **state)
 {
     char *dir = kit_folder(), *before;
@@ -382,6 +453,7 @@ int main(void)
     };
     const struct CMUnitTest in_a_server[] = {
         cmocka_unit_test(tables_are_made_by_migrate_and_by_nobody_else),
+        cmocka_unit_test(what_is_sent_and_fails_is_told_in_the_end_and_nothing_is_kept),
         cmocka_unit_test(tables_of_another_version_are_told_by_what_to_do),
         cmocka_unit_test(tables_of_somebody_elses_are_left_alone),
         cmocka_unit_test(a_role_that_may_read_reads_and_changes_nothing),
