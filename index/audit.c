@@ -269,28 +269,27 @@ static char *kind_of(const char *words, dpl_error *err)
     return kind;
 }
 
-dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_id,
-                           const char *facts, dpl_error *err)
+/* t: what was told before. */
+static dpl_status tell(dpl_gallery *gallery, const told *t, const char *words, int64_t log_id,
+                       const char *facts, dpl_error *err)
 {
     dpli_store *s = gallery->store;
     looking l = {0};
-    told t;
     int64_t last_change;
-    char *what = NULL;
-    dpl_status status = read_told(&t, gallery, err);
+    char *what;
+    dpl_status status;
 
-    if (status == DPL_OK && log_id && t.row.change && t.row.log_id == log_id)
-        goto done; /* more of the same */
-    if (status == DPL_OK)
-        status = s->ops->add_line(s, look_at_last, &l, err);
+    if (log_id && t->row.change && t->row.log_id == log_id)
+        return DPL_OK; /* more of the same */
+    status = s->ops->add_line(s, look_at_last, &l, err);
     what = status == DPL_OK ? kind_of(words, err) : NULL;
     if (status == DPL_OK && !what)
         status = DPL_E_MEMORY;
-    last_change = t.row.change > l.last.change ? t.row.change : l.last.change;
+    last_change = t->row.change > l.last.change ? t->row.change : l.last.change;
     if (status == DPL_OK) {
         dpli_audit_record r;
 
-        go_on_after(&l.last, &t);
+        go_on_after(&l.last, t);
         r = (dpli_audit_record){.change = last_change + 1,
                                 .log_id = log_id,
                                 .made_unix_s = time(NULL),
@@ -305,8 +304,18 @@ dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_
         gallery->owes_line = true;
         gallery->telling = last_change + 1;
     }
-done:
     free(what);
+    return status;
+}
+
+dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_id,
+                           const char *facts, dpl_error *err)
+{
+    told t;
+    dpl_status status = read_told(&t, gallery, err);
+
+    if (status == DPL_OK)
+        status = tell(gallery, &t, words, log_id, facts, err);
     told_clear(&t);
     return status;
 }
@@ -414,26 +423,53 @@ dpl_status dpli_audit_write(dpl_gallery *gallery, const char *facts, dpli_audit_
         return DPL_OK;
     status = read_told(&t, gallery, err);
     /* Whoever has changed the gallery since has settled this first. */
-    if (status == DPL_OK && t.row.change && (!s->shared || t.row.change == gallery->told))
+    if (status == DPL_OK && t.row.change &&
+        (!s->shared || t.row.change == (gallery->telling ? gallery->telling : gallery->told)))
         status = s->ops->add_line(s, make_line, &w, err);
     told_clear(&t);
     gallery->owes_line = status != DPL_OK;
     return status;
 }
 
+/* t: what was told before, read as soon as it is settled. */
+static dpl_status settle(told *t, dpl_gallery *gallery, int64_t log_id, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    writing w = {.gallery = gallery, .told = t};
+    dpl_status status = DPL_OK;
+
+    memset(t, 0, sizeof *t);
+    if (!s->shared && log_id == 0)
+        status = dpli_audit_write(gallery, NULL, NULL, err);
+    if (status == DPL_OK)
+        status = read_told(t, gallery, err);
+    /* Another's, who may have been stopped before it was written. */
+    if (status == DPL_OK && s->shared && t->row.change && (log_id == 0 || t->row.log_id != log_id))
+        status = s->ops->add_line(s, make_line, &w, err);
+    return status;
+}
+
 dpl_status dpli_audit_settle(dpl_gallery *gallery, int64_t log_id, dpl_error *err)
+{
+    told t;
+    dpl_status status = settle(&t, gallery, log_id, err);
+
+    told_clear(&t);
+    return status;
+}
+
+dpl_status dpli_audit_change(dpl_gallery *gallery, int64_t *log_id, const char *words,
+                             dpl_error *err)
 {
     dpli_store *s = gallery->store;
     told t;
-    writing w = {.gallery = gallery, .told = &t};
-    dpl_status status;
+    /* What empties the log takes away by what the change before is counted. */
+    dpl_status status = settle(&t, gallery, *log_id, err);
 
-    if (!s->shared)
-        return log_id == 0 ? dpli_audit_write(gallery, NULL, NULL, err) : DPL_OK;
-    /* Another's, who may have been stopped before it was written. */
-    status = read_told(&t, gallery, err);
-    if (status == DPL_OK && t.row.change && (log_id == 0 || t.row.log_id != log_id))
-        status = s->ops->add_line(s, make_line, &w, err);
+    if (status == DPL_OK)
+        status = s->ops->log_change(s, log_id, words, err);
+    if (status == DPL_OK)
+        status = tell(gallery, &t, words, *log_id, NULL, err);
     told_clear(&t);
     return status;
 }

@@ -2,9 +2,9 @@
  * A gallery's audit from within: told of a change in the transaction that makes it, written when
  * the change is over.
  *
- * The row that the store keeps (dpli_audit_record) is part of the transaction, the line is not: so
- * a change that was made and has no line is known by its row, and gets the line before the next
- * change begins, whoever makes that. docs/gallery.md says what a line holds.
+ * The row that the store keeps (dpli_audit_record) is part of the transaction, the line need not
+ * be: so a change that was made and has no line is known by its row, and gets the line before the
+ * next change begins, whoever makes that. docs/gallery.md says what a line holds.
  */
 #ifndef DOPPEL_INDEX_AUDIT_H
 #define DOPPEL_INDEX_AUDIT_H
@@ -27,7 +27,8 @@ dpl_status dpli_audit_tell(dpl_gallery *gallery, const char *words, int64_t log_
 
 /**
  * Write the line of the last change that was told, if it is over and has none: outside of a
- * transaction. Costs nothing when nothing was told.
+ * transaction, or, where lines are part of it (a shared store), at its end. Costs nothing when
+ * nothing was told.
  *
  * @param facts  more members, that came to be known since; NULL: none
  * @param line   if not NULL: number and hash of the line, when there is one; else untouched
@@ -39,9 +40,13 @@ typedef struct dpli_audit_place {
 dpl_status dpli_audit_write(dpl_gallery *gallery, const char *facts, dpli_audit_place *line,
                             dpl_error *err);
 
-/** Within a writing transaction, before it tells of a change: the change before has its line, if that
- * is over. What log_id is of is not. */
+/** Within a writing transaction, before it tells of a change: the change before has its line, if
+ * that is over. What log_id is of is not. */
 dpl_status dpli_audit_settle(dpl_gallery *gallery, int64_t log_id, dpl_error *err);
+/** A change of these words is logged: settled before it, as log_id, and told. *log_id: as the
+ * store's log_change has it. */
+dpl_status dpli_audit_change(dpl_gallery *gallery, int64_t *log_id, const char *words,
+                             dpl_error *err);
 /** A transaction that may have told of a change has ended so. */
 void dpli_audit_ended(dpl_gallery *gallery, dpl_status status);
 

@@ -85,7 +85,9 @@ void dpli_bind_bytes(dpli_stmt *s, int i, const char *bytes);
 dpl_status dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err);
 /** Whether there is one row more: false at the end, on failure, and when *status is one already. */
 bool dpli_stmt_next(dpl_status *status, dpli_stmt *s, dpl_error *err);
-/** Step to the end. */
+/** Step to the end; what rows it gives are of no interest. In a transaction that writes a driver
+ * may do so later: then a failure is told by a later call, dpli_db_end at the latest, and nothing
+ * is kept. So may dpli_db_exec. */
 dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err);
 /** Ready to run again from anywhere. */
 void dpli_stmt_reset(dpli_stmt *s);

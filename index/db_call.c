@@ -123,6 +123,8 @@ dpl_status dpli_stmt_run(dpli_stmt *s, dpl_error *err)
     dpl_status status;
     bool row;
 
+    if (s->db->driver->run)
+        return s->db->driver->run(s, err);
     for (status = dpli_stmt_step(s, &row, err); status == DPL_OK && row;
          status = dpli_stmt_step(s, &row, err))
         ;

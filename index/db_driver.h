@@ -24,6 +24,7 @@ typedef struct dpli_db_driver {
     void (*bind_text)(dpli_stmt *s, int i, const char *text);
     void (*bind_blob)(dpli_stmt *s, int i, const void *bytes, size_t n);
     dpl_status (*step)(dpli_stmt *s, bool *row, dpl_error *err);
+    dpl_status (*run)(dpli_stmt *s, dpl_error *err); /* NULL: by steps */
     void (*reset)(dpli_stmt *s);
     void (*unbind)(dpli_stmt *s);
     bool (*is_null)(dpli_stmt *s, int i);

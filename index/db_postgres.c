@@ -2,9 +2,13 @@
  * db_postgres.c - the driver of PostgreSQL: connect, prepare, bind, step, and turn its codes into
  * statuses that say what to do.
  *
- * Parameters and values travel in binary form. A statement is prepared on the server when it runs
- * for the second time. Rows that may be more than memory holds come by a cursor, piece by piece,
- * within the transaction that is open or one of their own.
+ * Parameters and values travel in binary form. A statement is prepared on the server when its
+ * wording runs for the second time, and stays so. Rows that may be more than memory holds come by a
+ * cursor, piece by piece, within the transaction that is open or one of their own.
+ *
+ * Within a transaction that writes, what gives no rows is sent and not waited for: its failure is
+ * that of the next statement that waits, which is the commit at the latest. The server, too, does
+ * nothing of a transaction after its first failure.
  *
  * It knows nothing of the gallery's tables.
  */
@@ -26,15 +30,25 @@
 #include "base/mem.h"
 #include "index/db_driver.h"
 
-/* Parameters of a statement; rows that a cursor gives at once. */
-enum { MAX_PARAMETERS = 64, PIECE_ROWS = 256 };
+/* Parameters of a statement; rows that a cursor gives at once; wordings that are remembered to be
+   prepared; statements that wait for their answers. */
+enum { MAX_PARAMETERS = 64, PIECE_ROWS = 256, MAX_WORDINGS = 128, MAX_SENT = 512 };
+
+/* What a statement says, which several may. */
+typedef struct wording {
+    char *sql;
+    bool has_run;
+    char name[32];          /* on the server; "": not yet */
+    unsigned of_connection; /* which knows the name */
+} wording;
 
 typedef struct postgres_db {
     dpli_db db; /* first: a database is one of these */
     PGconn *conn;
     char *name;       /* for messages */
     char *password;   /* of the address, to keep out of messages; NULL: none */
-    bool in_begun;    /* within a transaction that was begun */
+    bool in_begun;    /* within a transaction that was begun, */
+    bool in_write;    /* to write */
     bool in_walks;    /* within one that the open cursors have begun */
     bool in_both;     /* a reading one was begun within that: it is part of it */
     bool clashed;     /* since the last begin */
@@ -43,15 +57,18 @@ typedef struct postgres_db {
     uint32_t token;   /* in the names of statements: behind a pooler nobody else's are meant */
     unsigned n_conns; /* connections so far: what was prepared is of one of them */
     int64_t changes;
+    wording wordings[MAX_WORDINGS];
+    int n_wordings;
+    wording *sent[MAX_SENT]; /* not answered yet: what it prepares; NULL: it runs something */
+    int n_sent;
+    dpl_error failed; /* of what was sent, and not told yet */
 } postgres_db;
 
 typedef struct postgres_stmt {
     char *sql;
+    wording *wording; /* NULL: there are too many to be prepared */
     bool many;
-    bool has_run;
-    char name[32];          /* on the server; "": not yet */
-    unsigned of_connection; /* which knows the name */
-    bool walking;           /* its cursor is open */
+    bool walking; /* its cursor is open */
     char cursor[16];
     int n_parameters;
     const char *values[MAX_PARAMETERS]; /* NULL: null */
@@ -248,6 +265,8 @@ static void close_db(dpli_db *any)
     postgres_db *db = postgres_of(any);
 
     PQfinish(db->conn);
+    for (int i = 0; i < db->n_wordings; i++)
+        free(db->wordings[i].sql);
     free(db->name);
     free(db->password);
     free(db);
@@ -344,7 +363,7 @@ static dpl_status connected(postgres_db *db, dpl_error *err)
     return PQstatus(db->conn) == CONNECTION_OK ? DPL_OK : lost(db, err);
 }
 
-/* ------------------------------------------------------------------ simple statements */
+/* ------------------------------------------------------------------ sent and answered */
 
 static bool is_right(const PGresult *result)
 {
@@ -353,12 +372,124 @@ static bool is_right(const PGresult *result)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
-static dpl_status exec_sql(dpli_db *any, const char *sql, dpl_error *err)
+/* Answers to all that was sent, up to the mark that ends them. What comes after the first failure
+   was not done. *last: of the last one, when all is right; the caller's. */
+static dpl_status take_answers(postgres_db *db, PGresult **last, dpl_error *err)
 {
-    postgres_db *db = postgres_of(any);
-    dpl_status status = connected(db, err);
+    dpl_status status = DPL_OK;
+    bool at_end = false;
+    int n = 0;
+
+    while (!at_end) {
+        PGresult *r = PQgetResult(db->conn);
+        const ExecStatusType is = PQresultStatus(r);
+
+        if (!r && PQstatus(db->conn) == CONNECTION_BAD)
+            break;
+        at_end = r ? is == PGRES_PIPELINE_SYNC : ++n > db->n_sent;
+        if (r && !at_end && is_right(r)) {
+            PQclear(*last);
+            *last = r;
+            continue;
+        }
+        if (r && !at_end && n < db->n_sent && db->sent[n])
+            db->sent[n]->name[0] = '\0';
+        if (r && !at_end && is != PGRES_PIPELINE_ABORTED && status == DPL_OK)
+            status = fail(db, r, err);
+        PQclear(r);
+    }
+    if (status == DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
+        status = lost(db, err);
+    return status;
+}
+
+/* Wait for the answers to what was sent. last: where that of the last one goes when all is right,
+   the caller's; NULL: it is not wanted. */
+static dpl_status settle(postgres_db *db, PGresult **last, dpl_error *err)
+{
+    PGresult *r = NULL;
+    dpl_status status = DPL_OK;
+
+    if (PQpipelineStatus(db->conn) != PQ_PIPELINE_OFF) {
+        status = PQpipelineSync(db->conn) ? take_answers(db, &r, err) : lost(db, err);
+        db->n_sent = 0;
+        if (PQexitPipelineMode(db->conn) == 0 && status == DPL_OK)
+            status = lost(db, err);
+    }
+    if (db->failed.status != DPL_OK) {
+        status = dpli_fail(err, db->failed.status, "%s", db->failed.message);
+        db->failed.status = DPL_OK;
+    }
+    if (status == DPL_OK && r)
+        db->changes = strtoll(PQcmdTuples(r), NULL, 10);
+    if (status == DPL_OK && last) {
+        *last = r;
+        r = NULL;
+    }
+    PQclear(r);
+    return status;
+}
+
+/* What is sent with it is answered in its place, by settle(). */
+static dpl_status make_room(postgres_db *db, dpl_error *err)
+{
+    dpl_status status = db->n_sent + 2 > MAX_SENT ? settle(db, NULL, err) : DPL_OK;
+
+    if (status == DPL_OK && PQpipelineStatus(db->conn) == PQ_PIPELINE_OFF &&
+        PQenterPipelineMode(db->conn) == 0)
+        status = fail(db, NULL, err);
+    return status;
+}
+
+/* The name that a wording has on the server, "" for none; what gives it one is sent. */
+static dpl_status name_wording(postgres_db *db, wording *t, dpl_error *err)
+{
+    if (!t->has_run || (t->name[0] && t->of_connection == db->n_conns))
+        return DPL_OK;
+    snprintf(t->name, sizeof t->name, "dpl%u_%08x", ++db->n_names, db->token);
+    t->of_connection = db->n_conns;
+    if (PQsendPrepare(db->conn, t->name, t->sql, 0, NULL) == 0) {
+        t->name[0] = '\0';
+        return fail(db, NULL, err);
+    }
+    db->sent[db->n_sent++] = t;
+    return DPL_OK;
+}
+
+/* s NULL: sql has no parameters. t NULL: it is not to be prepared. */
+static dpl_status post(postgres_db *db, const char *sql, wording *t, const postgres_stmt *s,
+                       dpl_error *err)
+{
+    const int n = s ? s->n_parameters : 0;
+    const char *const *values = s ? s->values : NULL;
+    const int *lengths = s ? s->lengths : NULL, *formats = s ? s->formats : NULL;
+    dpl_status status = make_room(db, err);
+    int sent;
+
+    if (status == DPL_OK && t)
+        status = name_wording(db, t, err);
+    if (status != DPL_OK)
+        return status;
+    sent = t && t->name[0] ? PQsendQueryPrepared(db->conn, t->name, n, values, lengths, formats, 1)
+                           : PQsendQueryParams(db->conn, sql, n, NULL, values, lengths, formats, 1);
+    if (sent == 0)
+        return fail(db, NULL, err);
+    db->sent[db->n_sent++] = NULL;
+    if (t)
+        t->has_run = true;
+    return DPL_OK;
+}
+
+/* ------------------------------------------------------------------ simple statements */
+
+/* Several statements at once, or one, and wait. */
+static dpl_status exec_now(postgres_db *db, const char *sql, dpl_error *err)
+{
+    dpl_status status = settle(db, NULL, err);
     PGresult *result;
 
+    if (status == DPL_OK)
+        status = connected(db, err);
     if (status != DPL_OK)
         return status;
     result = PQexec(db->conn, sql);
@@ -370,6 +501,14 @@ static dpl_status exec_sql(dpli_db *any, const char *sql, dpl_error *err)
     return status;
 }
 
+static dpl_status exec_sql(dpli_db *any, const char *sql, dpl_error *err)
+{
+    postgres_db *db = postgres_of(any);
+
+    return db->in_write && !strchr(sql, ';') ? post(db, sql, NULL, NULL, err)
+                                             : exec_now(db, sql, err);
+}
+
 /* Ids are chosen before a row is added. */
 static int64_t last_id(dpli_db *db)
 {
@@ -377,66 +516,99 @@ static int64_t last_id(dpli_db *db)
     return 0;
 }
 
-static int64_t changes(dpli_db *db)
+/* A failure that is met here is told by what waits next. */
+static int64_t changes(dpli_db *any)
 {
-    return postgres_of(db)->changes;
+    postgres_db *db = postgres_of(any);
+    dpl_error err = {DPL_OK, ""};
+
+    if (settle(db, NULL, &err) != DPL_OK)
+        db->failed = err;
+    return db->failed.status == DPL_OK ? db->changes : 0;
+}
+
+static dpl_status begin_by(postgres_db *db, const char *sql, bool write, dpl_error *err)
+{
+    dpl_status status = exec_now(db, sql, err);
+
+    /* A connection that has stood idle may have been cut without a word. */
+    if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
+        status = exec_now(db, sql, err);
+    db->in_begun = status == DPL_OK;
+    db->in_write = db->in_begun && write;
+    db->clashed = false;
+    return status;
 }
 
 static dpl_status begin(dpli_db *any, bool write, dpl_error *err)
 {
     postgres_db *db = postgres_of(any);
-    const char *sql = write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    dpl_status status;
 
     if (!write && db->in_walks) {
         db->in_both = true;
         return DPL_OK;
     }
-    status = exec_sql(any, sql, err);
+    return begin_by(db,
+                    write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+                          : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    write, err);
+}
 
-    /* A connection that has stood idle may have been cut without a word. */
-    if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
-        status = exec_sql(any, sql, err);
-    db->in_begun = status == DPL_OK;
-    db->clashed = false;
+dpl_status dpli_postgres_begin(dpli_db *any, const char *sql, dpl_error *err)
+{
+    postgres_db *db = postgres_of(any);
+    char *all = dpli_asprintf(err, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;%s", sql);
+    dpl_status status = all ? begin_by(db, all, true, err) : DPL_E_MEMORY;
+
+    free(all);
+    if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_OK &&
+        PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+        PQclear(PQexec(db->conn, "ROLLBACK"));
     return status;
 }
 
 static dpl_status commit(postgres_db *db, dpl_error *err)
 {
-    PGresult *result = PQexec(db->conn, "COMMIT");
-    dpl_status status = DPL_OK;
+    PGresult *result = NULL;
+    dpl_status status = post(db, "COMMIT", NULL, NULL, err);
 
-    if (!is_right(result) && PQstatus(db->conn) == CONNECTION_BAD) {
+    if (status == DPL_OK)
+        status = settle(db, &result, err);
+    if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
         status = dpli_fail(err, DPL_E_SYSTEM,
                            "the connection to \"%s\" was lost while a change was being kept: it is "
                            "whole there, or nothing of it is; the same command again makes sure",
                            db->name);
-    } else if (!is_right(result)) {
-        status = fail(db, result, err);
-    } else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+    else if (status == DPL_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         status =
             dpli_fail(err, DPL_E_SYSTEM, "\"%s\" has not kept a change that had failed", db->name);
-    }
     PQclear(result);
     return status;
 }
 
+/* What was to be taken back all the same must have been possible, if that is what was asked. */
 static dpl_status end(dpli_db *any, dpl_status status, dpl_error *err)
 {
     postgres_db *db = postgres_of(any);
+    dpl_status settled;
 
     if (db->in_both) {
         db->in_both = false;
         return status;
     }
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
         status = PQstatus(db->conn) == CONNECTION_OK ? commit(db, err) : lost(db, err);
+    } else if (status == DPL_E_CANCELLED) {
+        settled = settle(db, NULL, err);
+        status = settled == DPL_OK ? status : settled;
+    } else {
+        settle(db, NULL, NULL);
+    }
     if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_OK &&
         PQtransactionStatus(db->conn) != PQTRANS_IDLE)
         PQclear(PQexec(db->conn, "ROLLBACK"));
-    db->in_begun = false;
+    db->in_begun = db->in_write = false;
+    db->failed.status = DPL_OK;
     return status;
 }
 
@@ -483,18 +655,40 @@ static dpl_status translate(postgres_stmt *s, const char *sql, dpl_error *err)
     return status != DPL_OK ? status : s->sql ? DPL_OK : DPL_E_MEMORY;
 }
 
+/* Its place among those that are remembered; NULL: there is none left. */
+static dpl_status remember(wording **out, postgres_db *db, const char *sql, dpl_error *err)
+{
+    *out = NULL;
+    for (int i = 0; i < db->n_wordings; i++)
+        if (strcmp(db->wordings[i].sql, sql) == 0) {
+            *out = &db->wordings[i];
+            return DPL_OK;
+        }
+    if (db->n_wordings == MAX_WORDINGS)
+        return DPL_OK;
+    db->wordings[db->n_wordings] = (wording){.sql = dpli_strdup(sql, err)};
+    if (!db->wordings[db->n_wordings].sql)
+        return DPL_E_MEMORY;
+    *out = &db->wordings[db->n_wordings++];
+    return DPL_OK;
+}
+
 static dpl_status prepare(dpli_stmt *out, dpli_db *db, const char *sql, dpl_error *err)
 {
     postgres_stmt *s = dpli_calloc(1, sizeof *s, err);
     dpl_status status = s ? translate(s, sql, err) : DPL_E_MEMORY;
 
+    if (status == DPL_OK)
+        status = remember(&s->wording, postgres_of(db), s->sql, err);
     out->db = db;
     out->failed = 0;
     out->handle = NULL;
-    if (status == DPL_OK)
+    if (status == DPL_OK) {
         out->handle = s;
-    else
+    } else if (s) {
+        free(s->sql);
         free(s);
+    }
     return status;
 }
 
@@ -517,27 +711,21 @@ static void stop(postgres_db *db, postgres_stmt *s)
     if (db->n_walks > 0 || !db->in_walks) {
         snprintf(sql, sizeof sql, "CLOSE %s", s->cursor);
         /* In a transaction that has failed it is closed already. */
-        if (PQtransactionStatus(db->conn) == PQTRANS_INTRANS)
-            PQclear(PQexec(db->conn, sql));
+        if (db->n_sent > 0 || PQtransactionStatus(db->conn) == PQTRANS_INTRANS)
+            post(db, sql, NULL, NULL, NULL);
         return;
     }
     db->in_walks = false;
+    settle(db, NULL, NULL);
     if (PQstatus(db->conn) == CONNECTION_OK)
         PQclear(PQexec(db->conn, "ROLLBACK"));
 }
 
 static void finalize(dpli_stmt *out)
 {
-    postgres_db *db = postgres_of(out->db);
     postgres_stmt *s = stmt_of(out);
-    char sql[64];
 
-    stop(db, s);
-    if (s->name[0] && s->of_connection == db->n_conns && PQstatus(db->conn) == CONNECTION_OK &&
-        PQtransactionStatus(db->conn) != PQTRANS_INERROR) {
-        snprintf(sql, sizeof sql, "DEALLOCATE %s", s->name);
-        PQclear(PQexec(db->conn, sql));
-    }
+    stop(postgres_of(out->db), s);
     free(s->sql);
     free(s);
 }
@@ -591,37 +779,17 @@ static void bind_blob(dpli_stmt *s, int i, const void *bytes, size_t n)
     bind(s, i, bytes || n > 0 ? bytes : "", n);
 }
 
-static dpl_status run_once(postgres_db *db, postgres_stmt *s, const char *sql)
-{
-    if (!s->has_run || s->many) {
-        s->result = PQexecParams(db->conn, sql, s->n_parameters, NULL, s->values, s->lengths,
-                                 s->formats, 1);
-        return DPL_OK;
-    }
-    if (!s->name[0] || s->of_connection != db->n_conns) {
-        snprintf(s->name, sizeof s->name, "dpl%u_%08x", ++db->n_names, (unsigned)db->token);
-        s->result = PQprepare(db->conn, s->name, sql, s->n_parameters, NULL);
-        s->of_connection = db->n_conns;
-        if (!is_right(s->result)) {
-            s->name[0] = '\0';
-            return DPL_OK;
-        }
-        PQclear(s->result);
-    }
-    s->result =
-        PQexecPrepared(db->conn, s->name, s->n_parameters, s->values, s->lengths, s->formats, 1);
-    return DPL_OK;
-}
-
 static dpl_status fetch(postgres_db *db, postgres_stmt *s, dpl_error *err)
 {
     char sql[64];
+    dpl_status status;
 
     PQclear(s->result);
-    snprintf(sql, sizeof sql, "FETCH %d FROM %s", PIECE_ROWS, s->cursor);
-    s->result = PQexecParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 1);
+    s->result = NULL;
     s->row = -1;
-    return is_right(s->result) ? DPL_OK : fail(db, s->result, err);
+    snprintf(sql, sizeof sql, "FETCH %d FROM %s", PIECE_ROWS, s->cursor);
+    status = post(db, sql, NULL, NULL, err);
+    return status == DPL_OK ? settle(db, &s->result, err) : status;
 }
 
 static dpl_status open_walk(postgres_db *db, postgres_stmt *s, dpl_error *err)
@@ -630,9 +798,9 @@ static dpl_status open_walk(postgres_db *db, postgres_stmt *s, dpl_error *err)
     char *sql;
 
     if (!in_transaction(db)) {
-        status = exec_sql(&db->db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+        status = exec_now(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
         if (status != DPL_OK && PQstatus(db->conn) == CONNECTION_BAD)
-            status = exec_sql(&db->db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+            status = exec_now(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
         if (status != DPL_OK)
             return status;
         db->in_walks = true;
@@ -643,10 +811,8 @@ static dpl_status open_walk(postgres_db *db, postgres_stmt *s, dpl_error *err)
     sql = dpli_asprintf(err, "DECLARE %s NO SCROLL CURSOR FOR %s", s->cursor, s->sql);
     if (!sql)
         return DPL_E_MEMORY;
-    status = run_once(db, s, sql);
+    status = post(db, sql, NULL, s, err);
     free(sql);
-    if (status == DPL_OK && !is_right(s->result))
-        status = fail(db, s->result, err);
     return status == DPL_OK ? fetch(db, s, err) : status;
 }
 
@@ -656,25 +822,25 @@ static dpl_status run(postgres_db *db, postgres_stmt *s, dpl_error *err)
     const bool may_repeat = !in_transaction(db) && begins_with(s->sql, "SELECT");
     dpl_status status = DPL_OK;
 
+    s->row = -1;
     for (int i = 0; i < 2; i++) {
         status = connected(db, err);
-        if (status == DPL_OK)
-            status = run_once(db, s, s->sql);
         if (status != DPL_OK)
             return status;
-        s->row = -1;
-        if (is_right(s->result)) {
-            s->has_run = true;
-            db->changes = strtoll(PQcmdTuples(s->result), NULL, 10);
-            return DPL_OK;
-        }
-        status = fail(db, s->result, err);
-        PQclear(s->result);
-        s->result = NULL;
-        if (!may_repeat || PQstatus(db->conn) != CONNECTION_BAD)
+        status = post(db, s->sql, s->wording, s, err);
+        if (status == DPL_OK)
+            status = settle(db, &s->result, err);
+        if (status == DPL_OK || !may_repeat || PQstatus(db->conn) != CONNECTION_BAD)
             break;
     }
     return status;
+}
+
+static dpl_status refuse_parameter(dpli_stmt *out, dpl_error *err)
+{
+    out->failed = 0;
+    return dpli_fail(err, DPL_E_BUG, "\"%s\": a parameter that a statement does not have",
+                     postgres_of(out->db)->name);
 }
 
 static dpl_status step(dpli_stmt *out, bool *row, dpl_error *err)
@@ -684,11 +850,8 @@ static dpl_status step(dpli_stmt *out, bool *row, dpl_error *err)
     dpl_status status = DPL_OK;
 
     *row = false;
-    if (out->failed) {
-        out->failed = 0;
-        return dpli_fail(err, DPL_E_BUG, "\"%s\": a parameter that a statement does not have",
-                         db->name);
-    }
+    if (out->failed)
+        return refuse_parameter(out, err);
     if (!s->result)
         status = s->many ? open_walk(db, s, err) : run(db, s, err);
     if (status == DPL_OK && s->walking && s->row + 1 == PQntuples(s->result) &&
@@ -700,6 +863,21 @@ static dpl_status step(dpli_stmt *out, bool *row, dpl_error *err)
     }
     if (!*row)
         stop(db, s);
+    return status;
+}
+
+static dpl_status run_to_end(dpli_stmt *out, dpl_error *err)
+{
+    postgres_db *db = postgres_of(out->db);
+    postgres_stmt *s = stmt_of(out);
+    dpl_status status;
+
+    if (out->failed)
+        return refuse_parameter(out, err);
+    stop(db, s);
+    status = db->in_write ? post(db, s->sql, s->wording, s, err) : run(db, s, err);
+    PQclear(s->result);
+    s->result = NULL;
     return status;
 }
 
@@ -783,7 +961,7 @@ dpl_status dpli_postgres_listen(dpli_db *any, const char *channel, dpl_error *er
     char sql[80];
 
     snprintf(sql, sizeof sql, "LISTEN %.60s", channel);
-    return exec_sql(any, sql, err);
+    return exec_now(postgres_of(any), sql, err);
 }
 
 static bool take_notices(postgres_db *db)
@@ -809,10 +987,13 @@ dpl_status dpli_postgres_copy(dpli_db *any, const char *sql, dpli_postgres_on_ro
                               dpl_error *err)
 {
     postgres_db *db = postgres_of(any);
-    dpl_status status = connected(db, err);
+    dpl_status status = settle(db, NULL, err);
     PGresult *result;
     char *row = NULL;
     int n;
+
+    if (status == DPL_OK)
+        status = connected(db, err);
 
     if (status != DPL_OK)
         return status;
@@ -874,6 +1055,7 @@ static const dpli_db_driver driver = {
     .bind_text = bind_text,
     .bind_blob = bind_blob,
     .step = step,
+    .run = run_to_end,
     .reset = reset,
     .unbind = unbind,
     .is_null = is_null,

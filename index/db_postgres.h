@@ -25,6 +25,9 @@ dpl_status dpli_postgres_name(char **name, const char *address, dpl_error *err);
 const char *dpli_postgres_name_of(dpli_db *db);
 /** The server's version as libpq numbers it: 150004. */
 int dpli_postgres_version(dpli_db *db);
+/** A transaction that writes, as dpli_db_begin, and these statements, which end in no ";", with it:
+ * asked for and answered at once. After a failure none is under way. */
+dpl_status dpli_postgres_begin(dpli_db *db, const char *sql, dpl_error *err);
 /** Whether a statement since the last begin has failed as another client's change came between. */
 bool dpli_postgres_has_clashed(dpli_db *db);
 

@@ -173,6 +173,9 @@ typedef struct dpli_putter {
     dpl_gallery *gallery;
     dpli_bound models[DPLI_N_SPACES]; /* id 0: not looked up yet */
     bool touched;                     /* a template has come or gone */
+    bool knows_refusals, has_refusals; /* whether there are any */
+    char name[128]; /* of photos put one after the other: whose the last one was; "": nobody's */
+    int64_t named_id;
     bool keep_persons; /* who loses their last photo stays, as another may come; the caller drops
                           the lonely in the end */
 } dpli_putter;

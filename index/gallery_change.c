@@ -51,12 +51,7 @@ dpl_status dpli_begin_change(dpl_gallery *gallery, const char *what, dpl_error *
 
     if (status != DPL_OK)
         return status;
-    /* What empties the log takes away by what the change before is counted. */
-    status = dpli_audit_settle(gallery, *id, err);
-    if (status == DPL_OK)
-        status = s->ops->log_change(s, id, words, err);
-    if (status == DPL_OK)
-        status = dpli_audit_tell(gallery, words, *id, NULL, err);
+    status = dpli_audit_change(gallery, id, words, err);
     return status == DPL_OK ? DPL_OK : dpli_end_change(gallery, status, err);
 }
 
@@ -86,15 +81,18 @@ dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *e
     dpl_status ended;
 
     if (!gallery->rehearsing || status != DPL_OK) {
+        /* In the transaction itself, where its line can be, it costs no second one. */
+        if (status == DPL_OK && s->shared && !gallery->change)
+            status = dpli_audit_write(gallery, NULL, NULL, err);
         status = s->ops->end(s, status, err);
         settle_id(gallery, status);
         if (status == DPL_OK && !gallery->change)
             dpli_audit_write_or_tell(gallery);
         return status;
     }
-    ended = s->ops->end(s, DPL_E_CANCELLED, NULL);
+    ended = s->ops->end(s, DPL_E_CANCELLED, err);
     settle_id(gallery, ended);
-    return ended == DPL_E_CANCELLED ? DPL_OK : dpli_fail(err, ended, "a rehearsal did not end");
+    return ended == DPL_E_CANCELLED ? DPL_OK : ended;
 }
 
 void dpl_gallery_rehearse(dpl_gallery *gallery, bool on)

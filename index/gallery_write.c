@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -127,10 +128,28 @@ dpl_status dpli_put_owner(dpl_gallery *gallery, int64_t template_id, int64_t per
     return s->ops->set_owner(s, &r, err);
 }
 
+/* As dpli_put_person. Photos come by folders: most are of who had the one before. */
+static dpl_status put_person_again(int64_t *id, dpli_putter *p, const char *name, dpl_error *err)
+{
+    dpl_status status;
+
+    if (p->name[0] && strcmp(p->name, name) == 0) {
+        *id = p->named_id;
+        return DPL_OK;
+    }
+    status = dpli_put_person(id, p, name, 0, err);
+    p->named_id = *id;
+    snprintf(p->name, sizeof p->name, "%s",
+             status == DPL_OK && strlen(name) < sizeof p->name ? name : "");
+    return status;
+}
+
 static dpl_status drop_person(dpli_putter *p, int64_t person_id, dpl_error *err)
 {
     dpli_store *s = p->gallery->store;
 
+    if (person_id)
+        p->name[0] = '\0'; /* it may have been that one */
     return person_id && !p->keep_persons ? s->ops->drop_if_lonely(s, person_id, err) : DPL_OK;
 }
 
@@ -555,7 +574,7 @@ static dpl_status owner_of(int64_t *id, dpli_putter *p, const dpl_new_template *
                            int64_t photos_person_id, dpl_error *err)
 {
     *id = t->is_nobodys ? 0 : photos_person_id;
-    return t->person ? dpli_put_person(id, p, t->person, 0, err) : DPL_OK;
+    return t->person ? put_person_again(id, p, t->person, err) : DPL_OK;
 }
 
 static dpl_status put_templates(dpli_putter *p, const dpl_new_photo *photo, int64_t photo_id,
@@ -606,21 +625,27 @@ static dpl_status stop_at_any(void *ctx, const dpli_refusal_record *r, dpl_error
 
 /* Of the faces of this content. Copies of it are looked at only where anything was ever refused: of
    a picture that is everywhere there are as many as of photos. */
-static dpl_status what_was_said(struct said_of *said, const char *sha256, dpl_error *err)
+static dpl_status what_was_said(struct said_of *said, dpli_putter *p, const char *sha256,
+                                dpl_error *err)
 {
     const dpli_photo_query alike = {DPLI_PHOTOS_LIKE, sha256, 0};
     const dpli_photo_query itself = {DPLI_PHOTO_BY_ID, NULL, said->photo_id};
     dpli_store *s = said->gallery->store;
-    bool any = false;
-    dpl_status status;
+    dpl_status status = DPL_OK;
 
     said->sha256 = sha256;
     if (!*sha256)
         return DPL_OK;
-    status = s->ops->each_refusal(s, 0, stop_at_any, &any, err);
-    if (status != DPL_OK && !any)
+    /* Where there are none, putting makes none. */
+    if (!p->knows_refusals)
+        status = s->ops->each_refusal(s, 0, stop_at_any, &p->has_refusals, err);
+    if (status != DPL_OK && !p->has_refusals)
         return status;
-    return s->ops->each_photo(s, any ? &alike : &itself, what_was_said_there, said, err);
+    p->knows_refusals = true;
+    if (!p->has_refusals && !said->photo_id)
+        return DPL_OK;
+    return s->ops->each_photo(s, p->has_refusals ? &alike : &itself, what_was_said_there, said,
+                              err);
 }
 
 static dpl_status keep_ids(void *ctx, const dpli_photo_record *r, dpl_error *err)
@@ -679,10 +704,10 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
             row.meant = meant;
     }
     if (status == DPL_OK && row.person)
-        status = dpli_put_person(&person_id, p, row.person, 0, err);
+        status = put_person_again(&person_id, p, row.person, err);
     said.photo_id = id;
     if (status == DPL_OK)
-        status = what_was_said(&said, row.sha256, err);
+        status = what_was_said(&said, p, row.sha256, err);
     if (status == DPL_OK && id)
         status = find_older(&older, p->gallery, id, err);
     if (status == DPL_OK)
@@ -691,6 +716,7 @@ static dpl_status put_one(dpli_putter *p, const dpl_new_photo *photo, dpl_error 
      */
     for (size_t i = 0; i < older.n_texts && status == DPL_OK; i++)
         status = dpli_put_owner(p->gallery, older.texts[i], person_id, false, err);
+    p->touched |= older.n_texts > 0;
     /* The old ones go last: what was said of them refers to them. */
     if (status == DPL_OK)
         status = put_templates(p, photo, id, person_id, &said, err);
@@ -955,9 +981,8 @@ static dpl_status compare_put(void *ctx, const dpli_photo_record *r, dpl_error *
     meanwhile *m = ctx;
 
     (void)err;
-    m->is_same = r->status == DPL_OK && m->row->status == DPL_OK &&
-                 r->person_id == m->person_id && strcmp(r->sha256, m->row->sha256) == 0 &&
-                 strcmp(r->options, m->row->options) == 0;
+    m->is_same = r->status == DPL_OK && m->row->status == DPL_OK && r->person_id == m->person_id &&
+                 strcmp(r->sha256, m->row->sha256) == 0 && strcmp(r->options, m->row->options) == 0;
     return DPL_OK;
 }
 

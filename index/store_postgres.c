@@ -29,12 +29,11 @@ enum { OLDEST_SERVER = 130000 };
 static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
 {
     dpli_store_postgres *s = dpli_postgres_of(store);
-    dpl_status status = dpli_db_begin(s->sql.db, write, err);
+    dpl_status status =
+        write ? dpli_postgres_begin_turn(s, err) : dpli_db_begin(s->sql.db, false, err);
 
-    if (status == DPL_OK && write)
-        status = dpli_postgres_lock(s, err);
     if (status != DPL_OK)
-        return dpli_db_end(s->sql.db, status, err);
+        return status;
     s->in_write = write;
     s->has_ids = false;
     return DPL_OK;
@@ -47,6 +46,7 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
     if (s->in_write && status == DPL_OK)
         status = dpli_postgres_keep_ids(s, err);
     s->in_write = s->has_ids = false;
+    dpli_postgres_forget_line(s);
     s->sql.change_id = 0;
     status = dpli_db_end(s->sql.db, status, err);
     store->clashed = status == DPL_E_LOCKED && dpli_postgres_has_clashed(s->sql.db);
@@ -340,6 +340,7 @@ static void close_store(dpli_store *store)
 {
     dpli_store_postgres *s = dpli_postgres_of(store);
 
+    dpli_postgres_forget_line(s);
     dpli_sql_clear_kept(&s->sql);
     dpli_sql_clear_walks(&s->sql);
     dpli_db_close(s->sql.db);

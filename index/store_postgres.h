@@ -18,6 +18,9 @@ typedef struct dpli_store_postgres {
     unsigned listens;   /* the connection on which changes are told; 0: none */
     bool in_write;      /* within a transaction that writes */
     bool has_ids;       /* within a transaction: the highest ids are known */
+    bool has_line;      /* and so is the last line of the audit: */
+    char *last_line;    /* NULL: there is none */
+    int64_t last_n;     /* its number */
     int64_t ids[DPLI_N_CHOSEN], kept_ids[DPLI_N_CHOSEN]; /* now, and as they are in the table */
 } dpli_store_postgres;
 
@@ -32,8 +35,8 @@ dpl_status dpli_store_postgres_open(dpli_store **out, const char *address, dpl_g
 
 /* ------------------------------------------------------------------ store_postgres_turn.c */
 
-/** Within a transaction: wait for the gallery's other writers, and keep them waiting. */
-dpl_status dpli_postgres_lock(dpli_store_postgres *s, dpl_error *err);
+/** Begin a transaction that writes: wait for the gallery's other writers, and keep them waiting. */
+dpl_status dpli_postgres_begin_turn(dpli_store_postgres *s, dpl_error *err);
 /** Know the highest ids. */
 dpl_status dpli_postgres_know_ids(dpli_store_postgres *s, dpl_error *err);
 /** As dpli_store_sql.choose_id. */
@@ -72,6 +75,8 @@ dpl_status dpli_postgres_log_faults(dpli_store_postgres *s, dpli_on_fault *fn, v
 
 dpl_status dpli_postgres_add_line(dpli_store *store, dpli_next_line *make, void *ctx,
                                   dpl_error *err);
+/** What is known of the last line within a transaction. */
+void dpli_postgres_forget_line(dpli_store_postgres *s);
 dpl_status dpli_postgres_each_line(dpli_store *store, dpli_on_line *fn, void *ctx, dpl_error *err);
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "index/store_postgres.h"
 
+#define AUDIT_LOCK "pg_advisory_xact_lock(hashtextextended('doppel audit ' || current_schema(), 0))"
+
 static dpl_status last_line(char **last, int64_t *n, dpli_db *db, dpl_error *err)
 {
     dpli_stmt s = {0};
@@ -41,31 +43,57 @@ static dpl_status put_line(dpli_db *db, int64_t n, const char *line, dpl_error *
     return status;
 }
 
+/* The last line, once a transaction of the gallery's: nobody adds one before it ends. */
+static dpl_status know_line(dpli_store_postgres *s, dpl_error *err)
+{
+    dpl_status status;
+
+    if (s->has_line)
+        return DPL_OK;
+    status = dpli_db_exec(s->sql.db, "SELECT " AUDIT_LOCK, err);
+    if (status == DPL_OK)
+        status = last_line(&s->last_line, &s->last_n, s->sql.db, err);
+    s->has_line = status == DPL_OK;
+    return status;
+}
+
+void dpli_postgres_forget_line(dpli_store_postgres *s)
+{
+    free(s->last_line);
+    s->last_line = NULL;
+    s->has_line = false;
+}
+
 dpl_status dpli_postgres_add_line(dpli_store *store, dpli_next_line *make, void *ctx,
                                   dpl_error *err)
 {
     dpli_store_postgres *s = dpli_postgres_of(store);
     const bool own = !s->in_write;
     dpli_db *db = s->sql.db;
-    char *last = NULL, *line = NULL;
-    int64_t n;
-    dpl_status status = own ? dpli_db_begin(db, true, err) : DPL_OK;
+    char *line = NULL;
+    dpl_status status = own ? dpli_postgres_begin(db, "SELECT " AUDIT_LOCK, err) : DPL_OK;
 
     if (status != DPL_OK)
         return status;
-    status = dpli_db_exec(db,
-                          "SELECT pg_advisory_xact_lock(hashtextextended('doppel audit ' ||"
-                          " current_schema(), 0))",
-                          err);
+    if (own)
+        status = last_line(&s->last_line, &s->last_n, db, err);
+    else
+        status = know_line(s, err);
     if (status == DPL_OK)
-        status = last_line(&last, &n, db, err);
-    if (status == DPL_OK)
-        status = make(ctx, &line, last, err);
+        status = make(ctx, &line, s->last_line, err);
     if (status == DPL_OK && line)
-        status = put_line(db, n + 1, line, err);
-    free(last);
+        status = put_line(db, s->last_n + 1, line, err);
+    if (status == DPL_OK && line) {
+        free(s->last_line);
+        s->last_line = line;
+        s->last_n++;
+        line = NULL;
+    }
     free(line);
-    return own ? dpli_db_end(db, status, err) : status;
+    if (!own)
+        return status;
+    dpli_postgres_forget_line(s);
+    return dpli_db_end(db, status, err);
 }
 
 dpl_status dpli_postgres_each_line(dpli_store *store, dpli_on_line *fn, void *ctx, dpl_error *err)

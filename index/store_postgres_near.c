@@ -211,13 +211,10 @@ dpl_status dpli_postgres_near_make(dpli_store_postgres *s, dpl_error *err)
     if (status != DPL_OK || !extension)
         return status;
     if (!table) {
-        status = dpli_db_begin(db, true, err);
+        status = dpli_postgres_begin_turn(s, err);
         if (status != DPL_OK)
             return status;
-        status = dpli_postgres_lock(s, err);
-        if (status == DPL_OK)
-            status = dpli_db_exec(db, tables, err);
-        status = dpli_db_end(db, status, err);
+        status = dpli_db_end(db, dpli_db_exec(db, tables, err), err);
     }
     if (status == DPL_OK)
         status = dpli_stmt_new(&stmt, db, "SELECT space, dim FROM model", err);

@@ -253,9 +253,47 @@ static const char touched_2[] =
     "  RETURN NULL;"
     " END $$;";
 
+/* The same for less of the server's time: a sum that the trigger makes, as PostgreSQL reads the
+   expression of a generated column anew for each row; and a vector that stands in its part already,
+   as one does that comes with whose it is, is looked for in few parts and not moved through all. */
+static const char quicker_3[] =
+    "ALTER TABLE undo ALTER sum DROP EXPRESSION;"
+    "ALTER TABLE undo ALTER sum SET NOT NULL;"
+    "CREATE OR REPLACE FUNCTION doppel_log() RETURNS trigger LANGUAGE plpgsql AS $$"
+    " DECLARE id bigint; was text; what bigint := 1;"
+    "  change bigint := current_setting('doppel.change')::bigint;"
+    " BEGIN"
+    "  IF TG_OP = 'INSERT' THEN"
+    "   IF TG_ARGV[1] = 'id' THEN id := NEW.id;"
+    "   ELSIF TG_ARGV[1] = 'photo_id' THEN id := NEW.photo_id; ELSE id := NEW.template_id; END IF;"
+    "  ELSE"
+    "   IF TG_ARGV[1] = 'id' THEN id := OLD.id;"
+    "   ELSIF TG_ARGV[1] = 'photo_id' THEN id := OLD.photo_id; ELSE id := OLD.template_id; END IF;"
+    "   was := OLD::text;"
+    "   what := CASE TG_OP WHEN 'UPDATE' THEN 2 ELSE 3 END;"
+    "  END IF;"
+    "  INSERT INTO undo(change_id, tbl, op, row, old, sum)"
+    "  VALUES(change, TG_ARGV[0]::bigint, what, id, was, hashtextextended(change || ' ' ||"
+    "   TG_ARGV[0] || ' ' || what || ' ' || id || ' ' || coalesce(was, ''), 0));"
+    "  RETURN NULL;"
+    " END $$;"
+    "CREATE OR REPLACE FUNCTION doppel_move() RETURNS trigger LANGUAGE plpgsql AS $$"
+    " DECLARE whose bigint := 0; id bigint;"
+    " BEGIN"
+    "  IF TG_OP = 'DELETE' THEN id := OLD.template_id;"
+    "  ELSE id := NEW.template_id; whose := NEW.person_id; END IF;"
+    "  PERFORM 1 FROM embedding WHERE template_id = id AND person_id = whose;"
+    "  IF FOUND THEN RETURN NULL; END IF;"
+    "  PERFORM set_config('doppel.moving', '1', true);"
+    "  UPDATE embedding SET person_id = whose WHERE template_id = id AND person_id <> whose;"
+    "  PERFORM set_config('doppel.moving', '', true);"
+    "  RETURN NULL;"
+    " END $$;";
+
 static const char *const *const migrations[] = {
     (const char *const[]){tables_1, triggers_1, undo_1, NULL},
     (const char *const[]){touched_2, NULL},
+    (const char *const[]){quicker_3, NULL},
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 
@@ -308,13 +346,11 @@ static dpl_status find_version(int64_t *version, dpli_store_postgres *s, dpl_err
 static dpl_status make_or_migrate(dpli_store_postgres *s, dpl_error *err)
 {
     int64_t version = 0;
-    dpl_status status = dpli_db_begin(s->sql.db, true, err);
+    dpl_status status = dpli_postgres_begin_turn(s, err);
 
     if (status != DPL_OK)
         return status;
-    status = dpli_postgres_lock(s, err);
-    if (status == DPL_OK)
-        status = find_version(&version, s, err);
+    status = find_version(&version, s, err);
     if (status == DPL_OK && version < VERSION)
         status = migrate(s, version, err);
     status = dpli_db_end(s->sql.db, status, err);

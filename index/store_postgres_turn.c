@@ -2,8 +2,6 @@
  * store_postgres_turn.c - whose turn it is to write a gallery in PostgreSQL, and the ids that are
  * chosen meanwhile.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fail.h"
@@ -13,10 +11,10 @@ static const char *const counters[DPLI_N_CHOSEN] = {"person", "photo", "template
 
 /* The lock goes with the transaction. A client that stands still in one is cut off before those
    who wait give up. */
-dpl_status dpli_postgres_lock(dpli_store_postgres *s, dpl_error *err)
+dpl_status dpli_postgres_begin_turn(dpli_store_postgres *s, dpl_error *err)
 {
     dpl_error why = {DPL_OK, ""};
-    dpl_status status = dpli_db_exec(
+    dpl_status status = dpli_postgres_begin(
         s->sql.db,
         "SET LOCAL lock_timeout = '90s'; SET LOCAL idle_in_transaction_session_timeout = '60s';"
         "SELECT pg_advisory_xact_lock(hashtextextended('doppel ' || current_schema(), 0))",
@@ -62,16 +60,20 @@ dpl_status dpli_postgres_choose_id(dpli_store_sql *sql, int64_t *id, int table, 
 
 dpl_status dpli_postgres_keep_ids(dpli_store_postgres *s, dpl_error *err)
 {
-    dpl_status status = DPL_OK;
+    static const char keep[] =
+        "UPDATE counter SET last = v.last FROM (VALUES('person', ?::bigint), ('photo', ?::bigint),"
+        " ('template', ?::bigint), ('refusal', ?::bigint)) AS v(tbl, last)"
+        " WHERE counter.tbl = v.tbl AND counter.last <> v.last";
+    dpli_stmt stmt = {0};
+    dpl_status status;
 
-    for (int i = 0; i < DPLI_N_CHOSEN && s->has_ids && status == DPL_OK; i++) {
-        char sql[96];
-
-        if (s->ids[i] == s->kept_ids[i])
-            continue;
-        snprintf(sql, sizeof sql, "UPDATE counter SET last = %" PRId64 " WHERE tbl = '%s'",
-                 s->ids[i], counters[i]);
-        status = dpli_db_exec(s->sql.db, sql, err);
-    }
+    if (!s->has_ids || memcmp(s->ids, s->kept_ids, sizeof s->ids) == 0)
+        return DPL_OK;
+    status = dpli_stmt_new(&stmt, s->sql.db, keep, err);
+    for (int i = 0; i < DPLI_N_CHOSEN && status == DPL_OK; i++)
+        dpli_bind_int(&stmt, i + 1, s->ids[i]);
+    if (status == DPL_OK)
+        status = dpli_stmt_run(&stmt, err);
+    dpli_stmt_clear(&stmt);
     return status;
 }

@@ -76,14 +76,23 @@ static dpl_status last_change_id(int64_t *id, dpli_store *store, dpl_error *err)
     return dpli_db_int(id, dpli_sql_of(store)->db, "SELECT id FROM change", err);
 }
 
+static dpl_status put_next(int64_t *id, dpli_store *store, int64_t last, const char *words,
+                           bool is_final, dpl_error *err)
+{
+    const dpli_change_record r = {
+        .id = last + 1, .made_unix_s = time(NULL), .is_final = is_final, .words = words};
+
+    *id = r.id;
+    return put_change(store, &r, err);
+}
+
 dpl_status dpli_sql_next_change(int64_t *id, dpli_store *store, const char *words, bool is_final,
                                 dpl_error *err)
 {
-    dpli_change_record r = {.made_unix_s = time(NULL), .is_final = is_final, .words = words};
-    dpl_status status = last_change_id(&r.id, store, err);
+    int64_t last;
+    dpl_status status = last_change_id(&last, store, err);
 
-    *id = ++r.id;
-    return status == DPL_OK ? put_change(store, &r, err) : status;
+    return status == DPL_OK ? put_next(id, store, last, words, is_final, err) : status;
 }
 
 dpl_status dpli_sql_log_change(dpli_store *store, int64_t *id, const char *words, dpl_error *err)
@@ -96,7 +105,7 @@ dpl_status dpli_sql_log_change(dpli_store *store, int64_t *id, const char *words
     if (status == DPL_OK && (*id == 0 || *id != last)) {
         status = dpli_db_exec(s->db, "DELETE FROM undo", err);
         if (status == DPL_OK)
-            status = dpli_sql_next_change(id, store, words, false, err);
+            status = put_next(id, store, last, words, false, err);
     }
     if (status == DPL_OK)
         s->change_id = *id;

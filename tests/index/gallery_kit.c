@@ -30,6 +30,24 @@ bool kit_is_database(void)
     return postgres_kit_is_wanted();
 }
 
+bool kit_is_sealed(void)
+{
+    return getenv("DOPPEL_ENCRYPTED") != NULL;
+}
+
+const uint8_t *kit_file_key(const char *dir)
+{
+    static uint8_t key[DPLI_KEY_BYTES];
+    dpl_gallery *gallery;
+
+    if (!kit_is_sealed())
+        return NULL;
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    memcpy(key, gallery->store->file_key, sizeof key);
+    dpl_gallery_close(gallery);
+    return key;
+}
+
 void kit_needs_folder(void **state)
 {
     (void)state;
@@ -74,6 +92,47 @@ void kit_drop(char *dir)
     closedir(folder);
     assert_int_equal(rmdir(dir), 0);
     free(dir);
+}
+
+char *kit_copy(const char *dir)
+{
+    struct dirent *entry;
+    char *to, from[1024], path[1024];
+    DIR *folder;
+
+    if (kit_is_database())
+        return postgres_kit_copy(dir);
+    to = kit_folder();
+    folder = opendir(dir);
+    assert_non_null(folder);
+    for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        char *bytes;
+        size_t n;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(from, sizeof from, "%s/%s", dir, entry->d_name);
+        snprintf(path, sizeof path, "%s/%s", to, entry->d_name);
+        bytes = kit_read(from, &n);
+        kit_write(path, bytes, n);
+        assert_int_equal(chmod(path, 0600), 0);
+        free(bytes);
+    }
+    closedir(folder);
+    return to;
+}
+
+void kit_beside(char path[512], const char *dir, const char *name)
+{
+    char *identity;
+
+    if (!kit_is_database()) {
+        snprintf(path, 512, "%s/%s", dir, name);
+        return;
+    }
+    identity = postgres_kit_ask(dir, "SELECT identity FROM gallery");
+    snprintf(path, 512, "%s/doppel/%s/%s", getenv("XDG_CACHE_HOME"), identity, name);
+    free(identity);
 }
 
 void kit_expect(dpl_status wanted, dpl_status got, const dpl_error *err)
@@ -163,6 +222,21 @@ void kit_checkpoint(dpl_gallery *gallery)
         kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
 }
 
+/* With a key that opens without being asked for: all that is tested of a gallery holds of one that
+   is encrypted, too. */
+void kit_seal(dpl_gallery *gallery)
+{
+    dpl_key_options key = DPL_KEY_OPTIONS_INIT;
+    dpl_error err;
+    char path[512];
+
+    if (!kit_is_sealed() || dpli_store_is_sealed(gallery->store))
+        return;
+    snprintf(path, sizeof path, "%s/gallery.keys", dpl_gallery_folder(gallery));
+    key.key_file = path;
+    kit_expect(DPL_OK, dpl_gallery_encrypt(gallery, &key, &err), &err);
+}
+
 dpl_gallery *kit_new(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
@@ -173,16 +247,7 @@ dpl_gallery *kit_new(const char *dir)
     binding.space = "image";
     binding.dim = 2 * KIT_DIM;
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
-    /* With a key that opens without being asked for: all that is tested of a gallery holds of one
-       that is encrypted, too. */
-    if (getenv("DOPPEL_ENCRYPTED")) {
-        dpl_key_options key = DPL_KEY_OPTIONS_INIT;
-        char path[512];
-
-        snprintf(path, sizeof path, "%s/gallery.keys", dir);
-        key.key_file = path;
-        kit_expect(DPL_OK, dpl_gallery_encrypt(gallery, &key, &err), &err);
-    }
+    kit_seal(gallery);
     return gallery;
 }
 
@@ -308,11 +373,17 @@ int kit_files_with(const char *dir, const void *bytes, size_t n)
 {
     DIR *folder = opendir(dir);
     struct dirent *entry;
-    char path[1024];
+    char beside[512], path[1024];
     int n_files = 0;
 
-    if (kit_is_database() && !folder)
-        return postgres_kit_rows_with(dir, bytes, n);
+    if (kit_is_database() && !folder) {
+        n_files = postgres_kit_rows_with(dir, bytes, n);
+        kit_beside(beside, dir, "");
+        folder = opendir(beside);
+        if (!folder)
+            return n_files;
+        dir = beside;
+    }
     assert_non_null(folder);
     for (entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         struct stat st;

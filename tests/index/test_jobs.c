@@ -21,6 +21,7 @@
 #include "index/gallery.h"
 #include "index/store_sqlite.h"
 #include "tests/folder_kit.h"
+#include "tests/index/gallery_kit.h"
 
 #define DEMO     DPL_SOURCE_DIR "/demo/"
 #define OBAMA    DEMO "people/Barack Obama/official-portrait.jpg"
@@ -37,6 +38,7 @@
 
 static dpl_pipeline *pipeline; /* of the shipped models */
 static char root[64];          /* fresh for each test: photos/ and gallery */
+static char *database;         /* where the gallery is instead; NULL: nowhere else */
 
 static dpl_pipeline *open_pipeline(const char *detector, const char *encoder, const char *image)
 {
@@ -81,12 +83,24 @@ static int set_up(void **state)
 {
     (void)state;
     snprintf(root, sizeof root, "/tmp/doppel-jobs-XXXXXX");
+    database = kit_is_database() ? kit_folder() : NULL;
     return mkdtemp(root) && mkdir(at("photos"), 0700) == 0 ? 0 : -1;
+}
+
+static void drop_gallery(void)
+{
+    if (database)
+        kit_drop(database);
+    else
+        assert_int_equal(folder_remove(at("gallery")), 0);
+    database = kit_is_database() ? kit_folder() : NULL;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    if (database)
+        kit_drop(database);
     return folder_remove(root);
 }
 
@@ -113,8 +127,10 @@ static dpl_gallery *open_gallery(dpl_gallery_mode mode)
     dpl_gallery *g;
     dpl_error err = {0};
 
-    if (dpl_gallery_open(&g, at("gallery"), mode, &err) != DPL_OK)
+    if (dpl_gallery_open(&g, database ? database : at("gallery"), mode, &err) != DPL_OK)
         fail_msg("%s", err.message);
+    if (mode != DPL_GALLERY_READ)
+        kit_seal(g);
     return g;
 }
 
@@ -261,7 +277,7 @@ static void the_file_counts_as_memory_while_it_is_decoded(void **state)
     free(bytes);
     must_say(DPL_E_LIMIT, need);
     must_say(DPL_E_LIMIT, need + n - 1);
-    assert_int_equal(folder_remove(at("gallery")), 0);
+    drop_gallery();
     must_say(DPL_OK, need + n);
 }
 
@@ -752,8 +768,9 @@ static void a_claim_is_judged_by_the_mean_of_the_templates(void **state)
 static void put_zeros(dpl_gallery *g, const char *path, const char *person)
 {
     const dpl_encoder *encoder = dpl_pipeline_encoder(pipeline);
-    dpli_binding binding = {"face", dpl_encoder_hash(encoder), "face-105", "euclidean",
-                            dpl_encoder_dim(encoder), NULL, NULL};
+    dpli_binding binding = {"face",      dpl_encoder_hash(encoder), "face-105",
+                            "euclidean", dpl_encoder_dim(encoder),  NULL,
+                            NULL};
     float *zeros = calloc((size_t)binding.dim, sizeof *zeros);
     const dpl_new_template t = {.space = "face", .vector = zeros, .dim = binding.dim};
     const dpl_new_photo photo = {.row = {.path = path,
@@ -817,8 +834,7 @@ static void a_gallery_whose_model_cannot_be_read_gives_no_answer(void **state)
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL), DPL_OK);
     dpl_answers_free(answers, n);
-    assert_int_equal(dpli_db_exec(dpli_sql_of(g->store)->db, "DROP TABLE setting", NULL),
-                     DPL_OK);
+    assert_int_equal(dpli_db_exec(dpli_sql_of(g->store)->db, "DROP TABLE setting", NULL), DPL_OK);
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL),
         DPL_E_GALLERY);

@@ -87,6 +87,7 @@ static dpl_gallery *enroll(const char *to, const dpl_pipeline *p)
     dpl_gallery *gallery = kit_open(to, DPL_GALLERY_CREATE);
     dpl_enroll_report report;
 
+    kit_seal(gallery);
     kit_expect(DPL_OK, dpl_enroll(&report, gallery, p, paths, 1, NULL, &err), &err);
     return gallery;
 }
@@ -314,7 +315,7 @@ static void vectors_are_those_of_a_gallery_enrolled_by_the_new_model(void **stat
     rows *before = read_rows(gallery), *after, *wanted = enrolled_by(later);
     told t = {0};
     dpl_migrate_report r = migrate(&t, gallery, later, NULL, DPL_OK);
-    char path[64];
+    char path[512];
 
     (void)state;
     after = read_rows(gallery);
@@ -332,7 +333,7 @@ static void vectors_are_those_of_a_gallery_enrolled_by_the_new_model(void **stat
     }
     expect_same_vectors(after, wanted);
     expect_undamaged(gallery);
-    snprintf(path, sizeof path, "%s/gallery.migrate", dir);
+    kit_beside(path, dir, "gallery.migrate");
     assert_int_equal(access(path, F_OK), -1);
 
     /* Once more there is nothing to do. */
@@ -686,7 +687,7 @@ static void a_photo_that_was_put_again_meanwhile_is_made_again(void **state)
 static void who_is_forgotten_is_not_left_in_what_was_staged(void **state)
 {
     dpl_gallery *gallery = enroll(dir, former);
-    char path[64];
+    char path[512];
     dpl_forget_report report;
     told t = {0};
     dpl_migrate_options o = options_of(&t);
@@ -694,7 +695,7 @@ static void who_is_forgotten_is_not_left_in_what_was_staged(void **state)
     (void)state;
     o.dry_run = true;
     migrate(&t, gallery, later, &o, DPL_OK);
-    snprintf(path, sizeof path, "%s/gallery.migrate", dir);
+    kit_beside(path, dir, "gallery.migrate");
     assert_int_equal(access(path, F_OK), 0);
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "bob", NULL, 0, false, &err), &err);
     assert_int_equal(access(path, F_OK), -1);
@@ -712,15 +713,15 @@ static void damaged_vectors_are_made_anew_and_damaged_thumbnails_are_not_used(vo
     dpl_migrate_report r;
 
     (void)state;
-    kit_expect(DPL_OK,
-               dpli_db_exec(kit_db(gallery),
-                            "UPDATE template SET vector = zeroblob(length(vector))"
-                            " WHERE id IN (SELECT template_id FROM face LIMIT 2);"
-                            "UPDATE thumb SET jpeg = x'ffd8' WHERE template_id IN"
-                            " (SELECT t.id FROM template t JOIN photo p ON p.id = t.photo_id"
-                            "  WHERE p.uri LIKE '%bob/1.jpg')",
-                            &err),
-               &err);
+    kit_exec(gallery,
+             kit_is_database()
+                 ? "UPDATE embedding SET bytes = decode(repeat('00', length(bytes)), 'hex')"
+                   " WHERE template_id IN (SELECT template_id FROM face LIMIT 2)"
+                 : "UPDATE template SET vector = zeroblob(length(vector))"
+                   " WHERE id IN (SELECT template_id FROM face LIMIT 2)");
+    kit_exec(gallery, "UPDATE thumb SET jpeg = x'ffd8' WHERE template_id IN"
+                      " (SELECT t.id FROM template t JOIN photo p ON p.id = t.photo_id"
+                      "  WHERE p.uri LIKE '%bob/1.jpg')");
     assert_int_equal(rename("people/bob/1.jpg", "away.jpg"), 0);
     r = migrate(&t, gallery, later, &o, DPL_E_INPUT);
     assert_int_equal(r.n_lost, 1);
@@ -843,17 +844,22 @@ static void the_former_models_calibration_is_set_aside(void **state)
     static const char mine[] = "{\"version\":1,\"metric\":\"cosine\",\"pairs\":1000000,"
                                "\"points\":[[0.1,0.5],[0.5,1e-5]]}";
     dpl_gallery *gallery = enroll(dir, former);
-    char path[64], aside[160];
+    dpli_store *s = gallery->store;
+    uint8_t *bytes;
+    size_t n;
     told t = {0};
     dpl_migrate_report r;
 
     (void)state;
-    snprintf(path, sizeof path, "%s/calibration.json", dir);
-    kit_write(path, mine, sizeof mine - 1);
+    kit_expect(DPL_OK, s->ops->set_beside(s, "calibration.json", mine, sizeof mine - 1, &err),
+               &err);
     r = migrate(&t, gallery, later, NULL, DPL_OK);
-    assert_int_equal(access(path, F_OK), -1);
-    snprintf(aside, sizeof aside, "%s/%s", dir, r.set_aside);
-    assert_int_equal(access(aside, F_OK), 0);
+    kit_expect(DPL_OK, s->ops->beside(s, &bytes, &n, "calibration.json", &err), &err);
+    assert_null(bytes);
+    kit_expect(DPL_OK, s->ops->beside(s, &bytes, &n, r.set_aside, &err), &err);
+    assert_int_equal(n, sizeof mine - 1);
+    assert_memory_equal(bytes, mine, n);
+    free(bytes);
     dpl_gallery_close(gallery);
 }
 
@@ -933,7 +939,10 @@ int main(void)
         T(the_mark_goes_through_an_export),
         T(what_can_be_had_no_more_is_dropped_only_when_told),
         T(an_absent_disk_is_not_taken_for_photos_that_are_gone),
-        T(a_run_that_was_cut_short_goes_on),
+        /* Galleries are copied as files. */
+        cmocka_unit_test_setup_teardown(kit_is_database() ? kit_needs_folder
+                                                          : a_run_that_was_cut_short_goes_on,
+                                        set_up, tear_down),
         T(an_interrupted_run_leaves_the_gallery_as_it_was),
         T(what_was_staged_is_of_one_gallery_and_one_model),
         T(a_photo_that_was_put_again_meanwhile_is_made_again),

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "doppel/doppel.h"
 #include "tests/folder_kit.h"
+#include "tests/slowed.h"
 
 #define DEMO    DPL_SOURCE_DIR "/demo/"
 #define OBAMA   DEMO "people/Barack Obama/official-portrait.jpg"
@@ -646,10 +647,11 @@ static void photo_that_is_refused_is_in_the_ledger_with_its_reason(void **state)
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define LARGE(f) unit_test_setup_teardown_unless_slowed(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found),
+        LARGE(face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found),
         TEST(what_is_too_large_to_be_decoded_again_is_looked_at_as_it_is),
-        TEST(photo_that_may_have_smaller_faces_than_were_looked_for_names_the_option),
+        LARGE(photo_that_may_have_smaller_faces_than_were_looked_for_names_the_option),
         TEST(photos_in_memory_give_the_bits_of_their_files),
         TEST(what_is_no_photo_is_refused_by_the_name_given),
         TEST(more_pixels_than_the_pipeline_takes_are_refused),

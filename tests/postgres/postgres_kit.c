@@ -153,10 +153,47 @@ char *postgres_kit_new(void (*make)(const char *address))
     return address;
 }
 
+static const char *name_in(const char *address, size_t *n)
+{
+    const char *name = strstr(address, "@/") + 2;
+
+    *n = strcspn(name, "?");
+    return name;
+}
+
+char *postgres_kit_copy(const char *of)
+{
+    static unsigned n;
+    char sql[256], *address = malloc(sizeof spare[0]);
+    size_t n_name;
+    const char *name = name_in(of, &n_name);
+
+    assert_non_null(address);
+    snprintf(sql, sizeof sql, "CREATE DATABASE copy_%d_%u TEMPLATE %.*s", (int)getpid(), ++n,
+             (int)n_name, name);
+    postgres_kit_run(first(), sql);
+    snprintf(address, sizeof spare[0], "postgresql://doppel@/copy_%d_%u?host=%s", (int)getpid(), n,
+             host());
+    postgres_kit_run(address, "UPDATE gallery SET identity = md5(random()::text)");
+    return address;
+}
+
 void postgres_kit_drop(char *address)
 {
-    PGconn *c = connected(address);
-    PGresult *r = PQexec(c, empty);
+    char sql[256];
+    size_t n;
+    const char *name = name_in(address, &n);
+    PGconn *c;
+    PGresult *r;
+
+    if (strncmp(name, "copy_", 5) == 0) {
+        snprintf(sql, sizeof sql, "DROP DATABASE %.*s WITH (FORCE)", (int)n, name);
+        postgres_kit_run(first(), sql);
+        free(address);
+        return;
+    }
+    c = connected(address);
+    r = PQexec(c, empty);
 
     if (PQresultStatus(r) == PGRES_COMMAND_OK && n_spare < sizeof spare / sizeof *spare)
         snprintf(spare[n_spare++], sizeof spare[0], "%s", address);
@@ -215,6 +252,12 @@ char *postgres_kit_new(void (*make)(const char *address))
 void postgres_kit_drop(char *address)
 {
     free(address);
+}
+
+char *postgres_kit_copy(const char *address)
+{
+    (void)address;
+    return NULL;
 }
 
 void postgres_kit_run(const char *address, const char *sql)

@@ -15,6 +15,10 @@ bool postgres_kit_is_wanted(void);
 char *postgres_kit_new(void (*make)(const char *address));
 void postgres_kit_drop(char *address);
 
+/** One more that holds what this one does, with an identity of its own. Nobody may be connected to
+ * it. */
+char *postgres_kit_copy(const char *address);
+
 /** Run statements in that database, as its owner. */
 void postgres_kit_run(const char *address, const char *sql);
 /** The first column of the first row, freed with free(); "" when there is none. */
