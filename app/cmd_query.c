@@ -18,11 +18,13 @@
 #include "app/doubt.h"
 #include "app/html.h"
 #include "app/json_print.h"
-#include "app/plot.h"
 #include "app/progress.h"
 #include "app/query_lines.h"
+#include "app/query_page.h"
 #include "app/query_person.h"
+#include "app/query_table.h"
 #include "app/query_text.h"
+#include "app/query_words.h"
 
 #define DEFAULT_K     5
 #define PREVIEW_PX    2048 /* of a photo for the page: enough for the faces of a group */
@@ -245,14 +247,6 @@ static dpl_status answer(answered *a, query *q, dpl_error *err)
     return status;
 }
 
-static bool is_found(const dpl_answer *a)
-{
-    /* By picture nobody is named: something alike is the answer, unless a threshold judges it. */
-    if (a->face < 0 && a->decision == DPL_DECISION_NONE)
-        return a->n_hits > 0;
-    return a->decision == DPL_DECISION_MATCH;
-}
-
 /* ------------------------------------------------------------------ for programs */
 
 static query_facts facts_of(const query *q, const answered *a)
@@ -270,209 +264,7 @@ static query_facts facts_of(const query *q, const answered *a)
     };
 }
 
-/* ------------------------------------------------------------------ text */
-
-static tone tone_of(dpl_decision decision)
-{
-    switch (decision) {
-    case DPL_DECISION_MATCH: return TONE_GOOD;
-    case DPL_DECISION_INCONCLUSIVE:
-    case DPL_DECISION_TOO_POOR: return TONE_WARN;
-    case DPL_DECISION_NO_MATCH:
-    case DPL_DECISION_NONE: break;
-    }
-    return TONE_PLAIN;
-}
-
-static const char *who(const dpl_answer *answer)
-{
-    if (answer->face < 0 && answer->decision != DPL_DECISION_NONE)
-        return answer->decision == DPL_DECISION_MATCH          ? "copy"
-               : answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
-                                                               : "no copy";
-    if (answer->decision == DPL_DECISION_MATCH && answer->person)
-        return answer->person;
-    return answer->decision == DPL_DECISION_INCONCLUSIVE ? "inconclusive"
-           : answer->decision == DPL_DECISION_TOO_POOR   ? "too poor"
-           : answer->decision == DPL_DECISION_NONE       ? "-"
-                                                         : "unknown";
-}
-
-/* "sharpness (quality 0.12, at least 0.30 is needed)". Freed by free(). */
-static char *why_too_poor(const query *q, const answered *a, const dpl_answer *answer)
-{
-    const dpl_quality *quality = &a->photo->faces[answer->face].quality;
-    dpl_range range;
-
-    dpl_calibration_range(&range, q->policy.calibration);
-    return text_format("%s (quality %.2f, at least %.2f is needed)", quality->weakest,
-                       (double)quality->overall, (double)range.too_poor);
-}
-
-/* "mean of 3 photos; most like photo.jpg". Freed by free(). */
-static char *compared_with(const dpl_candidate *c, const dpl_answer_hit *hit)
-{
-    const bool theirs = hit && hit->hit.person_id == c->person_id;
-    const char *path = theirs ? common_from_here(hit->photo_path) : "";
-
-    if (c->n_compared == 1)
-        return text_format("%s", theirs ? path : "their one photo");
-    return text_format("%s of %zu photos%s%s", c->by_mean ? "mean" : "best", c->n_compared,
-                       theirs ? "; most like " : "", path);
-}
-
-static void tell_too_poor(table *t, const query *q, const answered *a, const dpl_answer *answer)
-{
-    char number[32], *why = why_too_poor(q, a, answer);
-
-    snprintf(number, sizeof number, "%d", (int)answer->face + 1);
-    const char *cells[] = {number, who(answer), "", "", "-", why};
-    table_add(t, tone_of(answer->decision), cells);
-    free(why);
-}
-
-/* The person to be told of, unless every other stranger is as like them. */
-static const dpl_candidate *leading(const query *q, const dpl_answer *answer)
-{
-    return query_n_candidates(answer, q->o->min_fmr) > 0 ? answer->candidates : NULL;
-}
-
-/* "face 2: two people match, Ann and Bob: …", or NULL: as it should be. Freed by free(). */
-static char *two_people(const dpl_answer *answer)
-{
-    const dpl_candidate *c = answer->candidates;
-    const size_t n = query_n_matches(answer);
-
-    if (n < 2)
-        return NULL;
-    return text_format(
-        "face %d: %s people match, %s and %s%s: a photo of one may be enrolled as the "
-        "other, or they look very alike",
-        (int)answer->face + 1, n == 2 ? "two" : "several", c[0].person, c[1].person,
-        n > 2 ? " and more" : "");
-}
-
-static void tell_answer(table *t, const query *q, const answered *a, const dpl_answer *answer)
-{
-    const size_t kept = query_n_kept(answer, q->o->min_fmr);
-    const bool brief = a->n > 1 && !is_found(answer) && q->o->k == 0;
-    const dpl_candidate *first = leading(q, answer);
-    const size_t n = brief && kept > 1 ? 1 : kept;
-    char number[32], score[32], rate[64];
-
-    if (answer->decision == DPL_DECISION_TOO_POOR) {
-        tell_too_poor(t, q, a, answer);
-        return;
-    }
-    snprintf(number, sizeof number, "%d", (int)answer->face + 1);
-    if (first) { /* who it may be; below, the photos that speak for it */
-        char *with = compared_with(first, &answer->hits[0]);
-        snprintf(score, sizeof score, "%.3f", (double)first->comparison.score);
-        const char *cells[] = {number,        who(answer),
-                               score,         text_rate(rate, first->comparison.rate),
-                               first->person, with};
-        table_add(t, tone_of(answer->decision), cells);
-        free(with);
-    }
-    /* A person of one photo has been told. */
-    for (size_t i = first && first->n_compared == 1 ? 1 : 0;
-         i < (n > 0 ? n : 1) && !(first && brief); i++) {
-        const dpl_answer_hit *h = n > 0 ? &answer->hits[i] : NULL;
-        const bool led = first || i > 0 || answer->face < 0;
-        snprintf(score, sizeof score, "%.3f", h ? (double)h->hit.score : 0);
-        const char *cells[] = {led ? "" : number,
-                               first || i > 0 ? "" : who(answer),
-                               h ? score : "",
-                               h ? text_rate(rate, h->rate) : "",
-                               h && h->person ? h->person : "-",
-                               h ? common_from_here(h->photo_path) : ""};
-        table_add(t, led ? TONE_PLAIN : tone_of(answer->decision), cells);
-    }
-}
-
-/* "21 faces, 2 known: Barack Obama, Marie Curie". */
-static char *headline(const answered *a)
-{
-    char count[64], *line = NULL;
-    size_t n_known = 0, size;
-    FILE *f;
-
-    if (a->n == 1 && a->answers[0].face < 0)
-        return text_format("%s", a->answers[0].decision == DPL_DECISION_MATCH
-                                     ? "the whole picture, which is a copy"
-                                     : "the whole picture");
-    f = text_need(open_memstream(&line, &size));
-    fprintf(f, "%s", text_counted(count, (int64_t)a->n, "face"));
-    for (size_t i = 0; i < a->n; i++)
-        n_known += is_found(&a->answers[i]) != 0;
-    fprintf(f, n_known ? ", %zu known: " : ", nobody known", n_known);
-    for (size_t i = 0, told = 0; i < a->n; i++)
-        if (is_found(&a->answers[i]))
-            fprintf(f, "%s%s", told++ ? ", " : "", who(&a->answers[i]));
-    if (fclose(f) != 0)
-        text_need(NULL);
-    return line;
-}
-
-static void tell_note(const query *q, FILE *f, const char *indent, const char *where,
-                      const char *note)
-{
-    fputs(indent, f);
-    text_tone(f, (color_when)q->o->common.color, TONE_WARN, "note: ");
-    text_put(f, where);
-    text_put(f, note);
-    fputc('\n', f);
-}
-
-/* What is odd about who was named. @param where  before what is of this photo alone */
-static void tell_notes(const query *q, const answered *a, FILE *f, const char *indent,
-                       const char *where)
-{
-    for (size_t i = 0; i < a->n; i++) {
-        char *note = two_people(&a->answers[i]);
-        if (note)
-            tell_note(q, f, indent, where, note);
-        free(note);
-    }
-    for (size_t i = 0; i < a->news.n; i++)
-        tell_note(q, f, indent, "", a->news.lines[i]);
-}
-
-static void tell_text(const query *q, const answered *a)
-{
-    const bool by_picture = a->n == 1 && a->answers[0].face < 0;
-    const char *heads[] = {by_picture ? "" : "face",
-                           by_picture ? "" : "who",
-                           "score",
-                           by_picture ? "other pictures do" : "strangers score this high",
-                           "most like",
-                           "photo"};
-    const color_when color = (color_when)q->o->common.color;
-    table t = {.align = "rlrlll"};
-    char *line = headline(a);
-
-    text_put(stdout, a->name);
-    fputs(": ", stdout);
-    text_put(stdout, line);
-    putchar('\n');
-    if (a->photo->image.warning[0]) {
-        fputs("  ", stdout);
-        text_put(stdout, a->photo->image.warning);
-        putchar('\n');
-    }
-    table_add(&t, TONE_FAINT, heads);
-    for (size_t i = 0; i < a->n; i++)
-        tell_answer(&t, q, a, &a->answers[i]);
-    table_print(&t, stdout, color, 2);
-    table_clear(&t);
-    tell_notes(q, a, stdout, "  ", "");
-    if (a->n > 0 && !a->answers[0].search.exact)
-        printf("  searched with the index \"%s\", which finds %.1f %% of what an exact search "
-               "would\n",
-               a->answers[0].search.index, 100 * a->answers[0].search.recall);
-    fflush(stdout);
-    free(line);
-}
+/* ------------------------------------------------------------------ for people */
 
 /* What decides, in words. Freed by free(). */
 static char *explain_policy(const query *q)
@@ -501,263 +293,12 @@ static char *explain_policy(const query *q)
             : "");
 }
 
-/* ------------------------------------------------------------------ the page */
-
-static void page_hits(const query *q, const dpl_answer *answer)
-{
-    FILE *f = q->page.f;
-    const size_t n = query_n_kept(answer, q->o->min_fmr);
-    char rate[64];
-
-    if (n < 2)
-        return;
-    fprintf(f,
-            "<details><summary>the %zu most alike</summary><div class=\"scroll\"><table><tr>"
-            "<th>person</th><th class=\"num\">score</th><th>strangers score this high</th>"
-            "<th>photo</th></tr>\n",
-            n);
-    for (size_t i = 0; i < n; i++) {
-        const dpl_answer_hit *h = &answer->hits[i];
-        fputs("<tr><td>", f);
-        html_text(&q->page, h->person ? h->person : "-");
-        fprintf(f, "</td><td class=\"num\">%.3f</td><td>%s</td><td>", (double)h->hit.score,
-                text_rate(rate, h->rate));
-        html_text(&q->page, common_from_here(h->photo_path));
-        fputs("</td></tr>\n", f);
-    }
-    fputs("</table></div></details>\n", f);
-}
-
-static void page_pair(const query *q, const answered *a, const dpl_answer *answer)
-{
-    FILE *f = q->page.f;
-    const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
-    const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
-    char *alt;
-
-    fputs("<div class=\"chips\">", f);
-    if (answer->face >= 0) {
-        alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
-        fputs("<figure>", f);
-        html_portrait(&q->page, encoder, a->photo, (size_t)answer->face, alt);
-        fprintf(f, "<figcaption>face %d</figcaption></figure>", (int)answer->face + 1);
-        free(alt);
-    }
-    if (best && best->n_thumb > 0) {
-        alt = text_format("%s, from %s", best->person ? best->person : "nobody's",
-                          common_from_here(best->photo_path));
-        fputs("<figure>", f);
-        html_jpeg(&q->page, best->thumb, best->n_thumb, alt);
-        fputs("<figcaption>", f);
-        html_path(&q->page, best->photo_path);
-        fputs("</figcaption></figure>", f);
-        free(alt);
-    }
-    fputs("</div>", f);
-}
-
-/* What a policy by a rate looks at; NaN of what was decided otherwise. */
-static plot_place place_of(const query *q, const dpl_candidate *c)
-{
-    const dpl_calibration *calibration = q->policy.calibration;
-    const bool of_score =
-        isnan(q->policy.fmr) && calibration && dpl_calibration_has_cohort(calibration);
-
-    return (plot_place){
-        .calibration = calibration,
-        .head = dpl_pipeline_head(q->pipeline),
-        .at = c->comparison.evidence,
-        .threshold = of_score ? NAN : c->comparison.threshold,
-        .reject = c->comparison.reject,
-    };
-}
-
-static void page_answer(const query *q, const answered *a, const dpl_answer *answer)
-{
-    FILE *f = q->page.f;
-    const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
-    const dpl_candidate *first = leading(q, answer);
-    const bool unknown = answer->decision == DPL_DECISION_NO_MATCH;
-    char rate[64], *note = two_people(answer);
-
-    fprintf(f, "<li class=\"face\" id=\"p%df%d\"><div class=\"pair\">", q->page.n_photos,
-            (int)answer->face + 1);
-    page_pair(q, a, answer);
-    fputs("<div class=\"say\"><p class=\"big\">", f);
-    if (answer->decision != DPL_DECISION_NONE)
-        html_verdict(&q->page, unknown ? DPL_DECISION_NONE : answer->decision,
-                     answer->face < 0 ? who(answer)
-                     : unknown        ? "unknown"
-                                      : dpl_decision_words(answer->decision));
-    if (answer->decision == DPL_DECISION_MATCH && answer->face >= 0)
-        html_text(&q->page, who(answer));
-    else if (first || (best && best->person)) {
-        fputs("<span class=\"soft\">most like ", f);
-        html_text(&q->page, first ? first->person : best->person);
-        fputs("</span>", f);
-    }
-    fputs("</p>\n", f);
-    if (note)
-        html_paragraph(&q->page, "warnline", note);
-    if (answer->decision == DPL_DECISION_TOO_POOR) {
-        char *why = why_too_poor(q, a, answer);
-        html_paragraph(&q->page, "soft", why);
-        free(why);
-    } else if (first || best) {
-        char *with = first ? compared_with(first, best)
-                           : text_format("%s", common_from_here(best->photo_path));
-        text_rate(rate, first ? first->comparison.rate : best->rate);
-        fprintf(f, "<p class=\"soft\">score %.3f%s%s; ",
-                (double)(first ? first->comparison.score : best->hit.score),
-                rate[0] ? "; a stranger scores this high " : "", rate);
-        html_text(&q->page, with);
-        fputs("</p>\n", f);
-        free(with);
-        if (first) {
-            const plot_place place = place_of(q, first);
-            plot_scores(&q->page, &place);
-        }
-    }
-    if (answer->face >= 0)
-        html_quality(&q->page, &a->photo->faces[answer->face]);
-    page_hits(q, answer);
-    fputs("</div></div></li>\n", f);
-    free(note);
-}
-
-/* A stranger among several faces: small, as there is nothing to compare at leisure. */
-static void page_stranger(const query *q, const answered *a, const dpl_answer *answer)
-{
-    FILE *f = q->page.f;
-    const dpl_encoder *encoder = dpl_pipeline_encoder(q->pipeline);
-    const dpl_answer_hit *best = query_n_kept(answer, q->o->min_fmr) > 0 ? &answer->hits[0] : NULL;
-    char rate[64], *alt = text_format("face %d of %s", (int)answer->face + 1, a->name);
-
-    fprintf(f, "<li id=\"p%df%d\">", q->page.n_photos, (int)answer->face + 1);
-    html_portrait(&q->page, encoder, a->photo, (size_t)answer->face, alt);
-    fprintf(f, "<div><p><b>face %d</b></p>", (int)answer->face + 1);
-    if (answer->decision == DPL_DECISION_TOO_POOR) {
-        char *why = why_too_poor(q, a, answer);
-        fputs("<p class=\"soft\">too poor: ", f);
-        html_text(&q->page, why);
-        fputs("</p>", f);
-        free(why);
-    } else if (best) {
-        fputs("<p class=\"soft\">most like ", f);
-        html_text(&q->page, best->person ? best->person : common_from_here(best->photo_path));
-        fprintf(f, ": %.3f", (double)best->hit.score);
-        if (text_rate(rate, best->rate)[0])
-            fprintf(f, ", reached %s", rate);
-        fputs("</p>", f);
-    }
-    fputs("</div></li>\n", f);
-    free(alt);
-}
-
-/* Who was recognised first, then what is not sure, then the strangers. */
-static int page_rank(const dpl_answer *answer)
-{
-    return answer->decision == DPL_DECISION_MATCH          ? 0
-           : answer->decision == DPL_DECISION_INCONCLUSIVE ? 1
-                                                           : 2;
-}
-
-/* What the photo came to, in a word and with whom. */
-static void page_headline(const query *q, const answered *a)
-{
-    const char *element = q->n_photos == 1 ? "h1" : "h2";
-    dpl_decision decision = DPL_DECISION_NONE;
-    char *line = headline(a), rate[64];
-
-    for (int rank = 1; rank >= 0; rank--)
-        for (size_t i = 0; i < a->n; i++)
-            if (page_rank(&a->answers[i]) == rank)
-                decision = a->answers[i].decision;
-    if (a->n == 1 && a->answers[0].face >= 0 && decision != DPL_DECISION_NONE) {
-        const dpl_answer *answer = &a->answers[0];
-        const bool match = decision == DPL_DECISION_MATCH;
-
-        html_headline(&q->page, element, decision, match ? who(answer) : "Inconclusive:",
-                      match                      ? ""
-                      : answer->n_candidates > 0 ? answer->candidates[0].person
-                                                 : "");
-        if (match && answer->n_candidates > 0 &&
-            text_rate(rate, answer->candidates[0].comparison.rate)[0]) {
-            char *lead = text_format("A stranger scores this high %s.", rate);
-            html_paragraph(&q->page, "lead", lead);
-            free(lead);
-        }
-    } else if (a->n == 1 && a->answers[0].face >= 0) {
-        html_headline(
-            &q->page, element, DPL_DECISION_NONE,
-            a->answers[0].decision == DPL_DECISION_TOO_POOR ? "Too poor to tell" : "Unknown", "");
-    } else {
-        html_headline(&q->page, element, decision, line, "");
-    }
-    free(line);
-}
-
-static void page_photo(query *q, const answered *a)
-{
-    html_box *boxes = text_need(calloc(a->n + 1, sizeof *boxes));
-    char(*anchors)[32] = text_need(calloc(a->n + 1, sizeof *anchors));
-    size_t n = 0;
-
-    q->page.n_photos++;
-    for (size_t i = 0; i < a->n; i++) {
-        const dpl_answer *answer = &a->answers[i];
-        if (answer->face < 0)
-            continue;
-        snprintf(anchors[n], sizeof anchors[n], "p%df%d", q->page.n_photos, (int)answer->face + 1);
-        boxes[n] = (html_box){&a->photo->faces[answer->face], answer->face + 1, answer->decision,
-                              who(answer), anchors[n]};
-        n++;
-    }
-    /* Strangers in a group come after the photo, small, so that who was found is not lost. */
-    const bool small = a->n > 3;
-    fputs("<section class=\"card photo\">", q->page.f);
-    page_headline(q, a);
-    fputs("<div class=\"cols\">\n<div class=\"sticky\">", q->page.f);
-    html_photo(&q->page, a->photo, a->name, boxes, n);
-    fputs("</div><div><ul class=\"faces\">\n", q->page.f);
-    for (int rank = 0; rank < (small ? 2 : 3); rank++)
-        for (size_t i = 0; i < a->n; i++)
-            if (page_rank(&a->answers[i]) == rank)
-                page_answer(q, a, &a->answers[i]);
-    fputs("</ul></div></div>\n", q->page.f);
-    for (size_t i = 0, told = 0; small && i <= a->n; i++) {
-        const bool stranger = i < a->n && page_rank(&a->answers[i]) == 2;
-        if (stranger && !told++)
-            fputs("<h3>Unknown</h3><ul class=\"many\">\n", q->page.f);
-        if (stranger)
-            page_stranger(q, a, &a->answers[i]);
-        if (i == a->n && told)
-            fputs("</ul>\n", q->page.f);
-    }
-    for (size_t i = 0; i < a->doubts.n; i++)
-        html_paragraph(&q->page, "warnline", a->doubts.lines[i]);
-    fputs("<p class=\"soft mono\">sha256 ", q->page.f);
-    html_text(&q->page, a->photo->sha256);
-    fputs("</p></section>\n", q->page.f);
-    free(anchors);
-    free(boxes);
-}
-
 static void page_how(const query *q, const char *explained)
 {
     html_made(&q->page, &q->o->common, q->pipeline);
     if (explained)
         html_row(&q->page, "names", "%s", explained);
     html_made_end(&q->page);
-}
-
-static void page_failure(const query *q, const char *name, const dpl_error *err)
-{
-    fputs("<section class=\"card\"><h2>", q->page.f);
-    html_text(&q->page, name);
-    fputs("</h2>", q->page.f);
-    html_paragraph(&q->page, "warnline", err->message);
-    fputs("</section>\n", q->page.f);
 }
 
 /* ------------------------------------------------------------------ the command */
@@ -768,7 +309,7 @@ static int code_of(const answered *a)
     size_t n_unsure = 0, n_too_poor = 0;
 
     for (size_t i = 0; i < a->n; i++) {
-        if (is_found(&a->answers[i]))
+        if (query_is_found(&a->answers[i]))
             return 0;
         n_unsure += a->answers[i].decision == DPL_DECISION_INCONCLUSIVE;
         n_too_poor += a->answers[i].decision == DPL_DECISION_TOO_POOR;
@@ -798,12 +339,13 @@ static int tell_failure(query *q, const char *name, const dpl_error *err)
     if (q->form == QUERY_JSON)
         json_print(query_failure_json(name, err));
     if (q->page.f && q->n_page_failures++ < PAGE_FAILURES)
-        page_failure(q, name, err);
+        query_page_failure(&q->page, name, err);
     return dpl_status_exit_code(err->status);
 }
 
 static void tell_answers(query *q, const answered *a)
 {
+    const color_when color = (color_when)q->o->common.color;
     const query_facts facts = facts_of(q, a);
 
     for (size_t i = 0; i < a->n; i++) {
@@ -811,22 +353,21 @@ static void tell_answers(query *q, const answered *a)
         q->n_searched += a->answers[i].face >= 0 && a->answers[i].search.n_templates > 0;
     }
     switch (q->form) {
-    case QUERY_TEXT: tell_text(q, a); break;
+    case QUERY_TEXT: query_table(&facts, &a->news, q->o->k > 0, color); break;
     case QUERY_LINES:
     case QUERY_NUL:
         query_lines(&facts, q->form == QUERY_NUL);
         if (!q->o->common.quiet) {
             char *where = text_format("%s, ", a->name);
-            tell_notes(q, a, stderr, "", where);
+            query_notes(&facts, &a->news, color, stderr, "", where);
             free(where);
         }
         break;
     case QUERY_JSON: json_print(query_json(&facts)); break;
     }
-    if (q->page.f && q->page.n_photos < PAGE_PHOTOS)
-        page_photo(q, a);
-    else
-        q->page.n_photos++;
+    q->page.n_photos++;
+    if (q->page.f && q->page.n_photos <= PAGE_PHOTOS)
+        query_page(&q->page, &facts, &a->doubts, q->n_photos == 1);
 }
 
 static void on_photo(void *ctx, const dpl_photos_event *event)

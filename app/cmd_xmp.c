@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/common.h"
 #include "app/json_print.h"
+#include "app/photo_folders.h"
 #include "app/progress.h"
 
 typedef struct xmp_options {
@@ -205,6 +206,31 @@ static int run(xmp *x, dpl_gallery *gallery, bool writes, char **given, size_t n
     return code;
 }
 
+/* Sidecars come from anywhere, like photos. They are read beside photos that are given, and written
+ * beside those of the gallery. */
+static int enter_sandbox(const xmp *x, dpl_gallery *gallery, bool writes, char **given, size_t n)
+{
+    common o = x->o->common;
+    photo_folders folders = {0};
+    const char *const *paths = (const char *const *)given;
+    const char **inputs;
+    dpl_error err;
+
+    if (writes && photo_folders_find(&folders, gallery, &err) != DPL_OK) {
+        photo_folders_clear(&folders);
+        return common_fail(x->self, &x->o->common, &err);
+    }
+    o.writes = folders.paths;
+    o.n_writes = folders.n;
+    inputs = common_inputs(&o.n_inputs, paths, writes ? 0 : n, false);
+    inputs = common_add_sidecars(inputs, &o.n_inputs, paths, writes ? 0 : n);
+    o.inputs = inputs;
+    common_enter_sandbox_with(&o, gallery, NULL, 0);
+    photo_folders_clear(&folders);
+    common_inputs_free(inputs, o.n_inputs);
+    return 0;
+}
+
 int cmd_xmp(const command *self, int argc, char **argv)
 {
     xmp_options o = {.common = COMMON_INIT};
@@ -228,7 +254,9 @@ int cmd_xmp(const command *self, int argc, char **argv)
                                    writes ? DPL_GALLERY_READ : DPL_GALLERY_WRITE);
     if (code)
         return code;
-    code = run(&x, gallery, writes, argv + 2, (size_t)n - 1);
+    code = enter_sandbox(&x, gallery, writes, argv + 2, (size_t)n - 1);
+    if (!code)
+        code = run(&x, gallery, writes, argv + 2, (size_t)n - 1);
     dpl_gallery_close(gallery);
     return code;
 }

@@ -27,7 +27,7 @@
 /* ------------------------------------------------------------------ options */
 
 /* By dpl_precision. */
-static const char *const precision_choices[] = {"f32", "bf16", "auto", "int8", NULL};
+static const char *const precision_choices[] = {"f32", "bf16", "auto", "int8", "bf16x3", NULL};
 static const char *const detect_choices[] = {"faces", "none", NULL};
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
 
@@ -138,12 +138,13 @@ const option_spec options_models[] = {
     {.name = "precision",
      .kind = OPTION_CHOICE,
      .offset = AT(precision),
-     .value = "f32|bf16|int8|auto",
+     .value = "f32|bf16x3|bf16|int8|auto",
      .group = OPTION_MODELS,
      .help =
-         "numbers that networks compute in: float32, bfloat16 where the processor multiplies "
-         "it, eight bits where the model has ranges for them, or the fastest in which the model "
-         "was measured to decide the same (default auto)",
+         "numbers that networks compute in: float32; float32 whose products are made of three of "
+         "bfloat16, where the processor has AMX; bfloat16 where the processor multiplies it; eight "
+         "bits where the model has ranges for them; or the fastest in which the model was measured "
+         "to decide the same (default auto)",
      .choices = precision_choices},
     {.name = "model-operations",
      .kind = OPTION_REAL,
@@ -446,6 +447,21 @@ const char **common_inputs(size_t *n_inputs, const char *const *paths, size_t n,
     return inputs;
 }
 
+const char **common_add_sidecars(const char **inputs, size_t *n_inputs, const char *const *paths,
+                                 size_t n)
+{
+    inputs = text_need(reallocarray(inputs, *n_inputs + 3 * n + 1, sizeof *inputs));
+    for (size_t i = 0; i < n; i++) {
+        const char *slash = strrchr(paths[i], '/'), *dot = strrchr(paths[i], '.');
+
+        inputs[(*n_inputs)++] = text_format("%s.txt", paths[i]);
+        inputs[(*n_inputs)++] = text_format("%s.xmp", paths[i]);
+        if (dot && (!slash || dot > slash))
+            inputs[(*n_inputs)++] = text_format("%.*s.xmp", (int)(dot - paths[i]), paths[i]);
+    }
+    return inputs;
+}
+
 void common_inputs_free(const char **inputs, size_t n_inputs)
 {
     for (size_t i = 0; i < n_inputs; i++)
@@ -599,12 +615,15 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         return;
     const size_t n_named = o->n_inputs + 2 * n_models;
     const char **read = text_need(calloc(n_named + 3 + N_CONNECTION_FILES, sizeof *read));
+    const char **write = text_need(calloc(o->n_writes + 2, sizeof *write));
     char **beside = text_need(calloc(n_models + 1, sizeof *beside));
     const char *html = o->html && !common_is_input(o->html) ? o->html : NULL;
     char *page = html ? realpath(html, NULL) : NULL, *slash;
-    const char *write[3] = {gallery ? dpl_gallery_folder(gallery) : NULL, NULL, o->writes};
     char *libraries = library_folder();
 
+    if (o->n_writes)
+        memcpy(write, o->writes, o->n_writes * sizeof *write);
+    write[o->n_writes] = gallery ? dpl_gallery_folder(gallery) : NULL;
     read[n_named] = libraries;
     read[n_named + 1] = DPL_LATE_DIR;
     memcpy(read, o->inputs, o->n_inputs * sizeof *read);
@@ -619,7 +638,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         slash = strrchr(page, '/');
         if (slash)
             slash[slash == page] = '\0';
-        write[1] = slash ? page : ".";
+        write[o->n_writes + 1] = slash ? page : ".";
     }
     if (gallery) {
         dpl_encryption is;
@@ -634,7 +653,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         .read = read,
         .n_read = n_named + 3 + N_CONNECTION_FILES,
         .write = write,
-        .n_write = 3,
+        .n_write = o->n_writes + 2,
         .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),
     });
     for (size_t i = 0; i < n_models; i++)
@@ -642,6 +661,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
     free(beside);
     free(libraries);
     free(page);
+    free(write);
     free(read);
 }
 

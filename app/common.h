@@ -20,7 +20,8 @@ enum { N_STATUSES = 0 DPL_STATUS_LIST(COUNT_STATUS) };
 
 /* First member of every command's options, so that the shared tables fit each of them. */
 typedef struct common {
-    const char *gallery, *key_file, *passphrase_file, *model, *preset, *detector, *image_model, *html;
+    const char *gallery, *key_file, *passphrase_file, *model, *preset, *detector, *image_model,
+        *html;
     const char *text_model, *second_text_model, *merges, *image_preset;
     int detect; /* index into faces, none; -1: not given */
     int detect_side_px, max_pixels, n_threads;
@@ -40,9 +41,11 @@ typedef struct common {
     /* Photos and folders that the command reads; NULL: it has not said, and reads what it likes. */
     const char *const *inputs;
     size_t n_inputs;
-    const char *beside[4]; /* more files that it reads, each NULL or a path */
-    const char *writes;    /* a folder that it writes in, beside the gallery's; NULL: none */
-    char *typed;           /* the command as it was typed, for pages; NULL: not kept */
+    const char *beside[4];     /* more files that it reads, each NULL or a path */
+    const char *const *writes; /* folders that it writes in, beside the gallery's, n_writes of them
+                                */
+    size_t n_writes;
+    char *typed; /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
 #define COMMON_INIT                                                                                \
@@ -163,6 +166,9 @@ int common_no_person(const command *self, const common *o, dpl_gallery *gallery,
 /** What common.inputs is of a command that walks folders: these, with what is beside them and says
  * what is left out; all there is where links are followed. Freed by common_inputs_free. */
 const char **common_inputs(size_t *n_inputs, const char *const *paths, size_t n, bool follow_links);
+/** And what may lie beside a photo that was given by name and say what it shows. */
+const char **common_add_sidecars(const char **inputs, size_t *n_inputs, const char *const *paths,
+                                 size_t n);
 void common_inputs_free(const char **inputs, size_t n_inputs);
 
 /** A path as short as it is still right from here: the end of what was given. */

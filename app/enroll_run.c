@@ -548,22 +548,6 @@ static int run(enroll *e, enroll_options *o, size_t n, const char *const *paths)
     return written > code ? written : code;
 }
 
-/* What may lie beside a photo that was given by name and say what it shows. */
-static const char **add_sidecars(const char **inputs, size_t *n_inputs, const char *const *paths,
-                                 size_t n)
-{
-    inputs = text_need(reallocarray(inputs, *n_inputs + 3 * n + 1, sizeof *inputs));
-    for (size_t i = 0; i < n; i++) {
-        const char *slash = strrchr(paths[i], '/'), *dot = strrchr(paths[i], '.');
-
-        inputs[(*n_inputs)++] = text_format("%s.txt", paths[i]);
-        inputs[(*n_inputs)++] = text_format("%s.xmp", paths[i]);
-        if (dot && (!slash || dot > slash))
-            inputs[(*n_inputs)++] = text_format("%.*s.xmp", (int)(dot - paths[i]), paths[i]);
-    }
-    return inputs;
-}
-
 int enroll_command(const command *self, enroll_options *o, int argc, char **argv)
 {
     enroll e = {.self = self, .o = o, .made_for_nothing = true};
@@ -585,7 +569,8 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     o->common.adds_pictures = true;
     inputs = common_inputs(&o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n,
                            o->common.follow_links);
-    inputs = add_sidecars(inputs, &o->common.n_inputs, (const char *const *)(argv + 1), (size_t)n);
+    inputs = common_add_sidecars(inputs, &o->common.n_inputs, (const char *const *)(argv + 1),
+                                 (size_t)n);
     o->common.inputs = inputs;
     code = run(&e, o, (size_t)n, (const char *const *)(argv + 1));
     free(typed);

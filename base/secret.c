@@ -92,7 +92,7 @@ dpl_status dpli_secret_stretch(uint8_t out[DPLI_KEY_BYTES], const void *secret, 
 {
     if (passes < MIN_PASSES || passes > MAX_PASSES || memory_bytes < min_memory ||
         memory_bytes > max_memory)
-        return dpli_fail(err, DPL_E_LIMIT,
+        return dpli_fail(err, DPL_E_GALLERY,
                          "a passphrase of %u passes over %llu MiB, the limit is %d over %llu",
                          (unsigned)passes, (unsigned long long)memory_bytes >> 20, MAX_PASSES,
                          (unsigned long long)max_memory >> 20);

@@ -79,8 +79,8 @@ bool dpli_stream_open(void *out, bool *last, dpli_stream *stream, const uint8_t 
  * A key of a passphrase, or of any secret.
  *
  * @param passes, memory_bytes  of Argon2id; more is slower, for who guesses too
- * @retval DPL_E_LIMIT   out of what doppel ever uses
- * @retval DPL_E_MEMORY  there is not as much
+ * @retval DPL_E_GALLERY  out of what doppel ever uses: what says so is damaged
+ * @retval DPL_E_MEMORY   there is not as much
  */
 dpl_status dpli_secret_stretch(uint8_t out[DPLI_KEY_BYTES], const void *secret, size_t n,
                                const uint8_t salt[DPLI_SALT_BYTES], uint32_t passes,

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     int code = 4;
 
     if (argc < 6 || n_repeats < 10) {
-        fputs("usage: bench_net MODEL.onnx N C H W [REPEATS (10 or more) [f32|bf16|int8 "
+        fputs("usage: bench_net MODEL.onnx N C H W [REPEATS (10 or more) [f32|bf16x3|bf16|int8 "
               "[THREADS]]]\n",
               stderr);
         return 2;
@@ -55,9 +55,10 @@ int main(int argc, char **argv)
     if (!times)
         return 5;
     if (argc > 7)
-        options.precision = strcmp(argv[7], "bf16") == 0   ? DPL_PRECISION_BF16
-                            : strcmp(argv[7], "int8") == 0 ? DPL_PRECISION_INT8
-                                                           : DPL_PRECISION_FLOAT32;
+        options.precision = strcmp(argv[7], "bf16") == 0     ? DPL_PRECISION_BF16
+                            : strcmp(argv[7], "int8") == 0   ? DPL_PRECISION_INT8
+                            : strcmp(argv[7], "bf16x3") == 0 ? DPL_PRECISION_BF16X3
+                                                             : DPL_PRECISION_FLOAT32;
     if (dpl_net_open(&net, argv[1], &options, &err) != DPL_OK ||
         dpl_plan_new_on(&plan, net, &shape, DPL_LAYOUT_NHWC, argc > 8 ? atoi(argv[8]) : 1, &err) !=
             DPL_OK)

@@ -2,7 +2,7 @@
  * bench_precision.c - what a precision makes of decisions, vectors and landmarks: each pair of a
  * list by two pipelines, one in float32, one in the precision asked for.
  *
- * usage: bench_precision bf16|int8|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR [MAX_PAIRS]
+ * usage: bench_precision bf16x3|bf16|int8|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR [MAX_PAIRS]
  *
  * LIST as of dpl_pairs_read; IMAGE_ENCODER may be "none". Prints one line of CSV. This is the rule
  * for a model's fact "precision" (models/README.md).
@@ -112,9 +112,10 @@ int main(int argc, char **argv)
     int code = 4;
 
     if (argc < 7) {
-        fputs("usage: bench_precision bf16|int8|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR "
-              "[MAX_PAIRS]\n",
-              stderr);
+        fputs(
+            "usage: bench_precision bf16x3|bf16|int8|auto ENCODER DETECTOR IMAGE_ENCODER LIST DIR "
+            "[MAX_PAIRS]\n",
+            stderr);
         return 2;
     }
     if (argc > 7)
@@ -126,10 +127,11 @@ int main(int argc, char **argv)
         o.encoder_path = argv[1];
         o.detector_path = argv[2];
         o.image_path = strcmp(argv[3], "none") == 0 ? NULL : argv[3];
-        o.net.precision = !k                             ? DPL_PRECISION_FLOAT32
-                          : strcmp(argv[0], "bf16") == 0 ? DPL_PRECISION_BF16
-                          : strcmp(argv[0], "int8") == 0 ? DPL_PRECISION_INT8
-                                                         : DPL_PRECISION_AUTO;
+        o.net.precision = !k                               ? DPL_PRECISION_FLOAT32
+                          : strcmp(argv[0], "bf16") == 0   ? DPL_PRECISION_BF16
+                          : strcmp(argv[0], "int8") == 0   ? DPL_PRECISION_INT8
+                          : strcmp(argv[0], "bf16x3") == 0 ? DPL_PRECISION_BF16X3
+                                                           : DPL_PRECISION_AUTO;
         if (dpl_pipeline_open(&pipelines[k], &o, &err) != DPL_OK ||
             dpl_scratch_new(&scratch[k], 0, &err) != DPL_OK)
             goto done;

@@ -39,6 +39,19 @@ set(dpl_long
     test_copies test_jobs_fail)
 list(LENGTH dpl_long dpl_n_long)
 
+# What sanitizers do not run again: pages of the documentation, whose commands other tests run as well;
+# numbers beside a reference's, made by what the other tests of train and net run.
+set(dpl_not_sanitized
+    cli_archive_page cli_captions_page cli_readme cli_sentences_page cli_serve_page test_train_reference)
+
+# dpl_label(<name> <label>…): its labels. Slow alone is what ./dev asan leaves out.
+function(dpl_label name)
+  if(DOPPEL_SANITIZE AND name IN_LIST dpl_not_sanitized)
+    set(ARGN slow)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARGN}")
+endfunction()
+
 # dpl_begin_early(<name>): by its place among the long ones.
 function(dpl_begin_early name)
   list(FIND dpl_long ${name} at)
@@ -80,8 +93,8 @@ function(dpl_add_test name)
   endif()
   math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
-                                          ENVIRONMENT "${dpl_test_environment}")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${dpl_test_environment}")
+  dpl_label(${name} ${arg_LABELS})
   dpl_begin_early(${name})
 endfunction()
 
@@ -105,6 +118,21 @@ function(dpl_again_in_postgres name)
     ${server}_${name} PROPERTIES LABELS slow TIMEOUT 900 FIXTURES_REQUIRED ${server}
                      SKIP_RETURN_CODE 77
                      ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
+endfunction()
+
+# dpl_again_sealed(<test>)
+#
+# A test that runs another's program once more, as sealed_<test>, its galleries encrypted. What of it is the
+# keeper's own code runs under sanitizers by test_encryption.
+function(dpl_again_sealed name)
+  if(DOPPEL_SANITIZE)
+    return()
+  endif()
+  set(work ${PROJECT_BINARY_DIR}/tests/scratch/sealed_${name})
+  file(MAKE_DIRECTORY ${work})
+  add_test(NAME sealed_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
+  set_tests_properties(sealed_${name} PROPERTIES LABELS unit TIMEOUT 300
+                                                 ENVIRONMENT "${dpl_test_environment};DOPPEL_ENCRYPTED=1")
 endfunction()
 
 # dpl_program(<variable> <target>): what a script starts a program by: its file, or, where an emulator runs
@@ -186,7 +214,8 @@ function(dpl_add_cli_test script)
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/cli/run ${CMAKE_CURRENT_SOURCE_DIR}/${script}
                    ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   set_tests_properties(
-    ${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
+    ${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
                        ENVIRONMENT "${dpl_test_environment};DOPPEL=${doppel};SRCDIR=${PROJECT_SOURCE_DIR}")
+  dpl_label(${name} ${arg_LABELS})
   dpl_begin_early(${name})
 endfunction()

@@ -744,13 +744,13 @@ static dpl_status open_sealed(FILE **file, dpli_sealed_export **seal, FILE *behi
         return DPL_OK;
     status = dpli_take_secret(&secret, &n_secret, key, path, err);
     if (status == DPL_OK && !secret)
-        status = dpli_fail(err, DPL_E_INPUT, "\"%s\" is sealed by a passphrase, and none was given",
-                           path);
+        status = dpli_fail(err, DPL_E_GALLERY,
+                           "\"%s\" is sealed by a passphrase, and none was given", path);
     if (status == DPL_OK) {
         status = dpli_sealed_export_from(file, seal, behind, secret, n_secret, err);
         if (status != DPL_OK)
             *file = behind;
-        if (status == DPL_E_INPUT || status == DPL_E_LIMIT)
+        if (status == DPL_E_INPUT || status == DPL_E_GALLERY)
             dpli_fail_in(err, status, path);
     }
     dpli_secret_free(secret);
@@ -783,7 +783,7 @@ static dpl_status import_from(dpl_gallery *gallery, const char *path, const dpl_
         goto done;
     status = read_file(&in, file, path, err);
     if (status != DPL_OK && seal && dpli_sealed_export_is_bad(seal))
-        status = dpli_fail(err, DPL_E_INPUT,
+        status = dpli_fail(err, DPL_E_GALLERY,
                            "\"%s\" has been cut short, or is not what was written", path);
     for (int i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)
         status = s->ops->raise_last_id(s, (dpli_numbered)i, in.last_ids[i], err);

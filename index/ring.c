@@ -544,6 +544,8 @@ static dpl_status read_ring(dpli_ring **out, bool *wrong_secret, const char *pat
         status = damaged(path, "wants a passphrase, and none was given", err);
     } else {
         status = make_lock(r, secret, err);
+        if (status == DPL_E_GALLERY)
+            dpli_fail_in(err, status, path);
     }
     if (status != DPL_OK)
         goto done;

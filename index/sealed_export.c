@@ -174,14 +174,17 @@ dpl_status dpli_sealed_export_from(FILE **out, dpli_sealed_export **seal, FILE *
 {
     export_head head;
     uint8_t key[DPLI_KEY_BYTES];
+    size_t n;
     dpl_status status = new_seal(seal, behind, err);
 
     *out = NULL;
     if (status != DPL_OK)
         return status;
-    if (fread(&head, sizeof head, 1, behind) != 1 ||
-        memcmp(head.magic, MAGIC, sizeof head.magic) != 0 || head.zero != 0)
+    n = fread(&head, 1, sizeof head, behind);
+    if (n < sizeof head.magic || memcmp(head.magic, MAGIC, sizeof head.magic) != 0)
         status = dpli_fail(err, DPL_E_INPUT, "it is no export");
+    else if (n < sizeof head || head.zero != 0)
+        status = dpli_fail(err, DPL_E_GALLERY, "it has been cut short, or is not what was written");
     if (status == DPL_OK)
         status = dpli_secret_stretch(key, secret, n_secret, head.salt, head.passes,
                                      head.memory_bytes, err);
@@ -190,7 +193,7 @@ dpl_status dpli_sealed_export_from(FILE **out, dpli_sealed_export **seal, FILE *
     dpli_secret_wipe(key, sizeof key);
     /* The first piece tells whether it is the right passphrase. */
     if (status == DPL_OK && !take_piece(*seal))
-        status = dpli_fail(err, DPL_E_INPUT,
+        status = dpli_fail(err, DPL_E_GALLERY,
                            "that is not its passphrase, or it is not what was written");
     if (status == DPL_OK) {
         *out = fopencookie(*seal, "r", (cookie_io_functions_t){.read = on_read});

@@ -502,14 +502,12 @@ dpl_status dpli_snapshot_peek(dpli_index *out, uint64_t *n_bytes, const char *pa
     if (status != DPL_OK)
         return status;
     status = read_trailer(&t, bytes, file, err);
+    if (status == DPL_OK) {
+        *out = numbers_of(&t);
+        *n_bytes = dpli_vault_file_bytes(file);
+    }
     dpli_vault_close(file);
-    if (status != DPL_OK)
-        return status;
-    *out = numbers_of(&t);
-    *n_bytes = sizeof t + t.n * (uint64_t)t.dim * sizeof(float);
-    for (int i = 0; i < N_SECTIONS; i++)
-        *n_bytes += bytes[i];
-    return DPL_OK;
+    return status;
 }
 
 dpl_status dpli_snapshot_read(dpli_index *out, const char *path, const uint8_t *key, dpl_error *err)

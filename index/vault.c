@@ -32,8 +32,9 @@ enum {
 
 struct dpli_vault {
     int fd;
-    uint8_t *key;     /* in memory for keys; NULL: plain */
-    uint64_t n_bytes; /* put, or there when it was opened */
+    uint8_t *key;       /* in memory for keys; NULL: plain */
+    uint64_t n_bytes;   /* put, or there when it was opened */
+    uint64_t n_in_file; /* when it was opened */
     /* Writing: what is not in the file yet. */
     uint8_t *pending;
     size_t n_pending;
@@ -73,6 +74,11 @@ void dpli_vault_close(dpli_vault *v)
 uint64_t dpli_vault_bytes(const dpli_vault *v)
 {
     return v->n_bytes;
+}
+
+uint64_t dpli_vault_file_bytes(const dpli_vault *v)
+{
+    return v->n_in_file;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -208,7 +214,7 @@ dpl_status dpli_vault_open(dpli_vault **out, const char *path, const uint8_t *ke
         status = dpli_fail(err, DPL_E_INPUT, "no file");
     if (status != DPL_OK)
         goto done;
-    v->n_bytes = (uint64_t)st.st_size;
+    v->n_bytes = v->n_in_file = (uint64_t)st.st_size;
     if (key) {
         const uint64_t n = v->n_bytes < N_HEAD ? 0 : v->n_bytes - N_HEAD;
         const uint64_t rest = n % SEALED_BYTES;

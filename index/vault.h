@@ -33,6 +33,8 @@ void dpli_vault_close(dpli_vault *vault);
 
 /** Bytes that were put. */
 uint64_t dpli_vault_bytes(const dpli_vault *vault);
+/** Of one that was opened: what its file takes; more where it is sealed. */
+uint64_t dpli_vault_file_bytes(const dpli_vault *vault);
 /**
  * n bytes from at on; also of what is being written.
  *

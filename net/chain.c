@@ -97,6 +97,7 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
             c->links[i].cast = &c->cast;
         }
         first->macs += i > 0 ? first[i].macs : 0;
+        first->three |= first[i].three;
         free(first[i].params);
         first[i].params = NULL;
     }

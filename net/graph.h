@@ -99,6 +99,7 @@ typedef struct dpli_node {
     int32_t n_attrs;
     void *params;  /* the operator's own, one block */
     float *packed; /* the weight as the kernel wants it, 64-byte aligned */
+    bool three;    /* packed by dpli_three_pack */
     void *narrow;  /* the same for a narrow kernel, instead */
     dpli_act act;  /* fused in; its slope is filled from the value below when planned */
     int32_t slope; /* constant value, -1 for none */
@@ -127,6 +128,7 @@ typedef struct dpli_graph {
     double max_operations;
     dpl_precision precision; /* as asked for */
     dpli_numbers numbers;    /* in which products are computed where there is a kernel for them */
+    bool three;              /* those of float32 by three of bfloat16 */
     size_t constant_bytes_left; /* what more constants may take, packed ones included */
 } dpli_graph;
 

@@ -191,6 +191,7 @@ dpl_status dpli_load_for_running(dpli_graph *g, const void *bytes, size_t n_byte
     if (status != DPL_OK)
         return status;
     g->numbers = choose_numbers(g, &by_ranges);
+    g->three = g->precision == DPL_PRECISION_BF16X3 && dpli_cpu_narrow() == DPLI_NARROW_AMX;
     /* Ranges are of values as the file has them. */
     status = by_ranges ? DPL_OK : dpli_graph_merge(g, err);
     if (status == DPL_OK)

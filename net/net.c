@@ -150,7 +150,7 @@ dpl_precision dpl_net_precision(const dpl_net *net)
     case DPLI_BYTES: return DPL_PRECISION_INT8;
     case DPLI_FLOATS: break;
     }
-    return DPL_PRECISION_FLOAT32;
+    return net->graph.three ? DPL_PRECISION_BF16X3 : DPL_PRECISION_FLOAT32;
 }
 
 const char *dpl_net_hash(const dpl_net *net)

@@ -568,11 +568,12 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
     for (int32_t i = 0; i < plan->p.n_steps; i++) {
         const dpli_step *step = &plan->p.steps[i];
         static const char *const numbers[] = {"", " bf16", " int8"};
+        const char *in = step->three ? " bf16x3" : numbers[step->numbers];
         char what[96];
 
         snprintf(what, sizeof what, "%s%s%s%s%s%s", step->what, step->bias ? "+bias" : "",
                  step->before ? "+residual" : "", act_name(step->act),
-                 step->after ? "+residual" : "", numbers[step->numbers]);
+                 step->after ? "+residual" : "", in);
         dpli_buf_printf(&text, "%4d  %-32s %-20s %14.0f", (int)i, what,
                         dpli_shape_text(&step->shape, shape), step->macs);
         if (timed_runs > 0)

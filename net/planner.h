@@ -58,6 +58,7 @@ typedef struct dpli_step {
     dpli_act_kind act;        /* fused in, for describing */
     bool bias, before, after; /* these too, as in dpli_epilogue */
     dpli_numbers numbers;     /* computed in, for describing */
+    bool three;               /* products by three, for describing */
 } dpli_step;
 
 const dpli_graph *dpli_plan_graph(const dpli_planner *p);

@@ -17,6 +17,7 @@
 #include "app/commands.h"
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/photo_folders.h"
 #include "serve/keep.h"
 #include "serve/server.h"
 #include "serve/watch.h"
@@ -26,8 +27,7 @@ enum {
     MAX_READING = 1024, /* requests that wait for a reader */
     MAX_WRITING = 256,
     MAX_LONG = 4,
-    MAX_FOLDERS = 4096, /* of photos that the sandbox lets be read */
-    END_S = 60          /* for clients to take their answers when the server ends */
+    END_S = 60 /* for clients to take their answers when the server ends */
 };
 
 typedef struct serve_options {
@@ -96,32 +96,9 @@ const option_spec *const options_of_serve[] = {own,
                                                options_output,
                                                NULL};
 
-/* ------------------------------------------------------------------ what may be read */
-
-/* The folders that hold the gallery's photos: rows come by path, so that a folder's stand together.
- */
-typedef struct folders {
-    const char **paths;
-    size_t n;
-} folders;
-
-static dpl_status take_folder(void *ctx, const dpl_photo_row *row)
-{
-    folders *f = ctx;
-    const char *slash = strrchr(row->path, '/');
-    const size_t n = slash ? (size_t)(slash - row->path) : 0;
-
-    if (row->path[0] != '/' || n == 0 || f->n == MAX_FOLDERS)
-        return DPL_OK;
-    if (f->n > 0 && strncmp(f->paths[f->n - 1], row->path, n) == 0 && !f->paths[f->n - 1][n])
-        return DPL_OK;
-    f->paths[f->n++] = text_format("%.*s", (int)n, row->path);
-    return DPL_OK;
-}
-
 /* ------------------------------------------------------------------ opening */
 
-static int open_rows(server *s, const serve_options *o, folders *f)
+static int open_rows(server *s, const serve_options *o, photo_folders *f)
 {
     const common *c = &o->common;
     common quiet = *c; /* opening it is no question */
@@ -134,8 +111,7 @@ static int open_rows(server *s, const serve_options *o, folders *f)
                                o->read_only ? DPL_GALLERY_READ : DPL_GALLERY_CREATE);
     if (code)
         return code;
-    f->paths = text_need(calloc(MAX_FOLDERS, sizeof *f->paths));
-    if (dpl_gallery_each_photo(s->gallery, NULL, take_folder, f, &err) != DPL_OK)
+    if (photo_folders_find(f, s->gallery, &err) != DPL_OK)
         return common_fail(s->self, c, &err);
     if (!o->photos && !o->read_only && strstr(dpl_gallery_dir(s->gallery), "://"))
         return common_refuse(s->self, c, DPL_E_ARGUMENT,
@@ -195,7 +171,7 @@ static int open_sentences(server *s, const char *path, const char *merges)
     return code;
 }
 
-static int open_models(server *s, serve_options *o, folders *f)
+static int open_models(server *s, serve_options *o, photo_folders *f)
 {
     common *c = &o->common;
     char *model = NULL, *sentences = NULL, *merges = NULL;
@@ -206,7 +182,8 @@ static int open_models(server *s, serve_options *o, folders *f)
     (void)dpl_models_find(&model, DPL_MODEL_IMAGE, NULL);
     c->inputs = f->paths;
     c->n_inputs = f->n;
-    c->writes = s->is_read_only ? NULL : s->photos;
+    c->writes = (const char *const *)&s->photos;
+    c->n_writes = s->is_read_only ? 0 : 1;
     c->adds_pictures = !s->is_read_only;
     c->stays = true;
     c->beside[0] = model;
@@ -217,7 +194,8 @@ static int open_models(server *s, serve_options *o, folders *f)
         code = open_copies(s, c, model);
     if (!code)
         code = open_sentences(s, sentences, merges);
-    c->inputs = NULL;
+    c->inputs = c->writes = NULL;
+    c->n_writes = 0;
     c->beside[0] = c->beside[1] = c->beside[2] = NULL;
     dpl_bytes_free(model);
     free(sentences);
@@ -348,7 +326,7 @@ static int run(server *s, serve_options *o, office *f)
     const http_limits limits = {o->max_body, 8 * o->max_body, o->timeout_s};
     const http_hooks hooks = server_hooks(s);
     const volatile int *stop;
-    folders photos = {0};
+    photo_folders photos = {0};
     watcher *watching;
     dpl_error err;
     int code = 0;
@@ -366,9 +344,7 @@ static int run(server *s, serve_options *o, office *f)
         code = open_models(s, o, &photos);
     if (!code)
         code = open_office(f, s);
-    for (size_t i = 0; i < photos.n; i++)
-        free((void *)(uintptr_t)photos.paths[i]);
-    free(photos.paths);
+    photo_folders_clear(&photos);
     if (code)
         return code;
     s->http = http_start(s->listener.socket, &hooks, &limits);

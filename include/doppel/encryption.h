@@ -116,7 +116,7 @@ DPL_API dpl_status dpl_gallery_export_sealed(dpl_gallery *gallery, const char *p
  * dpl_gallery_import of an export that may be sealed.
  *
  * @param key  NULL: none. Asked for a secret only where the export wants one
- * @retval DPL_E_INPUT  also: the secret is wrong, or was not given; it was changed or cut short
+ * @retval DPL_E_GALLERY  also: the secret is wrong, or was not given; it was changed or cut short
  */
 DPL_API dpl_status dpl_gallery_import_sealed(dpl_gallery *gallery, const char *path,
                                              const dpl_key_options *key, int64_t *n_photos,

@@ -60,7 +60,11 @@ typedef enum dpl_precision {
     DPL_PRECISION_AUTO = 2,
     /* Numbers of eight bits, sums in int32: of a file that is quantised, or has a fact
      * "doppel.ranges" (docs/speed.md); any other net computes in float32 */
-    DPL_PRECISION_INT8 = 3
+    DPL_PRECISION_INT8 = 3,
+    /* float32, in which products are made of three of bfloat16 each where the processor has AMX and
+     * that is faster: off by some 2^-16 of what they are made of (docs/speed.md); elsewhere, and
+     * all else, float32 */
+    DPL_PRECISION_BF16X3 = 4
 } dpl_precision;
 
 typedef struct dpl_net_options {
@@ -105,7 +109,7 @@ DPL_API void dpl_net_close(dpl_net *net);
 /** A metadata_props value ("doppel.kind", …) or NULL; borrowed from the net. */
 DPL_API const char *dpl_net_meta(const dpl_net *net, const char *key);
 
-/** What the net computes in: DPL_PRECISION_FLOAT32, _BF16 or _INT8. */
+/** What the net computes in: DPL_PRECISION_FLOAT32, _BF16, _INT8 or _BF16X3. */
 DPL_API dpl_precision dpl_net_precision(const dpl_net *net);
 
 /** SHA-256 of the file without its metadata, 64 lower-case hex digits: the net's name, which a new

@@ -31,7 +31,7 @@ DPLI_INLINE vf act_vec(dpli_act_kind kind, vf x, vf slope, float a, float b)
     return x;
 }
 
-#if !defined(DPLI_NARROW)
+#if !defined(DPLI_NARROW) && !defined(DPLI_PRODUCTS_ONLY)
 /* n values of one row; slope [n] or NULL. */
 DPLI_INLINE void act_span(dpli_act_kind kind, const dpli_act *act, float *y, const float *x,
                           const float *slope, size_t n)

@@ -8,6 +8,7 @@ typedef struct worker {
     lines out;
     line_copies copies;
     const elem *zeros;
+    void *three; /* for target */
     int32_t done;
 } worker;
 
@@ -27,13 +28,14 @@ static const void *weight_of(const dpli_link *link)
     return (const float *)link->packed + ROWS_BEFORE * columns;
 }
 
-static target whole_target(const dpli_link *link, void *out)
+static target whole_target(const dpli_link *link, void *out, void *three)
 {
     const dpli_epilogue *e = &link->epilogue;
     const size_t columns = ((size_t)link->conv->out_c + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL;
     const float *floats = link->packed;
     const size_t n = (size_t)(e->wide_channels > 0 ? e->wide_channels : link->conv->out_c);
 
+    (void)three; /* of float32 only */
     return (target)
     {
         .out = out, .bias = floats,
@@ -134,11 +136,12 @@ static const void *weight_of(const dpli_link *link)
     return link->packed;
 }
 
-static target whole_target(const dpli_link *link, void *out)
+static target whole_target(const dpli_link *link, void *out, void *three)
 {
     const dpli_epilogue *e = &link->epilogue;
 
     return (target){.out = out,
+                    .three = three,
                     .bias = e->bias,
                     .slope = e->act.kind == DPLI_ACT_PRELU ? e->act.slope : NULL,
                     .before = e->before,
@@ -155,11 +158,19 @@ static size_t link_line(const dpli_link *link)
 
 #endif
 
+/* The end of a convolution's scratch, where rows are split; NULL where they are not. */
+static void *three_of(const dpli_conv *c, void *scratch)
+{
+    return c->three ? (char *)scratch + dpli_conv_scratch_bytes(c) - dpli_three_scratch_bytes(c)
+                    : NULL;
+}
+
 /* Once a run: what the link keeps in its scratch. */
 static void worker_begin(worker *w, const dpli_link *link, void *scratch)
 {
     if (!link->conv)
         return;
+    w->three = three_of(link->conv, scratch);
     if (dpli_conv_choose(link->conv) == DPLI_CONV_DEPTHWISE) {
         memset(scratch, link->conv->outside, (size_t)link->conv->in_c * sizeof(elem));
         w->zeros = scratch;
@@ -186,7 +197,7 @@ static void worker_run(worker *w, const dpli_link *link, const lines *in, int32_
         return;
     }
     packed = weight_of(link);
-    t = whole_target(link, NULL);
+    t = whole_target(link, NULL, w->three);
     t.before = t.before ? t.before + i * (size_t)c->out_h * w->out.line : NULL;
     t.after = t.after ? t.after + i * (size_t)c->out_h * w->out.line : NULL;
     switch (dpli_conv_choose(c)) {
@@ -220,6 +231,7 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
     worker workers[DPLI_MAX_CHAIN] = {0};
     dpli_chain_plan plan;
     char *at = scratch;
+    bool three = false;
 
     dpli_chain_lay_out(&plan, links, n_links);
     for (int32_t l = 0; l < n_links; l++) {
@@ -227,7 +239,9 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
         at += plan.ring_floats[l] * sizeof(elem);
         worker_begin(&workers[l], links + l, at);
         at += links[l].conv ? dpli_conv_scratch_bytes(links[l].conv) : 0;
+        three |= links[l].conv && links[l].conv->three;
     }
+    products_begin(three);
     for (size_t unit = from_unit; unit < end_unit;) {
         const size_t i = unit / per_picture, within = unit % per_picture;
         const size_t many =
@@ -256,7 +270,7 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
                     worker_run(&workers[l], links + l, l ? &workers[l - 1].out : &from, want[l], i);
         }
     }
-    narrow_end();
+    products_end(three);
 }
 
 /* Pieces from .. end - 1 of dpli_conv_units. */
@@ -264,12 +278,16 @@ static void conv_run(const dpli_conv *c, void *out, const void *in, const void *
                      const dpli_epilogue *e, void *scratch, size_t from, size_t end)
 {
     const dpli_link link = {.conv = c, .packed = packed, .epilogue = *e};
-    const target all = whole_target(&link, out);
+    const target all = whole_target(&link, out, three_of(c, scratch));
 
-    switch (dpli_conv_choose(c)) {
-    case DPLI_CONV_FLAT: conv_flat(c, in, weight_of(&link), &all, from, end); break;
-    case DPLI_CONV_PATCHES: conv_patches(c, in, weight_of(&link), &all, scratch, from, end); break;
-    default: chain_run(&link, 1, out, in, scratch, from, end); return;
+    if (dpli_conv_choose(c) != DPLI_CONV_FLAT && dpli_conv_choose(c) != DPLI_CONV_PATCHES) {
+        chain_run(&link, 1, out, in, scratch, from, end);
+        return;
     }
-    narrow_end();
+    products_begin(c->three);
+    if (dpli_conv_choose(c) == DPLI_CONV_FLAT)
+        conv_flat(c, in, weight_of(&link), &all, from, end);
+    else
+        conv_patches(c, in, weight_of(&link), &all, scratch, from, end);
+    products_end(c->three);
 }

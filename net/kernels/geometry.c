@@ -136,7 +136,7 @@ size_t dpli_conv_scratch_bytes(const dpli_conv *c)
         break;
     }
     }
-    return round_up(floats * sizeof(float), 64);
+    return round_up(floats * sizeof(float), 64) + (c->three ? dpli_three_scratch_bytes(c) : 0);
 }
 
 /* ------------------------------------------------------------------ narrow numbers */
@@ -208,6 +208,73 @@ void dpli_narrow_pack(void *packed, const dpli_conv *c, const float *weight, con
                 column[(k / 2 * DPLI_PANEL + n % DPLI_PANEL) * 2 + k % 2] = dpli_bf16_of(*weight++);
             }
     }
+}
+
+/* ------------------------------------------------------------------ three products */
+
+bool dpli_conv_wants_three(const dpli_conv *c)
+{
+    const size_t columns = (size_t)(c->out_c / c->groups);
+
+    return !is_depthwise(c) && c->in_c / c->groups % 2 == 0 && depth(c) >= 32 && columns >= 32;
+}
+
+size_t dpli_three_floats(const dpli_conv *c)
+{
+    return dpli_conv_packed_floats(c) + DPLI_THREE_K * DPLI_PANEL / 2;
+}
+
+void dpli_three_pack(float *packed, const dpli_conv *c, const float *weight)
+{
+    const size_t n_taps = taps(c), channels = (size_t)(c->in_c / c->groups), k = depth(c);
+    const size_t columns = (size_t)(c->out_c / c->groups);
+    uint16_t *to = (uint16_t *)(void *)packed;
+
+    memset(packed, 0, dpli_three_floats(c) * sizeof *packed);
+    for (int32_t g = 0; g < c->groups; g++) {
+        for (size_t n = 0; n < columns; n++) {
+            uint16_t *high = to + n / DPLI_PANEL * DPLI_PANEL * 2 * k, *low = high + DPLI_PANEL * k;
+
+            for (size_t i = 0; i < channels; i++)
+                for (size_t tap = 0; tap < n_taps; tap++) {
+                    const size_t row = tap * channels + i;
+                    const size_t at = (row / 2 * DPLI_PANEL + n % DPLI_PANEL) * 2 + row % 2;
+
+                    high[at] = dpli_bf16_of(*weight);
+                    /* The largest numbers are nearest to infinity, which is no part of a sum. */
+                    if ((high[at] & 0x7fff) == 0x7f80)
+                        high[at]--;
+                    low[at] = dpli_bf16_of(*weight - dpli_bf16_to_float(high[at]));
+                    weight++;
+                }
+        }
+        to += 2 * k * round_up(columns, DPLI_PANEL);
+    }
+}
+
+/* Depth of what a tile reads, each segment in whole steps. */
+static size_t three_depth(const dpli_conv *c)
+{
+    const size_t n = dpli_conv_choose(c) == DPLI_CONV_LINES ? (size_t)c->kernel_h : 1;
+
+    return n * round_up(depth(c) / n, DPLI_THREE_K);
+}
+
+/* A stretch of rows, of which there are two in the first cache. */
+#define THREE_BYTES ((size_t)16 << 10)
+
+size_t dpli_three_rows(size_t depth)
+{
+    const size_t fit = THREE_BYTES / (depth * 2 * sizeof(uint16_t)) / 32 * 32;
+
+    return fit > 32 ? fit : 32;
+}
+
+size_t dpli_three_scratch_bytes(const dpli_conv *c)
+{
+    const size_t k = three_depth(c);
+
+    return 2 * dpli_three_rows(k) * k * 2 * sizeof(uint16_t);
 }
 
 /* ------------------------------------------------------------------ bytes */

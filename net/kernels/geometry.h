@@ -71,6 +71,7 @@ typedef struct dpli_conv {
     int32_t pad_top, pad_left; /* below and right follow from out_h, out_w; zeros outside */
     int32_t groups;            /* in_c and out_c are multiples of it */
     uint8_t outside;           /* of bytes: what stands for zero outside the picture */
+    bool three;                /* of float32: by three products of bfloat16 */
 } dpli_conv;
 
 /** Floats of a packed weight, and packing from ONNX's [out_c, in_c / groups, kernel_h, kernel_w].
@@ -158,6 +159,33 @@ bool dpli_conv_can_bytes(const dpli_conv *c);
 size_t dpli_bytes_size(const dpli_conv *c);
 bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, const float *scales,
                      int32_t n_scales, dpli_scale in, const float *bias, const float *slope);
+
+/*
+ * Float32 by three products of bfloat16, for processors with AMX. Each operand is the sum of a high
+ * part, it rounded to bfloat16, and a low one, what that leaves rounded to bfloat16:
+ *
+ *     a b = (a_h + a_l) (b_h + b_l) ~ a_l b_h + a_h b_h + a_h b_l
+ *
+ * A high part leaves 2^-8 of its operand at most, whose rounding is off by 2^-17 of it; and what is
+ * left out, a_l b_l, is 2^-16 of the product. Together that is 2^-15 of |a b| at most, before sums
+ * in float32. Numbers that round to infinity in bfloat16 are no weights.
+ *
+ * The weight is packed in panels of as many bytes as float32's, each [k / 2, DPLI_PANEL, 2] of high
+ * parts, then of low ones. A step reads past the end of a panel what it multiplies by 0; behind the
+ * last one are zeros for that.
+ */
+
+/** Whether there is such a kernel for it, and it is faster: depends on what packing depends on. */
+bool dpli_conv_wants_three(const dpli_conv *c);
+size_t dpli_three_floats(const dpli_conv *c);
+void dpli_three_pack(float *packed, const dpli_conv *c, const float *weight);
+
+/* Of k a step, what a row of a tile holds; rows that are split at a time, of a depth in whole
+ * steps. */
+#define DPLI_THREE_K 32
+size_t dpli_three_rows(size_t depth);
+/** Bytes at the end of dpli_conv_scratch_bytes for the rows. */
+size_t dpli_three_scratch_bytes(const dpli_conv *c);
 
 /** To bfloat16: the nearest, of two the even one; NaN stays. */
 static inline uint16_t dpli_bf16_of(float x)

@@ -126,16 +126,14 @@ static void pack_columns(uint32_t *to, const lines_of *l, size_t line)
 
 static void product_begin(void)
 {
-    struct {
+    static const struct {
         uint8_t palette, start_row, zeros[14];
         uint16_t row_bytes[16];
         uint8_t rows[16];
-    } config = {.palette = 1};
+    } config = {.palette = 1,
+                .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+                .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 
-    for (int i = 0; i < 8; i++) {
-        config.rows[i] = 16;
-        config.row_bytes[i] = 64;
-    }
     _tile_loadconfig(&config);
 }
 

@@ -122,7 +122,7 @@ static bool is_for_bytes(const dpli_graph *g, const dpli_node *node, const dpli_
 dpl_status dpli_conv_prepare(dpli_graph *g, dpli_node *node, const dpli_conv *c,
                              const float *weight, dpl_error *err)
 {
-    size_t n = dpli_conv_packed_floats(c);
+    size_t n;
 
     if (is_for_bytes(g, node, c)) {
         dpl_status status = prepare_bytes(g, node, c, weight, err);
@@ -142,12 +142,17 @@ dpl_status dpli_conv_prepare(dpli_graph *g, dpli_node *node, const dpli_conv *c,
                          node->slope >= 0 ? g->values[node->slope].data : NULL);
         return DPL_OK;
     }
+    node->three = g->three && dpli_conv_wants_three(c);
+    n = node->three ? dpli_three_floats(c) : dpli_conv_packed_floats(c);
     if (dpli_graph_spend(g, n, sizeof *node->packed, err) != DPL_OK)
         return DPL_E_MEMORY;
     node->packed = dpli_alloc_aligned(n, sizeof *node->packed, err);
     if (!node->packed)
         return DPL_E_MEMORY;
-    dpli_conv_pack(node->packed, c, weight);
+    if (node->three)
+        dpli_three_pack(node->packed, c, weight);
+    else
+        dpli_conv_pack(node->packed, c, weight);
     return DPL_OK;
 }
 
@@ -236,6 +241,7 @@ dpl_status dpli_plan_conv(dpli_planner *p, const dpli_node *node, dpli_planned *
     step->run_part = run_conv_part;
     s = step->params;
     s->conv = narrow ? dpli_conv_narrowed(c) : *c;
+    s->conv.three = step->three = node->three;
     s->numbers = step->numbers = narrow ? dpli_plan_graph(p)->numbers : DPLI_FLOATS;
     if (s->numbers == DPLI_BYTES)
         s->conv.outside = (uint8_t)dpli_plan_grid(p, x).zero;

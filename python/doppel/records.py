@@ -61,6 +61,7 @@ class Precision(_Words):
     BF16 = 1
     AUTO = 2
     INT8 = 3
+    BF16X3 = 4
 
 
 class TokenKind(_Words):

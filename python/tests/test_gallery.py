@@ -298,9 +298,9 @@ def test_a_sealed_export_is_read_by_its_passphrase_alone(people, tmp_path):
     people.export(tmp_path / "sealed", passphrase="correct horse")
     assert b"Curie" not in (tmp_path / "sealed").read_bytes()
     with doppel.Gallery.open(tmp_path / "other", "c") as other:
-        with pytest.raises(doppel.InputError, match="not its passphrase"):
+        with pytest.raises(doppel.GalleryError, match="not its passphrase"):
             other.import_(tmp_path / "sealed", passphrase="wrong horse")
-        with pytest.raises(doppel.InputError, match="sealed by a passphrase"):
+        with pytest.raises(doppel.GalleryError, match="sealed by a passphrase"):
             other.import_(tmp_path / "sealed")
         other.import_(tmp_path / "sealed", passphrase="correct horse")
         assert [p.name for p in other.people()] == [p.name for p in people.people()]

@@ -85,6 +85,12 @@ mkdir -p configuration/doppel
 cp config configuration/doppel/config
 exits 0 list
 nothing_plain gallery
+exits 0 export sealed --export-passphrase-file words
+exits 4 import sealed --gallery other --export-passphrase-file wrong
+says err "that is not its passphrase"
+head -c 5000 sealed >cut
+exits 4 import cut --gallery other --export-passphrase-file words
+[ ! -e other ] || fail "an import that failed left a gallery"
 
 # The server: its log, and files while it answers and enrols, and after it is killed. No core is left.
 ulimit -c unlimited 2>/dev/null || :

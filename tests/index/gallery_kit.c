@@ -30,6 +30,24 @@ bool kit_is_database(void)
     return postgres_kit_is_wanted();
 }
 
+bool kit_is_sealed(void)
+{
+    return getenv("DOPPEL_ENCRYPTED") != NULL;
+}
+
+const uint8_t *kit_file_key(const char *dir)
+{
+    static uint8_t key[DPLI_KEY_BYTES];
+    dpl_gallery *gallery;
+
+    if (!kit_is_sealed())
+        return NULL;
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    memcpy(key, gallery->store->file_key, sizeof key);
+    dpl_gallery_close(gallery);
+    return key;
+}
+
 void kit_needs_folder(void **state)
 {
     (void)state;
@@ -204,6 +222,21 @@ void kit_checkpoint(dpl_gallery *gallery)
         kit_expect(DPL_OK, dpli_db_checkpoint(kit_db(gallery), &err), &err);
 }
 
+/* With a key that opens without being asked for: all that is tested of a gallery holds of one that
+   is encrypted, too. */
+void kit_seal(dpl_gallery *gallery)
+{
+    dpl_key_options key = DPL_KEY_OPTIONS_INIT;
+    dpl_error err;
+    char path[512];
+
+    if (!kit_is_sealed() || dpli_store_is_sealed(gallery->store))
+        return;
+    snprintf(path, sizeof path, "%s/gallery.keys", dpl_gallery_folder(gallery));
+    key.key_file = path;
+    kit_expect(DPL_OK, dpl_gallery_encrypt(gallery, &key, &err), &err);
+}
+
 dpl_gallery *kit_new(const char *dir)
 {
     dpl_gallery *gallery = kit_open(dir, DPL_GALLERY_CREATE);
@@ -214,16 +247,7 @@ dpl_gallery *kit_new(const char *dir)
     binding.space = "image";
     binding.dim = 2 * KIT_DIM;
     kit_expect(DPL_OK, dpli_gallery_bind(gallery, &binding, &err), &err);
-    /* With a key that opens without being asked for: all that is tested of a gallery holds of one
-       that is encrypted, too. */
-    if (getenv("DOPPEL_ENCRYPTED")) {
-        dpl_key_options key = DPL_KEY_OPTIONS_INIT;
-        char path[512];
-
-        snprintf(path, sizeof path, "%s/gallery.keys", dir);
-        key.key_file = path;
-        kit_expect(DPL_OK, dpl_gallery_encrypt(gallery, &key, &err), &err);
-    }
+    kit_seal(gallery);
     return gallery;
 }
 

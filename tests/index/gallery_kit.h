@@ -25,6 +25,23 @@ void kit_needs_folder(void **state);
         #test, kit_is_database() ? kit_needs_folder : test, set_up, tear_down, NULL                \
     }
 
+/** Whether galleries are encrypted ($DOPPEL_ENCRYPTED): of kit_new, with a key that opens without
+ * being asked for. */
+bool kit_is_sealed(void);
+/** Of a gallery's folder, what its snapshots are sealed with; NULL: they are plain. The next call
+ * writes over it. */
+const uint8_t *kit_file_key(const char *dir);
+/** A test of what is plain in the files, or of what only a plain gallery does: left out where they
+ * are encrypted; tests/index/test_encryption.c asks for what holds instead. */
+#define kit_unit_test_of_plain(test)                                                               \
+    {                                                                                              \
+#test, kit_is_sealed() ? kit_needs_folder : test, NULL, NULL, NULL                         \
+    }
+#define kit_unit_test_of_plain_folder(test)                                                        \
+    {                                                                                              \
+#test, kit_is_sealed() || kit_is_database() ? kit_needs_folder : test, NULL, NULL, NULL    \
+    }
+
 /** A fresh folder's path, removed with all in it by kit_drop, which frees the path, too. */
 char *kit_folder(void);
 void kit_drop(char *dir);
@@ -38,6 +55,10 @@ void kit_beside(char path[512], const char *dir, const char *name);
 dpl_gallery *kit_open(const char *dir, dpl_gallery_mode mode);
 /** A new gallery with a face model (KIT_HASH, KIT_DIM) and an image model (its dim 2 * KIT_DIM). */
 dpl_gallery *kit_new(const char *dir);
+
+/** A gallery that was made otherwise is encrypted from here on where galleries are
+ * ($DOPPEL_ENCRYPTED), unless it is already. */
+void kit_seal(dpl_gallery *gallery);
 
 /** The database under a gallery. */
 dpli_db *kit_db(dpl_gallery *gallery);

@@ -25,6 +25,7 @@
 #include "index/gallery.h"
 #include "tests/index/gallery_kit.h"
 #include "tests/index/torn_vfs.h"
+#include "tests/slowed.h"
 
 enum { MAX_STEPS = 4 };
 
@@ -419,7 +420,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(after_a_loss_of_power_a_gallery_holds_what_was_reported),
+        unit_test_unless_slowed(after_a_loss_of_power_a_gallery_holds_what_was_reported),
         cmocka_unit_test(when_any_call_to_the_disk_fails_a_gallery_holds_what_was_reported),
     };
     const char *given = getenv("DOPPEL_SEED"), *rounds = getenv("DOPPEL_ROUNDS");

@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "index/gallery.h"
 #include "tests/index/gallery_kit.h"
+#include "tests/slowed.h"
 
 static dpl_error err;
 
@@ -132,7 +133,7 @@ static void any_gallery_survives_the_round_trip(void **state)
     (void)state;
     print_message("DOPPEL_SEED=%llu\n", (unsigned long long)seed);
     dpli_rng_seed(&rng, seed);
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < UNLESS_SLOWED(10, 3); round++) {
         char *dir = kit_folder(), *other = kit_folder(), *text, *again;
         dpl_gallery *gallery = kit_new(dir);
         int n = (int)dpli_rng_below(&rng, 12);
@@ -416,7 +417,7 @@ static void a_file_cut_off_anywhere_is_refused(void **state)
     n = strlen(text);
     dpl_gallery_close(gallery);
     gallery = kit_open(other, DPL_GALLERY_CREATE);
-    for (size_t cut = 0; cut + 1 < n; cut++) {
+    for (size_t cut = 0; cut + 1 < n; cut += IS_UNDER_VALGRIND ? 7 : 1) {
         kit_expect(DPL_E_INPUT, import_text(gallery, text, cut), &err);
         assert_non_null(strstr(err.message, "in.jsonl:"));
     }
@@ -609,7 +610,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_wrong_anywhere_changes_nothing),
         cmocka_unit_test(a_vector_without_a_direction_is_not_imported),
         /* Thousands of imports; what reads the file knows of no keeper. */
-        kit_unit_test_of_folder(a_file_cut_off_anywhere_is_refused),
+        kit_unit_test_of_plain_folder(a_file_cut_off_anywhere_is_refused),
         cmocka_unit_test(a_line_without_end_is_refused_before_it_fills_memory),
         cmocka_unit_test(an_export_carries_no_character_that_drives_a_terminal),
         cmocka_unit_test(a_vector_too_long_to_be_compared_is_not_taken),

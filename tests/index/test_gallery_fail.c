@@ -25,6 +25,7 @@
 #include "index/gallery.h"
 #include "tests/failing_alloc.h"
 #include "tests/index/gallery_kit.h"
+#include "tests/slowed.h"
 
 static dpl_error err;
 static dpli_rng rng;
@@ -226,7 +227,8 @@ static void without_memory_a_job_is_done_or_not_begun(void **state)
         make_gallery(dir);
         before = dump_of(dir);
         for (int on = 0; on < 2; on++) {
-            for (size_t n = 1;; n++) {
+            /* With all after it: the same ways out as of that one alone, from fewer places. */
+            for (size_t n = 1;; n += on ? UNLESS_SLOWED(1, 5) : 1) {
                 dpl_status status;
                 int hit;
 
@@ -335,7 +337,7 @@ static void when_sqlite_has_no_memory_nothing_is_half_done(void **state)
     (void)state;
     make_gallery(dir);
     before = dump_of(dir);
-    for (int kib = 8; kib < 8192 && n_done < 3; kib += 1 + kib / 16) {
+    for (int kib = 8; kib < 8192 && n_done < 3; kib += 1 + kib / UNLESS_SLOWED(16, 4)) {
         int status;
         pid_t pid = fork();
 
@@ -617,7 +619,7 @@ static void on_a_full_disk_what_was_put_stays_and_the_rest_is_told(void **state)
     for (int i = 0; i < 60; i += BATCH)
         put_batch(gallery, i);
     dpl_gallery_close(gallery);
-    for (rlim_t kib = 1; kib < 512; kib += 19) {
+    for (rlim_t kib = 1; kib < 512; kib += UNLESS_SLOWED(19, 57)) {
         char *dump = dump_of(dir), *after;
         dpl_gallery_counts counts;
         dpl_status status;
@@ -764,7 +766,7 @@ static void damage_that_no_read_meets_is_found_at_opening(void **state)
 static void a_damaged_database_never_crashes(void **state)
 {
     char *dir = kit_folder(), path[256], *bytes, *spoilt;
-    int n_refused = 0, n_rounds = 600;
+    int n_refused = 0, n_rounds = UNLESS_SLOWED(600, 150);
     size_t n;
 
     (void)state;
@@ -822,7 +824,7 @@ static void a_damaged_log_never_crashes(void **state)
     assert_true(n_log > PAGE);
     spoilt = malloc(n_log);
     assert_non_null(spoilt);
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < UNLESS_SLOWED(100, 30); round++) {
         size_t n = round % 3 ? n_log : dpli_rng_below(&rng, n_log);
 
         memcpy(spoilt, log, n_log);
@@ -847,9 +849,9 @@ int main(void)
         cmocka_unit_test(without_memory_a_job_is_done_or_not_begun),
         cmocka_unit_test(without_memory_an_old_gallery_is_brought_up_to_date_or_left),
         cmocka_unit_test(when_sqlite_has_no_memory_nothing_is_half_done),
-        cmocka_unit_test(killed_at_any_instant_all_that_was_put_is_there_and_nothing_by_halves),
-        cmocka_unit_test(a_gallery_whose_making_was_killed_is_made_by_the_next),
-        cmocka_unit_test(a_forget_killed_at_any_instant_leaves_all_or_no_byte),
+        unit_test_unless_slowed(killed_at_any_instant_all_that_was_put_is_there_and_nothing_by_halves),
+        unit_test_unless_slowed(a_gallery_whose_making_was_killed_is_made_by_the_next),
+        unit_test_unless_slowed(a_forget_killed_at_any_instant_leaves_all_or_no_byte),
         cmocka_unit_test(on_a_full_disk_what_was_put_stays_and_the_rest_is_told),
         cmocka_unit_test(a_database_cut_off_anywhere_is_refused),
         cmocka_unit_test(damage_that_no_read_meets_is_found_at_opening),

@@ -21,6 +21,7 @@
 
 #include "index/gallery.h"
 #include "tests/index/gallery_kit.h"
+#include "tests/slowed.h"
 
 #define FIXTURE DPL_SOURCE_DIR "/tests/fixtures/gallery-"
 
@@ -181,7 +182,7 @@ static double now_s(void)
 
 static void kill_in_the_middle(int version)
 {
-    enum { N_KILLS = 60 };
+    enum { N_KILLS = UNLESS_SLOWED(60, 6) };
     char *want = wanted(version);
     double took = 0;
     int n_old = 0;

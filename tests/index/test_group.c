@@ -490,6 +490,7 @@ static int begin(void **state)
     folder = kit_folder();
     kit_expect(DPL_OK, dpl_gallery_open(&g, folder, DPL_GALLERY_CREATE, &err), &err);
     kit_expect(DPL_OK, dpl_gallery_bind(g, dpl_pipeline_encoder(pipeline), &err), &err);
+    kit_seal(g);
     return 0;
 }
 

@@ -129,6 +129,8 @@ static dpl_gallery *open_gallery(dpl_gallery_mode mode)
 
     if (dpl_gallery_open(&g, database ? database : at("gallery"), mode, &err) != DPL_OK)
         fail_msg("%s", err.message);
+    if (mode != DPL_GALLERY_READ)
+        kit_seal(g);
     return g;
 }
 

@@ -87,6 +87,7 @@ static dpl_gallery *enroll(const char *to, const dpl_pipeline *p)
     dpl_gallery *gallery = kit_open(to, DPL_GALLERY_CREATE);
     dpl_enroll_report report;
 
+    kit_seal(gallery);
     kit_expect(DPL_OK, dpl_enroll(&report, gallery, p, paths, 1, NULL, &err), &err);
     return gallery;
 }

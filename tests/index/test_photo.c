@@ -16,7 +16,9 @@
 
 #include "base/file.h"
 #include "doppel/doppel.h"
+#include "index/pipeline.h"
 #include "tests/folder_kit.h"
+#include "tests/slowed.h"
 
 #define DEMO    DPL_SOURCE_DIR "/demo/"
 #define OBAMA   DEMO "people/Barack Obama/official-portrait.jpg"
@@ -184,6 +186,37 @@ static void face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found(void **stat
         assert_in_range((int)photo.faces[0].h_px, 0.7f * px, 1.3f * px);
         assert_int_equal(photo.image.width_px, 6000);
         dpl_photo_clear(&photo);
+        dpl_bytes_free(jpeg);
+    }
+}
+
+/* A face of 150 pixels and more in the decoded picture has the pixels that its chip takes. */
+static void one_photo_is_decoded_no_larger_than_its_faces_ask_for(void **state)
+{
+    const int32_t dim = dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+        uint8_t *jpeg = lone_face(&n, 4000, 3000, i == 0 ? 440 : 200, 700, 500);
+        dpl_photo one, many;
+        float cosine = 0;
+
+        need(dpl_photo_from_bytes(&one, pipeline, scratch, NULL, jpeg, n, &err));
+        need(dpli_photo_process(&many, pipeline, scratch, jpeg, n, &err));
+        assert_int_equal(one.n_faces, 1);
+        assert_int_equal(many.n_faces, 1);
+        assert_int_equal(many.image.width_px, 4000);
+        assert_int_equal(one.image.width_px, i == 0 ? 2000 : 4000);
+        assert_int_equal(one.image.full_width_px, 4000);
+        for (int32_t k = 0; k < dim; k++)
+            cosine += one.vectors[k] * many.vectors[k];
+        assert_true(cosine > 0.995f);
+        /* Four pixels are one of the overview's. */
+        assert_true(fabsf(one.faces[0].landmarks[0].x_px - many.faces[0].landmarks[0].x_px) < 4);
+        assert_true(fabsf(one.faces[0].landmarks[0].y_px - many.faces[0].landmarks[0].y_px) < 4);
+        dpl_photo_clear(&one);
+        dpl_photo_clear(&many);
         dpl_bytes_free(jpeg);
     }
 }
@@ -646,10 +679,12 @@ static void photo_that_is_refused_is_in_the_ledger_with_its_reason(void **state)
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define LARGE(f) unit_test_setup_teardown_unless_slowed(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found),
+        LARGE(face_of_40_or_28_px_in_a_photo_of_24_megapixels_is_found),
+        LARGE(one_photo_is_decoded_no_larger_than_its_faces_ask_for),
         TEST(what_is_too_large_to_be_decoded_again_is_looked_at_as_it_is),
-        TEST(photo_that_may_have_smaller_faces_than_were_looked_for_names_the_option),
+        LARGE(photo_that_may_have_smaller_faces_than_were_looked_for_names_the_option),
         TEST(photos_in_memory_give_the_bits_of_their_files),
         TEST(what_is_no_photo_is_refused_by_the_name_given),
         TEST(more_pixels_than_the_pipeline_takes_are_refused),

@@ -22,6 +22,7 @@
 #include "index/snapshot.h"
 #include "tests/index/gallery_kit.h"
 #include "tests/index/vectors.h"
+#include "tests/slowed.h"
 
 enum {
     DIM = KIT_DIM,
@@ -349,10 +350,10 @@ static void a_snapshot_is_written_once_and_then_used(void **state)
     dpl_gallery_close(gallery);
 
     /* Nothing else tells whether it was read: one that says what the database does not. */
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), kit_file_key(dir), NULL), DPL_OK);
     for (size_t i = 0; i < index.n; i++)
         index.owners[i] = 4711;
-    assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, kit_file_key(dir), NULL), DPL_OK);
     dpli_index_clear(&index);
     gallery = kit_open(dir, DPL_GALLERY_READ);
     search(hits, gallery, head, rows, 1, NULL, NULL);
@@ -368,6 +369,9 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
     dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
     dpl_head *head = make_head(DPL_HEAD_COSINE);
     dpli_index index;
+    /* A sealed piece of 2048 bytes is longer by 16. */
+    const size_t n_rows = (size_t)BIG * DIM * sizeof *rows,
+                 behind_rows = (kit_is_sealed() ? n_rows + n_rows / 2048 * 16 : n_rows) + 99;
     size_t n;
 
     (void)state;
@@ -382,13 +386,13 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
 
         memcpy(bad, good, n);
         if (way < 3)
-            bad[way == 0 ? 5 : way == 1 ? (size_t)BIG * DIM * sizeof *rows + 99 : n - 100] ^= 4;
+            bad[way == 0 ? 5 : way == 1 ? behind_rows : n - 100] ^= 4;
         unlink(snapshot_of(dir));
         kit_write(snapshot_of(dir), bad, way == 3 ? 0 : way == 4 ? n - 1 : way == 5 ? n / 3 : n);
         if (way == 6) {
-            assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
+            assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), kit_file_key(dir), NULL), DPL_OK);
             memset(index.identity, 'f', 32);
-            assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, NULL, NULL), DPL_OK);
+            assert_int_equal(dpli_snapshot_write(snapshot_of(dir), &index, kit_file_key(dir), NULL), DPL_OK);
             dpli_index_clear(&index);
             says = "index \"face.faiss\" was out of date and has been rebuilt from the gallery";
         }
@@ -406,7 +410,8 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
         dpl_gallery_close(gallery);
         now = kit_read(snapshot_of(dir), &m);
         assert_int_equal(m, n);
-        assert_memory_equal(now, good, n);
+        if (!kit_is_sealed()) /* by another nonce each time */
+            assert_memory_equal(now, good, n);
         free(now);
     }
     free(good);
@@ -511,7 +516,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
         assert_true(hits[0].template_id > BIG && hits[0].score > 0.9999f);
         right(gallery, head);
         right(reader, head);
-        assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
+        assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), kit_file_key(dir), NULL), DPL_OK);
         assert_int_equal(index.n, BIG + A_PHOTO * (round == 0 ? 1 : 31));
         dpli_index_clear(&index);
     }
@@ -525,7 +530,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     search(hits, gallery, head, added + (size_t)40 * A_PHOTO * DIM, 1, NULL, NULL);
     assert_true(hits[0].score > 0.9999f);
     assert_string_equal(dpl_gallery_notice(gallery), "");
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), kit_file_key(dir), NULL), DPL_OK);
     assert_int_equal(index.n, BIG + 32 * A_PHOTO); /* and the next one need not look for it */
     dpli_index_clear(&index);
 
@@ -535,7 +540,7 @@ static void what_is_added_is_found_and_what_is_removed_is_not(void **state)
     kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "p7", NULL, 0, 0, &err), &err);
     assert_int_equal(report.n_left, 0);
     /* The file is there without them, and the next search need not make it anew. */
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), kit_file_key(dir), NULL), DPL_OK);
     assert_int_equal(index.n, BIG + 29 * A_PHOTO);
     dpli_index_clear(&index);
     right(gallery, head);
@@ -702,7 +707,7 @@ static double recall_of(dpl_gallery *gallery, const dpl_head *head, const float 
 static void past_the_limit_search_is_approximate_with_the_recall_it_states(void **state)
 {
     char *dir, *first, *second;
-    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_gallery *gallery;
     const float *probes = rows + (size_t)(BIG + 10000) * DIM; /* of nobody enrolled */
     dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
     dpl_search_info info;
@@ -714,6 +719,9 @@ static void past_the_limit_search_is_approximate_with_the_recall_it_states(void 
     size_t n, m;
 
     (void)state;
+    if (kit_is_sealed()) /* which changes nothing of what is found, and this is long */
+        skip();
+    gallery = new_gallery(&dir, BIG / A_PHOTO);
     printf("seed %d\n", SEED);
     options.exact_up_to = 10000;
     options.min_recall = 0.95;
@@ -735,7 +743,7 @@ static void past_the_limit_search_is_approximate_with_the_recall_it_states(void 
 
     /* From its file it is the same, and is not tuned again. */
     first = kit_read(snapshot_of(dir), &n);
-    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), NULL, NULL), DPL_OK);
+    assert_int_equal(dpli_snapshot_read(&index, snapshot_of(dir), kit_file_key(dir), NULL), DPL_OK);
     assert_true(info.recall == index.recall && info.recall < 1);
     dpli_index_clear(&index);
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
@@ -984,7 +992,7 @@ int main(void)
         cmocka_unit_test(handles_on_one_gallery_share_one_index),
         cmocka_unit_test(a_search_within_a_walk_sees_what_the_walk_sees),
         cmocka_unit_test(threads_search_while_a_writer_adds_and_forgets),
-        cmocka_unit_test(past_the_limit_search_is_approximate_with_the_recall_it_states),
+        unit_test_unless_slowed(past_the_limit_search_is_approximate_with_the_recall_it_states),
     };
 
     return cmocka_run_group_tests(tests, NULL, drop_big);

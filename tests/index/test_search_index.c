@@ -15,6 +15,7 @@
 
 #include "index/retrieve.h"
 #include "tests/index/vectors.h"
+#include "tests/slowed.h"
 
 #define SEED 20240615
 enum { DIM = 24 };
@@ -149,7 +150,7 @@ static void every_heads_ranking_is_that_of_brute_force(void **state)
 
 /* ------------------------------------------------------------------ approximate */
 
-enum { MANY = 12000, PROBES = 200 };
+enum { MANY = UNLESS_SLOWED(12000, 4000), PROBES = 200 };
 static float many[MANY * DIM], asked[PROBES * DIM];
 
 /* Recall@k of probes that are not in the gallery, measured here, not by what is tested. */
@@ -182,7 +183,7 @@ static void an_approximate_index_finds_what_it_says_by_every_head(void **state)
 
     (void)state;
     printf("seed %d\n", SEED);
-    for (int h = 0; h < 5; h++) {
+    for (int h = 0; h < 5; h += UNLESS_SLOWED(1, 2)) {
         int scaled = h == 4; /* cosine of vectors that are not of unit norm */
         dpl_head *head = make_head(scaled ? DPL_HEAD_COSINE : h, -1);
         dpli_index index;

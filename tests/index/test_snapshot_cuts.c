@@ -33,6 +33,7 @@
 #include "base/rng.h"
 #include "doppel/doppel.h"
 #include "tests/index/gallery_kit.h"
+#include "tests/slowed.h"
 
 /* As many templates as make an index worth a file. */
 enum { A_PHOTO = 1000, N_PHOTOS = 20, N_MORE = 1, N_PROBES = 4, K = 5, SECTOR = 512 };
@@ -425,8 +426,8 @@ static void begin_without_threads(char **argv)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_at_any_byte_of_the_file_nothing_is_lost),
-        cmocka_unit_test(killed_round_any_call_that_names_the_file_nothing_is_lost),
+        unit_test_unless_slowed(killed_at_any_byte_of_the_file_nothing_is_lost),
+        unit_test_unless_slowed(killed_round_any_call_that_names_the_file_nothing_is_lost),
         cmocka_unit_test(when_any_call_that_names_the_file_fails_the_search_goes_on),
         cmocka_unit_test(of_a_torn_file_nothing_is_believed),
     };

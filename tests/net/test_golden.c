@@ -16,6 +16,7 @@
 #include <ctype.h>
 #include <dirent.h>
 
+#include "base/cpu.h"
 #include "net/kernels.h"
 #include "net/load.h"
 #include "net/onnx_write.h"
@@ -208,6 +209,15 @@ static dpl_status open_in_bf16(dpl_net **net, const char *path, dpl_error *err)
 static dpl_status open_deep_in_bf16(dpl_net **net, const char *path, dpl_error *err)
 {
     return open_in_bf16(net, path, err);
+}
+
+/* Off by some 2^-16 of each product: within what float32 is held to. */
+static dpl_status open_in_bf16x3(dpl_net **net, const char *path, dpl_error *err)
+{
+    dpl_net_options options = DPL_NET_OPTIONS_INIT;
+
+    options.precision = DPL_PRECISION_BF16X3;
+    return dpl_net_open(net, path, &options, err);
 }
 
 static dpl_status open_as_it_is(dpl_net **net, const char *path, dpl_error *err)
@@ -434,6 +444,16 @@ static void in_bfloat16_all_is_near_what_onnxruntime_computes(void **state)
     run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, open_deep_in_bf16, 2);
 }
 
+static void by_three_products_all_is_what_onnxruntime_computes(void **state)
+{
+    (void)state;
+    if (dpli_cpu_narrow() != DPLI_NARROW_AMX)
+        skip();
+    run_folder(DPL_SOURCE_DIR "/tests/golden/op", NULL, open_in_bf16x3, 150);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/net", NULL, open_in_bf16x3, 3);
+    run_folder(DPL_SOURCE_DIR "/tests/golden/model", DPL_MODELS_DIR, open_in_bf16x3, 2);
+}
+
 static void nets_written_again_compute_the_same(void **state)
 {
     (void)state;
@@ -534,6 +554,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(ranges_that_are_none_are_refused),
         cmocka_unit_test(heads_of_the_detector_are_one_convolution_a_stride),
         cmocka_unit_test(in_bfloat16_all_is_near_what_onnxruntime_computes),
+        cmocka_unit_test(by_three_products_all_is_what_onnxruntime_computes),
         cmocka_unit_test(nets_written_again_compute_the_same),
         cmocka_unit_test(what_must_be_refused_is_refused_in_words_that_name_the_cause),
     };

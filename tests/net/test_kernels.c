@@ -403,7 +403,8 @@ static void convolution_hides_no_nan(void **state)
                                  pad,
                                  pad,
                                  shapes[s].groups,
-                                 0};
+                                 0,
+                                 false};
             float *in = floats(in_size(&c)), *weight = floats(weight_size(&c));
             float *slope = floats((size_t)c.out_c), *out = floats(out_size(&c));
             float *packed = aligned(dpli_conv_packed_floats(&c) * sizeof(float));
@@ -630,7 +631,7 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                 convs[n] =
                     (dpli_conv){batch,  h,      w,      c, out_h, out_w, out_c, kernel,
                                 kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1,
-                                0};
+                                0, false};
                 weight = floats(weight_size(&convs[n]));
                 packed = aligned(dpli_conv_packed_floats(&convs[n]) * sizeof(float));
                 dpli_conv_pack(packed, &convs[n], weight);

@@ -279,7 +279,7 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
                 const dpli_conv plain = {
                     batch,  h,      w,      c, out_h, out_w, out_c, kernel,
                     kernel, stride, stride, 1, 1,     pad,   pad,   form == 1 ? c : 1,
-                    0};
+                    0, false};
                 float *weight = floats(weight_size(&plain)), *bias = floats((size_t)out_c);
 
                 packed[n] = aligned(dpli_narrow_bytes(&plain));

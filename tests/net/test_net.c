@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "base/rng.h"
 #include "net/kernels.h"
 #include "net/plan.h"
@@ -407,8 +408,9 @@ static void any_number_of_threads_computes_the_same_to_the_bit(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const dpl_shape shape = picture(cases[i].n, 3, cases[i].side, cases[i].side);
 
-        for (int k = 0; k < 2; k++) {
-            const dpl_precision precision = k ? DPL_PRECISION_BF16 : DPL_PRECISION_FLOAT32;
+        for (int k = 0; k < 3; k++) {
+            const dpl_precision precision = (const dpl_precision[]){
+                DPL_PRECISION_FLOAT32, DPL_PRECISION_BF16, DPL_PRECISION_BF16X3}[k];
             size_t n_one, n;
             float *one = results(cases[i].model, precision, &shape, 1, &n_one);
 
@@ -426,20 +428,25 @@ static void any_number_of_threads_computes_the_same_to_the_bit(void **state)
     }
 }
 
-/* A wish for bfloat16 is heard where the processor has it, a model's fact where it has AMX. */
+/* A wish for bfloat16 is heard where the processor has it; for three products of it, and a model's
+ * fact, where it has AMX. */
 static void a_net_computes_in_the_numbers_that_were_asked_for(void **state)
 {
     dpl_net_options options = DPL_NET_OPTIONS_INIT;
     dpl_net *net;
 
     (void)state;
-    for (int k = 0; k < 3; k++) {
+    for (int k = DPL_PRECISION_FLOAT32; k <= DPL_PRECISION_BF16X3; k++) {
+        dpl_precision want = DPL_PRECISION_FLOAT32;
+
         options.precision = (dpl_precision)k;
+        if (k == DPL_PRECISION_BF16 && dpli_narrow_there())
+            want = DPL_PRECISION_BF16;
+        if (k == DPL_PRECISION_BF16X3 && dpli_cpu_narrow() == DPLI_NARROW_AMX)
+            want = DPL_PRECISION_BF16X3;
         assert_int_equal(dpl_net_open(&net, DPL_MODELS_DIR "/face-detect.onnx", &options, NULL),
                          DPL_OK);
-        assert_int_equal(dpl_net_precision(net), k == DPL_PRECISION_BF16 && dpli_narrow_there()
-                                                     ? DPL_PRECISION_BF16
-                                                     : DPL_PRECISION_FLOAT32);
+        assert_int_equal(dpl_net_precision(net), want);
         dpl_net_close(net);
     }
 }

@@ -75,6 +75,14 @@
 #define CLOSER_BY    20
 #define TILE_PX      1024
 #define TILE_OVERLAP 96
+/* A photo is decoded with this many times the pixels a side that the first look sees: windows of
+   large faces, and turned looks, are made of them. */
+#define DECODED_BY 1.25
+/* A face of this larger side in the decoded picture has the pixels that its chip and its portrait
+   can use, one and a half for each of theirs; for a smaller one the photo is decoded larger, up to
+   ENOUGH_BY times what the first look sees. */
+#define CHIP_FACE_PX 150
+#define ENOUGH_BY    2
 
 static int find_output(const dpl_net *net, const char *prefix, int stride)
 {
@@ -183,9 +191,10 @@ static int32_t larger_side(const dpl_image *image)
 typedef struct search {
     const dpl_detector *detector;
     dpl_scratch *scratch;
-    const dpl_image *image;
-    double scale;      /* of the first look */
-    dpl_image reduced; /* as that sees it; no pixels: it is not reduced */
+    dpl_image *image;
+    const dpli_closer *closer; /* NULL: none */
+    double scale;              /* of the first look */
+    dpl_image reduced;         /* as that sees it; no pixels: it is not reduced */
     const dpl_detect_options *o;
     float photo_px;  /* photo pixels a pixel of the first look */
     float min_score; /* of what is gathered */
@@ -516,13 +525,49 @@ static double closer_pixels(const dpl_detect_options *o)
     return CLOSER_BY * PROPORTION * o->max_side_px * o->max_side_px;
 }
 
-/* The larger side at which the closer look can use a photo that was decoded smaller; else 0. */
+/* The larger side at which the closer look can use a photo. */
 static int32_t closer_side(const dpl_image *image, const dpl_detect_options *o)
 {
     const double w = image->full_width_px, h = image->full_height_px;
-    const int32_t side = (int32_t)ceil(fmax(w, h) * fmin(1, sqrt(closer_pixels(o) / (w * h))));
 
-    return side > larger_side(image) ? side : 0;
+    return (int32_t)ceil(fmax(w, h) * fmin(1, sqrt(closer_pixels(o) / (w * h))));
+}
+
+/* What of w x h pixels the first look sees, a side. */
+static double first_scale(double w, double h, const dpl_detect_options *o)
+{
+    const double bound = PROPORTION * o->max_side_px * o->max_side_px;
+
+    return fmin(1, fmax(o->max_side_px / fmax(w, h), sqrt(bound / (w * h))));
+}
+
+int32_t dpli_detect_side(int32_t width_px, int32_t height_px, const dpl_detect_options *options)
+{
+    const double w = width_px, h = height_px;
+
+    return (int32_t)ceil(fmax(w, h) * fmin(1, DECODED_BY * first_scale(w, h, options)));
+}
+
+/* Have the photo decoded with a larger side of side_px at least, if it is not. */
+static dpl_status see_more(search *s, int32_t side_px, dpl_error *err)
+{
+    return s->closer && side_px > larger_side(s->image)
+               ? s->closer->decode(s->closer->ctx, s->image, side_px, err)
+               : DPL_OK;
+}
+
+/* Have it decoded as the smallest of n faces asks for. */
+static dpl_status see_faces(search *s, const dpli_candidate *faces, size_t n, dpl_error *err)
+{
+    const double w = s->image->full_width_px, h = s->image->full_height_px;
+    float least = INFINITY;
+    double scale;
+
+    for (size_t i = 0; i < n; i++)
+        if (faces[i].face.score >= s->o->min_score)
+            least = fminf(least, fmaxf(faces[i].face.w_px, faces[i].face.h_px));
+    scale = fmin(CHIP_FACE_PX / (double)least, ENOUGH_BY * first_scale(w, h, s->o));
+    return see_more(s, (int32_t)ceil(fmax(w, h) * fmin(1, scale)), err);
 }
 
 /* The max_side_px with which the closer look sees all of a photo; 0 when it does. */
@@ -540,20 +585,22 @@ dpl_status dpl_detect(dpl_face **out, size_t *n_out, const dpl_detector *detecto
                       dpl_scratch *scratch, const dpl_image *image,
                       const dpl_detect_options *options, dpl_error *err)
 {
-    dpli_seen seen;
+    dpl_image as_it_is = *image;
+    int32_t side_px;
 
-    return dpli_detect(out, n_out, &seen, false, detector, scratch, image, options, err);
+    return dpli_detect(out, n_out, &side_px, detector, scratch, &as_it_is, NULL, options, err);
 }
 
-dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_decode_again,
-                       const dpl_detector *detector, dpl_scratch *scratch, const dpl_image *image,
-                       const dpl_detect_options *options, dpl_error *err)
+dpl_status dpli_detect(dpl_face **out, size_t *n_out, int32_t *side_px,
+                       const dpl_detector *detector, dpl_scratch *scratch, dpl_image *image,
+                       const dpli_closer *closer, const dpl_detect_options *options, dpl_error *err)
 {
     dpl_detect_options known;
     const dpl_detect_options *o = &known;
     search s = {.detector = detector,
                 .scratch = scratch,
                 .image = image,
+                .closer = closer,
                 .reduced = DPL_IMAGE_INIT,
                 .o = o};
     dpli_candidate *faces = NULL;
@@ -562,30 +609,27 @@ dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_
 
     *out = NULL;
     *n_out = 0;
-    *seen = (dpli_seen){0};
+    *side_px = 0;
     status = read_options(&known, options, err);
     if (status != DPL_OK)
         return status;
 
-    const double pixels = (double)image->width_px * image->height_px;
-    const double bound = PROPORTION * o->max_side_px * o->max_side_px;
-    const double scale =
-        fmin(1, fmax((double)o->max_side_px / larger_side(image), sqrt(bound / pixels)));
-
+    s.scale = first_scale(image->width_px, image->height_px, o);
     s.min_score = fminf(o->min_score, FAINT);
-    s.photo_px = (float)((double)image->full_width_px / image->width_px / scale);
-    s.scale = scale;
-    if (scale < 1)
-        status = reduce(&s.reduced, &s, scale, err);
+    s.photo_px = (float)((double)image->full_width_px / image->width_px / s.scale);
+    if (s.scale < 1)
+        status = reduce(&s.reduced, &s, s.scale, err);
     if (status == DPL_OK)
-        status = look_upright(&s, scale, err);
+        status = look_upright(&s, s.scale, err);
     if (status == DPL_OK && strongest(&s.found) < FAIRLY_UPRIGHT)
-        status = look_all_turns(&s, scale, err);
-    if (status == DPL_OK && scale < 1 && largest_px(&s) < FAIR_PX * s.photo_px) {
-        seen->closer_px = may_decode_again ? closer_side(image, o) : 0;
-        if (seen->closer_px > 0)
-            goto done;
-        status = look_closer(&s, fmin(1, sqrt(closer_pixels(o) / pixels)), err);
+        status = look_all_turns(&s, s.scale, err);
+    if (status == DPL_OK && s.photo_px > 1 && largest_px(&s) < FAIR_PX * s.photo_px) {
+        status = see_more(&s, closer_side(image, o), err);
+        if (status == DPL_OK) {
+            const double pixels = (double)image->width_px * image->height_px;
+
+            status = look_closer(&s, fmin(1, sqrt(closer_pixels(o) / pixels)), err);
+        }
     }
     if (status != DPL_OK || s.found.n == 0)
         goto done;
@@ -599,13 +643,20 @@ dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_
     for (size_t i = 0; i < n; i++)
         dpli_blend_landmarks(&faces[i].face, faces[i].look, s.found.items, s.found.n,
                              fminf(o->min_score, faces[i].face.score));
-    status = look_again(faces, &n, &s, err);
+    status = see_faces(&s, faces, n, err);
+    if (status == DPL_OK)
+        status = look_again(faces, &n, &s, err);
+    if (status == DPL_OK) /* faint ones may have become faces */
+        status = see_faces(&s, faces, n, err);
     if (status != DPL_OK || n == 0)
         goto done;
     status = give_out(out, n_out, faces, n, o, err);
 done:
-    if (status == DPL_OK && *n_out == 0 && seen->closer_px == 0)
-        seen->side_px = side_for_all(image, o);
+    if (status == DPL_OK && *n_out == 0) {
+        *side_px = side_for_all(image, o);
+        /* What is still reduced then is so for want of memory, and is told. */
+        status = see_more(&s, closer_side(image, o), err);
+    }
     free(faces);
     free(s.found.items);
     dpl_image_clear(&s.reduced);

@@ -2,24 +2,35 @@
 #ifndef DOPPEL_VISION_FACE_DETECT_H
 #define DOPPEL_VISION_FACE_DETECT_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "doppel/face.h"
 
-/* What a detection has seen beside the faces it gives. */
-typedef struct dpli_seen {
-    int32_t closer_px; /* 0, or: the picture is decoded reduced and shows no face of a fair size, so
-                          that the photo is to be decoded at this larger side at least, in pixels,
-                          and looked at again */
-    int32_t side_px; /* 0, or: there is no face, but the closest look was at a reduced picture; with
-                        this max_side_px it is at all of it */
-} dpli_seen;
+/* More pixels of a photo that was decoded reduced. */
+typedef struct dpli_closer {
+    /* Decode the photo of image again, with a larger side of side_px at least, and put what comes
+     * in its place: as much as there is memory for, which may be no more than before. What was
+     * there is freed first; on failure image is cleared. */
+    dpl_status (*decode)(void *ctx, dpl_image *image, int32_t side_px, dpl_error *err);
+    void *ctx;
+} dpli_closer;
 
-/** As dpl_detect; where closer_px is set, the closer look at the picture as it is is left out.
- * @param[in] may_decode_again  false: closer_px is not asked for */
-dpl_status dpli_detect(dpl_face **out, size_t *n_out, dpli_seen *seen, bool may_decode_again,
-                       const dpl_detector *detector, dpl_scratch *scratch, const dpl_image *image,
-                       const dpl_detect_options *options, dpl_error *err);
+/**
+ * As dpl_detect, of a photo that is decoded only as large as its faces need.
+ *
+ * @param[out] side_px  0, or: there is no face, but the closest look was at a reduced picture; with
+ *                      this max_side_px it is at all of it
+ * @param[in,out] image replaced where small faces, or none, ask for more pixels
+ * @param[in] closer    NULL: there are no more pixels
+ */
+dpl_status dpli_detect(dpl_face **out, size_t *n_out, int32_t *side_px,
+                       const dpl_detector *detector, dpl_scratch *scratch, dpl_image *image,
+                       const dpli_closer *closer, const dpl_detect_options *options,
+                       dpl_error *err);
+
+/** The larger side in pixels at which a photo of that size is best decoded for a detection that can
+ * ask for more. */
+int32_t dpli_detect_side(int32_t width_px, int32_t height_px, const dpl_detect_options *options);
 
 /** What the largest of its runs works in, with these options (NULL: the defaults); 0 when it does
  * not fit the net's limits, which is said when it is run. */
