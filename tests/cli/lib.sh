@@ -43,11 +43,11 @@ exits() {
     expected=$1
     shift
     status=0
-    case ${DOPPEL_TEST_POSTGRES:-no}:$made$1 in
+    case ${DOPPEL_TEST_POSTGRES:-no}:$made${1:-} in
     no:*) ;;
     *:enroll | *:scan | *:import)
         # For this command it may be a folder all the same.
-        ! "$DOPPEL" migrate >out 2>err || made=made:
+        ! "$DOPPEL" migrate >out 2>err || made=done
         ;;
     esac
     "$DOPPEL" "$@" >out 2>err || status=$?
