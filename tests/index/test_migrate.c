@@ -29,7 +29,7 @@
 enum { MAX_TEMPLATES = 32 };
 
 static dpl_pipeline *former, *later; /* the two models */
-static dpl_pipeline *blind;          /* a third, to which all faces are nearly alike */
+static dpl_pipeline *blind;          /* a third, which looks at what is beside a face */
 static char *dir;                    /* of the gallery */
 static dpl_error err;
 static bool disk_is_full;
@@ -916,7 +916,7 @@ static int set_up_all(void **state)
     assert_int_equal(chdir(root), 0);
     former = open_model("former", "{}");
     later = open_model("later", "{\"mean\": \"120\", \"std\": \"140\"}");
-    blind = open_model("blind", "{\"mean\": \"255\", \"std\": \"10000\"}");
+    blind = open_model("blind", "{\"template\": \"-65,48.2 -30,48 -47.5,68.2 -62,88.9 -33,88.7\"}");
     return 0;
 }
 
