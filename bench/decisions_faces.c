@@ -143,6 +143,21 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
+/* Whose a photo is: also of a face that enrolling left to nobody, as it was not clear which of
+ * several is meant, that is its folder. Freed by free(). */
+static char *whose(const dpl_template_row *row)
+{
+    const char *end = strrchr(row->photo_path, '/'), *start = end;
+
+    if (row->person || !end)
+        return copy(row->person ? row->person : "");
+    while (start > row->photo_path && start[-1] != '/')
+        start--;
+    char *folder = get((size_t)(end - start) + 1, 1);
+    memcpy(folder, start, (size_t)(end - start));
+    return folder;
+}
+
 static dpl_status take_template(void *ctx, const dpl_template_row *row)
 {
     set *s = ctx;
@@ -163,16 +178,18 @@ static dpl_status take_template(void *ctx, const dpl_template_row *row)
     memcpy(f->vector, row->vector, (size_t)row->dim * sizeof(float));
     make_side(f, 1);
     /* templates come by photo, so that a person's follow each other but not always */
+    char *person = whose(row);
     int p = s->n_people - 1;
-    while (p >= 0 && strcmp(s->people[p], row->person ? row->person : "") != 0)
+    while (p >= 0 && strcmp(s->people[p], person) != 0)
         p--;
     if (p < 0) {
         s->people = realloc(s->people, (size_t)(s->n_people + 1) * sizeof *s->people);
         if (!s->people)
             die("out of memory");
         p = s->n_people++;
-        s->people[p] = copy(row->person ? row->person : "");
+        s->people[p] = copy(person);
     }
+    free(person);
     f->person = p;
     return DPL_OK;
 }
