@@ -108,6 +108,7 @@ for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' out); do
         # Until it serves; then it ends as it should. On a port that is free.
         "doppel serve"*)
             line=$(echo "$line" | sed 's/808[0-9]/0/')
+            : >out # the one before has said that it serves, too
             (cd now && exec sh -euc "exec $line") >out 2>err </dev/null &
             until grep -q serving out || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
             kill -TERM $! || :
