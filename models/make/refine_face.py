@@ -33,9 +33,8 @@ from torch.nn import functional as F
 import augment as A
 import networks
 from quick import Quick
+from steps import Steps
 from train_face import SIDE, place
-
-BETAS = 0.9, 0.98
 
 
 def read_chips(folder):
@@ -71,19 +70,6 @@ def views(chips, clean):
     bad = A.jpeg(bad, 0.5, 8, 80)
     x = (torch.cat([good, bad]) - 127.5) / 128
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def sizes(parameters):
-    """What a step is a share of: the root mean square of an output channel's weights, but no less than a fifth
-    of the layer's mean of it; half of that of all biases or slopes."""
-    out = []
-    for p in (p.detach() for p in parameters):
-        if p.dim() == 4:
-            size = p.square().mean((1, 2, 3), keepdim=True).sqrt()
-            out.append(size.maximum(0.2 * size.mean()))
-        else:
-            out.append(p.square().mean().sqrt() * 0.5 + 1e-4)
-    return out
 
 
 def save(net, init, path):
@@ -134,18 +120,11 @@ def main():
     net = networks.from_onnx(args.init)
     student = torch.compile(Quick(net), dynamic=False)
     parameters = list(net.parameters())
-    start = [p.detach().clone() for p in parameters]
-    size = sizes(parameters)
-    average = [p.detach().clone() for p in parameters]
-    first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
-    step, kept = 0, os.path.join(args.out, "state.pt")
+    steps = Steps(parameters, decay=args.ema)
+    kept = os.path.join(args.out, "state.pt")
     if os.path.exists(kept):
-        state = torch.load(kept, weights_only=True)
-        step, average, first, second = (state[k] for k in ("step", "average", "first", "second"))
-        with torch.no_grad():
-            for p, q in zip(parameters, state["net"]):
-                p.copy_(q)
-        say("goes on after step", step)
+        steps.load(torch.load(kept, weights_only=True))
+        say("goes on after step", steps.count)
 
     clean = round(args.batch * args.clean)
     share = torch.ones(args.batch)
@@ -176,25 +155,18 @@ def main():
         return [sum(g) / args.threads for g in zip(*(o[0] for o in out))], sum(o[1] for o in out) / args.threads
 
     def keep():
-        torch.save({"step": step, "net": [p.detach() for p in parameters], "average": average, "first": first,
-                    "second": second}, kept + ".new")
+        torch.save(steps.state(), kept + ".new")
         os.replace(kept + ".new", kept)
 
     part([None], 0)  # compiled before there are threads
     say("compiled")
     told, written, losses = time.time(), time.time(), []
-    while step < args.steps:
+    while steps.count < args.steps:
         gradients, loss = turn()
         losses.append(loss)
-        step += 1
+        step = steps.count + 1
         rate = args.rate * min(1, step / 40) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps))
-        with torch.no_grad():
-            for p, g, s, m, v, mean in zip(parameters, gradients, size, first, second, average):
-                m.lerp_(g, 1 - BETAS[0])
-                v.lerp_(g * g, 1 - BETAS[1])
-                root = (v / (1 - BETAS[1] ** step)).sqrt() + 1e-12
-                p.sub_(rate * s * (m / (1 - BETAS[0] ** step)) / root)
-                mean.lerp_(p, 1 - min(args.ema, step / (10 + step)))
+        steps.step(gradients, rate)
         if time.time() - told > 30:
             seen = len(losses) * args.batch * args.threads / (time.time() - told)
             say("step %d, rate %.1e: clean %.4f, spoilt %.4f, alike %.5f; %.0f views/s"
@@ -204,10 +176,8 @@ def main():
             keep()
             written = time.time()
     keep()
-    with torch.no_grad():
-        for p, begun, mean in zip(parameters, start, average):
-            p.copy_(begun.lerp(mean, args.way))
-    save(net, args.init, os.path.join(args.out, "last.onnx"))
+    with steps.at(args.way):
+        save(net, args.init, os.path.join(args.out, "last.onnx"))
     say("done")
 
 
