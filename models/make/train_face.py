@@ -4,7 +4,7 @@
     python models/make/pack.py faces DATA faces.npz
     python models/make/make_encoder.py --side 112 MobileFaceNet.tflite v1-112.onnx
     python models/make/train_face.py faces.npz --v1 v1-112.onnx --foamliu foamliu-mobilefacenet-112.onnx \\
-        --dlib package/model --init face-105.onnx --out run --legs 1:1.5e-3:5 .5:1.5e-3:4
+        --dlib package/model --init version-2.onnx --out run
 
 --dlib is the folder model of the npm package @vladmandic/face-api 1.7.15, --init version 2 (refine_face.py).
 
@@ -222,8 +222,9 @@ def main():
     parser.add_argument("--dlib", required=True)
     parser.add_argument("--init", required=True, help="version 2")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--legs", nargs="+", default=["1:1.5e-3:5"],
+    parser.add_argument("--legs", nargs="+", default=["1:1.5e-3:5.2"],
                         help="share of the way to what the teachers say together : rate : minutes")
+    parser.add_argument("--steps", type=int, help="of each leg, instead of its minutes")
     parser.add_argument("--weights", type=float, nargs=3, default=[1, 1, 0.75],
                         help="of the teachers' z-scores")
     parser.add_argument("--made", type=int, default=200000, help="made faces, beside the faces themselves")
@@ -336,7 +337,7 @@ def main():
         begun = told = time.time()
         length, looks, seen, step = minutes * 60, 0, 0, 0
         while True:
-            t = (time.time() - begun) / length
+            t = step / args.steps if args.steps else (time.time() - begun) / length
             if t >= 1 or time.time() - started > args.limit * 60:
                 break
             turn()
