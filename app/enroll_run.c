@@ -493,8 +493,10 @@ static int run(enroll *e, enroll_options *o, size_t n, const char *const *paths)
     dpl_enroll_report report;
     dpl_error err;
     html page;
-    int code = common_open_gallery(&e->gallery, e->self, &o->common, DPL_GALLERY_CREATE);
+    int code;
 
+    o->common.tidies = common_above_new_gallery(e->self, &o->common);
+    code = common_open_gallery(&e->gallery, e->self, &o->common, DPL_GALLERY_CREATE);
     if (!code)
         code = open_models(e, &o->common, o->captions);
     if (!code)
@@ -574,6 +576,7 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     o->common.inputs = inputs;
     code = run(&e, o, (size_t)n, (const char *const *)(argv + 1));
     free(typed);
+    free(o->common.tidies);
     free(e.refused);
     free_names(e.people, e.n_people);
     free_names(e.noted, e.n_noted);
