@@ -176,6 +176,7 @@ static dpl_status put_person(void *ctx, const dpli_person_record *r, dpl_error *
     add(&line, "id", json_integer(r->id));
     add_string(e, &line, "name", r->name);
     e->n++;
+    dpli_progress_step(e->gallery, 1);
     return put_line(e, line, err);
 }
 
@@ -277,6 +278,7 @@ static dpl_status put_photo(void *ctx, const dpli_photo_record *r, dpl_error *er
         add(&line, numbers[i].key, json_integer(numbers[i].value));
     add_file(e, &line, &r->file);
     e->n++;
+    dpli_progress_step(e->gallery, 1);
     free(path);
     return put_line(e, line, err);
 }
@@ -309,6 +311,7 @@ static dpl_status put_template(void *ctx, const dpl_template_row *row)
         add_string(e, &line, "caption_source", row->caption_source);
     }
     e->n++;
+    dpli_progress_step(e->gallery, 1);
     return put_line(e, line, e->err);
 }
 
@@ -392,8 +395,10 @@ static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
 static dpl_status put_file(struct export *e, dpl_error *err)
 {
     dpli_store *s = e->gallery->store;
-    dpl_status status = s->ops->begin(s, false, err);
+    dpl_status status;
 
+    dpli_progress_begin_rows(e->gallery);
+    status = s->ops->begin(s, false, err);
     if (status != DPL_OK)
         return status;
     /* Rows that a damaged page has lost would be missing in silence. */
