@@ -173,6 +173,7 @@ json_t *dupes_report_json(const dpl_copies_report *r, const dpl_pipeline *pipeli
 
     json_put_int(&summary, "n_files", r->photos.n_files);
     json_put_int(&summary, "n_failed", r->photos.n_failed);
+    json_put_int(&summary, "n_known", r->n_known);
     json_put_int(&summary, "n_passed_over", r->photos.n_passed_over);
     json_put_int(&summary, "n_links", r->photos.n_links);
     json_put_int(&summary, "n_left_out", r->photos.n_left_out);

@@ -63,6 +63,7 @@ typedef struct dupes {
     const command *self;
     const dupes_options *o;
     dpl_pipeline *pipeline;
+    dpl_gallery *gallery; /* whose photos they are; NULL: of folders */
     progress progress;
     bool comparing; /* photos are done, pairs are counted */
     int64_t n_groups;
@@ -153,6 +154,9 @@ static void report_text(const dpl_copies_report *r)
     if (r->n_untold)
         printf("  %s of copies not shown: each is a copy of another one to keep\n",
                text_counted(a, r->n_untold, "pair"));
+    if (r->n_known)
+        printf("  %s by the gallery's vector, not encoded again\n",
+               text_counted(a, r->n_known, "photo"));
     if (r->photos.n_failed)
         printf("  %s not read\n", text_counted(a, r->photos.n_failed, "photo"));
     if (r->photos.n_passed_over)
@@ -290,7 +294,7 @@ static int open_models(dupes *d)
     options.decode.max_pixels = (uint64_t)o->max_pixels;
     options.decode.max_bytes = o->max_memory_bytes;
     options.net = common_model_limits(o);
-    common_enter_sandbox(o, NULL, &options);
+    common_enter_sandbox(o, d->gallery, &options);
     code = dpl_pipeline_open(&d->pipeline, &options, &err) == DPL_OK
                ? 0
                : common_fail(d->self, o, &err);
@@ -321,6 +325,7 @@ static int run(dupes *d, const char *const *paths, size_t n)
     options.on_compared = on_compared;
     options.on_group = on_group;
     options.ctx = d;
+    options.gallery = d->gallery;
     progress_start(&d->progress, "photos", o->quiet);
     status = dpl_find_copies(&report, d->pipeline, paths, n, &options, &err);
     progress_wipe(&d->progress);
@@ -361,15 +366,14 @@ static dpl_status take_path(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
-static int list_gallery(path_list *l, const command *self, const common *o)
+static int list_gallery(path_list *l, dupes *d)
 {
-    dpl_gallery *gallery = NULL;
+    const common *o = &d->o->common;
     dpl_error err;
-    int code = common_open_gallery(&gallery, self, o, DPL_GALLERY_READ);
+    int code = common_open_gallery(&d->gallery, d->self, o, DPL_GALLERY_READ);
 
-    if (!code && dpl_gallery_each_photo(gallery, NULL, take_path, l, &err) != DPL_OK)
-        code = common_fail(self, o, &err);
-    dpl_gallery_close(gallery);
+    if (!code && dpl_gallery_each_photo(d->gallery, NULL, take_path, l, &err) != DPL_OK)
+        code = common_fail(d->self, o, &err);
     return code;
 }
 
@@ -393,7 +397,7 @@ int cmd_dupes(const command *self, int argc, char **argv)
         n > 0 && !o.common.follow_links ? (const char *const *)(argv + 1) : everything;
     o.common.n_inputs = n > 0 && !o.common.follow_links ? (size_t)n : 1;
     if (n == 0)
-        code = list_gallery(&listed, self, &o.common);
+        code = list_gallery(&listed, &d);
     if (!code)
         code = n > 0 ? run(&d, (const char *const *)(argv + 1), (size_t)n)
                      : run(&d, (const char *const *)listed.paths, listed.n);
@@ -401,6 +405,7 @@ int cmd_dupes(const command *self, int argc, char **argv)
         free(listed.paths[i]);
     free(listed.paths);
     dpl_pipeline_close(d.pipeline);
+    dpl_gallery_close(d.gallery);
     free(typed);
     return code;
 }

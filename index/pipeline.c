@@ -466,12 +466,42 @@ static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *sc
     return status;
 }
 
-dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
-                              const void *bytes, size_t n_bytes, dpl_error *err)
+/* Decode only: the picture's vector is known. */
+static dpl_status decode_known(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                               const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
+                               const float *vector, int32_t dim, dpl_error *err)
+{
+    decoding d = {p, scratch, bytes, n_bytes, limits, 0};
+    dpl_status status;
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    status = decode(&d, &out->image, limits->enough_px, err);
+    if (status == DPL_OK)
+        out->image_vector = dpli_alloc((size_t)dim, sizeof *vector, err);
+    if (out->image_vector)
+        memcpy(out->image_vector, vector, (size_t)dim * sizeof *vector);
+    else if (status == DPL_OK)
+        status = DPL_E_MEMORY;
+    dpli_pipeline_end(p, scratch, d.claim);
+    if (status != DPL_OK)
+        dpl_photo_clear(out);
+    return status;
+}
+
+/* Bytes that are held count as memory that decoding takes. */
+static dpl_decode_options limits_beside(const dpl_pipeline *p, size_t n_bytes)
 {
     dpl_decode_options limits = p->decode;
 
     limits.max_bytes -= n_bytes;
+    return limits;
+}
+
+dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                              const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    const dpl_decode_options limits = limits_beside(p, n_bytes);
+
     return process(out, p, scratch, bytes, n_bytes, &limits, err);
 }
 
@@ -545,6 +575,13 @@ static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status
 dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                           const char *path, dpl_error *err)
 {
+    return dpli_photo_open(out, pipeline, scratch, path, NULL, err);
+}
+
+dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                           const char *path, const dpli_known_vectors *known, dpl_error *err)
+{
+    const float *vector = NULL;
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
     char sha256[65] = "";
@@ -552,8 +589,14 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
 
     *out = (dpl_photo)DPL_PHOTO_INIT;
     status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
-    if (status == DPL_OK)
-        status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
+    if (status == DPL_OK) {
+        const dpl_decode_options limits = limits_beside(pipeline, n_bytes);
+
+        vector = known ? known->find(known->ctx, sha256) : NULL;
+        status = vector ? decode_known(out, pipeline, scratch, bytes, n_bytes, &limits, vector,
+                                       known->dim, err)
+                        : process(out, pipeline, scratch, bytes, n_bytes, &limits, err);
+    }
     dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK) {
         memcpy(out->sha256, sha256, sizeof sha256);
