@@ -23,6 +23,7 @@
 #include "vision/face/detect.h"
 #include "vision/face/look.h"
 #include "vision/image/decode.h"
+#include "vision/image/formats.h"
 #include "vision/image/limits.h"
 
 struct dpl_pipeline {
@@ -299,6 +300,29 @@ dpli_judge dpli_pipeline_judge(const dpl_pipeline *pipeline, const dpl_policy *p
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline)
 {
     return &pipeline->decode;
+}
+
+dpl_status dpli_pipeline_decoding_sum(char sha256[65], const dpl_pipeline *pipeline, dpl_error *err)
+{
+    const dpl_decode_options *o = &pipeline->decode;
+    char text[512];
+    int n = snprintf(text, sizeof text, "%llu %zu %d ", (unsigned long long)o->max_pixels,
+                     o->max_bytes, (int)o->enough_px);
+
+    dpli_format_suffixes(text + n, sizeof text - (size_t)n);
+    return dpli_sha256_of(sha256, text, strlen(text), err);
+}
+
+dpl_status dpli_pipeline_detecting_sum(char sha256[65], const dpl_pipeline *pipeline,
+                                       dpl_error *err)
+{
+    const dpl_detect_options *o = &pipeline->detect;
+    char text[256];
+
+    snprintf(text, sizeof text, "%g %g %d %g %d %s", (double)o->min_score, (double)o->max_overlap,
+             (int)o->max_side_px, (double)o->min_face_px, (int)o->max_faces,
+             pipeline->detector ? dpl_net_hash(dpl_detector_net(pipeline->detector)) : "whole");
+    return dpli_sha256_of(sha256, text, strlen(text), err);
 }
 
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline)

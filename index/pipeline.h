@@ -60,6 +60,13 @@ void dpli_scratches_free(dpl_scratch **scratches, int n);
 /** The pipeline's limits on decoding. */
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);
 
+/** SHA-256, in hex, of what decides whether a photo can be decoded: limits, and formats that are
+ * read; and of what decides which faces are found in it: the detector and its options. */
+dpl_status dpli_pipeline_decoding_sum(char sha256[65], const dpl_pipeline *pipeline,
+                                      dpl_error *err);
+dpl_status dpli_pipeline_detecting_sum(char sha256[65], const dpl_pipeline *pipeline,
+                                       dpl_error *err);
+
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
 
 /** What its faces are compared by. */
