@@ -121,7 +121,8 @@ static void group_text(const dupes *d, const dpl_copy *photos, size_t n)
     printf("%s, %s\n", burst ? "burst" : "one picture", text_counted(count, (int64_t)n, "photo"));
     line(d, &photos[0], TONE_GOOD, "keep");
     for (size_t i = 1; i < n; i++) {
-        char *words = dupes_words(&photos[i]), *evidence = dupes_evidence(&photos[i]);
+        char *words = text_need(dupes_words(&photos[i]));
+        char *evidence = text_need(dupes_evidence(&photos[i]));
 
         line(d, &photos[i], TONE_PLAIN, burst ? "like" : "copy");
         fputs("                 ", stdout);
@@ -182,7 +183,7 @@ static void page_photo(const dupes *d, const dpl_copy *c, bool keep)
     dpl_image image, shown = DPL_IMAGE_INIT;
     uint8_t *jpeg = NULL;
     size_t n = 0;
-    char *words = dupes_words(c), *evidence = dupes_evidence(c);
+    char *words = text_need(dupes_words(c)), *evidence = text_need(dupes_evidence(c));
     const char *slash = strrchr(c->path, '/');
 
     fputs("<div>", d->page.f);

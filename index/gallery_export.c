@@ -22,6 +22,7 @@
 #include "index/gallery.h"
 #include "index/sealed_export.h"
 #include "index/unlock.h"
+#include "net/json_text.h"
 
 struct export
 {
@@ -63,7 +64,7 @@ static void put_safe(FILE *file, const char *text)
    float32 back exactly. */
 static dpl_status put_line(struct export *e, json_t *line, dpl_error *err)
 {
-    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = line ? dpli_json_write(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     dpl_status status = DPL_OK;
 
     json_decref(line);

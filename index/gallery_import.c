@@ -27,6 +27,7 @@
 #include "index/head.h"
 #include "index/sealed_export.h"
 #include "index/unlock.h"
+#include "net/json_text.h"
 
 /* The highest id that a file may have given: far above any gallery, and far below where SQLite has
    no next one left. */
@@ -624,10 +625,11 @@ static dpl_status read_line(struct import *in, const char *text, size_t n, dpl_e
     struct fields f = {.status = DPL_OK, .err = err};
     enum section section = HEADER;
     json_error_t why;
+    bool is_short;
 
-    f.object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    f.object = dpli_json_read(&is_short, text, n, &why);
     if (!f.object) {
-        f.status = json_error_code(&why) == json_error_out_of_memory
+        f.status = is_short
                        ? dpli_fail(err, DPL_E_MEMORY, "out of memory reading a line")
                        : dpli_fail(err, DPL_E_INPUT, "no JSON: %s", why.text);
         goto done;
