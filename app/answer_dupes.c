@@ -31,7 +31,9 @@ static const char *turn_words(int32_t orientation)
 /* One more edit in a list of words, which is taken. */
 static char *add(char *words, char *edit)
 {
-    char *longer = text_format("%s%s%s", words, words[0] ? ", " : "", edit);
+    char *longer = words && edit
+                       ? text_try_format("%s%s%s", words, words[0] ? ", " : "", edit)
+                       : NULL;
 
     free(words);
     free(edit);
@@ -42,23 +44,23 @@ static char *edits(const dpl_copy *copy)
 {
     const dpl_overlay *o = &copy->overlay;
     const char *turn = turn_words(o->orientation);
-    char *words = text_format("%s", "");
+    char *words = text_try_format("%s", "");
 
     if (turn)
-        words = add(words, text_format("%s", turn));
+        words = add(words, text_try_format("%s", turn));
     if (fabsf(o->angle_deg) >= NO_TILT)
-        words = add(words, text_format("tilted %.0f°", fabs((double)o->angle_deg)));
+        words = add(words, text_try_format("tilted %.0f°", fabs((double)o->angle_deg)));
     if (o->shown_a < ALL_SHOWN)
-        words = add(words, text_format("cropped to %.0f %% of the area", 100 * (double)o->shown_a));
+        words = add(words, text_try_format("cropped to %.0f %% of the area", 100 * (double)o->shown_a));
     if (o->shown_b < ALL_SHOWN)
-        words = add(words, text_format("more around it, %.0f %% of the area: a frame, or what the "
+        words = add(words, text_try_format("more around it, %.0f %% of the area: a frame, or what the "
                                        "one to keep lacks",
                                        100 * (1 - (double)o->shown_b)));
     if (fabsf(o->scale - 1) >= SAME_SCALE)
-        words = add(words, text_format("%s to %.0f %%", o->scale < 1 ? "reduced" : "enlarged",
+        words = add(words, text_try_format("%s to %.0f %%", o->scale < 1 ? "reduced" : "enlarged",
                                        100 * (double)o->scale));
-    if (!words[0])
-        words = add(words, text_format("all of it at the same size, other pixels"));
+    if (words && !words[0])
+        words = add(words, text_try_format("all of it at the same size, other pixels"));
     return words;
 }
 
@@ -67,15 +69,15 @@ char *dupes_words(const dpl_copy *copy)
     char *list, *words;
 
     switch (copy->kind) {
-    case DPL_COPY_BYTES: return text_format("same bytes");
-    case DPL_COPY_PIXELS: return text_format("same pixels");
+    case DPL_COPY_BYTES: return text_try_format("same bytes");
+    case DPL_COPY_PIXELS: return text_try_format("same pixels");
     case DPL_COPY_BURST:
-        return text_format("not a copy: alike, taken %.3g s apart by %s", copy->apart_s,
+        return text_try_format("not a copy: alike, taken %.3g s apart by %s", copy->apart_s,
                            copy->by_file_time ? "the files' time" : "the camera's clock");
     case DPL_COPY_NEAR: break;
     }
     list = edits(copy);
-    words = text_format("same picture: %s", list);
+    words = list ? text_try_format("same picture: %s", list) : NULL;
     free(list);
     return words;
 }
@@ -85,10 +87,10 @@ char *dupes_evidence(const dpl_copy *copy)
     char rate[64];
 
     if (copy->kind == DPL_COPY_BURST)
-        return text_format("alike %.2f", (double)copy->alike);
+        return text_try_format("alike %.2f", (double)copy->alike);
     if (copy->kind != DPL_COPY_NEAR)
-        return text_format("%s", "");
-    return text_format("score %.3f; different photos are taken for one %s",
+        return text_try_format("%s", "");
+    return text_try_format("score %.3f; different photos are taken for one %s",
                        (double)copy->overlay.score, text_rate(rate, copy->rate));
 }
 
@@ -126,6 +128,10 @@ static json_t *member_json(const dpl_copy *c)
 
     json_put_text(&photo, "kind", kind_word(c->kind));
     json_put_text(&photo, "evidence", words);
+    if (!words) {
+        json_decref(photo);
+        photo = NULL;
+    }
     free(words);
     if (c->kind == DPL_COPY_NEAR || c->kind == DPL_COPY_BURST)
         json_put_real(&photo, "alike", (double)c->alike);
@@ -173,6 +179,7 @@ json_t *dupes_report_json(const dpl_copies_report *r, const dpl_pipeline *pipeli
 
     json_put_int(&summary, "n_files", r->photos.n_files);
     json_put_int(&summary, "n_failed", r->photos.n_failed);
+    json_put_int(&summary, "n_known", r->n_known);
     json_put_int(&summary, "n_passed_over", r->photos.n_passed_over);
     json_put_int(&summary, "n_links", r->photos.n_links);
     json_put_int(&summary, "n_left_out", r->photos.n_left_out);

@@ -6,11 +6,11 @@
 
 #include "doppel/doppel.h"
 
-/** "same picture: mirrored, cropped to 64 %", freed by free(). */
+/** "same picture: mirrored, cropped to 64 %", freed by free(); NULL: no memory. */
 char *dupes_words(const dpl_copy *copy);
 
 /** How sure that is: "score 0.994, less than once in 1,000,000 pairs"; "" of the same bytes and
- * pixels. Freed by free(). */
+ * pixels. Freed by free(); NULL: no memory. */
 char *dupes_evidence(const dpl_copy *copy);
 
 /** doppel.dupes/1 of a group; NULL when there is no memory. */

@@ -11,6 +11,7 @@
 #include "app/doubt.h"
 #include "app/html.h"
 #include "app/json_print.h"
+#include "app/progress.h"
 
 typedef struct check_options {
     common common;
@@ -47,6 +48,7 @@ typedef struct checking {
     const command *self;
     const check_options *o;
     dpl_gallery *gallery;
+    progress progress;
     dpl_doubts_report doubts;
     bool compared; /* references were */
     html page;     /* of the doubts */
@@ -54,8 +56,9 @@ typedef struct checking {
 
 static dpl_status on_damage(void *ctx, const dpl_damage *damage)
 {
-    const checking *c = ctx;
+    checking *c = ctx;
 
+    progress_wipe(&c->progress);
     if (c->o->common.json) {
         json_print(check_damage_json(damage));
         return DPL_OK;
@@ -73,8 +76,9 @@ static dpl_status on_damage(void *ctx, const dpl_damage *damage)
 
 static void on_repair(void *ctx, const dpl_repair_event *event)
 {
-    const checking *c = ctx;
+    checking *c = ctx;
 
+    progress_wipe(&c->progress);
     if (c->o->common.json) {
         json_print(check_repair_json(event));
         return;
@@ -173,6 +177,7 @@ static void on_doubt(void *ctx, const dpl_doubt *doubt)
     doubt_mend mends[DOUBT_MENDS];
     char *words = doubt_words(doubt);
 
+    progress_wipe(&c->progress);
     doubt_mends(mends, c->gallery, doubt);
     if (c->page.f)
         page_doubt(c, doubt, words, mends);
@@ -337,7 +342,10 @@ static int run(checking *c)
     if (code)
         return code;
     html_heading(&c->page, "Which references are in doubt?");
+    progress_start(&c->progress, "rows", c->o->common.quiet);
+    dpl_gallery_set_progress(c->gallery, progress_of_gallery, &c->progress);
     code = check(c);
+    progress_wipe(&c->progress);
     written = html_close(&c->page, c->self, &c->o->common);
     return code ? code : written;
 }

@@ -8,6 +8,7 @@
 #include "app/common.h"
 #include "app/json_print.h"
 #include "app/keys.h"
+#include "app/progress.h"
 
 const option_spec *const options_of_decrypt[] = {options_gallery, options_output, NULL};
 
@@ -15,6 +16,7 @@ int cmd_decrypt(const command *self, int argc, char **argv)
 {
     common o = COMMON_INIT;
     dpl_gallery *gallery = NULL;
+    progress p;
     dpl_error err;
     int n, code = options_read(self, &o, argc, argv, &n);
 
@@ -24,10 +26,14 @@ int cmd_decrypt(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o, DPL_GALLERY_WRITE);
     if (code)
         return code;
-    if (dpl_gallery_decrypt(gallery, &err) != DPL_OK)
+    progress_start(&p, "rows", o.quiet);
+    dpl_gallery_set_progress(gallery, progress_of_gallery, &p);
+    if (dpl_gallery_decrypt(gallery, &err) != DPL_OK) {
+        progress_wipe(&p);
         code = common_fail(self, &o, &err);
-    else
+    } else {
         tell_encryption(self, o.json, o.quiet, "decrypt", gallery);
+    }
     dpl_gallery_close(gallery);
     return code;
 }

@@ -63,6 +63,7 @@ typedef struct dupes {
     const command *self;
     const dupes_options *o;
     dpl_pipeline *pipeline;
+    dpl_gallery *gallery; /* whose photos they are; NULL: of folders */
     progress progress;
     bool comparing; /* photos are done, pairs are counted */
     int64_t n_groups;
@@ -120,7 +121,8 @@ static void group_text(const dupes *d, const dpl_copy *photos, size_t n)
     printf("%s, %s\n", burst ? "burst" : "one picture", text_counted(count, (int64_t)n, "photo"));
     line(d, &photos[0], TONE_GOOD, "keep");
     for (size_t i = 1; i < n; i++) {
-        char *words = dupes_words(&photos[i]), *evidence = dupes_evidence(&photos[i]);
+        char *words = text_need(dupes_words(&photos[i]));
+        char *evidence = text_need(dupes_evidence(&photos[i]));
 
         line(d, &photos[i], TONE_PLAIN, burst ? "like" : "copy");
         fputs("                 ", stdout);
@@ -153,6 +155,9 @@ static void report_text(const dpl_copies_report *r)
     if (r->n_untold)
         printf("  %s of copies not shown: each is a copy of another one to keep\n",
                text_counted(a, r->n_untold, "pair"));
+    if (r->n_known)
+        printf("  %s by the gallery's vector, not encoded again\n",
+               text_counted(a, r->n_known, "photo"));
     if (r->photos.n_failed)
         printf("  %s not read\n", text_counted(a, r->photos.n_failed, "photo"));
     if (r->photos.n_passed_over)
@@ -178,7 +183,7 @@ static void page_photo(const dupes *d, const dpl_copy *c, bool keep)
     dpl_image image, shown = DPL_IMAGE_INIT;
     uint8_t *jpeg = NULL;
     size_t n = 0;
-    char *words = dupes_words(c), *evidence = dupes_evidence(c);
+    char *words = text_need(dupes_words(c)), *evidence = text_need(dupes_evidence(c));
     const char *slash = strrchr(c->path, '/');
 
     fputs("<div>", d->page.f);
@@ -290,7 +295,7 @@ static int open_models(dupes *d)
     options.decode.max_pixels = (uint64_t)o->max_pixels;
     options.decode.max_bytes = o->max_memory_bytes;
     options.net = common_model_limits(o);
-    common_enter_sandbox(o, NULL, &options);
+    common_enter_sandbox(o, d->gallery, &options);
     code = dpl_pipeline_open(&d->pipeline, &options, &err) == DPL_OK
                ? 0
                : common_fail(d->self, o, &err);
@@ -321,6 +326,7 @@ static int run(dupes *d, const char *const *paths, size_t n)
     options.on_compared = on_compared;
     options.on_group = on_group;
     options.ctx = d;
+    options.gallery = d->gallery;
     progress_start(&d->progress, "photos", o->quiet);
     status = dpl_find_copies(&report, d->pipeline, paths, n, &options, &err);
     progress_wipe(&d->progress);
@@ -361,15 +367,14 @@ static dpl_status take_path(void *ctx, const dpl_photo_row *row)
     return DPL_OK;
 }
 
-static int list_gallery(path_list *l, const command *self, const common *o)
+static int list_gallery(path_list *l, dupes *d)
 {
-    dpl_gallery *gallery = NULL;
+    const common *o = &d->o->common;
     dpl_error err;
-    int code = common_open_gallery(&gallery, self, o, DPL_GALLERY_READ);
+    int code = common_open_gallery(&d->gallery, d->self, o, DPL_GALLERY_READ);
 
-    if (!code && dpl_gallery_each_photo(gallery, NULL, take_path, l, &err) != DPL_OK)
-        code = common_fail(self, o, &err);
-    dpl_gallery_close(gallery);
+    if (!code && dpl_gallery_each_photo(d->gallery, NULL, take_path, l, &err) != DPL_OK)
+        code = common_fail(d->self, o, &err);
     return code;
 }
 
@@ -393,7 +398,7 @@ int cmd_dupes(const command *self, int argc, char **argv)
         n > 0 && !o.common.follow_links ? (const char *const *)(argv + 1) : everything;
     o.common.n_inputs = n > 0 && !o.common.follow_links ? (size_t)n : 1;
     if (n == 0)
-        code = list_gallery(&listed, self, &o.common);
+        code = list_gallery(&listed, &d);
     if (!code)
         code = n > 0 ? run(&d, (const char *const *)(argv + 1), (size_t)n)
                      : run(&d, (const char *const *)listed.paths, listed.n);
@@ -401,6 +406,7 @@ int cmd_dupes(const command *self, int argc, char **argv)
         free(listed.paths[i]);
     free(listed.paths);
     dpl_pipeline_close(d.pipeline);
+    dpl_gallery_close(d.gallery);
     free(typed);
     return code;
 }

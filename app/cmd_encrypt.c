@@ -8,6 +8,7 @@
 #include "app/common.h"
 #include "app/json_print.h"
 #include "app/keys.h"
+#include "app/progress.h"
 
 typedef struct encrypt_options {
     common common;
@@ -29,6 +30,7 @@ int cmd_encrypt(const command *self, int argc, char **argv)
     encrypt_options o = {.common = COMMON_INIT};
     dpl_gallery *gallery = NULL;
     keys k = {.twice = false};
+    progress p;
     dpl_error err;
     int n, code = options_read(self, &o, argc, argv, &n);
 
@@ -38,11 +40,15 @@ int cmd_encrypt(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_WRITE);
     if (code)
         return code;
+    progress_start(&p, "rows", o.common.quiet);
+    dpl_gallery_set_progress(gallery, progress_of_gallery, &p);
     /* A key in the gallery's own folder is never without. */
     if (keys_of(&k, o.common.key_file, o.common.passphrase_file,
                 o.passphrase || !o.common.key_file, true, "new passphrase", &err) != DPL_OK ||
-        dpl_gallery_encrypt(gallery, &k.key, &err) != DPL_OK)
+        dpl_gallery_encrypt(gallery, &k.key, &err) != DPL_OK) {
+        progress_wipe(&p);
         code = common_fail(self, &o.common, &err);
+    }
     if (!code)
         tell_encryption(self, o.common.json, o.common.quiet, "encrypt", gallery);
     keys_clear(&k);

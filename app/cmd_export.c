@@ -9,6 +9,7 @@
 #include "app/common.h"
 #include "app/json_print.h"
 #include "app/keys.h"
+#include "app/progress.h"
 
 typedef struct export_options {
     common common;
@@ -46,6 +47,7 @@ int cmd_export(const command *self, int argc, char **argv)
     dpl_gallery *gallery = NULL;
     dpl_gallery_counts counts;
     char photos[64], people[64];
+    progress p;
     dpl_error err;
     int n, code = options_read(self, &o, argc, argv, &n);
 
@@ -61,10 +63,13 @@ int cmd_export(const command *self, int argc, char **argv)
         dpl_gallery_close(gallery);
         return code;
     }
+    progress_start(&p, "rows", o.common.quiet);
+    dpl_gallery_set_progress(gallery, progress_of_gallery, &p);
     /* Standard output is then the export, and no place for an answer beside it. */
     const bool to_stdout = strcmp(argv[1], "-") == 0;
     if (write_export(gallery, argv[1], &k, o.encrypt || o.passphrase_file, &err) != DPL_OK ||
         dpl_gallery_count(&counts, gallery, &err) != DPL_OK) {
+        progress_wipe(&p);
         code = to_stdout ? common_say(self, &err) : common_fail(self, &o.common, &err);
     } else if (o.common.json && !to_stdout) {
         json_print(export_json(&counts));

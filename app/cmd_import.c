@@ -6,6 +6,7 @@
 #include "app/common.h"
 #include "app/json_print.h"
 #include "app/keys.h"
+#include "app/progress.h"
 
 typedef struct import_options {
     common common;
@@ -36,6 +37,8 @@ int cmd_import(const command *self, int argc, char **argv)
     keys k = {.twice = false};
     char photos[64], templates[64];
     int64_t n_photos = 0, n_templates = 0;
+    progress p;
+    dpl_status status;
     dpl_error err;
     int n, code = options_read(self, &o, argc, argv, &n);
 
@@ -45,11 +48,15 @@ int cmd_import(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_CREATE);
     if (code)
         return code;
+    progress_start(&p, "MiB", o.common.quiet);
+    dpl_gallery_set_progress(gallery, progress_of_gallery, &p);
     dpl_gallery_rehearse(gallery, o.dry_run);
-    if (keys_of(&k, NULL, o.passphrase_file, true, false, "passphrase of the export", &err) !=
-            DPL_OK ||
-        dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err) !=
-            DPL_OK) {
+    status = keys_of(&k, NULL, o.passphrase_file, true, false, "passphrase of the export", &err);
+    if (status == DPL_OK)
+        status =
+            dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err);
+    progress_wipe(&p);
+    if (status != DPL_OK) {
         code = common_fail(self, &o.common, &err);
     } else if (o.common.json) {
         json_print(import_json(n_photos, n_templates));

@@ -206,7 +206,7 @@ static int run_captions(const migrating *m)
 }
 
 /* Opened for writing: nobody else changes meanwhile what then would be missing. */
-static int run_copy(const migrating *m)
+static int run_copy(migrating *m)
 {
     const migrate_options *o = m->o;
     dpl_gallery *to = NULL;
@@ -225,8 +225,12 @@ static int run_copy(const migrating *m)
     if (o->keep && dpl_gallery_export(m->gallery, o->keep, &err) != DPL_OK)
         code = common_fail(m->self, &o->common, &err);
     dpl_gallery_rehearse(to, o->dry_run);
-    if (!code && dpl_gallery_copy(&n_photos, &n_templates, to, m->gallery, &err) != DPL_OK)
+    progress_start(&m->progress, "rows", o->common.quiet);
+    dpl_gallery_set_progress(m->gallery, progress_of_gallery, &m->progress);
+    if (!code && dpl_gallery_copy(&n_photos, &n_templates, to, m->gallery, &err) != DPL_OK) {
+        progress_wipe(&m->progress);
         code = common_fail(m->self, &o->common, &err);
+    }
     if (!code && o->common.json) {
         json_print(migrate_copy_json(dpl_gallery_dir(to), n_photos, n_templates, o->dry_run));
     } else if (!code) {

@@ -9,6 +9,7 @@
 #include "app/common.h"
 #include "app/json_print.h"
 #include "app/keys.h"
+#include "app/progress.h"
 #include "app/text.h"
 
 typedef struct rekey_options {
@@ -51,6 +52,7 @@ int cmd_rekey(const command *self, int argc, char **argv)
     keys k = {.twice = false};
     char *now = NULL;
     dpl_encryption is;
+    progress p;
     dpl_error err;
     int n, code = options_read(self, &o, argc, argv, &n);
 
@@ -62,6 +64,8 @@ int cmd_rekey(const command *self, int argc, char **argv)
         code = common_open_gallery(&gallery, self, &o.common, DPL_GALLERY_WRITE);
     if (code)
         return code;
+    progress_start(&p, "rows", o.common.quiet);
+    dpl_gallery_set_progress(gallery, progress_of_gallery, &p);
     dpl_gallery_encryption(&is, gallery);
     /* One that is in the gallery's folder stays there without being named. */
     if (is.key_file && o.common.key_file)
@@ -69,8 +73,10 @@ int cmd_rekey(const command *self, int argc, char **argv)
     if (keys_of(&k, o.new_key_file ? o.new_key_file : now, o.new_passphrase_file,
                 o.new_passphrase || (is.has_secret && !o.no_passphrase), true, "new passphrase",
                 &err) != DPL_OK ||
-        dpl_gallery_rekey(gallery, &k.key, &err) != DPL_OK)
+        dpl_gallery_rekey(gallery, &k.key, &err) != DPL_OK) {
+        progress_wipe(&p);
         code = common_fail(self, &o.common, &err);
+    }
     if (!code)
         tell_encryption(self, o.common.json, o.common.quiet, "rekey", gallery);
     keys_clear(&k);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/json.h"
@@ -375,6 +376,23 @@ int common_open_gallery(dpl_gallery **out, const command *self, const common *o,
     return common_fail(self, o, &err);
 }
 
+char *common_above_new_gallery(const command *self, const common *o)
+{
+    char *dir = common_gallery_dir(self, o), *above = NULL;
+    struct stat st;
+    size_t n;
+
+    if (dir && !strstr(dir, "://") && lstat(dir, &st) != 0) {
+        for (n = strlen(dir); n > 0 && dir[n - 1] == '/'; n--)
+            ;
+        while (n > 0 && dir[n - 1] != '/')
+            n--;
+        above = n > 0 ? text_format("%.*s", (int)n, dir) : text_format(".");
+    }
+    free(dir);
+    return above;
+}
+
 static dpl_status note_photo(void *ctx, const dpl_photo_row *row)
 {
     (void)row;
@@ -654,6 +672,7 @@ void common_enter_sandbox_with(const common *o, dpl_gallery *gallery, const char
         .n_read = n_named + 3 + N_CONNECTION_FILES,
         .write = write,
         .n_write = o->n_writes + 2,
+        .tidies = o->tidies,
         .connects = gallery && o->stays && strstr(dpl_gallery_dir(gallery), "://"),
     });
     for (size_t i = 0; i < n_models; i++)

@@ -45,6 +45,7 @@ typedef struct common {
     const char *const *writes; /* folders that it writes in, beside the gallery's, n_writes of them
                                 */
     size_t n_writes;
+    char *tidies; /* as of sandbox_paths: a gallery that is made for nothing goes again */
     char *typed; /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
@@ -78,6 +79,10 @@ int common_refuse(const command *self, const common *o, dpl_status status, const
 /** The folder that --gallery, $DOPPEL_GALLERY or the user's data folder names; NULL after a message
  * when there is none. Freed by free(). */
 char *common_gallery_dir(const command *self, const common *o);
+
+/** The folder that holds the gallery's, where that is not there yet and is to be made; else NULL.
+ * Freed by free(): what common.tidies is of a command that may make a gallery for nothing. */
+char *common_above_new_gallery(const command *self, const common *o);
 
 /** Open it. Returns 0, or an exit code after a message. The gallery's notice goes to stderr. */
 int common_open_gallery(dpl_gallery **out, const command *self, const common *o,

@@ -295,6 +295,9 @@ static void report_text(const enroll *e, const dpl_enroll_report *r,
             text_put(stdout, e->first[i]);
             putchar('\n');
         }
+    if (r->n_refused_again)
+        printf("  %s of them seen before, unchanged, and not looked at again (--force looks)\n",
+               text_count(b, r->n_refused_again));
     if (r->n_refused + r->n_kept > 1 && !e->o->verbose)
         fputs("  (-v lists them all)\n", stdout);
     if (r->n_kept)
@@ -404,6 +407,7 @@ static dpl_status write_page(enroll *e, html *page, const dpl_enroll_report *r,
     page_count(page, "moved", r->n_moved);
     page_count(page, "unchanged", r->n_unchanged);
     page_count(page, "refused", r->n_refused);
+    page_count(page, "of these seen before", r->n_refused_again);
     page_count(page, "unreadable, kept", r->n_kept);
     page_count(page, "pruned", r->n_pruned);
     page_count(page, "faces found", e->o->nobodys ? r->n_faces : 0);
@@ -493,8 +497,10 @@ static int run(enroll *e, enroll_options *o, size_t n, const char *const *paths)
     dpl_enroll_report report;
     dpl_error err;
     html page;
-    int code = common_open_gallery(&e->gallery, e->self, &o->common, DPL_GALLERY_CREATE);
+    int code;
 
+    o->common.tidies = common_above_new_gallery(e->self, &o->common);
+    code = common_open_gallery(&e->gallery, e->self, &o->common, DPL_GALLERY_CREATE);
     if (!code)
         code = open_models(e, &o->common, o->captions);
     if (!code)
@@ -537,8 +543,8 @@ static int run(enroll *e, enroll_options *o, size_t n, const char *const *paths)
         html_abandon(&page);
         return common_fail(e->self, &e->o->common, &err);
     }
-    e->made_for_nothing =
-        report.n_captions + report.n_added + report.n_updated + report.n_moved == 0 || o->dry_run;
+    /* A refusal is something: it is not looked at again, and "info --failed" tells it. */
+    e->made_for_nothing = counts.n_photos == 0 || o->dry_run;
     if (o->common.json)
         json_print(enroll_report_json(e->self->name, &report, e->n_by_status, &counts,
                                       dpl_gallery_dir(e->gallery), e->pipeline));
@@ -574,6 +580,7 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
     o->common.inputs = inputs;
     code = run(&e, o, (size_t)n, (const char *const *)(argv + 1));
     free(typed);
+    free(o->common.tidies);
     free(e.refused);
     free_names(e.people, e.n_people);
     free_names(e.noted, e.n_noted);
@@ -583,7 +590,7 @@ int enroll_command(const command *self, enroll_options *o, int argc, char **argv
         free(e.first[i]);
     dpl_pipeline_close(e.pipeline);
     dpl_text_pipeline_close(e.text);
-    /* None is made for an enrolment that adds nothing. */
+    /* None is made for an enrolment that has nothing to remember. */
     if (e.made_for_nothing)
         dpl_gallery_abandon(e.gallery);
     else

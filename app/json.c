@@ -266,3 +266,43 @@ json_t *json_face(int32_t number, const dpl_face *face)
     json_put(&object, "quality", quality);
     return object;
 }
+
+/* ------------------------------------------------------------------ as text */
+
+typedef struct text {
+    char *bytes;
+    size_t n, cap;
+    bool failed;
+} text;
+
+/* Kept in mind, as jansson does not look at each return (2.14, do_dump). */
+static int take(const char *bytes, size_t n, void *ctx)
+{
+    text *t = ctx;
+    char *longer;
+
+    if (!t->failed && t->cap - t->n <= n) {
+        const size_t cap = 2 * t->cap > t->n + n + 1 ? 2 * t->cap : t->n + n + 64;
+
+        longer = realloc(t->bytes, cap);
+        t->failed = !longer;
+        t->bytes = longer ? longer : t->bytes;
+        t->cap = longer ? cap : t->cap;
+    }
+    if (t->failed)
+        return -1;
+    memcpy(t->bytes + t->n, bytes, n);
+    t->n += n;
+    t->bytes[t->n] = '\0';
+    return 0;
+}
+
+char *json_text(const json_t *json, size_t flags)
+{
+    text t = {0};
+
+    if (json && json_dump_callback(json, take, &t, flags) == 0 && !t.failed)
+        return t.bytes;
+    free(t.bytes);
+    return NULL;
+}

@@ -25,6 +25,10 @@ json_t *json_failure(const char *command, const dpl_error *err);
 void json_put(json_t **object, const char *key, json_t *value);
 void json_add(json_t **array, json_t *value);
 
+/** json_dumps, which without memory may leave out a name and go on: this is all of it, or NULL.
+ * Freed by free(). */
+char *json_text(const json_t *json, size_t flags);
+
 /** Set a string whose bytes may be anything: what is not UTF-8 becomes U+FFFD. NULL: no key. */
 void json_put_text(json_t **object, const char *key, const char *bytes);
 

@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/json.h"
 #include "app/text.h"
 #include "base/utf8.h"
 
 void json_print(json_t *object)
 {
     /* Nine digits give a float32 back exactly. */
-    char *line = json_dumps(text_need(object), JSON_REAL_PRECISION(9));
+    char *line = json_text(text_need(object), JSON_REAL_PRECISION(9));
     const char *s = text_need(line);
 
     while (*s) {

@@ -4,6 +4,7 @@
 #include "app/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/text.h"
@@ -88,4 +89,23 @@ void progress_wipe(progress *p)
         fputs("\r\033[K", stderr);
         fflush(stderr);
     }
+}
+
+void progress_of_gallery(void *ctx, const char *what, int64_t n_done, int64_t n_total)
+{
+    progress *p = ctx;
+
+    if (!p->shown)
+        return;
+    if (strcmp(p->what, what) != 0 || n_done < p->n_last) {
+        progress_wipe(p);
+        p->what = what;
+        p->start_s = dpli_now();
+        p->drawn_s = 0;
+    }
+    p->n_last = n_done;
+    if (n_done < n_total)
+        progress_step(p, n_done, n_total);
+    else
+        progress_wipe(p);
 }

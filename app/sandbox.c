@@ -127,6 +127,7 @@ static bool restrict_files(const sandbox_paths *paths)
         allow(rules, handled, paths->write[i],
               READ_FILE | READ_DIR | WRITE_FILE | MAKE_REG | MAKE_DIR | REMOVE_FILE | REMOVE_DIR |
                   REFER | TRUNCATE);
+    allow(rules, handled, paths->tidies, REMOVE_DIR);
     done = syscall(LANDLOCK_RESTRICT, rules, 0) == 0;
     close(rules);
     return done;

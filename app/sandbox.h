@@ -11,6 +11,7 @@ typedef struct sandbox_paths {
     size_t n_read;
     const char *const *write; /* folders to read, make, change and remove files in */
     size_t n_write;
+    const char *tidies; /* a folder in and below which empty folders may be removed; NULL: none */
     bool connects; /* to a database, again and again: sockets are made, and what says where it is, and
                       who asks, is read */
 } sandbox_paths;

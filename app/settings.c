@@ -79,6 +79,14 @@ static void take_line(settings *s, char **section, char *text, int line)
                       .line = line};
 }
 
+/* Whether a carriage return stands elsewhere than at the line's end. */
+static bool has_lone_return(const char *line)
+{
+    const char *at = strchr(line, '\r');
+
+    return at && at[1] && at[1] != '\n';
+}
+
 char *settings_read(settings *s)
 {
     char *section = text_format("%s", ""), *text = NULL, *problem = NULL;
@@ -110,6 +118,9 @@ char *settings_read(settings *s)
             problem = text_format("\"%s\" has more than %d bytes", s->path, MAX_BYTES);
         else if (strlen(text) != (size_t)n)
             problem = text_format("\"%s\", line %d: it is no text", s->path, line);
+        else if (has_lone_return(text))
+            problem = text_format("\"%s\", line %d: lines end in a carriage return alone", s->path,
+                                  line);
         else
             take_line(s, &section, text, line);
     }

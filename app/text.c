@@ -156,6 +156,18 @@ char *text_format(const char *format, ...)
     return text;
 }
 
+char *text_try_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vasprintf(&text, format, args);
+    va_end(args);
+    return n < 0 ? NULL : text;
+}
+
 int text_width(const char *shown)
 {
     const char *s = shown;

@@ -61,6 +61,9 @@ char *text_public(const char *bytes);
 /** printf to memory, freed by free(). */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** The same; NULL when there is no memory, for who goes on without: a server. */
+char *text_try_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /** p, or the end of the program with exit code 5: the command has no memory to go on with. */
 void *text_need(void *p);
 

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "app/html.h"
+#include "app/json.h"
 #include "app/plot.h"
 
 #define MAX_POINTS 500 /* of a curve: more than its pixels; the rest is averaged */
@@ -214,7 +215,7 @@ static void put_settings(const html *page, const record *r)
     fputs("<section class=\"card\"><details><summary>Settings</summary><table>\n", page->f);
     json_object_foreach(r->config, name, value)
     {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        char *text = json_text(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
         fputs("<tr><th>", page->f);
         html_text(page, name);
         fputs("</th><td>", page->f);

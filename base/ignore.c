@@ -14,6 +14,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/mem.h"
 
 enum { MAX_BYTES = 64 << 10, MAX_PATTERN_BYTES = 1000 };
@@ -117,6 +118,7 @@ dpl_status dpli_ignore_read(dpli_ignore **out, dpli_ignore *above, const char *f
     bytes = NULL;
     ignore->below = dpli_strdup(below, err);
     status = ignore->below ? DPL_OK : DPL_E_MEMORY;
+    dpli_lines_end(ignore->bytes, n);
     for (char *line = ignore->bytes, *end; line && status == DPL_OK; line = end) {
         end = strchr(line, '\n');
         if (end)

@@ -1,5 +1,6 @@
 /*
- * csv.c - comma-separated values as RFC 4180 has them, and tab-separated ones, with LF or CRLF.
+ * csv.c - comma-separated values as RFC 4180 has them, and tab-separated ones, with LF or CRLF,
+ * or with CR alone.
  *
  * A field is moved to the front of what it took in the text and ended by a NUL there: it never
  * needs more room than its quotes and its comma did.
@@ -10,12 +11,14 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/lines.h"
 
 void dpli_csv_init(dpli_csv *csv, char *text, size_t n)
 {
     *csv = (dpli_csv){.text = text, .n = n, .next_line = 1, .separator = ',', .quotes = true};
     if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
         csv->at = 3;
+    dpli_lines_end(text, n);
 }
 
 /* Whether the n bytes of a field are quoted to their end: no quote within but doubled. */

@@ -16,6 +16,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "data/packet.h"
@@ -111,7 +112,7 @@ static dpl_status read_beside(uint8_t **bytes, size_t *n, dpli_captions *c, cons
     return refuse(c, path, &why, err);
 }
 
-static dpl_status add_lines(dpli_captions *c, const char *path, const char *text, size_t n,
+static dpl_status add_lines(dpli_captions *c, const char *path, char *text, size_t n,
                             dpl_error *err)
 {
     dpl_status status = DPL_OK;
@@ -121,6 +122,7 @@ static dpl_status add_lines(dpli_captions *c, const char *path, const char *text
         dpli_fail(&why, DPL_E_INPUT, strlen(text) != n ? "has a NUL in it" : "is not UTF-8");
         return refuse(c, path, &why, err);
     }
+    dpli_lines_end(text, n);
     if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
         text += 3;
     while (*text && status == DPL_OK) {
@@ -337,7 +339,7 @@ dpl_status dpli_captions_find(dpli_captions *out, const char *photo, bool in_pho
     if (path)
         status = read_beside(&bytes, &n, out, path, SIDECAR_BYTES, err);
     if (status == DPL_OK && bytes)
-        status = add_lines(out, path, (const char *)bytes, n, err);
+        status = add_lines(out, path, (char *)bytes, n, err);
     free(bytes);
     free(path);
     if (status == DPL_OK && dpl_xmp_is_built())

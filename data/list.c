@@ -553,10 +553,9 @@ dpl_status dpli_list_text(dpli_list *list, char *text, size_t n, const dpl_datas
     dpl_status status;
     form f;
 
+    dpli_csv_init(&csv, text, n); /* and with it the line ends */
     if (has_tabs(text, n))
         dpli_tsv_init(&csv, text, n);
-    else
-        dpli_csv_init(&csv, text, n);
     status = dpli_csv_row(&csv, err);
     if (status == DPL_OK && csv.n_fields == 0)
         status = dpli_fail(err, DPL_E_INPUT, "is empty");

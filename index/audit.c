@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "net/json_text.h"
 
 /* ------------------------------------------------------------------ a line */
 
@@ -41,7 +42,7 @@ static dpl_status add(json_t *object, const char *key, json_t *value, dpl_error 
 /* The object's text, and its hash as the last member; consumes the object. */
 static dpl_status close_line(char **line, char hash[65], json_t *object, dpl_error *err)
 {
-    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *text = dpli_json_write(object, JSON_COMPACT | JSON_ENSURE_ASCII);
     dpl_status status = text ? dpli_sha256_of(hash, text, strlen(text), err)
                              : no_memory(err);
 
@@ -101,14 +102,14 @@ static dpl_status read_line(reading *r, const char *text, dpl_error *err)
     struct tm tm = {0};
     json_error_t why;
     dpl_status status;
-    bool right;
+    bool right, is_short;
 
     memset(r, 0, sizeof *r);
     status = has_hash(&right, text, err);
     if (status != DPL_OK || !right)
         return status;
-    r->object = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-    if (!r->object && json_error_code(&why) == json_error_out_of_memory)
+    r->object = dpli_json_read(&is_short, text, strlen(text), &why);
+    if (is_short)
         return no_memory(err);
     r->line.text = text;
     if (get_int(&r->line.n, r->object, "n") && get_int(&r->line.change, r->object, "change") &&
@@ -333,11 +334,12 @@ typedef struct writing {
 static dpl_status add_facts(json_t *o, const char *facts, dpl_error *err)
 {
     json_error_t why;
-    json_t *more = json_loads(facts, JSON_REJECT_DUPLICATES, &why);
+    bool is_short;
+    json_t *more = dpli_json_read(&is_short, facts, strlen(facts), &why);
     dpl_status status = DPL_OK;
 
     if (!more)
-        return json_error_code(&why) == json_error_out_of_memory
+        return is_short
                    ? no_memory(err)
                    : dpli_fail(err, DPL_E_BUG, "what the audit was told is no JSON object");
     if (json_object_update(o, more) != 0)

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/mem.h"
 #include "doppel/calibrate.h"
 #include "index/gallery.h"
@@ -135,6 +136,7 @@ dpl_status dpl_review_apply(int32_t *people, size_t n, const char *const *people
         r.into[i] = i;
     }
     qsort(r.names, (size_t)n_people, sizeof *r.names, by_name);
+    dpli_lines_end((char *)text, n_text);
     for (char *line = (char *)text, *next; line && status == DPL_OK; line = next) {
         next = strchr(line, '\n');
         if (next)

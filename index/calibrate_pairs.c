@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "doppel/calibrate.h"
 #include "index/binomial.h"
+#include "net/json_text.h"
 
 /* Points a decade of rates, and all of the genuine pairs' table. */
 enum { PER_DECADE = 20, N_GENUINE = 100 };
@@ -142,7 +143,7 @@ dpl_status dpl_calibrate_pairs(dpl_calibrated_pairs *out, const float *scores, c
         json_object_set(of, "points", genuine);
         json_object_set(object, "genuine", of);
     }
-    out->json = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    out->json = object ? dpli_json_write(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     if (!out->json)
         status = source && !object ? dpli_fail(err, DPL_E_ARGUMENT,
                                                "what the calibration says of its data is not "

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "index/binomial.h"
 #include "index/cohort.h"
+#include "net/json_text.h"
 
 #define MAX_POINTS 4096
 #define MAX_STRATA 4096
@@ -354,12 +355,15 @@ dpl_status dpl_calibration_parse(dpl_calibration **out, const char *json, dpl_er
     json_error_t where;
     size_t n = strnlen(json, DPLI_CALIBRATION_MAX_BYTES + 1);
     dpl_status status;
+    bool is_short;
 
     *out = NULL;
     if (n > DPLI_CALIBRATION_MAX_BYTES)
         return dpli_fail(err, DPL_E_MODEL, "calibration: longer than the limit of %zu MiB",
                          DPLI_CALIBRATION_MAX_BYTES >> 20);
-    root = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where);
+    root = dpli_json_read(&is_short, json, n, &where);
+    if (is_short)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory reading the calibration");
     if (!root)
         return dpli_fail(err, DPL_E_MODEL, "calibration: line %d, column %d: %s", where.line,
                          where.column, where.text);

@@ -63,6 +63,7 @@ static dpl_status on_person(void *ctx, const dpli_person_record *r, dpl_error *e
 
     (void)err;
     c->report->n_persons++;
+    dpli_progress_step(c->gallery, 1);
     snprintf(text, sizeof text, "name %" PRId64 " %s", r->id, changed);
     return r->sum == dpli_person_sum(r->name) ? DPL_OK : tell(c, &damage);
 }
@@ -77,6 +78,7 @@ static dpl_status on_photo(void *ctx, const dpli_photo_record *r, dpl_error *err
 
     (void)err;
     c->report->n_photos++;
+    dpli_progress_step(c->gallery, 1);
     /* The name has a finding of its own. */
     if (r->owner.name)
         alone.owner.sum = dpli_person_sum(r->owner.name);
@@ -112,6 +114,7 @@ static dpl_status on_template(void *ctx, const dpli_template_record *r, dpl_erro
 
     (void)err;
     c->report->n_templates++;
+    dpli_progress_step(c->gallery, 1);
     if (r->dim < 1 || r->dim > DPLI_DIM_MAX ||
         r->vector.n_bytes != (size_t)r->dim * sizeof(float) ||
         r->vector.sum != dpli_vector_sum(&r->vector) || !is_finite(&r->vector))
@@ -255,6 +258,7 @@ dpl_status dpl_gallery_check(dpl_check_report *out, dpl_gallery *gallery,
     dpl_status status;
 
     memset(out, 0, sizeof *out);
+    dpli_progress_begin_rows(gallery);
     status = s->ops->begin(s, false, err);
     if (status != DPL_OK)
         return status;

@@ -24,8 +24,9 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/pool.h"
+#include "index/gallery.h"
 #include "index/overlay.h"
-#include "index/pipeline.h"
+#include "index/photos.h"
 #include "index/retrieve.h"
 #include "index/space.h"
 
@@ -784,9 +785,115 @@ static dpl_status group_all(job *j, dpl_error *err)
     return status;
 }
 
+/* ------------------------------------------------------------------ vectors that are known */
+
+/* A picture of the gallery, and which of the vectors is its. */
+typedef struct enrolled {
+    int64_t photo_id;
+    char sha256[65];
+    size_t vector; /* NOTHING: it has none */
+} enrolled;
+
+typedef struct gallery_vectors {
+    enrolled *photos; /* by id, and when all are read by content */
+    float *vectors;   /* [n_vectors, dim] */
+    size_t n, cap, n_vectors, cap_vectors;
+    int32_t dim;
+} gallery_vectors;
+
+static dpl_status take_row(void *ctx, const dpl_photo_row *row)
+{
+    gallery_vectors *g = ctx;
+    enrolled *photos;
+
+    if (!row->sha256[0])
+        return DPL_OK;
+    photos = dpli_grow(g->photos, &g->cap, g->n + 1, sizeof *photos, NULL);
+    if (!photos)
+        return DPL_E_MEMORY;
+    g->photos = photos;
+    photos[g->n] = (enrolled){.photo_id = row->id, .vector = NOTHING};
+    snprintf(photos[g->n++].sha256, sizeof photos->sha256, "%s", row->sha256);
+    return DPL_OK;
+}
+
+static int by_photo_id(const void *x, const void *y)
+{
+    const int64_t a = ((const enrolled *)x)->photo_id, b = ((const enrolled *)y)->photo_id;
+
+    return (a > b) - (a < b);
+}
+
+static int by_sha256(const void *x, const void *y)
+{
+    return strcmp(((const enrolled *)x)->sha256, ((const enrolled *)y)->sha256);
+}
+
+static dpl_status take_vector(void *ctx, const dpl_template_row *row)
+{
+    gallery_vectors *g = ctx;
+    const enrolled key = {.photo_id = row->photo_id};
+    enrolled *e = bsearch(&key, g->photos, g->n, sizeof key, by_photo_id);
+    float *vectors;
+
+    if (!e || e->vector != NOTHING || row->dim != g->dim)
+        return DPL_OK;
+    vectors = dpli_grow(g->vectors, &g->cap_vectors, g->n_vectors + 1,
+                        (size_t)g->dim * sizeof *vectors, NULL);
+    if (!vectors)
+        return DPL_E_MEMORY;
+    g->vectors = vectors;
+    memcpy(vectors + g->n_vectors * (size_t)g->dim, row->vector, (size_t)g->dim * sizeof *vectors);
+    e->vector = g->n_vectors++;
+    return DPL_OK;
+}
+
+/* Those that this encoder made; none where the gallery's are another's. */
+static dpl_status read_known(gallery_vectors *g, dpl_gallery *gallery, const dpl_encoder *encoder,
+                             dpl_error *err)
+{
+    const char *space = dpl_encoder_space(encoder);
+    dpl_error why = {DPL_OK, ""};
+    dpl_status status = dpli_gallery_fits(gallery, encoder, &why);
+    size_t kept = 0;
+
+    g->dim = dpl_encoder_dim(encoder);
+    if (status == DPL_E_MISMATCH)
+        return DPL_OK;
+    if (status != DPL_OK)
+        return dpli_fail(err, status, "%s", why.message);
+    status = dpl_gallery_each_photo(gallery, NULL, take_row, g, &why);
+    if (status == DPL_OK && g->n > 0) {
+        qsort(g->photos, g->n, sizeof *g->photos, by_photo_id);
+        status = dpl_gallery_each_template(gallery, NULL, space, take_vector, g, &why);
+    }
+    if (status != DPL_OK)
+        return dpli_fail(err, status, "%s",
+                         why.message[0] ? why.message : "no memory for the gallery's vectors");
+    for (size_t i = 0; i < g->n; i++)
+        if (g->photos[i].vector != NOTHING)
+            g->photos[kept++] = g->photos[i];
+    g->n = kept;
+    if (kept > 0)
+        qsort(g->photos, kept, sizeof *g->photos, by_sha256);
+    return DPL_OK;
+}
+
+static const float *find_vector(const void *ctx, const char *sha256)
+{
+    const gallery_vectors *g = ctx;
+    enrolled key = {0};
+    const enrolled *e;
+
+    snprintf(key.sha256, sizeof key.sha256, "%s", sha256);
+    e = g->n > 0 ? bsearch(&key, g->photos, g->n, sizeof key, by_sha256) : NULL;
+    return e ? g->vectors + e->vector * (size_t)g->dim : NULL;
+}
+
 /* ------------------------------------------------------------------ the whole */
 
-static dpl_status find_dim(int32_t *dim, const dpl_pipeline *pipeline, dpl_error *err)
+static dpl_status find_encoder(const dpl_encoder **out, const dpl_pipeline *pipeline,
+                               dpl_error *err)
 {
     const dpl_encoder *encoder = dpl_pipeline_image_encoder(pipeline);
 
@@ -794,7 +901,7 @@ static dpl_status find_dim(int32_t *dim, const dpl_pipeline *pipeline, dpl_error
         encoder = dpl_pipeline_encoder(pipeline);
     if (!encoder || dpli_space_find(dpl_encoder_space(encoder)) != &dpli_spaces[DPLI_IMAGE_SPACE])
         return dpli_fail(err, DPL_E_MODEL, "finding copies needs an encoder of whole pictures");
-    *dim = dpl_encoder_dim(encoder);
+    *out = encoder;
     return DPL_OK;
 }
 
@@ -804,6 +911,8 @@ dpl_status dpl_find_copies(dpl_copies_report *report, const dpl_pipeline *pipeli
 {
     dpl_photos_options photos = DPL_PHOTOS_OPTIONS_INIT;
     job j = {.pipeline = pipeline, .report = report, .options = DPL_COPIES_OPTIONS_INIT};
+    gallery_vectors known = {0};
+    const dpl_encoder *encoder = NULL;
     dpl_status status;
 
     *report = (dpl_copies_report){.exact = true, .recall = 1};
@@ -811,16 +920,26 @@ dpl_status dpl_find_copies(dpl_copies_report *report, const dpl_pipeline *pipeli
     if (status == DPL_OK && !(j.options.burst_s >= 0))
         status = dpli_fail(err, DPL_E_ARGUMENT, "burst_s is %g, below 0", j.options.burst_s);
     if (status == DPL_OK)
-        status = find_dim(&j.dim, pipeline, err);
+        status = find_encoder(&encoder, pipeline, err);
     if (status != DPL_OK)
         return status;
+    j.dim = dpl_encoder_dim(encoder);
     photos.follow_links = j.options.follow_links;
     photos.n_threads = j.options.n_threads;
     photos.preview_px = PREVIEW_PX;
     photos.cancel = j.options.cancel;
     photos.on_photo = on_photo;
     photos.ctx = &j;
-    status = dpl_photos_each(&report->photos, pipeline, paths, n_paths, &photos, err);
+    if (j.options.gallery)
+        status = read_known(&known, j.options.gallery, encoder, err);
+    const dpli_known_vectors vectors = {find_vector, &known, j.dim};
+    if (status == DPL_OK)
+        status =
+            dpli_photos_each(&report->photos, pipeline, paths, n_paths, &photos, &vectors, err);
+    for (size_t i = 0; i < j.n; i++)
+        report->n_known += find_vector(&known, j.pictures[i].sha256) != NULL;
+    free(known.photos);
+    free(known.vectors);
     if (status == DPL_OK && j.status != DPL_OK) {
         status = j.status;
         if (err)

@@ -99,6 +99,7 @@ static size_t length(const char *string)
 }
 
 typedef struct conversion {
+    dpl_gallery *gallery;
     dpli_store *from, *to;
     rows rows;
     copy copy;
@@ -151,6 +152,7 @@ static dpl_status convert_persons(conversion *c, dpl_error *err)
     dpl_status status = c->from->ops->each_person(c->from, true, take_person_id, &c->rows, err);
 
     for (size_t i = 0; i < c->rows.n && status == DPL_OK; i++) {
+        dpli_progress_step(c->gallery, 1);
         status = c->from->ops->one_person(c->from, c->rows.ids[i], take_person, c, err);
         if (status == DPL_OK)
             status = c->to->ops->rename_person(c->to, c->rows.ids[i], c->name,
@@ -230,6 +232,7 @@ static dpl_status convert_photos(conversion *c, dpl_error *err)
             status = c->to->ops->set_photo(c->to, &c->copy.photo, err);
         if (status == DPL_OK && c->copy.photo.file.photo_id)
             status = c->to->ops->set_file(c->to, &c->copy.photo.file, err);
+        dpli_progress_step(c->gallery, 1);
     }
     rows_clear(&c->rows);
     return status;
@@ -310,6 +313,7 @@ static dpl_status convert_templates(conversion *c, dpl_error *err)
         status = c->from->ops->each_template(c->from, &one, take_template, c, err);
         if (status == DPL_OK)
             status = put_template(c->to, &c->copy.template, err);
+        dpli_progress_step(c->gallery, 1);
     }
     rows_clear(&c->rows);
     return status;
@@ -371,9 +375,9 @@ static dpl_status convert_members(conversion *c, dpl_error *err)
 }
 
 /* Within a writing transaction. */
-static dpl_status convert(dpli_store *from, dpli_store *to, dpl_error *err)
+static dpl_status convert(dpl_gallery *gallery, dpli_store *from, dpli_store *to, dpl_error *err)
 {
-    conversion c = {.from = from, .to = to};
+    conversion c = {.gallery = gallery, .from = from, .to = to};
     dpl_status status = convert_settings(&c, err);
 
     if (status == DPL_OK)
@@ -402,6 +406,7 @@ static dpl_status change_over(dpl_gallery *gallery, dpli_store *from, dpli_store
     dpl_status status;
 
     gallery->store = from;
+    dpli_progress_begin_rows(gallery);
     dpli_change_end(gallery);
     status = from->ops->begin(from, true, err);
     if (status != DPL_OK)
@@ -412,7 +417,7 @@ static dpl_status change_over(dpl_gallery *gallery, dpli_store *from, dpli_store
     if (status == DPL_OK)
         status = dpli_end_log(gallery, words, NULL, err);
     if (status == DPL_OK)
-        status = convert(from, to, err);
+        status = convert(gallery, from, to, err);
     if (status == DPL_OK) {
         dpli_store *behind = dpli_store_is_sealed(to) ? dpli_sealed_of(to)->inner : to;
 

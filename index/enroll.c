@@ -188,6 +188,7 @@ typedef struct item {
     bool moved;    /* before is another path's, whose file is gone */
     bool twice;    /* error names somebody else, whose photo it is, too */
     bool nobodys;  /* none of its faces is known to be the person's */
+    bool seen;     /* it was refused before, and is not looked at again */
     bool unread;   /* it could not be read, and what was enrolled of it stays */
     bool found;    /* its vectors were made from thumbnails, and are made from the photo again */
     char *tried;   /* of one that is found: the options that it was enrolled with */
@@ -211,7 +212,7 @@ typedef struct job {
     const dpl_enroll_options *options;
     ledger ledger;
     dpli_found_files files;
-    char tried[64];          /* the options that decide what is refused */
+    char tried[128];         /* what decides what is refused: see name_tried */
     dpl_scratch **scratches; /* one a worker */
     int n_threads;
     item items[CHUNK];
@@ -258,12 +259,28 @@ static bool same_person(const job *j, const known *k)
            (whose && strcmp(whose, j->options->name) == 0);
 }
 
+#define BY_DECODER ",decode="
+
+/* Whether a photo that was refused, or left to nobody, was so by what decides now. Where it could
+ * not be decoded, faces do not come into it: a scan would find what enrolling found. What a doppel
+ * before wrote does not say how it decoded, and counts as the same. */
+static bool was_tried(const job *j, const known *k)
+{
+    const char *mine = strstr(j->tried, BY_DECODER), *its = strstr(k->tried, BY_DECODER);
+    const bool undecoded = k->status == DPL_E_INPUT || k->status == DPL_E_LIMIT;
+
+    if (undecoded)
+        return !its || strncmp(its, mine, strcspn(mine + 1, ",") + 1) == 0;
+    return its ? strcmp(k->tried, j->tried) == 0
+               : strlen(k->tried) == (size_t)(mine - j->tried) &&
+                     strncmp(k->tried, j->tried, strlen(k->tried)) == 0;
+}
+
 /* Nothing to decide anew: somebody's photo stays theirs whatever the options (force aside), a
  * refused one or nobody's is tried again under others, and once when it is not known whose it was
  * to be. */
 static bool is_settled(const job *j, const known *k)
 {
-    const bool tried = strcmp(k->tried, j->tried) == 0;
     const bool is_theirs = k->status == DPL_OK && k->person;
 
     if (j->options->nobodys && is_theirs) /* is none of a scan's, forced or not */
@@ -271,8 +288,8 @@ static bool is_settled(const job *j, const known *k)
     if (j->options->force || dpli_is_from_thumbnail(k->tried))
         return false;
     if (j->options->nobodys)
-        return k->status == DPL_OK || tried;
-    return same_person(j, k) && (is_theirs || (k->meant && tried));
+        return k->status == DPL_OK || was_tried(j, k);
+    return same_person(j, k) && (is_theirs || (k->meant && was_tried(j, k)));
 }
 
 /* Known content: nothing to encode. A refusal stays one, with its reason. */
@@ -281,6 +298,7 @@ static void keep(item *it, dpl_outcome outcome)
     const known *k = it->before;
 
     it->outcome = k->status == DPL_OK ? outcome : DPL_OUTCOME_REFUSED;
+    it->seen = k->status != DPL_OK;
     it->status = k->status;
     it->nobodys = k->status == DPL_OK && !k->person;
     snprintf(it->error.message, sizeof it->error.message, "%s", k->reason ? k->reason : "");
@@ -508,7 +526,7 @@ static bool is_known_refusal(const job *j, const item *it, dpl_status status)
     const known *k = it->before;
 
     return k && status != DPL_OK && k->status == status && !k->sha256[0] && !it->sha256[0] &&
-           strcmp(k->tried, j->tried) == 0 && same_text(k->reason, it->error.message) &&
+           was_tried(j, k) && same_text(k->reason, it->error.message) &&
            same_text(k->meant, it->person ? it->person : k->meant);
 }
 
@@ -560,13 +578,18 @@ static void read_stat(item *it, const struct stat *st)
     it->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
-/* Whether a file is, by its time and size, the one that the ledger knows and says all of. */
-static bool is_unchanged(const job *j, const item *it)
+/* Whether a file is, by its time and size, the one that the ledger knows. */
+static bool is_same_file(const item *it)
 {
     const known *k = it->before;
 
-    return k && is_settled(j, k) && k->sha256[0] && k->size_bytes == it->size_bytes &&
-           k->mtime_ns == it->mtime_ns;
+    return k && k->sha256[0] && k->size_bytes == it->size_bytes && k->mtime_ns == it->mtime_ns;
+}
+
+/* And the ledger says all of it. */
+static bool is_unchanged(const job *j, const item *it)
+{
+    return is_same_file(it) && is_settled(j, it->before);
 }
 
 /* From its thumbnails no more, and otherwise as it was enrolled. */
@@ -639,7 +662,10 @@ static dpl_status look_at_file(job *j, int worker, item *it, dpl_error *err)
         keep(it, DPL_OUTCOME_UNCHANGED);
         return DPL_OK;
     }
-
+    if (!it->person && it->file->nobody && is_same_file(it)) {
+        refuse_nameless(it);
+        return DPL_OK;
+    }
     if (!keeps_what_was(it, DPL_E_INPUT) && !dpli_is_photo(it->file, &st)) {
         it->outcome = DPL_OUTCOME_PASSED_OVER;
         dpli_fail(&it->error, DPL_OK, "is no picture");
@@ -763,8 +789,7 @@ static void report_item(job *j, const item *it)
         .n_total = (int64_t)j->files.n,
     };
 
-    if (it->outcome == DPL_OUTCOME_REFUSED && !it->record)
-        j->report->n_refused_again++;
+    j->report->n_refused_again += it->seen;
     report_event(j, &event);
 }
 
@@ -1226,6 +1251,24 @@ static void free_job(job *j)
     free(j);
 }
 
+/* The options that decide, and a sum of those by which photos are decoded and of those by which
+ * faces are found: a photo that was refused under others is worth another look. */
+static dpl_status name_tried(job *j, dpl_error *err)
+{
+    char decode[65], detect[65], how[24] = "scan";
+    dpl_status status = dpli_pipeline_decoding_sum(decode, j->pipeline, err);
+
+    if (status == DPL_OK)
+        status = dpli_pipeline_detecting_sum(detect, j->pipeline, err);
+    if (status != DPL_OK)
+        return status;
+    if (!j->options->nobodys)
+        snprintf(how, sizeof how, "faces=%d", (int)j->options->faces);
+    snprintf(j->tried, sizeof j->tried, "%s,quality=%.3f" BY_DECODER "%.8s,detect=%.8s", how,
+             (double)dpli_pipeline_min_quality(j->pipeline), decode, detect);
+    return DPL_OK;
+}
+
 /* @param options  outlive the job */
 static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *pipeline,
                           const dpl_enroll_options *options, dpl_error *err)
@@ -1245,13 +1288,11 @@ static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *p
     j->pipeline = pipeline;
     j->own_options = *options;
     j->options = &j->own_options;
-    if (options->nobodys)
-        snprintf(j->tried, sizeof j->tried, "scan,quality=%.3f",
-                 (double)dpli_pipeline_min_quality(pipeline));
-    else
-        snprintf(j->tried, sizeof j->tried, "faces=%d,quality=%.3f", (int)options->faces,
-                 (double)dpli_pipeline_min_quality(pipeline));
-    return DPL_OK;
+    if (name_tried(j, err) == DPL_OK)
+        return DPL_OK;
+    free(j);
+    *out = NULL;
+    return DPL_E_MEMORY;
 }
 
 dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl_pipeline *pipeline,

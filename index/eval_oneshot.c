@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/lines.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "doppel/eval.h"
@@ -190,6 +191,7 @@ static dpl_status try_run(dpl_trials *t, size_t *cap, const dpl_dataset *dataset
         goto done;
     memcpy(text, bytes, n_bytes);
     text[n_bytes] = '\0';
+    dpli_lines_end(text, n_bytes);
     status = read_run(t, cap, &r, text, err);
     if (status != DPL_OK)
         goto done;

@@ -13,6 +13,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/list.h"
@@ -349,6 +350,7 @@ dpl_status dpl_pairs_read(dpl_pairs *out, const char *path, const char *dir, dpl
     if (status != DPL_OK)
         return dpli_fail_in(err, status, path);
     r.rest = (char *)bytes;
+    dpli_lines_end(r.rest, n_bytes);
     if (strlen(r.rest) != n_bytes) {
         status = dpli_fail(err, DPL_E_INPUT, "\"%s\": not a text file", path);
         goto done;

@@ -32,6 +32,12 @@ struct dpl_gallery {
     int64_t telling;   /* and the one that it tells of in the transaction under way; 0: none */
     uint64_t index_max_bytes; /* above this a search is the database's, where it can; 0: no limit */
     int64_t waited_for; /* the generation that dpl_gallery_wait saw last; -1: none */
+    struct {
+        void (*fn)(void *ctx, const char *what, int64_t n_done, int64_t n_total);
+        void *ctx;
+        const char *what;
+        int64_t n_done, n_total;
+    } progress;        /* of a walk through all of it; fn NULL: nobody asks */
     char *setting;     /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf;          /* the search indexes, shared with other handles on this gallery */
@@ -116,6 +122,13 @@ enum { DPLI_MODEL_KEY = 64 };
 void dpli_model_key(char key[DPLI_MODEL_KEY], const char *space, const char *fact);
 
 /* ------------------------------------------------------------------ gallery_rows.c */
+
+/** How far a walk is: so many of these there are. Nothing is told when n_total is 0. */
+void dpli_progress_begin(dpl_gallery *gallery, const char *what, int64_t n_total);
+/** The same of all people, photos and templates. */
+void dpli_progress_begin_rows(dpl_gallery *gallery);
+/** And n more are done. */
+void dpli_progress_step(dpl_gallery *gallery, int64_t n);
 
 /** A row as it came out of the database: DPL_E_GALLERY when it is not what was written, or cannot
  * be right. *path, as people see it, is the caller's. */

@@ -52,6 +52,7 @@ static dpl_status put_person(void *ctx, const dpli_person_record *r, dpl_error *
     int64_t id = r->id;
     dpl_status status = dpli_person_checked(c->from, r, err);
 
+    dpli_progress_step(c->from, 1);
     return status == DPL_OK ? to->ops->add_person(to, &id, r->name, r->sum, err) : status;
 }
 
@@ -79,6 +80,7 @@ static dpl_status put_photo(void *ctx, const dpli_photo_record *r, dpl_error *er
     if (status == DPL_OK && r->file.photo_id)
         status = to->ops->set_file(to, &r->file, err);
     c->n_photos++;
+    dpli_progress_step(c->from, 1);
     return status;
 }
 
@@ -96,6 +98,7 @@ static dpl_status put_template(void *ctx, const dpl_template_row *row)
                                 .caption_source = row->caption_source};
 
     c->n_templates++;
+    dpli_progress_step(c->from, 1);
     return dpli_put_template(NULL, &c->putter, &t, row->photo_id, row->person_id, row->id, c->err);
 }
 
@@ -327,6 +330,7 @@ dpl_status dpl_gallery_copy(int64_t *n_photos, int64_t *n_templates, dpl_gallery
 
     *n_photos = 0;
     *n_templates = 0;
+    dpli_progress_begin_rows(from);
     if (status == DPL_OK)
         status = from->store->ops->begin(from->store, false, err);
     if (status != DPL_OK)

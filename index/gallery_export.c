@@ -22,6 +22,7 @@
 #include "index/gallery.h"
 #include "index/sealed_export.h"
 #include "index/unlock.h"
+#include "net/json_text.h"
 
 struct export
 {
@@ -63,7 +64,7 @@ static void put_safe(FILE *file, const char *text)
    float32 back exactly. */
 static dpl_status put_line(struct export *e, json_t *line, dpl_error *err)
 {
-    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = line ? dpli_json_write(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     dpl_status status = DPL_OK;
 
     json_decref(line);
@@ -176,6 +177,7 @@ static dpl_status put_person(void *ctx, const dpli_person_record *r, dpl_error *
     add(&line, "id", json_integer(r->id));
     add_string(e, &line, "name", r->name);
     e->n++;
+    dpli_progress_step(e->gallery, 1);
     return put_line(e, line, err);
 }
 
@@ -277,6 +279,7 @@ static dpl_status put_photo(void *ctx, const dpli_photo_record *r, dpl_error *er
         add(&line, numbers[i].key, json_integer(numbers[i].value));
     add_file(e, &line, &r->file);
     e->n++;
+    dpli_progress_step(e->gallery, 1);
     free(path);
     return put_line(e, line, err);
 }
@@ -309,6 +312,7 @@ static dpl_status put_template(void *ctx, const dpl_template_row *row)
         add_string(e, &line, "caption_source", row->caption_source);
     }
     e->n++;
+    dpli_progress_step(e->gallery, 1);
     return put_line(e, line, e->err);
 }
 
@@ -392,8 +396,10 @@ static dpl_status tell_fault(void *ctx, const char *what, dpl_error *err)
 static dpl_status put_file(struct export *e, dpl_error *err)
 {
     dpli_store *s = e->gallery->store;
-    dpl_status status = s->ops->begin(s, false, err);
+    dpl_status status;
 
+    dpli_progress_begin_rows(e->gallery);
+    status = s->ops->begin(s, false, err);
     if (status != DPL_OK)
         return status;
     /* Rows that a damaged page has lost would be missing in silence. */

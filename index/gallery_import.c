@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -26,6 +27,7 @@
 #include "index/head.h"
 #include "index/sealed_export.h"
 #include "index/unlock.h"
+#include "net/json_text.h"
 
 /* The highest id that a file may have given: far above any gallery, and far below where SQLite has
    no next one left. */
@@ -623,10 +625,11 @@ static dpl_status read_line(struct import *in, const char *text, size_t n, dpl_e
     struct fields f = {.status = DPL_OK, .err = err};
     enum section section = HEADER;
     json_error_t why;
+    bool is_short;
 
-    f.object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    f.object = dpli_json_read(&is_short, text, n, &why);
     if (!f.object) {
-        f.status = json_error_code(&why) == json_error_out_of_memory
+        f.status = is_short
                        ? dpli_fail(err, DPL_E_MEMORY, "out of memory reading a line")
                        : dpli_fail(err, DPL_E_INPUT, "no JSON: %s", why.text);
         goto done;
@@ -662,7 +665,7 @@ done:
 /* A file in pieces, of which lines are made. */
 struct reader {
     FILE *file;
-    size_t at, n;
+    size_t at, n, n_read;
     char piece[1 << 16];
 };
 
@@ -679,6 +682,7 @@ static dpl_status next_line(dpli_buf *line, bool *more, struct reader *r, dpl_er
         if (r->at == r->n) {
             r->at = 0;
             r->n = fread(r->piece, 1, sizeof r->piece, r->file);
+            r->n_read += r->n;
             if (r->n == 0)
                 break;
         }
@@ -708,8 +712,12 @@ static dpl_status read_file(struct import *in, FILE *file, const char *path, dpl
         return DPL_E_MEMORY;
     reader->file = file;
     do {
+        const size_t before = reader->n_read >> 20;
+
         number++;
         status = next_line(&line, &more, reader, err);
+        if (reader->n_read >> 20 > before)
+            dpli_progress_step(in->gallery, (int64_t)((reader->n_read >> 20) - before));
         if (status == DPL_OK && more)
             status = read_line(in, line.data ? line.data : "", line.len, err);
         else if (status == DPL_OK && in->section != END)
@@ -764,6 +772,7 @@ static dpl_status import_from(dpl_gallery *gallery, const char *path, const dpl_
     dpli_store *s = gallery->store;
     FILE *file = NULL, *behind;
     dpli_sealed_export *seal = NULL;
+    struct stat st;
     dpl_status status;
 
     *n_photos = 0;
@@ -776,6 +785,9 @@ static dpl_status import_from(dpl_gallery *gallery, const char *path, const dpl_
     behind = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
     if (!behind)
         return dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\" cannot be opened", path);
+    dpli_progress_begin(gallery, "MiB",
+                        fstat(fileno(behind), &st) == 0 && S_ISREG(st.st_mode) ? st.st_size >> 20
+                                                                               : 0);
     status = open_sealed(&file, &seal, behind, path, key, err);
     if (status == DPL_OK)
         status = dpli_begin_change(gallery, "import", err);

@@ -588,3 +588,42 @@ done:
         dpli_vectors_clear(out);
     return status;
 }
+
+/* ------------------------------------------------------------------ how far a walk is */
+
+void dpl_gallery_set_progress(dpl_gallery *gallery,
+                              void (*fn)(void *ctx, const char *what, int64_t n_done,
+                                         int64_t n_total),
+                              void *ctx)
+{
+    gallery->progress.fn = fn;
+    gallery->progress.ctx = ctx;
+    gallery->progress.n_total = 0;
+}
+
+void dpli_progress_begin(dpl_gallery *gallery, const char *what, int64_t n_total)
+{
+    gallery->progress.what = what;
+    gallery->progress.n_done = 0;
+    gallery->progress.n_total = n_total;
+}
+
+void dpli_progress_begin_rows(dpl_gallery *gallery)
+{
+    dpl_gallery_counts n = {0};
+
+    /* Of a damaged database it may not be known: whoever reads it says what is wrong. */
+    if (gallery->progress.fn && dpl_gallery_count(&n, gallery, NULL) != DPL_OK)
+        n = (dpl_gallery_counts){0};
+    dpli_progress_begin(gallery, "rows",
+                        n.n_persons + n.n_photos + n.n_templates_face + n.n_templates_image +
+                            n.n_templates_text);
+}
+
+void dpli_progress_step(dpl_gallery *gallery, int64_t n)
+{
+    gallery->progress.n_done += n;
+    if (gallery->progress.fn && gallery->progress.n_done <= gallery->progress.n_total)
+        gallery->progress.fn(gallery->progress.ctx, gallery->progress.what,
+                             gallery->progress.n_done, gallery->progress.n_total);
+}

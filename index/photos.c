@@ -6,7 +6,7 @@
  * the next one is not. A photo that is done waits in its place among those held: their number
  * bounds the memory, whatever the callback takes its time for.
  */
-#include "doppel/photos.h"
+#include "index/photos.h"
 
 #include <string.h>
 
@@ -17,7 +17,6 @@
 #include "base/options.h"
 #include "base/pool.h"
 #include "index/files.h"
-#include "index/pipeline.h"
 
 enum { MAX_HELD = 64, HELD_BYTES = 64 << 20 };
 
@@ -30,6 +29,7 @@ typedef struct item {
 
 typedef struct job {
     const dpl_pipeline *pipeline;
+    const dpli_known_vectors *known;
     dpl_photos_options options;
     dpli_found_files files;
     dpl_scratch **scratches; /* one a worker */
@@ -57,7 +57,8 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         it->passed_over = true;
         return DPL_OK;
     }
-    status = dpl_photo_open(&it->photo, j->pipeline, j->scratches[worker], file->given, &it->error);
+    status = dpli_photo_open(&it->photo, j->pipeline, j->scratches[worker], file->given, j->known,
+                             &it->error);
     if (status == DPL_OK) {
         status = dpli_photo_shrink(&it->photo, j->options.preview_px, &it->error);
         if (status != DPL_OK) {
@@ -112,6 +113,14 @@ dpl_status dpl_photos_each(dpl_photos_report *report, const dpl_pipeline *pipeli
                            const char *const *paths, size_t n_paths,
                            const dpl_photos_options *options, dpl_error *err)
 {
+    return dpli_photos_each(report, pipeline, paths, n_paths, options, NULL, err);
+}
+
+dpl_status dpli_photos_each(dpl_photos_report *report, const dpl_pipeline *pipeline,
+                            const char *const *paths, size_t n_paths,
+                            const dpl_photos_options *options, const dpli_known_vectors *known,
+                            dpl_error *err)
+{
     const double start = dpli_now();
     dpli_find_options find = {.whose = DPLI_FIND_AS_GIVEN};
     dpl_photos_options o = DPL_PHOTOS_OPTIONS_INIT;
@@ -126,6 +135,7 @@ dpl_status dpl_photos_each(dpl_photos_report *report, const dpl_pipeline *pipeli
     if (!j)
         return DPL_E_MEMORY;
     j->pipeline = pipeline;
+    j->known = known;
     j->options = o;
     j->report = report;
     j->n_threads = o.n_threads > 0 ? o.n_threads : dpli_n_cores();

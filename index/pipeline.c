@@ -23,6 +23,7 @@
 #include "vision/face/detect.h"
 #include "vision/face/look.h"
 #include "vision/image/decode.h"
+#include "vision/image/formats.h"
 #include "vision/image/limits.h"
 
 struct dpl_pipeline {
@@ -301,6 +302,29 @@ const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline)
     return &pipeline->decode;
 }
 
+dpl_status dpli_pipeline_decoding_sum(char sha256[65], const dpl_pipeline *pipeline, dpl_error *err)
+{
+    const dpl_decode_options *o = &pipeline->decode;
+    char text[512];
+    int n = snprintf(text, sizeof text, "%llu %zu %d ", (unsigned long long)o->max_pixels,
+                     o->max_bytes, (int)o->enough_px);
+
+    dpli_format_suffixes(text + n, sizeof text - (size_t)n);
+    return dpli_sha256_of(sha256, text, strlen(text), err);
+}
+
+dpl_status dpli_pipeline_detecting_sum(char sha256[65], const dpl_pipeline *pipeline,
+                                       dpl_error *err)
+{
+    const dpl_detect_options *o = &pipeline->detect;
+    char text[256];
+
+    snprintf(text, sizeof text, "%g %g %d %g %d %s", (double)o->min_score, (double)o->max_overlap,
+             (int)o->max_side_px, (double)o->min_face_px, (int)o->max_faces,
+             pipeline->detector ? dpl_net_hash(dpl_detector_net(pipeline->detector)) : "whole");
+    return dpli_sha256_of(sha256, text, strlen(text), err);
+}
+
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline)
 {
     return pipeline->min_quality;
@@ -466,12 +490,42 @@ static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *sc
     return status;
 }
 
-dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
-                              const void *bytes, size_t n_bytes, dpl_error *err)
+/* Decode only: the picture's vector is known. */
+static dpl_status decode_known(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                               const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
+                               const float *vector, int32_t dim, dpl_error *err)
+{
+    decoding d = {p, scratch, bytes, n_bytes, limits, 0};
+    dpl_status status;
+
+    *out = (dpl_photo)DPL_PHOTO_INIT;
+    status = decode(&d, &out->image, limits->enough_px, err);
+    if (status == DPL_OK)
+        out->image_vector = dpli_alloc((size_t)dim, sizeof *vector, err);
+    if (out->image_vector)
+        memcpy(out->image_vector, vector, (size_t)dim * sizeof *vector);
+    else if (status == DPL_OK)
+        status = DPL_E_MEMORY;
+    dpli_pipeline_end(p, scratch, d.claim);
+    if (status != DPL_OK)
+        dpl_photo_clear(out);
+    return status;
+}
+
+/* Bytes that are held count as memory that decoding takes. */
+static dpl_decode_options limits_beside(const dpl_pipeline *p, size_t n_bytes)
 {
     dpl_decode_options limits = p->decode;
 
     limits.max_bytes -= n_bytes;
+    return limits;
+}
+
+dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
+                              const void *bytes, size_t n_bytes, dpl_error *err)
+{
+    const dpl_decode_options limits = limits_beside(p, n_bytes);
+
     return process(out, p, scratch, bytes, n_bytes, &limits, err);
 }
 
@@ -545,6 +599,13 @@ static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status
 dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                           const char *path, dpl_error *err)
 {
+    return dpli_photo_open(out, pipeline, scratch, path, NULL, err);
+}
+
+dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                           const char *path, const dpli_known_vectors *known, dpl_error *err)
+{
+    const float *vector = NULL;
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
     char sha256[65] = "";
@@ -552,8 +613,14 @@ dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scra
 
     *out = (dpl_photo)DPL_PHOTO_INIT;
     status = dpli_photo_read(&bytes, &n_bytes, sha256, pipeline, path, err);
-    if (status == DPL_OK)
-        status = dpli_photo_process(out, pipeline, scratch, bytes, n_bytes, err);
+    if (status == DPL_OK) {
+        const dpl_decode_options limits = limits_beside(pipeline, n_bytes);
+
+        vector = known ? known->find(known->ctx, sha256) : NULL;
+        status = vector ? decode_known(out, pipeline, scratch, bytes, n_bytes, &limits, vector,
+                                       known->dim, err)
+                        : process(out, pipeline, scratch, bytes, n_bytes, &limits, err);
+    }
     dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK) {
         memcpy(out->sha256, sha256, sizeof sha256);

@@ -29,6 +29,19 @@ void dpli_pipeline_end(const dpl_pipeline *pipeline, dpl_scratch *scratch, size_
 dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                               const void *bytes, size_t n_bytes, dpl_error *err);
 
+/* Vectors of whole pictures that are known already, by the photo's content. */
+typedef struct dpli_known_vectors {
+    const float *(*find)(const void *ctx, const char *sha256); /* [dim]; NULL: not known */
+    const void *ctx;
+    int32_t dim;
+} dpli_known_vectors;
+
+/** dpl_photo_open for who wants no more than the picture and its vector: a known one is
+ * image_vector, and then nothing is encoded, nor are faces looked for.
+ * @param known  NULL: none are */
+dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
+                           const char *path, const dpli_known_vectors *known, dpl_error *err);
+
 /** That a photo has no face; and where small ones may have been missed, the option that looks
  * closer. The message does not name the file. */
 dpl_status dpli_no_face(const dpl_photo *photo, dpl_error *err);
@@ -46,6 +59,13 @@ void dpli_scratches_free(dpl_scratch **scratches, int n);
 
 /** The pipeline's limits on decoding. */
 const dpl_decode_options *dpli_pipeline_decode(const dpl_pipeline *pipeline);
+
+/** SHA-256, in hex, of what decides whether a photo can be decoded: limits, and formats that are
+ * read; and of what decides which faces are found in it: the detector and its options. */
+dpl_status dpli_pipeline_decoding_sum(char sha256[65], const dpl_pipeline *pipeline,
+                                      dpl_error *err);
+dpl_status dpli_pipeline_detecting_sum(char sha256[65], const dpl_pipeline *pipeline,
+                                       dpl_error *err);
 
 float dpli_pipeline_min_quality(const dpl_pipeline *pipeline);
 

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "index/gallery.h"
+#include "net/json_text.h"
 
 #define SCHEMA "doppel.receipt/1"
 
@@ -104,10 +105,12 @@ typedef struct finding {
 static dpl_status find_line(void *ctx, const dpl_audit_line *line)
 {
     finding *f = ctx;
+    json_error_t why;
+    bool is_short;
 
     if (line->n != f->n)
         return DPL_OK;
-    f->line = json_loads(line->text, JSON_REJECT_DUPLICATES, NULL);
+    f->line = dpli_json_read(&is_short, line->text, strlen(line->text), &why);
     return f->line ? DPL_OK : DPL_E_MEMORY;
 }
 
@@ -158,7 +161,7 @@ dpl_status dpl_forget_receipt(char **json, dpl_gallery *gallery, const dpl_forge
     }
     failed |= json_object_set_new(o, "photos", photos) != 0;
     put_facts(o, report, f.line, &failed);
-    *json = failed ? NULL : json_dumps(o, JSON_COMPACT);
+    *json = failed ? NULL : dpli_json_write(o, JSON_COMPACT);
     status = *json ? DPL_OK : no_memory(err);
 done:
     json_decref(o);
@@ -190,10 +193,11 @@ static dpl_status read_receipt(receipt *r, const char *bytes, size_t n_bytes, dp
     const json_t *audit, *photos;
     const char *schema;
     json_error_t where;
+    bool is_short;
 
     memset(r, 0, sizeof *r);
-    r->object = json_loadb(bytes, n_bytes, JSON_REJECT_DUPLICATES, &where);
-    if (!r->object && json_error_code(&where) == json_error_out_of_memory)
+    r->object = dpli_json_read(&is_short, bytes, n_bytes, &where);
+    if (is_short)
         return no_memory(err);
     if (!r->object)
         return dpli_fail(err, DPL_E_INPUT, "no receipt: line %d: %s", where.line, where.text);

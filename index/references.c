@@ -87,6 +87,7 @@ typedef struct job {
     float like_from, match_from, same_from; /* scores below which nothing is notable */
     float **scratches;                      /* a worker's, [BLOCK, the more of n and n_means] */
     int n_threads;
+    int64_t n_compared; /* references, by all workers, that are not told of yet */
     dpl_doubts_report *report;
     void (*fn)(void *ctx, const dpl_doubt *doubt);
     void *ctx;
@@ -385,16 +386,13 @@ static void with_references(const job *j, reference *r, const dpli_side *side, c
     }
 }
 
-static dpl_status compare_references(void *ctx, int worker, size_t item, dpl_error *err)
+/* References [first, first + n) with all people, and with those after them. */
+static void compare_block(job *j, float *scores, size_t first, size_t n)
 {
-    job *j = ctx;
-    const size_t first = item * BLOCK, dim = (size_t)j->dim;
-    const size_t n = j->n - first < BLOCK ? j->n - first : BLOCK, n_after = j->n - first;
+    const size_t dim = (size_t)j->dim, n_after = j->n - first;
     const float *vectors = j->vectors + first * dim;
-    float *scores = j->scratches[worker];
     dpli_side sides[BLOCK];
 
-    (void)err;
     multiply(scores, j, vectors, n, j->means, j->n_means);
     for (size_t i = 0; i < n; i++) {
         reference *r = &j->references[first + i];
@@ -403,10 +401,23 @@ static dpl_status compare_references(void *ctx, int worker, size_t item, dpl_err
         with_people(j, r, &sides[i], scores + i * j->n_means);
     }
     if (j->same_from > 1)
-        return DPL_OK;
+        return;
     multiply(scores, j, vectors, n, vectors, n_after);
     for (size_t i = 0; i < n; i++)
         with_references(j, &j->references[first + i], &sides[i], scores + i * n_after, first);
+}
+
+/* How far it is, is told in the caller's thread, which is worker 0. */
+static dpl_status compare_references(void *ctx, int worker, size_t item, dpl_error *err)
+{
+    job *j = ctx;
+    const size_t first = item * BLOCK, n = j->n - first < BLOCK ? j->n - first : BLOCK;
+
+    (void)err;
+    compare_block(j, j->scratches[worker], first, n);
+    __atomic_add_fetch(&j->n_compared, (int64_t)n, __ATOMIC_RELAXED);
+    if (worker == 0)
+        dpli_progress_step(j->gallery, __atomic_exchange_n(&j->n_compared, 0, __ATOMIC_RELAXED));
     return DPL_OK;
 }
 
@@ -471,6 +482,7 @@ static dpl_status compare_all(job *j, dpl_error *err)
         j->scratches[i] = dpli_alloc(BLOCK * most + 1, sizeof **j->scratches, err);
         status = j->scratches[i] ? DPL_OK : DPL_E_MEMORY;
     }
+    dpli_progress_begin(j->gallery, "references", (int64_t)j->n);
     if (status == DPL_OK)
         status =
             dpli_pool_run(j->n_threads, (j->n + BLOCK - 1) / BLOCK, compare_references, j, err);
@@ -673,8 +685,11 @@ static dpl_status tell_all(job *j, dpl_error *err)
 {
     dpl_status status = DPL_OK;
 
-    for (size_t i = 0; i < j->n_people && status == DPL_OK; i++)
+    dpli_progress_begin(j->gallery, "people", (int64_t)j->n_people);
+    for (size_t i = 0; i < j->n_people && status == DPL_OK; i++) {
         status = dpl_gallery_doubts(j->gallery, j->pipeline, j->people[i].name, on_own, j, err);
+        dpli_progress_step(j->gallery, 1);
+    }
     for (size_t i = 0; i < j->n && status == DPL_OK; i++)
         if (is_told_same(j, &j->references[i]))
             status = tell_same(j, &j->references[i], err);

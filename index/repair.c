@@ -345,6 +345,7 @@ static dpl_status mend_photos(repair *r, bool drop, dpl_error *err)
     dpli_store *s = r->gallery->store;
     dpl_status status = DPL_OK;
 
+    dpli_progress_begin(r->gallery, "photos", (int64_t)r->n_photos);
     for (size_t i = 0; i < r->n_photos && status == DPL_OK; i++) {
         const dpli_photo_query query = {DPLI_PHOTO_BY_ID, NULL, r->photos[i]};
         char lost[128] = "";
@@ -359,6 +360,7 @@ static dpl_status mend_photos(repair *r, bool drop, dpl_error *err)
                 tell(r, h.path, !*lost, *lost && drop, *lost ? lost : "read again");
         }
         hurt_clear(&h);
+        dpli_progress_step(r->gallery, 1);
     }
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/fail.h"
+#include "net/json_text.h"
 
 /* A string as it is, numbers as JSON writes them, a list with commas between. */
 static bool value_text(const json_t *value, dpli_buf *text)
@@ -38,10 +39,13 @@ static bool value_text(const json_t *value, dpli_buf *text)
 dpl_status dpli_sidecar_read(dpli_graph *g, const char *bytes, size_t n_bytes, dpl_error *err)
 {
     json_error_t problem;
-    json_t *root = json_loadb(bytes, n_bytes, JSON_REJECT_DUPLICATES, &problem), *value;
+    bool is_short;
+    json_t *root = dpli_json_read(&is_short, bytes, n_bytes, &problem), *value;
     dpl_status status = DPL_OK;
     const char *key;
 
+    if (is_short)
+        return dpli_fail(err, DPL_E_MEMORY, "out of memory reading its facts");
     if (!root)
         return dpli_fail(err, DPL_E_MODEL, "line %d: %s", problem.line, problem.text);
     if (!json_is_object(root))

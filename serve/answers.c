@@ -19,7 +19,7 @@
 static char *line_of(json_t *value)
 {
     /* As on the command line: nine digits give a float32 back exactly. */
-    char *text = value ? json_dumps(value, JSON_REAL_PRECISION(9) | JSON_COMPACT) : NULL;
+    char *text = json_text(value, JSON_REAL_PRECISION(9) | JSON_COMPACT);
     const size_t n = text ? strlen(text) : 0;
     char *line = text ? realloc(text, n + 2) : NULL;
 

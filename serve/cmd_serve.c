@@ -98,7 +98,7 @@ const option_spec *const options_of_serve[] = {own,
 
 /* ------------------------------------------------------------------ opening */
 
-static int open_rows(server *s, const serve_options *o, photo_folders *f)
+static int open_rows(server *s, serve_options *o, photo_folders *f)
 {
     const common *c = &o->common;
     common quiet = *c; /* opening it is no question */
@@ -107,6 +107,8 @@ static int open_rows(server *s, const serve_options *o, photo_folders *f)
     int code;
 
     quiet.audit = false;
+    if (!o->read_only)
+        o->common.tidies = common_above_new_gallery(s->self, c);
     code = common_open_gallery(&s->gallery, s->self, &quiet,
                                o->read_only ? DPL_GALLERY_READ : DPL_GALLERY_CREATE);
     if (code)
@@ -394,7 +396,14 @@ int cmd_serve(const command *self, int argc, char **argv)
     dpl_text_pipeline_close(s.sentences);
     dpl_pipeline_close(s.copies);
     dpl_pipeline_close(s.pipeline);
-    dpl_gallery_close(s.gallery);
+    /* None is made for a server that does not come to serve. */
+    if (code && !o.read_only && !o.photos && s.photos)
+        (void)rmdir(s.photos);
+    if (code)
+        dpl_gallery_abandon(s.gallery);
+    else
+        dpl_gallery_close(s.gallery);
+    free(o.common.tidies);
     tokens_free(s.tokens);
     free(s.photos);
     pthread_rwlock_destroy(&s.rows);

@@ -93,6 +93,8 @@ void http_header(http_request *r, const char *name, const char *value)
 
     if (copy)
         a->headers[a->n_headers++] = (http_param){(char *)(uintptr_t)name, copy};
+    else
+        a->is_short = true;
 }
 
 /* ------------------------------------------------------------------ what was asked */
@@ -129,10 +131,11 @@ static int hex(char c)
 }
 
 /* n characters of a URI as bytes; NULL: an escape that is none, a NUL, or no memory. */
-static char *decoded(const char *text, size_t n, bool is_query)
+static char *decoded(http_request *r, const char *text, size_t n, bool is_query)
 {
     char *out = malloc(n + 1), *to = out;
 
+    r->is_short |= !out;
     for (size_t i = 0; out && i < n; i++) {
         char c = text[i];
 
@@ -170,7 +173,7 @@ static void read_path(http_request *r, const char *uri, size_t n)
             r->is_bad = true;
             return;
         }
-        r->path[r->n_path] = decoded(at + 1, (size_t)(stop - at - 1), false);
+        r->path[r->n_path] = decoded(r, at + 1, (size_t)(stop - at - 1), false);
         r->is_bad |= !r->path[r->n_path];
         r->n_path += r->path[r->n_path] != NULL;
         at = stop;
@@ -188,8 +191,8 @@ static void read_query(http_request *r, const char *query)
         if (n > 0 && r->n_params == HTTP_PARAMS) {
             r->is_bad = true;
         } else if (n > 0) {
-            p->name = decoded(query, n_name, true);
-            p->value = equals ? decoded(equals + 1, n - n_name - 1, true) : strdup("");
+            p->name = decoded(r, query, n_name, true);
+            p->value = decoded(r, equals ? equals + 1 : "", equals ? n - n_name - 1 : 0, true);
             r->is_bad |= !p->name || !p->value;
             r->n_params++;
         }
@@ -399,11 +402,20 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     return x;
 }
 
-static char *header_of(const exchange *x, const char *name)
+static char *header_of(exchange *x, const char *name)
 {
     const char *value = MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
+    char *copy = value ? strdup(value) : NULL;
 
-    return value ? strdup(value) : NULL;
+    x->r.is_short |= value && !copy;
+    return copy;
+}
+
+static void drop_headers(http_answer *a)
+{
+    for (int i = 0; i < a->n_headers; i++)
+        free(a->headers[i].value);
+    a->n_headers = 0;
 }
 
 static enum MHD_Result send_answer(exchange *x)
@@ -415,6 +427,12 @@ static enum MHD_Result send_answer(exchange *x)
 
     if (!a->code)
         x->server->hooks.refuse(x->server->hooks.ctx, r, 500, "there is no answer");
+    /* Without one of its headers an answer says something else: that it is the last page, or that
+       any site may have it. */
+    if (a->is_short && a->code != 503) {
+        drop_headers(a);
+        x->server->hooks.refuse(x->server->hooks.ctx, r, 503, "out of memory");
+    }
     response = MHD_create_response_from_buffer(
         a->n, a->bytes, a->is_static ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     if (!response)
@@ -448,6 +466,7 @@ static enum MHD_Result begin(exchange *x, const char *method)
     free(length);
     if (authorization && strncasecmp(authorization, "Bearer ", 7) == 0)
         r->token = strdup(authorization + 7);
+    r->is_short |= authorization && strncasecmp(authorization, "Bearer ", 7) == 0 && !r->token;
     free(authorization);
     r->host = header_of(x, MHD_HTTP_HEADER_HOST);
     r->origin = header_of(x, MHD_HTTP_HEADER_ORIGIN);
@@ -474,7 +493,8 @@ static enum MHD_Result begin(exchange *x, const char *method)
     if (r->content_type && strncasecmp(r->content_type, "multipart/form-data", 19) == 0) {
         x->form = MHD_create_post_processor(x->mhd, FORM_BYTES, on_field, x);
         if (!x->form)
-            refuse_rest(x, 400, "the form has no boundary");
+            refuse_rest(x, strcasestr(r->content_type, "boundary=") ? 503 : 400,
+                        "the form has no boundary, or there is no memory for it");
     }
     return MHD_YES;
 }
@@ -573,8 +593,7 @@ static void free_request(http_request *r)
         free(r->parts[i].file_name);
         free(r->parts[i].bytes);
     }
-    for (int i = 0; i < r->answer.n_headers; i++)
-        free(r->answer.headers[i].value);
+    drop_headers(&r->answer);
     if (!r->answer.is_static)
         free(r->answer.bytes);
     free(r->token);

@@ -32,6 +32,7 @@ typedef struct http_answer {
     char *bytes;      /* taken, unless is_static */
     size_t n;
     bool is_static;
+    bool is_short; /* a header is missing, for want of memory */
     http_param headers[HTTP_HEADERS]; /* name static, value taken */
     int n_headers;
 } http_answer;
@@ -40,7 +41,9 @@ typedef struct http_request {
     char method[12];
     char *path[HTTP_SEGMENTS]; /* decoded; bytes may be anything but NUL */
     int n_path;
-    bool is_bad; /* a path or parameters that are none, or too many */
+    bool is_bad;   /* a path or parameters that are none, or too many */
+    bool is_short; /* there was no memory for some of what was asked: nothing that is missing here
+                      may be taken for not said */
     http_param params[HTTP_PARAMS];
     int n_params;
     http_part parts[HTTP_PARTS];

@@ -41,7 +41,7 @@ bool keep_owns(const char *folder, const char *path)
 
 char *keep_path(const char *folder, const dpl_photo *photo)
 {
-    return text_format("%s/%.64s.%s", folder, photo->sha256,
+    return text_try_format("%s/%.64s.%s", folder, photo->sha256,
                        photo->image.format[0] ? photo->image.format : "photo");
 }
 
@@ -75,11 +75,15 @@ static dpl_status write_all(int fd, const char *bytes, size_t n)
 dpl_status keep_write(bool *made, const char *folder, const char *path, const void *bytes, size_t n,
                       dpl_error *err)
 {
-    char *aside = text_format("%s%s", path, ASIDE);
+    char *aside = text_try_format("%s%s", path, ASIDE);
     dpl_status status = DPL_OK;
     int fd;
 
     *made = false;
+    if (!aside) {
+        *err = (dpl_error){DPL_E_MEMORY, "out of memory"};
+        return DPL_E_MEMORY;
+    }
     if (access(path, F_OK) == 0) {
         free(aside);
         return DPL_OK;

@@ -19,7 +19,7 @@
  * @param[out] out  its real path, freed by free() */
 dpl_status keep_open(char **out, const char *folder, dpl_gallery *gallery, dpl_error *err);
 
-/** Where a photo's file is, or would be. Freed by free(). */
+/** Where a photo's file is, or would be. Freed by free(); NULL: no memory. */
 char *keep_path(const char *folder, const dpl_photo *photo);
 
 /** Whether a path is that of such a file. */

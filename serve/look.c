@@ -11,6 +11,7 @@
 #include "app/answer_query.h"
 #include "app/answer_verify.h"
 #include "app/doubt.h"
+#include "app/json.h"
 #include "serve/server.h"
 
 #define DEFAULT_K 5
@@ -59,15 +60,39 @@ static dpl_status note_question(desk *d, const char *what, int64_t n, dpl_error 
 
 /* ------------------------------------------------------------------ query */
 
-static dpl_status look_for_doubts(doubt_list *out, desk *d, const dpl_answer *answers, size_t n,
+/* Doubts as they are told. */
+typedef struct doubts {
+    json_t *array; /* NULL: none */
+    bool is_short;
+} doubts;
+
+static void take_doubt(void *ctx, const dpl_doubt *doubt)
+{
+    doubts *all = ctx;
+
+    if (!all->array && !all->is_short)
+        all->array = json_array();
+    json_add(&all->array, doubt_json(doubt));
+    all->is_short |= !all->array;
+}
+
+/* Of one person more. */
+static dpl_status add_doubts(doubts *out, desk *d, const char *person, dpl_error *err)
+{
+    const dpl_status status =
+        dpl_gallery_doubts(d->gallery, d->s->pipeline, person, take_doubt, out, err);
+
+    return status == DPL_OK && out->is_short ? failed(err, DPL_E_MEMORY, "out of memory") : status;
+}
+
+static dpl_status look_for_doubts(doubts *out, desk *d, const dpl_answer *answers, size_t n,
                                   dpl_error *err)
 {
     dpl_status status = DPL_OK;
 
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < query_n_matches(&answers[i]) && status == DPL_OK; j++)
-            status = dpl_gallery_doubts(d->gallery, d->s->pipeline, answers[i].candidates[j].person,
-                                        doubt_gather, out, err);
+            status = add_doubts(out, d, answers[i].candidates[j].person, err);
     return status;
 }
 
@@ -76,7 +101,7 @@ static void query_by(desk *d, http_request *r, int by)
     dpl_search_options search = DPL_SEARCH_OPTIONS_INIT;
     dpl_photo photo = DPL_PHOTO_INIT;
     dpl_answer *answers = NULL;
-    doubt_list doubts = {0};
+    doubts told = {0};
     dpl_policy policy;
     size_t n = 0;
     dpl_error err;
@@ -94,7 +119,7 @@ static void query_by(desk *d, http_request *r, int by)
             status = dpl_query(&answers, &n, d->gallery, d->s->pipeline, &policy, &photo,
                                (dpl_query_by)(by >= 0 ? by : w.by), &search, &err);
         if (status == DPL_OK && w.doubts)
-            status = look_for_doubts(&doubts, d, answers, n, &err);
+            status = look_for_doubts(&told, d, answers, n, &err);
         if (status == DPL_OK)
             status = note_question(d, "query", 1, &err);
         pthread_rwlock_unlock(&d->s->rows);
@@ -109,14 +134,14 @@ static void query_by(desk *d, http_request *r, int by)
             .photo = &photo,
             .answers = answers,
             .n = n,
-            .doubts = doubts.json,
+            .doubts = told.array,
         };
 
         say_json(r, 200, query_json(&facts));
     } else {
         say_failure(r, &err);
     }
-    doubt_list_clear(&doubts);
+    json_decref(told.array);
     dpl_answers_free(answers, n);
     dpl_photo_clear(&photo);
 }
@@ -150,7 +175,7 @@ static dpl_status keep_template(void *ctx, const dpl_template_row *row)
 
     c->photo = strdup(row->photo_path);
     c->person = row->person ? strdup(row->person) : NULL;
-    return DPL_OK;
+    return c->photo && (c->person || !row->person) ? DPL_OK : DPL_E_MEMORY;
 }
 
 static dpl_status see_same(void *ctx, const dpl_photo_row *row)
@@ -167,27 +192,31 @@ static dpl_status look_for_rival(claim *c, desk *d, const dpl_policy *policy,
 {
     dpl_answer *answers;
     size_t n;
-    const dpl_status status = dpl_query(&answers, &n, d->gallery, d->s->pipeline, policy, photo,
-                                        DPL_QUERY_FACE, NULL, err);
+    dpl_status status = dpl_query(&answers, &n, d->gallery, d->s->pipeline, policy, photo,
+                                  DPL_QUERY_FACE, NULL, err);
 
     if (status != DPL_OK)
         return status;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0;
              (size_t)answers[i].face == face && k < query_n_matches(&answers[i]) && !c->rival; k++)
-            if (strcmp(answers[i].candidates[k].person, c->person ? c->person : c->as) != 0)
+            if (strcmp(answers[i].candidates[k].person, c->person ? c->person : c->as) != 0) {
                 c->rival = strdup(answers[i].candidates[k].person);
+                if (!c->rival)
+                    status = failed(err, DPL_E_MEMORY, "out of memory");
+            }
     dpl_answers_free(answers, n);
-    return DPL_OK;
+    return status;
 }
 
-static dpl_status judge_claim(dpl_verdict *v, claim *c, doubt_list *doubts, desk *d, const wish *w,
+static dpl_status judge_claim(dpl_verdict *v, claim *c, doubts *told, desk *d, const wish *w,
                               const dpl_policy *policy, const dpl_photo *photo, dpl_error *err)
 {
     dpl_verify_options which = DPL_VERIFY_OPTIONS_INIT;
     int n_same;
     dpl_status status;
 
+    *err = (dpl_error){DPL_E_MEMORY, "out of memory"}; /* of a callback, which cannot word it */
     which.face_a = (int32_t)w->face_a - 1;
     status = dpl_verify_claim(v, d->gallery, d->s->pipeline, policy, photo, c->as, &which, err);
     if (status == DPL_OK && v->template_id > 0)
@@ -195,7 +224,7 @@ static dpl_status judge_claim(dpl_verdict *v, claim *c, doubt_list *doubts, desk
     if (status == DPL_OK)
         status = dpl_gallery_find_photo(d->gallery, NULL, photo->sha256, see_same, c, &n_same, err);
     if (status == DPL_OK && w->doubts)
-        status = dpl_gallery_doubts(d->gallery, d->s->pipeline, c->as, doubt_gather, doubts, err);
+        status = add_doubts(told, d, c->as, err);
     if (status == DPL_OK && v->decision == DPL_DECISION_MATCH)
         status = look_for_rival(c, d, policy, photo, v->face_a, err);
     return status;
@@ -205,7 +234,7 @@ void answer_verify(desk *d, http_request *r)
 {
     dpl_photo a = DPL_PHOTO_INIT, b = DPL_PHOTO_INIT;
     claim c = {.as = http_get(r, "as")};
-    doubt_list doubts = {0};
+    doubts told = {0};
     dpl_verdict verdict;
     dpl_policy policy;
     dpl_error err;
@@ -227,7 +256,7 @@ void answer_verify(desk *d, http_request *r)
         status = dpl_verify(&verdict, d->s->pipeline, &policy, &a, &b, &which, &err);
     } else if (status == DPL_OK) {
         pthread_rwlock_rdlock(&d->s->rows);
-        status = judge_claim(&verdict, &c, &doubts, d, &w, &policy, &a, &err);
+        status = judge_claim(&verdict, &c, &told, d, &w, &policy, &a, &err);
         if (status == DPL_OK)
             status = note_question(d, "verify", 1, &err);
         pthread_rwlock_unlock(&d->s->rows);
@@ -242,7 +271,7 @@ void answer_verify(desk *d, http_request *r)
             .a = &a,
             .b = c.as ? NULL : &b,
             .template_photo = c.photo,
-            .doubts = doubts.json,
+            .doubts = told.array,
             .rival = c.rival,
             .same_file = c.as ? c.is_own : strcmp(a.sha256, b.sha256) == 0,
         };
@@ -254,7 +283,7 @@ void answer_verify(desk *d, http_request *r)
     free(c.person);
     free(c.photo);
     free(c.rival);
-    doubt_list_clear(&doubts);
+    json_decref(told.array);
     dpl_photo_clear(&a);
     dpl_photo_clear(&b);
 }

@@ -94,14 +94,14 @@ static void put_escaped(FILE *f, const char *text)
             fprintf(f, "%%%02X", *c);
 }
 
-static void link_next(const page_of_rows *p, http_request *r, const char *path)
+static bool link_next(const page_of_rows *p, http_request *r, const char *path)
 {
     char *text = NULL;
     size_t n;
     FILE *f = open_memstream(&text, &n);
 
     if (!f)
-        return;
+        return false;
     fputc('<', f);
     if (path)
         fputs(path, f);
@@ -116,18 +116,23 @@ static void link_next(const page_of_rows *p, http_request *r, const char *path)
         put_escaped(f, http_get(r, "person"));
     }
     fputs(">; rel=\"next\"", f);
-    if (fclose(f) == 0)
+    const bool done = fclose(f) == 0;
+    if (done)
         http_header(r, "Link", text);
     free(text);
+    return done;
 }
 
 void page_end(page_of_rows *p, http_request *r, dpl_status status, const dpl_error *err,
               const char *path)
 {
     if (status == DPL_OK || (status == DPL_E_CANCELLED && p->is_more)) {
-        if (p->is_more)
-            link_next(p, r, path);
-        say_json(r, 200, p->rows);
+        if (!p->is_more || link_next(p, r, path)) {
+            say_json(r, 200, p->rows);
+        } else {
+            json_decref(p->rows);
+            say_problem(r, 503, "out of memory");
+        }
     } else {
         json_decref(p->rows);
         if (status == DPL_E_MEMORY || status == DPL_E_CANCELLED)

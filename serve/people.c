@@ -167,8 +167,10 @@ static void say_added(http_request *r, const char *by, const char *path, const c
 /* As undo is to tell it. */
 static dpl_status begin_change(desk *d, const dpl_enroll_options *options, dpl_error *err)
 {
-    char *what = options->name ? text_format("enroll \"%s\"", options->name) : text_format("scan");
-    const dpl_status status = dpl_gallery_begin_change(d->gallery, what, err);
+    char *what = options->name ? text_try_format("enroll \"%s\"", options->name)
+                               : text_try_format("scan");
+    const dpl_status status = what ? dpl_gallery_begin_change(d->gallery, what, err)
+                                   : failed(err, DPL_E_MEMORY, "out of memory");
 
     free(what);
     return status;
@@ -225,10 +227,10 @@ static void add(desk *d, http_request *r, const char *by, const char *name)
     if (status != DPL_OK) {
         say_failure(r, &err);
     } else if (k.other) {
-        char *why = text_format("the photo is in the gallery already, as %s's%s", k.other,
-                                name ? "; rename or merge, or forget it first" : "");
+        char *why = text_try_format("the photo is in the gallery already, as %s's%s", k.other,
+                               name ? "; rename or merge, or forget it first" : "");
 
-        say_problem(r, 409, why);
+        say_problem(r, why ? 409 : 503, why ? why : "out of memory");
         free(why);
     } else if (k.theirs || (!name && k.nobodys)) {
         say_added(r, by, k.theirs ? k.theirs : k.nobodys, name, &photo, DPL_OUTCOME_UNCHANGED);
@@ -407,17 +409,21 @@ static void forget(desk *d, http_request *r, const char *person, const char *pat
     }
     if (status == DPL_OK && !dry_run)
         status = remove_files(&n_removed, &f, d, &err);
-    if (status == DPL_OK && !dry_run)
-        status =
-            dpl_forget_receipt(&receipt, d->gallery, &report, person, &path, person ? 0 : 1, &err);
     if (status == DPL_OK) {
         const bool is_left = !dry_run && (report.n_left > 0 || report.n_strings_left > 0);
         json_t *answer = forget_json(person, &path, person ? 0 : 1, dry_run, &report);
+        json_t *paper = NULL;
 
         if (!dry_run) {
             json_put_int(&answer, "n_files_removed", n_removed);
-            json_put(&answer, "receipt", json_loads(receipt, 0, NULL));
+            /* It is forgotten, whether there is a receipt (its line may be still to be written) or
+               not. */
+            if (dpl_forget_receipt(&receipt, d->gallery, &report, person, &path, person ? 0 : 1,
+                                   NULL) == DPL_OK)
+                paper = json_loads(receipt, 0, NULL);
         }
+        if (paper)
+            json_put(&answer, "receipt", paper);
         say_json(r, is_left ? 500 : 200, answer);
     } else {
         say_failure(r, &err);

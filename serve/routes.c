@@ -130,12 +130,11 @@ static bool may_ask(const server *s, http_request *r, const route *to)
         return false;
     }
     if (!s->listener.is_socket_file && (!r->host || !is_this_machine(r->host))) {
-        char *why = text_format("without a token the server answers to localhost alone, and the "
-                                "header \"Host\" %s",
-                                r->host ? "names another" : "is missing");
-
-        say_problem(r, 403, why);
-        free(why);
+        say_problem(r, 403,
+                    r->host ? "without a token the server answers to localhost alone, and the "
+                              "header \"Host\" names another"
+                            : "without a token the server answers to localhost alone, and the "
+                              "header \"Host\" is missing");
         return false;
     }
     if (is_own_page(r) || (to->is_open && strcmp(to->method, "GET") == 0))
@@ -153,6 +152,10 @@ static bool look(void *ctx, http_request *r)
 
     /* Nobody but a page of the server's own is to make anything of what it says. */
     http_header(r, "X-Content-Type-Options", "nosniff");
+    if (r->is_short) {
+        say_problem(r, 503, "out of memory");
+        return false;
+    }
     if (r->is_bad) {
         say_problem(r, 400, "the path or its parameters cannot be read, or are too many");
         return false;
@@ -178,18 +181,22 @@ static bool look(void *ctx, http_request *r)
 static bool read_json(http_request *r)
 {
     const http_part *body = r->n_parts > 0 ? &r->parts[0] : NULL; /* it is no form */
-    json_t *object, *value;
+    json_t *object = NULL, *value;
     const char *name;
     json_error_t why;
 
     if (!r->content_type || strncasecmp(r->content_type, "application/json", 16) != 0)
         return true;
-    object = body && body->n <= 65536
-                 ? json_loadb(body->bytes, body->n, JSON_REJECT_DUPLICATES, &why)
-                 : NULL;
+    /* jansson calls a text wrong for which memory was short: what is wrong is so again, and without
+       any memory nothing of it was read. */
+    for (int i = 0; i < 2 && !object && body && body->n <= 65536; i++)
+        object = json_loadb(body->bytes, body->n, JSON_REJECT_DUPLICATES, &why);
     if (!json_is_object(object)) {
+        const bool is_short = !object && body && body->n <= 65536 && !why.text[0];
+
         json_decref(object);
-        say_problem(r, 400, "the body is no JSON object");
+        say_problem(r, is_short ? 503 : 400,
+                    is_short ? "out of memory" : "the body is no JSON object");
         return false;
     }
     json_object_foreach(object, name, value)

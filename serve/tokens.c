@@ -35,6 +35,8 @@ static dpl_status read_lines(tokens *t, FILE *f, const char *path, dpl_error *er
 
         if (!line[n] && n > LONGEST)
             return fail(err, path, "holds a token of over 256 characters");
+        if (line[n] == '\r' && line[n + 1] && line[n + 1] != '\n')
+            return fail(err, path, "holds lines that end in a carriage return alone");
         line[n] = '\0';
         if (n == 0 || line[0] == '#')
             continue;

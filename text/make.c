@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/lines.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "text/split.h"
@@ -279,6 +280,7 @@ dpl_status dpl_tokenizer_from_merges(dpl_tokenizer **out, const char *path,
         status = DPL_E_MEMORY;
         goto done;
     }
+    dpli_lines_end((char *)bytes, n);
     const bool clip = strstr((const char *)bytes, "</w>");
     t->about.kind = clip ? DPL_TOKENS_CLIP : DPL_TOKENS_BYTE_PAIRS;
     t->about.length = ours.length ? ours.length : clip ? CLIP_LENGTH : DEFAULT_LENGTH;

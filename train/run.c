@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/fuse.h"
+#include "net/json_text.h"
 #include "net/load.h"
 #include "net/onnx_write.h"
 #include "train/tower.h"
@@ -142,7 +143,7 @@ dpl_status dpli_run_log(const dpli_trainer *t, const dpl_train_event *e, dpl_err
         set_real(o, "grad-norm", e->grad_norm);
         set_real(o, "images-per-s", e->images_per_s);
     }
-    line = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    line = dpli_json_write(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(o);
     if (!f || !line || fprintf(f, "%s\n", line) < 0)
         status =

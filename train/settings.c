@@ -20,6 +20,7 @@
 #include "doppel/image.h"
 #include "doppel/text.h"
 #include "net/arch.h"
+#include "net/json_text.h"
 #include "train/sampler.h"
 
 #define MAX_ROWS 2048
@@ -217,7 +218,7 @@ static dpl_status merge(dpli_settings *s, const dpl_train_options *given, bool r
             return status;
         }
         if (resumed && fields[i].fixed && !(old && json_equal(old, value))) {
-            char *text = old ? json_dumps(old, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) : NULL;
+            char *text = old ? dpli_json_write(old, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) : NULL;
             dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" is %s in this run and cannot be changed", key,
                       text ? text : "not set");
             free(text);
@@ -899,7 +900,7 @@ dpl_status dpli_settings_for_captions(dpli_settings *s, int32_t dim, dpl_error *
 
 dpl_status dpli_settings_text(char **out, const dpli_settings *s, dpl_error *err)
 {
-    *out = json_dumps(s->root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    *out = dpli_json_write(s->root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
     return *out ? DPL_OK : dpli_fail(err, DPL_E_MEMORY, "no memory for the settings");
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "doppel/error.h"
+#include "doppel/gallery.h"
 #include "doppel/image.h"
 #include "doppel/job.h"
 #include "doppel/photos.h"
@@ -111,11 +112,14 @@ typedef struct dpl_copies_options {
     void (*on_pair)(void *ctx, const char *a, const char *b, float alike,
                     const dpl_overlay *overlay);
     void *ctx;
+    /* A gallery, whose vectors of whole pictures are taken where a photo is, by its content, one of
+       its; but not when another encoder made them. NULL: none is asked. */
+    dpl_gallery *gallery;
 } dpl_copies_options;
 
 #define DPL_COPIES_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(dpl_copies_options), 0, 0, 10, NULL, NULL, NULL, NULL, NULL, NULL                   \
+        sizeof(dpl_copies_options), 0, 0, 10, NULL, NULL, NULL, NULL, NULL, NULL, NULL             \
     }
 
 /** The same by a function, for who has no macros.
@@ -131,6 +135,7 @@ typedef struct dpl_copies_report {
     int64_t n_untold; /* pairs of copies that are in no group, as both are copies of others */
     bool exact;       /* each picture was compared with each by its vector */
     double recall;    /* 1 when exact, else of the index, as of dpl_search_info */
+    int64_t n_known;  /* photos whose vectors the gallery had */
 } dpl_copies_report;
 
 /**
@@ -147,8 +152,10 @@ typedef struct dpl_copies_report {
  * tenth.
  *
  * @param pipeline  with an encoder of whole pictures as image_path, or as encoder_path without a
- *                  detector, which is the quicker way. Some 5 KB are kept of each photo
+ *                  detector, which is the quicker way. Some 5 KB are kept of each photo,
+ *                  and 1 KB more of each vector of the gallery
  * @retval DPL_E_MODEL      it has none
+ * @retval DPL_E_GALLERY    the gallery is damaged
  * @retval DPL_E_CANCELLED  stopped on request; no group was told
  * @retval others           as of dpl_photos_each
  * Threads: callbacks come in the caller's.

@@ -462,6 +462,20 @@ DPL_API dpl_status dpl_gallery_last_change(dpl_gallery *gallery,
  */
 DPL_API dpl_status dpl_gallery_undo(dpl_gallery *gallery, dpl_error *err);
 
+/**
+ * From now on what goes through all of this gallery tells how far it is: dpl_gallery_check,
+ * dpl_gallery_repair, dpl_gallery_all_doubts, exports, imports, dpl_gallery_copy (of the gallery
+ * that is read), encrypting, rekeying and decrypting.
+ *
+ * @param fn  gets what is counted, in the plural ("rows", "references", "people", "photos", "MiB"; a
+ *            string that stays), how many are done and of how many. A piece of work of several parts
+ *            counts each from the start. In the caller's thread; NULL: nobody is told
+ */
+DPL_API void dpl_gallery_set_progress(dpl_gallery *gallery,
+                                      void (*fn)(void *ctx, const char *what, int64_t n_done,
+                                                 int64_t n_total),
+                                      void *ctx);
+
 /* ------------------------------------------------------------------ damage */
 
 /* Something in the gallery that is not what was written. */

@@ -912,6 +912,7 @@ class dpl_copies_options(Structure):
         ("on_group", CFUNCTYPE(None, c_void_p, POINTER(dpl_copy), c_size_t)),
         ("on_pair", CFUNCTYPE(None, c_void_p, c_char_p, c_char_p, c_float, POINTER(dpl_overlay))),
         ("ctx", c_void_p),
+        ("gallery", c_void_p),
     ]
 
 
@@ -927,6 +928,7 @@ class dpl_copies_report(Structure):
         ("n_untold", c_int64),
         ("exact", c_bool),
         ("recall", c_double),
+        ("n_known", c_int64),
     ]
 
 
@@ -1717,6 +1719,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_end_change": (None, (c_void_p,)),
     "dpl_gallery_last_change": (c_int, (c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_change)), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_undo": (c_int, (c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_set_progress": (None, (c_void_p, CFUNCTYPE(None, c_void_p, c_char_p, c_int64, c_int64), c_void_p)),
     "dpl_gallery_check": (c_int, (POINTER(dpl_check_report), c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_damage)), c_void_p, POINTER(dpl_error))),
     "dpl_search_options_init": (None, (POINTER(dpl_search_options), c_size_t)),
     "dpl_gallery_search": (c_int, (POINTER(dpl_hit), c_void_p, c_void_p, c_char_p, c_void_p, c_size_t, c_int32, POINTER(dpl_search_options), POINTER(dpl_search_info), POINTER(dpl_error))),

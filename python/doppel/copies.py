@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from ctypes import POINTER, addressof, byref, cast, sizeof
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, List, Optional, Tuple
@@ -11,6 +12,7 @@ import numpy as np
 from doppel import _abi
 from doppel._convert import ByteArray, PathLike, strings
 from doppel._native import Cancel, Relay, call, lib, member, options
+from doppel.gallery import Gallery
 from doppel.image import Picture, as_c
 from doppel.model import Model
 from doppel.records import CopiesReport, Copy, Overlay, Rate
@@ -52,12 +54,14 @@ class Laid:
 
 def find_copies(model: Model, paths: Iterable[PathLike], *, burst_s: Optional[float] = None,
                 follow_links: Optional[bool] = None, threads: Optional[int] = None,
+                gallery: Optional[Gallery] = None,
                 on_compared: Optional[Callable[[int, int], Any]] = None,
                 on_pair: Optional[Callable[[str, str, float, Overlay], Any]] = None,
                 cancel: Optional[Cancel] = None) -> Tuple[CopiesReport, List[Tuple[Copy, ...]]]:
     """Groups of copies and bursts; of each, the first is the one to keep. Nothing is removed.
 
-    model: with an encoder of whole pictures: Model.open(detector=False, encoder=…) or image=True."""
+    model: with an encoder of whole pictures: Model.open(detector=False, encoder=…) or image=True.
+    gallery: whose vectors of whole pictures are taken for the photos that are its."""
     groups: List[Tuple[Copy, ...]] = []
     relay = Relay(cancel)
     kind = _abi.dpl_copies_options
@@ -82,6 +86,7 @@ def find_copies(model: Model, paths: Iterable[PathLike], *, burst_s: Optional[fl
                                            Overlay._of(over[0])))
     out = _abi.dpl_copies_report()
     array, n = strings(paths)
-    with model._handle as p:
+    with gallery._use() if gallery else nullcontext() as g, model._handle as p:
+        o.gallery = g
         relay.call(lib.dpl_find_copies, byref(out), p, array, n, byref(o))
     return CopiesReport._of(out), groups

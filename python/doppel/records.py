@@ -1459,6 +1459,7 @@ class CopiesReport:
     n_untold: int
     exact: bool
     recall: float
+    n_known: int
 
     @classmethod
     def _of(cls, c: Any) -> CopiesReport:
@@ -1473,6 +1474,7 @@ class CopiesReport:
             n_untold=c.n_untold,
             exact=c.exact,
             recall=c.recall,
+            n_known=c.n_known,
         )
 
 

@@ -76,6 +76,11 @@ def test_copies_are_found(tmp_path):
     with doppel.Model.open(doppel.models_find("image-105.onnx"), detector=False) as model:
         pairs = []
         report, groups = find_copies(model, [tmp_path], on_pair=lambda *pair: pairs.append(pair))
+        with doppel.Gallery.open(tmp_path / "gallery", "c") as gallery:
+            gallery.enroll(model, [tmp_path / "a.jpg"], nobodys=True)
+            again, same = find_copies(model, [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg", "d.png")],
+                                      gallery=gallery)
+        assert (report.n_known, again.n_known) == (0, 2) and len(same) == 1 and len(same[0]) == 3
     assert report.n_groups == len(groups) == 1 and report.n_copies == 2
     kinds = {c.path[-5:]: c.kind for c in groups[0][1:]}
     assert kinds["c.jpg"] == CopyKind.NEAR and CopyKind.BYTES in kinds.values()

@@ -55,6 +55,10 @@ static int files_inside(void)
     EXPECT(mkdir("gallery/folder", 0700) == 0 && rmdir("gallery/folder") == 0);
     EXPECT(unlink("gallery/db2") == 0);
     EXPECT(opens("/dev/null", O_RDONLY) == 0);
+    EXPECT(rmdir("other/hollow") == 0);
+    EXPECT(unlink("other/secret") != 0 && errno == EACCES);
+    EXPECT(mkdir("other/hollow", 0700) != 0 && errno == EACCES);
+    EXPECT(rmdir("photos/hollow") != 0 && errno == EACCES);
     return 0;
 }
 
@@ -85,8 +89,10 @@ static int enter_to(bool off, bool connects)
     const char *const read[] = {"photos", "model.onnx", NULL, "not/there"};
     const char *const write[] = {"gallery"};
     const sandbox_paths paths = {
-        .read = read, .n_read = 4, .write = write, .n_write = 1, .connects = connects};
+        .read = read, .n_read = 4, .write = write, .n_write = 1, .tidies = "other",
+        .connects = connects};
 
+    (void)mkdir("other/hollow", 0700);
     if (off)
         setenv("DOPPEL_SANDBOX", "off", 1);
     else
@@ -128,6 +134,7 @@ static int set_up(void **state)
     (void)state;
     if (!mkdtemp(folder) || chdir(folder) != 0 || mkdir("photos", 0700) != 0 ||
         mkdir("gallery", 0700) != 0 || mkdir("other", 0700) != 0 ||
+        mkdir("photos/hollow", 0700) != 0 ||
         symlink("../other/secret", "photos/out") != 0)
         return -1;
     make("photos/a.jpg");

@@ -76,6 +76,7 @@ static void a_pattern_matches_as_its_form_says(void **state)
         {"x/**", "y/x", true, true},
         {"# a.jpg\n\n  \n", "a.jpg", false, false},
         {"a.jpg \t\r\n", "a.jpg", false, true},
+        {"# old\rb.jpg\ra.jpg\r", "a.jpg", false, true},
         {"*.jpg\n!a.jpg", "a.jpg", false, false},
         {"!a.jpg\n*.jpg", "a.jpg", false, true},
         {"!", "a.jpg", false, false},

@@ -184,7 +184,7 @@ says err "forget, which is final"
 exits 0 export all.jsonl
 exits 0 import all.jsonl --dry-run --gallery fresh
 says out "would import"
-[ ! -e fresh/gallery.db ] || fail "a rehearsal made a gallery"
+[ ! -e fresh ] || fail "a rehearsal made a gallery"
 exits 0 import all.jsonl --gallery fresh
 exits 0 undo --yes --gallery fresh
 exits 0 list --gallery fresh
@@ -194,6 +194,6 @@ lacks out "Marie"
 rm -r gallery
 exits 0 enroll people --dry-run
 says out "nothing is changed; 6 photos: 6 added"
-[ ! -e gallery/gallery.db ] || fail "a rehearsal made a gallery"
+[ ! -e gallery ] || fail "a rehearsal made a gallery"
 exits 4 list
 says err '"doppel enroll" with a folder of photos makes one'

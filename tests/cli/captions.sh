@@ -131,7 +131,7 @@ is "$("$JSON" out hits.0.caption)" "dark"
 # Kept up to date: what is not written any more goes, what a list said stays; the same again is no change.
 exits 0 scan album
 lacks out "captions new"
-printf 'A red cat.\nThe sand\n' >album/a.jpg.txt
+printf 'A red cat.\rThe sand\r' >album/a.jpg.txt
 rm album/b.xmp
 exits 0 scan album
 says out "1 caption new, 4 not written any more"

@@ -130,6 +130,9 @@ says out "none"
 printf 'threads = 1\0\n' >"$file"
 exits 2 list
 says err "line 1: it is no text"
+printf 'threads = 1\rquiet = yes\r' >"$file"
+exits 2 list
+says err "line 1: lines end in a carriage return alone"
 rm "$file"
 mkdir "$file"
 exits 2 list

@@ -94,6 +94,20 @@ exits 4 dupes
 exits 0 enroll photos/a.jpg photos/half.jpg "$collins" --name Ann --yes --faces largest
 exits 0 dupes
 says out "one picture, 2 photos"
+# Their vectors are there: only what has changed since is encoded, and it is the same answer.
+says out "3 photos by the gallery's vector, not encoded again"
+exits 0 dupes photos/a.jpg photos/half.jpg "$collins" --json
+is "$("$JSON" out summary.n_known)" "0"
+mv out encoded
+exits 0 dupes --json
+is "$("$JSON" out summary.n_known)" "3"
+is "$("$JSON" out photos.0.score)" "$("$JSON" encoded photos.0.score)"
+cp photos/pale.jpg photos/half.jpg
+exits 0 dupes --json
+is "$("$JSON" out summary.n_known)" "2"
+is "$("$JSON" out photos.0.kind)" "near"
+exits 1 dupes --json --image-model "$SRCDIR/tests/standins/image.onnx"
+is "$("$JSON" out summary.n_known)" "0"
 exits 2 dupes photos --gallery gallery
 exits 4 dupes photos --image-model nowhere.onnx
 says err "nowhere.onnx"

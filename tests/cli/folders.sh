@@ -31,7 +31,7 @@ cp "$obama" x/here/1.jpg
 cp "$biden" y/there/1.jpg
 exits 3 enroll x/here y/there --gallery e
 says out "would be the name of files in different folders"
-[ ! -e e/gallery.db ] || fail "a gallery was made for nothing"
+[ ! -e e ] || fail "a gallery was made for nothing"
 exits 0 enroll x/here y/there --name Ann --gallery e
 
 # What machines put aside, what is hidden, and what is asked to be left out.
@@ -116,5 +116,29 @@ says err "holds other files"
 mkdir -p own/models
 exits 0 enroll people/Ann --gallery own
 mkdir empty
-exits 0 enroll empty --gallery l
-[ ! -e l/gallery.db ] || fail "a gallery was made for nothing"
+# None is made for nothing, whenever it turns out that there is nothing, or that a word was wrong.
+made_for_nothing() { # CODE WORD…
+    code=$1
+    shift
+    exits "$code" "$@" --gallery l
+    [ ! -e l ] || fail "a gallery was made for nothing: $*"
+}
+echo "no model" >bad.onnx
+made_for_nothing 0 enroll empty
+made_for_nothing 3 enroll nowhere
+made_for_nothing 3 scan people nowhere
+made_for_nothing 4 enroll people --model bad.onnx
+made_for_nothing 4 enroll people --detector bad.onnx
+made_for_nothing 4 scan people --image-model bad.onnx
+made_for_nothing 4 scan people --text-model bad.onnx
+made_for_nothing 4 scan people --captions nowhere.csv
+made_for_nothing 3 scan people --captions nowhere.csv --text-model "$SRCDIR/models/sentence-256.onnx"
+made_for_nothing 3 scan people --captions bad.onnx --text-model "$SRCDIR/models/sentence-256.onnx"
+made_for_nothing 5 scan people --html nowhere/page.html
+made_for_nothing 3 import nowhere.jsonl
+made_for_nothing 3 import bad.onnx
+made_for_nothing 4 serve --listen 127.0.0.1:0 --model bad.onnx
+made_for_nothing 4 serve --listen 127.0.0.1:0 --text-model bad.onnx
+mkdir l
+exits 3 enroll nowhere --gallery l
+rmdir l || fail "something is left in a folder that was there"

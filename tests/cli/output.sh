@@ -54,6 +54,16 @@ if script -qec true typescript >/dev/null 2>&1; then
     says out " of 5 photos, "
     script -qec "'$DOPPEL' enroll '$demo/people' --force --quiet" typescript >out 2>err
     lacks out " of 5 photos, "
+    # So do all that go through a whole gallery, and leave no line when they are done.
+    for words in check "check --html checked.html" "export -" "migrate --to copied" \
+        "encrypt --key-file key" "rekey --key-file key --new-key-file key2" "decrypt --key-file key2"; do
+        script -qec "'$DOPPEL' $words" typescript >out 2>err || :
+        says out " rows, "
+        script -qec "'$DOPPEL' $words --quiet" typescript >out 2>err || :
+        lacks out " rows, "
+    done
+    script -qec "'$DOPPEL' check" typescript >out 2>err
+    says out " people, "
 fi
 
 # A page is written aside and only then put in place; it is its owner's.

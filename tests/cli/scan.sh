@@ -176,6 +176,51 @@ is "$(faces other/Zoe/2.jpg)" " 1 nobody;"
 exits 0 export zoe.jsonl
 grep -q '"meant":"Zoe"' zoe.jsonl || fail "whose it was to be is forgotten"
 
+# ---- what was refused is remembered with its reason, and looked at again when the file, the model or
+# what decides is another, or when that is asked for
+mkdir -p seen/Ann dated/2012
+head -c 3000 "$obama" >seen/Ann/half.jpg
+cp "$demo/group.jpg" seen/Ann/many.jpg
+cp "$SRCDIR/tests/fixtures/image/grey.jpg" seen/Ann/none.jpg
+cp poor.jpg seen/Ann/poor.jpg
+cp "$obama" dated/2012/1.jpg
+told() { # WORD…: how many are refused, and of these not looked at again; how many are updated, unchanged
+    "$DOPPEL" "$@" --gallery seen.gallery --json >out 2>err || :
+    echo "$("$JSON" out summary.n_refused) $("$JSON" out summary.n_refused_again)" \
+        "$("$JSON" out summary.n_updated) $("$JSON" out summary.n_unchanged)"
+}
+strict="enroll seen/Ann --min-quality 1"
+# shellcheck disable=SC2086 # the words of the call
+{
+    is "$(told $strict)" "4 0 0 0"
+    is "$(told $strict)" "4 4 0 0"
+    exits 3 $strict --gallery seen.gallery
+    says out "4 of them seen before, unchanged, and not looked at again (--force looks)"
+    says out "refused, several faces where one is needed: 1: $PWD/seen/Ann/many.jpg: 21 faces found"
+    exits 0 info --failed --gallery seen.gallery
+    says out "half.jpg"
+    touch seen/Ann/many.jpg
+    is "$(told $strict)" "4 4 0 0"
+    cp seen/Ann/none.jpg seen/Ann/many.jpg
+    is "$(told $strict)" "4 3 0 0"
+    cp "$demo/group.jpg" seen/Ann/many.jpg
+    is "$(told $strict --force)" "4 0 0 0"
+    is "$(told $strict --min-score 0.7)" "4 1 0 0"
+    is "$(told $strict --min-score 0.7)" "4 4 0 0"
+    is "$(told $strict --min-score 0.7 --max-pixels 20000000)" "4 0 0 0"
+    is "$(told $strict)" "4 0 0 0"
+}
+# A scan finds what cannot be decoded as enrolling did, and the other way round; the rest is nobody's.
+is "$(told scan seen/Ann)" "1 1 3 0"
+is "$(told scan seen/Ann)" "1 1 0 3"
+is "$(told enroll seen/Ann)" "1 1 3 0"
+is "$(told scan seen/Ann)" "1 1 0 3"
+is "$(told enroll seen/Ann)" "1 1 0 3"
+# Without a name there is nobody to enroll it as, each time; it was not looked at.
+is "$(told enroll dated)" "1 0 0 0"
+is "$(told scan dated)" "0 0 0 0"
+is "$(told enroll dated)" "1 0 0 0"
+
 # ---- a face named by hand keeps its name, scanned or enrolled again
 exits 0 scan "$demo/congress.jpg" "$demo/stranger.jpg" --gallery hand
 exits 0 export - --gallery hand

@@ -95,6 +95,8 @@ static void pairs_of_sentences_come_from_every_form(void **state)
     static const char *const forms[] = {
         "how are you?\twhat, now\t1\nwhat, now\tgood \"day\"\t0\n",
         "\xEF\xBB\xBFhow are you?\twhat, now\t1\r\nwhat, now\tgood \"day\"\t0",
+        "how are you?\twhat, now\t1\r\rwhat, now\tgood \"day\"\t0\r",
+        "a,b,label\rhow are you?,\"what, now\",1\r\"what, now\",\"good \"\"day\"\"\",0",
         /* every field that begins with a quote is one of CSV's */
         "\"how are you?\"\t\"what, now\"\t1\nwhat, now\t\"good \"\"day\"\"\"\t0\n",
         "a\tb\tlabel\nhow are you?\twhat, now\t1\n\nwhat, now\tgood \"day\"\t0\n",

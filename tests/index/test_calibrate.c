@@ -634,19 +634,23 @@ static void a_review_that_cannot_be_meant_is_refused_by_line(void **state)
         if (!strstr(err.message, bad[i][1]) || !strstr(err.message, "\"review.txt\""))
             fail_msg("%s", err.message);
     }
-    int32_t people[] = {0, 1, 2, 1}, *judged;
-    int64_t n_merged;
-    size_t n_judged;
-    const char *good = "same a c#1 # not the name\r\nalike a b\nsame c#1 b";
+    static const char *const good[] = {
+        "same a c#1 # not the name\r\nalike a b\nsame c#1 b",
+        "same a c#1 # not the name\ralike a b\rsame c#1 b\r"};
+    for (size_t k = 0; k < 2; k++) {
+        int32_t people[] = {0, 1, 2, 1}, *judged;
+        int64_t n_merged;
+        size_t n_judged;
 
-    assert_int_equal(dpli_file_replace("review.txt", good, strlen(good), NULL), DPL_OK);
-    assert_int_equal(
-        dpl_review_apply(people, 4, names, 3, "review.txt", &n_merged, &judged, &n_judged, NULL),
-        DPL_OK);
-    assert_int_equal(n_merged, 2);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(people[i], 0);
-    dpl_bytes_free(judged);
+        assert_int_equal(dpli_file_replace("review.txt", good[k], strlen(good[k]), NULL), DPL_OK);
+        assert_int_equal(dpl_review_apply(people, 4, names, 3, "review.txt", &n_merged, &judged,
+                                          &n_judged, NULL),
+                         DPL_OK);
+        assert_int_equal(n_merged, 2);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(people[i], 0);
+        dpl_bytes_free(judged);
+    }
 }
 
 /* ------------------------------------------------------------------ the cohort */

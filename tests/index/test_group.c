@@ -21,7 +21,9 @@
 #include "doppel/cancel.h"
 #include "doppel/group.h"
 #include "index/gallery.h"
+#include "tests/failing_alloc.h"
 #include "tests/index/gallery_kit.h"
+#include "tests/slowed.h"
 
 static dpl_pipeline *pipeline;
 static char *folder; /* of the test that runs */
@@ -480,6 +482,75 @@ static void what_cannot_be_is_refused(void **state)
                &err);
 }
 
+/* ------------------------------------------------------------------ without memory */
+
+/* Grouped, told, and the first group named, the same as one string. */
+static dpl_status all_of_it(char text[MAX_TEXT], dpl_error *err)
+{
+    dpl_group_options options = DPL_GROUP_OPTIONS_INIT;
+    static told t;
+    dpl_group_report grouped;
+    dpl_name_report named = {0};
+    dpl_status status;
+
+    t.n = 0;
+    text[0] = '\0';
+    options.n_threads = 1;
+    status = dpl_group(&grouped, g, pipeline, &options, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_each_group(g, pipeline, NULL, NULL, on_group, &t, err);
+    if (status == DPL_OK)
+        status = dpl_gallery_name_group(&named, g, 1, "Ann", err);
+    if (status != DPL_OK)
+        return status;
+    for (int i = 0; i < t.n; i++)
+        snprintf(text + strlen(text), MAX_TEXT - strlen(text), "%lld %s: %s; ",
+                 (long long)t.numbers[i], t.like[i], t.paths[i]);
+    snprintf(text + strlen(text), MAX_TEXT - strlen(text), "%lld", (long long)named.n_named);
+    return DPL_OK;
+}
+
+static void without_memory_groups_are_made_or_that_is_said(void **state)
+{
+    char right[MAX_TEXT], text[MAX_TEXT];
+    long n_failures = 0;
+    char *before;
+    dpl_error err;
+
+    (void)state;
+    put_three(100, 4);
+    put("/known/1.jpg", "Bob", 900, 3, 0, 0.9F);
+    put("/known/2.jpg", "Bob", 901, 3, 0, 0.9F);
+    /* Grouped, so that it can be told and named where nothing of it stays. */
+    kit_expect(DPL_OK, all_of_it(right, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_undo(g, &err), &err);
+    before = kit_dump(g);
+    dpl_gallery_rehearse(g, true);
+    kit_expect(DPL_OK, all_of_it(right, &err), &err);
+    for (int on = 0; on < 2; on++)
+        for (size_t n = 1;; n += on ? UNLESS_SLOWED(1, 5) : 1) {
+            dpl_status status;
+            bool hit;
+
+            fail_on = on;
+            fail_allocation(n);
+            status = all_of_it(text, &err);
+            hit = n_allocations >= n;
+            fail_at = 0;
+            if (status == DPL_OK)
+                assert_string_equal(text, right);
+            else
+                kit_expect(DPL_E_MEMORY, status, &err);
+            n_failures += status != DPL_OK;
+            if (!hit)
+                break;
+        }
+    fail_on = false;
+    assert_true(n_failures > 100);
+    dpl_gallery_rehearse(g, false);
+    kit_is_still(g, before);
+}
+
 /* ------------------------------------------------------------------ the program */
 
 static int begin(void **state)
@@ -523,6 +594,7 @@ static int close_pipeline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        GROUP_TEST(without_memory_groups_are_made_or_that_is_said),
         GROUP_TEST(people_become_groups_the_largest_first),
         GROUP_TEST(the_best_face_is_told_first_and_few_when_few_are_asked_for),
         GROUP_TEST(grouped_again_nothing_changes_and_more_photos_keep_the_number),

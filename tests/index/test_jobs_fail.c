@@ -1,6 +1,6 @@
 /*
  * test_jobs_fail.c - the whole jobs when any one allocation fails, or all from one on: enrolment,
- * verification, claims, queries, check, repair and migration. Each ends in DPL_E_MEMORY with the
+ * scans, verification, claims, queries, check, repair, migration, copies, and names in sidecars. Each ends in DPL_E_MEMORY with the
  * gallery as it was, or it is done, and has the answer that it has with memory. Of a photo for
  * which memory was short nothing is recorded, least of all that it was no photo.
  *
@@ -30,6 +30,7 @@
 static dpl_error err;
 static dpl_pipeline *pipeline; /* small, of whole pictures */
 static dpl_pipeline *other;    /* its net given pictures otherwise: another model */
+static dpl_pipeline *pictures; /* of whole pictures, whose copies are told */
 static dpl_scratch *scratch;
 static char *dir; /* of the gallery under test */
 static char answer[512];
@@ -188,6 +189,110 @@ static dpl_status migrate(void)
     return status;
 }
 
+static dpl_status scan_by(const dpl_pipeline *by)
+{
+    const char *const paths[] = {"photos"};
+    dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
+    dpl_enroll_report report;
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err);
+
+    o.n_threads = 1;
+    o.nobodys = true;
+    if (status == DPL_OK)
+        status = dpl_enroll(&report, gallery, by, paths, 1, &o, &err);
+    dpl_gallery_close(gallery);
+    return status;
+}
+
+static dpl_status scan(void)
+{
+    return scan_by(pictures);
+}
+
+static void on_copies(void *ctx, const dpl_copy *copies, size_t n)
+{
+    (void)ctx;
+    for (size_t i = 0; i < n; i++) {
+        const size_t used = strlen(answer);
+
+        snprintf(answer + used, sizeof answer - used, "%s %d; ", copies[i].path,
+                 (int)copies[i].kind);
+    }
+}
+
+/* Without a gallery, and with the vectors of one. */
+static dpl_status copies(void)
+{
+    const char *const paths[] = {"photos", "copies"};
+    dpl_copies_options o = DPL_COPIES_OPTIONS_INIT;
+    dpl_copies_report report;
+    dpl_gallery *gallery = NULL;
+    char path[256];
+    dpl_status status = DPL_OK;
+
+    snprintf(path, sizeof path, "%s/gallery.db", dir);
+    if (access(path, F_OK) == 0)
+        status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+    o.n_threads = 1;
+    o.gallery = gallery;
+    o.on_group = on_copies;
+    if (status == DPL_OK)
+        status = dpl_find_copies(&report, pictures, paths, 2, &o, &err);
+    if (status == DPL_OK)
+        snprintf(answer + strlen(answer), sizeof answer - strlen(answer), "%d %d",
+                 (int)report.n_pairs, (int)report.n_known);
+    dpl_gallery_close(gallery);
+    return status;
+}
+
+/* What an attempt before has named is named. */
+static dpl_status tell_xmp(dpl_status status, const dpl_xmp_report *r)
+{
+    if (status == DPL_OK)
+        snprintf(answer, sizeof answer, "%d %d %d %d", (int)r->n_photos, (int)r->n_refused,
+                 (int)(r->n_sidecars_new + r->n_sidecars_changed), (int)(r->n_same + r->n_named));
+    return status;
+}
+
+/* The sidecars that either way of naming them gives. */
+static const char *const sidecars[] = {"photos/one/1.xmp", "photos/two/2.xmp",
+                                       "photos/one/1.png.xmp", "photos/two/2.jpg.xmp"};
+
+static void drop_sidecars(void)
+{
+    for (size_t i = 0; i < sizeof sidecars / sizeof *sidecars; i++)
+        remove(sidecars[i]);
+}
+
+static dpl_status write_xmp(void)
+{
+    dpl_xmp_options o = DPL_XMP_OPTIONS_INIT;
+    dpl_xmp_report report;
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+
+    drop_sidecars();
+    if (status == DPL_OK)
+        status = dpl_xmp_write(&report, gallery, NULL, 0, NULL, 0, &o, &err);
+    dpl_gallery_close(gallery);
+    return tell_xmp(status, &report);
+}
+
+static dpl_status read_xmp(void)
+{
+    const char *const paths[] = {"photos"};
+    dpl_xmp_options o = DPL_XMP_OPTIONS_INIT;
+    dpl_xmp_report report;
+    dpl_gallery *gallery;
+    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
+
+    if (status == DPL_OK)
+        status = dpl_xmp_read(&report, gallery, paths, 1, &o, &err);
+    dpl_gallery_close(gallery);
+    return tell_xmp(status, &report);
+}
+
 /* ------------------------------------------------------------------ a gallery's state */
 
 /* Its export without times and ids, which an attempt that failed may have used up; "" for none. */
@@ -245,6 +350,21 @@ static void make_nothing(void)
 {
 }
 
+static void make_scanned(void)
+{
+    kit_expect(DPL_OK, scan(), &err);
+}
+
+/* Sidecars that name faces which the gallery gives to nobody. */
+static void make_to_name(void)
+{
+    make_enrolled();
+    kit_expect(DPL_OK, write_xmp(), &err);
+    kit_drop(dir);
+    dir = kit_folder();
+    kit_expect(DPL_OK, scan_by(pipeline), &err);
+}
+
 /* ------------------------------------------------------------------ the test */
 
 static const struct job {
@@ -260,7 +380,12 @@ static const struct job {
             {"query", query, make_enrolled, false},
             {"check", check, make_damaged, false},
             {"repair", repair, make_damaged, true},
-            {"migrate", migrate, make_enrolled, true}};
+            {"migrate", migrate, make_enrolled, true},
+            {"scan", scan, make_nothing, true},
+            {"copies", copies, make_nothing, false},
+            {"copies of a gallery", copies, make_scanned, false},
+            {"write xmp", write_xmp, make_enrolled, false},
+            {"read xmp", read_xmp, make_to_name, true}};
 
 static void fresh(const struct job *job)
 {
@@ -337,8 +462,10 @@ static void without_memory_a_whole_job_is_done_or_says_so(void **state)
 
 static int set_up(void **state)
 {
-    static const char *const pictures[][2] = {{PICTURES "t0_d16.png", "photos/one/1.png"},
-                                              {PICTURES "grey.jpg", "photos/two/2.jpg"}};
+    static const char *const files[][2] = {{PICTURES "t0_d16.png", "photos/one/1.png"},
+                                           {PICTURES "grey.jpg", "photos/two/2.jpg"},
+                                           {PICTURES "grey.jpg", "copies/3.jpg"},
+                                           {PICTURES "progressive.jpg", "copies/4.jpg"}};
     dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
     static const char facts[] = "{\"std\": \"200\"}";
     char root[] = "/dev/shm/doppel-jobs-XXXXXX", *model;
@@ -350,11 +477,12 @@ static int set_up(void **state)
     mkdir("photos", 0700);
     mkdir("photos/one", 0700);
     mkdir("photos/two", 0700);
-    for (int i = 0; i < 2; i++) {
+    mkdir("copies", 0700);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         size_t n;
-        char *bytes = kit_read(pictures[i][0], &n);
+        char *bytes = kit_read(files[i][0], &n);
 
-        kit_write(pictures[i][1], bytes, n);
+        kit_write(files[i][1], bytes, n);
         free(bytes);
     }
     o.encoder_path = ENCODER;
@@ -365,6 +493,8 @@ static int set_up(void **state)
     kit_write("other.onnx.json", facts, sizeof facts - 1);
     o.encoder_path = "other.onnx";
     kit_expect(DPL_OK, dpl_pipeline_open(&other, &o, &err), &err);
+    o.encoder_path = DPL_SOURCE_DIR "/tests/standins/image.onnx";
+    kit_expect(DPL_OK, dpl_pipeline_open(&pictures, &o, &err), &err);
     kit_expect(DPL_OK, dpl_scratch_new(&scratch, 0, &err), &err);
     return 0;
 }
@@ -373,13 +503,16 @@ static int tear_down(void **state)
 {
     static const char *const files[] = {"photos/one/1.png", "photos/two/2.jpg", "photos/one",
                                         "photos/two",       "photos",           "other.onnx",
-                                        "other.onnx.json"};
+                                        "other.onnx.json",  "copies/3.jpg",     "copies/4.jpg",
+                                        "copies"};
     char *cwd = getcwd(NULL, 0);
 
     (void)state;
     dpl_scratch_free(scratch);
     dpl_pipeline_close(pipeline);
     dpl_pipeline_close(other);
+    dpl_pipeline_close(pictures);
+    drop_sidecars();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         remove(files[i]);
     if (cwd && strncmp(cwd, "/dev/shm/", 9) == 0 && chdir("/") == 0)

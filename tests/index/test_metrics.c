@@ -426,15 +426,19 @@ static void lists_of_either_view_and_csv_are_read(void **state)
     is_pair(&p, 3, "Bob/Bob_0002.jpg", "Ann/Ann_0003.jpg", 0);
     dpl_pairs_clear(&p);
 
-    if (read_list(&p, "2 1\r\nAnn 1 2\r\nAnn 1 Bob 1\r\nBob 1 2\r\nAnn 3 Bob 2\r\n\r\n", &err) !=
-        DPL_OK)
-        fail_msg("%s", err.message);
-    assert_int_equal(p.n_folds, 2);
-    assert_int_equal(p.folds_given, 1);
-    assert_int_equal(p.pairs[1].fold, 0);
-    assert_int_equal(p.pairs[2].fold, 1);
-    is_pair(&p, 3, "Ann/Ann_0003.jpg", "Bob/Bob_0002.jpg", 0);
-    dpl_pairs_clear(&p);
+    static const char *const ended[] = {
+        "2 1\r\nAnn 1 2\r\nAnn 1 Bob 1\r\nBob 1 2\r\nAnn 3 Bob 2\r\n\r\n",
+        "2 1\rAnn 1 2\rAnn 1 Bob 1\rBob 1 2\rAnn 3 Bob 2\r\r"};
+    for (int i = 0; i < 2; i++) {
+        if (read_list(&p, ended[i], &err) != DPL_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(p.n_folds, 2);
+        assert_int_equal(p.folds_given, 1);
+        assert_int_equal(p.pairs[1].fold, 0);
+        assert_int_equal(p.pairs[2].fold, 1);
+        is_pair(&p, 3, "Ann/Ann_0003.jpg", "Bob/Bob_0002.jpg", 0);
+        dpl_pairs_clear(&p);
+    }
 
     if (read_list(&p,
                   "\xef\xbb\xbfnote,same,b,a,fold\n\"x, \"\"y\"\"\",1,Ann/Ann_0002.jpg,"

@@ -466,7 +466,7 @@ def test_it_does_not_listen_where_it_should_not():
     assert "at least" in refuses(2, "--max-body", "10")
     os.chmod("tokens", 0o644)
     assert "chmod 600" in refuses(3, "--token-file", "tokens")
-    for text in ("short\n", "# none\n", "with a blank in it\n"):
+    for text in ("short\n", "# none\n", "with a blank in it\n", "a-token-of-the-tests\ra-second-token-there\r"):
         with open("few", "w") as f:
             f.write(text)
         os.chmod("few", 0o600)

@@ -358,6 +358,7 @@ static void a_bad_list_of_merges_is_refused_by_its_line(void **state)
 {
     (void)state;
     merges_are("#version: 0.2\r\nt h\r\nth e\r\n\r\n", DPL_OK, "");
+    merges_are("#version: 0.2\rt h\rth e\r", DPL_OK, "");
     merges_are("", DPL_E_INPUT, "\"some.merges\": no merges in it");
     merges_are("#version\n", DPL_E_INPUT, "\"some.merges\": no merges in it");
     merges_are("t h\nthe\n", DPL_E_INPUT,
