@@ -315,18 +315,11 @@ static void convolution_matches_the_sum_at_the_seams(void **state)
         k.c.out_c = w;
         check_conv(&k);
     }
-    for (int32_t w = 1; w <= 40; w++) { /* depthwise and dense 3x3 padded, strides 1 and 2 */
+    for (int32_t w = 1; w <= 40; w++) { /* depthwise, and dense 3x3, padded, strides 1 and 2 */
         for (int32_t stride = 1; stride <= 2; stride++) {
-            k = base;
-            k.c.n = 2;
-            k.c.in_h = 5;
-            k.c.in_w = w;
-            k.c.in_c = k.c.out_c = k.c.groups = w % 35 + 1;
-            k.c.kernel_h = k.c.kernel_w = 3;
-            k.c.stride_h = k.c.stride_w = stride;
-            k.c.pad_top = k.c.pad_left = 1;
-            k.c.out_h = fit(5, 2, 3, stride, 1);
-            k.c.out_w = fit(w, 2, 3, stride, 1);
+            k = depthwise_case(5, stride, w);
+            check_conv(&k);
+            k = depthwise_case(3, stride, w);
             check_conv(&k);
             k.c.groups = 1;
             check_conv(&k);
