@@ -431,13 +431,6 @@ static size_t rows_of_tile(const dpli_conv *c)
 #endif
 }
 
-/* The rows of pieces from .. end - 1, of m. */
-static void rows_of_units(size_t m, size_t *from, size_t *end)
-{
-    *from *= DPLI_UNIT_ROWS;
-    *end = *end * DPLI_UNIT_ROWS < m ? *end * DPLI_UNIT_ROWS : m;
-}
-
 static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all,
                       size_t from, size_t end)
 {
@@ -455,8 +448,6 @@ static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, 
         n_columns -= column;
         from = 0;
         end = m;
-    } else {
-        rows_of_units(m, &from, &end);
     }
     for (size_t row = from; row < end; row += step) {
         const elem *start = in + row * k;
@@ -596,13 +587,12 @@ static void conv_patches(const dpli_conv *c, const elem *in, const weight *packe
     const size_t group_out = (size_t)(c->out_c / c->groups);
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * group_in;
     const size_t group_floats = (group_out + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL * k;
-    const size_t picture = (size_t)c->out_h * (size_t)c->out_w, m = (size_t)c->n * picture;
+    const size_t picture = (size_t)c->out_h * (size_t)c->out_w;
     const size_t step = rows_of_tile(c);
     elem *patches = scratch;
     const elem *const start = patches;
     const source s = {&start, 1, k, 0, k};
 
-    rows_of_units(m, &from, &end);
     for (size_t row = from; row < end; row += step) {
         const size_t n_rows = end - row < step ? end - row : step;
 
