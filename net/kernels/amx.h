@@ -67,9 +67,10 @@ static void products_end(bool three)
 }
 
 /* Rows from .. end - 1 of a tile of sums, or of two side by side, epilogue and out. t stands at the
- * tile's first row. */
-DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const int panels,
-                        size_t n, size_t from, size_t end, const tile_sum *sums)
+ * tile's first row. any: columns may be missing, and all may be to do; else the activation is kind,
+ * and something is to be added where adds says so. */
+DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const bool adds,
+                        const int panels, size_t n, size_t from, size_t end, const tile_sum *sums)
 {
     vf slope[2];
 #if defined(DPLI_BYTE)
@@ -97,7 +98,9 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
             y[v] = vf_load(sums + 256 * v + 16 * r);
 #endif
             if (!any) {
-                y[v] = act_vec(kind, y[v], slope[v], 0, 0);
+                if (adds)
+                    y[v] += load_added(t, t->before, at, 16);
+                y[v] = act_vec(kind, y[v], slope[v], t->act->a, t->act->b);
                 continue;
             }
             if (many == 0)
@@ -128,13 +131,14 @@ DPLI_INLINE void finish_rows(const target *t, const int panels, size_t from, siz
                              const tile_sum *sums)
 {
     const size_t n = t->n_columns;
-    const bool whole = n == 16 * (size_t)panels && !t->before && !t->after && !t->wide;
 
-    switch (whole ? (int)t->act->kind : -1) {
-    case DPLI_ACT_NONE: finish(t, DPLI_ACT_NONE, 0, panels, n, from, end, sums); break;
-    case DPLI_ACT_RELU: finish(t, DPLI_ACT_RELU, 0, panels, n, from, end, sums); break;
-    case DPLI_ACT_PRELU: finish(t, DPLI_ACT_PRELU, 0, panels, n, from, end, sums); break;
-    default: finish(t, DPLI_ACT_NONE, 1, panels, n, from, end, sums); break;
+    switch (n == 16 * (size_t)panels ? kind_of(t) : RARE) {
+    case ADDED: finish(t, DPLI_ACT_NONE, 0, 1, panels, n, from, end, sums); break;
+    case DPLI_ACT_NONE: finish(t, DPLI_ACT_NONE, 0, 0, panels, n, from, end, sums); break;
+    case DPLI_ACT_RELU: finish(t, DPLI_ACT_RELU, 0, 0, panels, n, from, end, sums); break;
+    case DPLI_ACT_PRELU: finish(t, DPLI_ACT_PRELU, 0, 0, panels, n, from, end, sums); break;
+    case DPLI_ACT_CLIP: finish(t, DPLI_ACT_CLIP, 0, 0, panels, n, from, end, sums); break;
+    default: finish(t, DPLI_ACT_NONE, 1, 0, panels, n, from, end, sums); break;
     }
 }
 

@@ -218,7 +218,6 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
                       void *scratch, size_t from_unit, size_t end_unit)
 {
     const dpli_link *first = links, *last = links + n_links - 1;
-    const int32_t n = first->conv ? first->conv->n : first->pool ? first->pool->n : first->cast->n;
     const int32_t in_h = first->conv   ? first->conv->in_h
                          : first->pool ? first->pool->in_h
                                        : first->cast->h;
@@ -226,8 +225,7 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
                            : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
                                          : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
                                                (size_t)first->cast->channels;
-    const int32_t out_h = dpli_link_out_h(last);
-    const size_t per_picture = dpli_chain_units(links, n_links) / (size_t)n;
+    const size_t out_h = (size_t)dpli_link_out_h(last);
     worker workers[DPLI_MAX_CHAIN] = {0};
     dpli_chain_plan plan;
     char *at = scratch;
@@ -243,17 +241,14 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
     }
     products_begin(three);
     for (size_t unit = from_unit; unit < end_unit;) {
-        const size_t i = unit / per_picture, within = unit % per_picture;
-        const size_t many =
-            per_picture - within < end_unit - unit ? per_picture - within : end_unit - unit;
-        const int32_t lines_of = n_links > 1 ? plan.step : 2;
-        const int32_t end =
-            within + many == per_picture ? out_h : (int32_t)(within + many) * lines_of;
-        int32_t y = (int32_t)within * lines_of, begin[DPLI_MAX_CHAIN];
+        const size_t i = unit / out_h, within = unit % out_h;
+        const size_t many = out_h - within < end_unit - unit ? out_h - within : end_unit - unit;
+        const int32_t end = (int32_t)(within + many);
+        int32_t y = (int32_t)within, begin[DPLI_MAX_CHAIN];
         /* Only read: lines of the input have no writer. */
         const lines from = {(elem *)(uintptr_t)in + i * (size_t)in_h * in_line, in_line, in_h};
 
-        workers[n_links - 1].out.first = (elem *)out + i * (size_t)out_h * link_line(last);
+        workers[n_links - 1].out.first = (elem *)out + i * out_h * link_line(last);
         dpli_chain_begin(links, n_links, y, begin);
         for (int32_t l = 0; l < n_links; l++) {
             workers[l].done = begin[l];

@@ -1,19 +1,24 @@
 /*
  * Depthwise convolution: out[y, x, c] = epilogue(sum over ky, kx of in[.., .., c] * w[ky, kx, c]).
  *
- * Weights are packed [channels / DPLI_PANEL, kernel_h * kernel_w, DPLI_PANEL]. 3x3 at stride 1 and
- * 2 is computed for several output pixels at once, so that an input vector is loaded once for all
- * the windows it is part of; its window is read through pointers, those outside the picture
- * pointing at zeros. Everything else takes the general loop.
+ * Weights are packed [channels / DPLI_PANEL, kernel_h * kernel_w, DPLI_PANEL]. 3x3 and 5x5 at
+ * stride 1 and 2 are computed for several output pixels at once, so that an input vector is loaded
+ * once for all the windows it is part of; its window is read through pointers, those outside the
+ * picture pointing at zeros. Everything else takes the general loop.
  */
 
-/* Output pixels at once. More do not fit into the registers beside the nine weights. */
+/* Output pixels at once. More do not fit into the registers beside the weights: of 3x3 all nine, of
+ * 5x5 those of the lines that meet the input line at hand. */
 #if DPLI_LANES == 16 || defined(DPLI_NEON)
 #define DW_ROWS 2
 #else
 #define DW_ROWS 1
 #endif
 #define DW_COLS 4
+
+/* Input lines and columns of so many output pixels. */
+#define DW_HIGH ((DW_ROWS - 1) * 2 + 5)
+#define DW_WIDE ((DW_COLS - 1) * 2 + 5)
 
 /* What the sums of channels c .. c + n - 1 begin with, and what becomes of them. */
 DPLI_INLINE vf dw_start(const target *t, size_t c, size_t n)
@@ -68,7 +73,7 @@ DPLI_INLINE vf dw_finish(const target *t, size_t at, size_t c, vf y, size_t n)
  * lie in the picture, by its lines, `left` floats from their start. */
 typedef struct dw_window {
     const elem *const *pixels;
-    const elem *lines[(DW_ROWS - 1) * 2 + 3];
+    const elem *lines[DW_HIGH];
     size_t left, pixel; /* elements of a pixel of the input */
 } dw_window;
 
@@ -80,11 +85,12 @@ DPLI_INLINE const elem *opaque(const elem *p)
     return p;
 }
 
-#if defined(DPLI_NEON)
-/* dw3_finish with any, for every number of pixels: as finish_any. */
-static __attribute__((noinline)) void dw3_finish_any(const int rows, const int cols,
-                                                     const target *t, size_t out_line, size_t c,
-                                                     size_t n, const vf (*sums)[DW_COLS])
+/* What is rare behind the sums, for every number of pixels: unrolled it would be most of the code.
+ */
+static __attribute__((noinline)) void dw_block_finish_any(const int rows, const int cols,
+                                                          const target *t, size_t out_line,
+                                                          size_t c, size_t n,
+                                                          const vf (*sums)[DW_COLS])
 {
     for (int r = 0; r < rows; r++)
         for (int q = 0; q < cols; q++) {
@@ -93,45 +99,23 @@ static __attribute__((noinline)) void dw3_finish_any(const int rows, const int c
             store_result(t, at, dw_finish(t, at, c, sums[r][q], n), n);
         }
 }
-#endif
 
-/* any: the activation is looked up and there may be something to add. */
-DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int rows,
-                            const int cols, const target *t, size_t out_line, size_t c, size_t n,
-                            vf (*acc)[DW_COLS])
+DPLI_INLINE void dw_block_finish(const dpli_act_kind kind, const int rows, const int cols,
+                                 const target *t, size_t out_line, size_t c, size_t n,
+                                 vf (*acc)[DW_COLS])
 {
     vf slope = vf_set(0);
 
-#if defined(DPLI_NEON)
-    if (any) {
-        vf sums[DW_ROWS][DW_COLS];
-
-        DPLI_UNROLL
-        for (int r = 0; r < rows; r++) {
-            DPLI_UNROLL
-            for (int q = 0; q < cols; q++)
-                sums[r][q] = acc[r][q];
-        }
-        dw3_finish_any(rows, cols, t, out_line, c, n, sums);
-        return;
-    }
-#endif
     if (kind == DPLI_ACT_PRELU)
         slope = n == DPLI_LANES ? vf_load(t->slope + c) : vf_load_n(t->slope + c, n);
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
-        elem *out = any ? NULL : (elem *)(uintptr_t)opaque(t->out + (size_t)r * out_line + c);
+        elem *out = (elem *)(uintptr_t)opaque(t->out + (size_t)r * out_line + c);
 
         DPLI_UNROLL
         for (int q = 0; q < cols; q++) {
-            const size_t at = (size_t)r * out_line + (size_t)q * t->ldo + c;
-            vf y;
+            vf y = act_vec(kind, dw_product(t, c, n, acc[r][q]), slope, t->act->a, t->act->b);
 
-            if (any) {
-                store_result(t, at, dw_finish(t, at, c, acc[r][q], n), n);
-                continue;
-            }
-            y = act_vec(kind, dw_product(t, c, n, acc[r][q]), slope, 0, 0);
 #if defined(DPLI_BYTE)
             y = to_whole(t->scales->out, y);
 #endif
@@ -144,19 +128,16 @@ DPLI_INLINE void dw3_finish(const dpli_act_kind kind, const bool any, const int 
 }
 
 /* n channels (a whole vector or the last few) of rows x cols output pixels, whose window is
- * [(rows - 1) * stride + 3][(cols - 1) * stride + 3] pixels. */
-DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, const bool whole,
-                            const dw_window *window, const float *weights, const target *t,
-                            size_t out_line, size_t c, size_t n)
+ * [(rows - 1) * stride + side][(cols - 1) * stride + side] pixels. */
+DPLI_INLINE void dw_block_vector(const int side, const int stride, const int rows, const int cols,
+                                 const bool whole, const dw_window *window, const float *weights,
+                                 const target *t, size_t out_line, size_t c, size_t n)
 {
-    const int high = (rows - 1) * stride + 3, wide = (cols - 1) * stride + 3;
-    const float *w = weights + c / DPLI_PANEL * 9 * DPLI_PANEL + c % DPLI_PANEL;
+    const int high = (rows - 1) * stride + side, wide = (cols - 1) * stride + side;
+    const float *w = weights + c / DPLI_PANEL * (size_t)(side * side) * DPLI_PANEL + c % DPLI_PANEL;
     const vf start = dw_start(t, c, n);
-    vf acc[DW_ROWS][DW_COLS], tap[9];
+    vf acc[DW_ROWS][DW_COLS], tap[5][5];
 
-    DPLI_UNROLL
-    for (int i = 0; i < 9; i++)
-        tap[i] = vf_load(w + i * DPLI_PANEL);
     DPLI_UNROLL
     for (int r = 0; r < rows; r++) {
         DPLI_UNROLL
@@ -167,6 +148,9 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
     for (int i = 0; i < high; i++) {
         const elem *line = whole ? opaque(window->lines[i] + window->left + c) : NULL;
 
+        DPLI_UNROLL
+        for (int kx = 0; i < side && kx < side; kx++)
+            tap[i][kx] = vf_load(w + (i * side + kx) * DPLI_PANEL);
         DPLI_UNROLL
         for (int j = 0; j < wide; j++) {
             const elem *p =
@@ -179,24 +163,36 @@ DPLI_INLINE void dw3_vector(const int stride, const int rows, const int cols, co
                 for (int q = 0; q < cols; q++) {
                     const int ky = i - r * stride, kx = j - q * stride;
 
-                    if (ky >= 0 && ky < 3 && kx >= 0 && kx < 3)
-                        acc[r][q] += x * tap[ky * 3 + kx];
+                    if (ky >= 0 && ky < side && kx >= 0 && kx < side)
+                        acc[r][q] += x * tap[ky][kx];
                 }
             }
         }
     }
-    switch (t->before || t->after || is_wide(t) ? -1 : (int)t->act->kind) {
-    case DPLI_ACT_NONE: dw3_finish(DPLI_ACT_NONE, 0, rows, cols, t, out_line, c, n, acc); break;
-    case DPLI_ACT_RELU: dw3_finish(DPLI_ACT_RELU, 0, rows, cols, t, out_line, c, n, acc); break;
-    case DPLI_ACT_PRELU: dw3_finish(DPLI_ACT_PRELU, 0, rows, cols, t, out_line, c, n, acc); break;
-    default: dw3_finish(DPLI_ACT_NONE, 1, rows, cols, t, out_line, c, n, acc); break;
+    switch (kind_of(t)) {
+    case DPLI_ACT_NONE: dw_block_finish(DPLI_ACT_NONE, rows, cols, t, out_line, c, n, acc); break;
+    case DPLI_ACT_RELU: dw_block_finish(DPLI_ACT_RELU, rows, cols, t, out_line, c, n, acc); break;
+    case DPLI_ACT_PRELU: dw_block_finish(DPLI_ACT_PRELU, rows, cols, t, out_line, c, n, acc); break;
+    case DPLI_ACT_CLIP: dw_block_finish(DPLI_ACT_CLIP, rows, cols, t, out_line, c, n, acc); break;
+    default: {
+        vf sums[DW_ROWS][DW_COLS];
+
+        DPLI_UNROLL
+        for (int r = 0; r < rows; r++) {
+            DPLI_UNROLL
+            for (int q = 0; q < cols; q++)
+                sums[r][q] = acc[r][q];
+        }
+        dw_block_finish_any(rows, cols, t, out_line, c, n, sums);
+        break;
+    }
     }
 }
 
 /* rows x cols output pixels, and as many again beside them, n_times. */
-DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const bool whole,
-                     size_t n_times, const dw_window *from, const float *weights, const target *to,
-                     size_t out_line)
+DPLI_INLINE void dw_block(const int side, const int stride, const int rows, const int cols,
+                          const bool whole, size_t n_times, const dw_window *from,
+                          const float *weights, const target *to, size_t out_line)
 {
     dw_window window = *from;
     target t = *to;
@@ -205,64 +201,78 @@ DPLI_INLINE void dw3(const int stride, const int rows, const int cols, const boo
         size_t c = 0;
 
         for (; c + DPLI_LANES <= t.ldo; c += DPLI_LANES)
-            dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, DPLI_LANES);
+            dw_block_vector(side, stride, rows, cols, whole, &window, weights, &t, out_line, c,
+                            DPLI_LANES);
         if (c < t.ldo)
-            dw3_vector(stride, rows, cols, whole, &window, weights, &t, out_line, c, t.ldo - c);
+            dw_block_vector(side, stride, rows, cols, whole, &window, weights, &t, out_line, c,
+                            t.ldo - c);
         window.left += (size_t)(stride * cols) * window.pixel;
         advance(&t, (size_t)cols * t.ldo);
     }
 }
 
-typedef void dw3_fn(size_t n_times, const dw_window *window, const float *weights, const target *t,
-                    size_t out_line);
+typedef void dw_block_fn(size_t n_times, const dw_window *window, const float *weights,
+                         const target *t, size_t out_line);
 
-#define DW3(stride, rows, cols, whole, name)                                                       \
-    static void dw3_##stride##_##rows##x##name(size_t n_times, const dw_window *window,            \
-                                               const float *weights, const target *t,              \
-                                               size_t out_line)                                    \
+#define DW_BLOCK(side, stride, rows, cols, whole, name)                                            \
+    static void dw_##side##_##stride##_##rows##x##name(size_t n_times, const dw_window *window,    \
+                                                       const float *weights, const target *t,      \
+                                                       size_t out_line)                            \
     {                                                                                              \
-        dw3(stride, rows, cols, whole, n_times, window, weights, t, out_line);                     \
+        dw_block(side, stride, rows, cols, whole, n_times, window, weights, t, out_line);          \
     }
-#define DW3_ROW(stride, rows)                                                                      \
-    DW3(stride, rows, 1, 0, 1)                                                                     \
-    DW3(stride, rows, 2, 0, 2)                                                                     \
-    DW3(stride, rows, 3, 0, 3)                                                                     \
-    DW3(stride, rows, 4, 0, 4)                                                                     \
-    DW3(stride, rows, 4, 1, whole)
-#define DW3_NAMES(stride, rows)                                                                    \
+#define DW_BLOCKS(side, stride, rows)                                                              \
+    DW_BLOCK(side, stride, rows, 1, 0, 1)                                                          \
+    DW_BLOCK(side, stride, rows, 2, 0, 2)                                                          \
+    DW_BLOCK(side, stride, rows, 3, 0, 3)                                                          \
+    DW_BLOCK(side, stride, rows, 4, 0, 4)                                                          \
+    DW_BLOCK(side, stride, rows, 4, 1, whole)
+#define DW_NAMES(side, stride, rows)                                                               \
     {                                                                                              \
-        dw3_##stride##_##rows##x1, dw3_##stride##_##rows##x2, dw3_##stride##_##rows##x3,           \
-            dw3_##stride##_##rows##x4, dw3_##stride##_##rows##xwhole                               \
+        dw_##side##_##stride##_##rows##x1, dw_##side##_##stride##_##rows##x2,                      \
+            dw_##side##_##stride##_##rows##x3, dw_##side##_##stride##_##rows##x4,                  \
+            dw_##side##_##stride##_##rows##xwhole                                                  \
     }
 
-DW3_ROW(1, 1)
-DW3_ROW(2, 1)
+DW_BLOCKS(3, 1, 1)
+DW_BLOCKS(3, 2, 1)
+DW_BLOCKS(5, 1, 1)
+DW_BLOCKS(5, 2, 1)
 #if DW_ROWS == 2
-DW3_ROW(1, 2)
-DW3_ROW(2, 2)
-#endif
-
-/* By stride, rows, and columns with pixels of their own, the last for whole windows. */
-static dw3_fn *const dw3_fns[2][DW_ROWS][DW_COLS + 1] = {
-#if DW_ROWS == 2
-    {DW3_NAMES(1, 1), DW3_NAMES(1, 2)},
-    {DW3_NAMES(2, 1), DW3_NAMES(2, 2)},
+DW_BLOCKS(3, 1, 2)
+DW_BLOCKS(3, 2, 2)
+DW_BLOCKS(5, 1, 2)
+DW_BLOCKS(5, 2, 2)
+#define DW_HEIGHTS(side, stride)                                                                   \
+    {                                                                                              \
+        DW_NAMES(side, stride, 1), DW_NAMES(side, stride, 2)                                       \
+    }
 #else
-    {DW3_NAMES(1, 1)},
-    {DW3_NAMES(2, 1)},
+#define DW_HEIGHTS(side, stride)                                                                   \
+    {                                                                                              \
+        DW_NAMES(side, stride, 1)                                                                  \
+    }
 #endif
+
+/* By side (3, 5), stride, rows, and columns with pixels of their own, the last for whole windows.
+ */
+static dw_block_fn *const dw_blocks[2][2][DW_ROWS][DW_COLS + 1] = {
+    {DW_HEIGHTS(3, 1), DW_HEIGHTS(3, 2)},
+    {DW_HEIGHTS(5, 1), DW_HEIGHTS(5, 2)},
 };
 
 /* Output lines oy .. oy + rows - 1 of one picture. */
-static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, const float *packed,
-                     const target *all, const elem *zeros, int32_t oy, int32_t rows)
+static void dw_block_rows(const dpli_conv *c, const lines *in, const lines *out,
+                          const float *packed, const target *all, const elem *zeros, int32_t oy,
+                          int32_t rows)
 {
-    const int32_t stride = c->stride_h, high = (rows - 1) * stride + 3;
+    const int32_t side = c->kernel_h, stride = c->stride_h, high = (rows - 1) * stride + side;
+    dw_block_fn *const *const blocks_of = dw_blocks[side / 2 - 1][stride - 1][rows - 1];
     const int32_t top = oy * stride - c->pad_top;
     const bool inside = top >= 0 && top + high <= c->in_h;
     const target line = target_line(all, out, oy);
     const size_t out_line = is_wide(all) ? out->line / (sizeof(float) / sizeof(elem)) : out->line;
-    const elem *pixels[((DW_ROWS - 1) * 2 + 3) * ((DW_COLS - 1) * 2 + 3)];
+    const elem *pixels[DW_HIGH * DW_WIDE];
     dw_window window = {.pixels = pixels, .pixel = (size_t)c->in_c};
     int32_t many;
 
@@ -275,18 +285,17 @@ static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, cons
 
         /* Whole windows from here on: as far as the last one still lies in the picture. */
         many = 0;
-        if (inside && left >= 0 && c->in_w >= left + 3)
-            many = (c->in_w - left - 3) / stride + 1;
+        if (inside && left >= 0 && c->in_w >= left + side)
+            many = (c->in_w - left - side) / stride + 1;
         many = many < c->out_w - ox ? many : c->out_w - ox;
         many -= many % DW_COLS;
         if (many > 0) {
             window.left = (size_t)left * window.pixel;
-            dw3_fns[stride - 1][rows - 1][DW_COLS]((size_t)(many / DW_COLS), &window, packed, &t,
-                                                   out_line);
+            blocks_of[DW_COLS]((size_t)(many / DW_COLS), &window, packed, &t, out_line);
             continue;
         }
         many = c->out_w - ox < DW_COLS ? c->out_w - ox : DW_COLS;
-        wide = (many - 1) * stride + 3;
+        wide = (many - 1) * stride + side;
         for (int32_t y = 0; y < high; y++) {
             for (int32_t x = 0; x < wide; x++) {
                 const int32_t ix = left + x;
@@ -296,7 +305,7 @@ static void dw3_rows(const dpli_conv *c, const lines *in, const lines *out, cons
                                            : window.lines[y] + (size_t)ix * window.pixel;
             }
         }
-        dw3_fns[stride - 1][rows - 1][many - 1](1, &window, packed, &t, out_line);
+        blocks_of[many - 1](1, &window, packed, &t, out_line);
     }
 }
 
@@ -342,10 +351,11 @@ static void clip_taps(int32_t *first, int32_t *end, int64_t start, int32_t taps,
         --*end;
 }
 
-static int is_dw3(const dpli_conv *c)
+static bool in_blocks(const dpli_conv *c)
 {
-    return c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == c->stride_w && c->stride_h <= 2 &&
-           c->dilation_h == 1 && c->dilation_w == 1;
+    return (c->kernel_h == 3 || c->kernel_h == 5) && c->kernel_w == c->kernel_h &&
+           c->stride_h == c->stride_w && c->stride_h <= 2 && c->dilation_h == 1 &&
+           c->dilation_w == 1;
 }
 
 /* Output lines from .. end - 1 of one picture; zeros [in_c]. Where out is a ring, its size and from
@@ -354,9 +364,10 @@ static void conv_depthwise_rows(const dpli_conv *c, const lines *in, const lines
                                 const float *packed, const target *all, const elem *zeros,
                                 int32_t from, int32_t end)
 {
-    if (is_dw3(c)) {
+    if (in_blocks(c)) {
         for (int32_t oy = from; oy < end; oy += DW_ROWS)
-            dw3_rows(c, in, out, packed, all, zeros, oy, end - oy < DW_ROWS ? end - oy : DW_ROWS);
+            dw_block_rows(c, in, out, packed, all, zeros, oy,
+                          end - oy < DW_ROWS ? end - oy : DW_ROWS);
         return;
     }
     for (int32_t oy = from; oy < end; oy++) {

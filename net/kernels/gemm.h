@@ -42,7 +42,9 @@
 #include "net/kernels/amx.h"
 #else
 
-DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool any, const size_t n,
+/* What follows the sums of whole panels: something to add where adds says so, and the activation.
+ */
+DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool adds, const size_t n,
                         const int rows, const int vecs, vsum (*acc)[BLOCK_PANELS * PANEL_VECS])
 {
     vf slope[BLOCK_PANELS * PANEL_VECS];
@@ -52,8 +54,7 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
 
     DPLI_UNROLL
     for (int v = 0; v < vecs; v++) {
-        slope[v] =
-            kind == DPLI_ACT_PRELU || (any && t->slope) ? load_columns(t->slope, v, n) : vf_set(0);
+        slope[v] = kind == DPLI_ACT_PRELU ? load_columns(t->slope, v, n) : vf_set(0);
 #if defined(DPLI_BYTE)
         columns[v] = load_byte_columns(t, v, n);
 #endif
@@ -63,41 +64,29 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
         DPLI_UNROLL
         for (int v = 0; v < vecs; v++) {
             const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
-            const size_t many = columns_in(v, n);
 #if defined(DPLI_BYTE)
             vf y = product(t, columns[v], vi_to_vf(acc[r][v]));
 #else
             vf y = acc[r][v];
 #endif
 
-            if (!any) {
-                y = act_vec(kind, y, slope[v], 0, 0);
+            if (adds)
+                y += load_added(t, t->before, at, DPLI_LANES);
+            y = act_vec(kind, y, slope[v], t->act->a, t->act->b);
 #if defined(DPLI_BYTE)
-                y = to_whole(t->scales->out, y);
+            y = to_whole(t->scales->out, y);
 #endif
-                ve_store(t->out + at, y);
-                continue;
-            }
-            if (many == 0)
-                continue;
-            if (t->before)
-                y += load_added(t, t->before, at, many);
-            y = act_any(t->act, y, slope[v]);
-            if (t->after)
-                y += load_added(t, t->after, at, many);
-            store_result(t, at, y, many);
+            ve_store(t->out + at, y);
         }
     }
 }
 
-#if defined(DPLI_NEON)
-/* finish with all that may be to do, for every number of rows: unrolled it would be most of the
- * code. */
-static __attribute__((noinline)) void finish_any(const target *t, size_t n, int rows,
-                                                 const vsum (*sums)[PANEL_VECS])
+/* All that may be to do, for every number of rows: unrolled it would be most of the code. */
+static __attribute__((noinline)) void finish_any(const target *t, size_t n, int rows, int vecs,
+                                                 const vsum (*sums)[BLOCK_PANELS * PANEL_VECS])
 {
     for (int r = 0; r < rows; r++) {
-        for (int v = 0; v < PANEL_VECS; v++) {
+        for (int v = 0; v < vecs; v++) {
             const size_t at = (size_t)r * t->ldo + (size_t)v * DPLI_LANES;
             const size_t many = columns_in(v, n);
 #if defined(DPLI_BYTE)
@@ -121,6 +110,7 @@ static __attribute__((noinline)) void finish_any(const target *t, size_t n, int 
     }
 }
 
+#if defined(DPLI_NEON)
 #include "net/kernels/neon.h"
 #elif defined(DPLI_BYTE)
 #define DOT_K 4 /* of k at once */
@@ -222,10 +212,9 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
     const int vecs = panels * PANEL_VECS;
     const source s = *from;
     target t = *to;
-    /* What has code of its own: whole panels, nothing to add, the usual activations. */
     /* A panel that is not all there comes alone. */
     const size_t whole = (size_t)panels * DPLI_PANEL, n = panels == 1 ? t.n_columns : whole;
-    const int kind = t.before || t.after || n < whole || is_wide(&t) ? -1 : (int)t.act->kind;
+    const int kind = n < whole ? RARE : kind_of(&t);
     size_t offset = s.offset;
 #if defined(DPLI_DOTPROD)
     vsum more[PANEL_VECS];
@@ -291,25 +280,23 @@ DPLI_INLINE void block(const int rows, const int panels, size_t n_blocks, const 
         }
 #endif
         switch (kind) {
+        case ADDED: finish(&t, DPLI_ACT_NONE, 1, whole, rows, vecs, acc); break;
         case DPLI_ACT_NONE: finish(&t, DPLI_ACT_NONE, 0, whole, rows, vecs, acc); break;
         case DPLI_ACT_RELU: finish(&t, DPLI_ACT_RELU, 0, whole, rows, vecs, acc); break;
         case DPLI_ACT_PRELU: finish(&t, DPLI_ACT_PRELU, 0, whole, rows, vecs, acc); break;
-#if defined(DPLI_NEON)
+        case DPLI_ACT_CLIP: finish(&t, DPLI_ACT_CLIP, 0, whole, rows, vecs, acc); break;
         default: {
-            vsum sums[BLOCK_ROWS][PANEL_VECS];
+            vsum sums[BLOCK_ROWS][BLOCK_PANELS * PANEL_VECS];
 
             DPLI_UNROLL
             for (int r = 0; r < rows; r++) {
                 DPLI_UNROLL
-                for (int v = 0; v < PANEL_VECS; v++)
+                for (int v = 0; v < vecs; v++)
                     sums[r][v] = acc[r][v];
             }
-            finish_any(&t, n, rows, sums);
+            finish_any(&t, n, rows, vecs, sums);
             break;
         }
-#else
-        default: finish(&t, DPLI_ACT_NONE, 1, n, rows, vecs, acc); break;
-#endif
         }
         offset += (size_t)rows * s.lda;
         advance(&t, (size_t)rows * t.ldo);
@@ -444,13 +431,6 @@ static size_t rows_of_tile(const dpli_conv *c)
 #endif
 }
 
-/* The rows of pieces from .. end - 1, of m. */
-static void rows_of_units(size_t m, size_t *from, size_t *end)
-{
-    *from *= DPLI_UNIT_ROWS;
-    *end = *end * DPLI_UNIT_ROWS < m ? *end * DPLI_UNIT_ROWS : m;
-}
-
 static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, const target *all,
                       size_t from, size_t end)
 {
@@ -468,8 +448,6 @@ static void conv_flat(const dpli_conv *c, const elem *in, const weight *packed, 
         n_columns -= column;
         from = 0;
         end = m;
-    } else {
-        rows_of_units(m, &from, &end);
     }
     for (size_t row = from; row < end; row += step) {
         const elem *start = in + row * k;
@@ -609,13 +587,12 @@ static void conv_patches(const dpli_conv *c, const elem *in, const weight *packe
     const size_t group_out = (size_t)(c->out_c / c->groups);
     const size_t k = (size_t)c->kernel_h * (size_t)c->kernel_w * group_in;
     const size_t group_floats = (group_out + DPLI_PANEL - 1) / DPLI_PANEL * DPLI_PANEL * k;
-    const size_t picture = (size_t)c->out_h * (size_t)c->out_w, m = (size_t)c->n * picture;
+    const size_t picture = (size_t)c->out_h * (size_t)c->out_w;
     const size_t step = rows_of_tile(c);
     elem *patches = scratch;
     const elem *const start = patches;
     const source s = {&start, 1, k, 0, k};
 
-    rows_of_units(m, &from, &end);
     for (size_t row = from; row < end; row += step) {
         const size_t n_rows = end - row < step ? end - row : step;
 

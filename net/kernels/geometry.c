@@ -107,7 +107,7 @@ size_t dpli_conv_units(const dpli_conv *c)
     case DPLI_CONV_PATCHES:
         return dpli_conv_cut_by_columns(c)
                    ? ((size_t)c->out_c + DPLI_UNIT_COLUMNS - 1) / DPLI_UNIT_COLUMNS
-                   : (m + DPLI_UNIT_ROWS - 1) / DPLI_UNIT_ROWS;
+                   : m;
     default: return dpli_chain_units(&link, 1);
     }
 }
@@ -346,9 +346,10 @@ bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, cons
 
 /* ------------------------------------------------------------------ chains */
 
-/* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
- * weights and the first input. */
-#define MAX_RING_FLOATS ((size_t)192 << 10)
+/* Lines between the links of a chain: 1.25 MiB. A second-level cache of 2 MiB has room for them
+ * beside weights and the first input; with a smaller one what ends a chain costs more still, as it
+ * goes through memory whole. */
+#define MAX_RING_FLOATS ((size_t)320 << 10)
 
 int32_t dpli_link_out_h(const dpli_link *link)
 {
@@ -404,35 +405,39 @@ void dpli_chain_begin(const dpli_link *links, int32_t n_links, int32_t from, int
     }
 }
 
-/* The rings that `step` lines of the last link a round need, by going through the rounds; the sum
- * of their sizes. */
+/* The rings that `step` lines of the last link a round need, by going through the rounds, whichever
+ * line of it a piece begins with; the sum of their sizes. */
 static size_t rings(dpli_chain_plan *plan, const dpli_link *links, int32_t n_links, int32_t step)
 {
     const int32_t out_h = dpli_link_out_h(links + n_links - 1);
-    int32_t done[DPLI_MAX_CHAIN] = {0};
     size_t sum = 0;
 
     memset(plan, 0, sizeof *plan);
     plan->step = step;
     plan->n_ring[n_links - 1] = out_h;
-    for (int32_t y = 0; y < out_h;) {
-        int32_t want[DPLI_MAX_CHAIN], start[DPLI_MAX_CHAIN];
+    for (int32_t begin = 0; begin < step && begin < out_h && n_links > 1; begin++) {
+        int32_t done[DPLI_MAX_CHAIN];
 
-        dpli_chain_begin(links, n_links, y, start);
-        y = out_h - y > step ? y + step : out_h;
-        dpli_chain_round(links, n_links, y, want);
-        for (int32_t i = 0; i + 1 < n_links; i++) {
-            int32_t first, last;
+        dpli_chain_begin(links, n_links, begin, done);
+        for (int32_t y = begin; y < out_h;) {
+            int32_t want[DPLI_MAX_CHAIN], start[DPLI_MAX_CHAIN];
 
-            /* When link i is done with its round, link i + 1 has yet to begin; and so when a piece
-             * starts with this round. */
-            reads(links + i + 1, done[i + 1], done[i + 1] + 1, &first, &last);
-            first = first < start[i] ? first : start[i];
-            done[i] = done[i] > want[i] ? done[i] : want[i];
-            if (done[i] - first > plan->n_ring[i])
-                plan->n_ring[i] = done[i] - first;
+            dpli_chain_begin(links, n_links, y, start);
+            y = out_h - y > step ? y + step : out_h;
+            dpli_chain_round(links, n_links, y, want);
+            for (int32_t i = 0; i + 1 < n_links; i++) {
+                int32_t first, last;
+
+                /* When link i is done with its round, link i + 1 has yet to begin; and so when a
+                 * piece starts with this round. */
+                reads(links + i + 1, done[i + 1], done[i + 1] + 1, &first, &last);
+                first = first < start[i] ? first : start[i];
+                done[i] = done[i] > want[i] ? done[i] : want[i];
+                if (done[i] - first > plan->n_ring[i])
+                    plan->n_ring[i] = done[i] - first;
+            }
+            done[n_links - 1] = y;
         }
-        done[n_links - 1] = y;
     }
     for (int32_t i = 0; i + 1 < n_links; i++) {
         plan->n_ring[i] += plan->n_ring[i] % 2;
@@ -452,25 +457,13 @@ void dpli_chain_lay_out(dpli_chain_plan *plan, const dpli_link *links, int32_t n
     rings(plan, links, n_links, 2);
 }
 
-/* Lines of the last link that a piece has: of one link by itself two, as depthwise makes them. */
-static int32_t unit_lines(const dpli_link *links, int32_t n_links)
-{
-    dpli_chain_plan plan;
-
-    if (n_links == 1)
-        return 2;
-    dpli_chain_lay_out(&plan, links, n_links);
-    return plan.step;
-}
-
 size_t dpli_chain_units(const dpli_link *links, int32_t n_links)
 {
-    const size_t lines = (size_t)unit_lines(links, n_links);
     const size_t n = (size_t)(links->conv   ? links->conv->n
                               : links->pool ? links->pool->n
                                             : links->cast->n);
 
-    return n * (((size_t)dpli_link_out_h(links + n_links - 1) + lines - 1) / lines);
+    return n * (size_t)dpli_link_out_h(links + n_links - 1);
 }
 
 int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_bytes)

@@ -95,12 +95,12 @@ dpli_conv_path dpli_conv_choose(const dpli_conv *c);
 size_t dpli_conv_tile_rows(const dpli_conv *c);
 
 /** Pieces that a run can be cut into, each with a scratch of its own: whatever the cut, the numbers
- * are the same. */
+ * are the same. Rows of a product, or lines of the output, are cut anywhere, so that two threads
+ * have as much each. */
 size_t dpli_conv_units(const dpli_conv *c);
 
-/* Rows, and columns, of a piece of a product, and whether it is cut by columns: where there are few
- * rows, all of them want all weights. */
-#define DPLI_UNIT_ROWS    ((size_t)32)
+/* Whether a product is cut by columns, so many of them a piece, and not by rows: where there are
+ * few rows, all of them want all weights. */
 #define DPLI_UNIT_COLUMNS ((size_t)32)
 bool dpli_conv_cut_by_columns(const dpli_conv *c);
 
@@ -259,8 +259,8 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_by
 
 size_t dpli_chain_scratch_bytes(const dpli_link *links, int32_t n_links);
 
-/** Pieces that a run can be cut into, as of dpli_conv_units: where one begins, lines that the one
- * before it has made are made again. */
+/** Pieces that a run can be cut into, as of dpli_conv_units, lines of the last link: where one
+ * begins, lines that the one before it has made are made again. */
 size_t dpli_chain_units(const dpli_link *links, int32_t n_links);
 
 typedef struct dpli_chain_plan {

@@ -123,6 +123,20 @@ DPLI_INLINE void store_result(const target *t, size_t at, vf y, size_t n)
         ve_store_n(t->out + at, y, n);
 }
 
+/* What has code of its own behind a product of whole columns: the usual activations, by their kind,
+ * and something that is added where there is none. Else RARE. */
+#define ADDED (-1)
+#define RARE  (-2)
+
+DPLI_INLINE int kind_of(const target *t)
+{
+    if (t->after || is_wide(t))
+        return RARE;
+    if (t->before)
+        return t->act->kind == DPLI_ACT_NONE ? ADDED : RARE;
+    return (int)t->act->kind;
+}
+
 /* Of the n columns from a panel's start on, those in vector v. */
 DPLI_INLINE size_t columns_in(int v, size_t n)
 {

@@ -148,13 +148,9 @@ DPLI_INLINE void finish(const target *t, const dpli_act_kind kind, const bool an
 DPLI_INLINE void finish_rows(const target *t, const int panels, size_t n_rows, const float *sums)
 {
     const size_t n = t->n_columns;
-    const bool whole = n == 16 * (size_t)panels && !t->after;
 
-    if (whole && t->before && t->act->kind == DPLI_ACT_NONE) {
-        finish(t, DPLI_ACT_NONE, 0, 1, panels, n, n_rows, sums);
-        return;
-    }
-    switch (whole && !t->before ? (int)t->act->kind : -1) {
+    switch (n == 16 * (size_t)panels ? kind_of(t) : RARE) {
+    case ADDED: finish(t, DPLI_ACT_NONE, 0, 1, panels, n, n_rows, sums); break;
     case DPLI_ACT_NONE: finish(t, DPLI_ACT_NONE, 0, 0, panels, n, n_rows, sums); break;
     case DPLI_ACT_RELU: finish(t, DPLI_ACT_RELU, 0, 0, panels, n, n_rows, sums); break;
     case DPLI_ACT_PRELU: finish(t, DPLI_ACT_PRELU, 0, 0, panels, n, n_rows, sums); break;

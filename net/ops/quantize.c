@@ -15,7 +15,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "net/place.h"
 
@@ -172,19 +174,25 @@ typedef struct fake_step {
     size_t n;
 } fake_step;
 
+DPLI_EACH_CPU(static, void, round_to, (float *y, size_t n, const dpli_grid *to), (y, n, to))
+{
+    const float scale = to->scale, zero = to->zero, low = to->low, high = to->high;
+
+    for (size_t i = 0; i < n; i++) {
+        float q = rintf(y[i] / scale) + zero;
+
+        q = q < low ? low : q > high ? high : q;
+        y[i] = (q - zero) * scale;
+    }
+}
+
 static void run_fake(const dpli_step *step)
 {
     const fake_step *s = step->params;
-    const dpli_grid grid = s->grid;
-    const float *x = step->in[0];
-    float *y = step->out;
 
-    for (size_t i = 0; i < s->n; i++) {
-        float q = rintf(x[i] / grid.scale) + grid.zero;
-
-        q = q < grid.low ? grid.low : q > grid.high ? grid.high : q;
-        y[i] = (q - grid.zero) * grid.scale;
-    }
+    if (step->out != step->in[0])
+        memcpy(step->out, step->in[0], s->n * sizeof(float));
+    round_to(step->out, s->n, &s->grid);
 }
 
 static dpl_status plan_fake(dpli_planner *p, const dpli_node *node, dpl_error *err)

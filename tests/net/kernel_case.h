@@ -296,6 +296,34 @@ static inline bool draw_narrow_conv(conv_case *k, double most_work)
     return c->out_h >= 1 && c->out_w >= 1 && conv_work(c) <= most_work;
 }
 
+/* A filter a channel of side x side over w columns, padded to as many outputs as inputs at stride
+ * 1: the shapes whose output pixels are computed several at once, with each activation that has
+ * code of its own, and one that has not. */
+static inline conv_case depthwise_case(int32_t side, int32_t stride, int32_t w)
+{
+    static const dpli_act_kind acts[] = {DPLI_ACT_NONE, DPLI_ACT_RELU, DPLI_ACT_PRELU,
+                                         DPLI_ACT_CLIP, DPLI_ACT_HARDSWISH};
+    const int32_t h = w % 7 + 1, channels = w % 35 + 1;
+    const dpli_conv c = {.n = w % 2 + 1,
+                         .in_h = h,
+                         .in_w = w,
+                         .in_c = channels,
+                         .out_h = fit(h, side / 2 * 2, side, stride, 1),
+                         .out_w = fit(w, side / 2 * 2, side, stride, 1),
+                         .out_c = channels,
+                         .kernel_h = side,
+                         .kernel_w = side,
+                         .stride_h = stride,
+                         .stride_w = stride,
+                         .dilation_h = 1,
+                         .dilation_w = 1,
+                         .pad_top = side / 2,
+                         .pad_left = side / 2,
+                         .groups = channels};
+
+    return (conv_case){c, acts[w % 5], w % 3 > 0, w % 4 == 0, w % 4 == 2};
+}
+
 /* ------------------------------------------------------------------ pooling */
 
 static inline void pool_double(const dpli_pool *p, double *want, const float *in)

@@ -266,6 +266,21 @@ static void convolution_is_right_around_its_tiles(void **state)
     }
 }
 
+static void depthwise_is_right_at_every_width(void **state)
+{
+    (void)state;
+    rng_state = 7;
+    for (int32_t w = 1; w <= 40; w++) {
+        for (int32_t stride = 1; stride <= 2; stride++) {
+            for (int32_t side = 3; side <= 5; side += 2) {
+                const conv_case k = depthwise_case(side, stride, w);
+
+                check_bytes(&k, w % 6 == 0, w % 8 == 1);
+            }
+        }
+    }
+}
+
 /* As deep as it may be, all numbers at their ends: no sum runs over. */
 static void sums_hold_what_is_allowed(void **state)
 {
@@ -541,6 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolution_is_the_nearest_number_to_the_sum),
         cmocka_unit_test(convolution_is_right_around_its_tiles),
+        cmocka_unit_test(depthwise_is_right_at_every_width),
         cmocka_unit_test(sums_hold_what_is_allowed),
         cmocka_unit_test(chain_is_its_links_one_by_one_to_the_bit),
         cmocka_unit_test(pooling_is_the_greatest_of_the_window),

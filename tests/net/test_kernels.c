@@ -315,18 +315,11 @@ static void convolution_matches_the_sum_at_the_seams(void **state)
         k.c.out_c = w;
         check_conv(&k);
     }
-    for (int32_t w = 1; w <= 40; w++) { /* depthwise and dense 3x3 padded, strides 1 and 2 */
+    for (int32_t w = 1; w <= 40; w++) { /* depthwise, and dense 3x3, padded, strides 1 and 2 */
         for (int32_t stride = 1; stride <= 2; stride++) {
-            k = base;
-            k.c.n = 2;
-            k.c.in_h = 5;
-            k.c.in_w = w;
-            k.c.in_c = k.c.out_c = k.c.groups = w % 35 + 1;
-            k.c.kernel_h = k.c.kernel_w = 3;
-            k.c.stride_h = k.c.stride_w = stride;
-            k.c.pad_top = k.c.pad_left = 1;
-            k.c.out_h = fit(5, 2, 3, stride, 1);
-            k.c.out_w = fit(w, 2, 3, stride, 1);
+            k = depthwise_case(5, stride, w);
+            check_conv(&k);
+            k = depthwise_case(3, stride, w);
             check_conv(&k);
             k.c.groups = 1;
             check_conv(&k);
@@ -663,12 +656,13 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             got = floats(link_out(last));
             owned[n_owned++] = got;
             scratch = aligned(dpli_chain_scratch_bytes(links, length));
-            {
-                const size_t units = dpli_chain_units(links, length), cut = units / 2;
-
-                dpli_chain_run_part(links, length, got, in, scratch, 0, cut);
+            /* In pieces that begin with any line, each with a scratch that it knows nothing of. */
+            for (size_t at = 0, end, units = dpli_chain_units(links, length); at < units;
+                 at = end) {
+                end = at + 1 + (size_t)(rng() >> 33) % 9;
+                end = end < units ? end : units;
                 memset(scratch, 0xff, dpli_chain_scratch_bytes(links, length));
-                dpli_chain_run_part(links, length, got, in, scratch, cut, units);
+                dpli_chain_run_part(links, length, got, in, scratch, at, end);
             }
             free(scratch);
             for (int32_t l = 0; l < length; l++) {
@@ -697,6 +691,39 @@ static void chain_is_its_links_one_by_one_to_the_bit(void **state)
             free(owned[--n_owned]);
     }
     assert_in_range(chained, 100, 400);
+}
+
+/* Two threads have as much each, in the shapes of the bundled networks. */
+static void work_can_be_cut_in_halves(void **state)
+{
+    static const int32_t shapes[][4] = {/* side, in_c, out_c, kernel */
+                                        {27, 64, 128, 1},  {27, 128, 128, 3}, {14, 128, 256, 1},
+                                        {14, 256, 256, 3}, {14, 480, 480, 5}, {7, 128, 256, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int32_t side = shapes[i][0], kernel = shapes[i][3];
+        const dpli_conv c = {.n = 1,
+                             .in_h = side,
+                             .in_w = side,
+                             .in_c = shapes[i][1],
+                             .out_h = side,
+                             .out_w = side,
+                             .out_c = shapes[i][2],
+                             .kernel_h = kernel,
+                             .kernel_w = kernel,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = 1,
+                             .dilation_w = 1,
+                             .pad_top = kernel / 2,
+                             .pad_left = kernel / 2,
+                             .groups = kernel > 1 ? shapes[i][1] : 1};
+        const size_t units = dpli_conv_units(&c), larger = (units + 1) / 2;
+
+        if ((double)larger > 0.52 * (double)units)
+            fail_msg("shape %zu: one of two threads does %zu of %zu pieces", i, larger, units);
+    }
 }
 
 /* ------------------------------------------------------------------ elementwise */
@@ -849,6 +876,7 @@ int main(void)
         cmocka_unit_test(gemm_matches_the_sum),
         cmocka_unit_test(pooling_matches_its_definition_over_many_shapes),
         cmocka_unit_test(chain_is_its_links_one_by_one_to_the_bit),
+        cmocka_unit_test(work_can_be_cut_in_halves),
         cmocka_unit_test(binary_broadcasts_as_numpy),
         cmocka_unit_test(every_half_becomes_its_float),
         cmocka_unit_test(denormals_are_flushed_between_enter_and_restore),

@@ -225,6 +225,21 @@ static void convolution_matches_the_sum_around_its_tiles(void **state)
     }
 }
 
+static void depthwise_is_right_at_every_width(void **state)
+{
+    (void)state;
+    rng_state = 7;
+    for (int32_t w = 1; w <= 40; w++) {
+        for (int32_t stride = 1; stride <= 2; stride++) {
+            for (int32_t side = 3; side <= 5; side += 2) {
+                const conv_case k = depthwise_case(side, stride, w);
+
+                check_narrow(&k, w % 6 == 0);
+            }
+        }
+    }
+}
+
 static void chain_is_its_links_one_by_one_to_the_bit(void **state)
 {
     int chained = 0;
@@ -535,6 +550,7 @@ int main(void)
         cmocka_unit_test(kind_is_not_above_the_one_asked_for),
         cmocka_unit_test(convolution_matches_the_sum_of_rounded_numbers),
         cmocka_unit_test(convolution_matches_the_sum_around_its_tiles),
+        cmocka_unit_test(depthwise_is_right_at_every_width),
         cmocka_unit_test(chain_is_its_links_one_by_one_to_the_bit),
         cmocka_unit_test(pooling_is_that_of_float32_rounded_once),
         cmocka_unit_test(sum_is_that_of_float32_rounded_once),
