@@ -860,10 +860,11 @@ static dpl_status last_change(dpli_store *store, dpli_on_change *fn, void *ctx, 
     return status;
 }
 
-static dpl_status count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
+static dpl_status count_change(dpli_store *store, int64_t id, dpli_change_counts *out,
+                               dpl_error *err)
 {
     BEHIND;
-    return inner->ops->count_change(inner, out, err);
+    return inner->ops->count_change(inner, id, out, err);
 }
 
 /* ------------------------------------------------------------------ the audit: names nobody */
