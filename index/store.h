@@ -324,6 +324,7 @@ struct dpli_store {
     bool clashed;        /* the last transaction that wrote was taken back as another's came between:
                             the same again may go well */
     bool writing;        /* opened for it */
+    bool in_transaction; /* between begin and end */
     bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
     const uint8_t *file_key;        /* by which files derived from it are sealed; NULL: they are not */
