@@ -362,7 +362,7 @@ static dpl_status add_counts(void *ctx, const dpli_change_record *change, dpl_er
 
     if (change->id != c->log_id)
         return DPL_OK;
-    status = c->store->ops->count_change(c->store, &n, err);
+    status = c->store->ops->count_change(c->store, change->id, &n, err);
     if (status != DPL_OK)
         return status;
 

@@ -115,7 +115,7 @@ static dpl_status tell_change(void *ctx, const dpli_change_record *r, dpl_error 
     dpli_store *s = t->gallery->store;
     dpl_change change = {.what = r->words, .made_unix_s = r->made_unix_s, .is_final = r->is_final};
     dpli_change_counts n;
-    dpl_status status = s->ops->count_change(s, &n, err);
+    dpl_status status = s->ops->count_change(s, r->id, &n, err);
 
     if (status != DPL_OK)
         return status;

@@ -240,7 +240,9 @@ typedef struct dpli_store_ops {
     dpl_status (*end_log)(dpli_store *store, const char *words, dpl_error *err);
     /* fn is called once, or when nothing was ever changed not at all. */
     dpl_status (*last_change)(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err);
-    dpl_status (*count_change)(dpli_store *store, dpli_change_counts *out, dpl_error *err);
+    /* What the log of the last change says, by its id. */
+    dpl_status (*count_change)(dpli_store *store, int64_t id, dpli_change_counts *out,
+                               dpl_error *err);
     /* Within a writing transaction: take the last change back, which is itself one that can be.
      * DPL_E_GALLERY when the log is not what was written. */
     dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
@@ -322,6 +324,7 @@ struct dpli_store {
     bool clashed;        /* the last transaction that wrote was taken back as another's came between:
                             the same again may go well */
     bool writing;        /* opened for it */
+    bool in_transaction; /* between begin and end */
     bool made;           /* opening has made it */
     int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
     const uint8_t *file_key;        /* by which files derived from it are sealed; NULL: they are not */

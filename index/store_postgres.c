@@ -34,6 +34,7 @@ static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
 
     if (status != DPL_OK)
         return status;
+    store->in_transaction = true;
     s->in_write = write;
     s->has_ids = false;
     return DPL_OK;
@@ -45,7 +46,7 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
 
     if (s->in_write && status == DPL_OK)
         status = dpli_postgres_keep_ids(s, err);
-    s->in_write = s->has_ids = false;
+    store->in_transaction = s->in_write = s->has_ids = false;
     dpli_postgres_forget_line(s);
     s->sql.change_id = 0;
     status = dpli_db_end(s->sql.db, status, err);

@@ -290,10 +290,16 @@ static const char quicker_3[] =
     "  RETURN NULL;"
     " END $$;";
 
+/* What was removed from the log stays in its table until that is vacuumed, and a gallery that is
+   filled removes much: the rows of a change are found by its number. */
+static const char found_4[] = "ALTER TABLE undo DROP CONSTRAINT undo_pkey;"
+                              "ALTER TABLE undo ADD PRIMARY KEY(change_id, seq);";
+
 static const char *const *const migrations[] = {
     (const char *const[]){tables_1, triggers_1, undo_1, NULL},
     (const char *const[]){touched_2, NULL},
     (const char *const[]){quicker_3, NULL},
+    (const char *const[]){found_4, NULL},
 };
 enum { VERSION = sizeof migrations / sizeof migrations[0] };
 

@@ -88,6 +88,6 @@ dpl_status dpli_postgres_undo(dpli_store *store, const char *words, dpl_error *e
     snprintf(sql, sizeof sql, "SELECT doppel_undo(%" PRId64 ")", id);
     if (status == DPL_OK)
         status = dpli_db_exec(db, sql, err);
-    snprintf(sql, sizeof sql, "DELETE FROM undo WHERE change_id <= %" PRId64, id);
+    snprintf(sql, sizeof sql, "DELETE FROM undo WHERE change_id = %" PRId64, id);
     return status == DPL_OK ? dpli_db_exec(db, sql, err) : status;
 }

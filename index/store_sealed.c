@@ -92,6 +92,12 @@ static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
 {
     dpli_store_sealed *s = dpli_sealed_of(store);
 
+    if (s->n_held > 0 && write)
+        return dpli_fail(err, DPL_E_ARGUMENT, "a walk does not change what it walks through");
+    if (s->n_held > 0) {
+        s->n_within++;
+        return DPL_OK;
+    }
     memset(s->next_id, 0, sizeof s->next_id);
     return s->inner->ops->begin(s->inner, write, err);
 }
@@ -100,8 +106,33 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
 {
     dpli_store_sealed *s = dpli_sealed_of(store);
 
+    if (s->n_within > 0) {
+        s->n_within--;
+        return status;
+    }
     memset(s->next_id, 0, sizeof s->next_id);
     return s->inner->ops->end(s->inner, status, err);
+}
+
+dpl_status dpli_sealed_hold(dpli_store_sealed *s, bool *held, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    *held = s->n_held > 0 || !s->inner->in_transaction;
+    if (*held && s->n_held == 0)
+        status = s->inner->ops->begin(s->inner, false, err);
+    *held = *held && status == DPL_OK;
+    s->n_held += *held;
+    return status;
+}
+
+dpl_status dpli_sealed_let_go(dpli_store_sealed *s, bool held, dpl_status status, dpl_error *err)
+{
+    dpl_status ended = DPL_OK;
+
+    if (held && --s->n_held == 0)
+        ended = s->inner->ops->end(s->inner, DPL_OK, status == DPL_OK ? err : NULL);
+    return status == DPL_OK ? ended : status;
 }
 
 /* The id that a row gets: a value is bound to it, so it is chosen before the row is written. */
@@ -860,10 +891,11 @@ static dpl_status last_change(dpli_store *store, dpli_on_change *fn, void *ctx, 
     return status;
 }
 
-static dpl_status count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
+static dpl_status count_change(dpli_store *store, int64_t id, dpli_change_counts *out,
+                               dpl_error *err)
 {
     BEHIND;
-    return inner->ops->count_change(inner, out, err);
+    return inner->ops->count_change(inner, id, out, err);
 }
 
 /* ------------------------------------------------------------------ the audit: names nobody */

@@ -4,7 +4,8 @@
  *
  * What does not open is handed on as a row whose sum is wrong, as a damaged one of a gallery that
  * is not encrypted has it: so the rules tell it, and mend it, as they do there. Walks that are in
- * the order of something sealed are gathered first.
+ * the order of something sealed are gathered first, and what is read while they hand on their rows
+ * is of the same instant.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -401,14 +402,23 @@ typedef struct gathering {
     dpli_room room;
     gathered *items;
     size_t n, cap;
+    bool held;
 } gathering;
 
-static void gathering_clear(gathering *g)
+static dpl_status gathering_begin(gathering *g, dpli_store_sealed *s, dpl_error *err)
+{
+    *g = (gathering){.s = s};
+    return dpli_sealed_hold(s, &g->held, err);
+}
+
+/* The status, or why it failed to end. */
+static dpl_status gathering_end(gathering *g, dpl_status status, dpl_error *err)
 {
     for (size_t i = 0; i < g->n; i++)
         free(g->items[i].block);
     free(g->items);
     dpli_room_clear(&g->room);
+    return dpli_sealed_let_go(g->s, g->held, status, err);
 }
 
 static gathered *gather(gathering *g, size_t n_block, dpl_error *err)
@@ -477,7 +487,7 @@ dpl_status dpli_sealed_each_person(dpli_store *store, bool by_id, dpli_on_person
                                    dpl_error *err)
 {
     dpli_store_sealed *s = dpli_sealed_of(store);
-    gathering g = {.s = s};
+    gathering g;
     dpl_status status;
 
     if (by_id) {
@@ -485,12 +495,13 @@ dpl_status dpli_sealed_each_person(dpli_store *store, bool by_id, dpli_on_person
 
         return walked(&w, s->inner->ops->each_person(s->inner, true, on_person, &w, err));
     }
-    status = s->inner->ops->each_person(s->inner, false, gather_person, &g, err);
+    status = gathering_begin(&g, s, err);
+    if (status == DPL_OK)
+        status = s->inner->ops->each_person(s->inner, false, gather_person, &g, err);
     put_in_order(&g);
     for (size_t i = 0; i < g.n && status == DPL_OK; i++)
         status = fn(ctx, &g.items[i].row.person, err);
-    gathering_clear(&g);
-    return status;
+    return gathering_end(&g, status, err);
 }
 
 static dpl_status gather_photo(void *ctx, const dpli_photo_record *row, dpl_error *err)
@@ -528,7 +539,7 @@ dpl_status dpli_sealed_each_photo(dpli_store *store, const dpli_photo_query *que
     dpli_store_sealed *s = dpli_sealed_of(store);
     dpli_photo_query behind = *query;
     char hash[DPLI_HASH_TEXT + 1];
-    gathering g = {.s = s};
+    gathering g;
     bool in_order = false;
     dpl_status status;
 
@@ -553,12 +564,13 @@ dpl_status dpli_sealed_each_photo(dpli_store *store, const dpli_photo_query *que
 
         return walked(&w, s->inner->ops->each_photo(s->inner, &behind, on_photo, &w, err));
     }
-    status = s->inner->ops->each_photo(s->inner, &behind, gather_photo, &g, err);
+    status = gathering_begin(&g, s, err);
+    if (status == DPL_OK)
+        status = s->inner->ops->each_photo(s->inner, &behind, gather_photo, &g, err);
     put_in_order(&g);
     for (size_t i = 0; i < g.n && status == DPL_OK; i++)
         status = fn(ctx, &g.items[i].row.photo, err);
-    gathering_clear(&g);
-    return status;
+    return gathering_end(&g, status, err);
 }
 
 static dpl_status gather_alias(void *ctx, const dpli_alias_record *row, dpl_error *err)
@@ -588,12 +600,13 @@ static dpl_status gather_alias(void *ctx, const dpli_alias_record *row, dpl_erro
 dpl_status dpli_sealed_each_alias(dpli_store *store, dpli_on_alias *fn, void *ctx, dpl_error *err)
 {
     dpli_store_sealed *s = dpli_sealed_of(store);
-    gathering g = {.s = s};
-    dpl_status status = s->inner->ops->each_alias(s->inner, gather_alias, &g, err);
+    gathering g;
+    dpl_status status = gathering_begin(&g, s, err);
 
+    if (status == DPL_OK)
+        status = s->inner->ops->each_alias(s->inner, gather_alias, &g, err);
     put_in_order(&g);
     for (size_t i = 0; i < g.n && status == DPL_OK; i++)
         status = fn(ctx, &g.items[i].row.alias, err);
-    gathering_clear(&g);
-    return status;
+    return gathering_end(&g, status, err);
 }

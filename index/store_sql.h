@@ -125,7 +125,8 @@ dpl_status dpli_sql_next_change(int64_t *id, dpli_store *store, const char *word
 dpl_status dpli_sql_log_change(dpli_store *store, int64_t *id, const char *words, dpl_error *err);
 dpl_status dpli_sql_end_log(dpli_store *store, const char *words, dpl_error *err);
 dpl_status dpli_sql_last_change(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err);
-dpl_status dpli_sql_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err);
+dpl_status dpli_sql_count_change(dpli_store *store, int64_t id, dpli_change_counts *out,
+                                 dpl_error *err);
 dpl_status dpli_sql_audit_record(dpli_store *store, dpli_on_audit *fn, void *ctx, dpl_error *err);
 dpl_status dpli_sql_set_audit_record(dpli_store *store, const dpli_audit_record *row,
                                      dpl_error *err);

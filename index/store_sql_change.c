@@ -2,6 +2,8 @@
  * store_sql_change.c - what the last change was and what its log counts, and what the audit is
  * told.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -95,6 +97,17 @@ dpl_status dpli_sql_next_change(int64_t *id, dpli_store *store, const char *word
     return status == DPL_OK ? put_next(id, store, last, words, is_final, err) : status;
 }
 
+/* Only the last change's rows are in it. Named by its number, PostgreSQL finds them and reads
+   nothing else: it keeps all that was ever removed until the table is vacuumed. SQLite empties the
+   table without looking at its rows. */
+static dpl_status empty_log(dpli_store_sql *s, int64_t last, dpl_error *err)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "DELETE FROM undo WHERE change_id = %" PRId64, last);
+    return dpli_db_exec(s->db, s->dialect == DPLI_POSTGRES ? sql : "DELETE FROM undo", err);
+}
+
 dpl_status dpli_sql_log_change(dpli_store *store, int64_t *id, const char *words, dpl_error *err)
 {
     dpli_store_sql *s = dpli_sql_of(store);
@@ -103,7 +116,7 @@ dpl_status dpli_sql_log_change(dpli_store *store, int64_t *id, const char *words
 
     /* An id that was given out in a transaction that was taken back is not the last one. */
     if (status == DPL_OK && (*id == 0 || *id != last)) {
-        status = dpli_db_exec(s->db, "DELETE FROM undo", err);
+        status = empty_log(s, last, err);
         if (status == DPL_OK)
             status = put_next(id, store, last, words, false, err);
     }
@@ -115,11 +128,13 @@ dpl_status dpli_sql_log_change(dpli_store *store, int64_t *id, const char *words
 dpl_status dpli_sql_end_log(dpli_store *store, const char *words, dpl_error *err)
 {
     dpli_store_sql *s = dpli_sql_of(store);
-    int64_t id;
-    dpl_status status = dpli_db_exec(s->db, "DELETE FROM undo", err);
+    int64_t id, last;
+    dpl_status status = last_change_id(&last, store, err);
 
     s->change_id = 0;
-    return status == DPL_OK ? dpli_sql_next_change(&id, store, words, true, err) : status;
+    if (status == DPL_OK)
+        status = empty_log(s, last, err);
+    return status == DPL_OK ? put_next(&id, store, last, words, true, err) : status;
 }
 
 dpl_status dpli_sql_last_change(dpli_store *store, dpli_on_change *fn, void *ctx, dpl_error *err)
@@ -129,18 +144,39 @@ dpl_status dpli_sql_last_change(dpli_store *store, dpli_on_change *fn, void *ctx
     return dpli_sql_read_change(&id, store, fn, ctx, err);
 }
 
-dpl_status dpli_sql_count_change(dpli_store *store, dpli_change_counts *out, dpl_error *err)
+/* Faces that were given to somebody, or taken from them: templates that neither came nor went (tbl
+   2). Each is looked at by its number: PostgreSQL would else, when the log is long, read through all
+   templates, and go on doing so when it is short again. */
+static dpl_status count_given(int64_t *n, dpli_store *store, int64_t id, dpl_error *err)
 {
-    /* Of templates that neither came nor went (tbl 2), and are of faces. */
-    static const char given_faces[] =
-        "SELECT count(DISTINCT row) FROM undo WHERE tbl = 5 AND row NOT IN"
-        " (SELECT row FROM undo WHERE tbl = 2) AND row IN (SELECT t.id FROM template t"
-        " JOIN model m ON m.id = t.model_id WHERE m.space = 'face')";
     dpli_stmt s = {0};
     dpl_status status =
         dpli_stmt_new(&s, dpli_sql_of(store)->db,
-                      "SELECT tbl, op, count(DISTINCT row) FROM undo GROUP BY tbl, op", err);
+                      "SELECT count(DISTINCT row) FROM undo WHERE change_id = ?1 AND tbl = 5"
+                      " AND row NOT IN (SELECT row FROM undo WHERE change_id = ?1 AND tbl = 2)"
+                      " AND (SELECT m.space FROM template t JOIN model m ON m.id = t.model_id"
+                      " WHERE t.id = undo.row) = 'face'",
+                      err);
 
+    if (status == DPL_OK)
+        dpli_bind_int(&s, 1, id);
+    if (dpli_stmt_next(&status, &s, err))
+        *n = dpli_get_int(&s, 0);
+    dpli_stmt_clear(&s);
+    return status;
+}
+
+dpl_status dpli_sql_count_change(dpli_store *store, int64_t id, dpli_change_counts *out,
+                                 dpl_error *err)
+{
+    dpli_stmt s = {0};
+    dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
+                                      "SELECT tbl, op, count(DISTINCT row) FROM undo"
+                                      " WHERE change_id = ? GROUP BY tbl, op",
+                                      err);
+
+    if (status == DPL_OK)
+        dpli_bind_int(&s, 1, id);
     memset(out, 0, sizeof *out);
     while (dpli_stmt_next(&status, &s, err)) {
         dpli_change_rows *rows = &out->others;
@@ -161,9 +197,7 @@ dpl_status dpli_sql_count_change(dpli_store *store, dpli_change_counts *out, dpl
     }
     dpli_stmt_clear(&s);
     out->owners.n_changed = 0;
-    return status == DPL_OK
-               ? dpli_db_int(&out->owners.n_changed, dpli_sql_of(store)->db, given_faces, err)
-               : status;
+    return status == DPL_OK ? count_given(&out->owners.n_changed, store, id, err) : status;
 }
 
 /* ------------------------------------------------------------------ what the audit is told */

@@ -291,6 +291,7 @@ static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
     dpli_store_sqlite *s = dpli_sqlite_of(store);
     dpl_status status = dpli_db_begin(s->sql.db, write, err);
 
+    store->in_transaction = status == DPL_OK;
     s->in_write = status == DPL_OK && write;
     return status;
 }
@@ -301,7 +302,7 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
 
     if (s->in_write && status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
-    s->in_write = false;
+    store->in_transaction = s->in_write = false;
     s->sql.change_id = 0;
     return dpli_db_end(s->sql.db, status, err);
 }

@@ -81,6 +81,7 @@ typedef struct finding {
 /* DPL_E_NOT_FOUND without a message: none of the two is the gallery's. */
 static dpl_status find_file(finding *f, dpl_error *err)
 {
+    dpl_error first = {DPL_OK, ""};
     bool found = false;
 
     for (int i = 0; i < 2; i++) {
@@ -90,9 +91,10 @@ static dpl_status find_file(finding *f, dpl_error *err)
 
         if (status == DPL_E_NOT_FOUND)
             continue;
-        /* Half of a file beside is no fault: its writing was cut short. */
+        /* Half of a file beside is no fault: its writing was cut short. Nor is half of this one
+           where the right one is beside: its removal was. */
         if (status != DPL_OK && i == 0)
-            return dpli_fail(err, status, "%s", why.message);
+            first = why;
         if (status == DPL_OK && !found && memcmp(head.id, f->id, sizeof head.id) == 0) {
             found = true;
             f->is_aside = i == 1;
@@ -101,6 +103,8 @@ static dpl_status find_file(finding *f, dpl_error *err)
             f->other_is_there = true;
         }
     }
+    if (!found && first.status != DPL_OK)
+        return dpli_fail(err, first.status, "%s", first.message);
     return found ? DPL_OK : DPL_E_NOT_FOUND;
 }
 

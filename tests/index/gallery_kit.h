@@ -31,15 +31,11 @@ bool kit_is_sealed(void);
 /** Of a gallery's folder, what its snapshots are sealed with; NULL: they are plain. The next call
  * writes over it. */
 const uint8_t *kit_file_key(const char *dir);
-/** A test of what is plain in the files, or of what only a plain gallery does: left out where they
- * are encrypted; tests/index/test_encryption.c asks for what holds instead. */
+/** A test of what is plain in the files: left out where they are encrypted;
+ * tests/index/test_encryption.c asks for what holds instead. */
 #define kit_unit_test_of_plain(test)                                                               \
     {                                                                                              \
 #test, kit_is_sealed() ? kit_needs_folder : test, NULL, NULL, NULL                         \
-    }
-#define kit_unit_test_of_plain_folder(test)                                                        \
-    {                                                                                              \
-#test, kit_is_sealed() || kit_is_database() ? kit_needs_folder : test, NULL, NULL, NULL    \
     }
 
 /** A fresh folder's path, removed with all in it by kit_drop, which frees the path, too. */

@@ -610,7 +610,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_wrong_anywhere_changes_nothing),
         cmocka_unit_test(a_vector_without_a_direction_is_not_imported),
         /* Thousands of imports; what reads the file knows of no keeper. */
-        kit_unit_test_of_plain_folder(a_file_cut_off_anywhere_is_refused),
+        kit_unit_test_of_folder(a_file_cut_off_anywhere_is_refused),
         cmocka_unit_test(a_line_without_end_is_refused_before_it_fills_memory),
         cmocka_unit_test(an_export_carries_no_character_that_drives_a_terminal),
         cmocka_unit_test(a_vector_too_long_to_be_compared_is_not_taken),

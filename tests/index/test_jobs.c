@@ -834,7 +834,7 @@ static void a_gallery_whose_model_cannot_be_read_gives_no_answer(void **state)
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL), DPL_OK);
     dpl_answers_free(answers, n);
-    assert_int_equal(dpli_db_exec(dpli_sql_of(g->store)->db, "DROP TABLE setting", NULL), DPL_OK);
+    assert_int_equal(dpli_db_exec(kit_db(g), "DROP TABLE setting", NULL), DPL_OK);
     assert_int_equal(
         dpl_query(&answers, &n, g, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, NULL),
         DPL_E_GALLERY);

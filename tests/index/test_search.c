@@ -996,7 +996,7 @@ int main(void)
         cmocka_unit_test(dropping_leaves_no_snapshot_nor_half_of_one),
         cmocka_unit_test(handles_on_one_gallery_share_one_index),
         /* Rows of an encrypted gallery are gathered before the first is told. */
-        kit_unit_test_of_plain(a_search_within_a_walk_sees_what_the_walk_sees),
+        cmocka_unit_test(a_search_within_a_walk_sees_what_the_walk_sees),
         cmocka_unit_test(threads_search_while_a_writer_adds_and_forgets),
         unit_test_unless_slowed(past_the_limit_search_is_approximate_with_the_recall_it_states),
     };

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "doppel/audit.h"
 #include "index/gallery.h"
@@ -445,6 +446,51 @@ static void what_a_generation_has_touched_is_known_for_a_while(void **state)
     kit_end(gallery, dir);
 }
 
+/* Whoever was connected has told what they read. */
+static void wait_until_alone(const char *dir)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (number(dir, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'") == 0)
+            return;
+        usleep(10000);
+    }
+    fail();
+}
+
+/* A gallery that was just filled has a log of which all but little is removed, and still there:
+   until it is vacuumed, whoever reads all of it reads as much as was ever put. */
+static void a_photo_is_put_without_reading_what_the_log_has_been(void **state)
+{
+    static const char scans[] = "SELECT coalesce(seq_scan, 0) FROM pg_stat_user_tables"
+                                " WHERE relname = 'undo'";
+    char *dir = kit_folder();
+    dpl_gallery *gallery = kit_new(dir);
+    int64_t before, rows;
+    dpl_error err;
+    (void)state;
+
+    kit_put_well(gallery, 2, "/a.jpg", "Ann", 2);
+    dpl_gallery_close(gallery);
+    postgres_kit_run(dir, "ALTER TABLE undo SET (autovacuum_enabled = off);"
+                          "INSERT INTO undo(change_id, tbl, op, row, sum) SELECT 0, n % 6, 1, n, 0"
+                          " FROM generate_series(1, 20000) AS n;"
+                          "DELETE FROM undo WHERE change_id = 0");
+    wait_until_alone(dir);
+    before = number(dir, scans);
+    rows = number(dir, "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'undo'");
+    gallery = kit_open(dir, DPL_GALLERY_WRITE);
+    kit_put_well(gallery, 4, "/b.jpg", "Bob", 2);
+    kit_put_well(gallery, 6, "/c.jpg", "Cid", 2);
+    kit_expect(DPL_OK, dpl_gallery_assign(gallery, first_template(gallery), "Bob", &err), &err);
+    dpl_gallery_close(gallery);
+    wait_until_alone(dir);
+    assert_true(number(dir, "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'undo'") >
+                rows);
+    assert_int_equal(number(dir, scans), before);
+    kit_drop(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest anywhere[] = {
@@ -462,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_change_that_fails_takes_no_other_clients_place),
         cmocka_unit_test(who_waits_is_told_of_a_change),
         cmocka_unit_test(what_a_generation_has_touched_is_known_for_a_while),
+        cmocka_unit_test(a_photo_is_put_without_reading_what_the_log_has_been),
     };
 
     return kit_is_database() ? cmocka_run_group_tests(in_a_server, NULL, NULL)
