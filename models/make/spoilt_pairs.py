@@ -98,7 +98,7 @@ def read_chips(path):
             row = json.loads(line)
             if row.get("type") == "photo":
                 photos[row["id"]] = os.path.splitext(os.path.basename(row["path"]))[0]
-            elif row.get("type") == "template":
+            elif row.get("type") == "template" and "thumb" in row:  # not of the whole picture
                 chip = Image.open(io.BytesIO(base64.b64decode(row["thumb"]))).convert("RGB")
                 if chip.size == (141, 176):  # a portrait: the chip is a part of it (vision/encoder.h)
                     chip = chip.crop((18, 30, 123, 135))
