@@ -362,11 +362,13 @@ def main():
         keep(f"leg-{len(ends) - 1}-end", end)
         moved = torch.stack([(a - b).norm() / b.norm() for a, b in zip(end, start) if b.dim() == 4]).mean()
         say(f"end of leg {leg} at step {step}; the weights moved by {moved:.3f} of their size")
+        if len(ends) == 1:
+            put([torch.lerp(a, b, args.way) for a, b in zip(start, end)])
+            save(net, args.init, os.path.join(args.out, "last.onnx"), "3",
+                 "models/make/refine_face.py and train_face.py")
         for part in (1, 0.75, 0.5, 0.25):
             put([torch.lerp(a, b, part) for a, b in zip(start, end)])
             show(f"{part} of the way of leg {leg}")
-    put([torch.lerp(a, b, args.way) for a, b in zip(start, next(iter(ends.values())))])
-    save(net, args.init, os.path.join(args.out, "last.onnx"), "3", "models/make/refine_face.py and train_face.py")
     if len(ends) > 1:
         middle = [sum(v) / len(v) for v in zip(*ends.values())]
         for part in (1, 0.75, 0.5):
