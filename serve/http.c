@@ -493,8 +493,7 @@ static enum MHD_Result begin(exchange *x, const char *method)
     if (r->content_type && strncasecmp(r->content_type, "multipart/form-data", 19) == 0) {
         x->form = MHD_create_post_processor(x->mhd, FORM_BYTES, on_field, x);
         if (!x->form)
-            refuse_rest(x, strcasestr(r->content_type, "boundary=") ? 503 : 400,
-                        "the form has no boundary, or there is no memory for it");
+            refuse_rest(x, 400, "the form has no boundary");
     }
     return MHD_YES;
 }
