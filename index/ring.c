@@ -49,11 +49,12 @@ enum { NODE_BYTES = sizeof(uint64_t) + 1 + DPLI_KEY_BYTES };
 typedef struct tree {
     node *nodes; /* by prefix; none above another */
     size_t n;
-    /* The way to the leaf that was last asked for, from the node at depth first down. */
+    /* The way to the leaf that was last asked for, from the node at depth first down: at each depth
+       the two children of the one above, of which a bit of the leaf chooses one. */
     bool walked;
     int first;
     uint64_t leaf;
-    uint8_t way[DEPTH + 1][DPLI_KEY_BYTES];
+    uint8_t way[DEPTH + 1][2 * DPLI_KEY_BYTES];
 } tree;
 
 /* What a file was when it was last read or written. */
@@ -183,16 +184,6 @@ dpl_status dpli_ring_copy(dpli_ring **out, const dpli_ring *ring, dpl_error *err
 
 /* ------------------------------------------------------------------ a key */
 
-/* The child of a key that a bit of a leaf's id chooses. */
-static void descend(uint8_t out[DPLI_KEY_BYTES], const uint8_t key[DPLI_KEY_BYTES], int right)
-{
-    uint8_t both[2 * DPLI_KEY_BYTES];
-
-    dpli_secret_children(both, key);
-    memcpy(out, both + (right ? DPLI_KEY_BYTES : 0), DPLI_KEY_BYTES);
-    dpli_secret_wipe(both, sizeof both);
-}
-
 /* The first leaf under a node. */
 static uint64_t low_of(const node *n)
 {
@@ -217,6 +208,12 @@ static const node *above(const tree *t, uint64_t leaf)
     return &t->nodes[low - 1];
 }
 
+/* The key at a depth on the way to a leaf. */
+static uint8_t *on_way(tree *t, int depth, uint64_t leaf)
+{
+    return t->way[depth] + (leaf >> (DEPTH - depth) & 1) * DPLI_KEY_BYTES;
+}
+
 bool dpli_ring_key(uint8_t key[DPLI_KEY_BYTES], dpli_ring *ring, dpli_numbered table, int64_t id)
 {
     tree *t = &ring->trees[table];
@@ -227,22 +224,22 @@ bool dpli_ring_key(uint8_t key[DPLI_KEY_BYTES], dpli_ring *ring, dpli_numbered t
     if (id < 0 || leaf >> DEPTH != 0)
         return false;
     if (t->walked && (leaf ^ t->leaf) >> (DEPTH - t->first) == 0) {
-        /* As far as the two ways are one: ids that are asked for mostly rise. */
+        /* As far as the two ways are one, and a step on: ids that are asked for mostly rise. */
         const uint64_t apart = leaf ^ t->leaf;
 
-        depth = apart ? DEPTH - (64 - __builtin_clzll(apart)) : DEPTH;
+        depth = apart ? DEPTH - (64 - __builtin_clzll(apart)) + 1 : DEPTH;
     } else {
         n = above(t, leaf);
         if (!n)
             return false;
         depth = t->first = n->depth;
-        memcpy(t->way[depth], n->key, DPLI_KEY_BYTES);
+        memcpy(on_way(t, depth, leaf), n->key, DPLI_KEY_BYTES);
     }
     for (; depth < DEPTH; depth++)
-        descend(t->way[depth + 1], t->way[depth], (int)(leaf >> (DEPTH - 1 - depth) & 1));
+        dpli_secret_children(t->way[depth + 1], on_way(t, depth, leaf));
     t->walked = true;
     t->leaf = leaf;
-    memcpy(key, t->way[DEPTH], DPLI_KEY_BYTES);
+    memcpy(key, on_way(t, DEPTH, leaf), DPLI_KEY_BYTES);
     return true;
 }
 

@@ -189,18 +189,79 @@ static dpl_status read_part(uint64_t *sum, const dpli_vault *file, uint64_t at, 
 
 /* ------------------------------------------------------------------ writing */
 
-static bool put(dpli_vault *file, const void *bytes, size_t n)
+/* A file that is written: what follows the vectors goes into it in pieces, summed as they will be
+   read. */
+typedef struct output {
+    dpli_vault *file;
+    char *piece;    /* [PIECE_BYTES] */
+    size_t n;       /* bytes in it */
+    uint64_t *sums; /* of the section's pieces; room for the longest's */
+    size_t n_sums;
+    uint64_t sum;
+} output;
+
+static dpl_status output_new(output *o, dpli_vault *file, const trailer *t, dpl_error *err)
 {
-    return dpli_vault_put(file, bytes, n);
+    uint64_t bytes[N_SECTIONS], most = 0;
+
+    if (!section_bytes(bytes, t))
+        return dpli_fail(err, DPL_E_BUG, "an index that is too large");
+    for (int i = 0; i < N_SECTIONS; i++)
+        most = bytes[i] > most ? bytes[i] : most;
+    *o = (output){.file = file};
+    o->piece = dpli_alloc(PIECE_BYTES, 1, err);
+    o->sums = o->piece ? dpli_alloc((size_t)(most / PIECE_BYTES) + 1, sizeof *o->sums, err) : NULL;
+    return o->sums ? DPL_OK : DPL_E_MEMORY;
+}
+
+static void output_clear(output *o)
+{
+    free(o->piece);
+    free(o->sums);
+}
+
+static bool end_piece(output *o)
+{
+    const size_t n = o->n;
+
+    o->sums[o->n_sums++] = dpli_sum64(0, o->piece, n);
+    o->n = 0;
+    return dpli_vault_put(o->file, o->piece, n);
+}
+
+static bool end_section(output *o)
+{
+    const bool good = o->n == 0 || end_piece(o);
+
+    o->sum = dpli_sum64(o->sum, o->sums, o->n_sums * sizeof *o->sums);
+    o->n_sums = 0;
+    return good;
+}
+
+static bool put(output *o, const void *bytes, size_t n)
+{
+    const char *from = bytes;
+
+    while (n > 0) {
+        const size_t room = PIECE_BYTES - o->n, now = n < room ? n : room;
+
+        memcpy(o->piece + o->n, from, now);
+        o->n += now;
+        from += now;
+        n -= now;
+        if (o->n == PIECE_BYTES && !end_piece(o))
+            return false;
+    }
+    return true;
 }
 
 /* Of an array of n items those that stay. */
-static bool put_items(dpli_vault *file, const dpli_index *index, const void *items, size_t size)
+static bool put_items(output *o, const dpli_index *index, const void *items, size_t size)
 {
     if (!index->gone)
-        return put(file, items, index->n * size);
+        return put(o, items, index->n * size);
     for (size_t i = 0; i < index->n; i++)
-        if (!index->gone[i] && !put(file, (const char *)items + i * size, size))
+        if (!index->gone[i] && !put(o, (const char *)items + i * size, size))
             return false;
     return true;
 }
@@ -210,44 +271,48 @@ typedef struct numbers {
     uint32_t *at;
 } numbers;
 
-static bool put_links(dpli_vault *file, const numbers *to, const uint32_t *links, size_t n)
+static bool put_links(output *o, const numbers *to, const uint32_t *links, size_t n)
 {
     uint32_t out[DPLI_HNSW_NEAR];
 
     for (size_t i = 0; i < n; i++)
         out[i] = links[i] == DPLI_HNSW_NONE ? DPLI_HNSW_NONE : to->at[links[i]];
-    return put(file, out, n * sizeof *out);
+    return put(o, out, n * sizeof *out);
 }
 
-static bool put_graph(dpli_vault *file, const dpli_index *index, const numbers *to)
+/* Its three sections, empty where there is none. */
+static bool put_graph(output *o, const dpli_index *index, const numbers *to)
 {
     const dpli_hnsw *g = &index->graph;
+    const uint32_t n = dpli_index_is_approximate(index) ? g->n : 0;
     const uint32_t *up = g->up.at, *far = g->far.at;
     uint32_t place = 0;
     bool good = true;
 
-    for (uint32_t i = 0; i < g->n && good; i++)
+    for (uint32_t i = 0; i < n && good; i++)
         if (!index->gone || !index->gone[i])
-            good = put_links(file, to, dpli_hnsw_near(g, i), DPLI_HNSW_NEAR);
-    for (uint32_t i = 0; i < g->n && good; i++) {
+            good = put_links(o, to, dpli_hnsw_near(g, i), DPLI_HNSW_NEAR);
+    good = good && end_section(o);
+    for (uint32_t i = 0; i < n && good; i++) {
         const uint32_t layers = up[i] >> 28, out = layers ? layers << 28 | place : 0;
 
         if (index->gone && index->gone[i])
             continue;
-        good = put(file, &out, sizeof out);
+        good = put(o, &out, sizeof out);
         place += layers;
     }
-    for (uint32_t i = 0; i < g->n && good; i++)
+    good = good && end_section(o);
+    for (uint32_t i = 0; i < n && good; i++)
         for (uint32_t layer = 0; layer < up[i] >> 28 && good; layer++)
             if (!index->gone || !index->gone[i])
-                good = put_links(file, to,
+                good = put_links(o, to,
                                  far + ((size_t)(up[i] & 0x0FFFFFFFU) + layer) * DPLI_HNSW_FAR,
                                  DPLI_HNSW_FAR);
-    return good;
+    return good && end_section(o);
 }
 
 /* Vectors, or a sum of each, of those that stay. */
-static dpl_status put_vectors(dpli_vault *file, const dpli_index *index, bool sums, dpl_error *err)
+static dpl_status put_vectors(output *o, const dpli_index *index, bool sums, dpl_error *err)
 {
     const size_t dim = (size_t)index->dim, row_bytes = dim * sizeof(float);
     const dpli_rows *rows = &index->vectors;
@@ -267,7 +332,8 @@ static dpl_status put_vectors(dpli_vault *file, const dpli_index *index, bool su
                                          : dpli_rows_sum(room + i * dim, index->dim);
 
             if (!(index->gone && index->gone[at + i]))
-                good = sums ? put(file, &sum, sizeof sum) : put(file, room + i * dim, row_bytes);
+                good = sums ? put(o, &sum, sizeof sum)
+                            : dpli_vault_put(o->file, room + i * dim, row_bytes);
         }
     }
     free(room);
@@ -275,13 +341,13 @@ static dpl_status put_vectors(dpli_vault *file, const dpli_index *index, bool su
                                     : dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write");
 }
 
-static bool put_middle(dpli_vault *file, const dpli_index *index, const numbers *to)
+static bool put_middle(output *o, const dpli_index *index, const numbers *to)
 {
-    return (!index->records.at || put_items(file, index, index->records.at, index->shape.stride)) &&
-           (!dpli_index_is_approximate(index) || put_graph(file, index, to)) &&
-           put_items(file, index, index->ids, sizeof *index->ids) &&
-           put_items(file, index, index->owners, sizeof *index->owners) &&
-           put_items(file, index, index->photos, sizeof *index->photos);
+    return (!index->records.at || put_items(o, index, index->records.at, index->shape.stride)) &&
+           end_section(o) && put_graph(o, index, to) &&
+           put_items(o, index, index->ids, sizeof *index->ids) && end_section(o) &&
+           put_items(o, index, index->owners, sizeof *index->owners) && end_section(o) &&
+           put_items(o, index, index->photos, sizeof *index->photos) && end_section(o);
 }
 
 static dpl_status sum_file(trailer *t, const dpli_vault *file, dpl_error *err)
@@ -330,6 +396,7 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
                  .has_graph = dpli_index_is_approximate(index)};
     numbers to = {dpli_alloc(index->n, sizeof *to.at, err)};
     dpli_vault *file = NULL;
+    output o = {0};
     dpl_status status = DPL_E_MEMORY;
     uint32_t place = 0;
 
@@ -344,21 +411,26 @@ static dpl_status write_aside(void *ctx, const char *aside, dpl_error *err)
     }
     t.entry = t.has_graph && g->top >= 0 ? to.at[g->entry] : 0;
     status = dpli_vault_make(&file, aside, w->key, err);
+    if (status == DPL_OK)
+        status = output_new(&o, file, &t, err);
     if (status != DPL_OK)
         goto done;
     memcpy(t.magic, MAGIC, sizeof t.magic);
     memcpy(t.identity, index->identity, sizeof t.identity);
-    status = put_vectors(file, index, false, err);
-    if (status == DPL_OK && !put_middle(file, index, &to))
+    status = put_vectors(&o, index, false, err);
+    if (status == DPL_OK && !put_middle(&o, index, &to))
         goto cannot;
     if (status == DPL_OK)
-        status = put_vectors(file, index, true, err);
+        status = put_vectors(&o, index, true, err);
     if (status != DPL_OK)
         goto done;
-    status = sum_file(&t, file, err);
-    if (status == DPL_OK && (!put(file, &t, sizeof t) || !dpli_vault_finish(file)))
+    if (!end_section(&o))
+        goto cannot;
+    t.sum = dpli_sum64(o.sum, &t, offsetof(trailer, sum));
+    if (!dpli_vault_put(file, &t, sizeof t) || !dpli_vault_finish(file))
         goto cannot;
 done:
+    output_clear(&o);
     dpli_vault_close(file);
     free(to.at);
     return status;

@@ -27,7 +27,8 @@ enum {
     SEALED_BYTES = PIECE_BYTES + DPLI_PIECE_EXTRA,
     AT_ONCE = 8,
     N_HEAD = 8 + DPLI_SALT_BYTES,
-    BUFFER_BYTES = 32 * PIECE_BYTES /* of whole pieces */
+    BUFFER_PIECES = 32,
+    BUFFER_BYTES = BUFFER_PIECES * PIECE_BYTES
 };
 
 struct dpli_vault {
@@ -35,8 +36,8 @@ struct dpli_vault {
     uint8_t *key;       /* in memory for keys; NULL: plain */
     uint64_t n_bytes;   /* put, or there when it was opened */
     uint64_t n_in_file; /* when it was opened */
-    /* Writing: what is not in the file yet. */
-    uint8_t *pending;
+    /* Writing: what is not in the file yet, and room for it sealed. */
+    uint8_t *pending, *sealed;
     size_t n_pending;
 };
 
@@ -67,6 +68,7 @@ void dpli_vault_close(dpli_vault *v)
     if (v->pending)
         dpli_secret_wipe(v->pending, BUFFER_BYTES);
     free(v->pending);
+    free(v->sealed);
     dpli_secret_free(v->key);
     free(v);
 }
@@ -108,11 +110,12 @@ dpl_status dpli_vault_make(dpli_vault **out, const char *path, const uint8_t *ke
     if (status != DPL_OK)
         return status;
     v->pending = dpli_alloc(BUFFER_BYTES, 1, err);
-    if (!v->pending) {
+    v->sealed = v->pending && key ? dpli_alloc(BUFFER_PIECES * SEALED_BYTES, 1, err) : NULL;
+    if (!v->pending || (key && !v->sealed)) {
         status = DPL_E_MEMORY;
         goto done;
     }
-    v->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+    v->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
     if (v->fd < 0) {
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
         goto done;
@@ -137,20 +140,20 @@ done:
 static bool flush(dpli_vault *v)
 {
     uint64_t number = (v->n_bytes - v->n_pending) / PIECE_BYTES;
-    uint8_t sealed[SEALED_BYTES];
-    bool good = true;
+    uint8_t *to = v->sealed;
 
-    if (!v->key)
-        good = write_all(v->fd, v->pending, v->n_pending);
-    for (size_t at = 0; v->key && at < v->n_pending && good; at += PIECE_BYTES) {
+    if (!v->key && !write_all(v->fd, v->pending, v->n_pending))
+        return false;
+    for (size_t at = 0; v->key && at < v->n_pending; at += PIECE_BYTES) {
         const size_t left = v->n_pending - at, n = left < PIECE_BYTES ? left : PIECE_BYTES;
 
-        dpli_seal_piece(sealed, v->key, number++, v->pending + at, n);
-        good = write_all(v->fd, sealed, n + DPLI_PIECE_EXTRA);
+        dpli_seal_piece(to, v->key, number++, v->pending + at, n);
+        to += n + DPLI_PIECE_EXTRA;
     }
-    if (good)
-        v->n_pending = 0;
-    return good;
+    if (v->key && !write_all(v->fd, v->sealed, (size_t)(to - v->sealed)))
+        return false;
+    v->n_pending = 0;
+    return true;
 }
 
 bool dpli_vault_put(dpli_vault *v, const void *bytes, size_t n)
@@ -284,22 +287,21 @@ static dpl_status open_pieces(uint8_t *plain, const dpli_vault *v, uint64_t numb
 
 dpl_status dpli_vault_read(const dpli_vault *v, void *to, size_t n, uint64_t at, dpl_error *err)
 {
-    const uint64_t n_filed = v->n_bytes - v->n_pending;
     uint8_t plain[AT_ONCE * PIECE_BYTES], *out = to;
     dpl_status status = DPL_OK;
 
     if (v->n_bytes < n || at > v->n_bytes - n)
         return dpli_fail(err, DPL_E_INPUT, "the index has been cut short");
-    while (n > 0 && at < n_filed && status == DPL_OK) {
+    while (n > 0 && status == DPL_OK) {
         const size_t skip = v->key ? (size_t)(at % PIECE_BYTES) : 0;
         const uint64_t from = at - skip;
-        size_t now = n_filed - at < n ? (size_t)(n_filed - at) : n;
+        size_t now = n;
 
         if (!v->key) {
             status = read_at(v->fd, out, now, at, err);
         } else {
             size_t n_plain =
-                n_filed - from < sizeof plain ? (size_t)(n_filed - from) : sizeof plain;
+                v->n_bytes - from < sizeof plain ? (size_t)(v->n_bytes - from) : sizeof plain;
             /* No more pieces than are asked for. */
             const size_t n_wanted = (skip + now + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
 
@@ -315,7 +317,5 @@ dpl_status dpli_vault_read(const dpli_vault *v, void *to, size_t n, uint64_t at,
     }
     if (v->key)
         dpli_secret_wipe(plain, sizeof plain);
-    if (n > 0 && status == DPL_OK)
-        memcpy(out, v->pending + (at - n_filed), n);
     return status;
 }

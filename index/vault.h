@@ -36,10 +36,10 @@ uint64_t dpli_vault_bytes(const dpli_vault *vault);
 /** Of one that was opened: what its file takes; more where it is sealed. */
 uint64_t dpli_vault_file_bytes(const dpli_vault *vault);
 /**
- * n bytes from at on; also of what is being written.
+ * n bytes from at on of one that was opened.
  *
  * @retval DPL_E_INPUT  it ends before; it is not what was written
- * Threads: any number, while nobody writes.
+ * Threads: any number.
  */
 dpl_status dpli_vault_read(const dpli_vault *vault, void *to, size_t n, uint64_t at,
                            dpl_error *err);

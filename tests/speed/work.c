@@ -17,6 +17,7 @@
 #include "doppel/score.h"
 #include "doppel/text.h"
 #include "index/flat.h"
+#include "index/gallery.h"
 #include "index/hnsw.h"
 #include "net/init.h"
 #include "net/load.h"
@@ -316,6 +317,71 @@ static void train(void)
     dpli_team_free(c.team);
 }
 
+/* ------------------------------------------------------------------ enrolling */
+
+/* Photos first to first + n - 1, a face each, ten of each person. */
+static void put_photos(dpl_gallery *gallery, const float *rows, unsigned first, unsigned n)
+{
+    static const uint8_t thumb[4096];
+    struct {
+        char path[32], person[32], sha256[65];
+        dpl_new_template template;
+    } *texts = some(n, sizeof *texts);
+    dpl_new_photo *photos = some(n, sizeof *photos);
+
+    for (unsigned i = 0; i < n; i++) {
+        const unsigned at = first + i;
+
+        snprintf(texts[i].path, sizeof texts[i].path, "/photos/%u.jpg", at);
+        snprintf(texts[i].person, sizeof texts[i].person, "person %u", at / 10);
+        /* In no order, as hashes are. */
+        snprintf(texts[i].sha256, sizeof texts[i].sha256, "%08x%056x", at * 2654435761U, at);
+        texts[i].template = (dpl_new_template){.space = "face",
+                                               .vector = rows + (size_t)(at % N_ROWS) * DIM,
+                                               .dim = DIM,
+                                               .thumb = thumb,
+                                               .n_thumb = sizeof thumb};
+        texts[i].template.face.w_px = texts[i].template.face.h_px = 100;
+        photos[i] = (dpl_new_photo){.row = {.path = texts[i].path,
+                                            .person = texts[i].person,
+                                            .sha256 = texts[i].sha256,
+                                            .reason = "",
+                                            .options = "",
+                                            .n_faces = 1},
+                                    .templates = &texts[i].template,
+                                    .n_templates = 1};
+    }
+    must(dpl_gallery_put(gallery, photos, n, &err));
+    free(photos);
+    free(texts);
+}
+
+/* One photo more, where there are many: what it takes is to be that of where there are few. */
+static void enroll(void)
+{
+    enum { N_PUT = 20000, A_COMMIT = 500 };
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const dpli_binding binding = {"face", hash, "work", "cosine", DIM, NULL, NULL};
+    float *rows = some((size_t)N_ROWS * DIM, sizeof *rows);
+    char dir[] = "enroll-XXXXXX", command[64];
+    dpl_gallery *gallery;
+
+    fill(rows, (size_t)N_ROWS * DIM);
+    if (!mkdtemp(dir))
+        exit(5);
+    must(dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err));
+    must(dpli_gallery_bind(gallery, &binding, &err));
+    for (unsigned first = 0; first < N_PUT; first += A_COMMIT)
+        put_photos(gallery, rows, first, A_COMMIT);
+    put_photos(gallery, rows, N_PUT, 1);
+    COUNTED(put_photos(gallery, rows, N_PUT + 1, 1));
+    dpl_gallery_close(gallery);
+    free(rows);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    if (system(command) != 0)
+        exit(5);
+}
+
 /* ------------------------------------------------------------------ which */
 
 static const struct {
@@ -324,7 +390,7 @@ static const struct {
 } works[] = {
     {"detect", detect},         {"align", align},      {"encode", encode},
     {"sentence", sentence},     {"exact", exact},      {"build-graph", build_graph},
-    {"walk-graph", walk_graph}, {"train-step", train},
+    {"walk-graph", walk_graph}, {"train-step", train}, {"enroll", enroll},
 };
 
 int main(int argc, char **argv)
