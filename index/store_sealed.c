@@ -114,27 +114,6 @@ static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
     return s->inner->ops->end(s->inner, status, err);
 }
 
-dpl_status dpli_sealed_hold(dpli_store_sealed *s, bool *held, dpl_error *err)
-{
-    dpl_status status = DPL_OK;
-
-    *held = s->n_held > 0 || !s->inner->in_transaction;
-    if (*held && s->n_held == 0)
-        status = s->inner->ops->begin(s->inner, false, err);
-    *held = *held && status == DPL_OK;
-    s->n_held += *held;
-    return status;
-}
-
-dpl_status dpli_sealed_let_go(dpli_store_sealed *s, bool held, dpl_status status, dpl_error *err)
-{
-    dpl_status ended = DPL_OK;
-
-    if (held && --s->n_held == 0)
-        ended = s->inner->ops->end(s->inner, DPL_OK, status == DPL_OK ? err : NULL);
-    return status == DPL_OK ? ended : status;
-}
-
 /* The id that a row gets: a value is bound to it, so it is chosen before the row is written. */
 static dpl_status choose_id(int64_t *id, dpli_store_sealed *s, dpli_numbered table, dpl_error *err)
 {

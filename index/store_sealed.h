@@ -79,13 +79,6 @@ static inline dpli_store_sealed *dpli_sealed_of(dpli_store *store)
  */
 dpl_status dpli_store_sealed_open(dpli_store **out, dpli_store **inner, dpli_ring **ring,
                                   const char *path, bool is_its, dpl_error *err);
-/**
- * What is read from here on, by this handle, is of one instant, until it is let go of: for a walk
- * that has read its rows and hands them on. Within a transaction it is so anyway.
- */
-dpl_status dpli_sealed_hold(dpli_store_sealed *s, bool *held, dpl_error *err);
-/** The status, or why the end of it failed. */
-dpl_status dpli_sealed_let_go(dpli_store_sealed *s, bool held, dpl_status status, dpl_error *err);
 /** Whether a store is one, and what it stands before. */
 bool dpli_store_is_sealed(const dpli_store *store);
 /** Take the keeper behind out, and free what stands before it. */

@@ -405,10 +405,34 @@ typedef struct gathering {
     bool held;
 } gathering;
 
+/* What is read from here on, by this handle, is of one instant, until it is let go of. Within a
+   transaction it is so anyway. */
+static dpl_status hold(dpli_store_sealed *s, bool *held, dpl_error *err)
+{
+    dpl_status status = DPL_OK;
+
+    *held = s->n_held > 0 || !s->inner->in_transaction;
+    if (*held && s->n_held == 0)
+        status = s->inner->ops->begin(s->inner, false, err);
+    *held = *held && status == DPL_OK;
+    s->n_held += *held;
+    return status;
+}
+
+/* The status, or why the end of it failed. */
+static dpl_status let_go(dpli_store_sealed *s, bool held, dpl_status status, dpl_error *err)
+{
+    dpl_status ended = DPL_OK;
+
+    if (held && --s->n_held == 0)
+        ended = s->inner->ops->end(s->inner, DPL_OK, status == DPL_OK ? err : NULL);
+    return status == DPL_OK ? ended : status;
+}
+
 static dpl_status gathering_begin(gathering *g, dpli_store_sealed *s, dpl_error *err)
 {
     *g = (gathering){.s = s};
-    return dpli_sealed_hold(s, &g->held, err);
+    return hold(s, &g->held, err);
 }
 
 /* The status, or why it failed to end. */
@@ -418,7 +442,7 @@ static dpl_status gathering_end(gathering *g, dpl_status status, dpl_error *err)
         free(g->items[i].block);
     free(g->items);
     dpli_room_clear(&g->room);
-    return dpli_sealed_let_go(g->s, g->held, status, err);
+    return let_go(g->s, g->held, status, err);
 }
 
 static gathered *gather(gathering *g, size_t n_block, dpl_error *err)
