@@ -31,9 +31,8 @@ static const char *turn_words(int32_t orientation)
 /* One more edit in a list of words, which is taken. */
 static char *add(char *words, char *edit)
 {
-    char *longer = words && edit
-                       ? text_try_format("%s%s%s", words, words[0] ? ", " : "", edit)
-                       : NULL;
+    char *longer =
+        words && edit ? text_try_format("%s%s%s", words, words[0] ? ", " : "", edit) : NULL;
 
     free(words);
     free(edit);
@@ -51,14 +50,16 @@ static char *edits(const dpl_copy *copy)
     if (fabsf(o->angle_deg) >= NO_TILT)
         words = add(words, text_try_format("tilted %.0f°", fabs((double)o->angle_deg)));
     if (o->shown_a < ALL_SHOWN)
-        words = add(words, text_try_format("cropped to %.0f %% of the area", 100 * (double)o->shown_a));
+        words =
+            add(words, text_try_format("cropped to %.0f %% of the area", 100 * (double)o->shown_a));
     if (o->shown_b < ALL_SHOWN)
-        words = add(words, text_try_format("more around it, %.0f %% of the area: a frame, or what the "
+        words =
+            add(words, text_try_format("more around it, %.0f %% of the area: a frame, or what the "
                                        "one to keep lacks",
                                        100 * (1 - (double)o->shown_b)));
     if (fabsf(o->scale - 1) >= SAME_SCALE)
         words = add(words, text_try_format("%s to %.0f %%", o->scale < 1 ? "reduced" : "enlarged",
-                                       100 * (double)o->scale));
+                                           100 * (double)o->scale));
     if (words && !words[0])
         words = add(words, text_try_format("all of it at the same size, other pixels"));
     return words;
@@ -73,7 +74,7 @@ char *dupes_words(const dpl_copy *copy)
     case DPL_COPY_PIXELS: return text_try_format("same pixels");
     case DPL_COPY_BURST:
         return text_try_format("not a copy: alike, taken %.3g s apart by %s", copy->apart_s,
-                           copy->by_file_time ? "the files' time" : "the camera's clock");
+                               copy->by_file_time ? "the files' time" : "the camera's clock");
     case DPL_COPY_NEAR: break;
     }
     list = edits(copy);
@@ -91,7 +92,7 @@ char *dupes_evidence(const dpl_copy *copy)
     if (copy->kind != DPL_COPY_NEAR)
         return text_try_format("%s", "");
     return text_try_format("score %.3f; different photos are taken for one %s",
-                       (double)copy->overlay.score, text_rate(rate, copy->rate));
+                           (double)copy->overlay.score, text_rate(rate, copy->rate));
 }
 
 /* ------------------------------------------------------------------ JSON */

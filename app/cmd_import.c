@@ -53,8 +53,7 @@ int cmd_import(const command *self, int argc, char **argv)
     dpl_gallery_rehearse(gallery, o.dry_run);
     status = keys_of(&k, NULL, o.passphrase_file, true, false, "passphrase of the export", &err);
     if (status == DPL_OK)
-        status =
-            dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err);
+        status = dpl_gallery_import_sealed(gallery, argv[1], &k.key, &n_photos, &n_templates, &err);
     progress_wipe(&p);
     if (status != DPL_OK) {
         code = common_fail(self, &o.common, &err);

@@ -46,7 +46,7 @@ typedef struct common {
                                 */
     size_t n_writes;
     char *tidies; /* as of sandbox_paths: a gallery that is made for nothing goes again */
-    char *typed; /* the command as it was typed, for pages; NULL: not kept */
+    char *typed;  /* the command as it was typed, for pages; NULL: not kept */
 } common;
 
 #define COMMON_INIT                                                                                \

@@ -119,8 +119,8 @@ char *settings_read(settings *s)
         else if (strlen(text) != (size_t)n)
             problem = text_format("\"%s\", line %d: it is no text", s->path, line);
         else if (has_lone_return(text))
-            problem = text_format("\"%s\", line %d: lines end in a carriage return alone", s->path,
-                                  line);
+            problem =
+                text_format("\"%s\", line %d: lines end in a carriage return alone", s->path, line);
         else
             take_line(s, &section, text, line);
     }

@@ -629,9 +629,8 @@ static dpl_status read_line(struct import *in, const char *text, size_t n, dpl_e
 
     f.object = dpli_json_read(&is_short, text, n, &why);
     if (!f.object) {
-        f.status = is_short
-                       ? dpli_fail(err, DPL_E_MEMORY, "out of memory reading a line")
-                       : dpli_fail(err, DPL_E_INPUT, "no JSON: %s", why.text);
+        f.status = is_short ? dpli_fail(err, DPL_E_MEMORY, "out of memory reading a line")
+                            : dpli_fail(err, DPL_E_INPUT, "no JSON: %s", why.text);
         goto done;
     }
     if (!json_is_object(f.object)) {

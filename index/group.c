@@ -38,7 +38,7 @@ enum { MOST_NEAR = 512, MOST_NEAR_BY_INDEX = 64 };
 
 static const struct {
     double precision, level;
-} levels[] = {{0.90, 2.2}, {0.96, 2.55}, {0.98, 2.8}, {0.99, 3.3}, {0.995, 4.0}};
+} levels[] = {{0.90, 2.3}, {0.96, 2.65}, {0.98, 2.95}, {0.99, 3.4}, {0.995, 4.0}};
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
 /* Between two of them linear in the logarithm of the share that is wrong. */

@@ -305,9 +305,9 @@ static bool put_graph(output *o, const dpli_index *index, const numbers *to)
     for (uint32_t i = 0; i < n && good; i++)
         for (uint32_t layer = 0; layer < up[i] >> 28 && good; layer++)
             if (!index->gone || !index->gone[i])
-                good = put_links(o, to,
-                                 far + ((size_t)(up[i] & 0x0FFFFFFFU) + layer) * DPLI_HNSW_FAR,
-                                 DPLI_HNSW_FAR);
+                good =
+                    put_links(o, to, far + ((size_t)(up[i] & 0x0FFFFFFFU) + layer) * DPLI_HNSW_FAR,
+                              DPLI_HNSW_FAR);
     return good && end_section(o);
 }
 

@@ -145,8 +145,8 @@ dpl_status dpli_sql_last_change(dpli_store *store, dpli_on_change *fn, void *ctx
 }
 
 /* Faces that were given to somebody, or taken from them: templates that neither came nor went (tbl
-   2). Each is looked at by its number: PostgreSQL would else, when the log is long, read through all
-   templates, and go on doing so when it is short again. */
+   2). Each is looked at by its number: PostgreSQL would else, when the log is long, read through
+   all templates, and go on doing so when it is short again. */
 static dpl_status count_given(int64_t *n, dpli_store *store, int64_t id, dpl_error *err)
 {
     dpli_stmt s = {0};

@@ -32,7 +32,7 @@ typedef struct http_answer {
     char *bytes;      /* taken, unless is_static */
     size_t n;
     bool is_static;
-    bool is_short; /* a header is missing, for want of memory */
+    bool is_short;                    /* a header is missing, for want of memory */
     http_param headers[HTTP_HEADERS]; /* name static, value taken */
     int n_headers;
 } http_answer;

@@ -42,7 +42,7 @@ bool keep_owns(const char *folder, const char *path)
 char *keep_path(const char *folder, const dpl_photo *photo)
 {
     return text_try_format("%s/%.64s.%s", folder, photo->sha256,
-                       photo->image.format[0] ? photo->image.format : "photo");
+                           photo->image.format[0] ? photo->image.format : "photo");
 }
 
 static dpl_status sync_folder(const char *folder, dpl_error *err)

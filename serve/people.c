@@ -167,8 +167,8 @@ static void say_added(http_request *r, const char *by, const char *path, const c
 /* As undo is to tell it. */
 static dpl_status begin_change(desk *d, const dpl_enroll_options *options, dpl_error *err)
 {
-    char *what = options->name ? text_try_format("enroll \"%s\"", options->name)
-                               : text_try_format("scan");
+    char *what =
+        options->name ? text_try_format("enroll \"%s\"", options->name) : text_try_format("scan");
     const dpl_status status = what ? dpl_gallery_begin_change(d->gallery, what, err)
                                    : failed(err, DPL_E_MEMORY, "out of memory");
 
@@ -228,7 +228,7 @@ static void add(desk *d, http_request *r, const char *by, const char *name)
         say_failure(r, &err);
     } else if (k.other) {
         char *why = text_try_format("the photo is in the gallery already, as %s's%s", k.other,
-                               name ? "; rename or merge, or forget it first" : "");
+                                    name ? "; rename or merge, or forget it first" : "");
 
         say_problem(r, why ? 409 : 503, why ? why : "out of memory");
         free(why);

@@ -218,7 +218,8 @@ static dpl_status merge(dpli_settings *s, const dpl_train_options *given, bool r
             return status;
         }
         if (resumed && fields[i].fixed && !(old && json_equal(old, value))) {
-            char *text = old ? dpli_json_write(old, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) : NULL;
+            char *text =
+                old ? dpli_json_write(old, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) : NULL;
             dpli_fail(err, DPL_E_ARGUMENT, "\"%s\" is %s in this run and cannot be changed", key,
                       text ? text : "not set");
             free(text);

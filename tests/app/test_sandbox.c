@@ -88,9 +88,12 @@ static int enter_to(bool off, bool connects)
 {
     const char *const read[] = {"photos", "model.onnx", NULL, "not/there"};
     const char *const write[] = {"gallery"};
-    const sandbox_paths paths = {
-        .read = read, .n_read = 4, .write = write, .n_write = 1, .tidies = "other",
-        .connects = connects};
+    const sandbox_paths paths = {.read = read,
+                                 .n_read = 4,
+                                 .write = write,
+                                 .n_write = 1,
+                                 .tidies = "other",
+                                 .connects = connects};
 
     (void)mkdir("other/hollow", 0700);
     if (off)
@@ -134,8 +137,7 @@ static int set_up(void **state)
     (void)state;
     if (!mkdtemp(folder) || chdir(folder) != 0 || mkdir("photos", 0700) != 0 ||
         mkdir("gallery", 0700) != 0 || mkdir("other", 0700) != 0 ||
-        mkdir("photos/hollow", 0700) != 0 ||
-        symlink("../other/secret", "photos/out") != 0)
+        mkdir("photos/hollow", 0700) != 0 || symlink("../other/secret", "photos/out") != 0)
         return -1;
     make("photos/a.jpg");
     make("model.onnx");

@@ -634,9 +634,8 @@ static void a_review_that_cannot_be_meant_is_refused_by_line(void **state)
         if (!strstr(err.message, bad[i][1]) || !strstr(err.message, "\"review.txt\""))
             fail_msg("%s", err.message);
     }
-    static const char *const good[] = {
-        "same a c#1 # not the name\r\nalike a b\nsame c#1 b",
-        "same a c#1 # not the name\ralike a b\rsame c#1 b\r"};
+    static const char *const good[] = {"same a c#1 # not the name\r\nalike a b\nsame c#1 b",
+                                       "same a c#1 # not the name\ralike a b\rsame c#1 b\r"};
     for (size_t k = 0; k < 2; k++) {
         int32_t people[] = {0, 1, 2, 1}, *judged;
         int64_t n_merged;

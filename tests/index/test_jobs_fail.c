@@ -1,8 +1,9 @@
 /*
  * test_jobs_fail.c - the whole jobs when any one allocation fails, or all from one on: enrolment,
- * scans, verification, claims, queries, check, repair, migration, copies, and names in sidecars. Each ends in DPL_E_MEMORY with the
- * gallery as it was, or it is done, and has the answer that it has with memory. Of a photo for
- * which memory was short nothing is recorded, least of all that it was no photo.
+ * scans, verification, claims, queries, check, repair, migration, copies, and names in sidecars.
+ * Each ends in DPL_E_MEMORY with the gallery as it was, or it is done, and has the answer that it
+ * has with memory. Of a photo for which memory was short nothing is recorded, least of all that it
+ * was no photo.
  *
  * Import, forget and the other calls on a gallery alone are in test_gallery_fail.c.
  */
@@ -501,10 +502,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const files[] = {"photos/one/1.png", "photos/two/2.jpg", "photos/one",
-                                        "photos/two",       "photos",           "other.onnx",
-                                        "other.onnx.json",  "copies/3.jpg",     "copies/4.jpg",
-                                        "copies"};
+    static const char *const files[] = {
+        "photos/one/1.png", "photos/two/2.jpg", "photos/one",   "photos/two",   "photos",
+        "other.onnx",       "other.onnx.json",  "copies/3.jpg", "copies/4.jpg", "copies"};
     char *cwd = getcwd(NULL, 0);
 
     (void)state;

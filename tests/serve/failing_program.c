@@ -1,8 +1,8 @@
 /*
  * failing_program.c - the program with memory that can fail while it runs: linked with all of its
  * objects and the library's. The file that $DOPPEL_TEST_MEMORY names is shared with the test, which
- * says there which allocation is to fail. Allocations of jansson, which the answers are made of, are
- * counted, too; what other libraries take inside goes by its own door.
+ * says there which allocation is to fail. Allocations of jansson, which the answers are made of,
+ * are counted, too; what other libraries take inside goes by its own door.
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -15,8 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* As the test has it: allocations since it set n to 0, the one that fails (0: none), and whether all
- * after that one fail, too. */
+/* As the test has it: allocations since it set n to 0, the one that fails (0: none), and whether
+ * all after that one fail, too. */
 static struct control {
     _Atomic uint64_t n, at, on;
 } nothing, *control = &nothing;
