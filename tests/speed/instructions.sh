@@ -7,6 +7,7 @@
 # valgrind says it has AVX2 and no more, so these are the kernels of most people's processors. One core:
 # which thread does what is then no matter. JPEG's vector code is not valgrind's kind.
 set -eu
+unset MALLOC_PERTURB_ # filling what is taken and freed is no work of ours
 export LC_ALL=C DOPPEL_CPU=avx2 OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 JSIMD_FORCENONE=1
 work=$1 ceilings=$2
 shift 2
