@@ -28,33 +28,6 @@ static inline bool allocation_fails(void)
     return at && (nth == at || (fail_on && nth > at));
 }
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return allocation_fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return allocation_fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return allocation_fails() ? NULL : __real_realloc(old, n);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return allocation_fails() ? NULL : __real_aligned_alloc(alignment, n);
-}
+#include "tests/failing_wraps.h"
 
 #endif

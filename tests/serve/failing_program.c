@@ -21,56 +21,32 @@ static struct control {
     _Atomic uint64_t n, at, on;
 } nothing, *control = &nothing;
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_reallocarray(void *old, size_t n, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-char *__wrap_strdup(const char *text);
-int __wrap_vasprintf(char **out, const char *format, va_list args);
-
-static bool fails(void)
+static bool allocation_fails(void)
 {
     const uint64_t nth = ++control->n, at = control->at;
 
     return at && (nth == at || (control->on && nth > at));
 }
 
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
+#include "tests/failing_wraps.h"
 
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return fails() ? NULL : __real_realloc(old, n);
-}
+void *__wrap_reallocarray(void *old, size_t n, size_t size);
+char *__wrap_strdup(const char *text);
+int __wrap_vasprintf(char **out, const char *format, va_list args);
 
 void *__wrap_reallocarray(void *old, size_t n, size_t size)
 {
     size_t bytes;
 
-    return fails() || __builtin_mul_overflow(n, size, &bytes) ? NULL : __real_realloc(old, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, n);
+    return allocation_fails() || __builtin_mul_overflow(n, size, &bytes)
+               ? NULL
+               : __real_realloc(old, bytes);
 }
 
 char *__wrap_strdup(const char *text)
 {
     const size_t n = strlen(text) + 1;
-    char *copy = fails() ? NULL : __real_malloc(n);
+    char *copy = allocation_fails() ? NULL : __real_malloc(n);
 
     return copy ? memcpy(copy, text, n) : NULL;
 }
@@ -83,7 +59,7 @@ int __wrap_vasprintf(char **out, const char *format, va_list args)
     va_copy(again, args);
     n = vsnprintf(NULL, 0, format, again);
     va_end(again);
-    *out = n < 0 || fails() ? NULL : __real_malloc((size_t)n + 1);
+    *out = n < 0 || allocation_fails() ? NULL : __real_malloc((size_t)n + 1);
     return *out ? vsnprintf(*out, (size_t)n + 1, format, args) : -1;
 }
 
