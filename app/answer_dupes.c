@@ -3,67 +3,11 @@
  */
 #include "app/answer_dupes.h"
 
-#include <math.h>
 #include <stdlib.h>
 
+#include "app/copy_words.h"
 #include "app/json.h"
 #include "app/text.h"
-
-/* Below these an edit is not worth a word, or not sure. */
-#define ALL_SHOWN  0.96f
-#define SAME_SCALE 0.03f
-#define NO_TILT    1.5f
-
-static const char *turn_words(int32_t orientation)
-{
-    switch (orientation) {
-    case 2: return "mirrored";
-    case 3: return "turned 180°";
-    case 4: return "mirrored and turned 180°";
-    case 5: return "mirrored and turned 90° clockwise";
-    case 6: return "turned 90° counter-clockwise";
-    case 7: return "mirrored and turned 90° counter-clockwise";
-    case 8: return "turned 90° clockwise";
-    default: return NULL;
-    }
-}
-
-/* One more edit in a list of words, which is taken. */
-static char *add(char *words, char *edit)
-{
-    char *longer =
-        words && edit ? text_try_format("%s%s%s", words, words[0] ? ", " : "", edit) : NULL;
-
-    free(words);
-    free(edit);
-    return longer;
-}
-
-static char *edits(const dpl_copy *copy)
-{
-    const dpl_overlay *o = &copy->overlay;
-    const char *turn = turn_words(o->orientation);
-    char *words = text_try_format("%s", "");
-
-    if (turn)
-        words = add(words, text_try_format("%s", turn));
-    if (fabsf(o->angle_deg) >= NO_TILT)
-        words = add(words, text_try_format("tilted %.0f°", fabs((double)o->angle_deg)));
-    if (o->shown_a < ALL_SHOWN)
-        words =
-            add(words, text_try_format("cropped to %.0f %% of the area", 100 * (double)o->shown_a));
-    if (o->shown_b < ALL_SHOWN)
-        words =
-            add(words, text_try_format("more around it, %.0f %% of the area: a frame, or what the "
-                                       "one to keep lacks",
-                                       100 * (1 - (double)o->shown_b)));
-    if (fabsf(o->scale - 1) >= SAME_SCALE)
-        words = add(words, text_try_format("%s to %.0f %%", o->scale < 1 ? "reduced" : "enlarged",
-                                           100 * (double)o->scale));
-    if (words && !words[0])
-        words = add(words, text_try_format("all of it at the same size, other pixels"));
-    return words;
-}
 
 char *dupes_words(const dpl_copy *copy)
 {
@@ -77,7 +21,7 @@ char *dupes_words(const dpl_copy *copy)
                                copy->by_file_time ? "the files' time" : "the camera's clock");
     case DPL_COPY_NEAR: break;
     }
-    list = edits(copy);
+    list = copy_words(&copy->overlay, "the one to keep");
     words = list ? text_try_format("same picture: %s", list) : NULL;
     free(list);
     return words;
@@ -137,13 +81,8 @@ static json_t *member_json(const dpl_copy *c)
     if (c->kind == DPL_COPY_NEAR || c->kind == DPL_COPY_BURST)
         json_put_real(&photo, "alike", (double)c->alike);
     if (c->kind == DPL_COPY_NEAR) {
-        json_put_real(&photo, "score", (double)c->overlay.score);
         json_put_rate(&photo, c->rate);
-        json_put_int(&photo, "orientation", c->overlay.orientation);
-        json_put_real(&photo, "angle_deg", (double)c->overlay.angle_deg);
-        json_put_real(&photo, "kept_shown", (double)c->overlay.shown_a);
-        json_put_real(&photo, "copy_shown", (double)c->overlay.shown_b);
-        json_put_real(&photo, "scale", (double)c->overlay.scale);
+        copy_put_json(&photo, &c->overlay, "kept_shown");
     }
     if (c->kind == DPL_COPY_BURST) {
         json_put_real(&photo, "apart_s", c->apart_s);

@@ -4,8 +4,11 @@
 #include "app/answer_query.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "app/copy_words.h"
 #include "app/json.h"
+#include "app/text.h"
 
 dpl_status query_policy(dpl_policy *out, int64_t *n_persons, dpl_gallery *gallery,
                         const dpl_pipeline *pipeline, double fmr, double fpir, double threshold,
@@ -65,6 +68,15 @@ size_t query_n_candidates(const dpl_answer *answer, double min_fmr)
     return n;
 }
 
+char *query_copied(const dpl_answer_hit *h)
+{
+    char *list = copy_words(&h->overlay, "the one found");
+    char *words = list ? text_try_format("same picture: %s", list) : NULL;
+
+    free(list);
+    return words;
+}
+
 size_t query_n_matches(const dpl_answer *answer)
 {
     size_t n = 0;
@@ -73,6 +85,17 @@ size_t query_n_matches(const dpl_answer *answer)
            answer->candidates[n].comparison.decision == DPL_DECISION_MATCH)
         n++;
     return n;
+}
+
+static json_t *copy_json(const dpl_answer_hit *h)
+{
+    char *words = query_copied(h);
+    json_t *copy = words ? json_object() : NULL;
+
+    json_put_text(&copy, "evidence", words);
+    copy_put_json(&copy, &h->overlay, "found_shown");
+    free(words);
+    return copy;
 }
 
 static json_t *hit_json(const dpl_answer_hit *h)
@@ -85,6 +108,8 @@ static json_t *hit_json(const dpl_answer_hit *h)
     json_put_rate(&hit, h->rate);
     json_put_decision(&hit, h->decision);
     json_put_int(&hit, "template", h->hit.template_id);
+    if (h->is_copy)
+        json_put(&hit, "copy", copy_json(h));
     return hit;
 }
 

@@ -40,6 +40,10 @@ size_t query_n_kept(const dpl_answer *answer, double min_fmr);
 /** The same of candidates. */
 size_t query_n_candidates(const dpl_answer *answer, double min_fmr);
 
+/** Of a picture that is a copy of the one found, "same picture: mirrored, cropped to 64 %"; freed by
+ * free(), NULL: no memory. */
+char *query_copied(const dpl_answer_hit *hit);
+
 /** doppel.query/1; NULL when there is no memory. */
 json_t *query_json(const query_facts *f);
 

@@ -504,7 +504,7 @@ static int run(query *q, size_t n, const char *const *paths)
     options.cancel = common_watch_signals();
     options.follow_links = q->o->common.follow_links;
     options.n_threads = q->o->common.n_threads;
-    options.preview_px = q->page.f ? PREVIEW_PX : 0;
+    options.preview_px = PREVIEW_PX;
     options.on_photo = on_photo;
     options.ctx = q;
     progress_start(&q->progress, "photos", o->quiet);

@@ -33,12 +33,15 @@ static void page_hits(const card *p, const dpl_answer *answer)
             n);
     for (size_t i = 0; i < n; i++) {
         const dpl_answer_hit *h = &answer->hits[i];
+        char *photo = query_photo(h);
+
         fputs("<tr><td>", f);
         html_text(p->html, h->person ? h->person : "-");
         fprintf(f, "</td><td class=\"num\">%.3f</td><td>%s</td><td>", (double)h->hit.score,
                 text_rate(rate, h->rate));
-        html_text(p->html, common_from_here(h->photo_path));
+        html_text(p->html, photo);
         fputs("</td></tr>\n", f);
+        free(photo);
     }
     fputs("</table></div></details>\n", f);
 }
@@ -121,8 +124,7 @@ static void page_answer(const card *p, const dpl_answer *answer)
         html_paragraph(p->html, "soft", why);
         free(why);
     } else if (first || best) {
-        char *with = first ? query_compared(first, best)
-                           : text_format("%s", common_from_here(best->photo_path));
+        char *with = first ? query_compared(first, best) : query_photo(best);
         text_rate(rate, first ? first->comparison.rate : best->rate);
         fprintf(f, "<p class=\"soft\">score %.3f%s%s; ",
                 (double)(first ? first->comparison.score : best->hit.score),

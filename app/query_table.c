@@ -58,14 +58,16 @@ static void tell_answer(table *t, const query_facts *facts, const dpl_answer *an
          i < (n > 0 ? n : 1) && !(first && brief); i++) {
         const dpl_answer_hit *h = n > 0 ? &answer->hits[i] : NULL;
         const bool led = first || i > 0 || answer->face < 0;
+        char *photo = h ? query_photo(h) : NULL;
         snprintf(score, sizeof score, "%.3f", h ? (double)h->hit.score : 0);
         const char *cells[] = {led ? "" : number,
                                first || i > 0 ? "" : query_who(answer),
                                h ? score : "",
                                h ? text_rate(rate, h->rate) : "",
                                h && h->person ? h->person : "-",
-                               h ? common_from_here(h->photo_path) : ""};
+                               h ? photo : ""};
         table_add(t, led ? TONE_PLAIN : tone_of(answer->decision), cells);
+        free(photo);
     }
 }
 

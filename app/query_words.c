@@ -52,6 +52,16 @@ char *query_compared(const dpl_candidate *c, const dpl_answer_hit *hit)
                        theirs ? "; most like " : "", path);
 }
 
+char *query_photo(const dpl_answer_hit *hit)
+{
+    const char *path = common_from_here(hit->photo_path);
+    char *copied = hit->is_copy ? text_need(query_copied(hit)) : NULL;
+    char *words = copied ? text_format("%s (%s)", path, copied) : text_format("%s", path);
+
+    free(copied);
+    return words;
+}
+
 const dpl_candidate *query_leading(const query_facts *f, const dpl_answer *answer)
 {
     return query_n_candidates(answer, f->min_fmr) > 0 ? answer->candidates : NULL;

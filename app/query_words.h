@@ -16,6 +16,9 @@ char *query_too_poor(const query_facts *f, const dpl_answer *answer);
 /** "mean of 3 photos; most like photo.jpg". Freed by free(). */
 char *query_compared(const dpl_candidate *c, const dpl_answer_hit *hit);
 
+/** "photo.jpg", and of a copy of it "photo.jpg (same picture: mirrored)". Freed by free(). */
+char *query_photo(const dpl_answer_hit *hit);
+
 /** The person to be told of; NULL: every other stranger is as like them. */
 const dpl_candidate *query_leading(const query_facts *f, const dpl_answer *answer);
 

@@ -32,25 +32,17 @@
 
 enum {
     PREVIEW_PX = 512, /* sketches are made from this */
-    FETCH = 64,       /* that are looked up for each */
-    /* Proposed are the first few that are alike at all, some more that are rather alike, and of
-       what is very alike all: where there are many copies they push each other down the list. */
-    FEW = 5,
-    MORE = 10,
-    BATCH = 256, /* probes searched for at once */
-    STEP = 512   /* pairs compared between looks at the caller */
+    BATCH = 256,      /* probes searched for at once */
+    STEP = 512        /* pairs compared between looks at the caller */
 };
-#define ALIKE_AT_ALL 0.4f
-#define RATHER_ALIKE 0.5f
-#define VERY_ALIKE   0.8f
-#define EXACT_UP_TO  50000 /* pictures; from there on an index proposes */
-#define MIN_RECALL   0.95
+#define EXACT_UP_TO 50000 /* pictures; from there on an index proposes */
+#define MIN_RECALL  0.95
 #define SAME_SCORE                                                                                 \
     0.9995f          /* near copies of one size that agree so well may have the same pixels        \
                       */
 #define SHARPER 1.1f /* one photo than another, to be kept for it */
 #define FAR_MORE_LIKE                                                                              \
-    2.0f /* the one's score lacks so many times less of 1 than the other's                          \
+    2.0f /* the one's score lacks so many times less of 1 than the other's                         \
           */
 /* Photos of a burst are alike; where only their files tell the time, very much so, laid over each
  * other nearly as copies are, and not written within a second: files that were copied or unpacked
@@ -59,26 +51,6 @@ enum {
 #define BURST_ALIKE_BY_FILE 0.85f
 #define BURST_AGREE_BY_FILE 0.9f
 #define BURST_FILES_APART_S 1.0
-
-/* ------------------------------------------------------------------ rates */
-
-/* Chosen on Flickr8k's and Caltech-101's training parts: docs/accuracy-log.md. */
-#define COPY_SCORE    0.93f
-#define COPY_EVIDENCE 100.0f
-#define COPY_ALL_OVER 0.75f
-
-bool dpl_overlay_is_copy(const dpl_overlay *o)
-{
-    return o->score >= COPY_SCORE && o->evidence >= COPY_EVIDENCE && o->all_over >= COPY_ALL_OVER;
-}
-
-dpl_rate dpl_copy_rate(const dpl_overlay *overlay)
-{
-    /* Pairs of 7,079 photos, and the 95 % bounds of a Poisson distribution. */
-    static const dpl_rate measured = {5 / 25052581.0, 1.6 / 25052581.0, 11.7 / 25052581.0, false};
-
-    return dpl_overlay_is_copy(overlay) ? measured : (dpl_rate){1, 0, 1, false};
-}
 
 /* ------------------------------------------------------------------ photos */
 
@@ -116,8 +88,8 @@ typedef struct job {
     picture *pictures;
     float *vectors; /* [n, dim] */
     size_t n, cap, cap_vectors;
-    pair *pairs;     /* by a, then b */
-    size_t *by_b;    /* [n_pairs] them by b, then a */
+    pair *pairs;                        /* by a, then b */
+    size_t *by_b;                       /* [n_pairs] them by b, then a */
     size_t n_pairs, cap_pairs, n_begun; /* begun: of those, compared when this step's come */
     size_t *order;                      /* [n] pictures from the best to keep downwards */
     dpl_status status;                  /* the first failure of a callback, and its error */
@@ -282,12 +254,6 @@ static dpl_status propose(job *j, size_t a, size_t b, float alike, dpl_error *er
     return DPL_OK;
 }
 
-static bool is_proposed(size_t place, float alike)
-{
-    return alike >= VERY_ALIKE || (place < MORE && alike >= RATHER_ALIKE) ||
-           (place < FEW && alike >= ALIKE_AT_ALL);
-}
-
 /* @param pictures  [n] whose vectors are rows [n, dim] */
 static dpl_status take_found(job *j, const size_t *pictures, size_t probe, const dpli_found *found,
                              size_t k, dpl_error *err)
@@ -297,7 +263,7 @@ static dpl_status take_found(job *j, const size_t *pictures, size_t probe, const
     for (size_t i = 0; i < k && found[i].at != DPLI_NOWHERE; i++) {
         if (found[i].at == probe)
             continue;
-        if (!is_proposed(place, found[i].score))
+        if (!dpli_is_proposed(place, found[i].score))
             break;
         place++;
         const dpl_status status =
@@ -343,7 +309,7 @@ static dpl_status propose_all(job *j, dpl_error *err)
     const size_t dim = (size_t)j->dim;
     size_t n = 0, *pictures = dpli_alloc(j->n, sizeof *pictures, err);
     float *rows = dpli_alloc(j->n * dim, sizeof *rows, err);
-    dpli_found *found = dpli_alloc((size_t)BATCH * FETCH, sizeof *found, err);
+    dpli_found *found = dpli_alloc((size_t)BATCH * DPLI_MOST_PROPOSED, sizeof *found, err);
     dpli_index index = {0};
     dpl_head *head = NULL;
     dpl_status status = DPL_E_MEMORY;
@@ -366,11 +332,14 @@ static dpl_status propose_all(job *j, dpl_error *err)
         if (dpli_cancelled(j->options.cancel))
             status = dpli_fail(err, DPL_E_CANCELLED, "interrupted before the photos were compared");
         else if (n > EXACT_UP_TO)
-            status = dpli_index_search(found, &index, head, rows + at * dim, m, FETCH, err);
+            status =
+                dpli_index_search(found, &index, head, rows + at * dim, m, DPLI_MOST_PROPOSED, err);
         else
-            status = dpli_flat_search(found, head, rows, n, rows + at * dim, m, FETCH, err);
+            status =
+                dpli_flat_search(found, head, rows, n, rows + at * dim, m, DPLI_MOST_PROPOSED, err);
         for (size_t i = 0; i < m && status == DPL_OK; i++)
-            status = take_found(j, pictures, at + i, found + i * FETCH, FETCH, err);
+            status = take_found(j, pictures, at + i, found + i * DPLI_MOST_PROPOSED,
+                                DPLI_MOST_PROPOSED, err);
     }
     if (status == DPL_OK && j->n_pairs > 1) {
         size_t kept = 1;
@@ -594,8 +563,8 @@ static void ask_copies(job *j, size_t first)
                 continue;
             for (size_t k = pairs_of(j, m); !away && k < j->n_pairs && j->pairs[k].a == m; k++)
                 away = is_drawn_away(j, &j->pairs[k], j->pairs[k].b, first, lack);
-            for (size_t k = pairs_to(j, m);
-                 !away && k < j->n_pairs && j->pairs[j->by_b[k]].b == m; k++)
+            for (size_t k = pairs_to(j, m); !away && k < j->n_pairs && j->pairs[j->by_b[k]].b == m;
+                 k++)
                 away = is_drawn_away(j, &j->pairs[j->by_b[k]], j->pairs[j->by_b[k]].a, first, lack);
             if (away) {
                 j->pictures[m].asked = NOTHING;

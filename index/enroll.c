@@ -339,13 +339,11 @@ static dpl_status add_template(item *it, const char *space, const float *vector,
     *t = (dpl_new_template){.space = space, .vector = vector, .dim = dim};
     if (face)
         t->face = *face;
-    if (chip) {
-        const dpl_status status =
-            dpli_thumb(&thumb, &t->n_thumb, encoder, &it->photo.image, face, chip, err);
-        if (status != DPL_OK)
-            return status;
-        t->thumb = thumb;
-    }
+    const dpl_status status =
+        dpli_thumb(&thumb, &t->n_thumb, encoder, &it->photo.image, face, chip, err);
+    if (status != DPL_OK)
+        return status;
+    t->thumb = thumb;
     it->n_templates++;
     return DPL_OK;
 }
@@ -486,7 +484,7 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
     if (image_encoder && it->photo.image_vector && status != DPL_E_MEMORY) {
         const dpl_status whole =
             add_template(it, dpl_encoder_space(image_encoder), it->photo.image_vector,
-                         dpl_encoder_dim(image_encoder), NULL, NULL, NULL, err);
+                         dpl_encoder_dim(image_encoder), NULL, image_encoder, NULL, err);
         if (whole != DPL_OK)
             return whole;
     }

@@ -379,6 +379,8 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
         .n_thumb = r->n_thumb,
         .caption = r->caption,
         .caption_source = r->caption_source,
+        .photo_width_px = (int32_t)r->photo.width_px,
+        .photo_height_px = (int32_t)r->photo.height_px,
     };
 
     if (status != DPL_OK)

@@ -870,6 +870,16 @@ bool dpli_has_dominant_face(const dpl_photo *photo)
     return area[0] <= BACKGROUND_AREA * area[1];
 }
 
+/* A whole picture, as small as it is kept. */
+static dpl_status shrink(dpl_image *out, const dpl_image *image, dpl_error *err)
+{
+    const int32_t w = image->width_px, h = image->height_px;
+    const double scale = fmin(1, DPLI_PICTURE_SIDE / (double)(w > h ? w : h));
+    const int32_t to_w = (int32_t)lround(w * scale), to_h = (int32_t)lround(h * scale);
+
+    return dpl_image_resize(out, image, to_w > 1 ? to_w : 1, to_h > 1 ? to_h : 1, err);
+}
+
 dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
                       const dpl_image *image, const dpl_face *face, const uint8_t *chip,
                       dpl_error *err)
@@ -881,6 +891,8 @@ dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
     *out = NULL;
     if (face)
         status = dpl_portrait(&thumb, image, face, DPLI_PORTRAIT_WIDTH, err);
+    else if (!chip)
+        status = shrink(&thumb, image, err);
     if (status == DPL_E_INPUT)
         status = dpl_image_from_rgb(&thumb, chip, w, h, (size_t)w * 3, err);
     if (status == DPL_OK)

@@ -82,8 +82,8 @@ size_t dpli_main_face(const dpl_photo *photo);
  * portrait, and they are in its background. */
 bool dpli_has_dominant_face(const dpl_photo *photo);
 
-/** JPEG of a face for people to look at, or of its chip [height, width, 3] where there are no
- * landmarks: a whole picture; freed with dpl_bytes_free. */
+/** JPEG of a face for people to look at; of its chip [height, width, 3] where there are no
+ * landmarks; or, of neither, of the whole picture. Freed with dpl_bytes_free. */
 dpl_status dpli_thumb(uint8_t **out, size_t *n_out, const dpl_encoder *encoder,
                       const dpl_image *image, const dpl_face *face, const uint8_t *chip,
                       dpl_error *err);

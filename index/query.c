@@ -4,6 +4,9 @@
  * The search finds the photos most like a face. They only propose: of a person with many photos one
  * is always a little more like a stranger, so it is the people of these photos that are compared,
  * each as a whole (person.c), and the best of them decides. The photos are shown.
+ *
+ * Whole pictures are found by their vectors, and the first few are looked at: what is the same
+ * picture, edited, comes before what is only alike.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +16,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "index/gallery.h"
+#include "index/overlay.h"
 #include "index/people.h"
 #include "index/pipeline.h"
 
@@ -46,6 +50,7 @@ typedef struct search {
     dpli_judge judge;
     bool by_person; /* faces: the people decide; else each photo by itself */
     const dpl_search_options *options;
+    const dpl_sketch *sketch;    /* of the picture asked about; NULL: of a face, or not to be had */
     dpli_people *people;         /* NULL: by its head each photo is compared */
     dpli_person_templates alone; /* of the person compared last, where they are not kept */
 } search;
@@ -57,8 +62,38 @@ typedef struct filling {
     const search *s;
     const dpli_side *probe;
     dpl_answer_hit *hit;
+    bool is_proposed; /* to be laid over */
     int failed;
 } filling;
+
+/* The picture asked about, on one that was found; where no thumbnail of that is left, nothing is
+ * told. */
+static dpl_status lay_over(dpl_answer_hit *h, const search *s, const dpl_template_row *row)
+{
+    const dpl_policy *policy = s->judge.policy;
+    const bool by_threshold = policy && policy->decides && isnan(policy->fmr);
+    dpl_image thumb = DPL_IMAGE_INIT;
+    dpl_sketch found;
+    dpl_status status;
+
+    if (row->n_thumb == 0 || row->photo_width_px < 1 || row->photo_height_px < 1)
+        return DPL_OK;
+    status = dpl_image_decode(&thumb, row->thumb, row->n_thumb, NULL, NULL);
+    thumb.full_width_px = row->photo_width_px;
+    thumb.full_height_px = row->photo_height_px;
+    if (status == DPL_OK)
+        status = dpl_sketch_make(&found, &thumb, NULL);
+    dpl_image_clear(&thumb);
+    if (status != DPL_OK)
+        return status;
+    dpl_sketch_compare(&h->overlay, &found, s->sketch);
+    h->is_copy = dpl_overlay_is_copy(&h->overlay);
+    if (h->is_copy)
+        h->rate = dpl_copy_rate(&h->overlay);
+    if (h->is_copy && !by_threshold)
+        h->decision = DPL_DECISION_MATCH;
+    return DPL_OK;
+}
 
 static dpl_status fill_hit(void *ctx, const dpl_template_row *row)
 {
@@ -83,6 +118,8 @@ static dpl_status fill_hit(void *ctx, const dpl_template_row *row)
         }
         f->failed |= !h->thumb;
     }
+    if (f->is_proposed)
+        f->failed |= lay_over(h, f->s, row) == DPL_E_MEMORY;
     return DPL_OK;
 }
 
@@ -91,7 +128,7 @@ static dpl_status add_hit(dpl_answer *a, const search *s, const dpli_side *probe
                           const dpl_hit *hit, dpl_error *err)
 {
     dpl_answer_hit *h = &a->hits[a->n_hits];
-    filling f = {s, probe, h, 0};
+    filling f = {s, probe, h, s->sketch && dpli_is_proposed(a->n_hits, hit->score), 0};
     dpl_status status = dpl_gallery_get_template(s->gallery, hit->template_id, fill_hit, &f, err);
 
     if (status == DPL_E_NOT_FOUND)
@@ -103,18 +140,19 @@ static dpl_status add_hit(dpl_answer *a, const search *s, const dpli_side *probe
     return status;
 }
 
-/* The best k, with room for one more. */
+/* The best k, and what is laid over; with room for one more. */
 static dpl_status add_hits(dpl_answer *a, const search *s, const dpli_side *probe,
                            const dpl_hit *hits, size_t n, dpl_error *err)
 {
-    const size_t k = (size_t)s->options->k;
+    const size_t k = (size_t)s->options->k, most = s->sketch ? DPLI_MOST_PROPOSED : 0;
     dpl_status status = DPL_OK;
 
-    a->hits = dpli_calloc(k + 1, sizeof *a->hits, err);
+    a->hits = dpli_calloc((k > most ? k : most) + 1, sizeof *a->hits, err);
     if (!a->hits)
         return DPL_E_MEMORY;
-    for (size_t i = 0; i < n && a->n_hits < k && status == DPL_OK; i++)
-        status = add_hit(a, s, probe, &hits[i], err);
+    for (size_t i = 0; i < n && status == DPL_OK; i++)
+        if (a->n_hits < k || (s->sketch && dpli_is_proposed(a->n_hits, hits[i].score)))
+            status = add_hit(a, s, probe, &hits[i], err);
     return status;
 }
 
@@ -123,6 +161,26 @@ static void clear_hit(dpl_answer_hit *h)
     free(h->person);
     free(h->photo_path);
     free(h->thumb);
+}
+
+/* Copies before what is only alike, those that agree best first; no more are left than were asked
+ * for. */
+static void sort_copies(dpl_answer *a, const search *s)
+{
+    for (size_t i = 0; i < a->n_hits; i++) {
+        const dpl_answer_hit h = a->hits[i];
+        size_t to = i;
+
+        if (!h.is_copy)
+            continue;
+        for (; to > 0 &&
+               !(a->hits[to - 1].is_copy && a->hits[to - 1].overlay.score >= h.overlay.score);
+             to--)
+            a->hits[to] = a->hits[to - 1];
+        a->hits[to] = h;
+    }
+    while (a->n_hits > (size_t)s->options->k)
+        clear_hit(&a->hits[--a->n_hits]);
 }
 
 /* Bring the best photo of whom it is, or may be, before all others, and let the people decide. */
@@ -296,24 +354,31 @@ static dpl_status compare_people(dpl_answer *a, search *s, const dpli_side *prob
 
 /* ------------------------------------------------------------------ answers */
 
+/* Of a picture, the first hit that has a name decides; a copy of nobody's is one, too. */
+static void decide_picture(dpl_answer *a)
+{
+    for (size_t i = 0; i < a->n_hits; i++)
+        if (a->hits[i].person && a->decision == DPL_DECISION_NONE) {
+            a->decision = a->hits[i].decision;
+            a->person = a->decision == DPL_DECISION_MATCH ? a->hits[i].person : NULL;
+        }
+    for (size_t i = 0; i < a->n_hits; i++)
+        if (a->hits[i].decision == DPL_DECISION_MATCH)
+            a->decision = DPL_DECISION_MATCH;
+}
+
 static void decide(dpl_answer *a, const search *s, const dpli_side *probe)
 {
     const dpl_policy *policy = s->judge.policy;
 
+    if (!s->by_person)
+        decide_picture(a);
     if (!policy || !policy->decides)
         return;
     if (s->by_person && a->n_candidates > 0) {
         a->decision = a->candidates[0].comparison.decision;
         a->person = a->decision == DPL_DECISION_MATCH ? a->candidates[0].person : NULL;
     }
-    /* Of a picture, the first hit that has a name decides; a copy of nobody's is one, too. */
-    for (size_t i = 0; i < a->n_hits && !s->by_person; i++)
-        if (a->hits[i].person && a->decision == DPL_DECISION_NONE) {
-            a->decision = a->hits[i].decision;
-            a->person = a->decision == DPL_DECISION_MATCH ? a->hits[i].person : NULL;
-        }
-    if (!s->by_person && a->n_hits > 0 && a->hits[0].decision == DPL_DECISION_MATCH)
-        a->decision = DPL_DECISION_MATCH;
     /* Nobody there to compare with, or only people whose photos tell nothing. */
     if (a->decision == DPL_DECISION_NONE || a->decision == DPL_DECISION_TOO_POOR)
         a->decision = DPL_DECISION_NO_MATCH;
@@ -374,6 +439,8 @@ static dpl_status answer_one(dpl_answer *a, search *s, const dpli_side *probe, c
         status = compare_people(a, s, probe, hits, n, err);
     if (status == DPL_OK && s->by_person)
         status = lead(a, s, probe, hits, n, err);
+    if (status == DPL_OK && s->sketch)
+        sort_copies(a, s);
     if (status == DPL_OK)
         decide(a, s, probe);
     free(more);
@@ -398,6 +465,8 @@ static dpl_status answer_all(dpl_answer *answers, search *s, const float *probes
     fetch = (size_t)options.k;
     if (s->by_person)
         fetch = fetch * FETCH_TIMES > FETCH_MIN ? fetch * FETCH_TIMES : FETCH_MIN;
+    else if (s->sketch && fetch < DPLI_MOST_PROPOSED)
+        fetch = DPLI_MOST_PROPOSED;
     if (fetch > FETCH_MAX) /* what was asked for is fetched in any case */
         fetch = (size_t)options.k > FETCH_MAX ? (size_t)options.k : FETCH_MAX;
     if (!dpli_mul(&n_hits, n, fetch))
@@ -447,6 +516,7 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
     const dpl_encoder *image_encoder = dpl_pipeline_image_encoder(pipeline);
     dpl_head *image_head = NULL;
     dpl_policy of_copies;
+    dpl_sketch sketch;
     search s = {.gallery = gallery, .options = &known};
     dpl_answer *answers;
     size_t n;
@@ -485,6 +555,10 @@ dpl_status dpl_query(dpl_answer **out, size_t *n_out, dpl_gallery *gallery,
         if (status == DPL_OK)
             status = judge_pictures(&s, &of_copies, pipeline, policy, err);
         s.judge.head = image_head;
+        if (status == DPL_OK && photo->image.pixels) {
+            status = dpl_sketch_make(&sketch, &photo->image, err);
+            s.sketch = &sketch;
+        }
         if (status == DPL_OK)
             status = answer_all(answers, &s, photo->image_vector, NULL, 1, err);
     }

@@ -29,6 +29,9 @@ size_t dpli_encoder_plan_bytes(const dpl_encoder *encoder);
  * face-105, which lies 3.5 pixels within that template, at (18, 30), pixel for pixel. */
 enum { DPLI_PORTRAIT_WIDTH = 141 };
 
+/* The larger side of a whole picture's thumbnail: what its encoder and its sketch need of it. */
+enum { DPLI_PICTURE_SIDE = 128 };
+
 /** Where in a portrait of width_px the landmarks lie of the face that it was made of.
  * @retval DPL_E_INPUT  as of dpl_portrait */
 dpl_status dpli_portrait_landmarks(dpl_point points[5], const dpl_face *face, int32_t width_px,

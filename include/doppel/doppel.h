@@ -20,6 +20,7 @@
 #include "doppel/net.h"
 #include "doppel/photos.h"
 #include "doppel/score.h"
+#include "doppel/sketch.h"
 #include "doppel/text.h"
 #include "doppel/train.h"
 #include "doppel/version.h"

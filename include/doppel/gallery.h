@@ -162,6 +162,7 @@ typedef struct dpl_template_row {
     size_t n_thumb;
     const char *caption;        /* the text that it is of; NULL: of none */
     const char *caption_source; /* where the text was found: "sidecar", "xmp", "photo" or "list" */
+    int32_t photo_width_px, photo_height_px; /* upright; 0: not known */
 } dpl_template_row;
 
 /* Walk rows: people by name, photos by the URI that stands for their path, templates by id, all of

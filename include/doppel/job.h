@@ -13,6 +13,7 @@
 #include "doppel/face.h"
 #include "doppel/gallery.h"
 #include "doppel/score.h"
+#include "doppel/sketch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -497,6 +498,10 @@ typedef struct dpl_answer_hit {
     dpl_face face; /* where in that photo */
     uint8_t *thumb;
     size_t n_thumb;
+    bool is_copy; /* of a whole picture: laid over each other the two are the same, edited; then
+                     rate is dpl_copy_rate's */
+    dpl_overlay overlay; /* the picture asked about, on this one's thumbnail; a score of 0 where
+                            that was not looked at */
 } dpl_answer_hit;
 
 /* A person whom it may be. */

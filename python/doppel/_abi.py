@@ -285,6 +285,8 @@ class dpl_template_row(Structure):
         ("n_thumb", c_size_t),
         ("caption", c_char_p),
         ("caption_source", c_char_p),
+        ("photo_width_px", c_int32),
+        ("photo_height_px", c_int32),
     ]
 
 
@@ -451,6 +453,31 @@ class dpl_audit_report(Structure):
         ("broken_at", c_int64),
         ("why", (c_char * 256)),
         ("hash", (c_char * 65)),
+    ]
+
+
+class dpl_sketch(Structure):
+    _fields_ = [
+        ("width_px", c_int32),
+        ("height_px", c_int32),
+        ("full_width_px", c_int32),
+        ("full_height_px", c_int32),
+        ("sharpness", c_float),
+        ("pixels", c_uint64),
+        ("grey", (c_uint8 * 4096)),
+    ]
+
+
+class dpl_overlay(Structure):
+    _fields_ = [
+        ("score", c_float),
+        ("all_over", c_float),
+        ("evidence", c_float),
+        ("orientation", c_int32),
+        ("angle_deg", c_float),
+        ("shown_a", c_float),
+        ("shown_b", c_float),
+        ("scale", c_float),
     ]
 
 
@@ -653,6 +680,8 @@ class dpl_answer_hit(Structure):
         ("face", dpl_face),
         ("thumb", c_void_p),
         ("n_thumb", c_size_t),
+        ("is_copy", c_bool),
+        ("overlay", dpl_overlay),
     ]
 
 
@@ -854,31 +883,6 @@ class dpl_photos_report(Structure):
         ("n_left_out", c_int64),
         ("worst", c_int),
         ("seconds", c_double),
-    ]
-
-
-class dpl_sketch(Structure):
-    _fields_ = [
-        ("width_px", c_int32),
-        ("height_px", c_int32),
-        ("full_width_px", c_int32),
-        ("full_height_px", c_int32),
-        ("sharpness", c_float),
-        ("pixels", c_uint64),
-        ("grey", (c_uint8 * 4096)),
-    ]
-
-
-class dpl_overlay(Structure):
-    _fields_ = [
-        ("score", c_float),
-        ("all_over", c_float),
-        ("evidence", c_float),
-        ("orientation", c_int32),
-        ("angle_deg", c_float),
-        ("shown_a", c_float),
-        ("shown_b", c_float),
-        ("scale", c_float),
     ]
 
 
@@ -1731,6 +1735,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_audit_query": (c_int, (c_void_p, c_char_p, c_int64, POINTER(dpl_error))),
     "dpl_forget_receipt": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_forget_report), c_char_p, POINTER(c_char_p), c_size_t, POINTER(dpl_error))),
     "dpl_gallery_check_receipt": (c_int, (c_void_p, c_void_p, c_char_p, c_size_t, POINTER(dpl_error))),
+    "dpl_sketch_make": (c_int, (POINTER(dpl_sketch), POINTER(dpl_image), POINTER(dpl_error))),
+    "dpl_sketch_compare": (None, (POINTER(dpl_overlay), POINTER(dpl_sketch), POINTER(dpl_sketch))),
+    "dpl_overlay_is_copy": (c_bool, (POINTER(dpl_overlay),)),
+    "dpl_copy_rate": (dpl_rate, (POINTER(dpl_overlay),)),
     "dpl_pipeline_options_init": (None, (POINTER(dpl_pipeline_options), c_size_t)),
     "dpl_pipeline_open": (c_int, (POINTER(c_void_p), POINTER(dpl_pipeline_options), POINTER(dpl_error))),
     "dpl_pipeline_close": (None, (c_void_p,)),
@@ -1782,10 +1790,6 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_cancel": (None, (c_void_p,)),
     "dpl_photos_options_init": (None, (POINTER(dpl_photos_options), c_size_t)),
     "dpl_photos_each": (c_int, (POINTER(dpl_photos_report), c_void_p, POINTER(c_char_p), c_size_t, POINTER(dpl_photos_options), POINTER(dpl_error))),
-    "dpl_sketch_make": (c_int, (POINTER(dpl_sketch), POINTER(dpl_image), POINTER(dpl_error))),
-    "dpl_sketch_compare": (None, (POINTER(dpl_overlay), POINTER(dpl_sketch), POINTER(dpl_sketch))),
-    "dpl_overlay_is_copy": (c_bool, (POINTER(dpl_overlay),)),
-    "dpl_copy_rate": (dpl_rate, (POINTER(dpl_overlay),)),
     "dpl_copies_options_init": (None, (POINTER(dpl_copies_options), c_size_t)),
     "dpl_find_copies": (c_int, (POINTER(dpl_copies_report), c_void_p, POINTER(c_char_p), c_size_t, POINTER(dpl_copies_options), POINTER(dpl_error))),
     "dpl_dataset_options_init": (None, (POINTER(dpl_dataset_options), c_size_t)),

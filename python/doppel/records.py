@@ -516,6 +516,8 @@ class TemplateRow:
     n_thumb: int
     caption: Optional[str]
     caption_source: Optional[str]
+    photo_width_px: int
+    photo_height_px: int
 
     @classmethod
     def _of(cls, c: Any) -> TemplateRow:
@@ -538,6 +540,8 @@ class TemplateRow:
             n_thumb=c.n_thumb,
             caption=maybe_text(c.caption),
             caption_source=maybe_text(c.caption_source),
+            photo_width_px=c.photo_width_px,
+            photo_height_px=c.photo_height_px,
         )
 
 
@@ -818,6 +822,33 @@ class AuditReport:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """dpl_overlay"""
+
+    score: float
+    all_over: float
+    evidence: float
+    orientation: int
+    angle_deg: float
+    shown_a: float
+    shown_b: float
+    scale: float
+
+    @classmethod
+    def _of(cls, c: Any) -> Overlay:
+        return cls(
+            score=c.score,
+            all_over=c.all_over,
+            evidence=c.evidence,
+            orientation=c.orientation,
+            angle_deg=c.angle_deg,
+            shown_a=c.shown_a,
+            shown_b=c.shown_b,
+            scale=c.scale,
+        )
+
+
+@dataclass(frozen=True)
 class EnrollEvent:
     """dpl_enroll_event"""
 
@@ -1071,6 +1102,8 @@ class AnswerHit:
     face: Face
     thumb: bytes
     n_thumb: int
+    is_copy: bool
+    overlay: Overlay
 
     @classmethod
     def _of(cls, c: Any) -> AnswerHit:
@@ -1083,6 +1116,8 @@ class AnswerHit:
             face=Face._of(c.face),
             thumb=string_at(c.thumb, c.n_thumb) if c.n_thumb else b"",
             n_thumb=c.n_thumb,
+            is_copy=c.is_copy,
+            overlay=Overlay._of(c.overlay),
         )
 
 
@@ -1378,33 +1413,6 @@ class PhotosReport:
             n_left_out=c.n_left_out,
             worst=Status(c.worst),
             seconds=c.seconds,
-        )
-
-
-@dataclass(frozen=True)
-class Overlay:
-    """dpl_overlay"""
-
-    score: float
-    all_over: float
-    evidence: float
-    orientation: int
-    angle_deg: float
-    shown_a: float
-    shown_b: float
-    scale: float
-
-    @classmethod
-    def _of(cls, c: Any) -> Overlay:
-        return cls(
-            score=c.score,
-            all_over=c.all_over,
-            evidence=c.evidence,
-            orientation=c.orientation,
-            angle_deg=c.angle_deg,
-            shown_a=c.shown_a,
-            shown_b=c.shown_b,
-            scale=c.scale,
         )
 
 

@@ -124,3 +124,19 @@ DOPPEL_MODELS="$PWD/former" exits 3 migrate
 says err "is their disk there?"
 DOPPEL_MODELS="$PWD/former" exits 0 migrate --from-thumbnails --quiet
 says out "0 vectors from photos, 150 from thumbnails"
+
+# Whole pictures go the same way, as a small one is kept of each.
+cp "$SRCDIR/models/image-105.onnx" former
+cp former/image-105.onnx later
+echo '{"mean": "120", "std": "140"}' >later/image-105.onnx.json
+mkdir shown
+cp "$demo/group.jpg" "$demo/congress.jpg" "$demo/stranger.jpg" shown
+export DOPPEL_GALLERY="$PWD/pictures"
+DOPPEL_MODELS="$PWD/former" exits 0 scan shown
+mv shown/stranger.jpg gone.jpg
+exits 0 migrate
+says out "from its thumbnail: $PWD/shown/stranger.jpg"
+lacks out ", 0 from thumbnails"
+says out "0 lost"
+exits 0 query gone.jpg --by image --table
+says out "shown/stranger.jpg (same picture: "

@@ -39,6 +39,10 @@ is "$("$JSON" out picture.person)" "Barack Obama"
 "$EDIT" "$obama" mirrored.jpg mirror
 exits 0 query mirrored.jpg --by image --table
 says out "the whole picture, which is a copy"
+says out "(same picture: mirrored)"
+exits 0 query mirrored.jpg --by image --json
+is "$("$JSON" out picture.hits.0.copy.orientation)" "2"
+is "$("$JSON" out picture.hits.0.copy.evidence)" "same picture: mirrored"
 "$EDIT" "$demo/people/Marie Curie/portrait.png" part.jpg corner
 exits 1 query part.jpg --json
 is "$("$JSON" out by)" "image"

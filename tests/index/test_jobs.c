@@ -667,10 +667,102 @@ static void picture_gets_an_image_vector_even_without_a_usable_face(void **state
     assert_int_equal(answers[0].n_hits, 2);
     assert_non_null(strstr(answers[0].hits[0].photo_path, "group.jpg"));
     assert_true(answers[0].hits[0].hit.score > 0.999f);
-    assert_int_equal(answers[0].decision,
-                     DPL_DECISION_NONE); /* no calibration for pictures: none is made */
+    assert_true(answers[0].hits[0].is_copy && !answers[0].hits[1].is_copy);
+    assert_int_equal(answers[0].decision, DPL_DECISION_MATCH);
+    /* no calibration for pictures: of what is only alike no decision is made */
+    assert_int_equal(answers[0].hits[1].decision, DPL_DECISION_NONE);
     dpl_answers_free(answers, n);
     dpl_photo_clear(&photo);
+    dpl_gallery_close(g);
+    dpl_pipeline_close(both);
+}
+
+/* Four fifths of a photo's sides from its right, mirrored. */
+static dpl_photo mirrored_crop(const dpl_pipeline *p, const char *path)
+{
+    dpl_photo whole = open_photo(p, path), out;
+    const dpl_image *in = &whole.image;
+    const int32_t w = in->width_px * 4 / 5, h = in->height_px * 4 / 5;
+    uint8_t *rgb = malloc(3 * (size_t)w * (size_t)h);
+    dpl_scratch *scratch;
+
+    assert_non_null(rgb);
+    assert_int_equal(dpl_scratch_new(&scratch, 0, NULL), DPL_OK);
+    for (int32_t y = 0; y < h; y++)
+        for (int32_t x = 0; x < w; x++)
+            memcpy(rgb + 3 * ((size_t)y * (size_t)w + (size_t)x),
+                   in->pixels +
+                       3 * ((size_t)y * (size_t)in->width_px + (size_t)(in->width_px - 1 - x)),
+                   3);
+    assert_int_equal(dpl_photo_from_rgb(&out, p, scratch, "edited", rgb, w, h, 3 * (size_t)w, NULL),
+                     DPL_OK);
+    free(rgb);
+    dpl_scratch_free(scratch);
+    dpl_photo_clear(&whole);
+    return out;
+}
+
+/* The stand-in's vector is of where a picture is bright, which a mirror image is not: what is the
+ * same picture is seen all the same, and comes first. */
+static void edited_copy_is_found_before_what_is_only_alike(void **state)
+{
+    static const char *const photos[] = {OBAMA, BIDEN, CURIE, CONGRESS, GROUP};
+    enum { N = sizeof photos / sizeof *photos };
+    dpl_pipeline *both = open_pipeline(DPL_MODELS_DIR "/face-detect.onnx",
+                                       DPL_MODELS_DIR "/face-105.onnx", STANDIN "image.onnx");
+    dpl_search_options one = DPL_SEARCH_OPTIONS_INIT;
+    dpl_answer *answers;
+    events v = {0};
+    int n_misled = 0;
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "all/%d%s", i, strrchr(photos[i], '.'));
+        put(photos[i], name);
+    }
+    enroll(&v, both, at("photos"), (dpl_enroll_options)DPL_ENROLL_OPTIONS_INIT, DPL_OK);
+    dpl_gallery *g = open_gallery(DPL_GALLERY_READ);
+    for (int i = 0; i < N; i++) {
+        dpl_photo photo = mirrored_crop(both, photos[i]);
+        char name[8];
+
+        snprintf(name, sizeof name, "/%d.", i);
+        assert_int_equal(
+            dpl_query(&answers, &n, g, both, NULL, &photo, DPL_QUERY_IMAGE, NULL, NULL), DPL_OK);
+        const dpl_answer_hit *first = &answers[0].hits[0];
+        assert_int_equal(answers[0].n_hits, N);
+        assert_non_null(strstr(first->photo_path, name));
+        assert_true(first->is_copy && first->decision == DPL_DECISION_MATCH);
+        assert_true(first->rate.high < 1e-6);
+        assert_int_equal(first->overlay.orientation, 2);
+        assert_true(fabsf(first->overlay.shown_a - 0.64f) < 0.03f);
+        assert_int_equal(answers[0].decision, DPL_DECISION_MATCH);
+        for (size_t k = 1; k < answers[0].n_hits; k++) {
+            assert_false(answers[0].hits[k].is_copy);
+            n_misled += answers[0].hits[k].hit.score > first->hit.score;
+        }
+        dpl_answers_free(answers, n);
+        /* as many as were asked for, however many were looked at */
+        one.k = 1;
+        assert_int_equal(
+            dpl_query(&answers, &n, g, both, NULL, &photo, DPL_QUERY_IMAGE, &one, NULL), DPL_OK);
+        assert_int_equal(answers[0].n_hits, 1);
+        assert_non_null(strstr(answers[0].hits[0].photo_path, name));
+        dpl_answers_free(answers, n);
+        dpl_photo_clear(&photo);
+    }
+    assert_true(n_misled > 0);
+    dpl_photo other = open_photo(both, STRANGER);
+    assert_int_equal(dpl_query(&answers, &n, g, both, NULL, &other, DPL_QUERY_IMAGE, NULL, NULL),
+                     DPL_OK);
+    for (size_t k = 0; k < answers[0].n_hits; k++)
+        assert_false(answers[0].hits[k].is_copy);
+    assert_int_equal(answers[0].decision, DPL_DECISION_NONE);
+    dpl_answers_free(answers, n);
+    dpl_photo_clear(&other);
     dpl_gallery_close(g);
     dpl_pipeline_close(both);
 }
@@ -917,6 +1009,7 @@ int main(void)
         JOB(another_encoder_is_refused_by_the_gallery),
         JOB(without_a_detector_the_whole_picture_is_compared),
         JOB(picture_gets_an_image_vector_even_without_a_usable_face),
+        JOB(edited_copy_is_found_before_what_is_only_alike),
         JOB(two_photos_of_one_person_match_and_of_two_do_not),
         JOB(face_can_be_chosen_and_must_exist),
         JOB(a_claim_is_judged_by_the_mean_of_the_templates),
