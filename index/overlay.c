@@ -71,75 +71,100 @@ static void from_sketch(plane *out, const dpl_sketch *s)
         out->v[i] = s->grey[i];
 }
 
-/* How much of input pixel i lies in output pixel o of an axis that is made smaller. */
-static double share(int i, double from, double to)
-{
-    const double a = i > from ? i : from, b = i + 1 < to ? i + 1 : to;
+/* What each output pixel of an axis that is made smaller takes of the input's: the shares of those
+ * from first on, of which they are the more the smaller it is made. */
+typedef struct shares {
+    int first[SIDE], n[SIDE];
+    double share[SIDE][SIDE];
+} shares;
 
-    return b > a ? b - a : 0;
+static void share_out(shares *out, int n_in, int n_out)
+{
+    static const double tiny = 1e-9;
+    const double size = (double)n_in / n_out;
+
+    for (int o = 0; o < n_out; o++) {
+        const double from = o * size, to = from + size;
+        const int last = (int)ceil(to - tiny) - 1;
+
+        out->first[o] = (int)from;
+        out->n[o] = (last < n_in ? last + 1 : n_in) - out->first[o];
+        for (int k = 0; k < out->n[o]; k++) {
+            const int i = out->first[o] + k;
+            const double a = i > from ? i : from, b = i + 1 < to ? i + 1 : to;
+
+            out->share[o][k] = b > a ? b - a : 0;
+        }
+    }
 }
 
 /* The mean over each pixel's area. */
-static void shrink(plane *out, const plane *in, int w, int h)
+DPLI_EACH_CPU(static, void, shrink, (plane * out, const plane *in, int w, int h), (out, in, w, h))
 {
-    static const double tiny = 1e-9;
     float rows[MAX_PIXELS]; /* [in->h, w] */
     const double sx = (double)in->w / w, sy = (double)in->h / h;
+    double sum[SIDE];
+    shares part;
 
-    for (int x = 0; x < w; x++) {
-        const double from = x * sx, to = from + sx;
-        const int first = (int)from, last = (int)ceil(to - tiny) - 1;
-
-        for (int y = 0; y < in->h; y++) {
-            double sum = 0;
-
-            for (int i = first; i <= last && i < in->w; i++)
-                sum += share(i, from, to) * (double)in->v[y * in->w + i];
-            rows[y * w + x] = (float)(sum / sx);
-        }
-    }
-    for (int y = 0; y < h; y++) {
-        const double from = y * sy, to = from + sy;
-        const int first = (int)from, last = (int)ceil(to - tiny) - 1;
-
+    share_out(&part, in->w, w);
+    for (int y = 0; y < in->h; y++)
         for (int x = 0; x < w; x++) {
-            double sum = 0;
+            const float *v = in->v + y * in->w + part.first[x];
+            double all = 0;
 
-            for (int i = first; i <= last && i < in->h; i++)
-                sum += share(i, from, to) * (double)rows[i * w + x];
-            out->v[y * w + x] = (float)(sum / sy);
+            for (int k = 0; k < part.n[x]; k++)
+                all += part.share[x][k] * (double)v[k];
+            rows[y * w + x] = (float)(all / sx);
         }
+    share_out(&part, in->h, h);
+    for (int y = 0; y < h; y++) {
+        for (int x = 0; x < w; x++)
+            sum[x] = 0;
+        for (int k = 0; k < part.n[y]; k++) {
+            const float *v = rows + (part.first[y] + k) * w;
+            const double share = part.share[y][k];
+
+            for (int x = 0; x < w; x++)
+                sum[x] += share * (double)v[x];
+        }
+        for (int x = 0; x < w; x++)
+            out->v[y * w + x] = (float)(sum[x] / sy);
     }
     out->w = w;
     out->h = h;
 }
 
 /* Means over (2 radius + 1) squared, of what there is of it within the picture. */
-static void mean_around(float *out, const plane *in, int radius)
+DPLI_EACH_CPU(static, void, mean_around, (float *out, const plane *in, int radius),
+              (out, in, radius))
 {
-    float rows[MAX_PIXELS];
+    float rows[MAX_PIXELS], sum[SIDE];
+    const int w = in->w, h = in->h;
 
-    for (int y = 0; y < in->h; y++)
-        for (int x = 0; x < in->w; x++) {
-            const int a = x > radius ? x - radius : 0;
-            const int b = x + radius < in->w ? x + radius : in->w - 1;
-            float sum = 0;
+    for (int y = 0; y < h; y++) {
+        const float *v = in->v + y * w;
 
-            for (int i = a; i <= b; i++)
-                sum += in->v[y * in->w + i];
-            rows[y * in->w + x] = sum / (float)(b - a + 1);
+        for (int x = 0; x < w; x++)
+            sum[x] = 0;
+        for (int d = -radius; d <= radius; d++)
+            for (int x = d < 0 ? -d : 0; x < (d < 0 ? w : w - d); x++)
+                sum[x] += v[x + d];
+        for (int x = 0; x < w; x++) {
+            const int a = x > radius ? x - radius : 0, b = x + radius < w ? x + radius : w - 1;
+
+            rows[y * w + x] = sum[x] / (float)(b - a + 1);
         }
-    for (int y = 0; y < in->h; y++) {
-        const int a = y > radius ? y - radius : 0;
-        const int b = y + radius < in->h ? y + radius : in->h - 1;
+    }
+    for (int y = 0; y < h; y++) {
+        const int a = y > radius ? y - radius : 0, b = y + radius < h ? y + radius : h - 1;
 
-        for (int x = 0; x < in->w; x++) {
-            float sum = 0;
-
-            for (int i = a; i <= b; i++)
-                sum += rows[i * in->w + x];
-            out[y * in->w + x] = sum / (float)(b - a + 1);
-        }
+        for (int x = 0; x < w; x++)
+            sum[x] = 0;
+        for (int i = a; i <= b; i++)
+            for (int x = 0; x < w; x++)
+                sum[x] += rows[i * w + x];
+        for (int x = 0; x < w; x++)
+            out[y * w + x] = sum[x] / (float)(b - a + 1);
     }
 }
 
@@ -357,13 +382,16 @@ static void read_under(reading *r, const plane *other, const affine *a, int w, i
             const double y = a->m[3] * du + a->m[4] * dv + a->m[5] - 0.5;
 
             r->in[at] = x >= -0.5 && y >= -0.5 && x <= other->w - 0.5 && y <= other->h - 0.5;
-            if (!r->in[at])
+            if (!r->in[at]) {
+                r->v[at] = 0;
                 continue;
+            }
             r->n_in++;
-            int i = (int)floor(x), j = (int)floor(y);
-            i = i < 0 ? 0 : i > other->w - 2 ? other->w - 2 : i;
-            j = j < 0 ? 0 : j > other->h - 2 ? other->h - 2 : j;
-            const float fx = (float)fmin(fmax(x - i, 0), 1), fy = (float)fmin(fmax(y - j, 0), 1);
+            const int i = x > other->w - 2 ? other->w - 2 : (int)x;
+            const int j = y > other->h - 2 ? other->h - 2 : (int)y;
+            const double dx = x - i, dy = y - j;
+            const float fx = (float)(dx < 0 ? 0 : dx > 1 ? 1 : dx);
+            const float fy = (float)(dy < 0 ? 0 : dy > 1 ? 1 : dy);
             const float *p = other->v + j * other->w + i;
             const float p00 = p[0], p01 = p[1], p10 = p[other->w], p11 = p[other->w + 1];
 
@@ -406,6 +434,16 @@ static void moments(double *mean, double *dev, const float *v, const bool *kept,
     *dev = squares > 0 ? sqrt(squares) : 0;
 }
 
+/* (v - mean) / dev of the one, less that of the other. */
+DPLI_EACH_CPU(static, void, differ,
+              (float *restrict off, const float *restrict v, double mean, double dev,
+               const float *restrict t, double mean_t, double dev_t, int n),
+              (off, v, mean, dev, t, mean_t, dev_t, n))
+{
+    for (int i = 0; i < n; i++)
+        off[i] = (float)(((double)v[i] - mean) / dev - ((double)t[i] - mean_t) / dev_t);
+}
+
 /* Both brought to mean 0 and deviation 1 over what is kept; off is their difference. False when one
  * of them is plain. */
 static bool subtract(reading *r, double *dev_read, const plane *t)
@@ -417,9 +455,7 @@ static bool subtract(reading *r, double *dev_read, const plane *t)
     moments(&mean, dev_read, r->v, r->kept, n);
     if (dev_t < PLAIN || *dev_read < PLAIN)
         return false;
-    for (int i = 0; i < n; i++)
-        if (r->in[i])
-            r->off[i] = (float)((r->v[i] - mean) / *dev_read - (t->v[i] - mean_t) / dev_t);
+    differ(r->off, r->v, mean, *dev_read, t->v, mean_t, dev_t, n);
     return true;
 }
 
