@@ -11,6 +11,9 @@
  * 2008). Light and sky, which agree in most pictures, are taken away before, and the fifth of the
  * pixels that agrees least is left out at each step and of the score.
  *
+ * What agrees is not to be the frame: where both have one, what is within is laid over each other
+ * by itself, and the lower numbers count.
+ *
  * Does not say what a score is worth: copies.c does.
  */
 #include "index/overlay.h"
@@ -26,18 +29,20 @@
 #define MAX_PIXELS (SIDE * SIDE)
 enum {
     N_ORIENT = 8,
-    COARSE = 24,       /* side that is searched first */
-    COARSE_WIDE = 3,   /* radius of the mean that is taken away there */
-    FINE_WIDE = 6,     /* and at SIDE */
-    N_TRIED = 3,       /* places made exact */
-    N_TILTED = 2,      /* of them also begun tilted */
-    SOFT_ROUNDS = 6,   /* of fitting, at half of SIDE */
-    EARLY_ROUND = 2,   /* after which a fit that leads nowhere ends */
-    SHARP_ROUNDS = 8,  /* at SIDE */
-    MIN_PIXELS = 64,   /* that a fit needs */
-    N_CELLS = 5,       /* across and down, that are looked at by themselves */
-    BESIDE = 2,        /* pixels around a place that are looked at with it */
-    PIXELS_A_FACT = 12 /* neighbours agree with each other: so many count as one */
+    COARSE = 24,        /* side that is searched first */
+    COARSE_WIDE = 3,    /* radius of the mean that is taken away there */
+    FINE_WIDE = 6,      /* and at SIDE */
+    N_TRIED = 3,        /* places made exact */
+    N_TILTED = 2,       /* of them also begun tilted */
+    SOFT_ROUNDS = 6,    /* of fitting, at half of SIDE */
+    EARLY_ROUND = 2,    /* after which a fit that leads nowhere ends */
+    SHARP_ROUNDS = 8,   /* at SIDE */
+    MIN_PIXELS = 64,    /* that a fit needs */
+    N_CELLS = 5,        /* across and down, that are looked at by themselves */
+    BESIDE = 2,         /* pixels around a place that are looked at with it */
+    PIXELS_A_FACT = 12, /* neighbours agree with each other: so many count as one */
+    TONE = 10,          /* grey levels that a frame's band may vary by */
+    WITHIN = 8          /* pixels that must be within a frame, each way */
 };
 #define SIZE_STEP  0.9
 #define SMALLEST   0.4
@@ -778,7 +783,7 @@ static int propose(place tried[N_TRIED], const plane planes[2], int wide)
     return n;
 }
 
-void dpli_overlay(dpl_overlay *out, const dpl_sketch *a, const dpl_sketch *b)
+static void lay_over(dpl_overlay *out, const dpl_sketch *a, const dpl_sketch *b)
 {
     place tried[N_TRIED];
     plane planes[2];
@@ -803,4 +808,108 @@ void dpli_overlay(dpl_overlay *out, const dpl_sketch *a, const dpl_sketch *b)
                 tell(out, &f, p->o, p->second, p->second ? b : a, p->second ? a : b);
         }
     }
+}
+
+/* ------------------------------------------------------------------ frames */
+
+/* What is looked at of a sketch: from its column and row on, up to others. */
+typedef struct part {
+    int x0, y0, x1, y1;
+} part;
+
+/* How deep the part is from a side (0 top, 1 bottom, 2 left, 3 right). */
+static int depth(const part *p, int side)
+{
+    return side < 2 ? p->y1 - p->y0 : p->x1 - p->x0;
+}
+
+/* How often each tone is in the line that lies k within the part from a side, and of how many
+ * pixels. */
+static int count_tones(int count[256], const dpl_sketch *s, const part *p, int side, int k)
+{
+    const int along = side < 2 ? p->x1 - p->x0 : p->y1 - p->y0;
+
+    memset(count, 0, 256 * sizeof *count);
+    for (int i = 0; i < along; i++) {
+        const int x = side < 2 ? p->x0 + i : side == 2 ? p->x0 + k : p->x1 - 1 - k;
+        const int y = side >= 2 ? p->y0 + i : side == 0 ? p->y0 + k : p->y1 - 1 - k;
+
+        count[s->grey[y * s->width_px + x]]++;
+    }
+    return along;
+}
+
+/* How many pixels have the tone, or nearly. */
+static int of_tone(const int count[256], int tone)
+{
+    int n = 0;
+
+    for (int v = tone > TONE ? tone - TONE : 0; v <= tone + TONE && v < 256; v++)
+        n += count[v];
+    return n;
+}
+
+/* How many lines from a side are a frame's: nine tenths of each of one tone, and where they end,
+ * they end along a straight edge; the one in which the edge lies counts. What is there of sky, or
+ * of a dark ground, ends otherwise. */
+static int frame_at(const dpl_sketch *s, const part *p, int side)
+{
+    int count[256], tone = -1, k = 0, n;
+
+    for (; k < depth(p, side); k++) {
+        int middle = 0, upto = 0;
+
+        n = count_tones(count, s, p, side, k);
+        while (upto + count[middle] <= n / 2)
+            upto += count[middle++];
+        if (10 * of_tone(count, middle) < 9 * n)
+            break;
+        tone = middle;
+    }
+    if (k == 0 || k + 1 >= depth(p, side))
+        return 0;
+    n = count_tones(count, s, p, side, k + 1);
+    return 2 * of_tone(count, tone) <= n ? k + 1 : 0;
+}
+
+/* Take a frame off, or one within the other, as around a print on a page. False where there is
+ * none, or hardly anything in it. */
+static bool take_frame_off(dpl_sketch *out, const dpl_sketch *s)
+{
+    part p = {0, 0, s->width_px, s->height_px};
+    bool is_framed = false, again = true;
+
+    while (again) {
+        const int top = frame_at(s, &p, 0), bottom = frame_at(s, &p, 1);
+        const int left = frame_at(s, &p, 2), right = frame_at(s, &p, 3);
+
+        again = top || bottom || left || right;
+        is_framed |= again;
+        p = (part){p.x0 + left, p.y0 + top, p.x1 - right, p.y1 - bottom};
+        if (p.x1 - p.x0 < WITHIN || p.y1 - p.y0 < WITHIN)
+            return false;
+    }
+    *out = *s;
+    out->width_px = p.x1 - p.x0;
+    out->height_px = p.y1 - p.y0;
+    for (int y = p.y0; y < p.y1; y++)
+        memcpy(out->grey + (size_t)(y - p.y0) * (size_t)out->width_px,
+               s->grey + (size_t)y * (size_t)s->width_px + p.x0, (size_t)out->width_px);
+    return is_framed;
+}
+
+/* Two prints on the same page, two pictures from the same instant camera agree in their frames,
+ * which says nothing: where both have one, what is within has to agree by itself. */
+void dpli_overlay(dpl_overlay *out, const dpl_sketch *a, const dpl_sketch *b)
+{
+    dpl_sketch within_a, within_b;
+    dpl_overlay within;
+
+    lay_over(out, a, b);
+    if (out->evidence <= 0 || !take_frame_off(&within_a, a) || !take_frame_off(&within_b, b))
+        return;
+    lay_over(&within, &within_a, &within_b);
+    out->score = fminf(out->score, within.score);
+    out->evidence = fminf(out->evidence, within.evidence);
+    out->all_over = fminf(out->all_over, within.all_over);
 }

@@ -48,6 +48,9 @@ typedef struct dpl_overlay {
  * of the sides, in a frame, tilted by some degrees, stretched a little; brightness and contrast do
  * not count.
  *
+ * Where both have a frame of one tone along their sides, what is within has to agree by itself: the
+ * lower of each number is given.
+ *
  * Threads: any number at once.
  * Numerics: the same bits on every processor; exchanging the pictures may change the score in the
  * third digit.

@@ -360,6 +360,54 @@ static void other_pictures_are_not_taken_for_copies(void **state)
         }
 }
 
+/* Prints on the pages of one album: what they have around them is the same. */
+static dpl_image mounted(const dpl_image *in, int album)
+{
+    static const struct {
+        double inner, outer;
+        uint8_t paper, page;
+    } albums[] = {{.05, .05, 250, 90}, {.1, .12, 240, 60}, {.12, .25, 255, 85}, {0, .2, 20, 20}};
+    const int32_t side = 300;
+    dpl_image square = DPL_IMAGE_INIT, paper, page;
+
+    need(dpl_image_resize(&square, in, side, side, &err));
+    paper = framed(&square, albums[album].inner, albums[album].paper);
+    page = framed(&paper, albums[album].outer, albums[album].page);
+    dpl_image_clear(&square);
+    dpl_image_clear(&paper);
+    return page;
+}
+
+static void prints_in_one_album_are_copies_of_themselves_alone(void **state)
+{
+    (void)state;
+    for (int album = 0; album < 4; album++) {
+        dpl_sketch s[N_PHOTOS], edited[N_PHOTOS];
+
+        for (int i = 0; i < N_PHOTOS; i++) {
+            dpl_image page = mounted(&images[i], album), small = resized(&page, 0.6);
+            dpl_image turned = lying(&small, 7), bad = recompressed(&turned, 60);
+
+            s[i] = sketch_of(&page);
+            edited[i] = sketch_of(&bad);
+            dpl_image_clear(&page);
+            dpl_image_clear(&small);
+            dpl_image_clear(&turned);
+            dpl_image_clear(&bad);
+        }
+        for (int i = 0; i < N_PHOTOS; i++)
+            for (int k = 0; k < N_PHOTOS; k++) {
+                dpl_overlay o;
+
+                dpl_sketch_compare(&o, &s[i], &edited[k]);
+                if (dpl_overlay_is_copy(&o) != (i == k))
+                    fail_msg("album %d, %s and %s: score %g, evidence %g, all over %g", album,
+                             photos[i], photos[k], (double)o.score, (double)o.evidence,
+                             (double)o.all_over);
+            }
+    }
+}
+
 static void plain_pictures_tell_nothing(void **state)
 {
     dpl_image plain = blank(300, 200, 90);
@@ -623,6 +671,7 @@ int main(void)
         cmocka_unit_test(spoilt_copies_are_known),
         cmocka_unit_test(several_edits_at_once_are_known),
         cmocka_unit_test(other_pictures_are_not_taken_for_copies),
+        cmocka_unit_test(prints_in_one_album_are_copies_of_themselves_alone),
         cmocka_unit_test(plain_pictures_tell_nothing),
         cmocka_unit_test(any_two_pictures_give_numbers_within_bounds),
         cmocka_unit_test(blurred_copies_are_less_sharp),
