@@ -244,6 +244,7 @@ async function look(file) {
       const p = answer.picture;
       list.append(make("article", { class: "card" }, make("h2", {}, "No face: by the whole picture"),
         make("p", { class: verdictClass(p.decision) }, p.copy ? "A copy of a picture in the gallery" : "No copy of it is in the gallery"),
+        p.hits[0] && p.hits[0].copy ? make("p", { class: "soft" }, p.hits[0].copy.evidence + " (" + p.hits[0].photo.split("/").pop() + ")") : null,
         hitsStrip(p.hits)));
     }
     $("who-answer").replaceChildren(make("div", { class: "answer with-photo" }, photoWithBoxes(file, answer.faces), list));

@@ -98,7 +98,9 @@ def test_photos_are_answered_and_touch_no_disk():
     assert server.get("/v1/people/Joe/portrait").type == "image/jpeg"
     unknown = is_(server.post("/v1/query", *form(photo=STRANGER, k="1")), 200, photo="photo.jpg")
     assert unknown["faces"][0]["decision"] != "match"
-    assert is_(server.post("/v1/images/search", CONGRESS), 200, by="image")["picture"]["copy"]
+    picture = is_(server.post("/v1/images/search", CONGRESS), 200, by="image")["picture"]
+    assert picture["copy"] and picture["hits"][0]["copy"]["evidence"].startswith("same picture: ")
+    assert server.get("/v1/faces/%d" % picture["hits"][0]["template"]).body.startswith(b"\xff\xd8")
     same = is_(server.post("/v1/verify", *form(a=OBAMA, b=OBAMA_2)), 200, decision="match")
     assert same["a"]["photo"] == "a.jpg" and not same["same_file"]
     is_(server.post("/v1/verify", *form(a=OBAMA, b=BIDEN, threshold="0.5")), 200, decision="no match")
