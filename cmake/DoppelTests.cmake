@@ -157,6 +157,23 @@ function(dpl_program variable target)
   set(${variable} ${file} PARENT_SCOPE)
 endfunction()
 
+# dpl_add_program(<target> <source> <function>…)
+#
+# The program once more, linked with all of its objects and the library's, and with what source has in the
+# place of these functions (--wrap).
+function(dpl_add_program target source)
+  add_executable(${target} ${source} $<TARGET_OBJECTS:doppel-cli> $<TARGET_OBJECTS:doppel_assets>)
+  target_link_libraries(${target} PRIVATE doppel_internal doppel_compile PkgConfig::jansson
+                                          PkgConfig::libmicrohttpd Threads::Threads m)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  dpl_see(${target} ${dpl_folders})
+  foreach(function IN LISTS ARGN)
+    target_link_options(${target} PRIVATE LINKER:--wrap=${function})
+  endforeach()
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX
+                                             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+endfunction()
+
 # dpl_add_processors(<test>) - a test of kernels once more on each kind of ARM's processors that qemu plays:
 # plain NEON, with products of bytes, and one with everything. None where nothing is played.
 function(dpl_add_processors name)
