@@ -80,7 +80,7 @@ zpty -d shell
 EOF
     zsh -n completion.zsh 2>err || fail "zsh does not read it"
     for ask in "verify --f:--face-b" "list --color :never"; do
-        timeout 300 zsh -f ask.zsh "doppel ${ask%%:*}" "${ask#*:}" >out 2>err || :
+        timeout 600 zsh -f ask.zsh "doppel ${ask%%:*}" "${ask#*:}" >out 2>err || :
         says out "${ask#*:}"
     done
 fi

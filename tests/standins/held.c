@@ -1,13 +1,13 @@
 /*
- * held.c - the program, standing still at a known place of its work until the test lets it go on, so that a
- * signal, or a kill, comes to it there and not when it happens to have got so far. Linked with all of its
- * objects and the library's. $DOPPEL_HOLD is the place:
+ * held.c - the program, standing still at a known place of its work until the test lets it go on,
+ * so that a signal, or a kill, comes to it there and not when it happens to have got so far. Linked
+ * with all of its objects and the library's. $DOPPEL_HOLD is the place:
  *
  *     read:END   it is about to read a file whose path ends so
  *     step:N     it tells the Nth step of what it does as progress
  *
- * There it says so at descriptor 9 and waits for the end of what comes from descriptor 8. See "holds" in
- * tests/cli/lib.sh.
+ * There it says so at descriptor 9 and waits for the end of what comes from descriptor 8. See
+ * "holds" in tests/cli/lib.sh.
  */
 #include <errno.h>
 #include <stdlib.h>
