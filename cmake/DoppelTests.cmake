@@ -23,14 +23,19 @@ set(dpl_allocators malloc calloc realloc aligned_alloc)
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
-    postgres_test_gallery postgres_test_export test_kills postgres_test_search postgres_test_jobs
-    postgres_test_migrate test_gallery_fail cli_training_page memcheck_gallery
-    test_cuts memcheck_export cli_postgres cli_interrupt cli_calibrate cli_examples instructions test_photo
-    memcheck_net_graph test_search cli_library test_migrate cli_migrate test_face test_train test_train_reference
-    test_snapshot_cuts test_gallery_version test_doubt cli_enroll cli_query cli_query_folder cli_folders cli_scan
-    test_jobs cli_json test_gallery test_export cli_output cli_decisions cli_archive test_search_index
-    test_encryption sealed_test_search memcheck_image test_memory test_decisions cli_verify memcheck_image_memory
-    cli_check cli_right test_copies test_jobs_fail)
+    test_gallery_fail cli_training_page memcheck_gallery test_cuts postgres_test_search instructions
+    memcheck_net_graph memcheck_export test_train_reference test_jobs_fail test_snapshot_cuts cli_examples
+    memcheck_image test_train memcheck_image_memory postgres_cli_scan test_kills test_search cli_calibrate
+    cli_scan test_memory python postgres_test_gallery postgres_cli_enroll cli_migrate postgres_cli_query
+    postgres_test_migrate test_photo sealed_test_search test_encryption postgres_cli_right dist cli_archive
+    postgres_test_doubt serve_browser cli_enroll cli_folders serve_server cli_library test_migrate
+    sealed_test_migrate cli_query_folder postgres_test_jobs test_search_index test_train_vectors
+    postgres_cli_dupes test_decisions cli_query python_types cli_encryption postgres_test_export
+    test_image_memory cli_interrupt cli_captions cli_right cli_check sealed_test_gallery python_install
+    cli_postgres test_gallery cli_output postgres_cli_verify cli_train cli_json postgres_cli_remembers
+    test_gallery_version test_export sealed_test_export cli_dupes test_net_graph cli_verify cli_remembers
+    cli_decisions postgres_cli_xmp test_arch postgres_test_group pgvector_test_right cli_archive_page cli_input
+    cli_move test_jobs cli_xmp serve_memory)
 list(LENGTH dpl_long dpl_n_long)
 
 # What sanitizers do not run again: pages of the documentation, whose commands other tests run as well;
