@@ -18,7 +18,7 @@ function(dpl_add_fuzzer name)
       endif()
     endforeach()
     add_test(NAME ${name} COMMAND ${name} ${folders})
-    set_tests_properties(${name} PROPERTIES LABELS fuzz-replay TIMEOUT 300
+    set_tests_properties(${name} PROPERTIES LABELS fuzz-replay
                                             ENVIRONMENT "${dpl_test_environment}")
   endif()
   target_link_libraries(${name} PRIVATE doppel_internal doppel_compile)

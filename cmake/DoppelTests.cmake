@@ -17,28 +17,25 @@ set(dpl_test_environment
 # What tests/failing_alloc.h stands in for.
 set(dpl_allocators malloc calloc realloc aligned_alloc)
 
-# A test that takes longer hangs. Generous, because the machine may have other work, too.
-set(dpl_timeout_s 300)
-if(DOPPEL_SANITIZE)
-  set(dpl_timeout_s 900)
-endif()
-# An emulator is some twenty times slower.
-set(dpl_patience 1)
-if(CMAKE_CROSSCOMPILING_EMULATOR)
-  set(dpl_patience 20)
-endif()
+# What hangs is ended by ctest: after half an hour by the presets, and nothing else has a limit of its own. A
+# machine may have other work, too.
 
 # The long ones, the longest first. They begin first: one that begins last leaves all cores but its own
 # without work. What a build tree has measured itself counts more.
 set(dpl_long
-    postgres_test_gallery postgres_test_export test_kills postgres_test_search postgres_test_jobs
-    postgres_test_migrate test_gallery_fail cli_training_page memcheck_gallery
-    test_cuts memcheck_export cli_postgres cli_interrupt cli_calibrate cli_examples instructions test_photo
-    memcheck_net_graph test_search cli_library test_migrate cli_migrate test_face test_train test_train_reference
-    test_snapshot_cuts test_gallery_version test_doubt cli_enroll cli_query cli_query_folder cli_folders cli_scan
-    test_jobs cli_json test_gallery test_export cli_output cli_decisions cli_archive test_search_index
-    test_encryption sealed_test_search memcheck_image test_memory test_decisions cli_verify memcheck_image_memory
-    cli_check cli_right test_copies test_jobs_fail)
+    test_gallery_fail cli_training_page memcheck_gallery test_cuts postgres_test_search instructions
+    memcheck_net_graph memcheck_export test_train_reference test_jobs_fail test_snapshot_cuts cli_examples
+    memcheck_image test_train memcheck_image_memory postgres_cli_scan test_kills test_search cli_calibrate
+    cli_scan test_memory python postgres_test_gallery postgres_cli_enroll cli_migrate postgres_cli_query
+    postgres_test_migrate test_photo sealed_test_search test_encryption postgres_cli_right dist cli_archive
+    postgres_test_doubt serve_browser cli_enroll cli_folders serve_server cli_library test_migrate
+    sealed_test_migrate cli_query_folder postgres_test_jobs test_search_index test_train_vectors
+    postgres_cli_dupes test_decisions cli_query python_types cli_encryption postgres_test_export
+    test_image_memory cli_interrupt cli_captions cli_right cli_check sealed_test_gallery python_install
+    cli_postgres test_gallery cli_output postgres_cli_verify cli_train cli_json postgres_cli_remembers
+    test_gallery_version test_export sealed_test_export cli_dupes test_net_graph cli_verify cli_remembers
+    cli_decisions postgres_cli_xmp test_arch postgres_test_group pgvector_test_right cli_archive_page cli_input
+    cli_move test_jobs cli_xmp serve_memory)
 list(LENGTH dpl_long dpl_n_long)
 
 # What sanitizers do not run again: pages of the documentation, whose commands other tests run as well;
@@ -63,14 +60,14 @@ function(dpl_begin_early name)
   endif()
 endfunction()
 
-# dpl_add_test(<name> LABELS <label>… SOURCES <file>… [LIBS <target>…] [WRAP <function>…] [TIMEOUT s])
+# dpl_add_test(<name> LABELS <label>… SOURCES <file>… [LIBS <target>…] [WRAP <function>…])
 #
 # A cmocka program that may call everything the library has, dpli_* too, and include
 # "<folder>/x.h" of any folder. WRAP passes --wrap=<function> to the linker.
 # The program's working directory is a folder of its own in the build tree; it finds its data through
 # the macros DPL_SOURCE_DIR and DPL_MODELS_DIR.
 function(dpl_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS;SOURCES;LIBS;WRAP")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LABELS;SOURCES;LIBS;WRAP")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE doppel_internal doppel_compile ${arg_LIBS}
                                         PkgConfig::cmocka m)
@@ -90,12 +87,8 @@ function(dpl_add_test name)
                                            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   set(work ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   file(MAKE_DIRECTORY ${work})
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT ${dpl_timeout_s})
-  endif()
-  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${work})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${dpl_test_environment}")
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${dpl_test_environment}")
   dpl_label(${name} ${arg_LABELS})
   dpl_begin_early(${name})
 endfunction()
@@ -117,7 +110,7 @@ function(dpl_again_in_postgres name)
   file(MAKE_DIRECTORY ${work})
   add_test(NAME ${server}_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
   set_tests_properties(
-    ${server}_${name} PROPERTIES LABELS slow TIMEOUT 900 FIXTURES_REQUIRED ${server}
+    ${server}_${name} PROPERTIES LABELS slow FIXTURES_REQUIRED ${server}
                      SKIP_RETURN_CODE 77
                      ENVIRONMENT "${dpl_test_environment};DOPPEL_TEST_POSTGRES=${PROJECT_BINARY_DIR}/tests/scratch/${server};XDG_CACHE_HOME=${work}/cache")
   dpl_begin_early(${server}_${name})
@@ -134,7 +127,7 @@ function(dpl_again_sealed name)
   set(work ${PROJECT_BINARY_DIR}/tests/scratch/sealed_${name})
   file(MAKE_DIRECTORY ${work})
   add_test(NAME sealed_${name} COMMAND ${name} WORKING_DIRECTORY ${work})
-  set_tests_properties(sealed_${name} PROPERTIES LABELS unit TIMEOUT 300
+  set_tests_properties(sealed_${name} PROPERTIES LABELS unit
                                                  ENVIRONMENT "${dpl_test_environment};DOPPEL_ENCRYPTED=1")
   dpl_begin_early(sealed_${name})
 endfunction()
@@ -157,6 +150,23 @@ function(dpl_program variable target)
   set(${variable} ${file} PARENT_SCOPE)
 endfunction()
 
+# dpl_add_program(<target> <source> <function>…)
+#
+# The program once more, linked with all of its objects and the library's, and with what source has in the
+# place of these functions (--wrap).
+function(dpl_add_program target source)
+  add_executable(${target} ${source} $<TARGET_OBJECTS:doppel-cli> $<TARGET_OBJECTS:doppel_assets>)
+  target_link_libraries(${target} PRIVATE doppel_internal doppel_compile PkgConfig::jansson
+                                          PkgConfig::libmicrohttpd Threads::Threads m)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  dpl_see(${target} ${dpl_folders})
+  foreach(function IN LISTS ARGN)
+    target_link_options(${target} PRIVATE LINKER:--wrap=${function})
+  endforeach()
+  set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX
+                                             RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+endfunction()
+
 # dpl_add_processors(<test>) - a test of kernels once more on each kind of ARM's processors that qemu plays:
 # plain NEON, with products of bytes, and one with everything. None where nothing is played.
 function(dpl_add_processors name)
@@ -166,7 +176,7 @@ function(dpl_add_processors name)
   foreach(processor cortex-a53 cortex-a76 max)
     add_test(NAME ${name}_${processor} COMMAND ${name}
              WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests/scratch/${name})
-    set_tests_properties(${name}_${processor} PROPERTIES LABELS unit TIMEOUT 3600 SKIP_RETURN_CODE 77
+    set_tests_properties(${name}_${processor} PROPERTIES LABELS unit SKIP_RETURN_CODE 77
                          ENVIRONMENT "${dpl_test_environment};QEMU_CPU=${processor}")
   endforeach()
 endfunction()
@@ -191,7 +201,7 @@ function(dpl_add_memcheck name program)
   file(MAKE_DIRECTORY ${work})
   add_test(NAME ${name} COMMAND ${command} WORKING_DIRECTORY ${work})
   set_tests_properties(
-    ${name} PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77
+    ${name} PROPERTIES LABELS slow SKIP_RETURN_CODE 77
                        ENVIRONMENT "${dpl_test_environment};JSIMD_FORCENONE=1;DOPPEL_CPU=avx2")
   dpl_begin_early(${name})
 endfunction()
@@ -200,26 +210,21 @@ endfunction()
 find_program(DOPPEL_PYTHON NAMES python3 HINTS /usr/bin DOC "For the tests of python/ and docs/api.md")
 mark_as_advanced(DOPPEL_PYTHON)
 
-# dpl_add_cli_test(<script> LABELS <label>… [TIMEOUT s])
+# dpl_add_cli_test(<script> LABELS <label>…)
 #
 # A POSIX shell script of tests/cli, run by tests/cli/run in an empty folder of its own with DOPPEL (the
 # program), DOPPEL_MODELS and SRCDIR (the source tree) in the environment. <script>.exit (default 0),
 # .stdout and .stderr beside it, where they exist, state what must come out.
 function(dpl_add_cli_test script)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LABELS")
   get_filename_component(name ${script} NAME_WE)
   set(name cli_${name})
-  if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT ${dpl_timeout_s})
-  endif()
-  math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${dpl_patience}")
   dpl_program(doppel doppel-cli)
   add_test(NAME ${name}
            COMMAND sh ${PROJECT_SOURCE_DIR}/tests/cli/run ${CMAKE_CURRENT_SOURCE_DIR}/${script}
                    ${PROJECT_BINARY_DIR}/tests/scratch/${name})
   set_tests_properties(
-    ${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
-                       ENVIRONMENT "${dpl_test_environment};DOPPEL=${doppel};SRCDIR=${PROJECT_SOURCE_DIR}")
+    ${name} PROPERTIES ENVIRONMENT "${dpl_test_environment};DOPPEL=${doppel};SRCDIR=${PROJECT_SOURCE_DIR}")
   dpl_label(${name} ${arg_LABELS})
   dpl_begin_early(${name})
 endfunction()

@@ -73,13 +73,14 @@ zpty -w shell "autoload -U compinit; compinit -u -D; zstyle ':completion:*' list
 zpty -w shell "bindkey '^I' list-choices; stty cols 200; echo rea''dy"
 zpty -m -r shell text '*ready*' >/dev/null
 zpty -n -w shell "$1"$'\t'
-sleep 1
-while zpty -r -t shell text; do print -r -- "$text"; done
+# Read until it has come; what does not come is ended from outside.
+zpty -m -r shell text "*$2*"
+print -r -- "$text"
 zpty -d shell
 EOF
     zsh -n completion.zsh 2>err || fail "zsh does not read it"
     for ask in "verify --f:--face-b" "list --color :never"; do
-        zsh -f ask.zsh "doppel ${ask%%:*}" >out 2>err || :
+        timeout 600 zsh -f ask.zsh "doppel ${ask%%:*}" "${ask#*:}" >out 2>err || :
         says out "${ask#*:}"
     done
 fi

@@ -110,9 +110,10 @@ for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' out); do
             line=$(echo "$line" | sed 's/808[0-9]/0/')
             : >out # the one before has said that it serves, too
             (cd now && exec sh -euc "exec $line") >out 2>err </dev/null &
-            until grep -q serving out || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
-            kill -TERM $! || :
-            wait $! || status=$?
+            pid=$!
+            comes has out serving
+            kill -TERM $pid
+            wait $pid || status=$?
             ;;
         *) (cd now && sh -euc "$line") >out 2>err </dev/null || status=$? ;;
         esac

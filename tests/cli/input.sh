@@ -27,7 +27,11 @@ cmp out lines || fail "another answer from standard input"
 from "$demo/congress.jpg" 0 query - --threshold 0.5 --json
 is "$("$JSON" out photo)" "-"
 # From a pipe, slowly.
-{ head -c 1000 "$demo/congress.jpg"; sleep 0.2; tail -c +1001 "$demo/congress.jpg"; } |
+{
+    head -c 1000 "$demo/congress.jpg"
+    sleep 0.2 # however long: there is the rest, sooner or later
+    tail -c +1001 "$demo/congress.jpg"
+} |
     "$DOPPEL" verify - "$obama" --threshold 0.5 --json >out
 is "$("$JSON" out score)" "$score"
 

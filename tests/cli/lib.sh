@@ -56,8 +56,60 @@ exits() {
     [ "$status" -eq "$expected" ] || fail "exit status $status, not $expected: doppel $*"
 }
 
+# runs - the process $pid has not ended. (kill -0 finds one that has, too, until it is waited for.)
+runs() {
+    [ "$(sed -n 's/^State:[^A-Za-z]*\(.\).*/\1/p' /proc/$pid/status 2>/dev/null)" != Z ] && kill -0 "$pid" 2>/dev/null
+}
+
+# comes WORD… - waits until the command WORD… succeeds; fails when the process $pid ends before. However long that
+# takes: what never comes is ended by ctest.
+comes() {
+    until "$@"; do
+        runs || "$@" || fail "process $pid was over before: $*"
+        sleep 0.02
+    done
+}
+
+# becomes WORD… - waits until the command WORD… succeeds, whoever brings it about.
+becomes() {
+    until "$@"; do
+        sleep 0.05
+    done
+}
+
+# has FILE TEXT - says, for comes; has_lines FILE N - it has that many at least.
+has() {
+    grep -qsF -- "$2" "$1"
+}
+has_lines() {
+    [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+# holds PLACE WORD… - starts doppel WORD…, output in out and err, and returns when it stands still at PLACE
+# (tests/standins/held.c); $pid is its number. goes_on [SIGNAL] - sends the signal and lets it go on from there
+# to its end; $status is its exit status.
+holds() {
+    place=$1
+    shift
+    rm -f held go
+    mkfifo held go
+    # Its own, before they are opened: what a command before it has said is not what this one says.
+    : >out
+    : >err
+    DOPPEL_HOLD=$place "$HELD" "$@" 8<go 9>held >out 2>err &
+    pid=$!
+    exec 8>go
+    read -r place <held || fail "it was over before it came to $place"
+}
+goes_on() {
+    [ -z "${1:-}" ] || kill -"$1" $pid
+    exec 8>&-
+    status=0
+    wait $pid || status=$?
+}
+
 # interrupt_training LINES RUN WORD… - trains into RUN until its log has so many lines, then sends SIGINT; its
-# exit status must be 130, and $step is the step that was saved.
+# exit status must be 130, and $step is the step that was saved. WORD… ask for more steps than it can be done with.
 interrupt_training() {
     lines=$1
     run=$2
@@ -65,12 +117,8 @@ interrupt_training() {
     : >out
     "$DOPPEL" train --run "$run" "$@" >out 2>err &
     pid=$!
-    tries=0
-    while [ "$(cat "$run/log.jsonl" 2>/dev/null | wc -l)" -lt "$lines" ] && [ $tries -lt 3000 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-    done
-    kill -INT $pid || fail "it was over before the signal came"
+    comes has_lines "$run/log.jsonl" "$lines"
+    kill -INT $pid
     status=0
     wait $pid || status=$?
     is $status 130

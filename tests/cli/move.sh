@@ -72,16 +72,11 @@ exits 0 migrate --to third --json
 "$JSON" out n_photos >n
 [ "$(cat n)" -ge 7 ] || fail "$(cat n) photos"
 
-# Killed at any instant, nothing half is there, and the next run makes all of it.
+# Killed anywhere, nothing half is there, and the next run makes all of it.
 exits 0 export before.jsonl
-i=0
-while [ $i -lt 8 ]; do
-    "$DOPPEL" migrate --to killed >out 2>err &
-    pid=$!
-    sleep "0.0$((i * 7 % 10))"
-    kill -KILL $pid 2>/dev/null || :
-    wait $pid 2>/dev/null || :
-    i=$((i + 1))
+for place in step:1 step:2 step:7 step:20 read:gallery/calibration.json; do
+    holds $place migrate --to killed
+    goes_on KILL
     if [ -e killed/gallery.db ] && "$DOPPEL" export killed.jsonl --gallery killed 2>err; then
         cmp -s before.jsonl killed.jsonl || [ "$(wc -l <killed.jsonl)" -eq 2 ] || fail "half a gallery"
     fi

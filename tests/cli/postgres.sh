@@ -55,20 +55,15 @@ for gallery in gallery "$doors"; do
 done
 lacks out "a-secret"
 
-# Killed at any instant, nothing half is there.
+# Killed anywhere, nothing half is there.
 server psql server postgres -c "CREATE DATABASE killed"
 killed="postgresql://doppel@/killed?host=$socket"
 exits 0 migrate --gallery "$killed"
-i=0
-while [ $i -lt 5 ]; do
-    "$DOPPEL" migrate --to "$killed" >out 2>err &
-    pid=$!
-    sleep "0.$((i * 37 % 100 + 10))"
-    kill -KILL $pid 2>/dev/null || :
-    wait $pid 2>/dev/null || :
+for place in step:1 step:7 step:20 read:gallery/calibration.json; do
+    holds $place migrate --to "$killed"
+    goes_on KILL
     exits 0 export killed.jsonl --gallery "$killed"
     cmp -s before.jsonl killed.jsonl || [ "$(wc -l <killed.jsonl)" -eq 2 ] || fail "half a gallery"
-    i=$((i + 1))
 done
 cmp -s before.jsonl killed.jsonl || exits 0 migrate --to "$killed"
 exits 0 export killed.jsonl --gallery "$killed"

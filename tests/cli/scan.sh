@@ -55,7 +55,7 @@ exits 2 scan nas --faces all
 ln -s nowhere nas/gone.jpg
 exits 3 scan nas
 exits 0 export scanned.jsonl
-sleep 1
+sleep 1 # however long: the second try is at another second
 exits 3 scan nas
 says out "4 unchanged, 2 refused"
 exits 0 export now.jsonl

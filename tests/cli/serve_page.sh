@@ -7,10 +7,19 @@ cp "$obama" ann-1.jpg
 cp "$demo/people/Barack Obama/blue-room.jpg" ann-2.jpg
 cp "$biden" bob-1.jpg
 
-# The blocks marked sh, on ports that are free.
-ports=$(python3 -c 'import socket
-a, b = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
-print(a.getsockname()[1], b.getsockname()[1])')
+# The blocks marked sh, on ports that are free: none that the system gives to whoever asks for any, so that
+# nobody has them before doppel does.
+ports=$(python3 -c 'import os, socket
+free = []
+for port in range(10000 + os.getpid() * 2 % 9000, 20000):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        free.append(port)
+    except OSError:
+        pass
+    if len(free) == 2:
+        break
+print(*free)')
 awk '/^```sh$/ { inside = 1; next } /^```/ { inside = 0 } inside' "$SRCDIR/docs/serve.md" |
     sed "s/\<8080\>/${ports% *}/g; s/\<8081\>/${ports#* }/g" >commands
 # kill %1 is of a shell with jobs.

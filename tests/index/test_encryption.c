@@ -302,27 +302,39 @@ static void no_file_has_a_plain_byte(void **state)
     assert_int_equal(n_plain(f->dir), 0);
 }
 
-/* A writer in a process of its own is killed while a transaction of it is under way. */
+/* A writer in a process of its own is killed while a transaction of it is under way: some are done.
+ */
 static void no_file_has_one_after_a_kill(void **state)
 {
     fixture *f = *state;
 
     dpl_gallery_close(f->gallery);
     for (int i = 0; i < 6; i++) {
-        const pid_t pid = fork();
-        int status;
+        int ends[2], status;
+        char byte;
+        pid_t pid;
 
+        assert_int_equal(pipe(ends), 0);
+        pid = fork();
         if (pid == 0) {
             dpl_gallery *g = open_by(f->dir, DPL_GALLERY_WRITE, &f->key);
 
-            for (int k = 0; k < 100000; k++)
+            close(ends[0]);
+            for (int k = 0;; k++) {
                 kit_put_well(g, (uint64_t)(1 + k % 4), "/photos/secret folder/more.jpg",
                              "Anna Secretmann", 4);
-            _exit(0);
+                if (write(ends[1], "+", 1) != 1)
+                    _exit(1);
+            }
         }
-        usleep(30000 + 7000 * (useconds_t)i);
+        close(ends[1]);
+        for (int n = 0; n < 1 + i; n++)
+            assert_int_equal(read(ends[0], &byte, 1), 1);
+        usleep(700 * (useconds_t)i);
         kill(pid, SIGKILL);
+        close(ends[0]);
         assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
         assert_int_equal(n_plain(f->dir), 0);
     }
     f->gallery = open_by(f->dir, DPL_GALLERY_WRITE, &f->key);
@@ -586,7 +598,7 @@ static void killed_at_any_instant_it_is_as_before_or_done(void **state)
 
     dpli_rng_seed(&rng, seed ? strtoull(seed, NULL, 10) : 11);
     took_us = time_of_one(f);
-    for (int i = 0; i < (rounds ? atoi(rounds) : 16); i++) {
+    for (int i = 0; i < (rounds ? atoi(rounds) : 16) || n_not == 0; i++) {
         const int what = i % 4 == 3 ? DECRYPT : i % 4 == 0 ? ENCRYPT : REKEY;
         /* The second time by the key file that it has. */
         const dpl_key_options *to = i % 4 == 2 || i % 4 == 0 ? &f->key : &f->other;
@@ -619,8 +631,10 @@ static void killed_at_any_instant_it_is_as_before_or_done(void **state)
             assert_int_equal(n_plain(f->dir), 0);
         n_done += WIFEXITED(status);
         n_not += !WIFEXITED(status);
+        /* The one that was timed may have had to wait for the machine. */
+        if (WIFEXITED(status))
+            took_us *= 0.9;
     }
-    assert_true(n_not > 0);
     print_message("%d done, %d cut short\n", n_done, n_not);
 }
 

@@ -36,7 +36,7 @@ run() {
     until as_server "$bin/pg_ctl" start --silent --wait --pgdata "$home/data" --log "$home/log" \
         </dev/null >/dev/null 2>&1 9>&-; do
         tries=$((tries + 1))
-        [ $tries -lt 200 ] || {
+        [ $tries -lt 2000 ] || {
             tail -n 20 "$home/log" >&2
             exit 1
         }

@@ -8,8 +8,8 @@ import base64
 import http.client
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -33,13 +33,12 @@ class Failed(Exception):
 
 class Browser:
     def __init__(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
         self.driver = subprocess.Popen(
-            ["chromedriver", "--port=%d" % self.port], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True)
-        started = any("started successfully" in line for line in self.driver.stdout)
+            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = (re.search(r"started successfully on port (\d+)", line) for line in self.driver.stdout)
+        started = next(filter(None, said), None)
         assert started, "chromedriver does not start"
+        self.port = int(started[1])
         options = {
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                      "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
@@ -51,7 +50,7 @@ class Browser:
         self.session = "/session/" + made["sessionId"]
 
     def ask(self, method, path, body=None):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=180)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=kit.PATIENCE_S)
         c.request(method, path, json.dumps(body) if body is not None else None,
                   {"Content-Type": "application/json"})
         value = json.loads(c.getresponse().read())["value"]
@@ -101,7 +100,7 @@ class Browser:
             return all(word in text[0] for word in words)
 
         try:
-            kit.until(has, 90)
+            kit.until(has)
         except AssertionError:
             raise AssertionError("%s does not say %s, but: %s" % (css, words, text[0]))
 
@@ -145,7 +144,7 @@ class Browser:
                 self.ask("DELETE", self.session)
         finally:
             self.driver.terminate()
-            self.driver.wait(timeout=60)
+            self.driver.wait(timeout=kit.PATIENCE_S)
             self.driver.stdout.close()
 
 

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 
+# How long something may take that would never come if anything was wrong: longer than any machine needs,
+# loaded or not, and less than the test's own limit.
+PATIENCE_S = 600
 SRCDIR = os.environ["SRCDIR"]
 DOPPEL = os.environ["DOPPEL"]
 DEMO = os.path.join(SRCDIR, "demo")
@@ -83,11 +86,11 @@ class Server:
         host, port = told["listen"].rsplit(":", 1)
         self.address = (host.strip("[]"), int(port))
 
-    def connect(self, timeout=120):
+    def connect(self, timeout=PATIENCE_S):
         return socket.create_connection(self.address, timeout=timeout)
 
     def ask(self, method, path, body=None, type=None, token="own", **headers):
-        c = http.client.HTTPConnection(*self.address, timeout=300)
+        c = http.client.HTTPConnection(*self.address, timeout=PATIENCE_S)
         try:
             headers = {k.replace("_", "-"): v for k, v in headers.items()}
             if type:
@@ -118,14 +121,14 @@ class Server:
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        code = self.process.wait(timeout=120)
+        code = self.process.wait(timeout=PATIENCE_S)
         self.process.stdout.close()
         self.err.close()
         assert code == 0, "the server ended with %d: %s" % (code, read("serve.err").decode())
 
 
-def until(what, seconds=60):
-    end = time.monotonic() + seconds
+def until(what):
+    end = time.monotonic() + PATIENCE_S
     while not what():
         assert time.monotonic() < end, "it does not come to be"
         time.sleep(0.05)

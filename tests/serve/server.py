@@ -11,13 +11,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import kit
 from kit import BIDEN, CONGRESS, NO_FACE, OBAMA, OBAMA_2, STRANGER, Server, form
 
 MEGABYTE = 1 << 20
-server = Server("gallery", "--timeout", "2", "--max-body", "1M")
+server = Server("gallery", "--max-body", "1M")
 
 
 def kept():
@@ -312,24 +311,28 @@ def test_cut_off_and_contradicting_requests_leave_nothing():
 
 
 def test_slow_clients_are_let_go_and_nobody_waits_for_them():
-    slow = [server.connect() for _ in range(20)]
+    # One of its own: by a clock as short as this whoever asks may be too slow on a loaded machine.
+    other = Server("gallery", "--read-only", "--timeout", "2")
+    slow = [other.connect() for _ in range(20)]
     for c in slow:
         c.sendall(b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n")
     gone = set()
-    began = time.monotonic()
-    while len(gone) < len(slow) and time.monotonic() < began + 60:
+
+    def all_are_gone():
         for i, c in enumerate(slow):
             if i not in gone:
                 try:
                     c.sendall(b"x")  # a byte now and then
                 except OSError:
                     gone.add(i)
-        is_(server.get("/v1/health"), 200)
-        time.sleep(0.1)
-    assert len(gone) == len(slow), len(gone)
-    assert server.metric("clients_too_slow_total") >= len(slow)
+        is_(other.get("/v1/health"), 200)
+        return len(gone) == len(slow)
+
+    kit.until(all_are_gone)
+    assert other.metric("clients_too_slow_total") >= len(slow)
     for c in slow:
         c.close()
+    other.end()
 
 
 def test_many_idle_connections_starve_nobody():
@@ -457,7 +460,7 @@ def test_a_token_lets_in_and_a_reader_changes_nothing():
 def refuses(code, *options):
     p = subprocess.run(
         [kit.DOPPEL, "serve", "--gallery", "gallery", *options], stdin=subprocess.DEVNULL,
-        capture_output=True, timeout=120)
+        capture_output=True, timeout=kit.PATIENCE_S)
     assert p.returncode == code, (code, p)
     return p.stderr.decode()
 
@@ -487,7 +490,7 @@ def test_a_socket_that_is_passed_is_listened_on():
         is_(other.get("/v1/health"), 200)
         other.end()
         # Who comes while nobody serves is answered by the next.
-        late = socket.create_connection(("127.0.0.1", number), timeout=60)
+        late = socket.create_connection(("127.0.0.1", number), timeout=kit.PATIENCE_S)
         late.sendall(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         other = Server("gallery", "--read-only", command=command, listen=False,
                        env={**os.environ, **passed}, pass_fds=[s.fileno()])
