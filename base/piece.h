@@ -1,7 +1,7 @@
 /*
- * Pieces of something large, each sealed by itself: of a key that seals nothing else, the number of
- * a piece is its nonce, so a piece opens nowhere but in its place. piece.c is the one file that
- * includes libcrypto's ciphers.
+ * Sealing by libcrypto's ciphers, which piece.c alone includes. Pieces of something large, each
+ * sealed by itself: of a key that seals nothing else, the number of a piece is its nonce, so a
+ * piece opens nowhere but in its place. And texts that are many and small.
  */
 #ifndef DOPPEL_BASE_PIECE_H
 #define DOPPEL_BASE_PIECE_H
@@ -38,5 +38,19 @@ bool dpli_seal_piece(uint8_t *out, dpli_pieces *pieces, uint64_t number, const v
  */
 bool dpli_unseal_piece(void *out, dpli_pieces *pieces, uint64_t number, const uint8_t *sealed,
                        size_t n);
+
+/* Texts each with a key of its own, sealed by AES-256-GCM: as long as dpli_seal makes them, bound
+   as they are, and read by nobody else's. */
+typedef struct dpli_aes dpli_aes;
+
+/** The same of a key as of what seals pieces. One thread at a time. */
+dpl_status dpli_aes_new(dpli_aes **out, dpl_error *err);
+void dpli_aes_free(dpli_aes *aes);
+/** As dpli_seal. False: it could not. */
+bool dpli_aes_seal(uint8_t *out, dpli_aes *aes, const uint8_t key[DPLI_KEY_BYTES],
+                   const void *about, size_t n_about, const void *text, size_t n);
+/** As dpli_unseal. */
+bool dpli_aes_unseal(void *out, dpli_aes *aes, const uint8_t key[DPLI_KEY_BYTES], const void *about,
+                     size_t n_about, const uint8_t *sealed, size_t n);
 
 #endif
