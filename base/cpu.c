@@ -103,6 +103,8 @@ static dpli_narrow detect_narrow(void)
 #elif defined(__AARCH64EL__) && defined(__linux__)
 
 /* Bits of the kernel's interface, whose header may be older than the kernel. */
+#define HWCAP_AES_    (1ul << 3)
+#define HWCAP_PMULL_  (1ul << 4)
 #define HWCAP_DOTPROD (1ul << 20)
 #define HWCAP2_I8MM_  (1ul << 13)
 #define HWCAP2_BF16_  (1ul << 14)
@@ -205,6 +207,25 @@ dpli_bytes dpli_cpu_bytes(void)
         atomic_store_explicit(&bytes, now, memory_order_relaxed);
     }
     return (dpli_bytes)now;
+}
+
+/* ------------------------------------------------------------------ ciphers */
+
+bool dpli_cpu_has_aes(void)
+{
+#if defined(__x86_64__)
+    const char *name = getenv("DOPPEL_CPU");
+
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") &&
+           !(name && strcmp(name, "baseline") == 0);
+#elif defined(__AARCH64EL__) && defined(__linux__)
+    const unsigned long has = getauxval(AT_HWCAP);
+
+    return (has & HWCAP_AES_) && (has & HWCAP_PMULL_) && !wants_less_than("dotprod");
+#else
+    return false;
+#endif
 }
 
 #if defined(__x86_64__)

@@ -2,6 +2,8 @@
 #ifndef DOPPEL_BASE_CPU_H
 #define DOPPEL_BASE_CPU_H
 
+#include <stdbool.h>
+
 typedef enum dpli_cpu { DPLI_CPU_BASELINE = 0, DPLI_CPU_AVX2 = 1, DPLI_CPU_AVX512 = 2 } dpli_cpu;
 
 /** The level in use: the processor's, or the lower one that DOPPEL_CPU ("baseline", "avx2",
@@ -38,6 +40,10 @@ typedef enum dpli_bytes {
  * "avx512" and "bf16" are AVX-512's, "avxvnni" and "avx2" are that; of ARM "dotprod" is that, and
  * "baseline" is NEON alone. */
 dpli_bytes dpli_cpu_bytes(void);
+
+/** Whether it has instructions for AES and its sums, and may use them: DOPPEL_CPU=baseline is
+ * without. */
+bool dpli_cpu_has_aes(void);
 
 /*
  * A function once a processor level, of which each call takes the one for dpli_cpu_level():

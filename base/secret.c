@@ -11,8 +11,6 @@
 _Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == DPLI_KEY_BYTES, "a key");
 _Static_assert(crypto_aead_xchacha20poly1305_ietf_NPUBBYTES == 24, "a nonce");
 _Static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == 16, "a tag");
-_Static_assert(crypto_aead_chacha20poly1305_ietf_ABYTES == DPLI_PIECE_EXTRA, "a piece's tag");
-_Static_assert(crypto_aead_chacha20poly1305_ietf_NPUBBYTES == 12, "a piece's nonce");
 _Static_assert(crypto_pwhash_SALTBYTES == DPLI_SALT_BYTES, "a salt");
 
 /* What a file may ask for: between what resists nobody and what no machine should be made to do. */
@@ -121,31 +119,6 @@ bool dpli_unseal(void *out, const uint8_t key[DPLI_KEY_BYTES], const void *about
     return n >= DPLI_SEAL_EXTRA &&
            crypto_aead_xchacha20poly1305_ietf_decrypt(
                out, NULL, NULL, sealed + n_nonce, n - n_nonce, about, n_about, sealed, key) == 0;
-}
-
-static void nonce_of(uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES], uint64_t number)
-{
-    memset(nonce, 0, crypto_aead_chacha20poly1305_ietf_NPUBBYTES);
-    memcpy(nonce, &number, sizeof number);
-}
-
-void dpli_seal_piece(uint8_t *out, const uint8_t key[DPLI_KEY_BYTES], uint64_t number,
-                     const void *text, size_t n)
-{
-    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
-
-    nonce_of(nonce, number);
-    crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, text, n, NULL, 0, NULL, nonce, key);
-}
-
-bool dpli_unseal_piece(void *out, const uint8_t key[DPLI_KEY_BYTES], uint64_t number,
-                       const uint8_t *sealed, size_t n)
-{
-    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
-
-    nonce_of(nonce, number);
-    return crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed, n, NULL, 0, nonce,
-                                                     key) == 0;
 }
 
 /* ------------------------------------------------------------------ as text */

@@ -54,13 +54,6 @@ void dpli_seal(uint8_t *out, const uint8_t key[DPLI_KEY_BYTES], const void *abou
  */
 bool dpli_unseal(void *out, const uint8_t key[DPLI_KEY_BYTES], const void *about, size_t n_about,
                  const uint8_t *sealed, size_t n);
-/** The same for a piece of something whose key is its own and whose pieces are counted: the number
- * is the nonce, and out is longer by 16 only. */
-enum { DPLI_PIECE_EXTRA = 16 };
-void dpli_seal_piece(uint8_t *out, const uint8_t key[DPLI_KEY_BYTES], uint64_t number,
-                     const void *text, size_t n);
-bool dpli_unseal_piece(void *out, const uint8_t key[DPLI_KEY_BYTES], uint64_t number,
-                       const uint8_t *sealed, size_t n);
 
 /* A stream of pieces that opens in its order, from its beginning to its end, or not (libsodium's
    secretstream, XChaCha20-Poly1305). Freed by dpli_secret_free. */

@@ -141,7 +141,7 @@ static dpl_status take_person(void *ctx, const dpli_person_record *r, dpl_error 
 
     if (r->sum != dpli_person_sum(r->name))
         return damaged("name", r->id, err);
-    status = dpli_room_begin(&c->copy.room, length(r->name), err);
+    status = dpli_room_begin(&c->copy.room, NULL, length(r->name), err);
     if (status == DPL_OK)
         c->name = put(&c->copy.room, r->name);
     return status;
@@ -203,7 +203,7 @@ static dpl_status take_photo(void *ctx, const dpli_photo_record *r, dpl_error *e
 
     if (r->sum != dpli_photo_sum(r) || (r->file.photo_id && r->file.sum != dpli_file_sum(&r->file)))
         return damaged("photo", r->id, err);
-    status = dpli_room_begin(&c->copy.room,
+    status = dpli_room_begin(&c->copy.room, NULL,
                              length(r->uri) + length(r->sha256) + length(r->reason) +
                                  length(r->options) + length(r->meant) + length(r->file.reason),
                              err);
@@ -269,7 +269,7 @@ static dpl_status take_template(void *ctx, const dpli_template_record *r, dpl_er
     dpl_status status = check_template(r, err);
 
     if (status == DPL_OK)
-        status = dpli_room_begin(room,
+        status = dpli_room_begin(room, NULL,
                                  r->vector.n_bytes + r->n_thumb + length(r->weakest) +
                                      length(r->caption) + length(r->caption_source) + 64,
                                  err);
@@ -525,7 +525,7 @@ dpl_status dpl_gallery_encrypt(dpl_gallery *gallery, const dpl_key_options *key,
     path = dpli_key_path(gallery->dir, &ours, err);
     status = path ? make_ring(&ring, path, path, &ours, identity, false, err) : DPL_E_MEMORY;
     made = status == DPL_OK;
-    mark = made ? dpli_sealed_mark(ring, err) : NULL;
+    mark = made ? dpli_sealed_mark(ring, dpli_cipher_here(), err) : NULL;
     if (made && !mark)
         status = DPL_E_MEMORY;
     if (status == DPL_OK)
@@ -572,7 +572,7 @@ dpl_status dpl_gallery_rekey(dpl_gallery *gallery, const dpl_key_options *key, d
     same = strcmp(path, dpli_sealed_of(from)->path) == 0;
     status = make_ring(&ring, aside, path, &ours, identity, same, err);
     made = status == DPL_OK;
-    mark = made ? dpli_sealed_mark(ring, err) : NULL;
+    mark = made ? dpli_sealed_mark(ring, dpli_cipher_here(), err) : NULL;
     if (made && !mark)
         status = DPL_E_MEMORY;
     if (status == DPL_OK)

@@ -796,6 +796,9 @@ static dpl_status import_from(dpl_gallery *gallery, const char *path, const dpl_
     if (status != DPL_OK && seal && dpli_sealed_export_is_bad(seal))
         status = dpli_fail(err, DPL_E_GALLERY,
                            "\"%s\" has been cut short, or is not what was written", path);
+    /* Of a sealed one less is read than is in the file. */
+    if (status == DPL_OK && gallery->progress.n_done < gallery->progress.n_total)
+        dpli_progress_step(gallery, gallery->progress.n_total - gallery->progress.n_done);
     for (int i = 0; i < DPLI_N_NUMBERED && in.keep_ids && status == DPL_OK; i++)
         status = s->ops->raise_last_id(s, (dpli_numbered)i, in.last_ids[i], err);
     /* People whose photos the file has replaced with somebody else's. */

@@ -28,6 +28,8 @@
 /* Reading this many rows takes SQLite about as long as a snapshot of them takes to be read and
    summed; below, a file would only be one more thing to keep. */
 #define SNAPSHOT_FROM 20000
+/* Sealed rows take longer to be opened than a sealed file of fewer bytes in larger pieces. */
+#define SNAPSHOT_FROM_SEALED 4000
 /* Up to here a file is written anew for every change; of a larger one, once changes make up a share
    of it: until then each process makes them to what it has read. */
 #define SAVE_ALWAYS_TO 100000
@@ -85,10 +87,15 @@ static void tell(dpl_gallery *gallery, int space, const char *what)
     dpli_gallery_tell(gallery, text);
 }
 
-/* Worth a file: large enough, and not an exception. */
-static int is_worth_saving(const dpli_index *index)
+static size_t worth_from(const dpl_gallery *gallery)
 {
-    return index->n - index->n_gone >= SNAPSHOT_FROM &&
+    return gallery->store->file_key ? SNAPSHOT_FROM_SEALED : SNAPSHOT_FROM;
+}
+
+/* Worth a file: large enough, and not an exception. */
+static int is_worth_saving(const dpl_gallery *gallery, const dpli_index *index)
+{
+    return index->n - index->n_gone >= worth_from(gallery) &&
            (dpli_index_is_approximate(index) || index->head_sum || index->n <= SNAPSHOT_EXACT_TO);
 }
 
@@ -109,7 +116,7 @@ static void save(dpl_gallery *gallery, int space, const char *path, dpli_index *
     int64_t now;
     dpl_error why;
 
-    if (!is_worth_saving(index))
+    if (!is_worth_saving(gallery, index))
         return;
     if (dpli_snapshot_write(path, index, s->file_key, &why) != DPL_OK) {
         tell(gallery, space, "could not be saved and is made anew each time");
@@ -278,7 +285,8 @@ enum { TOUCHED_MAX = 2000 };
 /* Templates that were touched since an index was made, and what has become of them. */
 typedef struct touched {
     const request *request;
-    int64_t *ids, *owners, *photos; /* [TOUCHED_MAX]; a photo 0: it is not there, or of another space */
+    int64_t *ids, *owners,
+        *photos; /* [TOUCHED_MAX]; a photo 0: it is not there, or of another space */
     size_t n;
     bool too_many;
 } touched;
@@ -387,8 +395,8 @@ static dpl_status bring_up(bool *done, dpli_held **held, const request *r, dpl_e
     dpl_status status = load_touched(&known, &now, r, &(*held)->index, err);
 
     if (status == DPL_OK && !known)
-        status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name,
-                                   (*held)->index.dim, 0, err);
+        status = dpli_gallery_load(&now, r->gallery, dpli_spaces[r->space].name, (*held)->index.dim,
+                                   0, err);
 
     *done = false;
     if (status == DPL_OK)
@@ -516,7 +524,7 @@ static dpl_status make(dpli_held **out, const char *path, const request *r, dpl_
                               : "was damaged and has been rebuilt from the gallery");
     /* The gallery has become too small for a file: the one that is there must not outlive its rows.
      */
-    if (bad && (*out)->index.n < SNAPSHOT_FROM)
+    if (bad && (*out)->index.n < worth_from(gallery))
         unlink(path);
     save(gallery, r->space, path, &(*out)->index);
     return DPL_OK;
@@ -633,7 +641,7 @@ static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path)
         dpli_gallery_load(&now, gallery, dpli_spaces[space].name, index.dim, 0, NULL) == DPL_OK &&
         compare(&c, &now, &index, NULL) == DPL_OK && c.few && c.n_new == 0)
         done = catch_up(&done, &index, &c, &now, NULL, NULL) == DPL_OK && done &&
-               is_worth_saving(&index) &&
+               is_worth_saving(gallery, &index) &&
                dpli_snapshot_write(path, &index, s->file_key, NULL) == DPL_OK &&
                /* Others may have forgotten more meanwhile, and this may have taken their file's
                   place. */

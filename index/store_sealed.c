@@ -20,8 +20,9 @@
 
 /* ------------------------------------------------------------------ the note */
 
-/* "1:<ring's id>:<check>": the check says that a ring of this id is the right one. */
-char *dpli_sealed_mark(const dpli_ring *ring, dpl_error *err)
+/* "1:<ring's id>:<check>", or "2:…" where values are sealed by AES: the check says that a ring of
+   this id is the right one. */
+char *dpli_sealed_mark(const dpli_ring *ring, dpli_cipher cipher, dpl_error *err)
 {
     uint8_t key[DPLI_KEY_BYTES], check[DPLI_HASH_BYTES];
     char id[2 * DPLI_RING_ID_BYTES + 1], text[DPLI_HASH_TEXT + 1];
@@ -32,7 +33,7 @@ char *dpli_sealed_mark(const dpli_ring *ring, dpl_error *err)
     dpli_secret_hash(check, key, id, strlen(id));
     dpli_secret_wipe(key, sizeof key);
     dpli_to_text(text, check, sizeof check);
-    return dpli_asprintf(err, "1:%s:%s", id, text);
+    return dpli_asprintf(err, "%c:%s:%s", cipher == DPLI_AES ? '2' : '1', id, text);
 }
 
 static int digit(char c)
@@ -40,9 +41,10 @@ static int digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool dpli_sealed_mark_id(uint8_t id[DPLI_RING_ID_BYTES], const char *mark)
+bool dpli_sealed_mark_read(uint8_t id[DPLI_RING_ID_BYTES], dpli_cipher *cipher, const char *mark)
 {
-    if (strncmp(mark, "1:", 2) != 0 ||
+    *cipher = mark[0] == '2' ? DPLI_AES : DPLI_CHACHA20;
+    if ((strncmp(mark, "1:", 2) != 0 && strncmp(mark, "2:", 2) != 0) ||
         strlen(mark) != 2 + 2 * DPLI_RING_ID_BYTES + 1 + DPLI_HASH_TEXT)
         return false;
     for (int i = 0; i < DPLI_RING_ID_BYTES; i++) {
@@ -238,7 +240,7 @@ static dpl_status open_setting(const char **value, const dpli_store_sealed *s, d
     const size_t n_key = strlen(key) + 1;
     const uint8_t *plain;
     size_t n;
-    dpl_status status = dpli_room_begin(room, dpli_opened_text_room(strlen(kept)), err);
+    dpl_status status = dpli_room_begin(room, s, dpli_opened_text_room(strlen(kept)), err);
 
     if (status != DPL_OK)
         return status;
@@ -277,20 +279,20 @@ static dpl_status set_setting(dpli_store *store, const char *key, const char *va
     dpli_store_sealed *s = dpli_sealed_of(store);
     const size_t n_key = strlen(key) + 1, n = value ? n_key + strlen(value) + 1 : 0;
     dpli_room room = {0};
-    char *plain = NULL;
+    char *plain = NULL, *text;
     dpl_status status;
 
     if (!value)
         return s->inner->ops->set_setting(s->inner, key, NULL, err);
     plain = dpli_alloc(n, 1, err);
-    status = plain ? dpli_room_begin(&room, dpli_sealed_text_room(n), err) : DPL_E_MEMORY;
+    status = plain ? dpli_room_begin(&room, s, dpli_sealed_text_room(n), err) : DPL_E_MEMORY;
     if (status == DPL_OK) {
         memcpy(plain, key, n_key);
         memcpy(plain + n_key, value, n - n_key);
-        status = s->inner->ops->set_setting(
-            s->inner, key, dpli_sealed_text(s, &room, s->keys->base, &setting_place, plain, n),
-            err);
+        status = dpli_sealed_text(&text, s, &room, s->keys->base, &setting_place, plain, n, err);
     }
+    if (status == DPL_OK)
+        status = s->inner->ops->set_setting(s->inner, key, text, err);
     free(plain);
     dpli_room_clear(&room);
     return status;
@@ -338,7 +340,7 @@ static dpl_status keep_name(char **out, dpli_store_sealed *s, dpli_room *room,
     uint8_t key[DPLI_KEY_BYTES], *plain;
     char *text, *kept;
     dpl_status status =
-        dpli_room_begin(room, 2 * dpli_sealed_text_room(n) + DPLI_HASH_TEXT + 64, err);
+        dpli_room_begin(room, s, 2 * dpli_sealed_text_room(n) + DPLI_HASH_TEXT + 64, err);
 
     if (status == DPL_OK)
         status = need_key(key, s, DPLI_PERSON_IDS, person_id, err);
@@ -347,8 +349,10 @@ static dpl_status keep_name(char **out, dpli_store_sealed *s, dpli_room *room,
     plain = dpli_room_take(room, n);
     memcpy(plain, &sum, sizeof sum);
     memcpy(plain + sizeof sum, name, n_name);
-    text = dpli_sealed_text(s, room, key, &place, plain, n);
+    status = dpli_sealed_text(&text, s, room, key, &place, plain, n, err);
     dpli_secret_wipe(key, sizeof key);
+    if (status != DPL_OK)
+        return status;
     kept = dpli_room_take(room, DPLI_HASH_TEXT + strlen(text) + 1);
     dpli_sealed_hash_text(kept, s, hash, name);
     memcpy(kept + DPLI_HASH_TEXT, text, strlen(text) + 1);
@@ -487,8 +491,10 @@ static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_
         status = need_key(key, s, DPLI_PHOTO_IDS, place.id, err);
     if (status == DPL_OK) {
         packed = dpli_pack_photo(&n, row, err);
-        status = packed ? dpli_room_begin(&room, dpli_sealed_text_room(n), err) : DPL_E_MEMORY;
+        status = packed ? dpli_room_begin(&room, s, dpli_sealed_text_room(n), err) : DPL_E_MEMORY;
     }
+    if (status == DPL_OK)
+        status = dpli_sealed_text(&text, s, &room, key, &place, packed, n, err);
     if (status == DPL_OK) {
         dpli_photo_record r = {.id = place.id,
                                .person_id = row->person_id,
@@ -502,7 +508,6 @@ static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_
         dpli_sealed_hash_text(content, s, DPLI_HASH_CONTENT, row->sha256);
         if (row->meant)
             dpli_sealed_hash_text(meant, s, DPLI_HASH_MEANT, row->meant);
-        text = dpli_sealed_text(s, &room, key, &place, packed, n);
         r.reason = text;
         r.sum = sum_of_text(s, text);
         status = is_new ? s->inner->ops->add_photo(s->inner, &place.id, &r, err)
@@ -545,6 +550,7 @@ static dpl_status set_file(dpli_store *store, const dpli_file_record *row, dpl_e
     dpli_file_record r = {.photo_id = row->photo_id, .reason = ""};
     uint8_t key[DPLI_KEY_BYTES], *plain;
     dpli_room room = {0};
+    char *text;
     dpl_status status;
 
     /* Nothing known: no row. */
@@ -552,13 +558,16 @@ static dpl_status set_file(dpli_store *store, const dpli_file_record *row, dpl_e
         return s->inner->ops->set_file(s->inner, &r, err);
     status = need_key(key, s, DPLI_PHOTO_IDS, row->photo_id, err);
     if (status == DPL_OK)
-        status = dpli_room_begin(&room, 2 * dpli_sealed_text_room(n), err);
+        status = dpli_room_begin(&room, s, 2 * dpli_sealed_text_room(n), err);
     if (status == DPL_OK) {
         plain = dpli_room_take(&room, n);
         memcpy(plain, numbers, sizeof numbers);
         memcpy(plain + sizeof numbers, row->reason, n_reason);
+        status = dpli_sealed_text(&text, s, &room, key, &place, plain, n, err);
+    }
+    if (status == DPL_OK) {
         r.file_system = 1;
-        r.reason = dpli_sealed_text(s, &room, key, &place, plain, n);
+        r.reason = text;
         /* Of what it says, as one that says the same is not written again. */
         r.sum = dpli_secret_sum(s->keys->sums, plain, n);
         status = s->inner->ops->set_file(s->inner, &r, err);
@@ -591,7 +600,7 @@ static dpl_status seal_summed(uint8_t **out, size_t *n_out, dpli_store_sealed *s
     dpl_status status = need_key(key, s, DPLI_TEMPLATE_IDS, place->id, err);
 
     if (status == DPL_OK)
-        status = dpli_room_begin(room, 2 * (n + sizeof sum + DPLI_SEAL_EXTRA) + 64, err);
+        status = dpli_room_begin(room, s, 2 * (n + sizeof sum + DPLI_SEAL_EXTRA) + 64, err);
     if (status != DPL_OK)
         return status;
     plain = dpli_room_take(room, sizeof sum + n);
@@ -599,10 +608,9 @@ static dpl_status seal_summed(uint8_t **out, size_t *n_out, dpli_store_sealed *s
     if (n > 0)
         memcpy(plain + sizeof sum, bytes, n);
     *n_out = sizeof sum + n + DPLI_SEAL_EXTRA;
-    *out = dpli_room_take(room, *n_out);
-    dpli_sealed_bytes(*out, s, key, place, plain, sizeof sum + n);
+    status = dpli_sealed_bytes(out, s, room, key, place, plain, sizeof sum + n, err);
     dpli_secret_wipe(key, sizeof key);
-    return DPL_OK;
+    return status;
 }
 
 static dpl_status put_vector(dpli_store_sealed *s, int64_t *id, const dpli_vector_record *row,
@@ -654,20 +662,21 @@ static dpl_status put_face(dpli_store *store, int64_t template_id, const double 
     const size_t n = sizeof sum + n_face + n_weakest;
     uint8_t key[DPLI_KEY_BYTES], *plain;
     dpli_room room = {0};
-    const char *text;
+    char *text;
     dpl_status status = need_key(key, s, DPLI_TEMPLATE_IDS, template_id, err);
 
     if (status == DPL_OK)
-        status = dpli_room_begin(&room, 2 * dpli_sealed_text_room(n), err);
+        status = dpli_room_begin(&room, s, 2 * dpli_sealed_text_room(n), err);
     if (status == DPL_OK) {
         plain = dpli_room_take(&room, n);
         memcpy(plain, &sum, sizeof sum);
         memcpy(plain + sizeof sum, face, n_face);
         memcpy(plain + sizeof sum + n_face, weakest, n_weakest);
-        text = dpli_sealed_text(s, &room, key, &place, plain, n);
+        status = dpli_sealed_text(&text, s, &room, key, &place, plain, n, err);
+    }
+    if (status == DPL_OK)
         status = (is_new ? s->inner->ops->add_face : s->inner->ops->set_face)(
             s->inner, template_id, nothing, text, sum_of_text(s, text), err);
-    }
     dpli_secret_wipe(key, sizeof key);
     dpli_room_clear(&room);
     return status;
@@ -711,20 +720,21 @@ static dpl_status add_caption(dpli_store *store, int64_t template_id, const char
     const size_t n = sizeof sum + n_source + n_caption;
     uint8_t key[DPLI_KEY_BYTES], *plain;
     dpli_room room = {0};
-    const char *text;
+    char *text;
     dpl_status status = need_key(key, s, DPLI_TEMPLATE_IDS, template_id, err);
 
     if (status == DPL_OK)
-        status = dpli_room_begin(&room, 2 * dpli_sealed_text_room(n), err);
+        status = dpli_room_begin(&room, s, 2 * dpli_sealed_text_room(n), err);
     if (status == DPL_OK) {
         plain = dpli_room_take(&room, n);
         memcpy(plain, &sum, sizeof sum);
         memcpy(plain + sizeof sum, source, n_source);
         memcpy(plain + sizeof sum + n_source, caption, n_caption);
-        text = dpli_sealed_text(s, &room, key, &place, plain, n);
+        status = dpli_sealed_text(&text, s, &room, key, &place, plain, n, err);
+    }
+    if (status == DPL_OK)
         status =
             s->inner->ops->add_caption(s->inner, template_id, "", text, sum_of_text(s, text), err);
-    }
     dpli_secret_wipe(key, sizeof key);
     dpli_room_clear(&room);
     return status;
@@ -786,9 +796,11 @@ static char *seal_words(const dpli_store_sealed *s, dpli_room *room, bool last, 
     const size_t n = strlen(words) + 1;
     char *text, *kept;
 
-    if (dpli_room_begin(room, 2 * dpli_sealed_text_room(n), err) != DPL_OK)
+    if (dpli_room_begin(room, s, 2 * dpli_sealed_text_room(n), err) != DPL_OK)
         return NULL;
-    text = dpli_sealed_text(s, room, last ? s->keys->base : s->keys->words, &place, words, n);
+    if (dpli_sealed_text(&text, s, room, last ? s->keys->base : s->keys->words, &place, words, n,
+                         err) != DPL_OK)
+        return NULL;
     kept = dpli_room_take(room, strlen(text) + 2);
     kept[0] = last ? '!' : ':';
     memcpy(kept + 1, text, strlen(text) + 1);
@@ -845,7 +857,8 @@ static dpl_status on_change(void *ctx, const dpli_change_record *row, dpl_error 
     const dpli_sealed_place place = {.part = last ? DPLI_SEALED_LAST_WORDS : DPLI_SEALED_WORDS};
     const uint8_t *plain = NULL;
     size_t n = 0;
-    dpl_status status = dpli_room_begin(&w->room, dpli_opened_text_room(strlen(r.words)), err);
+    dpl_status status =
+        dpli_room_begin(&w->room, w->s, dpli_opened_text_room(strlen(r.words)), err);
 
     if (status != DPL_OK)
         return status;
@@ -1112,10 +1125,13 @@ dpli_store *dpli_store_unwrap(dpli_store *store)
 static dpl_status check_mark(dpli_store_sealed *s, dpl_error *err)
 {
     char *said = NULL, *mark = NULL;
+    uint8_t id[DPLI_RING_ID_BYTES];
     dpl_status status = s->inner->ops->setting(s->inner, &said, DPLI_SEALED_SETTING, err);
 
+    /* A note that is none is not this ring's, either. */
     if (status == DPL_OK && said) {
-        mark = dpli_sealed_mark(s->ring, err);
+        (void)dpli_sealed_mark_read(id, &s->cipher, said);
+        mark = dpli_sealed_mark(s->ring, s->cipher, err);
         status = mark ? DPL_OK : DPL_E_MEMORY;
         if (status == DPL_OK && strcmp(mark, said) != 0)
             status =
@@ -1140,6 +1156,7 @@ dpl_status dpli_store_sealed_open(dpli_store **out, dpli_store **inner, dpli_rin
     s->store.ops = &ops;
     s->inner = *inner;
     s->ring = *ring;
+    s->cipher = dpli_cipher_here();
     s->path = dpli_strdup(path, err);
     s->keys = s->path ? dpli_secret_alloc(sizeof *s->keys, err) : NULL;
     if (s->keys) {

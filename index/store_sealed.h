@@ -10,6 +10,7 @@
 #ifndef DOPPEL_INDEX_STORE_SEALED_H
 #define DOPPEL_INDEX_STORE_SEALED_H
 
+#include "base/piece.h"
 #include "index/ring.h"
 #include "index/store.h"
 
@@ -59,6 +60,7 @@ typedef struct dpli_store_sealed {
     dpli_ring *ring;
     dpli_sealed_keys *keys;
     char *path;                       /* of the ring's file */
+    dpli_cipher cipher;               /* of its values: AES, or XChaCha20 */
     int64_t next_id[DPLI_N_NUMBERED]; /* within a transaction that writes; 0: not known */
     int n_held;                       /* walks that hold a transaction of their own behind */
     int n_within;                     /* the rules' transactions within those */
@@ -74,7 +76,8 @@ static inline dpli_store_sealed *dpli_sealed_of(dpli_store *store)
  *
  * @param inner   *inner and *ring are taken over, and NULL after, unless this fails
  * @param path    of the ring's file
- * @param is_its  the ring has to be the one that the gallery notes; false: it is to become it
+ * @param is_its  the ring has to be the one that the gallery notes; false: it is to become it, and
+ *                values are to be sealed by the cipher that is the faster one here
  * @retval DPL_E_GALLERY  the ring is another gallery's
  */
 dpl_status dpli_store_sealed_open(dpli_store **out, dpli_store **inner, dpli_ring **ring,
@@ -84,21 +87,24 @@ bool dpli_store_is_sealed(const dpli_store *store);
 /** Take the keeper behind out, and free what stands before it. */
 dpli_store *dpli_store_unwrap(dpli_store *store);
 
-/** What the keeper behind notes of a ring; the caller's. */
-char *dpli_sealed_mark(const dpli_ring *ring, dpl_error *err);
-/** The ring's id in such a note; false: it is none. */
-bool dpli_sealed_mark_id(uint8_t id[DPLI_RING_ID_BYTES], const char *mark);
+/** What the keeper behind notes of a ring, and by which cipher values are sealed; the caller's. */
+char *dpli_sealed_mark(const dpli_ring *ring, dpli_cipher cipher, dpl_error *err);
+/** Both out of such a note; false: it is none. */
+bool dpli_sealed_mark_read(uint8_t id[DPLI_RING_ID_BYTES], dpli_cipher *cipher, const char *mark);
 
 /* ------------------------------------------------------------------ store_sealed_text.c */
 
-/* Room for one row's opened and sealed values; zero-initialise, free with dpli_room_clear. */
+/* Room for one row's opened and sealed values, and what they are opened and sealed by;
+   zero-initialise, free with dpli_room_clear. */
 typedef struct dpli_room {
     uint8_t *bytes;
     size_t n, cap;
+    dpli_aes *aes; /* where values are sealed by it */
 } dpli_room;
 
-/** Nothing in it, and room for n bytes, which dpli_room_take then cannot fail for. */
-dpl_status dpli_room_begin(dpli_room *room, size_t n, dpl_error *err);
+/** Nothing in it, and room for n bytes, which dpli_room_take then cannot fail for. s NULL: for
+ * values that are neither sealed nor opened. */
+dpl_status dpli_room_begin(dpli_room *room, const dpli_store_sealed *s, size_t n, dpl_error *err);
 void *dpli_room_take(dpli_room *room, size_t n);
 void dpli_room_clear(dpli_room *room);
 
@@ -112,16 +118,18 @@ typedef struct dpli_sealed_place {
 bool dpli_sealed_row_key(uint8_t key[DPLI_KEY_BYTES], dpli_store_sealed *s, dpli_numbered table,
                          int64_t id);
 
-/** Bytes as they are kept: n + DPLI_SEAL_EXTRA. */
-void dpli_sealed_bytes(uint8_t *out, const dpli_store_sealed *s, const uint8_t *key,
-                       const dpli_sealed_place *place, const void *plain, size_t n);
+/** Bytes as they are kept: n + DPLI_SEAL_EXTRA, in the room. */
+dpl_status dpli_sealed_bytes(uint8_t **out, const dpli_store_sealed *s, dpli_room *room,
+                             const uint8_t *key, const dpli_sealed_place *place, const void *plain,
+                             size_t n, dpl_error *err);
 /** The plain bytes, in the room; NULL: not what was written. */
 uint8_t *dpli_opened_bytes(size_t *n, const dpli_store_sealed *s, dpli_room *room,
                            const uint8_t *key, const dpli_sealed_place *place, const void *sealed,
                            size_t n_sealed);
 /** The same as text that a column of texts takes; in the room. */
-char *dpli_sealed_text(const dpli_store_sealed *s, dpli_room *room, const uint8_t *key,
-                       const dpli_sealed_place *place, const void *plain, size_t n);
+dpl_status dpli_sealed_text(char **out, const dpli_store_sealed *s, dpli_room *room,
+                            const uint8_t *key, const dpli_sealed_place *place, const void *plain,
+                            size_t n, dpl_error *err);
 uint8_t *dpli_opened_text(size_t *n, const dpli_store_sealed *s, dpli_room *room,
                           const uint8_t *key, const dpli_sealed_place *place, const char *text);
 /** How much room they take. */

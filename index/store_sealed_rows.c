@@ -263,7 +263,8 @@ static dpl_status on_person(void *ctx, const dpli_person_record *row, dpl_error 
 {
     walk *w = ctx;
     dpli_person_record r = *row;
-    dpl_status status = dpli_room_begin(&w->room, dpli_opened_text_room(strlen(r.name)) + 64, err);
+    dpl_status status =
+        dpli_room_begin(&w->room, w->s, dpli_opened_text_room(strlen(r.name)) + 64, err);
 
     if (status != DPL_OK)
         return status;
@@ -275,7 +276,7 @@ static dpl_status on_photo(void *ctx, const dpli_photo_record *row, dpl_error *e
 {
     walk *w = ctx;
     dpli_photo_record r = *row;
-    dpl_status status = dpli_room_begin(&w->room, room_of_photo(&r), err);
+    dpl_status status = dpli_room_begin(&w->room, w->s, room_of_photo(&r), err);
 
     if (status != DPL_OK)
         return status;
@@ -287,7 +288,7 @@ static dpl_status on_template(void *ctx, const dpli_template_record *row, dpl_er
 {
     walk *w = ctx;
     dpli_template_record r = *row;
-    dpl_status status = dpli_room_begin(&w->room, room_of_template(&r), err);
+    dpl_status status = dpli_room_begin(&w->room, w->s, room_of_template(&r), err);
 
     if (status != DPL_OK)
         return status;
@@ -316,7 +317,7 @@ static dpl_status on_vector(void *ctx, const dpli_vector_record *row, dpl_error 
         uint8_t key[DPLI_KEY_BYTES];
         bool has_key;
 
-        status = dpli_room_begin(&w->room, room_of_vector(&r), err);
+        status = dpli_room_begin(&w->room, w->s, room_of_vector(&r), err);
         if (status != DPL_OK)
             return status;
         has_key = dpli_sealed_row_key(key, w->s, DPLI_TEMPLATE_IDS, r.id);
@@ -491,7 +492,8 @@ static dpl_status gather_person(void *ctx, const dpli_person_record *row, dpl_er
 {
     gathering *g = ctx;
     dpli_person_record r = *row;
-    dpl_status status = dpli_room_begin(&g->room, dpli_opened_text_room(strlen(r.name)) + 64, err);
+    dpl_status status =
+        dpli_room_begin(&g->room, g->s, dpli_opened_text_room(strlen(r.name)) + 64, err);
     gathered *to;
     char *at;
 
@@ -532,7 +534,7 @@ static dpl_status gather_photo(void *ctx, const dpli_photo_record *row, dpl_erro
 {
     gathering *g = ctx;
     dpli_photo_record r = *row;
-    dpl_status status = dpli_room_begin(&g->room, room_of_photo(&r), err);
+    dpl_status status = dpli_room_begin(&g->room, g->s, room_of_photo(&r), err);
     gathered *to;
     char *at;
 
@@ -601,7 +603,8 @@ static dpl_status gather_alias(void *ctx, const dpli_alias_record *row, dpl_erro
 {
     gathering *g = ctx;
     dpli_alias_record r = *row;
-    dpl_status status = dpli_room_begin(&g->room, dpli_opened_text_room(strlen(r.name)) + 64, err);
+    dpl_status status =
+        dpli_room_begin(&g->room, g->s, dpli_opened_text_room(strlen(r.name)) + 64, err);
     const char *name;
     gathered *to;
     char *at;

@@ -13,8 +13,10 @@
 
 /* ------------------------------------------------------------------ room */
 
-dpl_status dpli_room_begin(dpli_room *room, size_t n, dpl_error *err)
+dpl_status dpli_room_begin(dpli_room *room, const dpli_store_sealed *s, size_t n, dpl_error *err)
 {
+    if (s && s->cipher == DPLI_AES && !room->aes && dpli_aes_new(&room->aes, err) != DPL_OK)
+        return DPL_E_MEMORY;
     if (n > room->cap) {
         uint8_t *grown;
 
@@ -44,6 +46,7 @@ void dpli_room_clear(dpli_room *room)
     if (room->bytes)
         dpli_secret_wipe(room->bytes, room->cap);
     free(room->bytes);
+    dpli_aes_free(room->aes);
     memset(room, 0, sizeof *room);
 }
 
@@ -73,12 +76,18 @@ static about about_of(const dpli_store_sealed *s, const dpli_sealed_place *place
 
 /* ------------------------------------------------------------------ values */
 
-void dpli_sealed_bytes(uint8_t *out, const dpli_store_sealed *s, const uint8_t *key,
-                       const dpli_sealed_place *place, const void *plain, size_t n)
+dpl_status dpli_sealed_bytes(uint8_t **out, const dpli_store_sealed *s, dpli_room *room,
+                             const uint8_t *key, const dpli_sealed_place *place, const void *plain,
+                             size_t n, dpl_error *err)
 {
     const about a = about_of(s, place);
 
-    dpli_seal(out, key, &a, sizeof a, plain, n);
+    *out = dpli_room_take(room, n + DPLI_SEAL_EXTRA);
+    if (s->cipher != DPLI_AES)
+        dpli_seal(*out, key, &a, sizeof a, plain, n);
+    else if (!dpli_aes_seal(*out, room->aes, key, &a, sizeof a, plain, n))
+        return dpli_fail(err, DPL_E_MEMORY, "%zu bytes could not be sealed", n);
+    return DPL_OK;
 }
 
 uint8_t *dpli_opened_bytes(size_t *n, const dpli_store_sealed *s, dpli_room *room,
@@ -92,22 +101,27 @@ uint8_t *dpli_opened_bytes(size_t *n, const dpli_store_sealed *s, dpli_room *roo
     if (!sealed || n_sealed < DPLI_SEAL_EXTRA)
         return NULL;
     plain = dpli_room_take(room, n_sealed - DPLI_SEAL_EXTRA + 1);
-    if (!dpli_unseal(plain, key, &a, sizeof a, sealed, n_sealed))
+    if (!(s->cipher == DPLI_AES
+              ? dpli_aes_unseal(plain, room->aes, key, &a, sizeof a, sealed, n_sealed)
+              : dpli_unseal(plain, key, &a, sizeof a, sealed, n_sealed)))
         return NULL;
     *n = n_sealed - DPLI_SEAL_EXTRA;
     plain[*n] = '\0';
     return plain;
 }
 
-char *dpli_sealed_text(const dpli_store_sealed *s, dpli_room *room, const uint8_t *key,
-                       const dpli_sealed_place *place, const void *plain, size_t n)
+dpl_status dpli_sealed_text(char **out, const dpli_store_sealed *s, dpli_room *room,
+                            const uint8_t *key, const dpli_sealed_place *place, const void *plain,
+                            size_t n, dpl_error *err)
 {
-    uint8_t *sealed = dpli_room_take(room, n + DPLI_SEAL_EXTRA);
-    char *text = dpli_room_take(room, dpli_text_length(n + DPLI_SEAL_EXTRA) + 1);
+    uint8_t *sealed;
+    const dpl_status status = dpli_sealed_bytes(&sealed, s, room, key, place, plain, n, err);
 
-    dpli_sealed_bytes(sealed, s, key, place, plain, n);
-    dpli_to_text(text, sealed, n + DPLI_SEAL_EXTRA);
-    return text;
+    if (status != DPL_OK)
+        return status;
+    *out = dpli_room_take(room, dpli_text_length(n + DPLI_SEAL_EXTRA) + 1);
+    dpli_to_text(*out, sealed, n + DPLI_SEAL_EXTRA);
+    return DPL_OK;
 }
 
 uint8_t *dpli_opened_text(size_t *n, const dpli_store_sealed *s, dpli_room *room,

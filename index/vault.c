@@ -1,12 +1,13 @@
 /*
  * vault.c - a file sealed piece by piece.
  *
- *     "doppelsv", salt [16] | pieces: 2048 bytes and a tag of 16, the last one shorter
+ *     "doppelva" or "doppelvc", salt [16] | pieces: 8192 bytes and a tag of 16, the last one
+ * shorter
  *
  * Its key is made of the one that is given and the salt, so it is no other file's, and the number
- * of a piece is its nonce (ChaCha20-Poly1305, RFC 8439): a piece opens nowhere but in its place. A
- * file that was cut between two pieces is whole pieces; what is read from it has to know its own
- * length, as a snapshot does.
+ * of a piece is its nonce: a piece opens nowhere but in its place. By which cipher, AES or
+ * ChaCha20, the machine's processor decides that wrote it (piece.h). A file that was cut between
+ * two pieces is whole pieces; what is read from it has to know its own length, as a snapshot does.
  */
 #include "index/vault.h"
 
@@ -18,25 +19,31 @@
 
 #include "base/fail.h"
 #include "base/mem.h"
-#include "base/secret.h"
+#include "base/piece.h"
 
-#define MAGIC "doppelsv"
+static const char magics[DPLI_N_CIPHERS][8] = {
+    [DPLI_AES] = {'d', 'o', 'p', 'p', 'e', 'l', 'v', 'a'},
+    [DPLI_CHACHA20] = {'d', 'o', 'p', 'p', 'e', 'l', 'v', 'c'},
+};
 
 enum {
-    PIECE_BYTES = 2048, /* a vector of 512 numbers is one */
+    PIECE_BYTES = 8192, /* larger ones are faster in a row, and slower for one vector */
     SEALED_BYTES = PIECE_BYTES + DPLI_PIECE_EXTRA,
-    AT_ONCE = 8,
-    N_HEAD = 8 + DPLI_SALT_BYTES,
-    BUFFER_PIECES = 32,
+    AT_ONCE = 4,
+    N_MAGIC = sizeof magics[0],
+    N_HEAD = N_MAGIC + DPLI_SALT_BYTES,
+    BUFFER_PIECES = 8,
     BUFFER_BYTES = BUFFER_PIECES * PIECE_BYTES
 };
 
 struct dpli_vault {
     int fd;
-    uint8_t *key;       /* in memory for keys; NULL: plain */
+    uint8_t *key; /* in memory for keys; NULL: plain */
+    dpli_cipher cipher;
     uint64_t n_bytes;   /* put, or there when it was opened */
     uint64_t n_in_file; /* when it was opened */
     /* Writing: what is not in the file yet, and room for it sealed. */
+    dpli_pieces *pieces;
     uint8_t *pending, *sealed;
     size_t n_pending;
 };
@@ -69,6 +76,7 @@ void dpli_vault_close(dpli_vault *v)
         dpli_secret_wipe(v->pending, BUFFER_BYTES);
     free(v->pending);
     free(v->sealed);
+    dpli_pieces_free(v->pieces);
     dpli_secret_free(v->key);
     free(v);
 }
@@ -121,9 +129,12 @@ dpl_status dpli_vault_make(dpli_vault **out, const char *path, const uint8_t *ke
         goto done;
     }
     if (key) {
-        memcpy(head, MAGIC, N_HEAD - DPLI_SALT_BYTES);
-        dpli_secret_random(head + N_HEAD - DPLI_SALT_BYTES, DPLI_SALT_BYTES);
-        status = set_key(v, key, head + N_HEAD - DPLI_SALT_BYTES, err);
+        v->cipher = dpli_cipher_here();
+        memcpy(head, magics[v->cipher], N_MAGIC);
+        dpli_secret_random(head + N_MAGIC, DPLI_SALT_BYTES);
+        status = set_key(v, key, head + N_MAGIC, err);
+        if (status == DPL_OK)
+            status = dpli_pieces_new(&v->pieces, v->cipher, v->key, err);
         if (status == DPL_OK && !write_all(v->fd, head, sizeof head))
             status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot write \"%s\"", path);
     }
@@ -147,7 +158,10 @@ static bool flush(dpli_vault *v)
     for (size_t at = 0; v->key && at < v->n_pending; at += PIECE_BYTES) {
         const size_t left = v->n_pending - at, n = left < PIECE_BYTES ? left : PIECE_BYTES;
 
-        dpli_seal_piece(to, v->key, number++, v->pending + at, n);
+        if (!dpli_seal_piece(to, v->pieces, number++, v->pending + at, n)) {
+            errno = ENOMEM;
+            return false;
+        }
         to += n + DPLI_PIECE_EXTRA;
     }
     if (v->key && !write_all(v->fd, v->sealed, (size_t)(to - v->sealed)))
@@ -197,6 +211,16 @@ static dpl_status read_at(int fd, uint8_t *to, size_t n, uint64_t at, dpl_error 
     return DPL_OK;
 }
 
+static bool take_cipher(dpli_cipher *cipher, const uint8_t *head)
+{
+    for (int i = 0; i < DPLI_N_CIPHERS; i++)
+        if (memcmp(head, magics[i], N_MAGIC) == 0) {
+            *cipher = (dpli_cipher)i;
+            return true;
+        }
+    return false;
+}
+
 dpl_status dpli_vault_open(dpli_vault **out, const char *path, const uint8_t *key, dpl_error *err)
 {
     uint8_t head[N_HEAD];
@@ -223,13 +247,12 @@ dpl_status dpli_vault_open(dpli_vault **out, const char *path, const uint8_t *ke
         const uint64_t rest = n % SEALED_BYTES;
 
         if (v->n_bytes < N_HEAD || read_at(v->fd, head, sizeof head, 0, NULL) != DPL_OK ||
-            memcmp(head, MAGIC, N_HEAD - DPLI_SALT_BYTES) != 0 ||
-            (rest > 0 && rest <= DPLI_PIECE_EXTRA)) {
+            !take_cipher(&v->cipher, head) || (rest > 0 && rest <= DPLI_PIECE_EXTRA)) {
             status = dpli_fail(err, DPL_E_INPUT, "it is not sealed as the gallery is");
             goto done;
         }
         v->n_bytes = n / SEALED_BYTES * PIECE_BYTES + (rest ? rest - DPLI_PIECE_EXTRA : 0);
-        status = set_key(v, key, head + N_HEAD - DPLI_SALT_BYTES, err);
+        status = set_key(v, key, head + N_MAGIC, err);
     }
     if (status == DPL_OK) {
         *out = v;
@@ -249,6 +272,7 @@ dpl_status dpli_vault_again(dpli_vault **out, const dpli_vault *vault, dpl_error
     if (status != DPL_OK)
         return status;
     v->n_bytes = vault->n_bytes;
+    v->cipher = vault->cipher;
     v->fd = fcntl(vault->fd, F_DUPFD_CLOEXEC, 0);
     if (v->fd < 0)
         status = dpli_fail_errno(err, DPL_E_SYSTEM, errno, "cannot keep the index open");
@@ -267,8 +291,8 @@ dpl_status dpli_vault_again(dpli_vault **out, const dpli_vault *vault, dpl_error
 }
 
 /* Whole pieces from number on, at most AT_ONCE, opened into plain; n_plain: of them. */
-static dpl_status open_pieces(uint8_t *plain, const dpli_vault *v, uint64_t number, size_t n_plain,
-                              dpl_error *err)
+static dpl_status open_pieces(uint8_t *plain, const dpli_vault *v, dpli_pieces *pieces,
+                              uint64_t number, size_t n_plain, dpl_error *err)
 {
     uint8_t sealed[AT_ONCE * SEALED_BYTES];
     const size_t n_pieces = (n_plain + PIECE_BYTES - 1) / PIECE_BYTES;
@@ -278,44 +302,49 @@ static dpl_status open_pieces(uint8_t *plain, const dpli_vault *v, uint64_t numb
     for (size_t i = 0; i < n_pieces && status == DPL_OK; i++) {
         const size_t left = n_plain - i * PIECE_BYTES, n = left < PIECE_BYTES ? left : PIECE_BYTES;
 
-        if (!dpli_unseal_piece(plain + i * PIECE_BYTES, v->key, number + i,
+        if (!dpli_unseal_piece(plain + i * PIECE_BYTES, pieces, number + i,
                                sealed + i * SEALED_BYTES, n + DPLI_PIECE_EXTRA))
             status = dpli_fail(err, DPL_E_INPUT, "it is not what was written");
     }
     return status;
 }
 
-dpl_status dpli_vault_read(const dpli_vault *v, void *to, size_t n, uint64_t at, dpl_error *err)
+/* What is asked for of one that is sealed: whole pieces to where they are wanted, others aside. */
+static dpl_status read_sealed(const dpli_vault *v, uint8_t *out, size_t n, uint64_t at,
+                              dpl_error *err)
 {
-    uint8_t plain[AT_ONCE * PIECE_BYTES], *out = to;
-    dpl_status status = DPL_OK;
+    uint8_t aside[PIECE_BYTES];
+    dpli_pieces *pieces;
+    dpl_status status = dpli_pieces_new(&pieces, v->cipher, v->key, err);
 
-    if (v->n_bytes < n || at > v->n_bytes - n)
-        return dpli_fail(err, DPL_E_INPUT, "the index has been cut short");
     while (n > 0 && status == DPL_OK) {
-        const size_t skip = v->key ? (size_t)(at % PIECE_BYTES) : 0;
-        const uint64_t from = at - skip;
-        size_t now = n;
+        const size_t skip = (size_t)(at % PIECE_BYTES);
+        const uint64_t from = at - skip, left = v->n_bytes - from;
+        const size_t n_piece = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+        size_t now = n < AT_ONCE * PIECE_BYTES ? n : AT_ONCE * PIECE_BYTES;
 
-        if (!v->key) {
-            status = read_at(v->fd, out, now, at, err);
+        if (skip == 0 && n >= n_piece) {
+            /* The last piece of all is whole, however short. */
+            now = now == left ? now : now / PIECE_BYTES * PIECE_BYTES;
+            status = open_pieces(out, v, pieces, from / PIECE_BYTES, now, err);
         } else {
-            size_t n_plain =
-                v->n_bytes - from < sizeof plain ? (size_t)(v->n_bytes - from) : sizeof plain;
-            /* No more pieces than are asked for. */
-            const size_t n_wanted = (skip + now + PIECE_BYTES - 1) / PIECE_BYTES * PIECE_BYTES;
-
-            n_plain = n_wanted < n_plain ? n_wanted : n_plain;
-            status = open_pieces(plain, v, from / PIECE_BYTES, n_plain, err);
-            now = n_plain - skip < now ? n_plain - skip : now;
+            now = n_piece - skip < n ? n_piece - skip : n;
+            status = open_pieces(aside, v, pieces, from / PIECE_BYTES, n_piece, err);
             if (status == DPL_OK)
-                memcpy(out, plain + skip, now);
+                memcpy(out, aside + skip, now);
         }
         out += now;
         at += now;
         n -= now;
     }
-    if (v->key)
-        dpli_secret_wipe(plain, sizeof plain);
+    dpli_secret_wipe(aside, sizeof aside);
+    dpli_pieces_free(pieces);
     return status;
+}
+
+dpl_status dpli_vault_read(const dpli_vault *v, void *to, size_t n, uint64_t at, dpl_error *err)
+{
+    if (v->n_bytes < n || at > v->n_bytes - n)
+        return dpli_fail(err, DPL_E_INPUT, "the index has been cut short");
+    return v->key ? read_sealed(v, to, n, at, err) : read_at(v->fd, to, n, at, err);
 }

@@ -17,11 +17,14 @@
 
 #include <cmocka.h>
 
+#include "base/piece.h"
 #include "base/rng.h"
 #include "doppel/audit.h"
 #include "doppel/encryption.h"
 #include "index/gallery.h"
 #include "index/ring.h"
+#include "index/sealed_export.h"
+#include "index/store_sealed.h"
 #include "index/vault.h"
 #include "tests/index/gallery_kit.h"
 
@@ -182,6 +185,26 @@ static void is_as_before(const fixture *f)
     free(now);
 }
 
+/* As on a processor without instructions for AES, until with_aes gets what this gave. */
+static char *without_aes(void)
+{
+    const char *word = getenv("DOPPEL_CPU");
+    char *kept = word ? strdup(word) : NULL;
+
+    setenv("DOPPEL_CPU", "baseline", 1);
+    assert_int_equal(dpli_cipher_here(), DPLI_CHACHA20);
+    return kept;
+}
+
+static void with_aes(char *kept)
+{
+    if (kept)
+        setenv("DOPPEL_CPU", kept, 1);
+    else
+        unsetenv("DOPPEL_CPU");
+    free(kept);
+}
+
 /* ------------------------------------------------------------------ the same to who has the key */
 
 static void it_is_the_same_encrypted_rekeyed_and_decrypted(void **state)
@@ -266,6 +289,35 @@ static void it_is_a_change_that_is_final(void **state)
     kit_expect(DPL_OK, dpl_gallery_undo(f->gallery, &err), &err);
     is_as_before(f);
     kit_expect(DPL_E_ARGUMENT, dpl_gallery_encrypt(f->gallery, &f->other, &err), &err);
+}
+
+/* Or by an older doppel: by the other cipher, which it keeps until it gets another key. */
+static void one_encrypted_without_aes_is_the_same_everywhere(void **state)
+{
+    fixture *f = *state;
+    const dpli_cipher here = dpli_cipher_here();
+    char *word = without_aes();
+
+    kit_expect(DPL_OK, dpl_gallery_rekey(f->gallery, &f->other, &err), &err);
+    is_as_before(f);
+    with_aes(word);
+    for (int i = 0; i < 2; i++) {
+        reopen(f, &f->other);
+        assert_int_equal(dpli_sealed_of(f->gallery->store)->cipher, DPLI_CHACHA20);
+        is_as_before(f);
+        kit_expect(DPL_OK, dpl_gallery_rename(f->gallery, "Anna Secretmann", "Ann", &err), &err);
+        reopen(f, &f->other);
+        kit_expect(DPL_OK, dpl_gallery_undo(f->gallery, &err), &err);
+    }
+    kit_expect(DPL_OK, dpl_gallery_rekey(f->gallery, &f->key, &err), &err);
+    reopen(f, &f->key);
+    assert_int_equal(dpli_sealed_of(f->gallery->store)->cipher, here);
+    is_as_before(f);
+    word = without_aes();
+    reopen(f, &f->key);
+    assert_int_equal(dpli_sealed_of(f->gallery->store)->cipher, here);
+    is_as_before(f);
+    with_aes(word);
 }
 
 static void another_handle_needs_no_key(void **state)
@@ -843,6 +895,59 @@ static void a_long_sealed_export_that_is_cut_between_pieces_is_refused(void **st
     kit_end(other, dir);
 }
 
+typedef struct far {
+    int64_t n_done, n_total;
+} far;
+
+static void how_far(void *ctx, const char *what, int64_t n_done, int64_t n_total)
+{
+    (void)what;
+    *(far *)ctx = (far){n_done, n_total};
+}
+
+/* It is a mebibyte only with what seals it. */
+static void an_import_of_a_sealed_export_comes_to_its_end(void **state)
+{
+    static const char words[] = "correct horse";
+    fixture *f = *state;
+    const dpl_key_options right = secret_key(words);
+    char *dir = kit_folder(), *bytes;
+    dpl_gallery *other = kit_open(dir, DPL_GALLERY_CREATE);
+    dpli_sealed_export *seal = NULL;
+    FILE *file, *behind;
+    int64_t n_photos, n_templates;
+    far seen = {0};
+    size_t n;
+
+    kit_expect(DPL_OK, dpl_gallery_export(f->gallery, "plain", &err), &err);
+    bytes = kit_read("plain", &n);
+    behind = fopen("sealed", "wb");
+    assert_non_null(behind);
+    kit_expect(DPL_OK, dpli_sealed_export_to(&file, &seal, behind, words, sizeof words - 1, &err),
+               &err);
+    /* Blanks before the first line's end. */
+    for (size_t i = 0, padded = n; i < n; i++) {
+        for (; bytes[i] == '\n' && padded < (1 << 20) - 100; padded++)
+            fputc(' ', file);
+        fputc(bytes[i], file);
+    }
+    assert_int_equal(fflush(file), 0);
+    assert_true(dpli_sealed_export_end(seal));
+    fclose(file);
+    dpli_sealed_export_free(seal);
+    fclose(behind);
+    dpl_gallery_set_progress(other, how_far, &seen);
+    kit_expect(DPL_OK,
+               dpl_gallery_import_sealed(other, "sealed", &right, &n_photos, &n_templates, &err),
+               &err);
+    assert_int_equal(seen.n_total, 1);
+    assert_int_equal(seen.n_done, 1);
+    free(bytes);
+    unlink("plain");
+    unlink("sealed");
+    kit_end(other, dir);
+}
+
 /* ------------------------------------------------------------------ the ring and the vault */
 
 /* Which keys are left is compared with a list, over many rounds of destroying. */
@@ -899,21 +1004,26 @@ static void a_ring_keeps_the_keys_that_it_is_to_keep_and_no_others(void **state)
     unlink("ring.key");
 }
 
-static void a_vault_gives_what_was_put_and_notices_each_change(void **state)
+/* By what the processor is best at, or as on one without instructions for AES. */
+static void try_vault(bool is_plain_processor)
 {
     enum { N = 200001 };
     static const uint8_t key[DPLI_KEY_BYTES] = "a key of thirty-two bytes, here";
     static uint8_t bytes[N], read[N];
+    char *word = NULL;
     dpli_vault *v = NULL;
     dpli_rng rng;
     char *file;
     size_t n;
 
-    (void)state;
     dpli_rng_seed(&rng, 3);
     for (size_t i = 0; i < N; i++)
         bytes[i] = (uint8_t)(dpli_rng_unit(&rng) * 256);
+    if (is_plain_processor)
+        word = without_aes();
     kit_expect(DPL_OK, dpli_vault_make(&v, "vault", key, &err), &err);
+    if (is_plain_processor)
+        with_aes(word);
     for (size_t at = 0; at < N;) {
         const size_t now = (size_t)(dpli_rng_unit(&rng) * 9000) + 1;
         const size_t left = N - at;
@@ -952,6 +1062,13 @@ static void a_vault_gives_what_was_put_and_notices_each_change(void **state)
     unlink("vault");
 }
 
+static void a_vault_gives_what_was_put_and_notices_each_change(void **state)
+{
+    (void)state;
+    try_vault(false);
+    try_vault(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -959,6 +1076,7 @@ int main(void)
         OF_ONE(it_is_the_same_encrypted_rekeyed_and_decrypted),
         OF_ONE(what_is_changed_then_is_the_same_as_in_a_plain_one),
         OF_ONE(it_is_a_change_that_is_final),
+        OF_ONE(one_encrypted_without_aes_is_the_same_everywhere),
         OF_ONE(another_handle_needs_no_key),
         OF_ONE(no_file_has_a_plain_byte),
         OF_ONE(no_file_has_one_after_a_kill),
@@ -973,6 +1091,7 @@ int main(void)
         OF_ONE(nothing_is_forgotten_where_its_key_cannot_be),
         OF_ONE(a_sealed_export_opens_by_its_passphrase_whole_or_not),
         OF_ONE(a_long_sealed_export_that_is_cut_between_pieces_is_refused),
+        OF_ONE(an_import_of_a_sealed_export_comes_to_its_end),
         cmocka_unit_test(a_ring_keeps_the_keys_that_it_is_to_keep_and_no_others),
         cmocka_unit_test(a_vault_gives_what_was_put_and_notices_each_change),
 #undef OF_ONE

@@ -364,15 +364,33 @@ static void a_snapshot_is_written_once_and_then_used(void **state)
     kit_drop(dir);
 }
 
+/* Sealed rows take longer to be read. */
+static void an_encrypted_gallery_has_a_snapshot_from_fewer_templates_on(void **state)
+{
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+
+    (void)state;
+    for (size_t n = 3000; n <= 5000; n += 2000) {
+        char *dir;
+        dpl_gallery *gallery = new_gallery(&dir, n / A_PHOTO);
+
+        right(gallery, head);
+        assert_int_equal(exists(snapshot_of(dir)), n == 5000 && kit_is_sealed());
+        dpl_gallery_close(gallery);
+        kit_drop(dir);
+    }
+    dpl_head_free(head);
+}
+
 static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state)
 {
     char *dir, *good, *bad;
     dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
     dpl_head *head = make_head(DPL_HEAD_COSINE);
     dpli_index index;
-    /* A sealed piece of 2048 bytes is longer by 16. */
+    /* A sealed piece of 8192 bytes is longer by 16. */
     const size_t n_rows = (size_t)BIG * DIM * sizeof *rows,
-                 behind_rows = (kit_is_sealed() ? n_rows + n_rows / 2048 * 16 : n_rows) + 99;
+                 behind_rows = (kit_is_sealed() ? n_rows + n_rows / 8192 * 16 : n_rows) + 99;
     size_t n;
 
     (void)state;
@@ -986,6 +1004,7 @@ int main(void)
         cmocka_unit_test(equal_vectors_come_by_rising_id),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(a_snapshot_is_written_once_and_then_used),
+        cmocka_unit_test(an_encrypted_gallery_has_a_snapshot_from_fewer_templates_on),
         cmocka_unit_test(a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said),
         cmocka_unit_test(a_snapshot_cut_while_it_is_in_use_is_rebuilt_and_it_is_said),
         cmocka_unit_test(an_index_tells_how_it_searches),

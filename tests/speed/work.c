@@ -10,15 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <valgrind/callgrind.h>
 
 #include "base/file.h"
+#include "base/secret.h"
+#include "doppel/encryption.h"
 #include "doppel/face.h"
 #include "doppel/score.h"
 #include "doppel/text.h"
 #include "index/flat.h"
 #include "index/gallery.h"
 #include "index/hnsw.h"
+#include "index/vault.h"
 #include "net/init.h"
 #include "net/load.h"
 #include "net/ops/op.h"
@@ -356,31 +360,106 @@ static void put_photos(dpl_gallery *gallery, const float *rows, unsigned first, 
     free(texts);
 }
 
+/* A gallery of n photos, in a folder that is then removed. */
+typedef struct place {
+    char dir[16];
+    dpl_gallery *gallery;
+    float *rows; /* [N_ROWS, DIM] */
+} place;
+
+static void fill_place(place *p, unsigned n)
+{
+    enum { A_COMMIT = 500 };
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const dpli_binding binding = {"face", hash, "work", "cosine", DIM, NULL, NULL};
+
+    *p = (place){.dir = "gallery-XXXXXX", .rows = some((size_t)N_ROWS * DIM, sizeof *p->rows)};
+    fill(p->rows, (size_t)N_ROWS * DIM);
+    if (!mkdtemp(p->dir))
+        exit(5);
+    must(dpl_gallery_open(&p->gallery, p->dir, DPL_GALLERY_CREATE, &err));
+    must(dpli_gallery_bind(p->gallery, &binding, &err));
+    for (unsigned first = 0; first < n; first += A_COMMIT)
+        put_photos(p->gallery, p->rows, first, A_COMMIT);
+}
+
+static void leave(place *p)
+{
+    char command[64];
+
+    dpl_gallery_close(p->gallery);
+    free(p->rows);
+    snprintf(command, sizeof command, "rm -r %s", p->dir);
+    if (system(command) != 0)
+        exit(5);
+}
+
 /* Some photos more, one at a time, where there are many: what they take is to be that of where
    there are few. Some, as now and then one takes more: the database puts its log into its file. */
 static void enroll(void)
 {
-    enum { N_PUT = 20000, A_COMMIT = 500, N_COUNTED = 8 };
-    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    const dpli_binding binding = {"face", hash, "work", "cosine", DIM, NULL, NULL};
-    float *rows = some((size_t)N_ROWS * DIM, sizeof *rows);
-    char dir[] = "enroll-XXXXXX", command[64];
-    dpl_gallery *gallery;
+    enum { N_PUT = 20000, N_COUNTED = 8 };
+    place p;
 
-    fill(rows, (size_t)N_ROWS * DIM);
-    if (!mkdtemp(dir))
+    fill_place(&p, N_PUT);
+    put_photos(p.gallery, p.rows, N_PUT, 1);
+    COUNTED(for (unsigned i = 1; i <= N_COUNTED; i++) put_photos(p.gallery, p.rows, N_PUT + i, 1));
+    leave(&p);
+}
+
+/* ------------------------------------------------------------------ encrypted */
+
+/* What a search does that has no index: every vector out of its row. */
+static void read_rows(bool encrypted)
+{
+    enum { N = 1000 };
+    place p;
+    dpli_vectors v;
+    dpl_key_options key = DPL_KEY_OPTIONS_INIT;
+    char file[64];
+
+    fill_place(&p, N);
+    snprintf(file, sizeof file, "%s/key", p.dir);
+    key.key_file = file;
+    if (encrypted)
+        must(dpl_gallery_encrypt(p.gallery, &key, &err));
+    COUNTED(must(dpli_gallery_load(&v, p.gallery, "face", DIM, true, &err)));
+    if (v.n != N)
+        exit(6);
+    dpli_vectors_clear(&v);
+    leave(&p);
+}
+
+static void read_plain(void)
+{
+    read_rows(false);
+}
+
+static void read_sealed(void)
+{
+    read_rows(true);
+}
+
+/* A mebibyte into a sealed file, and out of it. */
+static void seal_file(void)
+{
+    enum { N = 1 << 20 };
+    static const uint8_t key[DPLI_KEY_BYTES] = {1};
+    uint8_t *bytes = some(N, 1);
+    dpli_vault *file;
+
+    must(dpli_secret_start(&err));
+    CALLGRIND_START_INSTRUMENTATION;
+    must(dpli_vault_make(&file, "sealed", key, &err));
+    if (!dpli_vault_put(file, bytes, N) || !dpli_vault_finish(file))
         exit(5);
-    must(dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err));
-    must(dpli_gallery_bind(gallery, &binding, &err));
-    for (unsigned first = 0; first < N_PUT; first += A_COMMIT)
-        put_photos(gallery, rows, first, A_COMMIT);
-    put_photos(gallery, rows, N_PUT, 1);
-    COUNTED(for (unsigned i = 1; i <= N_COUNTED; i++) put_photos(gallery, rows, N_PUT + i, 1));
-    dpl_gallery_close(gallery);
-    free(rows);
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    if (system(command) != 0)
-        exit(5);
+    dpli_vault_close(file);
+    must(dpli_vault_open(&file, "sealed", key, &err));
+    must(dpli_vault_read(file, bytes, N, 0, &err));
+    dpli_vault_close(file);
+    CALLGRIND_STOP_INSTRUMENTATION;
+    unlink("sealed");
+    free(bytes);
 }
 
 /* ------------------------------------------------------------------ which */
@@ -389,9 +468,18 @@ static const struct {
     const char *name;
     void (*run)(void);
 } works[] = {
-    {"detect", detect},         {"align", align},      {"encode", encode},
-    {"sentence", sentence},     {"exact", exact},      {"build-graph", build_graph},
-    {"walk-graph", walk_graph}, {"train-step", train}, {"enroll", enroll},
+    {"detect", detect},
+    {"align", align},
+    {"encode", encode},
+    {"sentence", sentence},
+    {"exact", exact},
+    {"build-graph", build_graph},
+    {"walk-graph", walk_graph},
+    {"train-step", train},
+    {"enroll", enroll},
+    {"read-plain", read_plain},
+    {"read-sealed", read_sealed},
+    {"seal-file", seal_file},
 };
 
 int main(int argc, char **argv)
