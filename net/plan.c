@@ -119,7 +119,6 @@ static dpl_status make_arena(dpl_plan *plan, const dpli_plan_request *request, d
         if (!plan->arena)
             return DPL_E_MEMORY;
     }
-    dpli_plan_fill(plan, 0);
     return DPL_OK;
 }
 
@@ -552,6 +551,8 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
     char shape[DPLI_SHAPE_TEXT];
 
     *out = NULL;
+    if (timed_runs > 0)
+        dpli_plan_fill(plan, 0); /* nobody need have written its inputs */
     for (int32_t r = 0; r < timed_runs; r++) {
         for (int32_t i = 0; i < plan->p.n_steps; i++) {
             dpli_step *step = &plan->p.steps[i];

@@ -38,8 +38,8 @@ size_t dpli_plan_own_bytes(const dpl_plan *plan);
 /** The memory that such a plan works in. */
 dpl_status dpli_plan_measure(size_t *n_bytes, const dpl_net *net, const dpl_shape *input_shape,
                              dpl_layout layout, dpl_error *err);
-/** Fill what a run works in. A plan comes filled with zeros; whatever it holds, a run gives the
- * same once the inputs are written. */
+/** Fill what a run works in. Whatever it holds, a run gives the same once the inputs are written,
+ * so that a new plan's memory is not touched before it runs. */
 void dpli_plan_fill(dpl_plan *plan, uint8_t fill);
 /** Multiply-adds of a run, as far as steps count them. */
 double dpli_plan_macs(const dpl_plan *plan);

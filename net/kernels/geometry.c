@@ -346,9 +346,10 @@ bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, cons
 
 /* ------------------------------------------------------------------ chains */
 
-/* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
- * weights and the first input. */
-#define MAX_RING_FLOATS ((size_t)192 << 10)
+/* Lines between the links of a chain: 1.25 MiB. A second-level cache of 2 MiB has room for them
+ * beside weights and the first input; with a smaller one what ends a chain costs more still, as it
+ * goes through memory whole. */
+#define MAX_RING_FLOATS ((size_t)320 << 10)
 
 int32_t dpli_link_out_h(const dpli_link *link)
 {
