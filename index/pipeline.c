@@ -39,7 +39,7 @@ struct dpl_pipeline {
     dpl_detect_options detect;
     float min_quality;
     dpli_budget *budget; /* of what is read, decoded and run at once */
-    size_t plan_bytes;   /* what the largest of its models' runs works in */
+    size_t run_bytes;    /* what the largest of its models' runs works in */
 };
 
 /* The options within, which lie at places that their own sizes decide, are taken only as they are
@@ -145,12 +145,12 @@ static dpl_status open_image_calibration(dpl_pipeline *p, const char *path, dpl_
 
 /* ------------------------------------------------------------------ open and close */
 
-/* What a thread's scratch grows to. */
-static size_t measure_plans(const dpl_pipeline *p)
+/* What a photo's largest stage works in, beside its pixels. */
+static size_t measure_runs(const dpl_pipeline *p)
 {
     size_t most = dpli_encoder_plan_bytes(p->encoder), n;
 
-    n = p->detector ? dpli_detector_plan_bytes(p->detector, &p->detect) : 0;
+    n = p->detector ? dpli_detector_bytes(p->detector, &p->detect) : 0;
     most = n > most ? n : most;
     n = p->image_encoder ? dpli_encoder_plan_bytes(p->image_encoder) : 0;
     return n > most ? n : most;
@@ -212,7 +212,7 @@ static dpl_status open_models(dpl_pipeline **out, const dpl_pipeline_options *op
     status = open_calibration(p, o.calibration_path, o.encoder_path, err);
     if (status != DPL_OK)
         goto done;
-    p->plan_bytes = measure_plans(p);
+    p->run_bytes = measure_runs(p);
     *out = p;
     p = NULL;
 done:
@@ -370,7 +370,7 @@ static size_t begin(const dpl_pipeline *p, dpl_scratch *scratch, const void *byt
 {
     const uint64_t decoding = dpli_image_need(bytes, n_bytes, limits);
     /* What is over the limit is refused before it is taken. */
-    const size_t n = (decoding <= p->decode.max_bytes ? (size_t)decoding : 0) + p->plan_bytes;
+    const size_t n = (decoding <= p->decode.max_bytes ? (size_t)decoding : 0) + p->run_bytes;
 
     dpli_budget_begin(p->budget, n, dpli_scratch_kept(scratch));
     return n;
