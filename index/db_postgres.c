@@ -379,7 +379,8 @@ static void close_db(dpli_db *any)
 {
     postgres_db *db = postgres_of(any);
 
-    PQfinish(db->conn);
+    if (db->conn)
+        PQfinish(db->conn);
     for (int i = 0; i < db->n_wordings; i++)
         free(db->wordings[i].sql);
     for (size_t i = 0; i < db->n_files; i++)
