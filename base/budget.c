@@ -4,7 +4,8 @@
  * Who waits for work holds its input only, and who works waits for nothing, so somebody always gets
  * on. What is held, kept and worked on is never more than the total and a quarter of it; what one
  * thread asks for beyond that when nobody works is its own limits' to refuse. What is kept for
- * later counts, but gives way.
+ * later counts, but gives way; so does what malloc keeps of what was freed, in holes that the next
+ * photo's blocks may not fit into: without that, many threads have half as much again.
  */
 #include "base/budget.h"
 
@@ -89,6 +90,8 @@ void dpli_budget_release(dpli_budget *b, size_t n)
 
 void dpli_budget_begin(dpli_budget *b, size_t n, dpli_kept *kept)
 {
+    size_t used;
+
     if (kept)
         dpli_budget_forget(kept);
     pthread_mutex_lock(&b->lock);
@@ -105,7 +108,9 @@ void dpli_budget_begin(dpli_budget *b, size_t n, dpli_kept *kept)
         }
     }
     b->worked_on += n;
+    used = b->worked_on + b->n_kept;
     pthread_mutex_unlock(&b->lock);
+    dpli_mem_trim(used < b->total ? b->total - used : 0);
 }
 
 void dpli_budget_end(dpli_budget *b, size_t n, dpli_kept *kept, size_t n_kept)

@@ -31,7 +31,8 @@ typedef struct dpli_kept {
 } dpli_kept;
 
 /** Wait until work may be done that takes n bytes beside what is held. It is for the work to use
- * what is kept, which may be dropped before this returns and not after. NULL: nothing is kept. */
+ * what is kept, which may be dropped before this returns and not after. NULL: nothing is kept. Of
+ * what was freed malloc keeps no more, then, than nobody has asked for. */
 void dpli_budget_begin(dpli_budget *b, size_t n, dpli_kept *kept);
 /** The work is done, and n_kept bytes stay. */
 void dpli_budget_end(dpli_budget *b, size_t n, dpli_kept *kept, size_t n_kept);

@@ -3,6 +3,9 @@
  */
 #include "base/mem.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,6 +74,16 @@ void *dpli_alloc_aligned(size_t n, size_t size, dpl_error *err)
     if (dpli_mul(&n_bytes, n, size) && dpli_add(&n_bytes, n_bytes ? n_bytes : 1, 63))
         p = aligned_alloc(64, n_bytes & ~(size_t)63);
     return p ? p : refuse(err, n, size);
+}
+
+void dpli_mem_trim(size_t most)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    if (mallinfo2().fordblks > most)
+        malloc_trim(0);
+#else
+    (void)most;
+#endif
 }
 
 char *dpli_strdup(const char *s, dpl_error *err)

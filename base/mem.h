@@ -22,6 +22,8 @@ void *dpli_realloc(void *old, size_t n, size_t size, dpl_error *err);
 void *dpli_grow(void *items, size_t *cap, size_t need, size_t size, dpl_error *err);
 /** 64-byte aligned n * size bytes for kernels; freed with free(). */
 void *dpli_alloc_aligned(size_t n, size_t size, dpl_error *err);
+/** Give back what is freed and malloc keeps for later, where that is more than most bytes. */
+void dpli_mem_trim(size_t most);
 /** Copy of a string. */
 char *dpli_strdup(const char *s, dpl_error *err);
 /** printf into fresh memory. */

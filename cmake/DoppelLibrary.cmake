@@ -14,8 +14,9 @@ set(dpl_needs
     PkgConfig::openblas ${dpl_openmp} Threads::Threads
     ${CMAKE_DL_LIBS} m)
 
-# FAISS, BLAS and what they stand on take longer to load than two photos to compare. On Linux libdoppel.so
-# opens them by the first call that needs them: the two files that know them are compiled so once more.
+# FAISS, BLAS and what they stand on take longer to load than two photos to compare, and what libpq stands on
+# a fifth of what starting the program takes. On Linux libdoppel.so opens them by the first call that needs
+# them: the files that know them are compiled so once more.
 # A FAISS of archives becomes a library of its own, which shows its C API. Not with a sanitizer: what it puts
 # in the place of dlopen() looks beside itself, not beside who calls it.
 set(dpl_shared_objects ${dpl_objects})
@@ -39,14 +40,20 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT DOPPEL_SANITIZE)
   target_link_libraries(doppel_late PRIVATE doppel_compile FAISS::faiss_c PkgConfig::openblas)
   target_compile_definitions(doppel_late PRIVATE DPL_LATE_FAISS="${dpl_late_faiss}"
                                                  DPL_LATE_BLAS="libopenblas.so.0")
+  if(DPL_HAS_POSTGRES)
+    target_sources(doppel_late PRIVATE ${PROJECT_SOURCE_DIR}/index/db_postgres.c)
+    target_link_libraries(doppel_late PRIVATE ${DPL_POSTGRES_LIBS})
+    target_compile_definitions(doppel_late PRIVATE DPL_LATE_LIBPQ="libpq.so.5")
+  endif()
   target_include_directories(doppel_late PRIVATE ${PROJECT_SOURCE_DIR}/include)
   dpl_see(doppel_late base net index)
   set(dpl_shared_objects "")
   foreach(part IN LISTS dpl_parts)
-    list(APPEND dpl_shared_objects "$<FILTER:$<TARGET_OBJECTS:${part}>,EXCLUDE,/(ann|blas)[.]c[.]o>")
+    list(APPEND dpl_shared_objects "$<FILTER:$<TARGET_OBJECTS:${part}>,EXCLUDE,/(ann|blas|db_postgres)[.]c[.]o>")
   endforeach()
   list(APPEND dpl_shared_objects $<TARGET_OBJECTS:doppel_late>)
-  list(REMOVE_ITEM dpl_shared_needs FAISS::faiss_c FAISS::faiss PkgConfig::openblas ${dpl_openmp})
+  list(REMOVE_ITEM dpl_shared_needs FAISS::faiss_c FAISS::faiss PkgConfig::openblas ${dpl_openmp}
+       ${DPL_POSTGRES_LIBS})
 endif()
 
 add_library(doppel SHARED ${dpl_shared_objects})

@@ -11,6 +11,10 @@
  * nothing of a transaction after its first failure.
  *
  * It knows nothing of the gallery's tables.
+ *
+ * In libdoppel.so (DPL_LATE_LIBPQ: its file) libpq is loaded with the first address: it, Kerberos,
+ * LDAP and TLS below it take a fifth of what starting the program takes, and most galleries are
+ * folders.
  */
 #include "index/db_postgres.h"
 
@@ -29,6 +33,104 @@
 #include "base/fail.h"
 #include "base/mem.h"
 #include "index/db_driver.h"
+
+#if defined(DPL_LATE_LIBPQ)
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#define EACH_OF_LIBPQ(one)                                                                         \
+    one(PQclear) one(PQcmdStatus) one(PQcmdTuples) one(PQconnectdbParams) one(PQconninfo)          \
+        one(PQconninfoFree) one(PQconninfoParse) one(PQconsumeInput) one(PQenterPipelineMode)      \
+            one(PQerrorMessage) one(PQexec) one(PQexitPipelineMode) one(PQfinish) one(PQfreemem)   \
+                one(PQgetCopyData) one(PQgetResult) one(PQgetisnull) one(PQgetlength)              \
+                    one(PQgetvalue) one(PQnotifies) one(PQntuples) one(PQpipelineStatus)           \
+                        one(PQpipelineSync) one(PQreset) one(PQresultErrorField)                   \
+                            one(PQresultErrorMessage) one(PQresultStatus) one(PQsendPrepare)       \
+                                one(PQsendQueryParams) one(PQsendQueryPrepared)                    \
+                                    one(PQserverVersion) one(PQsetNoticeReceiver) one(PQsocket)    \
+                                        one(PQstatus) one(PQtransactionStatus) one(PQuser)
+
+#define FIELD(name) __typeof__(name) *name;
+static struct {
+    char missing[200]; /* why it is not there; "": it is */
+    EACH_OF_LIBPQ(FIELD)
+} late;
+
+static void load(void)
+{
+    void *library = dlopen(DPL_LATE_LIBPQ, RTLD_NOW | RTLD_LOCAL);
+    bool all = library != NULL;
+
+/* POSIX's way from an object's address to a function's. */
+#define FIND(name)                                                                                 \
+    if (all)                                                                                       \
+        *(void **)&late.name = dlsym(library, #name);                                              \
+    all = all && late.name;
+    EACH_OF_LIBPQ(FIND)
+    if (!all) {
+        const char *words = dlerror();
+
+        snprintf(late.missing, sizeof late.missing, "%s", words ? words : "no reason given");
+    }
+}
+
+static dpl_status need(dpl_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, load);
+    return late.missing[0]
+               ? dpli_fail(err, DPL_E_SYSTEM, "libpq cannot be loaded: %s", late.missing)
+               : DPL_OK;
+}
+
+#define PQclear              late.PQclear
+#define PQcmdStatus          late.PQcmdStatus
+#define PQcmdTuples          late.PQcmdTuples
+#define PQconnectdbParams    late.PQconnectdbParams
+#define PQconninfo           late.PQconninfo
+#define PQconninfoFree       late.PQconninfoFree
+#define PQconninfoParse      late.PQconninfoParse
+#define PQconsumeInput       late.PQconsumeInput
+#define PQenterPipelineMode  late.PQenterPipelineMode
+#define PQerrorMessage       late.PQerrorMessage
+#define PQexec               late.PQexec
+#define PQexitPipelineMode   late.PQexitPipelineMode
+#define PQfinish             late.PQfinish
+#define PQfreemem            late.PQfreemem
+#define PQgetCopyData        late.PQgetCopyData
+#define PQgetResult          late.PQgetResult
+#define PQgetisnull          late.PQgetisnull
+#define PQgetlength          late.PQgetlength
+#define PQgetvalue           late.PQgetvalue
+#define PQnotifies           late.PQnotifies
+#define PQntuples            late.PQntuples
+#define PQpipelineStatus     late.PQpipelineStatus
+#define PQpipelineSync       late.PQpipelineSync
+#define PQreset              late.PQreset
+#define PQresultErrorField   late.PQresultErrorField
+#define PQresultErrorMessage late.PQresultErrorMessage
+#define PQresultStatus       late.PQresultStatus
+#define PQsendPrepare        late.PQsendPrepare
+#define PQsendQueryParams    late.PQsendQueryParams
+#define PQsendQueryPrepared  late.PQsendQueryPrepared
+#define PQserverVersion      late.PQserverVersion
+#define PQsetNoticeReceiver  late.PQsetNoticeReceiver
+#define PQsocket             late.PQsocket
+#define PQstatus             late.PQstatus
+#define PQtransactionStatus  late.PQtransactionStatus
+#define PQuser               late.PQuser
+
+#else
+
+static dpl_status need(dpl_error *err)
+{
+    (void)err;
+    return DPL_OK;
+}
+
+#endif
 
 /* Parameters of a statement; rows that a cursor gives at once; wordings that are remembered to be
    prepared; statements that wait for their answers. */
@@ -205,9 +307,14 @@ static const char *option_of(const PQconninfoOption *options, const char *keywor
     return NULL;
 }
 
-/* libpq's words on what it cannot read repeat the address. */
+/* The first that is asked of libpq. Its words on what it cannot read repeat the address. */
 static dpl_status parse(PQconninfoOption **options, const char *address, dpl_error *err)
 {
+    const dpl_status status = need(err);
+
+    *options = NULL;
+    if (status != DPL_OK)
+        return status;
     *options = PQconninfoParse(address, NULL);
     return *options ? DPL_OK
                     : dpli_fail(err, DPL_E_ARGUMENT,
@@ -255,7 +362,8 @@ dpl_status dpli_postgres_name(char **name, const char *address, dpl_error *err)
     *name = NULL;
     if (status == DPL_OK)
         status = name_of(name, options, err);
-    PQconninfoFree(options);
+    if (options)
+        PQconninfoFree(options);
     return status;
 }
 
@@ -271,7 +379,8 @@ static void close_db(dpli_db *any)
 {
     postgres_db *db = postgres_of(any);
 
-    PQfinish(db->conn);
+    if (db->conn)
+        PQfinish(db->conn);
     for (int i = 0; i < db->n_wordings; i++)
         free(db->wordings[i].sql);
     for (size_t i = 0; i < db->n_files; i++)
@@ -362,7 +471,8 @@ dpl_status dpli_postgres_open(dpli_db **out, const char *address, dpl_error *err
     *out = &db->db;
     db = NULL;
 done:
-    PQconninfoFree(options);
+    if (options)
+        PQconninfoFree(options);
     if (db)
         close_db(&db->db);
     return status;

@@ -55,9 +55,17 @@ static dpl_status read_picture(uint8_t **bytes, size_t *n_bytes, const dpl_pipel
     return status;
 }
 
-/* A picture through the detector, with at least one face. */
-static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_scratch *scratch,
-                            const dpl_pictures *pictures, size_t i, dpl_error *err)
+static void close_face(dpl_photo *photo, size_t claim, const dpl_pipeline *pipeline,
+                       dpl_scratch *scratch)
+{
+    dpl_photo_clear(photo);
+    dpli_pipeline_end(pipeline, scratch, claim);
+}
+
+/* A picture through the detector, with at least one face; given back by close_face. */
+static dpl_status open_face(dpl_photo *photo, size_t *claim, const dpl_pipeline *pipeline,
+                            dpl_scratch *scratch, const dpl_pictures *pictures, size_t i,
+                            dpl_error *err)
 {
     uint8_t *bytes;
     size_t n_bytes;
@@ -66,13 +74,14 @@ static dpl_status open_face(dpl_photo *photo, const dpl_pipeline *pipeline, dpl_
     *photo = (dpl_photo)DPL_PHOTO_INIT;
     if (status != DPL_OK)
         return status;
-    status = dpli_photo_process(photo, pipeline, scratch, bytes, n_bytes, err);
+    status = dpli_photo_process(photo, claim, pipeline, scratch, bytes, n_bytes, err);
     dpli_photo_unread(bytes, n_bytes, pipeline);
-    if (status == DPL_OK && photo->n_faces == 0) {
+    if (status == DPL_OK && photo->n_faces > 0)
+        return DPL_OK;
+    if (status == DPL_OK)
         status = dpli_no_face(photo, err);
-        dpl_photo_clear(photo);
-    }
-    return status == DPL_OK ? status : dpli_fail_in(err, status, dpl_picture_name(pictures, i));
+    close_face(photo, *claim, pipeline, scratch);
+    return dpli_fail_in(err, status, dpl_picture_name(pictures, i));
 }
 
 /* ------------------------------------------------------------------ all pictures */
@@ -106,15 +115,17 @@ static dpl_status note_failure(job *j, size_t i, const dpl_error *why, dpl_error
 static dpl_status embed_face(job *j, int worker, size_t i, dpl_error *err)
 {
     const size_t dim = (size_t)j->out->dim;
+    dpl_scratch *scratch = j->scratches[worker];
     dpl_photo photo;
+    size_t claim;
     dpl_error why;
 
-    if (open_face(&photo, j->pipeline, j->scratches[worker], j->pictures, i, &why) != DPL_OK)
+    if (open_face(&photo, &claim, j->pipeline, scratch, j->pictures, i, &why) != DPL_OK)
         return note_failure(j, i, &why, err);
     const size_t face = dpli_main_face(&photo);
     memcpy(j->out->vectors + i * dim, photo.vectors + face * dim, dim * sizeof(float));
     j->out->faces[i] = photo.faces[face];
-    dpl_photo_clear(&photo);
+    close_face(&photo, claim, j->pipeline, scratch);
     return DPL_OK;
 }
 
@@ -283,18 +294,19 @@ dpl_status dpl_picture_thumb(uint8_t **out, size_t *n_out, const dpl_pipeline *p
     const job j = {.pipeline = pipeline, .pictures = pictures, .scratches = &scratch};
     uint8_t *chip;
     dpl_photo photo;
+    size_t claim;
     dpl_status status;
 
     *out = NULL;
     *n_out = 0;
     if (dpl_pipeline_detector(pipeline)) {
-        status = open_face(&photo, pipeline, scratch, pictures, i, err);
+        status = open_face(&photo, &claim, pipeline, scratch, pictures, i, err);
         if (status != DPL_OK)
             return status;
         const size_t face = dpli_main_face(&photo);
         status = dpli_thumb(out, n_out, encoder, &photo.image, &photo.faces[face],
                             photo.chips + face * bytes, err);
-        dpl_photo_clear(&photo);
+        close_face(&photo, claim, pipeline, scratch);
         return status;
     }
     chip = dpli_alloc(bytes, 1, err);

@@ -494,13 +494,18 @@ static dpl_status make_templates(const job *j, item *it, dpl_error *err)
 static dpl_status encode_file(const job *j, item *it, dpl_scratch *scratch, const uint8_t *bytes,
                               size_t n_bytes, dpl_error *err)
 {
-    dpl_status status = dpli_photo_process(&it->photo, j->pipeline, scratch, bytes, n_bytes, err);
+    size_t claim;
+    dpl_status status =
+        dpli_photo_process(&it->photo, &claim, j->pipeline, scratch, bytes, n_bytes, err);
 
-    if (status != DPL_OK)
-        return status;
-    status = make_templates(j, it, err);
-    const dpl_status shrunk = dpli_photo_shrink(&it->photo, j->options->preview_px, err);
-    return status != DPL_OK ? status : shrunk;
+    if (status == DPL_OK) {
+        status = make_templates(j, it, err);
+        const dpl_status shrunk = dpli_photo_shrink(&it->photo, j->options->preview_px, err);
+        if (status == DPL_OK)
+            status = shrunk;
+    }
+    dpli_pipeline_end(j->pipeline, scratch, claim);
+    return status;
 }
 
 /* Whether what was enrolled of a photo would be lost for a reason that is not the photo's: its file

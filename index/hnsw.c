@@ -123,38 +123,64 @@ dpl_status dpli_hnsw_grow(dpli_hnsw *g, size_t n, dpl_error *err)
     return DPL_OK;
 }
 
-bool dpli_hnsw_is_whole(const dpli_hnsw *g)
+/* Nodes that are checked by one thread at a time. */
+#define CHECKED ((size_t)1 << 15)
+
+typedef struct checking {
+    const dpli_hnsw *graph;
+    bool wrong;
+} checking;
+
+static bool is_node_whole(const dpli_hnsw *g, uint32_t at)
 {
+    const int layers = layers_of(g, at);
+
+    if (up_of(g, at) != 0 && (size_t)(up_of(g, at) & 0x0FFFFFFFU) + (size_t)layers > g->n_far)
+        return false;
+    /* A link in a layer leads to a node of that layer. */
+    for (int layer = 1; layer <= layers; layer++) {
+        size_t room;
+        const uint32_t *to = links_of(g, at, layer, &room);
+
+        for (size_t j = 0; j < room && to[j] != NONE; j++)
+            if (to[j] >= g->n || layers_of(g, to[j]) < layer)
+                return false;
+    }
+    return true;
+}
+
+static dpl_status check_some(void *ctx, int worker, size_t item, dpl_error *err)
+{
+    checking *c = ctx;
+    const dpli_hnsw *g = c->graph;
+    const size_t from = item * CHECKED, end = from + CHECKED < g->n ? from + CHECKED : g->n;
     const uint32_t *links = g->near.at;
     uint32_t wrong = 0;
 
-    if (g->near.n_bytes != (size_t)g->n * NEAR * sizeof *links ||
-        g->up.n_bytes != (size_t)g->n * sizeof *links ||
-        g->far.n_bytes != (size_t)g->n_far * FAR * sizeof *links || g->top < -1 ||
+    (void)worker;
+    (void)err;
+    /* Without a branch, so that it is done at once for many. NONE + 1 is 0. */
+    for (size_t i = from * NEAR; i < end * NEAR; i++)
+        wrong |= links[i] + 1 > g->n;
+    for (size_t i = from; i < end && !wrong; i++)
+        wrong = !is_node_whole(g, (uint32_t)i);
+    if (wrong)
+        __atomic_store_n(&c->wrong, true, __ATOMIC_RELAXED);
+    return DPL_OK;
+}
+
+bool dpli_hnsw_is_whole(const dpli_hnsw *g)
+{
+    const size_t n_items = (g->n + CHECKED - 1) / CHECKED;
+    checking c = {.graph = g};
+
+    if (g->near.n_bytes != (size_t)g->n * NEAR * sizeof(uint32_t) ||
+        g->up.n_bytes != (size_t)g->n * sizeof(uint32_t) ||
+        g->far.n_bytes != (size_t)g->n_far * FAR * sizeof(uint32_t) || g->top < -1 ||
         g->top >= DPLI_HNSW_LAYERS || (g->top >= 0 && g->entry >= g->n) ||
         (g->top > 0 && layers_of(g, g->entry) < g->top))
         return false;
-    /* Of a large graph this is much of opening it: without a branch, so that it is done at once for
-       many. NONE + 1 is 0. */
-    for (size_t i = 0; i < (size_t)g->n * NEAR; i++)
-        wrong |= links[i] + 1 > g->n;
-    if (wrong)
-        return false;
-    for (uint32_t i = 0; i < g->n; i++)
-        if (up_of(g, i) != 0 &&
-            (size_t)(up_of(g, i) & 0x0FFFFFFFU) + (size_t)layers_of(g, i) > g->n_far)
-            return false;
-    /* A link in a layer leads to a node of that layer. */
-    for (uint32_t i = 0; i < g->n; i++)
-        for (int layer = 1; layer <= layers_of(g, i); layer++) {
-            size_t room;
-            const uint32_t *to = links_of(g, i, layer, &room);
-
-            for (size_t j = 0; j < room && to[j] != NONE; j++)
-                if (to[j] >= g->n || layers_of(g, to[j]) < layer)
-                    return false;
-        }
-    return true;
+    return dpli_pool_run(n_items > 1 ? 0 : 1, n_items, check_some, &c, NULL) == DPL_OK && !c.wrong;
 }
 
 void dpli_hnsw_clear(dpli_hnsw *g)

@@ -51,7 +51,8 @@ dpl_status dpli_hnsw_link(dpli_hnsw *graph, const dpli_coded *coded, const uint3
  */
 dpl_status dpli_hnsw_unlink(dpli_hnsw *graph, const dpli_coded *coded, const char *is_gone,
                              dpl_error *err);
-/** Whether all links lead to nodes, so that a search stays within the graph. */
+/** Whether all links lead to nodes, so that a search stays within the graph. Of a large one it uses
+ * all cores itself. */
 bool dpli_hnsw_is_whole(const dpli_hnsw *graph);
 void dpli_hnsw_clear(dpli_hnsw *graph);
 

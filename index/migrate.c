@@ -464,8 +464,9 @@ static dpl_status read_photo(const job *j, item *it, dpl_scratch *scratch, dpl_e
 {
     dpl_photo photo = DPL_PHOTO_INIT;
     uint8_t *bytes = NULL;
-    size_t n_bytes = 0;
+    size_t n_bytes = 0, claim = 0;
     char sha256[65] = "";
+    bool claims = false;
     dpl_status status;
 
     if (!dpli_source_is_file(it->path))
@@ -473,13 +474,16 @@ static dpl_status read_photo(const job *j, item *it, dpl_scratch *scratch, dpl_e
     status = dpli_photo_read(&bytes, &n_bytes, sha256, j->pipeline, it->path, err);
     if (status == DPL_OK && strcmp(sha256, it->sha256) != 0)
         status = dpli_fail(err, DPL_E_INPUT, "its content is another");
-    if (status == DPL_OK)
-        status = dpli_photo_process(&photo, j->pipeline, scratch, bytes, n_bytes, err);
+    claims = status == DPL_OK;
+    if (claims)
+        status = dpli_photo_process(&photo, &claim, j->pipeline, scratch, bytes, n_bytes, err);
     dpli_photo_unread(bytes, n_bytes, j->pipeline);
     for (size_t i = 0; i < it->n && status == DPL_OK; i++)
         if (!it->remakes[i].staged)
             status = from_photo(j, it, &it->remakes[i], &photo, scratch, err);
     dpl_photo_clear(&photo);
+    if (claims)
+        dpli_pipeline_end(j->pipeline, scratch, claim);
     return status;
 }
 

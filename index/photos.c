@@ -58,14 +58,7 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
         return DPL_OK;
     }
     status = dpli_photo_open(&it->photo, j->pipeline, j->scratches[worker], file->given, j->known,
-                             &it->error);
-    if (status == DPL_OK) {
-        status = dpli_photo_shrink(&it->photo, j->options.preview_px, &it->error);
-        if (status != DPL_OK) {
-            dpl_photo_clear(&it->photo);
-            dpli_fail_in(&it->error, status, file->given);
-        }
-    }
+                             j->options.preview_px, &it->error);
     if (!dpli_stops_the_run(status))
         return DPL_OK;
     if (err)

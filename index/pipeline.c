@@ -39,7 +39,7 @@ struct dpl_pipeline {
     dpl_detect_options detect;
     float min_quality;
     dpli_budget *budget; /* of what is read, decoded and run at once */
-    size_t plan_bytes;   /* what the largest of its models' runs works in */
+    size_t run_bytes;    /* what the largest of its models' runs works in */
 };
 
 /* The options within, which lie at places that their own sizes decide, are taken only as they are
@@ -145,12 +145,12 @@ static dpl_status open_image_calibration(dpl_pipeline *p, const char *path, dpl_
 
 /* ------------------------------------------------------------------ open and close */
 
-/* What a thread's scratch grows to. */
-static size_t measure_plans(const dpl_pipeline *p)
+/* What a photo's largest stage works in, beside its pixels. */
+static size_t measure_runs(const dpl_pipeline *p)
 {
     size_t most = dpli_encoder_plan_bytes(p->encoder), n;
 
-    n = p->detector ? dpli_detector_plan_bytes(p->detector, &p->detect) : 0;
+    n = p->detector ? dpli_detector_bytes(p->detector, &p->detect) : 0;
     most = n > most ? n : most;
     n = p->image_encoder ? dpli_encoder_plan_bytes(p->image_encoder) : 0;
     return n > most ? n : most;
@@ -212,7 +212,7 @@ static dpl_status open_models(dpl_pipeline **out, const dpl_pipeline_options *op
     status = open_calibration(p, o.calibration_path, o.encoder_path, err);
     if (status != DPL_OK)
         goto done;
-    p->plan_bytes = measure_plans(p);
+    p->run_bytes = measure_runs(p);
     *out = p;
     p = NULL;
 done:
@@ -370,7 +370,7 @@ static size_t begin(const dpl_pipeline *p, dpl_scratch *scratch, const void *byt
 {
     const uint64_t decoding = dpli_image_need(bytes, n_bytes, limits);
     /* What is over the limit is refused before it is taken. */
-    const size_t n = (decoding <= p->decode.max_bytes ? (size_t)decoding : 0) + p->plan_bytes;
+    const size_t n = (decoding <= p->decode.max_bytes ? (size_t)decoding : 0) + p->run_bytes;
 
     dpli_budget_begin(p->budget, n, dpli_scratch_kept(scratch));
     return n;
@@ -473,10 +473,10 @@ static dpl_status decode_closer(void *ctx, dpl_image *image, int32_t side_px, dp
     return decode(d, image, at.enough_px, err);
 }
 
-/* Decode within limits and all stages. */
-static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
-                          const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
-                          dpl_error *err)
+/* Decode within limits and all stages; claim as dpli_photo_process has it. */
+static dpl_status process(dpl_photo *out, size_t *claim, const dpl_pipeline *p,
+                          dpl_scratch *scratch, const void *bytes, size_t n_bytes,
+                          const dpl_decode_options *limits, dpl_error *err)
 {
     decoding d = {p, scratch, bytes, n_bytes, limits, 0};
     const dpli_closer closer = {decode_closer, &d};
@@ -486,14 +486,15 @@ static dpl_status process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *sc
     *out = (dpl_photo)DPL_PHOTO_INIT;
     if (status == DPL_OK)
         status = from_image(out, p, scratch, &image, &closer, err);
-    dpli_pipeline_end(p, scratch, d.claim);
+    *claim = d.claim;
     return status;
 }
 
 /* Decode only: the picture's vector is known. */
-static dpl_status decode_known(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
-                               const void *bytes, size_t n_bytes, const dpl_decode_options *limits,
-                               const float *vector, int32_t dim, dpl_error *err)
+static dpl_status decode_known(dpl_photo *out, size_t *claim, const dpl_pipeline *p,
+                               dpl_scratch *scratch, const void *bytes, size_t n_bytes,
+                               const dpl_decode_options *limits, const float *vector, int32_t dim,
+                               dpl_error *err)
 {
     decoding d = {p, scratch, bytes, n_bytes, limits, 0};
     dpl_status status;
@@ -506,7 +507,7 @@ static dpl_status decode_known(dpl_photo *out, const dpl_pipeline *p, dpl_scratc
         memcpy(out->image_vector, vector, (size_t)dim * sizeof *vector);
     else if (status == DPL_OK)
         status = DPL_E_MEMORY;
-    dpli_pipeline_end(p, scratch, d.claim);
+    *claim = d.claim;
     if (status != DPL_OK)
         dpl_photo_clear(out);
     return status;
@@ -521,12 +522,13 @@ static dpl_decode_options limits_beside(const dpl_pipeline *p, size_t n_bytes)
     return limits;
 }
 
-dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *p, dpl_scratch *scratch,
-                              const void *bytes, size_t n_bytes, dpl_error *err)
+dpl_status dpli_photo_process(dpl_photo *out, size_t *claim, const dpl_pipeline *p,
+                              dpl_scratch *scratch, const void *bytes, size_t n_bytes,
+                              dpl_error *err)
 {
     const dpl_decode_options limits = limits_beside(p, n_bytes);
 
-    return process(out, p, scratch, bytes, n_bytes, &limits, err);
+    return process(out, claim, p, scratch, bytes, n_bytes, &limits, err);
 }
 
 /* What was held as n bytes is read, and from here on counts as what it is. */
@@ -599,15 +601,16 @@ static dpl_status name_photo(dpl_photo *out, const char *name, dpl_status status
 dpl_status dpl_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                           const char *path, dpl_error *err)
 {
-    return dpli_photo_open(out, pipeline, scratch, path, NULL, err);
+    return dpli_photo_open(out, pipeline, scratch, path, NULL, INT32_MAX, err);
 }
 
 dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
-                           const char *path, const dpli_known_vectors *known, dpl_error *err)
+                           const char *path, const dpli_known_vectors *known, int32_t preview_px,
+                           dpl_error *err)
 {
     const float *vector = NULL;
     uint8_t *bytes = NULL;
-    size_t n_bytes = 0;
+    size_t n_bytes = 0, claim;
     char sha256[65] = "";
     dpl_status status;
 
@@ -617,9 +620,14 @@ dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scr
         const dpl_decode_options limits = limits_beside(pipeline, n_bytes);
 
         vector = known ? known->find(known->ctx, sha256) : NULL;
-        status = vector ? decode_known(out, pipeline, scratch, bytes, n_bytes, &limits, vector,
-                                       known->dim, err)
-                        : process(out, pipeline, scratch, bytes, n_bytes, &limits, err);
+        status = vector ? decode_known(out, &claim, pipeline, scratch, bytes, n_bytes, &limits,
+                                       vector, known->dim, err)
+                        : process(out, &claim, pipeline, scratch, bytes, n_bytes, &limits, err);
+        if (status == DPL_OK)
+            status = dpli_photo_shrink(out, preview_px, err);
+        if (status != DPL_OK)
+            dpl_photo_clear(out);
+        dpli_pipeline_end(pipeline, scratch, claim);
     }
     dpli_photo_unread(bytes, n_bytes, pipeline);
     if (status == DPL_OK) {
@@ -632,8 +640,11 @@ dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scr
 dpl_status dpl_photo_from_bytes(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
                                 const char *name, const void *bytes, size_t n_bytes, dpl_error *err)
 {
-    dpl_status status = process(out, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
+    size_t claim;
+    dpl_status status =
+        process(out, &claim, pipeline, scratch, bytes, n_bytes, &pipeline->decode, err);
 
+    dpli_pipeline_end(pipeline, scratch, claim);
     if (status == DPL_OK)
         status = dpli_sha256_of(out->sha256, bytes, n_bytes, err);
     if (status == DPL_OK)

@@ -25,9 +25,12 @@ size_t dpli_pipeline_begin(const dpl_pipeline *pipeline, dpl_scratch *scratch, c
 void dpli_pipeline_end(const dpl_pipeline *pipeline, dpl_scratch *scratch, size_t n);
 
 /** All stages on what dpli_photo_read gave, which counts as memory that decoding takes;
- * out->sha256 is left empty, the message does not name the file. */
-dpl_status dpli_photo_process(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
-                              const void *bytes, size_t n_bytes, dpl_error *err);
+ * out->sha256 is left empty, the message does not name the file.
+ * @param[out] claim  what dpli_pipeline_end is told, on failure too, once the caller has done with
+ *                    the photo's pixels: they count as memory until then */
+dpl_status dpli_photo_process(dpl_photo *out, size_t *claim, const dpl_pipeline *pipeline,
+                              dpl_scratch *scratch, const void *bytes, size_t n_bytes,
+                              dpl_error *err);
 
 /* Vectors of whole pictures that are known already, by the photo's content. */
 typedef struct dpli_known_vectors {
@@ -36,11 +39,14 @@ typedef struct dpli_known_vectors {
     int32_t dim;
 } dpli_known_vectors;
 
-/** dpl_photo_open for who wants no more than the picture and its vector: a known one is
- * image_vector, and then nothing is encoded, nor are faces looked for.
- * @param known  NULL: none are */
+/** dpl_photo_open, shrunk for a preview (dpli_photo_shrink) while its pixels still count as memory;
+ * and for who wants no more than the picture and its vector: a known one is image_vector, and then
+ * nothing is encoded, nor are faces looked for.
+ * @param known       NULL: none are
+ * @param preview_px  INT32_MAX: it stays as it is */
 dpl_status dpli_photo_open(dpl_photo *out, const dpl_pipeline *pipeline, dpl_scratch *scratch,
-                           const char *path, const dpli_known_vectors *known, dpl_error *err);
+                           const char *path, const dpli_known_vectors *known, int32_t preview_px,
+                           dpl_error *err);
 
 /** That a photo has no face; and where small ones may have been missed, the option that looks
  * closer. The message does not name the file. */

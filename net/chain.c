@@ -92,10 +92,10 @@ static dpl_status join(dpli_planner *p, dpli_step *first, int32_t n, const dpli_
         } else if (links[i].pool) {
             c->pools[i] = *links[i].pool;
             c->links[i].pool = &c->pools[i];
-        } else {
+        } else if (links[i].cast) {
             c->cast = *links[i].cast;
             c->links[i].cast = &c->cast;
-        }
+        } /* a supply is the plan's */
         first->macs += i > 0 ? first[i].macs : 0;
         first->three |= first[i].three;
         free(first[i].params);

@@ -36,6 +36,7 @@ struct dpl_plan {
     dpli_team *team, *own_team; /* NULL for none; the second is freed with the plan */
     int32_t n_inputs, n_outputs;
     void **inputs;
+    dpli_supply supply; /* of a plan that is supplied */
     dpli_fault fault;
     const void **outputs;
     dpli_planned *results;
@@ -119,7 +120,6 @@ static dpl_status make_arena(dpl_plan *plan, const dpli_plan_request *request, d
         if (!plan->arena)
             return DPL_E_MEMORY;
     }
-    dpli_plan_fill(plan, 0);
     return DPL_OK;
 }
 
@@ -158,6 +158,44 @@ static dpl_status start_values(dpl_plan *plan, dpl_error *err)
     return DPL_OK;
 }
 
+typedef struct supply_step {
+    const dpli_supply *supply;
+} supply_step;
+
+/* Of a plan whose first layer is in no chain: the whole input. */
+static void run_supply(const dpli_step *step)
+{
+    const dpli_supply *f = ((const supply_step *)step->params)->supply;
+    float *to = step->out;
+
+    for (int32_t i = 0; i < f->n; i++)
+        for (int32_t y = 0; y < f->h; y++, to += (size_t)f->w * (size_t)f->channels)
+            f->line(f->ctx, to, i, y);
+}
+
+static void link_supply(const dpli_step *step, dpli_link *link)
+{
+    *link = (dpli_link){.supply = ((const supply_step *)step->params)->supply};
+}
+
+/* The step that makes the input, which lies in this buffer. */
+static dpl_status plan_supply(dpl_plan *plan, const dpl_shape *shape, int32_t buffer,
+                              dpl_error *err)
+{
+    dpli_step *step = dpli_plan_step(&plan->p, NULL, run_supply, sizeof(supply_step), shape, err);
+
+    if (!step)
+        return DPL_E_MEMORY;
+    plan->supply = (dpli_supply){.n = (int32_t)shape->dims[0],
+                                 .h = (int32_t)shape->dims[2],
+                                 .w = (int32_t)shape->dims[3],
+                                 .channels = (int32_t)shape->dims[1]};
+    *(supply_step *)step->params = (supply_step){&plan->supply};
+    step->link = link_supply;
+    step->out_ref = (dpli_ref){buffer, NULL};
+    return DPL_OK;
+}
+
 static dpl_status plan_inputs(dpl_plan *plan, const dpli_plan_request *request, dpl_error *err)
 {
     dpli_planner *p = &plan->p;
@@ -189,7 +227,11 @@ static dpl_status plan_inputs(dpl_plan *plan, const dpli_plan_request *request, 
         status = dpli_plan_buffer(p, NULL, v->type, shape, 0, &id, err);
         if (status != DPL_OK)
             return status;
-        p->buffers[id].input = true;
+        p->buffers[id].input = !request->supplied;
+        if (request->supplied)
+            status = plan_supply(plan, shape, id, err);
+        if (status != DPL_OK)
+            return status;
         dpli_plan_define(p, g->inputs[i], v->type, shape,
                          request->layout == DPL_LAYOUT_NHWC ? DPLI_NHWC : DPLI_PLAIN, id);
     }
@@ -320,7 +362,7 @@ static dpl_status make(dpl_plan *plan, const dpli_plan_request *request, dpli_re
             request->layout == DPL_LAYOUT_NHWC && v->shape.rank == 4 ? DPLI_NHWC : DPLI_PLAIN;
         dpli_ref ref = {v->buffer[order], NULL};
 
-        plan->inputs[i] = resolve(plan, &ref);
+        plan->inputs[i] = request->supplied ? NULL : resolve(plan, &ref);
     }
     return DPL_OK;
 }
@@ -388,23 +430,26 @@ static dpli_plan_request request_for(const dpl_net *net, const dpl_shape *input_
 }
 
 dpl_status dpli_plan_new_in(dpl_plan **out, dpli_block *block, dpli_team *team, const dpl_net *net,
-                            const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err)
+                            const dpl_shape *input_shapes, dpl_layout layout, bool supplied,
+                            dpl_error *err)
 {
     dpli_plan_request request = request_for(net, input_shapes, layout);
 
     request.block = block;
     request.team = team;
+    request.supplied = supplied;
     return dpli_plan_make(out, &net->graph, &request, err);
 }
 
 dpl_status dpli_plan_measure(size_t *n_bytes, const dpl_net *net, const dpl_shape *input_shape,
-                             dpl_layout layout, dpl_error *err)
+                             dpl_layout layout, bool supplied, dpl_error *err)
 {
     dpli_plan_request request = request_for(net, input_shape, layout);
     dpl_plan *plan;
     dpl_status status;
 
     request.measure = true;
+    request.supplied = supplied;
     status = dpli_plan_make(&plan, &net->graph, &request, err);
     *n_bytes = status == DPL_OK ? plan->arena_bytes : 0;
     dpl_plan_free(plan);
@@ -461,6 +506,14 @@ void dpl_plan_free(dpl_plan *plan)
     free(plan->results);
     dpli_team_free(plan->own_team);
     free(plan);
+}
+
+void dpli_plan_supply(dpl_plan *plan,
+                      void (*line)(const void *ctx, float *out, int32_t picture, int32_t y),
+                      const void *ctx)
+{
+    plan->supply.line = line;
+    plan->supply.ctx = ctx;
 }
 
 /* The place of input i when its elements are of this type, else NULL. */
@@ -552,6 +605,8 @@ dpl_status dpl_plan_describe(char **out, dpl_plan *plan, int32_t timed_runs, dpl
     char shape[DPLI_SHAPE_TEXT];
 
     *out = NULL;
+    if (timed_runs > 0)
+        dpli_plan_fill(plan, 0); /* nobody need have written its inputs */
     for (int32_t r = 0; r < timed_runs; r++) {
         for (int32_t i = 0; i < plan->p.n_steps; i++) {
             dpli_step *step = &plan->p.steps[i];

@@ -27,6 +27,7 @@ typedef struct entry {
     dpl_shape *shapes; /* one a net input */
     int32_t n_shapes;
     dpl_layout layout;
+    bool supplied;
     size_t n_bytes; /* of the plan itself */
     uint64_t last_use;
 } entry;
@@ -118,9 +119,10 @@ size_t dpli_scratch_n_plans(const dpl_scratch *scratch)
     return scratch->n_entries;
 }
 
-static bool is_for(const entry *e, const dpl_net *net, const dpl_shape *shapes, dpl_layout layout)
+static bool is_for(const entry *e, const dpl_net *net, const dpl_shape *shapes, dpl_layout layout,
+                   bool supplied)
 {
-    bool same = e->net == net->serial && e->layout == layout;
+    bool same = e->net == net->serial && e->layout == layout && e->supplied == supplied;
 
     for (int32_t i = 0; i < e->n_shapes && same; i++)
         same = dpli_shape_equal(&e->shapes[i], &shapes[i]);
@@ -137,8 +139,9 @@ static void drop_oldest(dpl_scratch *s)
     drop(s, oldest);
 }
 
-dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
-                             const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err)
+static dpl_status find_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
+                            const dpl_shape *input_shapes, dpl_layout layout, bool supplied,
+                            dpl_error *err)
 {
     const size_t n_shapes = (size_t)net->graph.n_inputs;
     dpl_shape *shapes;
@@ -149,7 +152,7 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
     dpli_budget_forget(&scratch->kept);
     for (size_t i = 0; i < scratch->n_entries; i++) {
         entry *e = &scratch->entries[i];
-        if (is_for(e, net, input_shapes, layout)) {
+        if (is_for(e, net, input_shapes, layout, supplied)) {
             e->last_use = ++scratch->clock;
             *out = e->plan;
             return DPL_OK;
@@ -159,8 +162,8 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
     if (scratch->block.n_bytes > scratch->max_bytes)
         empty(scratch);
     scratch->block.moved = false;
-    status =
-        dpli_plan_new_in(&plan, &scratch->block, scratch->team, net, input_shapes, layout, err);
+    status = dpli_plan_new_in(&plan, &scratch->block, scratch->team, net, input_shapes, layout,
+                              supplied, err);
     if (scratch->block.moved)
         drop_plans(scratch); /* they point to where it was */
     if (status != DPL_OK)
@@ -176,9 +179,21 @@ dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net
     while (scratch->n_entries == MAX_PLANS ||
            (scratch->n_entries > 0 && scratch->n_plan_bytes + n_bytes > MAX_PLAN_BYTES))
         drop_oldest(scratch);
-    scratch->entries[scratch->n_entries++] =
-        (entry){plan, net->serial, shapes, (int32_t)n_shapes, layout, n_bytes, ++scratch->clock};
+    scratch->entries[scratch->n_entries++] = (entry){
+        plan, net->serial, shapes, (int32_t)n_shapes, layout, supplied, n_bytes, ++scratch->clock};
     scratch->n_plan_bytes += n_bytes;
     *out = plan;
     return DPL_OK;
+}
+
+dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
+                             const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err)
+{
+    return find_plan(out, scratch, net, input_shapes, layout, false, err);
+}
+
+dpl_status dpli_scratch_supplied_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
+                                      const dpl_shape *input_shape, dpl_error *err)
+{
+    return find_plan(out, scratch, net, input_shape, DPL_LAYOUT_NHWC, true, err);
 }

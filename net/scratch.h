@@ -9,6 +9,9 @@
  * until the next call, its outputs until the next run of any of the scratch's plans. */
 dpl_status dpli_scratch_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
                              const dpl_shape *input_shapes, dpl_layout layout, dpl_error *err);
+/** The same of a net of one input, a picture NHWC, that is supplied (dpli_plan_supply). */
+dpl_status dpli_scratch_supplied_plan(dpl_plan **out, dpl_scratch *scratch, const dpl_net *net,
+                                      const dpl_shape *input_shape, dpl_error *err);
 
 /** What it keeps, for a budget; and how much of it there is. */
 dpli_kept *dpli_scratch_kept(dpl_scratch *scratch);

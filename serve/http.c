@@ -5,6 +5,9 @@
  * grow as they arrive, within the limit of one and of all together; a length that is only said
  * takes nothing. libmicrohttpd ends connections on which nothing happens. One on which a byte comes
  * now and then has, from http_tick, a time by which it has to be done.
+ *
+ * It is loaded when the server starts (DPL_LATE_MICROHTTPD: its file): it and TLS below it take a
+ * third of what starting the program takes, whatever the command.
  */
 #include "serve/http.h"
 
@@ -16,6 +19,68 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#if defined(DPL_LATE_MICROHTTPD)
+
+#include <dlfcn.h>
+
+#define EACH_OF_MICROHTTPD(one)                                                                    \
+    one(MHD_add_response_header) one(MHD_create_post_processor)                                    \
+        one(MHD_create_response_from_buffer) one(MHD_destroy_post_processor)                       \
+            one(MHD_destroy_response) one(MHD_get_connection_info)                                 \
+                one(MHD_lookup_connection_value) one(MHD_post_process) one(MHD_queue_response)     \
+                    one(MHD_quiesce_daemon) one(MHD_resume_connection) one(MHD_start_daemon)       \
+                        one(MHD_stop_daemon) one(MHD_suspend_connection)
+
+#define FIELD(name) __typeof__(name) *name;
+static struct {
+    EACH_OF_MICROHTTPD(FIELD)
+} late;
+
+/* Before there is a server, once in a process. */
+static bool need(void)
+{
+    void *library = dlopen(DPL_LATE_MICROHTTPD, RTLD_NOW | RTLD_LOCAL);
+    bool all = library != NULL;
+
+/* POSIX's way from an object's address to a function's. */
+#define FIND(name)                                                                                 \
+    if (all)                                                                                       \
+        *(void **)&late.name = dlsym(library, #name);                                              \
+    all = all && late.name;
+    EACH_OF_MICROHTTPD(FIND)
+    if (!all) {
+        const char *words = dlerror();
+
+        fprintf(stderr, "doppel serve: libmicrohttpd cannot be loaded: %s\n",
+                words ? words : "no reason given");
+    }
+    return all;
+}
+
+#define MHD_add_response_header         late.MHD_add_response_header
+#define MHD_create_post_processor       late.MHD_create_post_processor
+#define MHD_create_response_from_buffer late.MHD_create_response_from_buffer
+#define MHD_destroy_post_processor      late.MHD_destroy_post_processor
+#define MHD_destroy_response            late.MHD_destroy_response
+#define MHD_get_connection_info         late.MHD_get_connection_info
+#define MHD_lookup_connection_value     late.MHD_lookup_connection_value
+#define MHD_post_process                late.MHD_post_process
+#define MHD_queue_response              late.MHD_queue_response
+#define MHD_quiesce_daemon              late.MHD_quiesce_daemon
+#define MHD_resume_connection           late.MHD_resume_connection
+#define MHD_start_daemon                late.MHD_start_daemon
+#define MHD_stop_daemon                 late.MHD_stop_daemon
+#define MHD_suspend_connection          late.MHD_suspend_connection
+
+#else
+
+static bool need(void)
+{
+    return true;
+}
+
+#endif
 
 #define SECOND          INT64_C(1000000000)
 #define BYTES_A_SECOND  (64 << 10) /* a client that is slower than this, on the whole, is let go */
@@ -651,8 +716,11 @@ static int64_t may_connect(void)
 
 http_server *http_start(int socket, const http_hooks *hooks, const http_limits *limits)
 {
-    http_server *s = calloc(1, sizeof *s);
+    http_server *s;
 
+    if (!need())
+        return NULL;
+    s = calloc(1, sizeof *s);
     if (!s || pthread_mutex_init(&s->lock, NULL) != 0) {
         fputs("doppel serve: out of memory\n", stderr);
         free(s);

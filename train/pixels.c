@@ -207,7 +207,7 @@ dpl_status dpli_pixels_load(dpli_pixels **out, const dpl_dataset *d, int side, i
     status = dpli_budget_new(&l.budget, l.limits.max_bytes, err);
     if (status != DPL_OK)
         goto done;
-    l.plan_bytes = aligner ? dpli_detector_plan_bytes(aligner->detector, NULL) : 0;
+    l.plan_bytes = aligner ? dpli_detector_bytes(aligner->detector, NULL) : 0;
     status = DPL_E_MEMORY;
     l.p->first = first;
     l.p->n_items = n;

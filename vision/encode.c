@@ -238,7 +238,8 @@ size_t dpli_encoder_plan_bytes(const dpl_encoder *e)
     for (;; n /= 2) {
         const dpl_shape shape = input_shape(e, n);
 
-        if (dpli_plan_measure(&bytes, e->net, &shape, input_layout(e), NULL) != DPL_E_LIMIT ||
+        if (dpli_plan_measure(&bytes, e->net, &shape, input_layout(e), false, NULL) !=
+                DPL_E_LIMIT ||
             e->batch || n == 1)
             return bytes;
     }
@@ -445,8 +446,8 @@ dpl_status dpl_encode(float *out, const dpl_encoder *encoder, dpl_scratch *scrat
         if (status != DPL_OK)
             return status;
         for (size_t i = 0; i < real; i++)
-            if (!dpli_encoding_take(out + (at + i) * dim, dpl_plan_output(plan, 0) + i * dim, encoder->dim,
-                             encoder->normalize))
+            if (!dpli_encoding_take(out + (at + i) * dim, dpl_plan_output(plan, 0) + i * dim,
+                                    encoder->dim, encoder->normalize))
                 return dpli_fail(err, DPL_E_NUMERIC, "vector of chip %zu is all zero or not finite",
                                  at + i);
         at += real;

@@ -191,6 +191,11 @@ static void worker_run(worker *w, const dpli_link *link, const lines *in, int32_
         if (link->cast)
             cast_rows(link->cast, in, &w->out, w->done, end);
         else
+#else
+        if (link->supply)
+            for (int32_t y = w->done; y < end; y++)
+                link->supply->line(link->supply->ctx, line_at(&w->out, y), (int32_t)i, y);
+        else
 #endif
             pool_rows(link->pool, in, &w->out, w->done, end);
         w->done = end;
@@ -220,11 +225,13 @@ static void chain_run(const dpli_link *links, int32_t n_links, void *out, const 
     const dpli_link *first = links, *last = links + n_links - 1;
     const int32_t in_h = first->conv   ? first->conv->in_h
                          : first->pool ? first->pool->in_h
-                                       : first->cast->h;
+                         : first->cast ? first->cast->h
+                                       : 0;
     const size_t in_line = first->conv   ? (size_t)first->conv->in_w * (size_t)first->conv->in_c
                            : first->pool ? (size_t)first->pool->in_w * (size_t)first->pool->channels
-                                         : sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
-                                               (size_t)first->cast->channels;
+                           : first->cast ? sizeof(float) / sizeof(elem) * (size_t)first->cast->w *
+                                               (size_t)first->cast->channels
+                                         : 0;
     const size_t out_h = (size_t)dpli_link_out_h(last);
     worker workers[DPLI_MAX_CHAIN] = {0};
     dpli_chain_plan plan;

@@ -346,21 +346,25 @@ bool dpli_bytes_pack(void *packed, const dpli_conv *c, const float *weight, cons
 
 /* ------------------------------------------------------------------ chains */
 
-/* Lines between the links of a chain, and what a second-level cache of 1 MiB leaves for them beside
- * weights and the first input. */
-#define MAX_RING_FLOATS ((size_t)192 << 10)
+/* Lines between the links of a chain: 1.25 MiB. A second-level cache of 2 MiB has room for them
+ * beside weights and the first input; with a smaller one what ends a chain costs more still, as it
+ * goes through memory whole. */
+#define MAX_RING_FLOATS ((size_t)320 << 10)
 
 int32_t dpli_link_out_h(const dpli_link *link)
 {
-    return link->conv ? link->conv->out_h : link->pool ? link->pool->out_h : link->cast->h;
+    return link->conv   ? link->conv->out_h
+           : link->pool ? link->pool->out_h
+           : link->cast ? link->cast->h
+                        : link->supply->h;
 }
 
 size_t dpli_link_line(const dpli_link *link)
 {
-    return link->conv ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
-           : link->pool
-               ? (size_t)link->pool->out_w * (size_t)link->pool->channels
-               : (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels);
+    return link->conv   ? (size_t)link->conv->out_w * (size_t)link->conv->out_c
+           : link->pool ? (size_t)link->pool->out_w * (size_t)link->pool->channels
+           : link->cast ? (size_t)link->cast->w * (size_t)dpli_narrow_channels(link->cast->channels)
+                        : (size_t)link->supply->w * (size_t)link->supply->channels;
 }
 
 /* Input lines from which, and up to which, output lines from .. end - 1 are made. */
@@ -368,7 +372,7 @@ static void reads(const dpli_link *link, int32_t from, int32_t end, int32_t *fir
 {
     const dpli_conv *c = link->conv;
     const dpli_pool *p = link->pool;
-    /* A cast is no link's successor: it is never asked what it reads. */
+    /* A cast and a supply are no link's successors: they are never asked what they read. */
     const int64_t stride = c ? c->stride_h : p->stride_h, pad = c ? c->pad_top : p->pad_top;
     const int64_t covers = c ? (int64_t)(c->kernel_h - 1) * c->dilation_h + 1
                              : (int64_t)(p->kernel_h - 1) * p->dilation_h + 1;
@@ -460,7 +464,8 @@ size_t dpli_chain_units(const dpli_link *links, int32_t n_links)
 {
     const size_t n = (size_t)(links->conv   ? links->conv->n
                               : links->pool ? links->pool->n
-                                            : links->cast->n);
+                              : links->cast ? links->cast->n
+                                            : links->supply->n);
 
     return n * (size_t)dpli_link_out_h(links + n_links - 1);
 }
@@ -473,12 +478,13 @@ int32_t dpli_chain_length(const dpli_link *links, int32_t n_links, size_t min_by
     for (; n < n_links && n < DPLI_MAX_CHAIN; n++) {
         const dpli_conv *c = links[n].conv;
 
-        /* What a cast makes is as large as the chain's input, and not read again. */
-        if (n > 0 && !links[n - 1].cast &&
+        /* What a cast makes is as large as the chain's input, and not read again; what a supply
+         * makes need never be there. */
+        if (n > 0 && !links[n - 1].cast && !links[n - 1].supply &&
             dpli_link_line(links + n - 1) * (size_t)dpli_link_out_h(links + n - 1) <
                 min_bytes / dpli_number_bytes(links[n].numbers))
             break;
-        if (n > 0 && (links[n].cast || links[n].numbers != links[0].numbers))
+        if (n > 0 && (links[n].cast || links[n].supply || links[n].numbers != links[0].numbers))
             break;
         if (c && (dpli_conv_choose(c) == DPLI_CONV_PATCHES ||
                   (dpli_conv_choose(c) == DPLI_CONV_FLAT && taps(c) > 1)))

@@ -234,14 +234,23 @@ typedef struct dpli_pool {
 
 /* ------------------------------------------------------------------ chains */
 
-/* One layer of a chain: a convolution, a pooling, or a cast, the others being NULL. A cast is the
- * first of its chain; the links of a chain are of the same numbers. */
+/* Lines of float32 pictures [n, h, w, channels] that are made when they are read; by several
+ * threads, and a line more than once. */
+typedef struct dpli_supply {
+    int32_t n, h, w, channels;
+    void (*line)(const void *ctx, float *out, int32_t picture, int32_t y);
+    const void *ctx;
+} dpli_supply;
+
+/* One layer of a chain: a convolution, a pooling, a cast or a supply, the others being NULL.
+ * The last two are the first of their chain; the links of a chain are of the same numbers. */
 typedef struct dpli_link {
     const dpli_conv *conv;
     const void *packed;
     dpli_epilogue epilogue; /* before and after in the last link only */
     const dpli_pool *pool;
     const dpli_cast *cast;
+    const dpli_supply *supply;
     dpli_numbers numbers;
 } dpli_link;
 

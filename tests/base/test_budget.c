@@ -7,8 +7,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/budget.h"
@@ -54,8 +60,9 @@ static dpl_status use(void *ctx, int worker, size_t item, dpl_error *err)
 {
     job *j = ctx;
     keeper *k = &j->keepers[worker];
-    const size_t input = 1 + item * 37 % 240, work = 1 + item * 91 % TOTAL;
-    const size_t n_kept = work < 100 ? work : 100;
+    /* Work takes at least what is kept of the one before, which is part of it. */
+    const size_t n_kept = 100, work = n_kept + item * 91 % (TOTAL - n_kept);
+    const size_t input = 1 + item * 37 % 240;
 
     (void)err;
     dpli_budget_hold(j->budget, input);
@@ -120,11 +127,62 @@ static void one_alone_gets_what_it_asks_for_and_what_others_keep(void **state)
     dpli_budget_free(b);
 }
 
+/* Pages of this process that are in memory. */
+static long resident_kib(void)
+{
+    long pages = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    if (f && fscanf(f, "%ld %ld", &pages, &resident) != 2)
+        resident = 0;
+    if (f)
+        fclose(f);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void what_malloc_keeps_gives_way(void **state)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33) && !defined(__SANITIZE_ADDRESS__) &&               \
+    !defined(__SANITIZE_THREAD__)
+    enum { N_BLOCKS = 16, MIB = 1 << 20 };
+    void *blocks[N_BLOCKS], *between[N_BLOCKS];
+    dpli_budget *b;
+    long before;
+
+    mallopt(M_MMAP_THRESHOLD, 64 * MIB); /* as the program does */
+    mallopt(M_TRIM_THRESHOLD, 64 * MIB);
+    assert_int_equal(dpli_budget_new(&b, 64 * MIB, NULL), DPL_OK);
+    for (int i = 0; i < N_BLOCKS; i++) {
+        blocks[i] = malloc(MIB);
+        between[i] = malloc(64);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], 1, MIB);
+    }
+    for (int i = 0; i < N_BLOCKS; i++)
+        free(blocks[i]);
+    before = resident_kib();
+    /* There is room for both. */
+    dpli_budget_begin(b, 32 * MIB, NULL);
+    assert_true(resident_kib() > before - 1024);
+    dpli_budget_end(b, 32 * MIB, NULL, 0);
+    dpli_budget_begin(b, 60 * MIB, NULL);
+    assert_true(resident_kib() < before - 12 * 1024);
+    dpli_budget_end(b, 60 * MIB, NULL, 0);
+    for (int i = 0; i < N_BLOCKS; i++)
+        free(between[i]);
+    dpli_budget_free(b);
+#else
+    skip();
+#endif
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_together_have_no_more_than_there_is),
         cmocka_unit_test(one_alone_gets_what_it_asks_for_and_what_others_keep),
+        cmocka_unit_test(what_malloc_keeps_gives_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

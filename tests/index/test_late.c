@@ -1,7 +1,9 @@
 /*
- * test_late.c - FAISS and BLAS as libdoppel.so has them, loaded late, where they are not there.
+ * test_late.c - FAISS, BLAS and libpq as libdoppel.so has them, loaded late, where they are not
+ * there.
  *
- * ann.c and blas.c are compiled once more for this test, to load libraries that nobody has.
+ * ann.c, blas.c and db_postgres.c are compiled once more for this test, to load libraries that
+ * nobody has.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -14,6 +16,7 @@
 
 #include "doppel/net.h"
 #include "index/ann.h"
+#include "index/db_postgres.h"
 #include "net/blas.h"
 
 static void an_index_without_faiss_is_refused_with_the_file_that_is_missing(void **state)
@@ -29,6 +32,25 @@ static void an_index_without_faiss_is_refused_with_the_file_that_is_missing(void
         assert_non_null(strstr(err.message, "FAISS cannot be loaded: "));
         assert_non_null(strstr(err.message, "libnot_there.so"));
     }
+}
+
+static void a_database_without_libpq_is_refused_with_the_file_that_is_missing(void **state)
+{
+#if defined(DPL_LATE_LIBPQ)
+    dpl_error err = {0};
+    char *name;
+    dpli_db *db;
+
+    assert_int_equal(dpli_postgres_name(&name, "postgresql://host/db", &err), DPL_E_SYSTEM);
+    assert_null(name);
+    assert_non_null(strstr(err.message, "libpq cannot be loaded: "));
+    assert_non_null(strstr(err.message, "libnot_there.so"));
+    assert_int_equal(dpli_postgres_open(&db, "postgresql://host/db", &err), DPL_E_SYSTEM);
+    assert_null(db);
+#else
+    skip();
+#endif
+    (void)state;
 }
 
 /* Element i, j of op(x), whose rows lie ld apart. */
@@ -79,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_index_without_faiss_is_refused_with_the_file_that_is_missing),
+        cmocka_unit_test(a_database_without_libpq_is_refused_with_the_file_that_is_missing),
         cmocka_unit_test(without_blas_matrices_are_multiplied_all_the_same),
     };
 

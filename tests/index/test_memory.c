@@ -141,6 +141,8 @@ static long aside(long (*work)(const char *dir, int n_threads), int n_threads)
     assert_true(child >= 0);
     if (child == 0) {
         mallopt(M_ARENA_MAX, 1); /* as the program does */
+        mallopt(M_MMAP_THRESHOLD, 64 << 20);
+        mallopt(M_TRIM_THRESHOLD, 64 << 20);
         kib = work(dir, n_threads);
         _exit(write(ends[1], &kib, sizeof kib) == sizeof kib ? 0 : 1);
     }

@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "net/kernels.h"
 #include "net/plan.h"
+#include "net/scratch.h"
 #include "tests/failing_alloc.h"
 #include "tests/net/net_case.h"
 
@@ -428,6 +429,86 @@ static void any_number_of_threads_computes_the_same_to_the_bit(void **state)
     }
 }
 
+/* Line y of a picture that results() writes whole. */
+static void picture_line(const void *ctx, float *out, int32_t at, int32_t y)
+{
+    const dpl_shape *shape = ctx;
+    const size_t n = (size_t)shape->dims[3] * (size_t)shape->dims[1];
+    const size_t before = ((size_t)at * (size_t)shape->dims[2] + (size_t)y) * n;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)((before + i) * 7919 % 256) - 128;
+}
+
+static void an_input_line_by_line_gives_the_same(void **state)
+{
+    static const struct {
+        const char *model;
+        int32_t n, h, w;
+    } cases[] = {{DPL_MODELS_DIR "/face-105.onnx", 3, 105, 105},
+                 {DPL_MODELS_DIR "/face-detect.onnx", 1, 32, 32},
+                 {DPL_MODELS_DIR "/face-detect.onnx", 8, 96, 160},
+                 {DPL_MODELS_DIR "/face-detect.onnx", 1, 480, 640}};
+
+    (void)state;
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof *cases; i++) {
+        const dpl_shape shape = picture(cases[i / 3].n, 3, cases[i / 3].h, cases[i / 3].w);
+        dpl_net_options options = DPL_NET_OPTIONS_INIT;
+        size_t n;
+        float *one;
+        dpl_net *net;
+
+        options.precision = (const dpl_precision[]){DPL_PRECISION_FLOAT32, DPL_PRECISION_BF16,
+                                                    DPL_PRECISION_BF16X3}[i % 3];
+        one = results(cases[i / 3].model, options.precision, &shape, 1, &n);
+        assert_int_equal(dpl_net_open(&net, cases[i / 3].model, &options, NULL), DPL_OK);
+        for (int32_t threads = 1; threads <= 3; threads += 2) {
+            dpl_scratch *scratch;
+            dpl_plan *plan, *other;
+            size_t at = 0;
+
+            assert_int_equal(dpl_scratch_new(&scratch, 0, NULL), DPL_OK);
+            assert_int_equal(dpl_scratch_set_threads(scratch, threads, NULL), DPL_OK);
+            /* Of two plans for one shape each gets its own. */
+            assert_int_equal(dpli_scratch_plan(&other, scratch, net, &shape, DPL_LAYOUT_NHWC, NULL),
+                             DPL_OK);
+            assert_int_equal(dpli_scratch_supplied_plan(&plan, scratch, net, &shape, NULL), DPL_OK);
+            assert_ptr_not_equal(plan, other);
+            assert_null(dpl_plan_input(plan, 0));
+            dpli_plan_fill(plan, 0xff);
+            dpli_plan_supply(plan, picture_line, &shape);
+            assert_int_equal(dpl_plan_run(plan, NULL), DPL_OK);
+            for (int32_t k = 0; k < dpl_net_n_outputs(net); k++) {
+                const dpl_shape out = dpl_plan_output_shape(plan, k);
+
+                assert_memory_equal(dpl_plan_output(plan, k), one + at,
+                                    n_elements(&out) * sizeof *one);
+                at += n_elements(&out);
+            }
+            assert_int_equal(at, n);
+            dpl_scratch_free(scratch);
+        }
+        dpl_net_close(net);
+        free(one);
+    }
+}
+
+/* The input of a large look is what most of its memory would be. */
+static void an_input_line_by_line_is_never_all_there(void **state)
+{
+    const dpl_shape shape = picture(1, 3, 1024, 1024);
+    dpl_net *net = open_net(DPL_MODELS_DIR "/face-detect.onnx");
+    size_t written, supplied;
+
+    (void)state;
+    assert_int_equal(dpli_plan_measure(&written, net, &shape, DPL_LAYOUT_NHWC, false, NULL),
+                     DPL_OK);
+    assert_int_equal(dpli_plan_measure(&supplied, net, &shape, DPL_LAYOUT_NHWC, true, NULL),
+                     DPL_OK);
+    assert_true(supplied < written - (size_t)6 * 1024 * 1024);
+    dpl_net_close(net);
+}
+
 /* A wish for bfloat16 is heard where the processor has it; for three products of it, or of a net of
  * one output for the fastest, where it has AMX. */
 static void a_net_computes_in_the_numbers_that_were_asked_for(void **state)
@@ -835,6 +916,8 @@ int main(void)
         cmocka_unit_test(a_damaged_sidecar_is_refused_by_its_name),
         cmocka_unit_test(threads_share_a_net_each_with_its_plan),
         cmocka_unit_test(any_number_of_threads_computes_the_same_to_the_bit),
+        cmocka_unit_test(an_input_line_by_line_gives_the_same),
+        cmocka_unit_test(an_input_line_by_line_is_never_all_there),
         cmocka_unit_test(a_net_computes_in_the_numbers_that_were_asked_for),
     };
 

@@ -160,7 +160,7 @@ const dpl_net *dpl_detector_net(const dpl_detector *detector)
     return detector->net;
 }
 
-size_t dpli_detector_plan_bytes(const dpl_detector *detector, const dpl_detect_options *options)
+size_t dpli_detector_bytes(const dpl_detector *detector, const dpl_detect_options *options)
 {
     const dpl_detect_options usual = DPL_DETECT_OPTIONS_INIT;
     const int32_t stride = dpli_detector_strides[DPLI_N_STRIDES - 1];
@@ -168,10 +168,12 @@ size_t dpli_detector_plan_bytes(const dpl_detector *detector, const dpl_detect_o
     const int64_t larger = max_side > TILE_PX ? max_side : TILE_PX;
     const int64_t side = (larger + stride - 1) / stride * stride;
     const dpl_shape shape = {4, {1, 3, side, side}};
+    /* What the first look sees stays until the end; tiles are the largest of the others. */
+    const double pixels = PROPORTION * max_side * max_side + (double)TILE_PX * TILE_PX;
     size_t n = 0;
 
-    (void)dpli_plan_measure(&n, detector->net, &shape, DPL_LAYOUT_NHWC, NULL);
-    return n;
+    (void)dpli_plan_measure(&n, detector->net, &shape, DPL_LAYOUT_NHWC, true, NULL);
+    return n + 3 * (size_t)pixels;
 }
 
 static int32_t larger_side(const dpl_image *image)

@@ -28,8 +28,9 @@ dpl_status dpli_detect(dpl_face **out, size_t *n_out, int32_t *side_px,
                        const dpli_closer *closer, const dpl_detect_options *options,
                        dpl_error *err);
 
-/** What the largest of its runs works in, with these options (NULL: the defaults); 0 when it does
- * not fit the net's limits, which is said when it is run. */
-size_t dpli_detector_plan_bytes(const dpl_detector *detector, const dpl_detect_options *options);
+/** What finding faces works in at most, beside the photo, with these options (NULL: the defaults):
+ * the largest run, which is 0 when it does not fit the net's limits, as is said when it is run; and
+ * the smaller pictures that are made to be looked at. */
+size_t dpli_detector_bytes(const dpl_detector *detector, const dpl_detect_options *options);
 
 #endif

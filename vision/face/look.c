@@ -20,6 +20,7 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "net/plan.h"
 #include "net/scratch.h"
 
 #define MAX_STRIDE 32
@@ -134,28 +135,35 @@ __attribute__((target("avx2"))) static void fill_row_avx2(float *out, const uint
 }
 #endif
 
-/* A view into in [h, w, 3]; 0 where it does not reach. */
-static void fill(float *in, int32_t w, int32_t h, const dpli_view *v)
+/* Views as the net's input: pictures [h, w, 3]. */
+typedef struct batch {
+    const dpli_view *views;
+    int32_t w;
+} batch;
+
+/* Line y of a view; 0 where it does not reach. */
+static void fill_line(const void *ctx, float *out, int32_t picture, int32_t y)
 {
-    const size_t n_row = (size_t)w * 3, n_left = (size_t)v->margin_px * 3;
+    const batch *b = ctx;
+    const dpli_view *v = &b->views[picture];
+    const size_t n_row = (size_t)b->w * 3, n_left = (size_t)v->margin_px * 3;
     const size_t n_pixels = (size_t)v->width_px * 3, n_right = n_row - n_left - n_pixels;
-    float *to = in;
+    const uint8_t *row;
 
-    memset(to, 0, (size_t)v->margin_px * n_row * sizeof *to);
-    to += (size_t)v->margin_px * n_row;
-    for (int32_t y = 0; y < v->height_px; y++, to += n_row) {
-        const uint8_t *row = v->pixels + (size_t)y * v->stride_bytes;
-
-        memset(to, 0, n_left * sizeof *to);
-#if defined(__x86_64__)
-        if (dpli_cpu_level() >= DPLI_CPU_AVX2)
-            fill_row_avx2(to + n_left, row, v->width_px);
-        else
-#endif
-            fill_row(to + n_left, row, v->width_px);
-        memset(to + n_left + n_pixels, 0, n_right * sizeof *to);
+    y -= v->margin_px;
+    if (y < 0 || y >= v->height_px) {
+        memset(out, 0, n_row * sizeof *out);
+        return;
     }
-    memset(to, 0, (size_t)(in + (size_t)h * n_row - to) * sizeof *to);
+    row = v->pixels + (size_t)y * v->stride_bytes;
+    memset(out, 0, n_left * sizeof *out);
+#if defined(__x86_64__)
+    if (dpli_cpu_level() >= DPLI_CPU_AVX2)
+        fill_row_avx2(out + n_left, row, v->width_px);
+    else
+#endif
+        fill_row(out + n_left, row, v->width_px);
+    memset(out + n_left + n_pixels, 0, n_right * sizeof *out);
 }
 
 dpl_status dpli_look(dpli_candidates *found, const dpl_detector *detector, dpl_scratch *scratch,
@@ -163,11 +171,10 @@ dpl_status dpli_look(dpli_candidates *found, const dpl_detector *detector, dpl_s
 {
     const int32_t w = round_up(views[0].width_px + 2 * views[0].margin_px, MAX_STRIDE);
     const int32_t h = round_up(views[0].height_px + 2 * views[0].margin_px, MAX_STRIDE);
-    const size_t one = (size_t)w * (size_t)h * 3;
+    const batch b = {views, w};
     const dpl_shape shape = {4, {(int64_t)n, 3, h, w}};
     dpl_plan *plan;
-    dpl_status status =
-        dpli_scratch_plan(&plan, scratch, detector->net, &shape, DPL_LAYOUT_NHWC, err);
+    dpl_status status = dpli_scratch_supplied_plan(&plan, scratch, detector->net, &shape, err);
 
     if (status == DPL_E_ARGUMENT || status == DPL_E_LIMIT) { /* the input's shape is ours */
         status = DPL_E_MODEL;
@@ -176,9 +183,7 @@ dpl_status dpli_look(dpli_candidates *found, const dpl_detector *detector, dpl_s
     }
     if (status != DPL_OK)
         return status;
-    float *in = dpl_plan_input(plan, 0);
-    for (size_t i = 0; i < n; i++)
-        fill(in + i * one, w, h, &views[i]);
+    dpli_plan_supply(plan, fill_line, &b);
     status = dpl_plan_run(plan, err);
     for (size_t i = 0; i < n && status == DPL_OK; i++)
         for (int stride = 0; stride < DPLI_N_STRIDES && status == DPL_OK; stride++)
