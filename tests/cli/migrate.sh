@@ -118,4 +118,4 @@ mv many elsewhere
 DOPPEL_MODELS="$PWD/former" exits 3 migrate
 says err "is their disk there?"
 DOPPEL_MODELS="$PWD/former" exits 0 migrate --from-thumbnails --quiet
-says out "0 vectors from photos, 150 from thumbnails"
+says out "0 vectors from photos, 80 from thumbnails"
