@@ -118,7 +118,7 @@ mv many elsewhere
 DOPPEL_MODELS="$PWD/former" exits 3 migrate
 says err "is their disk there?"
 DOPPEL_MODELS="$PWD/former" exits 0 migrate --from-thumbnails --quiet
-says out "0 vectors from photos, 150 from thumbnails"
+says out "0 vectors from photos, 80 from thumbnails"
 
 # Whole pictures go the same way, as a small one is kept of each.
 cp "$SRCDIR/models/image-105.onnx" former

@@ -68,7 +68,7 @@ exits 0 export scanned.jsonl
 exits 3 scan nas --gallery strict --min-quality 0.99 -v
 says out "of them too poor and left out (--min-quality)"
 says err "nas/2013/07/group.jpg: 21 faces, 20 too poor"
-grep '"type":"template"' scanned.jsonl | sed -n 's/.*"thumb":"\([^"]*\)".*/\1/p' | sed -n 6p | base64 -d >poor.jpg
+grep '"space":"face"' scanned.jsonl | sed -n 's/.*"thumb":"\([^"]*\)".*/\1/p' | sed -n 6p | base64 -d >poor.jpg
 exits 0 scan poor.jpg --gallery strict --min-quality 1
 says out "1 face found, 1 of them too poor"
 exits 0 info poor.jpg --gallery strict
