@@ -31,6 +31,7 @@
 static dpl_error err;
 static dpl_pipeline *pipeline; /* small, of whole pictures */
 static dpl_pipeline *other;    /* its net given pictures otherwise: another model */
+static dpl_pipeline *both;     /* small, with vectors of whole pictures beside */
 static dpl_pipeline *pictures; /* of whole pictures, whose copies are told */
 static dpl_scratch *scratch;
 static char *dir; /* of the gallery under test */
@@ -112,7 +113,7 @@ static dpl_status claim(void)
     return status;
 }
 
-static dpl_status query(void)
+static dpl_status query_by(const dpl_pipeline *p, dpl_query_by by)
 {
     dpl_photo photo = DPL_PHOTO_INIT;
     dpl_answer *answers = NULL;
@@ -122,22 +123,34 @@ static dpl_status query(void)
     dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
 
     if (status == DPL_OK)
-        status = dpl_photo_open(&photo, pipeline, scratch, "photos/two/2.jpg", &err);
+        status = dpl_photo_open(&photo, p, scratch, "photos/two/2.jpg", &err);
     if (status == DPL_OK)
         status = policy_of(&policy);
     if (status == DPL_OK)
-        status =
-            dpl_query(&answers, &n, gallery, pipeline, &policy, &photo, DPL_QUERY_FACE, NULL, &err);
+        status = dpl_query(&answers, &n, gallery, p, &policy, &photo, by, NULL, &err);
     if (status == DPL_OK) {
+        const dpl_answer_hit *first = &answers[0].hits[0];
+
         assert_int_equal(n, 1);
         assert_true(answers[0].n_hits > 0);
-        snprintf(answer, sizeof answer, "%s %.9g %zu", answers[0].hits[0].person,
-                 (double)answers[0].hits[0].hit.score, answers[0].n_hits);
+        snprintf(answer, sizeof answer, "%s %.9g %zu %d %.9g",
+                 first->person ? first->person : "nobody's", (double)first->hit.score,
+                 answers[0].n_hits, (int)first->is_copy, (double)first->overlay.score);
     }
     dpl_answers_free(answers, n);
     dpl_photo_clear(&photo);
     dpl_gallery_close(gallery);
     return status;
+}
+
+static dpl_status query(void)
+{
+    return query_by(pipeline, DPL_QUERY_FACE);
+}
+
+static dpl_status query_picture(void)
+{
+    return query_by(both, DPL_QUERY_IMAGE);
 }
 
 static dpl_status see(void *ctx, const dpl_damage *damage)
@@ -356,6 +369,11 @@ static void make_scanned(void)
     kit_expect(DPL_OK, scan(), &err);
 }
 
+static void make_pictures(void)
+{
+    kit_expect(DPL_OK, scan_by(both), &err);
+}
+
 /* Sidecars that name faces which the gallery gives to nobody. */
 static void make_to_name(void)
 {
@@ -379,6 +397,7 @@ static const struct job {
             {"verify", verify, make_nothing, false},
             {"claim", claim, make_enrolled, false},
             {"query", query, make_enrolled, false},
+            {"query by picture", query_picture, make_pictures, false},
             {"check", check, make_damaged, false},
             {"repair", repair, make_damaged, true},
             {"migrate", migrate, make_enrolled, true},
@@ -488,6 +507,9 @@ static int set_up(void **state)
     }
     o.encoder_path = ENCODER;
     kit_expect(DPL_OK, dpl_pipeline_open(&pipeline, &o, &err), &err);
+    o.image_path = DPL_SOURCE_DIR "/tests/standins/image.onnx";
+    kit_expect(DPL_OK, dpl_pipeline_open(&both, &o, &err), &err);
+    o.image_path = NULL;
     model = kit_read(ENCODER, &n_model);
     kit_write("other.onnx", model, n_model);
     free(model);
@@ -511,6 +533,7 @@ static int tear_down(void **state)
     dpl_scratch_free(scratch);
     dpl_pipeline_close(pipeline);
     dpl_pipeline_close(other);
+    dpl_pipeline_close(both);
     dpl_pipeline_close(pictures);
     drop_sidecars();
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
