@@ -129,7 +129,11 @@ says out "written to once.onnx"
 cp m.onnx before.onnx
 "$DOPPEL" calibrate drawings --model m.onnx --into m.onnx --fmr 1e-2 --threads 1 >out 2>err &
 pid=$!
-sleep 0.2
+# A shell's background process ignores the signal until it asks for it.
+for _ in $(seq 200); do
+    if grep -q '^SigCgt:.*[2367abef]$' /proc/$pid/status; then break; fi
+    sleep 0.05
+done
 kill -INT $pid || fail "it was over before the signal came"
 status=0
 wait $pid || status=$?
