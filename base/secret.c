@@ -123,19 +123,69 @@ bool dpli_unseal(void *out, const uint8_t key[DPLI_KEY_BYTES], const void *about
 
 /* ------------------------------------------------------------------ as text */
 
+/* By tables, as what is written so is no secret: libsodium's, which take as long for any text, are
+   several times slower. */
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+enum { NO = 64 };
+static const uint8_t values[128] = {
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+    NO, 62, NO, NO, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO, NO, 0,
+    1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+    23, 24, 25, NO, NO, NO, NO, 63, NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
+    39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,
+};
+
 void dpli_to_text(char *out, const void *bytes, size_t n)
 {
-    sodium_bin2base64(out, dpli_text_length(n) + 1, bytes, n,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    const uint8_t *from = bytes;
+    const size_t n_text = dpli_text_length(n);
+    uint32_t bits = 0;
+    unsigned n_bits = 0;
+
+    for (size_t i = 0; i < n_text; i++) {
+        if (n_bits < 6) {
+            bits = bits << 8 | (n > 0 ? *from++ : 0U);
+            n -= n > 0;
+            n_bits += 8;
+        }
+        n_bits -= 6;
+        out[i] = digits[bits >> n_bits & 63];
+    }
+    out[n_text] = '\0';
 }
 
 bool dpli_from_text(uint8_t *out, size_t *n, const char *text, size_t n_text)
 {
-    const char *end;
+    uint32_t bits = 0, bad = 0;
+    unsigned n_bits = 0;
+    size_t i = 0;
 
-    return sodium_base642bin(out, n_text * 3 / 4, text, n_text, NULL, n, &end,
-                             sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
-           end == text + n_text;
+    *n = 0;
+    for (; n_text - i >= 4; i += 4) {
+        const uint8_t *c = (const uint8_t *)text + i;
+        const uint32_t v0 = values[c[0] & 127], v1 = values[c[1] & 127], v2 = values[c[2] & 127],
+                       v3 = values[c[3] & 127];
+
+        bad |= ((c[0] | c[1] | c[2] | c[3]) & 128U) | ((v0 | v1 | v2 | v3) & NO);
+        out[*n] = (uint8_t)(v0 << 2 | v1 >> 4);
+        out[*n + 1] = (uint8_t)(v1 << 4 | v2 >> 2);
+        out[*n + 2] = (uint8_t)(v2 << 6 | v3);
+        *n += 3;
+    }
+    for (; i < n_text; i++) {
+        const uint8_t c = (uint8_t)text[i], value = values[c & 127];
+
+        bad |= (c & 128U) | (value & NO);
+        bits = bits << 6 | value;
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            out[(*n)++] = (uint8_t)(bits >> n_bits);
+        }
+    }
+    /* A last character that says nothing, or more than there are bytes, is no such text. */
+    return n_bits < 6 && !(bits & ((1U << n_bits) - 1)) && !bad;
 }
 
 /* ------------------------------------------------------------------ a stream */

@@ -1004,6 +1004,43 @@ static void a_ring_keeps_the_keys_that_it_is_to_keep_and_no_others(void **state)
     unlink("ring.key");
 }
 
+static void bytes_come_back_from_their_text_and_from_no_other(void **state)
+{
+    enum { N = 70 };
+    uint8_t bytes[N], back[N];
+    char text[2 * N];
+    size_t n;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        bytes[i] = (uint8_t)(i * 151 + 250);
+    for (size_t n_bytes = 0; n_bytes <= N; n_bytes++) {
+        const size_t n_text = dpli_text_length(n_bytes);
+
+        dpli_to_text(text, bytes, n_bytes);
+        assert_int_equal(strlen(text), n_text);
+        assert_int_equal(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                      "0123456789-_"),
+                         n_text);
+        assert_true(dpli_from_text(back, &n, text, n_text));
+        assert_int_equal(n, n_bytes);
+        assert_memory_equal(back, bytes, n);
+        for (size_t i = 0; i < n_text; i++) {
+            const char was = text[i], wrong[] = "+/=., \n\x7f\xc1";
+
+            for (size_t k = 0; k < sizeof wrong; k++) {
+                text[i] = wrong[k];
+                assert_false(dpli_from_text(back, &n, text, n_text));
+            }
+            text[i] = was;
+        }
+    }
+    /* Bits that say nothing, and a character too many. */
+    assert_true(dpli_from_text(back, &n, "-_8", 3));
+    assert_false(dpli_from_text(back, &n, "-_9", 3));
+    assert_false(dpli_from_text(back, &n, "-____", 5));
+}
+
 /* By what the processor is best at, or as on one without instructions for AES. */
 static void try_vault(bool is_plain_processor)
 {
@@ -1093,6 +1130,7 @@ int main(void)
         OF_ONE(a_long_sealed_export_that_is_cut_between_pieces_is_refused),
         OF_ONE(an_import_of_a_sealed_export_comes_to_its_end),
         cmocka_unit_test(a_ring_keeps_the_keys_that_it_is_to_keep_and_no_others),
+        cmocka_unit_test(bytes_come_back_from_their_text_and_from_no_other),
         cmocka_unit_test(a_vault_gives_what_was_put_and_notices_each_change),
 #undef OF_ONE
     };
