@@ -41,7 +41,7 @@ typedef struct forgetting {
     const command *self;
     const forget_options *o;
     dpl_gallery *gallery;
-    bool proved; /* nothing forgotten is still found */
+    bool proved;    /* nothing forgotten is still found */
     FILE *receipts; /* NULL: none is asked for */
     html page;
 } forgetting;
@@ -157,7 +157,7 @@ static int is_person(bool *is, const forgetting *f, const char *name)
     return *is || status == DPL_E_NOT_FOUND ? 0 : common_fail(f->self, &f->o->common, &err);
 }
 
-static int check_photo(const forgetting *f, const char *path)
+static int check_photo(const forgetting *f, const char *typed, const char *path)
 {
     dpl_error err;
     int found = 0;
@@ -166,9 +166,8 @@ static int check_photo(const forgetting *f, const char *path)
         return common_fail(f->self, &f->o->common, &err);
     if (found)
         return 0;
-    return common_refuse(f->self, &f->o->common, DPL_E_NOT_FOUND,
-                         "\"%s\" is no person and no photo in the gallery; nothing was forgotten",
-                         path);
+    return common_no_person_or_photo(f->self, &f->o->common, f->gallery, typed,
+                                     "; nothing was forgotten");
 }
 
 /* Everything is looked up before anything goes. */
@@ -187,7 +186,7 @@ static int run(forgetting *f, char **names, size_t n)
         if (person)
             people[n_people++] = names[i];
         else
-            code = check_photo(f, paths[n_paths++] = common_full_path(names[i]));
+            code = check_photo(f, names[i], paths[n_paths++] = common_full_path(names[i]));
     }
     for (size_t i = 0; i < n_people && !code; i++)
         code = forget(f, people[i], NULL, 0);

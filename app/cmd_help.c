@@ -37,7 +37,8 @@ const option_spec *const options_of_help[] = {own, NULL};
 
 static const char environment_words[] =
     "DOPPEL_GALLERY   the gallery, where --gallery does not say it\n"
-    "DOPPEL_INDEX_MEMORY  MiB: above this the search in a gallery of a database is left to it, where it\n"
+    "DOPPEL_INDEX_MEMORY  MiB: above this the search in a gallery of a database is left to it, "
+    "where it\n"
     "                 has pgvector\n"
     "DOPPEL_MODELS    the folder of the models, instead of the one installed with the program\n"
     "NO_COLOR         when set: no colours unless --color always\n"
@@ -172,7 +173,12 @@ int cmd_help(const command *self, int argc, char **argv)
             options_help(c);
             return 0;
         }
-    return n == 1 ? options_usage(self, "there is no command \"%s\"", argv[1]) : 0;
+    if (n == 0)
+        return 0;
+    char *words = options_no_command(self->call->all, argv[1]);
+    code = options_usage(self, "%s", words);
+    free(words);
+    return code;
 }
 
 /* ------------------------------------------------------------------ version */

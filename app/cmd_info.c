@@ -217,8 +217,7 @@ static int tell_photo(info *i, const char *typed)
         dpl_gallery_find_photo(i->gallery, path, NULL, keep_photo, &kept, &found, &err);
 
     if (status == DPL_OK && !found) {
-        code = common_refuse(i->self, &i->o->common, DPL_E_NOT_FOUND,
-                             "\"%s\" is no person and no photo in the gallery", typed);
+        code = common_no_person_or_photo(i->self, &i->o->common, i->gallery, typed, "");
     } else if (status == DPL_OK) {
         if (kept.object)
             t.array = json_array();
@@ -356,8 +355,7 @@ static void gallery_json(const info *i, facts *f)
         .counts = f->counts,
         .index_bytes = index_bytes(dpl_gallery_folder(i->gallery)),
         .indexes = f->indexes,
-        .near = is_in_a_database(i) &&
-                        dpl_gallery_near(&near, i->gallery, "face", NULL) == DPL_OK
+        .near = is_in_a_database(i) && dpl_gallery_near(&near, i->gallery, "face", NULL) == DPL_OK
                     ? &near
                     : NULL,
         .n_indexes = N_INDEXES,
@@ -427,9 +425,10 @@ static void put_near(dpl_gallery *gallery)
     else if (near.n_templates == 0)
         puts("  pgvector    has no index of faces yet: doppel migrate makes one");
     else
-        printf("  pgvector    finds %.1f %% of the ten most alike of %s; each reader holds an index\n"
-               "              unless that is larger than $DOPPEL_INDEX_MEMORY\n",
-               100 * near.recall, text_counted(n, near.n_templates, "face"));
+        printf(
+            "  pgvector    finds %.1f %% of the ten most alike of %s; each reader holds an index\n"
+            "              unless that is larger than $DOPPEL_INDEX_MEMORY\n",
+            100 * near.recall, text_counted(n, near.n_templates, "face"));
 }
 
 static void gallery_text(const info *i, const facts *f)

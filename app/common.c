@@ -424,26 +424,53 @@ static dpl_status see_person(void *ctx, const dpl_person *row)
     return DPL_OK;
 }
 
-int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name)
+/* Who is of a name like it, as the end of a sentence; NULL when the gallery cannot be read. */
+static char *near_people(dpl_gallery *gallery, const char *name, dpl_error *err)
 {
     likeness l = {.typed = name};
     char *words = text_format("%s", "");
-    dpl_error err;
-    int code;
 
-    if (dpl_gallery_each_person(gallery, see_person, &l, &err) != DPL_OK)
-        return common_fail(self, o, &err);
-    for (size_t i = 0; i < l.near.n; i++) {
+    if (dpl_gallery_each_person(gallery, see_person, &l, err) != DPL_OK) {
+        free(words);
+        words = NULL;
+    }
+    for (size_t i = 0; words && i < l.near.n; i++) {
         char *longer =
             text_format("%s%s\"%.80s\"", words, i ? ", " : "; nearest: ", l.near.names[i]);
         free(words);
         words = longer;
     }
+    nearest_clear(&l.near);
+    return words;
+}
+
+int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name)
+{
+    dpl_error err;
+    char *near = near_people(gallery, name, &err);
+    int code;
+
+    if (!near)
+        return common_fail(self, o, &err);
     code = common_refuse(
         self, o, DPL_E_NO_PERSON, "the gallery \"%.100s\" knows nobody called \"%.80s\"%s",
-        dpl_gallery_dir(gallery), name, words[0] ? words : " (doppel list names whom it knows)");
-    nearest_clear(&l.near);
-    free(words);
+        dpl_gallery_dir(gallery), name, near[0] ? near : " (doppel list names whom it knows)");
+    free(near);
+    return code;
+}
+
+int common_no_person_or_photo(const command *self, const common *o, dpl_gallery *gallery,
+                              const char *typed, const char *so)
+{
+    dpl_error err;
+    char *near = near_people(gallery, typed, &err);
+    int code;
+
+    if (!near)
+        return common_fail(self, o, &err);
+    code = common_refuse(self, o, DPL_E_NOT_FOUND,
+                         "\"%s\" is no person and no photo in the gallery%s%s", typed, so, near);
+    free(near);
     return code;
 }
 

@@ -168,6 +168,10 @@ int common_has_person(bool *has, const command *self, const common *o, dpl_galle
  * code. */
 int common_no_person(const command *self, const common *o, dpl_gallery *gallery, const char *name);
 
+/** The same of what may be a photo, too, where it is neither; so is what came of it, or "". */
+int common_no_person_or_photo(const command *self, const common *o, dpl_gallery *gallery,
+                              const char *typed, const char *so);
+
 /** What common.inputs is of a command that walks folders: these, with what is beside them and says
  * what is left out; all there is where links are followed. Freed by common_inputs_free. */
 const char **common_inputs(size_t *n_inputs, const char *const *paths, size_t n, bool follow_links);

@@ -24,7 +24,6 @@
 #include "app/common.h"
 #include "app/json.h"
 #include "app/json_print.h"
-#include "app/nearest.h"
 #include "app/settings.h"
 
 /*
@@ -101,21 +100,14 @@ static void keep_memory_small(void)
 
 static int unknown_command(const char *name, bool json)
 {
-    nearest like = {0};
-    char *message = text_format("there is no command \"%s\"", name), *all;
+    char *message = options_no_command(commands, name);
 
-    for (const command *c = commands; c->name; c++)
-        nearest_see(&like, name, c->name);
-    all = like.n > 0 ? text_format("%s, is \"%s\" meant?", message, like.names[0])
-                     : text_format("%s", message);
     fputs("doppel: ", stderr);
-    text_put(stderr, all);
+    text_put(stderr, message);
     fputs("\n(see: doppel help)\n", stderr);
     if (json)
-        json_print(json_error(name, DPL_E_ARGUMENT, all));
-    nearest_clear(&like);
+        json_print(json_error(name, DPL_E_ARGUMENT, message));
     free(message);
-    free(all);
     return 2;
 }
 

@@ -171,3 +171,13 @@ void nearest_clear(nearest *n)
     while (n->n > 0)
         free(n->names[--n->n]);
 }
+
+char *nearest_meant(char *words, nearest *n)
+{
+    char *all = n->n > 0 ? text_format("%s, is \"%s\" meant?", words, n->names[0]) : words;
+
+    if (all != words)
+        free(words);
+    nearest_clear(n);
+    return all;
+}

@@ -18,6 +18,10 @@ void nearest_see(nearest *n, const char *typed, const char *name);
 
 void nearest_clear(nearest *n);
 
+/** What is said of a word that is none, with the question whether the nearest is meant where there
+ * is one. Frees the words it is given, and clears n; the caller frees what it gets. */
+char *nearest_meant(char *words, nearest *n);
+
 /**
  * How unlike two names are: edits (insert, remove, replace, swap of neighbours) between them,
  * whatever their case, accents and punctuation; less than the edits when one has the other in it,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/nearest.h"
 #include "app/text.h"
 
 static bool read_real(double *out, const char *text)
@@ -171,4 +172,15 @@ void options_default(char out[128], const option_spec *o)
     for (n = strcspn(said, ";):"); said[n] == ':' && said[n + 1] != ' ';)
         n += 1 + strcspn(said + n + 1, ";):");
     snprintf(out, 128, "%.*s", (int)(n < 127 ? n : 127), said);
+}
+
+char *options_no_command(const command *all, const char *name)
+{
+    nearest like = {0};
+
+    for (const command *c = all; c->name; c++)
+        nearest_see(&like, name, c->name);
+    return nearest_meant(text_format("there is no command \"%s\"%s", name,
+                                     name[0] == '-' ? " (options stand behind the command)" : ""),
+                         &like);
 }

@@ -99,4 +99,7 @@ void options_default(char out[128], const option_spec *o);
 /** "1..5" into two finite numbers, the lower first; false when the text is none. */
 bool options_range(double *low, double *high, const char *text);
 
+/** What is said of a word that is no command, and the nearest one; the caller frees it. */
+char *options_no_command(const command *all, const char *name);
+
 #endif

@@ -15,6 +15,7 @@
 #include "app/examples.h"
 #include "app/json.h"
 #include "app/json_print.h"
+#include "app/nearest.h"
 #include "app/settings.h"
 #include "app/text.h"
 
@@ -97,6 +98,27 @@ void options_settle(const command *self, void *into, const options_given *given,
     }
 }
 
+static int no_option(const command *self, const option_spec *const *all, size_t n, const char *word)
+{
+    nearest like = {0};
+    char *typed = text_format("%.*s", (int)strcspn(word, "="), word), *words;
+    int code;
+
+    for (size_t i = 0; i < n; i++) {
+        char *name = text_format("--%s", all[i]->name);
+
+        nearest_see(&like, typed, name);
+        free(name);
+    }
+    nearest_see(&like, typed, "--help");
+    nearest_see(&like, typed, "--version");
+    words = nearest_meant(text_format("there is no option %s", typed), &like);
+    code = options_usage(self, "%s", words);
+    free(typed);
+    free(words);
+    return code;
+}
+
 int options_parse(const command *self, void *into, int argc, char **argv, int *n_rest,
                   options_given *given)
 {
@@ -132,7 +154,7 @@ int options_parse(const command *self, void *into, int argc, char **argv, int *n
         if (got == '?' && optopt >= HELP_VALUE)
             return options_usage(self, "%s: this option takes no value", word);
         if (got == '?')
-            return options_usage(self, "there is no option %s", word);
+            return no_option(self, all, n, word);
         if (got == ':')
             return options_usage(self, "%s needs a value", word);
         if (got == HELP_VALUE || got == 'h') {

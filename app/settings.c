@@ -204,28 +204,6 @@ static char *problem_with(const settings *s, size_t i, const command *self, cons
     return problem ? problem : two_ways(s, i, self, o);
 }
 
-/* The words, which are taken, and who else may be meant. */
-static char *meant(char *words, nearest *like)
-{
-    char *all = like->n > 0 ? text_format("%s, is \"%s\" meant?", words, like->names[0]) : words;
-
-    if (all != words)
-        free(words);
-    return all;
-}
-
-static char *no_command(const setting *item, const command *all)
-{
-    nearest like = {0};
-    char *words = text_format("there is no command \"%s\"", item->section);
-
-    for (const command *c = all; c->name; c++)
-        nearest_see(&like, item->section, c->name);
-    words = meant(words, &like);
-    nearest_clear(&like);
-    return words;
-}
-
 static char *no_option(const setting *item, const command *all)
 {
     nearest like = {0};
@@ -238,9 +216,7 @@ static char *no_option(const setting *item, const command *all)
             for (const option_spec *o = c->options[t]; o->name; o++)
                 if (!o->once && (!item->section[0] || strcmp(item->section, c->name) == 0))
                     nearest_see(&like, item->name, o->name);
-    words = meant(words, &like);
-    nearest_clear(&like);
-    return words;
+    return nearest_meant(words, &like);
 }
 
 char *settings_problem(const settings *s, size_t i, const command *all)
@@ -270,7 +246,7 @@ char *settings_problem(const settings *s, size_t i, const command *all)
             }
     }
     if (!is_command)
-        return no_command(item, all);
+        return options_no_command(all, item->section);
     return problem || is_option || !item->name ? problem : no_option(item, all);
 }
 

@@ -1225,8 +1225,9 @@ static dpl_status may_rename(job *j, dpl_error *err)
         j->options->may_rename(j->options->ctx, name, (int64_t)n_photos, other, n_people > 1))
         return DPL_OK;
     return dpli_fail(err, DPL_E_ARGUMENT,
-                     "%zu photos of \"%s\"%s would become \"%s\"'s (--yes says that it is meant)",
-                     n_photos, other, n_people > 1 ? " and others" : "", name);
+                     "%zu photo%s of \"%s\"%s would become \"%s\"'s (--yes says that it is meant)",
+                     n_photos, n_photos == 1 ? "" : "s", other,
+                     n_people > 1 ? " and others" : "", name);
 }
 
 static dpl_status begin_change(const job *j, const char *const *paths, size_t n_paths,

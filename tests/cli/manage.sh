@@ -25,6 +25,8 @@ exits 0 info "$obama" --json
 is "$("$JSON" out templates.0.space)" "face"
 exits 1 info nobody
 says err '"nobody" is no person and no photo'
+exits 1 info "Mary Curie"
+says err 'nearest: "Marie Curie"'
 
 exits 0 rename "Joe Biden" "Joseph R. Biden"
 says out "Joe Biden is now Joseph R. Biden"
@@ -50,6 +52,8 @@ exits 0 forget "Barack Obama" --dry-run
 says out "would forget Barack Obama: 2 photos, 4 templates"
 exits 1 forget "Barack Obama" Nobody
 says err "nothing was forgotten"
+exits 1 forget "Mary Curie"
+says err '"Mary Curie" is no person and no photo in the gallery; nothing was forgotten; nearest: "Marie Curie"'
 exits 0 list
 says out "Barack Obama"
 exits 0 forget "Barack Obama" "$biden"

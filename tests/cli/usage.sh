@@ -9,7 +9,11 @@ says err 'is "verify" meant?'
 exits 2 frobnicate
 lacks err meant
 exits 2 --json
+exits 2 --json list
+says err "options stand behind the command"
 exits 2 --version x
+exits 2 help verfy
+says err 'is "verify" meant?'
 
 for call in "verify" "verify a" "verify a b c" "verify a b --as x" "verify --as x" \
     "verify a --as x --face-b 1" "query" "enroll" "list x" "info a b" "info a --failed" "forget" \
@@ -30,6 +34,12 @@ for option in --fm=1e-3 --js --fmr=0,9x --fmr=0.1x --fmr= --fmr=nan --fmr=inf --
 done
 exits 2 verify a b --fm 1e-3
 says err "is --fmr meant?"
+exits 2 verify a b --fmrr 1e-3
+says err 'there is no option --fmrr, is "--fmr" meant?'
+exits 2 query a --treshold=0.5
+says err 'there is no option --treshold, is "--threshold" meant?'
+exits 2 query a --frobnicate
+lacks err meant
 exits 2 verify a b --fmr 0,9x
 says err '--fmr takes a number from 0 to 1, not "0,9x"'
 exits 2 verify a b --fmr 1e-3 --threshold 0.5
