@@ -11,6 +11,7 @@ cp "$obama" a.jpg
 cp "$demo/congress.jpg" b.jpg
 cp "$demo/congress.jpg" door.jpg
 cp "$demo/group.jpg" party.jpg
+cp "$obama" scan.jpg
 cp "$obama" photos/1.jpg
 cp "$obama" photos/2.jpg
 
