@@ -30,6 +30,14 @@ head -c 20000 "$obama" >third.jpg
 exits 3 verify third.jpg people/Ann/a.jpg
 says err "no face found; truncated: "
 
+# A face of which half is not there says nothing of whose it is.
+head -c 13000 "$portrait" >cut.jpg
+exits 3 verify cut.jpg people/Ann/a.jpg
+says err "the face is too poor to tell by a rate: cut"
+exits 3 verify cut.jpg --as Ann
+head -c 20000 "$portrait" >below.jpg
+exits 0 verify below.jpg people/Ann/a.jpg
+
 # As CHANGELOG says it: which photos were decoded in part, and how they are looked at again.
 "$DOPPEL" export - >all
 is "$(grep -a '"type":"photo".*"status":"OK","reason":"\(damaged\|truncated\)' all | wc -l | tr -d ' ')" "1"

@@ -609,6 +609,11 @@ static void cut_everywhere(const char *name, int rows_at_cut, int rows_at_end)
                 assert_string_equal(unit, rows_at_cut < 0 ? "pixels" : "rows");
                 assert_int_equal(of, image.height_px * (rows_at_cut < 0 ? image.width_px : 1));
                 assert_in_range(rows, (of + 7) / 8, of - 1);
+                /* What is missing is black, which a face's quality counts. */
+                for (size_t i = 3 * (size_t)rows * (size_t)image.width_px;
+                     rows_at_cut >= 0 && i < 3 * (size_t)image.height_px * (size_t)image.width_px;
+                     i++)
+                    assert_int_equal(image.pixels[i], 0);
                 rows -= rows_at_cut;
             } else
                 rows = image.height_px - rows_at_end;

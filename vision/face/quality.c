@@ -4,9 +4,9 @@
  * Each part is a plain measurement and a line that maps it to 0..1; the weakest part is the answer,
  * so that a refusal can name its reason. "cut" is how much of the chip shows no photo: what
  * dpl_align found outside of it, or a black frame around it, as a photo has that was rotated or cut
- * out before; two faces cut off alike are alike in that. Pose is estimated from the five landmarks
- * by a rigid face whose nose tip stands 0.6 eye distances before the plane of eyes and mouth:
- * rough, but free.
+ * out before, or what is missing of a truncated one; two faces cut off alike are alike in that.
+ * Pose is estimated from the five landmarks by a rigid face whose nose tip stands 0.6 eye distances
+ * before the plane of eyes and mouth: rough, but free.
  */
 #include <math.h>
 #include <stdio.h>

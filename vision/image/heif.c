@@ -20,9 +20,6 @@
 #include "vision/image/decode.h"
 #include "vision/image/limits.h"
 
-/* A pixel that is missing, as in a JPEG. */
-enum { GREY = 128 };
-
 /* Phones use tiles of 512x512: this is enough for 256 megapixels. Items have a handful of
  * properties, of which a file has at most a few for each. */
 enum { MAX_TILES = 1024, MAX_PROPERTIES = 32, MAX_KINDS = 4096 };
@@ -854,7 +851,7 @@ static dpl_status decode_tiles(struct canvas *canvas, uint32_t *rows, dpl_error 
 
                 memset(canvas->pixels +
                            channels * ((size_t)(canvas->y + y) * picture->w + canvas->x),
-                       canvas->only_light ? 255 : GREY,
+                       canvas->only_light ? 255 : DPLI_MISSING,
                        channels * (left < picture->tile_w ? left : picture->tile_w));
             }
         }

@@ -8,8 +8,8 @@
  * libjpeg makes a picture of whatever it is given: where data are missing it goes on with zeros,
  * and only says so. What it says is kept here row by row: for each row of the blocks that are coded
  * together ("iMCU row") the components whose DC, the mean of each block, was read. A row in which
- * every component has it is there. TurboJPEG's own interface hides this: of a file that it warned
- * of and then gave up on it tells the warning.
+ * every component has it is there; others are painted as missing. TurboJPEG's own interface hides
+ * this: of a file that it warned of and then gave up on it tells the warning.
  *
  * Source of the CMYK rule: Adobe Technical Note 5116; files with Adobe's marker hold inverted ink.
  */
@@ -463,21 +463,24 @@ static dpl_status give_up(const struct reader *reader, dpl_error *err)
     return dpli_fail(err, DPL_E_INPUT, "broken JPEG: %s", reader->catcher.words);
 }
 
-/* Rows of pixels that are there. */
-static int32_t rows_there(const struct reader *reader)
+/* How many rows of pixels are there; the others, of which libjpeg has made what it could, are
+ * painted. */
+static int32_t paint_missing(uint8_t *pixels, size_t stride, const struct reader *reader)
 {
     const struct jpeg_decompress_struct *cinfo = &reader->cinfo;
     const unsigned all = (1u << cinfo->num_components) - 1;
     const uint32_t unit = (uint32_t)(cinfo->max_v_samp_factor * cinfo->min_DCT_scaled_size);
-    uint32_t rows = 0;
+    uint32_t there = 0;
 
     for (uint32_t i = 0; i < cinfo->total_iMCU_rows; i++) {
-        const uint32_t left = cinfo->output_height - i * unit;
+        const uint32_t left = cinfo->output_height - i * unit, rows = left < unit ? left : unit;
 
         if (reader->there[i] == all)
-            rows += left < unit ? left : unit;
+            there += rows;
+        else
+            memset(pixels + (size_t)i * unit * stride, DPLI_MISSING, rows * stride);
     }
-    return (int32_t)rows;
+    return (int32_t)there;
 }
 
 /* Decode into out->pixels; out's sizes are set. The reader's cinfo is zeroed or libjpeg's. */
@@ -489,6 +492,7 @@ static dpl_status decode_pixels(dpl_image *out, struct reader *reader, uint8_t f
     const size_t channels = layout->n_components == 4 ? 4 : 3;
     const char *reason;
     uint8_t *pixels;
+    int32_t there;
 
     if (!attempt(&reader->catcher, read_header, reader))
         return give_up(reader, err);
@@ -515,11 +519,12 @@ static dpl_status decode_pixels(dpl_image *out, struct reader *reader, uint8_t f
         if (pixels)
             out->pixels = pixels;
     }
+    there = paint_missing(out->pixels, 3 * (size_t)out->width_px, reader);
     reason = reader->warning[0] ? reader->warning : reader->catcher.words;
-    if (!reason[0] && rows_there(reader) == out->height_px)
+    if (!reason[0] && there == out->height_px)
         return DPL_OK;
-    return dpli_judge_partial(out->warning, !layout->ended, rows_there(reader), out->height_px,
-                              "rows", reason, err);
+    return dpli_judge_partial(out->warning, !layout->ended, there, out->height_px, "rows", reason,
+                              err);
 }
 
 bool dpli_jpeg_measure(uint32_t *width_px, uint32_t *height_px, bool *has_exif,

@@ -30,6 +30,10 @@ static inline uint8_t dpli_over_white(unsigned v, unsigned alpha)
     return (uint8_t)((v * alpha + 255 * (255 - alpha) + 127) / 255);
 }
 
+/* A channel of a pixel that is missing. Black, as a photo's end is: of a face that is cut through by
+ * it the quality says how much there is not (vision/face/quality.c). */
+enum { DPLI_MISSING = 0 };
+
 /**
  * What a decode that met an error is worth: a picture with a warning when at least an eighth of it
  * is there, else DPL_E_INPUT. Less than that is no photo but its remains.

@@ -26,9 +26,6 @@
 #include "vision/image/limits.h"
 #include "vision/image/png_text.h"
 
-/* A pixel that is missing, as in a JPEG. */
-enum { GREY = 128 };
-
 /* Chunks of text that are looked at. */
 enum { MAX_TEXTS = 16 };
 
@@ -330,7 +327,7 @@ static int32_t fill_from_passes(const struct reader *reader)
                     memcpy(pixels + 3 * (y * w + x), pixels + 3 * (from_y * w + from_x), 3);
             }
             if (!known)
-                memset(pixels + 3 * (y * w + x), GREY, 3);
+                memset(pixels + 3 * (y * w + x), DPLI_MISSING, 3);
         }
     return n_there;
 }
@@ -348,7 +345,7 @@ static dpl_status judge(const struct reader *reader, const struct pixel_chunks *
     if (reader->interlaced)
         return dpli_judge_partial(out->warning, !chunks->ended, fill_from_passes(reader),
                                   out->width_px * out->height_px, "pixels", reader->words, err);
-    memset(out->pixels + (size_t)rows * row_bytes, GREY,
+    memset(out->pixels + (size_t)rows * row_bytes, DPLI_MISSING,
            (size_t)(out->height_px - rows) * row_bytes);
     return dpli_judge_partial(out->warning, !chunks->ended, rows, out->height_px, "rows",
                               reader->words, err);

@@ -22,9 +22,6 @@
 #include "base/mem.h"
 #include "vision/image/limits.h"
 
-/* A pixel that is missing, as in a JPEG. */
-enum { GREY = 128 };
-
 /* Directories that are looked at for a picture that is no thumbnail. */
 enum { MAX_DIRECTORIES = 16 };
 
@@ -312,7 +309,7 @@ static dpl_status read_rows(dpl_image *out, struct reader *reader, TIFFRGBAImage
         }
         if (reader->out_of_memory)
             return broken(reader, reader->words, err);
-        memset(to, GREY, 3 * n);
+        memset(to, DPLI_MISSING, 3 * n);
         if (!words[0])
             memcpy(words, reader->words, sizeof words);
     }

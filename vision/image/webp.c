@@ -19,9 +19,6 @@
 #include "base/mem.h"
 #include "vision/image/limits.h"
 
-/* A pixel that is missing, as in a JPEG. */
-enum { GREY = 128 };
-
 struct layout {
     bool ended;                  /* the file is as long as it says */
     bool animated;               /* the frame below is the first of several */
@@ -267,7 +264,7 @@ static dpl_status decode_pixels(dpl_image *out, const struct layout *layout, uin
         if (pixels)
             out->pixels = pixels;
     }
-    memset(out->pixels + (size_t)rows * 3 * (size_t)w, GREY, (size_t)(h - rows) * 3 * (size_t)w);
+    memset(out->pixels + (size_t)rows * 3 * (size_t)w, DPLI_MISSING, (size_t)(h - rows) * 3 * (size_t)w);
     if (code != VP8_STATUS_OK || rows < h)
         status =
             dpli_judge_partial(out->warning, !layout->ended, rows, h, "rows", words_of(code), err);
