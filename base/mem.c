@@ -5,6 +5,7 @@
 
 #if defined(__GLIBC__)
 #include <malloc.h>
+#include <pthread.h>
 #endif
 #include <stdarg.h>
 #include <stdint.h>
@@ -76,15 +77,28 @@ void *dpli_alloc_aligned(size_t n, size_t size, dpl_error *err)
     return p ? p : refuse(err, n, size);
 }
 
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+/* Where another malloc stands in the place of glibc's, as a sanitizer's does, it is asked for the
+ * first time here, and threads that did so at once would find it half made. */
+static pthread_once_t asked = PTHREAD_ONCE_INIT;
+
+static void ask_once(void)
+{
+    (void)mallinfo2();
+}
+
 void dpli_mem_trim(size_t most)
 {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    pthread_once(&asked, ask_once);
     if (mallinfo2().fordblks > most)
         malloc_trim(0);
-#else
-    (void)most;
-#endif
 }
+#else
+void dpli_mem_trim(size_t most)
+{
+    (void)most;
+}
+#endif
 
 char *dpli_strdup(const char *s, dpl_error *err)
 {
