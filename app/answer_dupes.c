@@ -22,7 +22,9 @@ char *dupes_words(const dpl_copy *copy)
     case DPL_COPY_NEAR: break;
     }
     list = copy_words(&copy->overlay, "the one to keep");
-    words = list ? text_try_format("same picture: %s", list) : NULL;
+    words = list ? text_try_format("same picture: %s",
+                                   list[0] ? list : "all of it at the same size, other pixels")
+                 : NULL;
     free(list);
     return words;
 }

@@ -71,7 +71,9 @@ size_t query_n_candidates(const dpl_answer *answer, double min_fmr)
 char *query_copied(const dpl_answer_hit *h)
 {
     char *list = copy_words(&h->overlay, "the one found");
-    char *words = list ? text_try_format("same picture: %s", list) : NULL;
+    char *words =
+        list ? text_try_format("same picture: %s", list[0] ? list : "all of it at the same size")
+             : NULL;
 
     free(list);
     return words;

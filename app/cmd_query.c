@@ -28,6 +28,7 @@
 
 #define DEFAULT_K     5
 #define PREVIEW_PX    2048 /* of a photo for the page: enough for the faces of a group */
+#define SKETCH_PX     512  /* of one that may be laid over whole pictures */
 #define PAGE_PHOTOS   100  /* photos that the page shows */
 #define PAGE_FAILURES 100  /* photos without an answer that it names */
 
@@ -504,7 +505,7 @@ static int run(query *q, size_t n, const char *const *paths)
     options.cancel = common_watch_signals();
     options.follow_links = q->o->common.follow_links;
     options.n_threads = q->o->common.n_threads;
-    options.preview_px = PREVIEW_PX;
+    options.preview_px = q->page.f ? PREVIEW_PX : q->o->by == DPL_QUERY_FACE ? 0 : SKETCH_PX;
     options.on_photo = on_photo;
     options.ctx = q;
     progress_start(&q->progress, "photos", o->quiet);

@@ -58,8 +58,6 @@ char *copy_words(const dpl_overlay *o, const char *first)
     if (fabsf(o->scale - 1) >= SAME_SCALE)
         words = add(words, text_try_format("%s to %.0f %%", o->scale < 1 ? "reduced" : "enlarged",
                                            100 * (double)o->scale));
-    if (words && !words[0])
-        words = add(words, text_try_format("all of it at the same size, other pixels"));
     return words;
 }
 

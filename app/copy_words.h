@@ -7,7 +7,8 @@
 #include "doppel/doppel.h"
 
 /**
- * "mirrored, cropped to 64 % of the area", freed by free(); NULL: no memory.
+ * "mirrored, cropped to 64 % of the area"; "": nothing that is worth a word. Freed by free(); NULL:
+ * no memory.
  *
  * @param o      the copy laid over the first
  * @param first  what the first is called: "the one to keep"

@@ -14,7 +14,7 @@
  * What agrees is not to be the frame: where both have one, what is within is laid over each other
  * by itself, and the lower numbers count.
  *
- * Does not say what a score is worth: copies.c does.
+ * Does not say what a score is worth: sketch.c does.
  */
 #include "index/overlay.h"
 

@@ -36,6 +36,7 @@ exits 0 query "$obama" --by image --json
 is "$("$JSON" out picture.copy)" "true"
 is "$("$JSON" out picture.hits.0.decision)" "match"
 is "$("$JSON" out picture.person)" "Barack Obama"
+is "$("$JSON" out picture.hits.0.copy.evidence)" "same picture: all of it at the same size"
 "$EDIT" "$obama" mirrored.jpg mirror
 exits 0 query mirrored.jpg --by image --table
 says out "the whole picture, which is a copy"
