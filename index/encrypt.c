@@ -525,7 +525,7 @@ dpl_status dpl_gallery_encrypt(dpl_gallery *gallery, const dpl_key_options *key,
     path = dpli_key_path(gallery->dir, &ours, err);
     status = path ? make_ring(&ring, path, path, &ours, identity, false, err) : DPL_E_MEMORY;
     made = status == DPL_OK;
-    mark = made ? dpli_sealed_mark(ring, dpli_cipher_here(), err) : NULL;
+    mark = made ? dpli_sealed_mark(ring, dpli_sealed_form_here(), err) : NULL;
     if (made && !mark)
         status = DPL_E_MEMORY;
     if (status == DPL_OK)
@@ -572,7 +572,7 @@ dpl_status dpl_gallery_rekey(dpl_gallery *gallery, const dpl_key_options *key, d
     same = strcmp(path, dpli_sealed_of(from)->path) == 0;
     status = make_ring(&ring, aside, path, &ours, identity, same, err);
     made = status == DPL_OK;
-    mark = made ? dpli_sealed_mark(ring, dpli_cipher_here(), err) : NULL;
+    mark = made ? dpli_sealed_mark(ring, dpli_sealed_form_here(), err) : NULL;
     if (made && !mark)
         status = DPL_E_MEMORY;
     if (status == DPL_OK)

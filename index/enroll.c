@@ -1,19 +1,22 @@
 /*
  * enroll.c - folders of photos into the gallery.
  *
- * The ledger (every file ever looked at) is read once; files are listed, then gone through in
- * chunks. A chunk's files are looked at in parallel: one stat for what is unchanged, else read,
+ * Files are listed; what is known of those given and of what is in the folders given (the ledger) is
+ * read once, and they are gone through in chunks. A chunk's files are looked at in parallel: one stat for what is unchanged, else read,
  * hashed and, when the content is new, taken through the pipeline. Then the chunk is committed in
  * one transaction and its events are reported. So memory is bounded by the chunk, a kill loses at
  * most one chunk's work, and events are of what is on disk.
  */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -48,10 +51,11 @@ typedef struct known {
 } known;
 
 typedef struct ledger {
-    known *items; /* by path */
+    known *items; /* of the files and folders that are looked at, by path */
     size_t n, cap;
-    known **by_sha256;
-    char **tried; /* all that occur */
+    void *elsewhere; /* known ones that have moved from there, a tree by id */
+    int64_t last_id; /* what has a higher one came later */
+    char **tried;    /* all that occur */
     size_t n_tried, cap_tried;
 } ledger;
 
@@ -71,9 +75,9 @@ static const char *same_tried(ledger *l, const char *tried)
     return all[l->n_tried] ? all[l->n_tried++] : NULL;
 }
 
-static dpl_status add_known(void *ctx, const dpl_photo_row *row)
+/* What the ledger keeps of a row; cleared also when it fails. */
+static dpl_status make_known(known *out, ledger *l, const dpl_photo_row *row)
 {
-    ledger *l = ctx;
     known k = {.id = row->id,
                .size_bytes = row->size_bytes,
                .mtime_ns = row->mtime_ns,
@@ -81,22 +85,37 @@ static dpl_status add_known(void *ctx, const dpl_photo_row *row)
                .unreadable_since_unix_s = row->unreadable_since_unix_s,
                .status = row->status,
                .n_faces = row->n_faces};
-    known *items = dpli_grow(l->items, &l->cap, l->n + 1, sizeof *items, NULL);
 
-    if (!items)
-        return DPL_E_MEMORY;
-    l->items = items;
     snprintf(k.sha256, sizeof k.sha256, "%s", row->sha256);
     k.path = dpli_strdup(row->path, NULL);
     k.person = row->person ? dpli_strdup(row->person, NULL) : NULL;
     k.meant = row->meant ? dpli_strdup(row->meant, NULL) : NULL;
     k.reason = row->reason[0] ? dpli_strdup(row->reason, NULL) : NULL;
     k.tried = same_tried(l, row->options);
-    l->items[l->n++] = k;
+    *out = k;
     return k.path && k.tried && (k.person || !row->person) && (k.meant || !row->meant) &&
                    (k.reason || !row->reason[0])
                ? DPL_OK
                : DPL_E_MEMORY;
+}
+
+static void clear_known(known *k)
+{
+    free(k->path);
+    free(k->person);
+    free(k->meant);
+    free(k->reason);
+}
+
+static dpl_status add_known(void *ctx, const dpl_photo_row *row)
+{
+    ledger *l = ctx;
+    known *items = dpli_grow(l->items, &l->cap, l->n + 1, sizeof *items, NULL);
+
+    if (!items)
+        return DPL_E_MEMORY;
+    l->items = items;
+    return make_known(&items[l->n++], l, row);
 }
 
 static int by_path(const void *a, const void *b)
@@ -104,42 +123,60 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const known *)a)->path, ((const known *)b)->path);
 }
 
-static int by_sha256(const void *a, const void *b)
+static int by_id(const void *a, const void *b)
 {
-    return strcmp((*(known *const *)a)->sha256, (*(known *const *)b)->sha256);
+    const known *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
 }
 
-static dpl_status read_ledger(ledger *l, dpl_gallery *gallery, dpl_error *err)
+/* @param roots  the absolute paths of what is looked at */
+static dpl_status read_ledger(ledger *l, dpl_gallery *gallery, char *const *roots, size_t n_roots,
+                              dpl_error *err)
 {
-    dpl_status status = dpl_gallery_each_photo(gallery, NULL, add_known, l, err);
+    dpli_store *s = gallery->store;
+    dpl_status status = s->ops->last_id(s, &l->last_id, DPLI_PHOTO_IDS, err);
+    size_t n = 0;
 
+    for (size_t i = 0; i < n_roots && status == DPL_OK; i++) {
+        struct stat st;
+        int found;
+
+        status = dpl_gallery_find_photo(gallery, roots[i], NULL, add_known, l, &found, err);
+        if (status == DPL_OK && stat(roots[i], &st) == 0 && S_ISDIR(st.st_mode))
+            status = dpli_photos_under(gallery, roots[i], add_known, l, err);
+    }
     if (status == DPL_E_MEMORY) /* the callback's, which cannot word it */
         return dpli_fail(err, status, "no memory for the ledger of %zu photos", l->n);
     if (status != DPL_OK || l->n == 0)
         return status;
-    l->by_sha256 = dpli_alloc(l->n, sizeof *l->by_sha256, err);
-    if (!l->by_sha256)
-        return DPL_E_MEMORY;
     qsort(l->items, l->n, sizeof l->items[0], by_path);
-    for (size_t i = 0; i < l->n; i++)
-        l->by_sha256[i] = &l->items[i];
-    qsort(l->by_sha256, l->n, sizeof l->by_sha256[0], by_sha256);
+    /* Of what is in two of them one. */
+    for (size_t i = 1; i < l->n; i++) {
+        if (l->items[i].id == l->items[n].id)
+            clear_known(&l->items[i]);
+        else
+            l->items[++n] = l->items[i];
+    }
+    l->n = n + 1;
     return DPL_OK;
+}
+
+static void free_known(void *item)
+{
+    clear_known(item);
+    free(item);
 }
 
 static void clear_ledger(ledger *l)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        free(l->items[i].path);
-        free(l->items[i].person);
-        free(l->items[i].meant);
-        free(l->items[i].reason);
-    }
+    for (size_t i = 0; i < l->n; i++)
+        clear_known(&l->items[i]);
+    tdestroy(l->elsewhere, free_known);
     for (size_t i = 0; i < l->n_tried; i++)
         free(l->tried[i]);
     free(l->tried);
     free(l->items);
-    free(l->by_sha256);
 }
 
 static known *find_path(const ledger *l, const char *path)
@@ -159,22 +196,27 @@ static known *find_path(const ledger *l, const char *path)
     return NULL;
 }
 
-/* First of the photos with this content, in *n their number. */
-static known **find_content(const ledger *l, const char *sha256, size_t *n)
+/* The photo of a row if no file of this run is it so far; from now on one is. *out NULL: one was. */
+static dpl_status claim(known **out, ledger *l, const dpl_photo_row *row)
 {
-    size_t low = 0, high = l->n, end;
+    known *k = find_path(l, row->path), **slot;
 
-    while (low < high) {
-        const size_t mid = low + (high - low) / 2;
-        if (strcmp(l->by_sha256[mid]->sha256, sha256) < 0)
-            low = mid + 1;
-        else
-            high = mid;
+    *out = NULL;
+    if (k && k->id == row->id) {
+        if (!__atomic_test_and_set(&k->claimed, __ATOMIC_RELAXED))
+            *out = k;
+        return DPL_OK;
     }
-    for (end = low; end < l->n && strcmp(l->by_sha256[end]->sha256, sha256) == 0; end++)
-        ;
-    *n = end - low;
-    return l->by_sha256 + low;
+    k = dpli_alloc(1, sizeof *k, NULL);
+    if (!k)
+        return DPL_E_MEMORY;
+    dpl_status status = make_known(k, l, row);
+    slot = status == DPL_OK ? tsearch(k, &l->elsewhere, by_id) : NULL;
+    if (slot && *slot == k)
+        *out = k;
+    else
+        free_known(k);
+    return slot ? DPL_OK : DPL_E_MEMORY;
 }
 
 /* ------------------------------------------------------------------ one file */
@@ -211,6 +253,9 @@ typedef struct job {
     const dpl_pipeline *pipeline;
     const dpl_enroll_options *options;
     ledger ledger;
+    pthread_mutex_t asking; /* the gallery, which one worker does at a time */
+    char **roots; /* the paths given, absolute */
+    size_t n_roots;
     dpli_found_files files;
     char tried[128];         /* what decides what is refused: see name_tried */
     dpl_scratch **scratches; /* one a worker */
@@ -304,29 +349,51 @@ static void keep(item *it, dpl_outcome outcome)
     snprintf(it->error.message, sizeof it->error.message, "%s", k->reason ? k->reason : "");
 }
 
+struct same_walk {
+    job *j;
+    item *it;
+};
+
+static dpl_status see_same(void *ctx, const dpl_photo_row *row)
+{
+    const struct same_walk *w = ctx;
+    item *it = w->it;
+
+    if (it->moved || row->id > w->j->ledger.last_id)
+        return DPL_OK;
+    if (file_gone(row->path)) {
+        const dpl_status status = claim(&it->before, &w->j->ledger, row);
+
+        it->moved = it->before != NULL;
+        if (status != DPL_OK || it->moved)
+            return status;
+    }
+    if (row->person && it->person && strcmp(row->person, it->person) != 0) {
+        dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)", row->person,
+                  row->path);
+        it->twice = true;
+    }
+    return DPL_OK;
+}
+
 /* The same content under a path that is gone is this file before it moved; elsewhere it is a copy,
  * worth a word when it is somebody else's. */
-static void look_for_same(const job *j, item *it)
+static dpl_status look_for_same(job *j, item *it, dpl_error *err)
 {
-    const char *person;
-    size_t n;
-    known **same = find_content(&j->ledger, it->sha256, &n);
+    struct same_walk w = {j, it};
+    dpl_status status;
+    int found;
 
-    for (size_t i = 0; i < n; i++) {
-        if (file_gone(same[i]->path) &&
-            !__atomic_test_and_set(&same[i]->claimed, __ATOMIC_RELAXED)) {
-            it->before = same[i];
-            it->moved = true;
-            return;
-        }
+    pthread_mutex_lock(&j->asking);
+    status = dpl_gallery_find_photo(j->gallery, NULL, it->sha256, see_same, &w, &found, err);
+    pthread_mutex_unlock(&j->asking);
+    if (it->moved) {
+        it->twice = false;
+        it->error.message[0] = '\0';
     }
-    person = person_of(j, it);
-    for (size_t i = 0; i < n; i++)
-        if (same[i]->person && person && strcmp(same[i]->person, person) != 0) {
-            dpli_fail(&it->error, DPL_OK, "the same photo is enrolled as \"%s\" (%s)",
-                      same[i]->person, same[i]->path);
-            it->twice = true;
-        }
+    if (status == DPL_E_MEMORY) /* the callback's, which cannot word it */
+        return dpli_fail(err, status, "no memory for the ledger");
+    return status;
 }
 
 static dpl_status add_template(item *it, const char *space, const float *vector, int32_t dim,
@@ -678,7 +745,11 @@ static dpl_status look_at_file(job *j, int worker, item *it, dpl_error *err)
     status = dpli_photo_read(&bytes, &n_bytes, it->sha256, j->pipeline, it->file->path, &it->error);
     if (status == DPL_OK) {
         if (!had_path)
-            look_for_same(j, it);
+            status = look_for_same(j, it, err);
+        if (status != DPL_OK) {
+            dpli_photo_unread(bytes, n_bytes, j->pipeline);
+            return status;
+        }
         it->person = person_of(j, it);
         if (it->before && is_settled(j, it->before) &&
             strcmp(it->before->sha256, it->sha256) == 0) {
@@ -728,8 +799,8 @@ static dpl_status look_at(void *ctx, int worker, size_t index, dpl_error *err)
 
     if (cancelled(j))
         return DPL_OK;
-    it->looked = true;
     status = look_at_file(j, worker, it, err);
+    it->looked = status == DPL_OK; /* what it could not be looked at for is not its own */
     __atomic_add_fetch(&j->n_looked, 1, __ATOMIC_RELAXED);
     if (it->sha256[0])
         __atomic_add_fetch(&j->work_done, work_of(it), __ATOMIC_RELAXED);
@@ -941,10 +1012,6 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
     for (size_t i = 0; i < j->n_items; i++)
         j->items[i] = (item){.file = &j->files.items[first + i], .photo = DPL_PHOTO_INIT};
     status = dpli_pool_run(j->n_threads, j->n_items, look_at, j, err);
-    if (status != DPL_OK)
-        for (size_t i = 0; i < j->n_items; i++)
-            if (dpli_stops_the_run(j->items[i].status))
-                j->items[i].looked = false;
     committed = commit_chunk(j, status == DPL_OK ? err : NULL);
     if (committed == DPL_OK)
         see_owners(j);
@@ -960,7 +1027,7 @@ static dpl_status do_chunk(job *j, size_t first, dpl_error *err)
 
 /* ------------------------------------------------------------------ what is gone */
 
-/* Photos of the ledger under the folders given that no file of this run is. */
+/* Photos of the ledger that no file of this run is. */
 typedef struct gone {
     const known **items;
     size_t n;
@@ -975,16 +1042,7 @@ static bool is_under(const char *path, const char *folder)
            (path[n] == '/' || path[n] == '\0' || (n == 1 && folder[0] == '/'));
 }
 
-static bool is_under_any(const char *path, char *const *folders, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (is_under(path, folders[i]))
-            return true;
-    return false;
-}
-
-static dpl_status find_gone(gone *g, const job *j, char *const *roots, size_t n_roots,
-                            dpl_error *err)
+static dpl_status find_gone(gone *g, const job *j, dpl_error *err)
 {
     g->items = dpli_alloc(j->ledger.n + 1, sizeof *g->items, err);
     if (!g->items)
@@ -992,7 +1050,7 @@ static dpl_status find_gone(gone *g, const job *j, char *const *roots, size_t n_
     for (size_t i = 0; i < j->ledger.n; i++) {
         const known *k = &j->ledger.items[i];
 
-        if (!k->claimed && is_under_any(k->path, roots, n_roots) && file_gone(k->path))
+        if (!k->claimed && file_gone(k->path))
             g->items[g->n++] = k;
     }
     return DPL_OK;
@@ -1042,20 +1100,20 @@ static int64_t file_system_above(const char *path, dpl_error *err)
 
 /* A disk that is not there looks like one from which everything was removed. */
 static dpl_status check_absence(const job *j, const gone *g, const char *const *paths,
-                                char *const *roots, size_t n_paths, dpl_error *err)
+                                dpl_error *err)
 {
     static const char insist[] = "nothing was pruned; --prune-absent forgets them all the same";
 
-    for (size_t i = 0; i < n_paths; i++) {
+    for (size_t i = 0; i < j->n_roots; i++) {
+        const char *root = j->roots[i];
         size_t n_known = 0, n_gone = 0, n_files = 0;
 
         for (size_t k = 0; k < j->ledger.n; k++)
-            n_known += dpli_source_is_file(j->ledger.items[k].path) &&
-                       is_under(j->ledger.items[k].path, roots[i]);
+            n_known += is_under(j->ledger.items[k].path, root);
         for (size_t k = 0; k < g->n; k++)
-            n_gone += is_under(g->items[k]->path, roots[i]);
+            n_gone += is_under(g->items[k]->path, root);
         for (size_t k = 0; k < j->files.n; k++)
-            n_files += is_under(j->files.items[k].path, roots[i]);
+            n_files += is_under(j->files.items[k].path, root);
         if (n_gone > 0 && n_files == 0)
             return dpli_fail(err, DPL_E_INPUT,
                              "\"%s\" is empty, and %zu photos were enrolled from it: is its disk "
@@ -1103,21 +1161,18 @@ static dpl_status prune(job *j, const gone *g, dpl_error *err)
     return status;
 }
 
-static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
+static dpl_status see_to_gone(job *j, const char *const *paths, dpl_error *err)
 {
-    char **roots = dpli_calloc(n_paths + 1, sizeof *roots, err);
-    dpl_status status = roots ? DPL_OK : DPL_E_MEMORY;
+    dpl_status status = DPL_OK;
     gone g = {0};
 
-    for (size_t i = 0; i < n_paths && roots; i++) {
-        roots[i] = realpath(paths[i], NULL);
-        if (!roots[i]) /* it was there when the run began */
+    for (size_t i = 0; i < j->n_roots; i++)
+        if (access(paths[i], F_OK) != 0) /* it was there when the run began */
             status = dpli_fail_errno(err, DPL_E_INPUT, errno, "\"%s\"", paths[i]);
-    }
     if (status == DPL_OK)
-        status = find_gone(&g, j, roots, n_paths, err);
+        status = find_gone(&g, j, err);
     if (status == DPL_OK && j->options->prune && !j->options->prune_absent)
-        status = check_absence(j, &g, paths, roots, n_paths, err);
+        status = check_absence(j, &g, paths, err);
     if (status == DPL_OK && j->options->prune) {
         status = prune(j, &g, err);
     } else if (g.items) {
@@ -1128,14 +1183,25 @@ static dpl_status see_to_gone(job *j, const char *const *paths, size_t n_paths, 
         if (status == DPL_OK && noted != DPL_OK)
             status = dpli_fail(err, noted, "%s", why.message);
     }
-    for (size_t i = 0; i < n_paths && roots; i++)
-        free(roots[i]);
-    free(roots);
     free(g.items);
     return status;
 }
 
 /* ------------------------------------------------------------------ the whole run */
+
+static dpl_status find_roots(job *j, const char *const *paths, size_t n_paths, dpl_error *err)
+{
+    j->roots = dpli_calloc(n_paths + 1, sizeof *j->roots, err);
+    if (!j->roots)
+        return DPL_E_MEMORY;
+    for (; j->n_roots < n_paths; j->n_roots++) {
+        j->roots[j->n_roots] = realpath(paths[j->n_roots], NULL);
+        if (!j->roots[j->n_roots]) /* it was there when files were listed */
+            return dpli_fail_errno(err, errno == ENOMEM ? DPL_E_MEMORY : DPL_E_INPUT, errno,
+                                   "\"%s\"", paths[j->n_roots]);
+    }
+    return DPL_OK;
+}
 
 static dpl_status bind_gallery(const job *j, dpl_error *err)
 {
@@ -1252,6 +1318,10 @@ static void free_job(job *j)
     free(j->last_name);
     dpli_found_files_clear(&j->files);
     clear_ledger(&j->ledger);
+    for (size_t i = 0; i < j->n_roots; i++)
+        free(j->roots[i]);
+    free(j->roots);
+    pthread_mutex_destroy(&j->asking);
     free(j);
 }
 
@@ -1288,13 +1358,18 @@ static dpl_status new_job(job **out, dpl_gallery *gallery, const dpl_pipeline *p
         return dpli_fail(err, DPL_E_ARGUMENT, "photos that are to be nobody's cannot be \"%s\"'s",
                          options->name);
     }
+    if (pthread_mutex_init(&j->asking, NULL) != 0) {
+        free(j);
+        *out = NULL;
+        return dpli_fail(err, DPL_E_MEMORY, "no memory for a lock");
+    }
     j->gallery = gallery;
     j->pipeline = pipeline;
     j->own_options = *options;
     j->options = &j->own_options;
     if (name_tried(j, err) == DPL_OK)
         return DPL_OK;
-    free(j);
+    free_job(j);
     *out = NULL;
     return DPL_E_MEMORY;
 }
@@ -1331,7 +1406,9 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
     if (status == DPL_OK)
         status = keep_names(j, err);
     if (status == DPL_OK)
-        status = read_ledger(&j->ledger, gallery, err);
+        status = find_roots(j, paths, n_paths, err);
+    if (status == DPL_OK)
+        status = read_ledger(&j->ledger, gallery, j->roots, j->n_roots, err);
     if (status == DPL_OK)
         status = may_rename(j, err);
     if (status == DPL_OK)
@@ -1351,7 +1428,7 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
             "interrupted after %lld of %zu files; what was done is kept, run it again to go on",
             (long long)report->n_files, j->files.n);
     if (status == DPL_OK && j->ledger.n > 0)
-        status = see_to_gone(j, paths, n_paths, err);
+        status = see_to_gone(j, paths, err);
     if (j->captioning)
         dpli_captioning_unmatched(report, j->captioning);
     dpli_change_end(gallery);

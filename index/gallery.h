@@ -137,6 +137,11 @@ dpl_status dpli_person_checked(const dpl_gallery *gallery, const dpli_person_rec
 dpl_status dpli_photo_checked(char **path, const dpl_gallery *gallery, const dpli_photo_record *r,
                               dpl_error *err);
 
+/** dpl_gallery_each_photo of those in a folder, an absolute path, and below it. */
+dpl_status dpli_photos_under(dpl_gallery *gallery, const char *folder,
+                             dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
+                             dpl_error *err);
+
 /** The person whom a name means: who is called so, in any Unicode form, or once was. *id 0:
  * nobody. */
 dpl_status dpli_find_person(int64_t *id, dpl_gallery *gallery, const char *name, dpl_error *err);

@@ -288,6 +288,27 @@ dpl_status dpl_gallery_find_photo(dpl_gallery *gallery, const char *path, const 
     return status;
 }
 
+dpl_status dpli_photos_under(dpl_gallery *gallery, const char *folder,
+                             dpl_status (*fn)(void *ctx, const dpl_photo_row *row), void *ctx,
+                             dpl_error *err)
+{
+    dpli_photo_query query = {DPLI_PHOTOS_UNDER, NULL, 0};
+    char *uri = NULL, *begins = NULL;
+    dpl_status status = dpli_source_of(&uri, folder, err);
+    int n;
+
+    if (status == DPL_OK) {
+        /* The root's has one already. */
+        query.text = begins =
+            dpli_asprintf(err, "%s%s", uri, uri[strlen(uri) - 1] == '/' ? "" : "/");
+        status =
+            begins ? walk_photos(&n, gallery, &query, fn, ctx, err) : DPL_E_MEMORY;
+    }
+    free(begins);
+    free(uri);
+    return status;
+}
+
 /* ------------------------------------------------------------------ templates */
 
 struct template_walk {

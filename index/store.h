@@ -33,6 +33,8 @@ typedef enum dpli_photos_by {
     DPLI_ALL_PHOTOS_BY_ID, /* by id */
     DPLI_PHOTOS_OF,        /* a person's, or with a face of theirs, by source; id: the person */
     DPLI_PHOTOS_MEANT_FOR, /* refused ones that were to be a person's, by source; text: the name */
+    DPLI_PHOTOS_UNDER,     /* in a folder or below it, by source; text: its own, with a slash at the
+                              end */
     DPLI_PHOTO_AT,         /* text: the source */
     DPLI_PHOTOS_LIKE,      /* text: the content's SHA-256; by id */
     DPLI_PHOTO_BY_ID

@@ -20,9 +20,14 @@
 
 /* ------------------------------------------------------------------ the note */
 
-/* "1:<ring's id>:<check>", or "2:…" where values are sealed by AES: the check says that a ring of
-   this id is the right one. */
-char *dpli_sealed_mark(const dpli_ring *ring, dpli_cipher cipher, dpl_error *err)
+dpli_sealed_form dpli_sealed_form_here(void)
+{
+    return (dpli_sealed_form){.cipher = dpli_cipher_here(), .by_folder = true};
+}
+
+/* "3:<ring's id>:<check>", or "4:…" where values are sealed by AES; "1:…" and "2:…" where photos are
+   not looked for by folders. The check says that a ring of this id is the right one. */
+char *dpli_sealed_mark(const dpli_ring *ring, dpli_sealed_form form, dpl_error *err)
 {
     uint8_t key[DPLI_KEY_BYTES], check[DPLI_HASH_BYTES];
     char id[2 * DPLI_RING_ID_BYTES + 1], text[DPLI_HASH_TEXT + 1];
@@ -33,7 +38,8 @@ char *dpli_sealed_mark(const dpli_ring *ring, dpli_cipher cipher, dpl_error *err
     dpli_secret_hash(check, key, id, strlen(id));
     dpli_secret_wipe(key, sizeof key);
     dpli_to_text(text, check, sizeof check);
-    return dpli_asprintf(err, "%c:%s:%s", cipher == DPLI_AES ? '2' : '1', id, text);
+    return dpli_asprintf(err, "%d:%s:%s",
+                         1 + (form.cipher == DPLI_AES) + 2 * (int)form.by_folder, id, text);
 }
 
 static int digit(char c)
@@ -41,10 +47,11 @@ static int digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool dpli_sealed_mark_read(uint8_t id[DPLI_RING_ID_BYTES], dpli_cipher *cipher, const char *mark)
+bool dpli_sealed_mark_read(uint8_t id[DPLI_RING_ID_BYTES], dpli_sealed_form *form, const char *mark)
 {
-    *cipher = mark[0] == '2' ? DPLI_AES : DPLI_CHACHA20;
-    if ((strncmp(mark, "1:", 2) != 0 && strncmp(mark, "2:", 2) != 0) ||
+    form->cipher = mark[0] == '2' || mark[0] == '4' ? DPLI_AES : DPLI_CHACHA20;
+    form->by_folder = mark[0] >= '3';
+    if (mark[0] < '1' || mark[0] > '4' || mark[1] != ':' ||
         strlen(mark) != 2 + 2 * DPLI_RING_ID_BYTES + 1 + DPLI_HASH_TEXT)
         return false;
     for (int i = 0; i < DPLI_RING_ID_BYTES; i++) {
@@ -469,10 +476,10 @@ static dpl_status find_photo(dpli_store *store, int64_t *id, int64_t *person_id,
                              dpl_error *err)
 {
     dpli_store_sealed *s = dpli_sealed_of(store);
-    char hash[DPLI_HASH_TEXT + 1];
+    char text[DPLI_URI_TEXT + 1];
 
-    dpli_sealed_hash_text(hash, s, DPLI_HASH_URI, uri);
-    return s->inner->ops->find_photo(s->inner, id, person_id, hash, err);
+    dpli_sealed_uri_text(text, s, uri);
+    return s->inner->ops->find_photo(s->inner, id, person_id, text, err);
 }
 
 /* *id: of the row; of a new one 0, or the one that it has to have, and then its own. */
@@ -480,7 +487,7 @@ static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_
                             bool is_new, dpl_error *err)
 {
     dpli_sealed_place place = {.part = DPLI_SEALED_PHOTO, .id = *id};
-    char uri[DPLI_HASH_TEXT + 1], content[DPLI_HASH_TEXT + 1], meant[DPLI_HASH_TEXT + 1];
+    char uri[DPLI_URI_TEXT + 1], content[DPLI_HASH_TEXT + 1], meant[DPLI_HASH_TEXT + 1];
     uint8_t key[DPLI_KEY_BYTES];
     dpli_room room = {0};
     size_t n = 0;
@@ -504,7 +511,7 @@ static dpl_status put_photo(dpli_store_sealed *s, int64_t *id, const dpli_photo_
                                .options = "",
                                .status = row->status};
 
-        dpli_sealed_hash_text(uri, s, DPLI_HASH_URI, row->uri);
+        dpli_sealed_uri_text(uri, s, row->uri);
         dpli_sealed_hash_text(content, s, DPLI_HASH_CONTENT, row->sha256);
         if (row->meant)
             dpli_sealed_hash_text(meant, s, DPLI_HASH_MEANT, row->meant);
@@ -1130,8 +1137,8 @@ static dpl_status check_mark(dpli_store_sealed *s, dpl_error *err)
 
     /* A note that is none is not this ring's, either. */
     if (status == DPL_OK && said) {
-        (void)dpli_sealed_mark_read(id, &s->cipher, said);
-        mark = dpli_sealed_mark(s->ring, s->cipher, err);
+        (void)dpli_sealed_mark_read(id, &s->form, said);
+        mark = dpli_sealed_mark(s->ring, s->form, err);
         status = mark ? DPL_OK : DPL_E_MEMORY;
         if (status == DPL_OK && strcmp(mark, said) != 0)
             status =
@@ -1156,7 +1163,7 @@ dpl_status dpli_store_sealed_open(dpli_store **out, dpli_store **inner, dpli_rin
     s->store.ops = &ops;
     s->inner = *inner;
     s->ring = *ring;
-    s->cipher = dpli_cipher_here();
+    s->form = dpli_sealed_form_here();
     s->path = dpli_strdup(path, err);
     s->keys = s->path ? dpli_secret_alloc(sizeof *s->keys, err) : NULL;
     if (s->keys) {

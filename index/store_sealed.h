@@ -44,7 +44,20 @@ typedef enum dpli_sealed_hash {
     DPLI_HASH_CONTENT,
     DPLI_N_SEALED_HASHES
 } dpli_sealed_hash;
-enum { DPLI_HASH_TEXT = 43 }; /* characters */
+/* Characters; and of what a photo is looked for by: the hash, and before it a mark for each folder
+   that it lies in, of so many at most, so that what is in a folder stands together. */
+enum {
+    DPLI_HASH_TEXT = 43,
+    DPLI_FOLDER_MARK = 4,
+    DPLI_N_FOLDER_MARKS = 32,
+    DPLI_URI_TEXT = DPLI_FOLDER_MARK * DPLI_N_FOLDER_MARKS + DPLI_HASH_TEXT
+};
+
+/* How a gallery's values are sealed, as its note says. */
+typedef struct dpli_sealed_form {
+    dpli_cipher cipher; /* AES, or XChaCha20 */
+    bool by_folder;     /* what a photo is looked for by has marks */
+} dpli_sealed_form;
 
 /* Made of the ring's; in memory for keys. */
 typedef struct dpli_sealed_keys {
@@ -60,7 +73,7 @@ typedef struct dpli_store_sealed {
     dpli_ring *ring;
     dpli_sealed_keys *keys;
     char *path;                       /* of the ring's file */
-    dpli_cipher cipher;               /* of its values: AES, or XChaCha20 */
+    dpli_sealed_form form;
     int64_t next_id[DPLI_N_NUMBERED]; /* within a transaction that writes; 0: not known */
     int n_held;                       /* walks that hold a transaction of their own behind */
     int n_within;                     /* the rules' transactions within those */
@@ -77,7 +90,7 @@ static inline dpli_store_sealed *dpli_sealed_of(dpli_store *store)
  * @param inner   *inner and *ring are taken over, and NULL after, unless this fails
  * @param path    of the ring's file
  * @param is_its  the ring has to be the one that the gallery notes; false: it is to become it, and
- *                values are to be sealed by the cipher that is the faster one here
+ *                values are to be sealed as dpli_sealed_form_here says
  * @retval DPL_E_GALLERY  the ring is another gallery's
  */
 dpl_status dpli_store_sealed_open(dpli_store **out, dpli_store **inner, dpli_ring **ring,
@@ -87,10 +100,13 @@ bool dpli_store_is_sealed(const dpli_store *store);
 /** Take the keeper behind out, and free what stands before it. */
 dpli_store *dpli_store_unwrap(dpli_store *store);
 
-/** What the keeper behind notes of a ring, and by which cipher values are sealed; the caller's. */
-char *dpli_sealed_mark(const dpli_ring *ring, dpli_cipher cipher, dpl_error *err);
+/** How values are sealed where that is begun on this machine. */
+dpli_sealed_form dpli_sealed_form_here(void);
+/** What the keeper behind notes of a ring, and of how values are sealed; the caller's. */
+char *dpli_sealed_mark(const dpli_ring *ring, dpli_sealed_form form, dpl_error *err);
 /** Both out of such a note; false: it is none. */
-bool dpli_sealed_mark_read(uint8_t id[DPLI_RING_ID_BYTES], dpli_cipher *cipher, const char *mark);
+bool dpli_sealed_mark_read(uint8_t id[DPLI_RING_ID_BYTES], dpli_sealed_form *form,
+                           const char *mark);
 
 /* ------------------------------------------------------------------ store_sealed_text.c */
 
@@ -142,7 +158,12 @@ static inline size_t dpli_opened_text_room(size_t n_text)
     return n_text * 2 + 64;
 }
 
-/** What a string is looked for by. */
+/** What a photo is looked for by; and how that of those in a folder and below it begins, and maybe
+ * of others, too: folder ends in a slash. */
+void dpli_sealed_uri_text(char out[DPLI_URI_TEXT + 1], const dpli_store_sealed *s, const char *uri);
+void dpli_sealed_folder_text(char out[DPLI_URI_TEXT + 1], const dpli_store_sealed *s,
+                             const char *folder);
+/** What another string is looked for by. */
 void dpli_sealed_hash_text(char out[DPLI_HASH_TEXT + 1], const dpli_store_sealed *s,
                            dpli_sealed_hash kind, const char *string);
 /** Of rows that hold numbers alone: their sum, which only who has the key can make. */

@@ -27,6 +27,14 @@ static bool is_hash(const dpli_store_sealed *s, dpli_sealed_hash kind, const cha
     return strncmp(hash, kept, DPLI_HASH_TEXT) == 0;
 }
 
+static bool is_uri(const dpli_store_sealed *s, const char *kept, const char *uri)
+{
+    char text[DPLI_URI_TEXT + 1];
+
+    dpli_sealed_uri_text(text, s, uri);
+    return strcmp(text, kept) == 0;
+}
+
 /* "name" behind the hash that it is looked for by. NULL: it does not open. */
 static const char *open_name(uint64_t *sum, dpli_store_sealed *s, dpli_room *room,
                              dpli_sealed_part part, int64_t person_id, const char *kept)
@@ -85,7 +93,8 @@ static void open_file_row(dpli_store_sealed *s, dpli_room *room, dpli_file_recor
     f->reason = (const char *)plain + sizeof numbers;
 }
 
-static void open_photo(dpli_store_sealed *s, dpli_room *room, dpli_photo_record *r)
+/* Whether it has opened. */
+static bool open_photo(dpli_store_sealed *s, dpli_room *room, dpli_photo_record *r)
 {
     const dpli_sealed_place place = {.part = DPLI_SEALED_PHOTO, .id = r->id};
     uint8_t key[DPLI_KEY_BYTES];
@@ -93,8 +102,9 @@ static void open_photo(dpli_store_sealed *s, dpli_room *room, dpli_photo_record 
     const dpli_photo_record kept = *r;
     size_t n = 0;
     const uint8_t *plain = has_key ? dpli_opened_text(&n, s, room, key, &place, r->reason) : NULL;
+    bool is_good = true;
 
-    if (!plain || !dpli_unpack_photo(r, plain, n) || !is_hash(s, DPLI_HASH_URI, kept.uri, r->uri) ||
+    if (!plain || !dpli_unpack_photo(r, plain, n) || !is_uri(s, kept.uri, r->uri) ||
         !is_hash(s, DPLI_HASH_CONTENT, kept.sha256, r->sha256) ||
         (kept.meant != NULL) != (r->meant != NULL) ||
         (r->meant && !is_hash(s, DPLI_HASH_MEANT, kept.meant, r->meant))) {
@@ -106,12 +116,14 @@ static void open_photo(dpli_store_sealed *s, dpli_room *room, dpli_photo_record 
         r->sha256 = r->reason = r->options = "";
         r->meant = NULL;
         r->sum = ~dpli_photo_sum(r);
+        is_good = false;
     }
     if (r->file.photo_id)
         open_file_row(s, room, &r->file, has_key ? key : NULL);
     if (r->owner.name)
         open_person(s, room, &r->owner);
     dpli_secret_wipe(key, sizeof key);
+    return is_good;
 }
 
 static void open_owner(const dpli_store_sealed *s, dpli_owner_record *r)
@@ -234,7 +246,7 @@ static void open_template(dpli_store_sealed *s, dpli_room *room, dpli_template_r
     dpli_secret_wipe(bytes, sizeof bytes);
     if (r->person.name)
         open_person(s, room, &r->person);
-    open_photo(s, room, &r->photo);
+    (void)open_photo(s, room, &r->photo);
 }
 
 /* ------------------------------------------------------------------ walks in the order behind */
@@ -280,7 +292,7 @@ static dpl_status on_photo(void *ctx, const dpli_photo_record *row, dpl_error *e
 
     if (status != DPL_OK)
         return status;
-    open_photo(w->s, &w->room, &r);
+    (void)open_photo(w->s, &w->room, &r);
     return w->fn.photo(w->ctx, &r, err);
 }
 
@@ -404,6 +416,7 @@ typedef struct gathering {
     gathered *items;
     size_t n, cap;
     bool held;
+    const char *folder; /* only photos whose sources begin so, where that can be read; NULL: all */
 } gathering;
 
 /* What is read from here on, by this handle, is of one instant, until it is let go of. Within a
@@ -540,7 +553,9 @@ static dpl_status gather_photo(void *ctx, const dpli_photo_record *row, dpl_erro
 
     if (status != DPL_OK)
         return status;
-    open_photo(g->s, &g->room, &r);
+    if (open_photo(g->s, &g->room, &r) && g->folder &&
+        strncmp(r.uri, g->folder, strlen(g->folder)) != 0)
+        return DPL_OK;
     to = gather(g,
                 length(r.uri) + length(r.sha256) + length(r.reason) + length(r.options) +
                     length(r.meant) + length(r.owner.name) + length(r.file.reason),
@@ -564,13 +579,13 @@ dpl_status dpli_sealed_each_photo(dpli_store *store, const dpli_photo_query *que
 {
     dpli_store_sealed *s = dpli_sealed_of(store);
     dpli_photo_query behind = *query;
-    char hash[DPLI_HASH_TEXT + 1];
+    char hash[DPLI_URI_TEXT + 1];
     gathering g;
     bool in_order = false;
     dpl_status status;
 
     switch (query->by) {
-    case DPLI_PHOTO_AT: dpli_sealed_hash_text(hash, s, DPLI_HASH_URI, query->text); break;
+    case DPLI_PHOTO_AT: dpli_sealed_uri_text(hash, s, query->text); break;
     case DPLI_PHOTOS_LIKE: dpli_sealed_hash_text(hash, s, DPLI_HASH_CONTENT, query->text); break;
     case DPLI_PHOTOS_MEANT_FOR:
         dpli_sealed_hash_text(hash, s, DPLI_HASH_MEANT, query->text);
@@ -578,6 +593,12 @@ dpl_status dpli_sealed_each_photo(dpli_store *store, const dpli_photo_query *que
         break;
     case DPLI_ALL_PHOTOS:
         behind.by = DPLI_ALL_PHOTOS_BY_ID;
+        in_order = true;
+        break;
+    case DPLI_PHOTOS_UNDER:
+        dpli_sealed_folder_text(hash, s, query->text);
+        if (!s->form.by_folder)
+            behind.by = DPLI_ALL_PHOTOS_BY_ID;
         in_order = true;
         break;
     case DPLI_PHOTOS_OF: in_order = true; break;
@@ -591,6 +612,7 @@ dpl_status dpli_sealed_each_photo(dpli_store *store, const dpli_photo_query *que
         return walked(&w, s->inner->ops->each_photo(s->inner, &behind, on_photo, &w, err));
     }
     status = gathering_begin(&g, s, err);
+    g.folder = query->by == DPLI_PHOTOS_UNDER ? query->text : NULL;
     if (status == DPL_OK)
         status = s->inner->ops->each_photo(s->inner, &behind, gather_photo, &g, err);
     put_in_order(&g);

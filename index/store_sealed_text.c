@@ -15,7 +15,7 @@
 
 dpl_status dpli_room_begin(dpli_room *room, const dpli_store_sealed *s, size_t n, dpl_error *err)
 {
-    if (s && s->cipher == DPLI_AES && !room->aes && dpli_aes_new(&room->aes, err) != DPL_OK)
+    if (s && s->form.cipher == DPLI_AES && !room->aes && dpli_aes_new(&room->aes, err) != DPL_OK)
         return DPL_E_MEMORY;
     if (n > room->cap) {
         uint8_t *grown;
@@ -83,7 +83,7 @@ dpl_status dpli_sealed_bytes(uint8_t **out, const dpli_store_sealed *s, dpli_roo
     const about a = about_of(s, place);
 
     *out = dpli_room_take(room, n + DPLI_SEAL_EXTRA);
-    if (s->cipher != DPLI_AES)
+    if (s->form.cipher != DPLI_AES)
         dpli_seal(*out, key, &a, sizeof a, plain, n);
     else if (!dpli_aes_seal(*out, room->aes, key, &a, sizeof a, plain, n))
         return dpli_fail(err, DPL_E_MEMORY, "%zu bytes could not be sealed", n);
@@ -101,7 +101,7 @@ uint8_t *dpli_opened_bytes(size_t *n, const dpli_store_sealed *s, dpli_room *roo
     if (!sealed || n_sealed < DPLI_SEAL_EXTRA)
         return NULL;
     plain = dpli_room_take(room, n_sealed - DPLI_SEAL_EXTRA + 1);
-    if (!(s->cipher == DPLI_AES
+    if (!(s->form.cipher == DPLI_AES
               ? dpli_aes_unseal(plain, room->aes, key, &a, sizeof a, sealed, n_sealed)
               : dpli_unseal(plain, key, &a, sizeof a, sealed, n_sealed)))
         return NULL;
@@ -146,6 +146,39 @@ void dpli_sealed_hash_text(char out[DPLI_HASH_TEXT + 1], const dpli_store_sealed
 
     dpli_secret_hash(hash, s->keys->hashes[kind], string, strlen(string));
     dpli_to_text(out, hash, sizeof hash);
+}
+
+/* Sixteen million marks are enough for what lies side by side to be told apart, and where two are
+   the same the rows are opened. A URI is no other thing's bytes that are summed by this key. */
+static char *put_marks(char *at, const dpli_store_sealed *s, const char *uri)
+{
+    const char *scheme = strstr(uri, "://"), *slash = scheme ? scheme + 2 : uri;
+
+    for (int i = 0; i < DPLI_N_FOLDER_MARKS; i++) {
+        uint64_t sum;
+
+        slash = strchr(slash + 1, '/');
+        if (!slash)
+            break;
+        sum = dpli_secret_sum(s->keys->sums, uri, (size_t)(slash - uri) + 1);
+        dpli_to_text(at, (const uint8_t *)&sum, DPLI_FOLDER_MARK / 4 * 3);
+        at += DPLI_FOLDER_MARK;
+    }
+    *at = '\0';
+    return at;
+}
+
+void dpli_sealed_uri_text(char out[DPLI_URI_TEXT + 1], const dpli_store_sealed *s, const char *uri)
+{
+    char *at = s->form.by_folder ? put_marks(out, s, uri) : out;
+
+    dpli_sealed_hash_text(at, s, DPLI_HASH_URI, uri);
+}
+
+void dpli_sealed_folder_text(char out[DPLI_URI_TEXT + 1], const dpli_store_sealed *s,
+                             const char *folder)
+{
+    put_marks(out, s, folder);
 }
 
 uint64_t dpli_sealed_sum(const dpli_store_sealed *s, const char *kind, const int64_t *numbers,

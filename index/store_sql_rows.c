@@ -5,7 +5,10 @@
 #include "index/store_sql.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 #define FACE_COLUMN(column, member) "f." #column ","
 
@@ -204,6 +207,8 @@ dpl_status dpli_sql_each_photo(dpli_store *store, const dpli_photo_query *query,
                            " ORDER BY p.uri",
         [DPLI_PHOTOS_MEANT_FOR] =
             "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.meant = ? ORDER BY p.uri",
+        [DPLI_PHOTOS_UNDER] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
+                              "WHERE p.uri >= ?1 AND p.uri < ?2 ORDER BY p.uri",
         [DPLI_PHOTO_AT] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.uri = ?",
         [DPLI_PHOTOS_LIKE] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.sha256 = ?"
                              " ORDER BY p.id",
@@ -212,19 +217,29 @@ dpl_status dpli_sql_each_photo(dpli_store *store, const dpli_photo_query *query,
     dpli_sql_walk *kept = &dpli_sql_of(store)->photos[query->by];
     struct photo_walk w = {fn, ctx};
     dpli_stmt spare = {0}, *s;
-    const bool many = query->by <= DPLI_PHOTOS_MEANT_FOR;
-    dpl_status status = take(&s, kept, &spare, dpli_sql_of(store), sql[query->by], many, err);
+    const bool many = query->by <= DPLI_PHOTOS_UNDER;
+    /* After all that begins so: a source is of visible ASCII. */
+    char *end = query->by == DPLI_PHOTOS_UNDER ? dpli_asprintf(err, "%s\177", query->text) : NULL;
+    dpl_status status;
+
+    if (query->by == DPLI_PHOTOS_UNDER && !end)
+        return DPL_E_MEMORY;
+    status = take(&s, kept, &spare, dpli_sql_of(store), sql[query->by], many, err);
 
     if (status == DPL_OK) {
         if (query->by == DPLI_PHOTOS_MEANT_FOR)
             dpli_bind_bytes(s, 1, query->text);
-        else if (query->by == DPLI_PHOTO_AT || query->by == DPLI_PHOTOS_LIKE)
+        else if (query->by == DPLI_PHOTO_AT || query->by == DPLI_PHOTOS_LIKE ||
+                 query->by == DPLI_PHOTOS_UNDER)
             dpli_bind_text(s, 1, query->text);
         else if (query->by == DPLI_PHOTO_BY_ID || query->by == DPLI_PHOTOS_OF)
             dpli_bind_int(s, 1, query->id);
+        if (end)
+            dpli_bind_text(s, 2, end);
         status = walk(s, read_photo, &w, err);
     }
     give_back(s, kept);
+    free(end);
     return status;
 }
 

@@ -171,7 +171,7 @@ dpl_status dpli_unlock(dpli_store **store, const char *dir, const dpl_key_option
     dpl_key_options ours = DPL_KEY_OPTIONS_INIT;
     dpli_store *inner = *store;
     uint8_t id[DPLI_RING_ID_BYTES];
-    dpli_cipher cipher;
+    dpli_sealed_form form;
     finding f = {.id = id};
     dpli_ring *ring = NULL;
     char *mark = NULL;
@@ -183,7 +183,7 @@ dpl_status dpli_unlock(dpli_store **store, const char *dir, const dpl_key_option
         status = inner->ops->setting(inner, &mark, DPLI_SEALED_SETTING, err);
     if (status != DPL_OK || !mark)
         goto done;
-    if (!dpli_sealed_mark_read(id, &cipher, mark)) {
+    if (!dpli_sealed_mark_read(id, &form, mark)) {
         status = dpli_fail(err, DPL_E_GALLERY,
                            "\"%s\" is damaged: what it says of its key is not what was written",
                            inner->name);

@@ -303,7 +303,7 @@ static void one_encrypted_without_aes_is_the_same_everywhere(void **state)
     with_aes(word);
     for (int i = 0; i < 2; i++) {
         reopen(f, &f->other);
-        assert_int_equal(dpli_sealed_of(f->gallery->store)->cipher, DPLI_CHACHA20);
+        assert_int_equal(dpli_sealed_of(f->gallery->store)->form.cipher, DPLI_CHACHA20);
         is_as_before(f);
         kit_expect(DPL_OK, dpl_gallery_rename(f->gallery, "Anna Secretmann", "Ann", &err), &err);
         reopen(f, &f->other);
@@ -311,11 +311,11 @@ static void one_encrypted_without_aes_is_the_same_everywhere(void **state)
     }
     kit_expect(DPL_OK, dpl_gallery_rekey(f->gallery, &f->key, &err), &err);
     reopen(f, &f->key);
-    assert_int_equal(dpli_sealed_of(f->gallery->store)->cipher, here);
+    assert_int_equal(dpli_sealed_of(f->gallery->store)->form.cipher, here);
     is_as_before(f);
     word = without_aes();
     reopen(f, &f->key);
-    assert_int_equal(dpli_sealed_of(f->gallery->store)->cipher, here);
+    assert_int_equal(dpli_sealed_of(f->gallery->store)->form.cipher, here);
     is_as_before(f);
     with_aes(word);
 }
