@@ -320,6 +320,65 @@ static void one_encrypted_without_aes_is_the_same_everywhere(void **state)
     with_aes(word);
 }
 
+static dpl_status count_photo(void *ctx, const dpl_photo_row *row)
+{
+    (void)row;
+    ++*(int *)ctx;
+    return DPL_OK;
+}
+
+static int n_under(dpl_gallery *gallery, const char *folder)
+{
+    int n = 0;
+
+    kit_expect(DPL_OK, dpli_photos_under(gallery, folder, count_photo, &n, &err), &err);
+    return n;
+}
+
+/* The gallery as a doppel has encrypted it that did not look for photos by their folders. */
+static void take_marks_away(fixture *f)
+{
+    dpli_store_sealed *s = dpli_sealed_of(f->gallery->store);
+    dpli_store *behind = s->inner;
+    char *mark;
+
+    s->form.by_folder = false;
+    mark = dpli_sealed_mark(s->ring, s->form, &err);
+    kit_expect(DPL_OK, behind->ops->begin(behind, true, &err), &err);
+    kit_expect(DPL_OK, behind->ops->set_setting(behind, DPLI_SEALED_SETTING, mark, &err), &err);
+    kit_expect(DPL_OK, behind->ops->end(behind, DPL_OK, &err), &err);
+    kit_exec(f->gallery, "UPDATE photo SET uri = substr(uri, -43)");
+    free(mark);
+    reopen(f, &f->key);
+}
+
+static void one_encrypted_without_marks_of_folders_is_the_same(void **state)
+{
+    fixture *f = *state;
+    int found = 0;
+
+    assert_true(dpli_sealed_of(f->gallery->store)->form.by_folder);
+    assert_int_equal(n_under(f->gallery, "/photos/secret folder"), 4);
+    take_marks_away(f);
+    for (int i = 0; i < 2; i++) {
+        assert_true(dpli_sealed_of(f->gallery->store)->form.by_folder == (i == 1));
+        if (i == 0)
+            is_as_before(f);
+        assert_int_equal(n_under(f->gallery, "/photos"), 5);
+        assert_int_equal(n_under(f->gallery, "/photos/secret folder"), 4);
+        assert_int_equal(n_under(f->gallery, "/photos/secret"), 0);
+        kit_expect(DPL_OK,
+                   dpl_gallery_find_photo(f->gallery, "/photos/secret folder/two.jpg", NULL,
+                                          count_photo, &found, &found, &err),
+                   &err);
+        assert_int_equal(found, 1);
+        kit_put_well(f->gallery, 9, "/photos/secret folder/two.jpg", "Carl", 2);
+        assert_int_equal(n_under(f->gallery, "/photos/secret folder"), 4);
+        kit_expect(DPL_OK, dpl_gallery_rekey(f->gallery, &f->other, &err), &err);
+        reopen(f, &f->other);
+    }
+}
+
 static void another_handle_needs_no_key(void **state)
 {
     fixture *f = *state;
@@ -1114,6 +1173,7 @@ int main(void)
         OF_ONE(what_is_changed_then_is_the_same_as_in_a_plain_one),
         OF_ONE(it_is_a_change_that_is_final),
         OF_ONE(one_encrypted_without_aes_is_the_same_everywhere),
+        OF_ONE(one_encrypted_without_marks_of_folders_is_the_same),
         OF_ONE(another_handle_needs_no_key),
         OF_ONE(no_file_has_a_plain_byte),
         OF_ONE(no_file_has_one_after_a_kill),

@@ -432,6 +432,48 @@ static void names_and_paths_are_bytes(void **state)
     kit_end(gallery, dir);
 }
 
+static void photos_of_a_folder_are_those_in_it_and_below_it(void **state)
+{
+    /* In the order of their sources. */
+    static const char *const paths[] = {"/a b/1.jpg",  "/a b/2/3.jpg", "/a/0.jpg",
+                                        "/a/b/1.jpg",  "/a/b/c/2.jpg", "/a/b/~c/3.jpg",
+                                        "/a/bb/5.jpg", "/a/b~/4.jpg",  "/\xff/\xc3\xa5.jpg"};
+    enum { N = sizeof paths / sizeof *paths, DEEP = 100 };
+    static const struct {
+        const char *folder;
+        size_t first, n;
+    } asked[] = {{"/", 0, N + 2},       {"/a", 2, 6},   {"/a/b", 3, 3},      {"/a b", 0, 2},
+                 {"/a/b/c", 4, 1},      {"/a/c", 0, 0}, {"/a/b~", 7, 1},     {"/\xff", 8, 1},
+                 {"/a/b/c/2.jpg", 0, 0}};
+    char *dir = kit_folder(), deep[256], other[256], *at = deep;
+    dpl_gallery *gallery = kit_new(dir);
+    struct kept k;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        kit_put_well(gallery, i, paths[(i * 5 + 3) % N], NULL, 1);
+    for (int i = 0; i < DEEP; i++)
+        at += snprintf(at, 3, "/d");
+    snprintf(other, sizeof other, "%s/x.jpg", deep);
+    kit_put_well(gallery, N, other, NULL, 1);
+    other[strlen(deep) - 1] = 'e';
+    kit_put_well(gallery, N + 1, other, NULL, 1);
+    kit_put_well(gallery, N + 2, "upload:a/b/1.jpg", NULL, 1);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        k.n = 0;
+        kit_expect(DPL_OK, dpli_photos_under(gallery, asked[i].folder, keep_photo, &k, &err), &err);
+        assert_int_equal(k.n, asked[i].n);
+        for (size_t p = 0; p < k.n && p + asked[i].first < N && i > 0; p++)
+            assert_string_equal(k.rows[p].name, paths[p + asked[i].first]);
+    }
+    k.n = 0;
+    kit_expect(DPL_OK, dpli_photos_under(gallery, deep, keep_photo, &k, &err), &err);
+    assert_int_equal(k.n, 1);
+    other[strlen(deep) - 1] = 'd';
+    assert_string_equal(k.rows[0].name, other);
+    kit_end(gallery, dir);
+}
+
 static void putting_again_replaces_by_path_and_keeps_the_photos_id(void **state)
 {
     char *dir = kit_folder();
@@ -2320,6 +2362,7 @@ int main(void)
         kit_unit_test_of_folder(a_gallery_on_a_read_only_medium_can_be_read),
         cmocka_unit_test(what_is_put_is_read_back_exactly),
         cmocka_unit_test(names_and_paths_are_bytes),
+        cmocka_unit_test(photos_of_a_folder_are_those_in_it_and_below_it),
         cmocka_unit_test(putting_again_replaces_by_path_and_keeps_the_photos_id),
         cmocka_unit_test(put_takes_the_time_when_none_is_given),
         cmocka_unit_test(a_bad_photo_is_refused_and_nothing_of_its_batch_is_kept),

@@ -334,6 +334,85 @@ static void moved_photo_keeps_its_person_and_changed_content_is_encoded_again(vo
     assert_string_equal(v.text, "unchanged B. O.; unchanged Joe Biden");
 }
 
+static void moved_from_elsewhere_it_is_found_and_taken_once(void **state)
+{
+    dpl_enroll_options rehearse = DPL_ENROLL_OPTIONS_INIT;
+    events v = {0};
+
+    (void)state;
+    put(OBAMA, "old/Barack Obama/1.jpg");
+    put(BIDEN, "old/Joe Biden/1.jpg");
+    enroll_photos(&v);
+    put(OBAMA, "new/Somebody/2.jpg");
+    put(OBAMA, "new/Somebody Else/3.jpg");
+    put(OBAMA_2, "new/Barack Obama/4.jpg");
+    /* A copy is a photo more, and a word; of one that is gone the first file is it. */
+    rehearse.dry_run = true;
+    enroll(&v, pipeline, at("photos/new"), rehearse, DPL_OK);
+    assert_string_equal(v.text, "added Barack Obama; added Somebody Else; added Somebody");
+    assert_non_null(strstr(v.last_message, "the same photo is enrolled as \"Barack Obama\""));
+    assert_int_equal(unlink(at("photos/old/Barack Obama/1.jpg")), 0);
+    for (int i = 0; i < 2; i++) {
+        rehearse.dry_run = i == 0;
+        rehearse.n_threads = 1;
+        enroll(&v, pipeline, at("photos/new"), rehearse, DPL_OK);
+        assert_string_equal(v.text, "added Barack Obama; moved Barack Obama; added Somebody");
+    }
+    enroll(&v, pipeline, at("photos/new"), rehearse, DPL_OK);
+    assert_string_equal(v.text,
+                        "unchanged Barack Obama; unchanged Barack Obama; unchanged Somebody");
+}
+
+/* Rows that came from the database. */
+static long n_rows;
+
+dpl_status __real_dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err);
+dpl_status __wrap_dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err);
+dpl_status __wrap_dpli_stmt_step(dpli_stmt *s, bool *row, dpl_error *err)
+{
+    const dpl_status status = __real_dpli_stmt_step(s, row, err);
+
+    n_rows += status == DPL_OK && *row;
+    return status;
+}
+
+static void what_lies_elsewhere_is_not_read(void **state)
+{
+    dpl_enroll_options force = DPL_ENROLL_OPTIONS_INIT;
+    char paths[64][64], shas[64][65];
+    dpl_new_photo others[64];
+    events v = {0};
+    long few = 0;
+
+    (void)state;
+    force.force = true;
+    put(OBAMA, "Barack Obama/1.jpg");
+    for (int i = 0; i < 3; i++) {
+        dpl_gallery *g;
+        dpl_enroll_report r;
+
+        n_rows = 0;
+        r = enroll(&v, pipeline, at("photos"), force, DPL_OK);
+        assert_int_equal(r.n_added + r.n_updated, 1);
+        if (i == 1)
+            few = n_rows;
+        if (i == 2 && n_rows > few)
+            fail_msg("%ld rows were read, and %ld where there were 64 photos less", n_rows, few);
+        g = open_gallery(DPL_GALLERY_WRITE);
+        for (int k = 0; k < 64; k++) {
+            snprintf(paths[k], sizeof paths[k], "%s/elsewhere/%d/%d.jpg", root, i, k);
+            snprintf(shas[k], sizeof shas[k], "%064x", 64 * i + k);
+            others[k] = (dpl_new_photo){.row = {.path = paths[k],
+                                                .sha256 = shas[k],
+                                                .status = DPL_E_NO_FACE,
+                                                .reason = "no face found",
+                                                .options = "faces=0"}};
+        }
+        assert_int_equal(dpl_gallery_put(g, others, 64, NULL), DPL_OK);
+        dpl_gallery_close(g);
+    }
+}
+
 static void several_faces_are_refused_unless_asked_for(void **state)
 {
     events v = {0};
@@ -998,6 +1077,8 @@ int main(void)
         JOB(the_file_counts_as_memory_while_it_is_decoded),
         JOB(enrolling_again_only_looks),
         JOB(moved_photo_keeps_its_person_and_changed_content_is_encoded_again),
+        JOB(moved_from_elsewhere_it_is_found_and_taken_once),
+        JOB(what_lies_elsewhere_is_not_read),
         JOB(several_faces_are_refused_unless_asked_for),
         JOB(a_face_in_the_background_refuses_no_portrait),
         JOB(two_people_side_by_side_are_no_portrait),
