@@ -5,6 +5,7 @@
 #include "base/piece.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -18,6 +19,24 @@ enum { NONCE_BYTES = 12, RANDOM_BYTES = DPLI_SEAL_EXTRA - DPLI_PIECE_EXTRA };
 struct dpli_pieces {
     EVP_CIPHER_CTX *ctx;
 };
+
+/* Looked for in libcrypto's providers once: each time would be some 10 us. */
+static EVP_CIPHER *found[DPLI_N_CIPHERS];
+
+static void find(void)
+{
+    found[DPLI_AES] = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    found[DPLI_CHACHA20] = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+}
+
+/* NULL: it is not there, or memory was out. */
+static const EVP_CIPHER *evp_cipher(dpli_cipher cipher)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, find);
+    return found[cipher];
+}
 
 dpli_cipher dpli_cipher_here(void)
 {
@@ -33,9 +52,8 @@ dpl_status dpli_pieces_new(dpli_pieces **out, dpli_cipher cipher, const uint8_t 
     if (!p)
         return DPL_E_MEMORY;
     p->ctx = EVP_CIPHER_CTX_new();
-    if (!p->ctx ||
-        EVP_EncryptInit_ex(p->ctx, cipher == DPLI_AES ? EVP_aes_256_gcm() : EVP_chacha20_poly1305(),
-                           NULL, key, NULL) != 1) {
+    if (!p->ctx || !evp_cipher(cipher) ||
+        EVP_EncryptInit_ex(p->ctx, evp_cipher(cipher), NULL, key, NULL) != 1) {
         dpli_pieces_free(p);
         return dpli_fail(err, DPL_E_MEMORY, "out of memory for a cipher");
     }
@@ -124,7 +142,8 @@ dpl_status dpli_aes_new(dpli_aes **out, dpl_error *err)
     if (!aes)
         return DPL_E_MEMORY;
     aes->ctx = EVP_CIPHER_CTX_new();
-    if (!aes->ctx || EVP_EncryptInit_ex(aes->ctx, EVP_aes_256_gcm(), NULL, NULL, NULL) != 1 ||
+    if (!aes->ctx || !evp_cipher(DPLI_AES) ||
+        EVP_EncryptInit_ex(aes->ctx, evp_cipher(DPLI_AES), NULL, NULL, NULL) != 1 ||
         EVP_CIPHER_CTX_ctrl(aes->ctx, EVP_CTRL_AEAD_SET_IVLEN, RANDOM_BYTES, NULL) != 1) {
         dpli_aes_free(aes);
         return dpli_fail(err, DPL_E_MEMORY, "out of memory for a cipher");

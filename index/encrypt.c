@@ -430,6 +430,8 @@ static dpl_status change_over(dpl_gallery *gallery, dpli_store *from, dpli_store
     status = dpli_end_change(gallery, status, err);
     if (status != DPL_OK)
         gallery->store = from;
+    else
+        dpli_search_reseal(gallery, from->file_key);
     return status;
 }
 
@@ -443,6 +445,8 @@ static dpl_status scrub(dpl_gallery *gallery, dpl_error *err)
                   "it is done, but bytes of what was are still in \"%s\" until it is next opened "
                   "for writing: %s",
                   gallery->dir, why.message);
+    /* If there was none, or it did not serve. */
+    dpli_search_ready(gallery, INT64_MAX);
     return status;
 }
 

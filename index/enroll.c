@@ -1432,6 +1432,8 @@ dpl_status dpl_enroll(dpl_enroll_report *report, dpl_gallery *gallery, const dpl
     if (j->captioning)
         dpli_captioning_unmatched(report, j->captioning);
     dpli_change_end(gallery);
+    if (status == DPL_OK)
+        dpli_search_ready(gallery, report->n_added + report->n_updated);
     dpl_gallery_rehearse(gallery, rehearsing);
     report->seconds = dpli_now() - start;
     free_job(j);

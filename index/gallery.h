@@ -268,9 +268,17 @@ dpl_status dpli_drop_refusals_of(dpl_gallery *gallery, int64_t person_id, dpl_er
 
 /* ------------------------------------------------------------------ search.c */
 
-/** Remove every index from disk and memory (import). A search that is under way in another thread
- * ends with what it began with. */
+/** Remove every index from disk and memory. A search that is under way in another thread ends with
+ * what it began with. */
 void dpli_search_drop(dpl_gallery *gallery);
+/** After so many templates came or changed: an index that the next search would have to make anew
+ * for it is made now, if there is to be a file of it. One to which a search only adds is left to
+ * it; so is one of a database that others change, too, and of a head with weights. What fails here
+ * fails nothing: the search makes it. Outside of a transaction. */
+void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed);
+/** The gallery has another key, or none any more: files that were sealed by this one (NULL: plain)
+ * go on serving. */
+void dpli_search_reseal(dpl_gallery *gallery, const uint8_t *key);
 /** The same after a forgetting: nothing removed may be found in a file. A file is written anew
  * without it, where few have gone. */
 void dpli_search_scrub(dpl_gallery *gallery);

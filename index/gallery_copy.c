@@ -343,6 +343,7 @@ dpl_status dpl_gallery_copy(int64_t *n_photos, int64_t *n_templates, dpl_gallery
     if (status == DPL_OK) {
         *n_photos = c.n_photos;
         *n_templates = c.n_templates;
+        dpli_search_ready(to, c.n_templates);
     }
     return status;
 }

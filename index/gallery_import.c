@@ -810,8 +810,7 @@ static dpl_status import_from(dpl_gallery *gallery, const char *path, const dpl_
     if (status == DPL_OK) {
         *n_photos = in.counts[PHOTO];
         *n_templates = in.counts[TEMPLATE];
-        if (!gallery->rehearsing)
-            dpli_search_drop(gallery);
+        dpli_search_ready(gallery, *n_templates);
     }
 done:
     if (file != behind)

@@ -524,7 +524,7 @@ static dpl_status take_vector(void *ctx, const dpli_vector_record *r, dpl_error 
     const size_t dim = (size_t)out->dim;
 
     /* An index that contradicts its table can give more rows than were counted. */
-    if (out->n == l->n || (out->n > 0 && r->id <= out->ids[out->n - 1]))
+    if (out->n == l->n)
         return damaged(l->gallery, "template", r->id, err);
     out->ids[out->n] = r->id;
     out->photos[out->n] = r->photo_id;
@@ -550,6 +550,45 @@ static dpl_status take_vector(void *ctx, const dpli_vector_record *r, dpl_error 
     return DPL_OK;
 }
 
+typedef struct whose {
+    int64_t id, owner, photo;
+} whose;
+
+static int by_id(const void *a, const void *b)
+{
+    const whose *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static size_t n_rising(const dpli_vectors *v)
+{
+    size_t n = v->n > 0;
+
+    while (n < v->n && v->ids[n] > v->ids[n - 1])
+        n++;
+    return n;
+}
+
+/* Without vectors rows come by photo, which is mostly the order of ids, too. */
+static dpl_status put_in_order(const dpli_vectors *v, dpl_error *err)
+{
+    whose *all = n_rising(v) < v->n ? dpli_alloc(v->n, sizeof *all, err) : NULL;
+
+    if (!all)
+        return n_rising(v) < v->n ? DPL_E_MEMORY : DPL_OK;
+    for (size_t i = 0; i < v->n; i++)
+        all[i] = (whose){v->ids[i], v->owners[i], v->photos[i]};
+    qsort(all, v->n, sizeof *all, by_id);
+    for (size_t i = 0; i < v->n; i++) {
+        v->ids[i] = all[i].id;
+        v->owners[i] = all[i].owner;
+        v->photos[i] = all[i].photo;
+    }
+    free(all);
+    return DPL_OK;
+}
+
 /* Room for n rows, and the rows. */
 static dpl_status load_rows(dpli_vectors *out, dpl_gallery *gallery, int64_t model_id, int64_t n,
                             bool with_rows, dpl_error *err)
@@ -557,6 +596,7 @@ static dpl_status load_rows(dpli_vectors *out, dpl_gallery *gallery, int64_t mod
     struct loading l = {gallery, out, (size_t)n};
     dpli_store *s = gallery->store;
     size_t n_numbers;
+    dpl_status status;
 
     if (n < 0 || (uint64_t)n > SIZE_MAX || !dpli_mul(&n_numbers, (size_t)n, (size_t)out->dim))
         return dpli_fail(err, DPL_E_MEMORY, "%" PRId64 " vectors do not fit into memory", n);
@@ -570,7 +610,12 @@ static dpl_status load_rows(dpli_vectors *out, dpl_gallery *gallery, int64_t mod
         if (!out->rows)
             return DPL_E_MEMORY;
     }
-    return s->ops->each_vector(s, model_id, with_rows, take_vector, &l, err);
+    status = s->ops->each_vector(s, model_id, with_rows, take_vector, &l, err);
+    if (status == DPL_OK && !with_rows)
+        status = put_in_order(out, err);
+    if (status == DPL_OK && n_rising(out) < out->n)
+        status = damaged(gallery, "template", out->ids[n_rising(out)], err);
+    return status;
 }
 
 dpl_status dpli_gallery_load(dpli_vectors *out, dpl_gallery *gallery, const char *space_name,

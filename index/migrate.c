@@ -915,27 +915,6 @@ done:
     return status;
 }
 
-/* The index of the new vectors, which the first search would make. */
-static dpl_status make_index(const job *j, dpl_error *err)
-{
-    const dpl_encoder *encoder = dpl_pipeline_encoder(j->pipeline);
-    const int32_t dim = dpl_encoder_dim(encoder);
-    float *probe = dpli_alloc((size_t)dim, sizeof *probe, err);
-    dpl_search_options options = DPL_SEARCH_OPTIONS_INIT;
-    dpl_status status = DPL_E_MEMORY;
-    dpl_hit hit;
-
-    if (probe) {
-        for (int32_t i = 0; i < dim; i++)
-            probe[i] = 1;
-        options.k = 1;
-        status = dpl_gallery_search(&hit, j->gallery, dpl_pipeline_head(j->pipeline),
-                                    dpl_encoder_space(encoder), probe, 1, dim, &options, NULL, err);
-    }
-    free(probe);
-    return status;
-}
-
 /* ------------------------------------------------------------------ the whole */
 
 static dpl_status make_scratches(job *j, dpl_error *err)
@@ -1011,7 +990,9 @@ static dpl_status migrate(job *j, dpl_error *err)
     dpli_staged_discard(j->gallery->store->folder);
     dpli_search_drop(j->gallery);
     status = set_calibration_aside(j, err);
-    return status == DPL_OK && j->changes_any ? make_index(j, err) : status;
+    if (status == DPL_OK)
+        dpli_search_ready(j->gallery, (int64_t)j->n_photos);
+    return status;
 }
 
 dpl_status dpl_migrate(dpl_migrate_report *report, dpl_gallery *gallery,

@@ -34,6 +34,9 @@
    of it: until then each process makes them to what it has read. */
 #define SAVE_ALWAYS_TO 100000
 #define SAVE_SHARE     256
+/* An index is added to, and not made anew, while what came and went is this share of it at most. */
+#define FEW_SHARE   10
+#define GRAPH_SHARE 4
 /* Above what is searched exactly by default, an exact search is somebody's exception (a proof, a
    measurement): its snapshot would push out the approximate one. */
 #define SNAPSHOT_EXACT_TO 1000000
@@ -196,7 +199,8 @@ static dpl_status compare(changes *c, const dpli_vectors *now, const dpli_index 
     c->few = n_kept == index->n - index->n_gone - c->n_gone &&
              (c->n_new == 0 || index->n == 0 ||
               now->ids[now->n - c->n_new] > index->ids[index->n - 1]) &&
-             c->n_new + c->n_gone <= index->n / (dpli_index_is_approximate(index) ? 4 : 10);
+             c->n_new + c->n_gone <=
+                 index->n / (dpli_index_is_approximate(index) ? GRAPH_SHARE : FEW_SHARE);
     return DPL_OK;
 }
 
@@ -620,10 +624,46 @@ static dpl_status remake(dpli_held **out, request *r, dpl_error *err)
     return status;
 }
 
-/* ------------------------------------------------------------------ after a forgetting */
+/* ------------------------------------------------------------------ after a change of much */
 
-/* The file without what is no longer there. false: it could not be made so. */
-static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path)
+void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed)
+{
+    const dpl_search_options o = DPL_SEARCH_OPTIONS_INIT;
+    dpli_store *s = gallery->store;
+    char *notice = gallery->notice;
+
+    if (s->shared || gallery->rehearsing || gallery->walking)
+        return;
+    gallery->notice = NULL;
+    for (int i = 0; i < DPLI_N_SPACES; i++) {
+        request r = {
+            .gallery = gallery, .wish = {o.exact_up_to, o.min_recall}, .space = i};
+        dpli_held *held = NULL;
+        dpl_head *head = NULL;
+        dpli_bound bound;
+        int64_t n;
+
+        if (dpli_bound_model(&bound, gallery, &dpli_spaces[i], NULL) != DPL_OK || !bound.id ||
+            !bound.by_cosine || s->ops->n_vectors(s, &n, bound.id, NULL) != DPL_OK ||
+            n < (int64_t)worth_from(gallery) || n_changed <= n / FEW_SHARE ||
+            dpl_head_new(&head, DPL_HEAD_COSINE, bound.dim, NULL, 0, NULL) != DPL_OK)
+            continue;
+        r.head = head;
+        r.dim = bound.dim;
+        if (fresh_index(&held, &r, NULL) == DPL_OK)
+            dpli_shelf_release(gallery->shelf, held);
+        dpl_head_free(head);
+    }
+    free(gallery->notice); /* nobody has searched: it is of no interest */
+    gallery->notice = notice;
+}
+
+/* ------------------------------------------------------------------ after a forgetting, or with
+   another key */
+
+/* A file sealed by this key as it is to be now: without what is no longer there, sealed by the
+   gallery's. false: it could not be made so. */
+static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path, const uint8_t *key)
 {
     dpli_store *s = gallery->store;
     char identity[DPLI_IDENTITY];
@@ -633,9 +673,7 @@ static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path)
     int64_t generation;
     bool done = false;
 
-    if ((dpli_snapshot_read(&index, path, s->file_key, NULL) == DPL_OK ||
-         (s->former_file_key &&
-          dpli_snapshot_read(&index, path, s->former_file_key, NULL) == DPL_OK)) &&
+    if (dpli_snapshot_read(&index, path, key, NULL) == DPL_OK &&
         s->ops->generation(s, &generation, identity, NULL) == DPL_OK &&
         strcmp(index.identity, identity) == 0 &&
         dpli_gallery_load(&now, gallery, dpli_spaces[space].name, index.dim, 0, NULL) == DPL_OK &&
@@ -653,22 +691,33 @@ static bool take_out_of_file(dpl_gallery *gallery, int space, const char *path)
     return done;
 }
 
-void dpli_search_scrub(dpl_gallery *gallery)
+/* Of files that were sealed by a key, or if it is not NULL by another. */
+static void bring_files_up(dpl_gallery *gallery, const uint8_t *key, const uint8_t *or_key)
 {
     dpli_shelf_begin_making(gallery->shelf);
     for (int i = 0; i < DPLI_N_SPACES; i++) {
         char *path = dpli_search_file(gallery, i, NULL);
 
         dpli_shelf_put(gallery->shelf, i, NULL);
-        if (!path) {
+        if (!path)
             unlink_snapshots(gallery->store->folder, false);
-        } else if (!take_out_of_file(gallery, i, path)) {
+        else if (!take_out_of_file(gallery, i, path, key) &&
+                 !(or_key && take_out_of_file(gallery, i, path, or_key)))
             unlink(path);
-        }
         free(path);
     }
     unlink_snapshots(gallery->store->folder, true);
     dpli_shelf_end_making(gallery->shelf);
+}
+
+void dpli_search_scrub(dpl_gallery *gallery)
+{
+    bring_files_up(gallery, gallery->store->file_key, gallery->store->former_file_key);
+}
+
+void dpli_search_reseal(dpl_gallery *gallery, const uint8_t *key)
+{
+    bring_files_up(gallery, key, NULL);
 }
 
 /* ------------------------------------------------------------------ search */

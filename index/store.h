@@ -166,7 +166,7 @@ typedef struct dpli_store_ops {
                              void *ctx, dpl_error *err);
     dpl_status (*each_template)(dpli_store *store, const dpli_template_query *query,
                                 dpli_on_template *fn, void *ctx, dpl_error *err);
-    /* Of a model, by id; without bytes, which are then NULL, and n_bytes 0. */
+    /* Of a model, by id; or without bytes, which are then NULL, and n_bytes 0, by photo. */
     dpl_status (*n_vectors)(dpli_store *store, int64_t *n, int64_t model_id, dpl_error *err);
     dpl_status (*each_vector)(dpli_store *store, int64_t model_id, bool with_bytes,
                               dpli_on_vector *fn, void *ctx, dpl_error *err);

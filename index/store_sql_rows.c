@@ -391,10 +391,11 @@ dpl_status dpli_sql_n_vectors(dpli_store *store, int64_t *n, int64_t model_id, d
     return status;
 }
 
-#define VECTOR_QUERY(columns, joins)                                                               \
+/* Without bytes SQLite reads none of the rows that hold them, where it walks template_photo. */
+#define VECTOR_QUERY(columns, joins, order)                                                        \
     "SELECT t.id, t.photo_id, o.person_id, o.by_hand, o.sum" columns                               \
     " FROM template t LEFT JOIN owner o ON o.template_id = t.id" joins                             \
-    " WHERE t.model_id = ? ORDER BY t.id"
+    " WHERE t.model_id = ? ORDER BY " order
 
 dpl_status dpli_sql_each_vector(dpli_store *store, int64_t model_id, bool with_bytes,
                                 dpli_on_vector *fn, void *ctx, dpl_error *err)
@@ -402,10 +403,11 @@ dpl_status dpli_sql_each_vector(dpli_store *store, int64_t model_id, bool with_b
     struct vector_walk w = {fn, ctx, with_bytes, model_id};
     dpli_stmt s = {0};
     static const char *const sql[DPLI_N_DIALECTS][2] = {
-        [DPLI_SQLITE] = {VECTOR_QUERY("", ""), VECTOR_QUERY(", t.sum, t.vector", "")},
-        [DPLI_POSTGRES] = {VECTOR_QUERY("", ""),
+        [DPLI_SQLITE] = {VECTOR_QUERY("", "", "t.photo_id"),
+                         VECTOR_QUERY(", t.sum, t.vector", "", "t.id")},
+        [DPLI_POSTGRES] = {VECTOR_QUERY("", "", "t.photo_id"),
                            VECTOR_QUERY(", t.sum, v.bytes",
-                                        " JOIN model m ON m.id = t.model_id" VECTOR_JOIN)},
+                                        " JOIN model m ON m.id = t.model_id" VECTOR_JOIN, "t.id")},
     };
     dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
                                       sql[dpli_sql_of(store)->dialect][with_bytes], err);

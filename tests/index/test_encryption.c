@@ -392,6 +392,71 @@ static void another_handle_needs_no_key(void **state)
     dpl_gallery_close(reader);
 }
 
+/* ------------------------------------------------------------------ an index's file */
+
+/* The file is there, of the gallery as it is, and sealed as that is. */
+static void has_index(const dpl_gallery *gallery, const char *dir, size_t n)
+{
+    dpli_store *s = gallery->store;
+    char path[512], identity[DPLI_IDENTITY];
+    dpli_index index = {0};
+    int64_t generation;
+    uint64_t n_bytes;
+
+    snprintf(path, sizeof path, "%s/face.faiss", dir);
+    kit_expect(DPL_OK, s->ops->generation(s, &generation, identity, &err), &err);
+    kit_expect(DPL_OK, dpli_snapshot_peek(&index, &n_bytes, path, s->file_key, &err), &err);
+    assert_int_equal(index.generation, generation);
+    assert_string_equal(index.identity, identity);
+    assert_int_equal(index.n, n);
+    kit_expect(DPL_OK, dpli_snapshot_read(&index, path, s->file_key, &err), &err);
+    dpli_index_clear(&index);
+}
+
+static void after_a_change_of_much_the_next_search_finds_an_index(void **state)
+{
+    enum { N = 4200, AT_ONCE = 200 };
+    static kit_photo photos[AT_ONCE];
+    static dpl_new_photo put[AT_ONCE];
+    fixture *f = *state;
+    char *dir = kit_folder(), key_path[64];
+    dpl_key_options key;
+    dpl_gallery *other;
+    int64_t n_photos, n_templates;
+    size_t n_faces;
+
+    snprintf(key_path, sizeof key_path, "%s.key", dir);
+    key = file_key(key_path);
+    for (int i = 0; i < N; i += AT_ONCE) {
+        for (int k = 0; k < AT_ONCE; k++) {
+            char path[32];
+
+            snprintf(path, sizeof path, "/many/%d.jpg", i + k);
+            kit_photo_make(&photos[k], (uint64_t)(2 * (i + k) + 101), path, "Many", 1);
+            put[k] = photos[k].photo;
+        }
+        kit_expect(DPL_OK, dpl_gallery_put(f->gallery, put, AT_ONCE, &err), &err);
+    }
+    kit_expect(DPL_OK, dpl_gallery_export(f->gallery, "many.jsonl", &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_rekey(f->gallery, &f->other, &err), &err);
+    dpl_gallery_counts counts;
+    kit_expect(DPL_OK, dpl_gallery_count(&counts, f->gallery, &err), &err);
+    n_faces = (size_t)counts.n_templates_face;
+    assert_true(n_faces > N);
+    has_index(f->gallery, f->dir, n_faces);
+    kit_expect(DPL_OK, dpl_gallery_rekey(f->gallery, &f->key, &err), &err);
+    has_index(f->gallery, f->dir, n_faces);
+
+    other = kit_new(dir);
+    kit_expect(DPL_OK, dpl_gallery_encrypt(other, &key, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_import(other, "many.jsonl", &n_photos, &n_templates, &err), &err);
+    assert_int_equal(n_photos, N + 5);
+    has_index(other, dir, n_faces);
+    kit_end(other, dir);
+    unlink(key_path);
+    unlink("many.jsonl");
+}
+
 /* ------------------------------------------------------------------ nothing to who has not */
 
 static void no_file_has_a_plain_byte(void **state)
@@ -1175,6 +1240,7 @@ int main(void)
         OF_ONE(one_encrypted_without_aes_is_the_same_everywhere),
         OF_ONE(one_encrypted_without_marks_of_folders_is_the_same),
         OF_ONE(another_handle_needs_no_key),
+        OF_ONE(after_a_change_of_much_the_next_search_finds_an_index),
         OF_ONE(no_file_has_a_plain_byte),
         OF_ONE(no_file_has_one_after_a_kill),
         OF_ONE(keys_are_told_apart),
