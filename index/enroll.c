@@ -1,11 +1,12 @@
 /*
  * enroll.c - folders of photos into the gallery.
  *
- * Files are listed; what is known of those given and of what is in the folders given (the ledger) is
- * read once, and they are gone through in chunks. A chunk's files are looked at in parallel: one stat for what is unchanged, else read,
- * hashed and, when the content is new, taken through the pipeline. Then the chunk is committed in
- * one transaction and its events are reported. So memory is bounded by the chunk, a kill loses at
- * most one chunk's work, and events are of what is on disk.
+ * Files are listed; what is known of those given and of what is in the folders given (the ledger)
+ * is read once, and they are gone through in chunks. A chunk's files are looked at in parallel: one
+ * stat for what is unchanged, else read, hashed and, when the content is new, taken through the
+ * pipeline. Then the chunk is committed in one transaction and its events are reported. So memory
+ * is bounded by the chunk, a kill loses at most one chunk's work, and events are of what is on
+ * disk.
  */
 #include <errno.h>
 #include <math.h>
@@ -196,7 +197,8 @@ static known *find_path(const ledger *l, const char *path)
     return NULL;
 }
 
-/* The photo of a row if no file of this run is it so far; from now on one is. *out NULL: one was. */
+/* The photo of a row if no file of this run is it so far; from now on one is. *out NULL: one was.
+ */
 static dpl_status claim(known **out, ledger *l, const dpl_photo_row *row)
 {
     known *k = find_path(l, row->path), **slot;
@@ -254,7 +256,7 @@ typedef struct job {
     const dpl_enroll_options *options;
     ledger ledger;
     pthread_mutex_t asking; /* the gallery, which one worker does at a time */
-    char **roots; /* the paths given, absolute */
+    char **roots;           /* the paths given, absolute */
     size_t n_roots;
     dpli_found_files files;
     char tried[128];         /* what decides what is refused: see name_tried */

@@ -273,8 +273,9 @@ dpl_status dpli_drop_refusals_of(dpl_gallery *gallery, int64_t person_id, dpl_er
 void dpli_search_drop(dpl_gallery *gallery);
 /** After so many templates came or changed: an index that the next search would have to make anew
  * for it is made now, if there is to be a file of it. One to which a search only adds is left to
- * it; so is one of a database that others change, too, and of a head with weights. What fails here
- * fails nothing: the search makes it. Outside of a transaction. */
+ * it; so is an approximate one, which takes minutes, one of a database that others change, too, and
+ * one of a head that is not the cosine. What fails here fails nothing: the search makes it. Outside
+ * of a transaction. */
 void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed);
 /** The gallery has another key, or none any more: files that were sealed by this one (NULL: plain)
  * go on serving. */

@@ -301,8 +301,7 @@ dpl_status dpli_photos_under(dpl_gallery *gallery, const char *folder,
         /* The root's has one already. */
         query.text = begins =
             dpli_asprintf(err, "%s%s", uri, uri[strlen(uri) - 1] == '/' ? "" : "/");
-        status =
-            begins ? walk_photos(&n, gallery, &query, fn, ctx, err) : DPL_E_MEMORY;
+        status = begins ? walk_photos(&n, gallery, &query, fn, ctx, err) : DPL_E_MEMORY;
     }
     free(begins);
     free(uri);

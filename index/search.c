@@ -636,8 +636,7 @@ void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed)
         return;
     gallery->notice = NULL;
     for (int i = 0; i < DPLI_N_SPACES; i++) {
-        request r = {
-            .gallery = gallery, .wish = {o.exact_up_to, o.min_recall}, .space = i};
+        request r = {.gallery = gallery, .wish = {o.exact_up_to, o.min_recall}, .space = i};
         dpli_held *held = NULL;
         dpl_head *head = NULL;
         dpli_bound bound;
@@ -645,7 +644,7 @@ void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed)
 
         if (dpli_bound_model(&bound, gallery, &dpli_spaces[i], NULL) != DPL_OK || !bound.id ||
             !bound.by_cosine || s->ops->n_vectors(s, &n, bound.id, NULL) != DPL_OK ||
-            n < (int64_t)worth_from(gallery) || n_changed <= n / FEW_SHARE ||
+            n < (int64_t)worth_from(gallery) || n > o.exact_up_to || n_changed <= n / FEW_SHARE ||
             dpl_head_new(&head, DPL_HEAD_COSINE, bound.dim, NULL, 0, NULL) != DPL_OK)
             continue;
         r.head = head;

@@ -25,8 +25,8 @@ dpli_sealed_form dpli_sealed_form_here(void)
     return (dpli_sealed_form){.cipher = dpli_cipher_here(), .by_folder = true};
 }
 
-/* "3:<ring's id>:<check>", or "4:…" where values are sealed by AES; "1:…" and "2:…" where photos are
-   not looked for by folders. The check says that a ring of this id is the right one. */
+/* "3:<ring's id>:<check>", or "4:…" where values are sealed by AES; "1:…" and "2:…" where photos
+   are not looked for by folders. The check says that a ring of this id is the right one. */
 char *dpli_sealed_mark(const dpli_ring *ring, dpli_sealed_form form, dpl_error *err)
 {
     uint8_t key[DPLI_KEY_BYTES], check[DPLI_HASH_BYTES];
@@ -38,8 +38,8 @@ char *dpli_sealed_mark(const dpli_ring *ring, dpli_sealed_form form, dpl_error *
     dpli_secret_hash(check, key, id, strlen(id));
     dpli_secret_wipe(key, sizeof key);
     dpli_to_text(text, check, sizeof check);
-    return dpli_asprintf(err, "%d:%s:%s",
-                         1 + (form.cipher == DPLI_AES) + 2 * (int)form.by_folder, id, text);
+    return dpli_asprintf(err, "%d:%s:%s", 1 + (form.cipher == DPLI_AES) + 2 * (int)form.by_folder,
+                         id, text);
 }
 
 static int digit(char c)

@@ -207,8 +207,8 @@ dpl_status dpli_sql_each_photo(dpli_store *store, const dpli_photo_query *query,
                            " ORDER BY p.uri",
         [DPLI_PHOTOS_MEANT_FOR] =
             "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.meant = ? ORDER BY p.uri",
-        [DPLI_PHOTOS_UNDER] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES
-                              "WHERE p.uri >= ?1 AND p.uri < ?2 ORDER BY p.uri",
+        [DPLI_PHOTOS_UNDER] =
+            "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.uri >= ?1 AND p.uri < ?2 ORDER BY p.uri",
         [DPLI_PHOTO_AT] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.uri = ?",
         [DPLI_PHOTOS_LIKE] = "SELECT " PHOTO_COLUMNS PHOTO_TABLES "WHERE p.sha256 = ?"
                              " ORDER BY p.id",

@@ -449,7 +449,8 @@ static void after_a_change_of_much_the_next_search_finds_an_index(void **state)
 
     other = kit_new(dir);
     kit_expect(DPL_OK, dpl_gallery_encrypt(other, &key, &err), &err);
-    kit_expect(DPL_OK, dpl_gallery_import(other, "many.jsonl", &n_photos, &n_templates, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_import(other, "many.jsonl", &n_photos, &n_templates, &err),
+               &err);
     assert_int_equal(n_photos, N + 5);
     has_index(other, dir, n_faces);
     kit_end(other, dir);

@@ -442,9 +442,9 @@ static void photos_of_a_folder_are_those_in_it_and_below_it(void **state)
     static const struct {
         const char *folder;
         size_t first, n;
-    } asked[] = {{"/", 0, N + 2},       {"/a", 2, 6},   {"/a/b", 3, 3},      {"/a b", 0, 2},
-                 {"/a/b/c", 4, 1},      {"/a/c", 0, 0}, {"/a/b~", 7, 1},     {"/\xff", 8, 1},
-                 {"/a/b/c/2.jpg", 0, 0}};
+    } asked[] = {{"/", 0, N + 2}, {"/a", 2, 6},     {"/a/b", 3, 3},
+                 {"/a b", 0, 2},  {"/a/b/c", 4, 1}, {"/a/c", 0, 0},
+                 {"/a/b~", 7, 1}, {"/\xff", 8, 1},  {"/a/b/c/2.jpg", 0, 0}};
     char *dir = kit_folder(), deep[256], other[256], *at = deep;
     dpl_gallery *gallery = kit_new(dir);
     struct kept k;
