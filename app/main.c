@@ -69,11 +69,18 @@ static void settle_blas(char **argv)
     }
 }
 
-/* A file opened later must not become standard output because the caller had closed it. */
+/* A file opened later must not become standard output because the caller had closed it. What stands
+ * in the place of one that was closed cannot be used as it would have been: reading from it or
+ * writing to it fails, as it does with the closed one. */
 static void fill_standard_files(void)
 {
-    for (int fd = open("/dev/null", O_RDWR); fd >= 0 && fd <= STDERR_FILENO;)
-        fd = open("/dev/null", O_RDWR);
+    static const int of_no_use[] = {
+        [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", of_no_use[fd]);
+    }
 }
 
 /* Vectors and photos are in memory: no core file of them is left lying, and no other process of the

@@ -35,7 +35,10 @@ full query --person "Barack Obama"
     echo $status >status
 } | :
 is "$(cat status)" "5"
-"$DOPPEL" list >&- 2>err
+status=0
+"$DOPPEL" list >&- 2>err || status=$?
+is "$status" "5"
+says err "cannot write to standard output"
 "$DOPPEL" list >out
 says out "Joe Biden"
 
