@@ -15,21 +15,21 @@ dpl_status query_policy(dpl_policy *out, int64_t *n_persons, dpl_gallery *galler
                         double min_fmr, dpl_error *err)
 {
     const dpl_calibration *calibration = dpl_pipeline_calibration(pipeline);
-    dpl_gallery_counts counts;
-    dpl_status status = dpl_gallery_count(&counts, gallery, err);
+    int64_t n;
+    dpl_status status = dpl_gallery_count_people(&n, gallery, err);
 
     if (status != DPL_OK)
         return status;
     if (n_persons)
-        *n_persons = counts.n_persons;
+        *n_persons = n;
     if (!calibration && (!isnan(fpir) || !isnan(min_fmr))) {
         *err = (dpl_error){DPL_E_ARGUMENT, "a rate needs a calibration, and the model has none; a "
                                            "threshold decides without"};
         return DPL_E_ARGUMENT;
     }
     return isnan(fmr) && isnan(threshold)
-               ? dpl_policy_for_search(out, calibration, isnan(fpir) ? DPL_DEFAULT_FPIR : fpir,
-                                       counts.n_persons, err)
+               ? dpl_policy_for_search(out, calibration, isnan(fpir) ? DPL_DEFAULT_FPIR : fpir, n,
+                                       err)
                : dpl_policy_make(out, calibration, fmr, threshold, err);
 }
 

@@ -47,7 +47,7 @@ static int compare(merging *m)
 {
     static const char *const no_photos[1];
     common faces = m->o->common;
-    dpl_gallery_counts counts;
+    int64_t n_persons;
     dpl_policy policy;
     const char *hash;
     dpl_error err;
@@ -63,10 +63,10 @@ static int compare(merging *m)
     code = common_open_pipeline(&m->pipeline, m->self, &faces, m->gallery, 0);
     if (code)
         return code;
-    status = dpl_gallery_count(&counts, m->gallery, &err);
+    status = dpl_gallery_count_people(&n_persons, m->gallery, &err);
     if (status == DPL_OK)
         status = dpl_policy_for_search(&policy, dpl_pipeline_calibration(m->pipeline),
-                                       DPL_DEFAULT_FPIR, counts.n_persons, &err);
+                                       DPL_DEFAULT_FPIR, n_persons, &err);
     if (status == DPL_OK)
         status =
             dpl_compare_people(&m->alike, m->gallery, m->pipeline, &policy, m->from, m->into, &err);

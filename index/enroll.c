@@ -1294,8 +1294,8 @@ static dpl_status may_rename(job *j, dpl_error *err)
         return DPL_OK;
     return dpli_fail(err, DPL_E_ARGUMENT,
                      "%zu photo%s of \"%s\"%s would become \"%s\"'s (--yes says that it is meant)",
-                     n_photos, n_photos == 1 ? "" : "s", other,
-                     n_people > 1 ? " and others" : "", name);
+                     n_photos, n_photos == 1 ? "" : "s", other, n_people > 1 ? " and others" : "",
+                     name);
 }
 
 static dpl_status begin_change(const job *j, const char *const *paths, size_t n_paths,

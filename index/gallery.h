@@ -104,6 +104,9 @@ typedef struct dpli_bound {
 } dpli_bound;
 dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_space *space,
                             dpl_error *err);
+/** How many templates a space (DPLI_FACE_SPACE …) has: one number of dpl_gallery_count, which counts
+ * photos, too. */
+dpl_status dpli_count_space(int64_t *n, dpl_gallery *gallery, int space, dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
 /** Within a transaction: a space is bound to another encoder, also for the templates that it has,

@@ -37,6 +37,23 @@ dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_
     return DPL_OK;
 }
 
+dpl_status dpl_gallery_count_people(int64_t *n_persons, dpl_gallery *gallery, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+
+    return s->ops->n_persons(s, n_persons, err);
+}
+
+dpl_status dpli_count_space(int64_t *n, dpl_gallery *gallery, int space, dpl_error *err)
+{
+    dpli_store *s = gallery->store;
+    dpli_bound bound;
+    dpl_status status = dpli_bound_model(&bound, gallery, &dpli_spaces[space], err);
+
+    *n = 0;
+    return status == DPL_OK && bound.id ? s->ops->n_vectors(s, n, bound.id, err) : status;
+}
+
 /* ------------------------------------------------------------------ settings */
 
 dpl_status dpl_gallery_setting(const char **value, dpl_gallery *gallery, const char *key,

@@ -444,7 +444,7 @@ static int by_number(const void *a, const void *b)
 static dpl_status prepare(group *g, dpl_gallery *gallery, const dpl_pipeline *pipeline, size_t most,
                           dpl_error *err)
 {
-    dpl_gallery_counts counts;
+    int64_t n_persons = 0;
     dpl_status status;
 
     *g = (group){.gallery = gallery, .err = err};
@@ -459,11 +459,11 @@ static dpl_status prepare(group *g, dpl_gallery *gallery, const dpl_pipeline *pi
         return DPL_OK; /* there is no decision, or no mean */
     status = dpli_gallery_fits(gallery, dpl_pipeline_encoder(pipeline), err);
     if (status == DPL_OK)
-        status = dpl_gallery_count(&counts, gallery, err);
+        status = dpl_gallery_count_people(&n_persons, gallery, err);
     if (status == DPL_OK)
         status = dpl_policy_for_search(&g->policy, g->judge.calibration, DPL_DEFAULT_FPIR,
-                                       counts.n_persons, err);
-    if (status != DPL_OK || counts.n_persons == 0)
+                                       n_persons, err);
+    if (status != DPL_OK || n_persons == 0)
         return status;
     g->dim = dpl_encoder_dim(dpl_pipeline_encoder(pipeline));
     g->sums[0] = dpli_alloc(2 * (size_t)g->dim, sizeof *g->sums[0], err);

@@ -493,17 +493,16 @@ static dpl_status answer_all(dpl_answer *answers, search *s, const float *probes
 static dpl_status judge_pictures(search *s, dpl_policy *of_copies, const dpl_pipeline *pipeline,
                                  const dpl_policy *policy, dpl_error *err)
 {
-    dpl_gallery_counts counts;
+    int64_t n;
     dpl_status status;
 
     s->judge.calibration = dpl_pipeline_image_calibration(pipeline);
     s->judge.policy = policy && isnan(policy->fmr) && policy->decides ? policy : NULL;
     if (s->judge.policy || !s->judge.calibration)
         return DPL_OK;
-    status = dpl_gallery_count(&counts, s->gallery, err);
+    status = dpli_count_space(&n, s->gallery, DPLI_IMAGE_SPACE, err);
     if (status == DPL_OK)
-        status = dpl_policy_for_search(of_copies, s->judge.calibration, DPL_DEFAULT_FPIR,
-                                       counts.n_templates_image, err);
+        status = dpl_policy_for_search(of_copies, s->judge.calibration, DPL_DEFAULT_FPIR, n, err);
     s->judge.policy = of_copies;
     return status;
 }

@@ -46,9 +46,11 @@ static dpl_status find_spaces(asking *a, dpl_text_by by, bool is_pair, dpl_error
     const dpl_text_encoder *encoder = dpl_text_pipeline_encoder(a->pipeline);
     dpl_text_answer *out = a->out;
     bool is_ours = false, is_theirs = false;
-    dpl_gallery_counts counts;
-    dpl_status status = dpl_gallery_count(&counts, a->gallery, err);
+    int64_t n_captions = 0, n_pictures = 0;
+    dpl_status status = dpli_count_space(&n_captions, a->gallery, DPLI_TEXT_SPACE, err);
 
+    if (status == DPL_OK)
+        status = dpli_count_space(&n_pictures, a->gallery, DPLI_IMAGE_SPACE, err);
     if (status == DPL_OK)
         status = setting_is(&is_ours, a->gallery, "model.text.hash", dpl_text_encoder_hash(encoder),
                             err);
@@ -57,12 +59,11 @@ static dpl_status find_spaces(asking *a, dpl_text_by by, bool is_pair, dpl_error
                             dpl_text_encoder_fact(encoder, "pictures"), err);
     if (status != DPL_OK)
         return status;
-    out->by_captions = by != DPL_TEXT_BY_PICTURES && counts.n_templates_text > 0 && is_ours;
-    out->by_pictures =
-        by != DPL_TEXT_BY_CAPTIONS && counts.n_templates_image > 0 && (is_theirs || is_pair);
+    out->by_captions = by != DPL_TEXT_BY_PICTURES && n_captions > 0 && is_ours;
+    out->by_pictures = by != DPL_TEXT_BY_CAPTIONS && n_pictures > 0 && (is_theirs || is_pair);
     if (out->by_captions || out->by_pictures)
         return DPL_OK;
-    if (by != DPL_TEXT_BY_PICTURES && counts.n_templates_text > 0)
+    if (by != DPL_TEXT_BY_PICTURES && n_captions > 0)
         return dpl_gallery_bind_text(a->gallery, encoder, err); /* which says how they differ */
     if (by == DPL_TEXT_BY_CAPTIONS)
         return dpli_fail(
@@ -72,7 +73,7 @@ static dpl_status find_spaces(asking *a, dpl_text_by by, bool is_pair, dpl_error
     const char *held = by == DPL_TEXT_BY_PICTURES
                            ? "vectors of pictures to find"
                            : "no captions (doppel scan --text-model puts them there)";
-    if (counts.n_templates_image == 0)
+    if (n_pictures == 0)
         return dpli_fail(err, DPL_E_MISMATCH, "gallery \"%s\" holds no vectors of pictures%s%s",
                          dpl_gallery_dir(a->gallery), by == DPL_TEXT_BY_PICTURES ? "" : ", and ",
                          by == DPL_TEXT_BY_PICTURES ? "" : held);

@@ -127,6 +127,8 @@ typedef struct dpli_store_ops {
     dpl_status (*touch)(dpli_store *store, dpl_error *err);
     /* Of one instant; people of whom there is a photo or a template. */
     dpl_status (*count)(dpli_store *store, dpli_counts *out, dpl_error *err);
+    /* Its first number alone, which costs what people cost, and not what photos do. */
+    dpl_status (*n_persons)(dpli_store *store, int64_t *n, dpl_error *err);
     /* The highest id that a table ever gave; raise: ids up to this one are taken. */
     dpl_status (*last_id)(dpli_store *store, int64_t *id, dpli_numbered table, dpl_error *err);
     dpl_status (*raise_last_id)(dpli_store *store, dpli_numbered table, int64_t id, dpl_error *err);

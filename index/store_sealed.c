@@ -184,6 +184,12 @@ static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
     return inner->ops->count(inner, out, err);
 }
 
+static dpl_status n_persons(dpli_store *store, int64_t *n, dpl_error *err)
+{
+    BEHIND;
+    return inner->ops->n_persons(inner, n, err);
+}
+
 static dpl_status last_id(dpli_store *store, int64_t *id, dpli_numbered table, dpl_error *err)
 {
     BEHIND;
@@ -1051,6 +1057,7 @@ static const dpli_store_ops ops = {
     .generation = generation,
     .touch = touch,
     .count = count,
+    .n_persons = n_persons,
     .last_id = last_id,
     .raise_last_id = raise_last_id,
     .setting = setting,

@@ -105,6 +105,20 @@ done:
     return status;
 }
 
+dpl_status dpli_sql_n_persons(dpli_store *store, int64_t *n, dpl_error *err)
+{
+    dpli_stmt s = {0};
+    bool row = false;
+    dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
+                                      "SELECT count(*) FROM person WHERE " DPLI_SQL_IS_SHOWN, err);
+
+    if (status == DPL_OK)
+        status = dpli_stmt_step(&s, &row, err);
+    *n = status == DPL_OK && row ? dpli_get_int(&s, 0) : 0;
+    dpli_stmt_clear(&s);
+    return status;
+}
+
 /* ------------------------------------------------------------------ settings, models */
 
 dpl_status dpli_sql_setting(dpli_store *store, char **value, const char *key, dpl_error *err)
@@ -137,13 +151,12 @@ dpl_status dpli_sql_set_setting(dpli_store *store, const char *key, const char *
                                 dpl_error *err)
 {
     dpli_stmt s = {0};
-    dpl_status status =
-        dpli_stmt_new(&s, dpli_sql_of(store)->db,
-                      value ? "INSERT INTO setting(key, value) VALUES(?1, ?2)"
-                              " ON CONFLICT(key) DO UPDATE SET value = ?2"
-                              " WHERE setting.value <> ?2"
-                            : "DELETE FROM setting WHERE key = ?1",
-                      err);
+    dpl_status status = dpli_stmt_new(&s, dpli_sql_of(store)->db,
+                                      value ? "INSERT INTO setting(key, value) VALUES(?1, ?2)"
+                                              " ON CONFLICT(key) DO UPDATE SET value = ?2"
+                                              " WHERE setting.value <> ?2"
+                                            : "DELETE FROM setting WHERE key = ?1",
+                                      err);
 
     if (status == DPL_OK) {
         dpli_bind_text(&s, 1, key);

@@ -99,6 +99,7 @@ dpl_status dpli_sql_generation(dpli_store *store, int64_t *number, char identity
 dpl_status dpli_sql_touch(dpli_store *store, dpl_error *err);
 /** All but bytes. */
 dpl_status dpli_sql_count(dpli_store *store, dpli_counts *out, dpl_error *err);
+dpl_status dpli_sql_n_persons(dpli_store *store, int64_t *n, dpl_error *err);
 dpl_status dpli_sql_setting(dpli_store *store, char **value, const char *key, dpl_error *err);
 dpl_status dpli_sql_set_setting(dpli_store *store, const char *key, const char *value,
                                 dpl_error *err);
@@ -205,7 +206,7 @@ void dpli_sql_clear_kept(dpli_store_sql *s);
     .change_model = dpli_sql_change_model, .has_templates = dpli_sql_has_templates,                \
     .one_person = dpli_sql_one_person, .each_person = dpli_sql_each_person,                        \
     .each_photo = dpli_sql_each_photo, .each_template = dpli_sql_each_template,                    \
-    .n_vectors = dpli_sql_n_vectors, .each_vector = dpli_sql_each_vector,                          \
+    .n_persons = dpli_sql_n_persons, .n_vectors = dpli_sql_n_vectors, .each_vector = dpli_sql_each_vector,                          \
     .each_alias = dpli_sql_each_alias, .each_refusal = dpli_sql_each_refusal,                      \
     .each_member = dpli_sql_each_member, .find_person = dpli_sql_find_person,                      \
     .add_person = dpli_sql_add_person, .rename_person = dpli_sql_rename_person,                    \

@@ -248,7 +248,7 @@ dpl_status dpli_sql_each_photo(dpli_store *store, const dpli_photo_query *query,
 /* Where a template's vector is a row of its own: named by all by which those are parted, so that
    one part is looked into. */
 #define VECTOR_JOIN                                                                                \
-    " LEFT JOIN embedding v ON v.template_id = t.id AND v.space = m.space"                            \
+    " LEFT JOIN embedding v ON v.template_id = t.id AND v.space = m.space"                         \
     " AND v.person_id = coalesce(o.person_id, 0)"
 
 /* The face's columns first, so that they are numbered as in dpli_face_fields. */

@@ -286,12 +286,12 @@ void answer_rename(desk *d, http_request *r)
 static bool compare(dpl_comparison *alike, desk *d, const char *a, const char *b)
 {
     const dpl_pipeline *pipeline = d->s->pipeline;
-    dpl_gallery_counts counts;
     dpl_policy policy;
+    int64_t n;
 
-    return dpl_gallery_count(&counts, d->gallery, NULL) == DPL_OK &&
-           dpl_policy_for_search(&policy, dpl_pipeline_calibration(pipeline), DPL_DEFAULT_FPIR,
-                                 counts.n_persons, NULL) == DPL_OK &&
+    return dpl_gallery_count_people(&n, d->gallery, NULL) == DPL_OK &&
+           dpl_policy_for_search(&policy, dpl_pipeline_calibration(pipeline), DPL_DEFAULT_FPIR, n,
+                                 NULL) == DPL_OK &&
            dpl_compare_people(alike, d->gallery, pipeline, &policy, a, b, NULL) == DPL_OK;
 }
 

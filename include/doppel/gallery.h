@@ -114,6 +114,14 @@ typedef struct dpl_gallery_counts {
     int64_t n_templates_text; /* captions */
 } dpl_gallery_counts;
 DPL_API dpl_status dpl_gallery_count(dpl_gallery_counts *out, dpl_gallery *gallery, dpl_error *err);
+/**
+ * How many people there are, of whom there is a photo or a template: n_persons of the above, without
+ * looking at all photos. What a rate for all searches is a share of (dpl_policy_for_search).
+ *
+ * @return DPL_OK, DPL_E_IO, DPL_E_CORRUPT
+ */
+DPL_API dpl_status dpl_gallery_count_people(int64_t *n_persons, dpl_gallery *gallery,
+                                            dpl_error *err);
 
 /* ------------------------------------------------------------------ rows */
 

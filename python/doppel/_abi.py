@@ -1696,6 +1696,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "dpl_gallery_setting": (c_int, (POINTER(c_char_p), c_void_p, c_char_p, POINTER(dpl_error))),
     "dpl_gallery_calibration": (c_int, (POINTER(c_void_p), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_count": (c_int, (POINTER(dpl_gallery_counts), c_void_p, POINTER(dpl_error))),
+    "dpl_gallery_count_people": (c_int, (c_void_p, c_void_p, POINTER(dpl_error))),
     "dpl_gallery_each_person": (c_int, (c_void_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_person)), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_each_photo": (c_int, (c_void_p, c_char_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_photo_row)), c_void_p, POINTER(dpl_error))),
     "dpl_gallery_each_template": (c_int, (c_void_p, c_char_p, c_char_p, CFUNCTYPE(c_int, c_void_p, POINTER(dpl_template_row)), c_void_p, POINTER(dpl_error))),

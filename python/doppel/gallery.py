@@ -177,6 +177,13 @@ class Gallery(Closable):
             call(lib.dpl_gallery_count, byref(out), p)
         return GalleryCounts._of(out)
 
+    def count_people(self) -> int:
+        """How many people there are: counts.n_persons, without looking at all photos."""
+        n = c_int64()
+        with self._use() as p:
+            call(lib.dpl_gallery_count_people, byref(n), p)
+        return n.value
+
     def index(self, space: str = "face") -> IndexInfo:
         """What a search of "face" or "image" goes by; NotFoundError before the first one."""
         out = _abi.dpl_index_info()

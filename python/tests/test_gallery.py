@@ -20,6 +20,7 @@ def test_enrolling_tells_each_file(model, gallery):
     assert 4 <= progress[-1].n_done <= progress[-1].n_total == 5
     assert gallery.enroll(model, [DEMO / "people"]).n_unchanged == 5
     assert gallery.counts.n_templates_face == 5
+    assert gallery.count_people() == gallery.counts.n_persons
 
 
 def test_query_names_who_is_known_and_nobody_else(people, model):

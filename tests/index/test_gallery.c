@@ -238,6 +238,7 @@ static void triggers_and_views_of_a_hostile_file_do_nothing(void **state)
     char *dir = kit_folder();
     dpl_gallery *gallery = kit_new(dir);
     dpl_gallery_counts counts;
+    int64_t n_persons;
 
     (void)state;
     kit_expect(DPL_OK,
@@ -250,6 +251,8 @@ static void triggers_and_views_of_a_hostile_file_do_nothing(void **state)
     gallery = kit_open(dir, DPL_GALLERY_WRITE);
     kit_put_well(gallery, 2, "/b.jpg", "ann", 1);
     kit_expect(DPL_OK, dpl_gallery_count(&counts, gallery, &err), &err);
+    kit_expect(DPL_OK, dpl_gallery_count_people(&n_persons, gallery, &err), &err);
+    assert_int_equal(n_persons, counts.n_persons);
     assert_int_equal(counts.n_photos, 2);
     kit_end(gallery, dir);
 }
