@@ -88,7 +88,8 @@ exits 0 assign "people/Joe Biden/copy.jpg" "Joe Biden"
 exits 0 info "Joe Biden"
 says out "copy.jpg"
 lacks out "moved.jpg"
-rm -rf gallery people
+drop_gallery
+rm -r people
 cp -r "$demo/people" people
 exits 0 enroll people
 
