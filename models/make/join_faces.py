@@ -67,7 +67,9 @@ def join(first, other, share):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)],
                               producer_name="doppel models/make/join_faces.py")
     model.ir_version = 7
-    facts.update({"doppel.name": "two-mobilefacenets-105", "doppel.version": "1", "doppel.dim": str(dim)})
+    facts.update({"doppel.name": "two-mobilefacenets-105", "doppel.version": "1", "doppel.dim": str(dim),
+                  "doppel.licence": facts["doppel.licence"] + "; and Apache-2.0 (github foamliu/MobileFaceNet)",
+                  "doppel.origin": facts["doppel.origin"] + "; and github foamliu/MobileFaceNet"})
     helper.set_model_props(model, facts)
     return model
 
