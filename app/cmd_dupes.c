@@ -38,6 +38,7 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(common.image_model),
      .value = "FILE",
+     .is_model = true,
      .group = OPTION_MODELS,
      .help = "the encoder for whole pictures (ONNX; default " DPL_MODEL_IMAGE ")"},
     {.name = "max-pixels",

@@ -54,6 +54,7 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(second_model),
      .value = "FILE",
+     .is_model = true,
      .once = true,
      .group = OPTION_MODELS,
      .help = "the model of the second side of each pair, where it has one of its own"},

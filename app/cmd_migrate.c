@@ -39,6 +39,7 @@ static const option_spec own[] = {
      .kind = OPTION_TEXT,
      .offset = AT(former),
      .value = "FILE",
+     .is_model = true,
      .once = true,
      .group = OPTION_MODELS,
      .help = "the model that made the gallery, for the decisions that it made, where it is not "

@@ -60,9 +60,11 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(model),
      .value = "FILE",
+     .is_model = true,
      .group = OPTION_MODELS,
      .help =
-         "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER ")"},
+         "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER
+         "; face-105-large errs less, in twice the time)"},
     {.name = "preset",
      .kind = OPTION_TEXT,
      .offset = AT(preset),
@@ -75,12 +77,14 @@ const option_spec options_models[] = {
      .kind = OPTION_TEXT,
      .offset = AT(detector),
      .value = "FILE",
+     .is_model = true,
      .group = OPTION_MODELS,
      .help = "the face detector (ONNX; default " DPL_MODEL_DETECTOR ")"},
     {.name = "image-model",
      .kind = OPTION_TEXT,
      .offset = AT(image_model),
      .value = "FILE",
+     .is_model = true,
      .group = OPTION_MODELS,
      .help =
          "an encoder for whole pictures (ONNX; default the gallery's; enroll and scan otherwise "
@@ -199,6 +203,7 @@ const option_spec options_text[] = {
      .kind = OPTION_TEXT,
      .offset = AT(text_model),
      .value = "FILE",
+     .is_model = true,
      .group = OPTION_MODELS,
      .once = true,
      .help =
@@ -219,6 +224,7 @@ const option_spec options_sides[] = {
      .kind = OPTION_TEXT,
      .offset = AT(second_text_model),
      .value = "FILE",
+     .is_model = true,
      .group = OPTION_MODELS,
      .once = true,
      .help = "the encoder of the second of two sentences, where each side of a pair has its own "

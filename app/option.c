@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/nearest.h"
 #include "app/text.h"
+#include "doppel/models.h"
 
 static bool read_real(double *out, const char *text)
 {
@@ -84,6 +86,26 @@ static char *refuse_choice(const option_spec *o, const char *text)
     return text_format("--%s takes one of %s, not \"%s\"", o->name, list, text);
 }
 
+/* A name that is no file here may be that of a model that comes with doppel, whole or without
+   ".onnx". What was found stays until the program ends, as the words of the command line do. */
+static const char *model_named(const char *text)
+{
+    static char *kept[OPTIONS_MAX];
+    static int n_kept;
+
+    if (strchr(text, '/') || access(text, F_OK) == 0 || n_kept == OPTIONS_MAX)
+        return text;
+    for (int i = 0; i < 2; i++) {
+        char *name = text_format("%s%s", text, i ? ".onnx" : ""), *path = NULL;
+        const bool found = dpl_models_find(&path, name, NULL) == DPL_OK;
+
+        free(name);
+        if (found)
+            return kept[n_kept++] = path;
+    }
+    return text;
+}
+
 char *options_take(const option_spec *o, void *field, const char *text)
 {
     option_list nowhere = {0}; /* the largest of the fields */
@@ -95,7 +117,7 @@ char *options_take(const option_spec *o, void *field, const char *text)
     case OPTION_TEXT:
         if (!text[0])
             return text_format("--%s takes a %s, not nothing", o->name, o->value);
-        *(const char **)to = text;
+        *(const char **)to = field && o->is_model ? model_named(text) : text;
         return NULL;
     case OPTION_INT:
         if (!read_real(&v, text) || v != floor(v) || v < o->low || v > o->high ||
@@ -117,7 +139,7 @@ char *options_take(const option_spec *o, void *field, const char *text)
             return text_format("--%s takes a %s, not nothing", o->name, o->value);
         if (list->n == OPTION_LIST_MAX)
             return text_format("--%s is given more than %d times", o->name, OPTION_LIST_MAX);
-        list->items[list->n++] = text;
+        list->items[list->n++] = field && o->is_model ? model_named(text) : text;
         return NULL;
     }
     case OPTION_BYTES:

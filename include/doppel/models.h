@@ -8,10 +8,11 @@
 extern "C" {
 #endif
 
-#define DPL_MODEL_ENCODER  "face-105.onnx"     /* of faces */
-#define DPL_MODEL_DETECTOR "face-detect.onnx"  /* of faces */
-#define DPL_MODEL_IMAGE    "image-105.onnx"    /* of whole pictures */
-#define DPL_MODEL_SENTENCE "sentence-256.onnx" /* of English, for DPL_MODEL_IMAGE */
+#define DPL_MODEL_ENCODER       "face-105.onnx"       /* of faces */
+#define DPL_MODEL_ENCODER_LARGE "face-105-large.onnx" /* of faces: fewer errors, twice the work */
+#define DPL_MODEL_DETECTOR      "face-detect.onnx"    /* of faces */
+#define DPL_MODEL_IMAGE         "image-105.onnx"      /* of whole pictures */
+#define DPL_MODEL_SENTENCE      "sentence-256.onnx"   /* of English, for DPL_MODEL_IMAGE */
 
 /**
  * Find a model that comes with doppel.

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Two face encoders as one file: models/face-105.onnx, and foamliu's MobileFaceNet brought to 105x105.
 
-    python models/make/join_faces.py models/face-105.onnx foamliu-mobilefacenet-112.onnx joined.onnx [--int8]
+    python models/make/join_faces.py models/face-105.onnx foamliu-mobilefacenet-112.onnx OUT
 
 The second network takes the first one's input: mean and deviation go into its first convolution. Its grid lies
 at 105 as it lay at 112 beside the face when the first two convolutions of stride 2 begin a pixel earlier each. The
 vector is the first one's at unit length, and behind it the second one's at a share of its own length: that
-is shorter where the face is small, dark or covered, and there the second network knows less. --int8 keeps
-large weights in bytes, a scale each output channel. What comes of it: docs/accuracy-log.md.
+is shorter where the face is small, dark or covered, and there the second network knows less. Large weights are
+kept as bytes (narrow.py). What comes of it: docs/accuracy-log.md.
 """
 import argparse
 
@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 import networks
+from narrow import narrow
 
 SIDE = 105
 PADS = (2, 2, 1, 1)  # before the four convolutions of stride 2
@@ -68,27 +69,11 @@ def join(first, other, share):
                               producer_name="doppel models/make/join_faces.py")
     model.ir_version = 7
     facts.update({"doppel.name": "two-mobilefacenets-105", "doppel.version": "1", "doppel.dim": str(dim),
-                  "doppel.licence": facts["doppel.licence"] + "; and Apache-2.0 (github foamliu/MobileFaceNet)",
+                  "doppel.licence": facts["doppel.licence"].replace("face-105.LICENSE", "face-105-large.LICENSE") +
+                  "; and Apache-2.0 (github foamliu/MobileFaceNet)",
                   "doppel.origin": facts["doppel.origin"] + "; and github foamliu/MobileFaceNet"})
     helper.set_model_props(model, facts)
     return model
-
-
-def to_bytes(graph):
-    new = []
-    for tensor in list(graph.initializer):
-        value = numpy_helper.to_array(tensor)
-        if value.dtype != np.float32 or value.size < 1024 or value.ndim < 2:
-            continue
-        name, axes = tensor.name, tuple(range(1, value.ndim))
-        scale = np.maximum(np.abs(value).max(axes), 1e-30) / 127
-        whole = np.round(value / scale.reshape([-1] + [1] * (value.ndim - 1))).astype(np.int8)
-        tensor.CopyFrom(numpy_helper.from_array(whole, name + "_8"))
-        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), name + "_scale"))
-        new.append(helper.make_node("DequantizeLinear", [name + "_8", name + "_scale"], [name], name=name, axis=0))
-    nodes = new + list(graph.node)
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def main():
@@ -97,11 +82,9 @@ def main():
     parser.add_argument("foamliu")
     parser.add_argument("out")
     parser.add_argument("--share", type=float, default=0.6, help="of the second network beside the first")
-    parser.add_argument("--int8", action="store_true", help="keep large weights in bytes")
     args = parser.parse_args()
     model = join(onnx.load(args.first), second(args.foamliu), args.share)
-    if args.int8:
-        to_bytes(model.graph)
+    narrow(model, as_bytes=True)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, args.out)
 

@@ -21,6 +21,7 @@ MAX_TOKENS_LENGTH = 4096
 MAX_TOKEN_BYTES = 256
 MODEL_DETECTOR = "face-detect.onnx"
 MODEL_ENCODER = "face-105.onnx"
+MODEL_ENCODER_LARGE = "face-105-large.onnx"
 MODEL_IMAGE = "image-105.onnx"
 MODEL_SENTENCE = "sentence-256.onnx"
 SECRET_MAX_BYTES = 4096

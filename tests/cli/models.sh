@@ -11,6 +11,10 @@ says out "SQLite    3."
 says out "BLAS      OpenBLAS"
 exits 0 verify "$demo/congress.jpg" "$obama" --threshold 0.5
 
+# All models together are small enough to go with the sources.
+size=$(cat "$given"/*.onnx | wc -c)
+[ "$size" -lt 20000000 ] || fail "the models are $size bytes together"
+
 # What is told wins, and nothing else is looked at then.
 mkdir empty
 export DOPPEL_MODELS="$PWD/empty"
@@ -30,6 +34,41 @@ says err "half.onnx"
 # A detector is no encoder.
 exits 4 verify "$demo/congress.jpg" "$obama" --model "$given/face-detect.onnx" \
     --detector "$given/face-detect.onnx"
+
+# A bare name that is no file here is one of the models that come with doppel, here as in the configuration file; a
+# file of that name goes before it, and a folder in front says that a file is meant.
+export DOPPEL_MODELS="$given"
+exits 0 verify "$demo/congress.jpg" "$obama" --model face-105-large --json
+is "$("$JSON" out model.name)" two-mobilefacenets-105
+exits 0 verify "$demo/congress.jpg" "$obama" --model face-105-large.onnx --detector face-detect --json
+is "$("$JSON" out model.name)" two-mobilefacenets-105
+mkdir -p told/doppel
+printf 'model = face-105-large\n' >told/doppel/config
+export XDG_CONFIG_HOME="$PWD/told"
+exits 0 verify "$demo/congress.jpg" "$obama" --json
+is "$("$JSON" out model.name)" two-mobilefacenets-105
+unset XDG_CONFIG_HOME
+exits 4 verify "$demo/congress.jpg" "$obama" --model ./face-105-large
+says err "face-105-large"
+exits 4 verify "$demo/congress.jpg" "$obama" --model face-105-larger
+says err "face-105-larger"
+cp half.onnx face-105-large
+exits 4 verify "$demo/congress.jpg" "$obama" --model face-105-large
+says err "face-105-large"
+rm face-105-large
+
+# The gallery remembers it by its name, wherever the models are then; another takes migrate.
+mkdir -p remembered/Ann
+cp "$obama" remembered/Ann
+exits 0 enroll remembered --gallery larger --model face-105-large
+exits 0 verify "$demo/congress.jpg" --as Ann --gallery larger --json
+is "$("$JSON" out model.name)" two-mobilefacenets-105
+exits 4 verify "$demo/congress.jpg" --as Ann --gallery larger --model face-105
+says err "doppel migrate"
+exits 0 migrate --gallery larger --model face-105
+exits 0 verify "$demo/congress.jpg" --as Ann --gallery larger --json
+is "$("$JSON" out model.name)" mobilefacenet-105
+export DOPPEL_MODELS="$PWD/empty"
 
 # A model that asks for more than its limits is refused before it runs, each limit by its option's name.
 # (AddressSanitizer reserves terabytes of addresses.)
