@@ -62,9 +62,8 @@ const option_spec options_models[] = {
      .value = "FILE",
      .is_model = true,
      .group = OPTION_MODELS,
-     .help =
-         "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER
-         "; face-105-large errs less, in twice the time)"},
+     .help = "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER
+             "; face-105-large errs less, in twice the time)"},
     {.name = "preset",
      .kind = OPTION_TEXT,
      .offset = AT(preset),
