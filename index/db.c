@@ -340,6 +340,36 @@ dpl_status dpli_db_log_functions(dpli_db *db, const int64_t *change, dpl_error *
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
 
+typedef struct touched {
+    void (*fn)(void *ctx, int64_t id);
+    void *ctx;
+} touched;
+
+static void touched_function(sqlite3_context *out, int n, sqlite3_value **values)
+{
+    const touched *t = sqlite3_user_data(out);
+
+    (void)n;
+    t->fn(t->ctx, sqlite3_value_int64(values[0]));
+    sqlite3_result_null(out);
+}
+
+/* SQLite frees what it is given, also when it fails. */
+dpl_status dpli_db_touched_function(dpli_db *db, void (*fn)(void *ctx, int64_t id), void *ctx,
+                                    dpl_error *err)
+{
+    touched *t = dpli_alloc(1, sizeof *t, err);
+    int code;
+
+    if (!t)
+        return DPL_E_MEMORY;
+    *t = (touched){fn, ctx};
+    code = sqlite3_create_function_v2(sqlite_of(db)->handle, "dpl_touched", 1,
+                                      SQLITE_UTF8 | SQLITE_DIRECTONLY, t, touched_function, NULL,
+                                      NULL, free);
+    return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
+}
+
 static dpl_status begin(dpli_db *db, bool write, dpl_error *err)
 {
     return exec_sql(db, write ? "BEGIN IMMEDIATE" : "BEGIN", err);

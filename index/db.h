@@ -47,6 +47,10 @@ dpl_status dpli_db_end(dpli_db *db, dpl_status status, dpl_error *err);
 /** Give SQL dpl_change(), which reads *change, and dpl_sum(…), the sum of its values. */
 dpl_status dpli_db_log_functions(dpli_db *db, const int64_t *change, dpl_error *err);
 
+/** Give SQL dpl_touched(id), which calls fn. */
+dpl_status dpli_db_touched_function(dpli_db *db, void (*fn)(void *ctx, int64_t id), void *ctx,
+                                    dpl_error *err);
+
 /** Everything to the database file, and the write-ahead log cut to nothing. DPL_E_LOCKED when a
  * reader still needs the log. */
 dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err);

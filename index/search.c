@@ -283,16 +283,13 @@ static int fits(const dpli_index *index, const request *r)
            dpli_index_serves(index, r->head, r->wish);
 }
 
-/* More of them are had sooner by reading all. */
-enum { TOUCHED_MAX = 2000 };
-
 /* Templates that were touched since an index was made, and what has become of them. */
 typedef struct touched {
     const request *request;
     int64_t *ids, *owners,
-        *photos; /* [TOUCHED_MAX]; a photo 0: it is not there, or of another space */
+        *photos; /* [DPLI_TOUCHED_MAX]; a photo 0: it is not there, or of another space */
     size_t n;
-    bool too_many;
+    bool too_many, damaged;
 } touched;
 
 static dpl_status note_touched(void *ctx, int64_t template_id, dpl_error *err)
@@ -300,7 +297,7 @@ static dpl_status note_touched(void *ctx, int64_t template_id, dpl_error *err)
     touched *t = ctx;
 
     (void)err;
-    t->too_many = t->n == TOUCHED_MAX;
+    t->too_many = t->n == DPLI_TOUCHED_MAX;
     if (t->too_many)
         return DPL_E_CANCELLED;
     t->ids[t->n++] = template_id;
@@ -312,6 +309,8 @@ static dpl_status look_at_touched(void *ctx, const dpli_template_record *row, dp
     touched *t = ctx;
 
     (void)err;
+    t->damaged |=
+        row->vector.owner.person_id && row->vector.owner.sum != dpli_owner_sum(&row->vector.owner);
     if (strcmp(row->space, dpli_spaces[t->request->space].name) == 0) {
         t->owners[t->n] = row->vector.owner.person_id;
         t->photos[t->n] = row->photo.id;
@@ -353,13 +352,13 @@ static dpl_status load_touched(bool *known, dpli_vectors *now, const request *r,
     dpli_store *s = r->gallery->store;
     char identity[DPLI_IDENTITY];
     touched t = {.request = r};
-    const size_t bytes = TOUCHED_MAX * sizeof *t.ids;
+    const size_t bytes = DPLI_TOUCHED_MAX * sizeof *t.ids;
     bool is_all = false;
     size_t n = 0;
     dpl_status status;
 
     *known = false;
-    if (!s->ops->each_touched || r->gallery->walking)
+    if (r->gallery->walking)
         return DPL_OK;
     t.ids = dpli_alloc(1, bytes, err);
     t.owners = dpli_calloc(1, bytes, err);
@@ -380,6 +379,8 @@ static dpl_status load_touched(bool *known, dpli_vectors *now, const request *r,
         status = s->ops->each_template(s, &query, look_at_touched, &t, err);
     }
     status = s->ops->end(s, status, err);
+    /* A reading of all will tell. */
+    *known &= !t.damaged;
     if (status == DPL_OK && *known)
         status = apply_touched(now, index, &t, err);
 done:
@@ -411,6 +412,9 @@ static dpl_status bring_up(bool *done, dpli_held **held, const request *r, dpl_e
     if (status == DPL_OK && *done) {
         *held = dpli_shelf_claim(r->gallery->shelf, r->space, *held, err);
         status = *held ? catch_up(done, &(*held)->index, &c, &now, rows, err) : DPL_E_MEMORY;
+        /* What the store does not know each process would read again. */
+        if (status == DPL_OK && *done && !known && !r->gallery->walking)
+            (*held)->index.n_unsaved = (*held)->index.n;
     }
     free(rows);
     free(c.is_gone);

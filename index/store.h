@@ -95,6 +95,9 @@ typedef struct dpli_near_info {
     double recall;  /* of the ten most alike, measured when it was made */
 } dpli_near_info;
 
+/* More templates that have changed are not told one by one: all are had sooner. */
+enum { DPLI_TOUCHED_MAX = 2000 };
+
 /* A row's bytes as the database has them, and its table. */
 typedef dpl_status dpli_on_bytes(void *ctx, const char *table, const void *bytes, size_t n,
                                  dpl_error *err);
@@ -251,13 +254,13 @@ typedef struct dpli_store_ops {
      * DPL_E_GALLERY when the log is not what was written. */
     dpl_status (*undo)(dpli_store *store, const char *words, dpl_error *err);
 
-    /* -------- what has changed since. NULL: not known, and nobody is told */
-    /* Templates that came, went or changed hands after a generation, by id; *is_all false, and none
-       is given, where that is too long ago. */
+    /* -------- what has changed since */
+    /* Within a transaction: templates that came, went or changed hands after a generation, by id;
+       *is_all false, and none is given, where that is not known: too long ago, too many. */
     dpl_status (*each_touched)(dpli_store *store, bool *is_all, int64_t since, dpli_on_touched *fn,
                                void *ctx, dpl_error *err);
     /* Wait for a change of the gallery, at most so long. *changed also when it is not known. Outside
-       of a transaction. */
+       of a transaction. NULL: nobody is told. */
     dpl_status (*wait_for_change)(dpli_store *store, bool *changed, int timeout_ms, dpl_error *err);
 
     /* -------- candidates. NULL: the database finds none itself */

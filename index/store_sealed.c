@@ -178,6 +178,13 @@ static dpl_status touch(dpli_store *store, dpl_error *err)
     return inner->ops->touch(inner, err);
 }
 
+static dpl_status each_touched(dpli_store *store, bool *is_all, int64_t since, dpli_on_touched *fn,
+                               void *ctx, dpl_error *err)
+{
+    BEHIND;
+    return inner->ops->each_touched(inner, is_all, since, fn, ctx, err);
+}
+
 static dpl_status count(dpli_store *store, dpli_counts *out, dpl_error *err)
 {
     BEHIND;
@@ -1107,6 +1114,7 @@ static const dpli_store_ops ops = {
     .last_change = last_change,
     .count_change = count_change,
     .undo = undo,
+    .each_touched = each_touched,
     .audit_record = audit_record,
     .set_audit_record = set_audit_record,
     .add_line = add_line,

@@ -291,15 +291,21 @@ static dpl_status begin(dpli_store *store, bool write, dpl_error *err)
     dpli_store_sqlite *s = dpli_sqlite_of(store);
     dpl_status status = dpli_db_begin(s->sql.db, write, err);
 
-    store->in_transaction = status == DPL_OK;
-    s->in_write = status == DPL_OK && write;
-    return status;
+    if (status == DPL_OK && write)
+        status = dpli_sqlite_begin_touched(s, err);
+    if (status != DPL_OK)
+        return dpli_db_end(s->sql.db, status, err);
+    store->in_transaction = true;
+    s->in_write = write;
+    return DPL_OK;
 }
 
 static dpl_status end(dpli_store *store, dpl_status status, dpl_error *err)
 {
     dpli_store_sqlite *s = dpli_sqlite_of(store);
 
+    if (s->in_write && status == DPL_OK)
+        status = dpli_sqlite_end_touched(s, err);
     if (s->in_write && status == DPL_OK)
         status = dpli_sqlite_seal(s, err);
     store->in_transaction = s->in_write = false;
@@ -394,6 +400,7 @@ static const dpli_store_ops ops = {
     .log_change = dpli_sql_log_change,
     .end_log = dpli_sql_end_log,
     .undo = dpli_sqlite_undo,
+    .each_touched = dpli_sqlite_each_touched,
     .add_line = dpli_sqlite_add_line,
     .each_line = dpli_sqlite_each_line,
     .faults = dpli_sqlite_faults,
@@ -444,6 +451,8 @@ dpl_status dpli_store_sqlite_open(dpli_store **out, const char *dir, dpl_gallery
         status = dpli_db_log(s->sql.db, err);
     if (status == DPL_OK)
         status = dpli_sqlite_make_log(s, err);
+    if (status == DPL_OK)
+        status = dpli_sqlite_make_touched(s, err);
     if (status != DPL_OK)
         goto done;
     *out = &s->sql.store;

@@ -1,7 +1,7 @@
 /*
  * The SQLite keeper's own inside, beside what it shares with others (store_sql.h): store_sqlite.c
  * (folder, lock, transactions), store_sqlite_schema.c (tables, versions), store_sqlite_undo.c (the
- * log, taking back) and store_sqlite_audit.c.
+ * log, taking back), store_sqlite_touched.c (what has changed) and store_sqlite_audit.c.
  */
 #ifndef DOPPEL_INDEX_STORE_SQLITE_H
 #define DOPPEL_INDEX_STORE_SQLITE_H
@@ -15,11 +15,20 @@ enum { DPLI_SQLITE_UNDO_COLUMNS = 26 };
 #define DPLI_NO_GALLERY                                                                            \
     "there is no gallery in \"%s\"; \"doppel enroll\" with a folder of photos makes one"
 
+/* What a transaction that writes has touched. */
+typedef struct dpli_sqlite_touched {
+    int64_t ids[2 * DPLI_TOUCHED_MAX]; /* as they came */
+    size_t n;
+    bool too_many; /* to be known */
+    int64_t since; /* the generation that it began at */
+} dpli_sqlite_touched;
+
 typedef struct dpli_store_sqlite {
     dpli_store_sql sql; /* first: a store is one of these */
     char *dir;
     int lock_fd;   /* of gallery.lock, -1 when reading */
     bool in_write; /* within a transaction that writes */
+    dpli_sqlite_touched touched;
 } dpli_store_sqlite;
 
 static inline dpli_store_sqlite *dpli_sqlite_of(dpli_store *store)
@@ -53,6 +62,16 @@ dpl_status dpli_sqlite_make_log(dpli_store_sqlite *s, dpl_error *err);
 dpl_status dpli_sqlite_log_faults(dpli_store_sqlite *s, dpli_on_fault *fn, void *ctx,
                                   dpl_error *err);
 dpl_status dpli_sqlite_undo(dpli_store *store, const char *words, dpl_error *err);
+
+/* ------------------------------------------------------------------ store_sqlite_touched.c */
+
+/** From now on what this connection writes is noted. */
+dpl_status dpli_sqlite_make_touched(dpli_store_sqlite *s, dpl_error *err);
+/** Within a transaction that writes, when it begins, and when it is about to be committed. */
+dpl_status dpli_sqlite_begin_touched(dpli_store_sqlite *s, dpl_error *err);
+dpl_status dpli_sqlite_end_touched(dpli_store_sqlite *s, dpl_error *err);
+dpl_status dpli_sqlite_each_touched(dpli_store *store, bool *is_all, int64_t since,
+                                    dpli_on_touched *fn, void *ctx, dpl_error *err);
 
 /* ------------------------------------------------------------------ store_sqlite_audit.c */
 

@@ -18,7 +18,7 @@
 #include "index/store_sqlite.h"
 
 /* "dplg", in the place where file(1) and SQLite look for whose file it is. */
-enum { APPLICATION_ID = 0x64706c67, VERSION = 5 };
+enum { APPLICATION_ID = 0x64706c67, VERSION = 6 };
 
 /* Up to this size all of the file is checked whenever it is opened (about 10 ms); beyond it what a
    check would find is found when it is read. */
@@ -54,7 +54,7 @@ static const int64_t check_up_to_bytes = 4 << 20;
     "c25 ANY, c26 ANY, "
 _Static_assert(DPLI_SQLITE_UNDO_COLUMNS == 26, "undo has these columns");
 
-/* All but the first three are made anew from version 1, the later ones from versions 2 to 4. */
+/* All but the first three are made anew from version 1, the later ones from versions 2 to 5. */
 static const char *const schema[] = {
     GALLERY,
     SETTING,
@@ -118,8 +118,11 @@ static const char *const schema[] = {
     " log_id INTEGER NOT NULL, made_unix_s INTEGER NOT NULL, who BLOB NOT NULL,"
     " what TEXT NOT NULL, facts TEXT NOT NULL, last_n INTEGER NOT NULL, last_hash TEXT NOT NULL,"
     " sum INTEGER NOT NULL) STRICT",
+    /* Since version 6. */
+    "CREATE TABLE touched(generation INTEGER PRIMARY KEY, since INTEGER NOT NULL,"
+    " ids BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
 };
-enum { N_SCHEMA_2 = 12, N_SCHEMA_3 = 25, N_SCHEMA_4 = 26 };
+enum { N_SCHEMA_2 = 12, N_SCHEMA_3 = 25, N_SCHEMA_4 = 26, N_SCHEMA_5 = 27 };
 enum { N_KEPT = 3, N_SCHEMA = sizeof schema / sizeof *schema };
 
 static const char *const schema_1[] = {
@@ -529,6 +532,7 @@ static size_t n_tables_of(int64_t version)
     return version == 2   ? N_SCHEMA_2
            : version == 3 ? N_SCHEMA_3
            : version == 4 ? N_SCHEMA_4
+           : version == 5 ? N_SCHEMA_5
                           : N_SCHEMA;
 }
 

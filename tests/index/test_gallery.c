@@ -204,8 +204,8 @@ static void opening_another_database_says_what_it_is(void **state)
     static const struct {
         const char *sql, *message;
     } cases[] = {
-        {"PRAGMA user_version=6", "later doppel"},
-        {"PRAGMA user_version=0", "this doppel knows version 5"},
+        {"PRAGMA user_version=7", "later doppel"},
+        {"PRAGMA user_version=0", "this doppel knows version 6"},
         {"PRAGMA user_version=1", "not a gallery's"},
         {"PRAGMA application_id=7", "not a gallery"},
         {"DROP INDEX photo_sha256", "not a gallery's"},

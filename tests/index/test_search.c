@@ -622,6 +622,208 @@ static void what_is_taken_back_is_found_as_it_was(void **state)
     kit_end(gallery, dir);
 }
 
+/* How many rows a handle reads: its store's operations, counted. */
+static dpli_store_ops counted;
+static const dpli_store_ops *behind;
+static size_t n_all, n_single;
+
+static dpl_status count_all(dpli_store *store, int64_t model_id, bool with_bytes,
+                            dpli_on_vector *fn, void *ctx, dpl_error *e)
+{
+    n_all++;
+    return behind->each_vector(store, model_id, with_bytes, fn, ctx, e);
+}
+
+static dpl_status count_single(dpli_store *store, const dpli_template_query *query,
+                               dpli_on_template *fn, void *ctx, dpl_error *e)
+{
+    n_single++;
+    return behind->each_template(store, query, fn, ctx, e);
+}
+
+/* From here on; one handle at a time. */
+static void count_rows(dpl_gallery *gallery)
+{
+    behind = gallery->store->ops;
+    counted = *behind;
+    counted.each_vector = count_all;
+    counted.each_template = count_single;
+    gallery->store->ops = &counted;
+    n_all = n_single = 0;
+}
+
+/* What a search reads, which is right. */
+static size_t n_read(dpl_gallery *reader, const dpl_head *head)
+{
+    dpl_hit hits[K];
+    size_t n;
+
+    n_all = n_single = 0;
+    search(hits, reader, head, rows, 1, NULL, NULL);
+    assert_int_equal(n_all, 0);
+    n = n_single;
+    right(reader, head);
+    return n;
+}
+
+static void a_small_change_is_followed_without_reading_the_gallery(void **state)
+{
+    enum { N_CHANGES = 7 };
+    size_t n[2][N_CHANGES];
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+
+    (void)state;
+    for (int size = 0; size < 2; size++) {
+        char *dir;
+        dpl_gallery *gallery = new_gallery(&dir, size ? 40 : 20), *reader;
+        dpl_merge_report merged;
+        dpl_forget_report report;
+        dpl_error err;
+
+        kit_put_well(gallery, 5, "/few/1", "few", 3);
+        kit_put_well(gallery, 7, "/few/2", "others", 3);
+        reader = kit_open(dir, DPL_GALLERY_READ); /* with an index of its own */
+        count_rows(reader);
+        right(reader, head);
+        for (int i = 0; i < N_CHANGES; i++) {
+            switch (i) {
+            case 0: kit_put_well(gallery, 9, "/few/3", "few", 3); break;
+            case 1:
+            case 2: kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err); break;
+            case 3: kit_expect(DPL_OK, dpl_gallery_assign(gallery, 401, "p9", &err), &err); break;
+            case 4: kit_expect(DPL_OK, dpl_gallery_undo(gallery, &err), &err); break;
+            case 5:
+                kit_expect(DPL_OK, dpl_gallery_merge(&merged, gallery, "others", "few", &err),
+                           &err);
+                break;
+            default:
+                kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "few", NULL, 0, 0, &err),
+                           &err);
+            }
+            /* Taken back, what went has its old number again: an index that let it go is made anew.
+             */
+            if (i == 2) {
+                right(reader, head);
+                n[size][i] = 0;
+                continue;
+            }
+            n[size][i] = n_read(reader, head);
+            assert_true(n[size][i] > 0);
+        }
+        dpl_gallery_close(reader);
+        kit_end(gallery, dir);
+    }
+    assert_memory_equal(n[0], n[1], sizeof n[0]);
+    dpl_head_free(head);
+}
+
+static void a_file_is_brought_up_to_date_without_reading_the_gallery(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    dpl_error err;
+
+    (void)state;
+    right(gallery, head);
+    assert_true(exists(snapshot_of(dir)));
+    kit_put_well(gallery, 9, "/few/3", "few", 3);
+    kit_expect(DPL_OK, dpl_gallery_assign(gallery, 401, "p9", &err), &err);
+    dpl_gallery_close(gallery);
+    gallery = kit_open(dir, DPL_GALLERY_READ);
+    count_rows(gallery);
+    assert_true(n_read(gallery, head) > 0);
+    dpl_gallery_close(gallery);
+    kit_drop(dir);
+    dpl_head_free(head);
+}
+
+static int64_t number(dpl_gallery *gallery, const char *sql)
+{
+    dpl_error err;
+    int64_t n;
+
+    kit_expect(DPL_OK, dpli_db_int(&n, kit_db(gallery), sql, &err), &err);
+    return n;
+}
+
+/* Whatever the table of what was touched lacks or says wrongly. */
+static void what_is_not_known_to_be_touched_has_all_read(void **state)
+{
+    static const char *const damages[] = {
+        "DELETE FROM touched",
+        "DELETE FROM touched WHERE generation = (SELECT max(generation) FROM touched)",
+        "DELETE FROM touched WHERE generation = (SELECT max(generation) - 1 FROM touched)",
+        "DELETE FROM touched WHERE generation < (SELECT max(generation) - 1 FROM touched)",
+        "UPDATE touched SET ids = x''",
+        "UPDATE touched SET ids = substr(ids, 9) WHERE length(ids) > 8",
+        "UPDATE touched SET ids = substr(ids, 2) WHERE length(ids) > 8",
+        "UPDATE touched SET ids = zeroblob(1000000)",
+        "UPDATE touched SET sum = sum - 1",
+        "UPDATE touched SET since = since - 1",
+        "UPDATE touched SET generation = generation + 100",
+        "INSERT INTO touched VALUES(9223372036854775807, 9223372036854775807, x'', 0)",
+    };
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, 20), *reader;
+    dpl_forget_report report;
+    dpl_error err;
+
+    (void)state;
+    reader = kit_open(dir, DPL_GALLERY_READ);
+    count_rows(reader);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        dpl_hit hits[K];
+        char path[32];
+
+        right(reader, head);
+        snprintf(path, sizeof path, "/few/%zu", i);
+        kit_put_well(gallery, 2 * i + 5, path, "few", 3);
+        kit_expect(DPL_OK, dpl_gallery_assign(gallery, 401 + (int64_t)i, "p9", &err), &err);
+        kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "few", NULL, 0, 0, &err), &err);
+        kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), damages[i], &err), &err);
+        n_all = 0;
+        search(hits, reader, head, rows, 1, NULL, NULL);
+        if (n_all == 0)
+            fail_msg("\"%s\" is believed", damages[i]);
+        right(reader, head);
+    }
+    /* The next changes are known again. */
+    kit_expect(DPL_OK, dpli_db_exec(kit_db(gallery), "DELETE FROM touched", &err), &err);
+    kit_put_well(gallery, 3, "/few/last", "few", 3);
+    assert_true(n_read(reader, head) > 0);
+    dpl_gallery_close(reader);
+    kit_end(gallery, dir);
+    dpl_head_free(head);
+}
+
+static void no_more_is_kept_of_what_was_touched_than_is_asked_for(void **state)
+{
+    char *dir;
+    dpl_gallery *gallery = new_gallery(&dir, 20), *reader;
+    dpl_head *head = make_head(DPL_HEAD_COSINE);
+
+    (void)state;
+    reader = kit_open(dir, DPL_GALLERY_READ);
+    assert_int_equal(number(gallery, "SELECT sum(length(ids)) FROM touched"),
+                     8 * 20 * A_PHOTO); /* 2,000 */
+    right(reader, head);
+    put_photos(gallery, 20, 21);
+    assert_int_equal(number(gallery, "SELECT count(*) FROM touched"), 0);
+    right(reader, head);
+    for (size_t i = 0; i < 60; i++)
+        put_photos(gallery, 41 + i, 1);
+    assert_true(number(gallery, "SELECT sum(length(ids)) FROM touched") <=
+                8 * (DPLI_TOUCHED_MAX + 16 * A_PHOTO));
+    assert_true(number(gallery, "SELECT sum(length(ids)) FROM touched") >=
+                8 * (DPLI_TOUCHED_MAX - 2 * A_PHOTO));
+    right(reader, head);
+    dpl_gallery_close(reader);
+    kit_end(gallery, dir);
+    dpl_head_free(head);
+}
+
 /* What happens between a search's reading of the rows and its snapshot: the linker puts this in
    place of the writing. */
 dpl_status __real_dpli_snapshot_write(const char *path, const dpli_index *index, const uint8_t *key,
@@ -1011,6 +1213,10 @@ int main(void)
         cmocka_unit_test(a_folder_that_takes_no_file_is_searched_all_the_same),
         cmocka_unit_test(what_is_added_is_found_and_what_is_removed_is_not),
         cmocka_unit_test(what_is_taken_back_is_found_as_it_was),
+        cmocka_unit_test(a_small_change_is_followed_without_reading_the_gallery),
+        kit_unit_test_of_folder(a_file_is_brought_up_to_date_without_reading_the_gallery),
+        kit_unit_test_of_folder(what_is_not_known_to_be_touched_has_all_read),
+        kit_unit_test_of_folder(no_more_is_kept_of_what_was_touched_than_is_asked_for),
         cmocka_unit_test(a_snapshot_written_while_somebody_is_forgotten_does_not_stay),
         cmocka_unit_test(dropping_leaves_no_snapshot_nor_half_of_one),
         cmocka_unit_test(handles_on_one_gallery_share_one_index),
