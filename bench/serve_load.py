@@ -181,7 +181,7 @@ def main():
                 score = {who: faces[0]["hits"][0]["score"] for who, faces in said.items()}
                 print("# %s: %s" % (path.name, {w: (best[w], round(score[w], 3)) for w in best}), file=sys.stderr)
                 # Of a stranger the two may find another one nearest: their chips are not the same to the last bit.
-                assert len(set(best.values())) == 1 or said["doppel"][0]["person"] is None, best
+                assert len(set(best.values())) == 1 or said["doppel"][0]["decision"] != "match", best
             figures = Figures("serve")
             for writer in (False, True):
                 for n_clients in map(int, o.clients.split(",")):
