@@ -204,8 +204,8 @@ static char *next_table(char **at)
 }
 
 /* What is large is written anew, and then counted: of a table that nobody has counted PostgreSQL
-   takes one row in two hundred to be of a model, and looks for the vectors of these one by one in
-   all there are. Only numbers are counted: a statistic holds values. */
+   takes one row in two hundred to be of a model, and fetches the vectors of all one by one. Only
+   numbers are counted: a statistic holds values. */
 static dpl_status vacuum(dpli_store_postgres *s, dpl_error *err)
 {
     dpli_buf names = {0};

@@ -331,8 +331,8 @@ static void a_vector_stands_in_the_part_of_whose_it_is(void **state)
     kit_end(gallery, dir);
 }
 
-/* Else each vector is looked for among all, the first time all are read; and a statistic of names,
-   or of vectors, would be a place where they stay. */
+/* Else vectors are fetched one by one when all are read; and a statistic of names, or of vectors,
+   would be a place where they stay. */
 static void what_a_forget_leaves_is_counted_by_its_numbers_alone(void **state)
 {
     static const char counted[] =
