@@ -325,15 +325,19 @@ static void after_a_loss_of_power_a_gallery_holds_what_was_reported(void **state
     assert_true(n_disks >= 1000);
 }
 
+/* What of our code a failure comes through is where SQLite was called, each with dozens of calls to
+   the disk behind it: where it is slow, every fifth of those, beginning with another in each
+   command. */
 static void when_any_call_to_the_disk_fails_a_gallery_holds_what_was_reported(void **state)
 {
+    const size_t stride = UNLESS_SLOWED(1, 5);
     long n_failures = 0;
 
     (void)state;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         const struct command *c = &commands[i];
         reference r;
-        size_t at = 0, n_calls;
+        size_t at = 1 + i % stride, n_calls;
 
         make_reference(&r, c);
         do {
@@ -342,18 +346,19 @@ static void when_any_call_to_the_disk_fails_a_gallery_holds_what_was_reported(vo
             int n_done;
 
             write_db(&r, dir);
-            torn_start(++at, false);
+            torn_start(at, false);
             run(&n_done, &under_way, c, dir);
             n_calls = torn_stop();
             torn_clear();
             check_state(dir, &r, c, n_done, under_way, at);
             kit_drop(dir);
             n_failures += at <= n_calls;
-        } while (at <= n_calls);
+            at += stride;
+        } while (at - stride <= n_calls);
         drop_reference(&r);
     }
     print_message("%ld calls failed, nothing lost\n", n_failures);
-    assert_true(n_failures > 200);
+    assert_true(n_failures > 200 / (long)stride);
 }
 
 /* In memory where the system has a place for that: thousands of small files. */

@@ -331,6 +331,33 @@ static void a_vector_stands_in_the_part_of_whose_it_is(void **state)
     kit_end(gallery, dir);
 }
 
+/* Else vectors are fetched one by one when all are read; and a statistic of names, or of vectors,
+   would be a place where they stay. */
+static void what_a_forget_leaves_is_counted_by_its_numbers_alone(void **state)
+{
+    static const char counted[] =
+        "SELECT coalesce(string_agg(tablename || '.' || attname, ' ' ORDER"
+        " BY tablename, attname), '') FROM pg_stats WHERE schemaname ="
+        " 'public' AND tablename NOT LIKE 'embedding%'";
+    char *dir = kit_folder(), *columns;
+    dpl_gallery *gallery = kit_new(dir);
+    dpl_forget_report report;
+    dpl_error err;
+
+    (void)state;
+    kit_put_well(gallery, 1, "/a.jpg", "ann", 3);
+    kit_put_well(gallery, 2, "/b.jpg", "bob", 3);
+    columns = postgres_kit_ask(dir, counted);
+    assert_string_equal(columns, "");
+    free(columns);
+    kit_expect(DPL_OK, dpl_gallery_forget(&report, gallery, "bob", NULL, 0, 0, &err), &err);
+    columns = postgres_kit_ask(dir, counted);
+    assert_string_equal(columns,
+                        "owner.person_id owner.template_id template.model_id template.photo_id");
+    free(columns);
+    kit_end(gallery, dir);
+}
+
 /* ------------------------------------------------------------------ many */
 
 static void whoever_comes_between_leaves_everyone_their_line_in_the_audit(void **state)
@@ -500,6 +527,7 @@ int main(void)
         cmocka_unit_test(tables_of_somebody_elses_are_left_alone),
         cmocka_unit_test(a_role_that_may_read_reads_and_changes_nothing),
         cmocka_unit_test(a_vector_stands_in_the_part_of_whose_it_is),
+        cmocka_unit_test(what_a_forget_leaves_is_counted_by_its_numbers_alone),
         cmocka_unit_test(whoever_comes_between_leaves_everyone_their_line_in_the_audit),
         cmocka_unit_test(a_change_that_fails_takes_no_other_clients_place),
         cmocka_unit_test(who_waits_is_told_of_a_change),
