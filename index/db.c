@@ -189,10 +189,9 @@ dpl_status dpli_db_log(dpli_db *db, dpl_error *err)
     if (status != DPL_OK)
         goto done;
     if (!row || strcmp(dpli_get_string(&s, 0), "wal") != 0)
-        status =
-            dpli_fail(err, DPL_E_SYSTEM,
-                      "\"%s\" is on a file system that cannot keep a write-ahead log",
-                      sqlite_of(db)->path);
+        status = dpli_fail(err, DPL_E_SYSTEM,
+                           "\"%s\" is on a file system that cannot keep a write-ahead log",
+                           sqlite_of(db)->path);
 done:
     dpli_stmt_clear(&s);
     return status;
@@ -244,15 +243,15 @@ dpl_status dpli_db_open(dpli_db **out, const char *path, dpli_db_mode mode, dpl_
     /* The page size matters only when the file is made. Of thumbnails of 4 KiB, three go into a
        page of 16 KiB, but one into 8 KiB. */
     status = exec_sql(&db->db,
-                          "PRAGMA page_size=16384;"
-                          "PRAGMA cell_size_check=ON;"
-                          "PRAGMA foreign_keys=ON;"
-                          "PRAGMA secure_delete=ON;"
-                          "PRAGMA synchronous=FULL;"
-                          "PRAGMA cache_size=-32768;"
-                          "PRAGMA mmap_size=0;"
-                          "PRAGMA journal_size_limit=67108864;",
-                          err);
+                      "PRAGMA page_size=16384;"
+                      "PRAGMA cell_size_check=ON;"
+                      "PRAGMA foreign_keys=ON;"
+                      "PRAGMA secure_delete=ON;"
+                      "PRAGMA synchronous=FULL;"
+                      "PRAGMA cache_size=-32768;"
+                      "PRAGMA mmap_size=0;"
+                      "PRAGMA journal_size_limit=67108864;",
+                      err);
     if (status == DPL_OK && mode != DPLI_DB_WRITE)
         status = exec_sql(&db->db, "PRAGMA query_only=ON", err);
     if (status != DPL_OK)
@@ -387,7 +386,8 @@ static dpl_status end(dpli_db *db, dpl_status status, dpl_error *err)
 
 dpl_status dpli_db_checkpoint(dpli_db *db, dpl_error *err)
 {
-    int code = sqlite3_wal_checkpoint_v2(sqlite_of(db)->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code = sqlite3_wal_checkpoint_v2(sqlite_of(db)->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                         NULL, NULL);
 
     return code == SQLITE_OK ? DPL_OK : fail(db, code, err);
 }
@@ -572,8 +572,9 @@ static const char *get_string(dpli_stmt *s, int i)
 
 static dpl_status check_row(dpli_stmt *s, dpl_error *err)
 {
-    return sqlite3_errcode(sqlite_of(s->db)->handle) == SQLITE_NOMEM ? fail(s->db, SQLITE_NOMEM, err)
-                                                                     : DPL_OK;
+    return sqlite3_errcode(sqlite_of(s->db)->handle) == SQLITE_NOMEM
+               ? fail(s->db, SQLITE_NOMEM, err)
+               : DPL_OK;
 }
 
 static const dpli_db_driver driver = {

@@ -2,8 +2,8 @@
  * What a gallery asks of its database: the one contract. Above it are rules (what a name may be,
  * what forgetting means, what is damaged); below it a keeper, which knows one database and no
  * rules. SQLite in a folder (store_sqlite*.c) is the first. Another is a file with a table of these
- * operations and a row in store.c: store_postgres*.c is PostgreSQL, and what keepers in SQL share is
- * in store_sql*.c.
+ * operations and a row in store.c: store_postgres*.c is PostgreSQL, and what keepers in SQL share
+ * is in store_sql*.c.
  *
  * A keeper's messages name its database (name). Its statuses: DPL_E_GALLERY what is kept is damaged
  * or not a gallery's, DPL_E_LOCKED somebody else is in the way, DPL_E_SYSTEM the disk or the
@@ -256,11 +256,11 @@ typedef struct dpli_store_ops {
 
     /* -------- what has changed since */
     /* Within a transaction: templates that came, went or changed hands after a generation, by id;
-       *is_all false, and none is given, where that is not known: too long ago, too many. */
+     *is_all false, and none is given, where that is not known: too long ago, too many. */
     dpl_status (*each_touched)(dpli_store *store, bool *is_all, int64_t since, dpli_on_touched *fn,
                                void *ctx, dpl_error *err);
-    /* Wait for a change of the gallery, at most so long. *changed also when it is not known. Outside
-       of a transaction. NULL: nobody is told. */
+    /* Wait for a change of the gallery, at most so long. *changed also when it is not known.
+       Outside of a transaction. NULL: nobody is told. */
     dpl_status (*wait_for_change)(dpli_store *store, bool *changed, int timeout_ms, dpl_error *err);
 
     /* -------- candidates. NULL: the database finds none itself */
@@ -271,7 +271,8 @@ typedef struct dpli_store_ops {
     dpl_status (*near)(dpli_store *store, const char *space, const dpli_near_info *info,
                        const float *probe, size_t n, dpli_on_vector *fn, void *ctx, dpl_error *err);
 
-    /* The i-th file that is read when it connects; NULL: there are no more. NULL: there are none. */
+    /* The i-th file that is read when it connects; NULL: there are no more. NULL: there are none.
+     */
     const char *(*connection_file)(const dpli_store *store, size_t i);
 
     /* -------- what stands beside the gallery, by name. NULL: files in its folder */
@@ -325,16 +326,16 @@ typedef struct dpli_store_ops {
 /* What every keeper's own struct begins with. */
 struct dpli_store {
     const dpli_store_ops *ops;
-    char *name;          /* of the database, for messages */
-    char *folder;        /* where what is derived from the gallery lies on this machine */
-    bool shared;         /* others may write between two transactions of this one */
-    bool clashed;        /* the last transaction that wrote was taken back as another's came between:
-                            the same again may go well */
-    bool writing;        /* opened for it */
-    bool in_transaction; /* between begin and end */
-    bool made;           /* opening has made it */
-    int64_t was_version; /* of the schema that opening has brought up to date; 0: it was */
-    const uint8_t *file_key;        /* by which files derived from it are sealed; NULL: they are not */
+    char *name;   /* of the database, for messages */
+    char *folder; /* where what is derived from the gallery lies on this machine */
+    bool shared;  /* others may write between two transactions of this one */
+    bool clashed; /* the last transaction that wrote was taken back as another's came between:
+                     the same again may go well */
+    bool writing; /* opened for it */
+    bool in_transaction;     /* between begin and end */
+    bool made;               /* opening has made it */
+    int64_t was_version;     /* of the schema that opening has brought up to date; 0: it was */
+    const uint8_t *file_key; /* by which files derived from it are sealed; NULL: they are not */
     const uint8_t *former_file_key; /* by which they were, before keys were destroyed; NULL: none */
 };
 
