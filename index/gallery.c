@@ -85,6 +85,8 @@ static dpl_status open_gallery(dpl_gallery **out, const char *dir, dpl_gallery_m
     if (status == DPL_OK)
         status = tell_version(gallery, err);
     if (status == DPL_OK && gallery->store->writing)
+        dpli_search_disown(gallery);
+    if (status == DPL_OK && gallery->store->writing)
         status = finish_forget(gallery, err);
     if (status == DPL_OK) {
         gallery->user = dpli_audit_user(err);

@@ -19,8 +19,8 @@
 
 struct dpl_gallery {
     dpli_store *store;
-    char *address; /* as it was opened by, which may hold a password: in no message */
-    char *dir;     /* the same as people may read it */
+    char *address;     /* as it was opened by, which may hold a password: in no message */
+    char *dir;         /* the same as people may read it */
     int walking;       /* depth of row callbacks, in which nothing may be changed */
     bool rehearsing;   /* what is changed is taken back at the end */
     char *change;      /* a change of several transactions that is under way, in words; or NULL */
@@ -31,14 +31,14 @@ struct dpl_gallery {
     int64_t told;      /* the change that this handle has told the audit of last, */
     int64_t telling;   /* and the one that it tells of in the transaction under way; 0: none */
     uint64_t index_max_bytes; /* above this a search is the database's, where it can; 0: no limit */
-    int64_t waited_for; /* the generation that dpl_gallery_wait saw last; -1: none */
+    int64_t waited_for;       /* the generation that dpl_gallery_wait saw last; -1: none */
     struct {
         void (*fn)(void *ctx, const char *what, int64_t n_done, int64_t n_total);
         void *ctx;
         const char *what;
         int64_t n_done, n_total;
-    } progress;        /* of a walk through all of it; fn NULL: nobody asks */
-    char *setting;     /* what dpl_gallery_setting lent last */
+    } progress;    /* of a walk through all of it; fn NULL: nobody asks */
+    char *setting; /* what dpl_gallery_setting lent last */
     char *notice;
     dpli_shelf *shelf;          /* the search indexes, shared with other handles on this gallery */
     struct dpli_people *people; /* what people are compared as; NULL until somebody asks */
@@ -104,8 +104,8 @@ typedef struct dpli_bound {
 } dpli_bound;
 dpl_status dpli_bound_model(dpli_bound *out, dpl_gallery *gallery, const dpli_space *space,
                             dpl_error *err);
-/** How many templates a space (DPLI_FACE_SPACE …) has: one number of dpl_gallery_count, which counts
- * photos, too. */
+/** How many templates a space (DPLI_FACE_SPACE …) has: one number of dpl_gallery_count, which
+ * counts photos, too. */
 dpl_status dpli_count_space(int64_t *n, dpl_gallery *gallery, int space, dpl_error *err);
 dpl_status dpli_remember_inside(dpl_gallery *gallery, const char *key, const char *value,
                                 dpl_error *err);
@@ -192,8 +192,8 @@ dpl_status dpli_end_change(dpl_gallery *gallery, dpl_status status, dpl_error *e
 /* What putting photos keeps for a transaction. */
 typedef struct dpli_putter {
     dpl_gallery *gallery;
-    dpli_bound models[DPLI_N_SPACES]; /* id 0: not looked up yet */
-    bool touched;                     /* a template has come or gone */
+    dpli_bound models[DPLI_N_SPACES];  /* id 0: not looked up yet */
+    bool touched;                      /* a template has come or gone */
     bool knows_refusals, has_refusals; /* whether there are any */
     char name[128]; /* of photos put one after the other: whose the last one was; "": nobody's */
     int64_t named_id;
@@ -280,6 +280,10 @@ void dpli_search_drop(dpl_gallery *gallery);
  * one of a head that is not the cosine. What fails here fails nothing: the search makes it. Outside
  * of a transaction. */
 void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed);
+/** A file of a later generation than the gallery's, which was put back from a copy since, goes:
+ * when the gallery has come as far again, by other changes, it would be believed. Before any
+ * change. */
+void dpli_search_disown(dpl_gallery *gallery);
 /** The gallery has another key, or none any more: files that were sealed by this one (NULL: plain)
  * go on serving. */
 void dpli_search_reseal(dpl_gallery *gallery, const uint8_t *key);

@@ -661,6 +661,28 @@ void dpli_search_ready(dpl_gallery *gallery, int64_t n_changed)
     gallery->notice = notice;
 }
 
+/* ------------------------------------------------------------------ before any change */
+
+void dpli_search_disown(dpl_gallery *gallery)
+{
+    dpli_store *s = gallery->store;
+
+    for (int i = 0; i < DPLI_N_SPACES; i++) {
+        char *path = dpli_search_file(gallery, i, NULL), identity[DPLI_IDENTITY];
+        dpli_index index;
+        uint64_t n_bytes;
+        int64_t now;
+
+        /* The file first: generations only rise, and others may be writing. */
+        if (path && dpli_snapshot_peek(&index, &n_bytes, path, s->file_key, NULL) == DPL_OK &&
+            s->ops->generation(s, &now, identity, NULL) == DPL_OK && index.generation > now) {
+            unlink(path);
+            tell(gallery, i, "was of later than the gallery, and is made anew");
+        }
+        free(path);
+    }
+}
+
 /* ------------------------------------------------------------------ after a forgetting, or with
    another key */
 

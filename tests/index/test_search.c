@@ -441,6 +441,46 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
     kit_drop(dir);
 }
 
+/* A copy of the database is put back, and changed otherwise than it was before: to the number of
+   the generation that the file is of, which nobody has taken away, and beyond. */
+static void a_snapshot_of_what_a_copy_took_back_is_not_believed(void **state)
+{
+    for (int further = 0; further < 2; further++) {
+        char *dir, *copy, *file;
+        dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);
+        dpl_head *head = make_head(DPL_HEAD_COSINE);
+        const float *probe = rows + (BIG + 1300) * DIM;
+        dpl_hit hits[K];
+        size_t n;
+
+        (void)state;
+        right(gallery, head);
+        dpl_gallery_close(gallery);
+        copy = kit_copy(dir);
+        gallery = kit_open(dir, DPL_GALLERY_WRITE);
+        put_photos(gallery, BIG / A_PHOTO, 1);
+        right(gallery, head);
+        dpl_gallery_close(gallery);
+        file = kit_read(snapshot_of(dir), &n);
+        kit_write(snapshot_of(copy), file, n);
+        free(file);
+        gallery = kit_open(copy, DPL_GALLERY_WRITE);
+        assert_string_equal(dpl_gallery_notice(gallery),
+                            "index \"face.faiss\" was of later than the gallery, and is made anew");
+        put_photos(gallery, BIG / A_PHOTO + 13, 1);
+        for (int i = 0; i < further; i++)
+            put_photos(gallery, BIG / A_PHOTO + 20, 1);
+        search(hits, gallery, head, probe, 1, NULL, NULL);
+        assert_int_equal(hits[0].template_id, BIG + 1);
+        assert_true(hits[0].score > 0.9999);
+        right(gallery, head);
+        dpl_gallery_close(gallery);
+        dpl_head_free(head);
+        kit_drop(copy);
+        kit_drop(dir);
+    }
+}
+
 static void a_snapshot_cut_while_it_is_in_use_is_rebuilt_and_it_is_said(void **state)
 {
     char *dir;
@@ -1208,6 +1248,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_is_written_once_and_then_used),
         cmocka_unit_test(an_encrypted_gallery_has_a_snapshot_from_fewer_templates_on),
         cmocka_unit_test(a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said),
+        cmocka_unit_test(a_snapshot_of_what_a_copy_took_back_is_not_believed),
         cmocka_unit_test(a_snapshot_cut_while_it_is_in_use_is_rebuilt_and_it_is_said),
         cmocka_unit_test(an_index_tells_how_it_searches),
         cmocka_unit_test(a_folder_that_takes_no_file_is_searched_all_the_same),
