@@ -214,14 +214,6 @@ void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
     narrow_kernels()->widen(out, in, n_rows, channels);
 }
 
-void dpli_narrow_product_run(const dpli_product *p, void *scratch)
-{
-    if (dpli_cpu_narrow() == DPLI_NARROW_AMX)
-        dpli_product_amx(p, scratch);
-    else
-        dpli_product_avx512(p, scratch);
-}
-
 #else
 
 /* There are none: dpli_narrow_there says so, and nobody calls these. */
@@ -250,12 +242,30 @@ void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels)
     (void)out, (void)in, (void)n_rows, (void)channels;
 }
 
-void dpli_narrow_product_run(const dpli_product *p, void *scratch)
+#endif
+
+/* Of products there are kernels for x86-64 alone. */
+
+bool dpli_narrow_product_there(void)
 {
-    (void)p, (void)scratch;
+#if defined(__x86_64__)
+    return dpli_narrow_there();
+#else
+    return false;
+#endif
 }
 
+void dpli_narrow_product_run(const dpli_product *p, void *scratch)
+{
+#if defined(__x86_64__)
+    if (dpli_cpu_narrow() == DPLI_NARROW_AMX)
+        dpli_product_amx(p, scratch);
+    else
+        dpli_product_avx512(p, scratch);
+#else
+    (void)p, (void)scratch;
 #endif
+}
 
 /* ------------------------------------------------------------------ float16 */
 

@@ -52,7 +52,8 @@ void dpli_narrow_add_run(const dpli_act *act, void *y, const void *a, const void
 void dpli_narrow_run(const dpli_cast *cast, dpli_numbers to, void *out, const float *in);
 void dpli_widen_run(float *out, const void *in, size_t n_rows, size_t channels);
 /** Its operands rounded to bfloat16, sums in float32, over k in order. scratch: DPLI_PRODUCT_BYTES.
- */
+ * There are kernels of it for x86-64 alone. */
+bool dpli_narrow_product_there(void);
 void dpli_narrow_product_run(const dpli_product *p, void *scratch);
 
 /* The same of bytes, for any processor; the convolution's block is dpli_bytes_pack's. */

@@ -220,7 +220,7 @@ static dpl_status make_step(dpli_tape *t, const dpli_node *node, dpli_tensor **t
                           .team = t->team,
                           .n_in = node->n_inputs,
                           .beside = t->beside,
-                          .narrow = o->narrow && dpli_narrow_there()};
+                          .narrow = o->narrow && dpli_narrow_product_there()};
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i] < 0)
             continue;

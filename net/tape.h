@@ -167,7 +167,7 @@ typedef struct dpli_tape_options {
     bool forward_only; /* no gradients, nothing kept: for validation */
     /* Convolutions (but depthwise ones and those of large kernels) and products with a constant
      * matrix round what they multiply to bfloat16, forward and back; sums, parameters and all else
-     * stay float32. Without kernels for it (dpli_narrow_there) it is as if it were not set. */
+     * stay float32. Without kernels for it (dpli_narrow_product_there) it is as if it were not set. */
     bool narrow;
     size_t max_bytes;
     /* A tape of the same graph, team and batch, for longer inputs, that outlives this one: the two

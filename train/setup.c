@@ -37,7 +37,7 @@ static void warn(void *trainer, const char *text)
 
 static void warn_of_precision(dpli_trainer *t)
 {
-    if (t->settings.narrow && !dpli_narrow_there())
+    if (t->settings.narrow && !dpli_narrow_product_there())
         warn(t, "the processor multiplies no bfloat16 (AVX512-BF16, AMX): products are in float32");
 }
 

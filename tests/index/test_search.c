@@ -445,6 +445,8 @@ static void a_damaged_or_foreign_snapshot_is_rebuilt_and_it_is_said(void **state
    the generation that the file is of, which nobody has taken away, and beyond. */
 static void a_snapshot_of_what_a_copy_took_back_is_not_believed(void **state)
 {
+    if (kit_is_database())
+        skip(); /* its copy is put back by the server's own tools */
     for (int further = 0; further < 2; further++) {
         char *dir, *copy, *file;
         dpl_gallery *gallery = new_gallery(&dir, BIG / A_PHOTO);

@@ -1203,7 +1203,7 @@ static void products_of_bfloat16_are_those_of_rounded_numbers(void **state)
     int n_differ = 0;
 
     (void)state;
-    if (!dpli_narrow_there())
+    if (!dpli_narrow_product_there())
         skip();
     for (size_t q = 0; q < N_ROWS; q++) {
         row of_bits = rows[q];
