@@ -63,7 +63,7 @@ const option_spec options_models[] = {
      .is_model = true,
      .group = OPTION_MODELS,
      .help = "the encoder (ONNX; default the one that made the gallery, else " DPL_MODEL_ENCODER
-             "; face-105-large errs less, in twice the time)"},
+             "; " DPL_MODEL_ENCODER_LARGE " errs less, in twice the time)"},
     {.name = "preset",
      .kind = OPTION_TEXT,
      .offset = AT(preset),

@@ -13,18 +13,24 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def to_half(tensor, value):
-    """The node that gives the tensor's name again what it now holds as float16."""
-    half, name = value.astype(np.float16), tensor.name
+def halved(tensor):
+    half = numpy_helper.to_array(tensor).astype(np.float16)
     if not np.isfinite(half).all():
-        raise SystemExit(f"{name} does not fit float16")
+        raise SystemExit(f"{tensor.name} does not fit float16")
+    return half
+
+
+def to_half(tensor):
+    """The node that gives the tensor's name again what it now holds as float16."""
+    half, name = halved(tensor), tensor.name
     tensor.CopyFrom(numpy_helper.from_array(half, name + "_16"))
     return helper.make_node("Cast", [name + "_16"], [name], name=name, to=TensorProto.FLOAT)
 
 
-def to_bytes(tensor, value, graph):
+def to_bytes(tensor, graph):
     """The same as bytes."""
-    value, name, axes = value.astype(np.float16).astype(np.float32), tensor.name, tuple(range(1, value.ndim))
+    value, name = halved(tensor).astype(np.float32), tensor.name
+    axes = tuple(range(1, value.ndim))
     scale = np.maximum(np.abs(value).max(axes), 1e-30) / np.float32(127)
     whole = np.round(value / scale.reshape([-1] + [1] * len(axes))).astype(np.int8)
     tensor.CopyFrom(numpy_helper.from_array(whole, name + "_8"))
@@ -47,7 +53,7 @@ def narrow(model, as_bytes=False):
     for tensor in list(graph.initializer):
         value = numpy_helper.to_array(tensor)
         if value.dtype == np.float32 and value.size >= 1024 and (value.ndim > 1 or not as_bytes):
-            nodes.append(to_bytes(tensor, value, graph) if as_bytes else to_half(tensor, value))
+            nodes.append(to_bytes(tensor, graph) if as_bytes else to_half(tensor))
     nodes += graph.node
     del graph.node[:]
     graph.node.extend(nodes)
