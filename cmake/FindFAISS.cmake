@@ -4,7 +4,7 @@
 # prove nothing (Debian installs those of the C API without its code), so a program that calls the C
 # API is linked before the result is believed.
 
-find_path(FAISS_INCLUDE_DIR NAMES faiss/c_api/index_factory_c.h)
+find_path(FAISS_INCLUDE_DIR NAMES faiss/c_api/IndexFlat_c.h)
 find_library(FAISS_C_LIBRARY NAMES faiss_c)
 find_library(FAISS_LIBRARY NAMES faiss)
 mark_as_advanced(FAISS_INCLUDE_DIR FAISS_C_LIBRARY FAISS_LIBRARY)
@@ -18,12 +18,11 @@ if(FAISS_INCLUDE_DIR AND FAISS_C_LIBRARY AND FAISS_LIBRARY)
   # A check of another FAISS does not count for this one.
   string(MD5 which "${FAISS_C_LIBRARY}|${FAISS_LIBRARY}")
   check_cxx_source_compiles("
-    #include <faiss/c_api/index_factory_c.h>
-    #include <faiss/c_api/index_io_c.h>
+    #include <faiss/c_api/IndexFlat_c.h>
+    #include <faiss/c_api/clone_index_c.h>
     int main(void) {
-        FaissIndex *index = 0;
-        return faiss_index_factory(&index, 4, \"Flat\", METRIC_L2)
-            || faiss_write_index_fname(index, \"/dev/null\");
+        FaissIndex *index = 0, *copy = 0;
+        return faiss_IndexFlat_new_with(&index, 4, METRIC_L2) || faiss_clone_index(index, &copy);
     }" FAISS_C_API_LINKS_${which})
   set(FAISS_C_API_LINKS ${FAISS_C_API_LINKS_${which}})
   unset(CMAKE_REQUIRED_LIBRARIES)

@@ -15,16 +15,12 @@ set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_SYSROOT ${DOPPEL_SYSROOT})
-# What lies in these folders, as FAISS does, is taken as it is.
+# What lies in these folders, as FAISS' C API does, is taken as it is.
 set(CMAKE_FIND_ROOT_PATH ${DOPPEL_SYSROOT} ${FAISS_ROOT})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
-# A library that the program's library needs: where it says that it is, the linker looks within the system.
-if(FAISS_ROOT)
-  set(CMAKE_EXE_LINKER_FLAGS_INIT -Wl,-rpath-link,${FAISS_ROOT}/lib)
-endif()
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${DOPPEL_SYSROOT})
 set(ENV{PKG_CONFIG_LIBDIR} ${DOPPEL_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${DOPPEL_SYSROOT}/usr/share/pkgconfig)
 set(ENV{PKG_CONFIG_PATH} "")

@@ -35,9 +35,11 @@ copy_apt_entries() {
     done >"$1/doppel.sources"
 }
 
-# fetch_source PACKAGE - puts Debian's source into $work/src, and its version into $work/version.
+# fetch_source PACKAGE [VERSION] - puts Debian's source, of its authors' VERSION or the newest, into $work/src, and
+# that version into $work/version.
 fetch_source() {
     package=$1
+    wanted=${2:-}
     command -v apt-get >/dev/null ||
         die "there is no apt here to fetch the source of \"$package\" with: see docs/install.md"
     sh "$here/packages.sh" faiss
@@ -55,6 +57,10 @@ fetch_source() {
     fetched=
     for version in $(apt-cache "$@" showsrc "$package" 2>>"$work/apt/log" | sed -n 's/^Version: //p' |
         sort -ruV); do
+        case ${version#*:} in
+        ${wanted:-?}[-+~]* | ${wanted:-*}) ;;
+        *) continue ;;
+        esac
         rm -rf "$work/download"
         mkdir -p "$work/download"
         if (cd "$work/download" && apt-get "$@" source --download-only "$package=$version") \
@@ -69,7 +75,7 @@ fetch_source() {
             die "apt cannot reach the mirrors of this machine's apt sources: is there a network?" \
                 "It is needed for the source package \"$package\", this once; run ./dev again when there is."
         fi
-        die "the source package \"$package\" cannot be had through this machine's apt sources;" \
+        die "the source package \"$package\"${wanted:+ of version $wanted} cannot be had through this machine's apt sources;" \
             "docs/install.md says more"
     }
     set -- "$work"/download/*.dsc
