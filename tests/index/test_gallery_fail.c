@@ -81,7 +81,6 @@ enum job {
     RENAME,
     MOVE,
     BIND,
-    REMEMBER,
     IMPORT,
     FORGET,
     ASSIGN,
@@ -92,25 +91,29 @@ enum job {
     N_JOBS
 };
 
-/* Open dir and do one thing to it. */
-static dpl_status do_job(const char *dir, enum job job)
+/* Open dir and do one thing to it, of whose allocations the nth fails (0: none). Those of opening are a job of
+   their own. */
+static dpl_status do_job(const char *dir, enum job job, size_t nth)
 {
     dpli_binding binding = {"face", KIT_HASH, "new name", "cosine", KIT_DIM, NULL, NULL};
     dpl_gallery *gallery = NULL;
     dpl_forget_report report;
     dpl_merge_report merged;
     int64_t n, m;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err);
+    dpl_status status;
 
+    fail_allocation(job == OPEN ? nth : 0);
+    status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err);
     if (status != DPL_OK)
         return status;
+    if (job != OPEN)
+        fail_allocation(nth);
     switch (job) {
     case READ: status = read_all(gallery); break;
     case PUT: status = kit_put(gallery, 4, "/new.jpg", "new", 3, &err); break;
     case RENAME: status = dpl_gallery_rename(gallery, "bob", "bert", &err); break;
     case MOVE: status = dpl_gallery_move_photo(gallery, 1, "/b.jpg", 0, &err); break;
     case BIND: status = dpli_gallery_bind(gallery, &binding, &err); break;
-    case REMEMBER: status = dpl_gallery_remember(gallery, "detect", "none", &err); break;
     case IMPORT: status = dpl_gallery_import(gallery, "import.jsonl", &n, &m, &err); break;
     case FORGET:
         status = dpl_gallery_forget(&report, gallery, "bob", NULL, 0, 0, &err);
@@ -196,7 +199,7 @@ static char *dump_after(enum job job)
     char *dir = kit_folder(), *text;
 
     make_gallery(dir);
-    kit_expect(DPL_OK, do_job(dir, job), &err);
+    kit_expect(DPL_OK, do_job(dir, job, 0), &err);
     text = dump_of(dir);
     kit_drop(dir);
     return text;
@@ -233,8 +236,7 @@ static void without_memory_a_job_is_done_or_not_begun(void **state)
                 int hit;
 
                 fail_on = on;
-                fail_allocation(n);
-                status = do_job(dir, (enum job)job);
+                status = do_job(dir, (enum job)job, n);
                 hit = n_allocations >= n;
                 fail_at = 0;
                 after = dump_of(dir);
