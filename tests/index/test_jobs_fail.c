@@ -39,6 +39,18 @@ static char answer[512];
 
 /* ------------------------------------------------------------------ jobs */
 
+/* Memory does not fail meanwhile: what opening does then is test_gallery_fail's. */
+static dpl_status opened(dpl_gallery **gallery, dpl_gallery_mode mode)
+{
+    const size_t nth = fail_at;
+    dpl_status status;
+
+    fail_allocation(0);
+    status = dpl_gallery_open(gallery, dir, mode, &err);
+    fail_allocation(nth);
+    return status;
+}
+
 static dpl_status open_pipeline(void)
 {
     dpl_pipeline_options o = DPL_PIPELINE_OPTIONS_INIT;
@@ -57,7 +69,7 @@ static dpl_status enroll(void)
     dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
     dpl_enroll_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_CREATE);
 
     o.n_threads = 1;
     if (status == DPL_OK)
@@ -98,7 +110,7 @@ static dpl_status claim(void)
     dpl_gallery *gallery;
     dpl_verdict v;
     dpl_policy policy;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_READ);
 
     if (status == DPL_OK)
         status = dpl_photo_open(&photo, pipeline, scratch, "photos/one/1.png", &err);
@@ -120,7 +132,7 @@ static dpl_status query_by(const dpl_pipeline *p, dpl_query_by by)
     dpl_gallery *gallery;
     dpl_policy policy;
     size_t n = 0;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_READ);
 
     if (status == DPL_OK)
         status = dpl_photo_open(&photo, p, scratch, "photos/two/2.jpg", &err);
@@ -164,7 +176,7 @@ static dpl_status check(void)
 {
     dpl_check_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_READ);
 
     if (status == DPL_OK) {
         status = dpl_gallery_check(&report, gallery, see, NULL, &err);
@@ -180,7 +192,7 @@ static dpl_status repair(void)
 {
     dpl_repair_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_WRITE);
 
     if (status == DPL_OK)
         status = dpl_gallery_repair(&report, gallery, pipeline, 0, NULL, NULL, &err);
@@ -193,7 +205,7 @@ static dpl_status migrate(void)
     dpl_migrate_options o = DPL_MIGRATE_OPTIONS_INIT;
     dpl_migrate_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_WRITE);
 
     o.n_threads = 1;
     o.before = pipeline;
@@ -209,7 +221,7 @@ static dpl_status scan_by(const dpl_pipeline *by)
     dpl_enroll_options o = DPL_ENROLL_OPTIONS_INIT;
     dpl_enroll_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_CREATE, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_CREATE);
 
     o.n_threads = 1;
     o.nobodys = true;
@@ -247,7 +259,7 @@ static dpl_status copies(void)
 
     snprintf(path, sizeof path, "%s/gallery.db", dir);
     if (access(path, F_OK) == 0)
-        status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+        status = opened(&gallery, DPL_GALLERY_READ);
     o.n_threads = 1;
     o.gallery = gallery;
     o.on_group = on_copies;
@@ -284,7 +296,7 @@ static dpl_status write_xmp(void)
     dpl_xmp_options o = DPL_XMP_OPTIONS_INIT;
     dpl_xmp_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_READ, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_READ);
 
     drop_sidecars();
     if (status == DPL_OK)
@@ -299,7 +311,7 @@ static dpl_status read_xmp(void)
     dpl_xmp_options o = DPL_XMP_OPTIONS_INIT;
     dpl_xmp_report report;
     dpl_gallery *gallery;
-    dpl_status status = dpl_gallery_open(&gallery, dir, DPL_GALLERY_WRITE, &err);
+    dpl_status status = opened(&gallery, DPL_GALLERY_WRITE);
 
     if (status == DPL_OK)
         status = dpl_xmp_read(&report, gallery, paths, 1, &o, &err);
