@@ -29,6 +29,15 @@ typedef float v4 __attribute__((vector_size(16)));
 typedef int32_t v4i __attribute__((vector_size(16)));
 typedef uint8_t v16b __attribute__((vector_size(16)));
 
+/* Four bytes of a v16b, in front; what is behind them says nothing. clang does not have GCC's way,
+ * and GCC before version 12 not clang's. */
+#if defined(__clang__)
+#define BYTES_AT(x, a, b, c, d)                                                                    \
+    __builtin_shufflevector(x, x, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+#else
+#define BYTES_AT(x, a, b, c, d) __builtin_shuffle(x, (v16b){a, b, c, d})
+#endif
+
 /* The inputs of one output. */
 struct taps {
     int32_t first, n;
@@ -123,8 +132,6 @@ static inline __attribute__((always_inline)) void blend_columns_by(uint8_t *out,
                                                                    int32_t n_out, int32_t n_taps,
                                                                    bool has_shuffle)
 {
-    const v16b low_bytes = {0, 4, 8, 12};
-
     for (int32_t x = 0; x < n_out; x++) {
         const float *weights = filter->weights + (size_t)x * (size_t)filter->n_most;
         const float *from = row + 3 * (size_t)filter->taps[x].first;
@@ -140,7 +147,7 @@ static inline __attribute__((always_inline)) void blend_columns_by(uint8_t *out,
         rounded = __builtin_convertvector(sum, v4i);
         if (has_shuffle && x + 1 < n_out) {
             /* The fourth byte is the next pixel's. */
-            const v16b bytes = __builtin_shuffle((v16b)rounded, low_bytes);
+            const v16b bytes = BYTES_AT((v16b)rounded, 0, 4, 8, 12);
 
             memcpy(out + 3 * (size_t)x, &bytes, 4);
         } else {
