@@ -5,7 +5,7 @@ cd "$1"
 both='add_overflow clzll convertvector cpu_init cpu_supports ctz ctzll frame_address ia32_pause isfinite mul_overflow
     popcount popcountll prefetch return_address sub_overflow unreachable'
 known=$(printf '%s' "$both" | tr -s ' \n' '||')
-found=$(find app base data fuzz include index net serve text train vision tests examples \( -name '*.c' -o -name '*.h' \) \
+found=$(find app base bench data fuzz include index net serve text train vision tests examples \( -name '*.c' -o -name '*.h' \) \
     -exec grep -nE '__builtin_[a-z0-9_]+' {} + |
     grep -vE "__builtin_($known)\(" | grep -vE '^vision/image/resample\.c:[0-9]+:(#define BYTES_AT.*|    )__builtin_shuffle(vector)?\(' || :)
 [ -z "$found" ] || {
